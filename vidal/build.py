@@ -1,0 +1,118 @@
+"""Builds shards: terms, candidates, all stages at once, commit. What exists is not done again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vidal import discover
+from vidal.config import ModelSpec, Recipe
+from vidal.errors import UserError
+from vidal.manifest import commit as shards
+from vidal.manifest.commit import Report
+from vidal.stage import Part, Runtime, Stage, is_done
+from vidal.stages import STAGES
+from vidal.storage import Storage, part_name
+
+if TYPE_CHECKING:
+    from vidal.progress import Progress
+
+
+def parse_shards(text: str, count: int) -> list[int]:
+    """"0", "0-9" or "0,3,7". Raises UserError for anything else, and for a shard that the recipe does not have."""
+    found: list[int] = []
+    for piece in text.split(","):
+        first, dash, last = piece.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UserError(f"shard {text!r}: give a number, a range such as 0-9, or a list such as 0,3,7")
+        found += range(int(first), int(last or first) + 1)
+    for shard in found:
+        if shard >= count:
+            raise UserError(f"shard {shard} is out of range: there are {count}, the last is {count - 1}")
+    if not found:
+        raise UserError(f"shard {text!r}: the range is empty")
+    return sorted(set(found))
+
+
+def models(recipe: Recipe) -> dict[str, ModelSpec]:
+    """The models that the recipe names, by what they are for."""
+    named = {
+        "similarity": recipe.similarity.model,
+        "depth": recipe.depth.model,
+        "infrared": recipe.infrared.model,
+        "captions.keyframe": recipe.captions.keyframe,
+        "captions.video": recipe.captions.video,
+        "enhanced": recipe.enhanced.model,
+    }
+    return {role: spec for role, spec in named.items() if spec is not None}
+
+
+def check_models(recipe: Recipe) -> None:
+    """Raises UserError for the first model that cannot be had here, before any work is done."""
+    from vidal.models.weights import missing
+
+    for role, spec in models(recipe).items():
+        if why := missing(spec):
+            raise UserError(f"{role} model {spec.id or spec.adapter}: {why}")
+
+
+def build(recipe: Recipe, out: str, shard: int, *, allow_hosts: tuple[str, ...] = (), until: str | None = None,
+          progress: Callable[[Storage, int, list[Stage]], Progress] | None = None) -> Report:
+    """Builds one shard into a dataset that the recipe has claimed. Needs a Ray session only where there is work.
+
+    until: the last stage to run; the shard is then not committed.
+    """
+    started = time.monotonic()
+    storage = Storage(out)
+    stages = list(STAGES.values())
+    if shards.is_committed(storage, shard, stages, recipe) and until is None:
+        return shards.committed_report(storage, shard)
+    chosen = stages[: [stage.name for stage in stages].index(until) + 1] if until else stages
+    from vidal import engine  # Importing ray takes seconds; a finished shard needs none of it.
+
+    run = Runtime(out=out, shard=shard, run_id=uuid.uuid4().hex, allow_hosts=allow_hosts)
+    with _endpoints(recipe, storage, chosen, run) as runtime, engine.session(recipe):
+        parts = discover.parts(storage, recipe, shard) or engine.run_once(discover.discover, recipe, runtime)
+        todo = [part for part in parts if not _all_done(chosen, recipe, storage, part)]
+        watching = progress(storage, len(parts), chosen) if progress else contextlib.nullcontext()
+        with watching:
+            engine.run_parts(chosen, recipe, runtime, todo)
+    if until:
+        _, funnel = shards.balance(storage, chosen, parts)
+        return Report(shard, {}, funnel, {}, {}, 0, seconds=time.monotonic() - started, stage_only=until)
+    return replace(shards.commit(storage, stages, recipe, parts), seconds=time.monotonic() - started)
+
+
+def _all_done(stages: list[Stage], recipe: Recipe, storage: Storage, part: Part) -> bool:
+    """In order: a stage's key needs the tables of the stages before it."""
+    return all(is_done(stage, recipe, storage, part) for stage in stages)
+
+
+@contextlib.contextmanager
+def _endpoints(recipe: Recipe, storage: Storage, stages: list[Stage], runtime: Runtime) -> Iterator[Runtime]:
+    """Serves the embedded site while it may be asked, where the recipe searches it."""
+    if recipe.catalogue or not any(search.site == "embedded" for search in recipe.search):
+        yield runtime
+        return
+    parts = discover.parts(storage, recipe, runtime.shard)
+    if parts is not None and all(is_done(stages[0], recipe, storage, part) for part in parts):
+        yield runtime
+        return
+    from vidal.sources.embedded.site import HOST, serve_embedded
+
+    with serve_embedded() as url:
+        yield replace(runtime, endpoints={"embedded": url}, allow_hosts=(*runtime.allow_hosts, HOST))
+
+
+def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int) -> dict[str, int]:
+    """How many parts of each stage are in storage."""
+    found = {}
+    for stage in stages:
+        folder = part_name(stage.name, shard, 0).rsplit("/", 1)[0]
+        names = storage.list(folder)
+        found[stage.name] = min(parts, sum(n.endswith(".parquet") and not n.endswith(".ledger.parquet") for n in names))
+    return found

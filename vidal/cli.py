@@ -1,0 +1,197 @@
+"""`vidal ...`: thin. Exit codes: 0 done, 1 done but something that should have worked did not, 2 the input is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from vidal import __version__
+from vidal.errors import BalanceError, UserError
+
+_recipe = click.option("--recipe", default="embedded", show_default=True, help="A recipe of pipelines/, or a YAML file.")
+_set = click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides a key of the recipe.")
+_json = click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
+
+
+@click.group()
+@click.version_option(__version__)
+def cli() -> None:
+    """Builds language-bound multimodal datasets, after VIDAL-10M."""
+
+
+@cli.command("build-shard")
+@click.argument("shards", metavar="N")
+@_recipe
+@click.option("--out", required=True, help="The dataset: a folder or a URI.")
+@click.option("--stage", "until", help="Stops after this stage; commits nothing.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most that many candidates.")
+@_set
+@click.option("--catalogue", type=click.Path(), help="Your own list of URLs (csv, jsonl, Parquet) instead of the recipe's sources.")
+@click.option("--allow-host", "allow_hosts", multiple=True, help="Admits a host in a private or loopback range.")
+@_json
+def build_shard(shards: str, recipe: str, out: str, until: str | None, limit: int | None, overrides: tuple[str, ...],
+                catalogue: str | None, allow_hosts: tuple[str, ...], as_json: bool) -> None:
+    """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
+    from vidal import build, discover
+    from vidal.config import load_recipe
+    from vidal.manifest.commit import claim, is_committed
+    from vidal.progress import Progress
+    from vidal.stages import STAGES
+    from vidal.storage import Storage
+
+    loaded = load_recipe(recipe, overrides, catalogue=catalogue and os.path.abspath(catalogue), limit=limit)
+    if until and until not in STAGES:
+        raise UserError(f"no stage {until!r}: choose from {', '.join(STAGES)}")
+    if not loaded.catalogue and not loaded.search:
+        raise UserError(f"recipe {loaded.name} names no search: give your own list with --catalogue FILE")
+    numbers = build.parse_shards(shards, discover.shard_count(loaded))
+    out = out if "://" in out else os.path.abspath(out)
+    storage = Storage(out)
+    pending = [n for n in numbers if not is_committed(storage, n, list(STAGES.values()), loaded)]
+    if pending:
+        build.check_models(loaded)
+    claim(storage, loaded)
+    reports = []
+    for number in numbers:
+        watch = lambda store, parts, stages, number=number: Progress(store, number, parts, stages)  # noqa: E731
+        reports.append(build.build(loaded, out, number, allow_hosts=allow_hosts, until=until, progress=watch))
+        _show(reports[-1], out)
+    if as_json:
+        click.echo(json.dumps([asdict(report) for report in reports]))
+    sys.exit(1 if any(report.quarantined for report in reports) else 0)
+
+
+@cli.command()
+@click.argument("out")
+@_json
+def validate(out: str, as_json: bool) -> None:
+    """Reopens every row of OUT, decodes every file, checks every hash."""
+    from vidal.manifest.validate import validate as check
+
+    rows, problems = check(out)
+    for problem in problems:
+        click.echo(problem)
+    if as_json:
+        click.echo(json.dumps({"rows": rows, "problems": problems}))
+    else:
+        click.echo(f"{rows} rows, {len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+@cli.command("plan")
+@_recipe
+@_set
+@_json
+def show_plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Prints stages, models and resources of a recipe, and what cannot be loaded here and why."""
+    from vidal.config import load_recipe
+    from vidal.plan import plan
+
+    loaded = load_recipe(recipe, overrides)
+    lines = plan(loaded)
+    if as_json:
+        click.echo(json.dumps({"recipe": loaded.name, "stages": [asdict(line) for line in lines]}))
+        return
+    table = Table("stage", "pool", "cpus", "gpus", "workers", "model", "here", title=f"{loaded.name}: {loaded.description}")
+    for line in lines:
+        here = line.absent or ("ready" if line.model not in ("", "none") else "")
+        workers = "-".join(str(count) for count in dict.fromkeys(line.workers))
+        table.add_row(line.stage, str(line.pool), f"{line.cpus:g}", f"{line.gpus:g}", workers, line.model, here)
+    _print(table)
+
+
+@cli.group("search-terms")
+def search_terms() -> None:
+    """The search-term database."""
+
+
+@search_terms.command("build")
+@_recipe
+@_set
+@click.option("--out", required=True, type=click.Path(), help="Folder for terms.parquet.")
+def build_terms(recipe: str, overrides: tuple[str, ...], out: str) -> None:
+    """Reads the recipe's label lists, tags and balances them."""
+    from vidal.config import load_recipe
+    from vidal.storage import Storage
+    from vidal.terms.build import build
+
+    table = build(load_recipe(recipe, overrides))
+    storage = Storage(os.path.abspath(out))
+    storage.check_writable()
+    storage.write_table("terms.parquet", table)
+    click.echo(f"{table.num_rows} terms in {os.path.join(out, 'terms.parquet')}")
+
+
+@search_terms.command("show")
+@click.option("--top", default=50, show_default=True, type=click.IntRange(min=1))
+@click.option("--db", default="search_terms/db", show_default=True, type=click.Path(), help="Folder of terms.parquet.")
+def show_terms(top: int, db: str) -> None:
+    """Prints the keywords that most terms hold, and some of these."""
+    from collections import defaultdict
+
+    from vidal.storage import Storage
+
+    storage = Storage(os.path.abspath(db))
+    if not storage.exists("terms.parquet"):
+        raise UserError(f"{db} holds no terms.parquet: run `make search-terms` or vidal search-terms build")
+    by_keyword: dict[str, list[str]] = defaultdict(list)
+    for row in storage.read_table("terms.parquet", ["term", "keywords"]).to_pylist():
+        for keyword in row["keywords"]:
+            by_keyword[keyword].append(row["term"])
+    table = Table("keyword", "terms", "such as")
+    for keyword in sorted(by_keyword, key=lambda key: (-len(by_keyword[key]), key))[:top]:
+        table.add_row(keyword, str(len(by_keyword[keyword])), ", ".join(by_keyword[keyword][:4]))
+    _print(table)
+
+
+def _show(report: Any, out: str) -> None:
+    if report.done_before:
+        _print(f"shard {report.shard} was built before and is unchanged: {report.rows}")
+    else:
+        table = Table("stage", "in", "kept", "dropped", "failed", title=f"shard {report.shard}, {report.seconds:.0f} s")
+        for line in report.funnel:
+            table.add_row(line["stage"], *(str(line[key]) for key in ("in", "kept", "dropped", "failed")))
+        _print(table)
+        if report.reasons:
+            _print("ended: " + ", ".join(f"{reason} {count}" for reason, count in report.reasons.items()))
+        if report.views:
+            _print("views: " + ", ".join(f"{view} {count}" for view, count in report.views.items()))
+    if report.quarantined:
+        _print(f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again")
+    if not report.stage_only:
+        _print(f'python -c "import pandas as pd; print(pd.read_parquet({out!r}))"')
+
+
+def _print(what: Any) -> None:
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, soft_wrap=isinstance(what, str), highlight=False, markup=False).print(what)
+
+
+def main() -> None:
+    """Entry point: what the user got wrong is one line on stderr and exit code 2."""
+    try:
+        cli(standalone_mode=False)
+    except UserError as error:
+        _fail(str(error), 2)
+    except click.UsageError as error:
+        _fail(error.format_message(), 2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped; the same command goes on from here", 130)
+    except BalanceError as error:
+        _fail(f"not committed: {error}", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"vidal: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""Recipes: YAML to frozen models. An unknown key or a wrong type is an error that names its path."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from vidal import resources
+from vidal.errors import UserError
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ModelSpec(Settings):
+    """A model by adapter and id. id: a hub id, an open_clip "model/pretrained", or a local folder or file.
+
+    Adapters are the keys of the registries in vidal.models; options go to the adapter as they are.
+    """
+
+    adapter: str
+    id: str | None = None
+    revision: str | None = None
+    device: str = "auto"
+    threads: int = Field(default=1, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class TermList(Settings):
+    file: str
+    source: str
+
+
+class Terms(Settings):
+    """The search-term database: label lists, tagged, at most `count` terms balanced over their keywords."""
+
+    lists: tuple[TermList, ...] = ()
+    tagger: str = "en_core_web_sm"
+    count: int = Field(default=100_000, ge=1)
+    per_keyword: int = Field(default=20, ge=1)
+
+
+class Search(Settings):
+    """Where candidates come from: a yt-dlp search key, and how many results a term may give."""
+
+    key: str
+    per_term: int = Field(default=5, ge=1)
+    site: Literal["embedded"] | None = None
+    query: str = "{term}"
+
+
+class Text(Settings):
+    """The paper's rule on titles and hashtags. `or` drops a title that is short or has no hashtags, `and` both."""
+
+    rule: Literal["or", "and", "off"] = "or"
+    title_words_min: int = Field(default=2, ge=0)
+    stop_words: tuple[str, ...] = ()
+    junk_tags: tuple[str, ...] = ()
+    duration_max_s: float = Field(default=20.0, gt=0)
+
+
+class Crawl(Settings):
+    requests_per_s: float = Field(default=2.0, gt=0)
+    burst: int = Field(default=4, ge=1)
+    concurrency: int = Field(default=4, ge=1)
+    attempts: int = Field(default=3, ge=1)
+    backoff_s: float = Field(default=1.0, ge=0)
+    backoff_max_s: float = Field(default=60.0, ge=0)
+    breaker_failures: int = Field(default=10, ge=1)
+    breaker_pause_s: float = Field(default=60.0, ge=0)
+    timeout_s: float = Field(default=120.0, gt=0)
+    stall_s: float = Field(default=20.0, gt=0)
+    max_bytes: int = Field(default=200_000_000, ge=1)
+    max_pixels: int = Field(default=7680 * 4320, ge=1)
+    duration_min_s: float = Field(default=0.0, ge=0)
+    duration_tolerance_s: float = Field(default=1.0, ge=0)
+    format: str = "best[height<=?720]/best"
+    user_agent: str | None = None
+    cookies_file: str | None = None
+    proxy: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+    # A fixed date for sources that do not change, so that builds are reproducible; null is the true time.
+    retrieved_at: datetime | None = None
+
+
+class Keyframes(Settings):
+    count: int = Field(default=8, ge=1)
+    times: Literal["linspace", "paper"] = "linspace"
+    short_side: int = Field(default=256, ge=16)
+    quality: int = Field(default=92, ge=1, le=100)
+
+
+class Similarity(Settings):
+    model: ModelSpec
+    min: float = Field(default=0.2, ge=-1, le=1)
+
+
+class Estimator(Settings):
+    """Depth or infrared; without a model the view is absent and the ledger says no_estimator."""
+
+    model: ModelSpec | None = None
+
+
+class Audio(Settings):
+    sample_rate: int = Field(default=16_000, ge=4_000)
+    silence_db: float = -60.0
+
+
+class Captions(Settings):
+    keyframe: ModelSpec | None = None
+    video: ModelSpec | None = None
+    prompt_keyframe: str = "keyframe.txt"
+    prompt_video: str = "video.txt"
+
+
+class Enhanced(Settings):
+    model: ModelSpec | None = None
+    prompt: str = "enhance.yaml"
+    guard_tagger: str = "en_core_web_sm"
+    reject_unsupported: bool = True
+
+
+class Duplicates(Settings):
+    """max_distance: mean Hamming distance of 64-bit perceptual hashes over aligned frames, at most."""
+
+    exact: bool = True
+    near: bool = True
+    max_distance: float = Field(default=6.0, ge=0)
+
+
+class Resources(Settings):
+    """What one worker of a stage asks of Ray, and how many there may be. fuse: share the previous stage's worker."""
+
+    cpus: float = Field(default=0.25, gt=0)
+    gpus: float = Field(default=0.0, ge=0)
+    memory_gb: float | None = Field(default=None, gt=0)
+    workers: tuple[int, int] = (1, 1)
+    fuse: bool = False
+
+    @field_validator("workers")
+    @classmethod
+    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= value[0] <= value[1]:
+            raise ValueError("must be [min, max] with 1 <= min <= max")
+        return value
+
+
+class Engine(Settings):
+    """part_size: candidates a part; parts_in_flight: between crawl and manifest at one time, at most."""
+
+    part_size: int = Field(default=32, ge=1)
+    parts_in_flight: int = Field(default=16, ge=1)
+    part_attempts: int = Field(default=2, ge=1)
+    record_crashes_max: int = Field(default=2, ge=1)
+    object_store_mb: int = Field(default=256, ge=80)
+
+
+class Recipe(Settings):
+    name: str
+    description: str = ""
+    shards: int = Field(default=1, ge=1)
+    shard_candidates: int = Field(default=1000, ge=1)
+    terms: Terms = Terms()
+    search: tuple[Search, ...] = ()
+    catalogue: str | None = None
+    limit: int | None = Field(default=None, ge=1)
+    text: Text = Text()
+    crawl: Crawl = Crawl()
+    keyframes: Keyframes = Keyframes()
+    similarity: Similarity
+    depth: Estimator = Estimator()
+    infrared: Estimator = Estimator()
+    audio: Audio = Audio()
+    captions: Captions = Captions()
+    enhanced: Enhanced = Enhanced()
+    duplicates: Duplicates = Duplicates()
+    engine: Engine = Engine()
+    resources: dict[str, Resources] = Field(default_factory=dict)
+
+    def resources_of(self, stage: str) -> Resources:
+        return self.resources.get(stage, Resources())
+
+
+def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Recipe:
+    """name: a recipe in pipelines/ or a path to a YAML file; overrides: "key.path=yaml value".
+
+    values replace top-level keys. Raises UserError, with the path of the key, for whatever is wrong.
+    """
+    data = _read(_path(name))
+    for override in overrides:
+        _set(data, override)
+    data.update({key: value for key, value in values.items() if value is not None})
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"recipe {name}: {_first_line(error)}") from error
+
+
+def recipe_names() -> list[str]:
+    return sorted(path.stem for path in resources.folder("pipelines").glob("*.yaml"))
+
+
+def _path(name: str) -> Path:
+    path = Path(name) if name.endswith((".yaml", ".yml")) else resources.folder("pipelines") / f"{name}.yaml"
+    if not path.is_file():
+        raise UserError(f"no recipe {name!r}: give a YAML file, or one of {', '.join(recipe_names())}")
+    return path
+
+
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path.resolve() in seen:
+        raise UserError(f"recipe {path}: extends itself")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"recipe {path}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise UserError(f"recipe {path}: must be a mapping of keys to values")
+    parent = data.pop("extends", None)
+    if parent is None:
+        return data
+    beside = path.parent / f"{parent}.yaml"
+    base = _read(beside if beside.is_file() else _path(str(parent)), (*seen, path.resolve()))
+    return _merge(base, data)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merge key by key, except a model: another adapter must not inherit the first one's options."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both and "adapter" not in value else value
+    return merged
+
+
+def _set(data: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise UserError(f"--set {override!r}: must be key.path=value")
+    *parents, last = path.split(".")
+    node = data
+    for key in parents:
+        child = node.get(key)
+        if child is None:
+            child = {}
+        elif not isinstance(child, dict):
+            raise UserError(f"--set {override!r}: {key} is not a mapping")
+        node[key] = dict(child)
+        node = node[key]
+    try:
+        node[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override!r}: the value is not YAML") from error
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "(top)"
+    what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+    more = error.error_count() - 1
+    return f"{where}: {what}" + (f" (and {more} more)" if more else "")

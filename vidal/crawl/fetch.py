@@ -1,0 +1,139 @@
+"""One candidate from its address to a clip in storage: described, judged by its text, fetched, probed, cut, stored."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from vidal import ids
+from vidal.config import Recipe
+from vidal.crawl.governor import Governor
+from vidal.crawl.guard import Guard, check_url, host_of
+from vidal.errors import RecordError
+from vidal.media import ffmpeg
+from vidal.media.probe import Probe, probe
+from vidal.schema import Kind, Reason, map_dict
+from vidal.sources import Candidate
+from vidal.sources.text import cleaned, rule
+from vidal.sources.ytdlp import YtDlp
+from vidal.stage import Drop, Output, Record, Runtime
+from vidal.storage import Storage, media_name
+
+# What browsers and decoders agree to call an MP4; anything else is re-encoded so that video.mp4 is one.
+_KEPT_CODECS = {"h264", "hevc", "av1", "libdav1d", "mpeg4", "vp9"}
+
+
+class Crawler:
+    """Candidates in, clips out. Safe to call from several threads."""
+
+    def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
+        self._recipe, self._runtime, self._storage = recipe, runtime, storage
+        self._governor = Governor(recipe.crawl)
+        self._guard = Guard((*recipe.crawl.allow_hosts, *runtime.allow_hosts))
+        self._threads = threading.local()
+
+    def __call__(self, candidate: Record) -> Output | Drop:
+        candidate = {**candidate, "extra": map_dict(candidate.get("extra"))}
+        check_url(candidate["url"])
+        with self._guard.on(), tempfile.TemporaryDirectory(prefix="vidal-") as folder:
+            described, tries = self._describe(candidate)
+            if drop := self._judge(described):
+                return drop
+            path, attempts = self._governor.call(
+                host_of(candidate["url"]), lambda: self._source().fetch(described, Path(folder))
+            )
+            found = probe(path, max_pixels=self._recipe.crawl.max_pixels)
+            result = self._clip(described, path, found, Path(folder))
+            return result if isinstance(result, Drop) else replace(result, attempts=max(tries, attempts))
+
+    def _source(self) -> YtDlp:
+        if not hasattr(self._threads, "source"):
+            self._threads.source = YtDlp(self._recipe.crawl, self._runtime.endpoints)
+        return self._threads.source
+
+    def _describe(self, candidate: Candidate) -> tuple[Candidate, int]:
+        """A catalogue row that has its title needs no page."""
+        if candidate["curated"] and candidate["title"]:
+            return candidate, 1
+        return self._governor.call(host_of(candidate["url"]), lambda: self._source().describe(candidate))
+
+    def _judge(self, candidate: Candidate) -> Drop | None:
+        if not candidate["curated"] and (drop := rule(candidate["title"] or "", candidate["hashtags"] or [], self._recipe.text)):
+            return drop
+        stated, limit = candidate["duration_s"], self._recipe.text.duration_max_s
+        if stated and stated > limit and candidate["end_s"] is None:
+            return Drop(Reason.TOO_LONG, f"the page says {stated:g} s, at most {limit:g} s are wanted")
+        return None
+
+    def _clip(self, candidate: Candidate, path: Path, found: Probe, folder: Path) -> Output | Drop:
+        start_s = candidate["start_s"] or 0.0
+        duration_s = (candidate["end_s"] or found.duration_s) - start_s
+        if drop := self._duration(candidate, found, start_s, duration_s):
+            return drop
+        whole = candidate["start_s"] is None and candidate["end_s"] is None
+        source_sha256 = _sha256(path)
+        kind = Kind.AUDIO if found.kind == "audio" or candidate["kind"] == Kind.AUDIO.value else Kind.VIDEO
+        if kind is Kind.VIDEO and not (whole and "mp4" in found.container and found.codec in _KEPT_CODECS):
+            cut = folder / "cut.mp4"
+            ffmpeg.to_mp4(path, cut, start_s=None if whole else start_s, duration_s=None if whole else duration_s)
+            path, found = cut, probe(cut, max_pixels=self._recipe.crawl.max_pixels)
+            duration_s = found.duration_s
+        elif kind is Kind.AUDIO and not whole:
+            cut = folder / "cut.flac"
+            ffmpeg.cut_audio(path, cut, start_s, duration_s)
+            path = cut
+        clip_id = ids.clip_id(candidate["candidate_id"], start_s, duration_s)
+        name = media_name(candidate["shard"], clip_id, "video.mp4" if kind is Kind.VIDEO else "source")
+        sha256 = _sha256(path)
+        self._storage.put(path, name)
+        return Output([self._row(candidate, found, kind, clip_id, start_s, duration_s, name, sha256, source_sha256)])
+
+    def _duration(self, candidate: Candidate, found: Probe, start_s: float, duration_s: float) -> Drop | None:
+        limit, slack = self._recipe.text.duration_max_s, self._recipe.crawl.duration_tolerance_s
+        stated = candidate["duration_s"]
+        if start_s + duration_s > found.duration_s + slack:
+            raise RecordError(
+                Reason.SPAN_OUTSIDE, f"{start_s:g} to {start_s + duration_s:g} s of a file of {found.duration_s:.2f} s"
+            )
+        if duration_s > limit:
+            if stated and stated <= limit and candidate["end_s"] is None:
+                return Drop(Reason.FALSE_DURATION, f"the page says {stated:g} s, the file lasts {duration_s:.2f} s")
+            return Drop(Reason.TOO_LONG, f"{duration_s:.2f} s, at most {limit:g} s are wanted")
+        if duration_s < self._recipe.crawl.duration_min_s:
+            return Drop(Reason.TOO_SHORT, f"{duration_s:.2f} s, at least {self._recipe.crawl.duration_min_s:g} s are wanted")
+        return None
+
+    def _row(self, candidate: Candidate, found: Probe, kind: Kind, clip_id: str, start_s: float, duration_s: float,
+             name: str, sha256: str, source_sha256: str) -> Record:
+        copied = ("candidate_id", "shard", "platform", "source_id", "url", "uploader", "licence", "search_terms", "title")
+        picture = kind is Kind.VIDEO
+        return {
+            **{key: candidate[key] for key in copied},
+            "clip_id": clip_id,
+            "kind": kind.value,
+            "retrieved_at": self._recipe.crawl.retrieved_at or datetime.now(timezone.utc),
+            "hashtags": candidate["hashtags"] or [],
+            "text": cleaned(candidate["title"] or "", candidate["hashtags"] or [], self._recipe.text),
+            "start_s": start_s,
+            "duration_s": round(duration_s, 6),
+            "fps": round(found.fps, 4) if picture else None,
+            "width": found.width if picture else None,
+            "height": found.height if picture else None,
+            "has_audio": found.has_audio,
+            "media_path": name,
+            "media_sha256": sha256,
+            "source_sha256": source_sha256,
+            "extra": sorted(candidate["extra"].items()),
+        }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,129 @@
+"""Runs stages over the parts of a shard as one Ray Data pipeline of actor pools. The only module that imports ray."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+from ray.data._internal.execution.backpressure_policy import (
+    ENABLED_BACKPRESSURE_POLICIES,
+    ENABLED_BACKPRESSURE_POLICIES_CONFIG_KEY,
+)
+from ray.data._internal.execution.backpressure_policy.backpressure_policy import BackpressurePolicy
+
+from vidal.config import Recipe, Resources
+from vidal.stage import Part, PartRunner, Runtime, Stage
+
+PARTS_IN_FLIGHT = "vidal.parts_in_flight"
+
+
+class PartsInFlight(BackpressurePolicy):
+    """The first stage waits while that many parts are between it and the last.
+
+    It bounds the media that lie about unfinished, and lets clips reach the manifest while the crawl goes on.
+    """
+
+    def can_add_input(self, op: Any) -> bool:
+        limit = self._data_context.get_config(PARTS_IN_FLIGHT, None)
+        pools = [each for each in self._topology if each.input_dependencies]
+        if limit is None or not pools or op is not pools[0]:
+            return True
+        return op.metrics.num_tasks_submitted - pools[-1].metrics.num_tasks_finished < limit
+
+
+class _Pool:
+    """A worker process: one stage, or several light ones that share it."""
+
+    def __init__(self, stages: list[Stage], recipe: Recipe, runtime: Runtime):
+        _quiet()
+        self.runners = [PartRunner(stage, recipe, runtime) for stage in stages]
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        for runner in self.runners:
+            runner.run(Part(row["shard"], row["index"]))
+        return row
+
+
+@contextlib.contextmanager
+def session(recipe: Recipe) -> Iterator[None]:
+    """Joins the cluster of RAY_ADDRESS or of a Ray job, or starts one on this machine that dies with this process."""
+    started = not ray.is_initialized()
+    if started:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+        if not os.environ.get("RAY_ADDRESS"):
+            options |= {"include_dashboard": False, "object_store_memory": recipe.engine.object_store_mb * 2**20}
+        with _stderr_to_null():  # Its start-up notes on the shared-memory folder help nobody here.
+            ray.init(**options)
+    try:
+        yield
+    finally:
+        if started:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _stderr_to_null() -> Iterator[None]:
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(previous)
+
+
+def run_parts(stages: list[Stage], recipe: Recipe, runtime: Runtime, parts: list[Part],
+              on_part: Callable[[], None] | None = None) -> None:
+    """Streams the parts through all stages at once. Returns when every part has left the last one."""
+    if not parts:
+        return
+    _quiet()
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.set_config(PARTS_IN_FLIGHT, recipe.engine.parts_in_flight)
+    context.set_config(ENABLED_BACKPRESSURE_POLICIES_CONFIG_KEY, [*ENABLED_BACKPRESSURE_POLICIES, PartsInFlight])
+    rows = [{"shard": part.shard, "index": part.index} for part in parts]
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+    for pool, resources in pools(stages, recipe):
+        dataset = dataset.map(
+            _Pool,
+            fn_constructor_args=(pool, recipe, runtime),
+            compute=ActorPoolStrategy(min_size=resources.workers[0], max_size=resources.workers[1]),
+            num_cpus=resources.cpus,
+            num_gpus=resources.gpus or None,
+            memory=int(resources.memory_gb * 2**30) if resources.memory_gb else None,
+        )
+    for _ in dataset.iter_batches(batch_size=1, prefetch_batches=0):
+        if on_part:
+            on_part()
+
+
+def run_once(function: Callable[..., Any], *args: Any) -> Any:
+    """Runs a function on the cluster, once, and gives its result; what it raises is raised here."""
+    task = ray.remote(num_cpus=0.25, max_retries=3)(function)
+    try:
+        return ray.get(task.remote(*args))
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause or error from error
+
+
+def pools(stages: list[Stage], recipe: Recipe) -> list[tuple[list[Stage], Resources]]:
+    """Stages that the recipe fuses share the worker, and the resources, of the stage before."""
+    grouped: list[tuple[list[Stage], Resources]] = []
+    for stage in stages:
+        resources = recipe.resources_of(stage.name)
+        if resources.fuse and grouped:
+            grouped[-1][0].append(stage)
+        else:
+            grouped.append(([stage], resources))
+    return grouped
+
+
+def _quiet() -> None:
+    for name in ("ray.data", "ray"):
+        logging.getLogger(name).setLevel(logging.ERROR)

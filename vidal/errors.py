@@ -1,0 +1,39 @@
+"""The errors of the house, drawn once. Everything else that is raised is a bug and is reported as one."""
+
+from __future__ import annotations
+
+from vidal.schema import Reason
+
+
+class VidalError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UserError(VidalError):
+    """The user's input is wrong: one line that says what and how to mend it. Exit code 2."""
+
+
+class RecordError(VidalError):
+    """One record cannot be processed; the others go on.
+
+    reason: slug for the ledger; detail: the true message of what failed; transient: whether trying
+    again later may help; attempts: how often it was tried.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", *, transient: bool = False, attempts: int = 1):
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.transient = transient
+        self.attempts = attempts
+
+    def __reduce__(self):  # Exceptions with keyword arguments do not pickle by themselves.
+        return (_rebuild, (self.reason, self.detail, self.transient, self.attempts))
+
+
+def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int) -> RecordError:
+    return RecordError(reason, detail, transient=transient, attempts=attempts)
+
+
+class BalanceError(VidalError):
+    """kept + dropped + failed is not the input: the shard must not be committed."""

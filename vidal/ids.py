@@ -1,0 +1,38 @@
+"""Deterministic ids: the same thing gets the same id in every run, on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from typing import Any
+
+NAMESPACE = uuid.UUID("5f0d9b0e-9c8e-5c51-8b0a-7d1f0f3f1a10")
+
+
+def candidate_id(platform: str, source_id: str, start_s: float | None, end_s: float | None) -> str:
+    """Id of what was found: a source, or a span of it where the catalogue asks for one."""
+    return str(uuid.uuid5(NAMESPACE, json.dumps(["candidate", platform, source_id, start_s, end_s])))
+
+
+def clip_id(candidate: str, start_s: float, duration_s: float) -> str:
+    """Id of a span of a candidate's media, to the millisecond."""
+    return str(uuid.uuid5(NAMESPACE, json.dumps(["clip", candidate, round(start_s, 3), round(duration_s, 3)])))
+
+
+def term_id(term: str) -> str:
+    return str(uuid.uuid5(NAMESPACE, json.dumps(["term", term])))
+
+
+def sha256(data: bytes | str) -> str:
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    """Hash of any JSON-like value, independent of the order of its keys."""
+    return sha256(json.dumps(value, sort_keys=True, ensure_ascii=True, default=str))
+
+
+def bucket(key: str, buckets: int) -> int:
+    """Stable assignment of a key to one of n buckets."""
+    return int(sha256(key)[:16], 16) % buckets

@@ -1,0 +1,189 @@
+"""The commit of a shard: sums checked, copies marked, ledger and hashes written, the manifest last, by rename."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from vidal import __version__, discover, ledger, schema
+from vidal.config import Recipe
+from vidal.errors import UserError
+from vidal.ids import fingerprint
+from vidal.manifest import duplicates
+from vidal.schema import Reason, Status, Subject
+from vidal.stage import Part, Record, Stage, outcomes_of
+from vidal.storage import Storage, part_name, shard_name
+
+DATASET = "_dataset.json"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a shard came to. funnel: in, kept, dropped and failed of every stage; views: kept by view."""
+
+    shard: int
+    rows: dict[str, int]
+    funnel: list[dict[str, Any]]
+    reasons: dict[str, int]
+    views: dict[str, int]
+    quarantined: int
+    done_before: bool = False
+    seconds: float = 0.0
+    stage_only: str | None = field(default=None)
+
+
+def manifest_name(shard: int) -> str:
+    return f"{shard_name(shard)}.parquet"
+
+
+def ledger_name(shard: int) -> str:
+    return f"_ledger/{shard_name(shard)}.parquet"
+
+
+def sums_name(shard: int) -> str:
+    return f"_media/{shard_name(shard)}.sha256"
+
+
+def shard_fingerprint(stages: list[Stage], recipe: Recipe) -> str:
+    own = [stage.fingerprint(recipe) for stage in stages]
+    return fingerprint([schema.SCHEMA_VERSION, discover.fingerprint(recipe), own, recipe.duplicates.model_dump(mode="json")])
+
+
+def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Recipe) -> bool:
+    name = manifest_name(shard)
+    if not storage.exists(name) or not storage.exists(ledger_name(shard)):
+        return False
+    found = storage.metadata(name)
+    return found.get("fingerprint") == shard_fingerprint(stages, recipe) and found.get("quarantined") == "0"
+
+
+def claim(storage: Storage, recipe: Recipe) -> None:
+    """Makes OUT this recipe's dataset. Raises UserError where it is another's, or holds something else; touches nothing then."""
+    identity = {"recipe": recipe.name, "catalogue": recipe.catalogue and recipe.catalogue.rsplit("/", 1)[-1]}
+    if storage.exists(DATASET):
+        found = json.loads(storage.read(DATASET))["identity"]
+        if found != identity:
+            raise UserError(f"{storage.uri} was built with {_named(found)}, not {_named(identity)}: choose another --out")
+        return
+    if storage.list(""):
+        raise UserError(f"{storage.uri} holds files and is no dataset of vidal: choose an empty or new --out")
+    storage.check_writable()
+    storage.write(DATASET, _json({"identity": identity, "schema_version": schema.SCHEMA_VERSION, "shards": {}}))
+
+
+def _named(identity: dict[str, Any]) -> str:
+    catalogue = f" on catalogue {identity['catalogue']}" if identity["catalogue"] else ""
+    return f"recipe {identity['recipe']}{catalogue}"
+
+
+def balance(storage: Storage, stages: list[Stage], parts: list[Part]) -> tuple[list[Record], list[dict[str, Any]]]:
+    """All ledger rows of the shard and the funnel. Raises BalanceError where the sums of a stage do not hold."""
+    shard, indices = parts[0].shard, [part.index for part in parts]
+    rows = outcomes_of(storage, stages, shard, indices)
+    funnel = []
+    passed = _ids(storage, discover.STAGE, "candidate_id", parts)
+    for stage in stages:
+        # A stage that filters is also the input of those that read it; the others pass all they get.
+        inputs = passed
+        passed = _ids(storage, stage.name, stage.key, parts)
+        funnel.append(ledger.check_stage(stage.name, stage.subject, inputs, passed, rows))
+        if stage.subject is Subject.CANDIDATE:
+            passed = _ids(storage, stage.name, "clip_id", parts)
+    return rows, funnel
+
+
+def _ids(storage: Storage, stage: str, column: str, parts: list[Part]) -> set[str]:
+    names = [f"{part_name(stage, part.shard, part.index)}.parquet" for part in parts]
+    return {value for name in names for value in storage.read_table(name, [column]).column(column).to_pylist()}
+
+
+def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Part]) -> Report:
+    """Raises BalanceError, with nothing committed, where a subject is lost or ends twice."""
+    shard = parts[0].shard
+    rows, funnel = balance(storage, stages, parts)
+    names = [f"{part_name(stages[-1].name, shard, part.index)}.parquet" for part in parts]
+    assembled = [row for name in names for row in storage.read_table(name).to_pylist()]
+    copies = duplicates.find(assembled, recipe.duplicates)
+    searches = outcomes_of(storage, [_DISCOVER], shard, [0])
+    final = [_with_copies(row, copies) for row in [*searches, *rows]]
+    kept = sorted((row for row in assembled if row["clip_id"] not in copies), key=lambda row: row["clip_id"])
+    ledger.check_terminal(final)
+    ledger.check_views({row["clip_id"] for row in kept}, final)
+    funnel.append({"stage": "duplicates", "in": len(assembled), "kept": len(kept), "dropped": len(copies), "failed": 0})
+    final.sort(key=lambda row: (row["subject"], row["id"]))
+    quarantined = sum(row["reason"] == Reason.QUARANTINED.value for row in final)
+    storage.write_table(ledger_name(shard), schema.table(final, schema.LEDGER))
+    storage.write(sums_name(shard), _sums(kept))
+    table = schema.table([{c: row[c] for c in schema.MANIFEST.names} for row in kept], schema.MANIFEST)
+    metadata = {
+        "schema_version": schema.SCHEMA_VERSION,
+        "recipe": recipe.name,
+        "fingerprint": shard_fingerprint(stages, recipe),
+        "quarantined": str(quarantined),
+    }
+    storage.write_table(manifest_name(shard), table, metadata)
+    report = _report(shard, kept, final, funnel, quarantined)
+    _enter(storage, recipe, stages, report)
+    return report
+
+
+class _Discover:
+    name = discover.STAGE
+
+
+_DISCOVER: Any = _Discover()
+
+
+def _with_copies(row: Record, copies: dict[str, duplicates.Copy]) -> Record:
+    if row["subject"] != Subject.CLIP.value or row["id"] not in copies:
+        return row
+    copy = copies[row["id"]]
+    return {**row, "status": Status.DROPPED.value, "reason": copy.reason.value, "detail": copy.detail}
+
+
+def _sums(kept: list[Record]) -> bytes:
+    """In the format of sha256sum: `cd OUT && sha256sum -c _media/shard-00000.sha256` checks them."""
+    files = {name: sha256 for row in kept for name, sha256 in schema.map_dict(row["files"]).items()}
+    return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files.items())).encode()
+
+
+def _report(shard: int, kept: list[Record], final: list[Record], funnel: list[dict[str, Any]], quarantined: int) -> Report:
+    def count(values: list[str]) -> dict[str, int]:
+        return {value: values.count(value) for value in sorted(set(values))}
+
+    ended = [row["reason"] for row in final if row["subject"] != Subject.VIEW.value and row["status"] != Status.KEPT.value]
+    clips = {row["clip_id"] for row in kept}
+    views = [r["view"] for r in final if r["view"] and r["status"] == Status.KEPT.value and r["parent_id"] in clips]
+    return Report(shard, count([row["kind"] for row in kept]), funnel, count(ended), count(views), quarantined)
+
+
+def committed_report(storage: Storage, shard: int) -> Report:
+    """The report of a shard that was committed before, from _dataset.json."""
+    entry = json.loads(storage.read(DATASET))["shards"].get(str(shard))
+    if entry is None:  # The process died between the manifest and this file: the manifest counts.
+        kinds = storage.read_table(manifest_name(shard), ["kind"]).column("kind").to_pylist()
+        return Report(shard, {kind: kinds.count(kind) for kind in sorted(set(kinds))}, [], {}, {}, 0, done_before=True)
+    return Report(shard, entry["rows"], entry["funnel"], entry["reasons"], entry["views"], 0, done_before=True)
+
+
+def _enter(storage: Storage, recipe: Recipe, stages: list[Stage], report: Report) -> None:
+    dataset = json.loads(storage.read(DATASET))
+    dataset["shards"][str(report.shard)] = {
+        "rows": report.rows,
+        "funnel": report.funnel,
+        "reasons": report.reasons,
+        "views": report.views,
+        "fingerprint": shard_fingerprint(stages, recipe),
+        "stages": {stage.name: stage.fingerprint(recipe) for stage in stages},
+    }
+    dataset["totals"] = {
+        kind: sum(shard["rows"].get(kind, 0) for shard in dataset["shards"].values()) for kind in ("video", "audio")
+    }
+    dataset["vidal"] = __version__
+    dataset["recipe"] = recipe.model_dump(mode="json")
+    storage.write(DATASET, _json(dataset))
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()

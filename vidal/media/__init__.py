@@ -1,0 +1,1 @@
+"""Bytes in, arrays out: probing, frames, sound, hashes. No Ray, no models."""

@@ -1,0 +1,47 @@
+"""A sound track as mono samples, and its level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vidal.errors import RecordError
+from vidal.media.probe import open_media
+from vidal.schema import Reason
+
+FLOOR_DB = -120.0
+
+
+def read_mono(path: Path, sample_rate: int) -> np.ndarray:
+    """(n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) where it does not decode."""
+    blocks = []
+    try:
+        with open_media(path) as container:
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
+            for frame in container.decode(audio=0):
+                blocks += [block.to_ndarray()[0] for block in resampler.resample(frame)]
+            blocks += [block.to_ndarray()[0] for block in resampler.resample(None)]
+    except (av.error.FFmpegError, IndexError) as error:
+        raise RecordError(Reason.BAD_AUDIO, str(error)) from error
+    if not blocks:
+        raise RecordError(Reason.BAD_AUDIO, "the sound track holds no samples")
+    return np.concatenate(blocks)
+
+
+def write_flac(samples: np.ndarray, sample_rate: int, path: Path) -> None:
+    """samples: (n,) int16 mono."""
+    with av.open(str(path), "w", format="flac", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("flac", rate=sample_rate, layout="mono", format="s16")
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None, :]), format="s16", layout="mono")
+        frame.sample_rate = sample_rate
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+
+
+def rms_db(samples: np.ndarray) -> float:
+    """Root mean square level in dB relative to full scale; FLOOR_DB for digital silence."""
+    power = float(np.mean((samples.astype(np.float64) / 32768.0) ** 2))
+    return round(max(FLOOR_DB, 10.0 * np.log10(power)), 2) if power > 0 else FLOOR_DB

@@ -1,0 +1,76 @@
+"""Model adapters behind small protocols. A dict is the registry; heavy imports live in the adapter's file.
+
+To add one: write a file with a class that has the protocol's methods, and name it in the dict.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from vidal.config import ModelSpec
+from vidal.errors import UserError
+
+Images = list[Image.Image]
+
+
+class Scorer(Protocol):
+    """Pictures and texts in one space."""
+
+    def images(self, images: Images) -> np.ndarray:
+        """(n, d) float32, L2-normalised."""
+
+    def texts(self, texts: list[str]) -> np.ndarray:
+        """(n, d) float32, L2-normalised."""
+
+
+class DepthEstimator(Protocol):
+    kind: str  # "metric" | "relative" | "inverse_relative"
+    unit: str  # "m" where metric, else ""
+    name: str
+
+    def estimate(self, images: Images) -> list[np.ndarray]:
+        """(h, w) float32 for each picture, at the picture's size; larger is farther, or nearer where inverse."""
+
+
+class InfraredTranslator(Protocol):
+    name: str
+
+    def translate(self, images: Images, seed: int) -> list[np.ndarray]:
+        """(h, w) float32 for each picture of one clip, in the model's own range, comparable within the clip."""
+
+
+class Captioner(Protocol):
+    name: str
+    revision: str
+
+    def frames(self, images: Images, prompt: str) -> list[str]:
+        """One caption a picture; empty where nothing was recognised."""
+
+    def video(self, images: Images, prompt: str) -> str:
+        """One caption for pictures of one clip, in order."""
+
+
+class Rewriter(Protocol):
+    name: str
+    revision: str
+
+    def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> str: ...
+
+
+SCORERS = {"conse": "vidal.models.conse:Conse", "open_clip": "vidal.models.open_clip_scorer:OpenClip"}
+DEPTH = {"transformers": "vidal.models.depth:TransformersDepth"}
+INFRARED = {"munit": "vidal.models.infrared:Munit"}
+CAPTIONERS = {"tags": "vidal.models.tags:Tags", "transformers": "vidal.models.captioner:TransformersCaptioner"}
+REWRITERS = {"transformers": "vidal.models.rewriter:TransformersRewriter"}
+
+
+def open_model(registry: dict[str, str], spec: ModelSpec) -> Any:
+    """The adapter named by the spec, with its weights. Raises UserError for a name the registry does not hold."""
+    if spec.adapter not in registry:
+        raise UserError(f"no adapter {spec.adapter!r}: choose from {', '.join(sorted(registry))}")
+    module, _, name = registry[spec.adapter].partition(":")
+    return getattr(importlib.import_module(module), name)(spec)

@@ -1,0 +1,56 @@
+"""Captioners and vision-language models of transformers: BLIP, GIT, Florence-2, BLIP-2, SmolVLM, Qwen-VL, InternVL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from vidal.config import ModelSpec
+from vidal.models import Images
+from vidal.models.weights import device, revision_of, transformers_source
+
+
+class TransformersCaptioner:
+    """A model with a chat template is asked the prompt; a plain captioner continues it (or, empty, starts freely).
+
+    options: generate (arguments of generate), task (a literal prompt that goes before, such as Florence-2's <CAPTION>).
+    """
+
+    def __init__(self, spec: ModelSpec):
+        self._device = device(spec)
+        source, arguments = transformers_source(spec)
+        self.name, self.revision = str(spec.id), revision_of(spec)
+        self._processor = AutoProcessor.from_pretrained(source, **arguments)
+        self._model = AutoModelForImageTextToText.from_pretrained(source, **arguments).to(self._device).eval()
+        self._generate = {"max_new_tokens": 60, "do_sample": False, **spec.options.get("generate", {})}
+        self._task: str | None = spec.options.get("task")
+        self._chats = getattr(self._processor, "chat_template", None) is not None
+
+    def frames(self, images: Images, prompt: str) -> list[str]:
+        return [self._ask([image], prompt) for image in images]
+
+    def video(self, images: Images, prompt: str) -> str:
+        """A plain captioner sees one picture: the middle one."""
+        return self._ask(images if self._chats else [images[len(images) // 2]], prompt)
+
+    @torch.inference_mode()
+    def _ask(self, images: Images, prompt: str) -> str:
+        inputs = self._inputs(images, prompt).to(self._device)
+        made = self._model.generate(**inputs, **self._generate)
+        start = inputs["input_ids"].shape[1] if "input_ids" in inputs and not self._encoder_decoder() else 0
+        return self._processor.batch_decode(made[:, start:], skip_special_tokens=True)[0].strip()
+
+    def _encoder_decoder(self) -> bool:
+        return bool(getattr(self._model.config, "is_encoder_decoder", False))
+
+    def _inputs(self, images: Images, prompt: str) -> Any:
+        if not self._chats:
+            text = {"text": self._task} if self._task else {}
+            return self._processor(images=images[0], return_tensors="pt", **text)
+        content: list[dict[str, Any]] = [{"type": "image", "image": image} for image in images]
+        chat = [{"role": "user", "content": [*content, {"type": "text", "text": prompt}]}]
+        return self._processor.apply_chat_template(
+            chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+        )

@@ -1,0 +1,38 @@
+"""ConSE (Norouzi et al. 2014): pictures and texts in one space from a classifier and a sentence model, without training.
+
+A picture is the mean of the class names' embeddings, weighted by the classifier's softmax. Both sides are centred
+on the mean of the class names: without that, one text is nearest to every picture. It sees what ImageNet has a class
+for, and nothing else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vidal.config import ModelSpec
+from vidal.models import Images
+from vidal.models.classifier import Classifier, class_names
+from vidal.models.sentences import MiniLM
+from vidal.models.weights import device
+
+
+class Conse:
+    def __init__(self, spec: ModelSpec):
+        device(spec)
+        self._classifier = Classifier()
+        self._sentences = MiniLM()
+        names = self._sentences(class_names())
+        self._centre = names.mean(axis=0)
+        self._classes = names - self._centre
+
+    def images(self, images: Images) -> np.ndarray:
+        """(n, 384) float32, L2-normalised."""
+        return _unit(self._classifier(images) @ self._classes)
+
+    def texts(self, texts: list[str]) -> np.ndarray:
+        """(n, 384) float32, L2-normalised."""
+        return _unit(self._sentences(texts) - self._centre)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(np.float32)

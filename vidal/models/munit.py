@@ -1,0 +1,171 @@
+"""The MUNIT generator (Huang et al. 2018) with the layout of sRGB-TIR's checkpoints (Lee et al. 2023), written anew.
+
+Content encoder: 7x7 convolution, two stride-2 convolutions, residual blocks, all instance-normalised. Style: an 8-d
+code that an MLP turns into the AdaIN parameters of the decoder's residual blocks. Decoder: residual blocks, two
+nearest-neighbour upsamplings with 5x5 convolutions under layer norm, 7x7 convolution with tanh.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class AdaIN(nn.Module):
+    """Instance norm whose scale and shift are given from outside for one call. Buffers as in the published layout."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.channels = channels
+        self.weight: Tensor | None = None
+        self.bias: Tensor | None = None
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.weight is None or self.bias is None:
+            raise RuntimeError("AdaIN parameters must be assigned before the decoder runs")
+        normal = F.instance_norm(x, eps=1e-5)
+        shape = (x.shape[0], self.channels, 1, 1)
+        return normal * self.weight.reshape(shape) + self.bias.reshape(shape)
+
+
+class LayerNorm(nn.Module):
+    """Over channels and pixels of a sample, with a channel-wise scale and shift; the divisor is std + eps, as published."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(channels))
+        self.beta = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1)
+        mean, std = flat.mean(1)[:, None, None, None], flat.std(1)[:, None, None, None]
+        return (x - mean) / (std + 1e-5) * self.gamma[None, :, None, None] + self.beta[None, :, None, None]
+
+
+class ConvBlock(nn.Module):
+    """Reflection pad, convolution, norm, activation."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, padding: int, norm: str, activation: str):
+        super().__init__()
+        self.pad = nn.ReflectionPad2d(padding)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, bias=True)
+        norms = {"in": lambda: nn.InstanceNorm2d(outputs), "ln": lambda: LayerNorm(outputs), "adain": lambda: AdaIN(outputs)}
+        self.norm = norms[norm]() if norm != "none" else None
+        self.activation = {"relu": nn.ReLU(), "tanh": nn.Tanh(), "none": nn.Identity()}[activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(self.pad(x))
+        return self.activation(self.norm(x) if self.norm is not None else x)
+
+
+class ResBlock(nn.Module):
+    def __init__(self, channels: int, norm: str):
+        super().__init__()
+        self.model = nn.Sequential(
+            ConvBlock(channels, channels, 3, 1, 1, norm, "relu"), ConvBlock(channels, channels, 3, 1, 1, norm, "none")
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.model(x)
+
+
+class ResBlocks(nn.Module):
+    def __init__(self, count: int, channels: int, norm: str):
+        super().__init__()
+        self.model = nn.Sequential(*(ResBlock(channels, norm) for _ in range(count)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)
+
+
+class StyleEncoder(nn.Module):
+    def __init__(self, inputs: int, dim: int, style_dim: int, downsamplings: int = 4):
+        super().__init__()
+        layers: list[nn.Module] = [ConvBlock(inputs, dim, 7, 1, 3, "none", "relu")]
+        for step in range(downsamplings):
+            wide = dim * 2 if step < 2 else dim
+            layers.append(ConvBlock(dim, wide, 4, 2, 1, "none", "relu"))
+            dim = wide
+        self.model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(dim, style_dim, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)
+
+
+class ContentEncoder(nn.Module):
+    def __init__(self, inputs: int, dim: int, downsamplings: int, blocks: int):
+        super().__init__()
+        layers: list[nn.Module] = [ConvBlock(inputs, dim, 7, 1, 3, "in", "relu")]
+        for _ in range(downsamplings):
+            layers.append(ConvBlock(dim, 2 * dim, 4, 2, 1, "in", "relu"))
+            dim *= 2
+        self.model = nn.Sequential(*layers, ResBlocks(blocks, dim, "in"))
+        self.output_dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)
+
+
+class Decoder(nn.Module):
+    def __init__(self, outputs: int, dim: int, upsamplings: int, blocks: int):
+        super().__init__()
+        layers: list[nn.Module] = [ResBlocks(blocks, dim, "adain")]
+        for _ in range(upsamplings):
+            layers += [nn.Upsample(scale_factor=2), ConvBlock(dim, dim // 2, 5, 1, 2, "ln", "relu")]
+            dim //= 2
+        self.model = nn.Sequential(*layers, ConvBlock(dim, outputs, 7, 1, 3, "none", "tanh"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)
+
+
+class LinearBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int, activation: str):
+        super().__init__()
+        self.fc = nn.Linear(inputs, outputs)
+        self.activation = nn.ReLU() if activation == "relu" else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.fc(x))
+
+
+class Mlp(nn.Module):
+    def __init__(self, inputs: int, outputs: int, dim: int):
+        super().__init__()
+        self.model = nn.Sequential(
+            LinearBlock(inputs, dim, "relu"), LinearBlock(dim, dim, "relu"), LinearBlock(dim, outputs, "none")
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x.flatten(1))
+
+
+class Generator(nn.Module):
+    """One of the two auto-encoders, "a" (RGB) or "b" (thermal). Pictures are (n, 3, h, w) in [-1, 1], h and w divisible by 4."""
+
+    def __init__(self, inputs: int = 3, dim: int = 64, style_dim: int = 8, downsamplings: int = 2, blocks: int = 4,
+                 mlp_dim: int = 256):
+        super().__init__()
+        self.style_dim = style_dim
+        self.enc_style = StyleEncoder(inputs, dim, style_dim)
+        self.enc_content = ContentEncoder(inputs, dim, downsamplings, blocks)
+        self.dec = Decoder(inputs, self.enc_content.output_dim, downsamplings, blocks)
+        self.mlp = Mlp(style_dim, sum(2 * module.channels for module in self._adains()), mlp_dim)
+
+    def _adains(self) -> list[AdaIN]:
+        return [module for module in self.dec.modules() if isinstance(module, AdaIN)]
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        return self.enc_content(pictures)
+
+    def decode(self, content: Tensor, style: Tensor) -> Tensor:
+        """style: (n, style_dim, 1, 1)."""
+        parameters = self.mlp(style)
+        for module in self._adains():
+            count = module.channels
+            module.bias, module.weight = parameters[:, :count], parameters[:, count : 2 * count]
+            parameters = parameters[:, 2 * count :]
+        return self.dec(content)

@@ -1,0 +1,44 @@
+"""Any open_clip model: id "MODEL/PRETRAINED", a hub id of one, or a local folder with open_clip_config.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+
+from vidal.config import ModelSpec
+from vidal.models import Images
+from vidal.models.weights import device, required
+
+
+class OpenClip:
+    def __init__(self, spec: ModelSpec):
+        self._device = device(spec)
+        name, pretrained = _name(required(spec))
+        self._model, _, self._transform = open_clip.create_model_and_transforms(
+            name, pretrained=pretrained, device=self._device, load_weights=True
+        )
+        self._model.eval()
+        self._tokenizer = open_clip.get_tokenizer(name)
+
+    @torch.inference_mode()
+    def images(self, images: Images) -> np.ndarray:
+        """(n, d) float32, L2-normalised."""
+        pixels = torch.stack([self._transform(image) for image in images]).to(self._device)
+        return self._model.encode_image(pixels, normalize=True).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def texts(self, texts: list[str]) -> np.ndarray:
+        """(n, d) float32, L2-normalised."""
+        return self._model.encode_text(self._tokenizer(texts).to(self._device), normalize=True).float().cpu().numpy()
+
+
+def _name(id_: str) -> tuple[str, str | None]:
+    if Path(id_).is_dir():
+        return f"local-dir:{id_}", None
+    model, _, pretrained = id_.partition("/")
+    if model in open_clip.list_models():
+        return model, pretrained or None
+    return f"hf-hub:{id_}", None

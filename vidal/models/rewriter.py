@@ -1,0 +1,31 @@
+"""Rewriting by any chat model of transformers, GGUF files included. Greedy, so that a caption is the same every time."""
+
+from __future__ import annotations
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from vidal.config import ModelSpec
+from vidal.models.weights import device, revision_of, transformers_source
+
+
+class TransformersRewriter:
+    def __init__(self, spec: ModelSpec):
+        self._device = device(spec)
+        source, arguments = transformers_source(spec)
+        self.name, self.revision = str(spec.id), revision_of(spec)
+        self._tokenizer = AutoTokenizer.from_pretrained(source, **arguments)
+        self._model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **arguments).to(self._device).eval()
+        self._max_new_tokens = int(spec.options.get("max_new_tokens", 40))
+
+    @torch.inference_mode()
+    def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> str:
+        """The model's answer to `text`, after the system prompt and examples; text is data and gets no other role."""
+        chat = [{"role": "system", "content": system}]
+        for question, answer in examples:
+            chat += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        chat.append({"role": "user", "content": text})
+        inputs = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        inputs = inputs.to(self._device)
+        made = self._model.generate(**inputs, max_new_tokens=self._max_new_tokens, do_sample=False)
+        return self._tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip()

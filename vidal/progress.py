@@ -1,0 +1,54 @@
+"""Progress per stage: the parts that each has committed, read from storage, so that it is true after a restart too."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from vidal.build import stage_progress
+from vidal.stage import Stage
+from vidal.storage import Storage
+
+INTERVAL_S = 0.5
+LINE_INTERVAL_S = 10.0
+
+
+class Progress:
+    """Bars on a terminal; elsewhere a line now and then."""
+
+    def __init__(self, storage: Storage, shard: int, parts: int, stages: list[Stage]):
+        self._arguments = (storage, shard, stages, parts)
+        self._parts, self._stages = parts, stages
+        self._stop = threading.Event()
+        self._live = sys.stderr.isatty()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Progress:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        if not self._live:
+            while not self._stop.wait(LINE_INTERVAL_S):
+                done = stage_progress(*self._arguments)
+                print("parts:", "  ".join(f"{k} {v}/{self._parts}" for k, v in done.items()), file=sys.stderr, flush=True)
+            return
+        columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Bars(*columns, console=Console(stderr=True)) as bars:
+            tasks = {stage.name: bars.add_task(stage.name, total=self._parts) for stage in self._stages}
+            while not self._stop.wait(INTERVAL_S):
+                self._draw(bars, tasks)
+            self._draw(bars, tasks)
+
+    def _draw(self, bars: Bars, tasks: dict) -> None:
+        for name, count in stage_progress(*self._arguments).items():
+            bars.update(tasks[name], completed=count)

@@ -1,0 +1,13 @@
+"""Where the files that ship beside the code lie: in a checkout at its top, in a wheel inside the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def folder(name: str) -> Path:
+    """name: "pipelines" or "search_terms"."""
+    packed = _PACKAGE / f"_{name}"
+    return packed if packed.is_dir() else _PACKAGE.parent / name

@@ -1,0 +1,306 @@
+"""Arrow schemas of every table, and the words used in them: the only place where columns are named."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import pyarrow as pa
+
+SCHEMA_VERSION = "1"
+
+
+class Subject(str, Enum):
+    CANDIDATE = "candidate"
+    CLIP = "clip"
+    VIEW = "view"
+
+
+class Status(str, Enum):
+    KEPT = "kept"
+    DROPPED = "dropped"
+    FAILED = "failed"
+
+
+class Kind(str, Enum):
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+class View(str, Enum):
+    """What a clip can be seen as. The ledger has one row for each of them and each clip of the manifest."""
+
+    TITLE = "title"
+    HASHTAGS = "hashtags"
+    KEYFRAME = "keyframe"
+    VIDEO = "video"
+    ENHANCED = "enhanced"
+    SOUND = "sound"
+    DEPTH = "depth"
+    INFRARED = "infrared"
+    AUDIO = "audio"
+
+
+class Reason(str, Enum):
+    """Why a subject ended as it did. Slugs are stable: users group by them."""
+
+    OK = "ok"
+    # text, before anything is downloaded
+    NO_TITLE = "no_title"
+    SHORT_TITLE = "short_title"
+    NO_HASHTAGS = "no_hashtags"
+    STOP_HASHTAGS = "stop_hashtags"
+    TOO_LONG = "too_long"
+    # crawl
+    BAD_URL = "bad_url"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    HTTP_401 = "http_401"
+    HTTP_403 = "http_403"
+    HTTP_404 = "http_404"
+    HTTP_410 = "http_410"
+    HTTP_4XX = "http_4xx"
+    HTTP_5XX = "http_5xx"
+    RATE_LIMITED = "rate_limited"
+    GEO_BLOCKED = "geo_blocked"
+    BREAKER_OPEN = "breaker_open"
+    CONNECTION = "connection"
+    DNS = "dns"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_URL = "unsupported_url"
+    EXTRACTOR = "extractor"
+    # what arrived
+    NOT_MEDIA = "not_media"
+    EMPTY_FILE = "empty_file"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    FALSE_DURATION = "false_duration"
+    TOO_SHORT = "too_short"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    SPAN_OUTSIDE = "span_outside"
+    # filters
+    LOW_SIMILARITY = "low_similarity"
+    DUPLICATE_EXACT = "duplicate_exact"
+    DUPLICATE_NEAR = "duplicate_near"
+    # views
+    NO_ESTIMATOR = "no_estimator"
+    NO_FRAMES = "no_frames"
+    NO_AUDIO = "no_audio"
+    BAD_AUDIO = "bad_audio"
+    NO_HASHTAG_TEXT = "no_hashtag_text"
+    NOTHING_RECOGNISED = "nothing_recognised"
+    NO_MODEL = "no_model"
+    NO_BASE_CAPTION = "no_base_caption"
+    EMPTY_REWRITE = "empty_rewrite"
+    UNSUPPORTED_REWRITE = "unsupported_rewrite"
+    # engine
+    CRASHED = "crashed"
+    QUARANTINED = "quarantined"
+
+
+def struct_fields(type_: pa.DataType) -> list[str]:
+    return [type_.field(i).name for i in range(type_.num_fields)]
+
+
+STR = pa.string()
+STRS = pa.list_(STR)
+TIME = pa.timestamp("us", tz="UTC")
+SCORES = pa.map_(STR, pa.float64())
+TEXTS = pa.map_(STR, STR)
+# frame: index into frame_paths for a keyframe caption, else null. prompt_sha256: hash of the prompt or template.
+CAPTION = pa.struct(
+    [
+        pa.field("view", STR),
+        pa.field("frame", pa.int32()),
+        pa.field("text", STR),
+        pa.field("model", STR),
+        pa.field("revision", STR),
+        pa.field("prompt_sha256", STR),
+        pa.field("similarity", pa.float64()),
+        pa.field("flags", STRS),
+    ]
+)
+CAPTIONS = pa.list_(CAPTION)
+
+TERMS = pa.schema(
+    [
+        ("term_id", STR),
+        ("term", STR),
+        ("sources", STRS),
+        ("keywords", STRS),
+        ("pos", STRS),
+        ("frequency", pa.int64()),
+        ("shard", pa.int32()),
+    ]
+)
+
+# One row a candidate: what a search or a catalogue says of it, before anything is fetched.
+CANDIDATES = pa.schema(
+    [
+        ("candidate_id", STR),
+        ("shard", pa.int32()),
+        ("platform", STR),
+        ("source_id", STR),
+        ("url", STR),
+        ("kind", STR),
+        ("search_terms", STRS),
+        ("title", STR),
+        ("hashtags", STRS),
+        ("uploader", STR),
+        ("licence", STR),
+        ("duration_s", pa.float64()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("curated", pa.bool_()),
+        ("extra", TEXTS),
+    ]
+)
+
+# One row a clip. media_path is the fetched file, as stored; media_sha256 its hash.
+CRAWL = pa.schema(
+    [
+        ("clip_id", STR),
+        ("candidate_id", STR),
+        ("kind", STR),
+        ("shard", pa.int32()),
+        ("platform", STR),
+        ("source_id", STR),
+        ("url", STR),
+        ("uploader", STR),
+        ("licence", STR),
+        ("retrieved_at", TIME),
+        ("search_terms", STRS),
+        ("title", STR),
+        ("hashtags", STRS),
+        ("language", STR),
+        ("text", STR),
+        ("start_s", pa.float64()),
+        ("duration_s", pa.float64()),
+        ("fps", pa.float64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("has_audio", pa.bool_()),
+        ("media_path", STR),
+        ("media_sha256", STR),
+        ("source_sha256", STR),
+        ("extra", TEXTS),
+    ]
+)
+
+KEYFRAMES = pa.schema(
+    [
+        ("clip_id", STR),
+        ("frame_times_s", pa.list_(pa.float64())),
+        ("frame_paths", STRS),
+        ("frame_sha256", STRS),
+        ("phash", STR),
+    ]
+)
+# compared: what the similarity is between.
+SIMILARITY = pa.schema([("clip_id", STR), ("similarity", pa.float64()), ("scores", SCORES), ("compared", STR)])
+DEPTH = pa.schema(
+    [
+        ("clip_id", STR),
+        ("depth_paths", STRS),
+        ("depth_sha256", STRS),
+        ("depth_kind", STR),
+        ("depth_unit", STR),
+        ("depth_model", STR),
+        ("depth_scores", SCORES),
+    ]
+)
+INFRARED = pa.schema(
+    [("clip_id", STR), ("infrared_paths", STRS), ("infrared_sha256", STRS), ("infrared_model", STR)]
+)
+AUDIO = pa.schema(
+    [
+        ("clip_id", STR),
+        ("audio_path", STR),
+        ("audio_sha256", STR),
+        ("audio_rms_db", pa.float64()),
+        ("audio_tags", STRS),
+        ("audio_scores", SCORES),
+    ]
+)
+CAPTIONED = pa.schema([("clip_id", STR), ("captions", CAPTIONS)])
+ENHANCED = pa.schema([("clip_id", STR), ("enhanced", CAPTIONS)])
+
+# The contract: other people's scripts are written against these columns. Paths are relative to OUT.
+MANIFEST = pa.schema(
+    [
+        ("clip_id", STR),
+        ("kind", STR),
+        ("shard", pa.int32()),
+        ("platform", STR),
+        ("source_id", STR),
+        ("url", STR),
+        ("uploader", STR),
+        ("licence", STR),
+        ("retrieved_at", TIME),
+        ("search_terms", STRS),
+        ("title", STR),
+        ("hashtags", STRS),
+        ("language", STR),
+        ("start_s", pa.float64()),
+        ("duration_s", pa.float64()),
+        ("fps", pa.float64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("sha256", STR),
+        ("phash", STR),
+        ("video_path", STR),
+        ("audio_path", STR),
+        ("frame_times_s", pa.list_(pa.float64())),
+        ("frame_paths", STRS),
+        ("depth_paths", STRS),
+        ("depth_kind", STR),
+        ("depth_unit", STR),
+        ("depth_model", STR),
+        ("infrared_paths", STRS),
+        ("infrared_model", STR),
+        ("audio_rms_db", pa.float64()),
+        ("audio_tags", STRS),
+        ("captions", CAPTIONS),
+        ("similarity", pa.float64()),
+        ("scores", SCORES),
+        ("extra", TEXTS),
+        ("duplicate_of", STR),
+        ("contaminates", STRS),
+        ("synthetic_views", STRS),
+    ]
+)
+
+# What the manifest stage writes for a part: the manifest row, and what only the shard's commit needs of it.
+ASSEMBLED = pa.schema([*MANIFEST, pa.field("candidate_id", STR), pa.field("source_sha256", STR), pa.field("files", TEXTS)])
+
+# at: when the outcome was known (UTC). One terminal row a candidate, a clip, and a view of a clip.
+LEDGER = pa.schema(
+    [
+        ("subject", STR),
+        ("id", STR),
+        ("parent_id", STR),
+        ("stage", STR),
+        ("view", STR),
+        ("status", STR),
+        ("reason", STR),
+        ("detail", STR),
+        ("transient", pa.bool_()),
+        ("attempts", pa.int32()),
+        ("seconds", pa.float64()),
+        ("at", TIME),
+    ]
+)
+
+
+def table(rows: list[dict], schema: pa.Schema) -> pa.Table:
+    """Rows to a table of exactly this schema: an all-None column keeps its type, an unknown key is an error."""
+    names = set(schema.names)
+    for row in rows:
+        if unknown := row.keys() - names:
+            raise KeyError(f"columns not in the schema: {sorted(unknown)}")
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def map_dict(value: list[tuple[str, object]] | dict | None) -> dict:
+    """An Arrow map column comes back from to_pylist as pairs."""
+    return dict(value or {})

@@ -1,0 +1,11 @@
+"""The stages, in the order of the pipeline. One file each: a worker that maps a record, and the Stage that describes it."""
+
+from __future__ import annotations
+
+from vidal.stage import Stage
+from vidal.stages import audio, captions, crawl, depth, enhanced, infrared, keyframes, manifest, similarity
+
+STAGES: dict[str, Stage] = {
+    module.STAGE.name: module.STAGE
+    for module in (crawl, keyframes, similarity, depth, infrared, audio, captions, enhanced, manifest)
+}

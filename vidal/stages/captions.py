@@ -1,0 +1,123 @@
+"""Captions: the uploader's words as they are, a caption for each frame, and one for the video."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vidal import prompts, schema
+from vidal.config import Recipe
+from vidal.models import CAPTIONERS, Captioner, open_model
+from vidal.schema import Kind, Reason, Status, Subject, View
+from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
+from vidal.stages import pictures
+from vidal.storage import Storage
+
+SOURCE = "source"  # The model of what people wrote.
+_VIEWS = (View.TITLE, View.HASHTAGS, View.KEYFRAME, View.VIDEO, View.SOUND)
+_KEYFRAME_FIELDS = frozenset({"things"})
+_VIDEO_FIELDS = frozenset({"things", "title", "hashtags"})
+
+
+def caption(view: View, text: str, *, frame: int | None = None, model: str = SOURCE, revision: str = "",
+            prompt_sha256: str | None = None, flags: tuple[str, ...] = ()) -> Record:
+    """One entry of the captions column."""
+    return {"view": view.value, "frame": frame, "text": text, "model": model, "revision": revision,
+            "prompt_sha256": prompt_sha256, "similarity": None, "flags": list(flags)}
+
+
+def _empty(clip: Record) -> Record:
+    """Where the models fail, people's words remain."""
+    return {"clip_id": clip["clip_id"], "captions": [caption(View.TITLE, clip["title"])] if clip["title"] else []}
+
+
+class _Worker:
+    def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
+        self._storage = storage
+        settings = recipe.captions
+        self._keyframe: Captioner | None = open_model(CAPTIONERS, settings.keyframe) if settings.keyframe else None
+        self._video = self._keyframe if settings.video == settings.keyframe else None
+        if self._video is None and settings.video:
+            self._video = open_model(CAPTIONERS, settings.video)
+        self._prompts = _prompts(recipe)
+
+    def __call__(self, clip: Record) -> Output:
+        made: list[Record] = []
+        views: list[ViewOutcome] = []
+        images = pictures.load(self._storage, clip["frame_paths"])
+        for found, outcome in (self._title(clip), self._hashtags(clip), self._frames(images), self._clip(clip, images)):
+            made += found
+            views.append(outcome)
+        views.append(ViewOutcome(View.SOUND, Status.DROPPED, Reason.NO_MODEL, "no adapter imagines sounds yet"))
+        return Output([{"clip_id": clip["clip_id"], "captions": made}], tuple(views))
+
+    def _title(self, clip: Record) -> tuple[list[Record], ViewOutcome]:
+        if not clip["title"]:
+            return [], ViewOutcome(View.TITLE, Status.DROPPED, Reason.NO_TITLE)
+        return [caption(View.TITLE, clip["title"])], ViewOutcome(View.TITLE, Status.KEPT)
+
+    def _hashtags(self, clip: Record) -> tuple[list[Record], ViewOutcome]:
+        if not clip["hashtags"]:
+            return [], ViewOutcome(View.HASHTAGS, Status.DROPPED, Reason.NO_HASHTAG_TEXT)
+        text = " ".join(f"#{tag}" for tag in clip["hashtags"])
+        return [caption(View.HASHTAGS, text)], ViewOutcome(View.HASHTAGS, Status.KEPT)
+
+    def _frames(self, images: list[Any]) -> tuple[list[Record], ViewOutcome]:
+        """One entry a frame: where nothing was recognised the text is empty and flagged, so that frames keep their count."""
+        if absent := _absent(View.KEYFRAME, self._keyframe, images):
+            return [], absent
+        assert self._keyframe is not None
+        texts = self._keyframe.frames(images, self._prompts["keyframe"])
+        sha256 = prompts.digest(self._prompts["keyframe"])
+        made = [
+            caption(View.KEYFRAME, text, frame=index, model=self._keyframe.name, revision=self._keyframe.revision,
+                    prompt_sha256=sha256, flags=() if text else (Reason.NOTHING_RECOGNISED.value,))
+            for index, text in enumerate(texts)
+        ]
+        if not any(texts):
+            return made, ViewOutcome(View.KEYFRAME, Status.DROPPED, Reason.NOTHING_RECOGNISED)
+        return made, ViewOutcome(View.KEYFRAME, Status.KEPT, detail=f"{sum(map(bool, texts))} of {len(texts)} frames")
+
+    def _clip(self, clip: Record, images: list[Any]) -> tuple[list[Record], ViewOutcome]:
+        if absent := _absent(View.VIDEO, self._video, images):
+            return [], absent
+        assert self._video is not None
+        template = self._prompts["video"]
+        words = {"title": _literal(clip["title"] or ""), "hashtags": _literal(" ".join(clip["hashtags"]))}
+        text = self._video.video(images, template.replace("{title}", words["title"]).replace("{hashtags}", words["hashtags"]))
+        if not text:
+            return [], ViewOutcome(View.VIDEO, Status.DROPPED, Reason.NOTHING_RECOGNISED)
+        made = caption(View.VIDEO, text, model=self._video.name, revision=self._video.revision,
+                       prompt_sha256=prompts.digest(template))
+        return [made], ViewOutcome(View.VIDEO, Status.KEPT)
+
+
+def _absent(view: View, model: Captioner | None, images: list[Any]) -> ViewOutcome | None:
+    if not images:
+        return ViewOutcome(view, Status.DROPPED, Reason.NO_FRAMES)
+    return ViewOutcome(view, Status.DROPPED, Reason.NO_MODEL) if model is None else None
+
+
+def _literal(text: str) -> str:
+    """Crawled text on one line and without braces: it cannot become part of a template, or a line of a prompt."""
+    return " ".join(text.replace("{", "(").replace("}", ")").split())[:300]
+
+
+def _prompts(recipe: Recipe) -> dict[str, str]:
+    return {
+        "keyframe": prompts.read(recipe.captions.prompt_keyframe, _KEYFRAME_FIELDS),
+        "video": prompts.read(recipe.captions.prompt_video, _VIDEO_FIELDS),
+    }
+
+
+STAGE = Stage(
+    name="captions",
+    subject=Subject.CLIP,
+    reads=("keyframes", "crawl", "similarity"),
+    schema=schema.CAPTIONED,
+    open=_Worker,
+    settings=lambda recipe: [recipe.captions.model_dump(mode="json"), _prompts(recipe)],
+    module=__name__,
+    code=("vidal.models.tags", "vidal.models.classifier", "vidal.models.captioner", "vidal.stages.pictures"),
+    views=lambda clip: _VIEWS,
+    empty=_empty,
+)

@@ -1,0 +1,62 @@
+"""Similarity: do the pictures show what the words say? Clips whose frames are far from their text are dropped.
+
+A sound has no frames. As in the paper, it is compared by text: its title with the search terms that found it; the
+value is kept, nothing is dropped by it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vidal import schema
+from vidal.config import Recipe
+from vidal.models import SCORERS, Scorer, open_model
+from vidal.schema import Kind, Reason, Subject
+from vidal.stage import Drop, Output, Record, Runtime, Stage
+from vidal.stages import pictures
+from vidal.storage import Storage
+
+
+class _Worker:
+    def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
+        self._min, self._storage = recipe.similarity.min, storage
+        self._scorer: Scorer = open_model(SCORERS, recipe.similarity.model)
+
+    def __call__(self, clip: Record) -> Output | Drop:
+        if clip["kind"] == Kind.AUDIO.value:
+            return Output([self._row(clip, self._by_terms(clip), {}, "title, search terms")])
+        frames = self._scorer.images(pictures.load(self._storage, clip["frame_paths"]))
+        each = frames @ self._scorer.texts([clip["text"]])[0]
+        mean = float(each.mean())
+        if mean < self._min:
+            return Drop(Reason.LOW_SIMILARITY, f"{mean:.3f}, at least {self._min:g} is wanted: {clip['text'][:200]}")
+        scores = {"similarity_max": float(each.max()), "similarity_min": float(each.min())}
+        return Output([self._row(clip, mean, scores, "frames, title and hashtags")])
+
+    def _by_terms(self, clip: Record) -> float | None:
+        """Nearest search term; null where none is known, as in a catalogue."""
+        if not clip["search_terms"]:
+            return None
+        vectors = self._scorer.texts([clip["text"], *clip["search_terms"]])
+        return float(np.max(vectors[1:] @ vectors[0]))
+
+    def _row(self, clip: Record, similarity: float | None, scores: dict[str, float], between: str) -> Record:
+        rounded = {key: round(value, 6) for key, value in scores.items()}
+        return {
+            "clip_id": clip["clip_id"],
+            "similarity": None if similarity is None else round(similarity, 6),
+            "scores": list(rounded.items()),
+            "compared": between,
+        }
+
+
+STAGE = Stage(
+    name="similarity",
+    subject=Subject.CLIP,
+    reads=("keyframes", "crawl"),
+    schema=schema.SIMILARITY,
+    open=_Worker,
+    settings=lambda recipe: recipe.similarity,
+    module=__name__,
+    code=("vidal.models.conse", "vidal.models.classifier", "vidal.models.sentences", "vidal.models.open_clip_scorer"),
+)

@@ -1,0 +1,140 @@
+"""Where a dataset lies, by URI (local folder, s3, gs, memory). A name that exists is complete: writes end in a rename."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vidal import ids
+from vidal.errors import UserError
+
+
+class Storage:
+    """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page."""
+
+    def __init__(self, uri: str):
+        self.uri = uri
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(uri)
+        except (ImportError, ValueError) as error:
+            raise UserError(f"{uri}: cannot be opened: {error}") from error
+        self.is_local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
+
+    def path(self, name: str) -> str:
+        if name.startswith("/") or ".." in name.split("/"):
+            raise ValueError(f"{name!r} leads out of the dataset")
+        return f"{self.root}/{name}" if name else self.root
+
+    def check_writable(self) -> None:
+        """Raises UserError where nothing could be written later; leaves nothing behind."""
+        probe = f".probe-{uuid.uuid4().hex}"
+        made = not self.fs.exists(self.root)
+        try:
+            self.write(probe, b"")
+            self.fs.rm_file(self.path(probe))
+            if made and self.is_local:
+                shutil.rmtree(self.root)
+        except OSError as error:
+            raise UserError(f"{self.uri}: cannot be written: {error.strerror or error}; choose another --out") from error
+
+    def exists(self, name: str) -> bool:
+        return self.fs.exists(self.path(name))
+
+    def list(self, name: str) -> list[str]:
+        """Names of the files directly in a folder, sorted; empty where there is no such folder."""
+        try:
+            entries = self.fs.ls(self.path(name), detail=False, refresh=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        return sorted(entry for entry in names if not entry.startswith("."))
+
+    def read(self, name: str) -> bytes:
+        return self.fs.cat_file(self.path(name))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Atomic: a reader sees the old bytes or the new, never a torn file."""
+        path = self.path(name)
+        if not self.is_local:
+            self.fs.pipe_file(path, data)  # An object store shows a put only when it is whole.
+            return
+        with self._aside(path) as temporary:
+            Path(temporary).write_bytes(data)
+
+    def put(self, local: Path, name: str) -> None:
+        """Moves a local file into the dataset, atomically."""
+        path = self.path(name)
+        if not self.is_local:
+            self.fs.put_file(str(local), path)
+            local.unlink()
+            return
+        with self._aside(path) as temporary:
+            shutil.move(str(local), temporary)
+
+    @contextlib.contextmanager
+    def _aside(self, path: str) -> Iterator[str]:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self.fs.rm_file(self.path(name))
+
+    @contextlib.contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """A local path to read the file from: the file itself, or a copy that is removed afterwards."""
+        if self.is_local:
+            yield Path(self.path(name))
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / name.rsplit("/", 1)[-1]
+            self.fs.get_file(self.path(name), str(copy))
+            yield copy
+
+    def write_table(self, name: str, table: pa.Table, metadata: dict[str, str] | None = None) -> str:
+        """Writes Parquet, the same bytes for the same rows and metadata; returns their sha256."""
+        tagged = table.replace_schema_metadata({f"vidal.{key}": value for key, value in sorted((metadata or {}).items())})
+        buffer = io.BytesIO()
+        pq.write_table(tagged, buffer, compression="zstd", store_schema=True)
+        self.write(name, buffer.getvalue())
+        return ids.sha256(buffer.getvalue())
+
+    def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        with self.fs.open(self.path(name), "rb") as file:
+            return pq.read_table(file, columns=columns)
+
+    def metadata(self, name: str) -> dict[str, str]:
+        """What write_table was given, read from the footer alone."""
+        with self.fs.open(self.path(name), "rb") as file:
+            raw: dict[Any, Any] = pq.read_schema(file).metadata or {}
+        pairs = ((key.decode(), value.decode()) for key, value in raw.items())
+        return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}
+
+
+def shard_name(shard: int) -> str:
+    return f"shard-{shard:05d}"
+
+
+def part_name(stage: str, shard: int, part: int) -> str:
+    return f"_stages/{stage}/{shard_name(shard)}/part-{part:05d}"
+
+
+def media_name(shard: int, clip_id: str, file: str) -> str:
+    return f"_media/{shard_name(shard)}/{clip_id}/{file}"

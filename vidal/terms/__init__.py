@@ -1,0 +1,1 @@
+"""Search terms: label lists in, a tagged and balanced database out."""
