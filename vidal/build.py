@@ -78,6 +78,7 @@ def build(recipe: Recipe, out: str, shard: int, *, allow_hosts: tuple[str, ...] 
     with _endpoints(recipe, storage, chosen, run) as runtime, engine.session(recipe):
         parts = discover.parts(storage, recipe, shard) or engine.run_once(discover.discover, recipe, runtime)
         todo = [part for part in parts if not _all_done(chosen, recipe, storage, part)]
+        runtime = replace(runtime, warm=_with_work(chosen, recipe, storage, todo))
         watching = progress(storage, len(parts), chosen) if progress else contextlib.nullcontext()
         with watching:
             engine.run_parts(chosen, recipe, runtime, todo)
@@ -90,6 +91,15 @@ def build(recipe: Recipe, out: str, shard: int, *, allow_hosts: tuple[str, ...] 
 def _all_done(stages: list[Stage], recipe: Recipe, storage: Storage, part: Part) -> bool:
     """In order: a stage's key needs the tables of the stages before it."""
     return all(is_done(stage, recipe, storage, part) for stage in stages)
+
+
+def _with_work(stages: list[Stage], recipe: Recipe, storage: Storage, parts: list[Part]) -> frozenset[str]:
+    """Stages that some part has still to pass: the first that it lacks, and those that come after."""
+    found: set[str] = set()
+    for part in parts:
+        lacking = next(i for i, stage in enumerate(stages) if not is_done(stage, recipe, storage, part))
+        found |= {stage.name for stage in stages[lacking:]}
+    return frozenset(found)
 
 
 @contextlib.contextmanager

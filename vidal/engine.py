@@ -57,23 +57,14 @@ def session(recipe: Recipe) -> Iterator[None]:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
         if not os.environ.get("RAY_ADDRESS"):
             options |= {"include_dashboard": False, "object_store_memory": recipe.engine.object_store_mb * 2**20}
-        with _stderr_to_null():  # Its start-up notes on the shared-memory folder help nobody here.
-            ray.init(**options)
+        # Ray Data keeps its actors' arguments alive itself; Ray warns about them at level ERROR on every start.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        ray.init(**options)
     try:
         yield
     finally:
         if started:
             ray.shutdown()
-
-
-@contextlib.contextmanager
-def _stderr_to_null() -> Iterator[None]:
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(previous)
 
 
 def run_parts(stages: list[Stage], recipe: Recipe, runtime: Runtime, parts: list[Part],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import json
 import threading
@@ -31,6 +32,7 @@ class Runtime:
     """What a worker must know of this run and what must not change its output.
 
     endpoints: addresses of services that live as long as the run, by name.
+    warm: stages with work, whose models are worth loading before the first part arrives.
     """
 
     out: str
@@ -38,6 +40,7 @@ class Runtime:
     run_id: str
     allow_hosts: tuple[str, ...] = ()
     endpoints: dict[str, str] = field(default_factory=dict)
+    warm: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,19 @@ class PartRunner:
         self.stage, self.recipe, self.runtime = stage, recipe, runtime
         self.storage = Storage(runtime.out)
         self._worker: Worker | None = None
+        self._opening = threading.Lock()
+        if stage.name in runtime.warm:
+            threading.Thread(target=self._warm, daemon=True).start()
+
+    def _warm(self) -> None:
+        with contextlib.suppress(Exception):  # The first part opens it again, and there the error is recorded.
+            self._open()
+
+    def _open(self) -> Worker:
+        with self._opening:
+            if self._worker is None:
+                self._worker = self.stage.open(self.recipe, self.runtime, self.storage)
+            return self._worker
 
     def run(self, part: Part) -> None:
         """Does the part unless it is done. A bug fails the part after retries, and quarantines it."""
@@ -212,9 +228,7 @@ class PartRunner:
             return list(pool.map(lambda record: self._one(record, journal), records))
 
     def _one(self, record: Record, journal: Journal) -> tuple[list[Record], list[Record]]:
-        if self._worker is None:
-            with journal.lock:
-                self._worker = self._worker or self.stage.open(self.recipe, self.runtime, self.storage)
+        worker = self._worker or self._open()
         started = time.monotonic()
         key = record[self.stage.key]
         crashes = journal.crashes(key)
@@ -223,7 +237,7 @@ class PartRunner:
             return self._failed(record, error, 0.0)
         with journal.trying(key):
             try:
-                result = self._worker(record)
+                result = worker(record)
             except RecordError as error:
                 return self._failed(record, error, time.monotonic() - started)
         seconds = time.monotonic() - started

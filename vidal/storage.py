@@ -117,8 +117,8 @@ class Storage:
         return ids.sha256(buffer.getvalue())
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        with self.fs.open(self.path(name), "rb") as file:
-            return pq.read_table(file, columns=columns)
+        """Whole and in one thread: these tables are small, and Arrow's pool would outlive a short command."""
+        return pq.read_table(pa.BufferReader(self.read(name)), columns=columns, use_threads=False, pre_buffer=False)
 
     def metadata(self, name: str) -> dict[str, str]:
         """What write_table was given, read from the footer alone."""

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from vidal.errors import RecordError
-from vidal.media.probe import open_media, packet_times
+from vidal.media.probe import message, open_media, packet_times
 from vidal.schema import Reason
 
 
@@ -49,7 +49,7 @@ def read_frames(path: Path, count: int, policy: str, short_side: int) -> tuple[l
             images = [_upright(frame, stream, short_side) for frame in frames]
             seconds = [round(float((frame.pts - times[0]) * stream.time_base), 6) for frame in frames]
     except av.error.FFmpegError as error:
-        raise RecordError(Reason.CORRUPT, str(error)) from error
+        raise RecordError(Reason.CORRUPT, message(error)) from error
     return seconds, images
 
 

@@ -32,6 +32,11 @@ class Probe:
     has_audio: bool
 
 
+def message(error: Exception) -> str:
+    """FFmpeg's words without the path of the work folder."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def open_media(path: Path) -> Any:
     """Opens a local file with PyAV; nothing but files can be reached from inside it."""
     return av.open(str(path), options={"protocol_whitelist": "file"})
@@ -44,12 +49,12 @@ def probe(path: Path, *, max_pixels: int) -> Probe:
     try:
         container = open_media(path)
     except (av.error.FFmpegError, ValueError) as error:
-        raise RecordError(Reason.NOT_MEDIA, str(error)) from error
+        raise RecordError(Reason.NOT_MEDIA, message(error)) from error
     with container:
         try:
             return _probe(container, max_pixels)
         except av.error.FFmpegError as error:
-            raise RecordError(Reason.CORRUPT, str(error)) from error
+            raise RecordError(Reason.CORRUPT, message(error)) from error
 
 
 def _probe(container: Any, max_pixels: int) -> Probe:
@@ -104,7 +109,7 @@ def _audio_duration(container: Any, stream: Any) -> float:
     try:
         frames = [(frame.samples, frame.sample_rate) for frame in container.decode(stream)]
     except av.error.InvalidDataError as error:
-        raise RecordError(Reason.CORRUPT, str(error)) from error
+        raise RecordError(Reason.CORRUPT, message(error)) from error
     measured = math.fsum(samples / rate for samples, rate in frames)
     if not frames:
         raise RecordError(Reason.CORRUPT, "the sound does not decode")
@@ -117,7 +122,7 @@ def _packets(container: Any, stream: Any) -> list[tuple[int, int, bool]]:
     try:
         packets = packet_times(container, stream)
     except av.error.InvalidDataError as error:
-        raise RecordError(Reason.TRUNCATED, str(error)) from error
+        raise RecordError(Reason.TRUNCATED, message(error)) from error
     if not packets:
         raise RecordError(Reason.TRUNCATED, "the container announces pictures, but holds none")
     return packets
@@ -134,7 +139,7 @@ def _last_frame(container: Any, stream: Any) -> Any:
             container.seek(stream.start_time or 0, stream=stream, backward=True)
             frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as error:
-        raise RecordError(Reason.CORRUPT, str(error)) from error
+        raise RecordError(Reason.CORRUPT, message(error)) from error
     if frame is None:
         raise RecordError(Reason.CORRUPT, "no picture decodes")
     return frame

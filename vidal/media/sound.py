@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from vidal.errors import RecordError
-from vidal.media.probe import open_media
+from vidal.media.probe import message, open_media
 from vidal.schema import Reason
 
 FLOOR_DB = -120.0
@@ -24,7 +24,7 @@ def read_mono(path: Path, sample_rate: int) -> np.ndarray:
                 blocks += [block.to_ndarray()[0] for block in resampler.resample(frame)]
             blocks += [block.to_ndarray()[0] for block in resampler.resample(None)]
     except (av.error.FFmpegError, IndexError) as error:
-        raise RecordError(Reason.BAD_AUDIO, str(error)) from error
+        raise RecordError(Reason.BAD_AUDIO, message(error)) from error
     if not blocks:
         raise RecordError(Reason.BAD_AUDIO, "the sound track holds no samples")
     return np.concatenate(blocks)

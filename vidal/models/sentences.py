@@ -22,8 +22,12 @@ class MiniLM:
 
     @torch.inference_mode()
     def __call__(self, texts: list[str], batch_size: int = 64) -> np.ndarray:
-        found = [self._batch(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
-        return np.concatenate(found) if found else np.zeros((0, DIMENSIONS), np.float32)
+        found = np.zeros((len(texts), DIMENSIONS), np.float32)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # Texts of one length need no padding.
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            found[batch] = self._batch([texts[i] for i in batch])
+        return found
 
     def _batch(self, texts: list[str]) -> np.ndarray:
         tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=256, return_tensors="pt")

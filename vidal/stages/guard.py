@@ -12,12 +12,12 @@ _LIGHT = frozenset(
     "video clip photo picture image scene frame view show be have do see feature appear look contain include depict "
     "display can let there thing".split()
 )
-_NAMING = {"NOUN", "PROPN", "VERB"}
+_NAMING = {"NOUN", "PROPN", "VERB", "ADJ"}
 _WORD = re.compile(r"[^\W\d_]+")
 
 
 def unsupported(rewrite: str, views: list[str], tagger: str) -> list[str]:
-    """Lemmas of nouns and verbs in the rewrite that no view holds, in order. Numbers count as named things."""
+    """Lemmas of nouns, verbs and adjectives in the rewrite that no view holds, in order. Numbers count as named things."""
     known = _lemmas(" . ".join(views), tagger)
     doc = load(tagger)(rewrite)
     named = [token for token in doc if (token.pos_ in _NAMING and _WORD.search(token.text)) or token.like_num]

@@ -1,0 +1,62 @@
+# Needs Python >= 3.10 and make, nothing else. Every target sets itself up.
+PYTHON ?= python3
+VENV ?= .venv
+RECIPE ?= embedded
+OUT ?= manifests/$(RECIPE)
+N ?= 0
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CATALOGUE_FLAG = $(if $(CATALOGUE),--catalogue $(CATALOGUE))
+HOST_FLAGS = $(foreach host,$(ALLOW_HOST),--allow-host $(host))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build-shard submit-shard search-terms validate test test-slow lint bench clean
+
+help:
+	@echo "make build-shard N=0 [RECIPE=embedded] [OUT=manifests/embedded] [CATALOGUE=clips.csv] [ALLOW_HOST=127.0.0.1]"
+	@echo "make submit-shard N=0 RAY_ADDRESS=http://host:8265"
+	@echo "make search-terms | validate | test | test-slow | lint | bench | setup | clean"
+
+# A finished environment is reused: only a change of these three files makes it anew.
+$(READY): pyproject.toml constraints.txt requirements-embedded.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "vidal needs Python >= 3.10: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e '.[embedded,dev]' -c constraints.txt
+	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-embedded.txt
+	touch $@
+
+setup: $(READY)
+
+build-shard: $(READY)
+	$(BIN)/vidal build-shard $(N) --recipe $(RECIPE) --out $(OUT) $(CATALOGUE_FLAG) $(HOST_FLAGS) $(ARGS)
+
+# The job runs in the cluster's own Python, where vidal is installed; OUT must be reachable from its nodes.
+submit-shard: $(READY)
+	@test -n "$(RAY_ADDRESS)" || { echo "submit-shard: say where the cluster is: RAY_ADDRESS=http://host:8265" >&2; exit 2; }
+	$(BIN)/ray job submit --address $(RAY_ADDRESS) --runtime-env pipelines/job.yaml --working-dir . -- \
+	  python pipelines/build_shard.py $(N) --recipe $(RECIPE) --out $(if $(findstring ://,$(OUT)),$(OUT),$(abspath $(OUT))) \
+	  $(if $(CATALOGUE),--catalogue $(abspath $(CATALOGUE))) $(HOST_FLAGS) $(ARGS)
+
+search-terms: $(READY)
+	$(BIN)/vidal search-terms build --recipe $(RECIPE) --out search_terms/db
+	$(BIN)/vidal search-terms show --db search_terms/db
+
+validate: $(READY)
+	$(BIN)/vidal validate $(OUT)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow --timeout 3000 $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
