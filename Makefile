@@ -31,10 +31,13 @@ setup: $(READY)
 build-shard: $(READY)
 	$(BIN)/vidal build-shard $(N) --recipe $(RECIPE) --out $(OUT) $(CATALOGUE_FLAG) $(HOST_FLAGS) $(ARGS)
 
+# The code and the recipes travel; data, tests and history stay.
+JOB_ENV = {"working_dir": "$(CURDIR)", "excludes": [".git", ".venv", "tests", "manifests", "search_terms/db"]}
+
 # The job runs in the cluster's own Python, where vidal is installed; OUT must be reachable from its nodes.
 submit-shard: $(READY)
 	@test -n "$(RAY_ADDRESS)" || { echo "submit-shard: say where the cluster is: RAY_ADDRESS=http://host:8265" >&2; exit 2; }
-	$(BIN)/ray job submit --address $(RAY_ADDRESS) --runtime-env pipelines/job.yaml --working-dir . -- \
+	$(BIN)/ray job submit --address $(RAY_ADDRESS) --runtime-env-json '$(JOB_ENV)' -- \
 	  python pipelines/build_shard.py $(N) --recipe $(RECIPE) --out $(if $(findstring ://,$(OUT)),$(OUT),$(abspath $(OUT))) \
 	  $(if $(CATALOGUE),--catalogue $(abspath $(CATALOGUE))) $(HOST_FLAGS) $(ARGS)
 

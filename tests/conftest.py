@@ -1,0 +1,69 @@
+"""Fixtures: a built shard, a file server on loopback, and the shared material where it is present."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from aiohttp import web
+
+from vidal.sources.embedded.site import serve
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("VIDAL_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"the shared material is not here: {SHARED}")
+    return SHARED
+
+
+def vidal(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it."""
+    command = [sys.executable, "-m", "vidal.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=ROOT)
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shard 0 of the embedded recipe."""
+    out = tmp_path_factory.mktemp("embedded") / "data"
+    done = vidal("build-shard", "0", "--recipe", "embedded", "--out", str(out))
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+@pytest.fixture
+def serve_folder() -> Iterator[Callable[[Path], str]]:
+    """Serves a folder over HTTP with Range; gives the base URL."""
+    with contextlib.ExitStack() as stack:
+
+        def start(folder: Path) -> str:
+            app = web.Application()
+            app.router.add_static("/", folder)
+            return stack.enter_context(serve(app))
+
+        yield start
+
+
+def write_video(path: Path, *, frames: int = 24, fps: int = 12, size: tuple[int, int] = (64, 48), gop: int = 6) -> Path:
+    """A clip whose frame k is a gray of level 8 k: which frame was decoded can be read off its pixels."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "1", "g": str(gop), "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for index in range(frames):
+            picture = np.full((size[1], size[0], 3), (8 * index) % 256, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return path

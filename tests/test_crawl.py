@@ -1,0 +1,162 @@
+import socket
+
+import httpx
+import pytest
+
+from vidal.config import Crawl
+from vidal.crawl.governor import Governor
+from vidal.crawl.guard import ForbiddenAddress, Guard, check_url
+from vidal.crawl.outcomes import http_status
+from vidal.errors import RecordError
+from vidal.schema import Reason
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def governor(**settings):
+    clock = Clock()
+    return Governor(Crawl(**settings), clock, clock.sleep), clock
+
+
+def test_a_host_is_asked_at_its_rate_and_others_are_not_held_up():
+    govern, clock = governor(requests_per_s=2, burst=2)
+    for _ in range(12):
+        govern.call("a", lambda: None)
+    assert clock.now == pytest.approx(5.0)  # 2 at once, 10 more at 2 a second
+    govern.call("b", lambda: None)
+    assert clock.now == pytest.approx(5.0)
+
+
+def test_transient_failures_are_tried_again_and_counted():
+    govern, _ = governor(attempts=3)
+    answers = iter([RecordError(Reason.HTTP_5XX, transient=True), RecordError(Reason.TIMEOUT, transient=True)])
+
+    def request():
+        if error := next(answers, None):
+            raise error
+        return "ok"
+
+    assert govern.call("a", request) == ("ok", 3)
+
+
+def test_a_lasting_failure_is_not_tried_again():
+    govern, clock = governor(attempts=5)
+    calls = []
+
+    def request():
+        calls.append(1)
+        raise RecordError(Reason.HTTP_404)
+
+    with pytest.raises(RecordError) as failed:
+        govern.call("a", request)
+    assert (failed.value.attempts, len(calls), clock.now) == (1, 1, 0.0)
+
+
+def test_the_breaker_leaves_a_failing_host_alone_for_a_while():
+    govern, clock = governor(attempts=1, breaker_failures=3, breaker_pause_s=60)
+
+    def fails():
+        raise RecordError(Reason.RATE_LIMITED, transient=True)
+
+    for _ in range(3):
+        with pytest.raises(RecordError, match="rate_limited"):
+            govern.call("a", fails)
+    with pytest.raises(RecordError, match="breaker_open"):
+        govern.call("a", lambda: "never asked")
+    clock.now += 61
+    assert govern.call("a", lambda: "asked") == ("asked", 1)
+
+
+def test_a_loopback_address_is_refused_unless_its_host_is_allowed(serve_folder, tmp_path):
+    (tmp_path / "x.txt").write_text("hello")
+    url = f"{serve_folder(tmp_path)}/x.txt"
+    refusing, allowing = Guard(()), Guard(("127.0.0.1",))
+    with refusing.on(), pytest.raises((ForbiddenAddress, httpx.HTTPError)):
+        httpx.get(url)
+    assert httpx.get(url).text == "hello"  # Off again.
+    with allowing.on():
+        assert httpx.get(url).text == "hello"
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "192.168.1.1", "::1", "::ffff:127.0.0.1", "0.0.0.0"])
+def test_private_and_link_local_ranges_are_forbidden(address):
+    assert not Guard(()).permits(address)
+    assert Guard(()).permits("1.1.1.1")
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "javascript:1", "/etc/passwd", "http://"])
+def test_only_http_addresses_are_fetched(url):
+    with pytest.raises(RecordError, match="bad_url"):
+        check_url(url)
+
+
+def test_statuses_become_typed_outcomes():
+    assert (http_status(404, "").reason, http_status(404, "").transient) == (Reason.HTTP_404, False)
+    assert (http_status(429, "").reason, http_status(429, "").transient) == (Reason.RATE_LIMITED, True)
+    assert (http_status(503, "").reason, http_status(503, "").transient) == (Reason.HTTP_5XX, True)
+    assert http_status(418, "").reason is Reason.HTTP_4XX
+
+
+def crawl_one(url, recipe_overrides=(), allow=("127.0.0.1",), **columns):
+    """One catalogue row through the real crawler: yt-dlp, probe, storage."""
+    from vidal.config import load_recipe
+    from vidal.crawl.fetch import Crawler
+    from vidal.ids import candidate_id
+    from vidal.stage import Runtime
+    from vidal.storage import Storage
+
+    recipe = load_recipe("catalogue", ("crawl.backoff_s=0", "crawl.stall_s=2", *recipe_overrides))
+    row = {"candidate_id": candidate_id("url", url, None, None), "shard": 0, "platform": "url", "source_id": url, "url": url,
+           "kind": None, "search_terms": [], "title": "a title", "hashtags": [], "uploader": None, "licence": None,
+           "duration_s": None, "start_s": None, "end_s": None, "curated": True, "extra": None, **columns}  # fmt: skip
+    out = "memory://crawl"
+    return Crawler(recipe, Runtime(out, 0, "run", allow), Storage(out))(row)
+
+
+def test_yt_dlp_failures_become_typed_outcomes(serve_folder, tmp_path):
+    base = serve_folder(tmp_path)
+    (tmp_path / "page.mp4").write_text("<html>please log in</html>")
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    for name, reason in {"none.mp4": Reason.HTTP_404, "page.mp4": Reason.NOT_MEDIA}.items():
+        with pytest.raises(RecordError) as failed:
+            crawl_one(f"{base}/{name}")
+        assert failed.value.reason is reason
+    with pytest.raises(RecordError) as failed:
+        crawl_one(f"{base}/x.mp4", allow=())
+    assert failed.value.reason is Reason.FORBIDDEN_ADDRESS
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        closed = unused.getsockname()[1]
+    with pytest.raises(RecordError) as failed:
+        crawl_one(f"http://127.0.0.1:{closed}/x.mp4")
+    assert (failed.value.reason, failed.value.transient, failed.value.attempts) == (Reason.CONNECTION, True, 3)
+
+
+def test_a_span_is_cut_exactly_and_one_past_the_end_costs_itself_alone(serve_folder, tmp_path):
+    from tests.conftest import write_video
+
+    base = serve_folder(tmp_path)
+    write_video(tmp_path / "v.mp4", frames=48, fps=12)
+    clip = crawl_one(f"{base}/v.mp4", start_s=1.0, end_s=3.0).rows[0]
+    assert (clip["start_s"], clip["duration_s"]) == (1.0, pytest.approx(2.0, abs=0.01))
+    with pytest.raises(RecordError, match="span_outside"):
+        crawl_one(f"{base}/v.mp4", start_s=3.0, end_s=9.0)
+
+
+def test_a_stated_duration_is_not_believed(serve_folder, tmp_path):
+    from tests.conftest import write_video
+
+    base = serve_folder(tmp_path)
+    write_video(tmp_path / "v.mp4", frames=60, fps=2)
+    assert crawl_one(f"{base}/v.mp4", duration_s=5.0).reason is Reason.FALSE_DURATION
+    assert crawl_one(f"{base}/v.mp4").reason is Reason.TOO_LONG
+    assert crawl_one(f"{base}/v.mp4", duration_s=30.0).reason is Reason.TOO_LONG

@@ -1,0 +1,128 @@
+import json
+
+import numpy as np
+import pytest
+
+from tests.conftest import write_video
+from vidal.errors import RecordError
+from vidal.media import ffmpeg, hashing, sound
+from vidal.media.frames import read_frames, sample_indices, short_side_size
+from vidal.media.probe import probe
+
+MAX = 10**9
+
+
+def test_sampling_policies():
+    assert sample_indices(80, 8, "linspace") == [0, 11, 23, 34, 45, 56, 68, 79]
+    assert sample_indices(80, 8, "paper") == [0, 10, 20, 30, 40, 50, 60, 70]  # The last frame is never taken.
+    assert sample_indices(3, 8, "linspace")[0] == 0 and max(sample_indices(3, 8, "linspace")) == 2
+    assert max(sample_indices(5, 8, "paper")) <= 4
+
+
+@pytest.mark.parametrize("gop", [1, 6, 48])
+def test_the_frames_are_those_of_their_times(tmp_path, gop):
+    path = write_video(tmp_path / "v.mp4", frames=30, fps=10, gop=gop)
+    times_s, images = read_frames(path, 8, "linspace", 256)
+    assert times_s == pytest.approx([round(x) / 10 for x in np.linspace(0, 29, 8)], abs=1e-4)
+    levels = [np.asarray(image).mean() / 8 for image in images]
+    assert levels == pytest.approx([10 * time for time in times_s], abs=0.4)
+
+
+def test_frames_are_upright_and_keep_their_aspect(tmp_path):
+    write_video(tmp_path / "v.mp4", size=(64, 32))
+    turned = tmp_path / "turned.mp4"
+    _rotate(tmp_path / "v.mp4", turned)
+    found = probe(turned, max_pixels=MAX)
+    assert (found.width, found.height) == (32, 64)
+    assert read_frames(turned, 2, "linspace", 256)[1][0].size == (32, 64)
+    assert short_side_size(1920, 1080, 256) == (455, 256)
+    assert short_side_size(100, 50, 256) == (100, 50)
+
+
+def _rotate(source, target):
+    import subprocess
+
+    command = [ffmpeg.executable(), "-v", "error", "-display_rotation", "90", "-i", source, "-c", "copy", "-y", target]
+    subprocess.run(command, check=True)
+
+
+def test_rotated_files_show_the_same_scene_upright(shared):
+    """The clip exists in four rotations: each upright frame must be nearest to the first one unturned."""
+    folder = shared / "videos_edge"
+    upright = {}
+    for angle in (0, 90, 180, 270):
+        image = read_frames(folder / f"decord__video_{angle}.mov", 1, "linspace", 256)[1][0]
+        assert (image.width > image.height) == (angle in (0, 180))
+        upright[angle] = image.convert("L").resize((64, 64))
+    same = np.asarray(upright[0], float)
+    for angle in (180,):
+        own = np.asarray(upright[angle], float)
+        assert np.abs(own - same).mean() < np.abs(own[::-1, ::-1] - same).mean()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty_file"),
+        (b"<html><body>log in</body></html>", "not_media"),
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "not_media"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not_media"),
+        (bytes(range(256)) * 40, "not_media"),
+    ],
+)
+def test_what_is_no_media_is_refused(tmp_path, content, reason):
+    path = tmp_path / "media.mp4"
+    path.write_bytes(content)
+    with pytest.raises(RecordError) as failed:
+        probe(path, max_pixels=MAX)
+    assert failed.value.reason.value == reason
+    assert str(tmp_path) not in failed.value.detail
+
+
+def test_a_truncated_file_is_refused_and_too_many_pixels_too(tmp_path):
+    whole = write_video(tmp_path / "v.mp4", frames=240)
+    fast = tmp_path / "fast.mp4"
+    ffmpeg.to_mp4(whole, fast)
+    half = tmp_path / "half.mp4"
+    half.write_bytes(fast.read_bytes()[: fast.stat().st_size // 2])
+    with pytest.raises(RecordError) as failed:
+        probe(half, max_pixels=MAX)
+    assert failed.value.reason.value in ("truncated", "corrupt")
+    with pytest.raises(RecordError, match="too_many_pixels"):
+        probe(whole, max_pixels=1000)
+
+
+def test_re_encoding_gives_the_same_bytes_twice(tmp_path):
+    source = write_video(tmp_path / "v.mp4")
+    for name in ("a.mp4", "b.mp4"):
+        ffmpeg.to_mp4(source, tmp_path / name, start_s=0.5, duration_s=1.0)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_flac_is_lossless_and_levels_are_right(tmp_path):
+    samples = (np.sin(np.arange(16_000) / 16_000 * 440 * 2 * np.pi) * 32767).astype(np.int16)
+    sound.write_flac(samples, 16_000, tmp_path / "a.flac")
+    assert np.array_equal(sound.read_mono(tmp_path / "a.flac", 16_000), samples)
+    assert sound.rms_db(samples) == pytest.approx(-3.01, abs=0.02)
+    assert sound.rms_db(np.zeros(100, np.int16)) == sound.FLOOR_DB
+
+
+def test_perceptual_hashes_find_a_re_encoded_copy_and_not_another_clip(tmp_path, shared):
+    clips = [shared / "videos" / name for name in ("sam2__01_dog.mp4", "TokenFlow__wolf.mp4")]
+    small = tmp_path / "small.mp4"
+    ffmpeg.to_mp4(clips[0], small)
+    first, copy, other = (hashing.bits(hashing.phash(read_frames(p, 8, "linspace", 128)[1])) for p in (clips[0], small, clips[1]))
+    assert hashing.distance(first, copy) <= 3
+    assert hashing.distance(first, other) > 15
+
+
+def test_frame_times_of_the_shared_clips_are_within_half_a_frame(shared):
+    wrong = []
+    for line in (shared / "videos" / "index.jsonl").read_text().splitlines():
+        path = shared / json.loads(line)["file"]
+        found = probe(path, max_pixels=MAX)
+        times_s, _ = read_frames(path, 8, "linspace", 64)
+        wanted = np.linspace(0, found.duration_s - 1 / found.fps, 8)
+        if np.abs(np.array(times_s) - wanted).max() > 1.0 / found.fps + 0.06 and "moviepy" not in path.name:
+            wrong.append((path.name, times_s, list(wanted)))
+    assert wrong == []

@@ -1,0 +1,60 @@
+import pytest
+
+from vidal import schema
+from vidal.storage import Storage
+
+
+@pytest.fixture(params=["local", "memory"])
+def storage(request, tmp_path):
+    return Storage(str(tmp_path / "data") if request.param == "local" else f"memory://test-{tmp_path.name}")
+
+
+def test_what_is_written_is_read_back_and_listed(storage):
+    storage.write("a/b.bin", b"one")
+    storage.write("a/b.bin", b"two")
+    assert storage.read("a/b.bin") == b"two"
+    assert storage.list("a") == ["b.bin"]
+    assert storage.list("nowhere") == []
+    storage.remove("a/b.bin")
+    assert not storage.exists("a/b.bin")
+
+
+def test_tables_keep_an_explicit_schema_and_give_the_same_bytes(storage):
+    rows = [{"subject": "clip", "id": "x", "at": None}]  # All-None columns must not become type null.
+    table = schema.table(rows, schema.LEDGER)
+    first = storage.write_table("t.parquet", table, {"key": "1", "a": "2"})
+    second = storage.write_table("t.parquet", table, {"a": "2", "key": "1"})
+    assert first == second
+    assert storage.read_table("t.parquet").schema.remove_metadata().equals(schema.LEDGER)
+    assert storage.metadata("t.parquet") == {"a": "2", "key": "1"}
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+    storage = Storage(str(tmp_path))
+    storage.write("a.bin", b"old")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        storage.write("a.bin", b"new")
+    monkeypatch.undo()
+    assert storage.read("a.bin") == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../x"])
+def test_a_name_cannot_lead_out_of_the_dataset(storage, name):
+    with pytest.raises(ValueError, match="leads out"):
+        storage.read(name)
+
+
+def test_put_moves_a_local_file(storage, tmp_path):
+    local = tmp_path / "local.bin"
+    local.write_bytes(b"media")
+    storage.put(local, "m/file")
+    assert not local.exists()
+    with storage.local("m/file") as path:
+        assert path.read_bytes() == b"media"
+
+
+def test_unknown_columns_are_an_error():
+    with pytest.raises(KeyError, match="titel"):
+        schema.table([{"titel": "x"}], schema.MANIFEST)
