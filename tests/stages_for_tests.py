@@ -1,0 +1,77 @@
+"""Stages that fail in the ways the engine must survive. Real processes die here."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pyarrow as pa
+
+from vidal import schema
+from vidal.config import Recipe, load_recipe
+from vidal.errors import RecordError
+from vidal.schema import Reason, Subject
+from vidal.stage import Drop, Output, Part, Record, Runtime, Stage, Worker, commit_part
+from vidal.storage import Storage, part_name
+
+TABLE = pa.schema([("clip_id", pa.string()), ("value", pa.int64())])
+
+
+def recipe(**engine: int) -> Recipe:
+    return load_recipe("embedded", tuple(f"engine.{key}={value}" for key, value in engine.items()))
+
+
+def seed_parts(out: str, parts: int, size: int) -> list[Part]:
+    """Parts of candidates c0, c1, ... as discovery leaves them."""
+    storage = Storage(out)
+    for index in range(parts):
+        rows = [{"candidate_id": f"c{index * size + i}", "shard": 0} for i in range(size)]
+        commit_part(storage, part_name("discover", 0, index), rows, [], schema.CANDIDATES, {})
+    return [Part(0, index) for index in range(parts)]
+
+
+def _log(storage: Storage, text: str) -> None:
+    with open(Path(storage.root) / "calls.log", "a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+
+
+def _first(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    def work(row: Record) -> Output | Drop:
+        name = row["candidate_id"]
+        _log(storage, f"first {name}")
+        if name == "c1":
+            return Drop(Reason.TOO_LONG, "by rule")
+        if name == "c2":
+            raise RecordError(Reason.HTTP_404, "gone", attempts=2)
+        return Output([{"clip_id": f"{name}-clip", "value": int(name[1:])}])
+
+    return work
+
+
+def _killer(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    def work(row: Record) -> Output:
+        if row["clip_id"] == "c5-clip":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Output([{"clip_id": row["clip_id"], "value": row["value"] * 10}])
+
+    return work
+
+
+def _buggy(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    def work(row: Record) -> Output:
+        if row["value"] == 4:
+            raise ZeroDivisionError("a bug")
+        return Output([{"clip_id": row["clip_id"], "value": row["value"] + 1}])
+
+    return work
+
+
+def _stage(name: str, subject: Subject, reads: tuple[str, ...], opens, **more) -> Stage:
+    return Stage(name=name, subject=subject, reads=reads, schema=TABLE, open=opens, settings=lambda r: r.keyframes,
+                 module="tests.stages_for_tests", **more)  # fmt: skip
+
+
+FIRST = _stage("first", Subject.CANDIDATE, ("discover",), _first, terminal=True)
+KILLER = _stage("killer", Subject.CLIP, ("first",), _killer)
+BUGGY = _stage("buggy", Subject.CLIP, ("first",), _buggy)

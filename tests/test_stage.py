@@ -1,0 +1,104 @@
+"""A stage over a part, in this process."""
+
+import pytest
+
+from tests.stages_for_tests import BUGGY, FIRST, recipe, seed_parts
+from vidal import ledger
+from vidal.errors import BalanceError
+from vidal.schema import Reason, Status, Subject
+from vidal.stage import Journal, Part, PartRunner, Runtime, is_done, outcomes_of
+from vidal.storage import Storage
+
+
+@pytest.fixture
+def out(tmp_path):
+    seed_parts(str(tmp_path), parts=2, size=4)
+    return str(tmp_path)
+
+
+def run(stage, out, part=0, settings=None, run_id="run"):
+    PartRunner(stage, settings or recipe(), Runtime(out, 0, run_id)).run(Part(0, part))
+
+
+def calls(out):
+    return (Storage(out).read("calls.log")).decode().split("\n")[:-1]
+
+
+def test_every_record_ends_in_a_row_or_in_the_ledger(out):
+    run(FIRST, out)
+    storage = Storage(out)
+    rows = storage.read_table("_stages/first/shard-00000/part-00000.parquet").to_pylist()
+    assert [row["value"] for row in rows] == [0, 3]
+    ends = {row["id"]: (row["status"], row["reason"], row["attempts"]) for row in outcomes_of(storage, [FIRST], 0, [0])}
+    assert ends == {"c0": ("kept", "ok", 1), "c1": ("dropped", "too_long", 1), "c2": ("failed", "http_404", 2), "c3": ("kept", "ok", 1)}
+
+
+def test_a_part_that_exists_is_not_done_again_and_a_stale_one_is(out):
+    run(FIRST, out)
+    run(FIRST, out)
+    assert len(calls(out)) == 4
+    changed = recipe()
+    changed = changed.model_copy(update={"keyframes": changed.keyframes.model_copy(update={"count": 4})})
+    assert not is_done(FIRST, changed, Storage(out), Part(0, 0))
+    run(FIRST, out, settings=changed)
+    assert len(calls(out)) == 8
+
+
+def test_a_change_of_input_makes_a_part_stale_and_a_change_that_is_none_does_not(out):
+    run(FIRST, out)
+    run(BUGGY, out)
+    assert is_done(BUGGY, recipe(), Storage(out), Part(0, 0))
+    storage = Storage(out)
+    name = "_stages/first/shard-00000/part-00000.parquet"
+    metadata = storage.metadata(name)
+    storage.write_table(name, storage.read_table(name), {**metadata, "key": "other code, same rows"})
+    assert is_done(BUGGY, recipe(), storage, Part(0, 0))
+    storage.write_table(name, storage.read_table(name), {**metadata, "content": "other rows"})
+    assert not is_done(BUGGY, recipe(), storage, Part(0, 0))
+
+
+def test_a_bug_quarantines_its_part_with_the_traceback_and_is_tried_again_by_the_next_run(out):
+    for part in (0, 1):
+        run(FIRST, out, part)
+        run(BUGGY, out, part)
+    storage = Storage(out)
+    found = outcomes_of(storage, [BUGGY], 0, [1])
+    assert {row["reason"] for row in found} == {Reason.QUARANTINED.value}
+    assert all("ZeroDivisionError: a bug" in row["detail"] and row["attempts"] == 2 for row in found)
+    assert {row["id"] for row in found} == {f"c{i}-clip" for i in (4, 5, 6, 7)}
+    assert is_done(BUGGY, recipe(), storage, Part(0, 0))
+    assert not is_done(BUGGY, recipe(), storage, Part(0, 1))
+
+
+def test_only_a_crash_in_the_same_run_blames_a_record(out):
+    storage = Storage(out)
+    journal = Journal(storage, "trying.json", "run 1")
+    journal.mark("c5", begins=True)  # The process dies here.
+    again = Journal(storage, "trying.json", "run 1")
+    assert (again.crashed, again.crashes("c5"), again.crashes("c6")) == (True, 1, 0)
+    assert not Journal(storage, "trying.json", "run 2").crashed
+
+
+def test_sums_that_do_not_balance_are_an_error():
+    dropped = ledger.row(Subject.CLIP, "b", "s", Status.DROPPED, Reason.TOO_LONG)
+    counts = ledger.check_stage("s", Subject.CLIP, {"a", "b"}, {"a"}, [dropped])
+    assert counts == {"stage": "s", "in": 2, "kept": 1, "dropped": 1, "failed": 0}
+    with pytest.raises(BalanceError, match="3 in, but 1 kept"):
+        ledger.check_stage("s", Subject.CLIP, {"a", "b", "c"}, {"a"}, [dropped])
+    with pytest.raises(BalanceError, match="more than one outcome"):
+        ledger.check_terminal([dropped, dropped])
+    with pytest.raises(BalanceError, match="9 views"):
+        ledger.check_views({"a"}, [])
+
+
+def test_comments_and_docstrings_do_not_alter_a_fingerprint(tmp_path, monkeypatch):
+    from vidal.stage import code_digest
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, text in {
+        "va": 'def f(x):\n    """One."""\n    return x + 1\n',
+        "vb": 'def f(x):\n    """Another."""\n    # why\n    return (x +\n            1)\n',
+        "vc": 'def f(x):\n    """One."""\n    return x + 2\n',
+    }.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    assert code_digest("va") == code_digest("vb") != code_digest("vc")
