@@ -77,5 +77,7 @@ def test_a_shard_is_built_from_the_users_own_list(serve_folder, tmp_path):
     reasons = ledger[(ledger.subject != "view") & (ledger.status != "kept")].reason
     assert sorted(reasons) == ["bad_url", "forbidden_address", "http_404", "low_similarity", "span_outside"]
     assert vidal("validate", str(out)).returncode == 0
-    done = vidal("build-shard", "1", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.csv"), "--out", str(out))
+    done = vidal(
+        "build-shard", "1", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.csv"), "--out", str(out)
+    )
     assert done.returncode == 2 and "shard 1 is out of range" in done.stderr

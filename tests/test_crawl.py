@@ -87,7 +87,9 @@ def test_a_loopback_address_is_refused_unless_its_host_is_allowed(serve_folder, 
         assert httpx.get(url).text == "hello"
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "192.168.1.1", "::1", "::ffff:127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "address", ["10.0.0.1", "169.254.169.254", "192.168.1.1", "::1", "::ffff:127.0.0.1", "0.0.0.0"]
+)
 def test_private_and_link_local_ranges_are_forbidden(address):
     assert not Guard(()).permits(address)
     assert Guard(()).permits("1.1.1.1")

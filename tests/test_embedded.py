@@ -83,7 +83,9 @@ BAD = {
 
 
 def test_every_bad_candidate_has_its_own_reason(embedded, ledger):
-    candidates = pd.concat(pd.read_parquet(path) for path in (embedded / "_stages/discover/shard-00000").glob("part-?????.parquet"))
+    candidates = pd.concat(
+        pd.read_parquet(path) for path in (embedded / "_stages/discover/shard-00000").glob("part-?????.parquet")
+    )
     by_source = candidates.set_index("source_id").candidate_id
     ends = ledger[ledger.subject == "candidate"].set_index("id").reason
     assert {name: ends[by_source[name]] for name in BAD} == BAD
@@ -134,7 +136,9 @@ def test_a_second_run_does_nothing_and_is_quick(embedded):
 
 
 def test_the_hashes_are_those_that_sha256sum_knows(embedded):
-    done = subprocess.run(["sha256sum", "-c", "--quiet", "_media/shard-00000.sha256"], cwd=embedded, capture_output=True, check=False)
+    done = subprocess.run(
+        ["sha256sum", "-c", "--quiet", "_media/shard-00000.sha256"], cwd=embedded, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -156,7 +160,11 @@ def test_changing_the_rewriter_alone_redoes_the_rewrites_alone(embedded, tmp_pat
     copy = tmp_path / "copy"
     shutil.copytree(embedded, copy)
     parts = {path: path.stat().st_mtime_ns for path in (copy / "_stages").rglob("*.parquet")}
-    media = {path: path.stat().st_mtime_ns for path in (copy / "_media").rglob("*") if path.is_file() and path.suffix != ".sha256"}
+    media = {
+        path: path.stat().st_mtime_ns
+        for path in (copy / "_media").rglob("*")
+        if path.is_file() and path.suffix != ".sha256"
+    }
     override = "enhanced.model=null"
     assert vidal("build-shard", "0", "--recipe", "embedded", "--out", str(copy), "--set", override).returncode == 0
     redone = {path.parent.parent.name for path, time_ns in parts.items() if path.stat().st_mtime_ns != time_ns}

@@ -28,7 +28,7 @@ def test_a_process_that_dies_on_a_record_costs_that_record(session, tmp_path):
     assert values == [value * 10 for value in (0, 3, 4, 6, 7, 8, 9, 10, 11)]  # All but c1, c2 and the killer, c5.
     crashed = [row for row in outcomes_of(storage, [KILLER], 0, range(4)) if row["reason"] == Reason.CRASHED.value]
     assert [row["id"] for row in crashed] == ["c5-clip"]
-    assert storage.list("_stages/killer/shard-00000") == sorted(
+    assert storage.names("_stages/killer/shard-00000") == sorted(
         [name.rsplit("/", 1)[1] for name in names] + [f"part-{part:05d}.ledger.parquet" for part in range(4)]
     )
 
@@ -44,5 +44,11 @@ def test_a_bug_in_one_part_leaves_the_others_alone(session, tmp_path):
 
 def test_the_recipe_fuses_light_stages_into_one_process():
     pools = [[stage.name for stage in stages] for stages, _ in engine.pools(list(STAGES.values()), recipe())]
-    assert pools == [["crawl"], ["keyframes"], ["similarity", "depth", "infrared", "audio"], ["captions"], ["enhanced", "manifest"]]
+    assert pools == [
+        ["crawl"],
+        ["keyframes"],
+        ["similarity", "depth", "infrared", "audio"],
+        ["captions"],
+        ["enhanced", "manifest"],
+    ]
     assert sum(resources.cpus for _, resources in engine.pools(list(STAGES.values()), recipe())) <= 2

@@ -7,7 +7,12 @@ VIEWS = ["A tabby cat sits on the sofa", "#cat #sofa", "a photo of a cat and a c
 
 @pytest.mark.parametrize(
     "rewrite",
-    ["A cat sits on a sofa.", "The tabby cat is sitting on the couch.", "A video of a cat and a couch.", "Cats on the sofa."],
+    [
+        "A cat sits on a sofa.",
+        "The tabby cat is sitting on the couch.",
+        "A video of a cat and a couch.",
+        "Cats on the sofa.",
+    ],
 )
 def test_a_faithful_rewrite_passes(rewrite):
     assert unsupported(rewrite, VIEWS, "en_core_web_sm") == []

@@ -111,7 +111,9 @@ def test_perceptual_hashes_find_a_re_encoded_copy_and_not_another_clip(tmp_path,
     clips = [shared / "videos" / name for name in ("sam2__01_dog.mp4", "TokenFlow__wolf.mp4")]
     small = tmp_path / "small.mp4"
     ffmpeg.to_mp4(clips[0], small)
-    first, copy, other = (hashing.bits(hashing.phash(read_frames(p, 8, "linspace", 128)[1])) for p in (clips[0], small, clips[1]))
+    first, copy, other = (
+        hashing.bits(hashing.phash(read_frames(p, 8, "linspace", 128)[1])) for p in (clips[0], small, clips[1])
+    )
     assert hashing.distance(first, copy) <= 3
     assert hashing.distance(first, other) > 15
 

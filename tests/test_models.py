@@ -27,7 +27,9 @@ def save_depth(kind: str, folder):
 
     torch.manual_seed(0)
     if kind == "glpn":
-        config = tf.GLPNConfig(hidden_sizes=[8, 16, 24, 32], num_attention_heads=[1, 1, 2, 2], depths=[1, 1, 1, 1], decoder_hidden_size=8)
+        config = tf.GLPNConfig(
+            hidden_sizes=[8, 16, 24, 32], num_attention_heads=[1, 1, 2, 2], depths=[1, 1, 1, 1], decoder_hidden_size=8
+        )
         model, processor = tf.GLPNForDepthEstimation(config), tf.GLPNImageProcessor()
     else:
         backbone = tf.Dinov2Config(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14,
@@ -42,7 +44,10 @@ def save_depth(kind: str, folder):
     return str(folder)
 
 
-@pytest.mark.parametrize(("kind", "nature", "unit"), [("glpn", "metric", "m"), ("metric", "metric", "m"), ("relative", "inverse_relative", "")])
+@pytest.mark.parametrize(
+    ("kind", "nature", "unit"),
+    [("glpn", "metric", "m"), ("metric", "metric", "m"), ("relative", "inverse_relative", "")],
+)
 def test_depth_equals_transformers_own_pipeline(kind, nature, unit, tmp_path, pictures):
     from transformers import pipeline
 
@@ -73,7 +78,9 @@ def save_munit(path, change=None):
     if change:
         change(states)
     torch.save(states, path)
-    return ModelSpec(adapter="munit", id=str(path), device="cpu", options={"generator": SMALL, "width": 40, "height": 32})
+    return ModelSpec(
+        adapter="munit", id=str(path), device="cpu", options={"generator": SMALL, "width": 40, "height": 32}
+    )
 
 
 def test_infrared_has_one_style_and_one_range_a_clip(tmp_path, pictures):
@@ -137,18 +144,29 @@ def test_a_tiny_blip_captions_through_the_adapter(tmp_path, pictures):
     tokenizer = tf.BertTokenizerFast(vocab_file=str(tmp_path / "vocab.txt"), vocab={w: i for i, w in enumerate(words)})
     text = {"vocab_size": len(words), "hidden_size": 16, "encoder_hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
             "intermediate_size": 16, "bos_token_id": 5, "sep_token_id": 3, "pad_token_id": 0, "eos_token_id": 3}  # fmt: skip
-    vision = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 32, "patch_size": 16}
+    vision = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "image_size": 32,
+        "patch_size": 16,
+    }
     torch.manual_seed(0)
     model = tf.BlipForConditionalGeneration(tf.BlipConfig(text_config=text, vision_config=vision)).eval()
     processor = tf.BlipProcessor(tf.BlipImageProcessor(size={"height": 32, "width": 32}), tokenizer)
     model.save_pretrained(tmp_path / "blip")
     processor.save_pretrained(tmp_path / "blip")
     options = {"generate": {"max_new_tokens": 5, "min_new_tokens": 3}}
-    adapter = open_model(CAPTIONERS, ModelSpec(adapter="transformers", id=str(tmp_path / "blip"), device="cpu", options=options))
+    adapter = open_model(
+        CAPTIONERS, ModelSpec(adapter="transformers", id=str(tmp_path / "blip"), device="cpu", options=options)
+    )
     captions = adapter.frames(pictures, "ignored by a plain captioner")
     assert len(captions) == 3
     with torch.inference_mode():
-        made = model.generate(**processor(images=pictures[0], return_tensors="pt"), do_sample=False, **options["generate"])
+        made = model.generate(
+            **processor(images=pictures[0], return_tensors="pt"), do_sample=False, **options["generate"]
+        )
     assert captions[0] == processor.batch_decode(made, skip_special_tokens=True)[0].strip()
     assert adapter.video(pictures, "") == captions[1]
 

@@ -30,7 +30,12 @@ def test_every_record_ends_in_a_row_or_in_the_ledger(out):
     rows = storage.read_table("_stages/first/shard-00000/part-00000.parquet").to_pylist()
     assert [row["value"] for row in rows] == [0, 3]
     ends = {row["id"]: (row["status"], row["reason"], row["attempts"]) for row in outcomes_of(storage, [FIRST], 0, [0])}
-    assert ends == {"c0": ("kept", "ok", 1), "c1": ("dropped", "too_long", 1), "c2": ("failed", "http_404", 2), "c3": ("kept", "ok", 1)}
+    assert ends == {
+        "c0": ("kept", "ok", 1),
+        "c1": ("dropped", "too_long", 1),
+        "c2": ("failed", "http_404", 2),
+        "c3": ("kept", "ok", 1),
+    }
 
 
 def test_a_part_that_exists_is_not_done_again_and_a_stale_one_is(out):

@@ -13,8 +13,8 @@ def test_what_is_written_is_read_back_and_listed(storage):
     storage.write("a/b.bin", b"one")
     storage.write("a/b.bin", b"two")
     assert storage.read("a/b.bin") == b"two"
-    assert storage.list("a") == ["b.bin"]
-    assert storage.list("nowhere") == []
+    assert storage.names("a") == ["b.bin"]
+    assert storage.names("nowhere") == []
     storage.remove("a/b.bin")
     assert not storage.exists("a/b.bin")
 

@@ -28,7 +28,9 @@ def test_the_database_is_deterministic_and_keeps_its_sources():
 
 def test_a_keyword_brings_at_most_its_cap(tmp_path):
     path = tmp_path / "list.txt"
-    path.write_text("\n".join(f"{colour} dog" for colour in "red green blue black white brown gray".split()) + "\nzebra\n")
+    path.write_text(
+        "\n".join(f"{colour} dog" for colour in "red green blue black white brown gray".split()) + "\nzebra\n"
+    )
     terms = f"{{lists: [{{file: {path}, source: mine}}], per_keyword: 2}}"
     rows = build(load_recipe("embedded", (f"terms={terms}",))).to_pylist()
     assert sum("dog" in row["keywords"] for row in rows) < 7

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def parse_shards(text: str, count: int) -> list[int]:
-    """"0", "0-9" or "0,3,7". Raises UserError for anything else, and for a shard that the recipe does not have."""
+    """ "0", "0-9" or "0,3,7". Raises UserError for anything else, and for a shard that the recipe does not have."""
     found: list[int] = []
     for piece in text.split(","):
         first, dash, last = piece.partition("-")
@@ -60,8 +60,15 @@ def check_models(recipe: Recipe) -> None:
             raise UserError(f"{role} model {spec.id or spec.adapter}: {why}")
 
 
-def build(recipe: Recipe, out: str, shard: int, *, allow_hosts: tuple[str, ...] = (), until: str | None = None,
-          progress: Callable[[Storage, int, list[Stage]], Progress] | None = None) -> Report:
+def build(
+    recipe: Recipe,
+    out: str,
+    shard: int,
+    *,
+    allow_hosts: tuple[str, ...] = (),
+    until: str | None = None,
+    progress: Callable[[Storage, int, list[Stage]], Progress] | None = None,
+) -> Report:
     """Builds one shard into a dataset that the recipe has claimed. Needs a Ray session only where there is work.
 
     until: the last stage to run; the shard is then not committed.
@@ -123,6 +130,6 @@ def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int
     found = {}
     for stage in stages:
         folder = part_name(stage.name, shard, 0).rsplit("/", 1)[0]
-        names = storage.list(folder)
+        names = storage.names(folder)
         found[stage.name] = min(parts, sum(n.endswith(".parquet") and not n.endswith(".ledger.parquet") for n in names))
     return found

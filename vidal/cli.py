@@ -15,8 +15,12 @@ from rich.table import Table
 from vidal import __version__
 from vidal.errors import BalanceError, UserError
 
-_recipe = click.option("--recipe", default="embedded", show_default=True, help="A recipe of pipelines/, or a YAML file.")
-_set = click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides a key of the recipe.")
+_recipe = click.option(
+    "--recipe", default="embedded", show_default=True, help="A recipe of pipelines/, or a YAML file."
+)
+_set = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides a key of the recipe."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
 
 
@@ -33,11 +37,24 @@ def cli() -> None:
 @click.option("--stage", "until", help="Stops after this stage; commits nothing.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most that many candidates.")
 @_set
-@click.option("--catalogue", type=click.Path(), help="Your own list of URLs (csv, jsonl, Parquet) instead of the recipe's sources.")
+@click.option(
+    "--catalogue",
+    type=click.Path(),
+    help="Your own list of URLs (csv, jsonl, Parquet) instead of the recipe's sources.",
+)
 @click.option("--allow-host", "allow_hosts", multiple=True, help="Admits a host in a private or loopback range.")
 @_json
-def build_shard(shards: str, recipe: str, out: str, until: str | None, limit: int | None, overrides: tuple[str, ...],
-                catalogue: str | None, allow_hosts: tuple[str, ...], as_json: bool) -> None:
+def build_shard(
+    shards: str,
+    recipe: str,
+    out: str,
+    until: str | None,
+    limit: int | None,
+    overrides: tuple[str, ...],
+    catalogue: str | None,
+    allow_hosts: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
     from vidal import build, discover
     from vidal.config import load_recipe
@@ -99,7 +116,9 @@ def show_plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"recipe": loaded.name, "stages": [asdict(line) for line in lines]}))
         return
-    table = Table("stage", "pool", "cpus", "gpus", "workers", "model", "here", title=f"{loaded.name}: {loaded.description}")
+    table = Table(
+        "stage", "pool", "cpus", "gpus", "workers", "model", "here", title=f"{loaded.name}: {loaded.description}"
+    )
     for line in lines:
         here = line.absent or ("ready" if line.model not in ("", "none") else "")
         workers = "-".join(str(count) for count in dict.fromkeys(line.workers))
@@ -164,7 +183,9 @@ def _show(report: Any, out: str) -> None:
         if report.views:
             _print("views: " + ", ".join(f"{view} {count}" for view, count in report.views.items()))
     if report.quarantined:
-        _print(f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again")
+        _print(
+            f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again"
+        )
     if not report.stage_only:
         _print(f'python -c "import pandas as pd; print(pd.read_parquet({out!r}))"')
 

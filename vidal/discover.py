@@ -21,8 +21,15 @@ from vidal.terms.build import build as build_terms
 
 STAGE = "discover"
 TERMS = "_stages/terms/terms.parquet"
-_CODE = ("vidal.discover", "vidal.terms.build", "vidal.terms.labels", "vidal.terms.tagging", "vidal.sources.catalogue",
-         "vidal.sources.ytdlp", "vidal.schema")
+_CODE = (
+    "vidal.discover",
+    "vidal.terms.build",
+    "vidal.terms.labels",
+    "vidal.terms.tagging",
+    "vidal.sources.catalogue",
+    "vidal.sources.ytdlp",
+    "vidal.schema",
+)
 
 
 def fingerprint(recipe: Recipe) -> str:
@@ -118,5 +125,13 @@ def _search(source: YtDlp, governor: Governor, search: Search, term: str) -> lis
 def _failed_search(search: Search, term: str, error: RecordError) -> Record:
     id_ = ids.candidate_id(search.key, term, None, None)
     detail = f"search {search.key} {term!r}: {error.detail}"
-    return ledger.row(Subject.CANDIDATE, id_, STAGE, Status.FAILED, error.reason, detail=detail,
-                      transient=error.transient, attempts=error.attempts)
+    return ledger.row(
+        Subject.CANDIDATE,
+        id_,
+        STAGE,
+        Status.FAILED,
+        error.reason,
+        detail=detail,
+        transient=error.transient,
+        attempts=error.attempts,
+    )

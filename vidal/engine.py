@@ -67,8 +67,9 @@ def session(recipe: Recipe) -> Iterator[None]:
             ray.shutdown()
 
 
-def run_parts(stages: list[Stage], recipe: Recipe, runtime: Runtime, parts: list[Part],
-              on_part: Callable[[], None] | None = None) -> None:
+def run_parts(
+    stages: list[Stage], recipe: Recipe, runtime: Runtime, parts: list[Part], on_part: Callable[[], None] | None = None
+) -> None:
     """Streams the parts through all stages at once. Returns when every part has left the last one."""
     if not parts:
         return

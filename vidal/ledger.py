@@ -14,9 +14,20 @@ Row = dict[str, Any]
 DETAIL_MAX = 4_000  # A crawled error page must not swell the ledger.
 
 
-def row(subject: Subject, id_: str, stage: str, status: Status, reason: Reason, *, detail: str = "",
-        parent_id: str | None = None, view: View | None = None, transient: bool = False, attempts: int = 1,
-        seconds: float = 0.0) -> Row:
+def row(
+    subject: Subject,
+    id_: str,
+    stage: str,
+    status: Status,
+    reason: Reason,
+    *,
+    detail: str = "",
+    parent_id: str | None = None,
+    view: View | None = None,
+    transient: bool = False,
+    attempts: int = 1,
+    seconds: float = 0.0,
+) -> Row:
     """One ledger row, dated now (UTC)."""
     return {
         "subject": subject.value,

@@ -36,5 +36,7 @@ def plan(recipe: Recipe) -> list[Line]:
             model = f"{named[role].adapter}: {named[role].id or 'packaged'}" if role else ""
             if not role and name in ("depth", "infrared", "enhanced"):
                 model = "none"
-            lines.append(Line(name, pool, resources.cpus, resources.gpus, resources.workers, model, absent.get(role, "")))
+            lines.append(
+                Line(name, pool, resources.cpus, resources.gpus, resources.workers, model, absent.get(role, ""))
+            )
     return lines

@@ -32,7 +32,9 @@ class Progress:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         self._thread.join()
 
@@ -40,7 +42,9 @@ class Progress:
         if not self._live:
             while not self._stop.wait(LINE_INTERVAL_S):
                 done = stage_progress(*self._arguments)
-                print("parts:", "  ".join(f"{k} {v}/{self._parts}" for k, v in done.items()), file=sys.stderr, flush=True)
+                print(
+                    "parts:", "  ".join(f"{k} {v}/{self._parts}" for k, v in done.items()), file=sys.stderr, flush=True
+                )
             return
         columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Bars(*columns, console=Console(stderr=True)) as bars:

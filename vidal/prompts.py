@@ -17,7 +17,9 @@ def read(name: str, known: frozenset[str]) -> str:
     text = path.read_text(encoding="utf-8").strip()
     fields = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
     if unknown := sorted(fields - known):
-        raise UserError(f"prompt {name}: unknown placeholder {{{unknown[0]}}}; known are {', '.join(sorted(known)) or 'none'}")
+        raise UserError(
+            f"prompt {name}: unknown placeholder {{{unknown[0]}}}; known are {', '.join(sorted(known)) or 'none'}"
+        )
     return text
 
 

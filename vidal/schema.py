@@ -209,9 +209,7 @@ DEPTH = pa.schema(
         ("depth_scores", SCORES),
     ]
 )
-INFRARED = pa.schema(
-    [("clip_id", STR), ("infrared_paths", STRS), ("infrared_sha256", STRS), ("infrared_model", STR)]
-)
+INFRARED = pa.schema([("clip_id", STR), ("infrared_paths", STRS), ("infrared_sha256", STRS), ("infrared_model", STR)])
 AUDIO = pa.schema(
     [
         ("clip_id", STR),
@@ -271,7 +269,9 @@ MANIFEST = pa.schema(
 )
 
 # What the manifest stage writes for a part: the manifest row, and what only the shard's commit needs of it.
-ASSEMBLED = pa.schema([*MANIFEST, pa.field("candidate_id", STR), pa.field("source_sha256", STR), pa.field("files", TEXTS)])
+ASSEMBLED = pa.schema(
+    [*MANIFEST, pa.field("candidate_id", STR), pa.field("source_sha256", STR), pa.field("files", TEXTS)]
+)
 
 # at: when the outcome was known (UTC). One terminal row a candidate, a clip, and a view of a clip.
 LEDGER = pa.schema(

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ class Stage:
         return ids.fingerprint([self.name, dumped, [code_digest(module) for module in modules]])
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_digest(module: str) -> str:
     """Hash of a module's code without comments, layout and docstrings: those cannot alter an output."""
     spec = importlib.util.find_spec(module)
@@ -147,8 +147,14 @@ def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
     return found.get("key") == part_key(stage, recipe, storage, part) and found.get("quarantined") != "1"
 
 
-def commit_part(storage: Storage, name: str, rows: list[Record], outcomes: list[Record], table_schema: pa.Schema,
-                metadata: dict[str, str]) -> None:
+def commit_part(
+    storage: Storage,
+    name: str,
+    rows: list[Record],
+    outcomes: list[Record],
+    table_schema: pa.Schema,
+    metadata: dict[str, str],
+) -> None:
     """Ledger first, table last: a table that exists has its ledger."""
     table = schema.table(rows, table_schema)
     content = ids.sha256(_ipc(table))
@@ -199,7 +205,9 @@ class PartRunner:
                 if attempt < self.recipe.engine.part_attempts:
                     continue
                 trace = traceback.format_exc()
-                results = [self._failed(r, RecordError(Reason.QUARANTINED, trace, attempts=attempt), 0.0) for r in records]
+                results = [
+                    self._failed(r, RecordError(Reason.QUARANTINED, trace, attempts=attempt), 0.0) for r in records
+                ]
                 metadata["quarantined"] = "1"
             break
         rows = [row for made, _ in results for row in made]
@@ -252,22 +260,56 @@ class PartRunner:
 
     def _failed(self, record: Record, error: RecordError, seconds: float) -> tuple[list[Record], list[Record]]:
         if self.stage.views is None or self.stage.empty is None:
-            outcome = self._outcome(record, Status.FAILED, error.reason, error.detail, transient=error.transient,
-                                    attempts=error.attempts, seconds=seconds)
+            outcome = self._outcome(
+                record,
+                Status.FAILED,
+                error.reason,
+                error.detail,
+                transient=error.transient,
+                attempts=error.attempts,
+                seconds=seconds,
+            )
             return [], [outcome]
         views = (ViewOutcome(view, Status.FAILED, error.reason, error.detail) for view in self.stage.views(record))
         return [self.stage.empty(record)], [self._view(record, view, seconds) for view in views]
 
-    def _outcome(self, record: Record, status: Status, reason: Reason, detail: str, *, transient: bool = False,
-                 attempts: int = 1, seconds: float = 0.0) -> Record:
+    def _outcome(
+        self,
+        record: Record,
+        status: Status,
+        reason: Reason,
+        detail: str,
+        *,
+        transient: bool = False,
+        attempts: int = 1,
+        seconds: float = 0.0,
+    ) -> Record:
         parent = record["candidate_id"] if self.stage.subject is Subject.CLIP and "candidate_id" in record else None
-        return ledger.row(self.stage.subject, record[self.stage.key], self.stage.name, status, reason, detail=detail,
-                          parent_id=parent, transient=transient, attempts=attempts, seconds=seconds)
+        return ledger.row(
+            self.stage.subject,
+            record[self.stage.key],
+            self.stage.name,
+            status,
+            reason,
+            detail=detail,
+            parent_id=parent,
+            transient=transient,
+            attempts=attempts,
+            seconds=seconds,
+        )
 
     def _view(self, record: Record, outcome: ViewOutcome, seconds: float) -> Record:
-        return ledger.row(Subject.VIEW, f"{record['clip_id']}/{outcome.view.value}", self.stage.name, outcome.status,
-                          outcome.reason, detail=outcome.detail, parent_id=record["clip_id"], view=outcome.view,
-                          seconds=seconds)
+        return ledger.row(
+            Subject.VIEW,
+            f"{record['clip_id']}/{outcome.view.value}",
+            self.stage.name,
+            outcome.status,
+            outcome.reason,
+            detail=outcome.detail,
+            parent_id=record["clip_id"],
+            view=outcome.view,
+            seconds=seconds,
+        )
 
 
 class Journal:

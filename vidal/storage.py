@@ -46,12 +46,14 @@ class Storage:
             if made and self.is_local:
                 shutil.rmtree(self.root)
         except OSError as error:
-            raise UserError(f"{self.uri}: cannot be written: {error.strerror or error}; choose another --out") from error
+            raise UserError(
+                f"{self.uri}: cannot be written: {error.strerror or error}; choose another --out"
+            ) from error
 
     def exists(self, name: str) -> bool:
         return self.fs.exists(self.path(name))
 
-    def list(self, name: str) -> list[str]:
+    def names(self, name: str) -> list[str]:
         """Names of the files directly in a folder, sorted; empty where there is no such folder."""
         try:
             entries = self.fs.ls(self.path(name), detail=False, refresh=True)
@@ -110,7 +112,9 @@ class Storage:
 
     def write_table(self, name: str, table: pa.Table, metadata: dict[str, str] | None = None) -> str:
         """Writes Parquet, the same bytes for the same rows and metadata; returns their sha256."""
-        tagged = table.replace_schema_metadata({f"vidal.{key}": value for key, value in sorted((metadata or {}).items())})
+        tagged = table.replace_schema_metadata(
+            {f"vidal.{key}": value for key, value in sorted((metadata or {}).items())}
+        )
         buffer = io.BytesIO()
         pq.write_table(tagged, buffer, compression="zstd", store_schema=True)
         self.write(name, buffer.getvalue())

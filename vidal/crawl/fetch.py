@@ -62,7 +62,9 @@ class Crawler:
         return self._governor.call(host_of(candidate["url"]), lambda: self._source().describe(candidate))
 
     def _judge(self, candidate: Candidate) -> Drop | None:
-        if not candidate["curated"] and (drop := rule(candidate["title"] or "", candidate["hashtags"] or [], self._recipe.text)):
+        if not candidate["curated"] and (
+            drop := rule(candidate["title"] or "", candidate["hashtags"] or [], self._recipe.text)
+        ):
             return drop
         stated, limit = candidate["duration_s"], self._recipe.text.duration_max_s
         if stated and stated > limit and candidate["end_s"] is None:
@@ -104,12 +106,34 @@ class Crawler:
                 return Drop(Reason.FALSE_DURATION, f"the page says {stated:g} s, the file lasts {duration_s:.2f} s")
             return Drop(Reason.TOO_LONG, f"{duration_s:.2f} s, at most {limit:g} s are wanted")
         if duration_s < self._recipe.crawl.duration_min_s:
-            return Drop(Reason.TOO_SHORT, f"{duration_s:.2f} s, at least {self._recipe.crawl.duration_min_s:g} s are wanted")
+            return Drop(
+                Reason.TOO_SHORT, f"{duration_s:.2f} s, at least {self._recipe.crawl.duration_min_s:g} s are wanted"
+            )
         return None
 
-    def _row(self, candidate: Candidate, found: Probe, kind: Kind, clip_id: str, start_s: float, duration_s: float,
-             name: str, sha256: str, source_sha256: str) -> Record:
-        copied = ("candidate_id", "shard", "platform", "source_id", "url", "uploader", "licence", "search_terms", "title")
+    def _row(
+        self,
+        candidate: Candidate,
+        found: Probe,
+        kind: Kind,
+        clip_id: str,
+        start_s: float,
+        duration_s: float,
+        name: str,
+        sha256: str,
+        source_sha256: str,
+    ) -> Record:
+        copied = (
+            "candidate_id",
+            "shard",
+            "platform",
+            "source_id",
+            "url",
+            "uploader",
+            "licence",
+            "search_terms",
+            "title",
+        )
         picture = kind is Kind.VIDEO
         return {
             **{key: candidate[key] for key in copied},

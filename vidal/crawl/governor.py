@@ -29,7 +29,9 @@ class _Host:
 class Governor:
     """A token bucket and a circuit breaker for every host, shared by the threads of a worker."""
 
-    def __init__(self, crawl: Crawl, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep):
+    def __init__(
+        self, crawl: Crawl, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ):
         self._crawl, self._clock, self._sleep = crawl, clock, sleep
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()

@@ -46,7 +46,9 @@ class Guard:
             return
         connecting, address = args
         if connecting.family in (socket.AF_INET, socket.AF_INET6) and not self.permits(address[0]):
-            raise ForbiddenAddress(f"{address[0]} is in a private, loopback or reserved range; --allow-host admits a host")
+            raise ForbiddenAddress(
+                f"{address[0]} is in a private, loopback or reserved range; --allow-host admits a host"
+            )
 
     def permits(self, address: str) -> bool:
         ip = ipaddress.ip_address(address.split("%")[0])

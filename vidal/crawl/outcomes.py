@@ -13,7 +13,13 @@ from vidal.crawl.guard import ForbiddenAddress
 from vidal.errors import RecordError
 from vidal.schema import Reason
 
-_BY_STATUS = {401: Reason.HTTP_401, 403: Reason.HTTP_403, 404: Reason.HTTP_404, 410: Reason.HTTP_410, 429: Reason.RATE_LIMITED}
+_BY_STATUS = {
+    401: Reason.HTTP_401,
+    403: Reason.HTTP_403,
+    404: Reason.HTTP_404,
+    410: Reason.HTTP_410,
+    429: Reason.RATE_LIMITED,
+}
 
 
 def from_ytdlp(error: Exception) -> RecordError:

@@ -47,7 +47,9 @@ def sums_name(shard: int) -> str:
 
 def shard_fingerprint(stages: list[Stage], recipe: Recipe) -> str:
     own = [stage.fingerprint(recipe) for stage in stages]
-    return fingerprint([schema.SCHEMA_VERSION, discover.fingerprint(recipe), own, recipe.duplicates.model_dump(mode="json")])
+    return fingerprint(
+        [schema.SCHEMA_VERSION, discover.fingerprint(recipe), own, recipe.duplicates.model_dump(mode="json")]
+    )
 
 
 def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Recipe) -> bool:
@@ -64,9 +66,11 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     if storage.exists(DATASET):
         found = json.loads(storage.read(DATASET))["identity"]
         if found != identity:
-            raise UserError(f"{storage.uri} was built with {_named(found)}, not {_named(identity)}: choose another --out")
+            raise UserError(
+                f"{storage.uri} was built with {_named(found)}, not {_named(identity)}: choose another --out"
+            )
         return
-    if storage.list(""):
+    if storage.names(""):
         raise UserError(f"{storage.uri} holds files and is no dataset of vidal: choose an empty or new --out")
     storage.check_writable()
     storage.write(DATASET, _json({"identity": identity, "schema_version": schema.SCHEMA_VERSION, "shards": {}}))
@@ -148,11 +152,15 @@ def _sums(kept: list[Record]) -> bytes:
     return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files.items())).encode()
 
 
-def _report(shard: int, kept: list[Record], final: list[Record], funnel: list[dict[str, Any]], quarantined: int) -> Report:
+def _report(
+    shard: int, kept: list[Record], final: list[Record], funnel: list[dict[str, Any]], quarantined: int
+) -> Report:
     def count(values: list[str]) -> dict[str, int]:
         return {value: values.count(value) for value in sorted(set(values))}
 
-    ended = [row["reason"] for row in final if row["subject"] != Subject.VIEW.value and row["status"] != Status.KEPT.value]
+    ended = [
+        row["reason"] for row in final if row["subject"] != Subject.VIEW.value and row["status"] != Status.KEPT.value
+    ]
     clips = {row["clip_id"] for row in kept}
     views = [r["view"] for r in final if r["view"] and r["status"] == Status.KEPT.value and r["parent_id"] in clips]
     return Report(shard, count([row["kind"] for row in kept]), funnel, count(ended), count(views), quarantined)

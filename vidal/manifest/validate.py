@@ -27,7 +27,7 @@ def validate(out: str) -> tuple[int, list[str]]:
     storage = Storage(out)
     if not storage.exists(DATASET):
         raise UserError(f"{out} is no dataset of vidal: it has no {DATASET}")
-    shards = [int(name[6:-8]) for name in storage.list("") if name.startswith("shard-") and name.endswith(".parquet")]
+    shards = [int(name[6:-8]) for name in storage.names("") if name.startswith("shard-") and name.endswith(".parquet")]
     if not shards:
         raise UserError(f"{out} has no shard yet: run vidal build-shard first")
     count, problems = 0, []
@@ -66,7 +66,9 @@ def _row(storage: Storage, row: Record, sums: dict[str, str]) -> Iterator[str]:
     for each in row["captions"]:
         if each["view"] == View.KEYFRAME.value and not 0 <= each["frame"] < len(row["frame_paths"]):
             yield f"a keyframe caption names frame {each['frame']}"
-    for name in filter(None, [row["video_path"], row["audio_path"], *row["frame_paths"], *row["depth_paths"], *row["infrared_paths"]]):
+    for name in filter(
+        None, [row["video_path"], row["audio_path"], *row["frame_paths"], *row["depth_paths"], *row["infrared_paths"]]
+    ):
         yield from _file(storage, name, sums)
     if row["phash"]:
         try:

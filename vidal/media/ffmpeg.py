@@ -14,9 +14,20 @@ from vidal.errors import RecordError
 from vidal.schema import Reason
 
 # One thread and bitexact muxing: the same input gives the same bytes on every machine.
-BITEXACT: dict[str, Any] = {"threads": 1, "fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact",
-                            "map_metadata": -1}
-H264: dict[str, Any] = {"vcodec": "libx264", "preset": "veryfast", "crf": 18, "pix_fmt": "yuv420p", "movflags": "+faststart"}
+BITEXACT: dict[str, Any] = {
+    "threads": 1,
+    "fflags": "+bitexact",
+    "flags:v": "+bitexact",
+    "flags:a": "+bitexact",
+    "map_metadata": -1,
+}
+H264: dict[str, Any] = {
+    "vcodec": "libx264",
+    "preset": "veryfast",
+    "crf": 18,
+    "pix_fmt": "yuv420p",
+    "movflags": "+faststart",
+}
 
 
 @lru_cache(maxsize=1)

@@ -58,20 +58,24 @@ def probe(path: Path, *, max_pixels: int) -> Probe:
 
 
 def _probe(container: Any, max_pixels: int) -> Probe:
-    video = next((s for s in container.streams.video if not s.disposition & _COVER), None)
-    audio = next(iter(container.streams.audio), None)
+    video: Any = next((s for s in container.streams.video if not s.disposition & _COVER), None)
+    audio: Any = next(iter(container.streams.audio), None)
     formats = set(container.format.name.split(","))
     if (video is None and audio is None) or formats & NOT_MEDIA_FORMATS:
         raise RecordError(Reason.NOT_MEDIA, f"no moving pictures or sound in a {container.format.name} file")
     if video is None:
-        return Probe("audio", container.format.name, audio.codec_context.name, _audio_duration(container, audio), 0.0, 0, 0, True)
+        return Probe(
+            "audio", container.format.name, audio.codec_context.name, _audio_duration(container, audio), 0.0, 0, 0, True
+        )
     if video.codec_context.width * video.codec_context.height > max_pixels:
         raise RecordError(Reason.TOO_MANY_PIXELS, f"{video.codec_context.width}x{video.codec_context.height}")
     duration_s = _video_duration(container, video)
     frame = _last_frame(container, video)
     width, height = displayed_size(frame, video)
     fps = float(video.average_rate or video.guessed_rate or 0)
-    return Probe("video", container.format.name, video.codec_context.name, duration_s, fps, width, height, audio is not None)
+    return Probe(
+        "video", container.format.name, video.codec_context.name, duration_s, fps, width, height, audio is not None
+    )
 
 
 _COVER = av.stream.Disposition.attached_pic
@@ -100,7 +104,9 @@ def _video_duration(container: Any, stream: Any) -> float:
     measured = float((last + step - first) * stream.time_base)
     stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
     if stated - measured > max(END_SLACK_S, 0.05 * stated):
-        raise RecordError(Reason.TRUNCATED, f"the container says {stated:.2f} s, its packets end after {measured:.2f} s")
+        raise RecordError(
+            Reason.TRUNCATED, f"the container says {stated:.2f} s, its packets end after {measured:.2f} s"
+        )
     return measured or stated
 
 

@@ -12,7 +12,10 @@ from vidal.models.weights import package_folder, package_version
 
 WEIGHTS = "efficientnet-lite0-57934424.pth"
 SIDE, RESIZED = 224, 256
-MEAN, STD = 127.0, 128.0  # The lite models' own; with ImageNet's usual mean 77 % of 200 pictures are right, with these 86 %.
+MEAN, STD = (
+    127.0,
+    128.0,
+)  # The lite models' own; with ImageNet's usual mean 77 % of 200 pictures are right, with these 86 %.
 
 
 def class_names() -> list[str]:

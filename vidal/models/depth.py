@@ -44,5 +44,7 @@ def depth_kind(config: object) -> str:
     if model_type == "depth_anything":
         return "metric" if getattr(config, "depth_estimation_type", "relative") == "metric" else "inverse_relative"
     if model_type not in _KINDS:
-        raise UserError(f"depth model type {model_type!r}: set model.options.kind to metric, relative or inverse_relative")
+        raise UserError(
+            f"depth model type {model_type!r}: set model.options.kind to metric, relative or inverse_relative"
+        )
     return _KINDS[model_type]

@@ -28,7 +28,9 @@ class Munit:
         self._size = (int(spec.options.get("width", 640)), int(spec.options.get("height", 400)))
         arguments = spec.options.get("generator", {})
         states = load_states(Path(required(spec)))
-        self._rgb, self._thermal = (_load(Generator(**arguments), states[key], key).to(self._device) for key in ("a", "b"))
+        self._rgb, self._thermal = (
+            _load(Generator(**arguments), states[key], key).to(self._device) for key in ("a", "b")
+        )
 
     @torch.inference_mode()
     def translate(self, images: Images, seed: int) -> list[np.ndarray]:
@@ -58,7 +60,9 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
 def _load(generator: Generator, state: dict[str, torch.Tensor], key: str) -> Generator:
     expected = generator.state_dict().keys()
     if wrong := sorted((state.keys() - expected) | (expected - state.keys())):
-        raise UserError(f"infrared checkpoint, generator {key}: {len(wrong)} keys do not match, the first is {wrong[0]}")
+        raise UserError(
+            f"infrared checkpoint, generator {key}: {len(wrong)} keys do not match, the first is {wrong[0]}"
+        )
     try:
         generator.load_state_dict(state)
     except RuntimeError as error:

@@ -52,7 +52,11 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.pad = nn.ReflectionPad2d(padding)
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, bias=True)
-        norms = {"in": lambda: nn.InstanceNorm2d(outputs), "ln": lambda: LayerNorm(outputs), "adain": lambda: AdaIN(outputs)}
+        norms = {
+            "in": lambda: nn.InstanceNorm2d(outputs),
+            "ln": lambda: LayerNorm(outputs),
+            "adain": lambda: AdaIN(outputs),
+        }
         self.norm = norms[norm]() if norm != "none" else None
         self.activation = {"relu": nn.ReLU(), "tanh": nn.Tanh(), "none": nn.Identity()}[activation]
 
@@ -146,8 +150,15 @@ class Mlp(nn.Module):
 class Generator(nn.Module):
     """One of the two auto-encoders, "a" (RGB) or "b" (thermal). Pictures are (n, 3, h, w) in [-1, 1], h and w divisible by 4."""
 
-    def __init__(self, inputs: int = 3, dim: int = 64, style_dim: int = 8, downsamplings: int = 2, blocks: int = 4,
-                 mlp_dim: int = 256):
+    def __init__(
+        self,
+        inputs: int = 3,
+        dim: int = 64,
+        style_dim: int = 8,
+        downsamplings: int = 2,
+        blocks: int = 4,
+        mlp_dim: int = 256,
+    ):
         super().__init__()
         self.style_dim = style_dim
         self.enc_style = StyleEncoder(inputs, dim, style_dim)

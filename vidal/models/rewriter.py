@@ -15,7 +15,9 @@ class TransformersRewriter:
         source, arguments = transformers_source(spec)
         self.name, self.revision = str(spec.id), revision_of(spec)
         self._tokenizer = AutoTokenizer.from_pretrained(source, **arguments)
-        self._model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **arguments).to(self._device).eval()
+        self._model = (
+            AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **arguments).to(self._device).eval()
+        )
         self._max_new_tokens = int(spec.options.get("max_new_tokens", 40))
 
     @torch.inference_mode()
@@ -25,7 +27,9 @@ class TransformersRewriter:
         for question, answer in examples:
             chat += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         chat.append({"role": "user", "content": text})
-        inputs = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        inputs = self._tokenizer.apply_chat_template(
+            chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
         inputs = inputs.to(self._device)
         made = self._model.generate(**inputs, max_new_tokens=self._max_new_tokens, do_sample=False)
         return self._tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip()

@@ -73,7 +73,10 @@ def _hub(spec: ModelSpec) -> str | None:
 
     repository = _repository(spec)
     try:
-        if any(isinstance(try_to_load_from_cache(repository, name), str) for name in ("config.json", "open_clip_config.json")):
+        if any(
+            isinstance(try_to_load_from_cache(repository, name), str)
+            for name in ("config.json", "open_clip_config.json")
+        ):
             return None
         if constants.HF_HUB_OFFLINE:
             return f"{repository}: not in the local cache, and HF_HUB_OFFLINE is set; give a local folder instead"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from vidal.schema import Kind
 from vidal.sources import Candidate
 from vidal.sources.text import hashtags
 
-_READERS = {
+_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
     ".tsv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t"),
     ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False, convert_dates=False),
@@ -39,14 +40,16 @@ def read(path: str) -> list[Candidate]:
     except (ValueError, OSError, UnicodeDecodeError) as error:
         raise UserError(f"catalogue {path}: cannot be read: {' '.join(str(error).split())[:200]}") from error
     if "url" not in frame.columns:
-        raise UserError(f"catalogue {path}: needs a column `url`, it has {', '.join(map(str, frame.columns)) or 'none'}")
+        raise UserError(
+            f"catalogue {path}: needs a column `url`, it has {', '.join(map(str, frame.columns)) or 'none'}"
+        )
     if frame.empty:
         raise UserError(f"catalogue {path}: holds no rows")
     rows = [_candidate(row, f"catalogue {path}, row {i}") for i, row in enumerate(frame.to_dict("records"), start=1)]
     return list({row["candidate_id"]: row for row in rows}.values())
 
 
-def _candidate(row: dict[str, Any], where: str) -> Candidate:
+def _candidate(row: dict[Any, Any], where: str) -> Candidate:
     values = {str(key): value for key, value in row.items() if not _missing(value)}
     url = str(values.get("url", "")).strip()
     if not url:

@@ -7,7 +7,7 @@ from typing import Any
 from vidal import prompts, schema
 from vidal.config import Recipe
 from vidal.models import CAPTIONERS, Captioner, open_model
-from vidal.schema import Kind, Reason, Status, Subject, View
+from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages import pictures
 from vidal.storage import Storage
@@ -18,11 +18,27 @@ _KEYFRAME_FIELDS = frozenset({"things"})
 _VIDEO_FIELDS = frozenset({"things", "title", "hashtags"})
 
 
-def caption(view: View, text: str, *, frame: int | None = None, model: str = SOURCE, revision: str = "",
-            prompt_sha256: str | None = None, flags: tuple[str, ...] = ()) -> Record:
+def caption(
+    view: View,
+    text: str,
+    *,
+    frame: int | None = None,
+    model: str = SOURCE,
+    revision: str = "",
+    prompt_sha256: str | None = None,
+    flags: tuple[str, ...] = (),
+) -> Record:
     """One entry of the captions column."""
-    return {"view": view.value, "frame": frame, "text": text, "model": model, "revision": revision,
-            "prompt_sha256": prompt_sha256, "similarity": None, "flags": list(flags)}
+    return {
+        "view": view.value,
+        "frame": frame,
+        "text": text,
+        "model": model,
+        "revision": revision,
+        "prompt_sha256": prompt_sha256,
+        "similarity": None,
+        "flags": list(flags),
+    }
 
 
 def _empty(clip: Record) -> Record:
@@ -69,8 +85,15 @@ class _Worker:
         texts = self._keyframe.frames(images, self._prompts["keyframe"])
         sha256 = prompts.digest(self._prompts["keyframe"])
         made = [
-            caption(View.KEYFRAME, text, frame=index, model=self._keyframe.name, revision=self._keyframe.revision,
-                    prompt_sha256=sha256, flags=() if text else (Reason.NOTHING_RECOGNISED.value,))
+            caption(
+                View.KEYFRAME,
+                text,
+                frame=index,
+                model=self._keyframe.name,
+                revision=self._keyframe.revision,
+                prompt_sha256=sha256,
+                flags=() if text else (Reason.NOTHING_RECOGNISED.value,),
+            )
             for index, text in enumerate(texts)
         ]
         if not any(texts):
@@ -83,11 +106,18 @@ class _Worker:
         assert self._video is not None
         template = self._prompts["video"]
         words = {"title": _literal(clip["title"] or ""), "hashtags": _literal(" ".join(clip["hashtags"]))}
-        text = self._video.video(images, template.replace("{title}", words["title"]).replace("{hashtags}", words["hashtags"]))
+        text = self._video.video(
+            images, template.replace("{title}", words["title"]).replace("{hashtags}", words["hashtags"])
+        )
         if not text:
             return [], ViewOutcome(View.VIDEO, Status.DROPPED, Reason.NOTHING_RECOGNISED)
-        made = caption(View.VIDEO, text, model=self._video.name, revision=self._video.revision,
-                       prompt_sha256=prompts.digest(template))
+        made = caption(
+            View.VIDEO,
+            text,
+            model=self._video.name,
+            revision=self._video.revision,
+            prompt_sha256=prompts.digest(template),
+        )
         return [made], ViewOutcome(View.VIDEO, Status.KEPT)
 
 

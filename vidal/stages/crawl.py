@@ -13,8 +13,17 @@ from vidal.stage import Stage
 
 def _settings(recipe: Recipe) -> Any:
     """How politely it is fetched does not alter what arrives."""
-    polite = {"requests_per_s", "burst", "concurrency", "attempts", "backoff_s", "backoff_max_s", "breaker_failures",
-              "breaker_pause_s", "allow_hosts"}
+    polite = {
+        "requests_per_s",
+        "burst",
+        "concurrency",
+        "attempts",
+        "backoff_s",
+        "backoff_max_s",
+        "breaker_failures",
+        "breaker_pause_s",
+        "allow_hosts",
+    }
     return [recipe.text.model_dump(mode="json"), recipe.crawl.model_dump(mode="json", exclude=polite)]
 
 

@@ -47,7 +47,9 @@ def _empty(clip: Record) -> Record:
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._settings = recipe.enhanced
-        self._rewriter: Rewriter | None = open_model(REWRITERS, recipe.enhanced.model) if recipe.enhanced.model else None
+        self._rewriter: Rewriter | None = (
+            open_model(REWRITERS, recipe.enhanced.model) if recipe.enhanced.model else None
+        )
         self._prompt = read_prompt(recipe.enhanced.prompt)
 
     def __call__(self, clip: Record) -> Output:
@@ -65,8 +67,14 @@ class _Worker:
         if invented and self._settings.reject_unsupported:
             return self._without(clip, Reason.UNSUPPORTED_REWRITE, f"{', '.join(invented)} in: {text}")
         flags = ("unsupported",) if invented else ()
-        made = caption(View.ENHANCED, text, model=self._rewriter.name, revision=self._rewriter.revision,
-                       prompt_sha256=prompts.digest(self._prompt.text), flags=flags)
+        made = caption(
+            View.ENHANCED,
+            text,
+            model=self._rewriter.name,
+            revision=self._rewriter.revision,
+            prompt_sha256=prompts.digest(self._prompt.text),
+            flags=flags,
+        )
         return Output([{"clip_id": clip["clip_id"], "enhanced": [made]}], (ViewOutcome(View.ENHANCED, Status.KEPT),))
 
     def _without(self, clip: Record, reason: Reason, detail: str) -> Output:

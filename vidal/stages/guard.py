@@ -32,4 +32,6 @@ def unsupported(rewrite: str, views: list[str], tagger: str) -> list[str]:
 @lru_cache(maxsize=256)
 def _lemmas(text: str, tagger: str) -> frozenset[str]:
     """Words and lemmas of a text; of a compound hashtag also the whole."""
-    return frozenset(form for token in load(tagger)(text.replace("#", " ")) for form in (token.lower_, token.lemma_.lower()))
+    return frozenset(
+        form for token in load(tagger)(text.replace("#", " ")) for form in (token.lower_, token.lemma_.lower())
+    )

@@ -36,7 +36,9 @@ class _Worker:
         if not clip["frame_paths"]:
             return Output([_empty(clip)], (ViewOutcome(View.INFRARED, Status.DROPPED, Reason.NO_FRAMES),))
         if self._translator is None:
-            outcome = ViewOutcome(View.INFRARED, Status.DROPPED, Reason.NO_ESTIMATOR, "the recipe names no infrared model")
+            outcome = ViewOutcome(
+                View.INFRARED, Status.DROPPED, Reason.NO_ESTIMATOR, "the recipe names no infrared model"
+            )
             return Output([_empty(clip)], (outcome,))
         images = pictures.load(self._storage, clip["frame_paths"])
         frames = to_uint8(self._translator.translate(images, ids.bucket(clip["clip_id"], 2**31)))

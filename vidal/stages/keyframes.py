@@ -22,7 +22,13 @@ class _Worker:
 
     def __call__(self, clip: Record) -> Output:
         if clip["kind"] == Kind.AUDIO.value:
-            row = {"clip_id": clip["clip_id"], "frame_times_s": [], "frame_paths": [], "frame_sha256": [], "phash": None}
+            row = {
+                "clip_id": clip["clip_id"],
+                "frame_times_s": [],
+                "frame_paths": [],
+                "frame_sha256": [],
+                "phash": None,
+            }
             return Output([row])
         with self._storage.local(clip["media_path"]) as path:
             times_s, images = read_frames(path, self._settings.count, self._settings.times, self._settings.short_side)

@@ -48,7 +48,7 @@ def build(recipe: Recipe) -> pa.Table:
 
 def _balance(keywords: dict[str, list[str]], recipe: Recipe) -> list[str]:
     used: Counter[str] = Counter()
-    chosen = []
+    chosen: list[str] = []
     for term in sorted(keywords, key=ids.term_id):
         if len(chosen) == recipe.terms.count:
             break

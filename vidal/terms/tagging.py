@@ -29,5 +29,9 @@ def load(name: str) -> Any:
 def nouns_and_verbs(terms: Iterable[str], tagger: str) -> Iterator[list[tuple[str, str]]]:
     """For each term its (lemma, POS), nouns and verbs only, in order, each once."""
     for doc in load(tagger).pipe(terms, batch_size=256):
-        found = [(token.lemma_.lower(), "NOUN" if token.pos_ == "PROPN" else token.pos_) for token in doc if token.pos_ in _CONTENT]
+        found = [
+            (token.lemma_.lower(), "NOUN" if token.pos_ == "PROPN" else token.pos_)
+            for token in doc
+            if token.pos_ in _CONTENT
+        ]
         yield list(dict.fromkeys(found))

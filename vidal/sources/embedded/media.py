@@ -115,7 +115,9 @@ def _locate(package: str, file: str) -> tuple[Path, str]:
     for listed in distribution.files or []:
         if str(listed).endswith(file):
             return Path(str(listed.locate())), distribution.version
-    raise UserError(f"package {package} {distribution.version} holds no {file}: run `make setup` for the pinned version")
+    raise UserError(
+        f"package {package} {distribution.version} holds no {file}: run `make setup` for the pinned version"
+    )
 
 
 def _make(spec: dict[str, Any], target: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from vidal.sources.embedded import media
+from vidal.sources.embedded.media import Entry, build, entries
 
 HOST = "127.0.0.1"
 
@@ -21,9 +21,9 @@ HOST = "127.0.0.1"
 class Site:
     """The handlers. Faults: http_404, html (a page served as video/mp4), truncate (the file ends early), drop_once."""
 
-    def __init__(self, folder: Path, entries: list[media.Entry]):
+    def __init__(self, folder: Path, pages: list[Entry]):
         self._folder = folder
-        self._entries = {entry.id: entry for entry in entries}
+        self._entries = {entry.id: entry for entry in pages}
         self._dropped: set[str] = set()
 
     def app(self) -> web.Application:
@@ -72,7 +72,7 @@ class Site:
             return await _drop_half_way(request, path.read_bytes())
         return web.FileResponse(path)
 
-    def _entry(self, request: web.Request) -> media.Entry:
+    def _entry(self, request: web.Request) -> Entry:
         entry = self._entries.get(request.match_info["id"])
         if entry is None:
             raise web.HTTPNotFound
@@ -120,6 +120,5 @@ def serve(app: web.Application, host: str = HOST) -> Iterator[str]:
 
 @contextlib.contextmanager
 def serve_embedded() -> Iterator[str]:
-    entries = media.entries()
-    with serve(Site(media.build(), entries).app()) as url:
+    with serve(Site(build(), entries()).app()) as url:
         yield url

@@ -17,7 +17,9 @@ class _EmbeddedBase(InfoExtractor):
     def _site(self):
         base = self._configuration_arg("base_url", [None], ie_key="VidalEmbedded", casesense=True)[0]
         if not base:
-            raise ExtractorError("the embedded site is not running: pass its base_url as extractor argument", expected=True)
+            raise ExtractorError(
+                "the embedded site is not running: pass its base_url as extractor argument", expected=True
+            )
         return base
 
 
