@@ -34,11 +34,17 @@ build-shard: $(READY)
 # The code and the recipes travel; data, tests and history stay.
 JOB_ENV = {"working_dir": "$(CURDIR)", "excludes": [".git", ".venv", "tests", "manifests", "search_terms/db"]}
 
-# The job runs in the cluster's own Python, where vidal is installed; OUT must be reachable from its nodes.
+# The Python that vidal is installed in on the cluster; a head on this machine has ours.
+JOB_PYTHON ?= $(if $(findstring ://127.,$(RAY_ADDRESS))$(findstring ://localhost,$(RAY_ADDRESS)),$(abspath $(BIN))/python,python)
+
+# A head that finds a token asks for it; the client does not send it unless it is told to.
+RAY_AUTH = $(if $(RAY_AUTH_MODE),,$(if $(wildcard $(HOME)/.ray/auth_token),RAY_AUTH_MODE=token))
+
+# OUT must be reachable from its nodes.
 submit-shard: $(READY)
 	@test -n "$(RAY_ADDRESS)" || { echo "submit-shard: say where the cluster is: RAY_ADDRESS=http://host:8265" >&2; exit 2; }
-	$(BIN)/ray job submit --address $(RAY_ADDRESS) --runtime-env-json '$(JOB_ENV)' -- \
-	  python pipelines/build_shard.py $(N) --recipe $(RECIPE) --out $(if $(findstring ://,$(OUT)),$(OUT),$(abspath $(OUT))) \
+	$(RAY_AUTH) $(BIN)/ray job submit --address $(RAY_ADDRESS) --runtime-env-json '$(JOB_ENV)' -- \
+	  $(JOB_PYTHON) pipelines/build_shard.py $(N) --recipe $(RECIPE) --out $(if $(findstring ://,$(OUT)),$(OUT),$(abspath $(OUT))) \
 	  $(if $(CATALOGUE),--catalogue $(abspath $(CATALOGUE))) $(HOST_FLAGS) $(ARGS)
 
 search-terms: $(READY)

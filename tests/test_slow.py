@@ -51,29 +51,28 @@ def test_killing_the_driver_ten_times_changes_no_byte(embedded, tmp_path):
             process.wait()
             killed += 1
             time.sleep(2)  # Its cluster notices and goes.
+    print(f"\ndrivers killed: {killed}")
     assert killed >= 3
     assert finish(out) == (embedded / "shard-00000.parquet").read_bytes()
 
 
 def test_killing_a_worker_ten_times_changes_no_byte(embedded, tmp_path):
+    """Two workers in each of five builds, at random moments while they hold stages."""
     chance = random.Random(2)
     killed = 0
-    for attempt in range(10):
-        out = tmp_path / f"data-{attempt // 2}"
+    for build in range(5):
+        out = tmp_path / f"data-{build}"
         process = start(out)
-        deadline = time.monotonic() + 60
-        time.sleep(chance.uniform(25, 45))
-        while process.poll() is None and time.monotonic() < deadline:
+        while process.poll() is None and not workers_of(process):
+            time.sleep(0.5)
+        for _ in range(2):
+            time.sleep(chance.uniform(1, 25))
             if found := workers_of(process):
                 chance.choice(found).send_signal(signal.SIGKILL)
                 killed += 1
-                break
-            time.sleep(0.5)
         assert process.wait(timeout=600) == 0
         assert (out / "shard-00000.parquet").read_bytes() == (embedded / "shard-00000.parquet").read_bytes()
-        if attempt % 2:
-            continue
-        subprocess.run(["rm", "-rf", str(out)], check=True)
+    print(f"\nworkers killed: {killed}")
     assert killed >= 8
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -59,12 +61,32 @@ def session(recipe: Recipe) -> Iterator[None]:
             options |= {"include_dashboard": False, "object_store_memory": recipe.engine.object_store_mb * 2**20}
         # Ray Data keeps its actors' arguments alive itself; Ray warns about them at level ERROR on every start.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        ray.init(**options)
+        _quiet()
+        with _stderr_aside():
+            ray.init(**options)
     try:
         yield
     finally:
         if started:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _stderr_aside() -> Iterator[None]:
+    """Holds back what Ray's native code prints at start-up; it is shown where the start fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def run_parts(
