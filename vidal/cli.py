@@ -201,6 +201,8 @@ def main() -> None:
         cli(standalone_mode=False)
     except UserError as error:
         _fail(str(error), 2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
     except click.UsageError as error:
         _fail(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):

@@ -93,7 +93,7 @@ def _search_all(recipe: Recipe, runtime: Runtime, storage: Storage, outcomes: li
     storage.write_table(TERMS, terms)
     source = YtDlp(recipe.crawl, runtime.endpoints)
     governor = Governor(recipe.crawl)
-    guard = Guard((*recipe.crawl.allow_hosts, *runtime.allow_hosts))
+    guard = Guard.of(recipe.crawl, runtime.allow_hosts)
     merged: dict[str, Candidate] = {}
     with guard.on():
         for search, term in _queries(recipe, runtime.shard, terms.to_pylist()):

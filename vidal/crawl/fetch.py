@@ -33,7 +33,7 @@ class Crawler:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._recipe, self._runtime, self._storage = recipe, runtime, storage
         self._governor = Governor(recipe.crawl)
-        self._guard = Guard((*recipe.crawl.allow_hosts, *runtime.allow_hosts))
+        self._guard = Guard.of(recipe.crawl, runtime.allow_hosts)
         self._threads = threading.local()
 
     def __call__(self, candidate: Record) -> Output | Drop:

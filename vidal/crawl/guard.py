@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from vidal.config import Crawl
 from vidal.errors import RecordError
 from vidal.schema import Reason
 
@@ -30,6 +31,12 @@ class Guard:
         self._depth = 0
         self._lock = threading.Lock()
         sys.addaudithook(self._hook)
+
+    @classmethod
+    def of(cls, crawl: Crawl, more_hosts: tuple[str, ...]) -> Guard:
+        """The guard of a recipe: its allowed hosts, those of the command line, and its own proxy."""
+        proxy = (host_of(crawl.proxy),) if crawl.proxy else ()
+        return cls((*crawl.allow_hosts, *more_hosts, *proxy))
 
     @contextlib.contextmanager
     def on(self) -> Iterator[None]:
