@@ -79,20 +79,34 @@ def build(
     if shards.is_committed(storage, shard, stages, recipe) and until is None:
         return shards.committed_report(storage, shard)
     chosen = stages[: [stage.name for stage in stages].index(until) + 1] if until else stages
-    from vidal import engine  # Importing ray takes seconds; a finished shard needs none of it.
-
-    run = Runtime(out=out, shard=shard, run_id=uuid.uuid4().hex, allow_hosts=allow_hosts)
-    with _endpoints(recipe, storage, chosen, run) as runtime, engine.session(recipe):
-        parts = discover.parts(storage, recipe, shard) or engine.run_once(discover.discover, recipe, runtime)
-        todo = [part for part in parts if not _all_done(chosen, recipe, storage, part)]
-        runtime = replace(runtime, warm=_with_work(chosen, recipe, storage, todo))
-        watching = progress(storage, len(parts), chosen) if progress else contextlib.nullcontext()
-        with watching:
-            engine.run_parts(chosen, recipe, runtime, todo)
+    parts = discover.parts(storage, recipe, shard)
+    if parts is None or not all(_all_done(chosen, recipe, storage, part) for part in parts):
+        runtime = Runtime(out=out, shard=shard, run_id=uuid.uuid4().hex, allow_hosts=allow_hosts)
+        parts = _run(recipe, runtime, storage, chosen, parts, progress)
     if until:
         _, funnel = shards.balance(storage, chosen, parts)
         return Report(shard, {}, funnel, {}, {}, 0, seconds=time.monotonic() - started, stage_only=until)
     return replace(shards.commit(storage, stages, recipe, parts), seconds=time.monotonic() - started)
+
+
+def _run(
+    recipe: Recipe,
+    runtime: Runtime,
+    storage: Storage,
+    stages: list[Stage],
+    parts: list[Part] | None,
+    progress: Callable[[Storage, int, list[Stage]], Progress] | None,
+) -> list[Part]:
+    """Finds the candidates where that is still to do, and streams the parts that lack something through the stages."""
+    from vidal import engine  # Importing ray takes seconds; a finished shard needs none of it.
+
+    with _endpoints(recipe, storage, stages, runtime, parts) as served, engine.session(recipe):
+        found = parts or engine.run_once(discover.discover, recipe, served)
+        todo = [part for part in found if not _all_done(stages, recipe, storage, part)]
+        served = replace(served, warm=_with_work(stages, recipe, storage, todo))
+        with progress(storage, len(found), stages) if progress else contextlib.nullcontext():
+            engine.run_parts(stages, recipe, served, todo)
+    return found
 
 
 def _all_done(stages: list[Stage], recipe: Recipe, storage: Storage, part: Part) -> bool:
@@ -110,12 +124,13 @@ def _with_work(stages: list[Stage], recipe: Recipe, storage: Storage, parts: lis
 
 
 @contextlib.contextmanager
-def _endpoints(recipe: Recipe, storage: Storage, stages: list[Stage], runtime: Runtime) -> Iterator[Runtime]:
+def _endpoints(
+    recipe: Recipe, storage: Storage, stages: list[Stage], runtime: Runtime, parts: list[Part] | None
+) -> Iterator[Runtime]:
     """Serves the embedded site while it may be asked, where the recipe searches it."""
     if recipe.catalogue or not any(search.site == "embedded" for search in recipe.search):
         yield runtime
         return
-    parts = discover.parts(storage, recipe, runtime.shard)
     if parts is not None and all(is_done(stages[0], recipe, storage, part) for part in parts):
         yield runtime
         return
