@@ -10,12 +10,12 @@ CATALOGUE_FLAG = $(if $(CATALOGUE),--catalogue $(CATALOGUE))
 HOST_FLAGS = $(foreach host,$(ALLOW_HOST),--allow-host $(host))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-shard submit-shard search-terms validate test test-slow lint bench clean
+.PHONY: help setup build-shard submit-shard search-terms validate report test test-slow lint bench clean
 
 help:
 	@echo "make build-shard N=0 [RECIPE=embedded] [OUT=manifests/embedded] [CATALOGUE=clips.csv] [ALLOW_HOST=127.0.0.1]"
 	@echo "make submit-shard N=0 RAY_ADDRESS=http://host:8265"
-	@echo "make search-terms | validate | test | test-slow | lint | bench | setup | clean"
+	@echo "make search-terms | validate | report | test | test-slow | lint | bench | setup | clean"
 
 # A finished environment is reused: only a change of these three files makes it anew.
 $(READY): pyproject.toml constraints.txt requirements-embedded.txt
@@ -53,6 +53,9 @@ search-terms: $(READY)
 
 validate: $(READY)
 	$(BIN)/vidal validate $(OUT)
+
+report: $(READY)
+	$(BIN)/vidal report $(OUT)
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

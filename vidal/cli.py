@@ -102,6 +102,16 @@ def validate(out: str, as_json: bool) -> None:
     sys.exit(1 if problems else 0)
 
 
+@cli.command()
+@click.argument("out")
+def report(out: str) -> None:
+    """Writes OUT/_reports/shard-NNNNN.html: funnel, strips, every caption, the rejects."""
+    from vidal.manifest.report import report as write
+
+    for name in write(out):
+        click.echo(os.path.join(out, name))
+
+
 @cli.command("plan")
 @_recipe
 @_set

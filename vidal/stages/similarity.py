@@ -41,10 +41,11 @@ class _Worker:
         return float(np.max(vectors[1:] @ vectors[0]))
 
     def _row(self, clip: Record, similarity: float | None, scores: dict[str, float], between: str) -> Record:
-        rounded = {key: round(value, 6) for key, value in scores.items()}
+        # Four digits: what is beyond differs between processors, and the bytes of a shard must not.
+        rounded = {key: round(value, 4) for key, value in scores.items()}
         return {
             "clip_id": clip["clip_id"],
-            "similarity": None if similarity is None else round(similarity, 6),
+            "similarity": None if similarity is None else round(similarity, 4),
             "scores": list(rounded.items()),
             "compared": between,
         }

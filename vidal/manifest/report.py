@@ -1,0 +1,100 @@
+"""One HTML page a shard, with nothing outside it: the funnel, the views, every clip with its strips and texts, the rejects.
+
+Everything crawled is escaped; the page holds no script and loads nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections import Counter
+from typing import Any
+
+import jinja2
+from PIL import Image
+
+from vidal.errors import UserError
+from vidal.manifest.commit import DATASET, ledger_name, manifest_name
+from vidal.schema import Status, Subject, View
+from vidal.stage import Record
+from vidal.storage import Storage, shard_name
+
+HEIGHT = 84
+_STRIPS = ("frame_paths", "depth_paths", "infrared_paths")
+
+
+def report(out: str) -> list[str]:
+    """Writes a page for every shard of OUT and gives their names. Raises UserError where there is no shard."""
+    storage = Storage(out)
+    if not storage.exists(DATASET):
+        raise UserError(f"{out} is no dataset of vidal: it has no {DATASET}")
+    dataset = json.loads(storage.read(DATASET))
+    if not dataset["shards"]:
+        raise UserError(f"{out} has no shard yet: run vidal build-shard first")
+    return [_write(storage, dataset, int(shard)) for shard in sorted(dataset["shards"], key=int)]
+
+
+def _write(storage: Storage, dataset: dict[str, Any], shard: int) -> str:
+    rows = storage.read_table(manifest_name(shard)).to_pylist()
+    ledger = storage.read_table(ledger_name(shard)).to_pylist()
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("vidal.manifest", "."), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template("report.html.j2").render(
+        shard=shard,
+        name=dataset["identity"]["recipe"],
+        funnel=dataset["shards"][str(shard)]["funnel"],
+        views=_views(ledger, {row["clip_id"] for row in rows}),
+        rows=[_clip(storage, row) for row in rows],
+        rejects=_rejects(storage, ledger, shard),
+    )
+    name = f"_reports/{shard_name(shard)}.html"
+    storage.write(name, page.encode())
+    return name
+
+
+def _views(ledger: list[Record], clips: set[str]) -> list[dict[str, Any]]:
+    """For each view how many clips have it, and why the others do not."""
+    found = []
+    for view in View:
+        own = [entry for entry in ledger if entry["view"] == view.value and entry["parent_id"] in clips]
+        absent = Counter(entry["reason"] for entry in own if entry["status"] != Status.KEPT.value)
+        kept = len(own) - sum(absent.values())
+        why = ", ".join(f"{reason} {count}" for reason, count in absent.most_common())
+        found.append({"name": view.value, "kept": kept, "absent": why})
+    return found
+
+
+def _clip(storage: Storage, row: Record) -> Record:
+    """The row with its strips, and a keyframe caption only where it differs from the one before."""
+    texts: list[Record] = []
+    for each in row["captions"]:
+        repeated = texts and each["view"] == View.KEYFRAME.value and each["text"] == texts[-1]["text"]
+        if each["text"] and not repeated:
+            texts.append(each)
+    strips = [[_thumbnail(storage, name) for name in row[column]] for column in _STRIPS if row[column]]
+    return {**row, "texts": texts, "strips": strips}
+
+
+def _thumbnail(storage: Storage, name: str) -> str:
+    with Image.open(io.BytesIO(storage.read(name))) as opened:
+        image = opened.point(lambda value: value / 256).convert("L") if opened.mode.startswith("I") else opened
+        small = image.convert("RGB").resize((max(1, round(image.width * HEIGHT / image.height)), HEIGHT))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _rejects(storage: Storage, ledger: list[Record], shard: int) -> list[Record]:
+    """Candidates and clips that were not kept, with the address that they came from."""
+    folder = f"_stages/discover/{shard_name(shard)}"
+    tables = [n for n in storage.names(folder) if n.endswith(".parquet") and not n.endswith(".ledger.parquet")]
+    columns = ["candidate_id", "url"]
+    urls = {
+        row["candidate_id"]: row["url"]
+        for name in tables
+        for row in storage.read_table(f"{folder}/{name}", columns).to_pylist()
+    }
+    ended = [e for e in ledger if e["subject"] != Subject.VIEW.value and e["status"] != Status.KEPT.value]
+    return [{**entry, "what": urls.get(entry["parent_id"] or entry["id"], entry["id"])} for entry in ended]
