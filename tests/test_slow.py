@@ -66,7 +66,7 @@ def test_killing_a_worker_ten_times_changes_no_byte(embedded, tmp_path):
         while process.poll() is None and not workers_of(process):
             time.sleep(0.5)
         for _ in range(2):
-            time.sleep(chance.uniform(1, 25))
+            time.sleep(chance.uniform(1, 18))
             if found := workers_of(process):
                 chance.choice(found).send_signal(signal.SIGKILL)
                 killed += 1
