@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.conftest import SHARED
 from vidal.media.ffmpeg import executable
 from vidal.media.frames import read_frames
-from vidal.media.probe import open_media
+from vidal.media.probe import open_media, probe
 
 
 def clips() -> list[Path]:
@@ -43,11 +43,12 @@ def decode_all(paths: list[Path]) -> None:
 
 
 def ffmpeg_fps(paths: list[Path]) -> None:
-    """What most tools do: one ffmpeg a clip with the fps filter."""
+    """What most tools do: one ffmpeg a clip, its fps filter set to give 8 frames over the whole clip."""
     with tempfile.TemporaryDirectory() as folder:
         for path in paths:
-            command = [executable(), "-v", "error", "-threads", "1", "-i", str(path), "-vf", "fps=1,scale=-2:256"]
-            subprocess.run([*command, "-frames:v", "8", "-y", f"{folder}/%d.jpg"], check=True)
+            fps = 8 / probe(path, max_pixels=10**9).duration_s
+            command = [executable(), "-v", "error", "-threads", "1", "-i", str(path), "-vf", f"fps={fps},scale=-2:256"]
+            subprocess.run([*command, "-y", f"{folder}/%d.bmp"], check=True)
 
 
 def paired(first: Callable[[], None], second: Callable[[], None], runs: int) -> tuple[float, float, float]:
@@ -75,7 +76,10 @@ def main() -> None:
     ours(paths)  # Warms the page cache.
     print(f"8 evenly spaced frames, short side 256, one process, {len(paths)} clips, median of {runs} paired runs")
     print("| against | ours, clips/s | theirs, clips/s | ours is faster by |\n|---|---|---|---|")
-    for name, other in (("decode all, no conversion (floor)", decode_all), ("ffmpeg, fps filter, first 8", ffmpeg_fps)):
+    for name, other in (
+        ("decode all, no conversion (floor)", decode_all),
+        ("one ffmpeg a clip, fps filter", ffmpeg_fps),
+    ):
         mine, theirs, ratio = paired(lambda: ours(paths), lambda other=other: other(paths), runs)  # type: ignore[misc]
         print(f"| {name} | {len(paths) / mine:.1f} | {len(paths) / theirs:.1f} | {ratio:.2f} x |")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,30 +57,23 @@ def read_frames(path: Path, count: int, policy: str, short_side: int) -> tuple[l
 
 
 def _walk(container: Any, stream: Any, wanted: list[int], keys: list[int]) -> list[Any]:
-    """The frame at or last before each wanted pts, in order."""
+    """For each wanted pts, ascending, its frame; where that one does not decode, the first after it, or else the last."""
     found: list[Any] = []
     current: Any = None
-    following: Any = None
-    container.seek(wanted[0], stream=stream, backward=True)
-    decoder = iter(container.decode(stream))
+    decoder: Iterator[Any] = iter(())
     for pts in wanted:
-        key = max((k for k in keys if k <= pts), default=None)
-        if key is not None and current is not None and key > (following or current).pts:
-            container.seek(pts, stream=stream, backward=True)
-            decoder, following = iter(container.decode(stream)), None
-        while following is None or following.pts <= pts:
-            if following is not None:
-                current = following
+        key = max((k for k in keys if k <= pts), default=wanted[0])
+        if current is None or key > current.pts:
+            container.seek(key, stream=stream, backward=True)
+            decoder = iter(container.decode(stream))
+        while current is None or current.pts < pts:
             following = _next(decoder)
             if following is None:
                 break
-            if current is None:  # A file may begin with pictures that cannot be decoded: the first that can stands in.
-                current = following
+            current = following
         if current is None:
             raise RecordError(Reason.CORRUPT, "no picture decodes")
         found.append(current)
-        if following is None:
-            following = current
     return found
 
 
@@ -91,8 +85,9 @@ def _next(decoder: Any) -> Any:
 
 
 def _upright(frame: Any, stream: Any, short_side: int) -> Image.Image:
+    """Scaled while it is converted: a full-size RGB copy of an HD frame costs more than decoding it."""
     aspect = float(stream.sample_aspect_ratio or 1)
     width, height = short_side_size(max(1, round(frame.width * aspect)), frame.height, short_side)
-    image = frame.to_image().resize((width, height), Image.Resampling.BICUBIC)
+    image = Image.fromarray(frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC"))
     # FFmpeg's rotation is counter-clockwise degrees to turn the stored picture by, as PIL's rotate is.
     return image.rotate(frame.rotation, expand=True) if frame.rotation else image
