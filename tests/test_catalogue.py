@@ -81,3 +81,12 @@ def test_a_shard_is_built_from_the_users_own_list(serve_folder, tmp_path):
         "build-shard", "1", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.csv"), "--out", str(out)
     )
     assert done.returncode == 2 and "shard 1 is out of range" in done.stderr
+
+
+def test_a_shard_without_a_clip_is_committed_and_exits_1(tmp_path):
+    (tmp_path / "c.csv").write_text("url,title\nfile:///etc/passwd,A password file\n")
+    out = tmp_path / "out"
+    done = vidal("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "c.csv"), "--out", str(out))
+    assert done.returncode == 1 and "no clip was kept" in done.stdout
+    assert len(pd.read_parquet(out)) == 0
+    assert pd.read_parquet(out / "_ledger").reason.tolist() == ["bad_url"]

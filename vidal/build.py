@@ -16,7 +16,7 @@ from vidal.manifest import commit as shards
 from vidal.manifest.commit import Report
 from vidal.stage import Part, Runtime, Stage, is_done
 from vidal.stages import STAGES
-from vidal.storage import Storage, part_name
+from vidal.storage import Storage
 
 if TYPE_CHECKING:
     from vidal.progress import Progress
@@ -138,13 +138,3 @@ def _endpoints(
 
     with serve_embedded() as url:
         yield replace(runtime, endpoints={"embedded": url}, allow_hosts=(*runtime.allow_hosts, HOST))
-
-
-def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int) -> dict[str, int]:
-    """How many parts of each stage are in storage."""
-    found = {}
-    for stage in stages:
-        folder = part_name(stage.name, shard, 0).rsplit("/", 1)[0]
-        names = storage.names(folder)
-        found[stage.name] = min(parts, sum(n.endswith(".parquet") and not n.endswith(".ledger.parquet") for n in names))
-    return found

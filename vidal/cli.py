@@ -82,7 +82,7 @@ def build_shard(
         _show(reports[-1], out)
     if as_json:
         click.echo(json.dumps([asdict(report) for report in reports]))
-    sys.exit(1 if any(report.quarantined for report in reports) else 0)
+    sys.exit(1 if any(report.quarantined or report.is_empty for report in reports) else 0)
 
 
 @cli.command()
@@ -196,6 +196,8 @@ def _show(report: Any, out: str) -> None:
         _print(
             f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again"
         )
+    if report.is_empty:
+        _print("no clip was kept: `vidal report` and the ledger say why")
     if not report.stage_only:
         _print(f'python -c "import pandas as pd; print(pd.read_parquet({out!r}))"')
 

@@ -10,12 +10,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from vidal.build import stage_progress
 from vidal.stage import Stage
-from vidal.storage import Storage
+from vidal.storage import Storage, part_name
 
 INTERVAL_S = 0.5
 LINE_INTERVAL_S = 10.0
+
+
+def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int) -> dict[str, int]:
+    """How many parts of each stage are in storage."""
+    found = {}
+    for stage in stages:
+        folder = part_name(stage.name, shard, 0).rsplit("/", 1)[0]
+        names = storage.names(folder)
+        found[stage.name] = min(parts, sum(n.endswith(".parquet") and not n.endswith(".ledger.parquet") for n in names))
+    return found
 
 
 class Progress:

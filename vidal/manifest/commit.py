@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from vidal import __version__, discover, ledger, schema
@@ -30,7 +30,11 @@ class Report:
     quarantined: int
     done_before: bool = False
     seconds: float = 0.0
-    stage_only: str | None = field(default=None)
+    stage_only: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.rows and self.stage_only is None
 
 
 def manifest_name(shard: int) -> str:
