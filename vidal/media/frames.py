@@ -39,9 +39,8 @@ def read_frames(path: Path, count: int, policy: str, short_side: int) -> tuple[l
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]
-            stream.thread_type = (
-                "NONE"  # Frame threads would decode past what is wanted, and several clips run at once.
-            )
+            # Frame threads would decode past what is wanted, and several clips run at once.
+            stream.thread_type = "NONE"
             packets = packet_times(container, stream)
             if not packets:
                 raise RecordError(Reason.CORRUPT, "no pictures in the file")
