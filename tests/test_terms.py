@@ -1,14 +1,17 @@
-from vidal.config import TermList, load_recipe
+import json
+from collections import Counter
+
+import pyarrow.parquet as pq
+import pytest
+
+from vidal import ids, resources
+from vidal.config import load_recipe
+from vidal.errors import UserError
 from vidal.schema import TERMS
-from vidal.terms import labels
+from vidal.storage import Storage
 from vidal.terms.build import build
-from vidal.terms.tagging import nouns_and_verbs
-
-
-def test_terms_are_normalised_and_comments_left_out(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_text("# a list\nFire_Hydrant\n  stop   sign # red\n\nＣａｔ\n", encoding="utf-8")
-    assert labels.read(TermList(file=str(path), source="x")) == ["fire hydrant", "stop sign", "cat"]
+from vidal.terms.report import report
+from vidal.terms.tagging import Tagger, load, nouns_and_verbs
 
 
 def test_nouns_and_verbs_are_lemmas():
@@ -17,21 +20,93 @@ def test_nouns_and_verbs_are_lemmas():
     assert ("guitar", "NOUN") in found[1]
 
 
-def test_the_database_is_deterministic_and_keeps_its_sources():
+def built(out, recipe):
+    summary = build(recipe, Storage(str(out)))
+    return summary, pq.read_table(out / "terms.parquet")
+
+
+def test_the_database_is_deterministic_and_keeps_its_sources(tmp_path):
     recipe = load_recipe("embedded")
-    first, second = build(recipe), build(recipe)
-    assert first.equals(second) and first.schema.equals(TERMS)
-    rows = {row["term"]: row for row in first.to_pylist()}
+    _, table = built(tmp_path / "a", recipe)
+    built(tmp_path / "b", recipe)
+    assert (tmp_path / "a/terms.parquet").read_bytes() == (tmp_path / "b/terms.parquet").read_bytes()
+    assert table.schema.names == TERMS.names
+    rows = {row["term"]: row for row in table.to_pylist()}
     assert rows["cat"]["sources"] == ["coco", "esc50"] and rows["cat"]["frequency"] == 2
     assert all(row["shard"] == 0 for row in rows.values())
 
 
-def test_a_keyword_brings_at_most_its_cap(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_text(
-        "\n".join(f"{colour} dog" for colour in "red green blue black white brown gray".split()) + "\nzebra\n"
+def mine(tmp_path, lines, **terms):
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    corpora = [{"source": "mine", "path": str(tmp_path / "list.txt")}]
+    return load_recipe("embedded", (f"terms={json.dumps({'corpora': corpora, **terms})}",))
+
+
+COLOURS = "red green blue black white brown gray pink".split()
+
+
+@pytest.mark.parametrize("strategy", ["metaclip", "inverse_frequency", "round_robin"])
+def test_every_strategy_spares_the_rare_from_the_frequent(tmp_path, strategy):
+    lines = [f"the {colour} dog sleeps in the {place}" for colour in COLOURS for place in ("house", "garden", "street")]
+    rare = ["zebra", "xylophone", "volcano", "tractor"]
+    summary, table = built(tmp_path / "db", mine(tmp_path, [*lines, *rare], count=8, strategy=strategy, cap=4))
+    terms = table.column("term").to_pylist()
+    assert len(terms) == 8 and set(rare) <= set(terms)
+    keyword, before, after = summary.head()
+    assert keyword == "dog" and before > 0.8 and after == 0.5
+
+
+def test_a_cap_holds_for_every_keyword(tmp_path):
+    lines = [f"a {colour} dog with a {thing}" for colour in COLOURS for thing in ("ball", "stick", "bone")]
+    _, table = built(tmp_path / "db", mine(tmp_path, [*lines, "zebra"], cap=2))
+    counts = Counter(keyword for row in table.to_pylist() for keyword in row["keywords"])
+    assert counts["dog"] == 2 and counts["zebra"] == 1
+
+
+def test_names_of_things_and_frequent_runs_of_nouns_stay_whole(tmp_path):
+    (tmp_path / "things.txt").write_text("hot dog\n")
+    (tmp_path / "captions.txt").write_text(
+        "\n".join(f"a {colour} fire hydrant" for colour in COLOURS) + "\na man eats hot dogs\na banana peel\n"
     )
-    terms = f"{{lists: [{{file: {path}, source: mine}}], per_keyword: 2}}"
-    rows = build(load_recipe("embedded", (f"terms={terms}",))).to_pylist()
-    assert sum("dog" in row["keywords"] for row in rows) < 7
-    assert any(row["term"] == "zebra" for row in rows)
+    corpora = [{"source": "coco", "path": str(tmp_path / "things.txt"), "reader": "coco_instances"},
+               {"source": "mine", "path": str(tmp_path / "captions.txt")}]  # fmt: skip
+    recipe = load_recipe("embedded", (f"terms={json.dumps({'corpora': corpora})}",))
+    rows = {row["term"]: row["keywords"] for row in built(tmp_path / "db", recipe)[1].to_pylist()}
+    assert rows["a red fire hydrant"] == ["fire hydrant"]
+    assert "hot dog" in rows["a man eats hot dogs"] and "dog" not in rows["a man eats hot dogs"]
+    assert rows["a banana peel"] == ["banana", "peel"]
+
+
+def test_the_frequency_filter_drops_what_stands_once(tmp_path):
+    _, table = built(tmp_path / "db", mine(tmp_path, ["a cat", "A  cat.", "a dog"], frequency_min=2))
+    assert table.column("term").to_pylist() == ["a cat"] and table.column("frequency").to_pylist() == [2]
+
+
+def test_growing_the_number_of_shards_moves_few_terms():
+    terms = [f"term {i}" for i in range(2000)]
+    moved = sum(ids.bucket(term, 10) != ids.bucket(term, 11) for term in terms)
+    assert 100 < moved < 280  # One in eleven is 182.
+
+
+def test_what_is_remembered_gives_the_tags_that_spacy_gives():
+    lists = [
+        resources.folder("search_terms") / f"{name}.txt" for name in ("imagenet1k", "kinetics700", "youtube8m3862")
+    ]
+    texts = [line for path in lists for line in path.read_text().splitlines()[::7]]
+    texts += ["let's go", "i gotta run", "he ain't here", "gonna dance"]
+    ours = [[(lemma, pos) for _, lemma, pos in words] for words in Tagger("en_core_web_sm").words(texts)]
+    theirs = [[(token.lemma_.lower(), token.pos_) for token in doc] for doc in load("en_core_web_sm").pipe(texts)]
+    assert ours == theirs
+
+
+def test_a_report_with_both_curves_is_written(tmp_path):
+    storage = Storage(str(tmp_path / "db"))
+    build(mine(tmp_path, [f"a {colour} dog" for colour in COLOURS], cap=2), storage)
+    report(storage)
+    page = (tmp_path / "db/report.html").read_text()
+    assert "<svg" in page and "dog" in page and "http://" not in page.split("<svg")[0]
+
+
+def test_a_recipe_without_corpora_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"terms\.corpora names no corpus"):
+        build(load_recipe("embedded", ("terms.corpora=[]",)), Storage(str(tmp_path)))

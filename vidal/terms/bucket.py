@@ -1,0 +1,148 @@
+"""What is done to one bucket of texts: counted, tagged, its keywords settled. Small enough for memory, resumable by content."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vidal import ids
+from vidal.schema import STR, STRS
+from vidal.stage import code_digest
+from vidal.storage import Storage
+from vidal.terms.spill import bucket_file, position
+from vidal.terms.tagging import NOUN, RUN, Keyword, Tagger, keywords
+
+PHRASES = "_build/phrases.json"
+RUNS = "_build/runs.json"
+TERMS = pa.schema([("term", STR), ("sources", STRS), ("frequency", pa.int64()), ("keywords", STRS), ("pos", STRS)])
+_CODE = tuple(f"vidal.terms.{name}" for name in ("bucket", "tagging", "labels"))
+
+
+@dataclass(frozen=True)
+class Work:
+    """A bucket to be done. sources: the corpora's names, by their number in the lines of the bucket."""
+
+    root: str
+    index: int
+    sources: tuple[str, ...]
+    tagger: str
+    frequency_min: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """terms: kept after the frequency filter; bare: those without noun or verb; tally: how many terms hold each keyword."""
+
+    terms: int
+    rare: int
+    bare: int
+    tally: Counter[Keyword]
+
+
+def tagged_name(index: int) -> str:
+    return f"_build/tagged/bucket-{index:04d}.parquet"
+
+
+def settled_name(index: int) -> str:
+    return f"_build/settled/bucket-{index:04d}.parquet"
+
+
+def tag(work: Work) -> Counts:
+    """Counts the texts of a bucket, drops the rare ones, tags the rest. A bucket that was tagged before is read back."""
+    storage = Storage(work.root)
+    raw = storage.read(bucket_file(work.index))
+    phrases = storage.read(PHRASES)
+    key = ids.fingerprint(
+        [ids.sha256(raw), ids.sha256(phrases), work.sources, work.tagger, work.frequency_min, _code()]
+    )
+    name = tagged_name(work.index)
+    texts = _count(raw, work.sources)
+    kept = {term: found for term, found in texts.items() if found[0] >= work.frequency_min}
+    if not storage.exists(name) or storage.metadata(name).get("key") != key:
+        storage.write_table(name, _tagged(kept, work, phrases), {"key": key})
+    return _counts(storage.read_table(name, ["keywords", "pos"]), len(texts) - len(kept))
+
+
+def settle(work: Work) -> Counts:
+    """Runs of nouns that stand often enough become one keyword, the others their nouns."""
+    storage = Storage(work.root)
+    whole = _whole_runs(work.root, ids.sha256(storage.read(RUNS)))
+    table = storage.read_table(tagged_name(work.index))
+    pairs = [
+        list(_settled(list(zip(names, tags, strict=True)), whole)) for names, tags in _lists(table, "keywords", "pos")
+    ]
+    table = table.set_column(3, "keywords", pa.array([[name for name, _ in each] for each in pairs], STRS))
+    table = table.set_column(4, "pos", pa.array([[pos for _, pos in each] for each in pairs], STRS))
+    storage.write_table(settled_name(work.index), table)
+    return _counts(table, 0)
+
+
+def _count(raw: bytes, sources: tuple[str, ...]) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """Frequency and sources of each distinct text, in the order of their positions."""
+    counts: dict[str, int] = {}
+    seen: dict[str, set[str]] = {}
+    for line in raw.decode().splitlines():
+        number, _, term = line.partition("\t")
+        counts[term] = counts.get(term, 0) + 1
+        seen.setdefault(term, set()).add(sources[int(number)])
+    return {term: (counts[term], tuple(sorted(seen[term]))) for term in sorted(counts, key=position)}
+
+
+def _tagged(kept: dict[str, tuple[int, tuple[str, ...]]], work: Work, phrases: bytes) -> pa.Table:
+    known = frozenset(json.loads(phrases))
+    found = [keywords(words, known) for words in _tagger(work.tagger).words(kept)]
+    columns = [
+        pa.array(list(kept), STR),
+        pa.array([list(sources) for _, sources in kept.values()], STRS),
+        pa.array([count for count, _ in kept.values()], pa.int64()),
+        pa.array([[name for name, _ in each] for each in found], STRS),
+        pa.array([[pos for _, pos in each] for each in found], STRS),
+    ]
+    return pa.Table.from_arrays(columns, schema=TERMS)
+
+
+def _settled(pairs: list[Keyword], whole: frozenset[str]) -> dict[Keyword, None]:
+    found: dict[Keyword, None] = {}
+    for name, pos in pairs:
+        if pos != RUN:
+            found[(name, pos)] = None
+            continue
+        run, *nouns = name.split("\t")
+        found.update(dict.fromkeys((part, NOUN) for part in ([run] if run in whole else nouns)))
+    return found
+
+
+def _counts(table: pa.Table, rare: int) -> Counts:
+    bare = pc.sum(pc.equal(pc.list_value_length(table.column("keywords")), 0)).as_py() or 0
+    return Counts(table.num_rows, rare, bare, tally(table))
+
+
+def tally(table: pa.Table) -> Counter[Keyword]:
+    """How many rows hold each keyword."""
+    names, tags = (pc.list_flatten(table.column(column)).to_pylist() for column in ("keywords", "pos"))
+    return Counter(zip(names, tags, strict=True))
+
+
+def _lists(table: pa.Table, *columns: str) -> zip:
+    return zip(*(table.column(column).to_pylist() for column in columns), strict=True)
+
+
+@lru_cache(maxsize=1)
+def _tagger(model: str) -> Tagger:
+    return Tagger(model)
+
+
+@lru_cache(maxsize=1)
+def _whole_runs(root: str, digest: str) -> frozenset[str]:
+    """digest: so that a build in the same process sees its own file."""
+    return frozenset(json.loads(Storage(root).read(RUNS)))
+
+
+@lru_cache(maxsize=1)
+def _code() -> list[str]:
+    return [code_digest(module) for module in _CODE]

@@ -1,0 +1,90 @@
+"""Corpora: label lists and captions in their official files, read as one stream of texts."""
+
+from __future__ import annotations
+
+import lzma
+import textwrap
+import zlib
+from collections.abc import Iterator
+
+import fsspec
+import pyarrow as pa
+
+from vidal import ids
+from vidal.config import Corpus
+from vidal.errors import UserError
+from vidal.terms.readers import READERS, Reader
+from vidal.terms.readers.files import FormatError, locate
+
+_HASHED_BYTES = 64 * 2**20
+# What the decompressors and Arrow raise on a damaged file, besides OSError.
+_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
+
+
+def texts(corpus: Corpus) -> Iterator[str]:
+    """The raw texts, stripped, empty ones left out; streamed, so that memory does not grow with the file.
+
+    Raises UserError, in one line: here for an unknown reader; while it is read for a file that is missing, damaged,
+    empty or not in the reader's format.
+    """
+    return _read(corpus, _reader(corpus))
+
+
+def names_things(corpus: Corpus) -> bool:
+    """Whether its texts are names of things. Raises UserError for an unknown reader."""
+    return _reader(corpus).names_things
+
+
+def identity(corpus: Corpus) -> str:
+    """What tells one state of a corpus's files from another: their bytes, of large ones what the file system knows."""
+    wanted = [corpus, *([corpus.model_copy(update={"path": corpus.subset})] if corpus.subset else [])]
+    return ids.fingerprint([_file_identity(each) for each in wanted])
+
+
+def _file_identity(corpus: Corpus) -> str:
+    fs, path = fsspec.core.url_to_fs(locate(corpus))
+    try:
+        return ids.sha256(fs.cat_file(path)) if fs.info(path)["size"] <= _HASHED_BYTES else str(fs.ukey(path))
+    except (FileNotFoundError, IsADirectoryError):
+        return str(sorted((name, str(fs.ukey(name))) for name in fs.find(path)))
+
+
+def _reader(corpus: Corpus) -> Reader:
+    if corpus.reader not in READERS:
+        raise UserError(f"corpus {corpus.source}: no reader {corpus.reader!r}: choose one of {', '.join(READERS)}")
+    return READERS[corpus.reader]
+
+
+def _read(corpus: Corpus, reader: Reader) -> Iterator[str]:
+    empty = True
+    try:
+        for raw in reader.read(corpus):
+            if text := raw.strip():
+                empty = False
+                yield text
+    except FileNotFoundError as error:
+        raise UserError(
+            f"corpus {corpus.source}: {_missing(corpus, error)}: no such file; give a path, a URI or a file of search_terms/"
+        ) from error
+    except FormatError as error:
+        raise _unfit(corpus, reader, str(error)) from error
+    except _DAMAGED as error:
+        raise _unfit(corpus, reader, f"damaged or of another format: {error}") from error
+    except OSError as error:
+        raise _unfit(corpus, reader, f"cannot be read: {error.strerror or error}") from error
+    if empty:
+        raise _unfit(corpus, reader, "it holds no such texts")
+
+
+def _missing(corpus: Corpus, error: FileNotFoundError) -> str:
+    name = str(error.filename or "")
+    return corpus.subset if corpus.subset and name.endswith(corpus.subset) else corpus.path
+
+
+def _unfit(corpus: Corpus, reader: Reader, found: str) -> UserError:
+    # What was found may quote the file, and a file may hold escape sequences.
+    printable = "".join(char if char.isprintable() else "?" for char in textwrap.shorten(found, 240))
+    return UserError(
+        f"corpus {corpus.source}: {corpus.path}: {printable}; "
+        f"reader {corpus.reader} expects {reader.expects}: give such a file, or another reader"
+    )

@@ -1,0 +1,106 @@
+"""Opening a corpus: a local file, one shipped in search_terms/ or one behind an fsspec URI; compressed or not."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+import os
+import re
+from collections.abc import Iterator
+from typing import IO
+
+import fsspec
+import pyarrow as pa
+
+from vidal import resources
+from vidal.config import Corpus
+from vidal.errors import UserError, VidalError
+
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+_SNIFFED_BYTES = 4096
+_JSON_CHUNK_BYTES = 4096
+_JSON_DEPTH_MAX = 100
+_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+LINE_CHARS_MAX = 2**24
+
+
+class FormatError(VidalError):
+    """A file is not in its reader's format. vidal.terms.corpora makes a UserError of it."""
+
+
+def locate(corpus: Corpus) -> str:
+    """The path or URI to open. A local file goes before one of the same name in search_terms/."""
+    if "://" in corpus.path:
+        return corpus.path
+    path = os.path.expanduser(corpus.path)
+    shipped = resources.folder("search_terms") / path
+    bare = os.path.basename(path) == path
+    return str(shipped) if bare and not os.path.exists(path) and shipped.is_file() else path
+
+
+def extension(corpus: Corpus) -> str:
+    """ ".csv" for a.csv and for A.CSV.gz."""
+    stem, last = os.path.splitext(corpus.path.lower())
+    return os.path.splitext(stem)[1] if last in _COMPRESSED else last
+
+
+@contextlib.contextmanager
+def open_bytes(corpus: Corpus) -> Iterator[io.BufferedReader]:
+    """The bytes, decompressed by the file's name. Raises UserError for a URI whose protocol is not installed."""
+    path = locate(corpus)
+    zst = path.lower().endswith(".zst")
+    try:
+        opener = fsspec.open(path, "rb", compression=None if zst else "infer")
+    except (ImportError, ValueError) as error:
+        raise UserError(f"corpus {corpus.source}: {path}: cannot be opened: {error}") from error
+    with opener as file:
+        # fsspec reads zst only where zstandard is installed; Arrow always does.
+        yield io.BufferedReader(pa.CompressedInputStream(file, "zstd") if zst else file)
+
+
+@contextlib.contextmanager
+def open_text(corpus: Corpus) -> Iterator[IO[str]]:
+    """UTF-8 with or without a mark; bytes that are not UTF-8 become U+FFFD. Raises FormatError for a binary file."""
+    with open_bytes(corpus) as file:
+        if b"\0" in file.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES]:
+            raise FormatError("it holds zero bytes, so it is binary or UTF-16")
+        yield io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace")
+
+
+@contextlib.contextmanager
+def open_json(corpus: Corpus) -> Iterator[ShallowJson]:
+    with open_bytes(corpus) as file:
+        yield ShallowJson(file)
+
+
+class ShallowJson:
+    """What ijson reads from: clean UTF-8, for it takes neither a mark nor broken bytes, of bounded depth.
+
+    ijson keeps a path for every level it is in: a file of 100,000 brackets would take it 25 GB.
+    """
+
+    def __init__(self, file: IO[bytes]):
+        self._file = codecs.EncodedFile(file, "utf-8", "utf-8-sig", errors="replace")
+        self._depth = 0
+        self._unclosed = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """At most a small chunk, since the depth is known at its end only. Raises FormatError."""
+        chunk = self._file.read(_JSON_CHUNK_BYTES if size < 0 else min(size, _JSON_CHUNK_BYTES))
+        bare, quote, string = _JSON_STRING.sub(b"", self._unclosed + chunk).partition(b'"')
+        # Of a string that goes on in the next chunk, only whether its last character is an escape matters there.
+        self._unclosed = quote + b"\\" * ((len(string) - len(string.rstrip(b"\\"))) % 2)
+        self._depth += sum(map(bare.count, (b"[", b"{"))) - sum(map(bare.count, (b"]", b"}")))
+        if self._depth > _JSON_DEPTH_MAX:
+            raise FormatError(f"its JSON is nested over {_JSON_DEPTH_MAX} deep")
+        return chunk
+
+
+def lines(corpus: Corpus) -> Iterator[str]:
+    """Lines with their ends. One that would not fit in memory is a FormatError."""
+    with open_text(corpus) as file:
+        while line := file.readline(LINE_CHARS_MAX):
+            if len(line) == LINE_CHARS_MAX:
+                raise FormatError(f"a line has over {LINE_CHARS_MAX:,} characters")
+            yield line

@@ -1,0 +1,111 @@
+"""What corpus files are made of: plain lists, rows of CSV, strings of JSON. All are streamed."""
+
+from __future__ import annotations
+
+import csv
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import ijson
+
+from vidal.config import Corpus
+from vidal.terms.readers.files import LINE_CHARS_MAX, FormatError, extension, lines, open_json
+
+_STRUCTURED = (".csv", ".json", ".jsonl", ".parquet", ".tsv")
+
+
+def plain(corpus: Corpus) -> Iterator[str]:
+    """One name a line. Only a line that begins with '#' is a comment: names may hold one ("C#")."""
+    for line in listed(corpus):
+        name = line.strip()
+        if name and not name.startswith("#"):
+            yield name
+
+
+def listed(corpus: Corpus) -> Iterator[str]:
+    """Lines of a list. A file that its name says is a table or JSON is a FormatError: its lines are no names."""
+    if extension(corpus) in _STRUCTURED:
+        raise FormatError(f"a {extension(corpus)} file is no list with a name a line")
+    yield from lines(corpus)
+
+
+class Tsv(csv.excel_tab):
+    """A quote is text (IANA text/tab-separated-values): captions that begin with one must not run together."""
+
+    quoting = csv.QUOTE_NONE
+
+
+def rows(corpus: Corpus, dialect: type[csv.Dialect] = csv.excel) -> Iterator[list[str]]:
+    """Rows of CSV (RFC 4180) or Tsv, empty ones left out.
+
+    strict: a quote that is never closed would silently swallow the rest of the file; so it is an error.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), LINE_CHARS_MAX))
+    reader = csv.reader(lines(corpus), dialect, strict=True)
+    try:
+        yield from filter(None, reader)
+    except csv.Error as error:
+        raise FormatError(f"line {reader.line_num}: {error}") from error
+
+
+def fields(corpus: Corpus, *columns: str, dialect: type[csv.Dialect] = csv.excel) -> Iterator[str]:
+    """Row by row, the values of those columns that the header has. Raises FormatError where it has none of them."""
+    table = rows(corpus, dialect)
+    header = [name.strip() for name in next(table, [])]
+    wanted = [header.index(column) for column in columns if column in header]
+    if not wanted:
+        found = textwrap.shorten(", ".join(header), 120) or "none"
+        raise FormatError(f"no column {' or '.join(columns)}; its columns are: {found}")
+    for row in table:
+        yield from (row[index] for index in wanted if index < len(row))
+
+
+def elements(corpus: Corpus, prefix: str) -> Iterator[Any]:
+    """The JSON values at an ijson prefix such as "annotations.item.caption". Raises FormatError for what is not JSON."""
+    with open_json(corpus) as file:
+        try:
+            yield from ijson.items(file, prefix)
+        except ijson.JSONError as error:
+            raise _not_json(error) from error
+
+
+def leaves(corpus: Corpus) -> Iterator[tuple[str, str, str]]:
+    """(key at the top, ijson prefix, text) of every text and number of a JSON file: for lists and maps without a key."""
+    key = ""
+    with open_json(corpus) as file:
+        try:
+            for prefix, event, value in ijson.parse(file):
+                if event == "map_key" and not prefix:
+                    key = value
+                elif event in ("string", "number"):
+                    yield key, prefix, str(value)
+        except ijson.JSONError as error:
+            raise _not_json(error) from error
+
+
+def strings(corpus: Corpus, prefix: str) -> Iterator[str]:
+    for value in elements(corpus, prefix):
+        yield from strings_of(value)
+
+
+def strings_of(value: object) -> list[str]:
+    """A text, or the texts of a list: some corpora keep all captions of a clip in one value."""
+    values = value if isinstance(value, list) else [value]
+    return [text for text in values if isinstance(text, str)]
+
+
+def _not_json(error: ijson.JSONError) -> FormatError:
+    # The parser's message is text or bytes, and its first line says what, the others draw where.
+    message = error.args[0] if error.args else ""
+    message = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
+    return FormatError(f"not JSON: {message.partition(chr(10))[0]}")
+
+
+def distinct(texts: Iterable[str]) -> Iterator[str]:
+    """Each once, in order: for files with a row a clip, whose classes are few."""
+    seen: set[str] = set()
+    for text in texts:
+        if text not in seen:
+            seen.add(text)
+            yield text

@@ -1,0 +1,54 @@
+"""ImageNet's synsets (Russakovsky et al. 2015): names from the lists of lemmas that are passed around."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from vidal.config import Corpus
+from vidal.terms.readers.files import FormatError, extension
+from vidal.terms.readers.formats import leaves, plain
+
+_SYNSET = re.compile(r"n\d{8}\b")
+
+
+def imagenet(corpus: Corpus) -> Iterator[str]:
+    """Synonyms of each synset, one by one, or with `synonyms: joined` as the list that the file has.
+
+    Text: `n01440764<tab or space>tench, Tinca tinca` (words.txt, LOC_synset_mapping.txt, imagenet_synset_to_lemma.txt),
+    or without ids. JSON: ["tench", ...] or {"0": ["n01440764", "tench"], ...}. subset: a list of ids, one a line.
+    """
+    kept = _subset(corpus)
+    for synset, names in _json(corpus) if extension(corpus) == ".json" else _text(corpus):
+        if kept is not None and not synset:
+            raise FormatError("subset needs synset ids, and it has none")
+        if kept is None or synset in kept:
+            yield from [names] if corpus.synonyms == "joined" else (name.strip() for name in names.split(","))
+
+
+def _text(corpus: Corpus) -> Iterator[tuple[str, str]]:
+    for line in plain(corpus):
+        match = _SYNSET.match(line)
+        synset = match[0] if match else ""
+        yield synset, line.removeprefix(synset).strip()
+
+
+def _json(corpus: Corpus) -> Iterator[tuple[str, str]]:
+    synset = ""
+    for key, prefix, text in leaves(corpus):
+        if prefix not in ("item", f"{key}.item"):
+            continue
+        if _SYNSET.fullmatch(text):
+            synset = text
+        else:
+            yield synset, text
+
+
+def _subset(corpus: Corpus) -> set[str] | None:
+    if corpus.subset is None:
+        return None
+    listed = corpus.model_copy(update={"path": corpus.subset})
+    synsets = {match[0] for line in plain(listed) if (match := _SYNSET.match(line))}
+    if not synsets:
+        raise FormatError(f"its subset {corpus.subset} lists no synset ids such as n01440764")
+    return synsets

@@ -1,0 +1,93 @@
+"""One's own lists and captions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import fsspec
+import pyarrow.parquet as pq
+
+from vidal.config import Corpus
+from vidal.errors import UserError
+from vidal.terms.readers.files import FormatError, lines, locate
+from vidal.terms.readers.formats import Tsv, fields, listed, strings_of
+
+_BATCH_ROWS = 8192
+
+
+def text(corpus: Corpus) -> Iterator[str]:
+    """One term a line; '#' begins a comment, also behind a term."""
+    for line in listed(corpus):
+        yield line.partition("#")[0]
+
+
+def csv(corpus: Corpus) -> Iterator[str]:
+    """The column of a CSV with a header."""
+    yield from fields(corpus, _column(corpus))
+
+
+def tsv(corpus: Corpus) -> Iterator[str]:
+    """The column of a TSV with a header; quotes are text."""
+    yield from fields(corpus, _column(corpus), dialect=Tsv)
+
+
+def jsonl(corpus: Corpus) -> Iterator[str]:
+    """The key of one JSON object a line: a text or a list of texts. Raises FormatError where no object has the key."""
+    column, seen = _column(corpus), False
+    for number, line in enumerate(lines(corpus), 1):
+        if not line.strip():
+            continue
+        record = _object(line, number)
+        seen = seen or column in record
+        yield from strings_of(record.get(column))
+    if not seen:
+        raise FormatError(f"no object has the key {column}")
+
+
+def _object(line: str, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"line {number} is not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise FormatError(f"line {number} is not a JSON object")
+    return record
+
+
+def parquet(corpus: Corpus) -> Iterator[str]:
+    """The column, of texts or lists of texts, of a Parquet file, of those in a folder, or of those that a glob matches."""
+    column = _column(corpus)
+    fs, names = _parquet_files(corpus)
+    for name in names:
+        with fs.open(name, "rb") as handle, pq.ParquetFile(handle) as file:
+            if column not in file.schema_arrow.names:
+                raise FormatError(f"no column {column}; its columns are: {', '.join(file.schema_arrow.names)}")
+            for batch in file.iter_batches(_BATCH_ROWS, columns=[column], use_threads=False):
+                for value in batch.column(0).to_pylist():
+                    yield from strings_of(value)
+
+
+def _parquet_files(corpus: Corpus) -> tuple[Any, list[str]]:
+    try:
+        fs, root = fsspec.core.url_to_fs(locate(corpus))
+    except (ImportError, ValueError) as error:
+        raise UserError(f"corpus {corpus.source}: {corpus.path}: cannot be opened: {error}") from error
+    if fs.isfile(root):
+        return fs, [root]
+    if not fs.isdir(root):
+        names = fs.glob(root)
+        if not names:
+            raise FileNotFoundError(root)
+        return fs, sorted(names)
+    names = [name for name in fs.find(root) if name.endswith(".parquet")]
+    if not names:
+        raise FormatError("the folder holds no .parquet files")
+    return fs, sorted(names)
+
+
+def _column(corpus: Corpus) -> str:
+    if not corpus.column:
+        raise UserError(f"corpus {corpus.source}: reader {corpus.reader} needs column: the one that holds the text")
+    return corpus.column

@@ -1,0 +1,49 @@
+"""Names of sounds. Every reader also takes a plain list, one name a line, such as those of search_terms/.
+
+A name that lists near synonyms ("Bird chirping, tweeting") stays one name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vidal.config import Corpus
+from vidal.terms.readers.files import FormatError, extension
+from vidal.terms.readers.formats import distinct, elements, fields, plain, rows
+
+
+def audioset(corpus: Corpus) -> Iterator[str]:
+    """`display_name` of class_labels_indices.csv, or names of ontology.json. Gemmeke et al. 2017.
+
+    The ontology's restricted nodes are left out: "abstract" ones only group others ("Source-ambiguous sounds"), and
+    "blacklist" ones were found too obscure or unclear to label ("Otoacoustic emission").
+    """
+    if extension(corpus) == ".json":
+        nodes = (node for node in elements(corpus, "item") if isinstance(node, dict))
+        yield from (str(node["name"]) for node in nodes if "name" in node and not node.get("restrictions"))
+    elif extension(corpus) == ".csv":
+        yield from fields(corpus, "display_name")
+    else:
+        yield from plain(corpus)
+
+
+def vggsound(corpus: Corpus) -> Iterator[str]:
+    """Label of vggsound.csv (ytid,start,label,split) or stat.csv (label,count[,group]), each once; neither has a header.
+
+    Chen et al. 2020.
+    """
+    yield from distinct(map(_label, rows(corpus))) if extension(corpus) == ".csv" else plain(corpus)
+
+
+def _label(row: list[str]) -> str:
+    if len(row) not in (2, 3, 4) or not row[1].isdigit():
+        raise FormatError(f"a row is neither of stat.csv nor of vggsound.csv: {','.join(row)}")
+    return row[2] if len(row) == 4 else row[0]
+
+
+def esc50(corpus: Corpus) -> Iterator[str]:
+    """The distinct `category` of meta/esc50.csv, or `display_name` of a class CSV (index,mid,display_name). Piczak 2015."""
+    if extension(corpus) == ".csv":
+        yield from distinct(fields(corpus, "category", "display_name"))
+    else:
+        yield from plain(corpus)

@@ -1,0 +1,67 @@
+"""Texts of all corpora, normalised and dealt out to bucket files by hash, so that no later step holds more than a bucket."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import PurePosixPath
+
+from vidal.config import Corpus, Terms
+from vidal.storage import Storage
+from vidal.terms import corpora
+from vidal.terms.labels import normalise
+from vidal.terms.tagging import PHRASE_WORDS_MAX
+
+
+@dataclass
+class Spilled:
+    """read: texts by corpus; long: those of more words than wanted; phrases: multi-word names of things."""
+
+    read: dict[str, int] = field(default_factory=dict)
+    long: int = 0
+    phrases: set[str] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        return sum(self.read.values())
+
+
+def bucket_file(index: int) -> str:
+    return f"_build/raw/bucket-{index:04d}.txt"
+
+
+def position(term: str) -> int:
+    """A term's place in an order that has nothing to do with its text: 64 bits."""
+    return int.from_bytes(blake2b(term.encode(), digest_size=8).digest(), "big")
+
+
+def spill(terms: Terms, storage: Storage) -> Spilled:
+    """Writes a line "corpus<TAB>term" a text. Raises UserError where a corpus cannot be read."""
+    found = Spilled()
+    with contextlib.ExitStack() as stack:
+        storage.fs.makedirs(str(PurePosixPath(storage.path(bucket_file(0))).parent), exist_ok=True)
+        files = [stack.enter_context(storage.fs.open(storage.path(bucket_file(i)), "wb")) for i in range(terms.buckets)]
+        writes = [file.write for file in files]
+        for number, corpus in enumerate(terms.corpora):
+            _spill(number, corpus, terms, writes, found)
+    return found
+
+
+def _spill(number: int, corpus: Corpus, terms: Terms, writes: list[Callable], found: Spilled) -> None:
+    count = 0
+    whole = corpora.names_things(corpus)
+    for text in corpora.texts(corpus):
+        term = normalise(text)
+        words = term.count(" ") + 1
+        if not term:
+            continue
+        count += 1
+        if words > terms.words_max:
+            found.long += 1
+            continue
+        if whole and 1 < words <= PHRASE_WORDS_MAX:
+            found.phrases.add(term)
+        writes[position(term) % terms.buckets](f"{number}\t{term}\n".encode())
+    found.read[corpus.source] = found.read.get(corpus.source, 0) + count
