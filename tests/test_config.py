@@ -53,7 +53,7 @@ def run(monkeypatch, capsys, *arguments):
         (["3-1"], "the range is empty"),
         (["0", "--stage", "dept"], "no stage 'dept'"),
         (["0", "--catalogue", "missing.csv"], "no such file"),
-        (["0", "--catalogue", "clips.txt"], "must end in"),
+        (["0", "--catalogue", "clips.xls"], "must end in"),
         (["0", "--recipe", "catalogue"], "--catalogue FILE"),
         (["0", "--limit", "0"], "--limit"),
         (["0", "--set", "depth.model={adapter: transformers, id: /no/such/folder}"], "no such file or folder"),

@@ -1,12 +1,14 @@
+import contextlib
 import socket
 
 import httpx
 import pytest
 
 from vidal.config import Crawl
+from vidal.crawl.board import LocalBoard
 from vidal.crawl.governor import Governor
 from vidal.crawl.guard import ForbiddenAddress, Guard, check_url
-from vidal.crawl.outcomes import http_status
+from vidal.crawl.outcomes import http_status, retry_after_s
 from vidal.errors import RecordError
 from vidal.schema import Reason
 
@@ -24,16 +26,37 @@ class Clock:
 
 def governor(**settings):
     clock = Clock()
-    return Governor(Crawl(**settings), clock, clock.sleep), clock
+    return Governor(Crawl(**settings), clock=clock, sleep=clock.sleep), clock
+
+
+def ask(govern, host, answer=None):
+    """One request to a host, as a client makes it: admitted, then told how it went."""
+
+    def work():
+        govern.admit(host)
+        if answer is not None:
+            govern.failed(host, answer)
+            raise answer
+        govern.worked(host)
+        return "ok"
+
+    return govern.call(work)
 
 
 def test_a_host_is_asked_at_its_rate_and_others_are_not_held_up():
     govern, clock = governor(requests_per_s=2, burst=2)
     for _ in range(12):
-        govern.call("a", lambda: None)
+        ask(govern, "a")
     assert clock.now == pytest.approx(5.0)  # 2 at once, 10 more at 2 a second
-    govern.call("b", lambda: None)
+    ask(govern, "b")
     assert clock.now == pytest.approx(5.0)
+
+
+def test_a_host_may_have_limits_of_its_own_with_its_subdomains():
+    govern, clock = governor(requests_per_s=100, hosts={"slow.example": {"requests_per_s": 1, "burst": 1}})
+    for host in ("slow.example", "www.slow.example", "www.slow.example", "fast.example", "notslow.example"):
+        ask(govern, host)
+    assert clock.now == pytest.approx(1.0)
 
 
 def test_transient_failures_are_tried_again_and_counted():
@@ -45,35 +68,73 @@ def test_transient_failures_are_tried_again_and_counted():
             raise error
         return "ok"
 
-    assert govern.call("a", request) == ("ok", 3)
+    assert govern.call(request) == ("ok", 3)
 
 
 def test_a_lasting_failure_is_not_tried_again():
     govern, clock = governor(attempts=5)
-    calls = []
-
-    def request():
-        calls.append(1)
-        raise RecordError(Reason.HTTP_404)
-
     with pytest.raises(RecordError) as failed:
-        govern.call("a", request)
-    assert (failed.value.attempts, len(calls), clock.now) == (1, 1, 0.0)
+        ask(govern, "a", RecordError(Reason.HTTP_404))
+    assert (failed.value.attempts, clock.now) == (1, 0.0)
 
 
 def test_the_breaker_leaves_a_failing_host_alone_for_a_while():
     govern, clock = governor(attempts=1, breaker_failures=3, breaker_pause_s=60)
-
-    def fails():
-        raise RecordError(Reason.RATE_LIMITED, transient=True)
-
     for _ in range(3):
-        with pytest.raises(RecordError, match="rate_limited"):
-            govern.call("a", fails)
+        with pytest.raises(RecordError, match="http_5xx"):
+            ask(govern, "a", RecordError(Reason.HTTP_5XX, transient=True))
     with pytest.raises(RecordError, match="breaker_open"):
-        govern.call("a", lambda: "never asked")
+        ask(govern, "a")
     clock.now += 61
-    assert govern.call("a", lambda: "asked") == ("asked", 1)
+    assert ask(govern, "a") == ("ok", 1)
+
+
+def test_a_host_that_names_a_time_is_waited_for_and_costs_no_attempt():
+    govern, clock = governor(attempts=1, patience_s=300)
+    answers = iter([RecordError(Reason.RATE_LIMITED, transient=True, retry_after_s=30)] * 2)
+
+    def work():
+        govern.admit("a")
+        if error := next(answers, None):
+            govern.failed("a", error)
+            raise error
+        govern.worked("a")
+        return clock.now
+
+    asked_last, attempts = govern.call(work)
+    assert asked_last >= 60 and attempts == 3
+
+
+def test_a_host_that_is_unwilling_for_too_long_is_given_up():
+    govern, clock = governor(attempts=1, patience_s=300)
+    with pytest.raises(RecordError, match="rate_limited"):
+        ask(govern, "a", RecordError(Reason.RATE_LIMITED, transient=True, retry_after_s=100))
+    assert clock.now <= 400
+    with pytest.raises(RecordError, match="breaker_open"):
+        ask(govern, "a")
+
+
+def test_a_days_requests_are_kept_over_restarts(tmp_path):
+    for _ in range(2):
+        with_account = Governor(Crawl(daily_requests=1), out=str(tmp_path))
+        with contextlib.suppress(RecordError):
+            ask(with_account, "a")
+    with pytest.raises(RecordError, match="daily_budget"):
+        ask(Governor(Crawl(daily_requests=1), out=str(tmp_path)), "a")
+
+
+def test_a_host_answers_at_most_so_many_at_a_time():
+    board = LocalBoard()
+    rules = Governor(Crawl(host_concurrency=2))._rules("a")
+    assert [board.ask("a", lease, rules).go for lease in ("x", "y", "z")] == [True, True, False]
+    board.release("a", "x")
+    assert board.ask("a", "z", rules).go
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", None), (None, None), ("-1", None)])
+def test_retry_after_is_seconds_or_a_date(header, seconds):
+    assert retry_after_s(header) == seconds
+    assert retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 
 def test_a_loopback_address_is_refused_unless_its_host_is_allowed(serve_folder, tmp_path):
@@ -117,7 +178,8 @@ def crawl_one(url, recipe_overrides=(), allow=("127.0.0.1",), **columns):
     from vidal.storage import Storage
 
     recipe = load_recipe("catalogue", ("crawl.backoff_s=0", "crawl.stall_s=2", *recipe_overrides))
-    row = {"candidate_id": candidate_id("url", url, None, None), "shard": 0, "platform": "url", "source_id": url, "url": url,
+    row = {"candidate_id": candidate_id("url", url, None, None), "shard": 0, "source": None, "platform": "url", "source_id": url,
+           "url": url, "media_url": None,
            "kind": None, "search_terms": [], "title": "a title", "hashtags": [], "uploader": None, "licence": None,
            "duration_s": None, "start_s": None, "end_s": None, "curated": True, "extra": None, **columns}  # fmt: skip
     out = "memory://crawl"
@@ -140,7 +202,7 @@ def test_yt_dlp_failures_become_typed_outcomes(serve_folder, tmp_path):
         closed = unused.getsockname()[1]
     with pytest.raises(RecordError) as failed:
         crawl_one(f"http://127.0.0.1:{closed}/x.mp4")
-    assert (failed.value.reason, failed.value.transient, failed.value.attempts) == (Reason.CONNECTION, True, 3)
+    assert (failed.value.reason, failed.value.transient, failed.value.attempts) == (Reason.REFUSED, True, 3)
 
 
 def test_a_span_is_cut_exactly_and_one_past_the_end_costs_itself_alone(serve_folder, tmp_path):

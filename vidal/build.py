@@ -101,7 +101,8 @@ def _run(
     from vidal import engine  # Importing ray takes seconds; a finished shard needs none of it.
 
     with _endpoints(recipe, storage, stages, runtime, parts) as served, engine.session(recipe):
-        found = parts or engine.run_once(discover.discover, recipe, served)
+        served = replace(served, board=engine.SharedBoard())
+        found = parts or engine.run_once(discover.discover, recipe, served, engine.spread)
         todo = [part for part in found if not _all_done(stages, recipe, storage, part)]
         served = replace(served, warm=_with_work(stages, recipe, storage, todo))
         with progress(storage, len(found), stages) if progress else contextlib.nullcontext():

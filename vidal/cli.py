@@ -144,18 +144,40 @@ def search_terms() -> None:
 @search_terms.command("build")
 @_recipe
 @_set
-@click.option("--out", required=True, type=click.Path(), help="Folder for terms.parquet.")
-def build_terms(recipe: str, overrides: tuple[str, ...], out: str) -> None:
-    """Reads the recipe's label lists, tags and balances them."""
+@click.option("--out", required=True, help="Folder or URI for terms.parquet and its report.")
+@_json
+def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> None:
+    """Reads the recipe's corpora, tags, tallies and balances them."""
+    import contextlib
+
     from vidal.config import load_recipe
+    from vidal.progress import tracked
     from vidal.storage import Storage
     from vidal.terms.build import build
+    from vidal.terms.report import PAGE, report
 
-    table = build(load_recipe(recipe, overrides))
-    storage = Storage(os.path.abspath(out))
+    loaded = load_recipe(recipe, overrides)
+    storage = Storage(out if "://" in out else os.path.abspath(out))
     storage.check_writable()
-    storage.write_table("terms.parquet", table)
-    click.echo(f"{table.num_rows} terms in {os.path.join(out, 'terms.parquet')}")
+    with contextlib.ExitStack() as stack:
+
+        def cluster() -> Any:
+            from vidal import engine
+
+            stack.enter_context(engine.session(loaded))
+            return tracked(engine.spread)
+
+        summary = build(loaded, storage, cluster)
+    report(storage)
+    keyword, before, after = summary.head()
+    if as_json:
+        click.echo(json.dumps({"terms": summary.terms, "distinct": summary.distinct, "coverage": summary.coverage}))
+        return
+    _print(f"{summary.terms} terms of {summary.distinct} texts in {os.path.join(out, 'terms.parquet')}")
+    _print(
+        f"{summary.coverage:.1%} of {len(summary.before)} keywords; {keyword!r}: {before:.2%} before, {after:.2%} after"
+    )
+    _print(f"report: {os.path.join(out, PAGE)}")
 
 
 @search_terms.command("show")

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 from vidal import ids, ledger, schema
 from vidal.config import Recipe, Search
-from vidal.crawl.governor import Governor
-from vidal.crawl.guard import Guard
+from vidal.crawl.network import Network
 from vidal.errors import RecordError, UserError
 from vidal.schema import Status, Subject
 from vidal.sources import Candidate, catalogue
-from vidal.sources.ytdlp import YtDlp
-from vidal.stage import Part, Record, Runtime, code_digest, commit_part
+from vidal.sources.choice import judge_result
+from vidal.stage import Drop, Part, Record, Runtime, code_digest, commit_part
 from vidal.storage import Storage, part_name, shard_name
-from vidal.terms import labels
-from vidal.terms.build import build as build_terms
+from vidal.terms import build as terms_build
+from vidal.terms import corpora
+from vidal.terms.build import Map
 
 STAGE = "discover"
-TERMS = "_stages/terms/terms.parquet"
+TERMS = "_stages/terms"
 _CODE = (
     "vidal.discover",
+    "vidal.terms.balance",
+    "vidal.terms.bucket",
     "vidal.terms.build",
     "vidal.terms.labels",
+    "vidal.terms.spill",
     "vidal.terms.tagging",
+    "vidal.sources.archive",
     "vidal.sources.catalogue",
+    "vidal.sources.choice",
+    "vidal.sources.freesound",
+    "vidal.sources.peertube",
     "vidal.sources.ytdlp",
     "vidal.schema",
 )
@@ -34,8 +40,10 @@ _CODE = (
 
 def fingerprint(recipe: Recipe) -> str:
     """Changes when the recipe, the code or the catalogue's content could give other candidates."""
-    settings = recipe.model_dump(mode="json", include={"shards", "shard_candidates", "terms", "search", "limit"})
-    listed = ids.sha256(Path(recipe.catalogue).read_bytes()) if recipe.catalogue else ids.fingerprint(_lists(recipe))
+    settings = recipe.model_dump(
+        mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}
+    )
+    listed = ids.sha256(Path(recipe.catalogue).read_bytes()) if recipe.catalogue else _database(recipe)
     return ids.fingerprint([settings, recipe.engine.part_size, listed, [code_digest(module) for module in _CODE]])
 
 
@@ -43,7 +51,7 @@ def shard_count(recipe: Recipe) -> int:
     """How many shards the recipe's terms or its catalogue make."""
     if recipe.catalogue is None:
         return recipe.shards
-    return -(-len(catalogue.read(recipe.catalogue)) // recipe.shard_candidates)
+    return -(-len(catalogue.read(recipe.catalogue, recipe.columns)) // recipe.shard_candidates)
 
 
 def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
@@ -57,15 +65,18 @@ def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
     return [Part(shard, index) for index in range(done["parts"])]
 
 
-def discover(recipe: Recipe, runtime: Runtime) -> list[Part]:
-    """Finds and freezes the candidates of a shard. A search that fails is in the ledger, as a candidate that failed."""
+def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> list[Part]:
+    """Finds and freezes the candidates of a shard. A search that fails is in the ledger, as a candidate that failed.
+
+    spread: a map over the cluster, for search terms of large corpora.
+    """
     storage = Storage(runtime.out)
     outcomes: list[Record] = []
     if recipe.catalogue:
         size = recipe.shard_candidates
-        rows = catalogue.read(recipe.catalogue)[runtime.shard * size : (runtime.shard + 1) * size]
+        rows = catalogue.read(recipe.catalogue, recipe.columns)[runtime.shard * size : (runtime.shard + 1) * size]
     else:
-        rows = _search_all(recipe, runtime, storage, outcomes)
+        rows = _search_all(recipe, runtime, _terms(recipe, storage, runtime.shard, spread), outcomes)
     rows = [{**row, "shard": runtime.shard} for row in rows[: recipe.limit]]
     size = recipe.engine.part_size
     found = [Part(runtime.shard, index) for index in range(max(1, -(-len(rows) // size)))]
@@ -82,49 +93,71 @@ def _done_name(shard: int) -> str:
     return f"_stages/{STAGE}/{shard_name(shard)}/done.json"
 
 
-def _lists(recipe: Recipe) -> list[list[str]]:
-    return [labels.read(listed) for listed in recipe.terms.lists]
+def _database(recipe: Recipe) -> str:
+    """Identity of the terms' inputs: of the database's bytes, or of the corpora as they lie there."""
+    if recipe.terms.database:
+        return ids.sha256(_open_database(recipe).read(terms_build.TABLE))
+    return ids.fingerprint([corpora.identity(corpus) for corpus in recipe.terms.corpora])
 
 
-def _search_all(recipe: Recipe, runtime: Runtime, storage: Storage, outcomes: list[Record]) -> list[Candidate]:
+def _open_database(recipe: Recipe) -> Storage:
+    storage = Storage(str(recipe.terms.database))
+    if not storage.exists(terms_build.TABLE):
+        raise UserError(
+            f"terms.database {recipe.terms.database} holds no {terms_build.TABLE}: vidal search-terms build"
+        )
+    return storage
+
+
+def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> list[str]:
+    """The search terms of a shard: of the recipe's database, or of one that is built into the dataset."""
     if not recipe.search:
         raise UserError(f"recipe {recipe.name} names no search: give your own list with --catalogue FILE")
-    terms = build_terms(recipe)
-    storage.write_table(TERMS, terms)
-    source = YtDlp(recipe.crawl, runtime.endpoints)
-    governor = Governor(recipe.crawl)
-    guard = Guard.of(recipe.crawl, runtime.allow_hosts)
+    if recipe.terms.database:
+        table = _open_database(recipe).read_table(terms_build.TABLE, ["term", "term_id"])
+    else:
+        inside = Storage(f"{storage.uri.rstrip('/')}/{TERMS}")
+        terms_build.build(recipe, inside, (lambda: spread) if spread else None)
+        table = inside.read_table(terms_build.TABLE, ["term", "term_id"])
+    return [term for term in table.column("term").to_pylist() if ids.bucket(term, recipe.shards) == shard]
+
+
+def _search_all(recipe: Recipe, runtime: Runtime, terms: list[str], outcomes: list[Record]) -> list[Candidate]:
+    network = Network(recipe, runtime)
     merged: dict[str, Candidate] = {}
-    with guard.on():
-        for search, term in _queries(recipe, runtime.shard, terms.to_pylist()):
+    dropped: dict[str, Record] = {}
+    for term in terms:
+        for search in recipe.search:
             try:
-                found = _search(source, governor, search, term)
+                found = _search(network, search, term)
             except RecordError as error:
                 outcomes.append(_failed_search(search, term, error))
                 continue
             for candidate in found:
+                if drop := judge_result(candidate, search, recipe):
+                    dropped.setdefault(candidate["candidate_id"], _dropped(candidate, drop))
+                    continue
                 known = merged.setdefault(candidate["candidate_id"], {**candidate, "search_terms": []})
                 if term not in known["search_terms"]:
                     known["search_terms"].append(term)
+    outcomes += [row for id_, row in dropped.items() if id_ not in merged]
     return list(merged.values())
 
 
-def _queries(recipe: Recipe, shard: int, terms: list[Record]) -> Iterator[tuple[Search, str]]:
-    for term in terms:
-        if term["shard"] == shard:
-            for search in recipe.search:
-                yield search, term["term"]
-
-
-def _search(source: YtDlp, governor: Governor, search: Search, term: str) -> list[Candidate]:
+def _search(network: Network, search: Search, term: str) -> list[Candidate]:
     query = search.query.format(term=term)
-    found, _ = governor.call(search.key, lambda: source.search(query, search.per_term, search.key))
+    found, _ = network.call(lambda sources: sources.of_search(search).search(query, search.per_term))
     return found
 
 
+def _dropped(candidate: Candidate, drop: Drop) -> Record:
+    detail = f"{candidate['url']}: {drop.detail}"
+    return ledger.row(Subject.CANDIDATE, candidate["candidate_id"], STAGE, Status.DROPPED, drop.reason, detail=detail)
+
+
 def _failed_search(search: Search, term: str, error: RecordError) -> Record:
-    id_ = ids.candidate_id(search.key, term, None, None)
-    detail = f"search {search.key} {term!r}: {error.detail}"
+    id_ = ids.candidate_id(search.name, term, None, None)
+    detail = f"search {search.name} {term!r}: {error.detail}"
     return ledger.row(
         Subject.CANDIDATE,
         id_,

@@ -19,6 +19,7 @@ from ray.data._internal.execution.backpressure_policy import (
 from ray.data._internal.execution.backpressure_policy.backpressure_policy import BackpressurePolicy
 
 from vidal.config import Recipe, Resources
+from vidal.crawl.board import Answer, LocalBoard, Rules
 from vidal.stage import Part, PartRunner, Runtime, Stage
 
 PARTS_IN_FLIGHT = "vidal.parts_in_flight"
@@ -124,6 +125,37 @@ def run_once(function: Callable[..., Any], *args: Any) -> Any:
         return ray.get(task.remote(*args))
     except ray.exceptions.RayTaskError as error:
         raise error.cause or error from error
+
+
+class SharedBoard:
+    """The board of the cluster: an actor with a name, which all jobs on it find. Calls are a LocalBoard's."""
+
+    def __init__(self) -> None:
+        actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(LocalBoard)
+        self._actor = actor.options(
+            name="crawl-board", namespace="vidal", get_if_exists=True, lifetime="detached"
+        ).remote()
+
+    def ask(self, host: str, lease: str, rules: Rules) -> Answer:
+        return ray.get(self._actor.ask.remote(host, lease, rules))
+
+    def release(self, host: str, lease: str) -> None:
+        self._actor.release.remote(host, lease)
+
+    def worked(self, host: str) -> None:
+        self._actor.worked.remote(host)
+
+    def failed(self, host: str, rules: Rules, pause_s: float | None) -> bool:
+        return ray.get(self._actor.failed.remote(host, rules, pause_s))
+
+
+def spread(function: Callable[[Any], Any], items: list[Any], cpus: float = 1.0) -> Iterator[Any]:
+    """Runs a function over items on the cluster, a task each; gives the results as they come."""
+    task = ray.remote(num_cpus=cpus, max_retries=3)(function)
+    waiting = [task.remote(item) for item in items]
+    while waiting:
+        done, waiting = ray.wait(waiting)
+        yield ray.get(done[0])
 
 
 def pools(stages: list[Stage], recipe: Recipe) -> list[tuple[list[Stage], Resources]]:

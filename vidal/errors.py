@@ -17,22 +17,31 @@ class RecordError(VidalError):
     """One record cannot be processed; the others go on.
 
     reason: slug for the ledger; detail: the true message of what failed; transient: whether trying
-    again later may help; attempts: how often it was tried.
+    again later may help; attempts: how often it was tried; retry_after_s: what the server asked for.
     """
 
-    def __init__(self, reason: Reason, detail: str = "", *, transient: bool = False, attempts: int = 1):
+    def __init__(
+        self,
+        reason: Reason,
+        detail: str = "",
+        *,
+        transient: bool = False,
+        attempts: int = 1,
+        retry_after_s: float | None = None,
+    ):
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
         self.transient = transient
         self.attempts = attempts
+        self.retry_after_s = retry_after_s
 
     def __reduce__(self):  # Exceptions with keyword arguments do not pickle by themselves.
-        return (_rebuild, (self.reason, self.detail, self.transient, self.attempts))
+        return (_rebuild, (self.reason, self.detail, self.transient, self.attempts, self.retry_after_s))
 
 
-def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int) -> RecordError:
-    return RecordError(reason, detail, transient=transient, attempts=attempts)
+def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int, retry_after_s: float | None) -> RecordError:
+    return RecordError(reason, detail, transient=transient, attempts=attempts, retry_after_s=retry_after_s)
 
 
 class BalanceError(VidalError):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, track
 from rich.progress import Progress as Bars
 
 from vidal.stage import Stage
@@ -65,3 +67,21 @@ class Progress:
     def _draw(self, bars: Bars, tasks: dict) -> None:
         for name, count in stage_progress(*self._arguments).items():
             bars.update(tasks[name], completed=count)
+
+
+def tracked(spread: Callable[[Any, list[Any]], Iterator[Any]]) -> Callable[[Any, list[Any]], Iterator[Any]]:
+    """A map with a bar that names the function and counts its items; silent where there is no terminal."""
+
+    def run(function: Any, items: list[Any]) -> Iterator[Any]:
+        console = Console(stderr=True)
+        return iter(
+            track(
+                spread(function, items),
+                function.__name__,
+                len(items),
+                console=console,
+                disable=not console.is_terminal,
+            )
+        )
+
+    return run

@@ -50,24 +50,45 @@ class Reason(str, Enum):
     NO_HASHTAGS = "no_hashtags"
     STOP_HASHTAGS = "stop_hashtags"
     TOO_LONG = "too_long"
+    # choice by what a source says of it
+    LICENCE = "licence"
+    BLOCKED_UPLOADER = "blocked_uploader"
+    BLOCKED_DOMAIN = "blocked_domain"
+    LOW_RATING = "low_rating"
+    FEW_DOWNLOADS = "few_downloads"
+    FEW_COMMENTS = "few_comments"
+    FEW_TAGS = "few_tags"
     # crawl
     BAD_URL = "bad_url"
     FORBIDDEN_ADDRESS = "forbidden_address"
     HTTP_401 = "http_401"
     HTTP_403 = "http_403"
     HTTP_404 = "http_404"
-    HTTP_410 = "http_410"
     HTTP_4XX = "http_4xx"
     HTTP_5XX = "http_5xx"
-    RATE_LIMITED = "rate_limited"
+    REMOVED = "removed"
+    PRIVATE = "private"
+    LOGIN_REQUIRED = "login_required"
+    AGE_GATED = "age_gated"
     GEO_BLOCKED = "geo_blocked"
+    BOT_CHECK = "bot_check"
+    ROBOTS = "robots"
+    OPTED_OUT = "opted_out"
+    RATE_LIMITED = "rate_limited"
     BREAKER_OPEN = "breaker_open"
+    DAILY_BUDGET = "daily_budget"
+    REDIRECT_LOOP = "redirect_loop"
+    FORBIDDEN_SCHEME = "forbidden_scheme"
+    REFUSED = "refused"
     CONNECTION = "connection"
+    INCOMPLETE = "incomplete"
     DNS = "dns"
     TLS = "tls"
     TIMEOUT = "timeout"
     TOO_LARGE = "too_large"
     UNSUPPORTED_URL = "unsupported_url"
+    PLAYLIST = "playlist"
+    LIVE = "live"
     EXTRACTOR = "extractor"
     # what arrived
     NOT_MEDIA = "not_media"
@@ -134,14 +155,16 @@ TERMS = pa.schema(
     ]
 )
 
-# One row a candidate: what a search or a catalogue says of it, before anything is fetched.
+# One row a candidate: what a search or a catalogue says of it, before anything is fetched. source: who fetches it.
 CANDIDATES = pa.schema(
     [
         ("candidate_id", STR),
         ("shard", pa.int32()),
+        ("source", STR),
         ("platform", STR),
         ("source_id", STR),
         ("url", STR),
+        ("media_url", STR),
         ("kind", STR),
         ("search_terms", STRS),
         ("title", STR),

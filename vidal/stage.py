@@ -33,6 +33,7 @@ class Runtime:
 
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
+    board: the crawl's board (vidal.crawl.board.Board), where the whole cluster shares one.
     """
 
     out: str
@@ -41,6 +42,7 @@ class Runtime:
     allow_hosts: tuple[str, ...] = ()
     endpoints: dict[str, str] = field(default_factory=dict)
     warm: frozenset[str] = frozenset()
+    board: Any = None
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import tempfile
-import threading
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from vidal import ids
 from vidal.config import Recipe
-from vidal.crawl.governor import Governor
-from vidal.crawl.guard import Guard, check_url, host_of
+from vidal.crawl.copies import Copies
+from vidal.crawl.guard import check_url
+from vidal.crawl.network import Network
 from vidal.errors import RecordError
 from vidal.media import ffmpeg
 from vidal.media.probe import Probe, probe
 from vidal.schema import Kind, Reason, map_dict
-from vidal.sources import Candidate
+from vidal.sources import Candidate, Fetched, described
+from vidal.sources.choice import judge_owner, too_long
+from vidal.sources.registry import Sources
 from vidal.sources.text import cleaned, rule
-from vidal.sources.ytdlp import YtDlp
 from vidal.stage import Drop, Output, Record, Runtime
 from vidal.storage import Storage, media_name
 
@@ -31,45 +34,43 @@ class Crawler:
     """Candidates in, clips out. Safe to call from several threads."""
 
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        self._recipe, self._runtime, self._storage = recipe, runtime, storage
-        self._governor = Governor(recipe.crawl)
-        self._guard = Guard.of(recipe.crawl, runtime.allow_hosts)
-        self._threads = threading.local()
+        self._recipe, self._storage = recipe, storage
+        self._network = Network(recipe, runtime)
+        self._copies = Copies(2 * recipe.crawl.concurrency)
 
     def __call__(self, candidate: Record) -> Output | Drop:
         candidate = {**candidate, "extra": map_dict(candidate.get("extra"))}
         check_url(candidate["url"])
-        with self._guard.on(), tempfile.TemporaryDirectory(prefix="vidal-") as folder:
-            described, tries = self._describe(candidate)
-            if drop := self._judge(described):
+        candidate, tries = self._describe(candidate)
+        if drop := self._judge(candidate):
+            return drop
+        with self._copies.of(_address(candidate), lambda folder: self._fetch(candidate, folder)) as (fetched, attempts):
+            arrived = described(candidate, fetched.page)
+            if drop := self._judge(arrived):
                 return drop
-            path, attempts = self._governor.call(
-                host_of(candidate["url"]), lambda: self._source().fetch(described, Path(folder))
-            )
-            found = probe(path, max_pixels=self._recipe.crawl.max_pixels)
-            result = self._clip(described, path, found, Path(folder))
-            return result if isinstance(result, Drop) else replace(result, attempts=max(tries, attempts))
-
-    def _source(self) -> YtDlp:
-        if not hasattr(self._threads, "source"):
-            self._threads.source = YtDlp(self._recipe.crawl, self._runtime.endpoints)
-        return self._threads.source
+            with tempfile.TemporaryDirectory(prefix="vidal-") as folder:
+                found = probe(fetched.path, max_pixels=self._recipe.crawl.max_pixels)
+                result = self._clip(arrived, fetched.path, found, Path(folder))
+        return result if isinstance(result, Drop) else replace(result, attempts=max(tries, attempts))
 
     def _describe(self, candidate: Candidate) -> tuple[Candidate, int]:
-        """A catalogue row that has its title needs no page."""
-        if candidate["curated"] and candidate["title"]:
-            return candidate, 1
-        return self._governor.call(host_of(candidate["url"]), lambda: self._source().describe(candidate))
+        return self._network.call(lambda sources: sources.of(candidate).describe(candidate))
+
+    def _fetch(self, candidate: Candidate, folder: Path) -> tuple[Fetched, int]:
+        def fetch(sources: Sources) -> Fetched:
+            attempt = Path(
+                tempfile.mkdtemp(dir=folder)
+            )  # What an attempt that failed left behind is not taken up again.
+            return sources.of(candidate).fetch(candidate, attempt)
+
+        return self._network.call(fetch)
 
     def _judge(self, candidate: Candidate) -> Drop | None:
         if not candidate["curated"] and (
             drop := rule(candidate["title"] or "", candidate["hashtags"] or [], self._recipe.text)
         ):
             return drop
-        stated, limit = candidate["duration_s"], self._recipe.text.duration_max_s
-        if stated and stated > limit and candidate["end_s"] is None:
-            return Drop(Reason.TOO_LONG, f"the page says {stated:g} s, at most {limit:g} s are wanted")
-        return None
+        return too_long(candidate, self._recipe) or judge_owner(candidate, self._recipe.crawl)
 
     def _clip(self, candidate: Candidate, path: Path, found: Probe, folder: Path) -> Output | Drop:
         start_s = candidate["start_s"] or 0.0
@@ -91,7 +92,7 @@ class Crawler:
         clip_id = ids.clip_id(candidate["candidate_id"], start_s, duration_s)
         name = media_name(candidate["shard"], clip_id, "video.mp4" if kind is Kind.VIDEO else "source")
         sha256 = _sha256(path)
-        self._storage.put(path, name)
+        self._storage.put(_own(path, Path(folder)), name)
         return Output([self._row(candidate, found, kind, clip_id, start_s, duration_s, name, sha256, source_sha256)])
 
     def _duration(self, candidate: Candidate, found: Probe, start_s: float, duration_s: float) -> Drop | None:
@@ -153,6 +154,22 @@ class Crawler:
             "source_sha256": source_sha256,
             "extra": sorted(candidate["extra"].items()),
         }
+
+
+def _address(candidate: Candidate) -> str:
+    return candidate["media_url"] or candidate["url"]
+
+
+def _own(path: Path, folder: Path) -> Path:
+    """A file that may be moved away: other spans may still be cut from the fetched one."""
+    if path.is_relative_to(folder):
+        return path
+    copy = folder / "copy"
+    try:
+        os.link(path, copy)
+    except OSError:
+        shutil.copyfile(path, copy)
+    return copy
 
 
 def _sha256(path: Path) -> str:

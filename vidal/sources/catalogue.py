@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -20,13 +21,19 @@ _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".tsv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t"),
     ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False, convert_dates=False),
     ".parquet": pd.read_parquet,
+    ".txt": lambda path: pd.DataFrame({"url": [_address(line) for line in path.read_text("utf-8").split()]}, dtype=str),
 }
+_WATCH = "https://www.youtube.com/watch?v={id}"
+_YOUTUBE_IDS = ("youtube_id", "ytid", "video_id")
+# video2dataset's spans: a column of [[start, end], ...], in seconds or as "00:00:01.500".
+_SPANS = ("clips", "spans")
 _KNOWN = {"url", "title", "caption", "hashtags", "kind", "duration_s", "start_s", "end_s", "uploader", "licence"}
 
 
-def read(path: str) -> list[Candidate]:
-    """The rows as candidates, in the order of the file; a row that stands twice is one.
+def read(path: str, columns: dict[str, str] | None = None) -> list[Candidate]:
+    """The rows as candidates, in the order of the file; a row that stands twice is one, a row with spans is one a span.
 
+    columns: the file's names for ours, where they differ. A file without `url` may name YouTube ids instead.
     Raises UserError for a missing or unreadable file, no `url` column, or a value of the wrong type, by its row.
     """
     file = Path(path)
@@ -39,14 +46,59 @@ def read(path: str) -> list[Candidate]:
         frame = reader(file)
     except (ValueError, OSError, UnicodeDecodeError) as error:
         raise UserError(f"catalogue {path}: cannot be read: {' '.join(str(error).split())[:200]}") from error
+    frame = _renamed(frame, columns or {}, path)
+    if "url" not in frame.columns and (found := next((name for name in _YOUTUBE_IDS if name in frame.columns), None)):
+        frame["url"] = [_WATCH.format(id=value) if value else "" for value in frame[found]]
     if "url" not in frame.columns:
         raise UserError(
             f"catalogue {path}: needs a column `url`, it has {', '.join(map(str, frame.columns)) or 'none'}"
         )
     if frame.empty:
         raise UserError(f"catalogue {path}: holds no rows")
-    rows = [_candidate(row, f"catalogue {path}, row {i}") for i, row in enumerate(frame.to_dict("records"), start=1)]
+    rows = [
+        _candidate(row, f"catalogue {path}, row {i}")
+        for i, record in enumerate(frame.to_dict("records"), start=1)
+        for row in _spans(record, f"catalogue {path}, row {i}")
+    ]
     return list({row["candidate_id"]: row for row in rows}.values())
+
+
+def _address(line: str) -> str:
+    """A line of a plain list: an address, or the id of a YouTube video, as in the released list of VIDAL-10M."""
+    return line if "://" in line else _WATCH.format(id=line)
+
+
+def _renamed(frame: pd.DataFrame, columns: dict[str, str], path: str) -> pd.DataFrame:
+    """columns: ours to theirs, as in the recipe."""
+    for ours, theirs in columns.items():
+        if theirs not in frame.columns:
+            raise UserError(
+                f"catalogue {path}: columns.{ours} names {theirs!r}, it has {', '.join(map(str, frame.columns))}"
+            )
+    return frame.rename(columns={theirs: ours for ours, theirs in columns.items()})
+
+
+def _spans(row: dict[Any, Any], where: str) -> list[dict[Any, Any]]:
+    """The row once for each of its spans, or as it is."""
+    name = next((name for name in _SPANS if name in row and not _missing(row[name])), None)
+    if name is None:
+        return [row]
+    value = row[name]
+    try:
+        pairs = json.loads(value) if isinstance(value, str) else value
+        found = [(_timestamp(start), _timestamp(end)) for start, end in pairs]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: {name} must be [[start, end], ...], not {str(value)[:80]!r}") from error
+    rest = {key: each for key, each in row.items() if key != name}
+    return [{**rest, "start_s": start, "end_s": end} for start, end in found]
+
+
+def _timestamp(value: Any) -> float:
+    """Seconds, or hours, minutes and seconds between colons."""
+    seconds = 0.0
+    for part in str(value).split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds
 
 
 def _candidate(row: dict[Any, Any], where: str) -> Candidate:
@@ -63,9 +115,11 @@ def _candidate(row: dict[Any, Any], where: str) -> Candidate:
     title = str(values.get("title", values.get("caption", "")))
     return {
         "candidate_id": ids.candidate_id("url", url, start_s, end_s),
+        "source": None,
         "platform": "url",
         "source_id": url,
         "url": url,
+        "media_url": None,
         "kind": kind,
         "search_terms": [],
         "title": title,

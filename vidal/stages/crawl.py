@@ -10,21 +10,16 @@ from vidal.crawl.fetch import Crawler
 from vidal.schema import Subject
 from vidal.stage import Stage
 
+# How, and how patiently, it is fetched does not alter what arrives.
+_POLITE = {
+    "requests_per_s", "burst", "host_concurrency", "daily_requests", "hosts", "concurrency", "attempts", "backoff_s",
+    "backoff_max_s", "patience_s", "breaker_failures", "breaker_pause_s", "allow_hosts", "cookies_file", "proxies", "sleep_s",
+    "sleep_requests_s",
+}  # fmt: skip
+
 
 def _settings(recipe: Recipe) -> Any:
-    """How politely it is fetched does not alter what arrives."""
-    polite = {
-        "requests_per_s",
-        "burst",
-        "concurrency",
-        "attempts",
-        "backoff_s",
-        "backoff_max_s",
-        "breaker_failures",
-        "breaker_pause_s",
-        "allow_hosts",
-    }
-    return [recipe.text.model_dump(mode="json"), recipe.crawl.model_dump(mode="json", exclude=polite)]
+    return [recipe.text.model_dump(mode="json"), recipe.crawl.model_dump(mode="json", exclude=_POLITE)]
 
 
 STAGE = Stage(
@@ -35,7 +30,20 @@ STAGE = Stage(
     open=Crawler,
     settings=_settings,
     module=__name__,
-    code=("vidal.crawl.fetch", "vidal.sources.ytdlp", "vidal.sources.text", "vidal.media.probe", "vidal.media.ffmpeg"),
+    code=(
+        "vidal.crawl.fetch",
+        "vidal.crawl.client",
+        "vidal.sources.archive",
+        "vidal.sources.choice",
+        "vidal.sources.freesound",
+        "vidal.sources.licences",
+        "vidal.sources.peertube",
+        "vidal.sources.plain",
+        "vidal.sources.text",
+        "vidal.sources.ytdlp",
+        "vidal.media.probe",
+        "vidal.media.ffmpeg",
+    ),
     terminal=True,
     concurrency=lambda recipe: recipe.crawl.concurrency,
 )

@@ -1,0 +1,51 @@
+"""Owners who say no: by robots.txt, by a header, by a login, by a challenge."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from tests.hostile.exchange import Exchange
+
+_HTML = "text/html; charset=utf-8"
+
+
+async def robots(exchange: Exchange) -> None:
+    await exchange.send(200, b"User-agent: *\nDisallow: /robots/\n", "text/plain; charset=utf-8")
+
+
+def tagged(*directives: str) -> Callable[[Exchange], Awaitable[None]]:
+    """The video under X-Robots-Tag."""
+    headers = [("X-Robots-Tag", directive) for directive in directives]
+
+    async def video(exchange: Exchange) -> None:
+        await exchange.send(200, exchange.video, "video/mp4", *headers)
+
+    return video
+
+
+async def login(exchange: Exchange) -> None:
+    form = (
+        b"<!doctype html><html><head><title>Log in</title></head><body><h1>Log in to go on</h1>\n"
+        b'<form method="post" action="/login"><input name="user" autocomplete="username">\n'
+        b'<input type="password" name="password"><button>Log in</button></form></body></html>\n'
+    )
+    await exchange.send(200, form, _HTML)
+
+
+async def challenge(exchange: Exchange) -> None:
+    page = (
+        b"<!doctype html><html><head><title>Just a moment...</title></head>\n"
+        b"<body><h1>Checking that you are human</h1><noscript>Enable JavaScript to go on.</noscript></body></html>\n"
+    )
+    await exchange.send(403, page, _HTML, ("cf-mitigated", "challenge"))
+
+
+ROUTES = {
+    "/robots.txt": robots,
+    "/robots/secret.mp4": tagged(),
+    "/noai.mp4": tagged("noai"),
+    "/noimageai.mp4": tagged("noimageai"),
+    "/noai-other.mp4": tagged("otherbot: noai"),
+    "/login": login,
+    "/bot-check.mp4": challenge,
+}

@@ -1,0 +1,55 @@
+"""Files that have arrived, kept for a while: the spans of one video stand one after the other, and it is fetched once."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vidal.sources import Fetched
+
+
+@dataclass
+class _Copy:
+    folder: Path
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    result: tuple[Fetched, int] | None = None
+    users: int = 0
+
+
+class Copies:
+    """At most `kept` files beside those in use. What fails is not remembered: the next span tries again."""
+
+    def __init__(self, kept: int):
+        self._kept = kept
+        self._copies: OrderedDict[str, _Copy] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def of(self, address: str, fetch: Callable[[Path], tuple[Fetched, int]]) -> Iterator[tuple[Fetched, int]]:
+        """The file of an address, fetched into an empty folder by the first who asks while the others wait."""
+        with self._lock:
+            copy = self._copies.get(address) or _Copy(Path(tempfile.mkdtemp(prefix="vidal-fetched-")))
+            self._copies[address] = copy
+            self._copies.move_to_end(address)
+            copy.users += 1
+        try:
+            with copy.lock:
+                if copy.result is None:
+                    copy.result = fetch(copy.folder)
+            yield copy.result
+        finally:
+            self._leave(address, copy)
+
+    def _leave(self, address: str, copy: _Copy) -> None:
+        with self._lock:
+            copy.users -= 1
+            idle = [name for name, each in self._copies.items() if not each.users]
+            failed = [name for name in idle if self._copies[name].result is None]
+            for name in {*failed, *idle[: max(0, len(idle) - self._kept)]}:
+                shutil.rmtree(self._copies.pop(name).folder, ignore_errors=True)

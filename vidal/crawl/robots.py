@@ -1,0 +1,79 @@
+"""robots.txt (RFC 9309) and X-Robots-Tag: whether a plain page or file may be taken, by what its host says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from protego import Protego
+from yt_dlp.networking.common import Response
+from yt_dlp.networking.exceptions import HTTPError
+
+from vidal import __version__
+from vidal.crawl.client import Client
+from vidal.errors import RecordError
+from vidal.schema import Reason
+
+PRODUCT = "vidal"
+USER_AGENT = f"{PRODUCT}/{__version__}"
+# RFC 9309, 2.5: at least 500 kibibytes must be parsed.
+_MAX_BYTES = 512 * 1024
+
+
+class Robots:
+    """The rules of each host, asked once a worker. Safe to share between threads."""
+
+    def __init__(self, user_agent: str | None):
+        self._agent = (user_agent or PRODUCT).split("/")[0]
+        self._rules: dict[str, Protego | None] = {}
+        self._lock = threading.Lock()
+
+    def check(self, client: Client, url: str) -> None:
+        """Raises RecordError(robots) where the address is disallowed; transient where robots.txt could not be had."""
+        parts = urlsplit(url)
+        site = f"{parts.scheme}://{parts.netloc}"
+        with self._lock:
+            known = site in self._rules
+        if not known:
+            found = self._ask(client, f"{site}/robots.txt")
+            with self._lock:
+                self._rules[site] = found
+        rules = self._rules[site]
+        if rules is not None and not rules.can_fetch(url, self._agent):
+            raise RecordError(Reason.ROBOTS, f"{site}/robots.txt disallows it for {self._agent}")
+
+    def _ask(self, client: Client, url: str) -> Protego | None:
+        """None: the host has no rules. A host that cannot answer disallows everything for now (RFC 9309, 2.3.1.4)."""
+        try:
+            with client.urlopen(url) as response:
+                text = _read(response)
+        except HTTPError as error:
+            if error.status == 429:
+                raise
+            if error.status < 500:
+                return None
+            raise RecordError(Reason.ROBOTS, f"{url} cannot be read: {error}", transient=True) from error
+        return Protego.parse(text.decode("utf-8", errors="replace"))
+
+
+def _read(response: Response) -> bytes:
+    text = b""
+    while len(text) < _MAX_BYTES and (piece := response.read(_MAX_BYTES)):
+        text += piece
+    return text
+
+
+def check_opt_out(headers: Iterable[str], opt_out: tuple[str, ...], agent: str = PRODUCT) -> None:
+    """headers: all X-Robots-Tag of a response. Raises RecordError(opted_out).
+
+    A directive may be for one crawler only: "otherbot: noai" is not for us.
+    """
+    for header in headers:
+        scope = ""
+        for part in header.lower().split(","):
+            name, colon, rest = part.strip().partition(":")
+            if colon and " " not in name:
+                scope, part = name, rest
+            if scope in ("", agent.lower()) and part.strip() in opt_out:
+                raise RecordError(Reason.OPTED_OUT, f"X-Robots-Tag: {header[:200]}")
