@@ -87,6 +87,35 @@ def build_shard(
 
 @cli.command()
 @click.argument("out")
+@click.option("--class", "class_", default="transient", show_default=True, help="transient, or a reason of the ledger.")
+@click.option("--allow-host", "allow_hosts", multiple=True, help="Admits a host in a private or loopback range.")
+@_json
+def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) -> None:
+    """Tries again the candidates of OUT that failed in passing, or for one reason, and adds what comes of them."""
+    from vidal import build
+    from vidal import retry as again
+    from vidal.progress import Progress
+    from vidal.storage import Storage
+
+    again.check_class(class_)
+    out = out if "://" in out else os.path.abspath(out)
+    storage = Storage(out)
+    loaded, shards = again.recipe_of(storage)
+    build.check_models(loaded)
+    reports = []
+    for shard in shards:
+        count = again.move(storage, loaded, shard, class_)
+        _print(f"shard {shard}: {count} candidates are tried again")
+        watch = lambda store, parts, stages, shard=shard: Progress(store, shard, parts, stages)  # noqa: E731
+        reports.append(build.build(loaded, out, shard, allow_hosts=allow_hosts, progress=watch))
+        _show(reports[-1], out)
+    if as_json:
+        click.echo(json.dumps([asdict(report) for report in reports]))
+    sys.exit(1 if any(report.quarantined or report.is_empty for report in reports) else 0)
+
+
+@cli.command()
+@click.argument("out")
 @_json
 def validate(out: str, as_json: bool) -> None:
     """Reopens every row of OUT, decodes every file, checks every hash."""

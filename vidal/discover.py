@@ -65,6 +65,21 @@ def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
     return [Part(shard, index) for index in range(done["parts"])]
 
 
+def part_count(storage: Storage, shard: int) -> int:
+    return json.loads(storage.read(_done_name(shard)))["parts"]
+
+
+def set_part_count(storage: Storage, shard: int, count: int) -> None:
+    done = json.loads(storage.read(_done_name(shard)))
+    storage.write(_done_name(shard), json.dumps({**done, "parts": count}).encode())
+
+
+def state(storage: Storage, shard: int) -> str:
+    """Identity of the list of candidates: a manifest says of which it was made."""
+    name = _done_name(shard)
+    return ids.sha256(storage.read(name)) if storage.exists(name) else ""
+
+
 def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> list[Part]:
     """Finds and freezes the candidates of a shard. A search that fails is in the ledger, as a candidate that failed.
 

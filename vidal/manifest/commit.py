@@ -61,6 +61,8 @@ def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Reci
     if not storage.exists(name) or not storage.exists(ledger_name(shard)):
         return False
     found = storage.metadata(name)
+    if found.get("candidates") != discover.state(storage, shard):
+        return False
     return found.get("fingerprint") == shard_fingerprint(stages, recipe) and found.get("quarantined") == "0"
 
 
@@ -128,6 +130,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
         "schema_version": schema.SCHEMA_VERSION,
         "recipe": recipe.name,
         "fingerprint": shard_fingerprint(stages, recipe),
+        "candidates": discover.state(storage, shard),
         "quarantined": str(quarantined),
     }
     storage.write_table(manifest_name(shard), table, metadata)

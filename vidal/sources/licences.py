@@ -13,7 +13,16 @@ _CC_URL = re.compile(
     r"creativecommons\.org/(?:licenses/(?P<kind>[a-z-]+)/(?P<version>[\d.]+)|publicdomain/(?P<public>zero|mark))"
 )
 _CC_TEXT = re.compile(r"^(?:creative commons |cc[ -])?(?P<kind>by(?:[ -](?:nc|nd|sa))*)(?:[ -](?P<version>\d\.\d))?$")
-_WORDS = {"attribution": "by", "noncommercial": "nc", "non-commercial": "nc", "noderivs": "nd", "sharealike": "sa"}
+_WORDS = {
+    "attribution": "by",
+    "non commercial": "nc",
+    "noncommercial": "nc",
+    "non-commercial": "nc",
+    "no derivatives": "nd",
+    "noderivs": "nd",
+    "share alike": "sa",
+    "sharealike": "sa",
+}
 _KNOWN = {
     "creative commons 0": "CC0-1.0",
     "cc0": "CC0-1.0",

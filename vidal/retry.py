@@ -1,0 +1,107 @@
+"""Trying again what failed: those candidates move to new parts of their shard, so that nothing else is done twice.
+
+Failed candidates gave no rows, so the tables of the stages that follow their old parts stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+
+from vidal import discover, schema
+from vidal.config import Recipe
+from vidal.errors import UserError
+from vidal.manifest.commit import DATASET
+from vidal.schema import Reason, Status, Subject
+from vidal.stage import Part, Record, commit_part, is_done, part_key
+from vidal.stages import STAGES
+from vidal.storage import Storage, part_name, shard_name
+
+TRANSIENT = "transient"
+_CRAWL = STAGES["crawl"]
+
+
+def recipe_of(storage: Storage) -> tuple[Recipe, list[int]]:
+    """What a dataset was built with, and its shards. Raises UserError where it is none."""
+    if not storage.exists(DATASET):
+        raise UserError(f"{storage.uri} is no dataset of vidal: it has no {DATASET}")
+    found = json.loads(storage.read(DATASET))
+    if "recipe" not in found:
+        raise UserError(f"{storage.uri} has no shard yet: run vidal build-shard first")
+    return Recipe.model_validate(found["recipe"]), sorted(int(shard) for shard in found["shards"])
+
+
+def check_class(name: str) -> None:
+    """Raises UserError for anything but "transient" or a reason."""
+    if name != TRANSIENT and name not in {reason.value for reason in Reason}:
+        raise UserError(f"--class {name}: must be {TRANSIENT}, or a reason of the ledger such as http_404")
+
+
+def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
+    """Moves the failed candidates of a class to new parts; gives how many. Taken up again where it was interrupted."""
+    _finish(storage, recipe, shard)
+    parts = discover.parts(storage, recipe, shard)
+    if parts is None:
+        raise UserError(
+            f"the catalogue or the code of shard {shard} has changed: vidal build-shard finds its candidates anew"
+        )
+    failed = [row["id"] for part in parts for row in _ledger(storage, part) if _is_wanted(row, class_)]
+    if failed:
+        intent = {"parts": len(parts), "candidates": sorted(failed)}
+        storage.write(_intent_name(shard), json.dumps(intent).encode())
+        _finish(storage, recipe, shard)
+    return len(failed)
+
+
+def _is_wanted(row: Record, class_: str) -> bool:
+    if row["subject"] != Subject.CANDIDATE.value or row["status"] != Status.FAILED.value:
+        return False
+    return row["transient"] if class_ == TRANSIENT else row["reason"] == class_
+
+
+def _intent_name(shard: int) -> str:
+    return f"_stages/{discover.STAGE}/{shard_name(shard)}/moving.json"
+
+
+def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
+    """New parts first, then the list of parts, then the old parts without what moved: at no time is a candidate lost."""
+    if not storage.exists(_intent_name(shard)):
+        return
+    intent = json.loads(storage.read(_intent_name(shard)))
+    moving, count = set(intent["candidates"]), intent["parts"]
+    old = [Part(shard, index) for index in range(count)]
+    if discover.part_count(storage, shard) == count:
+        rows = [row for part in old for row in _candidates(storage, part) if row["candidate_id"] in moving]
+        size = recipe.engine.part_size
+        for start in range(0, len(rows), size):
+            name = part_name(discover.STAGE, shard, count + start // size)
+            commit_part(storage, name, rows[start : start + size], [], schema.CANDIDATES, {})
+        discover.set_part_count(storage, shard, count + -(-len(rows) // size))
+    for part in old:
+        _strip(storage, recipe, part, moving)
+    storage.remove(_intent_name(shard))
+
+
+def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
+    """The part without those candidates. What its crawl gave stays valid, under the key of what is left."""
+    rows = _candidates(storage, part)
+    left = [row for row in rows if row["candidate_id"] not in moving]
+    if len(left) == len(rows):
+        return
+    done = is_done(_CRAWL, recipe, storage, part)
+    name = part_name(discover.STAGE, part.shard, part.index)
+    outcomes = storage.read_table(f"{name}.ledger.parquet").to_pylist()
+    commit_part(storage, name, left, outcomes, schema.CANDIDATES, {})
+    if done:
+        crawled = part_name(_CRAWL.name, part.shard, part.index)
+        table = storage.read_table(f"{crawled}.parquet").to_pylist()
+        outcomes = [row for row in _ledger(storage, part) if row["id"] not in moving]
+        commit_part(storage, crawled, table, outcomes, _CRAWL.schema, {"key": part_key(_CRAWL, recipe, storage, part)})
+
+
+def _candidates(storage: Storage, part: Part) -> list[Record]:
+    return storage.read_table(f"{part_name(discover.STAGE, part.shard, part.index)}.parquet").to_pylist()
+
+
+def _ledger(storage: Storage, part: Part) -> list[Record]:
+    name = f"{part_name(_CRAWL.name, part.shard, part.index)}.ledger.parquet"
+    return storage.read_table(name).to_pylist() if storage.exists(name) else []
