@@ -224,3 +224,18 @@ def test_a_stated_duration_is_not_believed(serve_folder, tmp_path):
     assert crawl_one(f"{base}/v.mp4", duration_s=5.0).reason is Reason.FALSE_DURATION
     assert crawl_one(f"{base}/v.mp4").reason is Reason.TOO_LONG
     assert crawl_one(f"{base}/v.mp4", duration_s=30.0).reason is Reason.TOO_LONG
+
+
+def test_a_name_that_resolves_to_another_address_the_second_time_gains_nothing(serve_folder, tmp_path, monkeypatch):
+    """DNS rebinding: what was checked is not what is connected to, so it is the connection that is checked."""
+    port = int(serve_folder(tmp_path).rsplit(":", 1)[1])
+    answers = iter(["93.184.215.14"])
+    resolve = socket.getaddrinfo
+
+    def rebinding(host, *arguments, **more):
+        return resolve(next(answers, "127.0.0.1") if host == "rebind.example" else host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    assert socket.getaddrinfo("rebind.example", port)[0][4][0] == "93.184.215.14"
+    with pytest.raises(RecordError, match="forbidden_address"):
+        crawl_one(f"http://rebind.example:{port}/x.mp4", allow=())

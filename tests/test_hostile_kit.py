@@ -214,7 +214,7 @@ def test_tls_is_refused_by_who_verifies_and_works_for_who_does_not(site, video):
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(address)
     assert not [request for request in site.asked("/ok.mp4") if request.tls]
-    assert httpx.get(address, verify=False).content == video
+    assert httpx.get(address, verify=False, timeout=30).content == video
     assert [request.query for request in site.asked("/ok.mp4") if request.tls] == ["run=tls"]
 
 

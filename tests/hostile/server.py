@@ -121,8 +121,9 @@ class Site:
             writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.set_write_buffer_limits(high=0)  # drain() then means that the kernel has it all.
         tls = writer.get_extra_info("ssl_object") is not None
+        if not tls:  # asyncio's TLS waits for itself at a limit of nothing.
+            writer.transport.set_write_buffer_limits(high=0)  # drain() then means that the kernel has it all.
         request = await read_request(reader, tls=tls)
         if request is None:
             return
