@@ -209,6 +209,20 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
     _print(f"report: {os.path.join(out, PAGE)}")
 
 
+@search_terms.command("feedback")
+@click.argument("out")
+@click.option("--db", default="search_terms/db", show_default=True, help="Folder or URI of terms.parquet.")
+def learn(out: str, db: str) -> None:
+    """Reads what became of each term in OUT, and writes what it may cost next time: DB/budget.parquet."""
+    from vidal.storage import Storage
+    from vidal.terms.feedback import TABLE, feedback
+
+    opened = (Storage(name if "://" in name else os.path.abspath(name)) for name in (out, db))
+    counts = feedback(*opened)
+    _print("terms: " + ", ".join(f"{why} {count}" for why, count in sorted(counts.items())))
+    _print(f"next: vidal build-shard N --set terms.budget={os.path.join(db, TABLE)}")
+
+
 @search_terms.command("show")
 @click.option("--top", default=50, show_default=True, type=click.IntRange(min=1))
 @click.option("--db", default="search_terms/db", show_default=True, type=click.Path(), help="Folder of terms.parquet.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+
 from vidal import ids, ledger, schema
 from vidal.config import Recipe, Search
 from vidal.crawl.network import Network
@@ -110,9 +112,10 @@ def _done_name(shard: int) -> str:
 
 def _database(recipe: Recipe) -> str:
     """Identity of the terms' inputs: of the database's bytes, or of the corpora as they lie there."""
+    weights = _weights(recipe)
     if recipe.terms.database:
-        return ids.sha256(_open_database(recipe).read(terms_build.TABLE))
-    return ids.fingerprint([corpora.identity(corpus) for corpus in recipe.terms.corpora])
+        return ids.fingerprint([ids.sha256(_open_database(recipe).read(terms_build.TABLE)), weights])
+    return ids.fingerprint([[corpora.identity(corpus) for corpus in recipe.terms.corpora], weights])
 
 
 def _open_database(recipe: Recipe) -> Storage:
@@ -137,14 +140,34 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
     return [term for term in table.column("term").to_pylist() if ids.bucket(term, recipe.shards) == shard]
 
 
+def _weights(recipe: Recipe) -> dict[str, float]:
+    """How many times its usual number of results each term may ask for, after `search-terms feedback`."""
+    if not recipe.terms.budget:
+        return {}
+    rows = _open_budget(recipe).to_pylist()
+    return {row["term"]: row["weight"] for row in rows}
+
+
+def _open_budget(recipe: Recipe) -> pa.Table:
+    folder, _, name = str(recipe.terms.budget).rpartition("/")
+    storage = Storage(folder or ".")
+    if not storage.exists(name):
+        raise UserError(f"terms.budget {recipe.terms.budget}: no such file: vidal search-terms feedback writes it")
+    return storage.read_table(name, ["term", "weight"])
+
+
 def _search_all(recipe: Recipe, runtime: Runtime, terms: list[str], outcomes: list[Record]) -> list[Candidate]:
     network = Network(recipe, runtime)
     merged: dict[str, Candidate] = {}
     dropped: dict[str, Record] = {}
+    weights = _weights(recipe)
     for term in terms:
         for search in recipe.search:
+            limit = round(search.per_term * weights.get(term, 1.0))
+            if not limit:
+                continue
             try:
-                found = _search(network, search, term)
+                found = _search(network, search, term, limit)
             except RecordError as error:
                 outcomes.append(_failed_search(search, term, error))
                 continue
@@ -159,9 +182,9 @@ def _search_all(recipe: Recipe, runtime: Runtime, terms: list[str], outcomes: li
     return list(merged.values())
 
 
-def _search(network: Network, search: Search, term: str) -> list[Candidate]:
+def _search(network: Network, search: Search, term: str, limit: int) -> list[Candidate]:
     query = search.query.format(term=term)
-    found, _ = network.call(lambda sources: sources.of_search(search).search(query, search.per_term))
+    found, _ = network.call(lambda sources: sources.of_search(search).search(query, limit))
     return found
 
 

@@ -1,0 +1,131 @@
+"""What became of each term: its yield at each stage, from a dataset's ledgers, and what it may cost next time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from vidal import ids
+from vidal.config import Search
+from vidal.errors import UserError
+from vidal.schema import STR, Status, Subject
+from vidal.storage import Storage, part_name, shard_name
+
+TABLE = "budget.parquet"
+RETIRED, KEPT, RAISED = 0.0, 1.0, 2.0
+
+# weight: times the recipe's per_term results are asked for the term next time; 0 is never again.
+BUDGET = pa.schema(
+    [
+        ("term", STR),
+        ("found", pa.int64()),
+        ("fetched", pa.int64()),
+        ("dropped", pa.map_(STR, pa.int64())),
+        ("kept", pa.int64()),
+        ("weight", pa.float64()),
+        ("why", STR),
+    ]
+)
+
+
+@dataclass
+class Yield:
+    """found: candidates; fetched: those that gave clips; dropped: clips by the stage that dropped them; kept: clips."""
+
+    found: int = 0
+    fetched: int = 0
+    kept: int = 0
+    may_pass: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+def feedback(out: Storage, database: Storage) -> dict[str, int]:
+    """Writes budget.parquet beside the terms; gives how many terms it retires, keeps and raises.
+
+    A term that was searched and gave no clip is retired, unless some of its candidates failed in passing. A term of a keyword
+    that is among the less covered half gets more. Raises UserError where there is nothing to learn from.
+    """
+    if not database.exists("terms.parquet"):
+        raise UserError(f"{database.uri} holds no terms.parquet: run vidal search-terms build")
+    terms = database.read_table("terms.parquet", ["term", "keywords", "shard"]).to_pylist()
+    yields = _yields(out, terms)
+    if not yields:
+        raise UserError(f"{out.uri} has no committed shard with search terms: build one first")
+    covered: Counter[str] = Counter()
+    for row in terms:
+        for keyword in row["keywords"]:
+            covered[keyword] += yields[row["term"]].kept if row["term"] in yields else 0
+    searched = sorted(covered[keyword] for row in terms if row["term"] in yields for keyword in row["keywords"])
+    middle = searched[len(searched) // 2] if searched else 0
+    rows = [_row(row["term"], yields.get(row["term"]), [covered[k] for k in row["keywords"]], middle) for row in terms]
+    database.write_table(TABLE, pa.Table.from_pylist(rows, schema=BUDGET))
+    return dict(Counter(row["why"] for row in rows))
+
+
+def _row(term: str, found: Yield | None, covered: list[int], middle: int) -> dict:
+    weight, why = _weight(found, covered, middle)
+    found = found or Yield()
+    dropped = sorted(found.dropped.items())
+    counts = {"found": found.found, "fetched": found.fetched, "dropped": dropped, "kept": found.kept}
+    return {"term": term, **counts, "weight": weight, "why": why}
+
+
+def _weight(found: Yield | None, covered: list[int], middle: int) -> tuple[float, str]:
+    if found is None:
+        return KEPT, "not searched yet"
+    if not found.kept and not found.may_pass:
+        return RETIRED, "retired"
+    if covered and min(covered) < middle:
+        return RAISED, "raised"
+    return KEPT, "kept"
+
+
+def _yields(out: Storage, terms: list[dict]) -> dict[str, Yield]:
+    """Of every term whose shard was built, also of one that found nothing."""
+    found: dict[str, Yield] = defaultdict(Yield)
+    searches = _searches(out)
+    for name in out.names("_ledger"):
+        shard = int(name.removeprefix("shard-").removesuffix(".parquet"))
+        ledger = out.read_table(f"_ledger/{name}").to_pylist()
+        waiting = {row["id"] for row in ledger if row["transient"] and row["stage"] == "discover"}
+        for term in (row["term"] for row in terms if row["shard"] == shard):
+            found[term].may_pass += any(ids.candidate_id(search, term, None, None) in waiting for search in searches)
+        _count(found, dict(_terms_of_candidates(out, shard)), ledger)
+    return found
+
+
+def _searches(out: Storage) -> list[str]:
+    if not out.exists("_dataset.json"):
+        return []
+    searches = json.loads(out.read("_dataset.json")).get("recipe", {}).get("search", [])
+    return [Search.model_validate(search).name for search in searches]
+
+
+def _terms_of_candidates(out: Storage, shard: int) -> Iterator[tuple[str, list[str]]]:
+    folder = f"_stages/discover/{shard_name(shard)}"
+    for name in out.names(folder):
+        if name.endswith(".parquet") and ".ledger." not in name:
+            index = int(name.removeprefix("part-").removesuffix(".parquet"))
+            table = out.read_table(f"{part_name('discover', shard, index)}.parquet", ["candidate_id", "search_terms"])
+            yield from ((row["candidate_id"], row["search_terms"]) for row in table.to_pylist())
+
+
+def _count(found: dict[str, Yield], terms: dict[str, list[str]], ledger: Iterable[dict]) -> None:
+    for row in ledger:
+        is_candidate = row["subject"] == Subject.CANDIDATE.value
+        if not is_candidate and row["subject"] != Subject.CLIP.value:
+            continue
+        for term in terms.get(row["id"] if is_candidate else row["parent_id"], []):
+            each = found[term]
+            if is_candidate:
+                each.found += 1
+                each.fetched += row["status"] == Status.KEPT.value
+                each.may_pass += bool(row["transient"]) and row["status"] == Status.FAILED.value
+            elif row["status"] == Status.KEPT.value:
+                each.kept += 1
+            else:
+                each.dropped[row["stage"]] += 1
