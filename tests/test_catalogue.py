@@ -44,7 +44,7 @@ def test_a_row_that_stands_twice_is_one_and_two_spans_are_two(tmp_path):
     assert len(catalogue.read(str(tmp_path / "c.csv"))) == 2
 
 
-def test_a_shard_is_built_from_the_users_own_list(serve_folder, tmp_path):
+def test_a_shard_is_built_from_a_video2dataset_list_and_a_span_past_the_end_costs_itself_alone(serve_folder, tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     made = build()
@@ -54,18 +54,18 @@ def test_a_shard_is_built_from_the_users_own_list(serve_folder, tmp_path):
     (site / "blank.mp4").write_bytes(write_video(tmp_path / "blank.mp4").read_bytes())
     base = serve_folder(site)
     rows = [
-        {"url": f"{base}/cat.mp4", "title": "A tabby cat", "licence": "CC0-1.0", "mine": "kept"},
-        {"url": f"{base}/coffee.mp4", "title": "A cup of espresso", "start_s": 1.0, "end_s": 4.0},
-        {"url": f"{base}/coffee.mp4", "title": "A cup of espresso", "start_s": 4.0, "end_s": 60.0},
-        {"url": f"{base}/dog.mp3", "title": "A dog barks"},
-        {"url": f"{base}/gone.mp4", "title": "A cat"},
-        {"url": f"{base}/blank.mp4", "title": "A white rabbit"},
-        {"url": "file:///etc/passwd", "title": "A password file"},
-        {"url": "http://169.254.169.254/latest/meta-data", "title": "A cloud's metadata"},
-    ]
-    pd.DataFrame(rows).to_csv(tmp_path / "clips.csv", index=False)
+        {"url": f"{base}/cat.mp4", "caption": "A tabby cat", "licence": "CC0-1.0", "mine": "kept"},
+        {"url": f"{base}/coffee.mp4", "caption": "A cup of espresso",
+         "clips": [["00:00:01.000", "00:00:04.000"], ["00:00:04.000", "00:01:00.000"]]},
+        {"url": f"{base}/dog.mp3", "caption": "A dog barks"},
+        {"url": f"{base}/gone.mp4", "caption": "A cat"},
+        {"url": f"{base}/blank.mp4", "caption": "A white rabbit"},
+        {"url": "file:///etc/passwd", "caption": "A password file"},
+        {"url": "http://169.254.169.254/latest/meta-data", "caption": "A cloud's metadata"},
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(tmp_path / "clips.parquet")
     out = tmp_path / "out"
-    done = vidal("build-shard", "0", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.csv"),
+    done = vidal("build-shard", "0", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.parquet"),
                  "--allow-host", "127.0.0.1", "--out", str(out))  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     built = pd.read_parquet(out).set_index("url")
@@ -78,7 +78,7 @@ def test_a_shard_is_built_from_the_users_own_list(serve_folder, tmp_path):
     assert sorted(reasons) == ["bad_url", "forbidden_address", "http_404", "low_similarity", "span_outside"]
     assert vidal("validate", str(out)).returncode == 0
     done = vidal(
-        "build-shard", "1", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.csv"), "--out", str(out)
+        "build-shard", "1", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.parquet"), "--out", str(out)
     )
     assert done.returncode == 2 and "shard 1 is out of range" in done.stderr
 

@@ -1,12 +1,14 @@
 import contextlib
 import socket
+import threading
+import time
 
 import httpx
 import pytest
 
 from vidal.config import Crawl
 from vidal.crawl.board import LocalBoard
-from vidal.crawl.governor import Governor
+from vidal.crawl.governor import LEASE_S, Governor, Locked
 from vidal.crawl.guard import ForbiddenAddress, Guard, check_url
 from vidal.crawl.outcomes import http_status, retry_after_s
 from vidal.errors import RecordError
@@ -129,6 +131,42 @@ def test_a_host_answers_at_most_so_many_at_a_time():
     assert [board.ask("a", lease, rules).go for lease in ("x", "y", "z")] == [True, True, False]
     board.release("a", "x")
     assert board.ask("a", "z", rules).go
+
+
+def test_a_slot_is_kept_while_its_worker_lives_and_falls_free_after_its_death():
+    clock = Clock()
+    board, rules = LocalBoard(clock), Governor(Crawl(host_concurrency=1, requests_per_s=100))._rules("a")
+    assert board.ask("a", "dead", rules).go
+    for _ in range(3):
+        clock.now += 0.7 * LEASE_S
+        board.renew([("a", "dead")], LEASE_S)
+        assert board.ask("a", "other", rules).why == "busy"
+    clock.now += LEASE_S + 1
+    assert board.ask("a", "other", rules).go
+    board.renew([("a", "dead")], LEASE_S)
+    assert board.ask("a", "third", rules).why == "busy"
+
+
+def test_work_that_lasts_longer_than_its_lease_keeps_its_slot(monkeypatch):
+    monkeypatch.setattr("vidal.crawl.governor.LEASE_S", 0.4)
+    monkeypatch.setattr("vidal.crawl.governor.RENEWED_EVERY_S", 0.1)
+    board, ended = Locked(LocalBoard()), {}
+    first, second = (Governor(Crawl(host_concurrency=1, requests_per_s=100), board) for _ in range(2))
+    started = threading.Event()
+
+    def long():
+        first.admit("a")
+        started.set()
+        time.sleep(1.5)
+        ended["first"] = time.monotonic()
+
+    worker = threading.Thread(target=first.call, args=(long,))
+    worker.start()
+    assert started.wait(10)
+    second.call(lambda: second.admit("a"))
+    began = time.monotonic()
+    worker.join()
+    assert began >= ended["first"]
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", None), (None, None), ("-1", None)])

@@ -2,11 +2,16 @@
 
 import pandas as pd
 import pytest
+import yaml
 from aiohttp import web
 
 from tests.conftest import vidal
+from vidal import discover, retry
+from vidal.config import load_recipe
 from vidal.sources.embedded.media import build
 from vidal.sources.embedded.site import serve
+from vidal.stage import Part, Runtime
+from vidal.storage import Storage
 
 
 class Site:
@@ -59,3 +64,51 @@ def test_twenty_bad_of_a_hundred_are_in_the_ledger_and_a_retry_adds_those_that_w
     assert vidal("validate", str(out)).returncode == 0
     again = vidal("retry", str(out), "--class", "no_such")
     assert again.returncode == 2 and "must be transient" in again.stderr
+
+
+class Instance:
+    """A PeerTube whose search fails for one term until it is mended."""
+
+    def __init__(self):
+        self.is_mended, self.asked = False, []
+
+    async def search(self, request):
+        term = request.query["search"]
+        self.asked.append(term)
+        if term == "cat" and not self.is_mended:
+            raise web.HTTPServiceUnavailable
+        url = f"{request.scheme}://{request.host}/videos/watch/{term}"
+        video = {"uuid": term, "name": f"A {term}", "duration": 3, "url": url}
+        return web.json_response({"total": 1, "data": [video]})
+
+    def app(self):
+        app = web.Application()
+        app.router.add_get("/api/v1/search/videos", self.search)
+        return app
+
+
+def test_a_search_that_failed_is_repeated_and_what_it_finds_joins_the_others(tmp_path):
+    instance = Instance()
+    (tmp_path / "terms.txt").write_text("cat\ndog\n")
+    with serve(instance.app()) as url:
+        recipe = {"extends": "embedded", "name": "tube", "terms": {"corpora": [{"source": "x", "path": str(tmp_path / "terms.txt")}]},
+                  "search": [{"source": "peertube", "base_url": url}], "crawl": {"attempts": 1}}  # fmt: skip
+        (tmp_path / "tube.yaml").write_text(yaml.safe_dump(recipe))
+        loaded = load_recipe(str(tmp_path / "tube.yaml"))
+        storage, runtime = Storage(str(tmp_path / "out")), Runtime(str(tmp_path / "out"), 0, "run", ("127.0.0.1",))
+        (part,) = discover.discover(loaded, runtime)
+        before = discover.state(storage, 0)
+        assert [row["reason"] for row in discover.outcomes(storage, part)] == ["http_5xx"]
+        instance.asked.clear()
+        assert retry.move(storage, loaded, 0, "http_404") == 0 and not discover.is_asked_again(storage, 0)
+        assert retry.move(storage, loaded, 0, "transient") == 1 and discover.is_asked_again(storage, 0)
+        assert discover.search_again(loaded, runtime) == [part]  # It fails as before.
+        assert [row["reason"] for row in discover.outcomes(storage, part)] == ["http_5xx"]
+        assert discover.state(storage, 0) == before
+        instance.is_mended = True
+        assert retry.move(storage, loaded, 0, "http_5xx") == 1
+        assert discover.search_again(loaded, runtime) == [part, Part(0, 1)]
+    assert set(instance.asked) == {"cat"}
+    assert discover.outcomes(storage, part) == [] and discover.state(storage, 0) != before
+    found = [discover.candidates(storage, each).to_pylist() for each in (part, Part(0, 1))]
+    assert [[row["source_id"] for row in rows] for rows in found] == [["dog"], ["cat"]]

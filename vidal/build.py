@@ -80,7 +80,8 @@ def build(
         return shards.committed_report(storage, shard)
     chosen = stages[: [stage.name for stage in stages].index(until) + 1] if until else stages
     parts = discover.parts(storage, recipe, shard)
-    if parts is None or not all(_all_done(chosen, recipe, storage, part) for part in parts):
+    again = discover.is_asked_again(storage, shard)
+    if parts is None or again or not all(_all_done(chosen, recipe, storage, part) for part in parts):
         runtime = Runtime(out=out, shard=shard, run_id=uuid.uuid4().hex, allow_hosts=allow_hosts)
         parts = _run(recipe, runtime, storage, chosen, parts, progress)
     if until:
@@ -102,12 +103,22 @@ def _run(
 
     with _endpoints(recipe, storage, stages, runtime, parts) as served, engine.session(recipe):
         served = replace(served, board=engine.SharedBoard())
-        found = parts or engine.run_once(discover.discover, recipe, served, engine.spread)
+        found = _candidates(recipe, served, storage, parts)
         todo = [part for part in found if not _all_done(stages, recipe, storage, part)]
         served = replace(served, warm=_with_work(stages, recipe, storage, todo))
         with progress(storage, len(found), stages) if progress else contextlib.nullcontext():
             engine.run_parts(stages, recipe, served, todo)
     return found
+
+
+def _candidates(recipe: Recipe, runtime: Runtime, storage: Storage, parts: list[Part] | None) -> list[Part]:
+    from vidal import engine
+
+    if parts is None:
+        return engine.run_once(discover.discover, recipe, runtime, engine.spread)
+    if discover.is_asked_again(storage, runtime.shard):
+        return engine.run_once(discover.search_again, recipe, runtime)
+    return parts
 
 
 def _all_done(stages: list[Stage], recipe: Recipe, storage: Storage, part: Part) -> bool:
@@ -132,7 +143,8 @@ def _endpoints(
     if recipe.catalogue or not any(search.site == "embedded" for search in recipe.search):
         yield runtime
         return
-    if parts is not None and all(is_done(stages[0], recipe, storage, part) for part in parts):
+    again = discover.is_asked_again(storage, runtime.shard)
+    if parts is not None and not again and all(is_done(stages[0], recipe, storage, part) for part in parts):
         yield runtime
         return
     from vidal.sources.embedded.site import HOST, serve_embedded

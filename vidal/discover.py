@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 
-from vidal import ids, ledger, schema
-from vidal.config import Recipe, Search
-from vidal.crawl.network import Network
-from vidal.errors import RecordError, UserError
-from vidal.schema import Status, Subject
-from vidal.sources import Candidate, catalogue
-from vidal.sources.choice import judge_result
-from vidal.stage import Drop, Part, Record, Runtime, code_digest, commit_part
+from vidal import ids, schema, searches
+from vidal.config import Recipe
+from vidal.errors import UserError
+from vidal.searches import Found, Query
+from vidal.sources import catalogue
+from vidal.stage import Part, Record, Runtime, code_digest, commit_part
 from vidal.storage import Storage, part_name, shard_name
 from vidal.terms import build as terms_build
 from vidal.terms import corpora
 from vidal.terms.build import Map
 
-STAGE = "discover"
+STAGE = searches.STAGE
 TERMS = "_stages/terms"
 _CODE = (
     "vidal.discover",
+    "vidal.searches",
     "vidal.terms.balance",
     "vidal.terms.bucket",
     "vidal.terms.build",
@@ -78,8 +78,8 @@ def set_part_count(storage: Storage, shard: int, count: int) -> None:
 
 def state(storage: Storage, shard: int) -> str:
     """Identity of the list of candidates: a manifest says of which it was made."""
-    name = _done_name(shard)
-    return ids.sha256(storage.read(name)) if storage.exists(name) else ""
+    names = [name for name in (_done_name(shard), _again_name(shard)) if storage.exists(name)]
+    return ids.sha256(b"".join(storage.read(name) for name in names)) if names else ""
 
 
 def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> list[Part]:
@@ -88,22 +88,86 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
     spread: a map over the cluster, for search terms of large corpora.
     """
     storage = Storage(runtime.out)
-    outcomes: list[Record] = []
+    found = Found()
     if recipe.catalogue:
         size = recipe.shard_candidates
         rows = catalogue.read(recipe.catalogue, recipe.columns)[runtime.shard * size : (runtime.shard + 1) * size]
     else:
-        rows = _search_all(recipe, runtime, _terms(recipe, storage, runtime.shard, spread), outcomes)
-    rows = [{**row, "shard": runtime.shard} for row in rows[: recipe.limit]]
-    size = recipe.engine.part_size
-    found = [Part(runtime.shard, index) for index in range(max(1, -(-len(rows) // size)))]
-    for part in found:
-        chunk = rows[part.index * size : (part.index + 1) * size]
-        ledger_rows = outcomes if part.index == 0 else []
-        commit_part(storage, part_name(STAGE, part.shard, part.index), chunk, ledger_rows, schema.CANDIDATES, {})
-    done = {"fingerprint": fingerprint(recipe), "parts": len(found)}
+        terms = _terms(recipe, storage, runtime.shard, spread)
+        found = searches.run(recipe, runtime, searches.queries(recipe, terms, _weights(recipe)))
+        rows = list(found.candidates.values())
+    count = max(1, _freeze(storage, recipe, runtime.shard, rows[: recipe.limit], 0))
+    if not rows:
+        _commit(storage, Part(runtime.shard, 0), [], [])
+    _record(storage, Part(runtime.shard, 0), found.outcomes)
+    failed = [asdict(query) for query in found.failed]
+    done = {"fingerprint": fingerprint(recipe), "parts": count, "failed": failed}
     storage.write(_done_name(runtime.shard), json.dumps(done).encode())
-    return found
+    return [Part(runtime.shard, index) for index in range(count)]
+
+
+def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
+    """Repeats the searches that were asked for with `ask_again`; what is new goes to new parts.
+
+    The old parts stay as they are. Interrupted, it begins again and gives the same.
+    """
+    storage, shard = Storage(runtime.out), runtime.shard
+    done = json.loads(storage.read(_done_name(shard)))
+    wanted = set(json.loads(storage.read(_again_name(shard))))
+    failed = [Query(**query) for query in done["failed"]]
+    repeated = [query for query in failed if query.id(recipe) in wanted]
+    found = searches.run(recipe, runtime, repeated)
+    parts = [Part(shard, index) for index in range(done["parts"])]
+    known = {id_ for part in parts for id_ in candidates(storage, part, ["candidate_id"])["candidate_id"].to_pylist()}
+    new = [row for id_, row in found.candidates.items() if id_ not in known]
+    count = len(parts) + _freeze(storage, recipe, shard, new, len(parts))
+    kept = [row for row in outcomes(storage, parts[0]) if row["id"] not in wanted]
+    told = {row["id"] for row in kept} | known | {row["candidate_id"] for row in new}
+    _record(storage, parts[0], [*kept, *(row for row in found.outcomes if row["id"] not in told)])
+    left = [query for query in failed if query not in repeated] + found.failed
+    done |= {"parts": count, "failed": [asdict(query) for query in left]}
+    storage.write(_done_name(shard), json.dumps(done).encode())
+    storage.remove(_again_name(shard))
+    return [Part(shard, index) for index in range(count)]
+
+
+def ask_again(storage: Storage, shard: int, failures: set[str]) -> None:
+    """The next build repeats these failed searches, named by their ids in the ledger."""
+    if failures:
+        storage.write(_again_name(shard), json.dumps(sorted(failures)).encode())
+
+
+def is_asked_again(storage: Storage, shard: int) -> bool:
+    return storage.exists(_again_name(shard))
+
+
+def outcomes(storage: Storage, part: Part) -> list[Record]:
+    return storage.read_table(f"{part_name(STAGE, part.shard, part.index)}.ledger.parquet").to_pylist()
+
+
+def candidates(storage: Storage, part: Part, columns: list[str] | None = None) -> pa.Table:
+    return storage.read_table(f"{part_name(STAGE, part.shard, part.index)}.parquet", columns)
+
+
+def _freeze(storage: Storage, recipe: Recipe, shard: int, rows: list[Record], first: int) -> int:
+    """Writes the rows as parts from number `first` on; gives how many."""
+    rows, size = [{**row, "shard": shard} for row in rows], recipe.engine.part_size
+    for index, start in enumerate(range(0, len(rows), size)):
+        _commit(storage, Part(shard, first + index), rows[start : start + size], [])
+    return -(-len(rows) // size)
+
+
+def _commit(storage: Storage, part: Part, rows: list[Record], ledger_rows: list[Record]) -> None:
+    commit_part(storage, part_name(STAGE, part.shard, part.index), rows, ledger_rows, schema.CANDIDATES, {})
+
+
+def _record(storage: Storage, part: Part, ledger_rows: list[Record]) -> None:
+    """The searches' outcomes lie with the first part."""
+    _commit(storage, part, candidates(storage, part).to_pylist(), ledger_rows)
+
+
+def _again_name(shard: int) -> str:
+    return f"_stages/{STAGE}/{shard_name(shard)}/again.json"
 
 
 def _done_name(shard: int) -> str:
@@ -154,55 +218,3 @@ def _open_budget(recipe: Recipe) -> pa.Table:
     if not storage.exists(name):
         raise UserError(f"terms.budget {recipe.terms.budget}: no such file: vidal search-terms feedback writes it")
     return storage.read_table(name, ["term", "weight"])
-
-
-def _search_all(recipe: Recipe, runtime: Runtime, terms: list[str], outcomes: list[Record]) -> list[Candidate]:
-    network = Network(recipe, runtime)
-    merged: dict[str, Candidate] = {}
-    dropped: dict[str, Record] = {}
-    weights = _weights(recipe)
-    for term in terms:
-        for search in recipe.search:
-            limit = round(search.per_term * weights.get(term, 1.0))
-            if not limit:
-                continue
-            try:
-                found = _search(network, search, term, limit)
-            except RecordError as error:
-                outcomes.append(_failed_search(search, term, error))
-                continue
-            for candidate in found:
-                if drop := judge_result(candidate, search, recipe):
-                    dropped.setdefault(candidate["candidate_id"], _dropped(candidate, drop))
-                    continue
-                known = merged.setdefault(candidate["candidate_id"], {**candidate, "search_terms": []})
-                if term not in known["search_terms"]:
-                    known["search_terms"].append(term)
-    outcomes += [row for id_, row in dropped.items() if id_ not in merged]
-    return list(merged.values())
-
-
-def _search(network: Network, search: Search, term: str, limit: int) -> list[Candidate]:
-    query = search.query.format(term=term)
-    found, _ = network.call(lambda sources: sources.of_search(search).search(query, limit))
-    return found
-
-
-def _dropped(candidate: Candidate, drop: Drop) -> Record:
-    detail = f"{candidate['url']}: {drop.detail}"
-    return ledger.row(Subject.CANDIDATE, candidate["candidate_id"], STAGE, Status.DROPPED, drop.reason, detail=detail)
-
-
-def _failed_search(search: Search, term: str, error: RecordError) -> Record:
-    id_ = ids.candidate_id(search.name, term, None, None)
-    detail = f"search {search.name} {term!r}: {error.detail}"
-    return ledger.row(
-        Subject.CANDIDATE,
-        id_,
-        STAGE,
-        Status.FAILED,
-        error.reason,
-        detail=detail,
-        transient=error.transient,
-        attempts=error.attempts,
-    )

@@ -139,6 +139,9 @@ class SharedBoard:
     def ask(self, host: str, lease: str, rules: Rules) -> Answer:
         return ray.get(self._actor.ask.remote(host, lease, rules))
 
+    def renew(self, leases: list[tuple[str, str]], lease_s: float) -> None:
+        self._actor.renew.remote(leases, lease_s)
+
     def release(self, host: str, lease: str) -> None:
         self._actor.release.remote(host, lease)
 

@@ -37,19 +37,24 @@ def check_class(name: str) -> None:
 
 
 def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
-    """Moves the failed candidates of a class to new parts; gives how many. Taken up again where it was interrupted."""
+    """Moves the failed candidates of a class to new parts, asks for failed searches again; gives how many of both.
+
+    Taken up again where it was interrupted.
+    """
     _finish(storage, recipe, shard)
     parts = discover.parts(storage, recipe, shard)
     if parts is None:
         raise UserError(
             f"the catalogue or the code of shard {shard} has changed: vidal build-shard finds its candidates anew"
         )
+    searches = {row["id"] for part in parts for row in discover.outcomes(storage, part) if _is_wanted(row, class_)}
+    discover.ask_again(storage, shard, searches)
     failed = [row["id"] for part in parts for row in _ledger(storage, part) if _is_wanted(row, class_)]
     if failed:
         intent = {"parts": len(parts), "candidates": sorted(failed)}
         storage.write(_intent_name(shard), json.dumps(intent).encode())
         _finish(storage, recipe, shard)
-    return len(failed)
+    return len(failed) + len(searches)
 
 
 def _is_wanted(row: Record, class_: str) -> bool:
@@ -70,7 +75,12 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
     moving, count = set(intent["candidates"]), intent["parts"]
     old = [Part(shard, index) for index in range(count)]
     if discover.part_count(storage, shard) == count:
-        rows = [row for part in old for row in _candidates(storage, part) if row["candidate_id"] in moving]
+        rows = [
+            row
+            for part in old
+            for row in discover.candidates(storage, part).to_pylist()
+            if row["candidate_id"] in moving
+        ]
         size = recipe.engine.part_size
         for start in range(0, len(rows), size):
             name = part_name(discover.STAGE, shard, count + start // size)
@@ -83,23 +93,18 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
 
 def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
     """The part without those candidates. What its crawl gave stays valid, under the key of what is left."""
-    rows = _candidates(storage, part)
+    rows = discover.candidates(storage, part).to_pylist()
     left = [row for row in rows if row["candidate_id"] not in moving]
     if len(left) == len(rows):
         return
     done = is_done(_CRAWL, recipe, storage, part)
     name = part_name(discover.STAGE, part.shard, part.index)
-    outcomes = storage.read_table(f"{name}.ledger.parquet").to_pylist()
-    commit_part(storage, name, left, outcomes, schema.CANDIDATES, {})
+    commit_part(storage, name, left, discover.outcomes(storage, part), schema.CANDIDATES, {})
     if done:
         crawled = part_name(_CRAWL.name, part.shard, part.index)
         table = storage.read_table(f"{crawled}.parquet").to_pylist()
         outcomes = [row for row in _ledger(storage, part) if row["id"] not in moving]
         commit_part(storage, crawled, table, outcomes, _CRAWL.schema, {"key": part_key(_CRAWL, recipe, storage, part)})
-
-
-def _candidates(storage: Storage, part: Part) -> list[Record]:
-    return storage.read_table(f"{part_name(discover.STAGE, part.shard, part.index)}.parquet").to_pylist()
 
 
 def _ledger(storage: Storage, part: Part) -> list[Record]:

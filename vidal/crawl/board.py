@@ -48,6 +48,7 @@ class Board(Protocol):
     """A LocalBoard, or one that all workers of a cluster share."""
 
     def ask(self, host: str, lease: str, rules: Rules) -> Answer: ...
+    def renew(self, leases: list[tuple[str, str]], lease_s: float) -> None: ...
     def release(self, host: str, lease: str) -> None: ...
     def worked(self, host: str) -> None: ...
     def failed(self, host: str, rules: Rules, pause_s: float | None) -> bool: ...
@@ -75,7 +76,7 @@ class LocalBoard:
         self._spent = _Spent(clock)
 
     def ask(self, host: str, lease: str, rules: Rules) -> Answer:
-        """lease: names the work that asks; it holds one of the host's slots until it is released or lease_s are over."""
+        """lease: names the work that asks; it holds one of the host's slots until it is released, or not renewed for lease_s."""
         now, state = self._clock(), self._of(host, rules)
         if now < state.open_until:
             return Answer(False, state.open_until - now, _why(state, rules))
@@ -93,6 +94,17 @@ class LocalBoard:
         wait_s = max(0.0, -state.tokens / rules.requests_per_s)
         state.leases[lease] = now + wait_s + rules.lease_s
         return Answer(True, wait_s)
+
+    def renew(self, leases: list[tuple[str, str]], lease_s: float) -> None:
+        """leases: (host, lease) of work that goes on. A worker that dies renews nothing, and its slots fall free."""
+        until = self._clock() + lease_s
+        for host, lease in leases:
+            state = self._hosts.get(host)
+            if state is None or lease not in state.leases:
+                continue
+            state.leases[lease] = max(state.leases[lease], until)
+            if state.trial == lease:
+                state.trial_until = max(state.trial_until, until)
 
     def release(self, host: str, lease: str) -> None:
         if state := self._hosts.get(host):

@@ -19,6 +19,9 @@ from vidal.schema import Reason
 
 T = TypeVar("T")
 ACCOUNT = "_crawl/requests.json"
+# A slot is free again so long after its worker died; a live one says several times in it that it goes on.
+LEASE_S = 15.0
+RENEWED_EVERY_S = 4.0
 # Not before another day, or another run: trying again at once is of no use.
 _LATER = {Reason.BREAKER_OPEN, Reason.DAILY_BUDGET}
 
@@ -48,6 +51,9 @@ class Governor:
         self._board = board or Locked(LocalBoard(clock))
         self._out = out
         self._threads = threading.local()
+        self._active: set[tuple[str, str]] = set()
+        self._renewing = threading.Lock()
+        self._renewer: threading.Thread | None = None
 
     def call(self, request: Callable[[], T]) -> tuple[T, int]:
         """Does a piece of work whose requests pass through `admit`. Gives its result and the attempts that it took.
@@ -91,7 +97,7 @@ class Governor:
                 self._sleep(answer.wait_s)
                 work.waited_s += answer.wait_s
             if answer.go:
-                work.hosts.add(host)
+                self._hold(host, work)
                 return work.waited_s - started
 
     def worked(self, host: str) -> None:
@@ -120,7 +126,26 @@ class Governor:
         finally:
             self._threads.work = None
             for host in work.hosts:
+                self._active.discard((host, work.lease))
                 self._board.release(host, work.lease)
+
+    def _hold(self, host: str, work: _Work) -> None:
+        work.hosts.add(host)
+        self._active.add((host, work.lease))
+        with self._renewing:
+            if self._renewer is None:
+                self._renewer = threading.Thread(target=self._renew, name="leases", daemon=True)
+                self._renewer.start()
+
+    def _renew(self) -> None:
+        """Until nothing has been under way for a while."""
+        while True:
+            time.sleep(RENEWED_EVERY_S)
+            with self._renewing:
+                if not self._active:
+                    self._renewer = None
+                    return
+            self._board.renew(list(self._active.copy()), LEASE_S)
 
     def _work(self) -> _Work:
         work = getattr(self._threads, "work", None)
@@ -135,7 +160,7 @@ class Governor:
             requests_per_s=own.requests_per_s or crawl.requests_per_s,
             burst=own.burst or crawl.burst,
             concurrency=own.host_concurrency or crawl.host_concurrency,
-            lease_s=2 * crawl.timeout_s,
+            lease_s=LEASE_S,
             breaker_failures=crawl.breaker_failures,
             breaker_pause_s=crawl.breaker_pause_s,
             patience_s=crawl.patience_s,
