@@ -4,6 +4,7 @@ from collections import Counter
 import pyarrow.parquet as pq
 import pytest
 
+from tests.tagging_accuracy import moments_verbs, templates, wordnet_nouns
 from vidal import ids, resources
 from vidal.config import load_recipe
 from vidal.errors import UserError
@@ -18,6 +19,31 @@ def test_nouns_and_verbs_are_lemmas():
     found = list(nouns_and_verbs(["dogs running in the park", "playing guitar"], "en_core_web_sm"))
     assert ("dog", "NOUN") in found[0] and ("park", "NOUN") in found[0] and ("run", "VERB") in found[0]
     assert ("guitar", "NOUN") in found[1]
+
+
+def test_nouns_and_verbs_agree_with_what_people_wrote(shared):
+    for score in (
+        wordnet_nouns(shared / "labels", every=20),
+        moments_verbs(shared / "labels"),
+        templates(shared / "labels"),
+    ):
+        assert score.right / score.total > 0.85, score
+
+
+def test_the_name_of_a_thing_is_a_noun_whatever_it_looks_like(tmp_path):
+    (tmp_path / "things.txt").write_text("running\n")
+    (tmp_path / "list.txt").write_text("singing\nrunning away\n")
+    corpora = (
+        {"source": "t", "path": str(tmp_path / "things.txt"), "reader": "coco_instances"},
+        {"source": "x", "path": str(tmp_path / "list.txt")},
+    )
+    recipe = load_recipe("embedded", (f"terms.corpora={json.dumps(corpora)}",))
+    rows = {
+        row["term"]: list(zip(row["keywords"], row["pos"], strict=True))
+        for row in built(tmp_path / "db", recipe)[1].to_pylist()
+    }
+    assert rows["running"] == [("running", "NOUN")]
+    assert ("sing", "VERB") in rows["singing"] and ("run", "VERB") in rows["running away"]
 
 
 def built(out, recipe):

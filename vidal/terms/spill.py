@@ -17,7 +17,7 @@ from vidal.terms.tagging import PHRASE_WORDS_MAX
 
 @dataclass
 class Spilled:
-    """read: texts by corpus; long: those of more words than wanted; phrases: multi-word names of things."""
+    """read: texts by corpus; long: those of more words than wanted; phrases: names of things."""
 
     read: dict[str, int] = field(default_factory=dict)
     long: int = 0
@@ -61,7 +61,7 @@ def _spill(number: int, corpus: Corpus, terms: Terms, writes: list[Callable], fo
         if words > terms.words_max:
             found.long += 1
             continue
-        if whole and 1 < words <= PHRASE_WORDS_MAX:
+        if whole and words <= PHRASE_WORDS_MAX:
             found.phrases.add(term)
         writes[position(term) % terms.buckets](f"{number}\t{term}\n".encode())
     found.read[corpus.source] = found.read.get(corpus.source, 0) + count
