@@ -67,6 +67,14 @@ def _buggy(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     return work
 
 
+def _counted(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    def work(row: Record) -> Output:
+        _log(storage, f"counted {row['clip_id']}")
+        return Output([{"clip_id": row["clip_id"], "value": row["value"] + 1}])
+
+    return work
+
+
 def _stage(name: str, subject: Subject, reads: tuple[str, ...], opens, **more) -> Stage:
     return Stage(name=name, subject=subject, reads=reads, schema=TABLE, open=opens, settings=lambda r: r.keyframes,
                  module="tests.stages_for_tests", **more)  # fmt: skip
@@ -75,3 +83,4 @@ def _stage(name: str, subject: Subject, reads: tuple[str, ...], opens, **more) -
 FIRST = _stage("first", Subject.CANDIDATE, ("discover",), _first, terminal=True)
 KILLER = _stage("killer", Subject.CLIP, ("first",), _killer)
 BUGGY = _stage("buggy", Subject.CLIP, ("first",), _buggy)
+COUNTED = _stage("counted", Subject.CLIP, ("first",), _counted)

@@ -21,7 +21,9 @@ def test_extends_inherits_and_another_adapter_does_not_inherit_options():
     ("override", "path"),
     [
         ("similarity.threshold=0.3", "similarity.threshold: unknown key"),
-        ("similarity.min=high", "similarity.min"),
+        ("filters.similarity_min=high", "filters.similarity_min"),
+        ("filters.motion=1", "motion: must be the name of a score with _min or _max behind it"),
+        ("filters.motion_min=much", "motion_min: must be a number"),
         ("keyframes.count=0", "keyframes.count"),
         ("resources.crawl.workers=[3,1]", "resources.crawl.workers"),
     ],
@@ -32,7 +34,7 @@ def test_an_unknown_key_or_wrong_type_is_named_by_its_path(override, path):
 
 
 def test_set_overrides_a_key():
-    assert load_recipe("embedded", ("similarity.min=0.5",)).similarity.min == 0.5
+    assert load_recipe("embedded", ("filters.similarity_min=0.5",)).filters.similarity_min == 0.5
 
 
 def run(monkeypatch, capsys, *arguments):

@@ -47,7 +47,7 @@ def test_the_recipe_fuses_light_stages_into_one_process():
     assert pools == [
         ["crawl"],
         ["keyframes"],
-        ["similarity", "depth", "infrared", "audio"],
+        ["similarity", "filter", "depth", "infrared", "audio"],
         ["captions"],
         ["enhanced", "manifest"],
     ]

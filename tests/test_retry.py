@@ -43,7 +43,7 @@ def test_twenty_bad_of_a_hundred_are_in_the_ledger_and_a_retry_adds_those_that_w
         pd.DataFrame(rows).to_csv(tmp_path / "clips.csv", index=False)
         out = tmp_path / "out"
         settings = ("crawl.requests_per_s=500", "crawl.burst=100", "crawl.attempts=1", "crawl.breaker_failures=1000",
-                    "duplicates={exact: false, near: false}", "enhanced.model=null", "similarity.min=-1",
+                    "duplicates={exact: false, near: false}", "enhanced.model=null", "filters.similarity_min=-1",
                     "engine.part_size=50")  # fmt: skip
         done = vidal("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "clips.csv"), "--out", str(out),
                      "--allow-host", "127.0.0.1", *(word for each in settings for word in ("--set", each)))  # fmt: skip

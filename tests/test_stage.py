@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.stages_for_tests import BUGGY, FIRST, recipe, seed_parts
+from tests.stages_for_tests import BUGGY, COUNTED, FIRST, recipe, seed_parts
 from vidal import ledger
 from vidal.errors import BalanceError
 from vidal.schema import Reason, Status, Subject
-from vidal.stage import Journal, Part, PartRunner, Runtime, is_done, outcomes_of
+from vidal.stage import Journal, Part, PartRunner, Runtime, commit_part, is_done, outcomes_of
 from vidal.storage import Storage
 
 
@@ -107,3 +107,20 @@ def test_comments_and_docstrings_do_not_alter_a_fingerprint(tmp_path, monkeypatc
     }.items():
         (tmp_path / f"{name}.py").write_text(text)
     assert code_digest("va") == code_digest("vb") != code_digest("vc")
+
+
+def test_of_a_part_whose_input_changed_only_the_records_that_changed_are_done_again(out):
+    run(FIRST, out)
+    run(COUNTED, out)
+    assert calls(out)[4:] == ["counted c0-clip", "counted c3-clip"]
+    storage, name = Storage(out), "_stages/first/shard-00000/part-00000"
+    rows = [{"clip_id": "c0-clip", "value": 0}, {"clip_id": "c3-clip", "value": 33}, {"clip_id": "new", "value": 7}]
+    commit_part(storage, name, rows, [], FIRST.schema, {"key": "other"})
+    run(COUNTED, out)
+    assert calls(out)[6:] == ["counted c3-clip", "counted new"]
+    made = storage.read_table("_stages/counted/shard-00000/part-00000.parquet").to_pylist()
+    assert [row["value"] for row in made] == [1, 34, 8]
+    changed = recipe()
+    changed = changed.model_copy(update={"keyframes": changed.keyframes.model_copy(update={"count": 4})})
+    run(COUNTED, out, settings=changed)
+    assert len(calls(out)) == 11

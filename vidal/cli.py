@@ -114,6 +114,29 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) ->
     sys.exit(1 if any(report.quarantined or report.is_empty for report in reports) else 0)
 
 
+@cli.command("filter")
+@click.argument("out")
+@_set
+@_json
+def refilter(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Decides again which clips of OUT stay, from stored scores: vidal filter OUT --set similarity_min=0.25."""
+    from vidal import refilter as again
+    from vidal.config import with_filters
+    from vidal.retry import recipe_of
+    from vidal.storage import Storage
+
+    storage = Storage(out if "://" in out else os.path.abspath(out))
+    loaded, shards = recipe_of(storage)
+    loaded = with_filters(loaded, overrides)
+    decisions = [again.refilter(storage, loaded, shard) for shard in shards]
+    for each in decisions:
+        _print(f"shard {each.shard}: {each.before} clips before, {each.after} now")
+        if each.waiting:
+            _print(f"  {each.waiting} more pass, but their views were never made: vidal build-shard makes them")
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in decisions]))
+
+
 @cli.command()
 @click.argument("out")
 @_json

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vidal import resources
 from vidal.errors import UserError
@@ -171,7 +171,33 @@ class Keyframes(Settings):
 
 class Similarity(Settings):
     model: ModelSpec
-    min: float = Field(default=0.2, ge=-1, le=1)
+
+
+class Filters(Settings):
+    """Which clips stay, by their scores. `<score>_min` and `<score>_max` bound any score of the manifest, both included.
+
+    similarity_min: of frames and raw text; a sound passes it. A clip without the score passes. languages: ISO 639-1 codes of the
+    raw text; empty admits all, and a text whose language is not known passes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+    similarity_min: float | None = Field(default=None, ge=-1, le=1)
+    languages: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Filters:
+        for name, value in (self.model_extra or {}).items():
+            if not name.endswith(("_min", "_max")):
+                raise ValueError(f"{name}: must be the name of a score with _min or _max behind it")
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise ValueError(f"{name}: must be a number, not {value!r}")
+        return self
+
+    def bounds(self) -> dict[str, float]:
+        """The thresholds that are set, by their names."""
+        named = {"similarity_min": self.similarity_min, **(self.model_extra or {})}
+        return {name: float(value) for name, value in named.items() if value is not None}
 
 
 class Estimator(Settings):
@@ -249,6 +275,7 @@ class Recipe(Settings):
     crawl: Crawl = Crawl()
     keyframes: Keyframes = Keyframes()
     similarity: Similarity
+    filters: Filters = Filters()
     depth: Estimator = Estimator()
     infrared: Estimator = Estimator()
     audio: Audio = Audio()
@@ -275,6 +302,17 @@ def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Re
         return Recipe.model_validate(data)
     except ValidationError as error:
         raise UserError(f"recipe {name}: {_first_line(error)}") from error
+
+
+def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
+    """overrides: "similarity_min=0.25", a threshold each; null takes one away. Raises UserError."""
+    data: dict[str, Any] = recipe.model_dump(mode="json")
+    for override in overrides:
+        _set(data, override if override.startswith("filters.") else f"filters.{override}")
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"--set {overrides[-1]}: {_first_line(error)}") from error
 
 
 def recipe_names() -> list[str]:

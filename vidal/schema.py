@@ -101,6 +101,20 @@ class Reason(str, Enum):
     SPAN_OUTSIDE = "span_outside"
     # filters
     LOW_SIMILARITY = "low_similarity"
+    LOW_RESOLUTION = "low_resolution"
+    ASPECT = "aspect"
+    BLACK = "black"
+    FROZEN = "frozen"
+    LOW_MOTION = "low_motion"
+    HIGH_MOTION = "high_motion"
+    BLURRED = "blurred"
+    TEXT_COVERAGE = "text_coverage"
+    NSFW = "nsfw"
+    LOW_AESTHETIC = "low_aesthetic"
+    LANGUAGE = "language"
+    CUT_INSIDE = "cut_inside"
+    FILTERED = "filtered"
+    AWAITING_VIEWS = "awaiting_views"
     DUPLICATE_EXACT = "duplicate_exact"
     DUPLICATE_NEAR = "duplicate_near"
     # views
@@ -221,6 +235,7 @@ KEYFRAMES = pa.schema(
 )
 # compared: what the similarity is between.
 SIMILARITY = pa.schema([("clip_id", STR), ("similarity", pa.float64()), ("scores", SCORES), ("compared", STR)])
+FILTERED = pa.schema([("clip_id", STR)])
 DEPTH = pa.schema(
     [
         ("clip_id", STR),

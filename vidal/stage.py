@@ -18,9 +18,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from vidal import ids, ledger, schema
+from vidal import ids, ledger, reuse, schema
 from vidal.config import Recipe
 from vidal.errors import RecordError
+from vidal.reuse import Made
 from vidal.schema import Reason, Status, Subject, View
 from vidal.storage import Storage, part_name
 
@@ -34,6 +35,7 @@ class Runtime:
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
     board: the crawl's board (vidal.crawl.board.Board), where the whole cluster shares one.
+    stored_only: no view is made in this run; a clip that lacks them waits.
     """
 
     out: str
@@ -43,6 +45,7 @@ class Runtime:
     endpoints: dict[str, str] = field(default_factory=dict)
     warm: frozenset[str] = frozenset()
     board: Any = None
+    stored_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,8 @@ def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
     if not storage.exists(name):
         return False
     found = storage.metadata(name)
-    return found.get("key") == part_key(stage, recipe, storage, part) and found.get("quarantined") != "1"
+    is_whole = found.get("quarantined") != "1" and found.get("awaiting", "0") == "0"
+    return is_whole and found.get("key") == part_key(stage, recipe, storage, part)
 
 
 def commit_part(
@@ -193,29 +197,53 @@ class PartRunner:
             return self._worker
 
     def run(self, part: Part) -> None:
-        """Does the part unless it is done. A bug fails the part after retries, and quarantines it."""
+        """Does the part unless it is done: the records that are new or changed since it was last done.
+
+        A bug fails the part after retries, and quarantines it.
+        """
         if is_done(self.stage, self.recipe, self.storage, part):
             return
         records = list(self._records(part))
-        metadata = {"key": part_key(self.stage, self.recipe, self.storage, part)}
         name = part_name(self.stage.name, part.shard, part.index)
+        fingerprint = self.stage.fingerprint(self.recipe)
+        digests = reuse.digests(records, self.stage.key)
+        before = reuse.stored(self.storage, name, self.stage.key, fingerprint)
+        made = before.of(digests)
+        metadata = {
+            "key": part_key(self.stage, self.recipe, self.storage, part),
+            **reuse.metadata(fingerprint, digests),
+        }
+        todo = [record for record in records if record[self.stage.key] not in made]
         journal = Journal(self.storage, f"{name}.trying.json", self.runtime.run_id)
+        results, marks = self._try(todo, journal)
+        made |= {record[self.stage.key]: result for record, result in zip(todo, results, strict=True)}
+        in_order = [made[record[self.stage.key]] for record in records]
+        rows = [row for each, _ in in_order for row in each]
+        outcomes = [outcome for _, ledger_rows in in_order for outcome in ledger_rows]
+        if any(outcome["reason"] == Reason.AWAITING_VIEWS.value for outcome in outcomes):
+            marks["awaiting"] = "1"
+        self._spare(name, fingerprint, before.without(digests))
+        commit_part(self.storage, name, rows, outcomes, self.stage.schema, {**metadata, **marks})
+        journal.close()
+
+    def _spare(self, name: str, fingerprint: str, left: reuse.Stored) -> None:
+        """Keeps what was made of records that no longer arrive: a filter may let them through again."""
+        if not left.made:
+            return
+        rows = [row for id_ in sorted(left.made) for row in left.made[id_][0]]
+        outcomes = [row for id_ in sorted(left.made) for row in left.made[id_][1]]
+        metadata = reuse.metadata(fingerprint, left.digests)
+        commit_part(self.storage, reuse.spare_name(name), rows, outcomes, self.stage.schema, metadata)
+
+    def _try(self, records: list[Record], journal: Journal) -> tuple[list[Made], dict[str, str]]:
         for attempt in range(1, self.recipe.engine.part_attempts + 1):
             try:
-                results = self._process(records, journal)
+                return self._process(records, journal), {}
             except Exception:  # noqa: BLE001 - a bug: it is recorded with its traceback, and the run exits 1.
-                if attempt < self.recipe.engine.part_attempts:
-                    continue
-                trace = traceback.format_exc()
-                results = [
-                    self._failed(r, RecordError(Reason.QUARANTINED, trace, attempts=attempt), 0.0) for r in records
-                ]
-                metadata["quarantined"] = "1"
-            break
-        rows = [row for made, _ in results for row in made]
-        outcomes = [outcome for _, ledger_rows in results for outcome in ledger_rows]
-        commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata)
-        journal.close()
+                if attempt == self.recipe.engine.part_attempts:
+                    error = RecordError(Reason.QUARANTINED, traceback.format_exc(), attempts=attempt)
+                    return [self._failed(record, error, 0.0) for record in records], {"quarantined": "1"}
+        raise AssertionError("part_attempts is at least 1")
 
     def _records(self, part: Part) -> Iterator[Record]:
         first, *others = (
@@ -228,7 +256,7 @@ class PartRunner:
             if all(match is not None for match in matches):
                 yield {key: value for found in [*matches, row] for key, value in (found or {}).items()}
 
-    def _process(self, records: list[Record], journal: Journal) -> list[tuple[list[Record], list[Record]]]:
+    def _process(self, records: list[Record], journal: Journal) -> list[Made]:
         if not records:
             return []
         threads = 1 if journal.crashed else self.stage.concurrency(self.recipe)  # Alone, a record that kills is found.
@@ -237,7 +265,7 @@ class PartRunner:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(lambda record: self._one(record, journal), records))
 
-    def _one(self, record: Record, journal: Journal) -> tuple[list[Record], list[Record]]:
+    def _one(self, record: Record, journal: Journal) -> Made:
         worker = self._worker or self._open()
         started = time.monotonic()
         key = record[self.stage.key]
@@ -260,7 +288,7 @@ class PartRunner:
             )
         return result.rows, outcomes
 
-    def _failed(self, record: Record, error: RecordError, seconds: float) -> tuple[list[Record], list[Record]]:
+    def _failed(self, record: Record, error: RecordError, seconds: float) -> Made:
         if self.stage.views is None or self.stage.empty is None:
             outcome = self._outcome(
                 record,

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from vidal import __version__, discover, ledger, schema
+from vidal import __version__, discover, filters, ledger, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.ids import fingerprint
 from vidal.manifest import duplicates
 from vidal.schema import Reason, Status, Subject
-from vidal.stage import Part, Record, Stage, outcomes_of
+from vidal.stage import Drop, Part, Record, Stage, outcomes_of
 from vidal.storage import Storage, part_name, shard_name
 
 DATASET = "_dataset.json"
@@ -63,7 +63,8 @@ def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Reci
     found = storage.metadata(name)
     if found.get("candidates") != discover.state(storage, shard):
         return False
-    return found.get("fingerprint") == shard_fingerprint(stages, recipe) and found.get("quarantined") == "0"
+    is_whole = found.get("quarantined") == "0" and found.get("awaiting") == "0"
+    return is_whole and found.get("fingerprint") == shard_fingerprint(stages, recipe)
 
 
 def claim(storage: Storage, recipe: Recipe) -> None:
@@ -114,13 +115,16 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     rows, funnel = balance(storage, stages, parts)
     names = [f"{part_name(stages[-1].name, shard, part.index)}.parquet" for part in parts]
     assembled = [row for name in names for row in storage.read_table(name).to_pylist()]
-    copies = duplicates.find(assembled, recipe.duplicates)
+    unfit = filters.late(assembled, recipe.filters)
+    fit = [row for row in assembled if row["clip_id"] not in unfit]
+    copies = duplicates.find(fit, recipe.duplicates)
     searches = outcomes_of(storage, [_DISCOVER], shard, [0])
-    final = [_with_copies(row, copies) for row in [*searches, *rows]]
-    kept = sorted((row for row in assembled if row["clip_id"] not in copies), key=lambda row: row["clip_id"])
+    final = [_with_drops(row, {**unfit, **copies}) for row in [*searches, *rows]]
+    kept = sorted((row for row in fit if row["clip_id"] not in copies), key=lambda row: row["clip_id"])
     ledger.check_terminal(final)
     ledger.check_views({row["clip_id"] for row in kept}, final)
-    funnel.append({"stage": "duplicates", "in": len(assembled), "kept": len(kept), "dropped": len(copies), "failed": 0})
+    funnel.append({"stage": "views", "in": len(assembled), "kept": len(fit), "dropped": len(unfit), "failed": 0})
+    funnel.append({"stage": "duplicates", "in": len(fit), "kept": len(kept), "dropped": len(copies), "failed": 0})
     final.sort(key=lambda row: (row["subject"], row["id"]))
     quarantined = sum(row["reason"] == Reason.QUARANTINED.value for row in final)
     storage.write_table(ledger_name(shard), schema.table(final, schema.LEDGER))
@@ -132,6 +136,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
         "fingerprint": shard_fingerprint(stages, recipe),
         "candidates": discover.state(storage, shard),
         "quarantined": str(quarantined),
+        "awaiting": str(sum(row["reason"] == Reason.AWAITING_VIEWS.value for row in final)),
     }
     storage.write_table(manifest_name(shard), table, metadata)
     report = _report(shard, kept, final, funnel, quarantined)
@@ -146,11 +151,12 @@ class _Discover:
 _DISCOVER: Any = _Discover()
 
 
-def _with_copies(row: Record, copies: dict[str, duplicates.Copy]) -> Record:
-    if row["subject"] != Subject.CLIP.value or row["id"] not in copies:
+def _with_drops(row: Record, drops: dict[str, Drop | duplicates.Copy]) -> Record:
+    """A clip that passed every stage may still be no good by the scores of its views, or a copy."""
+    if row["subject"] != Subject.CLIP.value or row["id"] not in drops:
         return row
-    copy = copies[row["id"]]
-    return {**row, "status": Status.DROPPED.value, "reason": copy.reason.value, "detail": copy.detail}
+    drop = drops[row["id"]]
+    return {**row, "status": Status.DROPPED.value, "reason": drop.reason.value, "detail": drop.detail}
 
 
 def _sums(kept: list[Record]) -> bytes:

@@ -46,7 +46,7 @@ class _Worker:
 STAGE = Stage(
     name="audio",
     subject=Subject.CLIP,
-    reads=("keyframes", "crawl", "similarity"),
+    reads=("keyframes", "crawl", "filter"),
     schema=schema.AUDIO,
     open=_Worker,
     settings=lambda recipe: recipe.audio,

@@ -142,7 +142,7 @@ def _prompts(recipe: Recipe) -> dict[str, str]:
 STAGE = Stage(
     name="captions",
     subject=Subject.CLIP,
-    reads=("keyframes", "crawl", "similarity"),
+    reads=("keyframes", "crawl", "filter"),
     schema=schema.CAPTIONED,
     open=_Worker,
     settings=lambda recipe: [recipe.captions.model_dump(mode="json"), _prompts(recipe)],

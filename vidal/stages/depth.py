@@ -65,7 +65,7 @@ class _Worker:
 STAGE = Stage(
     name="depth",
     subject=Subject.CLIP,
-    reads=("keyframes", "crawl", "similarity"),
+    reads=("keyframes", "crawl", "filter"),
     schema=schema.DEPTH,
     open=_Worker,
     settings=lambda recipe: recipe.depth,

@@ -59,7 +59,7 @@ class _Worker:
 STAGE = Stage(
     name="infrared",
     subject=Subject.CLIP,
-    reads=("keyframes", "crawl", "similarity"),
+    reads=("keyframes", "crawl", "filter"),
     schema=schema.INFRARED,
     open=_Worker,
     settings=lambda recipe: recipe.infrared,

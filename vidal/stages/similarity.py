@@ -1,7 +1,6 @@
-"""Similarity: do the pictures show what the words say? Clips whose frames are far from their text are dropped.
+"""Similarity: do the pictures show what the words say? It measures; the filter decides.
 
-A sound has no frames. As in the paper, it is compared by text: its title with the search terms that found it; the
-value is kept, nothing is dropped by it.
+A sound has no frames. As in the paper, it is compared by text: its title with the search terms that found it.
 """
 
 from __future__ import annotations
@@ -11,25 +10,23 @@ import numpy as np
 from vidal import schema
 from vidal.config import Recipe
 from vidal.models import SCORERS, Scorer, open_model
-from vidal.schema import Kind, Reason, Subject
-from vidal.stage import Drop, Output, Record, Runtime, Stage
+from vidal.schema import Kind, Subject
+from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
 from vidal.storage import Storage
 
 
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        self._min, self._storage = recipe.similarity.min, storage
+        self._storage = storage
         self._scorer: Scorer = open_model(SCORERS, recipe.similarity.model)
 
-    def __call__(self, clip: Record) -> Output | Drop:
+    def __call__(self, clip: Record) -> Output:
         if clip["kind"] == Kind.AUDIO.value:
             return Output([self._row(clip, self._by_terms(clip), {}, "title, search terms")])
         frames = self._scorer.images(pictures.load(self._storage, clip["frame_paths"]))
         each = frames @ self._scorer.texts([clip["text"]])[0]
         mean = float(each.mean())
-        if mean < self._min:
-            return Drop(Reason.LOW_SIMILARITY, f"{mean:.3f}, at least {self._min:g} is wanted: {clip['text'][:200]}")
         scores = {"similarity_max": float(each.max()), "similarity_min": float(each.min())}
         return Output([self._row(clip, mean, scores, "frames, title and hashtags")])
 

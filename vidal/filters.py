@@ -1,0 +1,64 @@
+"""The filter: scores against thresholds. It decides from what is stored, so that it can decide again in seconds."""
+
+from __future__ import annotations
+
+from vidal.config import Filters
+from vidal.schema import Kind, Reason, map_dict
+from vidal.stage import Drop, Record
+
+# Reasons of well-known thresholds, the one that tells most first; any other is `filtered`.
+_REASONS = {
+    "similarity_min": Reason.LOW_SIMILARITY,
+    "short_side_min": Reason.LOW_RESOLUTION,
+    "aspect_min": Reason.ASPECT,
+    "aspect_max": Reason.ASPECT,
+    "black_share_max": Reason.BLACK,
+    "frozen_share_max": Reason.FROZEN,
+    "motion_min": Reason.LOW_MOTION,
+    "motion_max": Reason.HIGH_MOTION,
+    "sharpness_min": Reason.BLURRED,
+    "text_share_max": Reason.TEXT_COVERAGE,
+    "nsfw_max": Reason.NSFW,
+    "aesthetic_min": Reason.LOW_AESTHETIC,
+    "cuts_max": Reason.CUT_INSIDE,
+}
+
+
+def decide(clip: Record, scores: dict[str, float], filters: Filters) -> Drop | None:
+    """None where the clip passes. clip: needs kind, similarity, language and text or title."""
+    is_sound = clip["kind"] == Kind.AUDIO.value
+    known = {**scores, **({"similarity": clip["similarity"]} if not is_sound else {})}
+    broken = {name: limit for name, limit in filters.bounds().items() if _breaks(known, name, limit)}
+    language = clip.get("language")
+    if filters.languages and language and language not in filters.languages:
+        return Drop(Reason.LANGUAGE, f"{language}, wanted is {', '.join(filters.languages)}: {_text(clip)}")
+    if not broken:
+        return None
+    first = next((name for name in _REASONS if name in broken), next(iter(broken)))
+    told = [f"{_score(name)} {known[_score(name)]:.4g}, {_bound(name)} {limit:g}" for name, limit in broken.items()]
+    return Drop(_REASONS.get(first, Reason.FILTERED), f"{'; '.join(told)}: {_text(clip)}")
+
+
+def late(rows: list[Record], filters: Filters) -> dict[str, Drop]:
+    """rows: of schema.ASSEMBLED, with the scores of all stages. Those that do not pass, by clip_id."""
+    found = {row["clip_id"]: decide(row, map_dict(row["scores"]), filters) for row in rows}
+    return {clip_id: drop for clip_id, drop in found.items() if drop}
+
+
+def _score(name: str) -> str:
+    return name.rsplit("_", 1)[0]
+
+
+def _bound(name: str) -> str:
+    return "at least" if name.endswith("_min") else "at most"
+
+
+def _breaks(known: dict[str, float], name: str, limit: float) -> bool:
+    value = known.get(_score(name))
+    if value is None:
+        return False
+    return value < limit if name.endswith("_min") else value > limit
+
+
+def _text(clip: Record) -> str:
+    return str(clip.get("text") or clip.get("title") or "")[:200]

@@ -1,0 +1,58 @@
+"""Deciding again from stored scores: the filter runs, no model does. What passes now and was never finished waits for a build."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from vidal import discover
+from vidal.config import Recipe
+from vidal.errors import UserError
+from vidal.manifest import commit as shards
+from vidal.schema import Reason
+from vidal.stage import Part, PartRunner, Runtime, Stage, is_done
+from vidal.stages import STAGES
+from vidal.storage import Storage, part_name
+
+_FIRST = list(STAGES).index("filter")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """before, after: rows of the manifest; waiting: clips that pass now, but whose views were never made."""
+
+    shard: int
+    before: int
+    after: int
+    waiting: int
+    reasons: dict[str, int]
+
+
+def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
+    """Commits a shard anew under the recipe's filters. Raises UserError where the scores are not those of the recipe."""
+    stages = list(STAGES.values())
+    parts = discover.parts(storage, recipe, shard)
+    if parts is None or not all(_is_stored(storage, recipe, stages, part) for part in parts):
+        raise UserError(
+            f"shard {shard}: what is stored is of other code, models or settings: run vidal build-shard {shard}"
+        )
+    before = storage.read_table(shards.manifest_name(shard), ["clip_id"]).num_rows
+    runtime = Runtime(out=storage.uri, shard=shard, run_id=uuid.uuid4().hex, stored_only=True)
+    for stage in stages[_FIRST:]:
+        runner = PartRunner(stage, recipe, runtime)
+        for part in parts:
+            runner.run(part)
+    report = shards.commit(storage, stages, recipe, parts)
+    waiting = report.reasons.get(Reason.AWAITING_VIEWS.value, 0)
+    return Decision(shard, before, sum(report.rows.values()), waiting, report.reasons)
+
+
+def _is_stored(storage: Storage, recipe: Recipe, stages: list[Stage], part: Part) -> bool:
+    """Scores for every clip, and views by the recipe's own code and models for those that passed before."""
+    if not all(is_done(stage, recipe, storage, part) for stage in stages[:_FIRST]):
+        return False
+    for stage in stages[_FIRST + 1 :]:
+        name = f"{part_name(stage.name, part.shard, part.index)}.parquet"
+        if not storage.exists(name) or storage.metadata(name).get("stage") != stage.fingerprint(recipe):
+            return False
+    return True

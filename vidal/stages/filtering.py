@@ -1,0 +1,45 @@
+"""Filter: clips that the recipe does not want go no further. What is stored of them stays, and `vidal filter` may take them back."""
+
+from __future__ import annotations
+
+from vidal import reuse, schema
+from vidal.config import Recipe
+from vidal.filters import decide
+from vidal.schema import Reason, Subject, map_dict
+from vidal.stage import Drop, Output, Record, Runtime, Stage
+from vidal.storage import Storage, part_name
+
+
+class _Worker:
+    def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
+        self._filters = recipe.filters
+        self._finished = _finished(storage, runtime.shard) if runtime.stored_only else None
+
+    def __call__(self, clip: Record) -> Output | Drop:
+        if drop := decide(clip, map_dict(clip["scores"]), self._filters):
+            return drop
+        if self._finished is not None and clip["clip_id"] not in self._finished:
+            return Drop(
+                Reason.AWAITING_VIEWS, "it passes now, but its views were never made: vidal build-shard makes them"
+            )
+        return Output([{"clip_id": clip["clip_id"]}])
+
+
+def _finished(storage: Storage, shard: int) -> set[str]:
+    """Clips of the shard of which every view is stored, those that a filter dropped later among them."""
+    folder = part_name("manifest", shard, 0).rpartition("/")[0]
+    names = [f"{each}/{name}" for each in (folder, reuse.spare_name(folder)) for name in storage.names(each)]
+    tables = [storage.read_table(name, ["clip_id"]) for name in names if not name.endswith(".ledger.parquet")]
+    return {clip_id for table in tables for clip_id in table["clip_id"].to_pylist()}
+
+
+STAGE = Stage(
+    name="filter",
+    subject=Subject.CLIP,
+    reads=("similarity", "crawl"),
+    schema=schema.FILTERED,
+    open=_Worker,
+    settings=lambda recipe: recipe.filters,
+    module=__name__,
+    code=("vidal.filters",),
+)
