@@ -200,10 +200,48 @@ class Filters(Settings):
         return {name: float(value) for name, value in named.items() if value is not None}
 
 
-class Estimator(Settings):
-    """Depth or infrared; without a model the view is absent and the ledger says no_estimator."""
+class Depth(Settings):
+    """Without a model the view is absent and the ledger says no_estimator.
+
+    mode: own, or paper, which is what VIDAL-10M's script does with GLPN: pictures forced to 448 x 796 whatever their
+    aspect, stored at short side 256, cut at 10 m, millimetres rounded down. short_side: of the stored pictures, which are
+    never larger than the frames; null takes the mode's, which is the frames' own. max_m: metric depth beyond it is cut and
+    counted; null takes the mode's, which is all that 16 bits of millimetres hold.
+    """
 
     model: ModelSpec | None = None
+    mode: Literal["own", "paper"] = "own"
+    short_side: int | None = Field(default=None, ge=16)
+    max_m: float | None = Field(default=None, gt=0, le=65.535)
+
+    @model_validator(mode="after")
+    def _paper(self) -> Depth:
+        return _only_with(self, "transformers")
+
+
+class Infrared(Settings):
+    """Without a model the view is absent and the ledger says no_estimator.
+
+    mode: own (one style and one range of intensities for a clip), or paper, which is what VIDAL-10M's script does with
+    sRGB-TIR: pictures forced to 640 x 400, a new random style and a range of its own for every frame. short_side: of the
+    stored pictures, which are never larger than the frames; null takes the frames' own, in mode paper 256. quality: of jpg.
+    """
+
+    model: ModelSpec | None = None
+    mode: Literal["own", "paper"] = "own"
+    short_side: int | None = Field(default=None, ge=16)
+    format: Literal["jpg", "png"] = "jpg"
+    quality: int = Field(default=95, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _paper(self) -> Infrared:
+        return _only_with(self, "munit")
+
+
+def _only_with(settings: Any, adapter: str) -> Any:
+    if settings.mode == "paper" and settings.model and settings.model.adapter != adapter:
+        raise ValueError(f"mode paper is for the adapter {adapter}, not {settings.model.adapter}")
+    return settings
 
 
 class Audio(Settings):
@@ -234,10 +272,17 @@ class Duplicates(Settings):
 
 
 class Resources(Settings):
-    """What one worker of a stage asks of Ray, and how many there may be. fuse: share the previous stage's worker."""
+    """What one worker of a stage asks of Ray, and how many there may be. fuse: share the previous stage's worker.
+
+    gpus: a number or fraction of them; gpu_memory: in place of it, GB of one GPU's memory, which become the fraction that
+    they are of it. Where the cluster has no GPU, gpu_memory is passed over: the same recipe then runs on CPUs. batch_size:
+    pictures that a depth or infrared model sees at a time; null is one clip's. It alters speed and never the rows.
+    """
 
     cpus: float = Field(default=0.25, gt=0)
     gpus: float = Field(default=0.0, ge=0)
+    gpu_memory: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
     memory_gb: float | None = Field(default=None, gt=0)
     workers: tuple[int, int] = (1, 1)
     fuse: bool = False
@@ -248,6 +293,12 @@ class Resources(Settings):
         if not 1 <= value[0] <= value[1]:
             raise ValueError("must be [min, max] with 1 <= min <= max")
         return value
+
+    @model_validator(mode="after")
+    def _one_share(self) -> Resources:
+        if self.gpus and self.gpu_memory:
+            raise ValueError("give gpus or gpu_memory, not both")
+        return self
 
 
 class Engine(Settings):
@@ -276,8 +327,8 @@ class Recipe(Settings):
     keyframes: Keyframes = Keyframes()
     similarity: Similarity
     filters: Filters = Filters()
-    depth: Estimator = Estimator()
-    infrared: Estimator = Estimator()
+    depth: Depth = Depth()
+    infrared: Infrared = Infrared()
     audio: Audio = Audio()
     captions: Captions = Captions()
     enhanced: Enhanced = Enhanced()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from ray.data._internal.execution.backpressure_policy.backpressure_policy import
 
 from vidal.config import Recipe, Resources
 from vidal.crawl.board import Answer, LocalBoard, Rules
+from vidal.errors import UserError
 from vidal.stage import Part, PartRunner, Runtime, Stage
 
 PARTS_IN_FLIGHT = "vidal.parts_in_flight"
@@ -104,13 +106,14 @@ def run_parts(
     context.set_config(ENABLED_BACKPRESSURE_POLICIES_CONFIG_KEY, [*ENABLED_BACKPRESSURE_POLICIES, PartsInFlight])
     rows = [{"shard": part.shard, "index": part.index} for part in parts]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+    gpu_gb = _gpu_gb() if any(resources.gpu_memory for _, resources in pools(stages, recipe)) else None
     for pool, resources in pools(stages, recipe):
         dataset = dataset.map(
             _Pool,
             fn_constructor_args=(pool, recipe, runtime),
             compute=ActorPoolStrategy(min_size=resources.workers[0], max_size=resources.workers[1]),
             num_cpus=resources.cpus,
-            num_gpus=resources.gpus or None,
+            num_gpus=gpu_share(resources, gpu_gb) or None,
             memory=int(resources.memory_gb * 2**30) if resources.memory_gb else None,
         )
     for _ in dataset.iter_batches(batch_size=1, prefetch_batches=0):
@@ -171,6 +174,31 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[tuple[list[Stage], Resour
         else:
             grouped.append(([stage], resources))
     return grouped
+
+
+def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
+    """GPUs that a worker asks of Ray. gpu_gb: memory of one GPU; None where there is none, and then gpu_memory asks nothing.
+
+    Raises UserError where no GPU has that much memory.
+    """
+    if resources.gpu_memory is None or gpu_gb is None:
+        return resources.gpus
+    if resources.gpu_memory > gpu_gb:
+        raise UserError(f"resources: gpu_memory is {resources.gpu_memory:g} GB, but a GPU here has {gpu_gb:.1f} GB")
+    return math.ceil(resources.gpu_memory / gpu_gb * 10_000) / 10_000  # Ray counts in ten-thousandths.
+
+
+def _gpu_gb() -> float | None:
+    """Memory of a GPU of the cluster in GB, or None. Its GPUs are taken to be alike: the first that is free is asked."""
+    if not ray.cluster_resources().get("GPU"):
+        return None
+    return float(ray.get(ray.remote(num_gpus=0.001, num_cpus=0)(_own_gpu_gb).remote()))
+
+
+def _own_gpu_gb() -> float:
+    import torch
+
+    return torch.cuda.get_device_properties(0).total_memory / 2**30
 
 
 def _quiet() -> None:

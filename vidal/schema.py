@@ -247,7 +247,15 @@ DEPTH = pa.schema(
         ("depth_scores", SCORES),
     ]
 )
-INFRARED = pa.schema([("clip_id", STR), ("infrared_paths", STRS), ("infrared_sha256", STRS), ("infrared_model", STR)])
+INFRARED = pa.schema(
+    [
+        ("clip_id", STR),
+        ("infrared_paths", STRS),
+        ("infrared_sha256", STRS),
+        ("infrared_model", STR),
+        ("infrared_scores", SCORES),
+    ]
+)
 AUDIO = pa.schema(
     [
         ("clip_id", STR),

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -83,6 +83,16 @@ class Output:
 
 
 Worker = Callable[[Record], "Output | Drop"]
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A worker that can be given several records at once, and says of each what it would say of it alone."""
+
+    def size(self, record: Record) -> int:
+        """What the record takes of the recipe's resources.<stage>.batch_size."""
+
+    def many(self, records: list[Record]) -> list[Output | Drop]: ...
 
 
 @dataclass(frozen=True)
@@ -260,10 +270,36 @@ class PartRunner:
         if not records:
             return []
         threads = 1 if journal.crashed else self.stage.concurrency(self.recipe)  # Alone, a record that kills is found.
+        worker = self._worker or self._open()
+        if isinstance(worker, Batched) and not journal.crashed:
+            size = self.recipe.resources_of(self.stage.name).batch_size
+            groups = batches(records, worker.size, size) if size else [[record] for record in records]
+            return [done for group in groups for done in self._group(group, worker, journal)]
         if threads == 1:
             return [self._one(record, journal) for record in records]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(lambda record: self._one(record, journal), records))
+
+    def _group(self, group: list[Record], worker: Batched, journal: Journal) -> list[Made]:
+        """Records at once; where that fails, one by one, so that the guilty one alone is blamed."""
+        if len(group) == 1:
+            return [self._one(group[0], journal)]
+        started = time.monotonic()
+        try:
+            with contextlib.ExitStack() as tried:
+                for record in group:
+                    tried.enter_context(journal.trying(record[self.stage.key]))
+                results = worker.many(group)
+        except Exception as error:  # noqa: BLE001 - alone, the record that it comes from raises it again.
+            why = f"done alone: its batch failed: {type(error).__name__}: {error}"
+        else:
+            seconds = (time.monotonic() - started) / len(group)
+            return [self._ended(record, result, seconds) for record, result in zip(group, results, strict=True)]
+        # Not under `except`: the traceback would keep what the batch holds in memory.
+        alone = [self._one(record, journal) for record in group]
+        for outcome in (outcome for _, outcomes in alone for outcome in outcomes):
+            outcome["detail"] = outcome["detail"] or why
+        return alone
 
     def _one(self, record: Record, journal: Journal) -> Made:
         worker = self._worker or self._open()
@@ -278,7 +314,9 @@ class PartRunner:
                 result = worker(record)
             except RecordError as error:
                 return self._failed(record, error, time.monotonic() - started)
-        seconds = time.monotonic() - started
+        return self._ended(record, result, time.monotonic() - started)
+
+    def _ended(self, record: Record, result: Output | Drop, seconds: float) -> Made:
         if isinstance(result, Drop):
             return [], [self._outcome(record, Status.DROPPED, result.reason, result.detail, seconds=seconds)]
         outcomes = [self._view(record, view, seconds) for view in result.views]
@@ -340,6 +378,19 @@ class PartRunner:
             view=outcome.view,
             seconds=seconds,
         )
+
+
+def batches(records: list[Record], size: Callable[[Record], int], limit: int) -> list[list[Record]]:
+    """Neighbours whose sizes sum to the limit, at most; a record that is larger by itself stands alone."""
+    found: list[list[Record]] = []
+    room = 0
+    for record in records:
+        if not found or size(record) > room:
+            found.append([])
+            room = limit
+        found[-1].append(record)
+        room -= size(record)
+    return found
 
 
 class Journal:

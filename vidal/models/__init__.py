@@ -6,7 +6,7 @@ To add one: write a file with a class that has the protocol's methods, and name 
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -36,11 +36,23 @@ class DepthEstimator(Protocol):
         """(h, w) float32 for each picture, at the picture's size; larger is farther, or nearer where inverse."""
 
 
+@runtime_checkable
+class FieldOfView(Protocol):
+    """A depth estimator that can tell how wide the camera sees."""
+
+    def estimate_with_view(self, images: Images) -> tuple[list[np.ndarray], list[float | None]]:
+        """What estimate gives, and the horizontal field of view of each picture in degrees, or None."""
+
+
 class InfraredTranslator(Protocol):
     name: str
 
-    def translate(self, images: Images, seed: int) -> list[np.ndarray]:
-        """(h, w) float32 for each picture of one clip, in the model's own range, comparable within the clip."""
+    def translate(self, images: Images, seeds: list[int]) -> list[np.ndarray]:
+        """(h, w) float32 for each picture, at its size, in the model's own range. Pictures of several clips may come at once.
+
+        seeds: one a picture. Pictures of one seed belong together: what is random is drawn once for them, and their values
+        can be compared.
+        """
 
 
 class Captioner(Protocol):

@@ -2,49 +2,90 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstimation
 
 from vidal.config import ModelSpec
 from vidal.errors import UserError
 from vidal.models import Images
+from vidal.models.label import label
+from vidal.models.together import together
 from vidal.models.weights import device, transformers_source
 
-# What a model's numbers mean follows from what it was trained on; it is never guessed from the numbers.
-_KINDS = {"glpn": "metric", "zoedepth": "metric", "depth_pro": "metric", "dpt": "inverse_relative"}
+KINDS = ("metric", "relative", "inverse_relative")
 
 
 class TransformersDepth:
-    """options.kind overrides the nature of a model type that is not listed."""
+    """options: kind (what the numbers mean, for a checkpoint of which its configuration does not tell), input ([width,
+    height] that pictures are forced to before the model's own preprocessing; their aspect is then lost)."""
 
     def __init__(self, spec: ModelSpec):
         self._device = device(spec)
         source, arguments = transformers_source(spec)
         config = AutoConfig.from_pretrained(source, **arguments)
-        self.kind = spec.options.get("kind") or depth_kind(config)
+        self.kind = _kind_option(spec) or depth_kind(config)
         self.unit = "m" if self.kind == "metric" else ""
-        self.name = f"{spec.id}@{spec.revision or 'local'}"
+        self.name = label(spec, getattr(config, "_commit_hash", None))
+        self._input: list[int] | None = spec.options.get("input")
         self._processor = AutoImageProcessor.from_pretrained(source, **arguments)
         self._model = AutoModelForDepthEstimation.from_pretrained(source, **arguments).to(self._device).eval()
 
-    @torch.inference_mode()
     def estimate(self, images: Images) -> list[np.ndarray]:
         """(h, w) float32 for each picture, at its size: metres where metric."""
-        inputs = self._processor(images=images, return_tensors="pt").to(self._device)
-        outputs = self._model(**inputs)
+        return self.estimate_with_view(images)[0]
+
+    def estimate_with_view(self, images: Images) -> tuple[list[np.ndarray], list[float | None]]:
+        """The same, and for each picture the horizontal field of view in degrees where the model tells it (DepthPro)."""
+        found: dict[int, dict[str, Any]] = {}
+        for group in together([image.size for image in images], self._device):
+            found |= dict(zip(group, self._batch([images[index] for index in group]), strict=True))
+        each = [found[index] for index in range(len(images))]
+        depths = [one["predicted_depth"].float().cpu().numpy() for one in each]
+        return depths, [None if one.get("field_of_view") is None else float(one["field_of_view"]) for one in each]
+
+    @torch.inference_mode()
+    def _batch(self, images: Images) -> list[dict[str, Any]]:
+        """Pictures of one size. Whether `sizes` are sources (ZoeDepth, which cuts its padding off) or targets, the processor knows."""
         sizes = [(image.height, image.width) for image in images]
-        found = self._processor.post_process_depth_estimation(outputs, target_sizes=sizes)
-        return [each["predicted_depth"].float().cpu().numpy() for each in found]
+        inputs = self._processor(images=[self._forced(image) for image in images], return_tensors="pt")
+        outputs = self._model(**inputs.to(self._device))
+        return self._processor.post_process_depth_estimation(outputs, sizes)
+
+    def _forced(self, image: Image.Image) -> Image.Image:
+        if self._input is None:
+            return image
+        return image.resize((self._input[0], self._input[1]), Image.Resampling.BILINEAR)
 
 
-def depth_kind(config: object) -> str:
-    """Raises UserError for a model type whose depth nobody has described here."""
+def depth_kind(config: Any) -> str:
+    """What a model's numbers mean, by what it was trained on; never guessed from the numbers.
+
+    GLPN, ZoeDepth: metres (both were trained on NYU or KITTI). Depth Anything says which it is. DPT is MiDaS: disparity up to
+    scale and shift. DepthPro: metres by its own field of view; without that part the focal length is unknown, and depth
+    known up to scale. Raises UserError where the configuration does not tell.
+    """
     model_type = str(getattr(config, "model_type", ""))
+    if model_type in ("glpn", "zoedepth"):
+        return "metric"
     if model_type == "depth_anything":
-        return "metric" if getattr(config, "depth_estimation_type", "relative") == "metric" else "inverse_relative"
-    if model_type not in _KINDS:
-        raise UserError(
-            f"depth model type {model_type!r}: set model.options.kind to metric, relative or inverse_relative"
-        )
-    return _KINDS[model_type]
+        return "metric" if config.depth_estimation_type == "metric" else "inverse_relative"
+    if model_type == "depth_pro":
+        return "metric" if config.use_fov_model else "relative"
+    # DINOv2's depth heads, which have this layer, share DPT's class but were trained on metres.
+    if model_type == "dpt" and not config.add_projection:
+        return "inverse_relative"
+    raise UserError(
+        f"depth model of type {model_type!r}: its configuration does not tell what its depth means; "
+        f"set model.options.kind to {', '.join(KINDS)}"
+    )
+
+
+def _kind_option(spec: ModelSpec) -> str | None:
+    kind = spec.options.get("kind")
+    if kind is not None and kind not in KINDS:
+        raise UserError(f"depth model.options.kind {kind!r}: must be {', '.join(KINDS)}")
+    return kind

@@ -148,7 +148,10 @@ class Mlp(nn.Module):
 
 
 class Generator(nn.Module):
-    """One of the two auto-encoders, "a" (RGB) or "b" (thermal). Pictures are (n, 3, h, w) in [-1, 1], h and w divisible by 4."""
+    """The auto-encoder of one domain. Pictures are (n, 3, h, w) in [-1, 1], h and w divisible by 4.
+
+    No layer of it acts otherwise in training mode, which the published scripts leave it in.
+    """
 
     def __init__(
         self,

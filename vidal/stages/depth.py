@@ -2,64 +2,132 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image
 
-from vidal import ids, schema
-from vidal.config import Recipe
-from vidal.models import DEPTH, DepthEstimator, open_model
-from vidal.schema import Reason, Status, Subject, View
-from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
+from vidal import schema
+from vidal.config import Depth, ModelSpec, Recipe
+from vidal.media.frames import short_side_size
+from vidal.models import DEPTH, DepthEstimator, FieldOfView, open_model
+from vidal.schema import Subject, View
+from vidal.stage import Record, Runtime, Stage
 from vidal.stages import pictures
-from vidal.storage import Storage, media_name
+from vidal.stages.frame_view import FrameView
+from vidal.storage import Storage
 
+_Depth = tuple[np.ndarray, float | None]  # With the field of view where the model tells it.
 UINT16_MAX = 65_535
+# VIDAL-10M's depth_ddp_glpn.py: cv2.resize(frame, (448, 796)), short side 256, np.clip(output, 0, 10), astype("uint16").
+PAPER_INPUT, PAPER_SHORT_SIDE, PAPER_MAX_M = [448, 796], 256, 10.0
 
 
-def to_uint16(depths: list[np.ndarray], kind: str) -> tuple[list[np.ndarray], dict[str, float]]:
-    """depths: (h, w) float32, of one clip. Returns (h, w) uint16 and, where it is not metric, the range that 0 and 65535 stand for.
+def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = False) -> tuple[list[np.ndarray], int]:
+    """depths: (h, w) float32 metres. Returns (h, w) uint16 and how many pixels were beyond max_m, which becomes theirs.
 
-    Metric depth in metres becomes millimetres, clipped to 65.535 m. What is not finite becomes 0, no reading.
+    What is not finite or not positive becomes 0, no reading. truncate: rounds down, as the published script does.
     """
-    depths = [np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0) for depth in depths]
-    if kind == "metric":
-        return [np.clip(np.rint(depth * 1000.0), 0, UINT16_MAX).astype(np.uint16) for depth in depths], {}
-    low, high = (float(f(np.stack([f(depth) for depth in depths]))) for f in (np.min, np.max))
-    span = max(high - low, 1e-12)
-    scaled = [np.rint((depth - low) / span * UINT16_MAX).astype(np.uint16) for depth in depths]
+    images, clipped, limit = [], 0, round(max_m * 1000)
+    for depth in depths:
+        known = np.where(np.isfinite(depth), depth, np.float32(0))
+        # The published script multiplies in single precision.
+        millimetres = known * 1000 if truncate else np.rint(known.astype(np.float64) * 1000)
+        clipped += int((millimetres > limit).sum())
+        images.append(np.clip(millimetres, 0, limit).astype(np.uint16))
+    return images, clipped
+
+
+def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
+    """depths: (h, w) float32 of one clip, without a unit. Returns (h, w) uint16 and what 0 and 65535 stand for.
+
+    One range for the clip, so that its frames can be compared, widened to five digits of its width: the file and the
+    two numbers agree exactly. What is not finite becomes 0.
+    """
+    finite = [depth[np.isfinite(depth)] for depth in depths]
+    present = [values for values in finite if values.size]
+    low = float(min((values.min() for values in present), default=0.0))
+    high = float(max((values.max() for values in present), default=0.0))
+    digits = 4 - math.floor(math.log10(high - low)) if high > low else 4
+    low, high = _widened(low, -1, digits), _widened(high, 1, digits)
+    scale = UINT16_MAX / max(high - low, 10.0**-digits)
+    known = (np.where(np.isfinite(depth), depth, low).astype(np.float64) for depth in depths)
+    scaled = [np.clip(np.rint((depth - low) * scale), 0, UINT16_MAX).astype(np.uint16) for depth in known]
     return scaled, {"depth_at_0": low, "depth_at_65535": high}
+
+
+def _widened(value: float, sign: int, digits: int) -> float:
+    """The nearest number of so many decimals that is not inside of the value."""
+    rounded = round(value, digits)
+    return rounded if (rounded - value) * sign >= 0 else round(rounded + sign * 10.0**-digits, digits)
 
 
 def _empty(clip: Record) -> Record:
     return {"clip_id": clip["clip_id"], "depth_paths": [], "depth_sha256": []}
 
 
-class _Worker:
+class _Worker(FrameView):
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        self._storage = storage
-        model = recipe.depth.model
-        self._estimator: DepthEstimator | None = open_model(DEPTH, model) if model else None
+        from vidal.stages import depth_quality  # scipy takes a second, and every process imports every stage.
 
-    def __call__(self, clip: Record) -> Output:
-        if not clip["frame_paths"]:
-            return Output([_empty(clip)], (ViewOutcome(View.DEPTH, Status.DROPPED, Reason.NO_FRAMES),))
-        if self._estimator is None:
-            outcome = ViewOutcome(View.DEPTH, Status.DROPPED, Reason.NO_ESTIMATOR, "the recipe names no depth model")
-            return Output([_empty(clip)], (outcome,))
-        depths = self._estimator.estimate(pictures.load(self._storage, clip["frame_paths"]))
-        images, span = to_uint16(depths, self._estimator.kind)
-        names = [media_name(clip["shard"], clip["clip_id"], f"depth/{index}.png") for index in range(len(images))]
-        stored = [pictures.save(self._storage, n, Image.fromarray(i)) for n, i in zip(names, images, strict=True)]
-        row = {
+        settings = recipe.depth
+        super().__init__(View.DEPTH, storage, recipe.resources_of("depth").batch_size, settings.model is not None)
+        if settings.model:
+            self._estimator: DepthEstimator = open_model(DEPTH, _spec(settings, settings.model))
+        self._paper = settings.mode == "paper"
+        self._short_side = settings.short_side or (PAPER_SHORT_SIDE if self._paper else None)
+        self._max_m = settings.max_m or (PAPER_MAX_M if self._paper else UINT16_MAX / 1000)
+        self._quality = depth_quality.scores
+
+    def _infer(self, images: list[Image.Image], places: list[tuple[Record, int]]) -> list[_Depth]:
+        if isinstance(self._estimator, FieldOfView):
+            return list(zip(*self._estimator.estimate_with_view(images), strict=True))
+        return [(depth, None) for depth in self._estimator.estimate(images)]
+
+    def _row(self, clip: Record, images: list[Image.Image], made: list[_Depth]) -> Record:
+        metric = self._estimator.kind == "metric"
+        depths = [self._fitted(depth) for depth, _ in made]
+        scores = self._quality(depths, images, metric)
+        views = [view for _, view in made if view is not None]
+        if views:
+            scores["depth_field_of_view_deg"] = float(np.median(views))
+        scores = {name: round(value, 4) for name, value in scores.items()}
+        if metric:
+            stored, clipped = to_millimetres(depths, self._max_m, self._paper)
+            scores["depth_clipped_pixels"] = float(clipped)
+            scores["depth_clipped_share"] = round(clipped / sum(depth.size for depth in depths), 4)
+        else:
+            stored, span = to_range(depths)
+            scores |= span
+        names, sums = pictures.save_view(
+            self._storage, clip, "depth", "png", [Image.fromarray(each) for each in stored]
+        )
+        return {
             "clip_id": clip["clip_id"],
             "depth_paths": names,
-            "depth_sha256": [ids.sha256(data) for data in stored],
+            "depth_sha256": sums,
             "depth_kind": self._estimator.kind,
-            "depth_unit": "mm" if self._estimator.kind == "metric" else "",
+            "depth_unit": "mm" if metric else "",
             "depth_model": self._estimator.name,
-            "depth_scores": list(span.items()),
+            "depth_scores": list(scores.items()),
         }
-        return Output([row], (ViewOutcome(View.DEPTH, Status.KEPT),))
+
+    def _fitted(self, depth: np.ndarray) -> np.ndarray:
+        """Never larger. The nearest pixel: a mean over an edge is a depth at which there is nothing."""
+        height, width = depth.shape
+        size = short_side_size(width, height, self._short_side) if self._short_side else (width, height)
+        if size == (width, height):
+            return depth
+        return np.asarray(Image.fromarray(depth).resize(size, Image.Resampling.NEAREST))
+
+    def _empty(self, clip: Record) -> Record:
+        return _empty(clip)
+
+
+def _spec(settings: Depth, model: ModelSpec) -> ModelSpec:
+    if settings.mode == "own":
+        return model
+    return model.model_copy(update={"options": {"input": PAPER_INPUT, **model.options}})
 
 
 STAGE = Stage(
@@ -70,7 +138,15 @@ STAGE = Stage(
     open=_Worker,
     settings=lambda recipe: recipe.depth,
     module=__name__,
-    code=("vidal.models.depth", "vidal.stages.pictures"),
+    code=(
+        "vidal.models.depth",
+        "vidal.models.label",
+        "vidal.models.together",
+        "vidal.media.frames",
+        "vidal.stages.depth_quality",
+        "vidal.stages.frame_view",
+        "vidal.stages.pictures",
+    ),
     views=lambda clip: (View.DEPTH,),
     empty=_empty,
 )

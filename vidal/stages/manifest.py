@@ -19,7 +19,8 @@ _COPIED = (
 def assemble(clip: Record) -> Record:
     """A row of schema.ASSEMBLED from the joined rows of the stages."""
     is_video = clip["media_path"].endswith("video.mp4")
-    scores = {**map_dict(clip["scores"]), **map_dict(clip["depth_scores"]), **map_dict(clip["audio_scores"])}
+    columns = ("scores", "depth_scores", "infrared_scores", "audio_scores")
+    scores = {name: value for column in columns for name, value in map_dict(clip[column]).items()}
     captions = [*clip["captions"], *clip["enhanced"]]
     made = {each["view"] for each in captions if each["prompt_sha256"]}
     made |= {View.DEPTH.value} if clip["depth_paths"] else set()

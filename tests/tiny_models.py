@@ -1,0 +1,154 @@
+"""Checkpoints of depth and infrared models that load in no time. Weights are random: tests judge code paths with them, no result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidal.config import ModelSpec
+from vidal.models.munit import Generator
+
+SMALL_MUNIT = {"dim": 4, "style_dim": 3, "blocks": 1, "mlp_dim": 8}
+
+
+def save_depth(kind: str, folder: Path, seed: int = 0) -> str:
+    """kind: glpn, relative or metric (Depth Anything), dpt, dpt_dinov2, zoedepth, depth_pro or depth_pro_no_view."""
+    torch.manual_seed(seed)
+    model, processor = _BUILT[kind]()
+    # Random heads give constants otherwise: every pixel the same, and nothing to tell two adapters apart by.
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if "head" in name:
+                weights.uniform_(0.01, 0.5)
+    model.eval().save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return str(folder)
+
+
+def _glpn() -> tuple[Any, Any]:
+    import transformers as tf
+
+    config = tf.GLPNConfig(
+        hidden_sizes=[8, 16, 24, 32], num_attention_heads=[1, 1, 2, 2], depths=[1, 1, 1, 1], decoder_hidden_size=8
+    )
+    return tf.GLPNForDepthEstimation(config), tf.GLPNImageProcessor()
+
+
+def _dinov2(size: int, **more: Any) -> Any:
+    import transformers as tf
+
+    return tf.Dinov2Config(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=size, patch_size=14, mlp_ratio=2, **more
+    )
+
+
+def _depth_anything(kind: str) -> tuple[Any, Any]:
+    import transformers as tf
+
+    config = tf.DepthAnythingConfig(
+        backbone_config=_dinov2(56, out_features=["stage1", "stage2"], reshape_hidden_states=False),
+        reassemble_hidden_size=16,
+        patch_size=14,
+        neck_hidden_sizes=[8, 8],
+        reassemble_factors=[2, 1],
+        fusion_hidden_size=8,
+        head_hidden_size=8,
+        depth_estimation_type=kind,
+        max_depth=20 if kind == "metric" else 1,
+    )
+    processor = tf.DPTImageProcessor(
+        size={"height": 56, "width": 56}, ensure_multiple_of=14, keep_aspect_ratio=True, do_pad=False
+    )
+    return tf.DepthAnythingForDepthEstimation(config), processor
+
+
+def _dpt(**more: Any) -> tuple[Any, Any]:
+    import transformers as tf
+
+    config = tf.DPTConfig(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=64,
+        patch_size=16,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=256 if more.get("add_projection") else 8,
+        use_auxiliary_head=False,
+        **more,
+    )
+    return tf.DPTForDepthEstimation(config), tf.DPTImageProcessor(size={"height": 64, "width": 64})
+
+
+def _zoedepth() -> tuple[Any, Any]:
+    import transformers as tf
+
+    backbone = tf.BeitConfig(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=64,
+        patch_size=16,
+        use_relative_position_bias=True,
+        reshape_hidden_states=False,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    config = tf.ZoeDepthConfig(
+        backbone_config=backbone,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        bottleneck_features=8,
+        bin_embedding_dim=8,
+        num_relative_features=8,
+        num_attractors=[4, 2, 1, 1],
+        bin_configurations=[{"n_bins": 8, "min_depth": 0.001, "max_depth": 10.0, "name": "nyu"}],
+    )
+    processor = tf.ZoeDepthImageProcessor(size={"height": 64, "width": 64}, ensure_multiple_of=16)
+    return tf.ZoeDepthForDepthEstimation(config), processor
+
+
+def _depth_pro(use_fov_model: bool) -> tuple[Any, Any]:
+    import transformers as tf
+
+    part = _dinov2(28).to_dict()
+    config = tf.DepthProConfig(
+        patch_size=28,
+        image_model_config=part,
+        patch_model_config=part,
+        fov_model_config=part,
+        fusion_hidden_size=16,
+        intermediate_hook_ids=[1, 0],
+        intermediate_feature_dims=[16, 16],
+        scaled_images_feature_dims=[16, 16, 16],
+        merge_padding_value=0,
+        use_fov_model=use_fov_model,
+    )
+    processor = tf.DepthProImageProcessor(size={"height": 112, "width": 112})
+    return tf.DepthProForDepthEstimation(config), processor
+
+
+_BUILT = {
+    "glpn": _glpn,
+    "relative": lambda: _depth_anything("relative"),
+    "metric": lambda: _depth_anything("metric"),
+    "dpt": _dpt,
+    "dpt_dinov2": lambda: _dpt(add_projection=True),
+    "zoedepth": _zoedepth,
+    "depth_pro": lambda: _depth_pro(True),
+    "depth_pro_no_view": lambda: _depth_pro(False),
+}
+
+
+def save_munit(path: Path, change: Any = None, seed: int = 0, **options: Any) -> ModelSpec:
+    """A checkpoint in sRGB-TIR's layout, and the spec that opens it. change: alters the two state dicts."""
+    torch.manual_seed(seed)
+    states = {key: Generator(**SMALL_MUNIT).state_dict() for key in ("a", "b")}
+    if change:
+        change(states)
+    torch.save(states, path)
+    options = {"generator": SMALL_MUNIT, "short_side": 32, **options}
+    return ModelSpec(adapter="munit", id=str(path), device="cpu", options=options)

@@ -1,0 +1,34 @@
+"""What a model is called in the manifest: the same words on every machine, and other words for other weights."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from vidal.config import ModelSpec
+from vidal.models.weights import revision_of
+
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
+
+
+def label(spec: ModelSpec, commit: str | None = None) -> str:
+    """ "name@revision". commit: what the hub resolved the revision to. Local weights: the last part of the path and a hash."""
+    path = Path(spec.id or "")
+    if not spec.id or not path.exists():
+        return f"{spec.id}@{commit or revision_of(spec)}"
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _WEIGHTS)
+    return f"{path.name}@{spec.revision or _sha256(files)[:12]}"
+
+
+def _sha256(files: list[Path]) -> str:
+    """Of the one file, or of the hashes of several."""
+    digests = [_file_sha256(file) for file in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,105 @@
+"""How good the depth of a clip looks without a ground truth. Pure functions over arrays; a score that is not defined is absent.
+
+depth_valid_share: pixels with a reading (finite, and positive where metric).
+depth_low, depth_high: 1st and 99th percentile of the readings, in metres or in the model's own numbers.
+depth_temporal_consistency: mean rank correlation (Spearman) of one frame's depth with the next one's at the same pixels,
+    which leaves out scale and shift. Stored frames are seconds apart: where the scene or the camera moves it is low however
+    good the labels are. depth_luminance_consistency is the same of the pictures' luminance, to read it against.
+depth_scale_change: mean |ln| of the ratio of one frame's median depth to the next one's, where metric: 0.1 is 10 %. What
+    the consistency leaves out.
+depth_edge_agreement: share of the strongest depth edges that lie near strong edges of the picture, less what chance would
+    give: 1 all of them, 0 no more than anywhere. Texture without relief costs nothing, relief without contrast does. True
+    depth of a room (Kinect): 0.30 with its own pictures, -0.04 with others; luminance taken for depth: 0.99, so that a
+    value near 1 tells of a model that copies texture.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage, stats
+
+RANKED_SHORT_SIDE = 64  # Ranks are of so many pixels that noise does not matter, and no more.
+SMOOTHING = 1.0
+DEPTH_EDGES, IMAGE_EDGES = 0.95, 0.85  # Quantiles above which a gradient is strong.
+REACH = (
+    1 / 64
+)  # Of the short side: how far a depth edge may lie from the picture's, since models work at low resolution.
+_TINY = 1e-6
+
+
+def scores(depths: list[np.ndarray], images: list[Image.Image], metric: bool) -> dict[str, float]:
+    """depths: (h, w) float32 of a clip's frames in order; images: those frames. Scores that are defined, not rounded."""
+    luminances = [_luminance(image, depth) for image, depth in zip(images, depths, strict=True)]
+    valid = [np.isfinite(depth) & ((depth > 0) | (not metric)) for depth in depths]
+    readings = np.concatenate([depth[known] for depth, known in zip(depths, valid, strict=True)])
+    found: dict[str, float | None] = {"depth_valid_share": readings.size / sum(depth.size for depth in depths)}
+    if readings.size:
+        found["depth_low"], found["depth_high"] = (float(each) for each in np.percentile(readings, (1, 99)))
+    blanked = [np.where(known, depth, np.nan) for depth, known in zip(depths, valid, strict=True)]
+    found["depth_temporal_consistency"] = consistency(blanked)
+    found["depth_luminance_consistency"] = consistency(luminances)
+    if metric:
+        found["depth_scale_change"] = scale_change(blanked)
+    edges = [edge_agreement(depth, light, metric) for depth, light in zip(blanked, luminances, strict=True)]
+    found["depth_edge_agreement"] = _mean(edges)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def consistency(frames: list[np.ndarray]) -> float | None:
+    """Mean Spearman correlation of consecutive (h, w) frames over pixels known in both; None where no pair has one."""
+    small = [frame[:: _step(frame), :: _step(frame)] for frame in frames]
+    return _mean([_spearman(one, other) for one, other in pairwise(small)])
+
+
+def scale_change(frames: list[np.ndarray]) -> float | None:
+    medians = [float(np.nanmedian(frame)) for frame in frames if np.isfinite(frame).any()]
+    return _mean([abs(float(np.log(other / one))) for one, other in pairwise(medians)])
+
+
+def edge_agreement(depth: np.ndarray, luminance: np.ndarray, metric: bool) -> float | None:
+    """depth: (h, w), NaN where there is no reading; None where it, or the picture, has no edges.
+
+    Metric depth is compared by ratio: a step of a metre is an edge at two metres and noise at fifty.
+    """
+    known = np.isfinite(depth)
+    if not known.any():
+        return None
+    filled = np.where(known, depth, np.nanmedian(depth)).astype(np.float64)
+    relief = ndimage.gaussian_gradient_magnitude(np.log(np.maximum(filled, _TINY)) if metric else filled, SMOOTHING)
+    # Where readings end is no edge of the scene.
+    inside = ndimage.binary_erosion(known, iterations=max(1, round(4 * SMOOTHING)), border_value=1)
+    contrast = ndimage.gaussian_gradient_magnitude(luminance.astype(np.float64), SMOOTHING)
+    if not inside.any() or np.ptp(relief[inside]) < _TINY or np.ptp(contrast) < _TINY:
+        return None
+    strong = inside & (relief > np.quantile(relief[inside], DEPTH_EDGES))
+    reach = max(1, round(min(depth.shape) * REACH))
+    near = ndimage.binary_dilation(contrast > np.quantile(contrast, IMAGE_EDGES), iterations=reach)
+    chance = float(near[inside].mean())
+    if chance >= 1.0 or not strong.any():
+        return None
+    return (float(near[strong].mean()) - chance) / (1.0 - chance)
+
+
+def _luminance(image: Image.Image, depth: np.ndarray) -> np.ndarray:
+    """(h, w) float of the depth's size."""
+    height, width = depth.shape
+    return np.asarray(image.convert("L").resize((width, height), Image.Resampling.BOX), np.float64)
+
+
+def _step(frame: np.ndarray) -> int:
+    return max(1, min(frame.shape) // RANKED_SHORT_SIDE)
+
+
+def _spearman(one: np.ndarray, other: np.ndarray) -> float | None:
+    both = np.isfinite(one) & np.isfinite(other)
+    if not both.any() or np.ptp(one[both]) == 0 or np.ptp(other[both]) == 0:
+        return None
+    return float(stats.spearmanr(one[both], other[both]).statistic)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None

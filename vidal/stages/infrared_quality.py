@@ -1,0 +1,67 @@
+"""How much a made infrared clip is more than a gray copy. Pure functions over arrays; a score that is not defined is absent.
+
+infrared_luminance_correlation: mean over frames of Pearson's correlation with the frame's luminance. Near 1 it is the gray
+    picture, near -1 the inverted one, which is the known failure of RGB-to-thermal translators. Real thermal pictures of
+    road scenes (177 pairs): -0.03 on average, from -0.71 to 0.55; of a street at night (44): 0.30, from 0.05 to 0.50.
+infrared_luminance_explained: correlation ratio, the share of its variance that luminance explains by any tone curve
+    whatever, 0 to 1. It sees a gray copy that was bent or folded, which the correlation does not. The same real pictures:
+    0.37 and 0.18 on average; an inverted gray copy: 0.99.
+infrared_flicker: mean absolute change of a frame's mean level to the next one's, of the full range (1 is black to white).
+    infrared_flicker_rgb is the same of the frames' luminance: what is above it, the translator added.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from PIL import Image
+
+BINS = 32
+
+
+def scores(levels: list[np.ndarray], images: list[Image.Image]) -> dict[str, float]:
+    """levels: (h, w) uint8 of a clip's frames in order; images: the frames. Scores that are defined, not rounded."""
+    lights = [_luminance(image, level.shape) for image, level in zip(images, levels, strict=True)]
+    pairs = list(zip(levels, lights, strict=True))
+    found = {
+        "infrared_luminance_correlation": _mean([correlation(level, light) for level, light in pairs]),
+        "infrared_luminance_explained": _mean([explained(level, light) for level, light in pairs]),
+        "infrared_flicker": flicker(levels),
+        "infrared_flicker_rgb": flicker(lights),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
+    """Pearson's, of two pictures of one size; None where one of them is flat."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return None
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+def explained(level: np.ndarray, light: np.ndarray) -> float | None:
+    """Variance between the means of `level` over bins of `light`, of its whole variance (Pearson's eta squared)."""
+    values = level.ravel().astype(np.float64)
+    total = float(values.var())
+    if total == 0:
+        return None
+    bins = light.ravel().astype(np.int64) * BINS // 256
+    counts = np.bincount(bins, minlength=BINS)
+    means = np.bincount(bins, values, BINS) / np.maximum(counts, 1)
+    return float((counts * (means - values.mean()) ** 2).sum() / values.size / total)
+
+
+def flicker(frames: list[np.ndarray]) -> float | None:
+    means = [float(frame.mean()) / 255.0 for frame in frames]
+    return _mean([abs(other - one) for one, other in pairwise(means)])
+
+
+def _luminance(image: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
+    """(h, w) uint8 of that shape."""
+    return np.asarray(image.convert("L").resize((shape[1], shape[0]), Image.Resampling.BOX))
+
+
+def _mean(values: list[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
