@@ -1,0 +1,39 @@
+"""The language of a few words, by py3langid (Lui and Baldwin 2012; Barbaresi): byte n-grams and naive Bayes, 5 MB, no network.
+
+Measured on 2,398 titles of YouTube's US trends: asked for 97 languages it names half of them wrong; asked for the 33
+below, and lower-cased, 86 % are named with a confidence of 0.5, of these 98.7 % English, and the rest is mostly not English.
+"""
+
+from __future__ import annotations
+
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+from vidal.config import ModelSpec
+from vidal.errors import UserError
+from vidal.models.weights import package_version
+
+# ISO 639-1 of the languages with most speakers or most web pages. Rarer ones mostly win by mistake on a title of five words.
+LANGUAGES = (
+    "ar", "bn", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja", "ko", "nl", "no",
+    "pl", "pt", "ro", "ru", "sv", "ta", "te", "th", "tr", "uk", "ur", "vi", "zh",
+)  # fmt: skip
+
+
+class Py3LangId:
+    """options.languages: the codes to choose from."""
+
+    def __init__(self, spec: ModelSpec):
+        self.name = package_version("py3langid")
+        self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        try:
+            self._identifier.set_languages(spec.options.get("languages", LANGUAGES))
+        except ValueError as error:
+            raise UserError(f"language model options.languages: {error}") from error
+
+    def detect(self, text: str) -> tuple[str | None, float]:
+        """ISO 639-1 code and confidence in 0..1; null for a text without letters."""
+        if not any(character.isalpha() for character in text):
+            return None, 0.0
+        # Titles shout: in capitals English looks like nothing the model has read.
+        code, confidence = self._identifier.classify(text.lower())
+        return code, float(confidence)
