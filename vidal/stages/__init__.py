@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from vidal.stage import Stage
-from vidal.stages import audio, captions, crawl, depth, enhanced, infrared, keyframes, manifest, similarity
+from vidal.stages import audio, captions, crawl, depth, enhanced, infrared, keyframes, manifest, measure, similarity
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (crawl, keyframes, similarity, depth, infrared, audio, captions, enhanced, manifest)
+    for module in (crawl, keyframes, measure, similarity, depth, infrared, audio, captions, enhanced, manifest)
 }
