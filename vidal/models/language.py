@@ -1,7 +1,8 @@
 """The language of a few words, by py3langid (Lui and Baldwin 2012; Barbaresi): byte n-grams and naive Bayes, 5 MB, no network.
 
-Measured on 2,398 titles of YouTube's US trends: asked for 97 languages it names half of them wrong; asked for the 33
-below, and lower-cased, 86 % are named with a confidence of 0.5, of these 98.7 % English, and the rest is mostly not English.
+Measured on 2,398 titles of YouTube's US trends, which are English but for some dozens: asked for its 140 languages and with
+the title as it stands it is sure (0.5) of 26 % of them, and 95.6 % of these are English; asked for the 33 below, in lower
+case, it is sure of 86 %, and 98.7 % of these are English.
 """
 
 from __future__ import annotations
