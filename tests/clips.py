@@ -29,6 +29,10 @@ def crawled(clip_id: str, **more: object) -> Record:
         "hashtags": ["test"],
         "search_terms": [],
         "text": "A test #test",
+        "width": 64,
+        "height": 48,
+        "fps": 12.0,
+        "duration_s": 2.0,
         "has_audio": False,
         "extra": [],
         **more,
@@ -52,8 +56,8 @@ def seed_frames(out: str, clips: list[Record]) -> None:
     seed(out, [{key: clip[key] for key in clip if key in schema.CRAWL.names} for clip in clips])
     keyframes = [{"clip_id": clip["clip_id"], "frame_paths": clip["frame_paths"]} for clip in clips]
     commit_part(storage, part_name("keyframes", 0, 0), keyframes, [], schema.KEYFRAMES, {})
-    similar = [{"clip_id": clip["clip_id"], "similarity": 1.0, "scores": []} for clip in clips]
-    commit_part(storage, part_name("similarity", 0, 0), similar, [], schema.SIMILARITY, {})
+    passed = [{"clip_id": clip["clip_id"]} for clip in clips]
+    commit_part(storage, part_name("filter", 0, 0), passed, [], schema.FILTERED, {})
 
 
 def run(out: str, recipe: Recipe, *names: str) -> None:

@@ -22,8 +22,8 @@ def test_extends_inherits_and_another_adapter_does_not_inherit_options():
     [
         ("similarity.threshold=0.3", "similarity.threshold: unknown key"),
         ("filters.similarity_min=high", "filters.similarity_min"),
-        ("filters.motion=1", "motion: must be the name of a score with _min or _max behind it"),
-        ("filters.motion_min=much", "motion_min: must be a number"),
+        ("filters.motion=1", "motion: must be the name of a score"),
+        ("filters.sharpness_min=much", "sharpness_min: must be a number"),
         ("keyframes.count=0", "keyframes.count"),
         ("resources.crawl.workers=[3,1]", "resources.crawl.workers"),
     ],

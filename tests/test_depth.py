@@ -246,7 +246,18 @@ def test_consistency_leaves_out_scale_and_shift_and_the_scale_change_sees_it():
     assert "depth_edge_agreement" not in depth_quality.scores([np.ones((8, 8))] * 2, light[:2], metric=True)
 
 
-STAGES = ("keyframes", "similarity", "depth", "infrared", "audio", "captions", "enhanced", "manifest")
+STAGES = (
+    "keyframes",
+    "measure",
+    "similarity",
+    "filter",
+    "depth",
+    "infrared",
+    "audio",
+    "captions",
+    "enhanced",
+    "manifest",
+)
 
 
 def test_changing_the_depth_model_alone_redoes_depth_alone(tmp_path):
@@ -256,7 +267,7 @@ def test_changing_the_depth_model_alone_redoes_depth_alone(tmp_path):
     write_video(folder / "video.mp4")
     clips.seed(str(out), [clips.crawled("clip", media_path="_media/shard-00000/clip/video.mp4")])
     infrared = save_munit(tmp_path / "gen.pt").model_dump_json()
-    common = ("similarity.min=-1", "keyframes.count=2", "enhanced.model=null", f"infrared.model={infrared}")
+    common = ("filters.similarity_min=-1", "keyframes.count=2", "enhanced.model=null", f"infrared.model={infrared}")
     clips.run(str(out), recipe(save_depth("glpn", tmp_path / "a" / "first"), *common), *STAGES)
     before = _files(out)
     assert {path.parent.name for path in before} >= {"frames", "depth", "infrared"}

@@ -46,7 +46,7 @@ def test_the_recipe_fuses_light_stages_into_one_process():
     pools = [[stage.name for stage in stages] for stages, _ in engine.pools(list(STAGES.values()), recipe())]
     assert pools == [
         ["crawl"],
-        ["keyframes"],
+        ["keyframes", "measure"],
         ["similarity", "filter", "depth", "infrared", "audio"],
         ["captions"],
         ["enhanced", "manifest"],

@@ -19,16 +19,16 @@ CLIP = {"kind": "video", "similarity": 0.2, "language": "en", "text": "A cat"}
         ({}, None),
         ({"similarity_min": 0.2}, None),
         ({"similarity_min": 0.21}, "low_similarity"),
-        ({"motion_min": 1.0}, "low_motion"),
-        ({"motion_max": 0.4, "similarity_min": 0.3}, "low_similarity"),
-        ({"blue_max": 0.0}, "filtered"),
-        ({"not_measured_min": 5.0}, None),
+        ({"motion_per_s_min": 1.0}, "low_motion"),
+        ({"motion_per_s_max": 0.4, "similarity_min": 0.3}, "low_similarity"),
+        ({"brightness_max": 0.0}, "filtered"),
+        ({"audio_lufs_min": 5.0}, None),
         ({"languages": ["de"]}, "language"),
         ({"languages": ["de", "en"]}, None),
     ],
 )
 def test_a_clip_is_dropped_by_the_threshold_that_it_breaks(filters, reason):
-    drop = decide(CLIP, {"motion": 0.5, "blue": 0.1}, Filters(**filters))
+    drop = decide(CLIP, {"motion_per_s": 0.5, "brightness": 0.1}, Filters(**filters))
     assert (drop and drop.reason.value) == reason
 
 
@@ -47,7 +47,7 @@ def test_filtering_again_takes_seconds_and_can_be_taken_back(embedded, copy):
     before = pd.read_parquet(embedded / "shard-00000.parquet")
     videos = before[before.kind == "video"]
     threshold = float(videos.similarity.median())
-    done = vidal("filter", str(copy), "--set", f"similarity_min={threshold}", "--json")
+    done = vidal("filter", str(copy), "--set", f"filters.similarity_min={threshold}", "--json")
     assert done.returncode == 0, done.stderr[-3000:]
     after = pd.read_parquet(copy / "shard-00000.parquet")
     wanted = before[(before.kind == "audio") | (before.similarity >= threshold)]
@@ -59,12 +59,12 @@ def test_filtering_again_takes_seconds_and_can_be_taken_back(embedded, copy):
     for clip_id in gone:
         assert list((copy / "_media" / "shard-00000" / clip_id).iterdir())
     assert vidal("validate", str(copy)).returncode == 0
-    assert vidal("filter", str(copy), "--set", "similarity_min=0.08").returncode == 0
+    assert vidal("filter", str(copy), "--set", "filters.similarity_min=0.08").returncode == 0
     assert (copy / "shard-00000.parquet").read_bytes() == (embedded / "shard-00000.parquet").read_bytes()
 
 
 def test_a_clip_whose_views_were_never_made_waits_for_a_build(embedded, copy):
-    done = vidal("filter", str(copy), "--set", "similarity_min=null")
+    done = vidal("filter", str(copy), "--set", "filters.similarity_min=null")
     assert done.returncode == 0 and "more pass, but their views were never made" in done.stdout
     assert (copy / "shard-00000.parquet").exists()
     ledger = pd.read_parquet(copy / "_ledger")
@@ -76,7 +76,7 @@ def test_a_clip_whose_views_were_never_made_waits_for_a_build(embedded, copy):
 
 @pytest.mark.slow
 def test_a_build_makes_just_the_views_that_were_waited_for(embedded, copy):
-    assert vidal("filter", str(copy), "--set", "similarity_min=null").returncode == 0
+    assert vidal("filter", str(copy), "--set", "filters.similarity_min=null").returncode == 0
     kept = {path: path.stat().st_mtime_ns for path in copy.glob("_media/*/*/frames/*.jpg")}
     done = vidal("build-shard", "0", "--recipe", "embedded", "--set", "filters.similarity_min=null", "--out", str(copy))
     assert done.returncode == 0, done.stderr[-3000:]
@@ -87,7 +87,7 @@ def test_a_build_makes_just_the_views_that_were_waited_for(embedded, copy):
     assert vidal("validate", str(copy)).returncode == 0
 
 
-@pytest.mark.parametrize("override", ["similarity_min=high", "motion=1", "nonsense"])
+@pytest.mark.parametrize("override", ["filters.similarity_min=high", "motion=1", "nonsense"])
 def test_a_threshold_that_is_none_is_told_in_one_line(embedded, override):
     done = vidal("filter", str(embedded), "--set", override)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1

@@ -40,7 +40,12 @@ def parse_shards(text: str, count: int) -> list[int]:
 
 def models(recipe: Recipe) -> dict[str, ModelSpec]:
     """The models that the recipe names, by what they are for."""
-    named = {
+    measure = recipe.measure
+    named: dict[str, ModelSpec | None] = {
+        "measure.text": measure.text.model if measure.text else None,
+        "measure.nsfw": measure.nsfw.model if measure.nsfw else None,
+        "measure.aesthetic": measure.aesthetic.model if measure.aesthetic else None,
+        "measure.language": measure.language.model if measure.language else None,
         "similarity": recipe.similarity.model,
         "depth": recipe.depth.model,
         "infrared": recipe.infrared.model,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from vidal import resources
 from vidal.errors import UserError
+from vidal.measures import is_score
 
 
 class Settings(BaseModel):
@@ -188,8 +189,8 @@ class Filters(Settings):
     @model_validator(mode="after")
     def _bounds(self) -> Filters:
         for name, value in (self.model_extra or {}).items():
-            if not name.endswith(("_min", "_max")):
-                raise ValueError(f"{name}: must be the name of a score with _min or _max behind it")
+            if not (name.endswith(("_min", "_max")) and is_score(name[:-4])):
+                raise ValueError(f"{name}: must be the name of a score (vidal/measures.py) with _min or _max behind it")
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
                 raise ValueError(f"{name}: must be a number, not {value!r}")
         return self
@@ -198,6 +199,36 @@ class Filters(Settings):
         """The thresholds that are set, by their names."""
         named = {"similarity_min": self.similarity_min, **(self.model_extra or {})}
         return {name: float(value) for name, value in named.items() if value is not None}
+
+
+class Look(Settings):
+    """A model that looks at stored frames. frames: how many, evenly spread over the clip; null is all."""
+
+    model: ModelSpec
+    frames: int | None = Field(default=None, ge=1)
+
+
+class Language(Settings):
+    """confidence_min: below it the language stays null. model.options.languages: the ISO 639-1 codes to choose from."""
+
+    model: ModelSpec = ModelSpec(adapter="py3langid")
+    confidence_min: float = Field(default=0.5, ge=0, le=1)
+
+
+class Measure(Settings):
+    """Which statistics of a clip are taken; vidal.measures says what they mean. Nothing is dropped here.
+
+    pictures: brightness to frozen frames; motion_pairs: where in the video, at most, motion is looked at. null is off.
+    """
+
+    pictures: bool = True
+    blur: bool = True
+    motion: bool = True
+    motion_pairs: int = Field(default=3, ge=1)
+    text: Look | None = None
+    nsfw: Look | None = None
+    aesthetic: Look | None = None
+    language: Language | None = Language()
 
 
 class Depth(Settings):
@@ -325,6 +356,7 @@ class Recipe(Settings):
     text: Text = Text()
     crawl: Crawl = Crawl()
     keyframes: Keyframes = Keyframes()
+    measure: Measure = Measure()
     similarity: Similarity
     filters: Filters = Filters()
     depth: Depth = Depth()

@@ -44,5 +44,9 @@ def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int, retry_
     return RecordError(reason, detail, transient=transient, attempts=attempts, retry_after_s=retry_after_s)
 
 
+class ModelError(VidalError):
+    """A model refuses one input: what it would have said of it is absent, the rest of the record stands."""
+
+
 class BalanceError(VidalError):
     """kept + dropped + failed is not the input: the shard must not be committed."""

@@ -9,13 +9,13 @@ from vidal.stage import Drop, Record
 # Reasons of well-known thresholds, the one that tells most first; any other is `filtered`.
 _REASONS = {
     "similarity_min": Reason.LOW_SIMILARITY,
-    "short_side_min": Reason.LOW_RESOLUTION,
-    "aspect_min": Reason.ASPECT,
-    "aspect_max": Reason.ASPECT,
+    "short_side_px_min": Reason.LOW_RESOLUTION,
+    "aspect_ratio_min": Reason.ASPECT,
+    "aspect_ratio_max": Reason.ASPECT,
     "black_share_max": Reason.BLACK,
     "frozen_share_max": Reason.FROZEN,
-    "motion_min": Reason.LOW_MOTION,
-    "motion_max": Reason.HIGH_MOTION,
+    "motion_per_s_min": Reason.LOW_MOTION,
+    "motion_per_s_max": Reason.HIGH_MOTION,
     "sharpness_min": Reason.BLURRED,
     "text_share_max": Reason.TEXT_COVERAGE,
     "nsfw_max": Reason.NSFW,

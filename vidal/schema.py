@@ -233,8 +233,19 @@ KEYFRAMES = pa.schema(
         ("phash", STR),
     ]
 )
-# compared: what the similarity is between.
-SIMILARITY = pa.schema([("clip_id", STR), ("similarity", pa.float64()), ("scores", SCORES), ("compared", STR)])
+# language: what the page says, else what its words are in. measured: of a measure that a model took, the model; of one
+# that was asked for and has no value, why.
+MEASURED = pa.schema([("clip_id", STR), ("language", STR), ("measures", SCORES), ("measured", TEXTS)])
+# compared: what the similarity is between. embedding: unit mean of the frames' vectors, empty without frames.
+SIMILARITY = pa.schema(
+    [
+        ("clip_id", STR),
+        ("similarity", pa.float64()),
+        ("scores", SCORES),
+        ("compared", STR),
+        ("embedding", pa.list_(pa.float32())),
+    ]
+)
 FILTERED = pa.schema([("clip_id", STR)])
 DEPTH = pa.schema(
     [

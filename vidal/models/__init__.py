@@ -73,7 +73,38 @@ class Rewriter(Protocol):
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> str: ...
 
 
-SCORERS = {"conse": "vidal.models.conse:Conse", "open_clip": "vidal.models.open_clip_scorer:OpenClip"}
+class TextDetector(Protocol):
+    name: str
+
+    def boxes(self, image: Image.Image) -> np.ndarray:
+        """(n, 4, 2) float32, corners (x, y) in pixels of the picture. Raises ModelError."""
+
+
+class Rater(Protocol):
+    """A number for each picture: how likely it is unsafe, or how well people would like it."""
+
+    name: str
+
+    def rate(self, images: Images) -> np.ndarray:
+        """(n,) float32. Raises ModelError."""
+
+
+class LanguageDetector(Protocol):
+    name: str
+
+    def detect(self, text: str) -> tuple[str | None, float]:
+        """ISO 639-1 code and confidence in 0..1; null where the text has nothing to go by."""
+
+
+SCORERS = {
+    "conse": "vidal.models.conse:Conse",
+    "open_clip": "vidal.models.open_clip_scorer:OpenClip",
+    "transformers": "vidal.models.transformers_scorer:TransformersScorer",
+}
+TEXT_DETECTORS = {"rapidocr": "vidal.models.text_detector:RapidOcr"}
+NSFW = {"open_nsfw": "vidal.models.nsfw:OpenNsfw"}
+AESTHETIC = {"clip_head": "vidal.models.aesthetic:ClipHead"}
+LANGUAGES = {"py3langid": "vidal.models.language:Py3LangId"}
 DEPTH = {"transformers": "vidal.models.depth:TransformersDepth"}
 INFRARED = {"munit": "vidal.models.infrared:Munit"}
 CAPTIONERS = {"tags": "vidal.models.tags:Tags", "transformers": "vidal.models.captioner:TransformersCaptioner"}

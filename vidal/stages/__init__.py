@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 from vidal.stage import Stage
-from vidal.stages import audio, captions, crawl, depth, enhanced, filtering, infrared, keyframes, manifest, similarity
+from vidal.stages import (
+    audio,
+    captions,
+    crawl,
+    depth,
+    enhanced,
+    filtering,
+    infrared,
+    keyframes,
+    manifest,
+    measure,
+    similarity,
+)
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (crawl, keyframes, similarity, filtering, depth, infrared, audio, captions, enhanced, manifest)
+    for module in (
+        crawl,
+        keyframes,
+        measure,
+        similarity,
+        filtering,
+        depth,
+        infrared,
+        audio,
+        captions,
+        enhanced,
+        manifest,
+    )
 }

@@ -16,7 +16,8 @@ class _Worker:
         self._finished = _finished(storage, runtime.shard) if runtime.stored_only else None
 
     def __call__(self, clip: Record) -> Output | Drop:
-        if drop := decide(clip, map_dict(clip["scores"]), self._filters):
+        scores = {**map_dict(clip["measures"]), **map_dict(clip["scores"])}
+        if drop := decide(clip, scores, self._filters):
             return drop
         if self._finished is not None and clip["clip_id"] not in self._finished:
             return Drop(
@@ -36,7 +37,7 @@ def _finished(storage: Storage, shard: int) -> set[str]:
 STAGE = Stage(
     name="filter",
     subject=Subject.CLIP,
-    reads=("similarity", "crawl"),
+    reads=("measure", "similarity", "crawl"),
     schema=schema.FILTERED,
     open=_Worker,
     settings=lambda recipe: recipe.filters,

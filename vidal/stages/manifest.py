@@ -19,7 +19,7 @@ _COPIED = (
 def assemble(clip: Record) -> Record:
     """A row of schema.ASSEMBLED from the joined rows of the stages."""
     is_video = clip["media_path"].endswith("video.mp4")
-    columns = ("scores", "depth_scores", "infrared_scores", "audio_scores")
+    columns = ("scores", "measures", "depth_scores", "infrared_scores", "audio_scores")
     scores = {name: value for column in columns for name, value in map_dict(clip[column]).items()}
     captions = [*clip["captions"], *clip["enhanced"]]
     made = {each["view"] for each in captions if each["prompt_sha256"]}
@@ -58,7 +58,8 @@ class _Worker:
 STAGE = Stage(
     name="manifest",
     subject=Subject.CLIP,
-    reads=("crawl", "keyframes", "similarity", "depth", "infrared", "audio", "captions", "enhanced"),
+    # Of a column that several have the first table's counts, then the last's: `language` is measure's, which has the page's.
+    reads=("keyframes", "crawl", "similarity", "depth", "infrared", "audio", "captions", "enhanced", "measure"),
     schema=schema.ASSEMBLED,
     open=_Worker,
     settings=lambda recipe: None,

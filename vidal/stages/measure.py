@@ -1,0 +1,193 @@
+"""Measure: statistics of every clip, for a filter to compare and a reader to look at. It drops nothing.
+
+A measure that fails costs itself alone: its name then stands in `measured` with what went wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vidal import schema
+from vidal.config import Language, Look, Recipe
+from vidal.errors import ModelError, RecordError
+from vidal.models import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, LanguageDetector, Rater, TextDetector, open_model
+from vidal.schema import Kind, Subject
+from vidal.stage import Output, Record, Runtime, Stage
+from vidal.stages import pictures
+from vidal.storage import Storage
+
+Images = list[Image.Image]
+LANGUAGE = "language_confidence"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Measures that are taken at once of a clip and its frames. model: its name and version, where one is asked."""
+
+    names: tuple[str, ...]
+    take: Callable[[Record, Images], dict[str, float]]
+    model: str = ""
+
+
+class _Worker:
+    def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
+        self._storage = storage
+        self._groups = groups(recipe, storage)
+        self._language = _LanguageOf(recipe.measure.language) if recipe.measure.language else None
+
+    def __call__(self, clip: Record) -> Output:
+        measures, measured = of_the_file(clip), dict[str, str]()
+        frames = pictures.load(self._storage, clip["frame_paths"])
+        for group in self._groups:
+            found, why = taken(group, clip, frames)
+            measures |= found
+            measured |= {name: group.model if name in found else why for name in group.names}
+        language = clip["language"]
+        if language is None and self._language:
+            language, confidence, measured[LANGUAGE] = self._language(clip["text"] or "")
+            measures |= {} if confidence is None else {LANGUAGE: confidence}
+        row = {
+            "clip_id": clip["clip_id"],
+            "language": language,
+            # Four digits: what is beyond differs between processors, and the bytes of a shard must not.
+            "measures": sorted((name, round(float(value), 4)) for name, value in measures.items()),
+            "measured": sorted((name, how) for name, how in measured.items() if how),
+        }
+        return Output([row])
+
+
+def of_the_file(clip: Record) -> dict[str, float]:
+    """What the probe has found out already."""
+    found = {"duration_s": clip["duration_s"]}
+    if clip["kind"] == Kind.VIDEO.value:
+        width, height = clip["width"], clip["height"]
+        found |= {"fps": clip["fps"], "short_side_px": min(width, height), "aspect_ratio": width / height}
+    return found
+
+
+def taken(group: Group, clip: Record, frames: Images) -> tuple[dict[str, float], str]:
+    """The values, and why there are no others. One that is not finite is no value."""
+    if not frames:
+        return {}, "absent: no frames"
+    try:
+        found = group.take(clip, frames)
+    except (RecordError, ModelError) as error:
+        return {}, f"failed: {error}"
+    return {name: value for name, value in found.items() if np.isfinite(value)}, "absent: too few pictures"
+
+
+class _LanguageOf:
+    """The language of the title's words and hashtags, where it is sure enough."""
+
+    def __init__(self, settings: Language):
+        self._min = settings.confidence_min
+        self._detector: LanguageDetector = open_model(LANGUAGES, settings.model)
+
+    def __call__(self, text: str) -> tuple[str | None, float | None, str]:
+        """text: without junk, as "shorts" is English on every page. Returns code, confidence and who says so, or why not."""
+        code, confidence = self._detector.detect(text)
+        if code is None:
+            return None, None, "absent: no words"
+        return (code if confidence >= self._min else None), confidence, self._detector.name
+
+
+def groups(recipe: Recipe, storage: Storage) -> list[Group]:
+    """What the recipe asks for; opens its models."""
+    settings = recipe.measure
+    found = []
+    if settings.pictures:
+        found.append(_pictures())
+    if settings.blur:
+        found.append(_blur())
+    if settings.motion:
+        found.append(_motion(storage, settings.motion_pairs))
+    if settings.text:
+        found.append(_text(settings.text))
+    if settings.nsfw:
+        found.append(_rated("nsfw", settings.nsfw, NSFW, np.max))
+    if settings.aesthetic:
+        found.append(_rated("aesthetic", settings.aesthetic, AESTHETIC, np.mean))
+    return found
+
+
+# OpenCV takes a third of a second to import: only the worker does, not whoever lists the stages.
+def _pictures() -> Group:
+    from vidal.media.statistics import picture
+
+    names = ("brightness", "contrast", "saturation", "black_share", "frozen_share")
+    return Group(names, lambda clip, frames: picture.statistics([np.asarray(frame) for frame in frames]))
+
+
+def _blur() -> Group:
+    from vidal.media.statistics import picture
+
+    def take(clip: Record, frames: Images) -> dict[str, float]:
+        return {"sharpness": float(np.median([picture.sharpness(np.asarray(frame)) for frame in frames]))}
+
+    return Group(("sharpness",), take)
+
+
+def _motion(storage: Storage, count: int) -> Group:
+    from vidal.media.pairs import read_pairs
+    from vidal.media.statistics import motion
+
+    def take(clip: Record, frames: Images) -> dict[str, float]:
+        with storage.local(clip["media_path"]) as path:
+            pairs = read_pairs(path, count)
+        return {"motion_per_s": motion.motion_per_s(pairs)} if pairs else {}
+
+    return Group(("motion_per_s",), take)
+
+
+def _text(look: Look) -> Group:
+    from vidal.media.statistics import coverage
+
+    detector: TextDetector = open_model(TEXT_DETECTORS, look.model)
+
+    def take(clip: Record, frames: Images) -> dict[str, float]:
+        looked_at = chosen(frames, look)
+        shares = [coverage.covered_share(detector.boxes(frame), frame.width, frame.height) for frame in looked_at]
+        return {"text_share": float(np.mean(shares))}
+
+    return Group(("text_share",), take, detector.name)
+
+
+def _rated(name: str, look: Look, registry: dict[str, str], statistic: Callable[[Any], Any]) -> Group:
+    rater: Rater = open_model(registry, look.model)
+    return Group((name,), lambda clip, frames: {name: float(statistic(rater.rate(chosen(frames, look))))}, rater.name)
+
+
+def chosen(frames: Images, look: Look) -> Images:
+    """The frames that a model looks at: the middles of equal spans of the clip, each once."""
+    total, count = len(frames), min(look.frames or len(frames), len(frames))
+    return [frames[int(total * (2 * i + 1) / (2 * count))] for i in range(count)]
+
+
+STAGE = Stage(
+    name="measure",
+    subject=Subject.CLIP,
+    reads=("keyframes", "crawl"),
+    schema=schema.MEASURED,
+    open=_Worker,
+    settings=lambda recipe: recipe.measure,
+    module=__name__,
+    code=(
+        "vidal.media.pairs",
+        "vidal.media.frames",
+        "vidal.media.probe",
+        "vidal.media.statistics.coverage",
+        "vidal.media.statistics.motion",
+        "vidal.media.statistics.picture",
+        "vidal.models.aesthetic",
+        "vidal.models.language",
+        "vidal.models.nsfw",
+        "vidal.models.open_clip_scorer",
+        "vidal.models.text_detector",
+        "vidal.stages.pictures",
+    ),
+)
