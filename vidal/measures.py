@@ -34,8 +34,29 @@ OTHERS = {
     "similarity": "frames against title and hashtags, mean over frames",
     "cuts": "cuts inside the clip, where the recipe has a shot detector",
 }
+# Of depth and infrared; how each is computed stands in vidal/stages/depth_quality.py and infrared_quality.py.
+ESTIMATES = {
+    "depth_valid_share": "share of pixels with a depth",
+    "depth_low": "1st percentile of the depth, in metres where metric, else in the model's own numbers",
+    "depth_high": "99th percentile of the depth",
+    "depth_at_0": "what 0 stands for in the PNGs, where depth is not metric",
+    "depth_at_65535": "what 65535 stands for in the PNGs, where depth is not metric",
+    "depth_clipped_pixels": "pixels beyond what the PNGs or the recipe hold",
+    "depth_clipped_share": "the same as a share",
+    "depth_field_of_view_deg": "horizontal field of view that the model saw, median over frames",
+    "depth_temporal_consistency": "rank correlation of the depth of neighbouring frames, which may be seconds apart",
+    "depth_luminance_consistency": "the same of the pictures' luminance, to read it against",
+    "depth_scale_change": "mean |ln| of the ratio of neighbouring frames' median depth",
+    "depth_edge_agreement": "strong depth edges near edges of the picture: 0 is chance, 1 all; near 1 is copied texture",
+    "infrared_luminance_correlation": "with the picture's luminance, mean over frames: -1 is an inverted gray picture",
+    "infrared_luminance_explained": "share of the infrared that any function of luminance explains: 1 is a recoloured gray picture",
+    "infrared_flicker": "change of the mean level between neighbouring frames",
+    "infrared_flicker_rgb": "the same of the pictures, to read it against",
+}
 # Scores of the views, made after the filter: they count when the shard is committed.
 VIEWS = ("depth_", "infrared_", "audio_")
+
+MEANINGS = {**MEASURES, **SIMILARITIES, **OTHERS, **ESTIMATES}
 
 
 def is_score(name: str) -> bool:

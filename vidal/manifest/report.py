@@ -12,10 +12,12 @@ from collections import Counter
 from typing import Any
 
 import jinja2
+import numpy as np
 from PIL import Image
 
 from vidal.errors import UserError
 from vidal.manifest.commit import DATASET, ledger_name, manifest_name
+from vidal.measures import MEANINGS
 from vidal.schema import Status, Subject, View
 from vidal.stage import Record
 from vidal.storage import Storage, shard_name
@@ -73,14 +75,25 @@ def _clip(storage: Storage, row: Record) -> Record:
         repeated = texts and each["view"] == View.KEYFRAME.value and each["text"] == texts[-1]["text"]
         if each["text"] and not repeated:
             texts.append(each)
-    strips = [[_thumbnail(storage, name) for name in row[column]] for column in _STRIPS if row[column]]
-    return {**row, "texts": texts, "strips": strips}
+    strips = [_strip(storage, row[column]) for column in _STRIPS if row[column]]
+    scores = [(name, value, MEANINGS.get(name, "")) for name, value in row["scores"]]
+    return {**row, "texts": texts, "strips": strips, "scores": scores}
 
 
-def _thumbnail(storage: Storage, name: str) -> str:
-    with Image.open(io.BytesIO(storage.read(name))) as opened:
-        image = opened.point(lambda value: value / 256).convert("L") if opened.mode.startswith("I") else opened
-        small = image.convert("RGB").resize((max(1, round(image.width * HEIGHT / image.height)), HEIGHT))
+def _strip(storage: Storage, names: list[str]) -> list[str]:
+    images: list[Image.Image] = [Image.open(io.BytesIO(storage.read(name))) for name in names]
+    return [_thumbnail(image) for image in (_stretched(images) if images[0].mode.startswith("I") else images)]
+
+
+def _stretched(images: list[Image.Image]) -> list[Image.Image]:
+    """16-bit depth to gray, over the range of the whole clip: millimetres of a room fill a tenth of 65,535."""
+    values = [np.asarray(image, np.float32) for image in images]
+    low, high = np.percentile(np.concatenate([each.ravel() for each in values]), (1, 99))
+    return [Image.fromarray((np.clip((v - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)) for v in values]
+
+
+def _thumbnail(image: Image.Image) -> str:
+    small = image.convert("RGB").resize((max(1, round(image.width * HEIGHT / image.height)), HEIGHT))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)
     return base64.b64encode(buffer.getvalue()).decode()
