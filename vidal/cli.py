@@ -156,6 +156,27 @@ def validate(out: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("out")
+@click.option("--format", "format_", type=click.Choice(["languagebind"]), required=True)
+@click.option("--to", help="Folder to write; OUT/_export/FORMAT without it.")
+@_json
+def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
+    """Writes OUT in the layout of another loader: annotation.json and media by id, as LanguageBind reads them."""
+    from pathlib import Path
+
+    from vidal.manifest import export as exporting
+
+    if to is None and "://" in out:
+        raise UserError("--to: name a local folder to export a remote dataset to")
+    target = Path(to or os.path.join(out, "_export", format_))
+    done = exporting.languagebind(out if "://" in out else os.path.abspath(out), target)
+    if as_json:
+        click.echo(json.dumps(asdict(done)))
+        return
+    _print(f"{done.clips} clips in {target}; {done.incomplete} lack a text that the format has a place for")
+
+
+@cli.command()
+@click.argument("out")
 def report(out: str) -> None:
     """Writes OUT/_reports/shard-NNNNN.html: funnel, strips, every caption, the rejects."""
     from vidal.manifest.report import report as write

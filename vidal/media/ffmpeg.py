@@ -60,5 +60,11 @@ def cut_audio(source: Path, target: Path, start_s: float, duration_s: float) -> 
     run(ffmpeg.output(read.audio, str(target), format="flac", **BITEXACT))
 
 
+def to_mp3(source: Path, target: Path) -> None:
+    """A sound file as MP3, its rate and channels kept."""
+    read = ffmpeg.input(str(source), protocol_whitelist="file")
+    run(ffmpeg.output(read.audio, str(target), format="mp3", audio_bitrate="128k", **BITEXACT))
+
+
 def _optional_audio(read: Any) -> Any:
     return read["a:0?"]
