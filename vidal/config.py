@@ -276,8 +276,20 @@ def _only_with(settings: Any, adapter: str) -> Any:
 
 
 class Audio(Settings):
+    """The sound track. silence_db: RMS level in dBFS under which a block, or the whole, is silence.
+
+    loudness: LUFS by BS.1770. activity: speech, singing, music; a share of tag_share_min or more makes a tag. speech: what is
+    said. similarity: sound against title and hashtags, and the sound's vector. A model that is null is not asked.
+    """
+
     sample_rate: int = Field(default=16_000, ge=4_000)
     silence_db: float = -60.0
+    loudness: bool = True
+    activity: ModelSpec | None = None
+    speech: ModelSpec | None = None
+    similarity: ModelSpec | None = None
+    tag_share_min: float = Field(default=0.3, ge=0, le=1)
+    clipping_share_max: float = Field(default=0.001, ge=0, le=1)
 
 
 class Captions(Settings):

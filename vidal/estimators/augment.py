@@ -1,0 +1,56 @@
+"""Crops, flips, turns and colours: what makes few pictures many. Everything is drawn from one generator."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from vidal.estimators.pairs import Pair
+
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def augmented(
+    pair: Pair, size: tuple[int, int], rng: np.random.Generator, *, crop_min: float, turn_deg: float, colour: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w, 3) float32 in [0, 255] and (h, w) float32 with NaN, of size (width, height).
+
+    crop_min: the least part of the picture's side that a crop keeps. turn_deg: the greatest turn. colour: strength in [0, 1].
+    """
+    matrix = _placement(pair.rgb.shape[1::-1], size, rng, crop_min, turn_deg)
+    rgb = cv2.warpAffine(pair.rgb, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    target = cv2.warpAffine(
+        pair.target, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan")
+    )
+    return coloured(rgb.astype(np.float32), rng, colour), target
+
+
+def _placement(
+    source: tuple[int, int], size: tuple[int, int], rng: np.random.Generator, crop_min: float, turn_deg: float
+) -> np.ndarray:
+    """The 2x3 matrix from the picture to a turned, perhaps mirrored crop of it."""
+    fit = max(size[0] / source[0], size[1] / source[1])
+    scale = fit / rng.uniform(crop_min, 1.0)
+    angle = np.deg2rad(rng.uniform(-turn_deg, turn_deg))
+    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    linear = scale * np.array([[mirror * np.cos(angle), -mirror * np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    room = np.maximum(np.array(source) * scale - np.array(size), 0) / 2 / scale
+    centre = np.array(source) / 2 + rng.uniform(-room, room)
+    return np.hstack([linear, (np.array(size) / 2 - linear @ centre)[:, None]])
+
+
+def coloured(rgb: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+    """Exposure, gamma, contrast, saturation, colour cast; now and then grey, blur or noise."""
+    values = rgb / 255.0
+    values = values ** np.exp(strength * rng.normal(0, 0.3))
+    values = values * np.exp(strength * rng.normal(0, 0.2)) * np.exp(strength * rng.normal(0, 0.08, 3))
+    mean = values.mean()
+    values = mean + (values - mean) * np.exp(strength * rng.normal(0, 0.2))
+    grey = (values @ GREY)[:, :, None]
+    saturation = 0.0 if rng.random() < 0.1 * strength else np.exp(strength * rng.normal(0, 0.3))
+    values = grey + (values - grey) * saturation
+    if rng.random() < 0.3 * strength:
+        values = cv2.GaussianBlur(values, (0, 0), rng.uniform(0.3, 1.5))
+    if rng.random() < 0.3 * strength:
+        values = values + rng.normal(0, rng.uniform(0, 0.04), values.shape)
+    return (np.clip(values, 0, 1) * 255.0).astype(np.float32)

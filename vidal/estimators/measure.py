@@ -1,0 +1,120 @@
+"""The numbers of the model cards: on pictures never trained on, beside baselines that are treated the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy.stats import spearmanr
+from skimage.metrics import structural_similarity
+
+from vidal.estimators.augment import GREY
+from vidal.estimators.pairs import Pair
+from vidal.models import DepthEstimator, InfraredTranslator
+
+# No depth in the indoor sets lies beyond; what a fit puts behind it is taken for this far.
+FARTHEST_M = 10.0
+Map = Callable[[Pair], np.ndarray]
+
+
+@dataclass(frozen=True)
+class DepthScore:
+    """abs_rel: mean |d - d*| / d*; delta1: part with max(d/d*, d*/d) < 1.25 (Eigen et al. 2014); spearman: of the order."""
+
+    abs_rel: float
+    delta1: float
+    spearman: float
+
+
+@dataclass(frozen=True)
+class InfraredScore:
+    """l1: mean absolute difference, of intensities in [0, 1]; ssim: structural similarity."""
+
+    l1: float
+    ssim: float
+
+
+def fitted(made: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """made, scaled and shifted to be nearest to what is known of target, by least squares."""
+    known = np.isfinite(target)
+    x, y = made[known].astype(np.float64), target[known].astype(np.float64)
+    centred = x - x.mean()
+    scale = (centred * (y - y.mean())).sum() / max((centred**2).sum(), 1e-12)
+    return (made - x.mean()) * scale + y.mean()
+
+
+def depth_score(made: np.ndarray, inverse: np.ndarray) -> DepthScore:
+    """made: (h, w), larger is nearer; inverse: (h, w) true 1/m with NaN. Fitted in inverse depth, judged in depth."""
+    known = np.isfinite(inverse)
+    found = 1.0 / np.maximum(fitted(made, inverse)[known], 1.0 / FARTHEST_M)
+    true = 1.0 / inverse[known]
+    ratio = np.maximum(found / true, true / found)
+    constant = made[known].std() == 0
+    order = 0.0 if constant else float(spearmanr(made[known], inverse[known]).statistic)
+    return DepthScore(float(np.mean(np.abs(found - true) / true)), float(np.mean(ratio < 1.25)), order)
+
+
+def infrared_score(made: np.ndarray, true: np.ndarray) -> InfraredScore:
+    made = np.clip(made, 0.0, 1.0).astype(np.float32)
+    return InfraredScore(float(np.abs(made - true).mean()), float(structural_similarity(made, true, data_range=1.0)))
+
+
+def score_depth(estimate: Map, pairs: Sequence[Pair]) -> DepthScore:
+    scores = [depth_score(estimate(pair), pair.target) for pair in pairs]
+    return DepthScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in DepthScore.__annotations__))
+
+
+def score_infrared(translate: Map, pairs: Sequence[Pair]) -> InfraredScore:
+    scores = [infrared_score(translate(pair), pair.target) for pair in pairs]
+    return InfraredScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in InfraredScore.__annotations__))
+
+
+def depth_maps(estimator: DepthEstimator, train: Sequence[Pair]) -> dict[str, Map]:
+    """The model and what it must beat. estimator.kind must be inverse_relative."""
+    mean = mean_map(train)
+    return {
+        "model": lambda pair: estimator.estimate([Image.fromarray(pair.rgb)])[0],
+        "mean map of the training frames": lambda pair: _resized(mean, pair),
+        "vertical ramp": lambda pair: ramp(pair.target.shape),
+    }
+
+
+def infrared_maps(translator: InfraredTranslator) -> dict[str, Map]:
+    def model(pair: Pair) -> np.ndarray:
+        return translator.translate([Image.fromarray(pair.rgb)], [0])[0]
+
+    return {
+        "model": model,
+        "model, fitted": _fitted(model),
+        "grey": grey,
+        "inverted grey": lambda pair: 1.0 - grey(pair),
+        # An affine fit may turn the sign: the fits of grey and of inverted grey are one and the same.
+        "grey or inverted grey, fitted": _fitted(grey),
+        "constant, fitted": _fitted(lambda pair: np.zeros(pair.target.shape, np.float32)),
+    }
+
+
+def _fitted(make: Map) -> Map:
+    return lambda pair: fitted(make(pair), pair.target)
+
+
+def grey(pair: Pair) -> np.ndarray:
+    return pair.rgb.astype(np.float32) @ GREY / 255.0
+
+
+def ramp(shape: tuple[int, ...]) -> np.ndarray:
+    """Nearer towards the bottom: in inverse depth, exactly what a level floor looks like."""
+    return np.repeat(np.linspace(0, 1, shape[0], dtype=np.float32)[:, None], shape[1], 1)
+
+
+def mean_map(pairs: Sequence[Pair]) -> np.ndarray:
+    """(60, 80) mean inverse depth of what is known."""
+    small = [np.asarray(Image.fromarray(pair.target).resize((80, 60), Image.Resampling.NEAREST)) for pair in pairs]
+    return np.nanmean(np.stack(small), 0).astype(np.float32)
+
+
+def _resized(values: np.ndarray, pair: Pair) -> np.ndarray:
+    height, width = pair.target.shape
+    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))

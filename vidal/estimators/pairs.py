@@ -1,0 +1,95 @@
+"""Real pictures with their measured maps: RGB-D frames, aligned RGB-infrared pairs, and which of them are never trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vidal.errors import UserError
+
+# Of the depth frames, which are one walk through one room, the last fifth is held out; what stands just before it is
+# left aside, for it shows nearly the same.
+HELD_OUT, GAP = 0.2, 0.04
+# Of the road pairs, every fifth run of six names is held out; of the surveillance pairs, a camera of its own.
+RUN, EVERY, CHOSEN = 6, 5, 2
+HELD_OUT_CAMERA = "llvip_2000"
+SHORT_SIDE = 240
+
+
+@dataclass(frozen=True)
+class Pair:
+    """rgb: (h, w, 3) uint8; target: (h, w) float32, NaN where nothing was measured."""
+
+    name: str
+    rgb: np.ndarray
+    target: np.ndarray
+
+    @property
+    def source(self) -> str:
+        return "night surveillance (LLVIP)" if self.name.startswith("llvip") else "road (FLIR)"
+
+
+def rgbd(data: Path, split: str) -> list[Pair]:
+    """Frames of data/rgbd with inverse depth in 1/m. split: train or test; test frames have their full size."""
+    paths = _listed(data / "rgbd", "*.color.jpg")
+    first = round(len(paths) * (1 - HELD_OUT))
+    chosen = paths[first:] if split == "test" else paths[: first - round(len(paths) * GAP)]
+    return [_rgbd_pair(path, split) for path in chosen]
+
+
+def _rgbd_pair(path: Path, split: str) -> Pair:
+    millimetres = np.asarray(Image.open(path.with_name(path.name.replace("color.jpg", "depth.png"))), np.float32)
+    known = (millimetres > 0) & (millimetres < 65_535)
+    inverse = np.where(known, 1000.0 / np.where(known, millimetres, 1.0), np.nan).astype(np.float32)
+    return _pair(path, inverse, split)
+
+
+def rgb_ir(data: Path, split: str) -> list[Pair]:
+    """Pairs of data/rgb_ir with infrared intensity in [0, 1]. split: train or test."""
+    paths = _listed(data / "rgb_ir" / "visible", "*.jpg")
+    night = [path for path in paths if path.name.startswith("llvip")]
+    road = [path for path in paths if not path.name.startswith("llvip")]
+    held_out = {path for index, path in enumerate(road) if index // RUN % EVERY == CHOSEN}
+    held_out |= {path for path in night if path.name.startswith(HELD_OUT_CAMERA)}
+    return [_ir_pair(path, split) for path in paths if (path in held_out) == (split == "test")]
+
+
+def _ir_pair(path: Path, split: str) -> Pair:
+    infrared = Image.open(path.parent.parent / "infrared" / path.name).convert("L")
+    return _pair(path, np.asarray(infrared, np.float32) / 255.0, split)
+
+
+def _pair(path: Path, target: np.ndarray, split: str) -> Pair:
+    rgb = Image.open(path).convert("RGB")
+    if (rgb.height, rgb.width) != target.shape:
+        raise UserError(f"{path}: picture of {rgb.size} against a map of {target.shape[::-1]}")
+    if split == "test":
+        return Pair(path.name, np.asarray(rgb), target)
+    scale = SHORT_SIDE / min(rgb.size)
+    size = (round(rgb.width * scale), round(rgb.height * scale))
+    return Pair(path.name, np.asarray(rgb.resize(size, Image.Resampling.LANCZOS)), resized(target, size))
+
+
+def resized(target: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Unknown places spread to no neighbour: where any are, the nearest value stands, else the mean."""
+    resampling = Image.Resampling.NEAREST if np.isnan(target).any() else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(target).resize(size, resampling), np.float32)
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    paths = sorted(folder.glob(pattern))
+    if not paths:
+        raise UserError(f"{folder}: no {pattern} there; --data names the folder that holds rgbd/, rgb_ir/ and images/")
+    return paths
+
+
+def motorcycle() -> Pair:
+    """scikit-image's stereo_motorcycle (Middlebury 2014, Scharstein et al.): inverse depth from its disparity and calibration."""
+    from skimage.data import stereo_motorcycle
+
+    left, _, disparity = stereo_motorcycle()
+    inverse = (disparity + 31.086) / (994.978 * 0.193001)
+    return Pair("stereo_motorcycle", left, np.where(np.isfinite(disparity), inverse, np.nan).astype(np.float32))

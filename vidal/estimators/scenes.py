@@ -1,0 +1,214 @@
+"""Rendered scenes with exact depth: rooms and open ground with boxes, balls and cut-outs, papered with photographs.
+
+One recorded room teaches no model what the world looks like. Rays meet planes, boxes and spheres in closed form; textures
+are photographs, plain colours and stripes, so that depth follows shape and not what is painted on it (Tremblay et al. 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vidal.estimators.pairs import Pair
+
+WIDTH, HEIGHT = 320, 240
+FAR_M = 60.0
+Array = np.ndarray
+
+
+@dataclass
+class Hits:
+    """What each ray met first so far: distance along the ray (m), colour before light, surface normal."""
+
+    distance: Array
+    colour: Array
+    normal: Array
+
+    def take(self, distance: Array, colour: Array, normal: Array) -> None:
+        nearer = (distance > 0.05) & (distance < self.distance)
+        self.distance = np.where(nearer, distance, self.distance)
+        self.colour = np.where(nearer[:, None], colour, self.colour)
+        self.normal = np.where(nearer[:, None], normal, self.normal)
+
+
+def scene(photographs: Sequence[Array], seed: int) -> Pair:
+    """photographs: (h, w, 3) uint8. Target: inverse depth in 1/m along the camera's axis, 0 for the sky."""
+    rng = np.random.default_rng(seed)
+    origin, rays, axis = _camera(rng)
+    hits = Hits(np.full(len(rays), np.inf), _sky(rays, rng), np.zeros_like(rays))
+    _floor_and_walls(origin, rays, hits, rng, photographs)
+    for _ in range(rng.integers(3, 12)):
+        thing = (_box, _ball, _cut_out)[rng.choice(3, p=(0.55, 0.2, 0.25))]
+        thing(origin, rays, hits, rng, photographs)
+    depth = hits.distance * (rays @ axis)
+    inverse = np.where(np.isfinite(depth) & (depth < FAR_M), 1.0 / np.maximum(depth, 0.05), 0.0)
+    rgb = (np.clip(_lit(hits, rng), 0, 1) * 255).astype(np.uint8).reshape(HEIGHT, WIDTH, 3)
+    return Pair(f"scene-{seed}", rgb, inverse.astype(np.float32).reshape(HEIGHT, WIDTH))
+
+
+def _camera(rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Origin, unit rays (n, 3) and the viewing axis; y points up."""
+    pitch, roll = np.deg2rad(rng.uniform(-35, 12)), np.deg2rad(rng.normal(0, 3))
+    half = np.tan(np.deg2rad(rng.uniform(40, 80)) / 2)
+    x = np.linspace(-half, half, WIDTH)
+    y = np.linspace(half, -half, HEIGHT) * HEIGHT / WIDTH
+    gx, gy = np.meshgrid(x, y)
+    local = np.stack([gx.ravel(), gy.ravel(), np.ones(gx.size)], 1)
+    turn = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
+    tilt = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
+    rotation = tilt @ turn
+    rays = local @ rotation.T
+    return np.array([0, rng.uniform(0.3, 2.5), 0]), rays / np.linalg.norm(rays, axis=1, keepdims=True), rotation[:, 2]
+
+
+def _texture(u: Array, v: Array, rng: np.random.Generator, photographs: Sequence[Array]) -> Array:
+    """(n, 3) in [0, 1] at texture coordinates, which repeat every 1."""
+    kind = rng.random()
+    if kind < 0.25:
+        return np.broadcast_to(rng.uniform(0.05, 0.95, 3), (len(u), 3))
+    if kind < 0.4:
+        count = rng.integers(2, 10)
+        stripes = (np.floor(u * count) + np.floor(v * count) * rng.integers(0, 2)) % 2
+        first, second = rng.uniform(0.05, 0.95, (2, 3))
+        return np.where(stripes[:, None] > 0, first, second)
+    photograph = photographs[int(rng.integers(len(photographs)))]
+    height, width = photograph.shape[:2]
+    column = ((u % 1.0) * (width - 1)).astype(int)
+    row = ((1.0 - v % 1.0) * (height - 1)).astype(int)
+    return photograph[row, column] / 255.0
+
+
+def _sky(rays: Array, rng: np.random.Generator) -> Array:
+    top, horizon = rng.uniform(0.3, 1.0, (2, 3))
+    height = np.clip(rays[:, 1:2], 0, 1)
+    return horizon * (1 - height) + top * height
+
+
+def _floor_and_walls(
+    origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, photographs: Sequence[Array]
+) -> None:
+    tile = rng.uniform(0.5, 5.0)
+    _plane(origin, rays, hits, 1, 0.0, tile, rng, photographs)
+    if rng.random() < 0.35:
+        return  # Open ground.
+    for axis, low, high in ((0, -6.0, -1.0), (0, 1.0, 6.0), (2, 2.0, 12.0)):
+        if rng.random() < 0.9:
+            _plane(origin, rays, hits, axis, rng.uniform(low, high), rng.uniform(1.0, 5.0), rng, photographs)
+    if rng.random() < 0.6:
+        _plane(origin, rays, hits, 1, origin[1] + rng.uniform(0.5, 2.5), tile, rng, photographs)
+
+
+def _plane(
+    origin: Array,
+    rays: Array,
+    hits: Hits,
+    axis: int,
+    place: float,
+    tile: float,
+    rng: np.random.Generator,
+    photographs: Sequence[Array],
+) -> None:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = (place - origin[axis]) / rays[:, axis]
+    distance = np.where(np.isfinite(distance) & (distance < 4 * FAR_M), distance, np.inf)
+    points = origin + rays * np.where(np.isfinite(distance), distance, 0.0)[:, None]
+    first, second = (each for each in (0, 2, 1) if each != axis)
+    normal = np.zeros_like(rays)
+    normal[:, axis] = -np.sign(rays[:, axis])
+    hits.take(distance, _texture(points[:, first] / tile, points[:, second] / tile, rng, photographs), normal)
+
+
+def _place(rng: np.random.Generator) -> tuple[float, float]:
+    far = float(np.exp(rng.uniform(np.log(1.0), np.log(12.0))))
+    return float(rng.uniform(-0.6, 0.6)) * far, far
+
+
+def _box(origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, photographs: Sequence[Array]) -> None:
+    """Turned about the vertical; slabs, after Kay and Kajiya (1986)."""
+    x, z = _place(rng)
+    half = rng.uniform(0.08, 0.7, 3) * (0.5 + z / 6)
+    bottom = 0.0 if rng.random() < 0.75 else rng.uniform(0, 1.5)
+    angle = rng.uniform(0, np.pi)
+    turn = np.array([[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]])
+    start, local = turn @ (origin - np.array([x, bottom + half[1], z])), rays @ turn.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = (-half - start) / local, (half - start) / local
+    near, far = np.minimum(low, high), np.maximum(low, high)
+    enters, leaves = near.max(1), far.min(1)
+    face = near.argmax(1)
+    met = (enters < leaves) & (enters > 0)
+    distance = np.where(met, enters, np.inf)
+    points = (start + local * np.where(met, enters, 0.0)[:, None]) / half / 2 + 0.5
+    u = np.where(face == 0, points[:, 2], points[:, 0])
+    v = np.where(face == 1, points[:, 2], points[:, 1])
+    normal = np.zeros_like(rays)
+    normal[np.arange(len(rays)), face] = -np.sign(local[np.arange(len(rays)), face])
+    hits.take(distance, _texture(u, v, rng, photographs), normal @ turn)
+
+
+def _ball(origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, photographs: Sequence[Array]) -> None:
+    x, z = _place(rng)
+    radius = rng.uniform(0.08, 0.5) * (0.5 + z / 6)
+    centre = np.array([x, radius + (0.0 if rng.random() < 0.7 else rng.uniform(0, 1.5)), z])
+    towards = centre - origin
+    along = rays @ towards
+    inside = along**2 - towards @ towards + radius**2
+    met = (inside > 0) & (along > 0)
+    distance = np.where(met, along - np.sqrt(np.maximum(inside, 0)), np.inf)
+    normal = (origin + rays * np.where(met, distance, 0.0)[:, None] - centre) / radius
+    u, v = np.arctan2(normal[:, 0], normal[:, 2]) / np.pi, normal[:, 1] / 2 + 0.5
+    hits.take(distance, _texture(u, v, rng, photographs), normal)
+
+
+def _cut_out(origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, photographs: Sequence[Array]) -> None:
+    """An upright ellipse or rectangle that faces the camera, as people and animals nearly do."""
+    x, z = _place(rng)
+    half_width, half_height = rng.uniform(0.15, 0.5) * (0.5 + z / 6), rng.uniform(0.3, 0.9) * (0.5 + z / 6)
+    distance = (z - origin[2]) / np.maximum(rays[:, 2], 1e-6)
+    points = origin + rays * distance[:, None]
+    u, v = (points[:, 0] - x) / half_width, (points[:, 1] - half_height) / half_height
+    inside = (u**2 + v**2 < 1) if rng.random() < 0.6 else (np.abs(u) < 1) & (np.abs(v) < 1)
+    normal = np.broadcast_to([0.0, 0.0, -1.0], rays.shape)
+    met = np.where(inside & (rays[:, 2] > 1e-6), distance, np.inf)
+    hits.take(met, _texture(u / 2 + 0.5, v / 2 + 0.5, rng, photographs), normal)
+
+
+def _lit(hits: Hits, rng: np.random.Generator) -> Array:
+    """Lambert's law under one light, with what the surroundings scatter, and haze."""
+    light = rng.normal(0, 1, 3)
+    light[1] = abs(light[1]) + 0.5
+    light /= np.linalg.norm(light)
+    ambient = rng.uniform(0.35, 0.8)
+    met = np.isfinite(hits.distance)
+    shade = np.where(met, ambient + (1 - ambient) * np.maximum(hits.normal @ light, 0), 1.0)
+    colour = hits.colour * shade[:, None]
+    haze = np.exp(-np.where(met, hits.distance, 0.0) / np.exp(rng.uniform(np.log(20), np.log(300))))[:, None]
+    return colour * haze + rng.uniform(0.6, 1.0, 3) * (1 - haze)
+
+
+def several(photographs: Sequence[Array], count: int) -> list[Pair]:
+    """The first scenes that have relief; a bare wall before the camera teaches nothing."""
+    found: list[Pair] = []
+    seed = 0
+    while len(found) < count:
+        made = scene(photographs, seed)
+        low, high = np.percentile(made.target, (5, 95))
+        if high > 1.3 * low:
+            found.append(made)
+        seed += 1
+    return found
+
+
+def photographs(folder: Path) -> list[Array]:
+    """Pictures of a folder and its subfolders, as textures of at most 256 pixels."""
+    found = []
+    for path in sorted(folder.rglob("*.jpg")):
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+            image.thumbnail((256, 256))
+            found.append(np.asarray(image))
+    return found

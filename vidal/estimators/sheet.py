@@ -1,0 +1,45 @@
+"""The contact sheet: what the embedded estimators make of openly licensed pictures that they were never trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from vidal.config import ModelSpec
+from vidal.media.frames import read_frames
+from vidal.models import DEPTH, INFRARED, open_model
+from vidal.sources.embedded.media import build
+
+# Of the embedded site: a pet, a thing, a building, a street, a face, a drawing.
+CLIPS = ("cat", "coffee", "abbey", "street", "carphone", "bunny")
+SHORT_SIDE, TILE = 240, (200, 150)
+
+
+def contact_sheet() -> Image.Image:
+    """One column a clip: its middle frame, depth (near is bright), infrared."""
+    media = build()
+    frames = [read_frames(media / f"{name}.mp4", 3, "linspace", SHORT_SIDE)[1][1] for name in CLIPS]
+    depth = open_model(DEPTH, ModelSpec(adapter="encoder_decoder", id="embedded:depth", threads=2))
+    infrared = open_model(INFRARED, ModelSpec(adapter="encoder_decoder", id="embedded:infrared", threads=2))
+    near = [_stretched(each) for each in depth.estimate(frames)]
+    warm = [
+        Image.fromarray(np.rint(each * 255).astype(np.uint8)) for each in infrared.translate(frames, [0] * len(frames))
+    ]
+    page = Image.new("RGB", (TILE[0] * len(CLIPS), TILE[1] * 3), "white")
+    for row, images in enumerate((frames, near, warm)):
+        for column, image in enumerate(images):
+            page.paste(_tile(image), (column * TILE[0], row * TILE[1]))
+    return page
+
+
+def _stretched(values: np.ndarray) -> Image.Image:
+    low, high = np.percentile(values, (1, 99))
+    return Image.fromarray((np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8))
+
+
+def _tile(image: Image.Image) -> Image.Image:
+    """The middle of the picture, at the tile's shape."""
+    scale = max(TILE[0] / image.width, TILE[1] / image.height)
+    sized = image.convert("RGB").resize((round(image.width * scale), round(image.height * scale)))
+    left, top = (sized.width - TILE[0]) // 2, (sized.height - TILE[1]) // 2
+    return sized.crop((left, top, left + TILE[0], top + TILE[1]))

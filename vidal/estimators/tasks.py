@@ -1,0 +1,52 @@
+"""What is trained, on what, and how long: the two checkpoints that ship with vidal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidal.errors import UserError
+from vidal.estimators import pairs, scenes
+from vidal.estimators.fit import Plan
+from vidal.estimators.pairs import Pair
+from vidal.models.checkpoint import Config
+
+SCENES = 400
+
+
+@dataclass(frozen=True)
+class Task:
+    """sources: kinds of pictures, of the folder given; plan.shares says how a batch is drawn from them."""
+
+    config: Config
+    plan: Plan
+    sources: Callable[[Path], list[list[Pair]]]
+
+
+def _depth(data: Path) -> list[list[Pair]]:
+    photographs = scenes.photographs(data / "images")
+    if not photographs:
+        raise UserError(f"{data / 'images'}: no *.jpg there; the rendered scenes are papered with photographs")
+    return [pairs.rgbd(data, "train"), scenes.several(photographs, SCENES)]
+
+
+def _infrared(data: Path) -> list[list[Pair]]:
+    found = pairs.rgb_ir(data, "train")
+    night = [pair for pair in found if pair.name.startswith("llvip")]
+    return [[pair for pair in found if pair not in night], night]
+
+
+TASKS = {
+    # Inverse depth up to scale and shift: the camera of a crawled video is unknown, so metres would be made up.
+    "depth": Task(
+        Config(task="depth", kind="inverse_relative", short_side=192, widths=(32, 48, 64, 96, 128), bounded=False),
+        Plan(steps=1200, batch=8, sizes=((256, 192), (256, 192), (224, 224), (192, 256)), shares=(0.35, 0.65)),
+        _depth,
+    ),
+    "infrared": Task(
+        Config(task="infrared", short_side=256, widths=(32, 48, 64, 96), bounded=True),
+        Plan(steps=1000, batch=8, sizes=((320, 192), (256, 192), (256, 256)), shares=(0.75, 0.25)),
+        _infrared,
+    ),
+}

@@ -1,0 +1,31 @@
+"""What is said in a sound, by a speech-to-text model of transformers (Whisper and like): hub id or local folder."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
+
+from vidal.config import ModelSpec
+from vidal.models.label import label
+from vidal.models.weights import device, transformers_source
+
+
+class TransformersSpeech:
+    """options: generate (arguments of generate, such as language)."""
+
+    def __init__(self, spec: ModelSpec):
+        self._device = device(spec)
+        source, arguments = transformers_source(spec)
+        self.name = label(spec)
+        self._processor = AutoProcessor.from_pretrained(source, **arguments)
+        self._model = AutoModelForSpeechSeq2Seq.from_pretrained(source, **arguments).to(self._device).eval()
+        self._generate = {"do_sample": False, **spec.options.get("generate", {})}
+        self.sample_rate = int(self._processor.feature_extractor.sampling_rate)
+
+    @torch.inference_mode()
+    def text(self, samples: np.ndarray) -> str:
+        """samples: (n,) float32 in [-1, 1] at sample_rate, up to 30 s. The words, as the model heard them."""
+        inputs = self._processor(samples, sampling_rate=self.sample_rate, return_tensors="pt").to(self._device)
+        made = self._model.generate(inputs["input_features"], **self._generate)
+        return " ".join(self._processor.batch_decode(made, skip_special_tokens=True)[0].split())
