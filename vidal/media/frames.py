@@ -58,29 +58,46 @@ def read_frames(path: Path, count: int, policy: str, short_side: int) -> tuple[l
 def _walk(container: Any, stream: Any, wanted: list[int], keys: list[int]) -> list[Any]:
     """For each wanted pts, ascending, its frame; where that one does not decode, the first after it, or else the last."""
     found: list[Any] = []
-    current: Any = None
-    decoder: Iterator[Any] = iter(())
+    walk = _Walk(container, stream)
     for pts in wanted:
         key = max((k for k in keys if k <= pts), default=wanted[0])
-        if current is None or key > current.pts:
-            container.seek(key, stream=stream, backward=True)
-            decoder = iter(container.decode(stream))
-        while current is None or current.pts < pts:
-            following = _next(decoder)
-            if following is None:
-                break
-            current = following
-        if current is None:
-            raise RecordError(Reason.CORRUPT, "no picture decodes")
-        found.append(current)
+        if walk.current is None or key > walk.current.pts:
+            walk.seek(key)
+        found.append(walk.to(pts))
     return found
 
 
-def _next(decoder: Any) -> Any:
-    for frame in decoder:
-        if frame.pts is not None:
-            return frame
-    return None
+class _Walk:
+    """Decodes forwards. Pictures before the wanted one that no other refers to are not decoded."""
+
+    def __init__(self, container: Any, stream: Any):
+        self._container, self._stream = container, stream
+        self._frames: Iterator[Any] = iter(())
+        self._wanted = 0
+        self.current: Any = None
+
+    def seek(self, key: int) -> None:
+        self._container.seek(key, stream=self._stream, backward=True)
+        self._frames = self._decoded()
+
+    def to(self, pts: int) -> Any:
+        """Raises RecordError where nothing decodes."""
+        self._wanted = pts
+        while self.current is None or self.current.pts < pts:
+            following = next(self._frames, None)
+            if following is None:
+                break
+            self.current = following
+        if self.current is None:
+            raise RecordError(Reason.CORRUPT, "no picture decodes")
+        return self.current
+
+    def _decoded(self) -> Iterator[Any]:
+        context = self._stream.codec_context
+        for packet in self._container.demux(self._stream):
+            is_early = packet.pts is not None and packet.pts < self._wanted
+            context.skip_frame = "NONREF" if is_early else "DEFAULT"
+            yield from (frame for frame in packet.decode() if frame.pts is not None)
 
 
 def _upright(frame: Any, stream: Any, short_side: int) -> Image.Image:
