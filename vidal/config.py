@@ -163,6 +163,26 @@ class Crawl(Settings):
     retrieved_at: datetime | None = None
 
 
+class Clips(Settings):
+    """Long videos are cut at shot boundaries into pieces of max_s at most; null drops them as too_long.
+
+    detector: content (hard cuts, cheap) or transnetv2. A piece under min_s is left out. source_max_s: of the whole video. A
+    clip that is not cut, or a span of a catalogue, keeps the cuts inside it, counted in scores["cuts"].
+    """
+
+    detector: Literal["content", "transnetv2"] | None = None
+    threshold: float | None = Field(default=None, gt=0)
+    max_s: float = Field(default=20.0, gt=0)
+    min_s: float = Field(default=1.0, gt=0)
+    source_max_s: float = Field(default=3600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Clips:
+        if self.min_s >= self.max_s:
+            raise ValueError("min_s must be less than max_s")
+        return self
+
+
 class Keyframes(Settings):
     count: int = Field(default=8, ge=1)
     times: Literal["linspace", "paper"] = "linspace"
@@ -367,6 +387,7 @@ class Recipe(Settings):
     limit: int | None = Field(default=None, ge=1)
     text: Text = Text()
     crawl: Crawl = Crawl()
+    clips: Clips = Clips()
     keyframes: Keyframes = Keyframes()
     measure: Measure = Measure()
     similarity: Similarity
@@ -379,6 +400,11 @@ class Recipe(Settings):
     duplicates: Duplicates = Duplicates()
     engine: Engine = Engine()
     resources: dict[str, Resources] = Field(default_factory=dict)
+
+    @property
+    def duration_max_s(self) -> float:
+        """Of a video as it is fetched, in seconds."""
+        return self.clips.source_max_s if self.clips.detector else self.text.duration_max_s
 
     def resources_of(self, stage: str) -> Resources:
         return self.resources.get(stage, Resources())

@@ -193,7 +193,7 @@ CANDIDATES = pa.schema(
     ]
 )
 
-# One row a clip. media_path is the fetched file, as stored; media_sha256 its hash.
+# One row a clip. media_path is the fetched file, as stored; media_sha256 its hash. cuts: inside it; null where none looked.
 CRAWL = pa.schema(
     [
         ("clip_id", STR),
@@ -217,6 +217,7 @@ CRAWL = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("has_audio", pa.bool_()),
+        ("cuts", pa.int32()),
         ("media_path", STR),
         ("media_sha256", STR),
         ("source_sha256", STR),

@@ -6,9 +6,10 @@ import hashlib
 import os
 import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidal import ids
 from vidal.config import Recipe
@@ -16,7 +17,7 @@ from vidal.crawl.copies import Copies
 from vidal.crawl.guard import check_url
 from vidal.crawl.network import Network
 from vidal.errors import RecordError
-from vidal.media import ffmpeg
+from vidal.media import ffmpeg, shots
 from vidal.media.probe import Probe, probe
 from vidal.schema import Kind, Reason, map_dict
 from vidal.sources import Candidate, Fetched, described
@@ -25,6 +26,9 @@ from vidal.sources.registry import Sources
 from vidal.sources.text import cleaned, rule
 from vidal.stage import Drop, Output, Record, Runtime
 from vidal.storage import Storage, media_name
+
+if TYPE_CHECKING:
+    from vidal.models.shots import ShotDetector
 
 # What browsers and decoders agree to call an MP4; anything else is re-encoded so that video.mp4 is one.
 _KEPT_CODECS = {"h264", "hevc", "av1", "libdav1d", "mpeg4", "vp9"}
@@ -37,6 +41,8 @@ class Crawler:
         self._recipe, self._storage = recipe, storage
         self._network = Network(recipe, runtime)
         self._copies = Copies(2 * recipe.crawl.concurrency)
+        clips = recipe.clips
+        self._detector = _detector(clips.detector, clips.threshold) if clips.detector else None
 
     def __call__(self, candidate: Record) -> Output | Drop:
         candidate = {**candidate, "extra": map_dict(candidate.get("extra"))}
@@ -77,26 +83,68 @@ class Crawler:
         duration_s = (candidate["end_s"] or found.duration_s) - start_s
         if drop := self._duration(candidate, found, start_s, duration_s):
             return drop
-        whole = candidate["start_s"] is None and candidate["end_s"] is None
-        source_sha256 = _sha256(path)
-        kind = Kind.AUDIO if found.kind == "audio" or candidate["kind"] == Kind.AUDIO.value else Kind.VIDEO
-        if kind is Kind.VIDEO and not (whole and "mp4" in found.container and found.codec in _KEPT_CODECS):
+        is_whole = candidate["start_s"] is None and candidate["end_s"] is None
+        file = _File(path, found, _sha256(path), candidate["kind"] == Kind.AUDIO.value)
+        cuts = self._cuts(file)
+        if cuts is None or not is_whole or duration_s <= self._recipe.clips.max_s:
+            return Output([self._stored(candidate, file, start_s, duration_s, is_whole, cuts, folder)])
+        return self._pieces(candidate, file, cuts, folder)
+
+    def _cuts(self, file: _File) -> list[float] | None:
+        """Seconds of the cuts; None where none are looked for."""
+        if self._detector is None or file.kind is Kind.AUDIO:
+            return None
+        times_s, pictures = shots.thumbnails(file.path)
+        return shots.cut_times(times_s, self._detector.firsts(pictures))
+
+    def _pieces(self, candidate: Candidate, file: _File, cuts: list[float], folder: Path) -> Output:
+        """A clip for each shot. A piece that fails costs itself alone, and is told with the candidate's outcome."""
+        settings = self._recipe.clips
+        wanted = shots.spans(cuts, file.found.duration_s, settings.max_s, settings.min_s)
+        rows: list[Record] = []
+        failed: list[RecordError] = []
+        for start_s, duration_s in wanted:
+            try:
+                rows.append(self._stored(candidate, file, start_s, duration_s, False, cuts, folder))
+            except RecordError as error:
+                failed.append(error)
+        if not rows:
+            raise failed[0] if failed else RecordError(Reason.TOO_SHORT, f"no shot lasts {settings.min_s:g} s")
+        told = f"{len(rows)} pieces at {len(cuts)} cuts"
+        return Output(rows, detail=f"{told}; {len(failed)} failed, the first: {failed[0]}" if failed else told)
+
+    def _stored(
+        self,
+        candidate: Candidate,
+        file: _File,
+        start_s: float,
+        duration_s: float,
+        is_whole: bool,
+        cuts: list[float] | None,
+        folder: Path,
+    ) -> Record:
+        """The span as a file of its own in storage, and its row."""
+        count = None if cuts is None else shots.inside(cuts, start_s, duration_s)
+        path, found = file.path, file.found
+        if file.kind is Kind.VIDEO and not (is_whole and "mp4" in found.container and found.codec in _KEPT_CODECS):
             cut = folder / "cut.mp4"
-            ffmpeg.to_mp4(path, cut, start_s=None if whole else start_s, duration_s=None if whole else duration_s)
+            span = {} if is_whole else {"start_s": start_s, "duration_s": duration_s}
+            ffmpeg.to_mp4(path, cut, **span)
             path, found = cut, probe(cut, max_pixels=self._recipe.crawl.max_pixels)
             duration_s = found.duration_s
-        elif kind is Kind.AUDIO and not whole:
+        elif file.kind is Kind.AUDIO and not is_whole:
             cut = folder / "cut.flac"
             ffmpeg.cut_audio(path, cut, start_s, duration_s)
             path = cut
         clip_id = ids.clip_id(candidate["candidate_id"], start_s, duration_s)
-        name = media_name(candidate["shard"], clip_id, "video.mp4" if kind is Kind.VIDEO else "source")
+        name = media_name(candidate["shard"], clip_id, "video.mp4" if file.kind is Kind.VIDEO else "source")
         sha256 = _sha256(path)
-        self._storage.put(_own(path, Path(folder)), name)
-        return Output([self._row(candidate, found, kind, clip_id, start_s, duration_s, name, sha256, source_sha256)])
+        self._storage.put(_own(path, folder), name)
+        row = self._row(candidate, found, file.kind, clip_id, start_s, duration_s, name, sha256, file.sha256)
+        return {**row, "cuts": count}
 
     def _duration(self, candidate: Candidate, found: Probe, start_s: float, duration_s: float) -> Drop | None:
-        limit, slack = self._recipe.text.duration_max_s, self._recipe.crawl.duration_tolerance_s
+        limit, slack = self._recipe.duration_max_s, self._recipe.crawl.duration_tolerance_s
         stated = candidate["duration_s"]
         if start_s + duration_s > found.duration_s + slack:
             raise RecordError(
@@ -154,6 +202,26 @@ class Crawler:
             "source_sha256": source_sha256,
             "extra": sorted(candidate["extra"].items()),
         }
+
+
+@dataclass(frozen=True)
+class _File:
+    """What was fetched: where it lies, what it is, and its hash."""
+
+    path: Path
+    found: Probe
+    sha256: str
+    is_asked_as_sound: bool
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.AUDIO if self.found.kind == "audio" or self.is_asked_as_sound else Kind.VIDEO
+
+
+def _detector(name: str, threshold: float | None) -> ShotDetector:
+    from vidal.models.shots import DETECTORS  # OpenCV and perhaps torch: only a recipe that cuts pays for them.
+
+    return DETECTORS[name](threshold)
 
 
 def _address(candidate: Candidate) -> str:

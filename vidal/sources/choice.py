@@ -24,7 +24,7 @@ def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop |
 
 
 def too_long(candidate: Candidate, recipe: Recipe) -> Drop | None:
-    stated, limit = candidate.get("duration_s"), recipe.text.duration_max_s
+    stated, limit = candidate.get("duration_s"), recipe.duration_max_s
     if stated and stated > limit and candidate.get("end_s") is None:
         return Drop(Reason.TOO_LONG, f"the page says {stated:g} s, at most {limit:g} s are wanted")
     return None

@@ -19,7 +19,11 @@ _POLITE = {
 
 
 def _settings(recipe: Recipe) -> Any:
-    return [recipe.text.model_dump(mode="json"), recipe.crawl.model_dump(mode="json", exclude=_POLITE)]
+    return [
+        recipe.text.model_dump(mode="json"),
+        recipe.clips.model_dump(mode="json"),
+        recipe.crawl.model_dump(mode="json", exclude=_POLITE),
+    ]
 
 
 STAGE = Stage(
@@ -43,6 +47,8 @@ STAGE = Stage(
         "vidal.sources.ytdlp",
         "vidal.media.probe",
         "vidal.media.ffmpeg",
+        "vidal.media.shots",
+        "vidal.models.shots",
     ),
     terminal=True,
     concurrency=lambda recipe: recipe.crawl.concurrency,

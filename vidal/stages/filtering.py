@@ -16,7 +16,8 @@ class _Worker:
         self._finished = _finished(storage, runtime.shard) if runtime.stored_only else None
 
     def __call__(self, clip: Record) -> Output | Drop:
-        scores = {**map_dict(clip["measures"]), **map_dict(clip["scores"])}
+        cuts = {} if clip["cuts"] is None else {"cuts": float(clip["cuts"])}
+        scores = {**map_dict(clip["measures"]), **map_dict(clip["scores"]), **cuts}
         if drop := decide(clip, scores, self._filters):
             return drop
         if self._finished is not None and clip["clip_id"] not in self._finished:

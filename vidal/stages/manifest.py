@@ -21,6 +21,8 @@ def assemble(clip: Record) -> Record:
     is_video = clip["media_path"].endswith("video.mp4")
     columns = ("scores", "measures", "depth_scores", "infrared_scores", "audio_scores")
     scores = {name: value for column in columns for name, value in map_dict(clip[column]).items()}
+    if clip["cuts"] is not None:
+        scores["cuts"] = float(clip["cuts"])
     captions = [*clip["captions"], *clip["enhanced"]]
     made = {each["view"] for each in captions if each["prompt_sha256"]}
     made |= {View.DEPTH.value} if clip["depth_paths"] else set()

