@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,34 @@ from vidal.media.probe import message, open_media, packet_times
 from vidal.schema import Reason
 
 
-def sample_indices(total: int, count: int, policy: str) -> list[int]:
+def sample_indices(total: int, count: int, policy: str, firsts: Sequence[int] = ()) -> list[int]:
     """Which of `total` frames to take. linspace: first to last, as VIDAL trains; paper: i * (total // count), as it generates.
 
-    A clip with fewer frames than `count` repeats some.
+    scene: spread over the shots, which begin at 0 and at `firsts`. A clip with fewer frames than `count` repeats some.
     """
+    if policy == "scene":
+        return scene_indices(total, count, firsts)
     if policy == "paper":
         return [min(i * (total // count), total - 1) for i in range(count)]
     return [int(index) for index in np.linspace(0, total - 1, count).round()]
+
+
+def scene_indices(total: int, count: int, firsts: Sequence[int]) -> list[int]:
+    """The middles of equal parts of each shot: no frame lies on a cut.
+
+    A shot has one part for a start, and more by its length (d'Hondt); of more shots than `count` the longest count.
+    """
+    bounds = [0, *(first for first in sorted(firsts) if 0 < first < total), total]
+    shots = sorted(sorted(pairwise(bounds), key=lambda shot: shot[0] - shot[1])[:count])
+    parts = [1] * len(shots)
+    while sum(parts) < count:
+        fullest = max(range(len(shots)), key=lambda i: (shots[i][1] - shots[i][0]) / (parts[i] + 1))
+        parts[fullest] += 1
+    return [
+        int(start + (end - start) * (k + 0.5) / n)
+        for (start, end), n in zip(shots, parts, strict=True)
+        for k in range(n)
+    ]
 
 
 def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]:
@@ -31,8 +52,12 @@ def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def read_frames(path: Path, count: int, policy: str, short_side: int) -> tuple[list[float], list[Image.Image]]:
+def read_frames(
+    path: Path, count: int, policy: str, short_side: int, firsts: Sequence[int] = ()
+) -> tuple[list[float], list[Image.Image]]:
     """`count` RGB frames, upright and with square pixels, and their times in seconds from the first frame of the file.
+
+    firsts: of policy scene, the indices of the frames that begin a new shot.
 
     Raises RecordError(corrupt) where no picture decodes.
     """
@@ -46,7 +71,7 @@ def read_frames(path: Path, count: int, policy: str, short_side: int) -> tuple[l
                 raise RecordError(Reason.CORRUPT, "no pictures in the file")
             times = [pts for pts, _, _ in packets]
             keys = [pts for pts, _, key in packets if key]
-            wanted = [times[i] for i in sample_indices(len(times), count, policy)]
+            wanted = [times[i] for i in sample_indices(len(times), count, policy, firsts)]
             frames = _walk(container, stream, wanted, keys)
             images = [_upright(frame, stream, short_side) for frame in frames]
             seconds = [round(float((frame.pts - times[0]) * stream.time_base), 6) for frame in frames]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from vidal import ids, schema
 from vidal.config import Recipe
+from vidal.media import shots
 from vidal.media.frames import read_frames
 from vidal.media.hashing import phash
 from vidal.schema import Kind, Subject
@@ -15,10 +18,14 @@ from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
 from vidal.storage import Storage, media_name
 
+if TYPE_CHECKING:
+    from vidal.models.shots import ShotDetector
+
 
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        self._settings, self._storage = recipe.keyframes, storage
+        self._settings, self._storage, self._clips = recipe.keyframes, storage, recipe.clips
+        self._detector: ShotDetector | None = None
 
     def __call__(self, clip: Record) -> Output:
         if clip["kind"] == Kind.AUDIO.value:
@@ -31,11 +38,12 @@ class _Worker:
             }
             return Output([row])
         with self._storage.local(clip["media_path"]) as path:
-            times_s, images = read_frames(path, self._settings.count, self._settings.times, self._settings.short_side)
-        names = [media_name(clip["shard"], clip["clip_id"], f"frames/{index}.jpg") for index in range(len(images))]
+            settings = self._settings
+            times_s, images = read_frames(path, settings.count, settings.times, settings.short_side, self._firsts(path))
+        ending, options = settings.format, {} if settings.format == "png" else {"quality": settings.quality}
+        names = [media_name(clip["shard"], clip["clip_id"], f"frames/{index}.{ending}") for index in range(len(images))]
         stored = [
-            pictures.save(self._storage, name, image, quality=self._settings.quality)
-            for name, image in zip(names, images, strict=True)
+            pictures.save(self._storage, name, image, **options) for name, image in zip(names, images, strict=True)
         ]
         row = {
             "clip_id": clip["clip_id"],
@@ -47,6 +55,20 @@ class _Worker:
         }
         return Output([row])
 
+    def _firsts(self, path: Path) -> list[int]:
+        """Where new shots begin, for the policy that asks."""
+        if self._settings.times != "scene":
+            return []
+        from vidal.models.shots import DETECTORS
+
+        self._detector = self._detector or DETECTORS[self._clips.detector or "content"](self._clips.threshold)
+        return self._detector.firsts(shots.thumbnails(path)[1])
+
+
+def _settings(recipe: Recipe) -> Any:
+    detector = [recipe.clips.detector, recipe.clips.threshold] if recipe.keyframes.times == "scene" else None
+    return [recipe.keyframes.model_dump(mode="json"), detector]
+
 
 STAGE = Stage(
     name="keyframes",
@@ -54,7 +76,13 @@ STAGE = Stage(
     reads=("crawl",),
     schema=schema.KEYFRAMES,
     open=_Worker,
-    settings=lambda recipe: recipe.keyframes,
+    settings=_settings,
     module=__name__,
-    code=("vidal.media.frames", "vidal.media.hashing", "vidal.stages.pictures"),
+    code=(
+        "vidal.media.frames",
+        "vidal.media.hashing",
+        "vidal.media.shots",
+        "vidal.models.shots",
+        "vidal.stages.pictures",
+    ),
 )

@@ -11,7 +11,7 @@ from vidal.errors import RecordError
 from vidal.schema import Reason
 from vidal.storage import Storage, media_name
 
-_FORMATS = {"jpg": "JPEG", "png": "PNG"}
+_FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
 
 def load(storage: Storage, names: list[str]) -> list[Image.Image]:
