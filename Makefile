@@ -10,7 +10,7 @@ CATALOGUE_FLAG = $(if $(CATALOGUE),--catalogue $(CATALOGUE))
 HOST_FLAGS = $(foreach host,$(ALLOW_HOST),--allow-host $(host))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-shard submit-shard search-terms validate report test test-slow lint bench clean
+.PHONY: help setup build-shard submit-shard search-terms validate report test test-slow lint bench train-embedded clean
 
 help:
 	@echo "make build-shard N=0 [RECIPE=embedded] [OUT=manifests/embedded] [CATALOGUE=clips.csv] [ALLOW_HOST=127.0.0.1]"
@@ -66,6 +66,13 @@ test-slow: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Half an hour on two cores. DATA holds rgbd/, rgb_ir/ and images/; then put the revisions it prints into pipelines/embedded.yaml.
+DATA ?= ../shared/data
+train-embedded: $(READY)
+	$(BIN)/python -m vidal.estimators train --data $(DATA)
+	$(BIN)/python -m vidal.estimators evaluate --data $(DATA)
+	$(BIN)/python -m vidal.estimators sheet
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.conftest import vidal
 from vidal import schema
@@ -112,12 +114,24 @@ def test_the_ledger_balances(embedded, rows, ledger):
     assert len(of_kept) == len(rows) * len(View)
 
 
-def test_absent_views_are_said_to_be_absent(rows, ledger):
+def test_every_video_has_depth_and_infrared_marked_synthetic_and_a_sound_says_why_not(rows, ledger, embedded):
     views = ledger[ledger.subject == "view"].set_index("id")
     for row in rows.itertuples():
-        want = "no_estimator" if row.kind == "video" else "no_frames"
-        assert views.loc[f"{row.clip_id}/depth"].reason == views.loc[f"{row.clip_id}/infrared"].reason == want
-        assert len(row.depth_paths) == 0 and "depth" not in row.synthetic_views
+        if row.kind == "audio":
+            assert (
+                views.loc[f"{row.clip_id}/depth"].reason == views.loc[f"{row.clip_id}/infrared"].reason == "no_frames"
+            )
+            assert len(row.depth_paths) == len(row.infrared_paths) == 0 and "depth" not in row.synthetic_views
+            continue
+        assert len(row.depth_paths) == len(row.infrared_paths) == len(row.frame_paths) == 8
+        assert {"depth", "infrared"} <= set(row.synthetic_views)
+        assert row.depth_model.startswith("embedded:depth@") and row.infrared_model.startswith("embedded:infrared@")
+        assert (row.depth_kind, row.depth_unit) == ("inverse_relative", "")
+        scores = dict(row.scores)
+        assert scores["depth_at_65535"] > scores["depth_at_0"] and "infrared_luminance_explained" in scores
+        for name, dtype in ((row.depth_paths[0], np.uint16), (row.infrared_paths[0], np.uint8)):
+            with Image.open(embedded / name) as image, Image.open(embedded / row.frame_paths[0]) as frame:
+                assert image.size == frame.size and np.asarray(image).dtype == dtype and np.asarray(image).std() > 1
 
 
 def test_a_clip_reaches_the_manifest_before_the_last_candidate_is_fetched(ledger):

@@ -6,7 +6,7 @@ def test_a_report_shows_every_clip_and_every_reject_and_loads_nothing(embedded):
     done = vidal("report", str(embedded))
     assert done.returncode == 0
     page = (embedded / "_reports/shard-00000.html").read_text()
-    for text in ("Curious tabby cat looks around", "low_similarity", "false_duration", "no_estimator", "watch/gone"):
+    for text in ("Curious tabby cat looks around", "low_similarity", "false_duration", "no_frames", "watch/gone"):
         assert text in page
     assert "<script" not in page and 'src="http' not in page and "<link" not in page
 

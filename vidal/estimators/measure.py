@@ -112,7 +112,10 @@ def ramp(shape: tuple[int, ...]) -> np.ndarray:
 def mean_map(pairs: Sequence[Pair]) -> np.ndarray:
     """(60, 80) mean inverse depth of what is known."""
     small = [np.asarray(Image.fromarray(pair.target).resize((80, 60), Image.Resampling.NEAREST)) for pair in pairs]
-    return np.nanmean(np.stack(small), 0).astype(np.float32)
+    stack = np.stack(small)
+    counts = np.isfinite(stack).sum(0)
+    # Some places were never measured in any frame: there the mean of all stands.
+    return np.where(counts > 0, np.nansum(stack, 0) / np.maximum(counts, 1), np.nanmean(stack)).astype(np.float32)
 
 
 def _resized(values: np.ndarray, pair: Pair) -> np.ndarray:

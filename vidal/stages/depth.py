@@ -141,6 +141,9 @@ STAGE = Stage(
     code=(
         "vidal.models.depth",
         "vidal.models.label",
+        "vidal.models.checkpoint",
+        "vidal.models.encoder_decoder",
+        "vidal.models.encoder_decoder_net",
         "vidal.models.together",
         "vidal.media.frames",
         "vidal.stages.depth_quality",
