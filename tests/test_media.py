@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import write_video
 from vidal.errors import RecordError
-from vidal.media import ffmpeg, hashing, sound
+from vidal.media import ffmpeg, sound
 from vidal.media.frames import read_frames, sample_indices, short_side_size
 from vidal.media.probe import probe
 
@@ -105,17 +105,6 @@ def test_flac_is_lossless_and_levels_are_right(tmp_path):
     assert np.array_equal(sound.read_mono(tmp_path / "a.flac", 16_000), samples)
     assert sound.rms_db(samples) == pytest.approx(-3.01, abs=0.02)
     assert sound.rms_db(np.zeros(100, np.int16)) == sound.FLOOR_DB
-
-
-def test_perceptual_hashes_find_a_re_encoded_copy_and_not_another_clip(tmp_path, shared):
-    clips = [shared / "videos" / name for name in ("sam2__01_dog.mp4", "TokenFlow__wolf.mp4")]
-    small = tmp_path / "small.mp4"
-    ffmpeg.to_mp4(clips[0], small)
-    first, copy, other = (
-        hashing.bits(hashing.phash(read_frames(p, 8, "linspace", 128)[1])) for p in (clips[0], small, clips[1])
-    )
-    assert hashing.distance(first, copy) <= 3
-    assert hashing.distance(first, other) > 15
 
 
 def test_frame_times_of_the_shared_clips_are_within_half_a_frame(shared):

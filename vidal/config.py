@@ -333,11 +333,12 @@ class Enhanced(Settings):
 
 
 class Duplicates(Settings):
-    """max_distance: mean Hamming distance of 64-bit perceptual hashes over aligned frames, at most."""
+    """max_distance: bits of 64 between frames of a copy, in the median, at most. motion_min: how alike they must move, 0..1."""
 
     exact: bool = True
     near: bool = True
-    max_distance: float = Field(default=6.0, ge=0)
+    max_distance: float = Field(default=16.0, ge=0)
+    motion_min: float = Field(default=0.65, ge=-1, le=1)
 
 
 class Resources(Settings):

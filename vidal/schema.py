@@ -232,6 +232,7 @@ KEYFRAMES = pa.schema(
         ("frame_paths", STRS),
         ("frame_sha256", STRS),
         ("phash", STR),
+        ("signature", pa.binary()),
     ]
 )
 # language: what the page says, else what its words are in. measured: of a measure that a model took, the model; of one
@@ -331,7 +332,13 @@ MANIFEST = pa.schema(
 
 # What the manifest stage writes for a part: the manifest row, and what only the shard's commit needs of it.
 ASSEMBLED = pa.schema(
-    [*MANIFEST, pa.field("candidate_id", STR), pa.field("source_sha256", STR), pa.field("files", TEXTS)]
+    [
+        *MANIFEST,
+        pa.field("candidate_id", STR),
+        pa.field("source_sha256", STR),
+        pa.field("files", TEXTS),
+        pa.field("signature", pa.binary()),
+    ]
 )
 
 # at: when the outcome was known (UTC). One terminal row a candidate, a clip, and a view of a clip.

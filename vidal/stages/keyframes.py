@@ -12,7 +12,7 @@ from vidal import ids, schema
 from vidal.config import Recipe
 from vidal.media import shots
 from vidal.media.frames import read_frames
-from vidal.media.hashing import phash
+from vidal.media.hashing import Signature, phash
 from vidal.schema import Kind, Subject
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
@@ -45,13 +45,15 @@ class _Worker:
         stored = [
             pictures.save(self._storage, name, image, **options) for name, image in zip(names, images, strict=True)
         ]
+        shown: list[Image.Image] = [Image.open(io.BytesIO(data)) for data in stored]
         row = {
             "clip_id": clip["clip_id"],
             "frame_times_s": times_s,
             "frame_paths": names,
             "frame_sha256": [ids.sha256(data) for data in stored],
             # Of the stored pictures, so that whoever has the files can check it.
-            "phash": phash([Image.open(io.BytesIO(data)) for data in stored]),
+            "phash": phash(shown),
+            "signature": Signature.of(shown).to_bytes(),
         }
         return Output([row])
 

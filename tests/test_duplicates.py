@@ -1,0 +1,99 @@
+"""Copies of a film are found whatever was done to them; two takes before the same wall are not copies."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import duplicates_table as table
+from tests.copies import COPIES
+from vidal.config import Duplicates
+from vidal.manifest.duplicates import Films, find
+from vidal.media.hashing import Signature
+
+QUICK = ("sam2__01_dog.mp4", "sample-videos__bird.mkv", "TokenFlow__wolf.mp4")
+
+
+def test_no_two_of_the_shared_clips_are_taken_for_copies(shared):
+    films, wrong = table.false_matches(table.originals(shared / "videos"))
+    assert wrong == []
+    for name in QUICK:
+        for kind in ("re-encoded", "resized", "cropped 5 %", "1.1 x speed", "logo"):
+            assert table.found(films, shared / "videos" / name, kind) == name, kind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(COPIES))
+def test_copies_of_the_shared_clips_are_found(shared, kind):
+    paths = table.originals(shared / "videos")
+    films, _ = table.false_matches(paths)
+    matches = {path.name: table.found(films, path, kind) for path in paths}
+    assert {name: match for name, match in matches.items() if match not in (name, None)} == {}
+    # A copy that begins half a second later shows other moments, which in a clip of two seconds is much.
+    least = 0.8 if kind == "first 0.5 s cut" else 0.95
+    assert sum(match is not None for match in matches.values()) >= least * len(paths)
+
+
+def moving(seed: int, background: int = 0) -> list[Image.Image]:
+    """Eight frames of a bright square that wanders over a fixed texture."""
+    texture = np.random.default_rng(background).integers(0, 120, (12, 12), np.uint8).repeat(8, 0).repeat(8, 1)
+    rng, frames = np.random.default_rng(seed), []
+    for _ in range(8):
+        frame = texture.copy()
+        y, x = rng.integers(0, 72, 2)
+        frame[y : y + 24, x : x + 24] = 250
+        frames.append(Image.fromarray(frame).convert("RGB"))
+    return frames
+
+
+def row(clip_id, frames, source=None):
+    signature = Signature.of(frames).to_bytes() if frames else None
+    return {
+        "clip_id": clip_id,
+        "source_sha256": source or clip_id,
+        "start_s": 0.0,
+        "duration_s": 1.0,
+        "signature": signature,
+    }
+
+
+def test_the_earliest_is_kept_and_the_same_bytes_are_told_from_the_same_film():
+    smaller = [frame.resize((80, 80)) for frame in moving(1)]
+    rows = [
+        row("a", moving(1)),
+        row("b", smaller),
+        row("c", moving(1), "a"),
+        row("d", moving(2)),
+        row("e", None),
+        row("f", None),
+    ]
+    found = find(rows, Duplicates())
+    assert {clip_id: (copy.of, copy.reason.value) for clip_id, copy in found.items()} == {
+        "b": ("a", "duplicate_near"),
+        "c": ("a", "duplicate_exact"),
+    }
+    assert find(rows, Duplicates(exact=False, near=False)) == {}
+
+
+def test_another_movement_before_the_same_wall_is_no_copy():
+    films = Films()
+    films.add("a", Signature.of(moving(1, background=5)))
+    assert films.nearest(Signature.of(moving(2, background=5)), Duplicates(max_distance=64)) is None
+    assert films.nearest(Signature.of(moving(1, background=5)), Duplicates())[0] == "a"
+
+
+def test_clips_of_another_number_of_frames_are_not_compared():
+    films = Films()
+    films.add("a", Signature.of(moving(1)))
+    assert films.nearest(Signature.of(moving(1)[:4]), Duplicates()) is None
+
+
+def test_a_thousand_clips_are_searched_at_once():
+    films = Films()
+    rng = np.random.default_rng(0)
+    for index in range(300):
+        hashes = rng.integers(0, 2**63, (3, 8), np.uint64)
+        films.add(str(index), Signature(hashes, rng.integers(0, 255, (8, 256), np.uint8)))
+    own = Signature.of(moving(1))
+    assert films.nearest(own, Duplicates()) is None
+    films.add("same", own)
+    assert films.nearest(own, Duplicates())[0] == "same"
