@@ -17,7 +17,7 @@ from tests.test_similarity import save_open_clip_clip
 from vidal import schema
 from vidal.config import ModelSpec, load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.measures import MEASURES, SIMILARITIES
+from vidal.measures import MEANINGS, MEASURES, SIMILARITIES
 from vidal.media.pairs import places, read_pairs
 from vidal.media.statistics import coverage, motion, picture
 from vidal.models import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model
@@ -425,7 +425,7 @@ def test_the_manifest_has_the_language_and_all_scores(dataset):
         "similarity_hashtags",
     }
     assert wanted <= set(scores)
-    assert set(scores) <= MEASURES.keys() | SIMILARITIES.keys()
+    assert set(scores) <= MEANINGS.keys()
     similar = run_stages(dataset, ["similarity"])
     assert np.linalg.norm(similar["c0"]["embedding"]) == pytest.approx(1, abs=1e-3) and similar["c2"]["embedding"] == []
 

@@ -35,6 +35,7 @@ class Site:
         return app
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_twenty_bad_of_a_hundred_are_in_the_ledger_and_a_retry_adds_those_that_were_mended(tmp_path):
     site = Site(build() / "dog-sound.mp3")

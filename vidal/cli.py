@@ -156,6 +156,25 @@ def validate(out: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("out")
+@_json
+def deduplicate(out: str, as_json: bool) -> None:
+    """Marks copies across the shards of OUT anew, in duplicate_of. A build does so itself."""
+    from vidal.manifest import index
+    from vidal.retry import recipe_of
+    from vidal.storage import Storage
+
+    storage = Storage(out if "://" in out else os.path.abspath(out))
+    loaded, _ = recipe_of(storage)
+    marked = index.mark(storage, loaded.duplicates)
+    if as_json:
+        click.echo(json.dumps(marked))
+        return
+    for shard, count in marked.items():
+        _print(f"shard {shard}: {count} clips are copies of clips in lower shards")
+
+
+@cli.command()
+@click.argument("out")
 @click.option("--format", "format_", type=click.Choice(["languagebind"]), required=True)
 @click.option("--to", help="Folder to write; OUT/_export/FORMAT without it.")
 @_json

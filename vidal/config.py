@@ -337,7 +337,7 @@ class Duplicates(Settings):
 
     exact: bool = True
     near: bool = True
-    max_distance: float = Field(default=16.0, ge=0)
+    max_distance: float = Field(default=20.0, ge=0)
     motion_min: float = Field(default=0.65, ge=-1, le=1)
 
 

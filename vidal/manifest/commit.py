@@ -10,7 +10,7 @@ from vidal import __version__, discover, filters, ledger, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.ids import fingerprint
-from vidal.manifest import duplicates
+from vidal.manifest import duplicates, index
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Drop, Part, Record, Stage, outcomes_of
 from vidal.storage import Storage, part_name, shard_name
@@ -139,6 +139,9 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
         "awaiting": str(sum(row["reason"] == Reason.AWAITING_VIEWS.value for row in final)),
     }
     storage.write_table(manifest_name(shard), table, metadata)
+    chosen = {row["clip_id"] for row in kept}
+    index.write(storage, shard, [row for row in fit if row["clip_id"] in chosen])
+    index.mark(storage, recipe.duplicates)
     report = _report(shard, kept, final, funnel, quarantined)
     _enter(storage, recipe, stages, report)
     return report

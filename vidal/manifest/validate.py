@@ -41,9 +41,14 @@ def validate(out: str) -> tuple[int, list[str]]:
         count += len(rows)
         sums = _sums(storage, shard)
         for row in rows:
-            if row["clip_id"] in seen:
+            if row["clip_id"] in seen and row["duplicate_of"] is None:
                 problems.append(f"clip {row['clip_id']}: stands in shard {seen[row['clip_id']]} and {shard}")
-            seen[row["clip_id"]] = shard
+            if row["duplicate_of"] is None:
+                seen[row["clip_id"]] = shard
+            elif row["duplicate_of"] not in seen:
+                problems.append(
+                    f"clip {row['clip_id']}: duplicate_of {row['duplicate_of']} is not kept in a lower shard"
+                )
             problems += [f"clip {row['clip_id']}: {problem}" for problem in _row(storage, row, sums)]
         problems += [f"{ledger_name(shard)}: {problem}" for problem in _ledger(storage, shard, rows)]
     return count, problems

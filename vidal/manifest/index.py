@@ -1,0 +1,76 @@
+"""The index of a data set's clips, a file a shard, and copies across shards: marked in `duplicate_of`, never removed.
+
+The clip of the lowest shard is the keeper, so what is marked depends on which shards exist and not on the order of building.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pyarrow as pa
+
+from vidal.config import Duplicates
+from vidal.manifest import duplicates
+from vidal.schema import STR
+from vidal.stage import Record
+from vidal.storage import Storage, shard_name
+
+FOLDER = "_index"
+_NAME = re.compile(r"shard-(\d{5})\.parquet")
+# In the order of the candidates of the shard.
+SCHEMA = pa.schema(
+    [
+        ("clip_id", STR),
+        ("source_sha256", STR),
+        ("start_s", pa.float64()),
+        ("duration_s", pa.float64()),
+        ("signature", pa.binary()),
+    ]
+)
+
+
+def write(storage: Storage, shard: int, rows: list[Record]) -> None:
+    """rows: of schema.ASSEMBLED, those that the shard keeps, in the order of the candidates."""
+    table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in rows], schema=SCHEMA)
+    storage.write_table(f"{FOLDER}/{shard_name(shard)}.parquet", table)
+
+
+def mark(storage: Storage, settings: Duplicates) -> dict[int, int]:
+    """Sets `duplicate_of` in the manifests of all shards that the index holds. Gives the marked clips of each shard.
+
+    Another process may commit meanwhile: it is repeated until no shard has come in between.
+    """
+    while True:
+        before = _shards(storage)
+        marked = _mark(storage, settings, before)
+        if _shards(storage) == before:
+            return marked
+
+
+def _shards(storage: Storage) -> list[tuple[int, str]]:
+    """Number and state of every indexed shard whose manifest exists."""
+    numbers = sorted(int(found[1]) for name in storage.names(FOLDER) if (found := _NAME.fullmatch(name)))
+    there = [number for number in numbers if storage.exists(f"{shard_name(number)}.parquet")]
+    return [(number, str(storage.fs.ukey(storage.path(f"{FOLDER}/{shard_name(number)}.parquet")))) for number in there]
+
+
+def _mark(storage: Storage, settings: Duplicates, shards: list[tuple[int, str]]) -> dict[int, int]:
+    rows: list[dict[str, Any]] = []
+    for shard, _ in shards:
+        # Two shards may hold the very same clip, found by terms of either.
+        for row in storage.read_table(f"{FOLDER}/{shard_name(shard)}.parquet").to_pylist():
+            rows.append({**row, "clip_id": f"{shard}/{row['clip_id']}"})
+    copies = duplicates.find(rows, settings)
+    keepers = {key: copy.of.partition("/")[2] for key, copy in copies.items()}
+    return {shard: _rewrite(storage, shard, keepers) for shard, _ in shards}
+
+
+def _rewrite(storage: Storage, shard: int, keepers: dict[str, str]) -> int:
+    name = f"{shard_name(shard)}.parquet"
+    table = storage.read_table(name)
+    wanted = pa.array([keepers.get(f"{shard}/{clip_id}") for clip_id in table["clip_id"].to_pylist()], STR)
+    at = table.schema.get_field_index("duplicate_of")
+    if table["duplicate_of"].to_pylist() != wanted.to_pylist():
+        storage.write_table(name, table.set_column(at, "duplicate_of", wanted), storage.metadata(name))
+    return len(wanted) - wanted.null_count
