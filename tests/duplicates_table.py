@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.conftest import SHARED
 from tests.copies import COPIES, make
 from vidal.config import Duplicates
-from vidal.manifest.duplicates import Films
+from vidal.manifest.near import Films
 from vidal.media.frames import read_frames
 from vidal.media.hashing import Signature
 
@@ -20,18 +20,17 @@ def originals(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix != ".jsonl")
 
 
-def signature(path: Path) -> Signature:
-    """From the bytes that are stored, as the commit has it."""
-    made = Signature.of(read_frames(path, 8, "linspace", 256)[1])
-    return Signature.from_bytes(made.to_bytes())
+def signature(path: Path) -> dict[str, bytes]:
+    """As the commit has it."""
+    return {"signature": Signature.of(read_frames(path, 8, "linspace", 256)[1]).to_bytes()}
 
 
 def false_matches(paths: Iterable[Path]) -> tuple[Films, list[tuple[str, str]]]:
     """The clips as a shard keeps them, and those of them that were taken for copies of an earlier one."""
-    films, wrong = Films(), []
+    films, wrong = Films(SETTINGS), []
     for path in paths:
         own = signature(path)
-        if found := films.nearest(own, SETTINGS):
+        if found := films.match(own):
             wrong.append((path.name, found[0]))
         films.add(path.name, own)
     return films, wrong
@@ -40,7 +39,7 @@ def false_matches(paths: Iterable[Path]) -> tuple[Films, list[tuple[str, str]]]:
 def found(films: Films, path: Path, kind: str) -> str | None:
     """Which clip a copy of a kind is taken for."""
     with tempfile.TemporaryDirectory() as folder:
-        match = films.nearest(signature(make(path, Path(folder) / "copy.mp4", kind)), SETTINGS)
+        match = films.match(signature(make(path, Path(folder) / "copy.mp4", kind)))
     return match[0] if match else None
 
 

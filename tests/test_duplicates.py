@@ -9,7 +9,8 @@ from tests.copies import COPIES
 from vidal import schema
 from vidal.config import Duplicates
 from vidal.manifest import index
-from vidal.manifest.duplicates import Films, find
+from vidal.manifest.duplicates import find
+from vidal.manifest.near import Films
 from vidal.media.hashing import Signature
 from vidal.storage import Storage
 
@@ -49,13 +50,14 @@ def moving(seed: int, background: int = 0) -> list[Image.Image]:
 
 
 def row(clip_id, frames, source=None):
-    signature = Signature.of(frames).to_bytes() if frames else None
     return {
+        **dict.fromkeys(index.SCHEMA.names),
         "clip_id": clip_id,
+        "kind": "video" if frames else "audio",
         "source_sha256": source or clip_id,
         "start_s": 0.0,
         "duration_s": 1.0,
-        "signature": signature,
+        "signature": Signature.of(frames).to_bytes() if frames else None,
     }
 
 
@@ -78,28 +80,39 @@ def test_the_earliest_is_kept_and_the_same_bytes_are_told_from_the_same_film():
 
 
 def test_another_movement_before_the_same_wall_is_no_copy():
-    films = Films()
-    films.add("a", Signature.of(moving(1, background=5)))
-    assert films.nearest(Signature.of(moving(2, background=5)), Duplicates(max_distance=64)) is None
-    assert films.nearest(Signature.of(moving(1, background=5)), Duplicates())[0] == "a"
+    films = Films(Duplicates(max_distance=64))
+    films.add("a", row("a", moving(1, background=5)))
+    assert films.match(row("b", moving(2, background=5))) is None
+    assert films.match(row("b", moving(1, background=5)))[0] == "a"
 
 
 def test_clips_of_another_number_of_frames_are_not_compared():
-    films = Films()
-    films.add("a", Signature.of(moving(1)))
-    assert films.nearest(Signature.of(moving(1)[:4]), Duplicates()) is None
+    films = Films(Duplicates())
+    films.add("a", row("a", moving(1)))
+    assert films.match(row("b", moving(1)[:4])) is None
 
 
-def test_a_thousand_clips_are_searched_at_once():
-    films = Films()
+def test_hundreds_of_clips_are_searched_at_once():
+    films = Films(Duplicates())
     rng = np.random.default_rng(0)
     for number in range(300):
         hashes = rng.integers(0, 2**63, (3, 8), np.uint64)
-        films.add(str(number), Signature(hashes, rng.integers(0, 255, (8, 256), np.uint8)))
-    own = Signature.of(moving(1))
-    assert films.nearest(own, Duplicates()) is None
+        other = Signature(hashes, rng.integers(0, 255, (8, 256), np.uint8))
+        films.add(str(number), {"signature": other.to_bytes()})
+    own = row("own", moving(1))
+    assert films.match(own) is None
     films.add("same", own)
-    assert films.nearest(own, Duplicates())[0] == "same"
+    assert films.match(own)[0] == "same"
+
+
+def test_clips_that_mean_the_same_are_copies_where_the_recipe_says_so():
+    first, like, other = ([1.0, 0.0], [0.96, 0.28], [0.0, 1.0])
+    rows = [{**row(name, None), "embedding": vector} for name, vector in zip("abc", (first, like, other), strict=True)]
+    rows.append({**row("d", None), "embedding": [1.0, 0.0, 0.0]})
+    assert find(rows, Duplicates()) == {}
+    found = find(rows, Duplicates(semantic=0.95))
+    assert {name: (copy.of, copy.reason.value) for name, copy in found.items()} == {"b": ("a", "duplicate_semantic")}
+    assert "cosine 0.960" in found["b"].detail
 
 
 def committed(storage, shard, rows):

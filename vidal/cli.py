@@ -58,6 +58,7 @@ def build_shard(
     """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
     from vidal import build, discover
     from vidal.config import load_recipe
+    from vidal.manifest import contamination
     from vidal.manifest.commit import claim, is_committed
     from vidal.progress import Progress
     from vidal.stages import STAGES
@@ -71,6 +72,7 @@ def build_shard(
     numbers = build.parse_shards(shards, discover.shard_count(loaded))
     out = out if "://" in out else os.path.abspath(out)
     storage = Storage(out)
+    contamination.load(loaded)
     pending = [n for n in numbers if not is_committed(storage, n, list(STAGES.values()), loaded)]
     if pending:
         build.check_models(loaded)
@@ -171,6 +173,29 @@ def deduplicate(out: str, as_json: bool) -> None:
         return
     for shard, count in marked.items():
         _print(f"shard {shard}: {count} clips are copies of clips in lower shards")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@_recipe
+@_set
+@click.option("--to", required=True, type=click.Path(), help="The Parquet file to write.")
+@_json
+def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as_json: bool) -> None:
+    """Writes hashes and vectors of an evaluation set's media, for decontaminate in a recipe with the same models."""
+    from pathlib import Path
+
+    from vidal import signatures as signing
+    from vidal.config import load_recipe
+
+    done, problems = signing.write(Path(folder), Path(to), load_recipe(recipe, overrides))
+    for problem in problems:
+        click.echo(problem, err=True)
+    if as_json:
+        click.echo(json.dumps({"files": done, "problems": problems}))
+    else:
+        _print(f"{done} files in {to}; {len(problems)} could not be read")
+    sys.exit(1 if problems else 0)
 
 
 @cli.command()
@@ -320,6 +345,8 @@ def _show(report: Any, out: str) -> None:
             _print("ended: " + ", ".join(f"{reason} {count}" for reason, count in report.reasons.items()))
         if report.views:
             _print("views: " + ", ".join(f"{view} {count}" for view, count in report.views.items()))
+        if report.contaminated:
+            _print("of evaluation sets: " + ", ".join(f"{name} {count}" for name, count in report.contaminated.items()))
     if report.quarantined:
         _print(
             f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again"

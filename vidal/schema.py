@@ -117,6 +117,7 @@ class Reason(str, Enum):
     AWAITING_VIEWS = "awaiting_views"
     DUPLICATE_EXACT = "duplicate_exact"
     DUPLICATE_NEAR = "duplicate_near"
+    DUPLICATE_SEMANTIC = "duplicate_semantic"
     # views
     NO_ESTIMATOR = "no_estimator"
     NO_FRAMES = "no_frames"
@@ -270,6 +271,7 @@ INFRARED = pa.schema(
     ]
 )
 # audio_extra: what is said, and which models said so. audio_embedding: unit vector of the sound, empty without a model.
+# audio_fingerprint: uint32 values of Chromaprint, empty of silence and of less than a second or so.
 AUDIO = pa.schema(
     [
         ("clip_id", STR),
@@ -280,6 +282,7 @@ AUDIO = pa.schema(
         ("audio_scores", SCORES),
         ("audio_extra", TEXTS),
         ("audio_embedding", pa.list_(pa.float32())),
+        ("audio_fingerprint", pa.binary()),
     ]
 )
 CAPTIONED = pa.schema([("clip_id", STR), ("captions", CAPTIONS)])
@@ -338,6 +341,9 @@ ASSEMBLED = pa.schema(
         pa.field("source_sha256", STR),
         pa.field("files", TEXTS),
         pa.field("signature", pa.binary()),
+        pa.field("audio_fingerprint", pa.binary()),
+        pa.field("embedding", pa.list_(pa.float32())),
+        pa.field("audio_embedding", pa.list_(pa.float32())),
     ]
 )
 

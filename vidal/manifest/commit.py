@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vidal import __version__, discover, filters, ledger, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.ids import fingerprint
-from vidal.manifest import duplicates, index
+from vidal.manifest import contamination, duplicates, index
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Drop, Part, Record, Stage, outcomes_of
 from vidal.storage import Storage, part_name, shard_name
@@ -20,13 +20,17 @@ DATASET = "_dataset.json"
 
 @dataclass(frozen=True)
 class Report:
-    """What a shard came to. funnel: in, kept, dropped and failed of every stage; views: kept by view."""
+    """What a shard came to.
+
+    funnel: in, kept, dropped and failed of every stage; views: kept by view; contaminated: clips by evaluation set.
+    """
 
     shard: int
     rows: dict[str, int]
     funnel: list[dict[str, Any]]
     reasons: dict[str, int]
     views: dict[str, int]
+    contaminated: dict[str, int] = field(kw_only=True, default_factory=dict)
     quarantined: int
     done_before: bool = False
     seconds: float = 0.0
@@ -51,9 +55,8 @@ def sums_name(shard: int) -> str:
 
 def shard_fingerprint(stages: list[Stage], recipe: Recipe) -> str:
     own = [stage.fingerprint(recipe) for stage in stages]
-    return fingerprint(
-        [schema.SCHEMA_VERSION, discover.fingerprint(recipe), own, recipe.duplicates.model_dump(mode="json")]
-    )
+    marks = [recipe.duplicates.model_dump(mode="json"), contamination.state(recipe)]
+    return fingerprint([schema.SCHEMA_VERSION, discover.fingerprint(recipe), own, *marks])
 
 
 def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Recipe) -> bool:
@@ -121,6 +124,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     searches = outcomes_of(storage, [_DISCOVER], shard, [0])
     final = [_with_drops(row, {**unfit, **copies}) for row in [*searches, *rows]]
     kept = sorted((row for row in fit if row["clip_id"] not in copies), key=lambda row: row["clip_id"])
+    contamination.mark(kept, recipe)
     ledger.check_terminal(final)
     ledger.check_views({row["clip_id"] for row in kept}, final)
     funnel.append({"stage": "views", "in": len(assembled), "kept": len(fit), "dropped": len(unfit), "failed": 0})
@@ -179,7 +183,9 @@ def _report(
     ]
     clips = {row["clip_id"] for row in kept}
     views = [r["view"] for r in final if r["view"] and r["status"] == Status.KEPT.value and r["parent_id"] in clips]
-    return Report(shard, count([row["kind"] for row in kept]), funnel, count(ended), count(views), quarantined)
+    contaminated = count([name for row in kept for name in row["contaminates"]])
+    kinds = count([row["kind"] for row in kept])
+    return Report(shard, kinds, funnel, count(ended), count(views), quarantined, contaminated=contaminated)
 
 
 def committed_report(storage: Storage, shard: int) -> Report:

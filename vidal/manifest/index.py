@@ -22,10 +22,14 @@ _NAME = re.compile(r"shard-(\d{5})\.parquet")
 SCHEMA = pa.schema(
     [
         ("clip_id", STR),
+        ("kind", STR),
         ("source_sha256", STR),
         ("start_s", pa.float64()),
         ("duration_s", pa.float64()),
         ("signature", pa.binary()),
+        ("audio_fingerprint", pa.binary()),
+        ("embedding", pa.list_(pa.float32())),
+        ("audio_embedding", pa.list_(pa.float32())),
     ]
 )
 
@@ -60,7 +64,8 @@ def _mark(storage: Storage, settings: Duplicates, shards: list[tuple[int, str]])
     for shard, _ in shards:
         # Two shards may hold the very same clip, found by terms of either.
         for row in storage.read_table(f"{FOLDER}/{shard_name(shard)}.parquet").to_pylist():
-            rows.append({**row, "clip_id": f"{shard}/{row['clip_id']}"})
+            known = {name: row.get(name) for name in SCHEMA.names}  # An older index has fewer columns.
+            rows.append({**known, "clip_id": f"{shard}/{row['clip_id']}"})
     copies = duplicates.find(rows, settings)
     keepers = {key: copy.of.partition("/")[2] for key, copy in copies.items()}
     return {shard: _rewrite(storage, shard, keepers) for shard, _ in shards}

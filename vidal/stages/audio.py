@@ -10,10 +10,11 @@ import numpy as np
 
 from vidal import ids, schema
 from vidal.config import Audio, Recipe
-from vidal.media import loudness, sound
+from vidal.media import fingerprint, loudness, sound
 from vidal.models import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
+from vidal.stages.vectors import rounded
 from vidal.storage import Storage, media_name
 
 _ACTIVITY_RATE = 16_000
@@ -34,7 +35,7 @@ class _Worker:
         with self._storage.local(clip["media_path"]) as path:
             samples, problem = sound.read_some(path, self._settings.sample_rate)
             heard = self._listen(path, clip["text"] or "")
-        name, sha256 = self._store(clip, samples)
+        name, sha256, print_ = self._store(clip, samples)
         level_db = sound.rms_db(samples)
         scores = {**levels(samples, self._settings), **heard.pop("scores")}
         row = {
@@ -43,20 +44,23 @@ class _Worker:
             "audio_sha256": sha256,
             "audio_rms_db": level_db,
             "audio_tags": tags(level_db, scores, self._settings),
+            "audio_fingerprint": print_,
             "audio_scores": sorted((key, round(value, 4)) for key, value in scores.items()),
             **heard,
         }
         detail = f"decodes for {len(samples) / self._settings.sample_rate:.2f} s, then: {problem}" if problem else ""
         return Output([row], (ViewOutcome(View.AUDIO, Status.KEPT, detail=detail),))
 
-    def _store(self, clip: Record, samples: np.ndarray) -> tuple[str, str]:
+    def _store(self, clip: Record, samples: np.ndarray) -> tuple[str, str, bytes]:
+        """Name and sha256 of the FLAC, and the fingerprint of what it holds."""
         name = media_name(clip["shard"], clip["clip_id"], "audio.flac")
         with tempfile.TemporaryDirectory() as folder:
             flac = Path(folder) / "audio.flac"
             sound.write_flac(samples, self._settings.sample_rate, flac)
             sha256 = ids.sha256(flac.read_bytes())
+            print_ = fingerprint.fingerprint(flac).tobytes()
             self._storage.put(flac, name)
-        return name, sha256
+        return name, sha256, print_
 
 
 class _Listener:
@@ -77,18 +81,19 @@ class _Listener:
             scores |= {f"audio_{name}_share": share for name, share in shares.items()}
             extra["audio_activity_model"] = self._activity.name
         if self._speech:
-            extra["audio_speech_text"] = self._speech.text(_floats(path, self._speech.sample_rate))
+            extra["audio_speech_text"] = self._speech.text(floats(path, self._speech.sample_rate))
             extra["audio_speech_model"] = self._speech.name
         if self._scorer:
-            found = self._scorer.sound(_floats(path, self._scorer.sample_rate))
+            found = self._scorer.sound(floats(path, self._scorer.sample_rate))
             extra["audio_similarity_model"] = self._scorer.name
-            vector = (np.round(found, 4) + 0.0).tolist()
+            vector = rounded(found)
             if text:
                 scores["audio_similarity"] = float(self._scorer.texts([text])[0] @ found)
         return {"scores": scores, "audio_extra": sorted(extra.items()), "audio_embedding": vector}
 
 
-def _floats(path: Path, sample_rate: int) -> np.ndarray:
+def floats(path: Path, sample_rate: int) -> np.ndarray:
+    """(n,) float32 mono, -1..1."""
     return sound.read_some(path, sample_rate)[0].astype(np.float32) / loudness.FULL
 
 
@@ -128,6 +133,7 @@ STAGE = Stage(
     code=(
         "vidal.media.sound",
         "vidal.media.loudness",
+        "vidal.media.fingerprint",
         "vidal.models.activity",
         "vidal.models.clap",
         "vidal.models.whisper",

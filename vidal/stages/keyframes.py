@@ -22,10 +22,31 @@ if TYPE_CHECKING:
     from vidal.models.shots import ShotDetector
 
 
+class FrameReader:
+    """The frames of a file as the recipe chooses them."""
+
+    def __init__(self, recipe: Recipe):
+        self._settings, self._clips = recipe.keyframes, recipe.clips
+        self._detector: ShotDetector | None = None
+
+    def __call__(self, path: Path) -> tuple[list[float], list[Image.Image]]:
+        """Times in seconds, and pictures of the recipe's short side."""
+        settings = self._settings
+        return read_frames(path, settings.count, settings.times, settings.short_side, self._firsts(path))
+
+    def _firsts(self, path: Path) -> list[int]:
+        """Where new shots begin, for the policy that asks."""
+        if self._settings.times != "scene":
+            return []
+        from vidal.models.shots import DETECTORS
+
+        self._detector = self._detector or DETECTORS[self._clips.detector or "content"](self._clips.threshold)
+        return self._detector.firsts(shots.thumbnails(path)[1])
+
+
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        self._settings, self._storage, self._clips = recipe.keyframes, storage, recipe.clips
-        self._detector: ShotDetector | None = None
+        self._settings, self._storage, self._read = recipe.keyframes, storage, FrameReader(recipe)
 
     def __call__(self, clip: Record) -> Output:
         if clip["kind"] == Kind.AUDIO.value:
@@ -38,8 +59,8 @@ class _Worker:
             }
             return Output([row])
         with self._storage.local(clip["media_path"]) as path:
-            settings = self._settings
-            times_s, images = read_frames(path, settings.count, settings.times, settings.short_side, self._firsts(path))
+            times_s, images = self._read(path)
+        settings = self._settings
         ending, options = settings.format, {} if settings.format == "png" else {"quality": settings.quality}
         names = [media_name(clip["shard"], clip["clip_id"], f"frames/{index}.{ending}") for index in range(len(images))]
         stored = [
@@ -56,15 +77,6 @@ class _Worker:
             "signature": Signature.of(shown).to_bytes(),
         }
         return Output([row])
-
-    def _firsts(self, path: Path) -> list[int]:
-        """Where new shots begin, for the policy that asks."""
-        if self._settings.times != "scene":
-            return []
-        from vidal.models.shots import DETECTORS
-
-        self._detector = self._detector or DETECTORS[self._clips.detector or "content"](self._clips.threshold)
-        return self._detector.firsts(shots.thumbnails(path)[1])
 
 
 def _settings(recipe: Recipe) -> Any:

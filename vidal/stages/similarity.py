@@ -14,6 +14,7 @@ from vidal.schema import Kind, Subject
 from vidal.sources.text import meaningful, words
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
+from vidal.stages.vectors import rounded
 from vidal.storage import Storage
 
 
@@ -82,7 +83,7 @@ def embedding(frames: np.ndarray) -> list[float]:
     """The clip's place in the scorer's space: the mean of its frames' vectors, L2-normalised, four digits."""
     mean = frames.mean(axis=0)
     unit = mean / max(float(np.linalg.norm(mean)), 1e-12)
-    return (np.round(unit, 4) + 0.0).tolist()  # Without a negative zero, whose bytes differ.
+    return rounded(unit)
 
 
 STAGE = Stage(

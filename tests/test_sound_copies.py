@@ -1,0 +1,68 @@
+"""Copies of a recording are found by its fingerprint, other recordings are not, and silence is like nothing."""
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from vidal.config import Duplicates
+from vidal.manifest import index
+from vidal.manifest.duplicates import find
+from vidal.media.ffmpeg import executable
+from vidal.media.fingerprint import Recordings, fingerprint
+
+# Options of the input, of the output, and the ending.
+COPIES = {
+    "mp3": ((), ("-b:a", "64k"), "mp3"),
+    "aac, half as loud": ((), ("-af", "volume=0.5", "-c:a", "aac", "-b:a", "48k"), "m4a"),
+    "first 0.5 s cut": (("-ss", "0.5"), ("-c:a", "aac", "-b:a", "64k"), "m4a"),
+    "11 kHz": ((), ("-ar", "11025"), "wav"),
+}
+
+
+def copy(source, target, before, after):
+    command = [executable(), "-v", "error", "-nostdin", "-y", *before, "-i", str(source), "-map", "0:a:0", *after]
+    subprocess.run([*command, str(target)], check=True, capture_output=True)
+    return target
+
+
+def row(name, values):
+    return {**dict.fromkeys(index.SCHEMA.names), "clip_id": name, "kind": "audio", "source_sha256": name,
+            "audio_fingerprint": values.tobytes()}  # fmt: skip
+
+
+def test_copies_of_the_shared_sounds_are_found_and_no_two_of_them_are_copies(shared, tmp_path):
+    sources = sorted(path for path in (shared / "audio").iterdir() if path.suffix in (".wav", ".ogg", ".mp3"))
+    prints = {path: values for path in sources if len(values := fingerprint(path))}
+    assert len(prints) >= 20
+    originals = [row(path.name, values) for path, values in prints.items()]
+    assert find(originals, Duplicates()) == {}
+    for kind, (before, after, ending) in COPIES.items():
+        copies = [fingerprint(copy(path, tmp_path / f"copy.{ending}", before, after)) for path in prints]
+        rows = [row(f"copy of {path.name}", own) for path, own in zip(prints, copies, strict=True) if len(own)]
+        found = find([*originals, *rows], Duplicates())
+        assert {name: each.of for name, each in found.items()} == {
+            each["clip_id"]: each["clip_id"].removeprefix("copy of ") for each in rows
+        }, kind
+        assert len(rows) >= 0.9 * len(originals), kind
+        assert {each.reason.value for each in found.values()} == {"duplicate_near"}
+
+
+def test_silence_and_what_is_too_short_have_no_fingerprint(tmp_path):
+    for name, source in (("silence", "anullsrc=duration=10"), ("short", "sine=frequency=440:duration=1")):
+        target = tmp_path / f"{name}.wav"
+        subprocess.run([executable(), "-v", "error", "-f", "lavfi", "-i", source, str(target)], check=True)
+        assert not len(fingerprint(target))
+    assert find([row("a", np.zeros(0, "<u4")), row("b", np.zeros(0, "<u4"))], Duplicates()) == {}
+
+
+@pytest.mark.parametrize(("start", "is_found"), [(0, True), (10, True), (60, False)])
+def test_an_excerpt_is_found_where_it_lies_and_too_small_an_overlap_is_none(start, is_found):
+    rng = np.random.default_rng(0)
+    whole, tail = rng.integers(0, 2**32, 100, np.uint32), rng.integers(0, 2**32, 50, np.uint32)
+    recordings = Recordings()
+    recordings.add(rng.integers(0, 2**32, 100, np.uint32))
+    recordings.add(whole)
+    own = np.concatenate([whole[start : start + 90], tail])[:80]
+    found = recordings.nearest(own)
+    assert found is not None and (found == (1, 0.0)) is is_found

@@ -1,0 +1,124 @@
+"""Clips that are among an evaluation set's: by id, by hash, by copy of film or sound, or by meaning. They are marked, never dropped."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vidal import ids
+from vidal.config import EvaluationSet, Recipe
+from vidal.errors import UserError
+from vidal.manifest import near
+from vidal.schema import STR
+from vidal.stage import Record
+
+# A file of an evaluation set; the metadata say which models its vectors are of.
+SIGNATURES = pa.schema(
+    [
+        ("file", STR),
+        ("kind", STR),
+        ("sha256", STR),
+        ("signature", pa.binary()),
+        ("audio_fingerprint", pa.binary()),
+        ("embedding", pa.list_(pa.float32())),
+        ("audio_embedding", pa.list_(pa.float32())),
+    ]
+)
+
+
+def models(recipe: Recipe) -> dict[str, str]:
+    """What vectors are made with, by column: two that were made with other models cannot be compared."""
+    specs = dict(zip(near.VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
+    return {
+        column: "" if spec is None else ids.fingerprint([spec.adapter, spec.id, spec.revision, spec.options])
+        for column, spec in specs.items()
+    }
+
+
+def state(recipe: Recipe) -> list[Any]:
+    """What a shard's marks depend on. Raises UserError for a file that is not there."""
+    paths = [path for each in recipe.decontaminate for path in (each.ids, each.signatures) if path]
+    return [[each.model_dump(mode="json") for each in recipe.decontaminate], [ids.sha256(_bytes(p)) for p in paths]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """An evaluation set as it is looked up. names: ids, URLs and hashes, with what they stand for."""
+
+    name: str
+    names: dict[str, str]
+    near: list[near.Near]
+
+    def why(self, row: Record) -> str | None:
+        """In which way a row of schema.ASSEMBLED is of this set; None where it is not."""
+        for key in (row["source_id"], f"{row['platform']}:{row['source_id']}", row["url"], row["source_sha256"]):
+            if key in self.names:
+                return f"the same {self.names[key]}: {key}"
+        found = next((match for each in self.near if (match := each.match(row))), None)
+        return None if found is None else f"{found[1]} {found[0]}"
+
+
+def load(recipe: Recipe) -> list[Known]:
+    """Raises UserError for what is missing, unreadable, or made with other models than the recipe's."""
+    return [_known(each, recipe) for each in recipe.decontaminate]
+
+
+def mark(rows: list[Record], recipe: Recipe) -> None:
+    """Sets `contaminates` of rows of schema.ASSEMBLED, and `contaminates_NAME` of their `extra`, which says why."""
+    known = load(recipe)
+    for row in rows:
+        whys = {each.name: why for each in known if (why := each.why(row))}
+        row["contaminates"] = sorted(whys)
+        row["extra"] = sorted({**dict(row["extra"]), **{f"contaminates_{n}": why for n, why in whys.items()}}.items())
+
+
+def _known(settings: EvaluationSet, recipe: Recipe) -> Known:
+    names = dict.fromkeys(_ids(settings), "id") if settings.ids else {}
+    measures: list[near.Near] = []
+    if settings.signatures:
+        measures = near.measures(recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic}))
+        for row in _signatures(settings, recipe):
+            names.setdefault(row["sha256"], f"bytes as {row['file']}")
+            for measure in measures:
+                measure.add(row["file"], row)
+    return Known(settings.name, names, measures)
+
+
+def _ids(settings: EvaluationSet) -> list[str]:
+    path = str(settings.ids)
+    text = _bytes(path).decode("utf-8-sig", errors="replace")
+    if settings.column is None:
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    rows = csv.DictReader(text.splitlines(), delimiter="\t" if path.endswith(".tsv") else ",")
+    if settings.column not in (rows.fieldnames or ()):
+        raise UserError(f"decontaminate {settings.name}: {path} has no column {settings.column!r}")
+    return [value.strip() for row in rows if (value := row[settings.column] or "").strip()]
+
+
+def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[Record]:
+    path = Path(str(settings.signatures))
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"decontaminate {settings.name}: {path}: {' '.join(str(error).split())}") from error
+    if not table.schema.remove_metadata().equals(SIGNATURES):
+        raise UserError(f"decontaminate {settings.name}: {path} is not what `vidal signatures` writes")
+    made = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    if settings.semantic is not None and any(made.get(c) != wanted for c, wanted in models(recipe).items() if wanted):
+        raise UserError(
+            f"decontaminate {settings.name}: the vectors of {path} are of other models than the recipe's: "
+            f"run vidal signatures with --recipe {recipe.name} again"
+        )
+    return table.to_pylist()
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"decontaminate: {path}: {error.strerror}") from error

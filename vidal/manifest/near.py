@@ -1,0 +1,146 @@
+"""Which of the clips seen before is nearest to one: by its film, its sound, or what it means."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from vidal.config import Duplicates
+from vidal.media.fingerprint import Recordings
+from vidal.media.hashing import STILL, STILL_DISTANCE, Signature, hash_distances, motion_correlation
+from vidal.schema import Kind, Reason
+from vidal.stage import Record
+
+Match = tuple[str, str]  # Of what it is a copy, and in which way.
+
+
+class Near(Protocol):
+    """A row has the columns of vidal.manifest.index; what it lacks for a comparison makes it like none."""
+
+    reason: Reason
+
+    def add(self, name: str, row: Record) -> None: ...
+
+    def match(self, row: Record) -> Match | None: ...
+
+
+def measures(settings: Duplicates) -> list[Near]:
+    """Those that the recipe asks for, empty."""
+    near: list[Near] = [Films(settings), Sounds(settings)] if settings.near else []
+    semantic = settings.semantic
+    return near if semantic is None else [*near, *(Meanings(column, semantic) for column in VECTORS)]
+
+
+VECTORS = ("embedding", "audio_embedding")
+
+
+class Grown:
+    """Rows of one shape in one array, doubled as it grows."""
+
+    def __init__(self) -> None:
+        self._held: np.ndarray | None = None
+        self._used = 0
+
+    def append(self, row: np.ndarray) -> None:
+        if self._held is None or self._used == len(self._held):
+            grown = np.zeros((max(64, 2 * self._used), *row.shape), row.dtype)
+            if self._held is not None:
+                grown[: self._used] = self._held
+            self._held = grown
+        self._held[self._used] = row
+        self._used += 1
+
+    def rows(self) -> np.ndarray:
+        assert self._held is not None, "nothing was appended"
+        return self._held[: self._used]
+
+
+class Films:
+    """Signatures of clips, by their number of frames: others cannot be compared."""
+
+    reason = Reason.DUPLICATE_NEAR
+
+    def __init__(self, settings: Duplicates) -> None:
+        self._settings = settings
+        self._names: dict[int, list[str]] = {}
+        self._signatures: dict[int, list[Signature]] = {}
+        self._hashes: dict[int, Grown] = {}
+
+    def add(self, name: str, row: Record) -> None:
+        if row["signature"]:
+            own = Signature.from_bytes(row["signature"])
+            count = len(own.thumbs)
+            self._names.setdefault(count, []).append(name)
+            self._signatures.setdefault(count, []).append(own)
+            self._hashes.setdefault(count, Grown()).append(own.hashes)
+
+    def match(self, row: Record) -> Match | None:
+        own = Signature.from_bytes(row["signature"]) if row["signature"] else None
+        if own is None or len(own.thumbs) not in self._names:
+            return None
+        count = len(own.thumbs)
+        distances = hash_distances(own.hashes, self._hashes[count].rows())
+        for index in np.argsort(distances, kind="stable"):
+            if distances[index] > self._settings.max_distance:
+                return None
+            alike, moved = motion_correlation(own, self._signatures[count][index])
+            told = f"{distances[index]:.1f} of 64 bits from, motion {alike:.2f} like"
+            if alike >= self._settings.motion_min or (moved < STILL and distances[index] <= STILL_DISTANCE):
+                return self._names[count][index], told
+        return None
+
+
+class Sounds:
+    """Fingerprints of sounds. Films are told by their pictures alone: many share one tune."""
+
+    reason = Reason.DUPLICATE_NEAR
+
+    def __init__(self, settings: Duplicates) -> None:
+        self._limit = settings.audio_max_difference
+        self._names: list[str] = []
+        self._recordings = Recordings()
+
+    def add(self, name: str, row: Record) -> None:
+        if (own := _fingerprint(row)) is not None:
+            self._names.append(name)
+            self._recordings.add(own)
+
+    def match(self, row: Record) -> Match | None:
+        own = _fingerprint(row)
+        found = None if own is None else self._recordings.nearest(own)
+        if found is None or found[1] > self._limit:
+            return None
+        return self._names[found[0]], f"{found[1]:.1%} of the bits of the sound's fingerprint from"
+
+
+def _fingerprint(row: Record) -> np.ndarray | None:
+    is_sound = row["kind"] == Kind.AUDIO.value and row["audio_fingerprint"]
+    return np.frombuffer(row["audio_fingerprint"], "<u4") if is_sound else None
+
+
+class Meanings:
+    """Unit vectors of one model; others of another length are not compared."""
+
+    reason = Reason.DUPLICATE_SEMANTIC
+
+    def __init__(self, column: str, cosine_min: float) -> None:
+        self._column, self._cosine_min = column, cosine_min
+        self._names: dict[int, list[str]] = {}
+        self._vectors: dict[int, Grown] = {}
+
+    def add(self, name: str, row: Record) -> None:
+        if row[self._column]:
+            vector = np.array(row[self._column], np.float32)
+            self._names.setdefault(len(vector), []).append(name)
+            self._vectors.setdefault(len(vector), Grown()).append(vector)
+
+    def match(self, row: Record) -> Match | None:
+        vector = np.array(row[self._column] or [], np.float32)
+        if not len(vector) or len(vector) not in self._names:
+            return None
+        cosines = self._vectors[len(vector)].rows() @ vector
+        best = int(np.argmax(cosines))
+        if cosines[best] < self._cosine_min:
+            return None
+        return self._names[len(vector)][best], f"cosine {cosines[best]:.3f} to"

@@ -1,0 +1,60 @@
+"""Hashes and vectors of the media of an evaluation set, made as a shard's are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from vidal import ids, schema
+from vidal.config import Recipe
+from vidal.errors import RecordError, UserError
+from vidal.manifest.contamination import SIGNATURES, models
+from vidal.media.fingerprint import fingerprint
+from vidal.media.hashing import Signature
+from vidal.media.probe import probe
+from vidal.models import SCORERS, SOUND_SCORERS, open_model
+from vidal.schema import Kind
+from vidal.stage import Record
+from vidal.stages.audio import floats
+from vidal.stages.keyframes import FrameReader
+from vidal.stages.similarity import embedding
+from vidal.stages.vectors import rounded
+
+
+def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
+    """Files written to the Parquet target, and what could not be read and why. Raises UserError where nothing could."""
+    sign, rows, problems = _Signer(recipe), [], []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        try:
+            rows.append({"file": name, **sign(path)})
+        except RecordError as error:
+            problems.append(f"{name}: {error}")
+    if not rows:
+        raise UserError(f"{folder} holds no media that can be read{': ' + problems[0] if problems else ''}")
+    table = schema.table(rows, SIGNATURES).replace_schema_metadata(models(recipe))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.part")
+    pq.write_table(table, aside)
+    aside.replace(target)
+    return len(rows), problems
+
+
+class _Signer:
+    def __init__(self, recipe: Recipe):
+        self._frames, self._max_pixels = FrameReader(recipe), recipe.crawl.max_pixels
+        self._scorer = open_model(SCORERS, recipe.similarity.model)
+        self._sounds = open_model(SOUND_SCORERS, recipe.audio.similarity) if recipe.audio.similarity else None
+
+    def __call__(self, path: Path) -> Record:
+        found = probe(path, max_pixels=self._max_pixels)
+        row: Record = {"kind": found.kind, "sha256": ids.sha256(path.read_bytes())}
+        if found.kind == Kind.VIDEO.value:
+            _, images = self._frames(path)
+            row |= {"signature": Signature.of(images).to_bytes(), "embedding": embedding(self._scorer.images(images))}
+        if found.has_audio:
+            row["audio_fingerprint"] = fingerprint(path).tobytes()
+            if self._sounds:
+                row["audio_embedding"] = rounded(self._sounds.sound(floats(path, self._sounds.sample_rate)))
+        return row
