@@ -52,16 +52,20 @@ def models(recipe: Recipe) -> dict[str, ModelSpec]:
         "captions.keyframe": recipe.captions.keyframe,
         "captions.video": recipe.captions.video,
         "enhanced": recipe.enhanced.model,
+        "audio.activity": recipe.audio.activity,
+        "audio.speech": recipe.audio.speech,
+        "audio.similarity": recipe.audio.similarity,
     }
     return {role: spec for role, spec in named.items() if spec is not None}
 
 
 def check_models(recipe: Recipe) -> None:
     """Raises UserError for the first model that cannot be had here, before any work is done."""
+    from vidal.models.fitness import unfit
     from vidal.models.weights import missing
 
     for role, spec in models(recipe).items():
-        if why := missing(spec):
+        if why := missing(spec) or unfit(role, spec):
             raise UserError(f"{role} model {spec.id or spec.adapter}: {why}")
 
 

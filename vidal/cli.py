@@ -84,7 +84,7 @@ def build_shard(
         _show(reports[-1], out)
     if as_json:
         click.echo(json.dumps([asdict(report) for report in reports]))
-    sys.exit(1 if any(report.quarantined or report.is_empty for report in reports) else 0)
+    sys.exit(1 if any(report.is_faulty for report in reports) else 0)
 
 
 @cli.command()
@@ -113,7 +113,7 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) ->
         _show(reports[-1], out)
     if as_json:
         click.echo(json.dumps([asdict(report) for report in reports]))
-    sys.exit(1 if any(report.quarantined or report.is_empty for report in reports) else 0)
+    sys.exit(1 if any(report.is_faulty for report in reports) else 0)
 
 
 @cli.command("filter")
@@ -351,6 +351,8 @@ def _show(report: Any, out: str) -> None:
         _print(
             f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again"
         )
+    if report.failed_views:
+        _print(f"{report.failed_views} views failed in passing: the ledger says why; the same command tries them again")
     if report.is_empty:
         _print("no clip was kept: `vidal report` and the ledger say why")
     if not report.stage_only:

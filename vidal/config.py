@@ -326,10 +326,20 @@ class Captions(Settings):
 
 
 class Enhanced(Settings):
+    """The rewriter, and the guard that holds its words against the other views.
+
+    A word is supported by a view's lemma, by a synonym (words whose vectors have the cosine synonym_min; null knows none), or by
+    the pictures (seen_min: cosine of the word and the clip in the similarity model's space; null does not look).
+    concurrency: requests at a time, for an adapter that asks a server.
+    """
+
     model: ModelSpec | None = None
     prompt: str = "enhance.yaml"
     guard_tagger: str = "en_core_web_sm"
     reject_unsupported: bool = True
+    synonym_min: float | None = Field(default=0.78, gt=0, le=1)
+    seen_min: float | None = Field(default=None, ge=-1, le=1)
+    concurrency: int = Field(default=1, ge=1)
 
 
 class Duplicates(Settings):
@@ -432,6 +442,8 @@ class Recipe(Settings):
     audio: Audio = Audio()
     captions: Captions = Captions()
     enhanced: Enhanced = Enhanced()
+    # Where answers of captioners and rewriters are kept: a folder or URI that datasets share; null is OUT/_cache.
+    cache: str | None = None
     duplicates: Duplicates = Duplicates()
     decontaminate: tuple[EvaluationSet, ...] = ()
     engine: Engine = Engine()

@@ -45,6 +45,12 @@ def row(
     }
 
 
+def is_awaiting(outcome: Row) -> bool:
+    """Whether another run of the same build would try this again: a view that failed in passing, or was never made."""
+    failed = outcome["subject"] == Subject.VIEW.value and outcome["status"] == Status.FAILED.value
+    return outcome["reason"] == Reason.AWAITING_VIEWS.value or bool(failed and outcome["transient"])
+
+
 def check_terminal(rows: Iterable[Row]) -> None:
     """Raises BalanceError where a subject has two last words."""
     counts = Counter((entry["subject"], entry["id"]) for entry in rows)

@@ -129,6 +129,9 @@ class Reason(str, Enum):
     NO_BASE_CAPTION = "no_base_caption"
     EMPTY_REWRITE = "empty_rewrite"
     UNSUPPORTED_REWRITE = "unsupported_rewrite"
+    MALFORMED_REWRITE = "malformed_rewrite"
+    OFF_CAPTION = "off_caption"
+    BAD_ANSWER = "bad_answer"
     # engine
     CRASHED = "crashed"
     QUARANTINED = "quarantined"
@@ -286,7 +289,8 @@ AUDIO = pa.schema(
     ]
 )
 CAPTIONED = pa.schema([("clip_id", STR), ("captions", CAPTIONS)])
-ENHANCED = pa.schema([("clip_id", STR), ("enhanced", CAPTIONS)])
+# tokens_*: that the rewriter read and wrote for it, in this build or an earlier one.
+ENHANCED = pa.schema([("clip_id", STR), ("enhanced", CAPTIONS), ("tokens_in", pa.int64()), ("tokens_out", pa.int64())])
 
 # The contract: other people's scripts are written against these columns. Paths are relative to OUT.
 MANIFEST = pa.schema(
@@ -344,6 +348,8 @@ ASSEMBLED = pa.schema(
         pa.field("audio_fingerprint", pa.binary()),
         pa.field("embedding", pa.list_(pa.float32())),
         pa.field("audio_embedding", pa.list_(pa.float32())),
+        pa.field("tokens_in", pa.int64()),
+        pa.field("tokens_out", pa.int64()),
     ]
 )
 

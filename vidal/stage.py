@@ -70,6 +70,8 @@ class ViewOutcome:
     status: Status
     reason: Reason = Reason.OK
     detail: str = ""
+    transient: bool = False
+    attempts: int = 1
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ class PartRunner:
         in_order = [made[record[self.stage.key]] for record in records]
         rows = [row for each, _ in in_order for row in each]
         outcomes = [outcome for _, ledger_rows in in_order for outcome in ledger_rows]
-        if any(outcome["reason"] == Reason.AWAITING_VIEWS.value for outcome in outcomes):
+        if any(ledger.is_awaiting(outcome) for outcome in outcomes):
             marks["awaiting"] = "1"
         self._spare(name, fingerprint, before.without(digests))
         commit_part(self.storage, name, rows, outcomes, self.stage.schema, {**metadata, **marks})
@@ -338,7 +340,8 @@ class PartRunner:
                 seconds=seconds,
             )
             return [], [outcome]
-        views = (ViewOutcome(view, Status.FAILED, error.reason, error.detail) for view in self.stage.views(record))
+        how = (Status.FAILED, error.reason, error.detail, error.transient, error.attempts)
+        views = (ViewOutcome(view, *how) for view in self.stage.views(record))
         return [self.stage.empty(record)], [self._view(record, view, seconds) for view in views]
 
     def _outcome(
@@ -376,6 +379,8 @@ class PartRunner:
             detail=outcome.detail,
             parent_id=record["clip_id"],
             view=outcome.view,
+            transient=outcome.transient,
+            attempts=outcome.attempts,
             seconds=seconds,
         )
 

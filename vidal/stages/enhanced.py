@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import yaml
 
 from vidal import prompts, schema
+from vidal.cache import RequestCache
 from vidal.config import Recipe
 from vidal.errors import UserError
-from vidal.models import REWRITERS, Rewriter, open_model
+from vidal.models import REWRITERS, SCORERS, Rewriter, Scorer, open_model
+from vidal.models.synonyms import Synonyms
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages.captions import caption
-from vidal.stages.guard import unsupported
+from vidal.stages.guard import is_about, malformed, support, unsupported
 from vidal.storage import Storage
 
 _FIELDS = frozenset({"title", "caption"})
@@ -41,44 +45,84 @@ def read_prompt(name: str) -> Prompt:
 
 
 def _empty(clip: Record) -> Record:
-    return {"clip_id": clip["clip_id"], "enhanced": []}
+    return {"clip_id": clip["clip_id"], "enhanced": [], "tokens_in": 0, "tokens_out": 0}
 
 
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._settings = recipe.enhanced
-        self._rewriter: Rewriter | None = (
-            open_model(REWRITERS, recipe.enhanced.model) if recipe.enhanced.model else None
-        )
         self._prompt = read_prompt(recipe.enhanced.prompt)
+        spec = recipe.enhanced.model
+        if spec is None:
+            return
+        self._rewriter: Rewriter = open_model(REWRITERS, spec)
+        self._cache = RequestCache(recipe, storage, REWRITERS, spec, self._rewriter.revision)
+        self._synonyms = Synonyms(recipe.enhanced.synonym_min) if recipe.enhanced.synonym_min else None
+        self._scorer: Scorer | None = (
+            None if recipe.enhanced.seen_min is None else open_model(SCORERS, recipe.similarity.model)
+        )
 
     def __call__(self, clip: Record) -> Output:
-        if self._rewriter is None:
-            return self._without(clip, Reason.NO_MODEL, "the recipe names no rewriter")
+        if self._settings.model is None:
+            return _without(clip, Reason.NO_MODEL, "the recipe names no rewriter")
         texts = {each["view"]: each["text"] for each in reversed(clip["captions"]) if each["text"]}
         base = next((texts[view.value] for view in _BASES if view.value in texts), None)
         if base is None:
-            return self._without(clip, Reason.NO_BASE_CAPTION, "neither a video caption nor a title")
-        filled = self._prompt.template.format(title=_data(clip["title"]), caption=_data(base))
-        text = " ".join(self._rewriter.rewrite(self._prompt.system, self._prompt.examples, filled).split())
-        if not text:
-            return self._without(clip, Reason.EMPTY_REWRITE, "")
-        invented = unsupported(text, [each["text"] for each in clip["captions"]], self._settings.guard_tagger)
+            return _without(clip, Reason.NO_BASE_CAPTION, "neither a video caption nor a title")
+        answer = self._ask(self._prompt.template.format(title=_data(clip["title"]), caption=_data(base)))
+        text = " ".join(answer["text"].split())
+        if fault := self._fault(text, base):
+            return _without(clip, *fault, answer)
+        supports = support(self._synonyms, self._seen(clip))
+        views = [each["text"] for each in clip["captions"]]
+        invented = unsupported(text, views, self._settings.guard_tagger, supports)
         if invented and self._settings.reject_unsupported:
-            return self._without(clip, Reason.UNSUPPORTED_REWRITE, f"{', '.join(invented)} in: {text}")
-        flags = ("unsupported",) if invented else ()
+            return _without(clip, Reason.UNSUPPORTED_REWRITE, f"{', '.join(invented)} in: {text}", answer)
         made = caption(
             View.ENHANCED,
             text,
             model=self._rewriter.name,
             revision=self._rewriter.revision,
             prompt_sha256=prompts.digest(self._prompt.text),
-            flags=flags,
+            flags=("unsupported",) if invented else (),
         )
-        return Output([{"clip_id": clip["clip_id"], "enhanced": [made]}], (ViewOutcome(View.ENHANCED, Status.KEPT),))
+        outcome = ViewOutcome(View.ENHANCED, Status.KEPT, attempts=answer["attempts"])
+        return Output([{**_empty(clip), **_tokens(answer), "enhanced": [made]}], (outcome,))
 
-    def _without(self, clip: Record, reason: Reason, detail: str) -> Output:
-        return Output([_empty(clip)], (ViewOutcome(View.ENHANCED, Status.DROPPED, reason, detail),))
+    def _ask(self, filled: str) -> dict[str, Any]:
+        asked = self._prompt
+
+        def make() -> dict[str, Any]:
+            return asdict(self._rewriter.rewrite(asked.system, asked.examples, filled))
+
+        return self._cache.get(asked.text, filled, make)
+
+    def _fault(self, text: str, base: str) -> tuple[Reason, str] | None:
+        """What is no rewrite of the caption at all."""
+        if not text:
+            return Reason.EMPTY_REWRITE, ""
+        if why := malformed(text):
+            return Reason.MALFORMED_REWRITE, f"{why}: {text}"
+        if not is_about(text, base, self._settings.guard_tagger, support(self._synonyms, None)):
+            return Reason.OFF_CAPTION, f"names nothing of the caption: {text}"
+        return None
+
+    def _seen(self, clip: Record) -> Callable[[str], bool] | None:
+        """Whether a word is among what the clip's pictures show."""
+        scorer, least = self._scorer, self._settings.seen_min
+        if scorer is None or least is None or not clip["embedding"]:
+            return None
+        vector = np.array(clip["embedding"], np.float32)
+        return lambda word: float(scorer.texts([word])[0] @ vector) >= least
+
+
+def _without(clip: Record, reason: Reason, detail: str, answer: dict[str, Any] | None = None) -> Output:
+    row = {**_empty(clip), **(_tokens(answer) if answer else {})}
+    return Output([row], (ViewOutcome(View.ENHANCED, Status.DROPPED, reason, detail),))
+
+
+def _tokens(answer: dict[str, Any]) -> Record:
+    return {"tokens_in": answer["tokens_in"], "tokens_out": answer["tokens_out"]}
 
 
 def _data(text: str | None) -> str:
@@ -87,18 +131,28 @@ def _data(text: str | None) -> str:
 
 
 def _settings(recipe: Recipe) -> Any:
-    return [recipe.enhanced.model_dump(mode="json"), read_prompt(recipe.enhanced.prompt).text]
+    """How many are asked at a time alters nothing."""
+    scorer = recipe.similarity.model.model_dump(mode="json") if recipe.enhanced.seen_min is not None else None
+    settings = recipe.enhanced.model_dump(mode="json", exclude={"concurrency"})
+    return [settings, read_prompt(recipe.enhanced.prompt).text, scorer]
 
 
 STAGE = Stage(
     name="enhanced",
     subject=Subject.CLIP,
-    reads=("captions", "crawl"),
+    reads=("captions", "crawl", "similarity"),
     schema=schema.ENHANCED,
     open=_Worker,
     settings=_settings,
     module=__name__,
-    code=("vidal.stages.guard", "vidal.models.rewriter", "vidal.terms.tagging"),
+    code=(
+        "vidal.stages.guard",
+        "vidal.models.rewriter",
+        "vidal.models.openai_rewriter",
+        "vidal.models.synonyms",
+        "vidal.terms.tagging",
+    ),
     views=lambda clip: (View.ENHANCED,),
     empty=_empty,
+    concurrency=lambda recipe: recipe.enhanced.concurrency,
 )

@@ -1,9 +1,11 @@
-"""The guard of rewrites: a rewrite may only name what another view names."""
+"""The guard of rewrites: one plain sentence about the caption, that names only what another view or the pictures show."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Any
 
 from vidal.terms.tagging import load
 
@@ -14,19 +16,58 @@ _LIGHT = frozenset(
 )
 _NAMING = {"NOUN", "PROPN", "VERB", "ADJ"}
 _WORD = re.compile(r"[^\W\d_]+")
+WORDS_MAX = 80
+# What a sentence about a video does not hold: addresses, markup, turns of a chat, and talk of the model about itself.
+_FOREIGN = re.compile(
+    r"https?://|www\.|```|</?\w+>|<\||[{}]|\[/?INST\]|^\W*(?:title|caption|hashtags|user|assistant|system)\s*:|"
+    r"\bas an? (?:ai|language model)\b|\bI(?:'m| am) (?:sorry|an? (?:ai|assistant))\b|\bI (?:can|will|would|cannot|can't)\b",
+    re.IGNORECASE,
+)
+
+Supports = Callable[[str, frozenset[str]], bool]
 
 
-def unsupported(rewrite: str, views: list[str], tagger: str) -> list[str]:
-    """Lemmas of nouns, verbs and adjectives in the rewrite that no view holds, in order. Numbers count as named things."""
+def malformed(text: str) -> str | None:
+    """Why a rewrite is no plain sentence, or None."""
+    if found := _FOREIGN.search(text):
+        return f"holds {found[0]!r}"
+    words = len(text.split())
+    return f"{words} words" if words > WORDS_MAX else None
+
+
+def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None = None) -> bool:
+    """Whether a rewrite names anything that its caption names. A caption that names nothing is no measure."""
+    wanted = frozenset(_named(caption, tagger))
+    known = _lemmas(caption, tagger)
+    return not wanted or any(each in known or (supports and supports(each, wanted)) for each in _named(rewrite, tagger))
+
+
+def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports | None = None) -> list[str]:
+    """Lemmas of nouns, verbs and adjectives in the rewrite that no view holds, in order. Numbers count as named things.
+
+    supports: whether a lemma stands for one of the views' words, or can be seen.
+    """
     known = _lemmas(" . ".join(views), tagger)
-    doc = load(tagger)(rewrite)
-    named = [token for token in doc if (token.pos_ in _NAMING and _WORD.search(token.text)) or token.like_num]
-    missing = [
-        token.lemma_.lower()
-        for token in named
-        if not {token.lemma_.lower(), token.lower_} & known and token.lemma_.lower() not in _LIGHT
-    ]
-    return list(dict.fromkeys(missing))
+    missing = [lemma for lemma, forms in _named(rewrite, tagger).items() if not forms & known]
+    return [lemma for lemma in missing if not (supports and supports(lemma, known))]
+
+
+def _named(text: str, tagger: str) -> dict[str, frozenset[str]]:
+    """What a text names: lemma and its forms, without words that name nothing."""
+    named: dict[str, frozenset[str]] = {}
+    for token in load(tagger)(text.replace("#", " ")):
+        names = (token.pos_ in _NAMING and _WORD.search(token.text)) or token.like_num
+        if names and token.lemma_.lower() not in _LIGHT:
+            named[token.lemma_.lower()] = frozenset((token.lemma_.lower(), token.lower_, *_verbs(token.lower_)))
+    return named
+
+
+def _verbs(word: str) -> tuple[str, ...]:
+    """What an -ing form may be of, whichever part of speech the tagger takes it for."""
+    stem = word.removesuffix("ing")
+    if stem == word or len(stem) < 3:
+        return ()
+    return (stem, f"{stem}e", stem[:-1]) if stem[-1] == stem[-2] else (stem, f"{stem}e")
 
 
 @lru_cache(maxsize=256)
@@ -35,3 +76,12 @@ def _lemmas(text: str, tagger: str) -> frozenset[str]:
     return frozenset(
         form for token in load(tagger)(text.replace("#", " ")) for form in (token.lower_, token.lemma_.lower())
     )
+
+
+def support(synonyms: Any | None, seen: Callable[[str], bool] | None) -> Supports:
+    """By synonym, then by the pictures; either may be absent."""
+
+    def supports(lemma: str, known: Iterable[str]) -> bool:
+        return bool(synonyms and synonyms.alike(lemma, known)) or bool(seen and seen(lemma))
+
+    return supports

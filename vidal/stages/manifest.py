@@ -13,7 +13,7 @@ _COPIED = (
     "title", "hashtags", "language", "start_s", "duration_s", "fps", "width", "height", "phash", "audio_path",
     "frame_times_s", "frame_paths", "depth_paths", "depth_kind", "depth_unit", "depth_model", "infrared_paths",
     "infrared_model", "audio_rms_db", "audio_tags", "similarity", "candidate_id", "source_sha256",
-    "signature", "audio_fingerprint", "embedding", "audio_embedding",
+    "signature", "audio_fingerprint", "embedding", "audio_embedding", "tokens_in", "tokens_out",
 )  # fmt: skip
 
 

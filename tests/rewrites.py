@@ -1,0 +1,55 @@
+"""Rewrites of one clip's views: twenty that add a thing, and twenty that add nothing. Each has the views that it was made from."""
+
+VIEWS = {
+    "cat": ["A tabby cat sits on the sofa", "#cat #sofa", "a photo of a cat and a couch", "a video of a cat"],
+    "dog": ["My puppy catches a frisbee at the beach", "#dog #beach", "a photo of a dog", "a video of a dog and a frisbee"],
+    "car": ["Old red car in the rain", "#car", "a photo of a car and a traffic light", "a video of a car on a road"],
+    "chef": ["Chef slices onions fast", "#cooking #kitchen", "a photo of a person and a knife", "a video of a person and a knife"],
+    "boat": ["Fishing boat leaves the harbour at dawn", "#sea", "a photo of a boat", "a video of a boat and a person"],
+}  # fmt: skip
+
+PLANTED = [
+    ("cat", "A cat and a dog sit on a sofa.", "dog"),
+    ("cat", "A tabby cat sits on the sofa beside a lamp.", "lamp"),
+    ("cat", "A tabby cat plays with a ball on the couch.", "ball"),
+    ("cat", "A black tabby cat sits on the sofa.", "black"),
+    ("cat", "Two cats sit on the sofa.", "two"),
+    ("dog", "A puppy catches a frisbee at the beach while a child watches.", "child"),
+    ("dog", "A dog catches a frisbee at the beach near a surfboard.", "surfboard"),
+    ("dog", "A puppy with a red collar catches a frisbee.", "collar"),
+    ("dog", "Rex the puppy catches a frisbee at the beach.", "rex"),
+    ("car", "An old red car and a truck drive in the rain.", "truck"),
+    ("car", "An old red car passes a bicycle in the rain.", "bicycle"),
+    ("car", "An old blue car in the rain.", "blue"),
+    ("car", "An old red car waits at a bridge in the rain.", "bridge"),
+    ("chef", "A chef slices onions and tomatoes with a knife.", "tomato"),
+    ("chef", "A chef slices onions on a wooden board.", "board"),
+    ("chef", "A chef in a white hat slices onions.", "hat"),
+    ("chef", "Three people slice onions in a kitchen.", "three"),
+    ("boat", "A fishing boat leaves the harbour at dawn, followed by gulls.", "gull"),
+    ("boat", "A fishing boat passes a lighthouse at dawn.", "lighthouse"),
+    ("boat", "A fishing boat leaves the harbour with nets on deck.", "net"),
+]
+
+FAITHFUL = [
+    ("cat", "A tabby cat is sitting on a sofa."),
+    ("cat", "A cat sits on the couch."),
+    ("cat", "The video shows a tabby cat on a couch."),
+    ("cat", "A tabby sits on a sofa."),
+    ("dog", "A puppy catches a frisbee at the beach."),
+    ("dog", "A dog is catching a frisbee on the beach."),
+    ("dog", "At the beach, a dog catches a frisbee."),
+    ("dog", "A video of a puppy at a beach with a frisbee."),
+    ("car", "An old red car in the rain."),
+    ("car", "A red automobile stands in the rain at a traffic light."),
+    ("car", "An old car on a road in the rain."),
+    ("car", "A red car on a street."),
+    ("chef", "A chef slices onions in a kitchen."),
+    ("chef", "A person is slicing onions with a knife."),
+    ("chef", "A chef slicing onions fast."),
+    ("chef", "In the kitchen, a chef slices an onion."),
+    ("boat", "A fishing boat leaves the harbour at dawn."),
+    ("boat", "A boat is leaving a harbor at dawn."),
+    ("boat", "A person on a fishing boat leaves the harbour."),
+    ("boat", "At dawn, a boat sails from the harbour to the ocean."),
+]

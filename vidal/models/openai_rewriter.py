@@ -1,0 +1,108 @@
+"""Rewriting by any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, a hosted model.
+
+The client of the `openai` package tries again what fails in passing, with jittered back-off that obeys Retry-After.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import httpx
+import openai
+
+from vidal.config import ModelSpec
+from vidal.errors import RecordError, UserError
+from vidal.models import Answer
+from vidal.models.weights import required
+from vidal.schema import Reason
+
+KEY = "OPENAI_API_KEY"
+
+
+def base_url(spec: ModelSpec) -> str:
+    """Raises UserError where the spec names no server."""
+    url = str(spec.options.get("base_url", ""))
+    if not url.startswith(("http://", "https://")):
+        raise UserError(f"the openai adapter needs options.base_url, such as http://127.0.0.1:8000/v1, not {url!r}")
+    return url.rstrip("/")
+
+
+def api_key(spec: ModelSpec) -> str:
+    """From the environment variable that options.key names; servers of one's own need none."""
+    return os.environ.get(str(spec.options.get("key", KEY)), "none")
+
+
+def absent(spec: ModelSpec) -> str | None:
+    """Why the server cannot be used, or None. Asks it once for its models."""
+    try:
+        url = base_url(spec)
+        answer = httpx.get(f"{url}/models", headers={"Authorization": f"Bearer {api_key(spec)}"}, timeout=10)
+    except UserError as error:
+        return str(error)
+    except httpx.HTTPError as error:
+        return f"{url} does not answer: {error or type(error).__name__}"
+    if answer.status_code in (401, 403):
+        return f"{url} refuses the key: set the environment variable {spec.options.get('key', KEY)}"
+    try:
+        models = {str(each["id"]) for each in answer.json()["data"]}
+    except (ValueError, KeyError, TypeError):
+        return f"{url}/models answers {answer.status_code} and no list of models: is this an OpenAI-compatible server?"
+    return (
+        None if spec.id in models or not models else f"{url} does not serve {spec.id}: {', '.join(sorted(models)[:5])}"
+    )
+
+
+class OpenAiRewriter:
+    """options: base_url; key (name of the environment variable); max_tokens; attempts (of a request); timeout_s (of one)."""
+
+    def __init__(self, spec: ModelSpec):
+        self.name, self.revision = required(spec), spec.revision or "served"
+        self._max_tokens = int(spec.options.get("max_tokens", 80))
+        self._client = openai.OpenAI(
+            base_url=base_url(spec),
+            api_key=api_key(spec),
+            max_retries=int(spec.options.get("attempts", 12)) - 1,
+            timeout=float(spec.options.get("timeout_s", 120)),
+        )
+
+    def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
+        """Raises RecordError: transient where the server may do better later."""
+        turns = [turn for question, answer in examples for turn in (("user", question), ("assistant", answer))]
+        chat: list[Any] = [
+            {"role": role, "content": said} for role, said in [("system", system), *turns, ("user", text)]
+        ]
+        try:
+            raw = self._client.chat.completions.with_raw_response.create(
+                model=self.name, messages=chat, max_tokens=self._max_tokens, temperature=0, seed=0
+            )
+            return _answer(raw.parse(), raw.retries_taken + 1)
+        except openai.OpenAIError as error:
+            raise _record_error(error, self._client.max_retries + 1) from error
+        except (ValueError, AttributeError, TypeError, IndexError) as error:
+            raise RecordError(Reason.BAD_ANSWER, f"the server answers nonsense: {error}", transient=True) from error
+
+
+def _answer(completion: Any, attempts: int) -> Answer:
+    usage = completion.usage
+    return Answer(
+        completion.choices[0].message.content.strip(),
+        tokens_in=usage.prompt_tokens if usage else 0,
+        tokens_out=usage.completion_tokens if usage else 0,
+        attempts=attempts,
+    )
+
+
+def _record_error(error: openai.OpenAIError, attempts: int) -> RecordError:
+    said = " ".join(str(error).split())
+    if isinstance(error, openai.APITimeoutError):
+        return RecordError(Reason.TIMEOUT, said, transient=True, attempts=attempts)
+    if isinstance(error, openai.APIConnectionError):
+        return RecordError(Reason.CONNECTION, said, transient=True, attempts=attempts)
+    if isinstance(error, openai.RateLimitError):
+        return RecordError(Reason.RATE_LIMITED, said, transient=True, attempts=attempts)
+    status = getattr(error, "status_code", 0)
+    if status >= 500:
+        return RecordError(Reason.HTTP_5XX, said, transient=True, attempts=attempts)
+    known = {401: Reason.HTTP_401, 403: Reason.HTTP_403, 404: Reason.HTTP_404}
+    return RecordError(known.get(status, Reason.HTTP_4XX if status else Reason.BAD_ANSWER), said)
