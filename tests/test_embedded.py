@@ -13,9 +13,10 @@ from PIL import Image
 from tests.conftest import vidal
 from vidal import schema
 from vidal.config import load_recipe
+from vidal.models.synonyms import Synonyms
 from vidal.schema import View
 from vidal.sources.embedded.media import entries
-from vidal.stages.guard import unsupported
+from vidal.stages.guard import support, unsupported
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_no_accepted_rewrite_names_what_no_other_view_names(rows):
     for row in rows.itertuples():
         others = [caption["text"] for caption in row.captions if caption["view"] != "enhanced"]
         for rewrite in texts(row, "enhanced"):
-            assert unsupported(rewrite, others, "en_core_web_sm") == []
+            assert unsupported(rewrite, others, "en_core_web_sm", support(Synonyms(0.78), None)) == []
 
 
 BAD = {

@@ -61,7 +61,9 @@ def session(recipe: Recipe) -> Iterator[None]:
     if started:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
         if not os.environ.get("RAY_ADDRESS"):
-            options |= {"include_dashboard": False, "object_store_memory": recipe.engine.object_store_mb * 2**20}
+            # "local": a head that someone runs on this machine is joined only where RAY_ADDRESS asks for it.
+            store = recipe.engine.object_store_mb * 2**20
+            options |= {"address": "local", "include_dashboard": False, "object_store_memory": store}
         # Ray Data keeps its actors' arguments alive itself; Ray warns about them at level ERROR on every start.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         _quiet()
