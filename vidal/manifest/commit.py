@@ -23,6 +23,7 @@ class Report:
     """What a shard came to.
 
     funnel: in, kept, dropped and failed of every stage; views: kept by view; contaminated: clips by evaluation set.
+    tokens: that the rewriter read (in) and wrote (out).
     failed_views: that failed in passing; the same build tries them again.
     """
 
@@ -31,6 +32,7 @@ class Report:
     funnel: list[dict[str, Any]]
     reasons: dict[str, int]
     views: dict[str, int]
+    tokens: dict[str, int] = field(kw_only=True, default_factory=dict)
     contaminated: dict[str, int] = field(kw_only=True, default_factory=dict)
     quarantined: int
     failed_views: int = field(kw_only=True, default=0)
@@ -153,7 +155,8 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     chosen = {row["clip_id"] for row in kept}
     index.write(storage, shard, [row for row in fit if row["clip_id"] in chosen])
     index.mark(storage, recipe.duplicates)
-    report = _report(shard, kept, final, funnel, quarantined)
+    tokens = {way: sum(row[f"tokens_{way}"] or 0 for row in assembled) for way in ("in", "out")}
+    report = _report(shard, kept, final, funnel, quarantined, tokens)
     _enter(storage, recipe, stages, report)
     return report
 
@@ -180,7 +183,12 @@ def _sums(kept: list[Record]) -> bytes:
 
 
 def _report(
-    shard: int, kept: list[Record], final: list[Record], funnel: list[dict[str, Any]], quarantined: int
+    shard: int,
+    kept: list[Record],
+    final: list[Record],
+    funnel: list[dict[str, Any]],
+    quarantined: int,
+    tokens: dict[str, int],
 ) -> Report:
     def count(values: list[str]) -> dict[str, int]:
         return {value: values.count(value) for value in sorted(set(values))}
@@ -194,7 +202,15 @@ def _report(
     kinds = count([row["kind"] for row in kept])
     passing = sum(ledger.is_awaiting(row) for row in final if row["parent_id"] in clips)
     return Report(
-        shard, kinds, funnel, count(ended), count(views), quarantined, contaminated=contaminated, failed_views=passing
+        shard,
+        kinds,
+        funnel,
+        count(ended),
+        count(views),
+        quarantined,
+        contaminated=contaminated,
+        failed_views=passing,
+        tokens=tokens,
     )
 
 
@@ -214,6 +230,7 @@ def _enter(storage: Storage, recipe: Recipe, stages: list[Stage], report: Report
         "funnel": report.funnel,
         "reasons": report.reasons,
         "views": report.views,
+        "tokens": report.tokens,
         "fingerprint": shard_fingerprint(stages, recipe),
         "stages": {stage.name: stage.fingerprint(recipe) for stage in stages},
     }

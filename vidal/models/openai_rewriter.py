@@ -18,6 +18,7 @@ from vidal.models.weights import required
 from vidal.schema import Reason
 
 KEY = "OPENAI_API_KEY"
+_PROBE_S = 120  # A server may load the model first.
 
 
 def base_url(spec: ModelSpec) -> str:
@@ -34,23 +35,26 @@ def api_key(spec: ModelSpec) -> str:
 
 
 def absent(spec: ModelSpec) -> str | None:
-    """Why the server cannot be used, or None. Asks it once for its models."""
+    """Why the server cannot be used, or None. Asks the model for one token: lists of models are kept badly by some servers."""
     try:
         url = base_url(spec)
-        answer = httpx.get(f"{url}/models", headers={"Authorization": f"Bearer {api_key(spec)}"}, timeout=10)
+        asked = {"model": spec.id, "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}]}
+        headers = {"Authorization": f"Bearer {api_key(spec)}"}
+        answer = httpx.post(f"{url}/chat/completions", json=asked, headers=headers, timeout=_PROBE_S)
     except UserError as error:
         return str(error)
     except httpx.HTTPError as error:
         return f"{url} does not answer: {error or type(error).__name__}"
     if answer.status_code in (401, 403):
         return f"{url} refuses the key: set the environment variable {spec.options.get('key', KEY)}"
+    if answer.status_code == 429 or answer.status_code >= 500:
+        return None  # It is busy or ill: that may pass.
     try:
-        models = {str(each["id"]) for each in answer.json()["data"]}
-    except (ValueError, KeyError, TypeError):
-        return f"{url}/models answers {answer.status_code} and no list of models: is this an OpenAI-compatible server?"
-    return (
-        None if spec.id in models or not models else f"{url} does not serve {spec.id}: {', '.join(sorted(models)[:5])}"
-    )
+        answer.raise_for_status().json()["choices"][0]["message"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, IndexError):
+        said = " ".join(answer.text.split())[:200]
+        return f"{url}/chat/completions answers {answer.status_code}: {said!r}: is this an OpenAI-compatible server with this model?"
+    return None
 
 
 class OpenAiRewriter:
