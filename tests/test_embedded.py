@@ -60,7 +60,7 @@ def test_subjects_differ_and_say_where_they_come_from(rows):
 def test_every_generated_caption_has_its_provenance(rows):
     for captions in rows.captions:
         for caption in captions:
-            if caption["view"] in ("keyframe", "video", "enhanced"):
+            if caption["view"] not in ("title", "hashtags"):
                 assert caption["model"] != "source" and caption["revision"] and len(caption["prompt_sha256"]) == 64
             else:
                 assert caption["model"] == "source" and caption["prompt_sha256"] is None
@@ -183,7 +183,7 @@ def test_changing_the_rewriter_alone_redoes_the_rewrites_alone(embedded, tmp_pat
     override = "enhanced.model=null"
     assert vidal("build-shard", "0", "--recipe", "embedded", "--out", str(copy), "--set", override).returncode == 0
     redone = {path.parent.parent.name for path, time_ns in parts.items() if path.stat().st_mtime_ns != time_ns}
-    assert redone == {"enhanced", "manifest"}
+    assert redone == {"enhanced", "grounding", "manifest"}
     assert {path: path.stat().st_mtime_ns for path in media} == media
     assert pd.read_parquet(copy).captions.map(lambda c: all(x["view"] != "enhanced" for x in c)).all()
 

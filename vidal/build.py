@@ -51,6 +51,7 @@ def models(recipe: Recipe) -> dict[str, ModelSpec]:
         "infrared": recipe.infrared.model,
         "captions.keyframe": recipe.captions.keyframe,
         "captions.video": recipe.captions.video,
+        "captions.sound": recipe.captions.sound,
         "enhanced": recipe.enhanced.model,
         "audio.activity": recipe.audio.activity,
         "audio.speech": recipe.audio.speech,

@@ -219,6 +219,24 @@ def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
     _print(f"{done.clips} clips in {target}; {done.incomplete} lack a text that the format has a place for")
 
 
+@cli.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--to", required=True, type=click.Path(), help="The catalogue to write: a Parquet file.")
+@click.option("--url", default=None, help="Where the clip of an id lies, with {id} and {folder}; YouTube without it.")
+@_json
+def import_(file: str, to: str, url: str | None, as_json: bool) -> None:
+    """Reads an annotation JSON in LanguageBind's layout as a catalogue: its texts become views of the clips."""
+    from pathlib import Path
+
+    from vidal.manifest import languagebind
+
+    done = languagebind.read(Path(file), Path(to), url or languagebind.YOUTUBE)
+    if as_json:
+        click.echo(json.dumps(asdict(done)))
+        return
+    _print(f"{done.clips} clips with {done.texts} texts in {to}; next: vidal build-shard 0 --catalogue {to} --out DIR")
+
+
 @cli.command()
 @click.argument("out")
 def report(out: str) -> None:

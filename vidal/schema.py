@@ -242,7 +242,8 @@ KEYFRAMES = pa.schema(
 # language: what the page says, else what its words are in. measured: of a measure that a model took, the model; of one
 # that was asked for and has no value, why.
 MEASURED = pa.schema([("clip_id", STR), ("language", STR), ("measures", SCORES), ("measured", TEXTS)])
-# compared: what the similarity is between. embedding: unit mean of the frames' vectors, empty without frames.
+# compared: what the similarity is between. frame_embeddings: unit vectors of the frames; embedding: their unit mean.
+# Both are empty without frames.
 SIMILARITY = pa.schema(
     [
         ("clip_id", STR),
@@ -250,6 +251,7 @@ SIMILARITY = pa.schema(
         ("scores", SCORES),
         ("compared", STR),
         ("embedding", pa.list_(pa.float32())),
+        ("frame_embeddings", pa.list_(pa.list_(pa.float32()))),
     ]
 )
 FILTERED = pa.schema([("clip_id", STR)])
@@ -288,6 +290,7 @@ AUDIO = pa.schema(
         ("audio_fingerprint", pa.binary()),
     ]
 )
+SOUNDED = pa.schema([("clip_id", STR), ("sound", CAPTIONS)])
 CAPTIONED = pa.schema([("clip_id", STR), ("captions", CAPTIONS)])
 # tokens_*: that the rewriter read and wrote for it, in this build or an earlier one.
 ENHANCED = pa.schema([("clip_id", STR), ("enhanced", CAPTIONS), ("tokens_in", pa.int64()), ("tokens_out", pa.int64())])

@@ -19,6 +19,7 @@ from vidal.manifest.commit import DATASET, manifest_name
 from vidal.media import ffmpeg
 from vidal.schema import View
 from vidal.stage import Record
+from vidal.stages.captions import RELEASED
 from vidal.storage import Storage, shard_name
 
 ANNOTATION = "annotation.json"
@@ -55,7 +56,7 @@ def languagebind(out: str, target: Path) -> Exported:
 
 def annotation(row: Record) -> Record:
     """A manifest row as the released JSON has it. A text that no model gave is empty: the format knows no null."""
-    texts = {view: [each["text"] for each in row["captions"] if each["view"] == view.value] for view in View}
+    texts = {view: _texts(row["captions"], view) for view in View}
 
     def first(view: View) -> str:
         return next(iter(texts[view]), "")
@@ -69,6 +70,13 @@ def annotation(row: Record) -> Record:
         "polish_mplug": first(View.ENHANCED),
         "sound_mplug": first(View.SOUND),
     }
+
+
+def _texts(captions: list[Record], view: View) -> list[str]:
+    """Those of the recipe's models; where it has none, those that came with the catalogue."""
+    found = [each for each in captions if each["view"] == view.value]
+    own = [each["text"] for each in found if each["model"] != RELEASED]
+    return own or [each["text"] for each in found]
 
 
 def _is_complete(entry: Record) -> bool:

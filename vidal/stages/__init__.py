@@ -10,11 +10,13 @@ from vidal.stages import (
     depth,
     enhanced,
     filtering,
+    grounding,
     infrared,
     keyframes,
     manifest,
     measure,
     similarity,
+    sound,
 )
 
 STAGES: dict[str, Stage] = {
@@ -29,7 +31,9 @@ STAGES: dict[str, Stage] = {
         infrared,
         audio,
         captions,
+        sound,
         enhanced,
+        grounding,
         manifest,
     )
 }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from vidal import prompts, schema
+from vidal.cache import RequestCache
 from vidal.config import Recipe
 from vidal.models import CAPTIONERS, Captioner, open_model
-from vidal.schema import Reason, Status, Subject, View
+from vidal.schema import Reason, Status, Subject, View, map_dict
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages import pictures
 from vidal.storage import Storage
 
 SOURCE = "source"  # The model of what people wrote.
-_VIEWS = (View.TITLE, View.HASHTAGS, View.KEYFRAME, View.VIDEO, View.SOUND)
+_VIEWS = (View.TITLE, View.HASHTAGS, View.KEYFRAME, View.VIDEO)
 _KEYFRAME_FIELDS = frozenset({"things"})
 _VIDEO_FIELDS = frozenset({"things", "title", "hashtags"})
 
@@ -41,9 +43,32 @@ def caption(
     }
 
 
+IMPORTED = "vidal_views"  # The key of `extra` under which `vidal import` puts texts: {view: [text, ...]} as JSON.
+RELEASED = "released"
+
+
+def imported(clip: Record) -> list[Record]:
+    """Captions that came with the catalogue. Of keyframe texts that are as many as the frames, each belongs to its frame."""
+    texts = json.loads(map_dict(clip["extra"]).get(IMPORTED, "{}"))
+    found = []
+    for view in (View.KEYFRAME, View.VIDEO, View.ENHANCED, View.SOUND):
+        each = texts.get(view.value, [])
+        framed = view is View.KEYFRAME and len(each) == len(clip["frame_paths"])
+        found += [
+            caption(view, text, frame=index if framed else None, model=RELEASED, flags=("imported",))
+            for index, text in enumerate(each)
+        ]
+    return found
+
+
+def has_imported(clip: Record, view: View) -> bool:
+    return any(each["view"] == view.value and each["text"] for each in imported(clip))
+
+
 def _empty(clip: Record) -> Record:
     """Where the models fail, people's words remain."""
-    return {"clip_id": clip["clip_id"], "captions": [caption(View.TITLE, clip["title"])] if clip["title"] else []}
+    titles = [caption(View.TITLE, clip["title"])] if clip["title"] else []
+    return {"clip_id": clip["clip_id"], "captions": [*titles, *imported(clip)]}
 
 
 class _Worker:
@@ -54,17 +79,39 @@ class _Worker:
         self._video = self._keyframe if settings.video == settings.keyframe else None
         if self._video is None and settings.video:
             self._video = open_model(CAPTIONERS, settings.video)
+        self._caches = {
+            view: RequestCache(recipe, storage, CAPTIONERS, spec, model.revision)
+            for view, spec, model in (
+                (View.KEYFRAME, settings.keyframe, self._keyframe),
+                (View.VIDEO, settings.video, self._video),
+            )
+            if spec and model
+        }
         self._prompts = _prompts(recipe)
 
     def __call__(self, clip: Record) -> Output:
         made: list[Record] = []
         views: list[ViewOutcome] = []
         images = pictures.load(self._storage, clip["frame_paths"])
-        for found, outcome in (self._title(clip), self._hashtags(clip), self._frames(images), self._clip(clip, images)):
+        for found, outcome in (
+            self._title(clip),
+            self._hashtags(clip),
+            self._frames(clip, images),
+            self._clip(clip, images),
+        ):
             made += found
             views.append(outcome)
-        views.append(ViewOutcome(View.SOUND, Status.DROPPED, Reason.NO_MODEL, "no adapter imagines sounds yet"))
-        return Output([{"clip_id": clip["clip_id"], "captions": made}], tuple(views))
+        made += imported(clip)
+        return Output([{"clip_id": clip["clip_id"], "captions": made}], tuple(self._with_imported(clip, views)))
+
+    def _with_imported(self, clip: Record, views: list[ViewOutcome]) -> list[ViewOutcome]:
+        """A view that no model gives here, but the released texts do, is there."""
+        return [
+            ViewOutcome(each.view, Status.KEPT, detail="imported")
+            if each.status is not Status.KEPT and has_imported(clip, each.view)
+            else each
+            for each in views
+        ]
 
     def _title(self, clip: Record) -> tuple[list[Record], ViewOutcome]:
         if not clip["title"]:
@@ -77,12 +124,13 @@ class _Worker:
         text = " ".join(f"#{tag}" for tag in clip["hashtags"])
         return [caption(View.HASHTAGS, text)], ViewOutcome(View.HASHTAGS, Status.KEPT)
 
-    def _frames(self, images: list[Any]) -> tuple[list[Record], ViewOutcome]:
+    def _frames(self, clip: Record, images: list[Any]) -> tuple[list[Record], ViewOutcome]:
         """One entry a frame: where nothing was recognised the text is empty and flagged, so that frames keep their count."""
         if absent := _absent(View.KEYFRAME, self._keyframe, images):
             return [], absent
         assert self._keyframe is not None
-        texts = self._keyframe.frames(images, self._prompts["keyframe"])
+        model, prompt = self._keyframe, self._prompts["keyframe"]
+        texts = self._caches[View.KEYFRAME].get(prompt, clip["frame_sha256"], lambda: model.frames(images, prompt))
         sha256 = prompts.digest(self._prompts["keyframe"])
         made = [
             caption(
@@ -104,11 +152,11 @@ class _Worker:
         if absent := _absent(View.VIDEO, self._video, images):
             return [], absent
         assert self._video is not None
-        template = self._prompts["video"]
+        model, template = self._video, self._prompts["video"]
         words = {"title": _literal(clip["title"] or ""), "hashtags": _literal(" ".join(clip["hashtags"]))}
-        text = self._video.video(
-            images, template.replace("{title}", words["title"]).replace("{hashtags}", words["hashtags"])
-        )
+        prompt = template.replace("{title}", words["title"]).replace("{hashtags}", words["hashtags"])
+        given = ["video", *clip["frame_sha256"]]
+        text = self._caches[View.VIDEO].get(prompt, given, lambda: model.video(images, prompt))
         if not text:
             return [], ViewOutcome(View.VIDEO, Status.DROPPED, Reason.NOTHING_RECOGNISED)
         made = caption(
@@ -145,7 +193,10 @@ STAGE = Stage(
     reads=("keyframes", "crawl", "filter"),
     schema=schema.CAPTIONED,
     open=_Worker,
-    settings=lambda recipe: [recipe.captions.model_dump(mode="json"), _prompts(recipe)],
+    settings=lambda recipe: [
+        recipe.captions.model_dump(mode="json", exclude={"sound", "prompt_sound"}),
+        _prompts(recipe),
+    ],
     module=__name__,
     code=("vidal.models.tags", "vidal.models.classifier", "vidal.models.captioner", "vidal.stages.pictures"),
     views=lambda clip: _VIEWS,

@@ -17,7 +17,7 @@ from vidal.models import REWRITERS, SCORERS, Rewriter, Scorer, open_model
 from vidal.models.synonyms import Synonyms
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
-from vidal.stages.captions import caption
+from vidal.stages.captions import caption, has_imported
 from vidal.stages.guard import is_about, malformed, support, unsupported
 from vidal.storage import Storage
 
@@ -63,8 +63,11 @@ class _Worker:
         )
 
     def __call__(self, clip: Record) -> Output:
+        if self._settings.model is None and has_imported(clip, View.ENHANCED):
+            return Output([_empty(clip)], (ViewOutcome(View.ENHANCED, Status.KEPT, detail="imported"),))
         if self._settings.model is None:
             return _without(clip, Reason.NO_MODEL, "the recipe names no rewriter")
+        # The rewriter works on what this recipe made, before what came with a catalogue.
         texts = {each["view"]: each["text"] for each in reversed(clip["captions"]) if each["text"]}
         base = next((texts[view.value] for view in _BASES if view.value in texts), None)
         if base is None:
@@ -74,7 +77,7 @@ class _Worker:
         if fault := self._fault(text, base):
             return _without(clip, *fault, answer)
         supports = support(self._synonyms, self._seen(clip))
-        views = [each["text"] for each in clip["captions"]]
+        views = [each["text"] for each in clip["captions"] if each["view"] != View.ENHANCED.value]
         invented = unsupported(text, views, self._settings.guard_tagger, supports)
         if invented and self._settings.reject_unsupported:
             return _without(clip, Reason.UNSUPPORTED_REWRITE, f"{', '.join(invented)} in: {text}", answer)
@@ -140,7 +143,7 @@ def _settings(recipe: Recipe) -> Any:
 STAGE = Stage(
     name="enhanced",
     subject=Subject.CLIP,
-    reads=("captions", "crawl", "similarity"),
+    reads=("captions", "crawl", "similarity", "keyframes"),
     schema=schema.ENHANCED,
     open=_Worker,
     settings=_settings,

@@ -6,6 +6,7 @@ from vidal import schema
 from vidal.config import Recipe
 from vidal.schema import Subject, View, map_dict
 from vidal.stage import Output, Record, Runtime, Stage
+from vidal.stages.captions import SOURCE
 from vidal.storage import Storage
 
 _COPIED = (
@@ -24,8 +25,8 @@ def assemble(clip: Record) -> Record:
     scores = {name: value for column in columns for name, value in map_dict(clip[column]).items()}
     if clip["cuts"] is not None:
         scores["cuts"] = float(clip["cuts"])
-    captions = [*clip["captions"], *clip["enhanced"]]
-    made = {each["view"] for each in captions if each["prompt_sha256"]}
+    captions = clip["captions"]
+    made = {each["view"] for each in captions if each["model"] != SOURCE}
     made |= {View.DEPTH.value} if clip["depth_paths"] else set()
     made |= {View.INFRARED.value} if clip["infrared_paths"] else set()
     return {
@@ -64,7 +65,7 @@ STAGE = Stage(
     name="manifest",
     subject=Subject.CLIP,
     # Of a column that several have the first table's counts, then the last's: `language` is measure's, which has the page's.
-    reads=("keyframes", "crawl", "similarity", "depth", "infrared", "audio", "captions", "enhanced", "measure"),
+    reads=("keyframes", "crawl", "similarity", "depth", "infrared", "audio", "grounding", "enhanced", "measure"),
     schema=schema.ASSEMBLED,
     open=_Worker,
     settings=lambda recipe: None,

@@ -28,7 +28,7 @@ class _Worker:
             return Output([self._row(clip, self._by_terms(clip), {}, "title, search terms")])
         frames = self._scorer.images(pictures.load(self._storage, clip["frame_paths"]))
         mean, scores = compare(frames, texts_of(clip, self._text), self._scorer)
-        return Output([self._row(clip, mean, scores, "frames, title and hashtags", embedding(frames))])
+        return Output([self._row(clip, mean, scores, "frames, title and hashtags", frames)])
 
     def _by_terms(self, clip: Record) -> float | None:
         """Nearest search term; null where none is known, as in a catalogue."""
@@ -43,16 +43,17 @@ class _Worker:
         similarity: float | None,
         scores: dict[str, float],
         between: str,
-        vector: list[float] | None = None,
+        frames: np.ndarray | None = None,
     ) -> Record:
         # Four digits: what is beyond differs between processors, and the bytes of a shard must not.
-        rounded = {key: round(value, 4) for key, value in scores.items()}
+        shortened = {key: round(value, 4) for key, value in scores.items()}
         return {
             "clip_id": clip["clip_id"],
             "similarity": None if similarity is None else round(similarity, 4),
-            "scores": list(rounded.items()),
+            "scores": list(shortened.items()),
             "compared": between,
-            "embedding": vector or [],
+            "embedding": [] if frames is None else embedding(frames),
+            "frame_embeddings": [] if frames is None else [rounded(each) for each in frames],
         }
 
 

@@ -1,0 +1,84 @@
+"""The released annotation JSON of VIDAL-10M, read as a catalogue whose texts are kept as views."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vidal.errors import UserError
+from vidal.schema import STR, STRS, View
+from vidal.stages.captions import IMPORTED
+
+YOUTUBE = "https://www.youtube.com/watch?v={id}"
+_TEXTS = {"ofa": View.KEYFRAME, "mplug": View.VIDEO, "polish_mplug": View.ENHANCED, "sound_mplug": View.SOUND}
+_HASHTAG = re.compile(r"(?<!\S)#(\w+)")
+SCHEMA = pa.schema(
+    [
+        ("url", STR),
+        ("title", STR),
+        ("hashtags", STRS),
+        ("languagebind_id", STR),
+        ("languagebind_folder", STR),
+        (IMPORTED, STR),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Imported:
+    clips: int
+    texts: int
+
+
+def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
+    """Writes the catalogue (Parquet). url: where the clip of an id lies, with {id}, and {folder} where the address has it.
+
+    Raises UserError where the file is not such a JSON, naming the first entry that is wrong.
+    """
+    if "{id}" not in url:
+        raise UserError(f"--url {url}: must hold {{id}}")
+    try:
+        found = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{source}: is no JSON: {error}") from error
+    if not isinstance(found, dict) or not found:
+        raise UserError(f"{source}: must be a mapping of ids to texts, as VIDAL-10M's annotation is")
+    rows = [_row(str(id_), entry, url, source) for id_, entry in found.items()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.part")
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), aside)
+    aside.replace(target)
+    return Imported(len(rows), sum(len(each) for row in rows for each in json.loads(row[IMPORTED]).values()))
+
+
+def _row(id_: str, entry: Any, url: str, source: Path) -> dict[str, Any]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("raw", ""), str):
+        raise UserError(f"{source}: {id_}: must be a mapping with raw, ofa, mplug, polish_mplug, sound_mplug")
+    raw = str(entry.get("raw", ""))
+    return {
+        "url": url.format(id=id_, folder=entry.get("folder", "")),
+        "title": raw,
+        "hashtags": [tag.lower() for tag in dict.fromkeys(_HASHTAG.findall(raw))],
+        "languagebind_id": id_,
+        "languagebind_folder": str(entry.get("folder", "")),
+        IMPORTED: json.dumps(_views(entry, f"{source}: {id_}"), ensure_ascii=False),
+    }
+
+
+def _views(entry: dict[str, Any], where: str) -> dict[str, list[str]]:
+    """Texts by view. An empty text is none, but for a frame's: frames keep their count."""
+    views = {}
+    for key, view in _TEXTS.items():
+        given = entry.get(key) or []
+        texts = [given] if isinstance(given, str) else given
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise UserError(f"{where}: {key} must be a text or a list of texts")
+        if any(texts):
+            views[view.value] = texts
+    return views

@@ -1,0 +1,85 @@
+"""The sound view: what is heard, by what the sound holds; or, as in VIDAL, imagined from the pictures, and flagged so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vidal import prompts, schema
+from vidal.cache import RequestCache
+from vidal.config import Recipe
+from vidal.models import SOUND_CAPTIONERS, SoundCaptioner, open_model
+from vidal.schema import Reason, Status, Subject, View
+from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
+from vidal.stages import pictures
+from vidal.stages.captions import caption, has_imported
+from vidal.storage import Storage
+
+IMAGINED = "imagined"
+_FIELDS = frozenset({"things"})
+
+
+def _empty(clip: Record) -> Record:
+    return {"clip_id": clip["clip_id"], "sound": []}
+
+
+class _Worker:
+    def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
+        self._storage, self._prompt = storage, _prompt(recipe)
+        spec = recipe.captions.sound
+        self._model: SoundCaptioner | None = open_model(SOUND_CAPTIONERS, spec) if spec else None
+        if spec and self._model:
+            self._cache = RequestCache(recipe, storage, SOUND_CAPTIONERS, spec, self._model.revision)
+
+    def __call__(self, clip: Record) -> Output:
+        model = self._model
+        if model is None:
+            if has_imported(clip, View.SOUND):
+                return Output([_empty(clip)], (ViewOutcome(View.SOUND, Status.KEPT, detail="imported"),))
+            return self._without(clip, Reason.NO_MODEL, "the recipe names none")
+        if model.imagines and not clip["frame_paths"]:
+            return self._without(clip, Reason.NO_FRAMES, "")
+        if not model.imagines and not clip["has_audio"]:
+            return self._without(clip, Reason.NO_AUDIO, "")
+        given = clip["frame_sha256"] if model.imagines else clip["audio_tags"]
+        text = self._cache.get(self._prompt, given, lambda: self._ask(model, clip))
+        if not text:
+            return self._without(clip, Reason.NOTHING_RECOGNISED, f"tags: {', '.join(clip['audio_tags']) or 'none'}")
+        made = caption(
+            View.SOUND,
+            text,
+            model=model.name,
+            revision=model.revision,
+            prompt_sha256=prompts.digest(self._prompt),
+            flags=(IMAGINED,) if model.imagines else (),
+        )
+        return Output([{"clip_id": clip["clip_id"], "sound": [made]}], (ViewOutcome(View.SOUND, Status.KEPT),))
+
+    def _ask(self, model: SoundCaptioner, clip: Record) -> str:
+        images = pictures.load(self._storage, clip["frame_paths"]) if model.imagines else []
+        return model.sound(images, clip["audio_tags"], self._prompt)
+
+    def _without(self, clip: Record, reason: Reason, detail: str) -> Output:
+        return Output([_empty(clip)], (ViewOutcome(View.SOUND, Status.DROPPED, reason, detail),))
+
+
+def _prompt(recipe: Recipe) -> str:
+    return prompts.read(recipe.captions.prompt_sound, _FIELDS)
+
+
+def _settings(recipe: Recipe) -> Any:
+    spec = recipe.captions.sound
+    return [spec.model_dump(mode="json") if spec else None, _prompt(recipe)]
+
+
+STAGE = Stage(
+    name="sound",
+    subject=Subject.CLIP,
+    reads=("keyframes", "crawl", "filter", "audio"),
+    schema=schema.SOUNDED,
+    open=_Worker,
+    settings=_settings,
+    module=__name__,
+    code=("vidal.models.heard", "vidal.models.captioner", "vidal.stages.captions"),
+    views=lambda clip: (View.SOUND,),
+    empty=_empty,
+)
