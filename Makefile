@@ -76,6 +76,7 @@ train-embedded: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m tests.bench_captions
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

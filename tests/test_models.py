@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests import tiny_talkers as talkers
 from vidal.config import ModelSpec
 from vidal.errors import UserError
 from vidal.models import CAPTIONERS, SCORERS, open_model
@@ -20,28 +21,13 @@ def pictures():
 def test_a_tiny_blip_captions_through_the_adapter(tmp_path, pictures):
     import transformers as tf
 
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "cat", "dog"]
-    (tmp_path / "vocab.txt").write_text("\n".join(words))
-    tokenizer = tf.BertTokenizerFast(vocab_file=str(tmp_path / "vocab.txt"), vocab={w: i for i, w in enumerate(words)})
-    text = {"vocab_size": len(words), "hidden_size": 16, "encoder_hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "intermediate_size": 16, "bos_token_id": 5, "sep_token_id": 3, "pad_token_id": 0, "eos_token_id": 3}  # fmt: skip
-    vision = {
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-        "image_size": 32,
-        "patch_size": 16,
-    }
-    torch.manual_seed(0)
-    model = tf.BlipForConditionalGeneration(tf.BlipConfig(text_config=text, vision_config=vision)).eval()
-    processor = tf.BlipProcessor(tf.BlipImageProcessor(size={"height": 32, "width": 32}), tokenizer)
-    model.save_pretrained(tmp_path / "blip")
-    processor.save_pretrained(tmp_path / "blip")
-    options = {"generate": {"max_new_tokens": 5, "min_new_tokens": 3}}
-    adapter = open_model(
-        CAPTIONERS, ModelSpec(adapter="transformers", id=str(tmp_path / "blip"), device="cpu", options=options)
+    folder = talkers.save_blip(tmp_path / "blip")
+    model, processor = (
+        tf.BlipForConditionalGeneration.from_pretrained(folder).eval(),
+        tf.BlipProcessor.from_pretrained(folder),
     )
+    options = {"generate": {"max_new_tokens": 5, "min_new_tokens": 3}}
+    adapter = open_model(CAPTIONERS, ModelSpec(adapter="transformers", id=folder, device="cpu", options=options))
     captions = adapter.frames(pictures, "ignored by a plain captioner")
     assert len(captions) == 3
     with torch.inference_mode():
