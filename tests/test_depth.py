@@ -255,7 +255,9 @@ STAGES = (
     "infrared",
     "audio",
     "captions",
+    "sound",
     "enhanced",
+    "grounding",
     "manifest",
 )
 

@@ -48,7 +48,7 @@ def test_the_recipe_fuses_light_stages_into_one_process():
         ["crawl"],
         ["keyframes", "measure"],
         ["similarity", "filter", "depth", "infrared", "audio"],
-        ["captions"],
-        ["enhanced", "manifest"],
+        ["captions", "sound"],
+        ["enhanced", "grounding", "manifest"],
     ]
     assert sum(resources.cpus for _, resources in engine.pools(list(STAGES.values()), recipe())) <= 2

@@ -99,6 +99,7 @@ def build(out, url, *, limit, expect, attempts=12):
     return json.loads(done.stdout.splitlines()[-1])[0]
 
 
+@pytest.mark.slow
 def test_views_that_failed_in_passing_are_tried_again_and_the_others_stand(server, tmp_path):
     """The server is ill for the whole of the first build."""
     healthy, asked = {"now": False}, []
