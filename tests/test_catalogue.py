@@ -31,6 +31,7 @@ def test_csv_jsonl_and_parquet_are_read_alike(tmp_path):
         ("url,start_s,end_s\nhttp://a,1,2\nhttp://b,5,2\n", "row 2: end_s must be after start_s"),
         ("url,kind\nhttp://a,film\n", "row 1: kind must be video or audio"),
         ("url,title\n,x\n", "row 1: the url is empty"),
+        ("url,vidal_views\nhttp://a,[1]\n", "row 1: vidal_views must be JSON such as"),
     ],
 )
 def test_a_bad_catalogue_is_told_by_its_row(tmp_path, text, says):

@@ -173,6 +173,9 @@ TERMS = pa.schema(
     ]
 )
 
+# The key of `extra` under which `vidal import` puts texts: {view: [text, ...]} as JSON.
+IMPORTED = "vidal_views"
+
 # One row a candidate: what a search or a catalogue says of it, before anything is fetched. source: who fetches it.
 CANDIDATES = pa.schema(
     [

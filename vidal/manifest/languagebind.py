@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidal.errors import UserError
-from vidal.schema import STR, STRS, View
-from vidal.stages.captions import IMPORTED
+from vidal.schema import IMPORTED, STR, STRS, View
 
 YOUTUBE = "https://www.youtube.com/watch?v={id}"
 _TEXTS = {"ofa": View.KEYFRAME, "mplug": View.VIDEO, "polish_mplug": View.ENHANCED, "sound_mplug": View.SOUND}

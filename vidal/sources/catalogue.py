@@ -12,7 +12,7 @@ import pandas as pd
 
 from vidal import ids
 from vidal.errors import UserError
-from vidal.schema import Kind
+from vidal.schema import IMPORTED, Kind
 from vidal.sources import Candidate
 from vidal.sources.text import hashtags
 
@@ -112,6 +112,7 @@ def _candidate(row: dict[Any, Any], where: str) -> Candidate:
     start_s, end_s = (_seconds(values, key, where) for key in ("start_s", "end_s"))
     if end_s is not None and end_s <= (start_s or 0.0):
         raise UserError(f"{where}: end_s must be after start_s")
+    _check_views(values, where)
     title = str(values.get("title", values.get("caption", "")))
     return {
         "candidate_id": ids.candidate_id("url", url, start_s, end_s),
@@ -132,6 +133,17 @@ def _candidate(row: dict[Any, Any], where: str) -> Candidate:
         "curated": True,
         "extra": {key: str(value) for key, value in values.items() if key not in _KNOWN},
     }
+
+
+def _check_views(values: dict[str, Any], where: str) -> None:
+    """Texts that came with the list, as `vidal import` writes them."""
+    try:
+        views = json.loads(str(values.get(IMPORTED, "{}")))
+        right = all(isinstance(text, str) for texts in views.values() for text in texts)
+    except (ValueError, AttributeError, TypeError):
+        right = False
+    if not right:
+        raise UserError(f'{where}: {IMPORTED} must be JSON such as {{"video": ["a text"]}}')
 
 
 def _missing(value: Any) -> bool:

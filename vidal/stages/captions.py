@@ -43,13 +43,12 @@ def caption(
     }
 
 
-IMPORTED = "vidal_views"  # The key of `extra` under which `vidal import` puts texts: {view: [text, ...]} as JSON.
 RELEASED = "released"
 
 
 def imported(clip: Record) -> list[Record]:
     """Captions that came with the catalogue. Of keyframe texts that are as many as the frames, each belongs to its frame."""
-    texts = json.loads(map_dict(clip["extra"]).get(IMPORTED, "{}"))
+    texts = json.loads(map_dict(clip["extra"]).get(schema.IMPORTED, "{}"))
     found = []
     for view in (View.KEYFRAME, View.VIDEO, View.ENHANCED, View.SOUND):
         each = texts.get(view.value, [])
