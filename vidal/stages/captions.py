@@ -12,6 +12,7 @@ from vidal.models import CAPTIONERS, Captioner, open_model
 from vidal.schema import Reason, Status, Subject, View, map_dict
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages import pictures
+from vidal.stages.guard import gives_orders
 from vidal.storage import Storage
 
 SOURCE = "source"  # The model of what people wrote.
@@ -152,7 +153,8 @@ class _Worker:
             return [], absent
         assert self._video is not None
         model, template = self._video, self._prompts["video"]
-        words = {"title": _literal(clip["title"] or ""), "hashtags": _literal(" ".join(clip["hashtags"]))}
+        title = "" if gives_orders(clip["title"] or "") else clip["title"] or ""
+        words = {"title": _literal(title), "hashtags": _literal(" ".join(clip["hashtags"]))}
         prompt = template.replace("{title}", words["title"]).replace("{hashtags}", words["hashtags"])
         given = ["video", *clip["frame_sha256"]]
         text = self._caches[View.VIDEO].get(prompt, given, lambda: model.video(images, prompt))
@@ -197,7 +199,13 @@ STAGE = Stage(
         _prompts(recipe),
     ],
     module=__name__,
-    code=("vidal.models.tags", "vidal.models.classifier", "vidal.models.captioner", "vidal.stages.pictures"),
+    code=(
+        "vidal.models.tags",
+        "vidal.models.classifier",
+        "vidal.models.captioner",
+        "vidal.stages.pictures",
+        "vidal.stages.guard",
+    ),
     views=lambda clip: _VIEWS,
     empty=_empty,
 )

@@ -18,7 +18,7 @@ from vidal.models.synonyms import Synonyms
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages.captions import caption, has_imported
-from vidal.stages.guard import is_about, malformed, support, unsupported
+from vidal.stages.guard import gives_orders, is_about, malformed, support, tells, unsupported
 from vidal.storage import Storage
 
 _FIELDS = frozenset({"title", "caption"})
@@ -69,12 +69,17 @@ class _Worker:
             return _without(clip, Reason.NO_MODEL, "the recipe names no rewriter")
         # The rewriter works on what this recipe made, before what came with a catalogue.
         texts = {each["view"]: each["text"] for each in reversed(clip["captions"]) if each["text"]}
-        base = next((texts[view.value] for view in _BASES if view.value in texts), None)
+        title = clip["title"] or ""
+        if gives_orders(title):
+            title = texts[View.TITLE.value] = ""
+        base = next((texts[view.value] for view in _BASES if texts.get(view.value)), None)
         if base is None:
-            return _without(clip, Reason.NO_BASE_CAPTION, "neither a video caption nor a title")
-        answer = self._ask(self._prompt.template.format(title=_data(clip["title"]), caption=_data(base)))
+            return _without(
+                clip, Reason.NO_BASE_CAPTION, "neither a video caption nor a title that may be shown to a model"
+            )
+        answer = self._ask(self._prompt.template.format(title=_data(title), caption=_data(base)))
         text = " ".join(answer["text"].split())
-        if fault := self._fault(text, base):
+        if fault := self._fault(text, base, title):
             return _without(clip, *fault, answer)
         supports = support(self._synonyms, self._seen(clip))
         views = [each["text"] for each in clip["captions"] if each["view"] != View.ENHANCED.value]
@@ -100,14 +105,15 @@ class _Worker:
 
         return self._cache.get(asked.text, filled, make)
 
-    def _fault(self, text: str, base: str) -> tuple[Reason, str] | None:
+    def _fault(self, text: str, base: str, title: str) -> tuple[Reason, str] | None:
         """What is no rewrite of the caption at all."""
         if not text:
             return Reason.EMPTY_REWRITE, ""
         if why := malformed(text):
             return Reason.MALFORMED_REWRITE, f"{why}: {text}"
-        if not is_about(text, base, self._settings.guard_tagger, support(self._synonyms, None)):
-            return Reason.OFF_CAPTION, f"names nothing of the caption: {text}"
+        tagger = self._settings.guard_tagger
+        if not (is_about(text, base, tagger, support(self._synonyms, None)) or tells(text, title, tagger)):
+            return Reason.OFF_CAPTION, f"names nothing of the caption, and little of the title: {text}"
         return None
 
     def _seen(self, clip: Record) -> Callable[[str], bool] | None:

@@ -24,7 +24,19 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 
+# What speaks to a model, not of a video.
+_ORDERS = re.compile(
+    r"\b(?:ignore|disregard|forget)\b.*\b(?:above|previous|prior|instructions?|prompts?)\b|\byou are (?:now|an? (?:ai|assistant))\b|"
+    r"\b(?:answer|respond|reply|say|output|write|print) (?:only|just|nothing but)\b|<\|",
+    re.IGNORECASE | re.DOTALL,
+)
+
 Supports = Callable[[str, frozenset[str]], bool]
+
+
+def gives_orders(text: str) -> bool:
+    """Whether a crawled text speaks to a model: it is then shown to none. It stands in its own view as it is."""
+    return bool(_ORDERS.search(text))
 
 
 def malformed(text: str) -> str | None:
@@ -40,6 +52,12 @@ def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None 
     wanted = frozenset(_named(caption, tagger))
     known = _lemmas(caption, tagger)
     return not wanted or any(each in known or (supports and supports(each, wanted)) for each in _named(rewrite, tagger))
+
+
+def tells(rewrite: str, title: str, tagger: str) -> bool:
+    """Whether a rewrite names at least half of what its title names: what only obeys a title does not retell it."""
+    wanted, known = _named(title, tagger), _lemmas(rewrite, tagger)
+    return bool(wanted) and 2 * sum(bool(forms & known) for forms in wanted.values()) >= len(wanted)
 
 
 def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports | None = None) -> list[str]:
