@@ -187,6 +187,10 @@ def _ipc(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+# Stages share a process, and libraries that load weights switch global state meanwhile: one model at a time.
+_LOADING = threading.Lock()
+
+
 class PartRunner:
     """Runs one stage in one worker process; opens its models at the first part that has work."""
 
@@ -203,7 +207,7 @@ class PartRunner:
             self._open()
 
     def _open(self) -> Worker:
-        with self._opening:
+        with self._opening, _LOADING:
             if self._worker is None:
                 self._worker = self.stage.open(self.recipe, self.runtime, self.storage)
             return self._worker
