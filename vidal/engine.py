@@ -124,8 +124,8 @@ def run_parts(
 
 
 def run_once(function: Callable[..., Any], *args: Any) -> Any:
-    """Runs a function on the cluster, once, and gives its result; what it raises is raised here."""
-    task = ray.remote(num_cpus=0.25, max_retries=3)(function)
+    """Runs a function on the cluster, once, and gives its result; what it raises is raised here. Its process ends with it."""
+    task = ray.remote(num_cpus=0.25, max_retries=3, max_calls=1)(function)
     try:
         return ray.get(task.remote(*args))
     except ray.exceptions.RayTaskError as error:

@@ -48,5 +48,9 @@ class ModelError(VidalError):
     """A model refuses one input: what it would have said of it is absent, the rest of the record stands."""
 
 
+class RunEndedError(VidalError):
+    """The process that drives this run is gone: what failed for want of it is no outcome, and is not recorded."""
+
+
 class BalanceError(VidalError):
     """kept + dropped + failed is not the input: the shard must not be committed."""

@@ -50,6 +50,7 @@ def queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> 
 
 
 def run(recipe: Recipe, runtime: Runtime, wanted: Iterable[Query]) -> Found:
+    """Raises RunEndedError where searches fail because the run is over."""
     network, found, dropped = Network(recipe, runtime), Found(), dict[str, Record]()
     for query in wanted:
         search = recipe.search[query.entry]
@@ -66,6 +67,8 @@ def run(recipe: Recipe, runtime: Runtime, wanted: Iterable[Query]) -> Found:
             known = found.candidates.setdefault(candidate["candidate_id"], {**candidate, "search_terms": []})
             if query.term not in known["search_terms"]:
                 known["search_terms"].append(query.term)
+    if found.failed:
+        runtime.check_alive()
     found.outcomes += [row for id_, row in dropped.items() if id_ not in found.candidates]
     return found
 

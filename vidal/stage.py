@@ -6,6 +6,7 @@ import ast
 import contextlib
 import importlib.util
 import json
+import socket
 import threading
 import time
 import traceback
@@ -15,12 +16,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 from vidal import ids, ledger, reuse, schema
 from vidal.config import Recipe
-from vidal.errors import RecordError
+from vidal.errors import RecordError, RunEndedError
 from vidal.reuse import Made
 from vidal.schema import Reason, Status, Subject, View
 from vidal.storage import Storage, part_name
@@ -46,6 +48,15 @@ class Runtime:
     warm: frozenset[str] = frozenset()
     board: Any = None
     stored_only: bool = False
+
+    def check_alive(self) -> None:
+        """Before a failure that may pass is recorded. Raises RunEndedError where the run's services are gone: so is its driver."""
+        for name, url in self.endpoints.items():
+            address = urlsplit(url)
+            try:
+                socket.create_connection((address.hostname, address.port or 80), timeout=10).close()
+            except OSError as error:
+                raise RunEndedError(f"{name} at {url}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -236,6 +247,8 @@ class PartRunner:
         in_order = [made[record[self.stage.key]] for record in records]
         rows = [row for each, _ in in_order for row in each]
         outcomes = [outcome for _, ledger_rows in in_order for outcome in ledger_rows]
+        if any(outcome["transient"] for outcome in outcomes):
+            self.runtime.check_alive()
         if any(ledger.is_awaiting(outcome) for outcome in outcomes):
             marks["awaiting"] = "1"
         self._spare(name, fingerprint, before.without(digests))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -14,12 +14,14 @@ from vidal.cache import RequestCache
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.models import REWRITERS, SCORERS, Rewriter, Scorer, open_model
-from vidal.models.synonyms import Synonyms
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages.captions import caption, has_imported
 from vidal.stages.guard import gives_orders, is_about, malformed, support, tells, unsupported
 from vidal.storage import Storage
+
+if TYPE_CHECKING:
+    from vidal.models.synonyms import Synonyms
 
 _FIELDS = frozenset({"title", "caption"})
 _BASES = (View.VIDEO, View.TITLE)
@@ -48,6 +50,14 @@ def _empty(clip: Record) -> Record:
     return {"clip_id": clip["clip_id"], "enhanced": [], "tokens_in": 0, "tokens_out": 0}
 
 
+def _synonyms(cosine_min: float | None) -> Synonyms | None:
+    if not cosine_min:
+        return None
+    from vidal.models.synonyms import Synonyms  # Torch: a process that rewrites nothing does without.
+
+    return Synonyms(cosine_min)
+
+
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._settings = recipe.enhanced
@@ -57,7 +67,7 @@ class _Worker:
             return
         self._rewriter: Rewriter = open_model(REWRITERS, spec)
         self._cache = RequestCache(recipe, storage, REWRITERS, spec, self._rewriter.revision)
-        self._synonyms = Synonyms(recipe.enhanced.synonym_min) if recipe.enhanced.synonym_min else None
+        self._synonyms = _synonyms(recipe.enhanced.synonym_min)
         self._scorer: Scorer | None = (
             None if recipe.enhanced.seen_min is None else open_model(SCORERS, recipe.similarity.model)
         )

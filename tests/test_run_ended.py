@@ -1,0 +1,46 @@
+"""A worker may outlive its driver by seconds: what fails then is no outcome. And what a process loads before it has work."""
+
+import subprocess
+import sys
+
+import pytest
+
+from vidal import discover
+from vidal.config import load_recipe
+from vidal.errors import RunEndedError
+from vidal.sources.embedded.site import HOST, serve_embedded
+from vidal.stage import PartRunner, Runtime
+from vidal.stages import STAGES
+from vidal.storage import Storage
+
+
+@pytest.fixture
+def recipe():
+    return load_recipe("embedded", ("limit=2", "terms.count=3"))
+
+
+def test_a_search_that_fails_after_the_driver_is_not_frozen(recipe, tmp_path):
+    with serve_embedded() as url:
+        runtime = Runtime(str(tmp_path), 0, "run", (HOST,), {"embedded": url})
+    with pytest.raises(RunEndedError):
+        discover.discover(recipe, runtime)
+    assert discover.parts(Storage(str(tmp_path)), recipe, 0) is None
+
+
+def test_a_download_that_fails_after_the_driver_is_not_recorded(recipe, tmp_path):
+    storage = Storage(str(tmp_path))
+    with serve_embedded() as url:
+        runtime = Runtime(str(tmp_path), 0, "run", (HOST,), {"embedded": url})
+        part = discover.discover(recipe, runtime)[0]
+    with pytest.raises(RunEndedError):
+        PartRunner(STAGES["crawl"], recipe, runtime).run(part)
+    assert not any(storage.names("_stages/crawl/shard-00000")) or not any(
+        name.endswith(".parquet") for name in storage.names("_stages/crawl/shard-00000")
+    )
+
+
+def test_stages_are_imported_without_torch():
+    """Each of the pipeline's processes imports them all; torch costs it a quarter of a gigabyte."""
+    program = "import sys, vidal.stages; print(*({'torch', 'transformers', 'spacy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
