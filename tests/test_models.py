@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from tests import tiny_talkers as talkers
-from vidal.config import ModelSpec
+from vidal.settings import ModelSpec
 from vidal.errors import UserError
 from vidal.models import CAPTIONERS, SCORERS, open_model
 from vidal.models.weights import missing

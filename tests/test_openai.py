@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.conftest import vidal
 from tests.openai_servers import Proxy, save_smollm2, transformers_serve
-from vidal.config import ModelSpec
+from vidal.settings import ModelSpec
 from vidal.errors import RecordError
 from vidal.models import REWRITERS, open_model
 from vidal.models.weights import missing

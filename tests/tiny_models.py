@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vidal.config import ModelSpec
+from vidal.settings import ModelSpec
 from vidal.models.munit import Generator
 
 SMALL_MUNIT = {"dim": 4, "style_dim": 3, "blocks": 1, "mlp_dim": 8}

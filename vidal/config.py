@@ -7,29 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vidal import resources
 from vidal.errors import UserError
 from vidal.measures import is_score
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class ModelSpec(Settings):
-    """A model by adapter and id. id: a hub id, an open_clip "model/pretrained", or a local folder or file.
-
-    Adapters are the keys of the registries in vidal.models; options go to the adapter as they are.
-    """
-
-    adapter: str
-    id: str | None = None
-    revision: str | None = None
-    device: str = "auto"
-    threads: int = Field(default=1, ge=1)
-    options: dict[str, Any] = Field(default_factory=dict)
+from vidal.settings import ModelSpec, Settings
+from vidal.train.settings import Train
 
 
 class Corpus(Settings):
@@ -450,6 +434,7 @@ class Recipe(Settings):
     cache: str | None = None
     duplicates: Duplicates = Duplicates()
     decontaminate: tuple[EvaluationSet, ...] = ()
+    train: Train = Train()
     engine: Engine = Engine()
     resources: dict[str, Resources] = Field(default_factory=dict)
 

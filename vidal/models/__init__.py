@@ -12,8 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from vidal.config import ModelSpec
 from vidal.errors import UserError
+from vidal.settings import ModelSpec
 
 Images = list[Image.Image]
 

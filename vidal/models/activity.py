@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidal.config import ModelSpec
 from vidal.models.weights import package_version
+from vidal.settings import ModelSpec
 
 RATE = 16_000
 CLASSES = ("speech", "singing", "music")

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from vidal.config import ModelSpec
 from vidal.models import Images
 from vidal.models.weights import device, revision_of, transformers_source
+from vidal.settings import ModelSpec
 
 
 class TransformersCaptioner:

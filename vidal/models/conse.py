@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidal.config import ModelSpec
 from vidal.models import Images
 from vidal.models.classifier import Classifier, class_names
 from vidal.models.sentences import MiniLM
 from vidal.models.weights import device
+from vidal.settings import ModelSpec
 
 
 class Conse:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vidal.config import ModelSpec
 from vidal.models import Images
+from vidal.settings import ModelSpec
 
 _KNOWN = ("speech", "singing", "music")  # Of the tags, those that name a sound.
 

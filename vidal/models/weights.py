@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from vidal.config import ModelSpec
 from vidal.errors import UserError
+from vidal.settings import ModelSpec
 
 
 def package_folder(module: str) -> Path:

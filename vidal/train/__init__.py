@@ -1,0 +1,1 @@
+"""The contrastive trainer. It sees nothing of the builder but its manifests."""

@@ -1,0 +1,149 @@
+"""What the `train` key of a recipe holds: towers, texts, loss and loop; and the published presets."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from vidal.settings import ModelSpec, Settings
+
+
+class Modality(str, Enum):
+    """What an encoder sees. Each is bound to language, and through it to the others."""
+
+    VIDEO = "video"
+    DEPTH = "depth"
+    INFRARED = "infrared"
+    AUDIO = "audio"
+    IMAGE = "image"
+
+
+class Lora(Settings):
+    """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out; of a video tower on its temporal attention."""
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=16.0, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Fbank(Settings):
+    """Kaldi filter banks, 25 ms windows every 10 ms. fill: zero or tile what a short sound leaves; a long one gives three crops."""
+
+    mel_bins: int = Field(default=128, ge=8)
+    frames: int = Field(default=1024, ge=16)
+    fill: Literal["zero", "tile"] = "zero"
+
+
+class Encoder(Settings):
+    """One modality's encoder and how it is trained.
+
+    model: adapters efficientnet and vit (offline), clip (transformers) and open_clip. tuning: lora (with what LanguageBind frees
+    beside it: class embedding, last norm, projection) or full. patch_dropout: share of the patches left out in a step.
+    frames: of a video. side: of the square that the tower sees. preset: the published numbers, which keys given here override.
+    """
+
+    model: ModelSpec = ModelSpec(adapter="efficientnet")
+    tuning: Literal["lora", "full"] = "full"
+    lora: Lora = Lora()
+    patch_dropout: float = Field(default=0.0, ge=0, lt=1)
+    frames: int = Field(default=8, ge=1)
+    side: int = Field(default=224, ge=16)
+    fbank: Fbank = Fbank()
+    preset: Literal["paper", "script"] | None = None
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=16, ge=2)
+    accumulate: int = Field(default=1, ge=1)
+    lr: float = Field(default=1e-4, gt=0)
+    lr_factors: dict[str, float] = Field(default_factory=dict)
+    warmup_steps: int = Field(default=0, ge=0)
+
+
+def _published(
+    epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float
+) -> dict[str, Any]:
+    """batch: of all processes and accumulation steps together."""
+    return {
+        "epochs": epochs,
+        "lr": lr,
+        "batch_size": batch,
+        "warmup_steps": warmup,
+        "patch_dropout": mask,
+        "tuning": "lora",
+        "lora": {"rank": rank, "alpha": 16.0, "dropout": dropout},
+    }
+
+
+# Zhu et al. 2024, appendix, and the scripts of their repository, which differ.
+PRESETS: dict[tuple[Modality, str], dict[str, Any]] = {
+    (Modality.VIDEO, "paper"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
+    (Modality.VIDEO, "script"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
+    (Modality.INFRARED, "paper"): _published(1, 1e-4, 1024, 200, 0.5, 2, 0.1),
+    (Modality.INFRARED, "script"): _published(1, 1e-4, 1024, 200, 0.5, 2, 0.0),
+    (Modality.DEPTH, "paper"): _published(1, 5e-4, 1024, 200, 0.5, 2, 0.1),
+    (Modality.DEPTH, "script"): _published(1, 5e-4, 1024, 200, 0.5, 2, 0.0),
+    (Modality.AUDIO, "paper"): _published(8, 5e-4, 512, 2000, 0.3, 16, 0.1),
+    (Modality.AUDIO, "script"): {
+        **_published(16, 1e-3, 1024, 2000, 0.1, 16, 0.0),
+        "fbank": {"mel_bins": 126, "frames": 1036, "fill": "tile"},
+    },
+}
+
+
+class Train(Settings):
+    """The trainer. modalities: one encoder each, bound to the frozen language tower of `text`.
+
+    views: how often a text of each view is drawn, by weight; a view that a clip lacks is left out of its draw, and a keyframe's
+    caption brings its own frame. loss: of InfoNCE or SigLIP.
+    temperature: at the start; it is learned, and its inverse capped at 100. ema: decay of the averaged weights; null keeps none.
+    unreadable_max: share of the records that may be unreadable. keep: checkpoints that stay.
+    """
+
+    text: ModelSpec = ModelSpec(adapter="minilm")
+    modalities: dict[Modality, Encoder] = Field(default_factory=dict)
+    views: dict[str, float] = Field(
+        default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
+    )
+    kinds: tuple[str, ...] = ("video", "audio")
+    loss: Literal["info_nce", "siglip"] = "info_nce"
+    temperature: float = Field(default=0.07, gt=0)
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.98, ge=0, lt=1)
+    eps: float = Field(default=1e-6, gt=0)
+    weight_decay: float = Field(default=0.2, ge=0)
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    precision: Literal["fp32", "bf16", "amp"] = "fp32"
+    checkpoint_activations: bool = False
+    compile: bool = False
+    seed: int = 0
+    workers: int = Field(default=0, ge=0)
+    processes: int = Field(default=1, ge=1)
+    unreadable_max: float = Field(default=0.05, ge=0, le=1)
+    checkpoint_steps: int = Field(default=100, ge=1)
+    log_steps: int = Field(default=1, ge=1)
+    keep: int = Field(default=2, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _presets(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("modalities"), dict):
+            return data
+        return {**data, "modalities": {name: _with_preset(name, each) for name, each in data["modalities"].items()}}
+
+
+def _with_preset(modality: str, given: Any) -> Any:
+    """The published numbers under the keys that are given."""
+    if not isinstance(given, dict) or not given.get("preset"):
+        return given
+    known = next(
+        (each for (name, preset), each in PRESETS.items() if (name.value, preset) == (modality, given["preset"])), None
+    )
+    if known is None:
+        raise ValueError(f"modalities.{modality}: no preset {given['preset']!r} is published for it")
+    merged = {**known, **given}
+    for key in ("lora", "fbank"):
+        if isinstance(known.get(key), dict) and isinstance(given.get(key), dict):
+            merged[key] = {**known[key], **given[key]}
+    return merged
