@@ -52,5 +52,9 @@ class RunEndedError(VidalError):
     """The process that drives this run is gone: what failed for want of it is no outcome, and is not recorded."""
 
 
+class TrainingError(VidalError):
+    """Training cannot go on: the loss is no number, or too much of the data cannot be read. The last checkpoint stands."""
+
+
 class BalanceError(VidalError):
     """kept + dropped + failed is not the input: the shard must not be committed."""

@@ -95,7 +95,7 @@ class Train(Settings):
     """The trainer. modalities: one encoder each, bound to the frozen language tower of `text`.
 
     views: how often a text of each view is drawn, by weight; a view that a clip lacks is left out of its draw, and a keyframe's
-    caption brings its own frame. loss: of InfoNCE or SigLIP.
+    caption brings its own frame. skip_flags: texts so flagged are not learned from. loss: of InfoNCE or SigLIP.
     temperature: at the start; it is learned, and its inverse capped at 100. ema: decay of the averaged weights; null keeps none.
     unreadable_max: share of the records that may be unreadable. keep: checkpoints that stay.
     """
@@ -105,7 +105,7 @@ class Train(Settings):
     views: dict[str, float] = Field(
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
-    kinds: tuple[str, ...] = ("video", "audio")
+    skip_flags: tuple[str, ...] = ("unsupported",)
     loss: Literal["info_nce", "siglip"] = "info_nce"
     temperature: float = Field(default=0.07, gt=0)
     beta1: float = Field(default=0.9, ge=0, lt=1)

@@ -1,0 +1,57 @@
+"""Checkpoints: what a run needs to go on as if it had never stopped. Written aside and renamed, so that one that exists is whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidal.errors import UserError
+
+_NAME = re.compile(r"step-(\d{8})\.pt")
+
+
+def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
+    """Keeps the last `keep`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, aside = folder / f"step-{step:08d}.pt", folder / f".{uuid.uuid4().hex}.tmp"
+    try:
+        torch.save(state, aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    for old in _all(folder)[:-keep]:
+        old.unlink()
+    return path
+
+
+def latest(folder: Path) -> Path | None:
+    found = _all(folder)
+    return found[-1] if found else None
+
+
+def load(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """Raises UserError where the checkpoint is of a run with other settings, data or processes, and names what differs."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    theirs = state["identity"]
+    differing = [key for key in identity if theirs.get(key) != identity[key]]
+    if differing:
+        raise UserError(
+            f"{path.parent.parent} holds a run with another {', '.join(differing)}: give another --out, or remove that folder"
+        )
+    return state
+
+
+def remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _all(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))

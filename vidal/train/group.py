@@ -1,0 +1,70 @@
+"""The processes that train together: one alone, or several joined by torch.distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+def rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def first(action: Callable[[], Any]) -> None:
+    """Done by the first process while the others wait. What it raises is raised in all of them."""
+    problem: list[BaseException | None] = [None]
+    if rank() == 0:
+        try:
+            action()
+        except BaseException as error:
+            if world() == 1:
+                raise
+            problem = [error]
+    if world() > 1:
+        dist.broadcast_object_list(problem)
+    if problem[0] is not None:
+        raise problem[0]
+
+
+def all_true(value: bool, device: torch.device) -> bool:
+    """Whether it holds in every process."""
+    if world() == 1:
+        return value
+    flag = torch.tensor(int(value), device=device)
+    dist.all_reduce(flag, dist.ReduceOp.MIN)
+    return bool(flag.item())
+
+
+def total(value: int, device: torch.device) -> int:
+    if world() == 1:
+        return value
+    count = torch.tensor(value, device=device)
+    dist.all_reduce(count)
+    return int(count.item())
+
+
+def gathered(value: Any) -> list[Any]:
+    """The value of every process, in order of rank."""
+    if world() == 1:
+        return [value]
+    found: list[Any] = [None] * world()
+    dist.all_gather_object(found, value)
+    return found
+
+
+def average_gradients(weights: list[nn.Parameter]) -> None:
+    if world() == 1:
+        return
+    for weight in weights:
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)  # All processes must bring the same list.
+        dist.all_reduce(weight.grad)
+        weight.grad /= world()

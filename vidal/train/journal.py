@@ -1,0 +1,91 @@
+"""What a run says of itself: a line of JSON a step, TensorBoard, and a bar with samples a second and the time left."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vidal.train.settings import Modality
+from vidal.train.trainee import Trainee
+
+METRICS, BOARD = "metrics.jsonl", "tensorboard"
+LINE_INTERVAL_S = 10.0
+
+
+class Journal:
+    """steps: of all modalities together; done: of them, before this start. Only the writing process leaves files."""
+
+    def __init__(self, folder: Path, steps: int, done: int, writes: bool):
+        self._folder, self._writes, self._losses = folder, writes, dict[Modality, float]()
+        self._samples: dict[Modality, tuple[float, float]] = {}
+        self._steps, self._done, self._said = steps, done, time.monotonic()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), disable=not (writes and sys.stderr.isatty()))
+        self._task = self._bar.add_task("training", total=steps, completed=done)
+
+    def __enter__(self) -> Journal:
+        if self._writes:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _truncate(self._folder / METRICS, self._done)
+            self._file = (self._folder / METRICS).open("a", encoding="utf-8")
+            self._board = SummaryWriter(str(self._folder / BOARD), purge_step=self._done + 1)
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        if self._writes:
+            self._file.close()
+            self._board.close()
+
+    def step(self, trainee: Trainee, metrics: dict[str, float], seconds: float) -> None:
+        self._done += 1
+        modality = trainee.modality
+        self._losses[modality] = metrics["loss"]
+        samples, spent = self._samples.get(modality, (0.0, 0.0))
+        self._samples[modality] = (samples + metrics["samples"], spent + seconds)
+        if not self._writes:
+            return
+        line: dict[str, Any] = {
+            "n": self._done,
+            "modality": modality.value,
+            "step": trainee.step,
+            "epoch": trainee.epoch,
+        }
+        line |= {key: value for key, value in metrics.items() if key != "samples"}
+        line |= {"samples_s": metrics["samples"] / seconds, "unreadable": trainee.unreadable}
+        if trainee.step % trainee.settings.log_steps == 0:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+            for key in ("loss", "lr", "grad_norm", "scale", "samples_s"):
+                self._board.add_scalar(f"{modality.value}/{key}", line[key], trainee.step)
+        self._show(f"{modality.value} loss {metrics['loss']:.3f} {line['samples_s']:.1f} samples/s")
+
+    def summary(self, modality: Modality) -> tuple[float, float]:
+        """(last loss, samples a second of this start); no number where nothing was left to do."""
+        samples, seconds = self._samples.get(modality, (0.0, 0.0))
+        return self._losses.get(modality, float("nan")), samples / seconds if seconds else float("nan")
+
+    def _show(self, text: str) -> None:
+        self._bar.update(self._task, completed=self._done, description=text)
+        if self._bar.disable and time.monotonic() - self._said > LINE_INTERVAL_S:
+            self._said = time.monotonic()
+            print(f"step {self._done}/{self._steps}  {text}", file=sys.stderr, flush=True)
+
+
+def _truncate(path: Path, done: int) -> None:
+    """Steps behind the checkpoint are taken again: their lines would stand twice."""
+    if path.is_file():
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["n"] <= done]
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -1,0 +1,49 @@
+"""AdamW with a learning rate for each group of weights, warm-up and a cosine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from vidal.errors import UserError
+from vidal.train.settings import Encoder, Train
+
+
+def build(named: Iterable[tuple[str, nn.Parameter]], encoder: Encoder, train: Train) -> torch.optim.AdamW:
+    """Weights that learn, in groups by factor of learning rate and by decay. Vectors and scalars (norms, biases, the
+    temperature) do not decay. lr_factors: by the beginning of a weight's name; the longest that fits counts.
+
+    Raises UserError for a factor that fits no weight.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    unused = set(encoder.lr_factors)
+    for name, weight in named:
+        if not weight.requires_grad:
+            continue
+        fitting = [prefix for prefix in encoder.lr_factors if name.startswith(prefix)]
+        unused -= set(fitting)
+        factor = encoder.lr_factors[max(fitting, key=len)] if fitting else 1.0
+        groups.setdefault((factor, train.weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
+    if unused:
+        raise UserError(f"lr_factors: no weight that learns begins with {', '.join(sorted(unused))}")
+    made = [
+        {"params": weights, "lr": encoder.lr * factor, "factor": factor, "weight_decay": decay}
+        for (factor, decay), weights in groups.items()
+    ]
+    return torch.optim.AdamW(made, betas=(train.beta1, train.beta2), eps=train.eps)
+
+
+def rate(step: int, steps: int, encoder: Encoder) -> float:
+    """Learning rate of a step (from 0): a line up over the warm-up, then half a cosine down to 0."""
+    if step < encoder.warmup_steps:
+        return encoder.lr * (step + 1) / encoder.warmup_steps
+    along = (step - encoder.warmup_steps) / max(1, steps - encoder.warmup_steps)
+    return encoder.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
+
+
+def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = lr * group["factor"]

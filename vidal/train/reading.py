@@ -1,0 +1,50 @@
+"""From a record to the array that its encoder is given: out of the packed file where there is one, else out of the media."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vidal.storage import Storage
+from vidal.train.records import Records
+from vidal.train.settings import Encoder, Modality
+
+Unpacked = Callable[[int, int], np.ndarray]
+
+
+class Reader:
+    """Reads rows of records. packed: gives frames [first, last) of a row's clip, as one array; None reads files."""
+
+    def __init__(self, storage: Storage, records: Records, settings: Encoder, packed: Any = None):
+        self._storage, self._records, self._settings, self._packed = storage, records, settings, packed
+
+    def __call__(self, row: int, frame: int) -> np.ndarray:
+        """(3, h, w), or (t, 3, h, w) of a video; uint8 or float16. Raises RecordError where a file cannot be read."""
+        paths = self._records.paths_of(row)
+        wanted = spread(len(paths), self._settings.frames) if self._records.modality is Modality.VIDEO else [frame]
+        if self._packed is not None:
+            found = self._packed.read(self._records.clip_ids[row], int(self._records.shards[row]), wanted)
+        else:
+            found = self.files([paths[index] for index in wanted], self._records.depth_kinds[row])
+        return found if self._records.modality is Modality.VIDEO else found[0]
+
+    def files(self, paths: list[str], depth_kind: str | None) -> np.ndarray:
+        """(n, 3, h, w): all of these files."""
+        from vidal.train import inputs
+
+        modality, side = self._records.modality, self._settings.side
+        with contextlib.ExitStack() as stack:
+            local = [stack.enter_context(self._storage.local(path)) for path in paths]
+            if modality is Modality.DEPTH:
+                return np.stack([inputs.read_depth(path, side, depth_kind) for path in local])
+            if modality is Modality.AUDIO:
+                return np.stack([inputs.read_sound(path, self._settings.fbank) for path in local])
+            return np.stack([inputs.read_image(path, side) for path in local])
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Indices of `wanted` frames, evenly from the first to the last of `count`; some twice where there are fewer."""
+    return [round(place) for place in np.linspace(0, count - 1, wanted)]

@@ -1,0 +1,48 @@
+"""How well an encoder knows the clips that it learned from: R@1 both ways."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vidal.train.trainee import Trainee, embed
+
+CLIPS = 1000  # At most: a check, not an evaluation.
+
+
+def recall(trainee: Trainee) -> tuple[float, float]:
+    """(modality to text, text to modality), over at most CLIPS clips that can be read, each with the first of its texts that
+    says most of it alone: the title, else what comes first. Clips of one text are all right for it; of tied scores, the mean counts.
+    """
+    rows = _readable(trainee)
+    texts = np.array([_text(trainee, row) for row in rows])
+    seen = embed(trainee, rows).numpy()
+    scores = seen @ trainee.features[texts].numpy().T
+    right = texts[:, None] == texts[None, :]
+    return _first(scores, right), _first(scores.T, right.T)
+
+
+def _first(scores: np.ndarray, right: np.ndarray) -> float:
+    """Mean over rows of the chance that the best, drawn among ties, is right."""
+    best = scores >= scores.max(axis=1, keepdims=True)
+    return float(((best & right).sum(1) / best.sum(1)).mean())
+
+
+def _text(trainee: Trainee, row: int) -> int:
+    captions = trainee.records.captions
+    first, last = captions.starts[row], captions.starts[row + 1]
+    order = {name: place for place, name in enumerate(("title", "enhanced", "video", "sound"))}
+    places = sorted(range(first, last), key=lambda i: order.get(captions.names[captions.views[i]], len(order)))
+    return int(captions.texts[places[0]])
+
+
+def _readable(trainee: Trainee) -> list[int]:
+    from vidal.errors import RecordError
+
+    found = []
+    for row in range(min(CLIPS, len(trainee.records))):
+        try:
+            trainee.reader(row, 0)
+        except (RecordError, OSError):
+            continue
+        found.append(row)
+    return found

@@ -1,0 +1,111 @@
+"""Batches in an order that seed and epoch fix, from any position on: a run that was stopped sees what it would have seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from vidal.errors import RecordError
+from vidal.train.reading import Reader
+from vidal.train.records import Records, draw
+
+
+@dataclass(frozen=True)
+class Batch:
+    """pixels: as the reader gives them, stacked. texts: indices of captions.distinct. cursor: where the next batch begins.
+
+    problems: why records were passed over on the way to this batch, one each.
+    """
+
+    pixels: torch.Tensor
+    texts: torch.Tensor
+    cursor: int
+    problems: tuple[str, ...]
+
+
+class Stream:
+    """The share of one process (rank of world). Every process has as many records an epoch as any other."""
+
+    def __init__(
+        self,
+        records: Records,
+        reader: Reader,
+        weights: np.ndarray,
+        *,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        workers: int = 0,
+    ):
+        self._records, self._weights, self._seed = records, weights, seed
+        self._rank, self._world, self._workers = rank, world, workers
+        self._reader = reader
+        self.tail: tuple[str, ...] = ()  # Problems behind the last batch of the epoch that ended.
+        self.size = max(1, min(batch_size // world, len(records) // world))
+        self.steps = max(1, len(records) // world // self.size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Rows of this process, in order."""
+        whole = np.random.default_rng((self._seed, epoch)).permutation(len(self._records))
+        return whole[self._rank :: self._world][: max(1, len(whole) // self._world)]
+
+    def epoch(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
+        """Full batches; a record that cannot be read is passed over, and the next one taken in its place."""
+        rows = self.order(epoch)[cursor:]
+        chunks = [rows[start : start + self.size] for start in range(0, len(rows), self.size)]
+        items = _Items(self._records, self._reader, self._weights, (self._seed, epoch))
+        loader = DataLoader(
+            items,
+            sampler=chunks,
+            batch_size=None,
+            num_workers=self._workers,
+            prefetch_factor=4 if self._workers else None,
+        )
+        pixels: list[torch.Tensor] = []
+        texts: list[int] = []
+        places: list[int] = []
+        problems: list[str] = []
+        seen = cursor
+        for found, drawn, readable, why in loader:
+            if not why and len(readable) == self.size and not texts:  # As a rule: nothing to put together.
+                seen += self.size
+                yield Batch(found, drawn, seen, tuple(problems))
+                problems = []
+                continue
+            problems += why
+            places += [seen + int(each) for each in torch.nonzero(readable)]
+            pixels += list(found)
+            texts += drawn.tolist()
+            seen += len(readable)
+            while len(texts) >= self.size:
+                together = torch.stack(pixels[: self.size]), torch.tensor(texts[: self.size])
+                yield Batch(*together, places[self.size - 1] + 1, tuple(problems))
+                pixels, texts, places, problems = pixels[self.size :], texts[self.size :], places[self.size :], []
+        self.tail = tuple(problems)
+
+
+class _Items(Dataset):
+    """By a chunk of rows: (readable ones stacked, their texts, which of the chunk were readable, why the others were not)."""
+
+    def __init__(self, records: Records, reader: Reader, weights: np.ndarray, key: tuple[int, int]):
+        self._records, self._reader, self._weights, self._key = records, reader, weights, key
+
+    def __getitem__(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
+        found, texts, readable, problems = [], [], [], []
+        for row in map(int, rows):
+            text, frame = draw(self._records, row, self._weights, self._key)
+            try:
+                found.append(self._reader(row, frame))
+            except (RecordError, OSError) as error:
+                problems.append(f"{self._records.clip_ids[row]}: {error}")
+                readable.append(False)
+                continue
+            texts.append(text)
+            readable.append(True)
+        stacked = torch.from_numpy(np.stack(found)) if found else torch.zeros(0)
+        return stacked, torch.tensor(texts, dtype=torch.long), torch.tensor(readable), problems

@@ -1,0 +1,218 @@
+"""One modality's encoder on its way: tower, temperature, optimiser, and its place in the data."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from vidal.errors import TrainingError
+from vidal.train import group, inputs, optimiser
+from vidal.train.accumulate import accumulated_backward
+from vidal.train.loss import Temperature, build_loss
+from vidal.train.reading import Reader
+from vidal.train.records import Records
+from vidal.train.settings import Modality, Train
+from vidal.train.stream import Batch, Stream
+from vidal.train.towers import open_tower
+
+
+class Trainee:
+    """modality: one of settings.modalities. features: (texts, width) of the frozen language tower, for captions.distinct."""
+
+    def __init__(
+        self,
+        modality: Modality,
+        settings: Train,
+        records: Records,
+        reader: Reader,
+        features: np.ndarray,
+        device: torch.device,
+    ):
+        self.modality, self.settings, self.encoder = modality, settings, settings.modalities[modality]
+        self.records, self.reader, self.device = records, reader, device
+        self.features = torch.from_numpy(features)
+        torch.manual_seed(settings.seed)  # All processes start from the same weights.
+        self.tower = open_tower(modality, self.encoder, features.shape[1]).to(device)
+        if settings.checkpoint_activations:
+            self.tower.checkpoint_activations()
+        self.temperature = Temperature(settings.temperature).to(device)
+        named = [*self.tower.named_parameters(), *self.temperature.named_parameters()]
+        self.optimiser = optimiser.build(named, self.encoder, settings)
+        self.weights = [weight for _, weight in named if weight.requires_grad]
+        self.loss = build_loss(settings.loss, group.rank(), group.world())
+        self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "amp" and device.type == "cuda")
+        self.ema = self._averaged()
+        self.stream = Stream(
+            records,
+            reader,
+            np.array([settings.views[name] for name in records.captions.names]),
+            batch_size=self.encoder.batch_size,
+            seed=settings.seed,
+            rank=group.rank(),
+            world=group.world(),
+            workers=settings.workers,
+        )
+        self.steps = self.encoder.epochs * self.stream.steps
+        self.step = self.epoch = self.cursor = self.unreadable = 0
+        self._missed = 0
+        self._forward: nn.Module = self._wrapped()
+        self._batches: Iterator[Batch] | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.steps or self.epoch >= self.encoder.epochs
+
+    def learn(self) -> dict[str, float] | None:
+        """One step; None where the data ended before it. Raises TrainingError."""
+        batch = self._next()
+        if batch is None:
+            return None
+        lr = optimiser.rate(self.step, self.steps, self.encoder)
+        optimiser.set_rate(self.optimiser, lr)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self._backward(batch)
+        norm = self._gradient_norm()
+        if not group.all_true(
+            bool(np.isfinite(loss)) and (bool(np.isfinite(norm)) or self.scaler.is_enabled()), self.device
+        ):
+            raise TrainingError(
+                f"{self.modality.value}: the loss is {loss}, its gradient {norm} in step {self.step + 1}: "
+                "try a lower lr, more warmup_steps or precision fp32; the same command goes on from the last good checkpoint"
+            )
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.temperature.cap_()
+        if self.ema is not None:
+            self.ema.update_parameters(self.tower)
+        self.step, self.cursor = self.step + 1, batch.cursor
+        return {
+            "loss": loss,
+            "lr": lr,
+            "grad_norm": norm,
+            "scale": float(self.temperature()),
+            "samples": len(batch.texts) * group.world(),
+        }
+
+    def _backward(self, batch: Batch) -> float:
+        pixels = inputs.normalise(
+            self.modality, batch.pixels.to(self.device, non_blocking=True), self.tower.mean, self.tower.std
+        )
+        texts = self.features[batch.texts].to(self.device, non_blocking=True)
+        if self.encoder.accumulate == 1:
+            with self._autocast():
+                seen = self._forward(pixels)
+            loss = self.loss(F.normalize(seen.float(), dim=-1), texts, self.temperature())
+            self.scaler.scale(loss).backward()
+            group.average_gradients(list(self.temperature.parameters()))
+            return float(loss.detach())
+        chunks = list(pixels.chunk(self.encoder.accumulate))
+        with self._autocast(), self._unsynchronised():
+            loss = accumulated_backward(self.tower, chunks, texts, self.loss, self.temperature, scale=self.scaler.scale)
+        group.average_gradients(self.weights)
+        return float(loss)
+
+    def _gradient_norm(self) -> float:
+        self.scaler.unscale_(self.optimiser)
+        limit = self.settings.clip_norm
+        return float(nn.utils.clip_grad_norm_(self.weights, limit if limit is not None else float("inf")))
+
+    def _next(self) -> Batch | None:
+        """The next batch, of the next epoch where this one has ended. Processes change epochs together."""
+        while not self.done:
+            if self._batches is None:
+                self._batches = self.stream.epoch(self.epoch, self.cursor)
+            batch = next(self._batches, None)
+            self._count(batch.problems if batch else self.stream.tail)
+            if group.all_true(batch is not None, self.device):
+                return batch
+            self.epoch, self.cursor, self._missed, self._batches = self.epoch + 1, 0, 0, None
+        return None
+
+    def _count(self, problems: tuple[str, ...]) -> None:
+        self.unreadable += len(problems)
+        self._missed += len(problems)
+        allowed = self.settings.unreadable_max * len(self.records) / group.world()
+        if not group.all_true(self._missed <= allowed, self.device):
+            raise TrainingError(
+                f"{self.modality.value}: {self._missed} of {len(self.records)} records cannot be read, more than unreadable_max "
+                f"{self.settings.unreadable_max:g} of them; the last: {problems[-1] if problems else 'in another process'}; "
+                "vidal validate finds all"
+            )
+
+    def state(self) -> dict[str, Any]:
+        """What checkpoints keep: the weights that learn and all buffers; frozen weights come from where they came from."""
+        learned = {name for name, weight in self.tower.named_parameters() if weight.requires_grad}
+        frozen = {name for name, _ in self.tower.named_parameters()} - learned
+        return {
+            "tower": {name: value for name, value in self.tower.state_dict().items() if name not in frozen},
+            "temperature": self.temperature.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "ema": self.ema.state_dict() if self.ema is not None else None,
+            "step": self.step,
+            "epoch": self.epoch,
+        }
+
+    def place(self) -> dict[str, int]:
+        """Of this process in the data."""
+        return {"cursor": self.cursor, "unreadable": self.unreadable, "missed": self._missed}
+
+    def restore(self, state: dict[str, Any], place: dict[str, int]) -> None:
+        self.tower.load_state_dict(state["tower"], strict=False)
+        self.temperature.load_state_dict(state["temperature"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])
+        self.step, self.epoch = state["step"], state["epoch"]
+        self.cursor, self.unreadable, self._missed = place["cursor"], place["unreadable"], place["missed"]
+
+    def finished(self) -> nn.Module:
+        """The tower to keep: the averaged one where the recipe averages."""
+        return self.ema.module if self.ema is not None else self.tower
+
+    def _averaged(self) -> torch.optim.swa_utils.AveragedModel | None:
+        if self.settings.ema is None:
+            return None
+        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(self.settings.ema)
+        return torch.optim.swa_utils.AveragedModel(self.tower, multi_avg_fn=decay, use_buffers=False)
+
+    def _wrapped(self) -> nn.Module:
+        model: nn.Module = self.tower
+        if group.world() > 1:
+            ids = [self.device.index] if self.device.type == "cuda" else None
+            model = DistributedDataParallel(model, device_ids=ids)
+        return torch.compile(model) if self.settings.compile else model  # type: ignore[return-value]
+
+    def _autocast(self) -> Any:
+        kinds = {"bf16": torch.bfloat16, "amp": torch.float16 if self.device.type == "cuda" else torch.bfloat16}
+        kind = kinds.get(self.settings.precision)
+        return torch.autocast(self.device.type, kind) if kind else contextlib.nullcontext()
+
+    def _unsynchronised(self) -> Any:
+        inner = getattr(self._forward, "_orig_mod", self._forward)
+        return inner.no_sync() if isinstance(inner, DistributedDataParallel) else contextlib.nullcontext()
+
+
+def embed(trainee: Trainee, rows: list[int], batch_size: int = 32) -> Tensor:
+    """(n, width) float32, L2-normalised: the first frame of each row, by the tower as it is now."""
+    tower = trainee.finished()
+    was_training = tower.training
+    tower.eval()
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), batch_size):
+            pixels = np.stack([trainee.reader(row, 0) for row in rows[start : start + batch_size]])
+            made = inputs.normalise(
+                trainee.modality, torch.from_numpy(pixels).to(trainee.device), trainee.tower.mean, trainee.tower.std
+            )
+            found.append(F.normalize(tower(made).float(), dim=-1).cpu())
+    tower.train(was_training)
+    return torch.cat(found)
