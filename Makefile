@@ -10,11 +10,12 @@ CATALOGUE_FLAG = $(if $(CATALOGUE),--catalogue $(CATALOGUE))
 HOST_FLAGS = $(foreach host,$(ALLOW_HOST),--allow-host $(host))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-shard submit-shard search-terms validate report test test-slow lint bench train-embedded clean
+.PHONY: help setup build-shard submit-shard train submit-train evaluate search-terms validate report test test-slow lint bench train-embedded clean
 
 help:
 	@echo "make build-shard N=0 [RECIPE=embedded] [OUT=manifests/embedded] [CATALOGUE=clips.csv] [ALLOW_HOST=127.0.0.1]"
 	@echo "make submit-shard N=0 RAY_ADDRESS=http://host:8265"
+	@echo "make train [OUT=manifests/embedded] | submit-train RAY_ADDRESS=http://host:8265 [PROCESSES=2] | evaluate TASK=... DATA=..."
 	@echo "make search-terms | validate | report | test | test-slow | lint | bench | setup | clean"
 
 # A finished environment is reused: only a change of these three files makes it anew.
@@ -46,6 +47,21 @@ submit-shard: $(READY)
 	$(RAY_AUTH) $(BIN)/ray job submit --address $(RAY_ADDRESS) --runtime-env-json '$(JOB_ENV)' -- \
 	  $(JOB_PYTHON) pipelines/build_shard.py $(N) --recipe $(RECIPE) --out $(if $(findstring ://,$(OUT)),$(OUT),$(abspath $(OUT))) \
 	  $(if $(CATALOGUE),--catalogue $(abspath $(CATALOGUE))) $(HOST_FLAGS) $(ARGS)
+
+# Needs a built OUT. RUN: where checkpoints, metrics and the encoder go.
+RUN ?= $(OUT)/_train/$(RECIPE)
+train: $(READY)
+	$(BIN)/vidal train --recipe $(RECIPE) --data $(OUT) --out $(RUN) $(ARGS)
+
+PROCESSES ?= 2
+submit-train: $(READY)
+	@test -n "$(RAY_ADDRESS)" || { echo "submit-train: say where the cluster is: RAY_ADDRESS=http://host:8265" >&2; exit 2; }
+	$(RAY_AUTH) $(BIN)/ray job submit --address $(RAY_ADDRESS) --runtime-env-json '$(JOB_ENV)' -- \
+	  $(JOB_PYTHON) pipelines/train.py --recipe $(RECIPE) --data $(if $(findstring ://,$(OUT)),$(OUT),$(abspath $(OUT))) \
+	  --out $(abspath $(RUN)) --set train.processes=$(PROCESSES) $(ARGS)
+
+evaluate: $(READY)
+	$(BIN)/vidal evaluate $(if $(TASK),--task $(TASK) --data $(DATA) --checkpoint $(or $(CHECKPOINT),$(RUN)/encoder),--table) $(ARGS)
 
 search-terms: $(READY)
 	$(BIN)/vidal search-terms build --recipe $(RECIPE) --out search_terms/db

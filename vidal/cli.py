@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from vidal import __version__
-from vidal.errors import BalanceError, UserError
+from vidal.errors import BalanceError, TrainingError, UserError
+from vidal.train.command import pack, train
 
 _recipe = click.option(
     "--recipe", default="embedded", show_default=True, help="A recipe of pipelines/, or a YAML file."
@@ -351,6 +352,10 @@ def show_terms(top: int, db: str) -> None:
     _print(table)
 
 
+cli.add_command(train)
+cli.add_command(pack)
+
+
 def _show(report: Any, out: str) -> None:
     if report.done_before:
         _print(f"shard {report.shard} was built before and is unchanged: {report.rows}")
@@ -396,6 +401,8 @@ def main() -> None:
         _fail("stopped; the same command goes on from here", 130)
     except BalanceError as error:
         _fail(f"not committed: {error}", 1)
+    except TrainingError as error:
+        _fail(f"training stopped: {error}", 1)
 
 
 def _fail(message: str, code: int) -> None:

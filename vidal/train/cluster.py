@@ -1,0 +1,59 @@
+"""The trainer on a Ray cluster: one process a worker, joined by torch's DDP. Beside the engine the only module that imports ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidal.errors import VidalError
+from vidal.train.settings import Train
+
+# A worker that dies takes its group with it: the group starts again from the last checkpoint, that often.
+FAILURES_MAX = 3
+
+
+def train(settings: Train, out: str, folder: Path) -> None:
+    """Trains with settings.processes workers of the cluster that this process has joined. OUT and folder must be seen by all of them.
+
+    Raises what the workers raise of our own errors.
+    """
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.train.v2.api.exceptions import WorkerGroupError
+
+    trainer = TorchTrainer(
+        _worker,
+        train_loop_config={"settings": settings.model_dump(mode="json"), "out": out, "folder": str(folder)},
+        scaling_config=ScalingConfig(num_workers=settings.processes, use_gpu=_has_gpu()),
+        run_config=RunConfig(storage_path=str(folder / "ray"), failure_config=FailureConfig(max_failures=FAILURES_MAX)),
+    )
+    try:
+        trainer.fit()
+    except WorkerGroupError as error:
+        for failure in error.worker_failures.values():
+            cause: BaseException | None = failure
+            while cause is not None:
+                if isinstance(cause, VidalError):
+                    raise cause from error
+                cause = getattr(cause, "cause", None) or cause.__cause__
+        raise
+
+
+def _worker(config: dict[str, Any]) -> None:
+    from ray.train.torch import get_device
+
+    from vidal.train import run
+
+    run.train(Train.model_validate(config["settings"]), config["out"], Path(config["folder"]), _device(get_device()))
+
+
+def _device(found: Any) -> torch.device:
+    return found if isinstance(found, torch.device) else torch.device(found)
+
+
+def _has_gpu() -> bool:
+    import ray
+
+    return bool(ray.cluster_resources().get("GPU"))
