@@ -1,0 +1,180 @@
+"""What the trainer is given: which clips, which texts, in which order, and from where."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vidal import schema
+from vidal.errors import RecordError, UserError
+from vidal.storage import Storage
+from vidal.train import packed, records
+from vidal.train.reading import Reader, spread
+from vidal.train.settings import Encoder, Modality, Train
+from vidal.train.stream import Stream
+from vidal.train.texts import TextFeatures
+
+SIDE = 16
+
+
+def caption(view, text, frame=None, flags=()):
+    return {"view": view, "text": text, "frame": frame, "flags": list(flags)}
+
+
+def dataset(folder, rows, shard=0):
+    """A manifest of these rows with pictures of one gray each, its level the clip's number * 10 + frame."""
+    whole = []
+    for number, row in enumerate(rows):
+        clip_id = row.get("clip_id", f"clip-{number}")
+        paths = [f"_media/{clip_id}/{k}.png" for k in range(row.pop("frames", 2))]
+        for k, path in enumerate(paths):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (24, 20), (number * 10 + k,) * 3).save(folder / path)
+        default = {"clip_id": clip_id, "kind": "video", "shard": shard, "frame_paths": paths, "contaminates": []}
+        whole.append({**default, "captions": [caption("title", f"title of {clip_id}")], **row})
+    Storage(str(folder)).write_table(f"shard-{shard:05d}.parquet", schema.table(whole, schema.MANIFEST))
+    return Storage(str(folder))
+
+
+def test_copies_evaluation_clips_and_clips_without_words_are_left_out_and_counted(tmp_path):
+    rows = [
+        {},
+        {"duplicate_of": "clip-0"},
+        {"contaminates": ["msrvtt"]},
+        {"captions": [caption("hashtags", "#a")]},
+        {"frames": 0},
+    ]
+    rows.append({"captions": [caption("title", "false", flags=["unsupported"]), caption("video", "  ")]})
+    found = records.read(dataset(tmp_path, rows), Modality.VIDEO, Train())
+    assert found.clip_ids == ["clip-0"]
+    assert found.left_out == {"duplicate": 1, "of_evaluation_set": 1, "no_text": 2, "no_video": 1}
+
+
+def test_a_dataset_that_cannot_teach_a_modality_says_why(tmp_path):
+    with pytest.raises(UserError, match="no clip to train depth on: no_depth 2"):
+        records.read(dataset(tmp_path, [{}, {}]), Modality.DEPTH, Train())
+    with pytest.raises(UserError, match="build one"):
+        records.read(Storage(str(tmp_path / "nothing")), Modality.DEPTH, Train())
+
+
+def test_views_are_drawn_by_weight_and_a_keyframes_caption_brings_its_frame(tmp_path):
+    texts = [caption("title", "the title"), *(caption("keyframe", f"frame {k}", k) for k in range(4))]
+    settings = Train(views={"title": 3.0, "keyframe": 1.0, "video": 5.0})
+    found = records.read(dataset(tmp_path, [{"captions": texts, "frames": 4}]), Modality.IMAGE, settings)
+    weights = np.array([settings.views[name] for name in found.captions.names])
+    drawn = [records.draw(found, 0, weights, (0, epoch)) for epoch in range(2000)]
+    said = [(found.captions.distinct[text], frame) for text, frame in drawn]
+    share = np.mean([text == "the title" for text, _ in said])
+    assert share == pytest.approx(0.75, abs=0.04)
+    assert all(text == f"frame {frame}" for text, frame in said if text != "the title")
+    assert {frame for text, frame in said if text == "the title"} == {0, 1, 2, 3}
+    assert drawn == [records.draw(found, 0, weights, (0, epoch)) for epoch in range(2000)]
+
+
+def stream(folder_or_storage, count=10, **options):
+    storage = folder_or_storage
+    found = records.read(storage, Modality.IMAGE, Train())
+    reader = options.pop("reader", None) or Reader(storage, found, Encoder(side=SIDE))
+    options = {"batch_size": 4, "seed": 3, **options}
+    return found, Stream(found, reader, np.ones(len(found.captions.names)), **options)
+
+
+def test_an_epoch_shows_every_clip_once_and_goes_on_from_any_batch(tmp_path):
+    storage = dataset(tmp_path, [{} for _ in range(8)])
+    _, made = stream(storage)
+    whole = list(made.epoch(1))
+    assert sorted(text for batch in whole for text in batch.texts.tolist()) == list(range(8)) and made.steps == 2
+    resumed = list(made.epoch(1, cursor=whole[0].cursor))
+    assert (
+        len(resumed) == 1
+        and torch.equal(resumed[0].pixels, whole[1].pixels)
+        and torch.equal(resumed[0].texts, whole[1].texts)
+    )
+    assert [b.texts.tolist() for b in made.epoch(2)] != [b.texts.tolist() for b in whole]
+
+
+def test_two_processes_share_the_batches_of_one(tmp_path):
+    storage = dataset(tmp_path, [{} for _ in range(8)])
+    _, alone = stream(storage)
+    pair = [stream(storage, rank=rank, world=2)[1] for rank in (0, 1)]
+    shared = [list(each.epoch(0)) for each in pair]
+    for step, batch in enumerate(alone.epoch(0)):
+        assert sorted(shared[0][step].texts.tolist() + shared[1][step].texts.tolist()) == sorted(batch.texts.tolist())
+
+
+def test_workers_give_what_one_process_gives(tmp_path):
+    storage = dataset(tmp_path, [{} for _ in range(8)])
+    alone, helped = (list(stream(storage, workers=workers)[1].epoch(0)) for workers in (0, 2))
+    assert all(
+        torch.equal(a.pixels, b.pixels) and torch.equal(a.texts, b.texts) for a, b in zip(alone, helped, strict=True)
+    )
+
+
+@pytest.mark.parametrize("bad", [0, 1, 4, 9])
+def test_a_record_that_cannot_be_read_is_passed_over_and_named(tmp_path, bad):
+    storage = dataset(tmp_path, [{} for _ in range(10)])
+    _, made = stream(storage, batch_size=3)
+    victim = int(made.order(0)[bad])
+    for path in (tmp_path / "_media" / f"clip-{victim}").iterdir():
+        path.write_bytes(b"no picture")
+    batches = list(made.epoch(0))
+    texts = [text for batch in batches for text in batch.texts.tolist()]
+    assert len(texts) == 9 and victim not in texts
+    problems = [problem for batch in batches for problem in batch.problems] + list(made.tail)
+    assert len(problems) == 1 and problems[0].startswith(f"clip-{victim}: ")
+    again = list(made.epoch(0, cursor=batches[0].cursor))
+    assert [b.texts.tolist() for b in again] == [b.texts.tolist() for b in batches[1:]]
+
+
+def test_packed_arrays_are_what_the_files_give(tmp_path):
+    storage = dataset(tmp_path, [{"frames": 3} for _ in range(3)])
+    settings = Train(modalities={"video": Encoder(side=SIDE, frames=2), "image": Encoder(side=SIDE)})
+    assert [(each.clips, each.unreadable, each.kept) for each in packed.pack(storage, settings)] == [(3, 0, 0)]
+    found = records.read(storage, Modality.VIDEO, settings)
+    pack = packed.find(storage, found, settings.modalities[Modality.VIDEO])
+    from_files, from_pack = (Reader(storage, found, settings.modalities[Modality.VIDEO], each) for each in (None, pack))
+    assert pack is not None and from_files(1, 0).shape == (2, 3, SIDE, SIDE)
+    assert all(np.array_equal(from_files(row, 0), from_pack(row, 0)) for row in range(3))
+    assert [each.kept for each in packed.pack(storage, settings)] == [3]
+    dataset(tmp_path, [{"frames": 3} for _ in range(4)])
+    assert packed.find(storage, records.read(storage, Modality.VIDEO, settings), Encoder(side=SIDE)) is None
+
+
+def test_what_could_not_be_packed_is_unreadable(tmp_path):
+    storage = dataset(tmp_path, [{} for _ in range(3)])
+    (tmp_path / "_media" / "clip-1" / "0.png").write_bytes(b"no picture")
+    settings = Train(modalities={"image": Encoder(side=SIDE)})
+    assert next(packed.pack(storage, settings)).unreadable == 1
+    found = records.read(storage, Modality.IMAGE, settings)
+    reader = Reader(storage, found, Encoder(side=SIDE), packed.find(storage, found, Encoder(side=SIDE)))
+    with pytest.raises(RecordError, match="when the dataset was packed"):
+        reader(1, 0)
+    assert reader(2, 1).mean() == 21
+
+
+class Tower:
+    name, revision, width = "counting", "1", 3
+
+    def __init__(self):
+        self.asked = []
+
+    def encode(self, texts):
+        self.asked += texts
+        return torch.tensor([[len(text), ord(text[0]), 1.0] for text in texts])
+
+
+@pytest.mark.parametrize("uri", ["{}", "memory://features"])
+def test_a_text_is_encoded_once_for_a_dataset(tmp_path, uri):
+    storage, tower = Storage(uri.format(tmp_path)), Tower()
+    first = TextFeatures(storage, tower).of(["one", "three", "one and more"])
+    second = TextFeatures(storage, tower).of(["three", "two", "one"])
+    assert first.tolist() == [[3, 111, 1], [5, 116, 1], [12, 111, 1]] and second.tolist() == [
+        [5, 116, 1],
+        [3, 116, 1],
+        [3, 111, 1],
+    ]
+    assert sorted(tower.asked) == ["one", "one and more", "three", "two"]
+
+
+def test_frames_of_a_video_are_spread_over_the_clip():
+    assert spread(8, 4) == [0, 2, 5, 7] and spread(2, 4) == [0, 0, 1, 1] and spread(8, 1) == [0]
