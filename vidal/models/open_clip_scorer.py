@@ -19,7 +19,7 @@ from vidal.settings import ModelSpec
 class OpenClip:
     def __init__(self, spec: ModelSpec):
         self._device = device(spec)
-        name, pretrained = _name(required(spec))
+        name, pretrained = name_of(required(spec))
         self._model, _, self._transform = open_clip.create_model_and_transforms(
             name, pretrained=pretrained, device=self._device, load_weights=True
         )
@@ -38,7 +38,7 @@ class OpenClip:
         return self._model.encode_text(self._tokenizer(texts).to(self._device), normalize=True).float().cpu().numpy()
 
 
-def _name(id_: str) -> tuple[str, str | None]:
+def name_of(id_: str) -> tuple[str, str | None]:
     if Path(id_).is_dir():
         return f"local-dir:{id_}", None
     model, _, pretrained = id_.partition("/")

@@ -49,7 +49,7 @@ class Pack:
             from vidal.schema import Reason
 
             raise RecordError(Reason.CORRUPT, f"{clip_id} could not be read when the dataset was packed")
-        return np.array(array[[first + frame for frame in frames]])
+        return np.asarray(array[[first + frame for frame in frames]])
 
     def __getstate__(self) -> dict[str, object]:
         return {"_folder": self._folder, "_open": {}}  # A worker opens the files itself.

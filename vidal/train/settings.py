@@ -40,12 +40,12 @@ class Encoder(Settings):
     """One modality's encoder and how it is trained.
 
     model: adapters efficientnet and vit (offline), clip (transformers) and open_clip. tuning: lora (with what LanguageBind frees
-    beside it: class embedding, last norm, projection) or full. patch_dropout: share of the patches left out in a step.
+    beside it: class embedding, last norm, projection), full, or head (the last layers). patch_dropout: share of the patches left out in a step.
     frames: of a video. side: of the square that the tower sees. preset: the published numbers, which keys given here override.
     """
 
     model: ModelSpec = ModelSpec(adapter="efficientnet")
-    tuning: Literal["lora", "full"] = "full"
+    tuning: Literal["lora", "full", "head"] = "full"
     lora: Lora = Lora()
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
     frames: int = Field(default=8, ge=1)

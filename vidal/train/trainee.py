@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from vidal.errors import TrainingError
 from vidal.train import group, inputs, optimiser
 from vidal.train.accumulate import accumulated_backward
-from vidal.train.loss import Temperature, build_loss
+from vidal.train.loss import SIGLIP_BIAS, Temperature, build_loss
 from vidal.train.reading import Reader
 from vidal.train.records import Records
 from vidal.train.settings import Modality, Train
@@ -42,7 +42,9 @@ class Trainee:
         self.tower = open_tower(modality, self.encoder, features.shape[1]).to(device)
         if settings.checkpoint_activations:
             self.tower.checkpoint_activations()
-        self.temperature = Temperature(settings.temperature).to(device)
+        self.temperature = Temperature(settings.temperature, SIGLIP_BIAS if settings.loss == "siglip" else None).to(
+            device
+        )
         named = [*self.tower.named_parameters(), *self.temperature.named_parameters()]
         self.optimiser = optimiser.build(named, self.encoder, settings)
         self.weights = [weight for _, weight in named if weight.requires_grad]
@@ -108,7 +110,7 @@ class Trainee:
         if self.encoder.accumulate == 1:
             with self._autocast():
                 seen = self._forward(pixels)
-            loss = self.loss(F.normalize(seen.float(), dim=-1), texts, self.temperature())
+            loss = self.loss(F.normalize(seen.float(), dim=-1), texts, self.temperature)
             self.scaler.scale(loss).backward()
             group.average_gradients(list(self.temperature.parameters()))
             return float(loss.detach())

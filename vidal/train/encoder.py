@@ -1,0 +1,200 @@
+"""An encoder on disk (config.json and model.safetensors) and in use: every modality it was bound for, and text, in one space."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional as F
+
+from vidal import __version__
+from vidal.errors import UserError
+from vidal.settings import ModelSpec
+from vidal.train import inputs
+from vidal.train.reading import spread
+from vidal.train.settings import Encoder, Modality, Train
+from vidal.train.towers import ModalityTower, TextTower, open_text_tower, open_tower
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+FORMAT = 1
+Files = Sequence[str | Path | Sequence[str | Path]]
+
+
+def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, text: TextTower) -> None:
+    """Weights of all modalities, and what builds their towers again. The language tower is named, not copied: it was never altered."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        f"{modality.value}.{name}": value.detach().cpu().contiguous().clone()
+        for modality, tower in towers.items()
+        for name, value in tower.state_dict().items()
+    }
+    config = {
+        "format": FORMAT,
+        "vidal": __version__,
+        "text": settings.text.model_dump(mode="json"),
+        "width": text.width,
+        "modalities": {
+            modality.value: {
+                "settings": settings.modalities[modality].model_dump(mode="json"),
+                "architecture": tower.architecture,
+            }
+            for modality, tower in towers.items()
+        },
+    }
+    _whole(folder / WEIGHTS, lambda path: save_file(state, path))
+    _whole(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8"))
+
+
+def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
+    """An encoder that `vidal train` wrote. Raises UserError where it is none, or a weight is missing or not known, by its name."""
+    folder = Path(path)
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no encoder of vidal: {CONFIG} cannot be read: {error}") from error
+    if config.get("format") != FORMAT:
+        raise UserError(f"{path}: {CONFIG} is of format {config.get('format')!r}, this vidal reads {FORMAT}")
+    towers: dict[Modality, ModalityTower] = {}
+    settings = {Modality(name): Encoder.model_validate(each["settings"]) for name, each in config["modalities"].items()}
+    with safe_open(folder / WEIGHTS, "pt") as weights:
+        names = set(weights.keys())
+        for modality, encoder in settings.items():
+            tower = open_tower(modality, encoder, config["width"], config["modalities"][modality.value]["architecture"])
+            prefix = f"{modality.value}."
+            state = {name.removeprefix(prefix): weights.get_tensor(name) for name in names if name.startswith(prefix)}
+            fill(tower, state, str(path), prefix)
+            towers[modality] = tower
+    if strangers := sorted(name for name in names if name.partition(".")[0] not in config["modalities"]):
+        raise UserError(f"{path}: {WEIGHTS} holds weights of no modality of it: {', '.join(strangers[:3])}")
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return BoundEncoder(towers, settings, ModelSpec.model_validate(config["text"]), chosen)
+
+
+def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
+    """Loads strictly. Raises UserError that names the weights which are missing, not known, or of another shape."""
+    own = tower.state_dict()
+    for problem, names in (
+        ("lacks", sorted(own.keys() - state.keys())),
+        ("holds, but this tower does not,", sorted(state.keys() - own.keys())),
+        (
+            "has in another shape",
+            sorted(name for name in own.keys() & state.keys() if own[name].shape != state[name].shape),
+        ),
+    ):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise UserError(f"{where} {problem} {', '.join(prefix + name for name in names[:3])}{more}")
+    tower.load_state_dict(state)
+
+
+class BoundEncoder:
+    """Vectors of media and of texts that can be compared: all methods give (n, width) float32, L2-normalised.
+
+    A file that cannot be read raises RecordError; a modality that the encoder was not bound for, UserError.
+    """
+
+    def __init__(
+        self,
+        towers: dict[Modality, ModalityTower],
+        settings: dict[Modality, Encoder],
+        text: ModelSpec,
+        device: torch.device,
+    ):
+        self._towers = {modality: tower.to(device).eval() for modality, tower in towers.items()}
+        self._settings, self._device = settings, device
+        self._text_spec, self._text = text, None
+        self.batch_size = 32
+
+    @property
+    def modalities(self) -> list[str]:
+        return [modality.value for modality in self._towers]
+
+    @property
+    def text(self) -> TextTower:
+        if self._text is None:
+            self._text = open_text_tower(self._text_spec)
+        return self._text
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        return self.text.encode(list(texts)).numpy()
+
+    def encode_image(self, paths: Files) -> np.ndarray:
+        return self._pictures(Modality.IMAGE, paths)
+
+    def encode_infrared(self, paths: Files) -> np.ndarray:
+        """Of several pictures of a clip, the mean."""
+        return self._pictures(Modality.INFRARED, paths)
+
+    def encode_depth(self, paths: Files, kind: str = "metric") -> np.ndarray:
+        """uint16 PNGs; kind: as depth_kind of the manifest. Of several pictures of a clip, the mean."""
+        side = self._of(Modality.DEPTH).side
+        return self._grouped(Modality.DEPTH, paths, lambda path: inputs.read_depth(Path(path), side, kind))
+
+    def encode_video(self, clips: Files) -> np.ndarray:
+        """Each a list of pictures in order, or a video file, of which frames are taken evenly from the first to the last."""
+        settings = self._of(Modality.VIDEO)
+
+        def read(clip: Any) -> np.ndarray:
+            if isinstance(clip, (str, Path)):
+                return _frames(Path(clip), settings.frames, settings.side)
+            paths = list(clip)
+            return np.stack(
+                [inputs.read_image(Path(paths[i]), settings.side) for i in spread(len(paths), settings.frames)]
+            )
+
+        return self._encode(Modality.VIDEO, list(clips), read)
+
+    def encode_audio(self, paths: Sequence[str | Path]) -> np.ndarray:
+        fbank = self._of(Modality.AUDIO).fbank
+        return self._encode(Modality.AUDIO, list(paths), lambda path: inputs.read_sound(Path(path), fbank))
+
+    def _pictures(self, modality: Modality, paths: Files) -> np.ndarray:
+        side = self._of(modality).side
+        return self._grouped(modality, paths, lambda path: inputs.read_image(Path(path), side))
+
+    def _grouped(self, modality: Modality, items: Files, read: Callable[[Any], np.ndarray]) -> np.ndarray:
+        groups = [[item] if isinstance(item, (str, Path)) else list(item) for item in items]
+        flat = self._encode(modality, [path for group in groups for path in group], read)
+        ends = np.cumsum([len(group) for group in groups])[:-1]
+        means = np.stack([part.mean(0) for part in np.split(flat, ends)]) if groups else flat
+        return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+
+    @torch.inference_mode()
+    def _encode(self, modality: Modality, items: list[Any], read: Callable[[Any], np.ndarray]) -> np.ndarray:
+        tower, found = self._towers[modality], []
+        for start in range(0, len(items), self.batch_size):
+            stacked = torch.from_numpy(np.stack([read(item) for item in items[start : start + self.batch_size]]))
+            made = inputs.normalise(modality, stacked.to(self._device), tower.mean, tower.std)
+            found.append(F.normalize(tower(made).float(), dim=-1).cpu().numpy())
+        return np.concatenate(found) if found else np.zeros((0, self.text.width), np.float32)
+
+    def _of(self, modality: Modality) -> Encoder:
+        if modality not in self._settings:
+            raise UserError(f"this encoder is bound for {', '.join(self.modalities)}, not for {modality.value}")
+        return self._settings[modality]
+
+
+def _frames(path: Path, count: int, side: int) -> np.ndarray:
+    """(count, 3, side, side) uint8 of a video file."""
+    from vidal.media.frames import decode_at
+    from vidal.media.probe import probe
+
+    raise NotImplementedError(decode_at, probe)
+
+
+def _whole(path: Path, write: Callable[[Path], Any]) -> None:
+    aside = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        write(aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)

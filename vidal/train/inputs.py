@@ -1,0 +1,129 @@
+"""Files to the compact arrays that towers see, and these to floats on the tower's own device."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from vidal.errors import RecordError
+from vidal.media.sound import read_mono
+from vidal.schema import Reason
+from vidal.train.settings import Fbank, Modality
+
+SAMPLE_RATE = 16_000
+DEPTH_MIN_M, DEPTH_MAX_M = 0.01, 10.0
+_DEPTH_MAX = 65535
+# Of AudioSet's filter banks (Gong et al. 2021, AST).
+FBANK_MEAN, FBANK_STD = -4.2677393, 4.5689974
+
+
+def read_image(path: Path, side: int) -> np.ndarray:
+    """(3, side, side) uint8 RGB: short side to `side` (bicubic), centre crop. Raises RecordError(corrupt)."""
+    return np.ascontiguousarray(np.asarray(_square(_open(path).convert("RGB"), side)).transpose(2, 0, 1))
+
+
+def read_depth(path: Path, side: int, kind: str | None) -> np.ndarray:
+    """(1, side, side) float16 in 0..1, larger is farther. Raises RecordError(corrupt).
+
+    Metric depth as LanguageBind's loader has it: millimetres to metres, cut to 0.01..10, a tenth of them. Other kinds keep the
+    range of their clip; of inverse depth, the rest to 1.
+    """
+    stored = np.asarray(_open(path)).astype(np.float32)
+    if stored.ndim != 2:
+        raise RecordError(Reason.CORRUPT, f"{path.name}: a depth picture has one channel, not shape {stored.shape}")
+    if kind == "metric":
+        depth = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M
+    else:
+        depth = stored / _DEPTH_MAX
+        depth = 1 - depth if kind == "inverse_relative" else depth
+    square = np.asarray(_square(Image.fromarray(depth), side)).clip(0, 1)  # Bicubic overshoots.
+    return square[None].astype(np.float16)
+
+
+def read_sound(path: Path, fbank: Fbank) -> np.ndarray:
+    """(3, mel_bins, frames) float16, Kaldi's log mel energies: the beginning, the middle and the end of a long sound.
+
+    A short one stands three times, filled up with zeros or by repetition. Raises RecordError(bad_audio).
+    """
+    energies = _fbank(read_mono(Path(path), SAMPLE_RATE).astype(np.float32) / 32768, fbank.mel_bins)
+    length, wanted = energies.shape[1], fbank.frames
+    if length > wanted:
+        starts = (0, (length - wanted) // 2, length - wanted)
+        return np.stack([energies[:, start : start + wanted] for start in starts]).astype(np.float16)
+    if fbank.fill == "tile":
+        whole = np.tile(energies, (1, -(-wanted // length)))[:, :wanted]
+    else:
+        whole = np.pad(energies, ((0, 0), (0, wanted - length)))
+    return np.stack([whole] * 3).astype(np.float16)
+
+
+def normalise(modality: Modality, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
+    """What the readers give, stacked, to (..., 3, h, w) float32 on the device of `values`. mean, std: (3,) of the tower's pictures.
+
+    Sounds are normalised as LanguageBind's, by AudioSet's mean and twice its deviation.
+    """
+    if modality is Modality.AUDIO:
+        return (values.float() - FBANK_MEAN) / (2 * FBANK_STD)
+    scaled = values.float() / 255 if values.dtype == torch.uint8 else values.float()
+    if modality is Modality.DEPTH:
+        scaled = scaled.expand(*scaled.shape[:-3], 3, *scaled.shape[-2:])
+    return (scaled - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise RecordError(Reason.CORRUPT, f"{Path(path).name}: {error}") from error
+
+
+def _square(image: Image.Image, side: int) -> Image.Image:
+    scale = side / min(image.size)
+    size = (max(side, round(image.width * scale)), max(side, round(image.height * scale)))
+    resized = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    return resized.crop((left, top, left + side, top + side))
+
+
+def _fbank(samples: np.ndarray, mel_bins: int) -> np.ndarray:
+    """samples: (n,) float32 in [-1, 1]. (mel_bins, frames) float32: windows of 25 ms every 10 ms, Hanning."""
+    from transformers.audio_utils import spectrogram, window_function
+
+    if len(samples) < 400:
+        samples = np.pad(samples, (0, 400 - len(samples)))
+    return spectrogram(
+        samples - samples.mean(),
+        window_function(400, "hann", periodic=False),
+        frame_length=400,
+        hop_length=160,
+        fft_length=512,
+        power=2.0,
+        center=False,
+        preemphasis=0.97,
+        mel_filters=_filters(mel_bins),
+        log_mel="log",
+        mel_floor=float(np.finfo(np.float32).eps),
+        remove_dc_offset=True,
+    )
+
+
+@lru_cache(maxsize=4)
+def _filters(mel_bins: int) -> np.ndarray:
+    from transformers.audio_utils import mel_filter_bank
+
+    return mel_filter_bank(
+        num_frequency_bins=257,
+        num_mel_filters=mel_bins,
+        min_frequency=20,
+        max_frequency=SAMPLE_RATE // 2,
+        sampling_rate=SAMPLE_RATE,
+        norm=None,
+        mel_scale="kaldi",
+        triangularize_in_mel_space=True,
+    )

@@ -1,0 +1,57 @@
+"""The contrastive losses, over the batches of all processes, and the learned temperature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from open_clip.loss import ClipLoss, SigLipLoss
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SCALE_MAX = 100.0
+SIGLIP_BIAS = -10.0
+
+
+class Temperature(nn.Module):
+    """The logits' scale, 1 / temperature, learned as its logarithm and capped at 100 (Radford et al. 2021); SigLIP's has a bias too."""
+
+    def __init__(self, start: float, bias: float | None = None):
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / start)))
+        self.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
+
+    def forward(self) -> Tensor:
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def cap_(self) -> None:
+        """After each step."""
+        self.log_scale.clamp_(max=math.log(SCALE_MAX))
+
+
+Loss = Callable[[Tensor, Tensor, Temperature], Tensor]
+
+
+def info_nce(x: Tensor, y: Tensor, scale: Tensor | float) -> Tensor:
+    """LanguageBind's loss (Zhu et al. 2024, eq. 1): the mean of both directions' cross entropies. x, y: (n, d) L2-normalised."""
+    logits = scale * x @ y.T
+    targets = torch.arange(len(x), device=x.device)
+    return (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets)) / 2
+
+
+def build_loss(kind: Literal["info_nce", "siglip"], rank: int = 0, world: int = 1) -> Loss:
+    """A loss of (features, texts, temperature) of this process, whose mean over processes is the loss of the whole batch.
+
+    Both sides are (n, d) float32, L2-normalised, n the same in all processes. InfoNCE gathers the features of all, with their
+    gradients, and compares its own with them (open_clip's local loss); SigLIP passes them round (Zhai et al. 2023).
+    """
+    if kind == "siglip":
+        pairwise = SigLipLoss(rank=rank, world_size=world)
+        return lambda x, y, temperature: pairwise(x, y, temperature(), temperature.bias)
+    if world == 1:
+        return lambda x, y, temperature: info_nce(x, y, temperature())
+    gathering = ClipLoss(local_loss=True, gather_with_grad=True, rank=rank, world_size=world)
+    return lambda x, y, temperature: gathering(x, y, temperature())

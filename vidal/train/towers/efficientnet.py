@@ -1,0 +1,63 @@
+"""EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: the offline tower for every modality.
+
+It starts as ConSE (Norouzi et al. 2014), the mean of the class names' embeddings weighted by the classifier's softmax, and so
+sees something before any training; a layer from its last features, at first zero, learns what the classes do not say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidal.errors import UserError
+from vidal.train.settings import Encoder, Modality
+from vidal.train.towers import ModalityTower
+
+FEATURES, CLASSES = 1280, 1000
+MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
+
+
+class EfficientNetTower(ModalityTower):
+    """tuning: full (all weights) or head (the last two layers). The statistics of batch norm stay as they are: batches are small here."""
+
+    def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
+        from vidal.models.classifier import Classifier, class_names
+        from vidal.models.sentences import DIMENSIONS, MiniLM
+
+        super().__init__(MEAN, STD)
+        if width != DIMENSIONS:
+            raise UserError(
+                f"train.modalities.{modality.value}: adapter efficientnet is for train.text minilm, of width {DIMENSIONS}"
+            )
+        if settings.tuning == "lora" or settings.patch_dropout:
+            raise UserError(
+                f"train.modalities.{modality.value}: adapter efficientnet has no attention and no patches: "
+                "tuning full or head, patch_dropout 0"
+            )
+        self.architecture = {"adapter": "efficientnet-lite0"}
+        self.trunk = Classifier().net
+        names = torch.from_numpy(MiniLM()(class_names()))
+        self.classes = nn.Linear(CLASSES, width, bias=False)
+        self.classes.weight.data = (names - names.mean(0)).T.contiguous()
+        self.head = nn.Linear(FEATURES, width, bias=False)
+        nn.init.zeros_(self.head.weight)
+        self._tuned = settings.tuning
+        if settings.tuning == "head":
+            self.trunk.requires_grad_(False)
+        self.train()
+
+    def train(self, mode: bool = True) -> EfficientNetTower:
+        super().train(mode)
+        self.trunk.eval()
+        return self
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if pixels.ndim == 5:
+            frames = self.forward(pixels.flatten(0, 1))
+            return frames.unflatten(0, pixels.shape[:2]).mean(1)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuned == "full"):
+            features = self.trunk.extract_features(pixels).mean((2, 3))
+        shares = self.trunk._fc(features).softmax(-1)
+        return self.classes(shares) + self.head(features)

@@ -1,0 +1,52 @@
+"""Any open_clip vision tower: pictures, and videos as the mean over their frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor
+
+from vidal.errors import UserError
+from vidal.models.open_clip_scorer import name_of
+from vidal.models.weights import missing, required
+from vidal.train.settings import Encoder, Modality
+from vidal.train.towers import ModalityTower
+
+
+class OpenClipTower(ModalityTower):
+    """tuning: full, or head (what open_clip leaves unlocked of a locked image tower)."""
+
+    def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
+        where = f"train.modalities.{modality.value}"
+        if settings.tuning == "lora":
+            raise UserError(
+                f"{where}: adapter open_clip has no LoRA: tuning full or head, or adapter clip with the same model"
+            )
+        name, pretrained = (architecture["name"], None) if architecture else name_of(required(settings.model))
+        if not architecture and (why := missing(settings.model)):
+            raise UserError(f"{where}: {why}")
+        model = open_clip.create_model(
+            name,
+            pretrained=pretrained,
+            load_weights=architecture is None,
+            force_image_size=None if modality is Modality.AUDIO else settings.side,
+            force_patch_dropout=settings.patch_dropout or None,
+        )
+        super().__init__(tuple(model.visual.image_mean), tuple(model.visual.image_std))
+        self.visual, self.architecture = model.visual, {"adapter": "open_clip", "name": name}
+        if settings.tuning == "head":
+            self.visual.lock(unlocked_groups=1)
+        with torch.inference_mode():
+            side = self.visual.image_size
+            found = self.visual(torch.zeros(1, 3, *(side if isinstance(side, tuple) else (side, side)))).shape[1]
+        if found != width:
+            raise UserError(
+                f"{where}: {settings.model.id} has features of width {found}, the language tower of {width}"
+            )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if pixels.ndim == 5:
+            return self.visual(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2]).mean(1)
+        return self.visual(pixels)
