@@ -111,7 +111,8 @@ class BoundEncoder:
     ):
         self._towers = {modality: tower.to(device).eval() for modality, tower in towers.items()}
         self._settings, self._device = settings, device
-        self._text_spec, self._text = text, None
+        self._text_spec = text
+        self._text: TextTower | None = None
         self.batch_size = 32
 
     @property
@@ -185,10 +186,10 @@ class BoundEncoder:
 
 def _frames(path: Path, count: int, side: int) -> np.ndarray:
     """(count, 3, side, side) uint8 of a video file."""
-    from vidal.media.frames import decode_at
-    from vidal.media.probe import probe
+    from vidal.media.frames import read_frames
 
-    raise NotImplementedError(decode_at, probe)
+    pictures, _ = read_frames(path, count=count, policy="linspace", short_side=side)
+    return np.stack([inputs.square_array(picture, side) for picture in pictures])
 
 
 def _whole(path: Path, write: Callable[[Path], Any]) -> None:

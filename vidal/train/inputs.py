@@ -23,7 +23,12 @@ FBANK_MEAN, FBANK_STD = -4.2677393, 4.5689974
 
 def read_image(path: Path, side: int) -> np.ndarray:
     """(3, side, side) uint8 RGB: short side to `side` (bicubic), centre crop. Raises RecordError(corrupt)."""
-    return np.ascontiguousarray(np.asarray(_square(_open(path).convert("RGB"), side)).transpose(2, 0, 1))
+    return square_array(_open(path), side)
+
+
+def square_array(image: Image.Image, side: int) -> np.ndarray:
+    """(3, side, side) uint8 RGB of a picture of any size and mode."""
+    return np.ascontiguousarray(np.asarray(_square(image.convert("RGB"), side)).transpose(2, 0, 1))
 
 
 def read_depth(path: Path, side: int, kind: str | None) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +41,7 @@ class Outcome:
     unreadable: int
 
 
-def train(
-    settings: Train, out: str, folder: Path, device: torch.device, on_start: Callable[[], None] | None = None
-) -> list[Outcome]:
+def train(settings: Train, out: str, folder: Path, device: torch.device) -> list[Outcome]:
     """Trains all modalities of the recipe, each against the frozen language tower; they share nothing else, so each gets what it would
     get alone. Goes on from the last checkpoint of `folder`. All processes of a group call it; the first one writes.
 
@@ -52,9 +49,13 @@ def train(
     """
     if not settings.modalities:
         raise UserError("train.modalities: name at least one, e.g. --set 'train.modalities={video: {}}'")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     storage = Storage(out)
+    found = {modality: records.read(storage, modality, settings) for modality in settings.modalities}
     text = open_text_tower(settings.text)
-    trainees = [_trainee(storage, settings, modality, text, device) for modality in settings.modalities]
+    trainees = [_trainee(storage, settings, each, text, device) for each in found.values()]
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // group.world()))
     identity = _identity(settings, trainees)
     start = checkpoint.latest(folder / CHECKPOINTS)
@@ -79,13 +80,13 @@ def train(
     return outcomes
 
 
-def _trainee(storage: Storage, settings: Train, modality: Any, text: TextTower, device: torch.device) -> Trainee:
-    found = records.read(storage, modality, settings)
-    cache = TextFeatures(storage, text)
+def _trainee(
+    storage: Storage, settings: Train, found: records.Records, text: TextTower, device: torch.device
+) -> Trainee:
+    cache, encoder_settings = TextFeatures(storage, text), settings.modalities[found.modality]
     group.first(lambda: cache.of(found.captions.distinct))
-    pack = packed.find(storage, found, settings.modalities[modality])
-    reader = Reader(storage, found, settings.modalities[modality], pack)
-    return Trainee(modality, settings, found, reader, cache.of(found.captions.distinct), device)
+    reader = Reader(storage, found, encoder_settings, packed.find(storage, found, encoder_settings))
+    return Trainee(found.modality, settings, found, reader, cache.of(found.captions.distinct), device)
 
 
 def _loop(trainees: list[Trainee], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal) -> None:

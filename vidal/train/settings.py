@@ -40,7 +40,8 @@ class Encoder(Settings):
     """One modality's encoder and how it is trained.
 
     model: adapters efficientnet and vit (offline), clip (transformers) and open_clip. tuning: lora (with what LanguageBind frees
-    beside it: class embedding, last norm, projection), full, or head (the last layers). patch_dropout: share of the patches left out in a step.
+    beside it: class embedding, last norm, projection), full, or head (the last
+    layers). patch_dropout: share of the patches left out in a step.
     frames: of a video. side: of the square that the tower sees. preset: the published numbers, which keys given here override.
     """
 

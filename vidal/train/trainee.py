@@ -98,7 +98,7 @@ class Trainee:
             "loss": loss,
             "lr": lr,
             "grad_norm": norm,
-            "scale": float(self.temperature()),
+            "scale": float(self.temperature().detach()),
             "samples": len(batch.texts) * group.world(),
         }
 

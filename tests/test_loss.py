@@ -1,0 +1,143 @@
+"""The loss is the paper's, whole, in one process or several, in one step or many small ones."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+from torch.nn import functional as F
+
+from vidal.train.accumulate import accumulated_backward
+from vidal.train.loss import SIGLIP_BIAS, Temperature, build_loss, info_nce
+from vidal.train.towers.patches import kept_patches
+
+COUNT, WIDTH = 8, 6
+
+
+def by_the_formula(x, y, scale):
+    """Zhu et al. 2024, eq. 1, written out."""
+    total = 0.0
+    for a, b in ((x, y), (y, x)):
+        for i in range(len(a)):
+            others = [math.exp(scale * float(np.dot(a[i], b[j]))) for j in range(len(b))]
+            total -= math.log(math.exp(scale * float(np.dot(a[i], b[i]))) / sum(others)) / len(a)
+    return total / 2
+
+
+def features(seed, count=COUNT, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return F.normalize(torch.randn(count, WIDTH, generator=generator, dtype=dtype), dim=-1)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.07, 1.0])
+def test_the_loss_is_the_formula_in_double_precision(temperature):
+    x, y = features(1), features(2)
+    assert abs(info_nce(x, y, 1 / temperature).item() - by_the_formula(x.numpy(), y.numpy(), 1 / temperature)) < 1e-9
+
+
+def test_the_temperature_starts_where_it_is_told_and_stops_at_a_hundredth():
+    made = Temperature(0.07)
+    assert made().item() == pytest.approx(1 / 0.07, rel=1e-6)
+    made.log_scale.data += 10
+    made.cap_()
+    assert made().item() == pytest.approx(100, rel=1e-5)
+
+
+class Tower(nn.Module):
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        torch.manual_seed(5)
+        self.layers = nn.Sequential(nn.Linear(4, 10), nn.GELU(), nn.Dropout(dropout), nn.Linear(10, WIDTH))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def gradients(kind, rank, world, queue=None, port=None):
+    """Loss and gradients of this process's share of one batch, averaged over processes as DDP does."""
+    torch.set_num_threads(1)
+    if world > 1:
+        dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+    pixels = torch.randn(COUNT, 4, generator=torch.Generator().manual_seed(9))
+    texts = features(3, dtype=torch.float32)
+    mine = slice(rank * COUNT // world, (rank + 1) * COUNT // world)
+    tower, temperature = Tower(), Temperature(0.07, SIGLIP_BIAS if kind == "siglip" else None)
+    loss = build_loss(kind, rank, world)(F.normalize(tower(pixels[mine]), dim=-1), texts[mine], temperature)
+    loss.backward()
+    found = [loss.detach(), *(weight.grad for weight in [*tower.parameters(), *temperature.parameters()])]
+    if world > 1:
+        for each in found:
+            dist.all_reduce(each)
+            each /= world
+        dist.destroy_process_group()
+    found = [each.numpy() for each in found]
+    if queue is not None:
+        queue.put((rank, found))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["info_nce", "siglip"])
+@pytest.mark.parametrize("world", [2, 4])
+def test_processes_together_give_the_loss_and_gradients_of_one_with_the_whole_batch(kind, world):
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = mp.get_context("spawn")
+    queue = context.Queue()
+    processes = [context.Process(target=gradients, args=(kind, rank, world, queue, port)) for rank in range(world)]
+    for process in processes:
+        process.start()
+    shared = dict(queue.get(timeout=120) for _ in processes)
+    for process in processes:
+        process.join()
+    whole = gradients(kind, 0, 1)
+    for rank in range(world):
+        for one, other in zip(whole, shared[rank], strict=True):
+            np.testing.assert_allclose(other, one, atol=1e-5)
+
+
+@pytest.mark.parametrize("parts", [2, 4, 8])
+@pytest.mark.parametrize("kind", ["info_nce", "siglip"])
+def test_small_steps_give_the_gradients_of_the_whole_batch(parts, kind):
+    pixels, texts = torch.randn(COUNT, 4), features(3, dtype=torch.float32)
+    found = []
+    for chunks in (1, parts):
+        tower, temperature = Tower(), Temperature(0.07, SIGLIP_BIAS if kind == "siglip" else None)
+        loss = accumulated_backward(tower, list(pixels.chunk(chunks)), texts, build_loss(kind), temperature)
+        found.append([loss, *(weight.grad for weight in [*tower.parameters(), *temperature.parameters()])])
+    direct_tower, temperature = Tower(), Temperature(0.07, SIGLIP_BIAS if kind == "siglip" else None)
+    loss = build_loss(kind)(F.normalize(direct_tower(pixels), dim=-1), texts, temperature)
+    loss.backward()
+    direct = [loss, *(weight.grad for weight in [*direct_tower.parameters(), *temperature.parameters()])]
+    for one, small, plain in zip(*found, direct, strict=True):
+        assert torch.allclose(one, small, atol=1e-6) and torch.allclose(one, plain, atol=1e-6)
+
+
+def test_dropout_is_the_same_in_both_passes_of_a_small_step():
+    """Else the gradient is of another network than the features: a directional derivative shows it."""
+    pixels, texts = torch.randn(COUNT, 4), features(3, dtype=torch.float32)
+    tower, temperature = Tower(dropout=0.5), Temperature(0.07)
+    torch.manual_seed(11)
+    accumulated_backward(tower, list(pixels.chunk(2)), texts, build_loss("info_nce"), temperature)
+
+    def loss():
+        torch.manual_seed(11)
+        seen = torch.cat([tower(chunk) for chunk in pixels.chunk(2)])
+        return build_loss("info_nce")(F.normalize(seen, dim=-1), texts, temperature)
+
+    expected = torch.autograd.grad(loss(), list(tower.parameters()))
+    assert all(torch.allclose(w.grad, e, atol=1e-6) for w, e in zip(tower.parameters(), expected, strict=True))
+
+
+def test_patch_dropout_keeps_the_class_token_and_the_same_patches_in_all_frames_of_a_clip():
+    frames, patches = 3, 20
+    tokens = torch.arange(patches + 1.0).expand(2 * frames, -1)[:, :, None].clone()
+    kept = kept_patches(tokens, 0.3, frames)[:, :, 0].reshape(2, frames, -1)
+    assert kept.shape[2] == 1 + 14 and (kept[:, :, 0] == 0).all()
+    assert (kept == kept[:, :1]).all() and not torch.equal(kept[0, 0], kept[1, 0])
+    assert all(len(set(clip[0].tolist())) == 15 for clip in kept)
