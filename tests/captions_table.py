@@ -55,8 +55,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = build(Path(folder))
         rows, ledger = pd.read_parquet(out), pd.read_parquet(out / "_ledger")
+    ended = ledger[(ledger.subject != "view") & (ledger.status != "kept")]
     views = ledger[(ledger.subject == "view") & ledger.parent_id.isin(rows.clip_id)]
     print(f"{len(rows)} clips; captions without provenance: {len(without_provenance(rows))}\n")
+    for each in ended.itertuples():
+        print(f"not among them: {each.stage} {each.reason}: {each.detail}")
     print(views.groupby(["view", "status", "reason"]).size().to_string(), "\n")
     made = [each for captions in rows.captions for each in captions if each["text"] and each["view"] != "hashtags"]
     for each in made[:: max(1, len(made) // 20)][:20]:

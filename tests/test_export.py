@@ -1,5 +1,6 @@
 """The export is what LanguageBind's own loader opens."""
 
+import io
 import json
 
 import av
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import vidal
-from vidal.manifest.export import annotation
+from vidal.manifest.export.languagebind import annotation
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,38 @@ def _seconds(path):
         return opened.duration / 1e6
 
 
-def test_depth_and_infrared_match_the_published_samples(shared):
-    depth, thermal = (shared / "languagebind_sample" / name for name in ("depth/0.png", "thermal/0.jpg"))
-    assert Image.open(depth).mode == "I;16" and Image.open(thermal).mode == "RGB"
+def described(path):
+    """What a loader sees of a file: its kind, and of pictures mode, dtype and channels, of streams the codec."""
+    if path.suffix in (".png", ".jpg"):
+        with Image.open(path) as image:
+            array = np.asarray(image)
+            return path.suffix, image.format, image.mode, array.dtype, array.shape[2:]
+    with av.open(str(path)) as opened:
+        video = opened.streams.video[0]
+        return path.suffix, opened.format.name, video.codec_context.name, video.codec_context.pix_fmt
+
+
+def test_the_export_matches_the_published_samples(exported, shared):
+    """dtype, channels, container and naming of each view that both hold."""
+    target, _ = exported
+    samples = shared / "languagebind_sample"
+    entry_of = json.loads((target / "annotation.json").read_text())
+    clips = [(target / entry["folder"], clip_id) for clip_id, entry in entry_of.items() if entry["ofa"]]
+    for folder, clip_id in clips:
+        for view, suffix in (("depth", "depth_f8glpn"), ("thermal", "thermal")):
+            written = sorted((folder / f"{clip_id}_{suffix}_folder").iterdir(), key=lambda path: int(path.stem))
+            published = sorted((samples / view).iterdir())
+            assert [path.name for path in written[:2]] == [path.name for path in published] and len(written) == 8
+            assert {described(path) for path in written} == {described(path) for path in published}
+        assert described(folder / f"{clip_id}.mp4") == described(samples / "video" / "0.mp4")
+
+
+def test_depth_that_is_no_millimetres_is_said_to_be_none(embedded, exported, tmp_path):
+    _, summary = exported
+    rows = pd.read_parquet(embedded)
+    assert summary["not_millimetres"] == (rows.depth_paths.str.len().gt(0) & rows.depth_kind.ne("metric")).sum() > 0
+    done = vidal("export", str(embedded), "--format", "languagebind", "--to", str(tmp_path / "new"))
+    assert "is no millimetres" in done.stdout
 
 
 def test_a_hashtag_that_stands_in_the_title_is_not_said_twice():
@@ -71,3 +101,75 @@ def test_nothing_is_written_over(embedded, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     done = vidal("export", str(embedded), "--format", "languagebind", "--to", str(tmp_path))
     assert done.returncode == 2 and "holds files" in done.stderr and (tmp_path / "mine.txt").read_text() == "mine"
+
+
+@pytest.fixture(scope="module")
+def tars(embedded, tmp_path_factory):
+    target = tmp_path_factory.mktemp("export") / "tars"
+    done = vidal("export", str(embedded), "--format", "webdataset", "--to", str(target))
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_tars_hold_what_languagebinds_reader_looks_for(embedded, tars):
+    import webdataset
+
+    rows = pd.read_parquet(embedded).set_index("clip_id")
+    opened = webdataset.WebDataset(str(tars / "00000.tar"), shardshuffle=False)
+    samples = {sample["__key__"]: sample for sample in opened}
+    assert set(samples) == set(rows.index)
+    for clip_id, sample in samples.items():
+        row, about = rows.loc[clip_id], json.loads(sample["json"])
+        assert about["licence"] == row.licence and about["captions"][0]["model"] == "source"
+        assert sample["raw.txt"].decode().startswith(row.title)
+        captions = [each["text"] for each in row.captions if each["view"] == "keyframe"]
+        assert [sample[f"ofa{k}.txt"].decode() for k in range(len(captions))] == captions
+        for k, path in enumerate(row.frame_paths):
+            assert sample[f"frm{k}.jpg"] == (embedded / path).read_bytes()
+            depth, scores = np.load(io.BytesIO(sample[f"dep{k}.npy"])), dict(row.scores)
+            stored = np.asarray(Image.open(embedded / row.depth_paths[k])).astype(np.float64)
+            expected = scores["depth_at_0"] + stored / 65535 * (scores["depth_at_65535"] - scores["depth_at_0"])
+            assert depth.dtype == np.float32 and np.allclose(depth, expected, atol=1e-5)
+            assert Image.open(io.BytesIO(sample[f"tml{k}.jpg"])).mode == "RGB"
+        assert ("flac" in sample) == isinstance(row.audio_path, str)
+
+
+def test_metric_depth_is_in_metres():
+    from vidal.manifest.export.tars import depth
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.array([[1500, 65535]], np.uint16)).save(buffer, "PNG")
+    assert depth(buffer.getvalue(), {"depth_kind": "metric"}).tolist() == [[1.5, pytest.approx(65.535)]]
+
+
+def test_the_same_dataset_gives_the_same_tars(embedded, tars, tmp_path):
+    vidal("export", str(embedded), "--format", "webdataset", "--to", str(tmp_path / "again"))
+    assert (tmp_path / "again" / "00000.tar").read_bytes() == (tars / "00000.tar").read_bytes()
+
+
+def test_hugging_faces_library_opens_pictures_and_texts(embedded, tmp_path, monkeypatch):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "1")
+    import datasets
+
+    target = tmp_path / "hf"
+    done = vidal("export", str(embedded), "--format", "hf", "--to", str(target))
+    assert done.returncode == 0, done.stderr
+    found = datasets.load_dataset(str(target), split="train", cache_dir=str(tmp_path / "cache"))
+    rows = pd.read_parquet(embedded).set_index("clip_id")
+    assert isinstance(found.features["depth"].feature, datasets.Image) and isinstance(
+        found.features["audio"], datasets.Audio
+    )
+    assert set(found["clip_id"]) == set(rows.index)
+    for each in found:
+        row = rows.loc[each["clip_id"]]
+        assert len(each["frames"]) == len(row.frame_paths)
+        if each["depth"]:
+            stored = np.asarray(Image.open(embedded / row.depth_paths[3]))
+            assert np.array_equal(np.asarray(each["depth"][3]), stored)
+        if isinstance(row.audio_path, str):
+            assert each["audio"]["bytes"] == (embedded / row.audio_path).read_bytes()
+        assert json.loads(each["scores"]) == dict(row.scores)
+        assert [caption["text"] for caption in each["captions"]] == [caption["text"] for caption in row.captions]
+    card = (target / "README.md").read_text()
+    assert f"{len(rows)} clips" in card and all(f"| {licence} |" in card for licence in rows.licence)

@@ -158,7 +158,10 @@ def test_what_is_wrong_with_the_command_is_said_in_one_line(coloured, tmp_path):
     for arguments, said in (
         (("--data", str(tmp_path / "none")), "holds no shard"),
         (("--data", str(coloured), "--set", "train.modalities={}"), "name at least one"),
-        (("--data", str(coloured), "--set", "train.text.adapter=nothing"), "no adapter 'nothing'"),
+        (
+            ("--data", str(coloured), "--set", "train.text.adapter=nothing", "--set", "train.modalities={image: {}}"),
+            "no adapter 'nothing'",
+        ),
         (("--data", str(coloured), "--set", "train.modalities={depth: {}}"), "no clip to train depth on"),
     ):
         done = vidal("train", *arguments)

@@ -201,11 +201,11 @@ def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as
 
 @cli.command()
 @click.argument("out")
-@click.option("--format", "format_", type=click.Choice(["languagebind"]), required=True)
+@click.option("--format", "format_", type=click.Choice(["languagebind", "webdataset", "hf"]), required=True)
 @click.option("--to", help="Folder to write; OUT/_export/FORMAT without it.")
 @_json
 def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
-    """Writes OUT in the layout of another loader: annotation.json and media by id, as LanguageBind reads them."""
+    """Writes OUT in the layout of another loader: LanguageBind's JSON and media, WebDataset's tars, Hugging Face's Parquet."""
     from pathlib import Path
 
     from vidal.manifest import export as exporting
@@ -213,11 +213,15 @@ def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
     if to is None and "://" in out:
         raise UserError("--to: name a local folder to export a remote dataset to")
     target = Path(to or os.path.join(out, "_export", format_))
-    done = exporting.languagebind(out if "://" in out else os.path.abspath(out), target)
+    done = exporting.export(out if "://" in out else os.path.abspath(out), format_, target)
     if as_json:
         click.echo(json.dumps(asdict(done)))
         return
     _print(f"{done.clips} clips in {target}; {done.incomplete} lack a text that the format has a place for")
+    if done.not_millimetres:
+        _print(
+            f"  depth of {done.not_millimetres} is no millimetres (their depth_kind is not metric), as readers of this format take it"
+        )
 
 
 @cli.command("import")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
 import tempfile
 import threading
@@ -12,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidal.sources import Fetched
+
+_PREFIX = "vidal-fetched-"
+_FOLDER = re.compile(rf"{_PREFIX}(\d+)-.+")
 
 
 @dataclass
@@ -27,6 +32,7 @@ class Copies:
 
     def __init__(self, kept: int):
         self._kept = kept
+        _sweep()
         self._copies: OrderedDict[str, _Copy] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -34,7 +40,7 @@ class Copies:
     def of(self, address: str, fetch: Callable[[Path], tuple[Fetched, int]]) -> Iterator[tuple[Fetched, int]]:
         """The file of an address, fetched into an empty folder by the first who asks while the others wait."""
         with self._lock:
-            copy = self._copies.get(address) or _Copy(Path(tempfile.mkdtemp(prefix="vidal-fetched-")))
+            copy = self._copies.get(address) or _Copy(Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")))
             self._copies[address] = copy
             self._copies.move_to_end(address)
             copy.users += 1
@@ -53,3 +59,21 @@ class Copies:
             failed = [name for name in idle if self._copies[name].result is None]
             for name in {*failed, *idle[: max(0, len(idle) - self._kept)]}:
                 shutil.rmtree(self._copies.pop(name).folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Removes what processes that live no more have left: one that is killed cannot tidy up."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        owner = _FOLDER.fullmatch(folder.name)
+        if owner and not _lives(int(owner[1])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # Another user's.
+    return True

@@ -188,7 +188,7 @@ def _frames(path: Path, count: int, side: int) -> np.ndarray:
     """(count, 3, side, side) uint8 of a video file."""
     from vidal.media.frames import read_frames
 
-    pictures, _ = read_frames(path, count=count, policy="linspace", short_side=side)
+    _, pictures = read_frames(path, count=count, policy="linspace", short_side=side)
     return np.stack([inputs.square_array(picture, side) for picture in pictures])
 
 

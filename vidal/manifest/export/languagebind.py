@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import io
 import json
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from vidal.errors import UserError
-from vidal.manifest.commit import DATASET, manifest_name
+from vidal.manifest.export import Exported, Rows
 from vidal.media import ffmpeg
 from vidal.schema import View
 from vidal.stage import Record
@@ -24,34 +21,19 @@ from vidal.storage import Storage, shard_name
 
 ANNOTATION = "annotation.json"
 FRAMES = 8  # Its loader draws one of eight.
-_SHARD = re.compile(r"shard-(\d{5})\.parquet")
 
 
-@dataclass(frozen=True)
-class Exported:
-    """clips: written; incomplete: of these, those that lack a text or a view which the format has a place for."""
-
-    clips: int
-    incomplete: int
-
-
-def languagebind(out: str, target: Path) -> Exported:
-    """Writes all shards of a dataset. Raises UserError where it is none, or the target holds files."""
-    storage = Storage(out)
-    if not storage.exists(DATASET):
-        raise UserError(f"{out} is no dataset of vidal: it has no {DATASET}")
-    if target.exists() and any(target.iterdir()):
-        raise UserError(f"{target} holds files: choose an empty or new folder")
-    shards = sorted(int(found[1]) for name in storage.names("") if (found := _SHARD.fullmatch(name)))
-    annotations: dict[str, Record] = {}
-    for shard in shards:
-        for row in storage.read_table(manifest_name(shard)).to_pylist():
-            if row["duplicate_of"] is None:
-                annotations[row["clip_id"]] = annotation(row)
-                _media(storage, row, target)
-    target.mkdir(parents=True, exist_ok=True)
+def write(storage: Storage, rows: Rows, target: Path) -> Exported:
+    """Its loader takes depth for millimetres: what is not is counted."""
+    done, annotations = Exported(), dict[str, Record]()
+    for row in rows:
+        entry = annotations[row["clip_id"]] = annotation(row)
+        _media(storage, row, target)
+        done.clips += 1
+        done.incomplete += not is_complete(entry)
+        done.not_millimetres += bool(row["depth_paths"]) and row["depth_kind"] != "metric"
     (target / ANNOTATION).write_text(json.dumps(annotations, ensure_ascii=False, indent=0), encoding="utf-8")
-    return Exported(len(annotations), sum(not _is_complete(each) for each in annotations.values()))
+    return done
 
 
 def annotation(row: Record) -> Record:
@@ -79,7 +61,7 @@ def _texts(captions: list[Record], view: View) -> list[str]:
     return own or [each["text"] for each in found]
 
 
-def _is_complete(entry: Record) -> bool:
+def is_complete(entry: Record) -> bool:
     return len(entry["ofa"]) == FRAMES and all(entry[key] for key in ("raw", "mplug", "polish_mplug", "sound_mplug"))
 
 
@@ -90,7 +72,7 @@ def _media(storage: Storage, row: Record, target: Path) -> None:
     for index, name in enumerate(row["depth_paths"]):
         _write(folder / f"{clip_id}_depth_f8glpn_folder" / f"{index}.png", storage.read(name))
     for index, name in enumerate(row["infrared_paths"]):
-        _write(folder / f"{clip_id}_thermal_folder" / f"{index}.jpg", _three_channels(storage.read(name)))
+        _write(folder / f"{clip_id}_thermal_folder" / f"{index}.jpg", three_channels(storage.read(name)))
     if row["audio_path"]:
         sound = target / f"{shard_name(row['shard'])}_ffmpeg_mp3" / f"{clip_id}.mp3"
         sound.parent.mkdir(parents=True, exist_ok=True)
@@ -103,8 +85,8 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _three_channels(data: bytes) -> bytes:
-    """Its loader reads three channels."""
+def three_channels(data: bytes) -> bytes:
+    """A picture as a JPEG of three channels, which its loader reads."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(data)) as image:
         image.convert("RGB").save(buffer, "JPEG", quality=95)

@@ -1,0 +1,55 @@
+"""A dataset in the layouts that other loaders read. A dict is the registry: a format is a function that writes rows to a folder."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidal.errors import UserError
+from vidal.manifest.commit import DATASET, manifest_name
+from vidal.stage import Record
+from vidal.storage import Storage
+
+FORMATS = {
+    "hf": "vidal.manifest.export.huggingface:write",
+    "languagebind": "vidal.manifest.export.languagebind:write",
+    "webdataset": "vidal.manifest.export.tars:write",
+}
+_SHARD = re.compile(r"shard-(\d{5})\.parquet")
+Rows = Iterator[Record]
+
+
+@dataclass
+class Exported:
+    """clips: written; incomplete: of these, those that lack a text or a view which the format has a place for.
+
+    not_millimetres: those whose depth is of no known scale, though the format's readers may take it for millimetres.
+    """
+
+    clips: int = 0
+    incomplete: int = 0
+    not_millimetres: int = 0
+
+
+def export(out: str, format_: str, target: Path) -> Exported:
+    """Writes all shards, without clips that are copies of others. Raises UserError for no dataset, or a target that holds files."""
+    storage = Storage(out)
+    if not storage.exists(DATASET):
+        raise UserError(f"{out} is no dataset of vidal: it has no {DATASET}")
+    if target.exists() and any(target.iterdir()):
+        raise UserError(f"{target} holds files: choose an empty or new folder")
+    target.mkdir(parents=True, exist_ok=True)
+    module, _, name = FORMATS[format_].partition(":")
+    write: Callable[[Storage, Rows, Path], Exported] = getattr(importlib.import_module(module), name)
+    return write(storage, _rows(storage), target)
+
+
+def _rows(storage: Storage) -> Rows:
+    """In order of shards: one shard is in memory at a time."""
+    for shard in sorted(int(found[1]) for name in storage.names("") if (found := _SHARD.fullmatch(name))):
+        for row in storage.read_table(manifest_name(shard)).to_pylist():
+            if row["duplicate_of"] is None:
+                yield row

@@ -1,0 +1,86 @@
+"""WebDataset: tars of a thousand clips, with the members that LanguageBind's own reader of such tars looks for.
+
+raw.txt, mplug.txt, polish_mplug.txt, sound_mplug.txt, ofa0.txt ..., frm0.jpg ..., tml0.jpg ..., dep0.npy ..., and beside them what
+that reader knows nothing of: mp4, flac, and json with the manifest's row, each caption with its provenance.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from webdataset import TarWriter
+
+from vidal.manifest.export import Exported, Rows
+from vidal.manifest.export.languagebind import annotation, is_complete, three_channels
+from vidal.schema import map_dict
+from vidal.stage import Record
+from vidal.storage import Storage
+
+CLIPS = 1000  # A tar, as released.
+_TEXTS = ("raw", "mplug", "polish_mplug", "sound_mplug")
+
+
+def write(storage: Storage, rows: Rows, target: Path) -> Exported:
+    """The same dataset gives the same bytes."""
+    done, tar = Exported(), None
+    try:
+        for row in rows:
+            if done.clips % CLIPS == 0:
+                if tar:
+                    tar.close()
+                path = target / f"{done.clips // CLIPS:05d}.tar"
+                tar = TarWriter(str(path), user="vidal", group="vidal", mtime=0, encoder=False)
+            assert tar is not None
+            tar.write(sample(storage, row))
+            done.clips += 1
+            done.incomplete += not is_complete(annotation(row))
+    finally:
+        if tar:
+            tar.close()
+    return done
+
+
+def sample(storage: Storage, row: Record) -> dict[str, Any]:
+    """Members of one clip as bytes, by their extensions. A text or a view that it lacks has no member."""
+    entry = annotation(row)
+    members = {"json": json.dumps(_plain(row), ensure_ascii=False).encode()}
+    members |= {f"{name}.txt": entry[name].encode() for name in _TEXTS if entry[name]}
+    members |= {f"ofa{k}.txt": text.encode() for k, text in enumerate(entry["ofa"])}
+    for k, path in enumerate(row["frame_paths"]):
+        members[f"frm{k}{Path(path).suffix}"] = storage.read(path)
+    for k, path in enumerate(row["infrared_paths"]):
+        members[f"tml{k}.jpg"] = three_channels(storage.read(path))
+    for k, path in enumerate(row["depth_paths"]):
+        members[f"dep{k}.npy"] = _npy(depth(storage.read(path), row))
+    for extension, path in (("mp4", row["video_path"]), ("flac", row["audio_path"])):
+        if path:
+            members[extension] = storage.read(path)
+    return {"__key__": row["clip_id"], **members}
+
+
+def depth(data: bytes, row: Record) -> np.ndarray:
+    """(h, w) float32: metres of metric depth, else what the model gave, in the range that is stored in the row's scores."""
+    stored = np.asarray(Image.open(io.BytesIO(data))).astype(np.float32)
+    if row["depth_kind"] == "metric":
+        return stored / 1000
+    scores = map_dict(row["scores"])
+    low, high = scores["depth_at_0"], scores["depth_at_65535"]
+    return (low + stored / 65535 * (high - low)).astype(np.float32)
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def _plain(row: Record) -> Record:
+    """The row as JSON has it: maps as objects, times in ISO 8601."""
+    plain = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
+    return plain | {key: map_dict(row[key]) for key in ("scores", "extra")}
