@@ -1,1 +1,1 @@
-"""Zero-shot retrieval and classification, and the readers of the benchmarks that the paper's tables hold."""
+"""What an encoder is worth without training on the task: retrieval, classification, and one modality by another."""

@@ -1,0 +1,65 @@
+"""The benchmarks of LanguageBind's tables, and your own data. A dict is the registry: a task is a reader and what it compares."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidal.errors import UserError
+from vidal.evaluate.benchmark import TEXT, Benchmark
+
+
+@dataclass(frozen=True)
+class Task:
+    """reader: module:function under this package. seen, told: the modalities on both sides, with + between them; share: of the samples."""
+
+    reader: str
+    seen: str
+    told: str = TEXT
+    share: float = 1.0
+
+    def read(self, folder: Path) -> Benchmark:
+        """Raises UserError that names the file which is missing or wrong."""
+        if not folder.is_dir():
+            raise UserError(f"--data: {folder} is no folder")
+        module, _, name = self.reader.partition(":")
+        reader: Callable[[Path], Benchmark] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        try:
+            return reader(folder)
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise UserError(f"{folder}: not as {name} publishes it: {error!r}") from error
+
+    @property
+    def needs(self) -> str:
+        """The reader's first line of documentation."""
+        module, _, name = self.reader.partition(":")
+        return (getattr(importlib.import_module(f"{__name__}.{module}"), name).__doc__ or "").strip().splitlines()[0]
+
+
+TASKS = {
+    "msrvtt": Task("video_text:msrvtt", "video"),
+    "msvd": Task("video_text:msvd", "video"),
+    "didemo": Task("video_text:didemo", "video"),
+    "activitynet": Task("video_text:activitynet", "video"),
+    "clotho": Task("sounds:clotho", "audio"),
+    "audiocaps": Task("sounds:audiocaps", "audio"),
+    "k400": Task("actions:kinetics", "video"),
+    "k600": Task("actions:kinetics", "video"),
+    "llvip": Task("thermal:llvip", "infrared"),
+    "flir_v1": Task("thermal:flir_v1", "infrared"),
+    "flir_v2": Task("thermal:flir_v2", "infrared"),
+    "nyu": Task("nyu:nyu", "depth"),
+    "audioset": Task("sounds:audioset", "audio"),
+    "esc50": Task("sounds:esc50", "audio"),
+    "vggsound": Task("sounds:vggsound", "audio"),
+    # One modality by another, on a tenth as in the paper.
+    "ave": Task("ave:ave", "image", "audio", 0.1),
+    "vggsound_emergent": Task("sounds:vggsound", "image", "audio", 0.1),
+    "llvip_emergent": Task("thermal:llvip_pairs", "image", "infrared", 0.1),
+    "nyu_emergent": Task("nyu:nyu", "image", "depth"),
+    "manifest": Task("own:manifest", "video"),
+    "captions": Task("own:captions", "image"),
+    "folders": Task("own:folders", "image"),
+}

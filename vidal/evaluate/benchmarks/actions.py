@@ -1,0 +1,35 @@
+"""Actions in videos: Kinetics-400 and -600 (Kay et al. 2017; Carreira et al. 2018), five views in time by three in space."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from vidal.evaluate.benchmark import Benchmark, Sample
+from vidal.evaluate.benchmarks import files
+from vidal.evaluate.benchmarks.folders import class_folders
+from vidal.evaluate.templates import pictures
+from vidal.train.settings import Modality
+
+VIEWS = (5, 3)
+
+
+def kinetics(folder: Path) -> Benchmark:
+    """The official csv (label, youtube_id, time_start, time_end): test.csv, else val.csv; or one folder a class."""
+    path = files.optional(folder, "val.csv", "validate.csv", "test.csv")
+    if path is None:
+        found = class_folders(folder, Modality.VIDEO, pictures("video"), needs="val.csv")
+        return replace(found, views=VIEWS)
+    entries = list(files.rows(path))
+    classes = tuple(sorted({files.column(row, path, "label") for row in entries}))
+    places = {name: place for place, name in enumerate(classes)}
+    media, samples, missing = files.Media(folder, files.VIDEO), list[Sample](), list[str]()
+    for row in entries:
+        name = files.column(row, path, "youtube_id")
+        start, end = (int(float(files.column(row, path, key))) for key in ("time_start", "time_end"))
+        found_file = media.find((f"{name}_{start:06d}_{end:06d}", name))
+        if found_file is None:
+            missing.append(name)
+        else:
+            samples.append(Sample(f"{name}_{start:06d}", {Modality.VIDEO: found_file}, labels=(places[row["label"]],)))
+    return Benchmark(samples, classes, pictures("video"), views=VIEWS, missing=missing)

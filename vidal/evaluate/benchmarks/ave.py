@@ -1,0 +1,28 @@
+"""AVE (Tian et al. 2018): events that are seen and heard, to find the one by the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidal.errors import UserError
+from vidal.evaluate.benchmark import Benchmark, Sample
+from vidal.evaluate.benchmarks import files
+from vidal.evaluate.templates import SOUND
+from vidal.train.settings import Modality
+
+
+def ave(folder: Path) -> Benchmark:
+    """testSet.txt, lines of Category&VideoID&Quality&StartTime&EndTime; videos in AVE/."""
+    path = files.annotation(folder, "testSet.txt")
+    media, samples, missing = files.Media(folder, files.VIDEO), list[Sample](), list[str]()
+    for number, line in enumerate(files.lines(path), 1):
+        parts = line.split("&")
+        if len(parts) != 5:
+            raise UserError(f"{path} line {number}: has {len(parts)} parts between &, not 5")
+        found = media.find((parts[1],))
+        if found is None:
+            missing.append(parts[1])
+        else:
+            seen = {Modality.IMAGE: found, Modality.VIDEO: found, Modality.AUDIO: found}
+            samples.append(Sample(parts[1], seen, (SOUND[0].replace("{}", parts[0]),)))
+    return Benchmark(samples, missing=missing)

@@ -1,0 +1,88 @@
+"""Files of a benchmark: an annotation by one of its names, and media by the id in theirs, wherever under the folder they lie."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vidal.errors import UserError
+
+VIDEO = frozenset({".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".flv", ".3gp", ".ogv"})
+SOUND = frozenset({".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac"})
+PICTURE = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+def annotation(folder: Path, *names: str) -> Path:
+    """The first of these that lies in the folder or below. Raises UserError that names them where there is none."""
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+        if found := sorted(folder.rglob(name)):
+            return found[0]
+    raise UserError(f"{folder} lacks {' or '.join(names)}: put the benchmark's own file there")
+
+
+def optional(folder: Path, *names: str) -> Path | None:
+    try:
+        return annotation(folder, *names)
+    except UserError:
+        return None
+
+
+class Media:
+    """Files below a folder by their names without extension; of one name, the first in order of paths."""
+
+    def __init__(self, folder: Path, extensions: frozenset[str]):
+        self._found: dict[str, Path] = {}
+        for root, folders, names in os.walk(folder):
+            folders.sort()
+            for name in sorted(names):
+                stem, extension = os.path.splitext(name)
+                if extension.lower() in extensions:
+                    self._found.setdefault(stem, Path(root) / name)
+
+    def find(self, stems: Iterable[str]) -> Path | None:
+        """By the first of these names that a file has."""
+        return next((self._found[stem] for stem in stems if stem in self._found), None)
+
+
+def rows(path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0") -> Iterator[dict[str, str]]:
+    """Of a csv. columns: where it has no header. Raises UserError for a file that is no such table."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = (line for line in file if not line.startswith(comment))
+            reader = csv.DictReader(lines, columns, skipinitialspace=True, restkey="_more", strict=True)
+            for row in reader:
+                if None in row.values():
+                    raise UserError(f"{path} line {reader.line_num}: has {len(reader.fieldnames or [])} columns, this line fewer")
+                yield row
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def column(row: dict[str, str], path: Path, *names: str) -> str:
+    """By the first of these names that the table has. Raises UserError that names them."""
+    for name in names:
+        if name in row:
+            return row[name]
+    raise UserError(f"{path} has no column {' or '.join(names)}, but {', '.join(row)}")
+
+
+def parsed(path: Path) -> Any:
+    """Of a JSON file. Raises UserError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def lines(path: Path) -> list[str]:
+    """Those that are not empty. Raises UserError."""
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {error}") from error

@@ -1,0 +1,42 @@
+"""One folder a class, as ImageNet has them, and as LanguageBind's authors lay out LLVIP, FLIR, NYU-D, ESC-50 and VGGSound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidal.errors import UserError
+from vidal.evaluate.benchmark import Benchmark, Sample
+from vidal.evaluate.benchmarks import files
+from vidal.train.settings import Modality
+
+_EXTENSIONS = {
+    Modality.AUDIO: files.SOUND | files.VIDEO,
+    Modality.VIDEO: files.VIDEO,
+}
+_SPLITS = ("test", "val", "data/val")
+
+
+def class_folders(folder: Path, modality: Modality, templates: tuple[str, ...], needs: str) -> Benchmark:
+    """FOLDER/CLASS/FILE, or the same in test/, val/ or data/val/. _ in a name is a space. needs: the set's own annotation, for the message.
+
+    Raises UserError where there are no two classes with files.
+    """
+    root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
+    extensions = _EXTENSIONS.get(modality, files.PICTURE)
+    found = {
+        each.name.replace("_", " "): sorted(path for path in each.rglob("*") if path.suffix.lower() in extensions)
+        for each in sorted(root.iterdir() if root.is_dir() else ())
+        if each.is_dir()
+    }
+    classes = tuple(name for name, paths in found.items() if paths)
+    if len(classes) < 2:
+        raise UserError(f"{folder} lacks {needs}, and has no folder for each class of {modality.value} either")
+    return Benchmark(
+        [
+            Sample(f"{name}/{path.name}", {modality: path}, labels=(place,))
+            for place, name in enumerate(classes)
+            for path in found[name]
+        ],
+        classes,
+        templates,
+    )

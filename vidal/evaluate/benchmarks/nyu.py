@@ -1,0 +1,88 @@
+"""NYU Depth v2 (Silberman et al. 2012): 654 test pictures, the nine most common kinds of rooms and the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vidal.errors import UserError
+from vidal.evaluate.benchmark import Benchmark, Sample
+from vidal.evaluate.benchmarks import files
+from vidal.evaluate.benchmarks.folders import class_folders
+from vidal.evaluate.templates import pictures
+from vidal.train.settings import Modality
+
+_TEMPLATES = pictures("depth photo")
+OTHERS = "others"
+ROOMS = ("bathroom", "bedroom", "bookstore", "classroom", "dining room", "home office", "kitchen", "living room", "office")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A picture inside the .mat file. h5py keeps one handle a file and process."""
+
+    path: Path
+    field: str
+    index: int
+
+    def picture(self) -> Image.Image:
+        """images: RGB; depths: millimetres, 16 bits. MATLAB's arrays lie transposed."""
+        array = _opened(self.path)[self.field][self.index]
+        if self.field == "depths":
+            return Image.fromarray((array.T * 1000).round().clip(0, 65535).astype(np.uint16))
+        return Image.fromarray(np.ascontiguousarray(array.transpose(2, 1, 0)))
+
+
+def nyu(folder: Path) -> Benchmark:
+    """nyu_depth_v2_labeled.mat with splits.mat; or one folder a class with depth of 16 bits in millimetres."""
+    path = files.optional(folder, "nyu_depth_v2_labeled.mat")
+    if path is None:
+        return class_folders(folder, Modality.DEPTH, _TEMPLATES, needs="nyu_depth_v2_labeled.mat")
+    classes, samples = (*ROOMS, OTHERS), []
+    kinds = _kinds(path)
+    for number in _test_numbers(files.annotation(folder, "splits.mat")):
+        if number > len(kinds):
+            raise UserError(f"splits.mat names picture {number}, {path.name} has {len(kinds)}")
+        kind = kinds[number - 1]
+        room = kind if kind in ROOMS else OTHERS
+        media = {Modality.DEPTH: Stored(path, "depths", number - 1), Modality.IMAGE: Stored(path, "images", number - 1)}
+        text = _TEMPLATES[0].replace("{}", kind)
+        samples.append(Sample(str(number), media, (text,), (classes.index(room),)))
+    return Benchmark(samples, classes, _TEMPLATES)
+
+
+def _kinds(path: Path) -> list[str]:
+    """Of every picture, the kind of its room: a MATLAB cell of strings, that is references to arrays of character codes."""
+    file = _opened(path)
+    try:
+        references = file["sceneTypes"][0]
+        return ["".join(chr(code) for code in np.ravel(file[each])).replace("_", " ") for each in references]
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path}: {error}: take nyu_depth_v2_labeled.mat as it is published") from error
+
+
+def _test_numbers(path: Path) -> list[int]:
+    """From 1."""
+    from scipy.io import loadmat
+
+    try:
+        return [int(number) for number in np.ravel(loadmat(path)["testNdxs"])]
+    except (OSError, KeyError, ValueError, NotImplementedError) as error:
+        raise UserError(f"{path}: {error}: take splits.mat as it is published") from error
+
+
+_files: dict[Path, object] = {}
+
+
+def _opened(path: Path):  # type: ignore[no-untyped-def]  # h5py has no types.
+    import h5py
+
+    if path not in _files:
+        try:
+            _files[path] = h5py.File(path, "r")
+        except OSError as error:
+            raise UserError(f"{path}: {error}") from error
+    return _files[path]

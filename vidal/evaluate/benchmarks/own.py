@@ -1,0 +1,83 @@
+"""Your own: a dataset of vidal, a list of files with captions, and a folder a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vidal.errors import UserError
+from vidal.evaluate.benchmark import Benchmark, Sample
+from vidal.evaluate.benchmarks import files
+from vidal.evaluate.benchmarks.folders import class_folders
+from vidal.evaluate.templates import pictures
+from vidal.storage import Storage
+from vidal.train.records import PATHS, shards
+from vidal.train.settings import Modality
+
+_VIEWS = ("title", "enhanced", "video", "sound")
+
+
+def manifest(folder: Path) -> Benchmark:
+    """A dataset of vidal on this machine: every clip by its title, else by what comes first of its other texts; copies are left out."""
+    from vidal.storage import shard_name
+
+    storage, samples = Storage(str(folder)), list[Sample]()
+    for shard in shards(storage):
+        table = storage.read_table(f"{shard_name(shard)}.parquet")
+        for row in table.to_pylist():
+            if row["duplicate_of"] is None and (texts := _texts(row)):
+                samples.append(Sample(row["clip_id"], dict(_media(storage, row)), texts, depth_kind=row["depth_kind"] or ""))
+    return Benchmark(samples)
+
+
+def captions(folder: Path) -> Benchmark:
+    """captions.jsonl: {"file": path under the folder, "captions": [...]} a line; pictures, films or sounds."""
+    path = files.annotation(folder, "captions.jsonl", "*captions.jsonl")
+    samples, missing = list[Sample](), list[str]()
+    for number, line in enumerate(files.lines(path), 1):
+        name, texts = _entry(path, number, line)
+        found = next((place for base in (folder, path.parent, folder.parent) if (place := base / name).is_file()), None)
+        if found is None:
+            missing.append(name)
+        else:
+            samples.append(Sample(name, {modality: found for modality in _shown(found)}, texts))
+    return Benchmark(samples, missing=missing)
+
+
+def folders(folder: Path) -> Benchmark:
+    """Pictures, one folder a class."""
+    return class_folders(folder, Modality.IMAGE, pictures("photo"), needs="pictures")
+
+
+def _texts(row: dict[str, Any]) -> tuple[str, ...]:
+    told = {each["view"]: each["text"] for each in reversed(row["captions"]) if each["text"].strip()}
+    return next(((told[view],) for view in _VIEWS if view in told), ())
+
+
+def _media(storage: Storage, row: dict[str, Any]) -> Iterator[tuple[Modality, Any]]:
+    for modality, name in PATHS.items():
+        if found := row[name]:
+            yield modality, storage.path(found) if isinstance(found, str) else tuple(storage.path(each) for each in found)
+
+
+def _entry(path: Path, number: int, line: str) -> tuple[str, tuple[str, ...]]:
+    import json
+
+    try:
+        entry = json.loads(line)
+        texts = tuple(text for text in entry["captions"] if text.strip())
+        if not texts:
+            raise ValueError("no caption")
+        return str(entry["file"]), texts
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f'{path} line {number}: {error!r}: wanted {{"file": ..., "captions": [...]}}') from error
+
+
+def _shown(path: Path) -> tuple[Modality, ...]:
+    extension = path.suffix.lower()
+    if extension in files.VIDEO:
+        return Modality.VIDEO, Modality.AUDIO, Modality.IMAGE
+    if extension in files.SOUND:
+        return (Modality.AUDIO,)
+    return Modality.IMAGE, Modality.INFRARED

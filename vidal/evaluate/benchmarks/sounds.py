@@ -1,0 +1,121 @@
+"""Sounds: captions of Clotho and AudioCaps; classes of AudioSet, ESC-50 and VGGSound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from vidal.errors import UserError
+from vidal.evaluate.benchmark import Benchmark, Sample
+from vidal.evaluate.benchmarks import files
+from vidal.evaluate.benchmarks.folders import class_folders
+from vidal.evaluate.templates import SOUND
+from vidal.train.settings import Modality
+
+_HEARD = files.SOUND | files.VIDEO
+
+
+def clotho(folder: Path) -> Benchmark:
+    """Drossos et al. 2020: five captions a recording."""
+    path = files.annotation(
+        folder, "clotho_captions_evaluation.csv", "clotho_captions_validation.csv", "clotho_val.csv"
+    )
+    named = []
+    for row in files.rows(path):
+        texts = tuple(text for key, text in row.items() if key.startswith("caption_") and text.strip())
+        named.append((files.column(row, path, "file_name"), texts))
+    return _captioned(folder, ((Path(name).name, (Path(name).stem,), texts) for name, texts in named))
+
+
+def audiocaps(folder: Path) -> Benchmark:
+    """Kim et al. 2019: five captions a clip of AudioSet, in rows of their own."""
+    path = files.annotation(folder, "test.csv", "audiocaps_test.csv", "val.csv", "audiocaps_val.csv")
+    told: dict[tuple[str, int], tuple[list[str], list[str]]] = {}
+    for row in files.rows(path):
+        start = int(float(files.column(row, path, "start_time")))
+        stems, texts = told.setdefault((files.column(row, path, "youtube_id"), start), ([], []))
+        stems.append(files.column(row, path, "audiocap_id"))
+        texts.append(files.column(row, path, "caption"))
+    return _captioned(
+        folder, ((name, (*_stems(name, start), *stems), tuple(texts)) for (name, start), (stems, texts) in told.items())
+    )
+
+
+def audioset(folder: Path) -> Benchmark:
+    """Gemmeke et al. 2017: the evaluation segments, several of 527 labels each."""
+    index = files.annotation(folder, "class_labels_indices.csv", "audioset_class_labels_indices.csv")
+    classes = {files.column(row, index, "mid"): files.column(row, index, "display_name") for row in files.rows(index)}
+    places = {mid: place for place, mid in enumerate(classes)}
+    path = files.annotation(folder, "eval_segments.csv")
+    named = []
+    for row in files.rows(path, ("id", "start", "end", "labels"), comment="#"):
+        if unknown := [mid for mid in row["labels"].split(",") if mid not in places]:
+            raise UserError(f"{path}: {row['id']} has the label {unknown[0]}, which {index.name} lacks")
+        named.append((row["id"], _stems(row["id"], int(float(row["start"]))), tuple(places[mid] for mid in row["labels"].split(","))))
+    return _labelled(folder, named, tuple(classes.values()), many=True)
+
+
+def esc50(folder: Path) -> Benchmark:
+    """Piczak 2015: all five folds, as nothing is trained on it. Or one folder a class."""
+    if (path := files.optional(folder, "esc50.csv")) is None:
+        return class_folders(folder, Modality.AUDIO, SOUND, needs="meta/esc50.csv")
+    named = [(files.column(row, path, "filename"), files.column(row, path, "category").replace("_", " ")) for row in files.rows(path)]
+    classes = tuple(sorted({category for _, category in named}))
+    return _labelled(folder, [(name, (Path(name).stem,), (classes.index(category),)) for name, category in named], classes)
+
+
+def vggsound(folder: Path) -> Benchmark:
+    """Chen et al. 2020: the test split, 309 classes. Or one folder a class."""
+    if (path := files.optional(folder, "vggsound.csv")) is None:
+        return class_folders(folder, Modality.AUDIO, SOUND, needs="vggsound.csv")
+    found = list(files.rows(path, ("id", "start", "label", "split")))
+    classes = tuple(sorted({row["label"] for row in found}))
+    places = {name: place for place, name in enumerate(classes)}
+    return _labelled(
+        folder,
+        [
+            (f"{row['id']}_{int(row['start']):06d}", _stems(row["id"], int(row["start"])), (places[row["label"]],))
+            for row in found
+            if row["split"] == "test"
+        ],
+        classes,
+    )
+
+
+def _stems(name: str, start: int) -> tuple[str, ...]:
+    """How the usual downloaders name a segment of a YouTube video."""
+    span = f"{name}_{start}_{start + 10}"
+    return (name, f"Y{name}", f"{name}_{start:06d}", f"{name}_{start}", f"{name}_{start:06d}_{start + 10:06d}", span)
+
+
+def _captioned(folder: Path, named: Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]) -> Benchmark:
+    media, samples, missing = files.Media(folder, _HEARD), list[Sample](), list[str]()
+    for name, stems, texts in named:
+        path = media.find(stems)
+        if path is None:
+            missing.append(name)
+        else:
+            samples.append(Sample(name, _media(path), texts))
+    return Benchmark(samples, missing=missing)
+
+
+def _labelled(
+    folder: Path,
+    named: Iterable[tuple[str, tuple[str, ...], tuple[int, ...]]],
+    classes: tuple[str, ...],
+    many: bool = False,
+) -> Benchmark:
+    media, samples, missing = files.Media(folder, _HEARD), list[Sample](), list[str]()
+    for name, stems, labels in named:
+        path = media.find(stems)
+        if path is None:
+            missing.append(name)
+        else:
+            samples.append(Sample(name, _media(path), labels=labels))
+    return Benchmark(samples, classes, SOUND, many, missing=missing)
+
+
+def _media(path: Path) -> dict[Modality, Path]:
+    """A sound that came as a film can be seen too."""
+    seen = {Modality.IMAGE: path, Modality.VIDEO: path} if path.suffix.lower() in files.VIDEO else {}
+    return {Modality.AUDIO: path, **seen}

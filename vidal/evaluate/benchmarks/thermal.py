@@ -1,0 +1,125 @@
+"""Thermal pictures: LLVIP (Jia et al. 2021) and FLIR ADAS, cut to their boxes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from vidal.errors import UserError
+from vidal.evaluate.benchmark import Benchmark, Sample
+from vidal.evaluate.benchmarks import files
+from vidal.evaluate.benchmarks.folders import class_folders
+from vidal.evaluate.templates import pictures
+from vidal.train.inputs import Box, Region
+from vidal.train.settings import Modality
+
+_TEMPLATES = pictures("infrared photo")
+_TRIES = 50
+
+
+def llvip(folder: Path) -> Benchmark:
+    """Persons, and as many places of their size where nobody stands, drawn by the picture's name; or one folder a class."""
+    if not (folder / "Annotations").is_dir():
+        return class_folders(folder, Modality.INFRARED, _TEMPLATES, needs="Annotations/*.xml")
+    samples: list[Sample] = []
+    for name, thermal, visible in _pairs(folder):
+        size, persons = _persons(folder / "Annotations" / f"{name}.xml")
+        generator = np.random.default_rng(zlib.crc32(name.encode()))
+        backgrounds = [box for person in persons if (box := _empty(person, persons, size, generator))]
+        for label, boxes in enumerate((backgrounds, persons)):
+            for place, box in enumerate(boxes):
+                media = {Modality.INFRARED: Region(thermal, box), Modality.IMAGE: Region(visible, box)}
+                samples.append(Sample(f"{name}/{label}/{place}", media, labels=(label,)))
+    return Benchmark(samples, ("background", "person"), _TEMPLATES)
+
+
+def llvip_pairs(folder: Path) -> Benchmark:
+    """Whole pictures of the test split, to find one by the other."""
+    return Benchmark(
+        [
+            Sample(name, {Modality.INFRARED: thermal, Modality.IMAGE: visible}, texts=("an infrared photo of a person.",))
+            for name, thermal, visible in _pairs(folder)
+        ]
+    )
+
+
+def flir_v1(folder: Path) -> Benchmark:
+    """ADAS 1.3, val: boxes of four classes in thermal pictures of 8 bits; or one folder a class."""
+    return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"))
+
+
+def flir_v2(folder: Path) -> Benchmark:
+    """ADAS v2, video_thermal_test: boxes of those classes that occur; or one folder a class."""
+    return _coco(folder, ("video_thermal_test/coco.json", "coco.json"))
+
+
+def _coco(folder: Path, names: tuple[str, ...]) -> Benchmark:
+    path = files.optional(folder, *names)
+    if path is None:
+        return class_folders(folder, Modality.INFRARED, _TEMPLATES, needs=names[0])
+    told = files.parsed(path)
+    titles = {each["id"]: each["name"] for each in told["categories"]}
+    used = sorted({each["category_id"] for each in told["annotations"]})
+    pictures_of = {each["id"]: _picture(path.parent, each) for each in told["images"]}
+    samples, missing = list[Sample](), set[str]()
+    for each in told["annotations"]:
+        picture, name = pictures_of[each["image_id"]]
+        left, top, width, height = each["bbox"]
+        if picture is None:
+            missing.add(name)
+        elif width >= 1 and height >= 1:
+            box = (int(left), int(top), int(np.ceil(left + width)), int(np.ceil(top + height)))
+            samples.append(
+                Sample(f"{name}#{each['id']}", {Modality.INFRARED: Region(picture, box)}, labels=(used.index(each["category_id"]),))
+            )
+    return Benchmark(samples, tuple(titles[each] for each in used), _TEMPLATES, missing=sorted(missing))
+
+
+def _picture(folder: Path, entry: dict[str, Any]) -> tuple[Path | None, str]:
+    """The annotation's path, within the folder: beside it, or in one of the folders that FLIR's archives have."""
+    name = entry["file_name"]
+    places = [folder / name, folder / "thermal_8_bit" / Path(name).name, folder / "data" / Path(name).name]
+    return next((place for place in places if place.is_file() and folder.resolve() in place.resolve().parents), None), name
+
+
+def _pairs(folder: Path) -> Iterator[tuple[str, Path, Path]]:
+    root = folder / "infrared" / "test"
+    if not root.is_dir():
+        raise UserError(f"{folder} lacks infrared/test and visible/test: unpack LLVIP there")
+    for thermal in sorted(root.glob("*.jpg")):
+        visible = folder / "visible" / "test" / thermal.name
+        if not visible.is_file():
+            raise UserError(f"{visible} is missing: every infrared picture has its visible one")
+        yield thermal.stem, thermal, visible
+
+
+def _persons(path: Path) -> tuple[tuple[int, int], list[Box]]:
+    """Size of the picture, and the boxes of the persons, after VOC."""
+    try:
+        root = ElementTree.parse(path).getroot()
+        size = tuple(int(root.findtext(f"size/{key}", "")) for key in ("width", "height"))
+        boxes = [
+            tuple(int(float(each.findtext(f"bndbox/{key}", ""))) for key in ("xmin", "ymin", "xmax", "ymax"))
+            for each in root.iter("object")
+            if each.findtext("name") == "person"
+        ]
+    except (OSError, ElementTree.ParseError, ValueError) as error:
+        raise UserError(f"{path}: {error}") from error
+    return (size[0], size[1]), [(left, top, right, bottom) for left, top, right, bottom in boxes if right > left and bottom > top]
+
+
+def _empty(person: Box, persons: list[Box], size: tuple[int, int], generator: np.random.Generator) -> Box | None:
+    """A box of a person's size that meets no person; None where none was found."""
+    width, height = person[2] - person[0], person[3] - person[1]
+    if width >= size[0] or height >= size[1]:
+        return None
+    for _ in range(_TRIES):
+        left, top = int(generator.integers(size[0] - width)), int(generator.integers(size[1] - height))
+        if all(left + width <= a or left >= c or top + height <= b or top >= d for a, b, c, d in persons):
+            return left, top, left + width, top + height
+    return None

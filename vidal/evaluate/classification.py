@@ -1,0 +1,36 @@
+"""Zero-shot classification: a class is the mean of its name in every template (Radford et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+from vidal.evaluate.retrieval import KS, TIE, _within
+
+
+def class_vectors(
+    encode: Callable[[list[str]], np.ndarray], names: Sequence[str], templates: Sequence[str]
+) -> np.ndarray:
+    """(classes, d) float32, L2-normalised. encode: texts to L2-normalised (n, d); templates: texts with {} for the name."""
+    texts = [template.replace("{}", name) for name in names for template in templates]
+    means = encode(texts).reshape(len(names), len(templates), -1).mean(1)
+    return (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """scores: (n, classes); labels: (n,). top1 and top5; of classes with one score each order is as likely."""
+    right = scores[np.arange(len(scores)), labels][:, None]
+    above = (scores > right + TIE).sum(1)
+    tied = (scores >= right - TIE).sum(1) - above - 1
+    return {f"top{k}": float(_within(k, above, tied, np.ones_like(tied)).mean()) for k in KS[:2]}
+
+
+def mean_average_precision(scores: np.ndarray, labels: Sequence[Sequence[int]]) -> dict[str, float]:
+    """scores: (n, classes); labels: of each row those that are right. The mean over classes that occur, as AudioSet's mAP."""
+    truth = np.zeros(scores.shape, bool)
+    for row, each in enumerate(labels):
+        truth[row, list(each)] = True
+    present = truth.any(0)
+    return {"mAP": float(average_precision_score(truth[:, present], scores[:, present], average="macro"))}

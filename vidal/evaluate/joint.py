@@ -1,0 +1,17 @@
+"""Several modalities as one: L2-normalised vectors, summed by weight, normalised again (Girdhar et al. 2023; Zhu et al. 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def joint(parts: Sequence[tuple[np.ndarray, float]]) -> np.ndarray:
+    """parts: (n, d) and a weight each. (n, d) float32, L2-normalised."""
+    total = np.sum([weight * unit(vectors) for vectors, weight in parts], axis=0)
+    return unit(total)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(np.float32)

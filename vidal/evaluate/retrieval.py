@@ -1,0 +1,101 @@
+"""Retrieval by cosine: exact, in chunks, with ties counted fairly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+KS = (1, 5, 10)
+# float32 products of unit vectors are right to about 1e-7: scores nearer than this are one score.
+TIE = 1e-6
+_ROWS, _COLUMNS, _PAIRS = 1024, 8192, 65536  # Of a chunk: 32 MB of scores.
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """recall: share of the queries, by k, whose first right answer is among the k best. Ranks count from 1.
+
+    Of answers with one score each order is as likely as any other: recall is its expectation, and a rank the expected one.
+    """
+
+    recall: dict[int, float]
+    median_rank: float
+    mean_rank: float
+    queries: int
+    candidates: int
+
+    def flat(self, prefix: str = "") -> dict[str, float]:
+        """As it is printed and stored."""
+        shares = {f"{prefix}R@{k}": value for k, value in self.recall.items()}
+        return shares | {f"{prefix}median_rank": self.median_rank, f"{prefix}mean_rank": self.mean_rank}
+
+
+def retrieve(
+    queries: np.ndarray, gallery: np.ndarray, query_groups: np.ndarray, gallery_groups: np.ndarray
+) -> Retrieval:
+    """queries: (n, d), gallery: (m, d), both float32 and L2-normalised; groups: (n,) and (m,) int.
+
+    An answer is right where its group is the query's: the captions of one clip are one group with it, so a clip finds any of
+    them and each of them finds the clip. Memory is that of the inputs and one chunk. Raises ValueError for a query without
+    a right answer.
+    """
+    best, tied_right = _best(queries, gallery, query_groups, gallery_groups)
+    above, tied = _counts(queries, gallery, best)
+    tied_wrong = np.maximum(tied - tied_right, 0)
+    ranks = above + 1 + tied_wrong / (tied_right + 1)
+    recall = {k: float(_within(k, above, tied_wrong, tied_right).mean()) for k in KS}
+    return Retrieval(recall, float(np.median(ranks)), float(ranks.mean()), len(queries), len(gallery))
+
+
+def _best(
+    queries: np.ndarray, gallery: np.ndarray, query_groups: np.ndarray, gallery_groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each query the score of its best right answer, and how many right answers share it."""
+    order = np.argsort(gallery_groups, kind="stable")
+    grouped = gallery_groups[order]
+    starts = np.searchsorted(grouped, query_groups, "left")
+    counts = np.searchsorted(grouped, query_groups, "right") - starts
+    if (counts == 0).any():
+        raise ValueError(f"query {int(np.flatnonzero(counts == 0)[0])} has no right answer in the gallery")
+    best, tied = np.empty(len(queries), np.float32), np.empty(len(queries), np.int64)
+    ends = np.cumsum(counts)
+    first = 0
+    while first < len(queries):
+        # At least one query, and no more pairs than fit.
+        last = max(first + 1, int(np.searchsorted(ends, ends[first] - counts[first] + _PAIRS, "right")))
+        offsets = np.concatenate(([0], np.cumsum(counts[first:last])[:-1]))
+        rows = np.repeat(np.arange(first, last), counts[first:last])
+        places = np.arange(len(rows)) - np.repeat(offsets, counts[first:last]) + np.repeat(starts[first:last], counts[first:last])
+        scores = np.einsum("ij,ij->i", queries[rows], gallery[order[places]])
+        best[first:last] = np.maximum.reduceat(scores, offsets)
+        tied[first:last] = np.add.reduceat((scores >= best[rows] - TIE).astype(np.int64), offsets)
+        first = last
+    return best, tied
+
+
+def _counts(queries: np.ndarray, gallery: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each query, how many candidates score above `best`, and how many as it."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    above, tied = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
+    for first in range(0, len(queries), _ROWS):
+        rows = slice(first, first + _ROWS)
+        query = torch.from_numpy(queries[rows]).to(device)
+        bar = torch.from_numpy(best[rows]).to(device)[:, None]
+        for start in range(0, len(gallery), _COLUMNS):
+            scores = query @ torch.from_numpy(gallery[start : start + _COLUMNS]).to(device).T
+            higher = (scores > bar + TIE).sum(1)
+            above[rows] += higher.cpu().numpy()
+            tied[rows] += ((scores >= bar - TIE).sum(1) - higher).cpu().numpy()
+    return above, tied
+
+
+def _within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The chance that one of `right` is among the first k, where they stand with `wrong` in any order behind `above`."""
+    places = np.clip(k - above, 0, None)
+    missed = np.ones(len(above))
+    for taken in range(int(places.max(initial=0))):
+        left = np.maximum(wrong - taken, 0) / np.maximum(wrong + right - taken, 1)
+        missed = np.where(taken < places, missed * left, missed)
+    return 1 - missed
