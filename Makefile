@@ -61,7 +61,7 @@ submit-train: $(READY)
 	  --out $(abspath $(RUN)) --set train.processes=$(PROCESSES) $(ARGS)
 
 evaluate: $(READY)
-	$(BIN)/vidal evaluate $(if $(TASK),--task $(TASK) --data $(DATA) --checkpoint $(or $(CHECKPOINT),$(RUN)/encoder),--table) $(ARGS)
+	$(BIN)/vidal evaluate $(if $(TASK),--task $(TASK) --data $(DATA),--table) --checkpoint $(or $(CHECKPOINT),$(RUN)/encoder) $(ARGS)
 
 search-terms: $(READY)
 	$(BIN)/vidal search-terms build --recipe $(RECIPE) --out search_terms/db

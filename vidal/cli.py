@@ -14,6 +14,7 @@ from rich.table import Table
 
 from vidal import __version__
 from vidal.errors import BalanceError, TrainingError, UserError
+from vidal.evaluate.command import evaluate
 from vidal.train.command import pack, train
 
 _recipe = click.option(
@@ -358,6 +359,7 @@ def show_terms(top: int, db: str) -> None:
 
 cli.add_command(train)
 cli.add_command(pack)
+cli.add_command(evaluate)
 
 
 def _show(report: Any, out: str) -> None:

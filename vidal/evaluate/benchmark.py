@@ -47,3 +47,15 @@ class Benchmark:
         ordered = sorted(self.samples, key=lambda sample: hashlib.sha256(sample.name.encode()).digest())
         chosen = {sample.name for sample in ordered[: max(1, round(share * len(ordered)))]}
         return replace(self, samples=[sample for sample in self.samples if sample.name in chosen])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """metrics: shares, and ranks from 1. samples: those that count. missing, unreadable: those that do not, and the first of them."""
+
+    seen: str
+    told: str
+    metrics: dict[str, float]
+    samples: int
+    missing: int = 0
+    unreadable: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from vidal.evaluate.retrieval import KS, TIE, _within
+from vidal.evaluate.retrieval import KS, TIE, within
 
 
 def class_vectors(
@@ -24,7 +24,7 @@ def accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     right = scores[np.arange(len(scores)), labels][:, None]
     above = (scores > right + TIE).sum(1)
     tied = (scores >= right - TIE).sum(1) - above - 1
-    return {f"top{k}": float(_within(k, above, tied, np.ones_like(tied)).mean()) for k in KS[:2]}
+    return {f"top{k}": float(within(k, above, tied, np.ones_like(tied)).mean()) for k in KS[:2]}
 
 
 def mean_average_precision(scores: np.ndarray, labels: Sequence[Sequence[int]]) -> dict[str, float]:

@@ -45,7 +45,7 @@ def retrieve(
     above, tied = _counts(queries, gallery, best)
     tied_wrong = np.maximum(tied - tied_right, 0)
     ranks = above + 1 + tied_wrong / (tied_right + 1)
-    recall = {k: float(_within(k, above, tied_wrong, tied_right).mean()) for k in KS}
+    recall = {k: float(within(k, above, tied_wrong, tied_right).mean()) for k in KS}
     return Retrieval(recall, float(np.median(ranks)), float(ranks.mean()), len(queries), len(gallery))
 
 
@@ -67,7 +67,11 @@ def _best(
         last = max(first + 1, int(np.searchsorted(ends, ends[first] - counts[first] + _PAIRS, "right")))
         offsets = np.concatenate(([0], np.cumsum(counts[first:last])[:-1]))
         rows = np.repeat(np.arange(first, last), counts[first:last])
-        places = np.arange(len(rows)) - np.repeat(offsets, counts[first:last]) + np.repeat(starts[first:last], counts[first:last])
+        places = (
+            np.arange(len(rows))
+            - np.repeat(offsets, counts[first:last])
+            + np.repeat(starts[first:last], counts[first:last])
+        )
         scores = np.einsum("ij,ij->i", queries[rows], gallery[order[places]])
         best[first:last] = np.maximum.reduceat(scores, offsets)
         tied[first:last] = np.add.reduceat((scores >= best[rows] - TIE).astype(np.int64), offsets)
@@ -91,7 +95,7 @@ def _counts(queries: np.ndarray, gallery: np.ndarray, best: np.ndarray) -> tuple
     return above, tied
 
 
-def _within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
+def within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The chance that one of `right` is among the first k, where they stand with `wrong` in any order behind `above`."""
     places = np.clip(k - above, 0, None)
     missed = np.ones(len(above))

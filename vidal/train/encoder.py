@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,15 @@ from torch.nn import functional as F
 from vidal import __version__
 from vidal.errors import UserError
 from vidal.settings import ModelSpec
-from vidal.train import inputs
+from vidal.train import frames, inputs
 from vidal.train.reading import spread
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.towers import ModalityTower, TextTower, open_text_tower, open_tower
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 1
-Files = Sequence[str | Path | Sequence[str | Path]]
+# A file, a picture that is none of its own, or several of one clip.
+Files = Sequence[Any]
 
 
 def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, text: TextTower) -> None:
@@ -138,45 +139,60 @@ class BoundEncoder:
     def encode_depth(self, paths: Files, kind: str = "metric") -> np.ndarray:
         """uint16 PNGs; kind: as depth_kind of the manifest. Of several pictures of a clip, the mean."""
         side = self._of(Modality.DEPTH).side
-        return self._grouped(Modality.DEPTH, paths, lambda path: inputs.read_depth(Path(path), side, kind))
+        return self._grouped(Modality.DEPTH, paths, lambda path: inputs.read_depth(_source(path), side, kind))
 
-    def encode_video(self, clips: Files) -> np.ndarray:
-        """Each a list of pictures in order, or a video file, of which frames are taken evenly from the first to the last."""
-        settings = self._of(Modality.VIDEO)
+    def encode_video(self, clips: Files, views: tuple[int, int] = (1, 1)) -> np.ndarray:
+        """Each a list of pictures in order, or a video file, of which frames are taken evenly from the first to the last.
+
+        views: how many samplings in time and crops in space of a file are averaged (5, 3 for Kinetics).
+        """
+        settings, times = self._of(Modality.VIDEO), views[0]
 
         def read(clip: Any) -> np.ndarray:
+            """(views, frames, 3, side, side)."""
             if isinstance(clip, (str, Path)):
-                return _frames(Path(clip), settings.frames, settings.side)
+                return frames.views(Path(clip), settings.frames, settings.side, times, views[1])
             paths = list(clip)
-            return np.stack(
-                [inputs.read_image(Path(paths[i]), settings.side) for i in spread(len(paths), settings.frames)]
-            )
+            chosen = [_source(paths[i]) for i in spread(len(paths), settings.frames)]
+            return np.stack([inputs.read_image(path, settings.side) for path in chosen])[None]
 
-        return self._encode(Modality.VIDEO, list(clips), read)
+        return self._averaged(Modality.VIDEO, list(clips), read)
 
     def encode_audio(self, paths: Sequence[str | Path]) -> np.ndarray:
         fbank = self._of(Modality.AUDIO).fbank
-        return self._encode(Modality.AUDIO, list(paths), lambda path: inputs.read_sound(Path(path), fbank))
+        return self._averaged(Modality.AUDIO, list(paths), lambda path: inputs.read_sound(Path(path), fbank)[None])
 
     def _pictures(self, modality: Modality, paths: Files) -> np.ndarray:
         side = self._of(modality).side
-        return self._grouped(modality, paths, lambda path: inputs.read_image(Path(path), side))
+
+        def read(path: Any) -> np.ndarray:
+            if isinstance(path, (str, Path)) and Path(path).suffix.lower() in frames.EXTENSIONS:
+                return inputs.square_array(frames.middle(Path(path), side), side)
+            return inputs.read_image(_source(path), side)
+
+        return self._grouped(modality, paths, read)
 
     def _grouped(self, modality: Modality, items: Files, read: Callable[[Any], np.ndarray]) -> np.ndarray:
-        groups = [[item] if isinstance(item, (str, Path)) else list(item) for item in items]
-        flat = self._encode(modality, [path for group in groups for path in group], read)
-        ends = np.cumsum([len(group) for group in groups])[:-1]
-        means = np.stack([part.mean(0) for part in np.split(flat, ends)]) if groups else flat
-        return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+        def several(item: Any) -> np.ndarray:
+            return np.stack([read(each) for each in (item if isinstance(item, (list, tuple)) else [item])])
+
+        return self._averaged(modality, list(items), several)
 
     @torch.inference_mode()
-    def _encode(self, modality: Modality, items: list[Any], read: Callable[[Any], np.ndarray]) -> np.ndarray:
-        tower, found = self._towers[modality], []
+    def _averaged(self, modality: Modality, items: list[Any], read: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """read: an item's (views, ...) arrays, whose vectors are averaged."""
+        tower, made = self._towers[modality], [np.zeros((0, self.text.width), np.float32)]
         for start in range(0, len(items), self.batch_size):
-            stacked = torch.from_numpy(np.stack([read(item) for item in items[start : start + self.batch_size]]))
-            made = inputs.normalise(modality, stacked.to(self._device), tower.mean, tower.std)
-            found.append(F.normalize(tower(made).float(), dim=-1).cpu().numpy())
-        return np.concatenate(found) if found else np.zeros((0, self.text.width), np.float32)
+            arrays = [read(item) for item in items[start : start + self.batch_size]]
+            ends = np.cumsum([len(each) for each in arrays])[:-1]
+            vectors = torch.cat([self._forward(tower, modality, part) for part in _parts(arrays, self.batch_size)])
+            means = np.stack([part.mean(0) for part in np.split(vectors.numpy(), ends)])
+            made.append(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12))
+        return np.concatenate(made)
+
+    def _forward(self, tower: ModalityTower, modality: Modality, stacked: np.ndarray) -> torch.Tensor:
+        pixels = inputs.normalise(modality, torch.from_numpy(stacked).to(self._device), tower.mean, tower.std)
+        return F.normalize(tower(pixels).float(), dim=-1).cpu()
 
     def _of(self, modality: Modality) -> Encoder:
         if modality not in self._settings:
@@ -184,12 +200,15 @@ class BoundEncoder:
         return self._settings[modality]
 
 
-def _frames(path: Path, count: int, side: int) -> np.ndarray:
-    """(count, 3, side, side) uint8 of a video file."""
-    from vidal.media.frames import read_frames
+def _source(path: Any) -> Any:
+    return Path(path) if isinstance(path, str) else path
 
-    _, pictures = read_frames(path, count=count, policy="linspace", short_side=side)
-    return np.stack([inputs.square_array(picture, side) for picture in pictures])
+
+def _parts(arrays: list[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """All views of all items, at most `size` at a time."""
+    flat = np.concatenate(arrays)
+    for start in range(0, len(flat), size):
+        yield flat[start : start + size]
 
 
 def _whole(path: Path, write: Callable[[Path], Any]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,7 +23,28 @@ _DEPTH_MAX = 65535
 FBANK_MEAN, FBANK_STD = -4.2677393, 4.5689974
 
 
-def read_image(path: Path, side: int) -> np.ndarray:
+Box = tuple[int, int, int, int]
+
+
+class Pictured(Protocol):
+    """A picture that is no file of its own."""
+
+    def picture(self) -> Image.Image: ...
+
+
+@dataclass(frozen=True)
+class Region:
+    """box: (left, top, right, bottom) in pixels."""
+
+    path: Path
+    box: Box
+
+    def picture(self) -> Image.Image:
+        with Image.open(self.path) as image:
+            return image.crop(self.box)
+
+
+def read_image(path: Path | Pictured, side: int) -> np.ndarray:
     """(3, side, side) uint8 RGB: short side to `side` (bicubic), centre crop. Raises RecordError(corrupt)."""
     return square_array(_open(path), side)
 
@@ -31,7 +54,7 @@ def square_array(image: Image.Image, side: int) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(_square(image.convert("RGB"), side)).transpose(2, 0, 1))
 
 
-def read_depth(path: Path, side: int, kind: str | None) -> np.ndarray:
+def read_depth(path: Path | Pictured, side: int, kind: str | None) -> np.ndarray:
     """(1, side, side) float16 in 0..1, larger is farther. Raises RecordError(corrupt).
 
     Metric depth as LanguageBind's loader has it: millimetres to metres, cut to 0.01..10, a tenth of them. Other kinds keep the
@@ -39,7 +62,7 @@ def read_depth(path: Path, side: int, kind: str | None) -> np.ndarray:
     """
     stored = np.asarray(_open(path)).astype(np.float32)
     if stored.ndim != 2:
-        raise RecordError(Reason.CORRUPT, f"{path.name}: a depth picture has one channel, not shape {stored.shape}")
+        raise RecordError(Reason.CORRUPT, f"{_name(path)}: a depth picture has one channel, not shape {stored.shape}")
     if kind == "metric":
         depth = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M
     else:
@@ -79,13 +102,19 @@ def normalise(modality: Modality, values: torch.Tensor, mean: torch.Tensor, std:
     return (scaled - mean.view(3, 1, 1)) / std.view(3, 1, 1)
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path | Pictured) -> Image.Image:
     try:
+        if not isinstance(path, Path):
+            return path.picture()
         with Image.open(path) as image:
             image.load()
             return image
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise RecordError(Reason.CORRUPT, f"{Path(path).name}: {error}") from error
+        raise RecordError(Reason.CORRUPT, f"{_name(path)}: {error}") from error
+
+
+def _name(path: Path | Pictured) -> str:
+    return path.name if isinstance(path, Path) else str(path)
 
 
 def _square(image: Image.Image, side: int) -> Image.Image:

@@ -49,9 +49,6 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     """
     if not settings.modalities:
         raise UserError("train.modalities: name at least one, e.g. --set 'train.modalities={video: {}}'")
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
     storage = Storage(out)
     found = {modality: records.read(storage, modality, settings) for modality in settings.modalities}
     text = open_text_tower(settings.text)

@@ -13,7 +13,7 @@ from vidal.evaluate.benchmark import TEXT, Benchmark
 
 @dataclass(frozen=True)
 class Task:
-    """reader: module:function under this package. seen, told: the modalities on both sides, with + between them; share: of the samples."""
+    """reader: module:function of this package. seen, told: modalities of both sides, with + between them; share: of the samples."""
 
     reader: str
     seen: str

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from vidal.errors import UserError
+from vidal.train.frames import EXTENSIONS
 
-VIDEO = frozenset({".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".flv", ".3gp", ".ogv"})
+VIDEO = EXTENSIONS
 SOUND = frozenset({".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac"})
 PICTURE = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -58,7 +59,9 @@ def rows(path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0"
             reader = csv.DictReader(lines, columns, skipinitialspace=True, restkey="_more", strict=True)
             for row in reader:
                 if None in row.values():
-                    raise UserError(f"{path} line {reader.line_num}: has {len(reader.fieldnames or [])} columns, this line fewer")
+                    raise UserError(
+                        f"{path} line {reader.line_num}: has {len(reader.fieldnames or [])} columns, this line fewer"
+                    )
                 yield row
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise UserError(f"{path}: {error}") from error

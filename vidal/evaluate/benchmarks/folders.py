@@ -17,7 +17,7 @@ _SPLITS = ("test", "val", "data/val")
 
 
 def class_folders(folder: Path, modality: Modality, templates: tuple[str, ...], needs: str) -> Benchmark:
-    """FOLDER/CLASS/FILE, or the same in test/, val/ or data/val/. _ in a name is a space. needs: the set's own annotation, for the message.
+    """FOLDER/CLASS/FILE, or the same in test/, val/ or data/val/. _ in a name is a space. needs: the annotation, for the message.
 
     Raises UserError where there are no two classes with files.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,7 +18,17 @@ from vidal.train.settings import Modality
 
 _TEMPLATES = pictures("depth photo")
 OTHERS = "others"
-ROOMS = ("bathroom", "bedroom", "bookstore", "classroom", "dining room", "home office", "kitchen", "living room", "office")
+ROOMS = (
+    "bathroom",
+    "bedroom",
+    "bookstore",
+    "classroom",
+    "dining room",
+    "home office",
+    "kitchen",
+    "living room",
+    "office",
+)
 
 
 @dataclass(frozen=True)
@@ -74,10 +85,10 @@ def _test_numbers(path: Path) -> list[int]:
         raise UserError(f"{path}: {error}: take splits.mat as it is published") from error
 
 
-_files: dict[Path, object] = {}
+_files: dict[Path, Any] = {}
 
 
-def _opened(path: Path):  # type: ignore[no-untyped-def]  # h5py has no types.
+def _opened(path: Path) -> Any:
     import h5py
 
     if path not in _files:

@@ -27,7 +27,9 @@ def manifest(folder: Path) -> Benchmark:
         table = storage.read_table(f"{shard_name(shard)}.parquet")
         for row in table.to_pylist():
             if row["duplicate_of"] is None and (texts := _texts(row)):
-                samples.append(Sample(row["clip_id"], dict(_media(storage, row)), texts, depth_kind=row["depth_kind"] or ""))
+                samples.append(
+                    Sample(row["clip_id"], dict(_media(storage, row)), texts, depth_kind=row["depth_kind"] or "")
+                )
     return Benchmark(samples)
 
 
@@ -58,7 +60,10 @@ def _texts(row: dict[str, Any]) -> tuple[str, ...]:
 def _media(storage: Storage, row: dict[str, Any]) -> Iterator[tuple[Modality, Any]]:
     for modality, name in PATHS.items():
         if found := row[name]:
-            yield modality, storage.path(found) if isinstance(found, str) else tuple(storage.path(each) for each in found)
+            yield (
+                modality,
+                storage.path(found) if isinstance(found, str) else tuple(storage.path(each) for each in found),
+            )
 
 
 def _entry(path: Path, number: int, line: str) -> tuple[str, tuple[str, ...]]:

@@ -51,7 +51,13 @@ def audioset(folder: Path) -> Benchmark:
     for row in files.rows(path, ("id", "start", "end", "labels"), comment="#"):
         if unknown := [mid for mid in row["labels"].split(",") if mid not in places]:
             raise UserError(f"{path}: {row['id']} has the label {unknown[0]}, which {index.name} lacks")
-        named.append((row["id"], _stems(row["id"], int(float(row["start"]))), tuple(places[mid] for mid in row["labels"].split(","))))
+        named.append(
+            (
+                row["id"],
+                _stems(row["id"], int(float(row["start"]))),
+                tuple(places[mid] for mid in row["labels"].split(",")),
+            )
+        )
     return _labelled(folder, named, tuple(classes.values()), many=True)
 
 
@@ -59,9 +65,14 @@ def esc50(folder: Path) -> Benchmark:
     """Piczak 2015: all five folds, as nothing is trained on it. Or one folder a class."""
     if (path := files.optional(folder, "esc50.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="meta/esc50.csv")
-    named = [(files.column(row, path, "filename"), files.column(row, path, "category").replace("_", " ")) for row in files.rows(path)]
+    named = [
+        (files.column(row, path, "filename"), files.column(row, path, "category").replace("_", " "))
+        for row in files.rows(path)
+    ]
     classes = tuple(sorted({category for _, category in named}))
-    return _labelled(folder, [(name, (Path(name).stem,), (classes.index(category),)) for name, category in named], classes)
+    return _labelled(
+        folder, [(name, (Path(name).stem,), (classes.index(category),)) for name, category in named], classes
+    )
 
 
 def vggsound(folder: Path) -> Benchmark:

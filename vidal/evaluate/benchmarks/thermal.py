@@ -42,7 +42,9 @@ def llvip_pairs(folder: Path) -> Benchmark:
     """Whole pictures of the test split, to find one by the other."""
     return Benchmark(
         [
-            Sample(name, {Modality.INFRARED: thermal, Modality.IMAGE: visible}, texts=("an infrared photo of a person.",))
+            Sample(
+                name, {Modality.INFRARED: thermal, Modality.IMAGE: visible}, texts=("an infrared photo of a person.",)
+            )
             for name, thermal, visible in _pairs(folder)
         ]
     )
@@ -75,7 +77,11 @@ def _coco(folder: Path, names: tuple[str, ...]) -> Benchmark:
         elif width >= 1 and height >= 1:
             box = (int(left), int(top), int(np.ceil(left + width)), int(np.ceil(top + height)))
             samples.append(
-                Sample(f"{name}#{each['id']}", {Modality.INFRARED: Region(picture, box)}, labels=(used.index(each["category_id"]),))
+                Sample(
+                    f"{name}#{each['id']}",
+                    {Modality.INFRARED: Region(picture, box)},
+                    labels=(used.index(each["category_id"]),),
+                )
             )
     return Benchmark(samples, tuple(titles[each] for each in used), _TEMPLATES, missing=sorted(missing))
 
@@ -84,7 +90,9 @@ def _picture(folder: Path, entry: dict[str, Any]) -> tuple[Path | None, str]:
     """The annotation's path, within the folder: beside it, or in one of the folders that FLIR's archives have."""
     name = entry["file_name"]
     places = [folder / name, folder / "thermal_8_bit" / Path(name).name, folder / "data" / Path(name).name]
-    return next((place for place in places if place.is_file() and folder.resolve() in place.resolve().parents), None), name
+    return next(
+        (place for place in places if place.is_file() and folder.resolve() in place.resolve().parents), None
+    ), name
 
 
 def _pairs(folder: Path) -> Iterator[tuple[str, Path, Path]]:
@@ -110,7 +118,9 @@ def _persons(path: Path) -> tuple[tuple[int, int], list[Box]]:
         ]
     except (OSError, ElementTree.ParseError, ValueError) as error:
         raise UserError(f"{path}: {error}") from error
-    return (size[0], size[1]), [(left, top, right, bottom) for left, top, right, bottom in boxes if right > left and bottom > top]
+    return (size[0], size[1]), [
+        (left, top, right, bottom) for left, top, right, bottom in boxes if right > left and bottom > top
+    ]
 
 
 def _empty(person: Box, persons: list[Box], size: tuple[int, int], generator: np.random.Generator) -> Box | None:

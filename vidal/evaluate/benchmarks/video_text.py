@@ -16,7 +16,8 @@ def msrvtt(folder: Path) -> Benchmark:
     """The 1K-A split (Yu et al. 2018): a thousand videos, a sentence each."""
     path = files.annotation(folder, "MSRVTT_JSFUSION_test.csv", "msrvtt_jsfusion_test1k.csv")
     return _videos(
-        folder, ((files.column(row, path, "video_id"), (files.column(row, path, "sentence"),)) for row in files.rows(path))
+        folder,
+        ((files.column(row, path, "video_id"), (files.column(row, path, "sentence"),)) for row in files.rows(path)),
     )
 
 
@@ -43,7 +44,9 @@ def didemo(folder: Path) -> Benchmark:
 def activitynet(folder: Path) -> Benchmark:
     """Krishna et al. 2017, val_1 as paragraphs: the sentences of a video in a row are one text."""
     told = files.parsed(files.annotation(folder, "val_1.json"))
-    return _videos(folder, ((name, (" ".join(text.strip() for text in each["sentences"]),)) for name, each in told.items()))
+    return _videos(
+        folder, ((name, (" ".join(text.strip() for text in each["sentences"]),)) for name, each in told.items())
+    )
 
 
 def _videos(folder: Path, named: _Named) -> Benchmark:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.utils import logging
 
 from vidal.errors import UserError
 from vidal.models import SCORERS, open_model
@@ -46,6 +47,7 @@ class TextTower:
 
 def open_text_tower(spec: ModelSpec) -> TextTower:
     """Raises UserError for an adapter that is not known, or weights that cannot be had here."""
+    logging.disable_progress_bar()
     return TextTower(spec)
 
 
@@ -76,6 +78,7 @@ def open_tower(
 
     Raises UserError for an adapter that is not known, a width it does not have, or weights that cannot be had.
     """
+    logging.disable_progress_bar()
     name = settings.model.adapter
     if name not in TOWERS:
         raise UserError(f"train.modalities.{modality.value}: no adapter {name!r}: choose from {', '.join(TOWERS)}")

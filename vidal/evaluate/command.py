@@ -1,0 +1,165 @@
+"""`vidal evaluate`: thin."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from vidal.errors import UserError
+
+
+@click.command()
+@click.option("--task", help="A benchmark, or your own data: --list names them.")
+@click.option("--data", type=click.Path(file_okay=False), help="Folder with the benchmark's own files.")
+@click.option("--checkpoint", help="An encoder's folder; recipe:NAME takes a recipe's towers before any training.")
+@click.option(
+    "--seen", metavar="M[+M]", help="What is shown to the encoder, where it is not the task's own: image, depth+image."
+)
+@click.option("--told", metavar="M[+M]", help="What it is compared with: text, or another modality.")
+@click.option("--weight", "weights", multiple=True, metavar="M=W", help="Of a modality among several; 1 without it.")
+@click.option(
+    "--share", type=click.FloatRange(0, 1, min_open=True), help="Of the samples, at random, the same each time."
+)
+@click.option(
+    "--skip-missing", is_flag=True, help="Measures samples that have a file that can be read, and counts the others."
+)
+@click.option(
+    "--results", type=click.Path(dir_okay=False), help="Where numbers are kept; CHECKPOINT/evaluations.json without it."
+)
+@click.option("--table", "as_table", is_flag=True, help="Prints the four tables of the paper, ours beside them.")
+@click.option("--list", "as_list", is_flag=True, help="Prints the tasks and what each needs.")
+@click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
+def evaluate(
+    task: str | None,
+    data: str | None,
+    checkpoint: str | None,
+    seen: str | None,
+    told: str | None,
+    weights: tuple[str, ...],
+    share: float | None,
+    skip_missing: bool,
+    results: str | None,
+    as_table: bool,
+    as_list: bool,
+    as_json: bool,
+) -> None:
+    """Judges an encoder without training it on the task: retrieval both ways, classification, one modality by another."""
+    from vidal.evaluate.benchmarks import TASKS
+
+    kept = _kept(results, checkpoint)
+    if as_list:
+        _list()
+        return
+    if task is not None:
+        if task not in TASKS:
+            raise UserError(f"--task: no task {task!r}: choose from {', '.join(TASKS)}")
+        if data is None or checkpoint is None:
+            raise UserError("--task needs --data, a folder with the benchmark's files, and --checkpoint, an encoder")
+        measured = _measure(task, Path(data), checkpoint, (seen, told), _weights(weights), share, skip_missing)
+        if kept:
+            from vidal.evaluate.table import record
+
+            record(kept, task, measured)
+        click.echo(json.dumps({"task": task, **asdict(measured)})) if as_json else _show(task, measured)
+    elif not as_table:
+        raise UserError("say --task T --data DIR --checkpoint C, --table or --list")
+    if as_table:
+        from vidal.evaluate.table import read_results, tables
+
+        for each in tables(read_results(kept) if kept else {}):
+            _print(each)
+
+
+def _measure(
+    task: str,
+    data: Path,
+    checkpoint: str,
+    sides: tuple[str | None, str | None],
+    weights: dict[str, float],
+    share: float | None,
+    skip_missing: bool,
+) -> Any:
+    from vidal.evaluate.benchmarks import TASKS
+    from vidal.evaluate.encoders import open_encoder
+    from vidal.evaluate.measure import measure, require
+
+    chosen = TASKS[task]
+    seen, told = sides[0] or chosen.seen, sides[1] or chosen.told
+    for option, names in (("--seen", seen), ("--told", told)):
+        _check(option, names)
+    benchmark = chosen.read(data).share(chosen.share if share is None else share)
+    require(benchmark, seen, told, skip_missing)
+    return measure(open_encoder(checkpoint), benchmark, seen, told, weights, skip_missing, _progress)
+
+
+def _check(option: str, names: str) -> None:
+    from vidal.evaluate.benchmark import TEXT
+    from vidal.train.settings import Modality
+
+    known = [*(each.value for each in Modality), TEXT]
+    if unknown := [name for name in names.split("+") if name not in known]:
+        raise UserError(f"{option}: no modality {unknown[0]!r}: choose from {', '.join(known)}, with + between several")
+
+
+def _weights(given: tuple[str, ...]) -> dict[str, float]:
+    found = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise UserError(f"--weight {each}: wanted a modality and a number, as depth=0.5") from None
+        _check("--weight", name)
+    return found
+
+
+def _kept(results: str | None, checkpoint: str | None) -> Path | None:
+    from vidal.evaluate.encoders import UNTRAINED
+    from vidal.evaluate.table import RESULTS
+
+    if results:
+        return Path(results)
+    return None if checkpoint is None or checkpoint.startswith(UNTRAINED) else Path(checkpoint) / RESULTS
+
+
+def _progress(items: Sequence[Any], name: str) -> Iterator[Any]:
+    console = Console(stderr=True)
+    return iter(track(items, name, console=console, disable=not console.is_terminal))
+
+
+def _show(task: str, measured: Any) -> None:
+    left_out = (
+        f", {measured.missing} without a file, {measured.unreadable} unreadable"
+        if measured.missing or measured.unreadable
+        else ""
+    )
+    table = Table(
+        "metric", "", title=f"{task}: {measured.seen} -> {measured.told}, {measured.samples} samples{left_out}"
+    )
+    for name, value in measured.metrics.items():
+        table.add_row(name, f"{value:.1f}" if name.endswith("_rank") else f"{value:.1%}")
+    _print(table)
+
+
+def _list() -> None:
+    from vidal.evaluate.benchmarks import TASKS
+
+    table = Table("task", "seen", "told", "share", "data")
+    for name, task in TASKS.items():
+        table.add_row(name, task.seen, task.told, f"{task.share:.0%}", task.needs)
+    _print(table)
+
+
+def _print(what: Any) -> None:
+    Console(width=None if os.isatty(1) else 200, soft_wrap=isinstance(what, str), highlight=False, markup=False).print(
+        what
+    )

@@ -1,0 +1,89 @@
+"""Vectors of a benchmark's samples, one side of a comparison at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vidal.errors import RecordError, UserError
+from vidal.evaluate.benchmark import TEXT, Benchmark, Sample
+from vidal.evaluate.joint import joint, unit
+from vidal.train.encoder import BoundEncoder
+from vidal.train.settings import Modality
+
+BATCH = 32
+Progress = Callable[[Sequence[Any], str], Iterator[Any]]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """of: one row a sample, unit length. rejected: samples whose media no decoder reads, with the reason; their rows are nan."""
+
+    of: np.ndarray
+    rejected: dict[str, str]
+
+
+def side(
+    encoder: BoundEncoder, benchmark: Benchmark, names: Sequence[str], weights: Mapping[str, float], progress: Progress
+) -> Vectors:
+    """names: modalities, and text, whose vectors are joined by weight, 1 where none is given."""
+    parts, rejected = [], dict[str, str]()
+    for name in names:
+        found = _texts(encoder, benchmark) if name == TEXT else _media(encoder, benchmark, Modality(name), progress)
+        rejected |= found.rejected
+        parts.append((found.of, weights.get(name, 1.0)))
+    return Vectors(joint(parts) if len(parts) > 1 else parts[0][0], rejected)
+
+
+def _texts(encoder: BoundEncoder, benchmark: Benchmark) -> Vectors:
+    """Of several captions the first; of a class its name in the first template."""
+    told = []
+    for sample in benchmark.samples:
+        if not sample.texts and not sample.labels:
+            raise UserError(f"{sample.name} has no text")
+        label = benchmark.classes[sample.labels[0]] if sample.labels else ""
+        told.append(sample.texts[0] if sample.texts else benchmark.templates[0].replace("{}", label))
+    return Vectors(encoder.encode_text(told), {})
+
+
+def _media(encoder: BoundEncoder, benchmark: Benchmark, modality: Modality, progress: Progress) -> Vectors:
+    samples = benchmark.samples
+    made, rejected = [], dict[str, str]()
+    batches = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
+    for batch in progress(batches, modality.value):
+        try:
+            made.append(_encode(encoder, modality, batch, benchmark.views))
+        except RecordError:
+            for sample in batch:
+                made.append(_alone(encoder, modality, sample, benchmark.views, rejected))
+    return Vectors(np.concatenate(made), rejected)
+
+
+def _alone(
+    encoder: BoundEncoder, modality: Modality, sample: Sample, views: tuple[int, int], rejected: dict[str, str]
+) -> np.ndarray:
+    try:
+        return _encode(encoder, modality, [sample], views)
+    except RecordError as error:
+        rejected[sample.name] = str(error)
+        return np.full((1, encoder.text.width), np.nan, np.float32)
+
+
+def _encode(encoder: BoundEncoder, modality: Modality, samples: Sequence[Sample], views: tuple[int, int]) -> np.ndarray:
+    media = [sample.media[modality] for sample in samples]
+    if modality is Modality.VIDEO:
+        return encoder.encode_video(media, views)
+    if modality is Modality.AUDIO:
+        return encoder.encode_audio(media)
+    if modality is Modality.INFRARED:
+        return encoder.encode_infrared(media)
+    if modality is Modality.IMAGE:
+        return encoder.encode_image(media)
+    vectors = np.zeros((len(samples), encoder.text.width), np.float32)
+    for kind in {sample.depth_kind for sample in samples}:
+        rows = [place for place, sample in enumerate(samples) if sample.depth_kind == kind]
+        vectors[rows] = encoder.encode_depth([media[place] for place in rows], kind)
+    return unit(vectors)

@@ -1,0 +1,36 @@
+"""The encoders that can be judged: one that was trained, LanguageBind's own, and a recipe's towers before any training."""
+
+from __future__ import annotations
+
+import torch
+
+from vidal.errors import UserError
+from vidal.train.encoder import BoundEncoder, load_encoder
+from vidal.train.settings import Encoder, Modality
+from vidal.train.towers import open_text_tower, open_tower
+
+UNTRAINED = "recipe:"
+
+
+def open_encoder(checkpoint: str) -> BoundEncoder:
+    """checkpoint: a folder, or recipe:NAME for its towers as they are before training. Raises UserError."""
+    if checkpoint.startswith(UNTRAINED):
+        return untrained(checkpoint.removeprefix(UNTRAINED))
+    return load_encoder(checkpoint)
+
+
+def untrained(recipe: str) -> BoundEncoder:
+    """All modalities of the recipe, and pictures by the tower of its video or any other modality where it has none for them."""
+    from vidal.config import load_recipe
+
+    settings = load_recipe(recipe, ()).train
+    if not settings.modalities:
+        raise UserError(f"recipe {recipe} names no modality under train.modalities")
+    first = settings.modalities.get(Modality.VIDEO) or next(iter(settings.modalities.values()))
+    image = Encoder.model_validate({"model": first.model, "side": first.side})
+    wanted = {Modality.IMAGE: image, **settings.modalities}
+    text = open_text_tower(settings.text)
+    torch.manual_seed(settings.seed)
+    towers = {modality: open_tower(modality, each, text.width) for modality, each in wanted.items()}
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return BoundEncoder(towers, wanted, settings.text, device)

@@ -1,0 +1,107 @@
+"""A task's numbers: what is seen against texts, classes, or another modality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from vidal.errors import UserError
+from vidal.evaluate import classification, embedding
+from vidal.evaluate.benchmark import TEXT, Benchmark, Measured
+from vidal.evaluate.retrieval import retrieve
+from vidal.train.encoder import BoundEncoder
+from vidal.train.settings import Modality
+
+
+def measure(
+    encoder: BoundEncoder,
+    benchmark: Benchmark,
+    seen: str,
+    told: str = TEXT,
+    weights: Mapping[str, float] | None = None,
+    skip_missing: bool = False,
+    progress: embedding.Progress | None = None,
+) -> Measured:
+    """seen, told: names of modalities, and text, with + between them.
+
+    Classes: top-1 and top-5, or mAP where a sample has several. Otherwise retrieval both ways. Raises UserError, which names the
+    first, for samples without a file or with one that no decoder reads, unless skip_missing.
+    """
+    weights = weights or {}
+    require(benchmark, seen, told, skip_missing)
+    one = _side(encoder, benchmark, seen, weights, progress)
+    other = None if told == TEXT else _side(encoder, benchmark, told, weights, progress)
+    rejected = one.rejected | (other.rejected if other else {})
+    if rejected and not skip_missing:
+        name, why = next(iter(rejected.items()))
+        raise UserError(
+            f"{len(rejected)} samples cannot be read, first {name}: {why}; --skip-missing measures the others"
+        )
+    keep = [place for place, sample in enumerate(benchmark.samples) if sample.name not in rejected]
+    if not keep:
+        raise UserError(f"no sample can be read: {next(iter(rejected.values()))}")
+    kept = replace(benchmark, samples=[benchmark.samples[place] for place in keep])
+    vectors = one.of[keep]
+    metrics = _between(vectors, other.of[keep]) if other else _told(encoder, kept, vectors)
+    return Measured(seen, told, metrics, len(keep), len(benchmark.missing), len(rejected))
+
+
+def require(benchmark: Benchmark, seen: str, told: str, skip_missing: bool) -> None:
+    """Raises UserError that names the first sample without a file, or without a modality that is asked for."""
+    if benchmark.missing and not (skip_missing and benchmark.samples):
+        raise UserError(
+            f"{len(benchmark.missing)} of {len(benchmark.missing) + len(benchmark.samples)} samples have no file, first "
+            f"{benchmark.missing[0]}: add them{', or --skip-missing to measure the others' if benchmark.samples else ''}"
+        )
+    if not benchmark.samples:
+        raise UserError("the benchmark names no sample")
+    wanted = {Modality(name) for name in (*seen.split("+"), *told.split("+")) if name != TEXT}
+    for sample in benchmark.samples:
+        if lacking := sorted(each.value for each in wanted - sample.media.keys()):
+            shown = ", ".join(each.value for each in sample.media)
+            raise UserError(f"{sample.name} has no {lacking[0]}, only {shown}: choose --seen and --told among these")
+
+
+def _side(
+    encoder: BoundEncoder,
+    benchmark: Benchmark,
+    names: str,
+    weights: Mapping[str, float],
+    progress: embedding.Progress | None,
+) -> embedding.Vectors:
+    return embedding.side(encoder, benchmark, names.split("+"), weights, progress or _silent)
+
+
+def _silent(items: Sequence[Any], name: str) -> Iterator[Any]:
+    return iter(items)
+
+
+def _told(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> dict[str, float]:
+    if not benchmark.classes:
+        return _captioned(encoder, benchmark, vectors)
+    classes = classification.class_vectors(encoder.encode_text, benchmark.classes, benchmark.templates)
+    scores = vectors @ classes.T
+    labels = [sample.labels for sample in benchmark.samples]
+    if benchmark.many_labels:
+        return classification.mean_average_precision(scores, labels)
+    return classification.accuracy(scores, np.array([each[0] for each in labels]))
+
+
+def _captioned(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> dict[str, float]:
+    """text_to: each caption looks for its sample; to_text: a sample looks for any of its captions."""
+    texts = [text for sample in benchmark.samples for text in sample.texts]
+    groups = np.repeat(np.arange(len(vectors)), [len(sample.texts) for sample in benchmark.samples])
+    return _both(encoder.encode_text(texts), vectors, groups, "text_to_seen", "seen_to_text")
+
+
+def _between(vectors: np.ndarray, others: np.ndarray) -> dict[str, float]:
+    return _both(vectors, others, np.arange(len(vectors)), "seen_to_told", "told_to_seen")
+
+
+def _both(queries: np.ndarray, gallery: np.ndarray, groups: np.ndarray, there: str, back: str) -> dict[str, float]:
+    own = np.arange(len(gallery))
+    forth = retrieve(queries, gallery, groups, own)
+    return forth.flat(f"{there}/") | retrieve(gallery, queries, own, groups).flat(f"{back}/")

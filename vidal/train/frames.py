@@ -1,0 +1,44 @@
+"""Frames of video files as towers see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vidal.media.frames import read_frames
+from vidal.train.inputs import square_array
+
+EXTENSIONS = frozenset({".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".flv", ".3gp", ".ogv"})
+
+
+def views(path: Path, count: int, side: int, times: int, crops: int) -> np.ndarray:
+    """(times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
+
+    Each time takes `count` frames evenly from the first to the last, a little later than the time before it; crops lie evenly
+    along the longer side, one is the centre's.
+    """
+    _, pictures = read_frames(path, count=count * times, policy="linspace", short_side=side)
+    made = []
+    for time in range(times):
+        taken = pictures[time::times] if times > 1 else pictures
+        made += [np.stack([_crop(picture, side, place) for picture in taken]) for place in _places(crops)]
+    return np.stack(made)
+
+
+def middle(path: Path, side: int) -> Image.Image:
+    """The frame in the middle of a video. Raises RecordError(corrupt)."""
+    _, pictures = read_frames(path, count=3, policy="linspace", short_side=side)
+    return pictures[1]
+
+
+def _places(crops: int) -> list[float]:
+    return [0.5] if crops == 1 else [k / (crops - 1) for k in range(crops)]
+
+
+def _crop(picture: Image.Image, side: int, place: float) -> np.ndarray:
+    """The square at a share of the way along the longer side."""
+    short = min(picture.size)
+    left, top = (round((length - short) * place) for length in picture.size)
+    return square_array(picture.crop((left, top, left + short, top + short)), side)
