@@ -33,4 +33,4 @@ def untrained(recipe: str) -> BoundEncoder:
     torch.manual_seed(settings.seed)
     towers = {modality: open_tower(modality, each, text.width) for modality, each in wanted.items()}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return BoundEncoder(towers, wanted, settings.text, device)
+    return BoundEncoder(towers, wanted, lambda: text, device)

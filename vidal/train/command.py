@@ -52,6 +52,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
         "R@1 from text",
         "samples/s",
         "unreadable",
+        "left out",
         title="on what it learned from",
     )
     for each in outcomes:
@@ -64,6 +65,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
             *shares,
             f"{each['samples_s']:.1f}",
             str(each["unreadable"]),
+            ", ".join(f"{reason} {count}" for reason, count in each["left_out"].items()) or "0",
         )
     _print(table)
     _print(

@@ -19,10 +19,11 @@ from torch.nn import functional as F
 from vidal import __version__
 from vidal.errors import UserError
 from vidal.settings import ModelSpec
-from vidal.train import frames, inputs
+from vidal.train import frames, inputs, published
 from vidal.train.reading import spread
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.towers import ModalityTower, TextTower, open_text_tower, open_tower
+from vidal.train.weights import fill
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 1
@@ -56,12 +57,19 @@ def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, te
 
 
 def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
-    """An encoder that `vidal train` wrote. Raises UserError where it is none, or a weight is missing or not known, by its name."""
+    """An encoder that `vidal train` wrote, or a checkpoint that LanguageBind published.
+
+    Raises UserError where it is neither, or a weight is missing or not known, by its name.
+    """
     folder = Path(path)
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: no encoder of vidal: {CONFIG} cannot be read: {error}") from error
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if published.is_published(config):
+        modality, encoder, tower, own = published.load(folder, config)
+        return BoundEncoder({modality: tower}, {modality: encoder}, lambda: own, chosen)
     if config.get("format") != FORMAT:
         raise UserError(f"{path}: {CONFIG} is of format {config.get('format')!r}, this vidal reads {FORMAT}")
     towers: dict[Modality, ModalityTower] = {}
@@ -76,25 +84,8 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
             towers[modality] = tower
     if strangers := sorted(name for name in names if name.partition(".")[0] not in config["modalities"]):
         raise UserError(f"{path}: {WEIGHTS} holds weights of no modality of it: {', '.join(strangers[:3])}")
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return BoundEncoder(towers, settings, ModelSpec.model_validate(config["text"]), chosen)
-
-
-def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Loads strictly. Raises UserError that names the weights which are missing, not known, or of another shape."""
-    own = tower.state_dict()
-    for problem, names in (
-        ("lacks", sorted(own.keys() - state.keys())),
-        ("holds, but this tower does not,", sorted(state.keys() - own.keys())),
-        (
-            "has in another shape",
-            sorted(name for name in own.keys() & state.keys() if own[name].shape != state[name].shape),
-        ),
-    ):
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise UserError(f"{where} {problem} {', '.join(prefix + name for name in names[:3])}{more}")
-    tower.load_state_dict(state)
+    text = ModelSpec.model_validate(config["text"])
+    return BoundEncoder(towers, settings, lambda: open_text_tower(text), chosen)
 
 
 class BoundEncoder:
@@ -107,13 +98,14 @@ class BoundEncoder:
         self,
         towers: dict[Modality, ModalityTower],
         settings: dict[Modality, Encoder],
-        text: ModelSpec,
+        open_text: Callable[[], Any],
         device: torch.device,
     ):
+        """open_text: gives the language tower, when it is first needed."""
         self._towers = {modality: tower.to(device).eval() for modality, tower in towers.items()}
         self._settings, self._device = settings, device
-        self._text_spec = text
-        self._text: TextTower | None = None
+        self._open_text = open_text
+        self._text: Any = None
         self.batch_size = 32
 
     @property
@@ -121,13 +113,14 @@ class BoundEncoder:
         return [modality.value for modality in self._towers]
 
     @property
-    def text(self) -> TextTower:
+    def text(self) -> Any:
+        """The language tower: width, and encode(texts)."""
         if self._text is None:
-            self._text = open_text_tower(self._text_spec)
+            self._text = self._open_text()
         return self._text
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
-        return self.text.encode(list(texts)).numpy()
+        return np.asarray(self.text.encode(list(texts)))
 
     def encode_image(self, paths: Files) -> np.ndarray:
         return self._pictures(Modality.IMAGE, paths)

@@ -68,9 +68,9 @@ def shards(storage: Storage) -> list[int]:
 
 
 def read(storage: Storage, modality: Modality, settings: Train) -> Records:
-    """All shards. Copies of other clips and clips of evaluation sets are left out. Raises UserError where no row is left."""
+    """All shards, without copies of other clips, clips of evaluation sets and silent sounds. Raises UserError where no row is left."""
     column = PATHS[modality]
-    columns = [*_COLUMNS, column]
+    columns = [*_COLUMNS, column, *(["scores"] if modality is Modality.AUDIO else [])]
     names = [f"{shard_name(shard)}.parquet" for shard in shards(storage)]
     table = pa.concat_tables([storage.read_table(name, columns) for name in names])
     left_out: dict[str, int] = {}
@@ -86,6 +86,9 @@ def read(storage: Storage, modality: Modality, settings: Train) -> Records:
     lists = pa.types.is_list(table.schema.field(column).type)
     shown = pc.fill_null(pc.list_value_length(table[column]), 0) if lists else pc.is_valid(table[column])
     keep(pc.cast(shown, pa.bool_()), f"no_{modality.value}")
+    if modality is Modality.AUDIO:
+        silence = pc.map_lookup(table["scores"], pa.scalar("audio_silence_share"), "first")
+        keep(pc.less(pc.fill_null(silence, 0.0), 1.0), "silent")
     spoken = _captions(table["captions"].combine_chunks(), settings)
     keep(pa.chunked_array([pa.array(np.diff(spoken.starts) > 0)]), "no_text")
     if not len(table):

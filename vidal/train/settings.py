@@ -42,6 +42,7 @@ class Encoder(Settings):
     model: adapters efficientnet and vit (offline), clip (transformers) and open_clip. tuning: lora (with what LanguageBind frees
     beside it: class embedding, last norm, projection), full, or head (the last
     layers). patch_dropout: share of the patches left out in a step.
+    batch_size: of all processes and accumulation steps together; a little less where few clips fill batches unevenly.
     frames: of a video. side: of the square that the tower sees. preset: the published numbers, which keys given here override.
     """
 

@@ -13,6 +13,8 @@ from vidal.errors import RecordError
 from vidal.train.reading import Reader
 from vidal.train.records import Records, draw
 
+REST = 0.1
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -46,8 +48,7 @@ class Stream:
         self._rank, self._world, self._workers = rank, world, workers
         self._reader = reader
         self.tail: tuple[str, ...] = ()  # Problems behind the last batch of the epoch that ended.
-        self.size = max(1, min(batch_size // world, len(records) // world))
-        self.steps = max(1, len(records) // world // self.size)
+        self.size, self.steps = _evenly(len(records) // world, max(1, batch_size // world))
 
     def order(self, epoch: int) -> np.ndarray:
         """Rows of this process, in order."""
@@ -87,6 +88,16 @@ class Stream:
                 yield Batch(*together, places[self.size - 1] + 1, tuple(problems))
                 pixels, texts, places, problems = pixels[self.size :], texts[self.size :], places[self.size :], []
         self.tail = tuple(problems)
+
+
+def _evenly(rows: int, size: int) -> tuple[int, int]:
+    """(size, steps) of full batches. Where what is left over is more than REST of an epoch, one batch more, of smaller ones."""
+    size = max(1, min(size, rows))
+    steps = max(1, rows // size)
+    if rows - steps * size > REST * rows:
+        steps += 1
+        size = rows // steps
+    return size, steps
 
 
 class _Items(Dataset):

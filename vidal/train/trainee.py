@@ -204,17 +204,23 @@ class Trainee:
 
 
 def embed(trainee: Trainee, rows: list[int], batch_size: int = 32) -> Tensor:
-    """(n, width) float32, L2-normalised: the first frame of each row, by the tower as it is now."""
+    """(n, width) float32, L2-normalised: of each row the mean over its pictures, by the tower as it is now."""
     tower = trainee.finished()
     was_training = tower.training
     tower.eval()
-    found = []
     with torch.inference_mode():
-        for start in range(0, len(rows), batch_size):
-            pixels = np.stack([trainee.reader(row, 0) for row in rows[start : start + batch_size]])
-            made = inputs.normalise(
-                trainee.modality, torch.from_numpy(pixels).to(trainee.device), trainee.tower.mean, trainee.tower.std
-            )
-            found.append(F.normalize(tower(made).float(), dim=-1).cpu())
+        made = [_row(trainee, tower, row, batch_size) for row in rows]
     tower.train(was_training)
-    return torch.cat(found)
+    return F.normalize(torch.stack(made), dim=-1)
+
+
+def _row(trainee: Trainee, tower: nn.Module, row: int, batch_size: int) -> Tensor:
+    frames = 1 if trainee.modality in (Modality.VIDEO, Modality.AUDIO) else len(trainee.records.paths_of(row))
+    found = []
+    for start in range(0, frames, batch_size):
+        pixels = np.stack([trainee.reader(row, frame) for frame in range(start, min(frames, start + batch_size))])
+        made = inputs.normalise(
+            trainee.modality, torch.from_numpy(pixels).to(trainee.device), trainee.tower.mean, trainee.tower.std
+        )
+        found.append(F.normalize(tower(made).float(), dim=-1).cpu())
+    return torch.cat(found).mean(0)

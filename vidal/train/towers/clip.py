@@ -6,6 +6,7 @@ Its weights keep transformers' names, and those of time LanguageBind's (temporal
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -38,7 +39,12 @@ class ClipTower(ModalityTower):
                 f"train.modalities.{modality.value}: {settings.model.id} has features of width {model.config.projection_dim}, "
                 f"the language tower of {width}: name the same model in train.text"
             )
-        self.architecture = {"adapter": "clip", "vision_config": model.config.to_dict()}
+        self._grid = (architecture or {}).get("grid")
+        if self._grid:
+            model.vision_model.embeddings.position_embedding = nn.Embedding(
+                math.prod(self._grid) + 1, model.config.hidden_size
+            )
+        self.architecture = {"adapter": "clip", "vision_config": model.config.to_dict(), "grid": self._grid}
         self.vision_model, self.visual_projection = model.vision_model, model.visual_projection
         self._patch_dropout, self._checkpoints = settings.patch_dropout, False
         if self.video:
@@ -52,7 +58,7 @@ class ClipTower(ModalityTower):
     def forward(self, pixels: Tensor) -> Tensor:
         frames = pixels.shape[1] if pixels.ndim == 5 else 1
         flat = pixels.flatten(0, 1) if pixels.ndim == 5 else pixels
-        hidden = self.vision_model.embeddings(flat, interpolate_pos_encoding=True)
+        hidden = self._embedded(flat)
         if self.training and self._patch_dropout:
             hidden = kept_patches(hidden, self._patch_dropout, frames)
         hidden = self.vision_model.pre_layrnorm(hidden)
@@ -63,6 +69,16 @@ class ClipTower(ModalityTower):
                 hidden = self._layer(layer, hidden, frames)
         first = self.vision_model.post_layernorm(hidden[:, 0])
         return self.visual_projection(first.unflatten(0, (-1, frames)).mean(1))
+
+    def _embedded(self, flat: Tensor) -> Tensor:
+        """(n, 1 + patches, d). grid: rows and columns that positions were learned for, where these are no square to interpolate in."""
+        embeddings = self.vision_model.embeddings
+        if self._grid is None:
+            hidden: Tensor = embeddings(flat, interpolate_pos_encoding=True)
+            return hidden
+        patches = embeddings.patch_embedding(flat).flatten(2).transpose(1, 2)
+        first = embeddings.class_embedding.expand(len(flat), 1, -1)
+        return torch.cat([first, patches], dim=1) + embeddings.position_embedding.weight
 
     def _layer(self, layer: Any, hidden: Tensor, frames: int) -> Tensor:
         if self.video:

@@ -1,0 +1,122 @@
+"""LanguageBind's published checkpoints (Zhu et al. 2024): config.json with model_type LanguageBind..., weights by their names.
+
+Their adapters are merged into the weights they adapt. What has no place in our towers is refused by its name.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
+
+from vidal.errors import UserError
+from vidal.settings import ModelSpec
+from vidal.train.settings import Encoder, Fbank, Modality
+from vidal.train.towers import ModalityTower
+from vidal.train.towers.clip import ClipTower
+from vidal.train.weights import fill
+
+MODALITIES = {
+    "LanguageBindImage": Modality.IMAGE,
+    "LanguageBindVideo": Modality.VIDEO,
+    "LanguageBindDepth": Modality.DEPTH,
+    "LanguageBindThermal": Modality.INFRARED,
+    "LanguageBindAudio": Modality.AUDIO,
+}
+_FILES = ("model.safetensors", "pytorch_model.bin")
+_LORA = re.compile(r"(.+)\.lora_(A|B)(?:\.[^.]+)?\.weight")
+_TOKENS = 77
+
+
+def is_published(config: dict[str, Any]) -> bool:
+    return config.get("model_type") in MODALITIES
+
+
+def load(folder: Path, config: dict[str, Any]) -> tuple[Modality, Encoder, ModalityTower, PublishedText]:
+    """Raises UserError that names what is missing, unknown or of another shape."""
+    modality, state = MODALITIES[config["model_type"]], _plain(_state(folder), config)
+    vision = {**config["vision_config"], "projection_dim": config["projection_dim"]}
+    settings = _settings(modality, vision)
+    architecture = {"adapter": "clip", "vision_config": vision, "grid": _grid(modality, vision)}
+    tower = ClipTower(modality, settings, config["projection_dim"], architecture)
+    seen = {name: value for name, value in state.items() if name.startswith("visi") or name.startswith("visual")}
+    told = {name: value for name, value in state.items() if name.startswith("text_")}
+    if strangers := sorted(state.keys() - seen.keys() - told.keys() - {"logit_scale"}):
+        raise UserError(f"{folder} holds, but LanguageBind's layout does not, {', '.join(strangers[:3])}")
+    fill(tower, seen, str(folder))
+    return modality, settings, tower, PublishedText(folder, config, told)
+
+
+class PublishedText:
+    """The checkpoint's own language tower, as towers.TextTower."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], state: dict[str, Tensor]):
+        text = {**config["text_config"], "projection_dim": config["projection_dim"]}
+        self._model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(text)).eval()
+        fill(self._model, state, str(folder))
+        self._tokenizer = CLIPTokenizer.from_pretrained(str(folder))
+        self.name, self.revision, self.width = str(folder), "", config["projection_dim"]
+
+    @torch.inference_mode()
+    def encode(self, texts: list[str]) -> Tensor:
+        """(n, width) float32, L2-normalised, on the CPU."""
+        tokens = self._tokenizer(texts, padding="max_length", truncation=True, max_length=_TOKENS, return_tensors="pt")
+        return F.normalize(self._model(**tokens).text_embeds.float(), dim=-1)
+
+
+def _state(folder: Path) -> dict[str, Tensor]:
+    path = next((folder / name for name in _FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise UserError(f"{folder} has neither {' nor '.join(_FILES)}")
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    try:
+        found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise UserError(f"{path}: no weights of torch, or more than weights: {error}") from error
+    return found
+
+
+def _plain(state: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
+    """Without peft's wrapping: W + alpha / r * B A under the name of W."""
+    vision = config["vision_config"]
+    clean = {
+        name.replace(".base_model.model.", ".").replace(".base_layer.", "."): value for name, value in state.items()
+    }
+    adapters: dict[str, dict[str, Tensor]] = {}
+    for name in list(clean):
+        if name.endswith(".position_ids"):  # A buffer that transformers saves no more.
+            del clean[name]
+        elif found := _LORA.fullmatch(name):
+            adapters.setdefault(found[1], {})[found[2]] = clean.pop(name)
+    for name, each in adapters.items():
+        if each.keys() != {"A", "B"} or f"{name}.weight" not in clean:
+            raise UserError(f"the adapter of {name} has not both parts and a weight to adapt")
+        scale = float(vision.get("lora_alpha", 16)) / each["A"].shape[0]
+        clean[f"{name}.weight"] = clean[f"{name}.weight"] + scale * each["B"] @ each["A"]
+    return clean
+
+
+def _settings(modality: Modality, vision: dict[str, Any]) -> Encoder:
+    mel = Fbank(mel_bins=vision.get("num_mel_bins") or 112, frames=vision.get("target_length") or 1036, fill="tile")
+    return Encoder(
+        model=ModelSpec(adapter="clip"),
+        side=vision.get("image_size", 224),
+        frames=vision.get("num_frames", 8) if modality is Modality.VIDEO else 1,
+        fbank=mel,
+    )
+
+
+def _grid(modality: Modality, vision: dict[str, Any]) -> list[int] | None:
+    """Of a sound's patches (mel, time): their positions are learned on it."""
+    if modality is not Modality.AUDIO:
+        return None
+    patch, fbank = vision["patch_size"], _settings(modality, vision).fbank
+    return [fbank.mel_bins // patch, fbank.frames // patch]

@@ -1,0 +1,25 @@
+"""Weights into a network: strictly, and by name where they do not fit."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from vidal.errors import UserError
+
+
+def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
+    """Loads strictly. Raises UserError that names the weights which are missing, not known, or of another shape."""
+    own = tower.state_dict()
+    for problem, names in (
+        ("lacks", sorted(own.keys() - state.keys())),
+        ("holds, but this tower does not,", sorted(state.keys() - own.keys())),
+        (
+            "has in another shape",
+            sorted(name for name in own.keys() & state.keys() if own[name].shape != state[name].shape),
+        ),
+    ):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise UserError(f"{where} {problem} {', '.join(prefix + name for name in names[:3])}{more}")
+    tower.load_state_dict(state)
