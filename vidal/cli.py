@@ -15,6 +15,7 @@ from rich.table import Table
 from vidal import __version__
 from vidal.errors import BalanceError, TrainingError, UserError
 from vidal.evaluate.command import evaluate
+from vidal.evaluate.proxy_command import proxy
 from vidal.train.command import pack, train
 
 _recipe = click.option(
@@ -360,6 +361,7 @@ def show_terms(top: int, db: str) -> None:
 cli.add_command(train)
 cli.add_command(pack)
 cli.add_command(evaluate)
+cli.add_command(proxy)
 
 
 def _show(report: Any, out: str) -> None:

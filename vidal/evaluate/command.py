@@ -98,7 +98,7 @@ def _measure(
         _check(option, names)
     benchmark = chosen.read(data).share(chosen.share if share is None else share)
     require(benchmark, seen, told, skip_missing)
-    return measure(open_encoder(checkpoint), benchmark, seen, told, weights, skip_missing, _progress)
+    return measure(open_encoder(checkpoint), benchmark, seen, told, weights, skip_missing, progress_bar)
 
 
 def _check(option: str, names: str) -> None:
@@ -131,7 +131,8 @@ def _kept(results: str | None, checkpoint: str | None) -> Path | None:
     return None if checkpoint is None or checkpoint.startswith(UNTRAINED) else Path(checkpoint) / RESULTS
 
 
-def _progress(items: Sequence[Any], name: str) -> Iterator[Any]:
+def progress_bar(items: Sequence[Any], name: str) -> Iterator[Any]:
+    """Items with a bar on a terminal."""
     console = Console(stderr=True)
     return iter(track(items, name, console=console, disable=not console.is_terminal))
 

@@ -57,7 +57,11 @@ class EfficientNetTower(ModalityTower):
         if pixels.ndim == 5:
             frames = self.forward(pixels.flatten(0, 1))
             return frames.unflatten(0, pixels.shape[:2]).mean(1)
+        features, zero_shot = self.look(pixels)
+        return zero_shot + self.head(features)
+
+    def look(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, FEATURES), and (n, width) by the classes alone."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuned == "full"):
             features = self.trunk.extract_features(pixels).mean((2, 3))
-        shares = self.trunk._fc(features).softmax(-1)
-        return self.classes(shares) + self.head(features)
+        return features, self.classes(self.trunk._fc(features).softmax(-1))

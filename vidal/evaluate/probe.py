@@ -1,0 +1,106 @@
+"""A linear probe that trains in seconds: what EfficientNet sees of a clip, and one layer from it to the language tower's space.
+
+Features are computed once a clip, so a comparison costs time linear in clips and steps, and next to nothing a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidal.errors import RecordError
+from vidal.evaluate.embedding import Progress
+from vidal.evaluate.retrieval import retrieve
+from vidal.storage import Storage
+from vidal.train import inputs
+from vidal.train.loss import Temperature, build_loss
+from vidal.train.reading import Reader, spread
+from vidal.train.records import Captions, Records, draw
+from vidal.train.settings import Encoder, Modality
+from vidal.train.texts import TextFeatures
+from vidal.train.towers import TextTower
+from vidal.train.towers.efficientnet import FEATURES, EfficientNetTower
+
+FRAMES, SIDE, BATCH = 4, 112, 64
+LR, TEMPERATURE, WEIGHT_DECAY = 3e-4, 0.07, 0.2
+
+
+@dataclass(frozen=True)
+class Clips:
+    """of: (n, features); zero_shot: (n, width), what is seen before any training. Rows of clips that cannot be read are nan."""
+
+    of: Tensor
+    zero_shot: Tensor
+
+    @property
+    def readable(self) -> np.ndarray:
+        return torch.isfinite(self.of).all(1).numpy()
+
+
+def look(storage: Storage, records: Records, width: int, progress: Progress) -> Clips:
+    """The mean over FRAMES pictures of every clip."""
+    settings = Encoder(side=SIDE, tuning="head")
+    tower = EfficientNetTower(Modality.IMAGE, settings, width, None).eval()
+    reader = Reader(storage, records, settings)
+    of = torch.full((len(records), FEATURES), torch.nan)
+    zero_shot = torch.full((len(records), width), torch.nan)
+    with torch.inference_mode():
+        for row in progress(range(len(records)), "clips seen"):
+            frames = spread(len(records.paths_of(row)), FRAMES)
+            try:
+                pixels = np.stack([reader(row, frame) for frame in frames])
+            except (RecordError, OSError):
+                continue
+            normal = inputs.normalise(Modality.IMAGE, torch.from_numpy(pixels), tower.mean, tower.std)
+            of[row], zero_shot[row] = (each.mean(0) for each in tower.look(normal))
+    return Clips(of, zero_shot)
+
+
+def fit(
+    clips: Clips, records: Records, texts: np.ndarray, rows: np.ndarray, weights: np.ndarray, steps: int, seed: int
+) -> nn.Linear:
+    """The layer, trained for `steps` batches of `rows`. texts: features of records.captions.distinct. weights: of the views."""
+    torch.manual_seed(seed)
+    layer = nn.Linear(clips.of.shape[1], texts.shape[1], bias=False)
+    nn.init.zeros_(layer.weight)
+    temperature, loss = Temperature(TEMPERATURE), build_loss("info_nce")
+    optimiser = torch.optim.AdamW([*layer.parameters(), *temperature.parameters()], lr=LR, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for key, batch in zip(range(steps), _batches(rows, seed), strict=False):
+        told = [draw(records, int(row), weights, (seed, key))[0] for row in batch]
+        seen = F.normalize(clips.zero_shot[batch] + layer(clips.of[batch]), dim=-1)
+        optimiser.zero_grad()
+        loss(seen, torch.from_numpy(texts[told]), temperature).backward()
+        optimiser.step()
+        temperature.cap_()
+        schedule.step()
+    return layer
+
+
+def _batches(rows: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    generator = np.random.default_rng(seed)
+    size = min(BATCH, len(rows))
+    while True:
+        order = generator.permutation(rows)
+        for start in range(0, len(order) - size + 1, size):
+            yield order[start : start + size]
+
+
+def judge(layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+    """Retrieval among `rows`, both ways, each with all of its distinct texts."""
+    with torch.inference_mode():
+        seen = F.normalize(clips.zero_shot[rows] + layer(clips.of[rows]), dim=-1).numpy()
+    spans = [np.unique(captions.texts[captions.starts[row] : captions.starts[row + 1]]) for row in rows]
+    groups = np.repeat(np.arange(len(rows)), [len(span) for span in spans])
+    told, own = texts[np.concatenate(spans)], np.arange(len(rows))
+    forth, back = retrieve(told, seen, groups, own), retrieve(seen, told, own, groups)
+    return {f"R@{k}": (forth.recall[k] + back.recall[k]) / 2 for k in forth.recall}
+
+
+def text_features(storage: Storage, tower: TextTower, records: Records) -> np.ndarray:
+    return TextFeatures(storage, tower).of(records.captions.distinct)

@@ -1,0 +1,151 @@
+"""Did it help? A small fixed recipe, trained with and without a shard, a filter or a view, and what that does to retrieval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from vidal import ids
+from vidal.config import Filters
+from vidal.errors import UserError
+from vidal.evaluate import probe
+from vidal.evaluate.embedding import Progress
+from vidal.filters import decide
+from vidal.schema import map_dict
+from vidal.storage import Storage, shard_name
+from vidal.train import records as reading
+from vidal.train.records import Records
+from vidal.train.settings import Modality, Train
+from vidal.train.towers import open_text_tower
+
+EPOCHS, HELD_OUT, SEEDS = 20, 0.2, 5
+HELD_OUT_MIN = 5
+
+
+@dataclass(frozen=True)
+class Change:
+    """One of: a shard, a view of the texts, or thresholds as under `filters:` of a recipe. "with" has the shard, the view, the filter."""
+
+    shard: int | None = None
+    view: str | None = None
+    filters: Filters | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Means over seeds; change: with less without; spread: its standard deviation over seeds, which share their order of clips."""
+
+    with_it: float
+    without_it: float
+    change: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """clips_*: that were learned from, steps of each arm, held_out: clips that both are judged by and neither learned from."""
+
+    clips_with: int
+    clips_without: int
+    held_out: int
+    steps: int
+    seeds: int
+    metrics: dict[str, Difference]
+
+
+def compare(storage: Storage, settings: Train, change: Change, seeds: int, progress: Progress) -> Verdict:
+    """Both arms take as many steps. Raises UserError where a side has too few clips, or the change changes nothing."""
+    records = reading.read(storage, Modality.IMAGE, settings)
+    views = {"with": settings.views, "without": _without_view(settings, change.view)}
+    sides = _arms(storage, records, change)
+    _split(records, sides, np.ones(len(records), bool), change)  # What is wrong is said before anything is seen.
+    text = open_text_tower(settings.text)
+    clips = probe.look(storage, records, text.width, progress)
+    texts = probe.text_features(storage, text, records)
+    arms, held = _split(records, sides, clips.readable, change)
+    steps = max(1, EPOCHS * max(map(len, arms.values())) // probe.BATCH)
+    weights = {name: np.array([each.get(view, 0.0) for view in records.captions.names]) for name, each in views.items()}
+    arms = {name: _spoken(records, rows, weights[name]) for name, rows in arms.items()}
+    found: dict[str, list[dict[str, float]]] = {"with": [], "without": []}
+    for seed in progress(range(seeds), "seeds"):
+        for name, rows in arms.items():
+            layer = probe.fit(clips, records, texts, rows, weights[name], steps, seed)
+            found[name].append(probe.judge(layer, clips, records.captions, texts, held))
+    metrics = {metric: _difference(found, metric) for metric in found["with"][0]}
+    return Verdict(len(arms["with"]), len(arms["without"]), len(held), steps, seeds, metrics)
+
+
+def _split(
+    records: Records, sides: tuple[np.ndarray, np.ndarray], readable: np.ndarray, change: Change
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Rows that each arm learns from, and those that both are judged by."""
+    held = readable & sides[0] & sides[1] & _held_out(records)
+    masks = zip(("with", "without"), sides, strict=True)
+    arms = {name: np.flatnonzero(readable & side & ~held) for name, side in masks}
+    _require(arms, int(held.sum()), change)
+    return arms, np.flatnonzero(held)
+
+
+def _difference(found: dict[str, list[dict[str, float]]], metric: str) -> Difference:
+    with_it, without_it = (np.array([each[metric] for each in found[name]]) for name in ("with", "without"))
+    changes = with_it - without_it
+    spread = float(changes.std(ddof=1)) if len(changes) > 1 else float("nan")
+    return Difference(float(with_it.mean()), float(without_it.mean()), float(changes.mean()), spread)
+
+
+def _arms(storage: Storage, records: Records, change: Change) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows each arm may use, as masks."""
+    every = np.ones(len(records), bool)
+    if change.shard is not None:
+        if change.shard not in records.shards:
+            raise UserError(
+                f"no clip of shard {change.shard} can be learned from; there are {sorted(set(records.shards.tolist()))}"
+            )
+        return every, records.shards != change.shard
+    if change.filters is not None:
+        passing = _passing(storage, change.filters)
+        return np.array([clip_id in passing for clip_id in records.clip_ids]), every
+    return every, every
+
+
+def _passing(storage: Storage, filters: Filters) -> set[str]:
+    columns = ["clip_id", "kind", "similarity", "language", "title", "scores"]
+    names = [f"{shard_name(shard)}.parquet" for shard in reading.shards(storage)]
+    rows = pa.concat_tables([storage.read_table(name, columns) for name in names]).to_pylist()
+    return {row["clip_id"] for row in rows if decide(row, map_dict(row["scores"]), filters) is None}
+
+
+def _held_out(records: Records) -> np.ndarray:
+    """The same clips in every comparison: by the hash of their ids."""
+    return np.array([int(ids.sha256(clip_id.encode())[:8], 16) < HELD_OUT * 2**32 for clip_id in records.clip_ids])
+
+
+def _without_view(settings: Train, view: str | None) -> dict[str, float]:
+    if view is not None and not settings.views.get(view):
+        raise UserError(f"--view: the recipe draws no text of {view!r}, only of {', '.join(settings.views)}")
+    views = {name: weight for name, weight in settings.views.items() if name != view}
+    if not views:
+        raise UserError(f"--view: without {view} the recipe has no text to learn from")
+    return views
+
+
+def _spoken(records: Records, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Of these rows, those that have a text of a view with a weight."""
+    captions = records.captions
+    spans: Sequence[np.ndarray] = [captions.views[captions.starts[row] : captions.starts[row + 1]] for row in rows]
+    return rows[[bool((weights[span] > 0).any()) for span in spans]]
+
+
+def _require(arms: dict[str, np.ndarray], held_out: int, change: Change) -> None:
+    if held_out < HELD_OUT_MIN:
+        raise UserError(
+            f"{held_out} clips are held out, of {HELD_OUT:.0%} of those on both sides: {HELD_OUT_MIN} are needed: build more shards"
+        )
+    for name, rows in arms.items():
+        if len(rows) < 2:
+            raise UserError(f"{name} it, {len(rows)} clips are left to learn from: 2 are needed")
+    if change.view is None and len(arms["with"]) == len(arms["without"]):
+        raise UserError("with and without it the clips are the same: nothing to compare")

@@ -1,0 +1,86 @@
+"""`vidal proxy`: thin."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from vidal.errors import UserError
+from vidal.evaluate.command import progress_bar
+
+
+@click.command()
+@click.option("--data", required=True, help="The dataset: a folder or a URI.")
+@click.option(
+    "--recipe", default="embedded", show_default=True, help="Whose views and language tower: train.views, train.text."
+)
+@click.option("--shard", type=click.IntRange(min=0), help="Did this shard help?")
+@click.option("--view", help="Did the texts of this view help?")
+@click.option(
+    "--filter",
+    "thresholds",
+    multiple=True,
+    metavar="SCORE_MIN=VALUE",
+    help="Would this filter help? As under filters: of a recipe.",
+)
+@click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Trainings of each side.")
+@click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
+def proxy(
+    data: str, recipe: str, shard: int | None, view: str | None, thresholds: tuple[str, ...], seeds: int, as_json: bool
+) -> None:
+    """Trains a small fixed recipe with and without a shard, a view or a filter: the difference in retrieval, and its spread."""
+    from vidal.config import load_recipe
+    from vidal.evaluate import proxy as comparing
+    from vidal.storage import Storage
+
+    if sum((shard is not None, view is not None, bool(thresholds))) != 1:
+        raise UserError("say one of --shard N, --view V, --filter SCORE_MIN=VALUE")
+    change = comparing.Change(shard, view, _filters(thresholds) if thresholds else None)
+    storage = Storage(data if "://" in data else os.path.abspath(data))
+    verdict = comparing.compare(storage, load_recipe(recipe, ()).train, change, seeds, progress_bar)
+    if as_json:
+        click.echo(json.dumps(asdict(verdict)))
+        return
+    what = f"shard {shard}" if shard is not None else f"view {view}" if view else f"filter {', '.join(thresholds)}"
+    _show(what, verdict)
+
+
+def _filters(thresholds: tuple[str, ...]) -> Any:
+    from pydantic import ValidationError
+
+    from vidal.config import Filters
+
+    try:
+        pairs = dict(each.split("=", 1) for each in thresholds)
+        return Filters.model_validate({name: float(value) for name, value in pairs.items()})
+    except ValidationError as error:
+        raise UserError(f"--filter: {error.errors()[0]['msg']}") from error
+    except ValueError as error:
+        raise UserError(
+            f"--filter {' '.join(thresholds)}: wanted a threshold and a number, as similarity_min=0.25"
+        ) from error
+
+
+def _show(what: str, verdict: Any) -> None:
+    table = Table(
+        "", "with", "without", "change", "spread", title=f"{what}: {verdict.seeds} seeds, {verdict.steps} steps each"
+    )
+    for name, each in verdict.metrics.items():
+        shares = (
+            f"{each.with_it:.1%}",
+            f"{each.without_it:.1%}",
+            f"{100 * each.change:+.1f}",
+            f"{100 * each.spread:.1f}",
+        )
+        table.add_row(name, *shares)
+    console = Console(width=None if os.isatty(1) else 160, highlight=False, markup=False)
+    console.print(table)
+    console.print(
+        f"learned from {verdict.clips_with} clips with it, {verdict.clips_without} without; judged by {verdict.held_out} others"
+    )
