@@ -12,46 +12,54 @@ from tests.test_train_run import COLOURS, WORDS
 from vidal.errors import UserError
 from vidal.evaluate.proxy_command import proxy
 
-CLIPS = 90
+RIGHT, WRONG = 0, 1
+
+
+def build(out, shard, clips, texts, similarity):
+    """Pictures of one colour. texts: by view, whether it names that colour or the next."""
+    rows = []
+    for number in range(clips):
+        captions = [caption(view, WORDS[(number + wrong) % 6]) for view, wrong in texts.items()]
+        rows.append({"clip_id": f"{shard}-{number}", "captions": captions, "similarity": similarity})
+    dataset(out, rows, shard)
+    for number in range(clips):
+        for path in (out / "_media" / f"{shard}-{number}").iterdir():
+            noise = np.random.default_rng([shard, number, int(path.stem)]).integers(0, 20, (40, 40, 3))
+            picture = (np.array(COLOURS[number % 6]) * 0.9 + noise).clip(0, 255).astype(np.uint8)
+            Image.fromarray(picture).save(path)
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    """Shard 0: pictures of a colour with its words as title, and the words of the next colour as `video`. Shard 1: the words
-    of the next colour as title."""
+    """Shard 0 is right; shard 1, twice as large, is wrong, and its similarity low."""
     out = tmp_path_factory.mktemp("mixed")
-    for shard in (0, 1):
-        rows = []
-        for number in range(CLIPS):
-            own, other = WORDS[number % 6], WORDS[(number + 1) % 6]
-            texts = [caption("title", f"{other if shard else own}, {number}")]
-            if not shard:
-                texts.append(caption("video", f"{other}, as seen {number}"))
-            rows.append({"clip_id": f"{shard}-{number}", "captions": texts, "similarity": 0.1 if shard else 0.4})
-        dataset(out, rows, shard)
-        for number in range(CLIPS):
-            for path in (out / "_media" / f"{shard}-{number}").iterdir():
-                noise = np.random.default_rng([shard, number, int(path.stem)]).integers(0, 20, (40, 40, 3))
-                picture = (np.array(COLOURS[number % 6]) * 0.9 + noise).clip(0, 255).astype(np.uint8)
-                Image.fromarray(picture).save(path)
+    build(out, 0, 100, {"title": RIGHT}, 0.4)
+    build(out, 1, 200, {"title": WRONG}, 0.1)
     return str(out)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "helps", "clips"),
-    [
-        (("--shard", "1"), False, True),
-        (("--view", "video"), False, False),
-        (("--filter", "similarity_min=0.2"), True, True),
-    ],
-)
-def test_what_is_wrong_on_purpose_does_not_help(mixed, arguments, helps, clips):
-    done = vidal("proxy", "--data", mixed, *arguments, "--seeds", "3", "--json")
+@pytest.mark.parametrize(("change", "helps"), [(("--shard", "1"), False), (("--filter", "similarity_min=0.2"), True)])
+def test_clips_that_are_wrong_do_not_help_and_the_filter_that_drops_them_does(mixed, change, helps):
+    found = compared(mixed, *change)
+    assert {found["clips_with"], found["clips_without"]} == {84, 284}
+    assert (found["metrics"]["R@1"]["change"] > 0) is helps
+
+
+def test_a_view_that_is_wrong_does_not_help(tmp_path):
+    build(tmp_path, 0, 150, {"title": RIGHT, "video": WRONG}, 0.4)
+    found = compared(str(tmp_path), "--view", "video", "--set", "train.views={title: 1, video: 4}")
+    assert found["clips_with"] == found["clips_without"]
+    assert found["metrics"]["R@1"]["change"] < 0
+
+
+def compared(out, *arguments):
+    done = vidal("proxy", "--data", out, *arguments, "--seeds", "3", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    change, spread = found["metrics"]["R@5"]["change"], found["metrics"]["R@5"]["spread"]
-    assert (change > 0) is helps and abs(change) > spread, found
-    assert (found["clips_with"] != found["clips_without"]) is clips
+    change = found["metrics"]["R@1"]
+    assert abs(change["change"]) > 3 * change["spread"], found
+    assert change["change"] == pytest.approx(change["with_it"] - change["without_it"])
+    return found
 
 
 def test_what_cannot_be_compared_is_refused(mixed):

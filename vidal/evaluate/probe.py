@@ -27,7 +27,7 @@ from vidal.train.towers import TextTower
 from vidal.train.towers.efficientnet import FEATURES, EfficientNetTower
 
 FRAMES, SIDE, BATCH = 4, 112, 64
-LR, TEMPERATURE, WEIGHT_DECAY = 3e-4, 0.07, 0.2
+LR, TEMPERATURE, WEIGHT_DECAY = 1e-3, 0.07, 0.2
 
 
 @dataclass(frozen=True)
@@ -91,15 +91,23 @@ def _batches(rows: np.ndarray, seed: int) -> Iterator[np.ndarray]:
             yield order[start : start + size]
 
 
-def judge(layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray) -> dict[str, float]:
-    """Retrieval among `rows`, both ways, each with all of its distinct texts."""
+def judge(
+    layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray, views: np.ndarray
+) -> dict[str, float]:
+    """Retrieval among `rows`, the mean of both ways, each with its distinct texts of `views`, a mask. Rows without one are left out."""
+    spans = [_told(captions, row, views) for row in rows]
+    rows, spans = rows[[len(span) > 0 for span in spans]], [span for span in spans if len(span)]
     with torch.inference_mode():
         seen = F.normalize(clips.zero_shot[rows] + layer(clips.of[rows]), dim=-1).numpy()
-    spans = [np.unique(captions.texts[captions.starts[row] : captions.starts[row + 1]]) for row in rows]
     groups = np.repeat(np.arange(len(rows)), [len(span) for span in spans])
     told, own = texts[np.concatenate(spans)], np.arange(len(rows))
     forth, back = retrieve(told, seen, groups, own), retrieve(seen, told, own, groups)
     return {f"R@{k}": (forth.recall[k] + back.recall[k]) / 2 for k in forth.recall}
+
+
+def _told(captions: Captions, row: int, views: np.ndarray) -> np.ndarray:
+    span = slice(captions.starts[row], captions.starts[row + 1])
+    return np.unique(captions.texts[span][views[captions.views[span]]])
 
 
 def text_features(storage: Storage, tower: TextTower, records: Records) -> np.ndarray:

@@ -21,7 +21,7 @@ from vidal.train.records import Records
 from vidal.train.settings import Modality, Train
 from vidal.train.towers import open_text_tower
 
-EPOCHS, HELD_OUT, SEEDS = 20, 0.2, 5
+EPOCHS, HELD_OUT = 20, 0.2
 HELD_OUT_MIN = 5
 
 
@@ -46,7 +46,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """clips_*: that were learned from, steps of each arm, held_out: clips that both are judged by and neither learned from."""
+    """clips_*: that were learned from; steps: of each arm; held_out: clips that both are judged by and neither learned from.
+
+    Both are judged by texts of the views that both learned from: a view that is wrong must not be what says whether it helps.
+    """
 
     clips_with: int
     clips_without: int
@@ -73,7 +76,7 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
     for seed in progress(range(seeds), "seeds"):
         for name, rows in arms.items():
             layer = probe.fit(clips, records, texts, rows, weights[name], steps, seed)
-            found[name].append(probe.judge(layer, clips, records.captions, texts, held))
+            found[name].append(probe.judge(layer, clips, records.captions, texts, held, weights["without"] > 0))
     metrics = {metric: _difference(found, metric) for metric in found["with"][0]}
     return Verdict(len(arms["with"]), len(arms["without"]), len(held), steps, seeds, metrics)
 

@@ -20,6 +20,7 @@ from vidal.evaluate.command import progress_bar
 @click.option(
     "--recipe", default="embedded", show_default=True, help="Whose views and language tower: train.views, train.text."
 )
+@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides a key of the recipe.")
 @click.option("--shard", type=click.IntRange(min=0), help="Did this shard help?")
 @click.option("--view", help="Did the texts of this view help?")
 @click.option(
@@ -32,7 +33,14 @@ from vidal.evaluate.command import progress_bar
 @click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Trainings of each side.")
 @click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
 def proxy(
-    data: str, recipe: str, shard: int | None, view: str | None, thresholds: tuple[str, ...], seeds: int, as_json: bool
+    data: str,
+    recipe: str,
+    overrides: tuple[str, ...],
+    shard: int | None,
+    view: str | None,
+    thresholds: tuple[str, ...],
+    seeds: int,
+    as_json: bool,
 ) -> None:
     """Trains a small fixed recipe with and without a shard, a view or a filter: the difference in retrieval, and its spread."""
     from vidal.config import load_recipe
@@ -43,7 +51,7 @@ def proxy(
         raise UserError("say one of --shard N, --view V, --filter SCORE_MIN=VALUE")
     change = comparing.Change(shard, view, _filters(thresholds) if thresholds else None)
     storage = Storage(data if "://" in data else os.path.abspath(data))
-    verdict = comparing.compare(storage, load_recipe(recipe, ()).train, change, seeds, progress_bar)
+    verdict = comparing.compare(storage, load_recipe(recipe, overrides).train, change, seeds, progress_bar)
     if as_json:
         click.echo(json.dumps(asdict(verdict)))
         return
