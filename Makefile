@@ -93,6 +93,7 @@ train-embedded: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 	$(BIN)/python -m tests.bench_captions
+	$(BIN)/python -m tests.bench_train
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

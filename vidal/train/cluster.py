@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from vidal.errors import VidalError
+from vidal.storage import Storage
+from vidal.train import run
 from vidal.train.settings import Train
 
 # A worker that dies takes its group with it: the group starts again from the last checkpoint, that often.
@@ -19,6 +21,7 @@ def train(settings: Train, out: str, folder: Path) -> None:
 
     Raises what the workers raise of our own errors.
     """
+    run.read_all(settings, Storage(out))  # What is wrong with the data is said before workers start, and start again.
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import WorkerGroupError
@@ -43,8 +46,6 @@ def train(settings: Train, out: str, folder: Path) -> None:
 
 def _worker(config: dict[str, Any]) -> None:
     from ray.train.torch import get_device
-
-    from vidal.train import run
 
     run.train(Train.model_validate(config["settings"]), config["out"], Path(config["folder"]), _device(get_device()))
 

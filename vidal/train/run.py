@@ -18,7 +18,7 @@ from vidal.train import checkpoint, encoder, group, packed, records
 from vidal.train.journal import Journal
 from vidal.train.reading import Reader
 from vidal.train.recall import recall
-from vidal.train.settings import Train
+from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
 from vidal.train.towers import TextTower, open_text_tower
 from vidal.train.trainee import Trainee
@@ -47,10 +47,8 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 
     Raises UserError for what is wrong with recipe or data, TrainingError where the training itself cannot go on.
     """
-    if not settings.modalities:
-        raise UserError("train.modalities: name at least one, e.g. --set 'train.modalities={video: {}}'")
     storage = Storage(out)
-    found = {modality: records.read(storage, modality, settings) for modality in settings.modalities}
+    found = read_all(settings, storage)
     text = open_text_tower(settings.text)
     trainees = [_trainee(storage, settings, each, text, device) for each in found.values()]
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // group.world()))
@@ -75,6 +73,13 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 
     group.first(finish)
     return outcomes
+
+
+def read_all(settings: Train, storage: Storage) -> dict[Modality, records.Records]:
+    """What every modality of the recipe is trained on. Raises UserError."""
+    if not settings.modalities:
+        raise UserError("train.modalities: name at least one, e.g. --set 'train.modalities={video: {}}'")
+    return {modality: records.read(storage, modality, settings) for modality in settings.modalities}
 
 
 def _trainee(

@@ -132,7 +132,9 @@ class Train(Settings):
     def _presets(cls, data: Any) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("modalities"), dict):
             return data
-        return {**data, "modalities": {name: _with_preset(name, each) for name, each in data["modalities"].items()}}
+        # null takes a modality out that a recipe below this one has.
+        named = {name: each for name, each in data["modalities"].items() if each is not None}
+        return {**data, "modalities": {name: _with_preset(name, each) for name, each in named.items()}}
 
 
 def _with_preset(modality: str, given: Any) -> Any:
