@@ -47,7 +47,8 @@ def dataset(folder: Path) -> list[tuple[Path, str]]:
         images[number % len(images)].save(folder / name, quality=92)
         title = f"clip number {number} of what was filmed"
         text = {"view": "title", "text": title, "frame": None, "flags": []}
-        rows.append({"clip_id": str(number), "kind": "video", "shard": 0, "frame_paths": [name], "contaminates": [], "captions": [text]})  # fmt: skip
+        row = {"clip_id": str(number), "kind": "video", "shard": 0, "frame_paths": [name], "contaminates": []}
+        rows.append({**row, "captions": [text]})
         found.append((folder / name, title))
     Storage(str(folder)).write_table("shard-00000.parquet", schema.table(rows, schema.MANIFEST))
     return found

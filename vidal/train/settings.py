@@ -39,7 +39,7 @@ class Fbank(Settings):
 class Encoder(Settings):
     """One modality's encoder and how it is trained.
 
-    model: adapters efficientnet and vit (offline), clip (transformers) and open_clip. tuning: lora (with what LanguageBind frees
+    model: adapters efficientnet (offline), clip (transformers) and open_clip. tuning: lora (with what LanguageBind frees
     beside it: class embedding, last norm, projection), full, or head (the last
     layers). patch_dropout: share of the patches left out in a step.
     batch_size: of all processes and accumulation steps together; a little less where few clips fill batches unevenly.
