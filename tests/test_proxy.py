@@ -33,20 +33,24 @@ def build(out, shard, clips, texts, similarity):
 def mixed(tmp_path_factory):
     """Shard 0 is right; shard 1, twice as large, is wrong, and its similarity low."""
     out = tmp_path_factory.mktemp("mixed")
-    build(out, 0, 100, {"title": RIGHT}, 0.4)
-    build(out, 1, 200, {"title": WRONG}, 0.1)
+    build(out, 0, 60, {"title": RIGHT}, 0.4)
+    build(out, 1, 120, {"title": WRONG}, 0.1)
     return str(out)
 
 
-@pytest.mark.parametrize(("change", "helps"), [(("--shard", "1"), False), (("--filter", "similarity_min=0.2"), True)])
+@pytest.mark.parametrize(
+    ("change", "helps"),
+    [pytest.param(("--shard", "1"), False, marks=pytest.mark.slow), (("--filter", "similarity_min=0.2"), True)],
+)
 def test_clips_that_are_wrong_do_not_help_and_the_filter_that_drops_them_does(mixed, change, helps):
     found = compared(mixed, *change)
-    assert {found["clips_with"], found["clips_without"]} == {84, 284}
+    assert {found["clips_with"], found["clips_without"]} == {49, 169}
     assert (found["metrics"]["R@1"]["change"] > 0) is helps
 
 
+@pytest.mark.slow
 def test_a_view_that_is_wrong_does_not_help(tmp_path):
-    build(tmp_path, 0, 150, {"title": RIGHT, "video": WRONG}, 0.4)
+    build(tmp_path, 0, 80, {"title": RIGHT, "video": WRONG}, 0.4)
     found = compared(str(tmp_path), "--view", "video", "--set", "train.views={title: 1, video: 4}")
     assert found["clips_with"] == found["clips_without"]
     assert found["metrics"]["R@1"]["change"] < 0

@@ -14,6 +14,7 @@ from tests.conftest import vidal
 from tests.test_train_data import caption, dataset
 from vidal.errors import TrainingError, UserError
 from vidal.train import checkpoint, optimiser, run
+from vidal.train.command import train as command
 from vidal.train.settings import Encoder, Modality, Train
 
 WORDS = ("a red ball", "a green field", "the blue sea", "a white wall", "a black cat", "a yellow bus")
@@ -164,8 +165,10 @@ def test_what_is_wrong_with_the_command_is_said_in_one_line(coloured, tmp_path):
         ),
         (("--data", str(coloured), "--set", "train.modalities={depth: {}}"), "no clip to train depth on"),
     ):
-        done = vidal("train", *arguments)
-        assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+        with pytest.raises(UserError, match=said):
+            command.main([*arguments], standalone_mode=False)
+    done = vidal("train", "--data", str(tmp_path / "none"))
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
 
 
 def test_groups_keep_their_own_learning_rate_over_the_schedule():

@@ -7,6 +7,8 @@ for, and nothing else.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from vidal.models import Images
@@ -16,12 +18,20 @@ from vidal.models.weights import device
 from vidal.settings import ModelSpec
 
 
+@lru_cache(maxsize=1)
+def class_embeddings() -> np.ndarray:
+    """(1000, 384) float32: MiniLM's of the class names, L2-normalised. Once a process: it takes seconds."""
+    made = MiniLM()(class_names())
+    made.setflags(write=False)
+    return made
+
+
 class Conse:
     def __init__(self, spec: ModelSpec):
         device(spec)
         self._classifier = Classifier()
         self._sentences = MiniLM()
-        names = self._sentences(class_names())
+        names = class_embeddings()
         self._centre = names.mean(axis=0)
         self._classes = names - self._centre
 

@@ -23,8 +23,9 @@ class EfficientNetTower(ModalityTower):
     """tuning: full (all weights) or head (the last two layers). The statistics of batch norm stay as they are: batches are small here."""
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
-        from vidal.models.classifier import Classifier, class_names
-        from vidal.models.sentences import DIMENSIONS, MiniLM
+        from vidal.models.classifier import Classifier
+        from vidal.models.conse import class_embeddings
+        from vidal.models.sentences import DIMENSIONS
 
         super().__init__(MEAN, STD)
         if width != DIMENSIONS:
@@ -38,7 +39,7 @@ class EfficientNetTower(ModalityTower):
             )
         self.architecture = {"adapter": "efficientnet-lite0"}
         self.trunk = Classifier().net
-        names = torch.from_numpy(MiniLM()(class_names()))
+        names = torch.from_numpy(class_embeddings().copy())
         self.classes = nn.Linear(CLASSES, width, bias=False)
         self.classes.weight.data = (names - names.mean(0)).T.contiguous()
         self.head = nn.Linear(FEATURES, width, bias=False)
