@@ -1,7 +1,6 @@
 """Minutes long: processes killed at random, a Ray cluster, all shared clips, peak memory. `make test-slow` runs them."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT, vidal
+from tests.ray_head import ray_head
 
 pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "vidal.cli", "build-shard", "0", "--recipe", "embedded", "--out"]
@@ -77,32 +77,14 @@ def test_killing_a_worker_ten_times_changes_no_byte(embedded, tmp_path):
 
 
 @pytest.fixture
-def cluster():
-    ray = str(ROOT / ".venv/bin/ray") if (ROOT / ".venv/bin/ray").exists() else "ray"
-    head = [
-        ray,
-        "start",
-        "--head",
-        "--port=0",
-        "--dashboard-port=8299",
-        "--include-dashboard=true",
-        "--disable-usage-stats",
-    ]
-    subprocess.run(head, check=True, capture_output=True, timeout=120)
-    yield "http://127.0.0.1:8299"
-    subprocess.run([ray, "stop", "--force"], check=False, capture_output=True, timeout=120)
+def cluster(tmp_path):
+    with ray_head(tmp_path / "head.log") as address:
+        yield address
 
 
 def test_a_job_on_a_ray_cluster_gives_the_same_bytes(embedded, cluster, tmp_path):
     out = tmp_path / "data"
-    command = [
-        "make",
-        "submit-shard",
-        "N=0",
-        f"RAY_ADDRESS={cluster}",
-        f"OUT={out}",
-        f"VENV={os.path.dirname(os.path.dirname(sys.executable))}",
-    ]
+    command = ["make", "submit-shard", "N=0", f"RAY_ADDRESS={cluster}", f"OUT={out}", f"VENV={sys.prefix}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, cwd=ROOT)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     assert (out / "shard-00000.parquet").read_bytes() == (embedded / "shard-00000.parquet").read_bytes()

@@ -1,17 +1,14 @@
 """Minutes long: what the embedded recipe learns from the shared clips, on them and on pictures it never saw; training on a Ray head."""
 
-import contextlib
 import json
-import os
 import subprocess
 import sys
-import time
-import urllib.request
 
 import pytest
 
 from tests.captions_table import build
 from tests.conftest import ROOT, vidal
+from tests.ray_head import ray_head
 from vidal.evaluate.benchmarks import TASKS
 from vidal.evaluate.encoders import open_encoder
 from vidal.evaluate.measure import measure
@@ -63,33 +60,16 @@ def test_pictures_it_never_saw_are_found_before_and_not_worse_after(learned, sha
 
 def test_two_workers_of_a_ray_head_train_together(embedded, tmp_path):
     """As make submit-train has it: a job on a running head."""
-    ray = os.path.join(os.path.dirname(sys.executable), "ray")
-    ports = ["--port", "6411", "--dashboard-port", "8311", "--ray-client-server-port", "10411"]
-    command = [ray, "start", "--head", "--block", "--num-cpus", "2", *ports, "--disable-usage-stats"]
-    head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     small = "train.modalities={depth: {tuning: head, side: 64, epochs: 20, lr: 0.0003}}"
-    try:
-        wait_for("http://127.0.0.1:8311/api/version")
+    with ray_head(tmp_path / "head.log", "--num-cpus", "2") as address:
         for data, code, said in ((embedded, 0, "depth"), (tmp_path, 2, "holds no shard")):
-            arguments = [f"OUT={data}", f"RUN={tmp_path / 'run'}", f"ARGS=--set '{small}'"]
-            command = ["make", "submit-train", "RAY_ADDRESS=http://127.0.0.1:8311", *arguments, f"VENV={sys.prefix}"]
+            arguments = [f"OUT={data}", f"RUN={tmp_path / 'run'}", f"ARGS=--set '{small}'", f"VENV={sys.prefix}"]
+            command = ["make", "submit-train", f"RAY_ADDRESS={address}", *arguments]
             done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600, check=False)
             assert (done.returncode == 0) is (code == 0), done.stdout[-2000:] + done.stderr[-2000:]
             assert said in done.stdout + done.stderr
-    finally:
-        head.terminate()
-        head.wait(timeout=60)
     (outcome,) = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert outcome["steps"] > 0 and outcome["loss"] < 3
     assert open_encoder(str(tmp_path / "run" / "encoder")).modalities == ["depth"]
     steps = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert len(steps) == outcome["steps"]
-
-
-def wait_for(url):
-    for _ in range(120):
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        time.sleep(1)
-    raise AssertionError(f"{url} does not answer")

@@ -1,0 +1,55 @@
+"""A Ray head on this machine, as `make submit-shard` and `make submit-train` are given one."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+# Above the ports of Ray's workers (10002 to 19999), which it refuses for anything else, and below those the system gives out.
+_PORTS = range(20_000, 32_000)
+_START_S = 180
+
+
+@contextlib.contextmanager
+def ray_head(log: Path, *arguments: str) -> Iterator[str]:
+    """Address of its job server. Raises RuntimeError with what it printed where it does not come up; log keeps that."""
+    gcs, dashboard, client = _free_ports(3)
+    ports = [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
+    command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", *ports, "--disable-usage-stats"]
+    with log.open("wb") as file:
+        head = subprocess.Popen([*command, *arguments], stdout=file, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{dashboard}"
+    try:
+        _wait(f"{address}/api/version", head, log)
+        yield address
+    finally:
+        head.terminate()
+        head.wait(timeout=60)
+
+
+def _wait(url: str, head: subprocess.Popen[bytes], log: Path) -> None:
+    ends = time.monotonic() + _START_S
+    while head.poll() is None and time.monotonic() < ends:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        time.sleep(0.5)
+    raise RuntimeError(f"the head did not come up (exit code {head.poll()}): {log.read_text(errors='replace')[-2000:]}")
+
+
+def _free_ports(count: int) -> list[int]:
+    free: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            free.append(port)
+        if len(free) == count:
+            break
+    return free
