@@ -18,13 +18,14 @@ help:
 	@echo "make train [OUT=manifests/embedded] | submit-train RAY_ADDRESS=http://host:8265 [PROCESSES=2] | evaluate TASK=... DATA=..."
 	@echo "make search-terms | validate | report | test | test-slow | lint | bench | setup | clean"
 
+# Compiled once here, not in every process: workers may not be able to write beside the packages.
 # A finished environment is reused: only a change of these three files makes it anew.
 $(READY): pyproject.toml constraints.txt requirements-embedded.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "vidal needs Python >= 3.10: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e '.[embedded,dev]' -c constraints.txt
-	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-embedded.txt
+	$(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[embedded,dev]' -c constraints.txt
+	$(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps -r requirements-embedded.txt
 	touch $@
 
 setup: $(READY)
@@ -94,6 +95,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 	$(BIN)/python -m tests.bench_captions
 	$(BIN)/python -m tests.bench_train
+	$(BIN)/python -m tests.bench_train_gpu
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -37,11 +37,11 @@ MODEL, BATCH, STEPS = "ViT-B-32", 16, 3
 ADAMW = {"lr": 1e-4, "betas": (0.9, 0.98), "eps": 1e-6, "weight_decay": 0.2}
 
 
-def dataset(folder: Path) -> list[tuple[Path, str]]:
-    """A manifest of one frame a clip, BATCH * STEPS of them; and these files with their titles."""
+def dataset(folder: Path, count: int) -> list[tuple[Path, str]]:
+    """A manifest of one frame a clip, that many of them; and these files with their titles."""
     rows, found, sources = [], [], clips()
     images = [image for path in sources for image in read_frames(path, 8, "linspace", 256)[1]]
-    for number in range(BATCH * STEPS):
+    for number in range(count):
         name = f"_media/shard-00000/{number}/0.jpg"
         (folder / name).parent.mkdir(parents=True)
         images[number % len(images)].save(folder / name, quality=92)
@@ -54,17 +54,25 @@ def dataset(folder: Path) -> list[tuple[Path, str]]:
     return found
 
 
-def ours(storage: Storage, weights: str, pack: bool) -> Callable[[], Any]:
+def random_weights(model: str, file: Path) -> str:
+    """Saved, as an id of the open_clip adapter."""
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model(model).state_dict(), file)
+    return f"{model}/{file}"
+
+
+def trainee(storage: Storage, weights: str, pack: bool, batch: int, device: str = "cpu", **train: Any) -> Trainee:
+    """An encoder of pictures on its way, by the trainer itself. weights: "model/file" of open_clip; train: keys of the recipe."""
     model = {"adapter": "open_clip", "id": weights}
-    encoder = {"model": model, "tuning": "full", "batch_size": BATCH, "epochs": 10_000, "lr": 1e-4}
-    settings = Train.model_validate({"text": model, "modalities": {"image": encoder}, "views": {"title": 1}})
+    encoder = {"model": model, "tuning": "full", "batch_size": batch, "epochs": 10_000, "lr": 1e-4}
+    settings = Train.model_validate({"text": model, "modalities": {"image": encoder}, "views": {"title": 1}, **train})
     found = records.read(storage, Modality.IMAGE, settings)
     features = TextFeatures(storage, open_text_tower(settings.text)).of(found.captions.distinct)
     encoder_settings = settings.modalities[Modality.IMAGE]
     if pack:
         list(packed.pack(storage, settings))
     reader = Reader(storage, found, encoder_settings, packed.find(storage, found, encoder_settings) if pack else None)
-    return Trainee(Modality.IMAGE, settings, found, reader, features, torch.device("cpu")).learn
+    return Trainee(Modality.IMAGE, settings, found, reader, features, torch.device(device))
 
 
 def bare(weights: str) -> Callable[[], Any]:
@@ -127,14 +135,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as folder:
-        listed = dataset(Path(folder))
+        listed = dataset(Path(folder), BATCH * STEPS)
         file = Path(folder) / "weights.pt"
-        torch.manual_seed(0)
-        torch.save(open_clip.create_model(MODEL).state_dict(), file)
-        storage, name = Storage(folder), f"{MODEL}/{file}"
+        name = random_weights(MODEL, file)
+        storage = Storage(folder)
         loops = {
-            "ours, decoding": ours(storage, name, pack=False),
-            "ours, packed": ours(storage, name, pack=True),
+            "ours, decoding": trainee(storage, name, pack=False, batch=BATCH).learn,
+            "ours, packed": trainee(storage, name, pack=True, batch=BATCH).learn,
             "bare loop": bare(name),
             "open_clip, text tower locked": peer(listed, file),
         }

@@ -16,18 +16,91 @@ _CHAT = (
 )
 
 
+_SIDE = {"height": 32, "width": 32}
+_TOWER = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 32,
+          "patch_size": 16}  # fmt: skip
+
+
 def save_blip(folder: Path) -> str:
     import transformers as tf
 
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "cat", "dog"]
-    tokenizer = tf.BertTokenizerFast(vocab={word: index for index, word in enumerate(words)})
-    text = {"vocab_size": len(words), "hidden_size": 16, "encoder_hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    tokenizer = _words()
+    text = {"vocab_size": len(tokenizer), "hidden_size": 16, "encoder_hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
             "intermediate_size": 16, "bos_token_id": 5, "sep_token_id": 3, "pad_token_id": 0, "eos_token_id": 3}  # fmt: skip
-    vision = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 32,
-              "patch_size": 16}  # fmt: skip
     torch.manual_seed(0)
-    model = tf.BlipForConditionalGeneration(tf.BlipConfig(text_config=text, vision_config=vision))
-    return _save(folder, model, tf.BlipProcessor(tf.BlipImageProcessor(size={"height": 32, "width": 32}), tokenizer))
+    model = tf.BlipForConditionalGeneration(tf.BlipConfig(text_config=text, vision_config=_TOWER))
+    return _save(folder, model, tf.BlipProcessor(tf.BlipImageProcessor(size=_SIDE), tokenizer))
+
+
+def save_git(folder: Path, frames: int | None = None) -> str:
+    """frames: that a video model of GIT sees at once."""
+    import transformers as tf
+
+    tokenizer = _words()
+    config = tf.GitConfig(
+        vision_config=_TOWER, vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, bos_token_id=2, eos_token_id=3, pad_token_id=0, num_image_with_embedding=frames
+    )  # fmt: skip
+    torch.manual_seed(0)
+    image = tf.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=_SIDE)
+    return _save(folder, tf.GitForCausalLM(config), tf.GitProcessor(image, tokenizer))
+
+
+def save_blip2(folder: Path) -> str:
+    import transformers as tf
+
+    tokenizer = _tokenizer("<image>")
+    processor = tf.Blip2Processor(tf.BlipImageProcessor(size=_SIDE), tokenizer, num_query_tokens=2)
+    config = tf.Blip2Config(
+        vision_config=_TOWER,
+        qformer_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
+                        "encoder_hidden_size": 16, "vocab_size": 10},
+        text_config={**_text(tokenizer), "model_type": "opt", "ffn_dim": 16, "word_embed_proj_dim": 16},
+        num_query_tokens=2,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    return _save(folder, tf.Blip2ForConditionalGeneration(config), processor)
+
+
+def save_florence2(folder: Path) -> str:
+    import transformers as tf
+
+    tokenizer = _tokenizer("<image>", {"image_token": "<image>"})
+    tokenizer.bos_token = "<|im_start|>"
+    image = tf.CLIPImageProcessor(size={"height": 64, "width": 64}, do_center_crop=False)
+    image.image_seq_length = 5
+    text = {
+        "model_type": "bart", "vocab_size": len(tokenizer), "d_model": 16, "encoder_layers": 1, "decoder_layers": 1,
+        "encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16,
+        "max_position_embeddings": 128, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id, "decoder_start_token_id": tokenizer.eos_token_id, "forced_eos_token_id": None,
+    }  # fmt: skip
+    vision = {"depths": [1] * 4, "embed_dim": [8] * 4, "num_heads": [1] * 4, "num_groups": [1] * 4, "window_size": 2,
+              "projection_dim": 16}  # fmt: skip
+    config = tf.Florence2Config(image_token_id=tokenizer.image_token_id, vision_config=vision, text_config=text)
+    torch.manual_seed(0)
+    return _save(folder, tf.Florence2ForConditionalGeneration(config), tf.Florence2Processor(image, tokenizer))
+
+
+def save_internvl(folder: Path) -> str:
+    import transformers as tf
+
+    names = {"start_image_token": "<|vision_start|>", "end_image_token": "<|vision_end|>"}
+    tokenizer = _tokenizer("<image>", {**names, "context_image_token": "<image>", "video_token": "<|video_pad|>"})
+    side = {"height": 28, "width": 28}
+    processor = tf.InternVLProcessor(
+        tf.GotOcr2ImageProcessor(size=side, crop_to_patches=False), tokenizer, tf.InternVLVideoProcessor(size=side),
+        image_seq_length=1, chat_template=tokenizer.chat_template
+    )  # fmt: skip
+    config = tf.InternVLConfig(
+        vision_config={**_TOWER, "image_size": [28, 28], "patch_size": [14, 14]},
+        text_config={**_text(tokenizer), "model_type": "qwen2"},
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        image_seq_length=1,
+    )
+    torch.manual_seed(0)
+    return _save(folder, tf.InternVLForConditionalGeneration(config), processor)
 
 
 def save_qwen_vl(folder: Path) -> str:
@@ -103,14 +176,21 @@ def save_chat(folder: Path) -> str:
     return _save(folder, tf.Qwen2ForCausalLM(tf.Qwen2Config(**_text(tokenizer))), tokenizer)
 
 
+def _words() -> Any:
+    import transformers as tf
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "cat", "dog"]
+    return tf.BertTokenizerFast(vocab={word: index for index, word in enumerate(words)})
+
+
 def _text(tokenizer: Any) -> dict[str, Any]:
     return {"vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
             "num_key_value_heads": 2, "max_position_embeddings": 4096, "eos_token_id": tokenizer.eos_token_id,
             "bos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}  # fmt: skip
 
 
-def _tokenizer(image: str) -> Any:
-    """Bytes as tokens. image: what stands for a picture in the chat."""
+def _tokenizer(image: str, named: dict[str, str] | None = None) -> Any:
+    """Bytes as tokens. image: what stands for a picture in the chat; named: special tokens that the processor asks for by name."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -122,10 +202,11 @@ def _tokenizer(image: str) -> Any:
         tokenizer_object=made,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        additional_special_tokens=list(_SPECIAL),
+        extra_special_tokens=named or {},
     )
-    for name in ("image", "video"):
-        setattr(tokenizer, f"{name}_token", image or None)
+    tokenizer.add_tokens(list(_SPECIAL), special_tokens=True)
+    for name in {"image_token", "video_token"} - set(named or {}):
+        setattr(tokenizer, name, image or None)
     tokenizer.fake_image_token, tokenizer.global_image_token = "<fake_token_around_image>", "<global-img>"
     tokenizer.chat_template = _CHAT.replace("IMAGE", image)
     return tokenizer

@@ -11,11 +11,14 @@ from vidal.models import Images
 from vidal.models.weights import device, revision_of, transformers_source
 from vidal.settings import ModelSpec
 
+_TASKS = {"florence2": "<CAPTION>"}
+
 
 class TransformersCaptioner:
     """A model with a chat template is asked the prompt; a plain captioner continues it (or, empty, starts freely).
 
-    options: generate (arguments of generate), task (a literal prompt that goes before, such as Florence-2's <CAPTION>).
+    options: generate (arguments of generate), task (a literal prompt for a captioner without a chat template, such as
+    Florence-2's <CAPTION>, which is its default here, or BLIP-2's "Question: ... Answer:").
     """
 
     def __init__(self, spec: ModelSpec):
@@ -25,15 +28,15 @@ class TransformersCaptioner:
         self._processor = AutoProcessor.from_pretrained(source, **arguments)
         self._model = AutoModelForImageTextToText.from_pretrained(source, **arguments).to(self._device).eval()
         self._generate = {"max_new_tokens": 60, "do_sample": False, **spec.options.get("generate", {})}
-        self._task: str | None = spec.options.get("task")
+        self._task: str | None = spec.options.get("task", _TASKS.get(self._model.config.model_type))
         self._chats = getattr(self._processor, "chat_template", None) is not None
 
     def frames(self, images: Images, prompt: str) -> list[str]:
         return [self._ask([image], prompt) for image in images]
 
     def video(self, images: Images, prompt: str) -> str:
-        """A plain captioner sees one picture: the middle one."""
-        return self._ask(images if self._chats else [images[len(images) // 2]], prompt)
+        """A plain captioner sees one picture, the middle one; GIT's video models see as many as they were trained on."""
+        return self._ask(images if self._chats else _spread(images, self._frames()), prompt)
 
     imagines = True
 
@@ -48,15 +51,26 @@ class TransformersCaptioner:
         start = inputs["input_ids"].shape[1] if "input_ids" in inputs and not self._encoder_decoder() else 0
         return self._processor.batch_decode(made[:, start:], skip_special_tokens=True)[0].strip()
 
+    def _frames(self) -> int:
+        return getattr(self._model.config, "num_image_with_embedding", None) or 1
+
     def _encoder_decoder(self) -> bool:
         return bool(getattr(self._model.config, "is_encoder_decoder", False))
 
     def _inputs(self, images: Images, prompt: str) -> Any:
         if not self._chats:
             text = {"text": self._task} if self._task else {}
-            return self._processor(images=images[0], return_tensors="pt", **text)
+            inputs = self._processor(images=images, return_tensors="pt", **text)
+            if len(images) > 1:
+                inputs["pixel_values"] = inputs["pixel_values"][None]
+            return inputs
         content: list[dict[str, Any]] = [{"type": "image", "image": image} for image in images]
         chat = [{"role": "user", "content": [*content, {"type": "text", "text": prompt}]}]
         return self._processor.apply_chat_template(
             chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
         )
+
+
+def _spread(images: Images, count: int) -> Images:
+    """That many at even distances, the middle one where it is one."""
+    return [images[(2 * index + 1) * len(images) // (2 * count)] for index in range(count)]

@@ -8,9 +8,12 @@ for, and nothing else.
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
+from vidal import ids, kept
 from vidal.models import Images
 from vidal.models.classifier import Classifier, class_names
 from vidal.models.sentences import MiniLM
@@ -20,10 +23,14 @@ from vidal.settings import ModelSpec
 
 @lru_cache(maxsize=1)
 def class_embeddings() -> np.ndarray:
-    """(1000, 384) float32: MiniLM's of the class names, L2-normalised. Once a process: it takes seconds."""
-    made = MiniLM()(class_names())
-    made.setflags(write=False)
-    return made
+    """(1000, 384) float32: MiniLM's of the class names, L2-normalised. Made once a machine: it takes seconds."""
+    sentences, names = MiniLM(), class_names()
+
+    def make(folder: Path) -> None:
+        np.save(folder / "classes.npy", sentences(names))
+
+    digest = ids.fingerprint([sentences.revision, names, version("torch"), version("transformers")])
+    return np.load(kept.folder(f"conse-{digest[:16]}", make) / "classes.npy", mmap_mode="r")
 
 
 class Conse:

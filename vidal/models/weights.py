@@ -145,7 +145,11 @@ def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
         return source, {"revision": spec.revision} if spec.revision and not Path(source).exists() else {}
     name, _, file = source.removeprefix(PACKAGE_SCHEME).partition("/")
     folder = package_folder(name)
-    return (str(folder), {"gguf_file": file}) if file.endswith(".gguf") else (str(folder / file), {})
+    if not file.endswith(".gguf"):
+        return str(folder / file), {}
+    from vidal.models.gguf import unpacked
+
+    return str(unpacked(folder, file)), {}
 
 
 def revision_of(spec: ModelSpec) -> str:

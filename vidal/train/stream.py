@@ -66,6 +66,7 @@ class Stream:
             batch_size=None,
             num_workers=self._workers,
             prefetch_factor=4 if self._workers else None,
+            pin_memory=torch.cuda.is_available(),
         )
         pixels: list[torch.Tensor] = []
         texts: list[int] = []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import ffmpeg
 import yaml
 from PIL import Image
 
-from vidal import ids
+from vidal import ids, kept
 from vidal.errors import UserError
 from vidal.media.ffmpeg import BITEXACT, H264, run
 
@@ -47,26 +45,19 @@ def entries() -> list[Entry]:
 
 
 def build(cache: Path | None = None) -> Path:
-    """Folder that holds every entry's file. Built aside and renamed: a folder that exists is complete."""
+    """Folder that holds every entry's file."""
     listing = _listing()
-    root = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidal"
     digest = ids.fingerprint([listing, [_locate(s["package"], s["file"])[1] for s in _made(listing)], _code()])
-    folder = root / f"embedded-{digest[:16]}"
-    if folder.is_dir():
-        return folder
-    root.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=root, prefix=".embedded-"))
-    for spec in _made(listing):
-        _make(spec, aside / _file(spec))
-    for spec in listing["videos"]:
-        if spec["make"] == "reencode":
-            small = ffmpeg.input(str(aside / f"{spec['of']}.mp4")).video.filter("scale", 240, 180)
-            run(ffmpeg.output(small, str(aside / _file(spec)), **{**H264, "crf": 30}, **BITEXACT))
-    try:
-        aside.rename(folder)
-    except OSError:  # Another process was faster; its folder is the same.
-        shutil.rmtree(aside)
-    return folder
+
+    def make(aside: Path) -> None:
+        for spec in _made(listing):
+            _make(spec, aside / _file(spec))
+        for spec in listing["videos"]:
+            if spec["make"] == "reencode":
+                small = ffmpeg.input(str(aside / f"{spec['of']}.mp4")).video.filter("scale", 240, 180)
+                run(ffmpeg.output(small, str(aside / _file(spec)), **{**H264, "crf": 30}, **BITEXACT))
+
+    return kept.folder(f"embedded-{digest[:16]}", make, cache)
 
 
 def _listing() -> dict[str, Any]:

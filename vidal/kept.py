@@ -1,0 +1,31 @@
+"""What takes long to make and is the same every time, kept in the user's cache: a folder that exists is complete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def folder(name: str, make: Callable[[Path], None], root: Path | None = None) -> Path:
+    """The folder of that name, which `make` fills once a machine: aside, then renamed. The name says all that alters it.
+
+    root: instead of vidal's folder in XDG_CACHE_HOME, or in ~/.cache.
+    """
+    root = root or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidal"
+    found = root / name
+    if found.is_dir():
+        return found
+    root.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=root, prefix=f".{name[:40]}-"))
+    try:
+        make(aside)
+        aside.rename(found)
+    except OSError:
+        if not found.is_dir():  # Else another process was faster; its folder is the same.
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return found

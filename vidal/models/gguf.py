@@ -1,0 +1,36 @@
+"""GGUF files as the folder of safetensors that transformers reads in a second: reading the file itself takes half a minute."""
+
+from __future__ import annotations
+
+import copy
+from importlib.metadata import version
+from pathlib import Path
+
+from vidal import ids, kept
+
+
+def unpacked(folder: Path, file: str) -> Path:
+    """Folder of the file's tokenizer, configuration and float32 weights, made once a machine.
+
+    Raises OSError or ValueError where transformers cannot read the file.
+    """
+    content = ids.sha256((folder / file).read_bytes())
+    name = ids.fingerprint([content, version("transformers"), version("gguf"), 1])[:16]
+
+    return kept.folder(f"gguf-{name}", lambda aside: _unpack(folder, file, aside))
+
+
+def _unpack(folder: Path, file: str, target: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(target)
+    read = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    config = copy.deepcopy(read.config)
+    config.__dict__.pop(
+        "quantization_config", None
+    )  # The weights are float32 now, but transformers saves no model that was packed.
+    plain = type(read)(config)
+    plain.load_state_dict(read.state_dict())
+    plain.generation_config = read.generation_config
+    plain.save_pretrained(target)
