@@ -33,6 +33,17 @@ def vidal(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=ROOT)
 
 
+# No view but what people wrote, and one process for all stages: what a test of something else needs of a build.
+LIGHT = ("enhanced.model=null", "captions.keyframe=null", "captions.video=null", "captions.sound=null", "depth.model=null",
+         "infrared.model=null", "audio.activity=null", "measure.nsfw=null",
+         *(f"resources.{stage}={{fuse: true}}" for stage in ("keyframes", "similarity", "captions", "enhanced")))  # fmt: skip
+
+
+def sets(*overrides: str) -> list[str]:
+    """As options of the command."""
+    return [argument for each in overrides for argument in ("--set", each)]
+
+
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shard 0 of the embedded recipe."""

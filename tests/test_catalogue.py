@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from tests.conftest import vidal, write_video
+from tests.conftest import LIGHT, sets, vidal, write_video
 from vidal.errors import UserError
 from vidal.sources import catalogue
 from vidal.sources.embedded.media import build
@@ -67,7 +67,7 @@ def test_a_shard_is_built_from_a_video2dataset_list_and_a_span_past_the_end_cost
     pd.DataFrame(rows).to_parquet(tmp_path / "clips.parquet")
     out = tmp_path / "out"
     done = vidal("build-shard", "0", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.parquet"),
-                 "--allow-host", "127.0.0.1", "--out", str(out))  # fmt: skip
+                 "--allow-host", "127.0.0.1", "--out", str(out), *sets(*LIGHT))  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     built = pd.read_parquet(out).set_index("url")
     assert set(built.index) == {f"{base}/cat.mp4", f"{base}/coffee.mp4", f"{base}/dog.mp3"}
@@ -87,7 +87,8 @@ def test_a_shard_is_built_from_a_video2dataset_list_and_a_span_past_the_end_cost
 def test_a_shard_without_a_clip_is_committed_and_exits_1(tmp_path):
     (tmp_path / "c.csv").write_text("url,title\nfile:///etc/passwd,A password file\n")
     out = tmp_path / "out"
-    done = vidal("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "c.csv"), "--out", str(out))
+    arguments = ("--recipe", "catalogue", "--catalogue", str(tmp_path / "c.csv"), "--out", str(out), *sets(*LIGHT))
+    done = vidal("build-shard", "0", *arguments)
     assert done.returncode == 1 and "no clip was kept" in done.stdout
     assert len(pd.read_parquet(out)) == 0
     assert pd.read_parquet(out / "_ledger").reason.tolist() == ["bad_url"]

@@ -71,6 +71,27 @@ def test_bad_input_is_one_line_and_exit_code_2_and_touches_nothing(arguments, sa
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    "key", ["captions.prompt_keyframe", "captions.prompt_video", "captions.prompt_sound", "enhanced.prompt"]
+)
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a clip by {uploader}", "unknown placeholder {uploader}; known are"),
+        ("a {things", "a brace that is meant is written twice"),
+        (None, "no such file"),
+    ],
+)
+def test_a_prompt_that_cannot_be_filled_is_told_before_any_work(key, text, says, monkeypatch, capsys, tmp_path):
+    file, out = tmp_path / "mine.txt", tmp_path / "out"
+    if text is not None:
+        file.write_text(text)
+    code, err = run(monkeypatch, capsys, "build-shard", "0", "--set", f"{key}={file}", "--out", str(out))
+    assert code == 2
+    assert says in err and len(err.strip().splitlines()) == 1
+    assert not out.exists()
+
+
 def test_an_out_that_cannot_be_written_is_refused(monkeypatch, capsys, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")

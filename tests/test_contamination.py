@@ -6,7 +6,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from tests.conftest import vidal
+from tests.conftest import LIGHT, sets, vidal
 from tests.copies import make
 from vidal.config import load_recipe
 from vidal.errors import UserError
@@ -14,12 +14,7 @@ from vidal.manifest import contamination
 from vidal.media.ffmpeg import executable
 from vidal.sources.embedded.media import build
 
-QUICK = ("filters.similarity_min=null", "enhanced.model=null", "captions.keyframe=null", "captions.video=null",
-         "depth.model=null", "infrared.model=null", "measure.nsfw=null", "audio.activity=null", "shard_candidates=3")  # fmt: skip
-
-
-def sets(*overrides):
-    return [argument for each in (*QUICK, *overrides) for argument in ("--set", each)]
+QUICK = (*LIGHT, "filters.similarity_min=null", "shard_candidates=3")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +46,7 @@ def dataset(media, tmp_path_factory):
         listed.to_csv(root / "clips.csv", index=False)
         arguments = ("--out", str(root / "data"), "--catalogue", str(root / "clips.csv"), "--allow-host", "127.0.0.1")
         for shard in ("1", "0"):
-            done = vidal("build-shard", shard, *arguments, *sets())
+            done = vidal("build-shard", shard, *arguments, *sets(*QUICK))
             assert done.returncode == 0, done.stderr
     return root / "data", arguments
 
@@ -72,7 +67,7 @@ def test_clips_of_an_evaluation_set_are_marked_and_stay(dataset, media, tmp_path
         (held / name).write_bytes((media / name).read_bytes())
     (held / "notes.txt").write_text("no media")
     signatures = tmp_path / "signatures.parquet"
-    done = vidal("signatures", str(held), "--to", str(signatures), *sets())
+    done = vidal("signatures", str(held), "--to", str(signatures), *sets(*QUICK))
     assert done.returncode == 1 and "notes.txt: not_media" in done.stderr
     ids = tmp_path / "ids.csv"
     before = pd.read_parquet(out).set_index("title")
@@ -81,7 +76,7 @@ def test_clips_of_an_evaluation_set_are_marked_and_stay(dataset, media, tmp_path
         {"name": "media", "signatures": str(signatures), "semantic": 0.999},
         {"name": "listed", "ids": str(ids), "column": "video_id"},
     ]
-    done = vidal("build-shard", "0-1", *arguments, *sets(f"decontaminate={json.dumps(wanted)}"), "--json")
+    done = vidal("build-shard", "0-1", *arguments, *sets(*QUICK, f"decontaminate={json.dumps(wanted)}"), "--json")
     assert done.returncode == 0, done.stderr
     assert [report["contaminated"] for report in json.loads(done.stdout.splitlines()[-1])] == [
         {"listed": 1, "media": 2},

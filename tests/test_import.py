@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from tests.conftest import vidal
+from tests.conftest import LIGHT, sets, vidal
 from vidal.errors import UserError
 from vidal.manifest import languagebind
 from vidal.sources.embedded.media import build
@@ -34,10 +34,8 @@ def test_a_round_trip_loses_nothing_that_the_format_holds(annotation, serve_fold
     catalogue, out = tmp_path / "catalogue.parquet", tmp_path / "data"
     done = vidal("import", str(annotation), "--to", str(catalogue), "--url", url, "--json")
     assert done.returncode == 0 and json.loads(done.stdout) == {"clips": 2, "texts": 11}
-    quick = ("filters.similarity_min=null", "enhanced.model=null", "captions.keyframe=null", "captions.video=null",
-             "captions.sound=null", "depth.model=null", "infrared.model=null")  # fmt: skip
-    sets = [argument for each in quick for argument in ("--set", each)]
-    arguments = ("--catalogue", str(catalogue), "--allow-host", "127.0.0.1", *sets)
+    light = sets(*LIGHT, "filters.similarity_min=null")
+    arguments = ("--catalogue", str(catalogue), "--allow-host", "127.0.0.1", *light)
     done = vidal("build-shard", "0", "--out", str(out), *arguments)
     assert done.returncode == 0, done.stderr
     rows = pd.read_parquet(out)

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "vidal.cli", "build-shard", "0", "--recipe", "embedded", "--out"]
 
 
-def start(out):
+def start(out, *arguments):
     quiet = subprocess.DEVNULL
-    return subprocess.Popen([*COMMAND, str(out)], stdout=quiet, stderr=quiet, cwd=ROOT)
+    return subprocess.Popen([*COMMAND, str(out), *arguments], stdout=quiet, stderr=quiet, cwd=ROOT)
 
 
 def workers_of(process):
@@ -44,7 +44,7 @@ def test_killing_the_driver_ten_times_changes_no_byte(embedded, tmp_path):
     for _ in range(10):
         process = start(out)
         try:
-            process.wait(timeout=chance.uniform(5, 55))
+            process.wait(timeout=chance.uniform(8, 35))
             break
         except subprocess.TimeoutExpired:
             process.kill()
@@ -57,15 +57,15 @@ def test_killing_the_driver_ten_times_changes_no_byte(embedded, tmp_path):
 
 
 def test_killing_a_worker_ten_times_changes_no_byte(embedded, tmp_path):
-    """Two workers in each of five builds, at random moments while they hold stages."""
+    """Four workers in each of three builds, at random moments while they hold stages."""
     chance = random.Random(2)
     killed = 0
-    for build in range(5):
+    for build in range(3):
         out = tmp_path / f"data-{build}"
         process = start(out)
         while process.poll() is None and not workers_of(process):
             time.sleep(0.5)
-        for _ in range(2):
+        for _ in range(4):
             time.sleep(chance.uniform(1, 18))
             if found := workers_of(process):
                 chance.choice(found).send_signal(signal.SIGKILL)
@@ -73,7 +73,7 @@ def test_killing_a_worker_ten_times_changes_no_byte(embedded, tmp_path):
         assert process.wait(timeout=600) == 0
         assert (out / "shard-00000.parquet").read_bytes() == (embedded / "shard-00000.parquet").read_bytes()
     print(f"\nworkers killed: {killed}")
-    assert killed >= 8
+    assert killed >= 10
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_job_on_a_ray_cluster_gives_the_same_bytes(embedded, cluster, tmp_path
     assert (out / "shard-00000.parquet").read_bytes() == (embedded / "shard-00000.parquet").read_bytes()
 
 
-def test_all_shared_clips_end_in_the_manifest_or_in_the_ledger(shared, serve_folder, tmp_path):
+def test_all_shared_clips_end_in_the_manifest_or_in_the_ledger_within_6_gb(shared, serve_folder, tmp_path):
     base = serve_folder(shared)
     rows = []
     for index in ("videos", "videos_edge"):
@@ -101,9 +101,14 @@ def test_all_shared_clips_end_in_the_manifest_or_in_the_ledger(shared, serve_fol
     assert len(rows) == 47
     pd.DataFrame(rows).to_csv(tmp_path / "clips.csv", index=False)
     out = tmp_path / "out"
-    done = vidal("build-shard", "0", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.csv"),
-                 "--allow-host", "127.0.0.1", "--out", str(out), "--json", timeout=1500)  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    process = start(out, "--catalogue", str(tmp_path / "clips.csv"), "--allow-host", "127.0.0.1")
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, _memory(process.pid))
+        time.sleep(0.5)
+    assert process.returncode == 0
+    print(f"\npeak of all processes: {peak / 1e9:.2f} GB")
+    assert 0 < peak < 6e9
     built, ledger = pd.read_parquet(out), pd.read_parquet(out / "_ledger")
     candidates = ledger[ledger.subject == "candidate"]
     assert len(candidates) == 47
@@ -116,17 +121,6 @@ def test_all_shared_clips_end_in_the_manifest_or_in_the_ledger(shared, serve_fol
     assert len(corrupt) >= 1 and not ended.reason.isin(["crashed", "quarantined"]).any()
     assert len(built) >= 20
     assert vidal("validate", str(out)).returncode == 0
-
-
-def test_peak_memory_of_all_processes_stays_under_6_gb(tmp_path):
-    process = start(tmp_path / "data")
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, _memory(process.pid))
-        time.sleep(0.5)
-    assert process.returncode == 0
-    print(f"\npeak of all processes: {peak / 1e9:.2f} GB")
-    assert peak < 6e9
 
 
 def _memory(pid):

@@ -60,11 +60,13 @@ def models(recipe: Recipe) -> dict[str, ModelSpec]:
     return {role: spec for role, spec in named.items() if spec is not None}
 
 
-def check_models(recipe: Recipe) -> None:
-    """Raises UserError for the first model that cannot be had here, before any work is done."""
+def check(recipe: Recipe) -> None:
+    """Raises UserError for the first prompt or model that cannot be had here, before any work is done."""
     from vidal.models.fitness import unfit
     from vidal.models.weights import missing
 
+    for stage in STAGES.values():
+        stage.fingerprint(recipe)  # Reads the prompts.
     for role, spec in models(recipe).items():
         if why := missing(spec) or unfit(role, spec):
             raise UserError(f"{role} model {spec.id or spec.adapter}: {why}")

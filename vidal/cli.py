@@ -78,7 +78,7 @@ def build_shard(
     contamination.load(loaded)
     pending = [n for n in numbers if not is_committed(storage, n, list(STAGES.values()), loaded)]
     if pending:
-        build.check_models(loaded)
+        build.check(loaded)
     claim(storage, loaded)
     reports = []
     for number in numbers:
@@ -106,7 +106,7 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) ->
     out = out if "://" in out else os.path.abspath(out)
     storage = Storage(out)
     loaded, shards = again.recipe_of(storage)
-    build.check_models(loaded)
+    build.check(loaded)
     reports = []
     for shard in shards:
         count = again.move(storage, loaded, shard, class_)

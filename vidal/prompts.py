@@ -10,12 +10,15 @@ from vidal.errors import UserError
 
 
 def read(name: str, known: frozenset[str]) -> str:
-    """A prompt file's text. Raises UserError for a missing file or a placeholder that nothing fills."""
+    """A prompt file's text. Raises UserError for a file that is missing or no template, and a placeholder that nothing fills."""
     path = Path(name) if "/" in name else resources.folder("pipelines") / "prompts" / name
     if not path.is_file():
         raise UserError(f"prompt {name}: no such file in pipelines/prompts")
-    text = path.read_text(encoding="utf-8").strip()
-    fields = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+        fields = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
+    except ValueError as error:  # Also what is no UTF-8.
+        raise UserError(f"prompt {name}: {error}; a brace that is meant is written twice") from error
     if unknown := sorted(fields - known):
         raise UserError(
             f"prompt {name}: unknown placeholder {{{unknown[0]}}}; known are {', '.join(sorted(known)) or 'none'}"

@@ -38,12 +38,12 @@ class Prompt:
 def read_prompt(name: str) -> Prompt:
     """Raises UserError where a key is missing or nothing fills a placeholder."""
     text = prompts.read(name, _FIELDS)
-    found = yaml.safe_load(text)
     try:
+        found = yaml.safe_load(text)
         examples = [(str(question), str(answer)) for question, answer in found["examples"]]
         return Prompt(str(found["system"]), examples, str(found["template"]), text)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"prompt {name}: needs system, examples (pairs) and template") from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"prompt {name}: must be YAML with system, examples (pairs) and template") from error
 
 
 def _empty(clip: Record) -> Record:
