@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.conftest import vidal
+from tests.conftest import FUSED, sets, vidal
 from vidal import schema
 from vidal.config import load_recipe
 from vidal.models.synonyms import Synonyms
@@ -180,8 +180,8 @@ def test_changing_the_rewriter_alone_redoes_the_rewrites_alone(embedded, tmp_pat
         for path in (copy / "_media").rglob("*")
         if path.is_file() and path.suffix != ".sha256"
     }
-    override = "enhanced.model=null"
-    assert vidal("build-shard", "0", "--recipe", "embedded", "--out", str(copy), "--set", override).returncode == 0
+    overrides = sets("enhanced.model=null", *FUSED)
+    assert vidal("build-shard", "0", "--recipe", "embedded", "--out", str(copy), *overrides).returncode == 0
     redone = {path.parent.parent.name for path, time_ns in parts.items() if path.stat().st_mtime_ns != time_ns}
     assert redone == {"enhanced", "grounding", "manifest"}
     assert {path: path.stat().st_mtime_ns for path in media} == media

@@ -1,6 +1,7 @@
 """Copies of a recording are found by its fingerprint, other recordings are not, and silence is like nothing."""
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,10 +21,12 @@ COPIES = {
 }
 
 
-def copy(source, target, before, after):
+def copied(source, target, kind):
+    """The fingerprint of a copy."""
+    before, after, _ = COPIES[kind]
     command = [executable(), "-v", "error", "-nostdin", "-y", *before, "-i", str(source), "-map", "0:a:0", *after]
     subprocess.run([*command, str(target)], check=True, capture_output=True)
-    return target
+    return fingerprint(target)
 
 
 def row(name, values):
@@ -33,12 +36,16 @@ def row(name, values):
 
 def test_copies_of_the_shared_sounds_are_found_and_no_two_of_them_are_copies(shared, tmp_path):
     sources = sorted(path for path in (shared / "audio").iterdir() if path.suffix in (".wav", ".ogg", ".mp3"))
-    prints = {path: values for path in sources if len(values := fingerprint(path))}
+    with ThreadPoolExecutor(2) as pool:  # The work is ffmpeg's.
+        found = list(pool.map(fingerprint, sources))
+    prints = {path: values for path, values in zip(sources, found, strict=True) if len(values)}
     assert len(prints) >= 20
     originals = [row(path.name, values) for path, values in prints.items()]
     assert find(originals, Duplicates()) == {}
-    for kind, (before, after, ending) in COPIES.items():
-        copies = [fingerprint(copy(path, tmp_path / f"copy.{ending}", before, after)) for path in prints]
+    for kind, (_, _, ending) in COPIES.items():
+        targets = [tmp_path / f"{path.name}.{ending}" for path in prints]
+        with ThreadPoolExecutor(2) as pool:
+            copies = list(pool.map(copied, prints, targets, [kind] * len(targets)))
         rows = [row(f"copy of {path.name}", own) for path, own in zip(prints, copies, strict=True) if len(own)]
         found = find([*originals, *rows], Duplicates())
         assert {name: each.of for name, each in found.items()} == {
