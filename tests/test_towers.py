@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
+from tests.tiny_models import save_clip
 from vidal import load_encoder
 from vidal.errors import UserError
 from vidal.models import SCORERS, open_model
@@ -23,29 +24,8 @@ WIDTH = 12
 
 @pytest.fixture(scope="module")
 def tiny_clip(tmp_path_factory):
-    """A CLIP of two layers, saved as transformers saves it: random weights, to judge code paths with."""
-    folder = tmp_path_factory.mktemp("clip")
-    torch.manual_seed(0)
-    config = transformers.CLIPConfig(
-        text_config={
-            "hidden_size": 16,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "vocab_size": 600,
-        },
-        vision_config={
-            "hidden_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "image_size": 32,
-            "patch_size": 8,
-        },
-        projection_dim=WIDTH,
-    )
-    transformers.CLIPModel(config).save_pretrained(folder)
-    return str(folder)
+    """Random weights, to judge code paths with."""
+    return save_clip(tmp_path_factory.mktemp("clip"), WIDTH)
 
 
 def clip(tiny_clip, modality=Modality.IMAGE, **options):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from tests.conftest import vidal
 from tests.test_train_data import caption, dataset
+from tests.tiny_models import save_clip
 from vidal.errors import TrainingError, UserError
 from vidal.train import checkpoint, optimiser, run
 from vidal.train.command import train as command
@@ -95,6 +97,26 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(coloured, tmp_path, m
     run.train(made, str(coloured), halted, CPU)
     assert same(weights(whole), weights(halted))
     assert [json.loads(line)["n"] for line in (halted / "metrics.jsonl").read_text().splitlines()] == list(range(1, 7))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"precision": "bf16"}, {"precision": "amp"}, {"checkpoint_activations": True}, {"ema": 0.5},
+     pytest.param({"compile": True}, marks=pytest.mark.slow)],
+)  # fmt: skip
+def test_options_of_the_loop_start_from_the_same_loss_and_learn(coloured, tmp_path, change):
+    if "compile" in change and not (shutil.which("g++") or shutil.which("clang++")):
+        pytest.skip("torch.compile needs a C++ compiler")
+    model = {"adapter": "clip", "id": save_clip(tmp_path / "clip", 384)}
+    losses = {}
+    for name, epochs, changed in (("plain", 1, {}), ("run", 20, change)):
+        encoder = {"model": model, "side": 32, "epochs": epochs, "batch_size": 6, "lr": 5e-3}
+        run.train(settings(encoder=encoder, **changed), str(coloured), tmp_path / name, CPU)
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        losses[name] = [json.loads(line)["loss"] for line in lines]
+    assert losses["run"][0] == pytest.approx(losses["plain"][0], rel=0.02)
+    assert losses["run"][0] != losses["plain"][0] or "precision" not in change
+    assert losses["run"][-1] < losses["run"][0] / 2
 
 
 def test_modalities_trained_together_get_what_each_gets_alone(coloured, tmp_path):

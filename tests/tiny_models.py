@@ -1,4 +1,4 @@
-"""Checkpoints of depth and infrared models that load in no time. Weights are random: tests judge code paths with them, no result."""
+"""Checkpoints of depth and infrared models, and of CLIP, that load in no time. Weights are random: code paths are judged, no result."""
 
 from __future__ import annotations
 
@@ -152,3 +152,30 @@ def save_munit(path: Path, change: Any = None, seed: int = 0, **options: Any) ->
     torch.save(states, path)
     options = {"generator": SMALL_MUNIT, "short_side": 32, **options}
     return ModelSpec(adapter="munit", id=str(path), device="cpu", options=options)
+
+
+def save_clip(folder: Path, width: int) -> str:
+    """A CLIP of two layers without a tokenizer, saved as transformers saves it."""
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.CLIPConfig(
+        text_config={
+            "hidden_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "vocab_size": 600,
+        },
+        vision_config={
+            "hidden_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "image_size": 32,
+            "patch_size": 8,
+        },
+        projection_dim=width,
+    )
+    transformers.CLIPModel(config).save_pretrained(folder)
+    return str(folder)
