@@ -1,0 +1,104 @@
+"""Recipes from YAML: which file, what it extends, what --set changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from vidal import resources
+from vidal.config.recipe import Recipe
+from vidal.errors import UserError
+
+
+def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Recipe:
+    """name: a recipe in pipelines/ or a path to a YAML file; overrides: "key.path=yaml value".
+
+    values replace top-level keys. Raises UserError, with the path of the key, for whatever is wrong.
+    """
+    data = _read(_path(name))
+    for override in overrides:
+        _set(data, override)
+    data.update({key: value for key, value in values.items() if value is not None})
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"recipe {name}: {_first_line(error)}") from error
+
+
+def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
+    """overrides: "similarity_min=0.25", a threshold each; null takes one away. Raises UserError."""
+    data: dict[str, Any] = recipe.model_dump(mode="json")
+    for override in overrides:
+        _set(data, override if override.startswith("filters.") else f"filters.{override}")
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"--set {overrides[-1]}: {_first_line(error)}") from error
+
+
+def recipe_names() -> list[str]:
+    return sorted(path.stem for path in resources.folder("pipelines").glob("*.yaml"))
+
+
+def _path(name: str) -> Path:
+    path = Path(name) if name.endswith((".yaml", ".yml")) else resources.folder("pipelines") / f"{name}.yaml"
+    if not path.is_file():
+        raise UserError(f"no recipe {name!r}: give a YAML file, or one of {', '.join(recipe_names())}")
+    return path
+
+
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path.resolve() in seen:
+        raise UserError(f"recipe {path}: extends itself")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"recipe {path}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise UserError(f"recipe {path}: must be a mapping of keys to values")
+    parent = data.pop("extends", None)
+    if parent is None:
+        return data
+    beside = path.parent / f"{parent}.yaml"
+    base = _read(beside if beside.is_file() else _path(str(parent)), (*seen, path.resolve()))
+    return _merge(base, data)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merge key by key, except a model: another adapter must not inherit the first one's options."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both and "adapter" not in value else value
+    return merged
+
+
+def _set(data: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise UserError(f"--set {override!r}: must be key.path=value")
+    *parents, last = path.split(".")
+    node = data
+    for key in parents:
+        child = node.get(key)
+        if child is None:
+            child = {}
+        elif not isinstance(child, dict):
+            raise UserError(f"--set {override!r}: {key} is not a mapping")
+        node[key] = dict(child)
+        node = node[key]
+    try:
+        node[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override!r}: the value is not YAML") from error
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "(top)"
+    what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+    more = error.error_count() - 1
+    return f"{where}: {what}" + (f" (and {more} more)" if more else "")

@@ -1,0 +1,52 @@
+"""A recipe, whole."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from vidal.config.finding import Clips, Crawl, Search, Terms, Text
+from vidal.config.judging import Duplicates, EvaluationSet, Filters, Keyframes, Measure, Similarity
+from vidal.config.running import Engine, Resources
+from vidal.config.views import Audio, Captions, Depth, Enhanced, Infrared
+from vidal.settings import Settings
+from vidal.train.settings import Train
+
+
+class Recipe(Settings):
+    name: str
+    description: str = ""
+    shards: int = Field(default=1, ge=1)
+    shard_candidates: int = Field(default=1000, ge=1)
+    terms: Terms = Terms()
+    search: tuple[Search, ...] = ()
+    catalogue: str | None = None
+    # Names of the user's columns for those that a catalogue has here: {url: link, caption: text, clips: spans}.
+    columns: dict[str, str] = Field(default_factory=dict)
+    limit: int | None = Field(default=None, ge=1)
+    text: Text = Text()
+    crawl: Crawl = Crawl()
+    clips: Clips = Clips()
+    keyframes: Keyframes = Keyframes()
+    measure: Measure = Measure()
+    similarity: Similarity
+    filters: Filters = Filters()
+    depth: Depth = Depth()
+    infrared: Infrared = Infrared()
+    audio: Audio = Audio()
+    captions: Captions = Captions()
+    enhanced: Enhanced = Enhanced()
+    # Where answers of captioners and rewriters are kept: a folder or URI that datasets share; null is OUT/_cache.
+    cache: str | None = None
+    duplicates: Duplicates = Duplicates()
+    decontaminate: tuple[EvaluationSet, ...] = ()
+    train: Train = Train()
+    engine: Engine = Engine()
+    resources: dict[str, Resources] = Field(default_factory=dict)
+
+    @property
+    def duration_max_s(self) -> float:
+        """Of a video as it is fetched, in seconds."""
+        return self.clips.source_max_s if self.clips.detector else self.text.duration_max_s
+
+    def resources_of(self, stage: str) -> Resources:
+        return self.resources.get(stage, Resources())

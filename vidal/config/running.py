@@ -1,0 +1,47 @@
+"""What a run takes of the machine: resources of a stage, sizes of the engine."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator, model_validator
+
+from vidal.settings import Settings
+
+
+class Resources(Settings):
+    """What one worker of a stage asks of Ray, and how many there may be. fuse: share the previous stage's worker.
+
+    gpus: a number or fraction of them; gpu_memory: in place of it, GB of one GPU's memory, which become the fraction that
+    they are of it. Where the cluster has no GPU, gpu_memory is passed over: the same recipe then runs on CPUs. batch_size:
+    pictures that a depth or infrared model sees at a time; null is one clip's. It alters speed and never the rows.
+    """
+
+    cpus: float = Field(default=0.25, gt=0)
+    gpus: float = Field(default=0.0, ge=0)
+    gpu_memory: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
+    memory_gb: float | None = Field(default=None, gt=0)
+    workers: tuple[int, int] = (1, 1)
+    fuse: bool = False
+
+    @field_validator("workers")
+    @classmethod
+    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= value[0] <= value[1]:
+            raise ValueError("must be [min, max] with 1 <= min <= max")
+        return value
+
+    @model_validator(mode="after")
+    def _one_share(self) -> Resources:
+        if self.gpus and self.gpu_memory:
+            raise ValueError("give gpus or gpu_memory, not both")
+        return self
+
+
+class Engine(Settings):
+    """part_size: candidates a part; parts_in_flight: between crawl and manifest at one time, at most."""
+
+    part_size: int = Field(default=32, ge=1)
+    parts_in_flight: int = Field(default=16, ge=1)
+    part_attempts: int = Field(default=2, ge=1)
+    record_crashes_max: int = Field(default=2, ge=1)
+    object_store_mb: int = Field(default=256, ge=80)
