@@ -9,7 +9,9 @@ from PIL import Image
 
 from vidal import ids, schema
 from vidal.config import Recipe
-from vidal.stage import Part, PartRunner, Record, Runtime, commit_part
+from vidal.parts import commit_part
+from vidal.runner import PartRunner
+from vidal.stage import Part, Record, Runtime
 from vidal.stages import STAGES
 from vidal.storage import Storage, media_name, part_name
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 from vidal import schema
 from vidal.config import Recipe, load_recipe
 from vidal.errors import RecordError
+from vidal.parts import commit_part
 from vidal.schema import Reason, Subject
-from vidal.stage import Drop, Output, Part, Record, Runtime, Stage, Worker, commit_part
+from vidal.stage import Drop, Output, Part, Record, Runtime, Stage, Worker
 from vidal.storage import Storage, part_name
 
 TABLE = pa.schema([("clip_id", pa.string()), ("value", pa.int64())])

@@ -22,7 +22,8 @@ ray.init(address=cluster.address, log_to_driver=False)
 from vidal import engine, schema
 from vidal.config import load_recipe
 from vidal.sources import catalogue
-from vidal.stage import Part, Runtime, commit_part
+from vidal.parts import commit_part
+from vidal.stage import Part, Runtime
 from vidal.stages import STAGES
 from vidal.storage import Storage, part_name
 out, listed = sys.argv[1:]

@@ -4,8 +4,9 @@ import pytest
 
 from tests.stages_for_tests import BUGGY, FIRST, KILLER, recipe, seed_parts
 from vidal import engine
+from vidal.parts import outcomes_of
 from vidal.schema import Reason
-from vidal.stage import Runtime, outcomes_of
+from vidal.stage import Runtime
 from vidal.stages import STAGES
 from vidal.storage import Storage
 

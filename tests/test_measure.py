@@ -22,7 +22,9 @@ from vidal.media.pairs import places, read_pairs
 from vidal.media.statistics import coverage, motion, picture
 from vidal.models import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model
 from vidal.models.weights import missing
-from vidal.stage import Part, PartRunner, Runtime, commit_part
+from vidal.parts import commit_part
+from vidal.runner import PartRunner
+from vidal.stage import Part, Runtime
 from vidal.stages import STAGES
 from vidal.storage import Storage, media_name, part_name
 

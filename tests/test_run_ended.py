@@ -8,8 +8,9 @@ import pytest
 from vidal import discover
 from vidal.config import load_recipe
 from vidal.errors import RunEndedError
+from vidal.runner import PartRunner
 from vidal.sources.embedded.site import HOST, serve_embedded
-from vidal.stage import PartRunner, Runtime
+from vidal.stage import Runtime
 from vidal.stages import STAGES
 from vidal.storage import Storage, part_name
 

@@ -14,7 +14,8 @@ from vidal.config import ModelSpec, Recipe
 from vidal.errors import UserError
 from vidal.manifest import commit as shards
 from vidal.manifest.commit import Report
-from vidal.stage import Part, Runtime, Stage, is_done
+from vidal.parts import is_done
+from vidal.stage import Part, Runtime, Stage
 from vidal.stages import STAGES
 from vidal.storage import Storage
 

@@ -11,9 +11,10 @@ import pyarrow as pa
 from vidal import ids, schema, searches
 from vidal.config import Recipe
 from vidal.errors import UserError
+from vidal.parts import commit_part
 from vidal.searches import Found, Query
 from vidal.sources import catalogue
-from vidal.stage import Part, Record, Runtime, code_digest, commit_part
+from vidal.stage import Part, Record, Runtime, code_digest
 from vidal.storage import Storage, part_name, shard_name
 from vidal.terms import build as terms_build
 from vidal.terms import corpora

@@ -22,7 +22,8 @@ from ray.data._internal.execution.backpressure_policy.backpressure_policy import
 from vidal.config import Recipe, Resources
 from vidal.crawl.board import Answer, LocalBoard, Rules
 from vidal.errors import UserError
-from vidal.stage import Part, PartRunner, Runtime, Stage
+from vidal.runner import PartRunner
+from vidal.stage import Part, Runtime, Stage
 
 PARTS_IN_FLIGHT = "vidal.parts_in_flight"
 

@@ -9,8 +9,10 @@ from vidal import discover
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.manifest import commit as shards
+from vidal.parts import is_done
+from vidal.runner import PartRunner
 from vidal.schema import Reason
-from vidal.stage import Part, PartRunner, Runtime, Stage, is_done
+from vidal.stage import Part, Runtime, Stage
 from vidal.stages import STAGES
 from vidal.storage import Storage, part_name
 

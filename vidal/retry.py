@@ -11,8 +11,9 @@ from vidal import discover, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.manifest.commit import DATASET
+from vidal.parts import commit_part, is_done, part_key
 from vidal.schema import Reason, Status, Subject
-from vidal.stage import Part, Record, commit_part, is_done, part_key
+from vidal.stage import Part, Record
 from vidal.stages import STAGES
 from vidal.storage import Storage, part_name, shard_name
 

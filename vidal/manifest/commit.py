@@ -11,8 +11,9 @@ from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.ids import fingerprint
 from vidal.manifest import contamination, duplicates, index
+from vidal.parts import outcomes_of
 from vidal.schema import Reason, Status, Subject
-from vidal.stage import Drop, Part, Record, Stage, outcomes_of
+from vidal.stage import Drop, Part, Record, Stage
 from vidal.storage import Storage, part_name, shard_name
 
 DATASET = "_dataset.json"
