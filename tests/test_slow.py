@@ -1,6 +1,8 @@
 """Minutes long: processes killed at random, a Ray cluster, all shared clips, peak memory. `make test-slow` runs them."""
 
 import json
+import math
+import os
 import random
 import signal
 import subprocess
@@ -15,6 +17,8 @@ from tests.conftest import ROOT, vidal
 from tests.ray_head import ray_head
 
 pytestmark = pytest.mark.slow
+# Of drivers, and of workers. CI has little time: VIDAL_KILLS=10 make test-slow.
+KILLS = int(os.environ.get("VIDAL_KILLS", "5"))
 COMMAND = [sys.executable, "-m", "vidal.cli", "build-shard", "0", "--recipe", "embedded", "--out"]
 
 
@@ -37,11 +41,11 @@ def finish(out):
     return (out / "shard-00000.parquet").read_bytes()
 
 
-def test_killing_the_driver_ten_times_changes_no_byte(embedded, tmp_path):
+def test_killing_the_driver_changes_no_byte(embedded, tmp_path):
     chance = random.Random(1)
     out = tmp_path / "data"
     killed = 0
-    for _ in range(10):
+    for _ in range(KILLS):
         process = start(out)
         try:
             process.wait(timeout=chance.uniform(8, 35))
@@ -56,16 +60,16 @@ def test_killing_the_driver_ten_times_changes_no_byte(embedded, tmp_path):
     assert finish(out) == (embedded / "shard-00000.parquet").read_bytes()
 
 
-def test_killing_a_worker_ten_times_changes_no_byte(embedded, tmp_path):
-    """Four workers in each of three builds, at random moments while they hold stages."""
+def test_killing_workers_changes_no_byte(embedded, tmp_path):
+    """At random moments while they hold stages, five in a build."""
     chance = random.Random(2)
     killed = 0
-    for build in range(3):
+    for build in range(math.ceil(KILLS / 5)):
         out = tmp_path / f"data-{build}"
         process = start(out)
         while process.poll() is None and not workers_of(process):
             time.sleep(0.5)
-        for _ in range(4):
+        for _ in range(5):
             time.sleep(chance.uniform(1, 18))
             if found := workers_of(process):
                 chance.choice(found).send_signal(signal.SIGKILL)
@@ -73,7 +77,7 @@ def test_killing_a_worker_ten_times_changes_no_byte(embedded, tmp_path):
         assert process.wait(timeout=600) == 0
         assert (out / "shard-00000.parquet").read_bytes() == (embedded / "shard-00000.parquet").read_bytes()
     print(f"\nworkers killed: {killed}")
-    assert killed >= 10
+    assert killed >= 4
 
 
 @pytest.fixture
