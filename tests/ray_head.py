@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,9 +38,13 @@ def ray_head(log: Path, *arguments: str) -> Iterator[str]:
 def _wait(url: str, head: subprocess.Popen[bytes], log: Path) -> None:
     ends = time.monotonic() + _START_S
     while head.poll() is None and time.monotonic() < ends:
-        with contextlib.suppress(OSError):
+        try:
             urllib.request.urlopen(url, timeout=5).close()
             return
+        except urllib.error.HTTPError:  # It answers, and asks for a token: there is one in ~/.ray.
+            return
+        except OSError:
+            pass
         time.sleep(0.5)
     raise RuntimeError(f"the head did not come up (exit code {head.poll()}): {log.read_text(errors='replace')[-2000:]}")
 
