@@ -18,8 +18,8 @@ help:
 	@echo "make train [OUT=manifests/embedded] | submit-train RAY_ADDRESS=http://host:8265 [PROCESSES=2] | evaluate TASK=... DATA=..."
 	@echo "make search-terms | validate | report | test | test-slow | lint | bench | setup | clean"
 
-# Compiled once here, not in every process: workers may not be able to write beside the packages.
-# A finished environment is reused: only a change of these three files makes it anew.
+# A finished environment is reused: only a change of these three files makes it anew. Packages are compiled once here: with
+# PYTHONDONTWRITEBYTECODE, or where workers cannot write beside them, every process would compile them again.
 $(READY): pyproject.toml constraints.txt requirements-embedded.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "vidal needs Python >= 3.10: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -10,6 +10,7 @@ from PIL import Image
 from scipy.io import wavfile
 from torch.nn import functional as F
 
+from tests import tiny_models
 from vidal import load_encoder
 from vidal.errors import UserError
 from vidal.train import inputs
@@ -34,29 +35,7 @@ def tokenizer(folder):
 
 
 def clip(words, **vision):
-    torch.manual_seed(0)
-    ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-    config = transformers.CLIPConfig(
-        text_config={
-            "hidden_size": 16,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "vocab_size": words,
-            **ends,
-        },
-        vision_config={
-            "hidden_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "image_size": 32,
-            "patch_size": 8,
-            **vision,
-        },
-        projection_dim=WIDTH,
-    )
-    return transformers.CLIPModel(config).eval()
+    return tiny_models.clip(WIDTH, words, {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}, **vision)
 
 
 def with_adapters(model, alpha, rank):

@@ -154,28 +154,27 @@ def save_munit(path: Path, change: Any = None, seed: int = 0, **options: Any) ->
     return ModelSpec(adapter="munit", id=str(path), device="cpu", options=options)
 
 
-def save_clip(folder: Path, width: int) -> str:
-    """A CLIP of two layers without a tokenizer, saved as transformers saves it."""
+def clip(width: int, words: int = 600, ends: dict[str, int] | None = None, **vision: Any) -> Any:
+    """A CLIP of two layers. words: of its vocabulary; ends: ids of its special tokens."""
     import transformers
 
     torch.manual_seed(0)
+    text = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "vocab_size": words,
+    }
+    seen = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "image_size": 32,
+            "patch_size": 8}  # fmt: skip
     config = transformers.CLIPConfig(
-        text_config={
-            "hidden_size": 16,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "vocab_size": 600,
-        },
-        vision_config={
-            "hidden_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "image_size": 32,
-            "patch_size": 8,
-        },
-        projection_dim=width,
+        text_config={**text, **(ends or {})}, vision_config={**seen, **vision}, projection_dim=width
     )
-    transformers.CLIPModel(config).save_pretrained(folder)
+    return transformers.CLIPModel(config).eval()
+
+
+def save_clip(folder: Path, width: int) -> str:
+    """Without a tokenizer, as transformers saves it."""
+    clip(width).save_pretrained(folder)
     return str(folder)

@@ -8,18 +8,23 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from vidal.errors import UserError
+
 
 def folder(name: str, make: Callable[[Path], None], root: Path | None = None) -> Path:
     """The folder of that name, which `make` fills once a machine: aside, then renamed. The name says all that alters it.
 
-    root: instead of vidal's folder in XDG_CACHE_HOME, or in ~/.cache.
+    root: instead of vidal's folder in XDG_CACHE_HOME, or in ~/.cache. Raises UserError where it cannot be written.
     """
     root = root or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidal"
     found = root / name
     if found.is_dir():
         return found
-    root.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=root, prefix=f".{name[:40]}-"))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=root, prefix=f".{name[:40]}-"))
+    except OSError as error:
+        raise UserError(f"the cache {root} cannot be written ({error.strerror}): set XDG_CACHE_HOME") from error
     try:
         make(aside)
         aside.rename(found)

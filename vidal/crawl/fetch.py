@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -84,7 +83,7 @@ class Crawler:
         if drop := self._duration(candidate, found, start_s, duration_s):
             return drop
         is_whole = candidate["start_s"] is None and candidate["end_s"] is None
-        file = _File(path, found, _sha256(path), candidate["kind"] == Kind.AUDIO.value)
+        file = _File(path, found, ids.file_sha256(path), candidate["kind"] == Kind.AUDIO.value)
         cuts = self._cuts(file)
         if cuts is None or not is_whole or duration_s <= self._recipe.clips.max_s:
             return Output([self._stored(candidate, file, start_s, duration_s, is_whole, cuts, folder)])
@@ -138,7 +137,7 @@ class Crawler:
             path = cut
         clip_id = ids.clip_id(candidate["candidate_id"], start_s, duration_s)
         name = media_name(candidate["shard"], clip_id, "video.mp4" if file.kind is Kind.VIDEO else "source")
-        sha256 = _sha256(path)
+        sha256 = ids.file_sha256(path)
         self._storage.put(_own(path, folder), name)
         row = self._row(candidate, found, file.kind, clip_id, start_s, duration_s, name, sha256, file.sha256)
         return {**row, "cuts": count}
@@ -238,11 +237,3 @@ def _own(path: Path, folder: Path) -> Path:
     except OSError:
         shutil.copyfile(path, copy)
     return copy
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from vidal.media.frames import sample_indices
 from vidal.models import Images
 from vidal.models.weights import device, revision_of, transformers_source
 from vidal.settings import ModelSpec
@@ -36,7 +37,9 @@ class TransformersCaptioner:
 
     def video(self, images: Images, prompt: str) -> str:
         """A plain captioner sees one picture, the middle one; GIT's video models see as many as they were trained on."""
-        return self._ask(images if self._chats else _spread(images, self._frames()), prompt)
+        if self._chats:
+            return self._ask(images, prompt)
+        return self._ask([images[index] for index in sample_indices(len(images), self._frames(), "scene")], prompt)
 
     imagines = True
 
@@ -69,8 +72,3 @@ class TransformersCaptioner:
         return self._processor.apply_chat_template(
             chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
         )
-
-
-def _spread(images: Images, count: int) -> Images:
-    """That many at even distances, the middle one where it is one."""
-    return [images[(2 * index + 1) * len(images) // (2 * count)] for index in range(count)]

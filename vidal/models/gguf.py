@@ -12,11 +12,12 @@ from vidal import ids, kept
 def unpacked(folder: Path, file: str) -> Path:
     """Folder of the file's tokenizer, configuration and float32 weights, made once a machine.
 
-    Raises OSError or ValueError where transformers cannot read the file.
+    Raises OSError or ValueError where transformers cannot read the file, UserError where the cache cannot be written.
     """
-    content = ids.sha256((folder / file).read_bytes())
-    name = ids.fingerprint([content, version("transformers"), version("gguf"), 1])[:16]
-
+    content = ids.file_sha256(folder / file)
+    name = ids.fingerprint(
+        [content, version("transformers"), version("gguf"), ids.sha256(Path(__file__).read_bytes())]
+    )[:16]
     return kept.folder(f"gguf-{name}", lambda aside: _unpack(folder, file, aside))
 
 
@@ -27,9 +28,8 @@ def _unpack(folder: Path, file: str, target: Path) -> None:
     AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(target)
     read = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     config = copy.deepcopy(read.config)
-    config.__dict__.pop(
-        "quantization_config", None
-    )  # The weights are float32 now, but transformers saves no model that was packed.
+    # The weights are float32 now, but transformers saves no model that was packed.
+    config.__dict__.pop("quantization_config", None)
     plain = type(read)(config)
     plain.load_state_dict(read.state_dict())
     plain.generation_config = read.generation_config

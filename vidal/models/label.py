@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from vidal import ids
 from vidal.models.weights import revision_of
 from vidal.settings import ModelSpec
 
@@ -22,13 +22,5 @@ def label(spec: ModelSpec, commit: str | None = None) -> str:
 
 def _sha256(files: list[Path]) -> str:
     """Of the one file, or of the hashes of several."""
-    digests = [_file_sha256(file) for file in files]
-    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    digests = [ids.file_sha256(file) for file in files]
+    return digests[0] if len(digests) == 1 else ids.sha256("".join(digests))
