@@ -26,8 +26,12 @@ class Storage:
     def __init__(self, uri: str):
         self.uri = uri
         try:
-            self.fs, self.root = fsspec.core.url_to_fs(uri)
-        except (ImportError, ValueError) as error:
+            # A cached listing would hide what another process has written since.
+            self.fs, self.root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
+        except ImportError as error:
+            remedy = ": pip install 'vidal[s3]'" if uri.startswith(("s3://", "s3a://")) else ""
+            raise UserError(f"{uri}: cannot be opened: {error}{remedy}") from error
+        except ValueError as error:
             raise UserError(f"{uri}: cannot be opened: {error}") from error
         self.is_local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
 
