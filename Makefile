@@ -75,7 +75,7 @@ report: $(READY)
 	$(BIN)/vidal report $(OUT)
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup $(ARGS)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --timeout 3000 $(ARGS)

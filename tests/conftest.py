@@ -21,6 +21,14 @@ ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("VIDAL_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs side by side: files; of those that look at the embedded shard, the tests together, so that it is built once."""
+    for item in items:
+        looks = "embedded" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("embedded" if looks else item.path.name))
+
+
 @pytest.fixture
 def shared() -> Path:
     if not SHARED.is_dir():
