@@ -275,8 +275,7 @@ def test_the_command_measures_keeps_and_shows(tmp_path, capsys):
         "17.5",
         "28.4",
         "-",
-        "44.0",
-        "52.0",
+        "44.0 (52.0)",
         "100.0",
     ]
     assert "- " in next(line for line in table.splitlines() if "K400" in line)

@@ -1,22 +1,27 @@
-"""The four tables of the paper: the numbers that are reported, beside ours where they were measured."""
+"""The tables of the paper: the numbers that are reported, beside ours where they were measured."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.console import Console, ConsoleOptions
 from rich.table import Table
+from rich.text import Text
 
 from vidal.errors import UserError
 from vidal.evaluate.benchmark import TEXT, Measured
 
 RESULTS = "evaluations.json"
 DASH = "-"
+# Of a number of ours; the star and the dagger are the paper's.
+PARTIAL = "‡"
 Results = Mapping[str, Mapping[str, Any]]
 
 
@@ -47,20 +52,97 @@ def record(path: Path, task: str, measured: Measured) -> None:
     aside.replace(path)
 
 
-def tables(ours: Results) -> Iterator[Table]:
-    """ours: as read_results gives it. A number measured on a part of the benchmark has a star."""
-    for each in yaml.safe_load((files("vidal.evaluate") / "reported.yaml").read_text(encoding="utf-8"))["tables"]:
-        table = Table("", *each["systems"], "ours", title=each["title"])
-        for place, column in enumerate(each["columns"]):
-            values = (system[place] for system in each["systems"].values())
-            reported = (DASH if value is None else f"{value:.1f}" for value in values)
-            table.add_row(column["name"], *reported, _ours(column, ours))
-        yield table
+def tables(ours: Results) -> Iterator[ReportedTable]:
+    """ours: what read_results returns."""
+    for table in yaml.safe_load((files("vidal.evaluate") / "reported.yaml").read_text(encoding="utf-8"))["tables"]:
+        labels = [name for name in table["systems"][0] if name not in ("name", "values")]
+        columns = table["columns"]
+        yield ReportedTable(
+            title=table["title"],
+            metrics=Column(["", *labels], [column["name"] for column in columns]),
+            systems=[_system(system, labels) for system in table["systems"]],
+            ours=Column(["ours", *(DASH for _ in labels)], [_ours(column, ours) for column in columns]),
+            tasks=[column["task"] for column in columns],
+            notes=table["notes"],
+        )
+
+
+@dataclass(frozen=True)
+class Column:
+    """heading: its lines, as many in every column of a table; cells: one a metric."""
+
+    heading: list[str]
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        """As it is drawn: with a space before the text and a border behind it."""
+        return max(map(len, [*self.heading, *self.cells])) + 2
+
+
+@dataclass(frozen=True)
+class ReportedTable:
+    """Prints one row a metric and one column a system, ours last.
+
+    Where the console is too narrow for all systems they stand in several tables, one below the other, each with all metrics.
+    tasks: of each metric; a rule is drawn between two tasks.
+    """
+
+    title: str
+    metrics: Column
+    systems: list[Column]
+    ours: Column
+    tasks: list[str]
+    notes: list[str]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
+        for systems in self._fitting(options.max_width):
+            yield self._table(systems)
+        yield Text("; ".join(self._legend()) + "\n")
+
+    def _legend(self) -> list[str]:
+        is_partial = any(PARTIAL in cell for cell in self.ours.cells)
+        return [*self.notes, f"{PARTIAL} measured on a part of the benchmark"] if is_partial else self.notes
+
+    def _fitting(self, width: int) -> Iterator[list[Column]]:
+        """The systems in groups, each of which fits beside the names of the metrics."""
+        group: list[Column] = []
+        for system in [*self.systems, self.ours]:
+            if group and 1 + sum(column.width for column in [self.metrics, *group, system]) > width:
+                yield group
+                group = []
+            group.append(system)
+        yield group
+
+    def _table(self, systems: list[Column]) -> Table:
+        columns = [self.metrics, *systems]
+        # With no space behind the text all systems fit into 160 columns.
+        table = Table(*("\n".join(column.heading) for column in columns), title=self.title, padding=(0, 0, 0, 1))
+        for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True)):
+            table.add_row(*cells, end_section=row in self._last_of_tasks())
+        return table
+
+    def _last_of_tasks(self) -> set[int]:
+        """The rows below which a rule is drawn: none where no task has a second metric."""
+        if len(set(self.tasks)) == len(self.tasks):
+            return set()
+        return {row for row, (task, following) in enumerate(pairwise(self.tasks)) if task != following}
+
+
+def _system(system: Mapping[str, Any], labels: list[str]) -> Column:
+    heading = [system["name"], *(system[label] or DASH for label in labels)]
+    return Column(heading, [_printed(value) for value in system["values"]])
+
+
+def _printed(value: float | str | None) -> str:
+    if value is None:
+        return DASH
+    return value if isinstance(value, str) else f"{value:.1f}"
 
 
 def _ours(column: Mapping[str, str], ours: Results) -> str:
-    found = ours.get(key(column["task"], column["seen"], column.get("told", TEXT)))
-    if found is None or column["metric"] not in found["metrics"]:
+    result = ours.get(key(column["task"], column["seen"], column.get("told", TEXT)))
+    if result is None or column["metric"] not in result["metrics"]:
         return DASH
-    part = "*" if found["missing"] or found["unreadable"] else ""
-    return f"{100 * found['metrics'][column['metric']]:.1f}{part}"
+    value = result["metrics"][column["metric"]] * (1 if column["metric"].endswith("_rank") else 100)
+    return f"{value:.1f}{PARTIAL if result['missing'] or result['unreadable'] else ''}"

@@ -1,0 +1,85 @@
+"""The paper's tables are complete: each number of a list that stands apart is printed in its place, and no other number is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from vidal.evaluate.table import DASH, key, tables
+
+LIST = Path(__file__).with_name("reported_numbers.tsv")
+Cell = tuple[str, str, str, str]  # Title of the table, heading of the system, name of the metric, value.
+
+
+def printed(width: int, ours: dict[str, Any] | None = None) -> str:
+    console = Console(width=width, highlight=False, markup=False)
+    with console.capture() as capture:
+        for table in tables(ours or {}):
+            console.print(table)
+    return capture.get()
+
+
+def cells(text: str) -> Iterator[Cell]:
+    """Read off the drawing, as a person reads it: title above, heading in heavy lines, rows in light ones."""
+    title: list[str] = []
+    headings: dict[int, list[str]] = defaultdict(list)
+    for line in text.splitlines():
+        columns = [cell.strip() for cell in line.replace("┃", "│").split("│")[1:-1]]
+        if line.startswith("┏"):
+            headings.clear()
+        elif line.startswith("┃"):
+            for place, cell in enumerate(columns):
+                headings[place].append(cell)
+        elif line.startswith("│"):
+            metric, *values = columns
+            for place, value in enumerate(values, start=1):
+                yield " ".join(title), " ".join(headings[place]), metric, value
+        elif not line or line.startswith("└"):
+            title = []
+        elif not line.startswith(("┡", "├")):
+            title.append(line.strip())
+
+
+def listed() -> list[Cell]:
+    rows = (line.split("\t") for line in LIST.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    return sorted((title, system, metric, value) for title, system, metric, value in rows)
+
+
+@pytest.mark.parametrize("width", [200, 160, 80])
+def test_each_number_of_the_paper_is_printed_once_in_its_place_and_no_other(width: int) -> None:
+    text = printed(width)
+    reported = (cell for cell in cells(text) if not cell[1].startswith("ours") and cell[3] != DASH)
+    assert sorted(reported) == listed()
+    assert max(map(len, text.splitlines())) <= width
+    assert (text.count("┏") == 6) == (width >= 160), "at 160 columns each of the six tables stands in one piece"
+
+
+def test_a_legend_explains_each_mark_of_its_table() -> None:
+    legends = [part.splitlines()[-1] for part in printed(200).split("\n\n")[:6]]
+    assert legends[0] == "* full tuning; † Huge"
+    assert "MR median rank" in legends[1]
+    assert legends[2] == legends[3] == "(…) full tuning"
+    assert "* unclear whether on videos with sound only" in legends[4] and "(+…) gain" in legends[4]
+
+
+def test_ours_stands_last_a_rank_is_no_percentage_and_a_part_is_marked() -> None:
+    whole = {"metrics": {"text_to_seen/R@1": 0.4567, "text_to_seen/median_rank": 3.5}, "missing": 0, "unreadable": 0}
+    ours = {
+        key("msrvtt", "video", "text"): whole,
+        key("nyu", "depth", "text"): {"metrics": {"top1": 0.5}, "missing": 1, "unreadable": 0},
+    }
+    text = printed(200, ours)
+    values = {(title, metric): value for title, heading, metric, value in cells(text) if heading.startswith("ours")}
+    assert values["Zero-shot video-text retrieval, text to video", "MSR-VTT R@1"] == "45.7"
+    assert values["Value of the data, text to video", "MSR-VTT MR"] == "3.5"
+    assert values["Zero-shot X-language classification, top-1 (AS-A mAP)", "NYU-D"] == "50.0‡"
+    assert values["Zero-shot X-language classification, top-1 (AS-A mAP)", "K400"] == DASH
+    assert text.count("‡ measured on a part of the benchmark") == 2, (
+        "classification and joint modalities have this number"
+    )
+    assert "‡" not in printed(200)
