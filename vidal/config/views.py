@@ -56,8 +56,9 @@ def _only_with(settings: Any, adapter: str) -> Any:
 class Audio(Settings):
     """The sound track. silence_db: RMS level in dBFS under which a block, or the whole, is silence.
 
-    loudness: LUFS by BS.1770. activity: speech, singing, music; a share of tag_share_min or more makes a tag. speech: what is
-    said. similarity: sound against title and hashtags, and the sound's vector. A model that is null is not asked.
+    loudness: LUFS by BS.1770. activity: speech, singing, music. activity_tags: those of them that become a tag where their share of
+    the time is tag_share_min or more; singing and music are one model's opinion, and often wrong. speech: what is said.
+    similarity: sound against title and hashtags, and the sound's vector. A model that is null is not asked.
     """
 
     sample_rate: int = Field(default=16_000, ge=4_000)
@@ -66,7 +67,8 @@ class Audio(Settings):
     activity: ModelSpec | None = None
     speech: ModelSpec | None = None
     similarity: ModelSpec | None = None
-    tag_share_min: float = Field(default=0.3, ge=0, le=1)
+    activity_tags: tuple[Literal["speech", "singing", "music"], ...] = ("speech",)
+    tag_share_min: float = Field(default=0.35, gt=0, le=1)  # Of speech: measured by tests/speech_threshold.py.
     clipping_share_max: float = Field(default=0.001, ge=0, le=1)
 
 

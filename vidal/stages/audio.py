@@ -11,7 +11,7 @@ import numpy as np
 from vidal import ids, schema
 from vidal.config import Audio, Recipe
 from vidal.media import fingerprint, loudness, sound
-from vidal.models import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
+from vidal.models import ACTIVITY, SOUND_SCORERS, SPEECH, ActivityDetector, open_model
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages.vectors import rounded
@@ -67,7 +67,7 @@ class _Listener:
     """The models that the recipe asks; each gets the sound at its own rate."""
 
     def __init__(self, settings: Audio):
-        self._activity = open_model(ACTIVITY, settings.activity) if settings.activity else None
+        self._activity: ActivityDetector | None = open_model(ACTIVITY, settings.activity) if settings.activity else None
         self._speech = open_model(SPEECH, settings.speech) if settings.speech else None
         self._scorer = open_model(SOUND_SCORERS, settings.similarity) if settings.similarity else None
 
@@ -77,8 +77,7 @@ class _Listener:
         extra: dict[str, str] = {}
         vector: list[float] = []
         if self._activity:
-            shares = self._activity.shares(sound.read_some(path, _ACTIVITY_RATE)[0])
-            scores |= {f"audio_{name}_share": share for name, share in shares.items()}
+            scores |= activity_scores(self._activity, sound.read_some(path, _ACTIVITY_RATE)[0])
             extra["audio_activity_model"] = self._activity.name
         if self._speech:
             extra["audio_speech_text"] = self._speech.text(floats(path, self._speech.sample_rate))
@@ -97,6 +96,11 @@ def floats(path: Path, sample_rate: int) -> np.ndarray:
     return sound.read_some(path, sample_rate)[0].astype(np.float32) / loudness.FULL
 
 
+def activity_scores(detector: ActivityDetector, samples: np.ndarray) -> dict[str, float]:
+    """What the detector hears, under the names that vidal/measures.py documents. samples: (n,) int16 mono at 16 kHz."""
+    return {f"audio_{name}_share": share for name, share in detector.shares(samples).items()}
+
+
 def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:
     """What needs no model. samples: (n,) int16 mono at the recipe's rate."""
     found: dict[str, Any] = {
@@ -111,15 +115,14 @@ def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:
 
 def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str]:
     """What the recipe's thresholds make of the scores, sorted."""
-    found = {
+    holds: dict[str, bool] = {
         "silence": level_db < settings.silence_db,
         "clipped": scores["audio_clipping_share"] > settings.clipping_share_max,
         **{
-            name: scores.get(f"audio_{name}_share", 0.0) >= settings.tag_share_min
-            for name in ("speech", "singing", "music")
+            name: scores.get(f"audio_{name}_share", 0.0) >= settings.tag_share_min for name in settings.activity_tags
         },
     }
-    return sorted(name for name, holds in found.items() if holds)
+    return sorted(name for name in holds if holds[name])
 
 
 STAGE = Stage(
@@ -135,6 +138,7 @@ STAGE = Stage(
         "vidal.media.loudness",
         "vidal.media.fingerprint",
         "vidal.models.activity",
+        "vidal.models.silero_vad",
         "vidal.models.clap",
         "vidal.models.whisper",
     ),
