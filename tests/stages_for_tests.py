@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from vidal import schema
 from vidal.config import Recipe, load_recipe
-from vidal.errors import RecordError
+from vidal.errors import RecordError, UserError
 from vidal.parts import commit_part
 from vidal.schema import Reason, Subject
 from vidal.stage import Drop, Output, Part, Record, Runtime, Stage, Worker
@@ -19,7 +19,7 @@ from vidal.storage import Storage, part_name
 TABLE = pa.schema([("clip_id", pa.string()), ("value", pa.int64())])
 
 
-def recipe(**engine: int) -> Recipe:
+def recipe(**engine: int | str) -> Recipe:
     return load_recipe("embedded", tuple(f"engine.{key}={value}" for key, value in engine.items()))
 
 
@@ -61,6 +61,7 @@ def _killer(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
 
 def _buggy(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     def work(row: Record) -> Output:
+        _log(storage, f"buggy {row['clip_id']}")
         if row["value"] == 4:
             raise ZeroDivisionError("a bug")
         return Output([{"clip_id": row["clip_id"], "value": row["value"] + 1}])
@@ -76,12 +77,17 @@ def _counted(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     return work
 
 
+def _unopened(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    raise UserError("there are no weights here")
+
+
 def _stage(name: str, subject: Subject, reads: tuple[str, ...], opens, **more) -> Stage:
-    return Stage(name=name, subject=subject, reads=reads, schema=TABLE, open=opens, settings=lambda r: r.keyframes,
-                 module="tests.stages_for_tests", **more)  # fmt: skip
+    return Stage(name=name, version=1, subject=subject, reads=reads, schema=TABLE, open=opens,
+                 settings=lambda r: r.keyframes, **more)  # fmt: skip
 
 
 FIRST = _stage("first", Subject.CANDIDATE, ("discover",), _first, terminal=True)
 KILLER = _stage("killer", Subject.CLIP, ("first",), _killer)
 BUGGY = _stage("buggy", Subject.CLIP, ("first",), _buggy)
 COUNTED = _stage("counted", Subject.CLIP, ("first",), _counted)
+UNOPENED = _stage("unopened", Subject.CANDIDATE, ("discover",), _unopened, terminal=True)

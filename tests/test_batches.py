@@ -44,7 +44,7 @@ class _Worker:
 
 
 STAGE = Stage(name="batched", subject=Subject.CLIP, reads=("first",), schema=TABLE, open=_Worker, settings=lambda r: None,
-              module="tests.stages_for_tests", terminal=True)  # fmt: skip
+              version=1, terminal=True)  # fmt: skip
 
 
 def run(out, batch_size=3):
@@ -119,7 +119,7 @@ def test_pictures_of_one_size_go_together_on_a_gpu_and_alone_on_a_cpu():
 
 
 def test_gpu_memory_becomes_a_share_of_the_gpu_and_is_passed_over_where_there_is_none():
-    from vidal.engine import gpu_share  # It imports ray, which the processes that die here need not.
+    from vidal.pipeline.executors.pools import gpu_share
 
     assert gpu_share(Resources(gpu_memory=4), 16.0) == 0.25
     assert gpu_share(Resources(gpu_memory=1), 24.0) == 0.0417  # Rounded up: 24 of them do not fit.

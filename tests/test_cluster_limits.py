@@ -19,7 +19,8 @@ import ray
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 * 2**20})
 cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
 ray.init(address=cluster.address, log_to_driver=False)
-from vidal import engine, schema
+from vidal import schema
+from vidal.pipeline.executors import executor_of
 from vidal.config import load_recipe
 from vidal.sources import catalogue
 from vidal.parts import commit_part
@@ -33,8 +34,8 @@ rows = [{**row, "shard": 0} for row in catalogue.read(listed)]
 parts = [Part(0, index) for index in range(8)]
 for part in parts:
     commit_part(Storage(out), part_name("discover", 0, part.index), rows[part.index::8], [], schema.CANDIDATES, {})
-runtime = Runtime(out, 0, "run", ("127.0.0.1",), board=engine.SharedBoard())
-engine.run_parts([STAGES["crawl"]], recipe, runtime, parts)
+runtime = Runtime(out, 0, "run", ("127.0.0.1",), board=executor_of(recipe).board())
+executor_of(recipe).run_parts([STAGES["crawl"]], runtime, parts)
 nodes = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 kept = sum(Storage(out).read_table(f"{part_name('crawl', 0, part.index)}.parquet").num_rows for part in parts)
 print(len(nodes), kept)

@@ -442,7 +442,7 @@ def test_the_same_files_give_the_same_bytes(dataset):
 
 
 def test_measure_shares_the_worker_of_keyframes_in_every_recipe():
-    from vidal.engine import pools
+    from vidal.pipeline.executors.pools import pools
 
     for recipe in ("embedded", "catalogue", "vidal10m", "modern"):
         grouped = [[stage.name for stage in stages] for stages, _ in pools(list(STAGES.values()), load_recipe(recipe))]

@@ -15,8 +15,10 @@ from vidal.errors import UserError
 from vidal.manifest import commit as shards
 from vidal.manifest.commit import Report
 from vidal.parts import is_done
+from vidal.pipeline.executors import Executor, executor_of
 from vidal.stage import Part, Runtime, Stage
 from vidal.stages import STAGES
+from vidal.staleness import stale_stages
 from vidal.storage import Storage
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def check(recipe: Recipe) -> None:
     from vidal.models.weights import missing
 
     for stage in STAGES.values():
-        stage.fingerprint(recipe)  # Reads the prompts.
+        stage.identity(recipe)  # Reads the prompts.
     for role, spec in models(recipe).items():
         if why := missing(spec) or unfit(role, spec):
             raise UserError(f"{role} model {spec.id or spec.adapter}: {why}")
@@ -81,10 +83,12 @@ def build(
     allow_hosts: tuple[str, ...] = (),
     until: str | None = None,
     progress: Callable[[Storage, int, list[Stage]], Progress] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Builds one shard into a dataset that the recipe has claimed. Needs a Ray session only where there is work.
+    """Builds one shard into a dataset that the recipe has claimed. Starts an executor only where there is work.
 
-    until: the last stage to run; the shard is then not committed.
+    until: the last stage to run; the shard is then not committed. say: is told, before work begins, what stored work is done
+    again. Raises StorageError where the dataset cannot be read or written.
     """
     started = time.monotonic()
     storage = Storage(out)
@@ -94,6 +98,7 @@ def build(
     chosen = stages[: [stage.name for stage in stages].index(until) + 1] if until else stages
     parts = discover.parts(storage, recipe, shard)
     again = discover.is_asked_again(storage, shard)
+    _say_stale(storage, chosen, recipe, shard, parts, say)
     if parts is None or again or not all(_all_done(chosen, recipe, storage, part) for part in parts):
         runtime = Runtime(out=out, shard=shard, run_id=uuid.uuid4().hex, allow_hosts=allow_hosts)
         parts = _run(recipe, runtime, storage, chosen, parts, progress)
@@ -101,6 +106,23 @@ def build(
         _, funnel = shards.balance(storage, chosen, parts)
         return Report(shard, {}, funnel, {}, {}, 0, seconds=time.monotonic() - started, stage_only=until)
     return replace(shards.commit(storage, stages, recipe, parts), seconds=time.monotonic() - started)
+
+
+def _say_stale(
+    storage: Storage, stages: list[Stage], recipe: Recipe, shard: int, parts: list[Part] | None, say: Callable[[str], None]
+) -> None:
+    """What a changed version or setting costs, before it is paid."""
+    if recipe.engine.keep_stale:
+        return
+    if parts is None:
+        if discover.is_found(storage, shard):
+            say(f"shard {shard}: its candidates are found anew: the search, its settings or its catalogue have changed")
+        return
+    stale = stale_stages(storage, stages, recipe, parts)
+    for each in stale:
+        say(f"shard {shard}: {each}")
+    if any(each.is_by_version for each in stale):
+        say("  --keep-stale keeps what earlier versions made")
 
 
 def _run(
@@ -112,25 +134,24 @@ def _run(
     progress: Callable[[Storage, int, list[Stage]], Progress] | None,
 ) -> list[Part]:
     """Finds the candidates where that is still to do, and streams the parts that lack something through the stages."""
-    from vidal import engine  # Importing ray takes seconds; a finished shard needs none of it.
-
-    with _endpoints(recipe, storage, stages, runtime, parts) as served, engine.session(recipe):
-        served = replace(served, board=engine.SharedBoard())
-        found = _candidates(recipe, served, storage, parts)
-        todo = [part for part in found if not _all_done(stages, recipe, storage, part)]
+    executor = executor_of(recipe)
+    with _endpoints(recipe, storage, stages, runtime, parts) as served, executor.session():
+        served = replace(served, board=executor.board())
+        candidates = _candidates(recipe, served, storage, parts, executor)
+        todo = [part for part in candidates if not _all_done(stages, recipe, storage, part)]
         served = replace(served, warm=_with_work(stages, recipe, storage, todo))
-        with progress(storage, len(found), stages) if progress else contextlib.nullcontext():
-            engine.run_parts(stages, recipe, served, todo)
-    return found
+        with progress(storage, len(candidates), stages) if progress else contextlib.nullcontext():
+            executor.run_parts(stages, served, todo)
+    return candidates
 
 
-def _candidates(recipe: Recipe, runtime: Runtime, storage: Storage, parts: list[Part] | None) -> list[Part]:
-    from vidal import engine
-
+def _candidates(
+    recipe: Recipe, runtime: Runtime, storage: Storage, parts: list[Part] | None, executor: Executor
+) -> list[Part]:
     if parts is None:
-        return engine.run_once(discover.discover, recipe, runtime, engine.spread)
+        return executor.run_once(discover.discover, recipe, runtime, executor.spread)
     if discover.is_asked_again(storage, runtime.shard):
-        return engine.run_once(discover.search_again, recipe, runtime)
+        return executor.run_once(discover.search_again, recipe, runtime)
     return parts
 
 
@@ -141,11 +162,11 @@ def _all_done(stages: list[Stage], recipe: Recipe, storage: Storage, part: Part)
 
 def _with_work(stages: list[Stage], recipe: Recipe, storage: Storage, parts: list[Part]) -> frozenset[str]:
     """Stages that some part has still to pass: the first that it lacks, and those that come after."""
-    found: set[str] = set()
+    names: set[str] = set()
     for part in parts:
         lacking = next(i for i, stage in enumerate(stages) if not is_done(stage, recipe, storage, part))
-        found |= {stage.name for stage in stages[lacking:]}
-    return frozenset(found)
+        names |= {stage.name for stage in stages[lacking:]}
+    return frozenset(names)
 
 
 @contextlib.contextmanager

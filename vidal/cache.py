@@ -1,4 +1,4 @@
-"""Answers of models, kept by what was asked: none is computed or paid for twice, across restarts, shards and code of other stages."""
+"""Answers of models, kept by what was asked: none is computed or paid for twice, across restarts, shards and upgrades."""
 
 from __future__ import annotations
 
@@ -8,31 +8,36 @@ from typing import Any
 
 from vidal import ids
 from vidal.config import ModelSpec, Recipe
-from vidal.models import module_of
-from vidal.stage import code_digest
+from vidal.models import Registry, adapter_of
+from vidal.once import KeyedLocks
 from vidal.storage import Storage
 
 FOLDER = "_cache"
 
 
-class RequestCache:
-    """Keyed by model, revision, options, the adapter's code, prompt and input. One small JSON file an answer, written by rename.
+class ResponseCache:
+    """Keyed by model, revision, options, the adapter's version, prompt and input. One small JSON file an answer, written by rename.
 
-    It lies in the dataset (`OUT/_cache`), or where the recipe's `cache` says, so that datasets can share it.
+    It lies in the dataset (`OUT/_cache`), or where the recipe's `cache` says, so that datasets can share it. Safe to share
+    between threads: a question that several ask at once is computed once.
     """
 
-    def __init__(self, recipe: Recipe, storage: Storage, registry: dict[str, str], spec: ModelSpec, revision: str):
+    def __init__(self, recipe: Recipe, storage: Storage, registry: Registry, spec: ModelSpec, revision: str):
         self._storage = Storage(recipe.cache) if recipe.cache else storage
         self._folder = "" if recipe.cache else f"{FOLDER}/"
-        code = code_digest(module_of(registry, spec))
-        self._model = [spec.adapter, spec.id, revision, spec.options, code]
+        self._model = [spec.adapter, spec.id, revision, spec.options, adapter_of(registry, spec).version]
+        self._locks = KeyedLocks()
 
     def get(self, prompt: str, given: Any, make: Callable[[], Any]) -> Any:
-        """The stored answer, or what make() gives, stored. given: the input as JSON, hashes of media in place of media."""
+        """The stored answer, or what make() returns, stored. given: the input as JSON, hashes of media in place of media."""
         key = ids.fingerprint([self._model, prompt, given])
         name = f"{self._folder}{key[:2]}/{key}.json"
-        if self._storage.exists(name):
-            return json.loads(self._storage.read(name))
-        answer = make()
-        self._storage.write(name, json.dumps(answer, ensure_ascii=False).encode())
-        return answer
+        self._locks.acquire(key)
+        try:
+            if self._storage.exists(name):
+                return json.loads(self._storage.read(name))
+            answer = make()
+            self._storage.write(name, json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
+            return answer
+        finally:
+            self._locks.release(key)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vidal import __version__
-from vidal.errors import BalanceError, TrainingError, UserError
+from vidal.errors import BalanceError, StorageError, TrainingError, UserError, VidalError
 from vidal.evaluate.command import evaluate
 from vidal.evaluate.proxy_command import proxy
 from vidal.train.command import pack, train
@@ -46,6 +46,7 @@ def cli() -> None:
     help="Your own list of URLs (csv, jsonl, Parquet) instead of the recipe's sources.",
 )
 @click.option("--allow-host", "allow_hosts", multiple=True, help="Admits a host in a private or loopback range.")
+@click.option("--keep-stale", is_flag=True, help="Keeps what earlier versions of the stages made.")
 @_json
 def build_shard(
     shards: str,
@@ -56,6 +57,7 @@ def build_shard(
     overrides: tuple[str, ...],
     catalogue: str | None,
     allow_hosts: tuple[str, ...],
+    keep_stale: bool,
     as_json: bool,
 ) -> None:
     """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
@@ -67,6 +69,8 @@ def build_shard(
     from vidal.stages import STAGES
     from vidal.storage import Storage
 
+    if keep_stale:
+        overrides = (*overrides, "engine.keep_stale=true")
     loaded = load_recipe(recipe, overrides, catalogue=catalogue and os.path.abspath(catalogue), limit=limit)
     if until and until not in STAGES:
         raise UserError(f"no stage {until!r}: choose from {', '.join(STAGES)}")
@@ -83,7 +87,9 @@ def build_shard(
     reports = []
     for number in numbers:
         watch = lambda store, parts, stages, number=number: Progress(store, number, parts, stages)  # noqa: E731
-        reports.append(build.build(loaded, out, number, allow_hosts=allow_hosts, until=until, progress=watch))
+        reports.append(
+            build.build(loaded, out, number, allow_hosts=allow_hosts, until=until, progress=watch, say=_print)
+        )
         _show(reports[-1], out)
     if as_json:
         click.echo(json.dumps([asdict(report) for report in reports]))
@@ -112,7 +118,7 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) ->
         count = again.move(storage, loaded, shard, class_)
         _print(f"shard {shard}: {count} candidates are tried again")
         watch = lambda store, parts, stages, shard=shard: Progress(store, shard, parts, stages)  # noqa: E731
-        reports.append(build.build(loaded, out, shard, allow_hosts=allow_hosts, progress=watch))
+        reports.append(build.build(loaded, out, shard, allow_hosts=allow_hosts, progress=watch, say=_print))
         _show(reports[-1], out)
     if as_json:
         click.echo(json.dumps([asdict(report) for report in reports]))
@@ -304,10 +310,11 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
     with contextlib.ExitStack() as stack:
 
         def cluster() -> Any:
-            from vidal import engine
+            from vidal.pipeline.executors import executor_of
 
-            stack.enter_context(engine.session(loaded))
-            return tracked(engine.spread)
+            executor = executor_of(loaded)
+            stack.enter_context(executor.session())
+            return tracked(executor.spread)
 
         summary = build(loaded, storage, cluster)
     report(storage)
@@ -378,12 +385,14 @@ def _show(report: Any, out: str) -> None:
             _print("views: " + ", ".join(f"{view} {count}" for view, count in report.views.items()))
         if report.contaminated:
             _print("of evaluation sets: " + ", ".join(f"{name} {count}" for name, count in report.contaminated.items()))
+    if report.stale:
+        _print("kept from earlier versions: " + ", ".join(f"{stage} {count}" for stage, count in report.stale.items()))
     if report.quarantined:
         _print(
             f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again"
         )
     if report.failed_views:
-        _print(f"{report.failed_views} views failed in passing: the ledger says why; the same command tries them again")
+        _print(f"{report.failed_views} views failed and are transient: the ledger says why; the same command tries them again")
     if report.is_empty:
         _print("no clip was kept: `vidal report` and the ledger say why")
     if not report.stage_only:
@@ -411,6 +420,10 @@ def main() -> None:
         _fail(f"not committed: {error}", 1)
     except TrainingError as error:
         _fail(f"training stopped: {error}", 1)
+    except StorageError as error:
+        _fail(f"stopped: {error}; what is done is kept, and the same command goes on from here", 1)
+    except VidalError as error:
+        _fail(f"stopped: {error}", 1)
 
 
 def _fail(message: str, code: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,40 +15,33 @@ from vidal.errors import UserError
 from vidal.parts import commit_part
 from vidal.searches import Found, Query
 from vidal.sources import catalogue
-from vidal.stage import Part, Record, Runtime, code_digest
+from vidal.stage import Part, Record, Runtime, WorkIdentity
 from vidal.storage import Storage, part_name, shard_name
+from vidal.terms import bucket, corpora
 from vidal.terms import build as terms_build
-from vidal.terms import corpora
 from vidal.terms.build import Map
 
 STAGE = searches.STAGE
 TERMS = "_stages/terms"
-_CODE = (
-    "vidal.discover",
-    "vidal.searches",
-    "vidal.terms.balance",
-    "vidal.terms.bucket",
-    "vidal.terms.build",
-    "vidal.terms.labels",
-    "vidal.terms.spill",
-    "vidal.terms.tagging",
-    "vidal.sources.archive",
-    "vidal.sources.catalogue",
-    "vidal.sources.choice",
-    "vidal.sources.freesound",
-    "vidal.sources.peertube",
-    "vidal.sources.ytdlp",
-    "vidal.schema",
-)
+# Raised by whoever changes which candidates the same settings find: those of earlier versions are then found anew.
+VERSION = 1
 
 
-def fingerprint(recipe: Recipe) -> str:
-    """Changes when the recipe, the code or the catalogue's content could give other candidates."""
+def identity(recipe: Recipe) -> WorkIdentity:
+    """Changes when the recipe, a version or the catalogue's content could give other candidates."""
     settings = recipe.model_dump(
         mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}
     )
     listed = ids.sha256(Path(recipe.catalogue).read_bytes()) if recipe.catalogue else _database(recipe)
-    return ids.fingerprint([settings, recipe.engine.part_size, listed, [code_digest(module) for module in _CODE]])
+    choices = [settings, recipe.engine.part_size, listed, None if recipe.catalogue else _limits(recipe)]
+    versions = {"discover": VERSION, "terms": terms_build.VERSION, "keywords": bucket.VERSION}
+    return WorkIdentity(versions, ids.fingerprint(choices))
+
+
+def _limits(recipe: Recipe) -> list[Any]:
+    """Settings by which a search's results are dropped before they are candidates, see sources.choice."""
+    owners = recipe.crawl.model_dump(mode="json", include={"licences", "licence_unknown", "block_uploaders"})
+    return [recipe.duration_max_s, owners]
 
 
 def shard_count(recipe: Recipe) -> int:
@@ -62,10 +56,21 @@ def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
     name = _done_name(shard)
     if not storage.exists(name):
         return None
-    done = json.loads(storage.read(name))
-    if done["fingerprint"] != fingerprint(recipe):
+    before, now = made_by(storage, shard), identity(recipe)
+    if before.choices != now.choices or (before != now and not recipe.engine.keep_stale):
         return None
-    return [Part(shard, index) for index in range(done["parts"])]
+    return [Part(shard, index) for index in range(part_count(storage, shard))]
+
+
+def is_found(storage: Storage, shard: int) -> bool:
+    """Whether candidates of the shard are stored, whatever found them."""
+    return storage.exists(_done_name(shard))
+
+
+def made_by(storage: Storage, shard: int) -> WorkIdentity:
+    """What found the candidates that are stored."""
+    done = json.loads(storage.read(_done_name(shard)))
+    return WorkIdentity(done["versions"], done["choices"])
 
 
 def part_count(storage: Storage, shard: int) -> int:
@@ -102,7 +107,7 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
         _commit(storage, Part(runtime.shard, 0), [], [])
     _record(storage, Part(runtime.shard, 0), found.outcomes)
     failed = [asdict(query) for query in found.failed]
-    done = {"fingerprint": fingerprint(recipe), "parts": count, "failed": failed}
+    done = {**asdict(identity(recipe)), "parts": count, "failed": failed}
     storage.write(_done_name(runtime.shard), json.dumps(done).encode())
     return [Part(runtime.shard, index) for index in range(count)]
 

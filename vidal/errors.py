@@ -48,6 +48,10 @@ class ModelError(VidalError):
     """A model refuses one input: what it would have said of it is absent, the rest of the record stands."""
 
 
+class StorageError(VidalError):
+    """The dataset cannot be read or written: a full disk, a store that does not answer. It is no record's fault."""
+
+
 class RunEndedError(VidalError):
     """The process that drives this run is gone: what failed for want of it is no outcome, and is not recorded."""
 

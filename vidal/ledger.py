@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from vidal.errors import BalanceError
-from vidal.schema import Reason, Status, Subject, View
+from vidal.schema import Reason, Status, Subject, View, encodable
 
 Row = dict[str, Any]
 DETAIL_MAX = 4_000  # A crawled error page must not swell the ledger.
@@ -37,7 +37,7 @@ def row(
         "view": view.value if view else None,
         "status": status.value,
         "reason": reason.value,
-        "detail": detail[-DETAIL_MAX:],
+        "detail": encodable(detail[-DETAIL_MAX:]),
         "transient": transient,
         "attempts": attempts,
         "seconds": round(seconds, 4),
@@ -46,7 +46,7 @@ def row(
 
 
 def is_awaiting(outcome: Row) -> bool:
-    """Whether another run of the same build would try this again: a view that failed in passing, or was never made."""
+    """Whether another run of the same build tries this again: a view that failed and is transient, or was never made."""
     failed = outcome["subject"] == Subject.VIEW.value and outcome["status"] == Status.FAILED.value
     return outcome["reason"] == Reason.AWAITING_VIEWS.value or bool(failed and outcome["transient"])
 

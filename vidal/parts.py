@@ -8,23 +8,37 @@ import pyarrow as pa
 
 from vidal import ids, schema
 from vidal.config import Recipe
-from vidal.stage import Part, Record, Stage
+from vidal.incremental import identity_of
+from vidal.stage import Part, Record, Stage, WorkIdentity
 from vidal.storage import Storage, part_name
 
 
-def part_key(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> str:
-    """Identity of a part's output: the stage's fingerprint and the content of what it reads."""
-    inputs = [storage.metadata(f"{part_name(name, part.shard, part.index)}.parquet")["content"] for name in stage.reads]
-    return ids.fingerprint([stage.fingerprint(recipe), inputs])
+def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
+    """Identity of what the stage reads of a part: the content of the tables before it."""
+    names = [f"{part_name(name, part.shard, part.index)}.parquet" for name in stage.reads]
+    return ids.fingerprint([storage.metadata(name)["content"] for name in names])
 
 
 def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
+    """Whether the part is what the stage would make now of what the stages before have stored, with nothing to try again.
+
+    Under engine.keep_stale what other versions made is as good, where the recipe's choices are the same.
+    """
     name = f"{part_name(stage.name, part.shard, part.index)}.parquet"
     if not storage.exists(name):
         return False
-    found = storage.metadata(name)
-    is_whole = found.get("quarantined") != "1" and found.get("awaiting", "0") == "0"
-    return is_whole and found.get("key") == part_key(stage, recipe, storage, part)
+    stored = storage.metadata(name)
+    if stored.get("quarantined", "0") != "0" or stored.get("awaiting", "0") != "0":
+        return False
+    return is_made_by(stored, stage.identity(recipe), recipe.engine.keep_stale) and (
+        stored.get("inputs") == inputs_digest(stage, storage, part)
+    )
+
+
+def is_made_by(stored: dict[str, str], identity: WorkIdentity, keep_stale: bool) -> bool:
+    """stored: a part's metadata."""
+    made_by = identity_of(stored)
+    return made_by is not None and (made_by == identity or (keep_stale and made_by.choices == identity.choices))
 
 
 def commit_part(

@@ -9,7 +9,7 @@ from vidal import discover
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.manifest import commit as shards
-from vidal.parts import is_done
+from vidal.parts import is_done, is_made_by
 from vidal.runner import PartRunner
 from vidal.schema import Reason
 from vidal.stage import Part, Runtime, Stage
@@ -36,25 +36,27 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
     parts = discover.parts(storage, recipe, shard)
     if parts is None or not all(_is_stored(storage, recipe, stages, part) for part in parts):
         raise UserError(
-            f"shard {shard}: what is stored is of other code, models or settings: run vidal build-shard {shard}"
+            f"shard {shard}: what is stored was made by other versions, models or settings: run vidal build-shard {shard} first"
         )
     before = storage.read_table(shards.manifest_name(shard), ["clip_id"]).num_rows
     runtime = Runtime(out=storage.uri, shard=shard, run_id=uuid.uuid4().hex, stored_only=True)
     for stage in stages[_FIRST:]:
-        runner = PartRunner(stage, recipe, runtime)
-        for part in parts:
-            runner.run(part)
+        with PartRunner(stage, recipe, runtime) as runner:
+            for part in parts:
+                runner.run(part)
     report = shards.commit(storage, stages, recipe, parts)
     waiting = report.reasons.get(Reason.AWAITING_VIEWS.value, 0)
     return Decision(shard, before, sum(report.rows.values()), waiting, report.reasons)
 
 
 def _is_stored(storage: Storage, recipe: Recipe, stages: list[Stage], part: Part) -> bool:
-    """Scores for every clip, and views by the recipe's own code and models for those that passed before."""
+    """Scores for every clip, and views by the recipe's own models and versions for those that passed before."""
     if not all(is_done(stage, recipe, storage, part) for stage in stages[:_FIRST]):
         return False
     for stage in stages[_FIRST + 1 :]:
         name = f"{part_name(stage.name, part.shard, part.index)}.parquet"
-        if not storage.exists(name) or storage.metadata(name).get("stage") != stage.fingerprint(recipe):
+        if not storage.exists(name):
+            return False
+        if not is_made_by(storage.metadata(name), stage.identity(recipe), recipe.engine.keep_stale):
             return False
     return True

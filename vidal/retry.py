@@ -10,8 +10,8 @@ import json
 from vidal import discover, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
-from vidal.manifest.commit import DATASET
-from vidal.parts import commit_part, is_done, part_key
+from vidal.manifest.commit import DATASET, read_dataset
+from vidal.parts import commit_part, inputs_digest, is_done
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Part, Record
 from vidal.stages import STAGES
@@ -22,13 +22,13 @@ _CRAWL = STAGES["crawl"]
 
 
 def recipe_of(storage: Storage) -> tuple[Recipe, list[int]]:
-    """What a dataset was built with, and its shards. Raises UserError where it is none."""
+    """What a dataset was built with, and its shards. Raises UserError where OUT is not a dataset."""
     if not storage.exists(DATASET):
-        raise UserError(f"{storage.uri} is no dataset of vidal: it has no {DATASET}")
-    found = json.loads(storage.read(DATASET))
-    if "recipe" not in found:
+        raise UserError(f"{storage.uri} is not a vidal dataset: it has no {DATASET}")
+    dataset = read_dataset(storage)
+    if "recipe" not in dataset:
         raise UserError(f"{storage.uri} has no shard yet: run vidal build-shard first")
-    return Recipe.model_validate(found["recipe"]), sorted(int(shard) for shard in found["shards"])
+    return Recipe.model_validate(dataset["recipe"]), sorted(int(shard) for shard in dataset["shards"])
 
 
 def check_class(name: str) -> None:
@@ -46,7 +46,7 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
     parts = discover.parts(storage, recipe, shard)
     if parts is None:
         raise UserError(
-            f"the catalogue or the code of shard {shard} has changed: vidal build-shard finds its candidates anew"
+            f"shard {shard}: its catalogue, or the way its candidates are found, has changed: run vidal build-shard {shard} first"
         )
     searches = {row["id"] for part in parts for row in discover.outcomes(storage, part) if _is_wanted(row, class_)}
     discover.ask_again(storage, shard, searches)
@@ -105,7 +105,9 @@ def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> No
         crawled = part_name(_CRAWL.name, part.shard, part.index)
         table = storage.read_table(f"{crawled}.parquet").to_pylist()
         outcomes = [row for row in _ledger(storage, part) if row["id"] not in moving]
-        commit_part(storage, crawled, table, outcomes, _CRAWL.schema, {"key": part_key(_CRAWL, recipe, storage, part)})
+        made_by = {key: value for key, value in storage.metadata(f"{crawled}.parquet").items() if key not in ("content", "rows")}
+        metadata = {**made_by, "inputs": inputs_digest(_CRAWL, storage, part)}
+        commit_part(storage, crawled, table, outcomes, _CRAWL.schema, metadata)
 
 
 def _ledger(storage: Storage, part: Part) -> list[Record]:

@@ -3,97 +3,127 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+import errno
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from vidal import ledger, reuse
+import tenacity
+
+from vidal import incremental, ledger, schema
 from vidal.config import Recipe
-from vidal.errors import RecordError
-from vidal.parts import commit_part, is_done, part_key
-from vidal.reuse import Made
+from vidal.crash_journal import CrashJournal
+from vidal.errors import RecordError, RunEndedError, StorageError, UserError, VidalError
+from vidal.incremental import Result
+from vidal.models.loading import loading, using
+from vidal.once import KeyedLocks
+from vidal.parts import commit_part, inputs_digest, is_done
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Batched, Drop, Output, Part, Record, Runtime, Stage, ViewOutcome, Worker
 from vidal.storage import Storage, part_name
-from vidal.trying import Journal
 
-# Stages share a process, and libraries that load weights switch global state meanwhile: one model at a time.
-_LOADING = threading.Lock()
+# The journal's name for what is no record: the loading of the stage's models.
+_OPENING = "(opening)"
+# What the machine says when the dataset cannot be written, wherever in a worker it is said.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+# What ends the run: no record is to blame.
+_FATAL = (StorageError, RunEndedError, UserError)
 
 
 class PartRunner:
-    """Runs one stage in one worker process; opens its models at the first part that has work."""
+    """Runs one stage in one worker process. Its models and its threads live as long as it does."""
 
     def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime):
         self.stage, self.recipe, self.runtime = stage, recipe, runtime
         self.storage = Storage(runtime.out)
         self._worker: Worker | None = None
-        self._opening = threading.Lock()
-        if stage.name in runtime.warm:
-            threading.Thread(target=self._warm, daemon=True).start()
+        self._opening = KeyedLocks()
+        self._threads: ThreadPoolExecutor | None = None
 
-    def _warm(self) -> None:
-        with contextlib.suppress(Exception):  # The first part opens it again, and there the error is recorded.
-            self._open()
+    def __enter__(self) -> PartRunner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the threads, and lets go of the models and of what the worker holds open."""
+        if self._threads:
+            self._threads.shutdown()
+        if close := getattr(self._worker, "close", None):
+            close()
+        self._threads = self._worker = None
+
+    def warm(self) -> None:
+        """Opens the stage before its first part, where that has work. The first part raises again what goes wrong."""
+        if self.stage.name in self.runtime.warm:
+            with contextlib.suppress(Exception):
+                self._open()
 
     def _open(self) -> Worker:
-        with self._opening, _LOADING:
+        self._opening.acquire(None)
+        try:
             if self._worker is None:
-                self._worker = self.stage.open(self.recipe, self.runtime, self.storage)
+                with loading():
+                    self._worker = self.stage.open(self.recipe, self.runtime, self.storage)
             return self._worker
+        finally:
+            self._opening.release(None)
 
     def run(self, part: Part) -> None:
-        """Does the part unless it is done: the records that are new or changed since it was last done.
+        """Does the part unless it is done: the records that are new or have changed since it was last done.
 
-        A bug fails the part after retries, and quarantines it.
+        Raises StorageError where the part can be neither read nor written, after attempts with back-off; UserError where the
+        stage cannot be opened; RunEndedError.
         """
+        engine = self.recipe.engine
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(StorageError),
+            stop=tenacity.stop_after_attempt(engine.part_attempts),
+            wait=tenacity.wait_exponential(multiplier=engine.part_backoff_s, max=60.0),
+            reraise=True,
+        )
+        retrying(self._run, part)
+
+    def _run(self, part: Part) -> None:
         if is_done(self.stage, self.recipe, self.storage, part):
             return
         records = list(self._records(part))
         name = part_name(self.stage.name, part.shard, part.index)
-        fingerprint = self.stage.fingerprint(self.recipe)
-        digests = reuse.digests(records, self.stage.key)
-        before = reuse.stored(self.storage, name, self.stage.key, fingerprint)
-        made = before.of(digests)
-        metadata = {
-            "key": part_key(self.stage, self.recipe, self.storage, part),
-            **reuse.metadata(fingerprint, digests),
-        }
-        todo = [record for record in records if record[self.stage.key] not in made]
-        journal = Journal(self.storage, f"{name}.trying.json", self.runtime.run_id)
-        results, marks = self._try(todo, journal)
-        made |= {record[self.stage.key]: result for record, result in zip(todo, results, strict=True)}
-        in_order = [made[record[self.stage.key]] for record in records]
-        rows = [row for each, _ in in_order for row in each]
-        outcomes = [outcome for _, ledger_rows in in_order for outcome in ledger_rows]
+        identity = self.stage.identity(self.recipe)
+        digests = incremental.digests(records, self.stage.key)
+        stored = incremental.stored(self.storage, name, self.stage.key, identity, self.recipe.engine.keep_stale)
+        results = stored.of(digests)
+        todo = [record for record in records if record[self.stage.key] not in results]
+        journal = CrashJournal(self.storage, f"{name}.trying.json", self.runtime.run_id)
+        done = self._process(todo, journal)
+        results |= {record[self.stage.key]: result for record, result in zip(todo, done, strict=True)}
+        in_order = [results[record[self.stage.key]] for record in records]
+        rows = [row for result_rows, _ in in_order for row in result_rows]
+        outcomes = [outcome for _, result_outcomes in in_order for outcome in result_outcomes]
         if any(outcome["transient"] for outcome in outcomes):
             self.runtime.check_alive()
-        if any(ledger.is_awaiting(outcome) for outcome in outcomes):
-            marks["awaiting"] = "1"
-        self._spare(name, fingerprint, before.without(digests))
-        commit_part(self.storage, name, rows, outcomes, self.stage.schema, {**metadata, **marks})
+        metadata = {
+            "inputs": inputs_digest(self.stage, self.storage, part),
+            **incremental.metadata(stored.identity, digests),
+            **_marks(outcomes),
+        }
+        self._retain(name, stored.without(digests))
+        with _storing(name):
+            commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata)
         journal.close()
 
-    def _spare(self, name: str, fingerprint: str, left: reuse.Stored) -> None:
-        """Keeps what was made of records that no longer arrive: a filter may let them through again."""
-        if not left.made:
+    def _retain(self, name: str, absent: incremental.Stored) -> None:
+        """Keeps the results of records that no longer arrive: a filter may let them through again."""
+        if not absent.results:
             return
-        rows = [row for id_ in sorted(left.made) for row in left.made[id_][0]]
-        outcomes = [row for id_ in sorted(left.made) for row in left.made[id_][1]]
-        metadata = reuse.metadata(fingerprint, left.digests)
-        commit_part(self.storage, reuse.spare_name(name), rows, outcomes, self.stage.schema, metadata)
-
-    def _try(self, records: list[Record], journal: Journal) -> tuple[list[Made], dict[str, str]]:
-        for attempt in range(1, self.recipe.engine.part_attempts + 1):
-            try:
-                return self._process(records, journal), {}
-            except Exception:  # noqa: BLE001 - a bug: it is recorded with its traceback, and the run exits 1.
-                if attempt == self.recipe.engine.part_attempts:
-                    error = RecordError(Reason.QUARANTINED, traceback.format_exc(), attempts=attempt)
-                    return [self._failed(record, error, 0.0) for record in records], {"quarantined": "1"}
-        raise AssertionError("part_attempts is at least 1")
+        rows = [row for id_ in sorted(absent.results) for row in absent.results[id_][0]]
+        outcomes = [row for id_ in sorted(absent.results) for row in absent.results[id_][1]]
+        metadata = incremental.metadata(absent.identity, absent.digests)
+        with _storing(name):
+            commit_part(self.storage, incremental.retained_name(name), rows, outcomes, self.stage.schema, metadata)
 
     def _records(self, part: Part) -> Iterator[Record]:
         first, *others = (
@@ -104,61 +134,89 @@ class PartRunner:
         for row in first:
             matches = [rows.get(row[self.stage.key]) for rows in joined]
             if all(match is not None for match in matches):
-                yield {key: value for found in [*matches, row] for key, value in (found or {}).items()}
+                yield {key: value for table_row in [*matches, row] for key, value in (table_row or {}).items()}
 
-    def _process(self, records: list[Record], journal: Journal) -> list[Made]:
+    def _process(self, records: list[Record], journal: CrashJournal) -> list[Result]:
         if not records:
             return []
-        threads = 1 if journal.crashed else self.stage.concurrency(self.recipe)  # Alone, a record that kills is found.
-        worker = self._worker or self._open()
+        try:
+            worker = self._worker or self._open_journalled(journal)
+        except _FATAL:
+            raise
+        except Exception as error:  # noqa: BLE001 - a model that does not load costs its records, each with the traceback.
+            return [self._failed(record, _quarantined(error), 0.0) for record in records]
         if isinstance(worker, Batched) and not journal.crashed:
             size = self.recipe.resources_of(self.stage.name).batch_size
             groups = batches(records, worker.size, size) if size else [[record] for record in records]
-            return [done for group in groups for done in self._group(group, worker, journal)]
+            return [result for group in groups for result in self._group(group, worker, journal)]
+        # Alone, a record that kills the process is found.
+        threads = 1 if journal.crashed else self.stage.concurrency(self.recipe)
         if threads == 1:
-            return [self._one(record, journal) for record in records]
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(lambda record: self._one(record, journal), records))
+            return [self._one(record, worker, journal) for record in records]
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(threads, thread_name_prefix=self.stage.name)
+        return list(self._threads.map(lambda record: self._one(record, worker, journal), records))
 
-    def _group(self, group: list[Record], worker: Batched, journal: Journal) -> list[Made]:
-        """Records at once; where that fails, one by one, so that the guilty one alone is blamed."""
+    def _open_journalled(self, journal: CrashJournal) -> Worker:
+        """A model that kills the process while it loads would do so for ever."""
+        crashes = journal.crashes(_OPENING)
+        if crashes > self.recipe.engine.record_crashes_max:
+            raise VidalError(f"the process died {crashes} times while stage {self.stage.name} loaded its models")
+        with journal.trying(_OPENING):
+            return self._open()
+
+    def _group(self, group: list[Record], worker: Any, journal: CrashJournal) -> list[Result]:
+        """Records at once by a Batched worker; where that fails, one by one, so that the guilty one alone is blamed."""
         if len(group) == 1:
-            return [self._one(group[0], journal)]
+            return [self._one(group[0], worker, journal)]
         started = time.monotonic()
         try:
-            with contextlib.ExitStack() as tried:
+            with contextlib.ExitStack() as stack:
                 for record in group:
-                    tried.enter_context(journal.trying(record[self.stage.key]))
+                    stack.enter_context(journal.trying(record[self.stage.key]))
+                stack.enter_context(using())
                 results = worker.many(group)
+        except _FATAL:
+            raise
         except Exception as error:  # noqa: BLE001 - alone, the record that it comes from raises it again.
             why = f"done alone: its batch failed: {type(error).__name__}: {error}"
         else:
             seconds = (time.monotonic() - started) / len(group)
             return [self._ended(record, result, seconds) for record, result in zip(group, results, strict=True)]
         # Not under `except`: the traceback would keep what the batch holds in memory.
-        alone = [self._one(record, journal) for record in group]
+        alone = [self._one(record, worker, journal) for record in group]
         for outcome in (outcome for _, outcomes in alone for outcome in outcomes):
             outcome["detail"] = outcome["detail"] or why
         return alone
 
-    def _one(self, record: Record, journal: Journal) -> Made:
-        worker = self._worker or self._open()
+    def _one(self, record: Record, worker: Worker, journal: CrashJournal) -> Result:
+        """A record's rows and outcomes. Whatever the worker raises on it fails it alone."""
         started = time.monotonic()
         key = record[self.stage.key]
         crashes = journal.crashes(key)
         if crashes > self.recipe.engine.record_crashes_max:
             error = RecordError(Reason.CRASHED, f"the worker died {crashes} times on this record", attempts=crashes)
             return self._failed(record, error, 0.0)
-        with journal.trying(key):
-            try:
+        try:
+            with journal.trying(key), using():
                 result = worker(record)
-            except RecordError as error:
-                return self._failed(record, error, time.monotonic() - started)
+        except RecordError as error:
+            return self._failed(record, error, time.monotonic() - started)
+        except _FATAL:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise StorageError(f"stage {self.stage.name}: {error}") from error
+            return self._failed(record, _quarantined(error), time.monotonic() - started)
         return self._ended(record, result, time.monotonic() - started)
 
-    def _ended(self, record: Record, result: Output | Drop, seconds: float) -> Made:
+    def _ended(self, record: Record, result: Output | Drop, seconds: float) -> Result:
         if isinstance(result, Drop):
             return [], [self._outcome(record, Status.DROPPED, result.reason, result.detail, seconds=seconds)]
+        try:
+            schema.table(result.rows, self.stage.schema)
+        except ValueError as error:
+            return self._failed(record, RecordError(Reason.UNSTORABLE, str(error)), seconds)
         outcomes = [self._view(record, view, seconds) for view in result.views]
         if self.stage.terminal:
             outcomes.append(
@@ -166,7 +224,7 @@ class PartRunner:
             )
         return result.rows, outcomes
 
-    def _failed(self, record: Record, error: RecordError, seconds: float) -> Made:
+    def _failed(self, record: Record, error: RecordError, seconds: float) -> Result:
         if self.stage.views is None or self.stage.empty is None:
             outcome = self._outcome(
                 record,
@@ -225,12 +283,34 @@ class PartRunner:
 
 def batches(records: list[Record], size: Callable[[Record], int], limit: int) -> list[list[Record]]:
     """Neighbours whose sizes sum to the limit, at most; a record that is larger by itself stands alone."""
-    found: list[list[Record]] = []
+    groups: list[list[Record]] = []
     room = 0
     for record in records:
-        if not found or size(record) > room:
-            found.append([])
+        if not groups or size(record) > room:
+            groups.append([])
             room = limit
-        found[-1].append(record)
+        groups[-1].append(record)
         room -= size(record)
-    return found
+    return groups
+
+
+def _quarantined(error: Exception) -> RecordError:
+    return RecordError(Reason.QUARANTINED, "".join(traceback.format_exception(error)))
+
+
+def _marks(outcomes: list[Record]) -> dict[str, str]:
+    """What of a part the next run of the same build tries again."""
+    quarantined = sum(outcome["reason"] == Reason.QUARANTINED.value for outcome in outcomes)
+    awaiting = sum(ledger.is_awaiting(outcome) for outcome in outcomes)
+    return {"quarantined": str(quarantined), "awaiting": str(awaiting)}
+
+
+@contextlib.contextmanager
+def _storing(name: str) -> Iterator[None]:
+    """A part whose table cannot be written is tried again like one whose storage fails: its records have been judged."""
+    try:
+        yield
+    except VidalError:
+        raise
+    except Exception as error:
+        raise StorageError(f"{name}: the table cannot be written: {type(error).__name__}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 import pyarrow as pa
 
@@ -133,6 +134,7 @@ class Reason(str, Enum):
     OFF_CAPTION = "off_caption"
     BAD_ANSWER = "bad_answer"
     # engine
+    UNSTORABLE = "unstorable"
     CRASHED = "crashed"
     QUARANTINED = "quarantined"
 
@@ -379,12 +381,31 @@ LEDGER = pa.schema(
 
 
 def table(rows: list[dict], schema: pa.Schema) -> pa.Table:
-    """Rows to a table of exactly this schema: an all-None column keeps its type, an unknown key is an error."""
+    """Rows to a table of exactly this schema: an all-None column keeps its type, an unknown key is an error.
+
+    Text that UTF-8 cannot hold is replaced, see `encodable`. Raises ValueError for a number that its column cannot hold.
+    """
     names = set(schema.names)
     for row in rows:
         if unknown := row.keys() - names:
             raise KeyError(f"columns not in the schema: {sorted(unknown)}")
-    return pa.Table.from_pylist(rows, schema=schema)
+    try:
+        return pa.Table.from_pylist(rows, schema=schema)
+    except UnicodeEncodeError:
+        return table([encodable(row) for row in rows], schema)
+    except (pa.ArrowException, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
+def encodable(value: Any) -> Any:
+    """The value with every lone surrogate in its texts replaced by U+FFFD: a page may hold one, UTF-8 and Arrow may not."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {encodable(key): encodable(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(encodable(each) for each in value)
+    return value
 
 
 def map_dict(value: list[tuple[str, object]] | dict | None) -> dict:

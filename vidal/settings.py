@@ -21,5 +21,4 @@ class ModelSpec(Settings):
     id: str | None = None
     revision: str | None = None
     device: str = "auto"
-    threads: int = Field(default=1, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
@@ -17,7 +13,10 @@ import pyarrow as pa
 from vidal import ids
 from vidal.config import Recipe
 from vidal.errors import RunEndedError
+from vidal.models import Registry, adapter_of
+from vidal.models.identity import weights_identity
 from vidal.schema import Reason, Status, Subject, View
+from vidal.settings import ModelSpec
 from vidal.storage import Storage
 
 Record = dict[str, Any]
@@ -43,7 +42,7 @@ class Runtime:
     stored_only: bool = False
 
     def check_alive(self) -> None:
-        """Before a failure that may pass is recorded. Raises RunEndedError where the run's services are gone: so is its driver."""
+        """Before a transient failure is recorded. Raises RunEndedError where the run's services are gone: so is its driver."""
         for name, url in self.endpoints.items():
             address = urlsplit(url)
             try:
@@ -102,23 +101,40 @@ class Batched(Protocol):
 
 
 @dataclass(frozen=True)
+class WorkIdentity:
+    """What decides whether work that is stored is what a stage would make now, apart from what it reads.
+
+    versions: of the stage and of each adapter that the recipe chose, by name; integers that people raise when the output
+    changes. choices: a hash of the settings that alter the output and of the weights. No code is looked at.
+    """
+
+    versions: dict[str, int]
+    choices: str
+
+    @property
+    def fingerprint(self) -> str:
+        return ids.fingerprint([self.versions, self.choices])
+
+
+@dataclass(frozen=True)
 class Stage:
     """One step of the pipeline.
 
-    reads: the stages whose tables it needs, the first gives the records, the others join by clip_id; a record
-    that is missing in one of them does not arrive. views: what it alone makes; where it fails on a clip, it costs these
-    views and not the clip. terminal: whether "kept" here is the subject's last word. settings: the part of the recipe
-    that alters the output; code: modules that do, beside the stage's own.
+    version: raised by whoever changes what the stage makes; the work of earlier versions is then done again. reads: the
+    stages whose tables it needs, the first gives the records, the others join by clip_id; a record that is missing in one
+    of them does not arrive. views: what it alone makes; where it fails on a clip, it costs these views and not the clip.
+    terminal: whether "kept" here is the subject's last word. settings: the part of the recipe that alters the output;
+    models: the models that the recipe chose for it, each with its registry.
     """
 
     name: str
+    version: int
     subject: Subject
     reads: tuple[str, ...]
     schema: pa.Schema
     open: Callable[[Recipe, Runtime, Storage], Worker]
     settings: Callable[[Recipe], Any]
-    module: str
-    code: tuple[str, ...] = ()
+    models: Callable[[Recipe], list[tuple[Registry, ModelSpec | None]]] = lambda recipe: []
     views: Callable[[Record], tuple[View, ...]] | None = None
     empty: Callable[[Record], Record] | None = None
     terminal: bool = False
@@ -128,27 +144,26 @@ class Stage:
     def key(self) -> str:
         return "candidate_id" if self.subject is Subject.CANDIDATE else "clip_id"
 
-    def fingerprint(self, recipe: Recipe) -> str:
-        """Changes when the recipe or the code could give another output from the same input."""
+    def identity(self, recipe: Recipe) -> WorkIdentity:
+        """Raises UserError for an adapter that does not exist, and for weights or a prompt that cannot be read."""
+        chosen = [(registry, spec) for registry, spec in self.models(recipe) if spec]
+        adapters = [adapter_of(registry, spec) for registry, spec in chosen]
         settings = self.settings(recipe)
         dumped = settings.model_dump(mode="json") if hasattr(settings, "model_dump") else settings
-        modules = ("vidal.schema", self.module, *self.code)
-        return ids.fingerprint([self.name, dumped, [code_digest(module) for module in modules]])
+        weights = [weights_identity(spec) for _, spec in chosen]
+        return WorkIdentity(
+            versions={self.name: self.version, **{adapter.name: adapter.version for adapter in adapters}},
+            choices=ids.fingerprint([self.name, without_device(dumped), weights]),
+        )
+
+    def fingerprint(self, recipe: Recipe) -> str:
+        """Changes when the recipe, a version or the weights could give another output from the same input."""
+        return self.identity(recipe).fingerprint
 
 
-@cache
-def code_digest(module: str) -> str:
-    """Hash of a module's code without comments, layout and docstrings: those cannot alter an output."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(module)
-    tree = ast.parse(Path(spec.origin).read_bytes())
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            body[0] = ast.Pass()
-    return ids.sha256(ast.dump(tree))
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def without_device(settings: Any) -> Any:
+    """Dumped settings without the device of their models: where a model runs does not alter what is asked of it."""
+    if isinstance(settings, dict):
+        kept = settings.keys() - ({"device"} if "adapter" in settings else set())
+        return {key: without_device(settings[key]) for key in kept}
+    return [without_device(each) for each in settings] if isinstance(settings, (list, tuple)) else settings

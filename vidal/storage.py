@@ -17,11 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidal import ids
-from vidal.errors import UserError
+from vidal.errors import StorageError, UserError
 
 
 class Storage:
-    """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page."""
+    """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
+
+    What is missing raises FileNotFoundError; every other failure of the store raises StorageError.
+    """
 
     def __init__(self, uri: str):
         self.uri = uri
@@ -49,44 +52,59 @@ class Storage:
             self.fs.rm_file(self.path(probe))
             if made and self.is_local:
                 shutil.rmtree(self.root)
-        except OSError as error:
+        except (OSError, StorageError) as error:
+            cause = error.__cause__ if isinstance(error, StorageError) else error
             raise UserError(
-                f"{self.uri}: cannot be written: {error.strerror or error}; choose another --out"
+                f"{self.uri}: cannot be written: {getattr(cause, 'strerror', None) or cause}; choose another --out"
             ) from error
 
     def exists(self, name: str) -> bool:
-        return self.fs.exists(self.path(name))
+        with self._failing(name):
+            return self.fs.exists(self.path(name))
+
+    @contextlib.contextmanager
+    def _failing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise
+        except OSError as error:
+            raise StorageError(f"{self.uri}: {name}: {error.strerror or error}") from error
 
     def names(self, name: str) -> list[str]:
         """Names of the files directly in a folder, sorted; empty where there is no such folder."""
         try:
-            entries = self.fs.ls(self.path(name), detail=False, refresh=True)
+            with self._failing(name):
+                entries = self.fs.ls(self.path(name), detail=False, refresh=True)
         except (FileNotFoundError, NotADirectoryError):
             return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
         return sorted(entry for entry in names if not entry.startswith("."))
 
     def read(self, name: str) -> bytes:
-        return self.fs.cat_file(self.path(name))
+        with self._failing(name):
+            return self.fs.cat_file(self.path(name))
 
     def write(self, name: str, data: bytes) -> None:
         """Atomic: a reader sees the old bytes or the new, never a torn file."""
         path = self.path(name)
-        if not self.is_local:
-            self.fs.pipe_file(path, data)  # An object store shows a put only when it is whole.
-            return
-        with self._aside(path) as temporary:
-            Path(temporary).write_bytes(data)
+        with self._failing(name):
+            if not self.is_local:
+                self.fs.pipe_file(path, data)  # An object store shows a put only when it is whole.
+                return
+            with self._aside(path) as temporary:
+                Path(temporary).write_bytes(data)
 
     def put(self, local: Path, name: str) -> None:
         """Moves a local file into the dataset, atomically."""
         path = self.path(name)
-        if not self.is_local:
-            self.fs.put_file(str(local), path)
-            local.unlink()
-            return
-        with self._aside(path) as temporary:
-            shutil.move(str(local), temporary)
+        with self._failing(name):
+            if not self.is_local:
+                self.fs.put_file(str(local), path)
+                local.unlink()
+                return
+            with self._aside(path) as temporary:
+                shutil.move(str(local), temporary)
 
     @contextlib.contextmanager
     def _aside(self, path: str) -> Iterator[str]:
@@ -111,7 +129,8 @@ class Storage:
             return
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / name.rsplit("/", 1)[-1]
-            self.fs.get_file(self.path(name), str(copy))
+            with self._failing(name):
+                self.fs.get_file(self.path(name), str(copy))
             yield copy
 
     def write_table(self, name: str, table: pa.Table, metadata: dict[str, str] | None = None) -> str:
@@ -125,12 +144,17 @@ class Storage:
         return ids.sha256(buffer.getvalue())
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """Whole and in one thread: these tables are small, and Arrow's pool would outlive a short command."""
-        return pq.read_table(pa.BufferReader(self.read(name)), columns=columns, use_threads=False, pre_buffer=False)
+        """Whole and in this thread: these tables are small.
+
+        pq.read_table starts Arrow's thread pools even with use_threads=False, and a process that ends while they stop may
+        abort after its work is done; pq.ParquetFile starts none.
+        """
+        with pq.ParquetFile(pa.BufferReader(self.read(name)), pre_buffer=False) as file:
+            return file.read(columns=columns, use_threads=False)
 
     def metadata(self, name: str) -> dict[str, str]:
         """What write_table was given, read from the footer alone."""
-        with self.fs.open(self.path(name), "rb") as file:
+        with self._failing(name), self.fs.open(self.path(name), "rb") as file:
             raw: dict[Any, Any] = pq.read_schema(file).metadata or {}
         pairs = ((key.decode(), value.decode()) for key, value in raw.items())
         return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}

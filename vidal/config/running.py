@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from vidal.settings import Settings
@@ -38,10 +40,20 @@ class Resources(Settings):
 
 
 class Engine(Settings):
-    """part_size: candidates a part; parts_in_flight: between crawl and manifest at one time, at most."""
+    """How a build runs; nothing here alters a row.
 
+    executor: ray, or inline, which runs everything in this process, one part after another. part_size: candidates a part;
+    parts_in_flight: between crawl and manifest at one time, at most. part_attempts: how often a part is tried whose table or
+    storage fails, after part_backoff_s, twice that, and so on. threads: of the numeric libraries of a worker. keep_stale:
+    what earlier versions of a stage made is kept (--keep-stale).
+    """
+
+    executor: Literal["ray", "inline"] = "ray"
     part_size: int = Field(default=32, ge=1)
     parts_in_flight: int = Field(default=16, ge=1)
-    part_attempts: int = Field(default=2, ge=1)
+    part_attempts: int = Field(default=4, ge=1)
+    part_backoff_s: float = Field(default=2.0, ge=0)
+    threads: int = Field(default=1, ge=1)
+    keep_stale: bool = False
     record_crashes_max: int = Field(default=2, ge=1)
     object_store_mb: int = Field(default=256, ge=80)

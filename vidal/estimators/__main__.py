@@ -49,7 +49,7 @@ def evaluate(data: Path, names: tuple[str, ...], weights: str) -> None:
     """Prints the tables of the model cards, on pictures never trained on."""
     for name in names:
         model = f"{weights}{name}" if weights == "embedded:" else str(Path(weights) / name)
-        spec = ModelSpec(adapter="encoder_decoder", id=model, threads=2)
+        spec = ModelSpec(adapter="encoder_decoder", id=model)
         for line in (_depth if name == "depth" else _infrared)(spec, data):
             click.echo(line)
 

@@ -19,8 +19,8 @@ def contact_sheet() -> Image.Image:
     """One column a clip: its middle frame, depth (near is bright), infrared."""
     media = build()
     frames = [read_frames(media / f"{name}.mp4", 3, "linspace", SHORT_SIDE)[1][1] for name in CLIPS]
-    depth = open_model(DEPTH, ModelSpec(adapter="encoder_decoder", id="embedded:depth", threads=2))
-    infrared = open_model(INFRARED, ModelSpec(adapter="encoder_decoder", id="embedded:infrared", threads=2))
+    depth = open_model(DEPTH, ModelSpec(adapter="encoder_decoder", id="embedded:depth"))
+    infrared = open_model(INFRARED, ModelSpec(adapter="encoder_decoder", id="embedded:infrared"))
     near = [_stretched(each) for each in depth.estimate(frames)]
     warm = [
         Image.fromarray(np.rint(each * 255).astype(np.uint8)) for each in infrared.translate(frames, [0] * len(frames))

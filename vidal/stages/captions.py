@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from vidal import prompts, schema
-from vidal.cache import RequestCache
+from vidal.cache import ResponseCache
 from vidal.config import Recipe
 from vidal.models import CAPTIONERS, Captioner, open_model
 from vidal.schema import Reason, Status, Subject, View, map_dict
@@ -80,7 +80,7 @@ class _Worker:
         if self._video is None and settings.video:
             self._video = open_model(CAPTIONERS, settings.video)
         self._caches = {
-            view: RequestCache(recipe, storage, CAPTIONERS, spec, model.revision)
+            view: ResponseCache(recipe, storage, CAPTIONERS, spec, model.revision)
             for view, spec, model in (
                 (View.KEYFRAME, settings.keyframe, self._keyframe),
                 (View.VIDEO, settings.video, self._video),
@@ -190,6 +190,7 @@ def _prompts(recipe: Recipe) -> dict[str, str]:
 
 STAGE = Stage(
     name="captions",
+    version=1,
     subject=Subject.CLIP,
     reads=("keyframes", "crawl", "filter"),
     schema=schema.CAPTIONED,
@@ -198,14 +199,7 @@ STAGE = Stage(
         recipe.captions.model_dump(mode="json", exclude={"sound", "prompt_sound"}),
         _prompts(recipe),
     ],
-    module=__name__,
-    code=(
-        "vidal.models.tags",
-        "vidal.models.classifier",
-        "vidal.models.captioner",
-        "vidal.stages.pictures",
-        "vidal.stages.guard",
-    ),
+    models=lambda recipe: [(CAPTIONERS, recipe.captions.keyframe), (CAPTIONERS, recipe.captions.video)],
     views=lambda clip: _VIEWS,
     empty=_empty,
 )

@@ -132,24 +132,13 @@ def _spec(settings: Depth, model: ModelSpec) -> ModelSpec:
 
 STAGE = Stage(
     name="depth",
+    version=1,
     subject=Subject.CLIP,
     reads=("keyframes", "crawl", "filter"),
     schema=schema.DEPTH,
     open=_Worker,
     settings=lambda recipe: recipe.depth,
-    module=__name__,
-    code=(
-        "vidal.models.depth",
-        "vidal.models.label",
-        "vidal.models.checkpoint",
-        "vidal.models.encoder_decoder",
-        "vidal.models.encoder_decoder_net",
-        "vidal.models.together",
-        "vidal.media.frames",
-        "vidal.stages.depth_quality",
-        "vidal.stages.frame_view",
-        "vidal.stages.pictures",
-    ),
+    models=lambda recipe: [(DEPTH, recipe.depth.model)],
     views=lambda clip: (View.DEPTH,),
     empty=_empty,
 )

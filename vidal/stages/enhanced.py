@@ -10,15 +10,18 @@ import numpy as np
 import yaml
 
 from vidal import prompts, schema
-from vidal.cache import RequestCache
+from vidal.cache import ResponseCache
 from vidal.config import Recipe
 from vidal.errors import UserError
-from vidal.models import REWRITERS, SCORERS, Rewriter, Scorer, open_model
+from vidal.models import REWRITERS, SCORERS, Registry, Rewriter, Scorer, open_model
+from vidal.models.weights import SENTENCES, package_version
 from vidal.schema import Reason, Status, Subject, View
+from vidal.settings import ModelSpec
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages.captions import caption, has_imported
 from vidal.stages.guard import gives_orders, is_about, malformed, support, tells, unsupported
 from vidal.storage import Storage
+from vidal.terms import tagging
 
 if TYPE_CHECKING:
     from vidal.models.synonyms import Synonyms
@@ -66,7 +69,7 @@ class _Worker:
         if spec is None:
             return
         self._rewriter: Rewriter = open_model(REWRITERS, spec)
-        self._cache = RequestCache(recipe, storage, REWRITERS, spec, self._rewriter.revision)
+        self._cache = ResponseCache(recipe, storage, REWRITERS, spec, self._rewriter.revision)
         self._synonyms = _synonyms(recipe.enhanced.synonym_min)
         self._scorer: Scorer | None = (
             None if recipe.enhanced.seen_min is None else open_model(SCORERS, recipe.similarity.model)
@@ -151,26 +154,30 @@ def _data(text: str | None) -> str:
 
 def _settings(recipe: Recipe) -> Any:
     """How many are asked at a time alters nothing."""
+    if recipe.enhanced.model is None:
+        return None
     scorer = recipe.similarity.model.model_dump(mode="json") if recipe.enhanced.seen_min is not None else None
     settings = recipe.enhanced.model_dump(mode="json", exclude={"concurrency"})
-    return [settings, read_prompt(recipe.enhanced.prompt).text, scorer]
+    weights = [tagging.identity(recipe.enhanced.guard_tagger)]
+    if recipe.enhanced.synonym_min:
+        weights.append(package_version(SENTENCES))
+    return [settings, read_prompt(recipe.enhanced.prompt).text, scorer, weights]
+
+
+def _models(recipe: Recipe) -> list[tuple[Registry, ModelSpec | None]]:
+    scorer = recipe.similarity.model if recipe.enhanced.seen_min is not None else None
+    return [(REWRITERS, recipe.enhanced.model), (SCORERS, scorer)]
 
 
 STAGE = Stage(
     name="enhanced",
+    version=1,
     subject=Subject.CLIP,
     reads=("captions", "crawl", "similarity", "keyframes"),
     schema=schema.ENHANCED,
     open=_Worker,
     settings=_settings,
-    module=__name__,
-    code=(
-        "vidal.stages.guard",
-        "vidal.models.rewriter",
-        "vidal.models.openai_rewriter",
-        "vidal.models.synonyms",
-        "vidal.terms.tagging",
-    ),
+    models=_models,
     views=lambda clip: (View.ENHANCED,),
     empty=_empty,
     concurrency=lambda recipe: recipe.enhanced.concurrency,

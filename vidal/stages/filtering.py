@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vidal import reuse, schema
+from vidal import incremental, schema
 from vidal.config import Recipe
 from vidal.filters import decide
 from vidal.schema import Reason, Subject, map_dict
@@ -30,18 +30,17 @@ class _Worker:
 def _finished(storage: Storage, shard: int) -> set[str]:
     """Clips of the shard of which every view is stored, those that a filter dropped later among them."""
     folder = part_name("manifest", shard, 0).rpartition("/")[0]
-    names = [f"{each}/{name}" for each in (folder, reuse.spare_name(folder)) for name in storage.names(each)]
+    names = [f"{each}/{name}" for each in (folder, incremental.retained_name(folder)) for name in storage.names(each)]
     tables = [storage.read_table(name, ["clip_id"]) for name in names if not name.endswith(".ledger.parquet")]
     return {clip_id for table in tables for clip_id in table["clip_id"].to_pylist()}
 
 
 STAGE = Stage(
     name="filter",
+    version=1,
     subject=Subject.CLIP,
     reads=("measure", "similarity", "crawl"),
     schema=schema.FILTERED,
     open=_Worker,
     settings=lambda recipe: recipe.filters,
-    module=__name__,
-    code=("vidal.filters",),
 )

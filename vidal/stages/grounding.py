@@ -13,6 +13,7 @@ from vidal.schema import Subject, View
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import contradictions
 from vidal.storage import Storage
+from vidal.terms import tagging
 
 
 class _Worker:
@@ -34,16 +35,16 @@ class _Worker:
 
 
 def _settings(recipe: Recipe) -> Any:
-    return [recipe.similarity.model.model_dump(mode="json"), recipe.enhanced.guard_tagger]
+    return [recipe.similarity.model.model_dump(mode="json"), tagging.identity(recipe.enhanced.guard_tagger)]
 
 
 STAGE = Stage(
     name="grounding",
+    version=1,
     subject=Subject.CLIP,
     reads=("captions", "enhanced", "sound", "similarity"),
     schema=schema.CAPTIONED,
     open=_Worker,
     settings=_settings,
-    module=__name__,
-    code=("vidal.stages.contradictions", "vidal.models.conse", "vidal.models.sentences"),
+    models=lambda recipe: [(SCORERS, recipe.similarity.model)],
 )

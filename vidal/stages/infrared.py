@@ -78,25 +78,13 @@ def _spec(settings: Infrared, model: ModelSpec) -> ModelSpec:
 
 STAGE = Stage(
     name="infrared",
+    version=1,
     subject=Subject.CLIP,
     reads=("keyframes", "crawl", "filter"),
     schema=schema.INFRARED,
     open=_Worker,
     settings=lambda recipe: recipe.infrared,
-    module=__name__,
-    code=(
-        "vidal.models.infrared",
-        "vidal.models.label",
-        "vidal.models.munit",
-        "vidal.models.checkpoint",
-        "vidal.models.encoder_decoder",
-        "vidal.models.encoder_decoder_net",
-        "vidal.models.together",
-        "vidal.media.frames",
-        "vidal.stages.frame_view",
-        "vidal.stages.infrared_quality",
-        "vidal.stages.pictures",
-    ),
+    models=lambda recipe: [(INFRARED, recipe.infrared.model)],
     views=lambda clip: (View.INFRARED,),
     empty=_empty,
 )

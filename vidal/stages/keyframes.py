@@ -86,17 +86,10 @@ def _settings(recipe: Recipe) -> Any:
 
 STAGE = Stage(
     name="keyframes",
+    version=1,
     subject=Subject.CLIP,
     reads=("crawl",),
     schema=schema.KEYFRAMES,
     open=_Worker,
     settings=_settings,
-    module=__name__,
-    code=(
-        "vidal.media.frames",
-        "vidal.media.hashing",
-        "vidal.media.shots",
-        "vidal.models.shots",
-        "vidal.stages.pictures",
-    ),
 )

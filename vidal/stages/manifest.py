@@ -63,12 +63,12 @@ class _Worker:
 
 STAGE = Stage(
     name="manifest",
+    version=1,
     subject=Subject.CLIP,
     # Of a column that several have the first table's counts, then the last's: `language` is measure's, which has the page's.
     reads=("keyframes", "crawl", "similarity", "depth", "infrared", "audio", "grounding", "enhanced", "measure"),
     schema=schema.ASSEMBLED,
     open=_Worker,
     settings=lambda recipe: None,
-    module=__name__,
     terminal=True,
 )

@@ -15,8 +15,19 @@ from PIL import Image
 from vidal import schema
 from vidal.config import Language, Look, Recipe
 from vidal.errors import ModelError, RecordError
-from vidal.models import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, LanguageDetector, Rater, TextDetector, open_model
+from vidal.models import (
+    AESTHETIC,
+    LANGUAGES,
+    NSFW,
+    TEXT_DETECTORS,
+    LanguageDetector,
+    Rater,
+    Registry,
+    TextDetector,
+    open_model,
+)
 from vidal.schema import Kind, Subject
+from vidal.settings import ModelSpec
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
 from vidal.storage import Storage
@@ -157,7 +168,7 @@ def _text(look: Look) -> Group:
     return Group(("text_share",), take, detector.name)
 
 
-def _rated(name: str, look: Look, registry: dict[str, str], statistic: Callable[[Any], Any]) -> Group:
+def _rated(name: str, look: Look, registry: Registry, statistic: Callable[[Any], Any]) -> Group:
     rater: Rater = open_model(registry, look.model)
     return Group((name,), lambda clip, frames: {name: float(statistic(rater.rate(chosen(frames, look))))}, rater.name)
 
@@ -168,26 +179,20 @@ def chosen(frames: Images, look: Look) -> Images:
     return [frames[int(total * (2 * i + 1) / (2 * count))] for i in range(count)]
 
 
+def _models(recipe: Recipe) -> list[tuple[Registry, ModelSpec | None]]:
+    chosen = recipe.measure
+    looks = ((TEXT_DETECTORS, chosen.text), (NSFW, chosen.nsfw), (AESTHETIC, chosen.aesthetic))
+    language = chosen.language.model if chosen.language else None
+    return [*((registry, look.model if look else None) for registry, look in looks), (LANGUAGES, language)]
+
+
 STAGE = Stage(
     name="measure",
+    version=1,
     subject=Subject.CLIP,
     reads=("keyframes", "crawl"),
     schema=schema.MEASURED,
     open=_Worker,
     settings=lambda recipe: recipe.measure,
-    module=__name__,
-    code=(
-        "vidal.media.pairs",
-        "vidal.media.frames",
-        "vidal.media.probe",
-        "vidal.media.statistics.coverage",
-        "vidal.media.statistics.motion",
-        "vidal.media.statistics.picture",
-        "vidal.models.aesthetic",
-        "vidal.models.language",
-        "vidal.models.nsfw",
-        "vidal.models.open_clip_scorer",
-        "vidal.models.text_detector",
-        "vidal.stages.pictures",
-    ),
+    models=_models,
 )

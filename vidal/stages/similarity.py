@@ -89,18 +89,11 @@ def embedding(frames: np.ndarray) -> list[float]:
 
 STAGE = Stage(
     name="similarity",
+    version=1,
     subject=Subject.CLIP,
     reads=("keyframes", "crawl"),
     schema=schema.SIMILARITY,
     open=_Worker,
     settings=lambda recipe: [recipe.similarity.model_dump(mode="json"), recipe.text.junk_tags, recipe.text.stop_words],
-    module=__name__,
-    code=(
-        "vidal.models.conse",
-        "vidal.models.classifier",
-        "vidal.models.sentences",
-        "vidal.models.open_clip_scorer",
-        "vidal.models.transformers_scorer",
-        "vidal.sources.text",
-    ),
+    models=lambda recipe: [(SCORERS, recipe.similarity.model)],
 )

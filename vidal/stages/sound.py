@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vidal import prompts, schema
-from vidal.cache import RequestCache
+from vidal.cache import ResponseCache
 from vidal.config import Recipe
 from vidal.models import SOUND_CAPTIONERS, SoundCaptioner, open_model
 from vidal.schema import Reason, Status, Subject, View
@@ -28,7 +28,7 @@ class _Worker:
         spec = recipe.captions.sound
         self._model: SoundCaptioner | None = open_model(SOUND_CAPTIONERS, spec) if spec else None
         if spec and self._model:
-            self._cache = RequestCache(recipe, storage, SOUND_CAPTIONERS, spec, self._model.revision)
+            self._cache = ResponseCache(recipe, storage, SOUND_CAPTIONERS, spec, self._model.revision)
 
     def __call__(self, clip: Record) -> Output:
         model = self._model
@@ -73,13 +73,13 @@ def _settings(recipe: Recipe) -> Any:
 
 STAGE = Stage(
     name="sound",
+    version=1,
     subject=Subject.CLIP,
     reads=("keyframes", "crawl", "filter", "audio"),
     schema=schema.SOUNDED,
     open=_Worker,
     settings=_settings,
-    module=__name__,
-    code=("vidal.models.heard", "vidal.models.captioner", "vidal.stages.captions"),
+    models=lambda recipe: [(SOUND_CAPTIONERS, recipe.captions.sound)],
     views=lambda clip: (View.SOUND,),
     empty=_empty,
 )

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vidal import ids
+from vidal.once import once
 from vidal.schema import STR, STRS
-from vidal.stage import code_digest
 from vidal.storage import Storage
+from vidal.terms import tagging
 from vidal.terms.spill import bucket_file, position
 from vidal.terms.tagging import NOUN, RUN, Keyword, Tagger, keywords
 
 PHRASES = "_build/phrases.json"
 RUNS = "_build/runs.json"
 TERMS = pa.schema([("term", STR), ("sources", STRS), ("frequency", pa.int64()), ("keywords", STRS), ("pos", STRS)])
-_CODE = tuple(f"vidal.terms.{name}" for name in ("bucket", "tagging", "labels"))
+# Raised by whoever changes which keywords a text has: tagged buckets of earlier versions are then done again.
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,8 @@ def tag(work: Work) -> Counts:
     storage = Storage(work.root)
     raw = storage.read(bucket_file(work.index))
     phrases = storage.read(PHRASES)
-    key = ids.fingerprint(
-        [ids.sha256(raw), ids.sha256(phrases), work.sources, work.tagger, work.frequency_min, _code()]
-    )
+    read = [ids.sha256(raw), ids.sha256(phrases)]
+    key = ids.fingerprint([*read, work.sources, tagging.identity(work.tagger), work.frequency_min, VERSION])
     name = tagged_name(work.index)
     texts = _count(raw, work.sources)
     kept = {term: found for term, found in texts.items() if found[0] >= work.frequency_min}
@@ -132,17 +132,12 @@ def _lists(table: pa.Table, *columns: str) -> zip:
     return zip(*(table.column(column).to_pylist() for column in columns), strict=True)
 
 
-@lru_cache(maxsize=1)
+@once
 def _tagger(model: str) -> Tagger:
     return Tagger(model)
 
 
-@lru_cache(maxsize=1)
+@once
 def _whole_runs(root: str, digest: str) -> frozenset[str]:
     """digest: so that a build in the same process sees its own file."""
     return frozenset(json.loads(Storage(root).read(RUNS)))
-
-
-@lru_cache(maxsize=1)
-def _code() -> list[str]:
-    return [code_digest(module) for module in _CODE]

@@ -23,6 +23,8 @@ from vidal.terms.bucket import Counts, Work, settled_name
 from vidal.terms.spill import Spilled, bucket_file, spill
 from vidal.terms.tagging import RUN, Keyword, load
 
+# Raised by whoever changes which terms the same corpora and settings give.
+VERSION = 1
 TABLE = "terms.parquet"
 SUMMARY = "summary.json"
 # Below this a cluster takes longer to start than one process to finish.
@@ -136,7 +138,8 @@ def _balance(recipe: Recipe, storage: Storage, found: Spilled, tagged: Counts, b
 
 def fingerprint(recipe: Recipe) -> str:
     """Of what the recipe asks for; that the corpora are the same is known only by reading them."""
-    return ids.fingerprint([recipe.terms.model_dump(mode="json", exclude={"database", "budget"}), recipe.shards])
+    settings = recipe.terms.model_dump(mode="json", exclude={"database", "budget"})
+    return ids.fingerprint([settings, recipe.shards, VERSION, buckets.VERSION])
 
 
 def read_summary(storage: Storage) -> Summary:

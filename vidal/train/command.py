@@ -79,10 +79,11 @@ def _run(recipe: Any, out: str, folder: Path) -> list[dict[str, Any]]:
     if recipe.train.processes == 1:
         run.train(recipe.train, out, folder, run.default_device())
     else:
-        from vidal import engine
+        from vidal.pipeline.executors import executor_of
         from vidal.train import cluster
 
-        with engine.session(recipe):
+        ray_recipe = recipe.model_copy(update={"engine": recipe.engine.model_copy(update={"executor": "ray"})})
+        with executor_of(ray_recipe).session():
             cluster.train(recipe.train, out, folder)
     found: list[dict[str, Any]] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     return found

@@ -1,0 +1,54 @@
+"""Loading a model excludes every use of one in the same process.
+
+While transformers loads a bf16 checkpoint it sets torch's default dtype, which is one for the whole process: a tensor that
+another thread makes meanwhile becomes bf16. So the use of models is shared, and loading one is exclusive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+_state = threading.Condition()
+_users: dict[int, int] = {}  # How many uses each thread is inside of.
+_loader: list[int] = []  # The thread that loads, once for each nested load.
+
+
+@contextlib.contextmanager
+def using() -> Iterator[None]:
+    """Around the use of models. Waits while another thread loads one."""
+    me = threading.get_ident()
+    with _state:
+        _state.wait_for(lambda: not _loader or _loader[0] == me)
+        _users[me] = _users.get(me, 0) + 1
+    try:
+        yield
+    finally:
+        with _state:
+            _users[me] -= 1
+            if not _users[me]:
+                del _users[me]
+            _state.notify_all()
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Around the loading of a model. Waits until no other thread uses or loads one.
+
+    A thread that loads in the middle of a use lets others load meanwhile: two such threads would wait for each other.
+    """
+    me = threading.get_ident()
+    with _state:
+        mine = _users.pop(me, 0)
+        _state.notify_all()
+        _state.wait_for(lambda: (not _loader or _loader[0] == me) and not _users)
+        _loader.append(me)
+    try:
+        yield
+    finally:
+        with _state:
+            _loader.pop()
+            if mine:
+                _users[me] = mine
+            _state.notify_all()

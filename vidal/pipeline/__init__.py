@@ -1,0 +1,1 @@
+"""How work is run: stages over parts, in worker processes or in this one."""

@@ -1,0 +1,51 @@
+"""Executors: where the parts of a shard run. `ray` is the default; `inline` runs them in this process, one after another.
+
+Both run the same parts through the same PartRunner, so they write the same bytes.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from vidal.config import Recipe
+from vidal.crawl.board import Board
+from vidal.stage import Part, Runtime, Stage
+
+EXECUTORS = {
+    "inline": "vidal.pipeline.executors.inline:InlineExecutor",
+    "ray": "vidal.pipeline.executors.ray:RayExecutor",
+}
+
+
+class Executor(Protocol):
+    """Used inside its own session; a session may be entered again where one is open."""
+
+    def session(self) -> AbstractContextManager[None]:
+        """Starts what the executor needs and stops it at the end."""
+
+    def board(self) -> Board:
+        """The rate limiter that all workers of this executor share."""
+
+    def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Runs a function once and returns its result. Raises what the function raises."""
+
+    def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+        """Runs a function over the items, in any order, and yields the results as they come."""
+
+    def run_parts(
+        self, stages: list[Stage], runtime: Runtime, parts: list[Part], on_part: Callable[[], None] | None = None
+    ) -> None:
+        """Streams the parts through all stages; on_part is called as each leaves the last stage.
+
+        Raises StorageError where a part cannot be stored, and UserError where a stage cannot be opened.
+        """
+
+
+def executor_of(recipe: Recipe) -> Executor:
+    """The executor that the recipe's engine.executor names. Importing ray takes seconds, so only its own file does."""
+    module, _, name = EXECUTORS[recipe.engine.executor].partition(":")
+    executor: Executor = getattr(importlib.import_module(module), name)(recipe)
+    return executor

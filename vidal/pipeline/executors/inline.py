@@ -1,0 +1,47 @@
+"""Runs everything in this process, one part after another: for debuggers, profilers and tests.
+
+A record that kills the process kills this one; a worker's memory is never given back before the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from vidal.config import Recipe
+from vidal.crawl.board import Board, LocalBoard
+from vidal.crawl.governor import Locked
+from vidal.pipeline.threads import limit_threads
+from vidal.runner import PartRunner
+from vidal.stage import Part, Runtime, Stage
+
+
+class InlineExecutor:
+    def __init__(self, recipe: Recipe):
+        self._recipe = recipe
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        limit_threads(self._recipe.engine.threads)
+        yield
+
+    def board(self) -> Board:
+        return Locked(LocalBoard())
+
+    def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
+        return function(*args)
+
+    def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+        return map(function, items)
+
+    def run_parts(
+        self, stages: list[Stage], runtime: Runtime, parts: list[Part], on_part: Callable[[], None] | None = None
+    ) -> None:
+        with contextlib.ExitStack() as stack:
+            runners = [stack.enter_context(PartRunner(stage, self._recipe, runtime)) for stage in stages]
+            for part in parts:
+                for runner in runners:
+                    runner.run(part)
+                if on_part:
+                    on_part()

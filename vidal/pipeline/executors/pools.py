@@ -1,0 +1,43 @@
+"""Which stages share a worker process, and what a worker asks of the cluster."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from vidal.config import Recipe, Resources
+from vidal.errors import UserError
+from vidal.stage import Stage
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """One stage, or several light ones that share a worker process."""
+
+    stages: tuple[Stage, ...]
+    resources: Resources
+
+
+def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
+    """Stages that the recipe fuses share the worker, and the resources, of the stage before."""
+    grouped: list[PoolSpec] = []
+    for stage in stages:
+        resources = recipe.resources_of(stage.name)
+        if resources.fuse and grouped:
+            grouped[-1] = PoolSpec((*grouped[-1].stages, stage), grouped[-1].resources)
+        else:
+            grouped.append(PoolSpec((stage,), resources))
+    return grouped
+
+
+def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
+    """The GPUs that a worker asks of Ray.
+
+    gpu_gb: memory of one GPU in GB; None where there is none, and then gpu_memory asks for nothing. Raises UserError where
+    no GPU has that much memory.
+    """
+    if resources.gpu_memory is None or gpu_gb is None:
+        return resources.gpus
+    if resources.gpu_memory > gpu_gb:
+        raise UserError(f"resources: gpu_memory is {resources.gpu_memory:g} GB, but a GPU here has {gpu_gb:.1f} GB")
+    return math.ceil(resources.gpu_memory / gpu_gb * 10_000) / 10_000  # Ray counts in ten-thousandths.

@@ -1,0 +1,257 @@
+"""Runs stages as pools of Ray actors, one pipeline for all parts. Beside the trainer's launcher the only module that imports ray."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+
+from vidal.config import Recipe
+from vidal.crawl.board import Answer, Board, LocalBoard, Rules
+from vidal.pipeline.executors.pools import PoolSpec, gpu_share, pools
+from vidal.pipeline.threads import limit_threads
+from vidal.runner import PartRunner
+from vidal.stage import Part, Runtime, Stage
+
+
+class RayExecutor:
+    def __init__(self, recipe: Recipe):
+        self._recipe = recipe
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Joins the cluster of RAY_ADDRESS or of a Ray job, or starts one on this machine that dies with this process."""
+        started = not ray.is_initialized()
+        if started:
+            _start(self._recipe.engine.object_store_mb)
+        try:
+            yield
+        finally:
+            if started:
+                ray.shutdown()
+
+    def board(self) -> Board:
+        return SharedBoard()
+
+    def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Runs the function in a process of its own, which ends with it."""
+        task = ray.remote(num_cpus=0.25, max_retries=3, max_calls=1)(function)
+        with _causes():
+            return ray.get(task.remote(*args))
+
+    def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+        task = ray.remote(num_cpus=1.0, max_retries=3)(function)
+        waiting = [task.remote(item) for item in items]
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            with _causes():
+                result = ray.get(done[0])
+            yield result
+
+    def run_parts(
+        self, stages: list[Stage], runtime: Runtime, parts: list[Part], on_part: Callable[[], None] | None = None
+    ) -> None:
+        specs = pools(stages, self._recipe)
+        gpu_gb = _gpu_gb() if any(spec.resources.gpu_memory for spec in specs) else None
+        line = [_Pool(spec, self._recipe, runtime, gpu_share(spec.resources, gpu_gb)) for spec in specs]
+        try:
+            _Flow(line, self._recipe.engine.parts_in_flight, on_part).run(parts)
+        finally:
+            for pool in line:
+                pool.close()
+
+
+class _Worker:
+    """A worker process of one pool."""
+
+    def __init__(self, stages: tuple[Stage, ...], recipe: Recipe, runtime: Runtime):
+        _quiet()
+        limit_threads(recipe.engine.threads)
+        self._runners = [PartRunner(stage, recipe, runtime) for stage in stages]
+
+    def open(self) -> None:
+        """Loads the models before the first part arrives. An error is raised again, and recorded, by the part that needs them."""
+        for runner in self._runners:
+            runner.warm()
+
+    def run(self, part: Part) -> None:
+        for runner in self._runners:
+            runner.run(part)
+
+
+@dataclass
+class _Pool:
+    """The workers of one pool, from the recipe's minimum to its maximum, and the parts that wait for one."""
+
+    spec: PoolSpec
+    recipe: Recipe
+    runtime: Runtime
+    gpus: float
+    waiting: deque[Part] = field(default_factory=deque)
+    idle: list[Any] = field(default_factory=list)
+    workers: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for _ in range(self.spec.resources.workers[0]):
+            self._add_worker()
+
+    def _add_worker(self) -> None:
+        resources = self.spec.resources
+        memory = {"memory": int(resources.memory_gb * 2**30)} if resources.memory_gb else {}
+        # A worker that dies is started again, and its part tried again: the crash journal ends what would go on for ever.
+        actor = ray.remote(max_restarts=-1, max_task_retries=-1)(_Worker).options(
+            num_cpus=resources.cpus, num_gpus=self.gpus, name=None, **memory
+        )
+        worker = actor.remote(self.spec.stages, self.recipe, self.runtime)
+        worker.open.remote()
+        self.workers.append(worker)
+        self.idle.append(worker)
+
+    def submit(self) -> Iterator[tuple[Any, Any, Part]]:
+        """Hands waiting parts to idle workers: (reference, worker, part) of each."""
+        while self.waiting:
+            if not self.idle and len(self.workers) < self.spec.resources.workers[1]:
+                self._add_worker()
+            if not self.idle:
+                return
+            worker, part = self.idle.pop(), self.waiting.popleft()
+            yield worker.run.remote(part), worker, part
+
+    def close(self) -> None:
+        for worker in self.workers:
+            ray.kill(worker)
+
+
+@dataclass
+class _Flow:
+    """Moves parts through a line of pools, at most `limit` at one time.
+
+    The limit bounds the media that lie about unfinished, and lets clips reach the manifest while the crawl goes on.
+    """
+
+    line: list[_Pool]
+    limit: int
+    on_part: Callable[[], None] | None
+    running: dict[Any, tuple[int, Any, Part]] = field(default_factory=dict)
+
+    def run(self, parts: list[Part]) -> None:
+        todo, in_flight = deque(parts), 0
+        while todo or in_flight:
+            while todo and in_flight < self.limit:
+                self.line[0].waiting.append(todo.popleft())
+                in_flight += 1
+            self._submit()
+            in_flight -= self._advance()
+
+    def _submit(self) -> None:
+        for index, pool in enumerate(self.line):
+            for reference, worker, part in pool.submit():
+                self.running[reference] = (index, worker, part)
+
+    def _advance(self) -> int:
+        """Waits for a part to leave a pool; returns how many have left the last one."""
+        done, _ = ray.wait(list(self.running), num_returns=1)
+        finished = 0
+        for reference in done:
+            index, worker, part = self.running.pop(reference)
+            with _causes():
+                ray.get(reference)
+            self.line[index].idle.append(worker)
+            if index + 1 < len(self.line):
+                self.line[index + 1].waiting.append(part)
+            else:
+                finished += 1
+                if self.on_part:
+                    self.on_part()
+        return finished
+
+
+class SharedBoard:
+    """The board of the cluster: an actor with a name, which all jobs on it find. Calls are a LocalBoard's."""
+
+    def __init__(self) -> None:
+        actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(LocalBoard)
+        self._actor = actor.options(
+            name="crawl-board", namespace="vidal", get_if_exists=True, lifetime="detached"
+        ).remote()
+
+    def ask(self, host: str, lease: str, rules: Rules) -> Answer:
+        return ray.get(self._actor.ask.remote(host, lease, rules))
+
+    def renew(self, leases: list[tuple[str, str]], lease_s: float) -> None:
+        self._actor.renew.remote(leases, lease_s)
+
+    def release(self, host: str, lease: str) -> None:
+        self._actor.release.remote(host, lease)
+
+    def worked(self, host: str) -> None:
+        self._actor.worked.remote(host)
+
+    def failed(self, host: str, rules: Rules, pause_s: float | None) -> bool:
+        return ray.get(self._actor.failed.remote(host, rules, pause_s))
+
+
+def _start(object_store_mb: int) -> None:
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    if not os.environ.get("RAY_ADDRESS"):
+        # "local": a head that someone runs on this machine is joined only where RAY_ADDRESS asks for it.
+        options |= {"address": "local", "include_dashboard": False, "object_store_memory": object_store_mb * 2**20}
+        # Ray's own default is 15: beside two busy processes such a build hardly begins.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+    # Ray keeps its actors' arguments alive itself, and warns about them at level ERROR on every start.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    _quiet()
+    with _stderr_aside():
+        ray.init(**options)
+
+
+@contextlib.contextmanager
+def _stderr_aside() -> Iterator[None]:
+    """Holds back what Ray's native code prints at start-up; it is shown where the start fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextlib.contextmanager
+def _causes() -> Iterator[None]:
+    """Raises what a worker raised as it was, not as Ray wraps it."""
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause or error from error
+
+
+def _gpu_gb() -> float | None:
+    """Memory of a GPU of the cluster in GB, or None. Its GPUs are assumed to be alike: the first free one is asked."""
+    if not ray.cluster_resources().get("GPU"):
+        return None
+    return float(ray.get(ray.remote(num_gpus=0.001, num_cpus=0)(_own_gpu_gb).remote()))
+
+
+def _own_gpu_gb() -> float:
+    import torch
+
+    return torch.cuda.get_device_properties(0).total_memory / 2**30
+
+
+def _quiet() -> None:
+    logging.getLogger("ray").setLevel(logging.ERROR)

@@ -1,0 +1,57 @@
+"""What stored work would be done again, and why: said before it is paid for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vidal.config import Recipe
+from vidal.incremental import identity_of
+from vidal.schema import Subject
+from vidal.stage import Part, Stage, WorkIdentity
+from vidal.storage import Storage, part_name
+
+
+@dataclass(frozen=True)
+class StaleStage:
+    """Parts of a stage that something else made than the stage is now. records: clips, or candidates of the crawl."""
+
+    stage: str
+    records: int
+    unit: str
+    made_by: WorkIdentity
+    now: WorkIdentity
+
+    @property
+    def is_by_version(self) -> bool:
+        """Whether only a version differs: then --keep-stale may keep it."""
+        return self.made_by.choices == self.now.choices
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.records} {self.unit} are done again, with what reads them: {self._why()}"
+
+    def _why(self) -> str:
+        if not self.is_by_version:
+            return "its settings, models or weights have changed"
+        old, new = self.made_by.versions, self.now.versions
+        changed = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+        return ", ".join(f"{name} was version {old.get(name, 'none')}, is {new.get(name, 'none')}" for name in changed)
+
+
+def stale_stages(storage: Storage, stages: Iterable[Stage], recipe: Recipe, parts: list[Part]) -> list[StaleStage]:
+    """One entry for each stage and each thing that made stale parts of it. What a new input would alter is not known yet."""
+    stale: list[StaleStage] = []
+    for stage in stages:
+        now = stage.identity(recipe)
+        counts: dict[str, tuple[WorkIdentity, int]] = {}
+        for part in parts:
+            name = f"{part_name(stage.name, part.shard, part.index)}.parquet"
+            metadata = storage.metadata(name) if storage.exists(name) else {}
+            made_by = identity_of(metadata)
+            if made_by is not None and made_by != now:
+                before = counts.get(made_by.fingerprint, (made_by, 0))[1]
+                counts[made_by.fingerprint] = (made_by, before + len(json.loads(metadata["records"])))
+        unit = "candidates" if stage.subject is Subject.CANDIDATE else "clips"
+        stale += [StaleStage(stage.name, count, unit, made_by, now) for made_by, count in counts.values() if count]
+    return stale
