@@ -90,6 +90,104 @@ def test_a_truncated_file_is_refused_and_too_many_pixels_too(tmp_path):
         probe(whole, max_pixels=1000)
 
 
+def with_aspect(path, target, width, height):
+    """The file with a pixel aspect of width to height: ffmpeg writes a pasp box, and its two numbers are replaced."""
+    import struct
+    import subprocess
+
+    marked = ["-c", "copy", "-aspect", "7:1", str(target)]  # An aspect of its own, or no box is written.
+    subprocess.run([ffmpeg.executable(), "-v", "error", "-y", "-i", path, *marked], check=True)
+    data = bytearray(target.read_bytes())
+    at = data.index(b"pasp") + 4
+    data[at : at + 8] = struct.pack(">II", width, height)
+    target.write_bytes(data)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "reason"),
+    [
+        (1100, 1, "too_many_pixels"),
+        (2147483647, 1, "too_many_pixels"),
+        (101, 1, "corrupt"),
+        (1, 1100, "corrupt"),
+        (1, 2147483647, "corrupt"),
+    ],
+)
+def test_an_absurd_pixel_aspect_is_refused(tmp_path, width, height, reason):
+    path = with_aspect(write_video(tmp_path / "v.mp4"), tmp_path / "aspect.mp4", width, height)
+    with pytest.raises(RecordError) as failed:
+        probe(path, max_pixels=10**6)
+    assert failed.value.reason.value == reason
+
+
+# FFmpeg reads 32 bits with a sign, and takes what is negative for not stated.
+@pytest.mark.parametrize(
+    ("width", "height", "shown"), [(4, 3, 85), (1, 2, 32), (2147483648, 1, 64), (1, 2147483648, 64), (4294967295, 4294967295, 64)]
+)
+def test_a_pixel_aspect_alters_the_size_that_is_shown(tmp_path, width, height, shown):
+    path = with_aspect(write_video(tmp_path / "v.mp4"), tmp_path / "aspect.mp4", width, height)
+    found = probe(path, max_pixels=10**6)
+    assert (found.width, found.height) == (shown, 48)
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
+
+
+@pytest.mark.parametrize("name", ["a.svg", "a.mp4"])
+@pytest.mark.parametrize("start", [b"", b'<?xml version="1.0"?>\n'])
+def test_a_drawing_is_refused(tmp_path, name, start):
+    path = tmp_path / name
+    path.write_bytes(start + SVG)
+    with pytest.raises(RecordError, match="not_media"):
+        probe(path, max_pixels=MAX)
+
+
+def test_still_pictures_are_refused(tmp_path):
+    from PIL import Image
+
+    for kind in ("png", "jpeg", "webp", "gif", "bmp", "tiff"):
+        path = tmp_path / f"still.{kind}"
+        Image.new("RGB", (64, 48)).save(path)
+        with pytest.raises(RecordError, match="not_media"):
+            probe(path, max_pixels=MAX)
+
+
+def test_what_a_file_makes_pyav_raise_is_an_outcome_and_a_bug_of_ours_is_none(tmp_path, monkeypatch):
+    """Bytes of a valid file are altered at random, so that the container lies about all that it says."""
+    whole = write_video(tmp_path / "v.mp4", frames=12).read_bytes()
+    numbers, path = np.random.default_rng(0), tmp_path / "altered.mp4"
+    index_at = whole.index(b"moov")
+    outcomes = set()
+    for _ in range(200):
+        data = bytearray(whole)
+        for at in numbers.integers(index_at, len(data), 12):
+            data[at] = numbers.integers(256)
+        path.write_bytes(data)
+        try:
+            probe(path, max_pixels=10**6)
+        except RecordError as error:
+            outcomes.add(error.reason.value)
+    assert outcomes >= {"corrupt", "not_media"}
+    path.write_bytes(whole)
+    monkeypatch.setattr("vidal.media.probe.displayed_size", lambda frame, stream: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        probe(path, max_pixels=10**6)
+
+
+def test_containers_of_all_kinds_are_media(tmp_path):
+    import subprocess
+
+    for name in ("a.mkv", "a.webm", "a.avi", "a.flv", "a.ts", "a.mpg", "a.mov", "a.ogv", "a.wmv", "a.3gp", "a.mxf", "a.nut"):
+        command = [ffmpeg.executable(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=d=1:s=352x288:r=25", tmp_path / name]
+        subprocess.run(command, check=True)
+        assert probe(tmp_path / name, max_pixels=MAX).kind == "video"
+    for name in ("a.wav", "a.mp3", "a.flac", "a.ogg", "a.opus", "a.aac", "a.aiff", "a.wma", "a.m4a", "a.ac3", "a.caf", "a.au", "a.wv"):
+        command = [ffmpeg.executable(), "-v", "error", "-f", "lavfi", "-i", "sine=d=1", tmp_path / name]
+        subprocess.run(command, check=True)
+        assert probe(tmp_path / name, max_pixels=MAX).kind == "audio"
+
+
 def test_re_encoding_gives_the_same_bytes_twice(tmp_path):
     source = write_video(tmp_path / "v.mp4")
     for name in ("a.mp4", "b.mp4"):

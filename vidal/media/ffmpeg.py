@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,20 @@ import imageio_ffmpeg
 
 from vidal.errors import RecordError
 from vidal.schema import Reason
+
+# Files that hold moving pictures or sound themselves. A playlist, a script, a description of a stream or a still picture is none of
+# them: FFmpeg would open the files that those name, wherever they lie.
+CONTAINERS = (
+    "mov", "mp4", "matroska", "webm", "avi", "asf", "flv", "mpeg", "mpegts", "mpegvideo", "mxf", "gxf", "nut", "nsv", "nuv", "ogg",
+    "rm", "wtv", "dv", "ivf", "obu", "h261", "h263", "h264", "hevc", "vvc", "av1", "vc1", "m4v", "mjpeg", "yuv4mpegpipe", "swf", "ty",
+    "dhav", "pva", "bink", "smk", "roq", "flic", "film_cpk", "cavsvideo", "dirac", "ea", "vmd", "vivo", "xmv", "usm", "mlv", "lmlm4",
+    "mp3", "aac", "ac3", "ac4", "eac3", "dts", "dtshd", "truehd", "mlp", "flac", "wav", "w64", "aiff", "au", "caf", "voc", "ape", "wv",
+    "tta", "tak", "mpc", "mpc8", "shn", "amr", "loas", "oma", "xwma", "dsf", "iff", "qcp", "sox", "spdif", "gsm", "aa", "aax", "qoa",
+    "iamf", "osq", "bonk", "vqf", "brstm", "bfstm", "adx", "hca", "ircam", "nistsphere", "rso", "smjpeg", "wsd",
+)  # fmt: skip
+# FFmpeg's own options (libavformat/options_table.h) for an input that nobody can vouch for: with the first alone, a playlist could
+# still name other local files.
+INPUT_LIMITS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 
 # One thread and bitexact muxing: the same input gives the same bytes on every machine.
 BITEXACT: dict[str, Any] = {
@@ -49,21 +64,31 @@ def run(stream: Any, *, timeout_s: float = 600.0) -> None:
 def to_mp4(source: Path, target: Path, *, start_s: float | None = None, duration_s: float | None = None) -> None:
     """Re-encodes a file, or an exact span of it, to H.264 and AAC in MP4. Only local files are read."""
     span = {key: value for key, value in (("ss", start_s), ("t", duration_s)) if value is not None}
-    read = ffmpeg.input(str(source), protocol_whitelist="file", **span)
+    read = _input(source, **span)
     even = read.video.filter("scale", "trunc(iw*sar/2)*2", "trunc(ih/2)*2").filter("setsar", 1)
     run(ffmpeg.output(even, _optional_audio(read), str(target), format="mp4", acodec="aac", **H264, **BITEXACT))
 
 
 def cut_audio(source: Path, target: Path, start_s: float, duration_s: float) -> None:
     """An exact span of a sound file, as FLAC."""
-    read = ffmpeg.input(str(source), protocol_whitelist="file", ss=start_s, t=duration_s)
+    read = _input(source, ss=start_s, t=duration_s)
     run(ffmpeg.output(read.audio, str(target), format="flac", **BITEXACT))
 
 
 def to_mp3(source: Path, target: Path) -> None:
     """A sound file as MP3, its rate and channels kept."""
-    read = ffmpeg.input(str(source), protocol_whitelist="file")
-    run(ffmpeg.output(read.audio, str(target), format="mp3", audio_bitrate="128k", **BITEXACT))
+    run(ffmpeg.output(_input(source).audio, str(target), format="mp3", audio_bitrate="128k", **BITEXACT))
+
+
+def merge(sources: Sequence[Path], target: Path) -> None:
+    """The first pictures and the first sound of some files in one, as they are; the target's name says in which container."""
+    read = [_input(source) for source in sources]
+    streams = [each[f"{kind}:0?"] for each in read for kind in ("v", "a")]
+    run(ffmpeg.output(*streams, str(target), codec="copy", **BITEXACT))
+
+
+def _input(source: Path, **options: Any) -> Any:
+    return ffmpeg.input(str(source), **INPUT_LIMITS, **options)
 
 
 def _optional_audio(read: Any) -> Any:

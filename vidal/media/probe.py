@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 
+from vidal.blame import raised_by
 from vidal.errors import RecordError
+from vidal.media.ffmpeg import INPUT_LIMITS
 from vidal.schema import Reason
 
 # Packets may end this much before the container says (audio priming, rounding) without being a truncation.
 END_SLACK_S = 0.75
-# A container of these formats is a list of other files, or not media.
-NOT_MEDIA_FORMATS = {"hls", "dash", "concat", "tty", "image2", "png_pipe", "jpeg_pipe", "gif", "webvtt", "srt"}
+# No camera has pixels that are so many times as wide as high, or as high as wide: the file says something absurd.
+_ASPECT_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -38,44 +43,58 @@ def message(error: Exception) -> str:
 
 
 def open_media(path: Path) -> Any:
-    """Opens a local file with PyAV; nothing but files can be reached from inside it."""
-    return av.open(str(path), options={"protocol_whitelist": "file"})
+    """Opens a local media file with PyAV; nothing else can be reached from inside it, and no playlist or script is opened."""
+    return av.open(str(path), options=dict(INPUT_LIMITS), metadata_errors="replace")
 
 
 def probe(path: Path, *, max_pixels: int) -> Probe:
     """Raises RecordError: empty_file, not_media, too_many_pixels, truncated, corrupt."""
     if path.stat().st_size == 0:
         raise RecordError(Reason.EMPTY_FILE, "the file has no bytes")
-    try:
+    with _typed(Reason.NOT_MEDIA):
         container = open_media(path)
-    except (av.error.FFmpegError, ValueError) as error:
-        raise RecordError(Reason.NOT_MEDIA, message(error)) from error
-    with container:
-        try:
-            return _probe(container, max_pixels)
-        except av.error.FFmpegError as error:
-            raise RecordError(Reason.CORRUPT, message(error)) from error
+    with container, _typed(Reason.CORRUPT):
+        return _probe(container, max_pixels)
+
+
+@contextlib.contextmanager
+def _typed(reason: Reason) -> Iterator[None]:
+    """Whatever PyAV raises on bytes that nobody can vouch for is an outcome. What our own code raises is a bug, and stays one."""
+    try:
+        yield
+    except RecordError:
+        raise
+    except Exception as error:
+        if not isinstance(error, av.error.FFmpegError) and raised_by(error, ("vidal", "av")) != "av":
+            raise
+        raise RecordError(reason, message(error)) from error
 
 
 def _probe(container: Any, max_pixels: int) -> Probe:
-    video: Any = next((s for s in container.streams.video if not s.disposition & _COVER), None)
-    audio: Any = next(iter(container.streams.audio), None)
-    formats = set(container.format.name.split(","))
-    if (video is None and audio is None) or formats & NOT_MEDIA_FORMATS:
-        raise RecordError(Reason.NOT_MEDIA, f"no moving pictures or sound in a {container.format.name} file")
+    video: Any = next((s for s in container.streams.video if not s.disposition & _COVER and s.codec_context), None)
+    audio: Any = next((s for s in container.streams.audio if s.codec_context), None)
+    name = container.format.name
+    if video is None and audio is None:  # A stream without a codec context is one that this FFmpeg has no decoder for.
+        raise RecordError(Reason.NOT_MEDIA, f"no moving pictures or sound that can be decoded in a {name} file")
     if video is None:
-        return Probe(
-            "audio", container.format.name, audio.codec_context.name, _audio_duration(container, audio), 0.0, 0, 0, True
-        )
-    if video.codec_context.width * video.codec_context.height > max_pixels:
-        raise RecordError(Reason.TOO_MANY_PIXELS, f"{video.codec_context.width}x{video.codec_context.height}")
+        return Probe("audio", name, audio.codec_context.name, _audio_duration(container, audio), 0.0, 0, 0, True)
+    codec = video.codec_context
+    _check_size(codec.width, codec.height, video, max_pixels)
     duration_s = _video_duration(container, video)
     frame = _last_frame(container, video)
+    _check_size(frame.width, frame.height, video, max_pixels)
     width, height = displayed_size(frame, video)
     fps = float(video.average_rate or video.guessed_rate or 0)
-    return Probe(
-        "video", container.format.name, video.codec_context.name, duration_s, fps, width, height, audio is not None
-    )
+    return Probe("video", name, codec.name, duration_s, fps, width, height, audio is not None)
+
+
+def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
+    """Raises RecordError where the pictures, or what a player would make of them, are too large or absurd."""
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    if max(width, width * aspect) * height > max_pixels:
+        raise RecordError(Reason.TOO_MANY_PIXELS, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
+    if not 1 / _ASPECT_MAX <= aspect <= _ASPECT_MAX:
+        raise RecordError(Reason.CORRUPT, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
 
 
 _COVER = av.stream.Disposition.attached_pic
