@@ -445,5 +445,5 @@ def test_measure_shares_the_worker_of_keyframes_in_every_recipe():
     from vidal.pipeline.executors.pools import pools
 
     for recipe in ("embedded", "catalogue", "vidal10m", "modern"):
-        grouped = [[stage.name for stage in stages] for stages, _ in pools(list(STAGES.values()), load_recipe(recipe))]
+        grouped = [[stage.name for stage in pool.stages] for pool in pools(list(STAGES.values()), load_recipe(recipe))]
         assert ["keyframes", "measure"] in grouped
