@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from yt_dlp.networking.common import Response
 from yt_dlp.utils import DownloadCancelled
 
-from vidal.crawl.guard import Guard
 from vidal.errors import RecordError
 from vidal.schema import Reason
 
@@ -27,41 +23,26 @@ class Stopped(DownloadCancelled):
 
 
 class Budget:
-    """Of one thread, for one piece of work. Time that is spent waiting for a host's turn does not count."""
+    """For one piece of work of one client. Time that is spent waiting for a host's turn does not count.
+
+    deadline: of time.monotonic(); is_over: set by the watchdog, which has then shut the connections.
+    """
 
     def __init__(self, timeout_s: float, max_bytes: int, page_max_bytes: int):
         self._timeout_s, self._max_bytes, self._page_max_bytes = timeout_s, max_bytes, page_max_bytes
-        self._deadline = time.monotonic() + timeout_s
+        self.deadline = time.monotonic() + timeout_s
         self._bytes = 0
-        self._done = threading.Event()
         self.is_over = False
 
     def extend(self, seconds: float) -> None:
-        self._deadline += seconds
+        self.deadline += seconds
 
     def check(self) -> None:
-        if self.is_over or time.monotonic() > self._deadline:
+        if self.is_over or time.monotonic() > self.deadline:
             raise Stopped(self.timeout())
 
     def timeout(self) -> RecordError:
         return RecordError(Reason.TIMEOUT, f"took longer than {self._timeout_s:g} s", transient=True)
-
-    @contextlib.contextmanager
-    def watched(self, guard: Guard) -> Iterator[None]:
-        """Beyond the deadline the connections of this thread are shut, so that no read waits on."""
-        thread = threading.Thread(target=self._watch, args=(guard, threading.get_ident()), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._done.set()
-            thread.join()
-
-    def _watch(self, guard: Guard, thread_id: int) -> None:
-        while not self._done.wait(max(0.05, min(1.0, self._deadline - time.monotonic()))):
-            if time.monotonic() > self._deadline:
-                self.is_over = True
-                guard.shut(thread_id)
 
     def bound(self, response: Response) -> Response:
         """The response with reads that count, and that give what has arrived instead of waiting for more."""

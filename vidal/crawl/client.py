@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -12,41 +13,64 @@ from yt_dlp.networking import Request
 from yt_dlp.networking._requests import RequestsRH
 from yt_dlp.networking.common import Response
 from yt_dlp.networking.exceptions import HTTPError, NoSupportingHandlers, RequestError
+from yt_dlp.postprocessor import FFmpegMergerPP
+from yt_dlp.utils import determine_protocol
 
 from vidal.config import Crawl
 from vidal.crawl.budget import Budget, Stopped
 from vidal.crawl.governor import Governor
-from vidal.crawl.guard import ForbiddenAddress, Guard, host_of
-from vidal.crawl.outcomes import from_ytdlp
+from vidal.crawl.guard import Connections, ForbiddenAddress, Guard, host_of
+from vidal.crawl.outcomes import from_ytdlp, own_error
+from vidal.crawl.watchdog import Watchdog
 from vidal.errors import RecordError
-from vidal.media.ffmpeg import executable
+from vidal.media import ffmpeg
 from vidal.schema import Reason
+
+# Downloads that yt-dlp does itself, over `Client.urlopen`: files, and the segments of HLS, DASH, Smooth Streaming and Adobe's HDS.
+_NATIVE = {"http", "https", "m3u8", "m3u8_native", "http_dash_segments", "http_dash_segments_generator", "ism", "f4m"}
 
 
 class Client(yt_dlp.YoutubeDL):
-    """Of one thread: making one costs more than a small download. Waits for hosts, counts bytes, refuses what may not be."""
+    """For one thread at a time: making one costs more than a small download. Waits for hosts, counts bytes, refuses what may not be."""
 
     def __init__(
-        self, crawl: Crawl, governor: Governor, guard: Guard, options: dict[str, Any], proxy: str | None = None
+        self,
+        crawl: Crawl,
+        governor: Governor,
+        guard: Guard,
+        watchdog: Watchdog,
+        options: dict[str, Any],
+        proxy: str | None = None,
     ):
         self.crawl, self.governor, self.guard = crawl, governor, guard
+        self._watchdog, self._connections = watchdog, Connections()
         self._budget: Budget | None = None
         super().__init__({**_options(crawl, proxy), **options})
 
     @contextlib.contextmanager
     def work(self) -> Iterator[None]:
-        """One description or download: its limits begin here, and what goes wrong leaves as a RecordError."""
+        """One description or download: its limits begin here.
+
+        What goes wrong at a server, on the way or in yt-dlp leaves as a RecordError, an error of our own code as it is.
+        """
         crawl = self.crawl
         budget = self._budget = Budget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes)
         try:
-            with self.guard.on(), budget.watched(self.guard):
+            with self.guard.on(self._connections), self._watchdog.watching(budget, self._connections):
                 yield
         except Stopped as error:
             raise error.error from error
         except RecordError:
             raise
         except Exception as error:
-            raise (budget.timeout() if budget.is_over else from_ytdlp(error)) from error
+            if budget.is_over:  # Its connections were shut: whatever was reading from them has failed somehow.
+                raise budget.timeout() from error
+            own = own_error(error)
+            if own is error:
+                raise
+            if own is not None:  # yt-dlp wraps what is raised in the midst of it.
+                raise own from None
+            raise from_ytdlp(error) from error
         finally:
             self._budget = None
 
@@ -88,6 +112,26 @@ class Client(yt_dlp.YoutubeDL):
         except RecordError as error:
             raise Stopped(error) from error
         return host
+
+    def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
+        """A download of one format or of several. Raises Stopped where it needs another program, which would pass `urlopen` by."""
+        protocols = {determine_protocol(each) for each in info.get("requested_formats") or [info]}
+        if other := sorted(protocols - _NATIVE):
+            raise Stopped(RecordError(Reason.FORBIDDEN_SCHEME, f"only http and https are fetched, not {', '.join(other)}"))
+        return super().dl(name, info, subtitle, test)
+
+    def run_pp(self, pp: Any, infodict: dict[str, Any]) -> dict[str, Any]:
+        """Pictures and sound that arrived as two files are put together by our own ffmpeg, which opens nothing but media."""
+        if not isinstance(pp, FFmpegMergerPP):
+            return super().run_pp(pp, infodict)
+        try:
+            ffmpeg.merge([Path(name) for name in infodict["__files_to_merge"]], Path(infodict["filepath"]))
+        except RecordError as error:
+            raise Stopped(error) from error
+        return infodict
+
+    def save_cookies(self) -> None:
+        """The recipe's cookies file is only read: many clients share it."""
 
     def _check_domain(self, host: str) -> None:
         for domain in self.crawl.block_domains:
@@ -153,9 +197,9 @@ def _options(crawl: Crawl, proxy: str | None) -> dict[str, Any]:
         "skip_unavailable_fragments": False,
         "socket_timeout": crawl.stall_s,
         "hls_prefer_native": True,
-        "ffmpeg_location": executable(),
-        # Where yt-dlp would hand an address or a playlist to ffmpeg, it may open nothing but files.
-        "external_downloader_args": {"ffmpeg_i": ["-protocol_whitelist", "file,crypto,data"]},
+        "ffmpeg_location": ffmpeg.executable(),
+        # What has arrived is probed before any ffmpeg opens it; the re-encoding of what is no MP4 repairs it as well.
+        "fixup": "never",
         "extractor_args": {},
     }
     if crawl.cookies_file:

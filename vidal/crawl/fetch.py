@@ -14,7 +14,7 @@ from vidal import ids
 from vidal.config import Recipe
 from vidal.crawl.copies import Copies
 from vidal.crawl.guard import check_url
-from vidal.crawl.network import Network
+from vidal.crawl.network import Network, Session
 from vidal.errors import RecordError
 from vidal.media import ffmpeg, shots
 from vidal.media.probe import Probe, probe
@@ -46,10 +46,18 @@ class Crawler:
     def __call__(self, candidate: Record) -> Output | Drop:
         candidate = {**candidate, "extra": map_dict(candidate.get("extra"))}
         check_url(candidate["url"])
-        candidate, tries = self._describe(candidate)
+        with self._network.session() as session:
+            return self._crawl(candidate, session)
+
+    def close(self) -> None:
+        """Closes the connections. Without it they are closed when nothing refers to the crawler any more."""
+        self._network.close()
+
+    def _crawl(self, candidate: Candidate, session: Session) -> Output | Drop:
+        candidate, tries = session.call(lambda sources: sources.of(candidate).describe(candidate))
         if drop := self._judge(candidate):
             return drop
-        with self._copies.of(_address(candidate), lambda folder: self._fetch(candidate, folder)) as (fetched, attempts):
+        with self._copies.of(_address(candidate), lambda folder: _fetch(candidate, folder, session)) as (fetched, attempts):
             arrived = described(candidate, fetched.page)
             if drop := self._judge(arrived):
                 return drop
@@ -57,18 +65,6 @@ class Crawler:
                 found = probe(fetched.path, max_pixels=self._recipe.crawl.max_pixels)
                 result = self._clip(arrived, fetched.path, found, Path(folder))
         return result if isinstance(result, Drop) else replace(result, attempts=max(tries, attempts))
-
-    def _describe(self, candidate: Candidate) -> tuple[Candidate, int]:
-        return self._network.call(lambda sources: sources.of(candidate).describe(candidate))
-
-    def _fetch(self, candidate: Candidate, folder: Path) -> tuple[Fetched, int]:
-        def fetch(sources: Sources) -> Fetched:
-            attempt = Path(
-                tempfile.mkdtemp(dir=folder)
-            )  # What an attempt that failed left behind is not taken up again.
-            return sources.of(candidate).fetch(candidate, attempt)
-
-        return self._network.call(fetch)
 
     def _judge(self, candidate: Candidate) -> Drop | None:
         if not candidate["curated"] and (
@@ -221,6 +217,14 @@ def _detector(name: str, threshold: float | None) -> ShotDetector:
     from vidal.models.shots import DETECTORS  # OpenCV and perhaps torch: only a recipe that cuts pays for them.
 
     return DETECTORS[name](threshold)
+
+
+def _fetch(candidate: Candidate, folder: Path, session: Session) -> tuple[Fetched, int]:
+    def fetch(sources: Sources) -> Fetched:
+        attempt = Path(tempfile.mkdtemp(dir=folder))  # What an attempt that failed left behind is not taken up again.
+        return sources.of(candidate).fetch(candidate, attempt)
+
+    return session.call(fetch)
 
 
 def _address(candidate: Candidate) -> str:

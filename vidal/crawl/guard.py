@@ -1,6 +1,6 @@
-"""Where a fetch may connect to: http(s) only, and no private, loopback or link-local address unless its host is allowed.
+"""What crawled input may reach: no private, loopback or link-local address unless its host is allowed, and no program.
 
-The address is checked when the socket connects, after name resolution and after every redirect, so a name that
+An address is checked when the socket connects, after name resolution and after every redirect, so a name that
 resolves to another address the second time gains nothing.
 """
 
@@ -17,17 +17,34 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from vidal.config import Crawl
+from vidal.crawl.programs import check_program
 from vidal.errors import RecordError
 from vidal.schema import Reason
 
-# Connections of a thread that are remembered, so that they can be shut: those it may still read from.
+# Connections of a client that are remembered, so that they can be shut: those it may still read from.
 _REMEMBERED = 32
 # Storage lies where the recipe says, in a private range or not; fsspec reaches it from a thread of its own.
 _STORAGE_THREAD = "fsspecIO"
+_CONNECTING = ("socket.connect", "socket.sendto")
 
 
 class ForbiddenAddress(OSError):
     """A connection to an address that crawled input must not reach."""
+
+
+class Connections:
+    """The connections that one client has opened. Another thread may shut them."""
+
+    def __init__(self) -> None:
+        self._opened: deque[tuple[int, tuple]] = deque(maxlen=_REMEMBERED)
+
+    def add(self, connection: socket.socket, address: tuple) -> None:
+        self._opened.append((connection.fileno(), address))
+
+    def shut(self) -> None:
+        """Shuts all of them, so that what the client reads from them ends."""
+        for number, address in list(self._opened):
+            _shut(number, address)
 
 
 class Guard:
@@ -35,10 +52,6 @@ class Guard:
 
     def __init__(self, allow_hosts: tuple[str, ...]):
         self._allowed = frozenset(address for host in allow_hosts for address in _addresses(host))
-        self._depth = 0
-        self._lock = threading.Lock()
-        self._connections: dict[int, deque[tuple[int, tuple]]] = {}
-        sys.addaudithook(self._hook)
 
     @classmethod
     def of(cls, crawl: Crawl, more_hosts: tuple[str, ...]) -> Guard:
@@ -47,27 +60,17 @@ class Guard:
         return cls((*crawl.allow_hosts, *more_hosts, *proxies))
 
     @contextlib.contextmanager
-    def on(self) -> Iterator[None]:
-        with self._lock:
-            self._depth += 1
+    def on(self, connections: Connections | None = None) -> Iterator[None]:
+        """connections: collects what this thread opens. This thread also starts no program that check_program refuses."""
+        _HOOK.install()
+        outer = getattr(_THREAD, "connections", None)
+        _THREAD.connections = Connections() if connections is None else connections
+        _HOOK.add(self)
         try:
             yield
         finally:
-            with self._lock:
-                self._depth -= 1
-
-    def _hook(self, event: str, args: tuple) -> None:
-        if event not in ("socket.connect", "socket.sendto") or not self._depth:
-            return
-        connecting, address = args[0], args[1]
-        if connecting.family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
-            return
-        if threading.current_thread().name == _STORAGE_THREAD:
-            return
-        self.check_address(address[0])
-        if event == "socket.connect":
-            mine = self._connections.setdefault(threading.get_ident(), deque(maxlen=_REMEMBERED))
-            mine.append((connecting.fileno(), address))
+            _HOOK.remove(self)
+            _THREAD.connections = outer
 
     def check_address(self, address: str) -> None:
         """Raises ForbiddenAddress."""
@@ -79,15 +82,58 @@ class Guard:
         with contextlib.suppress(ValueError):
             self.check_address(str(ipaddress.ip_address(host.strip("[]"))))
 
-    def shut(self, thread_id: int) -> None:
-        """Shuts the connections that a thread has opened, so that what it reads from them ends."""
-        for number, address in list(self._connections.get(thread_id, ())):
-            _shut(number, address)
-
     def permits(self, address: str) -> bool:
         ip = ipaddress.ip_address(address.split("%")[0])
         mapped = getattr(ip, "ipv4_mapped", None) or ip
         return mapped.is_global or str(mapped) in self._allowed
+
+
+class _Hook:
+    """The audit hook of this process: Python cannot remove one, so there is one for all guards, which asks those that are on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_installed = False
+        self._on: tuple[Guard, ...] = ()  # A guard is in it as often as it has been turned on.
+
+    def install(self) -> None:
+        with self._lock:
+            if not self._is_installed:
+                sys.addaudithook(self)
+                self._is_installed = True
+
+    def add(self, guard: Guard) -> None:
+        with self._lock:
+            self._on = (*self._on, guard)
+
+    def remove(self, guard: Guard) -> None:
+        with self._lock:
+            rest = list(self._on)
+            rest.remove(guard)
+            self._on = tuple(rest)
+
+    def __call__(self, event: str, args: tuple) -> None:
+        if event in _CONNECTING:
+            if self._on:
+                self._check_connection(event, *args[:2])
+        elif event == "subprocess.Popen" and getattr(_THREAD, "connections", None) is not None:
+            check_program(args[1])
+
+    def _check_connection(self, event: str, connecting: socket.socket, address: object) -> None:
+        if connecting.family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
+            return
+        if threading.current_thread().name == _STORAGE_THREAD:
+            return
+        for guard in dict.fromkeys(self._on):
+            guard.check_address(address[0])
+        connections: Connections | None = getattr(_THREAD, "connections", None)
+        if event == "socket.connect" and connections is not None:
+            connections.add(connecting, address)
+
+
+_HOOK = _Hook()
+# connections: those of the client that works in this thread; absent or None where none does.
+_THREAD = threading.local()
 
 
 def _shut(number: int, address: tuple) -> None:

@@ -3,16 +3,27 @@ everything, from the words that it or the platform uses."""
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
+import requests
+import urllib3
 from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, SSLError, TransportError
-from yt_dlp.utils import ContentTooShortError, DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError
+from yt_dlp.utils import (
+    ContentTooShortError,
+    DownloadError,
+    ExtractorError,
+    GeoRestrictedError,
+    UnsupportedError,
+    YoutubeDLError,
+)
 
+from vidal.blame import raised_by
 from vidal.crawl.guard import ForbiddenAddress
 from vidal.errors import RecordError
 from vidal.schema import Reason
@@ -49,6 +60,28 @@ PHRASES = (
     ("log in", Reason.LOGIN_REQUIRED),
     ("sign in", Reason.LOGIN_REQUIRED),
 )
+
+
+# What comes of a server or of the way to it, whoever's code it is raised in.
+_OF_THE_NETWORK = (
+    YoutubeDLError, ForbiddenAddress, ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror, HTTPException,
+    urllib3.exceptions.HTTPError, requests.exceptions.RequestException,
+)  # fmt: skip
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_OURS = "vidal"
+_PACKAGES = (_OURS, "yt_dlp", "yt_dlp_plugins")
+
+
+def own_error(error: BaseException) -> BaseException | None:
+    """The exception, of those that yt-dlp has wrapped, that is no outcome: our own bug, or a disk of ours that is full."""
+    for cause in _wrapped(error):
+        if isinstance(cause, RecordError):
+            return None
+        if isinstance(cause, OSError) and cause.errno in _DISK_FULL:
+            return cause
+        if not isinstance(cause, _OF_THE_NETWORK) and raised_by(cause, _PACKAGES) == _OURS:
+            return cause
+    return None
 
 
 def from_ytdlp(error: BaseException) -> RecordError:
@@ -136,14 +169,25 @@ def _extractor(chain: list[BaseException], error: BaseException, detail: str) ->
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """The exception, what yt-dlp says it wraps, what urllib3 carries as an argument, and Python's own causes, each once."""
+    return _linked(error, lambda current: [*_links(current), getattr(current, "reason", None), *current.args, current.__context__])
+
+
+def _wrapped(error: BaseException) -> Iterator[BaseException]:
+    """The exception, and those that it was raised for; not those that had been dealt with before."""
+    return _linked(error, _links)
+
+
+def _links(error: BaseException) -> list[object]:
+    raised = (getattr(error, "exc_info", None) or (None, None))[1]
+    return [raised, getattr(error, "cause", None), *getattr(error, "unexpected_errors", ()), error.__cause__]
+
+
+def _linked(first: BaseException | None, links: Callable[[BaseException], list[object]]) -> Iterator[BaseException]:
     seen: set[int] = set()
-    todo: list[object] = [error]
+    todo: list[object] = [first]
     while todo:
         current = todo.pop(0)
-        if not isinstance(current, BaseException) or id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        wrapped = (getattr(current, "exc_info", None) or (None, None))[1]
-        todo += [wrapped, getattr(current, "cause", None), getattr(current, "reason", None)]
-        todo += [*current.args, current.__cause__, current.__context__]
+        if isinstance(current, BaseException) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            todo += links(current)

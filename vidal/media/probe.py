@@ -91,7 +91,7 @@ def _probe(container: Any, max_pixels: int) -> Probe:
 def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
     """Raises RecordError where the pictures, or what a player would make of them, are too large or absurd."""
     aspect = Fraction(stream.sample_aspect_ratio or 1)
-    if max(width, width * aspect) * height > max_pixels:
+    if width * height * max(Fraction(1), aspect) > max_pixels:
         raise RecordError(Reason.TOO_MANY_PIXELS, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
     if not 1 / _ASPECT_MAX <= aspect <= _ASPECT_MAX:
         raise RecordError(Reason.CORRUPT, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")

@@ -1,4 +1,4 @@
-"""Sources by name. A worker's thread has one client, and every source that it needs over that."""
+"""Sources by name. A client has every source that it needs over itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from vidal.crawl.client import Client
 from vidal.crawl.robots import Robots
 from vidal.sources import Candidate, Source
 from vidal.sources.archive import Archive
+from vidal.sources.claims import Claims
 from vidal.sources.freesound import Freesound
 from vidal.sources.peertube import PeerTube
 from vidal.sources.plain import Plain
-from vidal.sources.ytdlp import YtDlp, claims
+from vidal.sources.ytdlp import YtDlp
 
 SOURCES: dict[str, Callable[[Client, Search, float], Source]] = {
     "ytdlp": lambda client, search, duration_max_s: YtDlp(client, search),
@@ -24,12 +25,13 @@ SOURCES: dict[str, Callable[[Client, Search, float], Source]] = {
 
 
 class Sources:
-    """Of one thread."""
+    """Of one client, for one thread at a time."""
 
     def __init__(self, recipe: Recipe, client: Client, robots: Robots):
         self._recipe, self._client = recipe, client
         self._pages = YtDlp(client)
         self._plain = Plain(client, recipe.crawl, robots, self._pages)
+        self._claims = Claims(client._ies)
 
     def of_search(self, search: Search) -> Source:
         return SOURCES[search.source](self._client, search, self._recipe.text.duration_max_s)
@@ -40,7 +42,7 @@ class Sources:
         if name and name != "ytdlp":
             search = next((each for each in self._recipe.search if each.source == name), Search(source=name))
             return self.of_search(search)
-        return self._pages if name or claims(self._client, candidate["url"]) else self._plain
+        return self._pages if name or self._claims(candidate["url"]) else self._plain
 
 
 def options(endpoints: dict[str, str]) -> dict[str, Any]:

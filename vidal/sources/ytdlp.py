@@ -74,11 +74,6 @@ class YtDlp:
         return info
 
 
-def claims(client: Client, url: str) -> bool:
-    """Whether yt-dlp has an extractor for the address, beside the one for any page."""
-    return any(key != "Generic" and extractor.suitable(url) for key, extractor in client._ies.items())
-
-
 def _found(entry: dict[str, Any]) -> Candidate | None:
     url = entry.get("webpage_url") or entry.get("url")
     if not url:
