@@ -10,13 +10,13 @@ CATALOGUE_FLAG = $(if $(CATALOGUE),--catalogue $(CATALOGUE))
 HOST_FLAGS = $(foreach host,$(ALLOW_HOST),--allow-host $(host))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-shard submit-shard train submit-train evaluate search-terms validate report test test-slow lint bench train-embedded clean
+.PHONY: help setup build-shard submit-shard train submit-train evaluate search-terms validate report test test-slow soak lint bench train-embedded clean
 
 help:
 	@echo "make build-shard N=0 [RECIPE=embedded] [OUT=manifests/embedded] [CATALOGUE=clips.csv] [ALLOW_HOST=127.0.0.1]"
 	@echo "make submit-shard N=0 RAY_ADDRESS=http://host:8265"
 	@echo "make train [OUT=manifests/embedded] | submit-train RAY_ADDRESS=http://host:8265 [PROCESSES=2] | evaluate TASK=... DATA=..."
-	@echo "make search-terms | validate | report | test | test-slow | lint | bench | setup | clean"
+	@echo "make search-terms | validate | report | test | test-slow | soak | lint | bench | setup | clean"
 
 # A finished environment is reused: only a change of these three files makes it anew. Packages are compiled once here: with
 # PYTHONDONTWRITEBYTECODE, or where workers cannot write beside them, every process would compile them again.
@@ -79,6 +79,10 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --timeout 3000 $(ARGS)
+
+# Hours: what fails seldom. Shorter: SOAK_BUILDS=2 SOAK_VALIDATIONS=4 SOAK_RERUNS=1 SOAK_KILLS=3 make soak
+soak: $(READY)
+	$(BIN)/python -m pytest tests/soak.py -s -x $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

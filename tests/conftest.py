@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -23,10 +24,9 @@ SHARED = Path(os.environ.get("VIDAL_SHARED_DATA", ROOT.parent / "shared" / "data
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs side by side: files; of those that look at the embedded shard, the tests together, so that it is built once."""
+    """What runs side by side: files, so that what the tests of one share is made once."""
     for item in items:
-        looks = "embedded" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("embedded" if looks else item.path.name))
+        item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture
@@ -56,15 +56,21 @@ def sets(*overrides: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shard 0 of the embedded recipe.
+    """Shard 0 of the embedded recipe, which no test may alter: it is built once a test run, by the process that needs it first.
 
     VIDAL_EMBEDDED: where this commit has built it before. The build then only checks that all of it is what it would make.
     """
-    out = tmp_path_factory.mktemp("embedded") / "data"
-    if built := os.environ.get("VIDAL_EMBEDDED"):
-        shutil.copytree(ROOT / built, out)
-    done = vidal("build-shard", "0", "--recipe", "embedded", "--out", str(out))
-    assert done.returncode == 0, done.stderr[-3000:]
+    base = tmp_path_factory.getbasetemp()
+    out = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "embedded" / "data"
+    out.parent.mkdir(exist_ok=True)
+    with (out.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (out.parent / "built").exists():
+            if built := os.environ.get("VIDAL_EMBEDDED"):
+                shutil.copytree(ROOT / built, out)
+            done = vidal("build-shard", "0", "--recipe", "embedded", "--out", str(out))
+            assert done.returncode == 0, done.stderr[-3000:]
+            (out.parent / "built").touch()
     return out
 
 

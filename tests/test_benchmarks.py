@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests import benchmark_layouts as layouts
-from tests.conftest import vidal
+from tests.inline import vidal_inline
 from vidal.errors import UserError
 from vidal.evaluate.benchmarks import TASKS
 from vidal.evaluate.command import evaluate
@@ -267,7 +267,7 @@ def test_the_command_measures_keeps_and_shows(tmp_path, capsys):
     )
     evaluate.main([*arguments, "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["samples"] == 3
-    table = vidal("evaluate", "--table", "--results", str(results)).stdout
+    table = vidal_inline("evaluate", "--table", "--results", str(results)).stdout
     assert table.count("Zero-shot") == 3 and "emergent" in table
     (line,) = [line for line in table.splitlines() if "Clotho R@10" in line]
     assert [cell.strip() for cell in line.split("│")[1:-1]] == [
@@ -296,7 +296,7 @@ def test_what_is_wrong_with_the_command_is_one_line(tmp_path):
     ):
         with pytest.raises(UserError, match=re.escape(said)):
             evaluate.main([*arguments], standalone_mode=False)
-    done = vidal("evaluate", "--task", "mnist", *known)
+    done = vidal_inline("evaluate", "--task", "mnist", *known)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import LIGHT, sets, vidal, write_video
+from tests.inline import vidal_inline
 from vidal.errors import UserError
 from vidal.sources import catalogue
 from vidal.sources.embedded.media import build
@@ -66,7 +67,7 @@ def test_a_shard_is_built_from_a_video2dataset_list_and_a_span_past_the_end_cost
     ]  # fmt: skip
     pd.DataFrame(rows).to_parquet(tmp_path / "clips.parquet")
     out = tmp_path / "out"
-    done = vidal("build-shard", "0", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.parquet"),
+    done = vidal_inline("build-shard", "0", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.parquet"),
                  "--allow-host", "127.0.0.1", "--out", str(out), *sets(*LIGHT))  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     built = pd.read_parquet(out).set_index("url")
@@ -77,8 +78,8 @@ def test_a_shard_is_built_from_a_video2dataset_list_and_a_span_past_the_end_cost
     ledger = pd.read_parquet(out / "_ledger")
     reasons = ledger[(ledger.subject != "view") & (ledger.status != "kept")].reason
     assert sorted(reasons) == ["bad_url", "forbidden_address", "http_404", "low_similarity", "span_outside"]
-    assert vidal("validate", str(out)).returncode == 0
-    done = vidal(
+    assert vidal_inline("validate", str(out)).returncode == 0
+    done = vidal_inline(
         "build-shard", "1", "--recipe", "embedded", "--catalogue", str(tmp_path / "clips.parquet"), "--out", str(out)
     )
     assert done.returncode == 2 and "shard 1 is out of range" in done.stderr
@@ -87,7 +88,8 @@ def test_a_shard_is_built_from_a_video2dataset_list_and_a_span_past_the_end_cost
 def test_a_shard_without_a_clip_is_committed_and_exits_1(tmp_path):
     (tmp_path / "c.csv").write_text("url,title\nfile:///etc/passwd,A password file\n")
     out = tmp_path / "out"
-    arguments = ("--recipe", "catalogue", "--catalogue", str(tmp_path / "c.csv"), "--out", str(out), *sets(*LIGHT))
+    overrides = sets(*LIGHT, "engine.executor=inline")
+    arguments = ("--recipe", "catalogue", "--catalogue", str(tmp_path / "c.csv"), "--out", str(out), *overrides)
     done = vidal("build-shard", "0", *arguments)
     assert done.returncode == 1 and "no clip was kept" in done.stdout
     assert len(pd.read_parquet(out)) == 0

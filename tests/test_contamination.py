@@ -6,8 +6,9 @@ import subprocess
 import pandas as pd
 import pytest
 
-from tests.conftest import LIGHT, sets, vidal
+from tests.conftest import LIGHT, sets
 from tests.copies import make
+from tests.inline import vidal_inline
 from vidal.config import load_recipe
 from vidal.errors import UserError
 from vidal.manifest import contamination
@@ -46,7 +47,7 @@ def dataset(media, tmp_path_factory):
         listed.to_csv(root / "clips.csv", index=False)
         arguments = ("--out", str(root / "data"), "--catalogue", str(root / "clips.csv"), "--allow-host", "127.0.0.1")
         for shard in ("1", "0"):
-            done = vidal("build-shard", shard, *arguments, *sets(*QUICK))
+            done = vidal_inline("build-shard", shard, *arguments, *sets(*QUICK))
             assert done.returncode == 0, done.stderr
     return root / "data", arguments
 
@@ -56,7 +57,7 @@ def test_copies_in_a_shard_built_apart_are_marked(dataset):
     assert set(rows.index) == {"cat.mp4", "coffee.mp4", "dog.mp3", "cat-copy.mp4", "dog-copy.mp3"}
     marks = rows.duplicate_of.dropna().to_dict()
     assert marks == {"cat-copy.mp4": rows.clip_id["cat.mp4"], "dog-copy.mp3": rows.clip_id["dog.mp3"]}
-    assert vidal("validate", str(dataset[0])).returncode == 0
+    assert vidal_inline("validate", str(dataset[0])).returncode == 0
 
 
 def test_clips_of_an_evaluation_set_are_marked_and_stay(dataset, media, tmp_path):
@@ -67,7 +68,7 @@ def test_clips_of_an_evaluation_set_are_marked_and_stay(dataset, media, tmp_path
         (held / name).write_bytes((media / name).read_bytes())
     (held / "notes.txt").write_text("no media")
     signatures = tmp_path / "signatures.parquet"
-    done = vidal("signatures", str(held), "--to", str(signatures), *sets(*QUICK))
+    done = vidal_inline("signatures", str(held), "--to", str(signatures), *sets(*QUICK))
     assert done.returncode == 1 and "notes.txt: not_media" in done.stderr
     ids = tmp_path / "ids.csv"
     before = pd.read_parquet(out).set_index("title")
@@ -76,7 +77,7 @@ def test_clips_of_an_evaluation_set_are_marked_and_stay(dataset, media, tmp_path
         {"name": "media", "signatures": str(signatures), "semantic": 0.999},
         {"name": "listed", "ids": str(ids), "column": "video_id"},
     ]
-    done = vidal("build-shard", "0-1", *arguments, *sets(*QUICK, f"decontaminate={json.dumps(wanted)}"), "--json")
+    done = vidal_inline("build-shard", "0-1", *arguments, *sets(*QUICK, f"decontaminate={json.dumps(wanted)}"), "--json")
     assert done.returncode == 0, done.stderr
     assert [report["contaminated"] for report in json.loads(done.stdout.splitlines()[-1])] == [
         {"listed": 1, "media": 2},

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.conftest import FUSED, sets, vidal
+from tests.conftest import sets, vidal
+from tests.inline import vidal_inline
 from vidal import schema
 from vidal.config import load_recipe
 from vidal.models.synonyms import Synonyms
@@ -164,7 +165,7 @@ def test_validate_accepts_the_shard_and_names_what_was_tampered_with(embedded, r
     video = rows[rows.kind == "video"].iloc[0]
     (copy / video.frame_paths[3]).write_bytes(b"not a picture")
     (copy / video.video_path).unlink()
-    done = vidal("validate", str(copy))
+    done = vidal_inline("validate", str(copy))
     assert done.returncode == 1
     assert f"{video.frame_paths[3]} has another sha256" in done.stdout
     assert f"{video.frame_paths[3]} does not decode" in done.stdout
@@ -180,8 +181,8 @@ def test_changing_the_rewriter_alone_redoes_the_rewrites_alone(embedded, tmp_pat
         for path in (copy / "_media").rglob("*")
         if path.is_file() and path.suffix != ".sha256"
     }
-    overrides = sets("enhanced.model=null", *FUSED)
-    assert vidal("build-shard", "0", "--recipe", "embedded", "--out", str(copy), *overrides).returncode == 0
+    overrides = sets("enhanced.model=null")
+    assert vidal_inline("build-shard", "0", "--recipe", "embedded", "--out", str(copy), *overrides).returncode == 0
     redone = {path.parent.parent.name for path, time_ns in parts.items() if path.stat().st_mtime_ns != time_ns}
     assert redone == {"enhanced", "grounding", "manifest"}
     assert {path: path.stat().st_mtime_ns for path in media} == media

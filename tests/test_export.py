@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import vidal
+from tests.inline import vidal_inline
 from vidal.manifest.export.languagebind import annotation
 
 
@@ -81,7 +82,7 @@ def test_depth_that_is_no_millimetres_is_said_to_be_none(embedded, exported, tmp
     _, summary = exported
     rows = pd.read_parquet(embedded)
     assert summary["not_millimetres"] == (rows.depth_paths.str.len().gt(0) & rows.depth_kind.ne("metric")).sum() > 0
-    done = vidal("export", str(embedded), "--format", "languagebind", "--to", str(tmp_path / "new"))
+    done = vidal_inline("export", str(embedded), "--format", "languagebind", "--to", str(tmp_path / "new"))
     assert "is no millimetres" in done.stdout
 
 
@@ -99,14 +100,14 @@ def test_a_hashtag_that_stands_in_the_title_is_not_said_twice():
 
 def test_nothing_is_written_over(embedded, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    done = vidal("export", str(embedded), "--format", "languagebind", "--to", str(tmp_path))
+    done = vidal_inline("export", str(embedded), "--format", "languagebind", "--to", str(tmp_path))
     assert done.returncode == 2 and "holds files" in done.stderr and (tmp_path / "mine.txt").read_text() == "mine"
 
 
 @pytest.fixture(scope="module")
 def tars(embedded, tmp_path_factory):
     target = tmp_path_factory.mktemp("export") / "tars"
-    done = vidal("export", str(embedded), "--format", "webdataset", "--to", str(target))
+    done = vidal_inline("export", str(embedded), "--format", "webdataset", "--to", str(target))
     assert done.returncode == 0, done.stderr
     return target
 
@@ -143,7 +144,7 @@ def test_metric_depth_is_in_metres():
 
 
 def test_the_same_dataset_gives_the_same_tars(embedded, tars, tmp_path):
-    vidal("export", str(embedded), "--format", "webdataset", "--to", str(tmp_path / "again"))
+    vidal_inline("export", str(embedded), "--format", "webdataset", "--to", str(tmp_path / "again"))
     assert (tmp_path / "again" / "00000.tar").read_bytes() == (tars / "00000.tar").read_bytes()
 
 
@@ -153,7 +154,7 @@ def test_hugging_faces_library_opens_pictures_and_texts(embedded, tmp_path, monk
     import datasets
 
     target = tmp_path / "hf"
-    done = vidal("export", str(embedded), "--format", "hf", "--to", str(target))
+    done = vidal_inline("export", str(embedded), "--format", "hf", "--to", str(target))
     assert done.returncode == 0, done.stderr
     found = datasets.load_dataset(str(target), split="train", cache_dir=str(tmp_path / "cache"))
     rows = pd.read_parquet(embedded).set_index("clip_id")

@@ -3,7 +3,7 @@
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import vidal
+from tests.inline import vidal_inline
 from vidal.config import load_recipe
 from vidal.discover import _weights
 from vidal.errors import UserError
@@ -34,5 +34,5 @@ def test_what_cannot_be_learned_from_is_told(embedded, tmp_path):
         feedback(Storage(str(embedded)), Storage(str(tmp_path)))
     with pytest.raises(UserError, match=r"terms\.budget .* no such file"):
         _weights(load_recipe("embedded", ("terms.budget=/no/such.parquet",)))
-    done = vidal("search-terms", "feedback", str(tmp_path), "--db", str(tmp_path))
+    done = vidal_inline("search-terms", "feedback", str(tmp_path), "--db", str(tmp_path))
     assert done.returncode == 2 and "search-terms build" in done.stderr

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import vidal
+from tests.inline import vidal_inline
 from vidal.config import Filters
 from vidal.filters import decide
 
@@ -58,13 +59,13 @@ def test_filtering_again_takes_seconds_and_can_be_taken_back(embedded, copy):
     assert set(ledger.loc[list(gone)].reason) == {"low_similarity"}
     for clip_id in gone:
         assert list((copy / "_media" / "shard-00000" / clip_id).iterdir())
-    assert vidal("validate", str(copy)).returncode == 0
-    assert vidal("filter", str(copy), "--set", "filters.similarity_min=0.08").returncode == 0
+    assert vidal_inline("validate", str(copy)).returncode == 0
+    assert vidal_inline("filter", str(copy), "--set", "filters.similarity_min=0.08").returncode == 0
     assert (copy / "shard-00000.parquet").read_bytes() == (embedded / "shard-00000.parquet").read_bytes()
 
 
 def test_a_clip_whose_views_were_never_made_waits_for_a_build(embedded, copy):
-    done = vidal("filter", str(copy), "--set", "filters.similarity_min=null")
+    done = vidal_inline("filter", str(copy), "--set", "filters.similarity_min=null")
     assert done.returncode == 0 and "more pass, but their views were never made" in done.stdout
     assert (copy / "shard-00000.parquet").exists()
     ledger = pd.read_parquet(copy / "_ledger")
@@ -76,18 +77,18 @@ def test_a_clip_whose_views_were_never_made_waits_for_a_build(embedded, copy):
 
 @pytest.mark.slow
 def test_a_build_makes_just_the_views_that_were_waited_for(embedded, copy):
-    assert vidal("filter", str(copy), "--set", "filters.similarity_min=null").returncode == 0
+    assert vidal_inline("filter", str(copy), "--set", "filters.similarity_min=null").returncode == 0
     kept = {path: path.stat().st_mtime_ns for path in copy.glob("_media/*/*/frames/*.jpg")}
-    done = vidal("build-shard", "0", "--recipe", "embedded", "--set", "filters.similarity_min=null", "--out", str(copy))
+    done = vidal_inline("build-shard", "0", "--recipe", "embedded", "--set", "filters.similarity_min=null", "--out", str(copy))
     assert done.returncode == 0, done.stderr[-3000:]
     before, after = pd.read_parquet(embedded / "shard-00000.parquet"), pd.read_parquet(copy / "shard-00000.parquet")
     assert set(before.clip_id) < set(after.clip_id)
     assert "awaiting_views" not in set(pd.read_parquet(copy / "_ledger").reason)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert vidal("validate", str(copy)).returncode == 0
+    assert vidal_inline("validate", str(copy)).returncode == 0
 
 
 @pytest.mark.parametrize("override", ["filters.similarity_min=high", "motion=1", "nonsense"])
 def test_a_threshold_that_is_none_is_told_in_one_line(embedded, override):
-    done = vidal("filter", str(embedded), "--set", override)
+    done = vidal_inline("filter", str(embedded), "--set", override)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1

@@ -5,7 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from tests.conftest import LIGHT, sets, vidal
+from tests.conftest import LIGHT, sets
+from tests.inline import vidal_inline
 from vidal.errors import UserError
 from vidal.manifest import languagebind
 from vidal.sources.embedded.media import build
@@ -32,11 +33,11 @@ def test_a_round_trip_loses_nothing_that_the_format_holds(annotation, serve_fold
         (tmp_path / "site" / ENTRIES[name]["folder"] / f"{name}.mp4").write_bytes((made / f"{name}.mp4").read_bytes())
     url = f"{serve_folder(tmp_path / 'site')}/{{folder}}/{{id}}.mp4"
     catalogue, out = tmp_path / "catalogue.parquet", tmp_path / "data"
-    done = vidal("import", str(annotation), "--to", str(catalogue), "--url", url, "--json")
+    done = vidal_inline("import", str(annotation), "--to", str(catalogue), "--url", url, "--json")
     assert done.returncode == 0 and json.loads(done.stdout) == {"clips": 2, "texts": 11}
     light = sets(*LIGHT, "filters.similarity_min=null")
     arguments = ("--catalogue", str(catalogue), "--allow-host", "127.0.0.1", *light)
-    done = vidal("build-shard", "0", "--out", str(out), *arguments)
+    done = vidal_inline("build-shard", "0", "--out", str(out), *arguments)
     assert done.returncode == 0, done.stderr
     rows = pd.read_parquet(out)
     cat = next(row for row in rows.itertuples() if dict(row.extra)["languagebind_id"] == "cat")
@@ -46,7 +47,7 @@ def test_a_round_trip_loses_nothing_that_the_format_holds(annotation, serve_fold
     assert {"keyframe", "video", "enhanced", "sound"} <= set(cat.synthetic_views)
     ledger = pd.read_parquet(out / "_ledger")
     assert (ledger[(ledger.parent_id == cat.clip_id) & (ledger.detail == "imported")].status == "kept").sum() == 4
-    assert vidal("export", str(out), "--format", "languagebind", "--to", str(tmp_path / "back")).returncode == 0
+    assert vidal_inline("export", str(out), "--format", "languagebind", "--to", str(tmp_path / "back")).returncode == 0
     back = json.loads((tmp_path / "back" / "annotation.json").read_text())
     ids = {row.clip_id: dict(row.extra)["languagebind_id"] for row in rows.itertuples()}
     texts = {ids[clip_id]: {**entry, "folder": ENTRIES[ids[clip_id]]["folder"]} for clip_id, entry in back.items()}

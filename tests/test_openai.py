@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from aiohttp import web
 
-from tests.conftest import vidal
+from tests.inline import vidal_inline
 from tests.openai_servers import Proxy, save_smollm2, transformers_serve
 from vidal.errors import RecordError
 from vidal.models import REWRITERS, open_model
@@ -81,7 +81,7 @@ def test_a_server_that_is_not_there_is_told_before_any_work(server, tmp_path):
     assert "needs options.base_url" in missing(spec("ftp://x"))
     assert missing(spec(url("429"))) is None and missing(spec(url("good"))) is None
     override = json.dumps({"adapter": "openai", "id": "m", "options": {"base_url": nowhere}})
-    done = vidal("build-shard", "0", "--out", str(tmp_path / "out"), "--set", f"enhanced.model={override}")
+    done = vidal_inline("build-shard", "0", "--out", str(tmp_path / "out"), "--set", f"enhanced.model={override}")
     assert done.returncode == 2 and "does not answer" in done.stderr and not (tmp_path / "out").exists()
 
 
@@ -94,7 +94,7 @@ def build(out, url, *, limit, expect, attempts=12):
         "infrared.model=null",
     )
     sets = [argument for each in overrides for argument in ("--set", each)]
-    done = vidal("build-shard", "0", "--out", str(out), "--limit", str(limit), *sets, "--json")
+    done = vidal_inline("build-shard", "0", "--out", str(out), "--limit", str(limit), *sets, "--json")
     assert done.returncode == expect, done.stderr + done.stdout
     return json.loads(done.stdout.splitlines()[-1])[0]
 

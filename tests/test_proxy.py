@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import vidal
+from tests.inline import vidal_inline
 from tests.test_train_data import caption, dataset
 from tests.test_train_run import COLOURS, WORDS
 from vidal.errors import UserError
@@ -57,7 +57,7 @@ def test_a_view_that_is_wrong_does_not_help(tmp_path):
 
 
 def compared(out, *arguments):
-    done = vidal("proxy", "--data", out, *arguments, "--seeds", "3", "--json")
+    done = vidal_inline("proxy", "--data", out, *arguments, "--seeds", "3", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     change = found["metrics"]["R@1"]
@@ -76,5 +76,5 @@ def test_what_cannot_be_compared_is_refused(mixed):
     ):
         with pytest.raises(UserError, match=said):
             proxy.main(["--data", mixed, *arguments], standalone_mode=False)
-    done = vidal("proxy", "--data", mixed)
+    done = vidal_inline("proxy", "--data", mixed)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "say one of" in done.stderr

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests import tiny_talkers as talkers
-from tests.conftest import vidal
+from tests.inline import vidal_inline
 from tests.test_similarity import save_open_clip_clip
 from tests.tiny_models import save_depth, save_munit
 from vidal.models import CAPTIONERS, open_model
@@ -64,7 +64,7 @@ def test_the_papers_recipe_builds_a_shard(checkpoints, serve_folder, tmp_path):
     sets.append(f"resources={json.dumps({**lean, **{name: {'fuse': True} for name in stages}})}")
     arguments = [argument for each in sets for argument in ("--set", each)]
     arguments += ["--catalogue", str(tmp_path / "clips.csv"), "--allow-host", "127.0.0.1"]
-    done = vidal("build-shard", "0", "--recipe", "vidal10m", "--out", str(tmp_path / "out"), *arguments)
+    done = vidal_inline("build-shard", "0", "--recipe", "vidal10m", "--out", str(tmp_path / "out"), *arguments)
     assert done.returncode == 0, done.stderr + _failures(tmp_path / "out")
     rows = pd.read_parquet(tmp_path / "out")
     assert len(rows) == 2 and set(rows.depth_kind) == {"metric"}
@@ -91,7 +91,7 @@ def test_the_papers_recipe_builds_a_shard(checkpoints, serve_folder, tmp_path):
         .all()
     )
     assert len(list((tmp_path / "out" / "_cache").rglob("*.json"))) == 8  # Four models, two clips.
-    done = vidal("validate", str(tmp_path / "out"))
+    done = vidal_inline("validate", str(tmp_path / "out"))
     assert done.returncode == 0, done.stdout
 
 
@@ -121,7 +121,7 @@ def test_a_model_of_another_kind_is_refused_before_any_work(checkpoints, tmp_pat
         unfit("depth", ModelSpec(adapter="transformers", id=str(tmp_path / "empty")))
     )
     override = f"captions.video={{adapter: transformers, id: {checkpoints['glpn']}}}"
-    done = vidal("build-shard", "0", "--out", str(tmp_path / "out"), "--set", override)
+    done = vidal_inline("build-shard", "0", "--out", str(tmp_path / "out"), "--set", override)
     assert done.returncode == 2 and "not a captioner" in done.stderr and not (tmp_path / "out").exists()
 
 

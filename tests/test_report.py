@@ -1,24 +1,28 @@
-from tests.conftest import vidal
+import shutil
+
+import pytest
+
+from tests.inline import vidal_inline
+from vidal import schema
 from vidal.manifest.report import report
+from vidal.storage import Storage
 
 
-def test_a_report_shows_every_clip_and_every_reject_and_loads_nothing(embedded):
-    done = vidal("report", str(embedded))
+@pytest.fixture
+def copy(embedded, tmp_path):
+    return shutil.copytree(embedded, tmp_path / "copy")
+
+
+def test_a_report_shows_every_clip_and_every_reject_and_loads_nothing(copy):
+    done = vidal_inline("report", str(copy))
     assert done.returncode == 0
-    page = (embedded / "_reports/shard-00000.html").read_text()
+    page = (copy / "_reports/shard-00000.html").read_text()
     for text in ("Curious tabby cat looks around", "low_similarity", "false_duration", "no_frames", "watch/gone"):
         assert text in page
     assert "<script" not in page and 'src="http' not in page and "<link" not in page
 
 
-def test_crawled_text_is_escaped(embedded, tmp_path):
-    import shutil
-
-    from vidal import schema
-    from vidal.storage import Storage
-
-    copy = tmp_path / "copy"
-    shutil.copytree(embedded, copy)
+def test_crawled_text_is_escaped(copy):
     storage = Storage(str(copy))
     rows = storage.read_table("shard-00000.parquet").to_pylist()
     rows[0]["title"] = "<img src=x onerror=alert(1)>"

@@ -6,6 +6,7 @@ import yaml
 from aiohttp import web
 
 from tests.conftest import vidal
+from tests.inline import vidal_inline
 from vidal import discover, retry
 from vidal.config import load_recipe
 from vidal.sources.embedded.media import build
@@ -46,7 +47,7 @@ def test_twenty_bad_of_a_hundred_are_in_the_ledger_and_a_retry_adds_those_that_w
         settings = ("crawl.requests_per_s=500", "crawl.burst=100", "crawl.attempts=1", "crawl.breaker_failures=1000",
                     "duplicates={exact: false, near: false}", "enhanced.model=null", "filters.similarity_min=-1",
                     "engine.part_size=50")  # fmt: skip
-        done = vidal("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "clips.csv"), "--out", str(out),
+        done = vidal_inline("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "clips.csv"), "--out", str(out),
                      "--allow-host", "127.0.0.1", *(word for each in settings for word in ("--set", each)))  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         assert len(pd.read_parquet(out)) == 80
@@ -62,8 +63,8 @@ def test_twenty_bad_of_a_hundred_are_in_the_ledger_and_a_retry_adds_those_that_w
     ledger = pd.read_parquet(out / "_ledger")
     assert len(ledger[ledger.subject == "candidate"]) == 100
     assert (ledger[(ledger.subject == "candidate") & (ledger.status == "failed")].reason == "http_404").all()
-    assert vidal("validate", str(out)).returncode == 0
-    again = vidal("retry", str(out), "--class", "no_such")
+    assert vidal_inline("validate", str(out)).returncode == 0
+    again = vidal_inline("retry", str(out), "--class", "no_such")
     assert again.returncode == 2 and "must be transient" in again.stderr
 
 

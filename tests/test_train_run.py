@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import vidal
+from tests.inline import vidal_inline
 from tests.test_train_data import caption, dataset
 from tests.tiny_models import save_clip
 from vidal.errors import TrainingError, UserError
@@ -167,7 +167,7 @@ def test_too_many_unreadable_records_stop_the_run(coloured, tmp_path):
 
 def test_the_command_trains_prints_a_table_and_leaves_an_encoder(coloured):
     sets = "train.modalities={image: {model: {adapter: efficientnet}, side: 64, batch_size: 6, epochs: 20, lr: 0.001}}"
-    done = vidal("train", "--data", str(coloured), "--set", sets)
+    done = vidal_inline("train", "--data", str(coloured), "--set", sets)
     assert done.returncode == 0, done.stderr
     assert "R@1 to text" in done.stdout and "100.0%" in done.stdout
     from vidal import load_encoder
@@ -189,7 +189,7 @@ def test_what_is_wrong_with_the_command_is_said_in_one_line(coloured, tmp_path):
     ):
         with pytest.raises(UserError, match=said):
             command.main([*arguments], standalone_mode=False)
-    done = vidal("train", "--data", str(tmp_path / "none"))
+    done = vidal_inline("train", "--data", str(tmp_path / "none"))
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
 
 
