@@ -3,7 +3,13 @@
 import pandas as pd
 import pytest
 
+from vidal.config import load_recipe
+from vidal.schema import View
+from vidal.stage import Runtime
+from vidal.stages.captions import caption
 from vidal.stages.contradictions import claims, contradict, mark
+from vidal.stages.grounding import STAGE
+from vidal.storage import Storage
 
 TAGGER = "en_core_web_sm"
 
@@ -69,5 +75,15 @@ def test_texts_of_a_built_shard_are_held_against_their_frames(embedded):
     means = {view: sum(c["similarity"] for c in seen if c["view"] == view) / sum(c["view"] == view for c in seen)
              for view in ("title", "keyframe", "video", "enhanced")}  # fmt: skip
     assert min(means.values()) > 0.1
-    sounds = [c for captions in rows.captions for c in captions if c["view"] == "sound"]
-    assert sounds and all(c["text"].startswith("the sound of ") and not len(c["flags"]) for c in sounds)
+    # Nothing in this shard holds speech, and nothing else is said of sounds.
+    assert not [c for captions in rows.captions for c in captions if c["view"] == "sound"]
+
+
+def test_what_is_said_of_a_sound_is_held_against_no_frame_and_contradicts_nothing(tmp_path):
+    out = str(tmp_path)
+    ground = STAGE.open(load_recipe("embedded"), Runtime(out, 0, "run"), Storage(out))
+    said = [caption(View.TITLE, "Two silent dogs"), caption(View.SOUND, "the sound of speech")]
+    clip = {"clip_id": "a", "captions": said[:1], "enhanced": [], "sound": said[1:], "frame_embeddings": [[1.0] + [0.0] * 383]}
+    title, sound = ground(clip).rows[0]["captions"]
+    assert isinstance(title["similarity"], float) and not title["flags"]
+    assert sound["similarity"] is None and not sound["flags"]
