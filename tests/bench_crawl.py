@@ -126,7 +126,7 @@ def _profiling(wanted: bool):
 
     @contextlib.contextmanager
     def profiled() -> Iterator[None]:
-        profile = cProfile.Profile()
+        profile = cProfile.Profile(time.thread_time)
         with profile:
             yield
         for order in ("tottime", "cumtime"):

@@ -55,7 +55,7 @@ def answer(served: Served, target: str, method: str = "GET") -> tuple[str, bytes
 def test_every_case_has_a_handler_and_every_handler_a_case(site):
     asked = {urlsplit(case.path).path for case in CASES}
     assert asked <= set(ROUTES)
-    assert set(ROUTES) - asked == {"/robots.txt", "/login"}
+    assert set(ROUTES) - asked == {"/robots.txt", "/login", "/manifest.ts"}
     assert len({case.name for case in CASES}) == len({site.at(case) for case in CASES}) == len(CASES)
 
 

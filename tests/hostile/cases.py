@@ -156,6 +156,13 @@ PLAYLISTS = (
         _LOCAL_FILE,
     ),
     Case(
+        "playlist-manifest",
+        "/playlist-manifest.m3u8",
+        "An HLS playlist whose segment is a DASH manifest of `file:///etc/hostname`.",
+        ("not_media",),
+        _LOCAL_FILE,
+    ),
+    Case(
         "playlist-private",
         "/playlist-private.m3u8",
         "An HLS playlist of segments at 169.254.169.254.",

@@ -221,7 +221,8 @@ def _detector(name: str, threshold: float | None) -> ShotDetector:
 
 def _fetch(candidate: Candidate, folder: Path, session: Session) -> tuple[Fetched, int]:
     def fetch(sources: Sources) -> Fetched:
-        attempt = Path(tempfile.mkdtemp(dir=folder))  # What an attempt that failed left behind is not taken up again.
+        # What an attempt that failed left behind is not taken up again.
+        attempt = Path(tempfile.mkdtemp(dir=folder)) if os.listdir(folder) else folder
         return sources.of(candidate).fetch(candidate, attempt)
 
     return session.call(fetch)

@@ -24,6 +24,7 @@ LEASE_S = 15.0
 RENEWED_EVERY_S = 4.0
 # Not before another day, or another run: trying again at once is of no use.
 _LATER = {Reason.BREAKER_OPEN, Reason.DAILY_BUDGET}
+_NO_LIMITS = HostLimits()
 
 
 @dataclass
@@ -171,7 +172,7 @@ class Governor:
     def _limits(self, host: str) -> HostLimits:
         """Of the longest name in the recipe that the host is or belongs to."""
         fitting = [name for name in self._crawl.hosts if host == name or host.endswith(f".{name}")]
-        return self._crawl.hosts[max(fitting, key=len)] if fitting else HostLimits()
+        return self._crawl.hosts[max(fitting, key=len)] if fitting else _NO_LIMITS
 
 
 class Locked:

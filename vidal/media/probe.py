@@ -156,6 +156,7 @@ def _packets(container: Any, stream: Any) -> list[tuple[int, int, bool]]:
 def _last_frame(container: Any, stream: Any) -> Any:
     """Decodes from the last key frame to the end. Raises RecordError(corrupt) where that gives no picture."""
     frame = None
+    stream.codec_context.thread_count = 1  # The crawl has threads of its own; more cost more than so few pictures take.
     try:
         container.seek((stream.start_time or 0) + (stream.duration or 2**40), stream=stream, backward=True)
         for frame in container.decode(stream):  # noqa: B007 - the last one is wanted

@@ -10,6 +10,12 @@ from tests.hostile.exchange import Exchange
 ENTRIES = 1000
 _HLS = "application/vnd.apple.mpegurl"
 _LOCAL_FILE = "file:///etc/hostname"
+_MANIFEST = f"""<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S"
+ profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period><AdaptationSet mimeType="video/mp4" contentType="video">
+<Representation id="1" bandwidth="100000" codecs="avc1.42c00d" width="64" height="48"><BaseURL>{_LOCAL_FILE}</BaseURL></Representation>
+</AdaptationSet></Period></MPD>
+"""
 
 
 def hls(address: str, type_: str) -> Callable[[Exchange], Awaitable[None]]:
@@ -21,6 +27,11 @@ def hls(address: str, type_: str) -> Callable[[Exchange], Awaitable[None]]:
         await exchange.send(200, text.encode(), type_)
 
     return playlist
+
+
+async def manifest(exchange: Exchange) -> None:
+    """A DASH manifest, as a segment of an HLS playlist: FFmpeg knows it by its bytes, and would open the file that it names."""
+    await exchange.send(200, _MANIFEST.encode(), "video/mp2t")
 
 
 async def ffconcat(exchange: Exchange) -> None:
@@ -55,6 +66,8 @@ def _page(base: str) -> bytes:
 
 ROUTES = {
     "/playlist-file.m3u8": hls(_LOCAL_FILE, _HLS),
+    "/playlist-manifest.m3u8": hls("manifest.ts", _HLS),
+    "/manifest.ts": manifest,
     "/playlist-private.m3u8": hls("http://169.254.169.254/seg.ts", _HLS),
     "/playlist-hls.mp4": hls(_LOCAL_FILE, "video/mp4"),
     "/playlist-ffconcat.mp4": ffconcat,
