@@ -4,13 +4,13 @@ import pytest
 
 from tests.stages_for_tests import BUGGY, COUNTED, FIRST, recipe, seed_parts
 from vidal import ledger
+from vidal.crash_journal import CrashJournal
 from vidal.errors import BalanceError
 from vidal.parts import commit_part, is_done, outcomes_of
 from vidal.runner import PartRunner
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Part, Runtime
 from vidal.storage import Storage
-from vidal.crash_journal import CrashJournal
 
 
 @pytest.fixture

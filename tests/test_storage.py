@@ -1,6 +1,7 @@
 import pytest
 
 from vidal import schema
+from vidal.errors import StorageError
 from vidal.storage import Storage
 
 
@@ -33,7 +34,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
     storage = Storage(str(tmp_path))
     storage.write("a.bin", b"old")
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StorageError, match="a.bin: disk full"):
         storage.write("a.bin", b"new")
     monkeypatch.undo()
     assert storage.read("a.bin") == b"old"

@@ -36,8 +36,8 @@ class ResponseCache:
         try:
             if self._storage.exists(name):
                 return json.loads(self._storage.read(name))
-            answer = make()
-            self._storage.write(name, json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
-            return answer
+            answer = json.dumps(make(), ensure_ascii=False).encode(errors="replace")
+            self._storage.write(name, answer)
+            return json.loads(answer)
         finally:
             self._locks.release(key)

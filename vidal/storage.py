@@ -46,11 +46,11 @@ class Storage:
     def check_writable(self) -> None:
         """Raises UserError where nothing could be written later; leaves nothing behind."""
         probe = f".probe-{uuid.uuid4().hex}"
-        made = not self.fs.exists(self.root)
         try:
+            is_new = not self.exists("")
             self.write(probe, b"")
             self.fs.rm_file(self.path(probe))
-            if made and self.is_local:
+            if is_new and self.is_local:
                 shutil.rmtree(self.root)
         except (OSError, StorageError) as error:
             cause = error.__cause__ if isinstance(error, StorageError) else error
@@ -59,8 +59,9 @@ class Storage:
             ) from error
 
     def exists(self, name: str) -> bool:
+        path = self.path(name)
         with self._failing(name):
-            return self.fs.exists(self.path(name))
+            return self.fs.exists(path)
 
     @contextlib.contextmanager
     def _failing(self, name: str) -> Iterator[None]:
@@ -68,22 +69,28 @@ class Storage:
             yield
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise
-        except OSError as error:
-            raise StorageError(f"{self.uri}: {name}: {error.strerror or error}") from error
+        except Exception as error:
+            if self.is_local and not isinstance(error, OSError):
+                raise
+            # A store's client raises errors of its own, such as botocore's, for what a disk says with an OSError.
+            reason = " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
+            raise StorageError(f"{self.uri}: {name or 'listing'}: {reason}") from error
 
     def names(self, name: str) -> list[str]:
         """Names of the files directly in a folder, sorted; empty where there is no such folder."""
+        path = self.path(name)
         try:
             with self._failing(name):
-                entries = self.fs.ls(self.path(name), detail=False, refresh=True)
+                entries = self.fs.ls(path, detail=False, refresh=True)
         except (FileNotFoundError, NotADirectoryError):
             return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
         return sorted(entry for entry in names if not entry.startswith("."))
 
     def read(self, name: str) -> bytes:
+        path = self.path(name)
         with self._failing(name):
-            return self.fs.cat_file(self.path(name))
+            return self.fs.cat_file(path)
 
     def write(self, name: str, data: bytes) -> None:
         """Atomic: a reader sees the old bytes or the new, never a torn file."""
@@ -154,7 +161,8 @@ class Storage:
 
     def metadata(self, name: str) -> dict[str, str]:
         """What write_table was given, read from the footer alone."""
-        with self._failing(name), self.fs.open(self.path(name), "rb") as file:
+        path = self.path(name)
+        with self._failing(name), self.fs.open(path, "rb") as file:
             raw: dict[Any, Any] = pq.read_schema(file).metadata or {}
         pairs = ((key.decode(), value.decode()) for key, value in raw.items())
         return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}

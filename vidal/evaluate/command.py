@@ -35,7 +35,7 @@ from vidal.errors import UserError
 @click.option(
     "--results", type=click.Path(dir_okay=False), help="Where numbers are kept; CHECKPOINT/evaluations.json without it."
 )
-@click.option("--table", "as_table", is_flag=True, help="Prints the four tables of the paper, ours beside them.")
+@click.option("--table", "as_table", is_flag=True, help="Prints the tables of the paper, ours beside them.")
 @click.option("--list", "as_list", is_flag=True, help="Prints the tasks and what each needs.")
 @click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
 def evaluate(

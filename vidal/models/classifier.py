@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 
-from vidal import resources
+from vidal import ids, resources
 from vidal.models.weights import package_folder, package_version
+from vidal.once import once
 
 WEIGHTS = "efficientnet-lite0-57934424.pth"
 SIDE, RESIZED = 224, 256
@@ -40,6 +43,32 @@ class Classifier:
     def __call__(self, images: list[Image.Image]) -> np.ndarray:
         pixels = torch.from_numpy(np.stack([_pixels(image) for image in images]))
         return self.net(pixels).softmax(-1).numpy()
+
+
+class SharedClassifier:
+    """A Classifier that remembers its last answers: stages that share a worker ask it about the same frames."""
+
+    REMEMBERED = 64  # Clips; 8 frames of one are 32 kB.
+
+    def __init__(self) -> None:
+        self._classifier = Classifier()
+        self.revision = self._classifier.revision
+        self._answers: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    def __call__(self, images: list[Image.Image]) -> np.ndarray:
+        """(n, 1000) float32 probabilities. The key is all pictures of the call: an answer never depends on earlier calls."""
+        key = ids.fingerprint([[image.size, image.mode, ids.sha256(image.tobytes())] for image in images])
+        if key not in self._answers:
+            self._answers[key] = self._classifier(images)
+            while len(self._answers) > self.REMEMBERED:
+                self._answers.popitem(last=False)
+        return self._answers[key]
+
+
+@once
+def shared_classifier() -> SharedClassifier:
+    """The one of this process."""
+    return SharedClassifier()
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

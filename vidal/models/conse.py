@@ -14,7 +14,7 @@ import numpy as np
 
 from vidal import ids, kept
 from vidal.models import Images
-from vidal.models.classifier import Classifier, class_names
+from vidal.models.classifier import class_names, shared_classifier
 from vidal.models.sentences import MiniLM, revision
 from vidal.models.weights import device
 from vidal.once import once
@@ -36,7 +36,7 @@ def class_embeddings() -> np.ndarray:
 class Conse:
     def __init__(self, spec: ModelSpec):
         device(spec)
-        self._classifier = Classifier()
+        self._classifier = shared_classifier()
         self._sentences = MiniLM()
         names = class_embeddings()
         self._centre = names.mean(axis=0)

@@ -9,8 +9,14 @@ from vidal.models import Answer
 from vidal.models.weights import device, revision_of, transformers_source
 from vidal.settings import ModelSpec
 
+# A rewrite repeats words of its prompt: so many tokens that followed a word there are proposed after it, and the model
+# keeps those that it would have chosen itself. The answer is the same, in fewer steps.
+_PROPOSED_TOKENS = 5
+
 
 class TransformersRewriter:
+    """options: max_new_tokens."""
+
     def __init__(self, spec: ModelSpec):
         self._device = device(spec)
         source, arguments = transformers_source(spec)
@@ -31,7 +37,12 @@ class TransformersRewriter:
             chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
         )
         inputs = inputs.to(self._device)
-        made = self._model.generate(**inputs, max_new_tokens=self._max_new_tokens, do_sample=False)
+        generated = self._model.generate(
+            **inputs,
+            max_new_tokens=self._max_new_tokens,
+            do_sample=False,
+            prompt_lookup_num_tokens=_PROPOSED_TOKENS,
+        )
         read = inputs["input_ids"].shape[1]
-        text = self._tokenizer.decode(made[0, read:], skip_special_tokens=True).strip()
-        return Answer(text, tokens_in=read, tokens_out=made.shape[1] - read)
+        text = self._tokenizer.decode(generated[0, read:], skip_special_tokens=True).strip()
+        return Answer(text, tokens_in=read, tokens_out=generated.shape[1] - read)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from vidal import resources
 from vidal.models import Images
-from vidal.models.classifier import Classifier, class_names
+from vidal.models.classifier import class_names, shared_classifier
 from vidal.models.weights import device, package_folder, package_version
 from vidal.pipeline.threads import thread_count
 from vidal.settings import ModelSpec
@@ -30,7 +30,7 @@ class Tags:
         self._detector = cv2.dnn.readNetFromTensorflow(
             str(folder / "frozen_inference_graph.pb"), str(folder / "ssd_mobilenet_v2_coco_2018_03_29.pbtxt")
         )
-        self._classifier = Classifier()
+        self._classifier = shared_classifier()
         self._classes = [name.split(",")[0].strip().lower() for name in class_names()]
         self._objects = _coco_names()
         self._last: tuple[Images, list[list[str]]] = ([], [])
