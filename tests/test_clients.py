@@ -20,10 +20,12 @@ from yt_dlp.extractor import gen_extractor_classes
 from vidal.config import load_recipe
 from vidal.crawl import network as network_module
 from vidal.crawl.budget import Budget
+from vidal.crawl.copies import Copies
 from vidal.crawl.guard import Connections
 from vidal.crawl.network import Network
 from vidal.crawl.watchdog import Watchdog
 from vidal.errors import RecordError
+from vidal.sources import Fetched
 from vidal.sources.claims import _BY_PATTERNS, Claims
 from vidal.sources.embedded.site import serve
 from vidal.stage import Runtime
@@ -211,6 +213,22 @@ def test_guards_leave_one_hook_in_a_process_however_many_there_were():
         assert len(installed) == 1, installed
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
+def test_a_crawler_that_is_closed_leaves_no_files_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    copies = Copies(2)
+
+    def fetch(folder):
+        (folder / "film.mp4").write_bytes(b"x")
+        return Fetched(folder / "film.mp4"), 1
+
+    with copies.of("http://a/1", fetch), copies.of("http://a/2", fetch):
+        pass
+    with copies.of("http://a/3", fetch) as (fetched, _):
+        copies.close()
+        assert [path.name for path in tmp_path.rglob("*.mp4")] == ["film.mp4"] and fetched.path.exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_claims_are_those_of_yt_dlp():

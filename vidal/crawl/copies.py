@@ -52,13 +52,22 @@ class Copies:
         finally:
             self._leave(address, copy)
 
+    def close(self) -> None:
+        """Removes the files that nobody uses now, and keeps none of those that are still used."""
+        with self._lock:
+            self._kept = 0
+            self._remove_idle()
+
     def _leave(self, address: str, copy: _Copy) -> None:
         with self._lock:
             copy.users -= 1
-            idle = [name for name, each in self._copies.items() if not each.users]
-            failed = [name for name in idle if self._copies[name].result is None]
-            for name in {*failed, *idle[: max(0, len(idle) - self._kept)]}:
-                shutil.rmtree(self._copies.pop(name).folder, ignore_errors=True)
+            self._remove_idle()
+
+    def _remove_idle(self) -> None:
+        idle = [name for name, each in self._copies.items() if not each.users]
+        failed = [name for name in idle if self._copies[name].result is None]
+        for name in {*failed, *idle[: max(0, len(idle) - self._kept)]}:
+            shutil.rmtree(self._copies.pop(name).folder, ignore_errors=True)
 
 
 def _sweep() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -50,8 +53,9 @@ class Crawler:
             return self._crawl(candidate, session)
 
     def close(self) -> None:
-        """Closes the connections. Without it they are closed when nothing refers to the crawler any more."""
+        """Closes the connections, and removes what was fetched. Connections are also closed when nothing refers to the crawler."""
         self._network.close()
+        self._copies.close()
 
     def _crawl(self, candidate: Candidate, session: Session) -> Output | Drop:
         candidate, tries = session.call(lambda sources: sources.of(candidate).describe(candidate))
@@ -61,9 +65,8 @@ class Crawler:
             arrived = described(candidate, fetched.page)
             if drop := self._judge(arrived):
                 return drop
-            with tempfile.TemporaryDirectory(prefix="vidal-") as folder:
-                found = probe(fetched.path, max_pixels=self._recipe.crawl.max_pixels)
-                result = self._clip(arrived, fetched.path, found, Path(folder))
+            found = probe(fetched.path, max_pixels=self._recipe.crawl.max_pixels)
+            result = self._clip(arrived, fetched.path, found)
         return result if isinstance(result, Drop) else replace(result, attempts=max(tries, attempts))
 
     def _judge(self, candidate: Candidate) -> Drop | None:
@@ -73,7 +76,7 @@ class Crawler:
             return drop
         return too_long(candidate, self._recipe) or judge_owner(candidate, self._recipe.crawl)
 
-    def _clip(self, candidate: Candidate, path: Path, found: Probe, folder: Path) -> Output | Drop:
+    def _clip(self, candidate: Candidate, path: Path, found: Probe) -> Output | Drop:
         start_s = candidate["start_s"] or 0.0
         duration_s = (candidate["end_s"] or found.duration_s) - start_s
         if drop := self._duration(candidate, found, start_s, duration_s):
@@ -82,8 +85,8 @@ class Crawler:
         file = _File(path, found, ids.file_sha256(path), candidate["kind"] == Kind.AUDIO.value)
         cuts = self._cuts(file)
         if cuts is None or not is_whole or duration_s <= self._recipe.clips.max_s:
-            return Output([self._stored(candidate, file, start_s, duration_s, is_whole, cuts, folder)])
-        return self._pieces(candidate, file, cuts, folder)
+            return Output([self._stored(candidate, file, start_s, duration_s, is_whole, cuts)])
+        return self._pieces(candidate, file, cuts)
 
     def _cuts(self, file: _File) -> list[float] | None:
         """Seconds of the cuts; None where none are looked for."""
@@ -92,7 +95,7 @@ class Crawler:
         times_s, pictures = shots.thumbnails(file.path)
         return shots.cut_times(times_s, self._detector.firsts(pictures))
 
-    def _pieces(self, candidate: Candidate, file: _File, cuts: list[float], folder: Path) -> Output:
+    def _pieces(self, candidate: Candidate, file: _File, cuts: list[float]) -> Output:
         """A clip for each shot. A piece that fails costs itself alone, and is told with the candidate's outcome."""
         settings = self._recipe.clips
         wanted = shots.spans(cuts, file.found.duration_s, settings.max_s, settings.min_s)
@@ -100,7 +103,7 @@ class Crawler:
         failed: list[RecordError] = []
         for start_s, duration_s in wanted:
             try:
-                rows.append(self._stored(candidate, file, start_s, duration_s, False, cuts, folder))
+                rows.append(self._stored(candidate, file, start_s, duration_s, False, cuts))
             except RecordError as error:
                 failed.append(error)
         if not rows:
@@ -116,25 +119,24 @@ class Crawler:
         duration_s: float,
         is_whole: bool,
         cuts: list[float] | None,
-        folder: Path,
     ) -> Record:
         """The span as a file of its own in storage, and its row."""
         count = None if cuts is None else shots.inside(cuts, start_s, duration_s)
-        path, found = file.path, file.found
-        if file.kind is Kind.VIDEO and not (is_whole and "mp4" in found.container and found.codec in _KEPT_CODECS):
-            cut = folder / "cut.mp4"
-            span = {} if is_whole else {"start_s": start_s, "duration_s": duration_s}
-            ffmpeg.to_mp4(path, cut, **span)
-            path, found = cut, probe(cut, max_pixels=self._recipe.crawl.max_pixels)
-            duration_s = found.duration_s
-        elif file.kind is Kind.AUDIO and not is_whole:
-            cut = folder / "cut.flac"
-            ffmpeg.cut_audio(path, cut, start_s, duration_s)
-            path = cut
-        clip_id = ids.clip_id(candidate["candidate_id"], start_s, duration_s)
-        name = media_name(candidate["shard"], clip_id, "video.mp4" if file.kind is Kind.VIDEO else "source")
-        sha256 = ids.file_sha256(path)
-        self._storage.put(_own(path, folder), name)
+        found, sha256 = file.found, file.sha256
+        with _beside(file.path) as path:
+            if file.kind is Kind.VIDEO and not (is_whole and "mp4" in found.container and found.codec in _KEPT_CODECS):
+                span = {} if is_whole else {"start_s": start_s, "duration_s": duration_s}
+                ffmpeg.to_mp4(file.path, path, **span)
+                found, sha256 = probe(path, max_pixels=self._recipe.crawl.max_pixels), ids.file_sha256(path)
+                duration_s = found.duration_s
+            elif file.kind is Kind.AUDIO and not is_whole:
+                ffmpeg.cut_audio(file.path, path, start_s, duration_s)
+                sha256 = ids.file_sha256(path)
+            else:
+                _link(file.path, path)
+            clip_id = ids.clip_id(candidate["candidate_id"], start_s, duration_s)
+            name = media_name(candidate["shard"], clip_id, "video.mp4" if file.kind is Kind.VIDEO else "source")
+            self._storage.put(path, name)
         row = self._row(candidate, found, file.kind, clip_id, start_s, duration_s, name, sha256, file.sha256)
         return {**row, "cuts": count}
 
@@ -232,13 +234,18 @@ def _address(candidate: Candidate) -> str:
     return candidate["media_url"] or candidate["url"]
 
 
-def _own(path: Path, folder: Path) -> Path:
-    """A file that may be moved away: other spans may still be cut from the fetched one."""
-    if path.is_relative_to(folder):
-        return path
-    copy = folder / "copy"
+@contextlib.contextmanager
+def _beside(fetched: Path) -> Iterator[Path]:
+    """A free name for a file that is moved away, beside the fetched one, from which other spans may still be cut."""
+    path = fetched.with_name(f"{uuid.uuid4().hex}.part")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _link(path: Path, copy: Path) -> None:
     try:
         os.link(path, copy)
     except OSError:
         shutil.copyfile(path, copy)
-    return copy
