@@ -16,10 +16,16 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from vidal.pipeline.threads import limit_threads
 from vidal.sources.embedded.site import serve
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("VIDAL_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_configure() -> None:
+    """One thread a test process: two run side by side, and torch's threads spin while they wait for each other."""
+    limit_threads(1)
 
 
 @pytest.hookimpl(tryfirst=True)

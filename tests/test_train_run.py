@@ -23,6 +23,12 @@ WORDS = ("a red ball", "a green field", "the blue sea", "a white wall", "a black
 COLOURS = ((220, 30, 30), (30, 200, 30), (20, 40, 220), (250, 250, 250), (5, 5, 5), (230, 220, 20))
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """A run takes all cores of its machine; here two tests share them."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+
+
 @pytest.fixture
 def coloured(tmp_path):
     """Six clips of one colour each, with its words."""
