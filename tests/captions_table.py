@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 from aiohttp import web
 
-from tests.conftest import SHARED, vidal
+from tests.conftest import SHARED
+from tests.inline import vidal_inline
 from vidal.sources.embedded.site import serve
 
 _WRITTEN = ("title", "hashtags")
@@ -36,7 +37,7 @@ def build(folder: Path) -> Path:
             "--out",
             str(folder / "out"),
         ]
-        done = vidal("build-shard", "0", *arguments, timeout=1500)
+        done = vidal_inline("build-shard", "0", *arguments)
     assert done.returncode == 0, done.stderr
     return folder / "out"
 

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from tests.captions_table import build
-from tests.conftest import ROOT, vidal
+from tests.conftest import ROOT
+from tests.inline import vidal_inline
 from tests.ray_head import ray_head
 from vidal.evaluate.benchmarks import TASKS
 from vidal.evaluate.encoders import open_encoder
@@ -25,7 +26,9 @@ def learned(tmp_path_factory):
         pytest.skip(f"the shared material is not here: {SHARED}")
     folder = tmp_path_factory.mktemp("learned")
     out = build(folder)
-    done = vidal("train", "--data", str(out), "--out", str(folder / "run"), "--json", timeout=1500)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.cpu_count", lambda: 1)  # A run takes all cores of its machine; here two tests share them.
+        done = vidal_inline("train", "--data", str(out), "--out", str(folder / "run"), "--json")
     assert done.returncode == 0, done.stderr
     return out, folder / "run", json.loads(done.stdout.splitlines()[-1])
 
