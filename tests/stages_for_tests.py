@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -77,6 +78,22 @@ def _counted(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     return work
 
 
+def _odd(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    def work(row: Record) -> Output:
+        name = row["candidate_id"]
+        value = 10**30 if name == "c2" else 1
+        return Output([{"clip_id": "c1-\ud800 cat" if name == "c1" else f"{name}-clip", "value": value}])
+
+    return work
+
+
+def _full(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    def work(row: Record) -> Output:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return work
+
+
 def _unopened(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     raise UserError("there are no weights here")
 
@@ -91,3 +108,5 @@ KILLER = _stage("killer", Subject.CLIP, ("first",), _killer)
 BUGGY = _stage("buggy", Subject.CLIP, ("first",), _buggy)
 COUNTED = _stage("counted", Subject.CLIP, ("first",), _counted)
 UNOPENED = _stage("unopened", Subject.CANDIDATE, ("discover",), _unopened, terminal=True)
+ODD = _stage("odd", Subject.CANDIDATE, ("discover",), _odd, terminal=True)
+FULL = _stage("full", Subject.CANDIDATE, ("discover",), _full, terminal=True)

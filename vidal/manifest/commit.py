@@ -125,16 +125,18 @@ def balance(storage: Storage, stages: list[Stage], parts: list[Part]) -> tuple[l
     """All ledger rows of the shard and the funnel. Raises BalanceError where the sums of a stage do not hold."""
     shard, indices = parts[0].shard, [part.index for part in parts]
     rows = outcomes_of(storage, stages, shard, indices)
-    funnel = []
-    passed = _ids(storage, discover.STAGE, "candidate_id", parts)
-    for stage in stages:
-        # A stage that filters is also the input of those that read it; the others pass all they get.
-        inputs = passed
-        passed = _ids(storage, stage.name, stage.key, parts)
-        funnel.append(ledger.check_stage(stage.name, stage.subject, inputs, passed, rows))
-        if stage.subject is Subject.CANDIDATE:
-            passed = _ids(storage, stage.name, "clip_id", parts)
+    funnel = [
+        ledger.check_stage(
+            stage.name, stage.subject, _inputs(storage, stage, parts), _ids(storage, stage.name, stage.key, parts), rows
+        )
+        for stage in stages
+    ]
     return rows, funnel
+
+
+def _inputs(storage: Storage, stage: Stage, parts: list[Part]) -> set[str]:
+    """What arrives at a stage: the records that every table which it reads holds."""
+    return set.intersection(*(_ids(storage, name, stage.key, parts) for name in stage.reads))
 
 
 def _ids(storage: Storage, stage: str, column: str, parts: list[Part]) -> set[str]:
@@ -152,7 +154,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     fit = [row for row in assembled if row["clip_id"] not in unfit]
     copies = duplicates.find(fit, recipe.duplicates)
     searches = outcomes_of(storage, [_DISCOVER], shard, [0])
-    final = [_with_drops(row, {**unfit, **copies}) for row in [*searches, *rows]]
+    final = [_with_drops(row, {**unfit, **copies}) for row in [*searches, *_first_failures(rows)]]
     kept = sorted((row for row in fit if row["clip_id"] not in copies), key=lambda row: row["clip_id"])
     contamination.mark(kept, recipe)
     ledger.check_terminal(final)
@@ -191,6 +193,19 @@ def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIden
     """The versions that made what is stored: of stages that were kept stale, and of the search, the earlier ones."""
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)
+
+
+def _first_failures(rows: list[Record]) -> list[Record]:
+    """The rows, in the order of the stages, with one failure a clip: two stages that read the same tables may both fail on it."""
+    failed: set[str] = set()
+    kept = []
+    for row in rows:
+        is_failure = row["subject"] == Subject.CLIP.value and row["status"] != Status.KEPT.value
+        if not is_failure or row["id"] not in failed:
+            kept.append(row)
+        if is_failure:
+            failed.add(row["id"])
+    return kept
 
 
 class _Discover:
