@@ -52,7 +52,10 @@ def probe(path: Path, *, max_pixels: int) -> Probe:
     if path.stat().st_size == 0:
         raise RecordError(Reason.EMPTY_FILE, "the file has no bytes")
     with _typed(Reason.NOT_MEDIA):
-        container = open_media(path)
+        try:
+            container = open_media(path)
+        except av.error.ArgumentError as error:  # "Invalid argument" is all that FFmpeg says of what INPUT_LIMITS leaves out.
+            raise RecordError(Reason.NOT_MEDIA, "its format is not one that holds moving pictures or sound itself") from error
     with container, _typed(Reason.CORRUPT):
         return _probe(container, max_pixels)
 
