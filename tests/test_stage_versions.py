@@ -54,7 +54,7 @@ def test_a_method_that_is_called_on_what_an_annotation_names_is_reached(locked, 
 
 def test_comments_docstrings_layout_a_new_reason_a_new_adapter_and_a_moved_module_alter_nothing(locked, copy):
     edit(copy, "stages/captions.py", '"""One entry of the captions column."""', '"""Another\n\n    docstring."""')
-    edit(copy, "stages/captions.py", "        made += imported(clip)\n", "        made += imported(\n            clip  # why\n        )\n")
+    edit(copy, "stages/captions.py", "made += imported(clip)\n", "made += imported(\n            clip  # why\n        )\n")
     edit(copy, "schema.py", '    CRASHED = "crashed"\n', '    CRASHED = "crashed"\n    NEW_REASON = "new_reason"\n')
     edit(copy, "models/__init__.py", "SCORERS: Registry = {", 'SCORERS: Registry = {"x": Adapter("vidal.models.x:X", version=1),')
     (copy / "vidal" / "media" / "hashing.py").rename(copy / "vidal" / "media" / "perceptual.py")
@@ -69,11 +69,14 @@ def test_a_slug_that_a_stage_uses_is_reached_and_another_is_not(locked, copy):
     assert "stage depth" not in changed(locked, copy)
 
 
+ONE = {"a.py": "from vidal import ids\n\n\ndef f(x):\n    return ids.sha(f'{x!r} of {ids.N}')\n",
+       "ids.py": "N = 1\n\n\ndef sha(x):\n    return x\n"}  # fmt: skip
+TWO = {"a.py": "from vidal import keys\n\ndef f(x):  # a\n    return keys.sha(\n        f'{x!r} of {keys.N}')\n",
+       "keys.py": "def sha(x):\n    return x\nN = 1\n"}  # fmt: skip
+
+
 def test_a_module_that_is_moved_under_another_alias_alters_nothing(tmp_path):
-    for folder, files in {
-        "one": {"a.py": "from vidal import ids\n\n\ndef f(x):\n    return ids.sha(f'{x!r} of {ids.N}')\n", "ids.py": "N = 1\n\n\ndef sha(x):\n    return x\n"},
-        "two": {"a.py": "from vidal import keys\n\ndef f(x):  # a\n    return keys.sha(\n        f'{x!r} of {ids.N}')\n".replace("{ids.N}", "{keys.N}"), "keys.py": "def sha(x):\n    return x\nN = 1\n"},
-    }.items():  # fmt: skip
+    for folder, files in {"one": ONE, "two": TWO}.items():
         (tmp_path / folder / "vidal").mkdir(parents=True)
         for name, text in {"__init__.py": "", **files}.items():
             (tmp_path / folder / "vidal" / name).write_text(text)
