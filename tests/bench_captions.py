@@ -13,7 +13,8 @@ from vidal.config import load_recipe
 from vidal.media.frames import read_frames
 from vidal.schema import Status
 from vidal.stage import Record, Runtime
-from vidal.stages import STAGES, pictures
+from vidal.stages import pictures
+from vidal.stages.order import STAGES
 from vidal.storage import Storage, media_name
 
 

@@ -12,7 +12,7 @@ from vidal.config import Recipe
 from vidal.parts import commit_part
 from vidal.runner import PartRunner
 from vidal.stage import Part, Record, Runtime
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 from vidal.storage import Storage, media_name, part_name
 
 

@@ -20,7 +20,7 @@ from vidal.config import Recipe, load_recipe
 from vidal.manifest.commit import claim
 from vidal.models import Adapter
 from vidal.stage import Part
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 from vidal.storage import Storage, part_name
 
 ROOT = Path(__file__).parents[1]

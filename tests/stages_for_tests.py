@@ -98,6 +98,11 @@ def _unopened(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     raise UserError("there are no weights here")
 
 
+def _deadly(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("it lives")
+
+
 def _stage(name: str, subject: Subject, reads: tuple[str, ...], opens, **more) -> Stage:
     return Stage(name=name, version=1, subject=subject, reads=reads, schema=TABLE, open=opens,
                  settings=lambda r: r.keyframes, **more)  # fmt: skip
@@ -110,3 +115,4 @@ COUNTED = _stage("counted", Subject.CLIP, ("first",), _counted)
 UNOPENED = _stage("unopened", Subject.CANDIDATE, ("discover",), _unopened, terminal=True)
 ODD = _stage("odd", Subject.CANDIDATE, ("discover",), _odd, terminal=True)
 FULL = _stage("full", Subject.CANDIDATE, ("discover",), _full, terminal=True)
+DEADLY = _stage("deadly", Subject.CANDIDATE, ("discover",), _deadly, terminal=True)

@@ -25,7 +25,7 @@ from vidal.config import load_recipe
 from vidal.sources import catalogue
 from vidal.parts import commit_part
 from vidal.stage import Part, Runtime
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 from vidal.storage import Storage, part_name
 out, listed = sys.argv[1:]
 recipe = load_recipe("catalogue", ("crawl.requests_per_s=4", "crawl.burst=2", "crawl.robots=false", "crawl.concurrency=4",
@@ -35,7 +35,8 @@ parts = [Part(0, index) for index in range(8)]
 for part in parts:
     commit_part(Storage(out), part_name("discover", 0, part.index), rows[part.index::8], [], schema.CANDIDATES, {})
 runtime = Runtime(out, 0, "run", ("127.0.0.1",), board=executor_of(recipe).board())
-executor_of(recipe).run_parts([STAGES["crawl"]], runtime, parts)
+with executor_of(recipe).pipeline([STAGES["crawl"]], runtime) as run:
+    run(parts)
 nodes = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 kept = sum(Storage(out).read_table(f"{part_name('crawl', 0, part.index)}.parquet").num_rows for part in parts)
 print(len(nodes), kept)

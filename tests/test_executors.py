@@ -4,14 +4,14 @@ import os
 
 import pytest
 
-from tests.stages_for_tests import BUGGY, FIRST, KILLER, UNOPENED, recipe, seed_parts
-from vidal.errors import UserError
+from tests.stages_for_tests import BUGGY, DEADLY, FIRST, KILLER, UNOPENED, recipe, seed_parts
+from vidal.errors import StageError, UserError
 from vidal.parts import outcomes_of
 from vidal.pipeline.executors import executor_of
 from vidal.pipeline.executors.pools import pools
 from vidal.schema import Reason
 from vidal.stage import Runtime
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 from vidal.storage import Storage
 
 
@@ -32,9 +32,8 @@ def executor(request):
 def test_a_process_that_dies_on_a_record_costs_that_record(on_ray, tmp_path):
     out = str(tmp_path)
     parts = seed_parts(out, parts=4, size=3)
-    finished = []
-    on_ray.run_parts([FIRST, KILLER], Runtime(out, 0, "run"), parts, lambda: finished.append(1))
-    assert len(finished) == 4
+    with on_ray.pipeline([FIRST, KILLER], Runtime(out, 0, "run")) as run:
+        run(parts)
     storage = Storage(out)
     names = [f"_stages/killer/shard-00000/part-{part:05d}.parquet" for part in range(4)]
     values = sorted(row["value"] for name in names for row in storage.read_table(name).to_pylist())
@@ -49,7 +48,8 @@ def test_a_process_that_dies_on_a_record_costs_that_record(on_ray, tmp_path):
 def test_a_bug_on_one_record_leaves_the_others_alone(executor, tmp_path):
     out = str(tmp_path)
     parts = seed_parts(out, parts=3, size=3)
-    executor.run_parts([FIRST, BUGGY], Runtime(out, 0, "run"), parts)
+    with executor.pipeline([FIRST, BUGGY], Runtime(out, 0, "run")) as run:
+        run(parts)
     quarantined = outcomes_of(Storage(out), [BUGGY], 0, range(3))
     assert [(row["id"], row["reason"]) for row in quarantined] == [("c4-clip", Reason.QUARANTINED.value)]
     rows = [Storage(out).read_table(f"_stages/buggy/shard-00000/part-{n:05d}.parquet").num_rows for n in range(3)]
@@ -58,8 +58,15 @@ def test_a_bug_on_one_record_leaves_the_others_alone(executor, tmp_path):
 
 def test_what_ends_a_run_on_ray_is_raised_as_it_was(on_ray, tmp_path):
     parts = seed_parts(str(tmp_path), parts=1, size=1)
-    with pytest.raises(UserError, match="no weights here"):
-        on_ray.run_parts([UNOPENED], Runtime(str(tmp_path), 0, "run"), parts)
+    with on_ray.pipeline([UNOPENED], Runtime(str(tmp_path), 0, "run")) as run, pytest.raises(UserError, match="no weights here"):
+        run(parts)
+
+
+def test_a_stage_that_kills_the_process_while_it_opens_ends_the_run(on_ray, tmp_path):
+    parts = seed_parts(str(tmp_path), parts=1, size=1)
+    runtime = Runtime(str(tmp_path), 0, "run", warm=frozenset({"deadly"}))
+    with on_ray.pipeline([DEADLY], runtime) as run, pytest.raises(StageError, match="died 3 times while stage deadly"):
+        run(parts)
 
 
 def test_a_worker_on_ray_runs_at_our_own_niceness(on_ray):

@@ -25,7 +25,7 @@ from vidal.models.weights import missing
 from vidal.parts import commit_part
 from vidal.runner import PartRunner
 from vidal.stage import Part, Runtime
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 from vidal.storage import Storage, media_name, part_name
 
 PHOTOGRAPHS = Path(skimage.__file__).parent / "data"

@@ -11,7 +11,7 @@ from vidal.errors import RunEndedError
 from vidal.runner import PartRunner
 from vidal.sources.embedded.site import HOST, serve_embedded
 from vidal.stage import Runtime
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 from vidal.storage import Storage, part_name
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.code_reach import Code
 from tests.stage_versions import LOCK, ROOT, code_lock, problems, unexplained
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 
 
 @pytest.fixture(scope="module")

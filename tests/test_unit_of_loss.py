@@ -15,7 +15,8 @@ from vidal.manifest import commit as shards
 from vidal.pipeline.executors import executor_of
 from vidal.runner import PartRunner
 from vidal.stage import Part, Runtime
-from vidal.stages import STAGES, keyframes, measure, similarity
+from vidal.stages import keyframes, measure, similarity
+from vidal.stages.order import STAGES
 from vidal.storage import Storage
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48"><rect width="64" height="48"/></svg>'
@@ -93,7 +94,8 @@ def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(serve_folder,
     with executor.session():
         runtime = Runtime(out, 0, "run", ("127.0.0.1",), board=executor.board())
         parts = discover.discover(recipe, runtime)
-        executor.run_parts(stages, runtime, parts)
+        with executor.pipeline(stages, runtime) as run:
+            run(parts)
     report = shards.commit(storage, stages, recipe, parts)
     assert len(parts) == 1
     assert sorted(pd.read_parquet(out).title) == ["five", "four", "one", "three", "two"]

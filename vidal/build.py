@@ -17,7 +17,7 @@ from vidal.manifest.commit import Report
 from vidal.parts import is_done
 from vidal.pipeline.executors import Executor, executor_of
 from vidal.stage import Part, Runtime, Stage
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 from vidal.staleness import stale_stages
 from vidal.storage import Storage
 
@@ -136,12 +136,12 @@ def _run(
     """Finds the candidates where that is still to do, and streams the parts that lack something through the stages."""
     executor = executor_of(recipe)
     with _endpoints(recipe, storage, stages, runtime, parts) as served, executor.session():
-        served = replace(served, board=executor.board())
-        candidates = _candidates(recipe, served, storage, parts, executor)
-        todo = [part for part in candidates if not _all_done(stages, recipe, storage, part)]
-        served = replace(served, warm=_with_work(stages, recipe, storage, todo))
-        with progress(storage, len(candidates), stages) if progress else contextlib.nullcontext():
-            executor.run_parts(stages, served, todo)
+        served = replace(served, board=executor.board(), warm=_with_work(stages, recipe, storage, parts))
+        with executor.pipeline(stages, served) as run:
+            candidates = _candidates(recipe, served, storage, parts, executor)
+            todo = [part for part in candidates if not _all_done(stages, recipe, storage, part)]
+            with progress(storage, len(candidates), stages) if progress else contextlib.nullcontext():
+                run(todo)
     return candidates
 
 
@@ -160,12 +160,14 @@ def _all_done(stages: list[Stage], recipe: Recipe, storage: Storage, part: Part)
     return all(is_done(stage, recipe, storage, part) for stage in stages)
 
 
-def _with_work(stages: list[Stage], recipe: Recipe, storage: Storage, parts: list[Part]) -> frozenset[str]:
-    """Stages that some part has still to pass: the first that it lacks, and those that come after."""
+def _with_work(stages: list[Stage], recipe: Recipe, storage: Storage, parts: list[Part] | None) -> frozenset[str]:
+    """Stages that some part has still to pass: the first that it lacks, and those that come after. All, of parts not yet known."""
+    if parts is None:
+        return frozenset(stage.name for stage in stages)
     names: set[str] = set()
     for part in parts:
-        lacking = next(i for i, stage in enumerate(stages) if not is_done(stage, recipe, storage, part))
-        names |= {stage.name for stage in stages[lacking:]}
+        undone = (i for i, stage in enumerate(stages) if not is_done(stage, recipe, storage, part))
+        names |= {stage.name for stage in stages[next(undone, len(stages)) :]}
     return frozenset(names)
 
 

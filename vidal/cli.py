@@ -66,7 +66,7 @@ def build_shard(
     from vidal.manifest import contamination
     from vidal.manifest.commit import claim, is_committed
     from vidal.progress import Progress
-    from vidal.stages import STAGES
+    from vidal.stages.order import STAGES
     from vidal.storage import Storage
 
     if keep_stale:

@@ -52,6 +52,10 @@ class StorageError(VidalError):
     """The dataset cannot be read or written: a full disk, a store that does not answer. It is no record's fault."""
 
 
+class StageError(VidalError):
+    """A stage cannot be opened: its process dies whenever it loads its models."""
+
+
 class RunEndedError(VidalError):
     """The process that drives this run is gone: what failed for want of it is no outcome, and is not recorded."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vidal.build import models
 from vidal.config import Recipe
 from vidal.models.weights import missing
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from vidal.parts import is_done, is_made_by
 from vidal.runner import PartRunner
 from vidal.schema import Reason
 from vidal.stage import Part, Runtime, Stage
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 from vidal.storage import Storage, part_name
 
 _FIRST = list(STAGES).index("filter")

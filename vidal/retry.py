@@ -14,7 +14,7 @@ from vidal.manifest.commit import DATASET, read_dataset
 from vidal.parts import commit_part, inputs_digest, is_done
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Part, Record
-from vidal.stages import STAGES
+from vidal.stages.order import STAGES
 from vidal.storage import Storage, part_name, shard_name
 
 TRANSIENT = "transient"

@@ -15,7 +15,7 @@ import tenacity
 from vidal import incremental, ledger, schema
 from vidal.config import Recipe
 from vidal.crash_journal import CrashJournal
-from vidal.errors import RecordError, RunEndedError, StorageError, UserError, VidalError
+from vidal.errors import RecordError, RunEndedError, StageError, StorageError, UserError, VidalError
 from vidal.incremental import Result
 from vidal.models.loading import loading, using
 from vidal.once import KeyedLocks
@@ -29,7 +29,7 @@ _OPENING = "(opening)"
 # What the machine says when the dataset cannot be written, wherever in a worker it is said.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 # What ends the run: no record is to blame.
-_FATAL = (StorageError, RunEndedError, UserError)
+_FATAL = (StageError, StorageError, RunEndedError, UserError)
 
 
 class PartRunner:
@@ -76,7 +76,7 @@ class PartRunner:
         """Does the part unless it is done: the records that are new or have changed since it was last done.
 
         Raises StorageError where the part can be neither read nor written, after attempts with back-off; UserError where the
-        stage cannot be opened; RunEndedError.
+        stage cannot be opened, StageError where that kills the process; RunEndedError.
         """
         engine = self.recipe.engine
         retrying = tenacity.Retrying(
@@ -161,7 +161,7 @@ class PartRunner:
         """A model that kills the process while it loads would do so for ever."""
         crashes = journal.crashes(_OPENING)
         if crashes > self.recipe.engine.record_crashes_max:
-            raise VidalError(f"the process died {crashes} times while stage {self.stage.name} loaded its models")
+            raise StageError(f"the process died {crashes} times while stage {self.stage.name} loaded its models")
         with journal.trying(_OPENING):
             return self._open()
 

@@ -1,39 +1,4 @@
-"""The stages, in the order of the pipeline. One file each: a worker that maps a record, and the Stage that describes it."""
+"""Stages, one file each: a worker that maps a record, and the Stage that describes it. Their order stands in `order`.
 
-from __future__ import annotations
-
-from vidal.stage import Stage
-from vidal.stages import (
-    audio,
-    captions,
-    crawl,
-    depth,
-    enhanced,
-    filtering,
-    grounding,
-    infrared,
-    keyframes,
-    manifest,
-    measure,
-    similarity,
-    sound,
-)
-
-STAGES: dict[str, Stage] = {
-    module.STAGE.name: module.STAGE
-    for module in (
-        crawl,
-        keyframes,
-        measure,
-        similarity,
-        filtering,
-        depth,
-        infrared,
-        audio,
-        captions,
-        sound,
-        enhanced,
-        grounding,
-        manifest,
-    )
-}
+A worker process imports only the stages that it runs.
+"""

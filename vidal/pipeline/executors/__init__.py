@@ -21,7 +21,7 @@ EXECUTORS = {
 
 
 class Executor(Protocol):
-    """Used inside its own session; a session may be entered again where one is open."""
+    """Its other methods are called inside its session; a session may be entered again where one is open."""
 
     def session(self) -> AbstractContextManager[None]:
         """Starts what the executor needs and stops it at the end."""
@@ -35,12 +35,10 @@ class Executor(Protocol):
     def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         """Runs a function over the items, in any order, and yields the results as they come."""
 
-    def run_parts(
-        self, stages: list[Stage], runtime: Runtime, parts: list[Part], on_part: Callable[[], None] | None = None
-    ) -> None:
-        """Streams the parts through all stages; on_part is called as each leaves the last stage.
+    def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Callable[[list[Part]], None]]:
+        """Starts the workers of the stages, which load their models meanwhile; yields what streams parts through all of them.
 
-        Raises StorageError where a part cannot be stored, and UserError where a stage cannot be opened.
+        That raises StorageError where a part cannot be stored, and UserError where a stage cannot be opened.
         """
 
 

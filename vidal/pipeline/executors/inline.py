@@ -35,13 +35,14 @@ class InlineExecutor:
     def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         return map(function, items)
 
-    def run_parts(
-        self, stages: list[Stage], runtime: Runtime, parts: list[Part], on_part: Callable[[], None] | None = None
-    ) -> None:
+    @contextlib.contextmanager
+    def pipeline(self, stages: list[Stage], runtime: Runtime) -> Iterator[Callable[[list[Part]], None]]:
         with contextlib.ExitStack() as stack:
             runners = [stack.enter_context(PartRunner(stage, self._recipe, runtime)) for stage in stages]
-            for part in parts:
-                for runner in runners:
-                    runner.run(part)
-                if on_part:
-                    on_part()
+
+            def run(parts: list[Part]) -> None:
+                for part in parts:
+                    for runner in runners:
+                        runner.run(part)
+
+            yield run

@@ -56,14 +56,13 @@ class RayExecutor:
                 result = ray.get(done[0])
             yield result
 
-    def run_parts(
-        self, stages: list[Stage], runtime: Runtime, parts: list[Part], on_part: Callable[[], None] | None = None
-    ) -> None:
+    @contextlib.contextmanager
+    def pipeline(self, stages: list[Stage], runtime: Runtime) -> Iterator[Callable[[list[Part]], None]]:
         specs = pools(stages, self._recipe)
         gpu_gb = _gpu_gb() if any(spec.resources.gpu_memory for spec in specs) else None
         line = [_Pool(spec, self._recipe, runtime, gpu_share(spec.resources, gpu_gb)) for spec in specs]
         try:
-            _Flow(line, self._recipe.engine.parts_in_flight, on_part).run(parts)
+            yield _Flow(line, self._recipe.engine.parts_in_flight).run
         finally:
             for pool in line:
                 pool.close()
@@ -108,10 +107,11 @@ class _Pool:
         memory = {"memory": int(resources.memory_gb * 2**30)} if resources.memory_gb else {}
         # A worker that dies is started again, and its part tried again: the crash journal ends what would go on for ever.
         actor = ray.remote(max_restarts=-1, max_task_retries=-1)(_Worker).options(
-            num_cpus=resources.cpus, num_gpus=self.gpus, name=None, **memory
+            num_cpus=resources.cpus, num_gpus=self.gpus, **memory
         )
         worker = actor.remote(self.spec.stages, self.recipe, self.runtime)
-        worker.open.remote()
+        # Not again where it kills the process: the first part counts such deaths, and ends them.
+        worker.open.options(max_task_retries=0).remote()
         self.workers.append(worker)
         self.idle.append(worker)
 
@@ -139,7 +139,6 @@ class _Flow:
 
     line: list[_Pool]
     limit: int
-    on_part: Callable[[], None] | None
     running: dict[Any, tuple[int, Any, Part]] = field(default_factory=dict)
 
     def run(self, parts: list[Part]) -> None:
@@ -169,8 +168,6 @@ class _Flow:
                 self.line[index + 1].waiting.append(part)
             else:
                 finished += 1
-                if self.on_part:
-                    self.on_part()
         return finished
 
 
