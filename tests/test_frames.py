@@ -13,7 +13,7 @@ REFUSED = {"decord__corrupted.mp4": "corrupt"}
 VARIABLE_RATE = {"moviepy__fire2.mp4", "sample-videos__brother.mkv"}
 
 
-@pytest.mark.parametrize(("folder", "count"), [("videos", 32), ("videos_edge", 15)])
+@pytest.mark.parametrize(("folder", "count"), [pytest.param("videos", 32, marks=pytest.mark.slow), ("videos_edge", 15)])
 def test_every_shared_file_is_processed_right_or_refused_with_a_reason(shared, folder, count):
     found = list(frames_table.rows(shared / folder))
     assert len(found) == count
