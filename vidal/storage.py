@@ -151,13 +151,8 @@ class Storage:
         return ids.sha256(buffer.getvalue())
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """Whole and in this thread: these tables are small.
-
-        pq.read_table starts Arrow's thread pools even with use_threads=False, and a process that ends while they stop may
-        abort after its work is done; pq.ParquetFile starts none.
-        """
-        with pq.ParquetFile(pa.BufferReader(self.read(name)), pre_buffer=False) as file:
-            return file.read(columns=columns, use_threads=False)
+        """Whole and in this thread: these tables are small."""
+        return read_parquet(pa.BufferReader(self.read(name)), columns)
 
     def metadata(self, name: str) -> dict[str, str]:
         """What write_table was given, read from the footer alone."""
@@ -166,6 +161,16 @@ class Storage:
             raw: dict[Any, Any] = pq.read_schema(file).metadata or {}
         pairs = ((key.decode(), value.decode()) for key, value in raw.items())
         return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}
+
+
+def read_parquet(source: Any, columns: list[str] | None = None) -> pa.Table:
+    """A Parquet file, by path or buffer, read in this thread.
+
+    pq.read_table starts Arrow's thread pools even with use_threads=False, and a process that ends while they stop may abort
+    after its work is done; pq.ParquetFile starts none.
+    """
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        return file.read(columns=columns, use_threads=False)
 
 
 def shard_name(shard: int) -> str:

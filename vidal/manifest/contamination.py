@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vidal import ids
 from vidal.config import EvaluationSet, Recipe
@@ -16,6 +15,7 @@ from vidal.errors import UserError
 from vidal.manifest import near
 from vidal.schema import STR
 from vidal.stage import Record
+from vidal.storage import read_parquet
 
 # A file of an evaluation set; the metadata say which models its vectors are of.
 SIGNATURES = pa.schema(
@@ -103,7 +103,7 @@ def _ids(settings: EvaluationSet) -> list[str]:
 def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[Record]:
     path = Path(str(settings.signatures))
     try:
-        table = pq.read_table(path)
+        table = read_parquet(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"decontaminate {settings.name}: {path}: {' '.join(str(error).split())}") from error
     if not table.schema.remove_metadata().equals(SIGNATURES):

@@ -15,12 +15,13 @@ from vidal.errors import UserError
 from vidal.schema import IMPORTED, Kind
 from vidal.sources import Candidate
 from vidal.sources.text import hashtags
+from vidal.storage import read_parquet
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
     ".tsv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t"),
     ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False, convert_dates=False),
-    ".parquet": pd.read_parquet,
+    ".parquet": lambda path: read_parquet(path).to_pandas(use_threads=False),
     ".txt": lambda path: pd.DataFrame({"url": [_address(line) for line in path.read_text("utf-8").split()]}, dtype=str),
 }
 _WATCH = "https://www.youtube.com/watch?v={id}"
