@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+
+import pyarrow as pa
 import pytest
 
 from vidal import schema
@@ -59,3 +64,22 @@ def test_put_moves_a_local_file(storage, tmp_path):
 def test_unknown_columns_are_an_error():
     with pytest.raises(KeyError, match="titel"):
         schema.table([{"titel": "x"}], schema.MANIFEST)
+
+
+THREADS = """
+import os, sys
+from vidal.storage import Storage, read_parquet
+count = lambda: len(os.listdir("/proc/self/task"))
+before = count()
+table = Storage(sys.argv[1]).read_table("t.parquet")
+table = read_parquet(f"{sys.argv[1]}/t.parquet")
+print(before, count(), table.num_rows)
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
+def test_reading_a_table_starts_no_thread_that_could_outlive_the_command(tmp_path):
+    Storage(str(tmp_path)).write_table("t.parquet", pa.table({"a": list(range(300_000)), "b": ["x"] * 300_000}))
+    done = subprocess.run([sys.executable, "-c", THREADS, str(tmp_path)], capture_output=True, text=True, check=True)
+    before, after, rows = map(int, done.stdout.split())
+    assert (after, rows) == (before, 300_000)
