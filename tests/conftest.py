@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from vidal.config import load_recipe
+from vidal.pipeline.executors import Executor, executor_of
 from vidal.pipeline.threads import limit_threads
 from vidal.sources.embedded.site import serve
 
@@ -30,9 +32,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs side by side: files, so that what the tests of one share is made once."""
+    """What runs side by side: files, so that what the tests of one share is made once. Files that share more name their group."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.name))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture
@@ -78,6 +81,14 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert done.returncode == 0, done.stderr[-3000:]
             (out.parent / "built").touch()
     return out
+
+
+@pytest.fixture(scope="session")
+def on_ray() -> Iterator[Executor]:
+    """The Ray that the tests share which show Ray itself: started once a test run, since they are one group."""
+    executor = executor_of(load_recipe("embedded"))
+    with executor.session():
+        yield executor
 
 
 @pytest.fixture

@@ -14,12 +14,7 @@ from vidal.stage import Runtime
 from vidal.stages.order import STAGES
 from vidal.storage import Storage
 
-
-@pytest.fixture(scope="module")
-def on_ray():
-    executor = executor_of(recipe())
-    with executor.session():
-        yield executor
+pytestmark = pytest.mark.xdist_group("ray")
 
 
 @pytest.fixture(scope="module", params=["ray", "inline"])

@@ -19,6 +19,7 @@ from vidal.stages import keyframes, measure, similarity
 from vidal.stages.order import STAGES
 from vidal.storage import Storage
 
+pytestmark = pytest.mark.xdist_group("ray")
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48"><rect width="64" height="48"/></svg>'
 
 
@@ -70,7 +71,7 @@ def _keyframes(recipe, runtime, storage):
     return _Reading(keyframes.STAGE.open(recipe, runtime, storage))
 
 
-def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(serve_folder, tmp_path):
+def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(on_ray, serve_folder, tmp_path):
     media = tmp_path / "media"
     media.mkdir()
     titles = ["one", "bug", "two", "killer", "three", "four", "five"]
@@ -86,7 +87,7 @@ def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(serve_folder,
         catalogue=str(tmp_path / "c.csv"),
     )
     out = str(tmp_path / "out")
-    storage, executor = Storage(out), executor_of(recipe)
+    storage, executor = Storage(out), executor_of(recipe)  # It joins the Ray that on_ray has started.
     stages = list({**STAGES, "measure": replace(measure.STAGE, open=_measure),
                    "keyframes": replace(keyframes.STAGE, open=_keyframes),
                    "similarity": replace(similarity.STAGE, open=_similarity)}.values())  # fmt: skip
