@@ -89,7 +89,8 @@ def test_processes_together_give_the_loss_and_gradients_of_one_with_the_whole_ba
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = mp.get_context("spawn")
+    context = mp.get_context("forkserver")  # It imports torch once for all of them.
+    context.set_forkserver_preload([__name__])
     queue = context.Queue()
     processes = [context.Process(target=process, args=(rank, world, queue, port)) for rank in range(world)]
     for each in processes:
