@@ -42,6 +42,12 @@ def coloured(tmp_path):
     return out
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A CLIP of random weights, for tests that are about the loop and not about what is learned."""
+    return {"adapter": "clip", "id": save_clip(tmp_path_factory.mktemp("tiny") / "clip", 384)}
+
+
 def settings(**changes):
     encoder = {
         "model": {"adapter": "efficientnet"},
@@ -78,7 +84,7 @@ def test_a_run_learns_its_clips_and_says_so(coloured, tmp_path):
 
 @pytest.mark.parametrize("stop_after", [1, 3])
 def test_a_run_that_was_stopped_ends_with_the_same_weights(coloured, tmp_path, monkeypatch, stop_after):
-    """Bit for bit, stopped in the middle of an epoch and at the beginning of one's second half."""
+    """Bit for bit, stopped in the middle of an epoch and at the beginning of one's second half. EfficientNet has buffers too."""
     whole, halted = tmp_path / "whole", tmp_path / "halted"
     made = settings(encoder={"patch_dropout": 0.0})
     run.train(made, str(coloured), whole, CPU)
@@ -125,8 +131,8 @@ def test_options_of_the_loop_start_from_the_same_loss_and_learn(coloured, tmp_pa
     assert losses["run"][-1] < losses["run"][0] / 2
 
 
-def test_modalities_trained_together_get_what_each_gets_alone(coloured, tmp_path):
-    one = {"model": {"adapter": "efficientnet"}, "side": 32, "batch_size": 3, "epochs": 2, "lr": 1e-3}
+def test_modalities_trained_together_get_what_each_gets_alone(coloured, tiny, tmp_path):
+    one = {"model": tiny, "side": 32, "batch_size": 3, "epochs": 2, "lr": 1e-3}
     both = Train.model_validate({"modalities": {"image": one, "video": {**one, "frames": 2}}})
     for name, made in (("both", both), ("alone", Train.model_validate({"modalities": {"image": one}}))):
         run.train(made, str(coloured), tmp_path / name, CPU)
@@ -134,41 +140,43 @@ def test_modalities_trained_together_get_what_each_gets_alone(coloured, tmp_path
     assert same({key: value for key, value in together.items() if key.startswith("image.")}, alone)
 
 
-def test_accumulation_gives_the_steps_of_the_whole_batch(coloured, tmp_path):
+def test_accumulation_gives_the_steps_of_the_whole_batch(coloured, tiny, tmp_path):
     for name, parts in (("whole", 1), ("parts", 3)):
-        run.train(
-            settings(encoder={"batch_size": 6, "accumulate": parts, "epochs": 2}), str(coloured), tmp_path / name, CPU
-        )
+        encoder = {"model": tiny, "side": 32, "batch_size": 6, "accumulate": parts, "epochs": 2}
+        run.train(settings(encoder=encoder), str(coloured), tmp_path / name, CPU)
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.allclose(whole[key].float(), parts[key].float(), atol=1e-5) for key in whole)
 
 
-def test_a_run_with_other_settings_is_not_mixed_in(coloured, tmp_path):
-    run.train(settings(), str(coloured), tmp_path / "run", CPU)
+def test_a_run_with_other_settings_is_not_mixed_in(coloured, tiny, tmp_path):
+    small = {"model": tiny, "side": 32, "epochs": 1}
+    run.train(settings(encoder=small), str(coloured), tmp_path / "run", CPU)
     with pytest.raises(UserError, match="another recipe"):
-        run.train(settings(encoder={"lr": 1e-2}), str(coloured), tmp_path / "run", CPU)
+        run.train(settings(encoder={**small, "lr": 1e-2}), str(coloured), tmp_path / "run", CPU)
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(coloured, tmp_path):
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(coloured, tiny, tmp_path):
+    small = {"model": tiny, "side": 32}
     made = settings()
-    run.train(settings(encoder={"epochs": 1}), str(coloured), tmp_path / "good", CPU)
+    run.train(settings(encoder={**small, "epochs": 1}), str(coloured), tmp_path / "good", CPU)
     good = weights(tmp_path / "good")
     assert all(value.isfinite().all() for value in good.values())
-    poisoned = settings(encoder={"lr": 1e30, "epochs": 30}, clip_norm=None)
+    poisoned = settings(encoder={**small, "lr": 1e30, "epochs": 30}, clip_norm=None)
     with pytest.raises(TrainingError, match="try a lower lr"):
         run.train(poisoned, str(coloured), tmp_path / "bad", CPU)
     kept = checkpoint.latest(tmp_path / "bad" / run.CHECKPOINTS)
     assert kept is not None and made.keep == 2
 
 
-def test_too_many_unreadable_records_stop_the_run(coloured, tmp_path):
+def test_too_many_unreadable_records_stop_the_run(coloured, tiny, tmp_path):
+    small = {"model": tiny, "side": 32}
     for number in (1, 4):
         for path in (coloured / "_media" / f"clip-{number}").iterdir():
             path.write_bytes(b"broken")
-    found = run.train(settings(unreadable_max=0.4), str(coloured), tmp_path / "some", CPU)
+    found = run.train(settings(encoder=small, unreadable_max=0.4), str(coloured), tmp_path / "some", CPU)
     assert found[0].unreadable == 2 * 3  # Two in each epoch.
     with pytest.raises(TrainingError, match=r"records cannot be read.*clip-"):
-        run.train(settings(unreadable_max=0.2), str(coloured), tmp_path / "few", CPU)
+        run.train(settings(encoder=small, unreadable_max=0.2), str(coloured), tmp_path / "few", CPU)
 
 
 def test_the_command_trains_prints_a_table_and_leaves_an_encoder(coloured):
