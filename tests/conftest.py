@@ -24,6 +24,10 @@ from vidal.sources.embedded.site import serve
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("VIDAL_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
+# These files begin, with --no-loadscope-reorder: else one of two processes ends alone with one of them.
+LONG = {"test_slow", "test_training_slow", "test_openai", "test_benchmarks", "test_embedded", "test_executors", "test_train_run",
+        "test_measure", "test_proxy", "test_s3", "test_cluster_limits", "test_hostile"}  # fmt: skip
+
 
 def pytest_configure() -> None:
     """One thread a test process: two run side by side, and torch's threads spin while they wait for each other."""
@@ -36,6 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.name))
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 @pytest.fixture
