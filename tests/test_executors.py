@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tests.stages_for_tests import BUGGY, DEADLY, FIRST, KILLER, UNOPENED, recipe, seed_parts
+from vidal.config import load_recipe
 from vidal.errors import StageError, UserError
 from vidal.parts import outcomes_of
 from vidal.pipeline.executors import executor_of
@@ -68,8 +69,21 @@ def test_a_worker_on_ray_runs_at_our_own_niceness(on_ray):
     assert on_ray.run_once(niceness) == niceness()
 
 
+def length(text):
+    return len(text)
+
+
 def niceness():
     return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_work_beside_a_pipeline_that_holds_every_cpu_is_still_done(on_ray, tmp_path):
+    """Candidates are found while the workers start: were they given no CPU, both would wait for ever."""
+    greedy = load_recipe("embedded", ("resources.first={cpus: 2}",))
+    with executor_of(greedy).pipeline([FIRST], Runtime(str(tmp_path), 0, "run")) as run:
+        run(seed_parts(str(tmp_path), parts=1, size=1))  # Its worker has started, and holds both CPUs.
+        assert on_ray.run_once(niceness) == niceness()
+        assert sorted(on_ray.spread(length, ["a", "bb", "ccc"])) == [1, 2, 3]
 
 
 def test_the_recipe_fuses_light_stages_into_one_process():
@@ -77,8 +91,7 @@ def test_the_recipe_fuses_light_stages_into_one_process():
     assert [[stage.name for stage in pool.stages] for pool in grouped] == [
         ["crawl"],
         ["keyframes", "measure"],
-        ["similarity", "filter", "depth", "infrared", "audio"],
-        ["captions", "sound"],
+        ["similarity", "filter", "depth", "infrared", "audio", "captions", "sound"],
         ["enhanced", "grounding", "manifest"],
     ]
     assert sum(pool.resources.cpus for pool in grouped) <= 2

@@ -21,7 +21,7 @@ from vidal.terms import bucket as buckets
 from vidal.terms.balance import STRATEGIES, Bucket, Taken
 from vidal.terms.bucket import Counts, Work, settled_name
 from vidal.terms.spill import Spilled, bucket_file, spill
-from vidal.terms.tagging import RUN, Keyword, load
+from vidal.terms.tagging import RUN, Keyword, load, torch_aside
 
 # Raised by whoever changes which terms the same corpora and settings give.
 VERSION = 1
@@ -75,7 +75,8 @@ def build(recipe: Recipe, storage: Storage, cluster: Callable[[], Map] | None = 
     terms = recipe.terms
     if not terms.corpora:
         raise UserError(f"recipe {recipe.name}: terms.corpora names no corpus; name one, or give terms.database")
-    load(terms.tagger)
+    with torch_aside():
+        load(terms.tagger)
     found = spill(terms, storage)
     storage.write(buckets.PHRASES, json.dumps(sorted(found.phrases)).encode())
     sources = tuple(corpus.source for corpus in terms.corpora)

