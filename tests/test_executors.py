@@ -94,4 +94,4 @@ def test_the_recipe_fuses_light_stages_into_one_process():
         ["similarity", "filter", "depth", "infrared", "audio", "captions", "sound"],
         ["enhanced", "grounding", "manifest"],
     ]
-    assert sum(pool.resources.cpus for pool in grouped) <= 2
+    assert sum(pool.resources.cpus * pool.resources.workers[1] for pool in grouped) <= 2
