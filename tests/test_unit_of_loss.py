@@ -23,52 +23,23 @@ pytestmark = pytest.mark.xdist_group("ray")
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48"><rect width="64" height="48"/></svg>'
 
 
-class _Measuring:
-    """Measures, but for the clip that is called a bug."""
+def failing(stage, title, fail):
+    """The stage, but for the clip of that title, on which it calls `fail`."""
 
-    def __init__(self, worker):
-        self._worker = worker
+    def open_stage(recipe, runtime, storage):
+        worker = stage.open(recipe, runtime, storage)
+        return lambda clip: fail() if clip["title"] == title else worker(clip)
 
-    def __call__(self, clip):
-        if clip["title"] == "bug":
-            raise ZeroDivisionError("measured by zero")
-        return self._worker(clip)
+    return replace(stage, open=open_stage)
 
 
-def _measure(recipe, runtime, storage):
-    return _Measuring(measure.STAGE.open(recipe, runtime, storage))
+def divide_by_zero():
+    raise ZeroDivisionError("measured by zero")
 
 
-class _Comparing:
-    """Fails on the same clip as the measures do: neither stage reads the other."""
-
-    def __init__(self, worker):
-        self._worker = worker
-
-    def __call__(self, clip):
-        if clip["title"] == "bug":
-            raise IndexError("compared with nothing")
-        return self._worker(clip)
-
-
-def _similarity(recipe, runtime, storage):
-    return _Comparing(similarity.STAGE.open(recipe, runtime, storage))
-
-
-class _Reading:
-    """Reads frames, but the clip that is called a killer kills the process, as a decoder's segfault does."""
-
-    def __init__(self, worker):
-        self._worker = worker
-
-    def __call__(self, clip):
-        if clip["title"] == "killer":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return self._worker(clip)
-
-
-def _keyframes(recipe, runtime, storage):
-    return _Reading(keyframes.STAGE.open(recipe, runtime, storage))
+def die():
+    """As a decoder's segfault does it."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(on_ray, serve_folder, tmp_path):
@@ -88,9 +59,13 @@ def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(on_ray, serve
     )
     out = str(tmp_path / "out")
     storage, executor = Storage(out), executor_of(recipe)  # It joins the Ray that on_ray has started.
-    stages = list({**STAGES, "measure": replace(measure.STAGE, open=_measure),
-                   "keyframes": replace(keyframes.STAGE, open=_keyframes),
-                   "similarity": replace(similarity.STAGE, open=_similarity)}.values())  # fmt: skip
+    stages = list({
+        **STAGES,
+        "keyframes": failing(keyframes.STAGE, "killer", die),
+        # Neither reads the other: both fail on the same clip, which has one outcome all the same.
+        "measure": failing(measure.STAGE, "bug", divide_by_zero),
+        "similarity": failing(similarity.STAGE, "bug", divide_by_zero),
+    }.values())  # fmt: skip
     shards.claim(storage, recipe)
     with executor.session():
         runtime = Runtime(out, 0, "run", ("127.0.0.1",), board=executor.board())
