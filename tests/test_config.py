@@ -104,7 +104,7 @@ def test_an_out_of_another_recipe_or_with_other_files_is_left_alone(monkeypatch,
     out.mkdir()
     (out / "holiday.jpg").write_bytes(b"mine")
     code, err = run(monkeypatch, capsys, "build-shard", "0", "--out", str(out))
-    assert code == 2 and "is no dataset" in err
+    assert code == 2 and "is not a vidal dataset" in err
     assert [path.name for path in out.iterdir()] == ["holiday.jpg"]
     from vidal.manifest.commit import claim
     from vidal.storage import Storage
