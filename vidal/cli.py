@@ -102,7 +102,7 @@ def build_shard(
 @click.option("--allow-host", "allow_hosts", multiple=True, help="Admits a host in a private or loopback range.")
 @_json
 def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) -> None:
-    """Tries again the candidates of OUT that failed in passing, or for one reason, and adds what comes of them."""
+    """Tries again the candidates of OUT whose failure is transient, or of one reason, and adds what comes of them."""
     from vidal import build
     from vidal import retry as again
     from vidal.progress import Progress

@@ -96,7 +96,7 @@ class Crawl(Settings):
     """How sources are asked, and what they may cost.
 
     requests_per_s, burst, host_concurrency, daily_requests hold for every host, over the whole cluster; hosts: others for
-    some. concurrency: downloads at a time in one worker. attempts: of a request that fails in passing; a host that says it
+    some. concurrency: downloads at a time in one worker. attempts: of a request whose failure is transient; a host that says it
     is asked too much is left alone for as long as it says, patience_s at most in all.
     """
 

@@ -1,4 +1,4 @@
-"""The governor: every request waits here for its host's turn; what fails in passing is tried again, later."""
+"""The governor: every request waits here for its host's turn; a transient failure is tried again, later."""
 
 from __future__ import annotations
 

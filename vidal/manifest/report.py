@@ -30,7 +30,7 @@ def report(out: str) -> list[str]:
     """Writes a page for every shard of OUT and gives their names. Raises UserError where there is no shard."""
     storage = Storage(out)
     if not storage.exists(DATASET):
-        raise UserError(f"{out} is no dataset of vidal: it has no {DATASET}")
+        raise UserError(f"{out} is not a vidal dataset: it has no {DATASET}")
     dataset = json.loads(storage.read(DATASET))
     if not dataset["shards"]:
         raise UserError(f"{out} has no shard yet: run vidal build-shard first")

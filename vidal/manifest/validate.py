@@ -23,10 +23,10 @@ MAX_PIXELS = 2**31
 
 
 def validate(out: str) -> tuple[int, list[str]]:
-    """(rows checked, problems). Raises UserError where OUT is no dataset."""
+    """(rows checked, problems). Raises UserError where OUT is not a dataset."""
     storage = Storage(out)
     if not storage.exists(DATASET):
-        raise UserError(f"{out} is no dataset of vidal: it has no {DATASET}")
+        raise UserError(f"{out} is not a vidal dataset: it has no {DATASET}")
     shards = [int(name[6:-8]) for name in storage.names("") if name.startswith("shard-") and name.endswith(".parquet")]
     if not shards:
         raise UserError(f"{out} has no shard yet: run vidal build-shard first")

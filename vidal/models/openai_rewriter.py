@@ -1,6 +1,6 @@
 """Rewriting by any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, a hosted model.
 
-The client of the `openai` package tries again what fails in passing, with jittered back-off that obeys Retry-After.
+The client of the `openai` package tries transient failures again, with jittered back-off that obeys Retry-After.
 """
 
 from __future__ import annotations

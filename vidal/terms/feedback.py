@@ -46,7 +46,7 @@ class Yield:
 def feedback(out: Storage, database: Storage) -> dict[str, int]:
     """Writes budget.parquet beside the terms; gives how many terms it retires, keeps and raises.
 
-    A term that was searched and gave no clip is retired, unless some of its candidates failed in passing. A term of a keyword
+    A term that was searched and gave no clip is retired, unless some of its candidates had transient failures. A term of a keyword
     that is among the less covered half gets more. Raises UserError where there is nothing to learn from.
     """
     if not database.exists("terms.parquet"):

@@ -35,10 +35,10 @@ class Exported:
 
 
 def export(out: str, format_: str, target: Path) -> Exported:
-    """Writes all shards, without clips that are copies of others. Raises UserError for no dataset, or a target that holds files."""
+    """Writes all shards, without clips that are copies of others. Raises UserError where OUT is not a dataset, or the target holds files."""
     storage = Storage(out)
     if not storage.exists(DATASET):
-        raise UserError(f"{out} is no dataset of vidal: it has no {DATASET}")
+        raise UserError(f"{out} is not a vidal dataset: it has no {DATASET}")
     if target.exists() and any(target.iterdir()):
         raise UserError(f"{target} holds files: choose an empty or new folder")
     target.mkdir(parents=True, exist_ok=True)
