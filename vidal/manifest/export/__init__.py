@@ -35,7 +35,7 @@ class Exported:
 
 
 def export(out: str, format_: str, target: Path) -> Exported:
-    """Writes all shards, without clips that are copies of others. Raises UserError where OUT is not a dataset, or the target holds files."""
+    """Writes all shards but for copies of other clips. Raises UserError where OUT is not a dataset, or the target holds files."""
     storage = Storage(out)
     if not storage.exists(DATASET):
         raise UserError(f"{out} is not a vidal dataset: it has no {DATASET}")
