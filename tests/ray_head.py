@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 import subprocess
@@ -25,10 +26,13 @@ def ray_head(log: Path, *arguments: str) -> Iterator[str]:
     ports = [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
     command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", *ports, "--disable-usage-stats"]
     with log.open("wb") as file:
-        head = subprocess.Popen([*command, *arguments], stdout=file, stderr=subprocess.STDOUT)
+        # Ray's own niceness for workers is 15: beside another test they would hardly begin.
+        environment = {**os.environ, "RAY_worker_niceness": "0"}
+        head = subprocess.Popen([*command, *arguments], stdout=file, stderr=subprocess.STDOUT, env=environment)
     address = f"http://127.0.0.1:{dashboard}"
     try:
         _wait(f"{address}/api/version", head, log)
+        _wait_for_agent(address)
         yield address
     finally:
         head.terminate()
@@ -47,6 +51,20 @@ def _wait(url: str, head: subprocess.Popen[bytes], log: Path) -> None:
             pass
         time.sleep(0.5)
     raise RuntimeError(f"the head did not come up (exit code {head.poll()}): {log.read_text(errors='replace')[-2000:]}")
+
+
+def _wait_for_agent(address: str) -> None:
+    """The server answers before the agent is there that starts jobs: until then it refuses them."""
+    ray, ends = str(Path(sys.executable).parent / "ray"), time.monotonic() + _START_S
+    token = {"RAY_AUTH_MODE": "token"} if (Path.home() / ".ray" / "auth_token").exists() else {}
+    while True:
+        done = subprocess.run([ray, "job", "submit", "--address", address, "--", "true"], capture_output=True, text=True,
+                              env={**token, **os.environ}, check=False)  # fmt: skip
+        if done.returncode == 0:
+            return
+        if "No available agent" not in done.stdout + done.stderr or time.monotonic() > ends:
+            raise RuntimeError(f"the head takes no job: {(done.stdout + done.stderr)[-2000:]}")
+        time.sleep(1)
 
 
 def _free_ports(count: int) -> list[int]:
