@@ -15,7 +15,7 @@ from vidal.schema import Status
 from vidal.stage import Record, Runtime
 from vidal.stages import pictures
 from vidal.stages.order import STAGES
-from vidal.storage import Storage, media_name
+from vidal.storage.storage import Storage, media_name
 
 
 class Clock:

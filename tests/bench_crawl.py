@@ -72,7 +72,7 @@ def _crawl(base_url: str, options: argparse.Namespace) -> None:
     from vidal.config import load_recipe
     from vidal.crawl.fetch import Crawler
     from vidal.stage import Output, Runtime
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
 
     recipe = load_recipe("embedded", UNLIMITED)
     with tempfile.TemporaryDirectory(prefix="bench-crawl-") as out:

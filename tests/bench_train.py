@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from tests.bench import clips
 from vidal import schema
 from vidal.media.frames import read_frames
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.train import packed, records
 from vidal.train.loss import info_nce
 from vidal.train.reading import Reader

@@ -17,7 +17,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.bench_train import dataset, random_weights, trainee
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.train.trainee import Trainee
 
 # Dense bf16, TFLOP/s, by their data sheets.

@@ -13,7 +13,7 @@ from vidal.parts import commit_part
 from vidal.runner import PartRunner
 from vidal.stage import Part, Record, Runtime
 from vidal.stages.order import STAGES
-from vidal.storage import Storage, media_name, part_name
+from vidal.storage.storage import Storage, media_name, part_name
 
 
 def seed(out: str, rows: list[Record]) -> None:

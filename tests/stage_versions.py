@@ -21,7 +21,7 @@ from vidal.manifest.commit import claim
 from vidal.models import Adapter
 from vidal.stage import Part
 from vidal.stages.order import STAGES
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 ROOT = Path(__file__).parents[1]
 LOCK = Path(__file__).with_name("stage_versions.json")

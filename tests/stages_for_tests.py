@@ -15,7 +15,7 @@ from vidal.errors import RecordError, UserError
 from vidal.parts import commit_part
 from vidal.schema import Reason, Subject
 from vidal.stage import Drop, Output, Part, Record, Runtime, Stage, Worker
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 TABLE = pa.schema([("clip_id", pa.string()), ("value", pa.int64())])
 

@@ -15,7 +15,7 @@ from vidal.parts import commit_part, outcomes_of
 from vidal.runner import PartRunner, batches
 from vidal.schema import Reason, Subject
 from vidal.stage import Batched, Output, Part, Runtime, Stage
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 
 class _Worker:

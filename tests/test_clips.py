@@ -15,7 +15,7 @@ from vidal.models.shots import DETECTORS
 from vidal.schema import Reason
 from vidal.sources import catalogue
 from vidal.stage import Drop, Runtime
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 FPS = 12
 PICTURES = ("astronaut", "chelsea", "coffee", "rocket")

@@ -26,7 +26,7 @@ from vidal.sources import catalogue
 from vidal.parts import commit_part
 from vidal.stage import Part, Runtime
 from vidal.stages.order import STAGES
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 out, listed = sys.argv[1:]
 recipe = load_recipe("catalogue", ("crawl.requests_per_s=4", "crawl.burst=2", "crawl.robots=false", "crawl.concurrency=4",
     "crawl.host_concurrency=8", "crawl.attempts=1", "resources.crawl={cpus: 0.7, workers: [2, 2]}"))

@@ -107,7 +107,7 @@ def test_an_out_of_another_recipe_or_with_other_files_is_left_alone(monkeypatch,
     assert code == 2 and "is not a vidal dataset" in err
     assert [path.name for path in out.iterdir()] == ["holiday.jpg"]
     from vidal.manifest.commit import claim
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
 
     other = tmp_path / "other"
     claim(Storage(str(other)), load_recipe("modern"))

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.corpora import read
-from vidal import resources
+from vidal.config import packaged_files
 from vidal.terms.labels import normalise
 
 SHARED = [
@@ -71,7 +71,7 @@ def test_imagenet_subsets_have_their_known_counts(shared, ids, synsets):
     ],
 )
 def test_shipped_lists_read_the_same_by_their_reader_and_as_text(name, reader, count):
-    shipped = resources.folder("search_terms") / name
+    shipped = packaged_files.folder("search_terms") / name
     found = read(name, reader)
     assert found == read(shipped, "text") and len(set(found)) == count
     assert found == [normalise(term) for term in found]

@@ -12,7 +12,7 @@ from vidal.errors import UserError
 from vidal.models import DEPTH, open_model
 from vidal.stages import depth_quality
 from vidal.stages.depth import to_millimetres, to_range
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from vidal.manifest import index
 from vidal.manifest.duplicates import find
 from vidal.manifest.near import Films
 from vidal.media.hashing import Signature
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 # Of these clips, each of these copies is found; of the others, nearly all.
 QUICK_KINDS = ("re-encoded", "resized", "cropped 5 %", "1.1 x speed", "logo")

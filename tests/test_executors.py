@@ -13,7 +13,7 @@ from vidal.pipeline.executors.pools import pools
 from vidal.schema import Reason
 from vidal.stage import Runtime
 from vidal.stages.order import STAGES
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 pytestmark = pytest.mark.xdist_group("ray")
 

@@ -7,7 +7,7 @@ from tests.inline import vidal_inline
 from vidal.config import load_recipe
 from vidal.discover import _weights
 from vidal.errors import UserError
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.terms.build import build
 from vidal.terms.feedback import feedback
 

@@ -9,7 +9,7 @@ from vidal.stage import Runtime
 from vidal.stages.captions import caption
 from vidal.stages.contradictions import claims, contradict, mark
 from vidal.stages.grounding import STAGE
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 TAGGER = "en_core_web_sm"
 

@@ -16,7 +16,7 @@ from vidal.models.infrared import load, load_states
 from vidal.models.munit import Generator
 from vidal.stages import infrared_quality
 from vidal.stages.infrared import to_uint8
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 
 @pytest.fixture

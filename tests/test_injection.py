@@ -8,7 +8,7 @@ from vidal.stage import Runtime
 from vidal.stages.captions import caption
 from vidal.stages.enhanced import STAGE
 from vidal.stages.guard import gives_orders, is_about, malformed, tells
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 TAGGER = "en_core_web_sm"
 ORDERS = (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vidal import kept
 from vidal.errors import UserError
+from vidal.storage import machine_cache
 
 
 def test_a_folder_is_made_once_and_is_whole_or_absent(tmp_path):
@@ -16,10 +16,10 @@ def test_a_folder_is_made_once_and_is_whole_or_absent(tmp_path):
             raise ValueError("stopped in the middle")
 
     with pytest.raises(ValueError):
-        kept.folder("a", make, tmp_path)
+        machine_cache.folder("a", make, tmp_path)
     assert list(tmp_path.iterdir()) == []
     for _ in range(2):
-        assert [path.name for path in kept.folder("a", make, tmp_path).iterdir()] == ["half"]
+        assert [path.name for path in machine_cache.folder("a", make, tmp_path).iterdir()] == ["half"]
     assert len(made) == 2 and [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
@@ -29,11 +29,11 @@ def test_the_folder_of_a_faster_process_is_taken(tmp_path):
         (tmp_path / "a" / "theirs").touch()
         (aside / "ours").touch()
 
-    assert [path.name for path in kept.folder("a", make, tmp_path).iterdir()] == ["theirs"]
+    assert [path.name for path in machine_cache.folder("a", make, tmp_path).iterdir()] == ["theirs"]
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_cache_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"cannot be written .*: set XDG_CACHE_HOME"):
-        kept.folder("a", lambda aside: None, tmp_path / "file" / "vidal")
+        machine_cache.folder("a", lambda aside: None, tmp_path / "file" / "vidal")

@@ -17,7 +17,7 @@ from vidal.media import ffmpeg
 from vidal.media.probe import open_media, probe
 from vidal.schema import Reason
 from vidal.stage import Runtime
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 # Of one 2 s segment, as a DASH manifest that FFmpeg's demuxer takes.
 MANIFEST = """<?xml version="1.0"?>

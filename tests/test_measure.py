@@ -17,16 +17,16 @@ from tests.test_similarity import save_open_clip_clip
 from vidal import schema
 from vidal.config import ModelSpec, load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.measures import MEANINGS, MEASURES, SIMILARITIES
 from vidal.media.pairs import places, read_pairs
 from vidal.media.statistics import coverage, motion, picture
 from vidal.models import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model
 from vidal.models.weights import missing
 from vidal.parts import commit_part
 from vidal.runner import PartRunner
+from vidal.scores import MEANINGS, MEASURES, SIMILARITIES
 from vidal.stage import Part, Runtime
 from vidal.stages.order import STAGES
-from vidal.storage import Storage, media_name, part_name
+from vidal.storage.storage import Storage, media_name, part_name
 
 PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
 

@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 
 from tests import tiny_talkers as talkers
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models import CAPTIONERS, SCORERS, open_model
 from vidal.models.weights import missing
-from vidal.settings import ModelSpec
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from tests import tiny_talkers as talkers
 from tests.inline import vidal_inline
 from tests.test_similarity import save_open_clip_clip
 from tests.tiny_models import save_depth, save_munit
+from vidal.config.base import ModelSpec
 from vidal.models import CAPTIONERS, open_model
 from vidal.models.fitness import unfit
-from vidal.settings import ModelSpec
 from vidal.sources.embedded.media import build
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.inline import vidal_inline
 from vidal import schema
 from vidal.manifest.report import report
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from vidal.config import load_recipe
 from vidal.sources.embedded.media import build
 from vidal.sources.embedded.site import serve
 from vidal.stage import Part, Runtime
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 
 class Site:

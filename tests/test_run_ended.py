@@ -12,7 +12,7 @@ from vidal.runner import PartRunner
 from vidal.sources.embedded.site import HOST, serve_embedded
 from vidal.stage import Runtime
 from vidal.stages.order import STAGES
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import LIGHT, ROOT, sets, write_video
 from tests.s3_server import environment, s3_server
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 # Gray clips are copies of each other and resemble no title. Ray, not inline: a cached listing lacks what other processes write.
 ALL_STAY = ("filters.similarity_min=null", "duplicates.near=false", "crawl.requests_per_s=100", "engine.executor=ray")
@@ -64,7 +64,7 @@ def test_a_name_that_another_process_writes_after_a_listing_is_visible(bucket: s
     storage.write("parts/0.parquet", b"first")
     assert storage.names("parts") == ["0.parquet"]
     program = (
-        "from vidal.storage import Storage; storage = Storage('s3://bucket/data');"
+        "from vidal.storage.storage import Storage; storage = Storage('s3://bucket/data');"
         "storage.write('parts/1.parquet', b'second'); storage.remove('parts/0.parquet')"
     )
     assert run("-c", program).returncode == 0

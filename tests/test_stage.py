@@ -10,7 +10,7 @@ from vidal.parts import commit_part, is_done, outcomes_of
 from vidal.runner import PartRunner
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Part, Runtime
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from vidal import schema
 from vidal.errors import StorageError
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -68,7 +68,7 @@ def test_unknown_columns_are_an_error():
 
 THREADS = """
 import os, sys
-from vidal.storage import Storage, read_parquet
+from vidal.storage.storage import Storage, read_parquet
 count = lambda: len(os.listdir("/proc/self/task"))
 before = count()
 table = Storage(sys.argv[1]).read_table("t.parquet")

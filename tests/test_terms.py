@@ -5,11 +5,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.tagging_accuracy import moments_verbs, templates, wordnet_nouns
-from vidal import ids, resources
-from vidal.config import load_recipe
+from vidal import ids
+from vidal.config import load_recipe, packaged_files
 from vidal.errors import UserError
 from vidal.schema import TERMS
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.terms.build import build
 from vidal.terms.report import report
 from vidal.terms.tagging import Tagger, load, nouns_and_verbs
@@ -116,7 +116,7 @@ def test_growing_the_number_of_shards_moves_few_terms():
 
 def test_what_is_remembered_gives_the_tags_that_spacy_gives():
     lists = [
-        resources.folder("search_terms") / f"{name}.txt" for name in ("imagenet1k", "kinetics700", "youtube8m3862")
+        packaged_files.folder("search_terms") / f"{name}.txt" for name in ("imagenet1k", "kinetics700", "youtube8m3862")
     ]
     texts = [line for path in lists for line in path.read_text().splitlines()[::7]]
     texts += ["let's go", "i gotta run", "he ain't here", "gonna dance"]

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from tests.tiny_models import save_clip
 from vidal import load_encoder
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models import SCORERS, open_model
-from vidal.settings import ModelSpec
 from vidal.train import encoder, inputs
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.towers import open_text_tower, open_tower

@@ -7,7 +7,7 @@ from PIL import Image
 
 from vidal import schema
 from vidal.errors import RecordError, UserError
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.train import packed, records
 from vidal.train.reading import Reader, spread
 from vidal.train.settings import Encoder, Modality, Train

@@ -17,7 +17,7 @@ from vidal.runner import PartRunner
 from vidal.stage import Part, Runtime
 from vidal.stages import keyframes, measure, similarity
 from vidal.stages.order import STAGES
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 pytestmark = pytest.mark.xdist_group("ray")
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48"><rect width="64" height="48"/></svg>'

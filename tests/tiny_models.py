@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from vidal.config.base import ModelSpec
 from vidal.models.munit import Generator
-from vidal.settings import ModelSpec
 
 SMALL_MUNIT = {"dim": 4, "style_dim": 3, "blocks": 1, "mlp_dim": 8}
 

@@ -19,7 +19,7 @@ from vidal.pipeline.executors import Executor, executor_of
 from vidal.stage import Part, Runtime, Stage
 from vidal.stages.order import STAGES
 from vidal.staleness import stale_stages
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 if TYPE_CHECKING:
     from vidal.progress import Progress

@@ -10,7 +10,7 @@ from vidal import ids
 from vidal.config import ModelSpec, Recipe
 from vidal.models import Registry, adapter_of
 from vidal.once import KeyedLocks
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 FOLDER = "_cache"
 

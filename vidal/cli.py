@@ -67,7 +67,7 @@ def build_shard(
     from vidal.manifest.commit import claim, is_committed
     from vidal.progress import Progress
     from vidal.stages.order import STAGES
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
 
     if keep_stale:
         overrides = (*overrides, "engine.keep_stale=true")
@@ -106,7 +106,7 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) ->
     from vidal import build
     from vidal import retry as again
     from vidal.progress import Progress
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
 
     again.check_class(class_)
     out = out if "://" in out else os.path.abspath(out)
@@ -134,7 +134,7 @@ def refilter(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
     from vidal import refilter as again
     from vidal.config import with_filters
     from vidal.retry import recipe_of
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
 
     storage = Storage(out if "://" in out else os.path.abspath(out))
     loaded, shards = recipe_of(storage)
@@ -172,7 +172,7 @@ def deduplicate(out: str, as_json: bool) -> None:
     """Marks copies across the shards of OUT anew, in duplicate_of. A build does so itself."""
     from vidal.manifest import index
     from vidal.retry import recipe_of
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
 
     storage = Storage(out if "://" in out else os.path.abspath(out))
     loaded, _ = recipe_of(storage)
@@ -300,7 +300,7 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
 
     from vidal.config import load_recipe
     from vidal.progress import tracked
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
     from vidal.terms.build import build
     from vidal.terms.report import PAGE, report
 
@@ -334,7 +334,7 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
 @click.option("--db", default="search_terms/db", show_default=True, help="Folder or URI of terms.parquet.")
 def learn(out: str, db: str) -> None:
     """Reads what became of each term in OUT, and writes what it may cost next time: DB/budget.parquet."""
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
     from vidal.terms.feedback import TABLE, feedback
 
     opened = (Storage(name if "://" in name else os.path.abspath(name)) for name in (out, db))
@@ -350,7 +350,7 @@ def show_terms(top: int, db: str) -> None:
     """Prints the keywords that most terms hold, and some of these."""
     from collections import defaultdict
 
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
 
     storage = Storage(os.path.abspath(db))
     if not storage.exists("terms.parquet"):

@@ -6,7 +6,7 @@ import json
 import threading
 from dataclasses import dataclass
 
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 
 class CrashJournal:

@@ -16,7 +16,7 @@ from vidal.parts import commit_part
 from vidal.searches import Found, Query
 from vidal.sources import catalogue
 from vidal.stage import Part, Record, Runtime, WorkIdentity
-from vidal.storage import Storage, part_name, shard_name
+from vidal.storage.storage import Storage, part_name, shard_name
 from vidal.terms import bucket, corpora
 from vidal.terms import build as terms_build
 from vidal.terms.build import Map

@@ -13,7 +13,7 @@ from typing import Any
 from vidal import ids
 from vidal.schema import Reason, Status
 from vidal.stage import WorkIdentity
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 Record = dict[str, Any]
 Result = tuple[list[Record], list[Record]]  # rows and ledger rows of one record

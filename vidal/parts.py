@@ -10,7 +10,7 @@ from vidal import ids, schema
 from vidal.config import Recipe
 from vidal.incremental import identity_of
 from vidal.stage import Part, Record, Stage, WorkIdentity
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 
 def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:

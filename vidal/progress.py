@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from vidal.stage import Stage
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 INTERVAL_S = 0.5
 LINE_INTERVAL_S = 10.0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import string
 from pathlib import Path
 
-from vidal import ids, resources
+from vidal import ids
+from vidal.config import packaged_files
 from vidal.errors import UserError
 
 
 def read(name: str, known: frozenset[str]) -> str:
     """A prompt file's text. Raises UserError for a file that is missing or no template, and a placeholder that nothing fills."""
-    path = Path(name) if "/" in name else resources.folder("pipelines") / "prompts" / name
+    path = Path(name) if "/" in name else packaged_files.folder("pipelines") / "prompts" / name
     if not path.is_file():
         raise UserError(f"prompt {name}: no such file in pipelines/prompts")
     try:

@@ -14,7 +14,7 @@ from vidal.runner import PartRunner
 from vidal.schema import Reason
 from vidal.stage import Part, Runtime, Stage
 from vidal.stages.order import STAGES
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 _FIRST = list(STAGES).index("filter")
 

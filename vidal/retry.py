@@ -15,7 +15,7 @@ from vidal.parts import commit_part, inputs_digest, is_done
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Part, Record
 from vidal.stages.order import STAGES
-from vidal.storage import Storage, part_name, shard_name
+from vidal.storage.storage import Storage, part_name, shard_name
 
 TRANSIENT = "transient"
 _CRAWL = STAGES["crawl"]

@@ -22,7 +22,7 @@ from vidal.once import KeyedLocks
 from vidal.parts import commit_part, inputs_digest, is_done
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Batched, Drop, Output, Part, Record, Runtime, Stage, ViewOutcome, Worker
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 # The journal's name for what is no record: the loading of the stage's models.
 _OPENING = "(opening)"

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from vidal import ids
 from vidal.config import Recipe
+from vidal.config.base import ModelSpec
 from vidal.errors import RunEndedError
 from vidal.models import Registry, adapter_of
 from vidal.models.identity import weights_identity
 from vidal.schema import Reason, Status, Subject, View
-from vidal.settings import ModelSpec
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 Record = dict[str, Any]
 

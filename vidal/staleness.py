@@ -10,7 +10,7 @@ from vidal.config import Recipe
 from vidal.incremental import identity_of
 from vidal.schema import Subject
 from vidal.stage import Part, Stage, WorkIdentity
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 
 @dataclass(frozen=True)

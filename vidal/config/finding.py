@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vidal.settings import Settings
+from vidal.config.base import Settings
 
 
 class Corpus(Settings):

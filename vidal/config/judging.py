@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from vidal.measures import is_score
-from vidal.settings import ModelSpec, Settings
+from vidal.config.base import ModelSpec, Settings
+from vidal.scores import is_score
 
 
 class Keyframes(Settings):
@@ -43,7 +43,7 @@ class Filters(Settings):
     def _bounds(self) -> Filters:
         for name, value in (self.model_extra or {}).items():
             if not (name.endswith(("_min", "_max")) and is_score(name[:-4])):
-                raise ValueError(f"{name}: must be the name of a score (vidal/measures.py) with _min or _max behind it")
+                raise ValueError(f"{name}: must be the name of a score (vidal/scores.py) with _min or _max behind it")
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
                 raise ValueError(f"{name}: must be a number, not {value!r}")
         return self
@@ -69,7 +69,7 @@ class Language(Settings):
 
 
 class Measure(Settings):
-    """Which statistics of a clip are taken; vidal.measures says what they mean. Nothing is dropped here.
+    """Which statistics of a clip are taken; vidal.scores says what they mean. Nothing is dropped here.
 
     pictures: brightness to frozen frames; motion_pairs: where in the video, at most, motion is looked at. null is off.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from vidal import resources
+from vidal.config import packaged_files
 from vidal.config.recipe import Recipe
 from vidal.errors import UserError
 
@@ -40,11 +40,11 @@ def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
 
 
 def recipe_names() -> list[str]:
-    return sorted(path.stem for path in resources.folder("pipelines").glob("*.yaml"))
+    return sorted(path.stem for path in packaged_files.folder("pipelines").glob("*.yaml"))
 
 
 def _path(name: str) -> Path:
-    path = Path(name) if name.endswith((".yaml", ".yml")) else resources.folder("pipelines") / f"{name}.yaml"
+    path = Path(name) if name.endswith((".yaml", ".yml")) else packaged_files.folder("pipelines") / f"{name}.yaml"
     if not path.is_file():
         raise UserError(f"no recipe {name!r}: give a YAML file, or one of {', '.join(recipe_names())}")
     return path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from vidal.config.base import Settings
 from vidal.config.finding import Clips, Crawl, Search, Terms, Text
 from vidal.config.judging import Duplicates, EvaluationSet, Filters, Keyframes, Measure, Similarity
 from vidal.config.running import Engine, Resources
 from vidal.config.views import Audio, Captions, Depth, Enhanced, Infrared
-from vidal.settings import Settings
 from vidal.train.settings import Train
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from vidal.settings import Settings
+from vidal.config.base import Settings
 
 
 class Resources(Settings):

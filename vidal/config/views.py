@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from vidal.settings import ModelSpec, Settings
+from vidal.config.base import ModelSpec, Settings
 
 
 class Depth(Settings):

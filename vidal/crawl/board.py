@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Protocol
 
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 # How often one that waits for a slot or for another's trial asks again.
 _AGAIN_S = 0.2

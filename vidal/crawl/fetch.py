@@ -27,7 +27,7 @@ from vidal.sources.choice import judge_owner, too_long
 from vidal.sources.registry import Sources
 from vidal.sources.text import cleaned, rule
 from vidal.stage import Drop, Output, Record, Runtime
-from vidal.storage import Storage, media_name
+from vidal.storage.storage import Storage, media_name
 
 if TYPE_CHECKING:
     from vidal.models.shots import ShotDetector

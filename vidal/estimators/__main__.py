@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.estimators import measure, pairs
 from vidal.estimators.fit import fit
@@ -16,7 +17,6 @@ from vidal.estimators.tasks import TASKS
 from vidal.models import DEPTH, INFRARED, open_model
 from vidal.models.checkpoint import save
 from vidal.models.weights import EMBEDDED
-from vidal.settings import ModelSpec
 
 _task = click.option("--task", "names", type=click.Choice(sorted(TASKS)), multiple=True, default=tuple(TASKS))
 _data = click.option(

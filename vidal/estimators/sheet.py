@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from vidal.config.base import ModelSpec
 from vidal.media.frames import read_frames
 from vidal.models import DEPTH, INFRARED, open_model
-from vidal.settings import ModelSpec
 from vidal.sources.embedded.media import build
 
 # Of the embedded site: a pet, a thing, a building, a street, a face, a drawing.

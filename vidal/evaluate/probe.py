@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from vidal.errors import RecordError
 from vidal.evaluate.embedding import Progress
 from vidal.evaluate.retrieval import retrieve
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.train import inputs
 from vidal.train.loss import Temperature, build_loss
 from vidal.train.reading import Reader, spread

@@ -15,7 +15,7 @@ from vidal.evaluate import probe
 from vidal.evaluate.embedding import Progress
 from vidal.filters import decide
 from vidal.schema import map_dict
-from vidal.storage import Storage, shard_name
+from vidal.storage.storage import Storage, shard_name
 from vidal.train import records as reading
 from vidal.train.records import Records
 from vidal.train.settings import Modality, Train

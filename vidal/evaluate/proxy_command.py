@@ -45,7 +45,7 @@ def proxy(
     """Trains a small fixed recipe with and without a shard, a view or a filter: the difference in retrieval, and its spread."""
     from vidal.config import load_recipe
     from vidal.evaluate import proxy as comparing
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
 
     if sum((shard is not None, view is not None, bool(thresholds))) != 1:
         raise UserError("say one of --shard N, --view V, --filter SCORE_MIN=VALUE")

@@ -15,7 +15,7 @@ from vidal.parts import is_made_by, outcomes_of
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Drop, Part, Record, Stage, WorkIdentity
 from vidal.staleness import StaleStage, stale_stages
-from vidal.storage import Storage, part_name, shard_name
+from vidal.storage.storage import Storage, part_name, shard_name
 
 DATASET = "_dataset.json"
 # How stored work says what made it. Version 1 had hashes of the code and stands in no _dataset.json.

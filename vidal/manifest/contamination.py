@@ -15,7 +15,7 @@ from vidal.errors import UserError
 from vidal.manifest import near
 from vidal.schema import STR
 from vidal.stage import Record
-from vidal.storage import read_parquet
+from vidal.storage.storage import read_parquet
 
 # A file of an evaluation set; the metadata say which models its vectors are of.
 SIGNATURES = pa.schema(

@@ -14,7 +14,7 @@ from vidal.config import Duplicates
 from vidal.manifest import duplicates
 from vidal.schema import STR
 from vidal.stage import Record
-from vidal.storage import Storage, shard_name
+from vidal.storage.storage import Storage, shard_name
 
 FOLDER = "_index"
 _NAME = re.compile(r"shard-(\d{5})\.parquet")

@@ -17,10 +17,10 @@ from PIL import Image
 
 from vidal.errors import UserError
 from vidal.manifest.commit import DATASET, ledger_name, manifest_name
-from vidal.measures import MEANINGS
 from vidal.schema import Status, Subject, View
+from vidal.scores import MEANINGS
 from vidal.stage import Record
-from vidal.storage import Storage, shard_name
+from vidal.storage.storage import Storage, shard_name
 
 HEIGHT = 84
 _STRIPS = ("frame_paths", "depth_paths", "infrared_paths")

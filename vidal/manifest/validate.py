@@ -17,7 +17,7 @@ from vidal.media.probe import probe
 from vidal.media.sound import read_mono
 from vidal.schema import Kind, Status, Subject, View
 from vidal.stage import Record
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 MAX_PIXELS = 2**31
 

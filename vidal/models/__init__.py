@@ -12,9 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models.loading import loading
-from vidal.settings import ModelSpec
 
 Images = list[Image.Image]
 

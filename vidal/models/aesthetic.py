@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models import Images
 from vidal.models.open_clip_scorer import OpenClip
-from vidal.settings import ModelSpec
 
 _LAYER = re.compile(r"layers\.(\d+)\.(weight|bias)")
 _ACTIVATIONS = {"none": nn.Identity, "relu": nn.ReLU}

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from vidal.config.base import ModelSpec
 from vidal.media.frames import sample_indices
 from vidal.models import Images
 from vidal.models.weights import device, revision_of, transformers_source
-from vidal.settings import ModelSpec
 
 _TASKS = {"florence2": "<CAPTION>"}
 

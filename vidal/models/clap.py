@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from transformers import AutoProcessor, ClapModel
 
+from vidal.config.base import ModelSpec
 from vidal.models.label import label
 from vidal.models.weights import device, transformers_source
-from vidal.settings import ModelSpec
 
 
 class Clap:

@@ -9,7 +9,8 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 
-from vidal import ids, resources
+from vidal import ids
+from vidal.config import packaged_files
 from vidal.models.weights import package_folder, package_version
 from vidal.once import once
 
@@ -23,7 +24,7 @@ MEAN, STD = (
 
 def class_names() -> list[str]:
     """The 1,000 names in index order, synonyms after commas."""
-    text = (resources.folder("search_terms") / "imagenet1k.txt").read_text(encoding="utf-8")
+    text = (packaged_files.folder("search_terms") / "imagenet1k.txt").read_text(encoding="utf-8")
     names = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     assert len(names) == 1000, f"imagenet1k.txt must hold 1,000 names, not {len(names)}"
     return names

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from vidal import ids, kept
+from vidal import ids
+from vidal.config.base import ModelSpec
 from vidal.models import Images
 from vidal.models.classifier import class_names, shared_classifier
 from vidal.models.sentences import MiniLM, revision
 from vidal.models.weights import device
 from vidal.once import once
-from vidal.settings import ModelSpec
+from vidal.storage import machine_cache
 
 
 @once
@@ -30,7 +31,7 @@ def class_embeddings() -> np.ndarray:
         np.save(folder / "classes.npy", MiniLM()(names))
 
     digest = ids.fingerprint([revision(), names, version("torch"), version("transformers")])
-    return np.load(kept.folder(f"conse-{digest[:16]}", make) / "classes.npy", mmap_mode="r")
+    return np.load(machine_cache.folder(f"conse-{digest[:16]}", make) / "classes.npy", mmap_mode="r")
 
 
 class Conse:

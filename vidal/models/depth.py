@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstimation
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models import Images
 from vidal.models.label import label
 from vidal.models.together import together
 from vidal.models.weights import device, transformers_source
-from vidal.settings import ModelSpec
 
 KINDS = ("metric", "relative", "inverse_relative")
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from vidal.config.base import ModelSpec
 from vidal.models import Images
 from vidal.models.checkpoint import Config, load
 from vidal.models.weights import device
-from vidal.settings import ModelSpec
 
 
 class _Mapper:

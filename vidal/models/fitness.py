@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from vidal.config.base import ModelSpec
 from vidal.models.weights import PACKAGE_SCHEME, transformers_source
-from vidal.settings import ModelSpec
 
 _NEEDS = {
     "captions.keyframe": ("MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING", "a captioner or vision-language model"),

@@ -6,7 +6,8 @@ import copy
 from importlib.metadata import version
 from pathlib import Path
 
-from vidal import ids, kept
+from vidal import ids
+from vidal.storage import machine_cache
 
 # Raised by whoever changes what _unpack writes.
 _VERSION = 1
@@ -19,7 +20,7 @@ def unpacked(folder: Path, file: str) -> Path:
     """
     content = ids.file_sha256(folder / file)
     name = ids.fingerprint([content, version("transformers"), version("gguf"), _VERSION])[:16]
-    return kept.folder(f"gguf-{name}", lambda aside: _unpack(folder, file, aside))
+    return machine_cache.folder(f"gguf-{name}", lambda aside: _unpack(folder, file, aside))
 
 
 def _unpack(folder: Path, file: str, target: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from vidal.config.base import ModelSpec
 from vidal.models import Images
-from vidal.settings import ModelSpec
 
 # The only tag that two models agree on. Singing and music, where a recipe makes tags of them, are too often wrong for a sentence.
 _NAMED = "speech"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vidal import ids
+from vidal.config.base import ModelSpec
 from vidal.models.weights import embedded_folder, revision_of
-from vidal.settings import ModelSpec
 
 # The distributions whose files the packaged adapters read.
 _PACKAGES = {

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models import Images
 from vidal.models.label import label
 from vidal.models.munit import Generator
 from vidal.models.together import together
 from vidal.models.weights import device, required
-from vidal.settings import ModelSpec
 
 
 class Munit:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidal import ids
+from vidal.config.base import ModelSpec
 from vidal.models.weights import revision_of
-from vidal.settings import ModelSpec
 
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 

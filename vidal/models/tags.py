@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from vidal import resources
+from vidal.config import packaged_files
+from vidal.config.base import ModelSpec
 from vidal.models import Images
 from vidal.models.classifier import class_names, shared_classifier
 from vidal.models.weights import device, package_folder, package_version
 from vidal.pipeline.threads import thread_count
-from vidal.settings import ModelSpec
 
 # The detector's ids are COCO's original 1..90, ten of which name no class.
 _UNUSED = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
@@ -71,7 +71,7 @@ class Tags:
 
 
 def _coco_names() -> dict[int, str]:
-    lines = (resources.folder("search_terms") / "coco80.txt").read_text(encoding="utf-8").splitlines()
+    lines = (packaged_files.folder("search_terms") / "coco80.txt").read_text(encoding="utf-8").splitlines()
     names = iter(line for line in lines if line and not line.startswith("#"))
     return {index: next(names) for index in range(1, 91) if index not in _UNUSED}
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoProcessor
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models import Images
 from vidal.models.weights import device, transformers_source
-from vidal.settings import ModelSpec
 
 # SigLIP takes the state of the last token and was trained with padding on the right up to its full length: any other
 # padding gives other vectors, without an error.

@@ -6,8 +6,8 @@ import importlib.metadata
 import importlib.util
 from pathlib import Path
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.settings import ModelSpec
 
 
 def package_folder(module: str) -> Path:

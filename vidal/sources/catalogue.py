@@ -15,7 +15,7 @@ from vidal.errors import UserError
 from vidal.schema import IMPORTED, Kind
 from vidal.sources import Candidate
 from vidal.sources.text import hashtags
-from vidal.storage import read_parquet
+from vidal.storage.storage import read_parquet
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),

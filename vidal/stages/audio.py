@@ -15,7 +15,7 @@ from vidal.models import ACTIVITY, SOUND_SCORERS, SPEECH, ActivityDetector, open
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages.vectors import rounded
-from vidal.storage import Storage, media_name
+from vidal.storage.storage import Storage, media_name
 
 _ACTIVITY_RATE = 16_000
 
@@ -97,7 +97,7 @@ def floats(path: Path, sample_rate: int) -> np.ndarray:
 
 
 def activity_scores(detector: ActivityDetector, samples: np.ndarray) -> dict[str, float]:
-    """What the detector hears, under the names that vidal/measures.py documents. samples: (n,) int16 mono at 16 kHz."""
+    """What the detector hears, under the names that vidal/scores.py documents. samples: (n,) int16 mono at 16 kHz."""
     return {f"audio_{name}_share": share for name, share in detector.shares(samples).items()}
 
 

@@ -13,7 +13,7 @@ from vidal.schema import Reason, Status, Subject, View, map_dict
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages import pictures
 from vidal.stages.guard import gives_orders
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 SOURCE = "source"  # The model of what people wrote.
 _VIEWS = (View.TITLE, View.HASHTAGS, View.KEYFRAME, View.VIDEO)

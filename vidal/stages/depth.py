@@ -15,7 +15,7 @@ from vidal.schema import Subject, View
 from vidal.stage import Record, Runtime, Stage
 from vidal.stages import pictures
 from vidal.stages.frame_view import FrameView
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 _Depth = tuple[np.ndarray, float | None]  # With the field of view where the model tells it.
 UINT16_MAX = 65_535

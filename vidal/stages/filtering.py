@@ -7,7 +7,7 @@ from vidal.config import Recipe
 from vidal.filters import decide
 from vidal.schema import Reason, Subject, map_dict
 from vidal.stage import Drop, Output, Record, Runtime, Stage
-from vidal.storage import Storage, part_name
+from vidal.storage.storage import Storage, part_name
 
 
 class _Worker:

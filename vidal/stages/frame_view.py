@@ -10,7 +10,7 @@ from PIL import Image
 from vidal.schema import Reason, Status, View
 from vidal.stage import Output, Record, ViewOutcome
 from vidal.stages import pictures
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 
 class FrameView(ABC):

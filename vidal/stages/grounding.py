@@ -12,7 +12,7 @@ from vidal.models import SCORERS, Scorer, open_model
 from vidal.schema import Subject, View
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import contradictions
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.terms import tagging
 
 

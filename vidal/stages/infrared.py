@@ -13,7 +13,7 @@ from vidal.schema import Subject, View
 from vidal.stage import Record, Runtime, Stage
 from vidal.stages import infrared_quality, pictures
 from vidal.stages.frame_view import FrameView
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 # VIDAL-10M's thermal_ddp.py: Resize((400, 640)), torch.randn for every frame, save_image(normalize=True), short side 256.
 PAPER_INPUT, PAPER_SHORT_SIDE = [640, 400], 256

@@ -16,7 +16,7 @@ from vidal.media.hashing import Signature, phash
 from vidal.schema import Kind, Subject
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
-from vidal.storage import Storage, media_name
+from vidal.storage.storage import Storage, media_name
 
 if TYPE_CHECKING:
     from vidal.models.shots import ShotDetector

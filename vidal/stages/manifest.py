@@ -7,7 +7,7 @@ from vidal.config import Recipe
 from vidal.schema import Subject, View, map_dict
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages.captions import SOURCE
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 _COPIED = (
     "clip_id", "kind", "shard", "platform", "source_id", "url", "uploader", "licence", "retrieved_at", "search_terms",

@@ -14,6 +14,7 @@ from PIL import Image
 
 from vidal import schema
 from vidal.config import Language, Look, Recipe
+from vidal.config.base import ModelSpec
 from vidal.errors import ModelError, RecordError
 from vidal.models import (
     AESTHETIC,
@@ -27,10 +28,9 @@ from vidal.models import (
     open_model,
 )
 from vidal.schema import Kind, Subject
-from vidal.settings import ModelSpec
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 Images = list[Image.Image]
 LANGUAGE = "language_confidence"

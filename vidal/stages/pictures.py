@@ -9,7 +9,7 @@ from PIL import Image
 from vidal import ids
 from vidal.errors import RecordError
 from vidal.schema import Reason
-from vidal.storage import Storage, media_name
+from vidal.storage.storage import Storage, media_name
 
 _FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 

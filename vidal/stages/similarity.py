@@ -15,7 +15,7 @@ from vidal.sources.text import meaningful, words
 from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
 from vidal.stages.vectors import rounded
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 
 class _Worker:

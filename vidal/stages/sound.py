@@ -12,7 +12,7 @@ from vidal.schema import Reason, Status, Subject, View
 from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages import pictures
 from vidal.stages.captions import caption, has_imported
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 IMAGINED = "imagined"
 _FIELDS = frozenset({"things"})

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from vidal import ids
 from vidal.once import once
 from vidal.schema import STR, STRS
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.terms import tagging
 from vidal.terms.spill import bucket_file, position
 from vidal.terms.tagging import NOUN, RUN, Keyword, Tagger, keywords

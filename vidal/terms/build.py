@@ -16,7 +16,7 @@ from vidal import ids, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.schema import STR
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.terms import bucket as buckets
 from vidal.terms.balance import STRATEGIES, Bucket, Taken
 from vidal.terms.bucket import Counts, Work, settled_name

@@ -13,7 +13,7 @@ from vidal import ids
 from vidal.config import Search
 from vidal.errors import UserError
 from vidal.schema import STR, Status, Subject
-from vidal.storage import Storage, part_name, shard_name
+from vidal.storage.storage import Storage, part_name, shard_name
 
 TABLE = "budget.parquet"
 RETIRED, KEPT, RAISED = 0.0, 1.0, 2.0

@@ -7,7 +7,7 @@ from collections import Counter
 
 import jinja2
 
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.terms.build import Summary, read_summary
 
 PAGE, PLOT = "report.html", "rank_frequency.svg"

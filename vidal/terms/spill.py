@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import PurePosixPath
 
 from vidal.config import Corpus, Terms
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.terms import corpora
 from vidal.terms.labels import normalise
 from vidal.terms.tagging import PHRASE_WORDS_MAX

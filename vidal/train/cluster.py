@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from vidal.errors import VidalError
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.train import run
 from vidal.train.settings import Train
 

@@ -97,7 +97,7 @@ def _run(recipe: Any, out: str, folder: Path) -> list[dict[str, Any]]:
 def pack(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> None:
     """Decodes what the recipe's encoders see once, into OUT/_packed: training then waits for no decoder."""
     from vidal.config import load_recipe
-    from vidal.storage import Storage
+    from vidal.storage.storage import Storage
     from vidal.train import packed
 
     done = list(

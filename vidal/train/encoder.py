@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from vidal import __version__
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.settings import ModelSpec
 from vidal.train import frames, inputs, published
 from vidal.train.reading import spread
 from vidal.train.settings import Encoder, Modality, Train

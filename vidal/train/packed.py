@@ -13,7 +13,7 @@ import numpy as np
 
 from vidal import ids
 from vidal.errors import RecordError, UserError
-from vidal.storage import Storage, shard_name
+from vidal.storage.storage import Storage, shard_name
 from vidal.train import records
 from vidal.train.reading import Reader
 from vidal.train.settings import Encoder, Modality, Train

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.settings import ModelSpec
 from vidal.train.settings import Encoder, Fbank, Modality
 from vidal.train.towers import ModalityTower
 from vidal.train.towers.clip import ClipTower

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.train.records import Records
 from vidal.train.settings import Encoder, Modality
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vidal.errors import UserError
-from vidal.storage import Storage, shard_name
+from vidal.storage.storage import Storage, shard_name
 from vidal.train.settings import Modality, Train
 
 PATHS = {

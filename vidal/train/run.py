@@ -13,7 +13,7 @@ import torch
 
 from vidal import ids
 from vidal.errors import UserError
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.train import checkpoint, encoder, group, packed, records
 from vidal.train.journal import Journal
 from vidal.train.reading import Reader

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidal import ids
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 CHUNK = 4096  # Texts a file: what an interruption may cost.
 _KEY = np.dtype("V16")

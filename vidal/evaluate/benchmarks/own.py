@@ -11,7 +11,7 @@ from vidal.evaluate.benchmark import Benchmark, Sample
 from vidal.evaluate.benchmarks import files
 from vidal.evaluate.benchmarks.folders import class_folders
 from vidal.evaluate.templates import pictures
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 from vidal.train.records import PATHS, shards
 from vidal.train.settings import Modality
 
@@ -20,7 +20,7 @@ _VIEWS = ("title", "enhanced", "video", "sound")
 
 def manifest(folder: Path) -> Benchmark:
     """A dataset of vidal on this machine: every clip by its title, else by what comes first of its other texts; copies are left out."""
-    from vidal.storage import shard_name
+    from vidal.storage.storage import shard_name
 
     storage, samples = Storage(str(folder)), list[Sample]()
     for shard in shards(storage):

@@ -11,7 +11,7 @@ from pathlib import Path
 from vidal.errors import UserError
 from vidal.manifest.commit import DATASET, manifest_name
 from vidal.stage import Record
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 FORMATS = {
     "hf": "vidal.manifest.export.huggingface:write",

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from vidal.manifest.export import Exported, Rows
 from vidal.schema import MANIFEST, map_dict
 from vidal.stage import Record
-from vidal.storage import Storage, shard_name
+from vidal.storage.storage import Storage, shard_name
 
 ROWS = 8  # A row group, and so what is in memory at a time.
 _MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -17,7 +17,7 @@ from vidal.media import ffmpeg
 from vidal.schema import View
 from vidal.stage import Record
 from vidal.stages.captions import RELEASED
-from vidal.storage import Storage, shard_name
+from vidal.storage.storage import Storage, shard_name
 
 ANNOTATION = "annotation.json"
 FRAMES = 8  # Its loader draws one of eight.

@@ -20,7 +20,7 @@ from vidal.manifest.export import Exported, Rows
 from vidal.manifest.export.languagebind import annotation, is_complete, three_channels
 from vidal.schema import map_dict
 from vidal.stage import Record
-from vidal.storage import Storage
+from vidal.storage.storage import Storage
 
 CLIPS = 1000  # A tar, as released.
 _TEXTS = ("raw", "mplug", "polish_mplug", "sound_mplug")

@@ -1,1 +1,1 @@
-"""Statistics of pictures: arrays in, floats out. vidal.measures says what the results are called and mean."""
+"""Statistics of pictures: arrays in, floats out. vidal.scores says what the results are called and mean."""

@@ -12,9 +12,10 @@ import ffmpeg
 import yaml
 from PIL import Image
 
-from vidal import ids, kept
+from vidal import ids
 from vidal.errors import UserError
 from vidal.media.ffmpeg import BITEXACT, H264, run
+from vidal.storage import machine_cache
 
 # Raised by whoever changes what is made here: the media of earlier versions are then made anew.
 _VERSION = 1
@@ -59,7 +60,7 @@ def build(cache: Path | None = None) -> Path:
                 small = ffmpeg.input(str(aside / f"{spec['of']}.mp4")).video.filter("scale", 240, 180)
                 run(ffmpeg.output(small, str(aside / _file(spec)), **{**H264, "crf": 30}, **BITEXACT))
 
-    return kept.folder(f"embedded-{digest[:16]}", make, cache)
+    return machine_cache.folder(f"embedded-{digest[:16]}", make, cache)
 
 
 def _listing() -> dict[str, Any]:

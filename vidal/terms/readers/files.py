@@ -13,8 +13,7 @@ from typing import IO
 import fsspec
 import pyarrow as pa
 
-from vidal import resources
-from vidal.config import Corpus
+from vidal.config import Corpus, packaged_files
 from vidal.errors import UserError, VidalError
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
@@ -34,7 +33,7 @@ def locate(corpus: Corpus) -> str:
     if "://" in corpus.path:
         return corpus.path
     path = os.path.expanduser(corpus.path)
-    shipped = resources.folder("search_terms") / path
+    shipped = packaged_files.folder("search_terms") / path
     bare = os.path.basename(path) == path
     return str(shipped) if bare and not os.path.exists(path) and shipped.is_file() else path
 

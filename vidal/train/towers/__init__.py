@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from transformers.utils import logging
 
+from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models import SCORERS, open_model
 from vidal.models.weights import missing
-from vidal.settings import ModelSpec
 from vidal.train.settings import Encoder, Modality
 
 # The texts of the image-text scorers. conse's are MiniLM's, centred as its pictures are.
