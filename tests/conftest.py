@@ -17,8 +17,8 @@ import pytest
 from aiohttp import web
 
 from vidal.config import load_recipe
+from vidal.models.threads import limit_threads
 from vidal.pipeline.executors import Executor, executor_of
-from vidal.pipeline.threads import limit_threads
 from vidal.sources.embedded.site import serve
 
 ROOT = Path(__file__).parent.parent

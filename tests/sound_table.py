@@ -9,7 +9,7 @@ from vidal.config import Audio, ModelSpec, load_recipe
 from vidal.errors import RecordError
 from vidal.media import sound
 from vidal.models import ACTIVITY, ActivityDetector, open_model
-from vidal.models.heard import Heard
+from vidal.models.tag_template import Heard
 from vidal.stages.audio import activity_scores, levels, tags
 
 _SCORES = {

@@ -13,8 +13,8 @@ from vidal.config import Audio, ModelSpec, load_recipe
 from vidal.media import sound
 from vidal.models import ACTIVITY, open_model
 from vidal.models.activity import RATE, at_frames
-from vidal.models.heard import Heard
 from vidal.models.silero_vad import WINDOW, SileroVad
+from vidal.models.tag_template import Heard
 from vidal.models.weights import package_folder
 from vidal.stages.audio import activity_scores, levels, tags
 

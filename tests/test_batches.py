@@ -10,7 +10,7 @@ import pytest
 from tests.stages_for_tests import TABLE
 from vidal.config import Resources, load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.models.together import together
+from vidal.models.batch_groups import together
 from vidal.parts import commit_part, outcomes_of
 from vidal.runner import PartRunner, batches
 from vidal.schema import Reason, Subject

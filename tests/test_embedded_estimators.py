@@ -11,7 +11,7 @@ from skimage import data
 
 from vidal.config import ModelSpec, load_recipe
 from vidal.errors import UserError
-from vidal.estimators import measure, pairs, scenes
+from vidal.estimators import measure, scenes, training_pairs
 from vidal.estimators.fit import fit
 from vidal.estimators.tasks import TASKS
 from vidal.models import DEPTH, INFRARED, open_model
@@ -60,7 +60,7 @@ def test_a_checkpoint_with_one_wrong_key_or_another_revision_is_refused_by_name(
 
 
 def test_depth_is_better_than_the_mean_map_and_a_ramp_on_frames_never_trained_on(shared):
-    train, test = pairs.rgbd(shared, "train")[::10], pairs.rgbd(shared, "test")[::10]
+    train, test = training_pairs.rgbd(shared, "train")[::10], training_pairs.rgbd(shared, "test")[::10]
     scores = {
         name: measure.score_depth(make, test) for name, make in measure.depth_maps(opened("depth"), train).items()
     }
@@ -70,7 +70,7 @@ def test_depth_is_better_than_the_mean_map_and_a_ramp_on_frames_never_trained_on
 
 
 def test_infrared_is_better_than_grey_with_its_best_fit_on_pairs_never_trained_on(shared):
-    test = pairs.rgb_ir(shared, "test")[::2]
+    test = training_pairs.rgb_ir(shared, "test")[::2]
     scores = {
         name: measure.score_infrared(make, test) for name, make in measure.infrared_maps(opened("infrared")).items()
     }
@@ -80,7 +80,7 @@ def test_infrared_is_better_than_grey_with_its_best_fit_on_pairs_never_trained_o
 
 
 def test_no_held_out_frame_is_trained_on(shared):
-    for split in (pairs.rgbd, pairs.rgb_ir):
+    for split in (training_pairs.rgbd, training_pairs.rgb_ir):
         train, test = ({pair.name for pair in split(shared, name)} for name in ("train", "test"))
         assert train and test and not train & test
 

@@ -17,7 +17,7 @@ from tests.test_similarity import save_open_clip_clip
 from vidal import schema
 from vidal.config import ModelSpec, load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.media.pairs import places, read_pairs
+from vidal.media.frame_pairs import places, read_pairs
 from vidal.media.statistics import coverage, motion, picture
 from vidal.models import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model
 from vidal.models.weights import missing

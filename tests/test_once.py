@@ -14,7 +14,7 @@ from vidal.config import load_recipe
 from vidal.config.base import ModelSpec
 from vidal.models import REWRITERS, SCORERS, open_model
 from vidal.models.loading import loading, using
-from vidal.once import KeyedLocks, once
+from vidal.models.once import KeyedLocks, once
 from vidal.storage.storage import Storage
 from vidal.terms import tagging
 

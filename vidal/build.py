@@ -65,7 +65,7 @@ def models(recipe: Recipe) -> dict[str, ModelSpec]:
 
 def check(recipe: Recipe) -> None:
     """Raises UserError for the first prompt or model that cannot be had here, before any work is done."""
-    from vidal.models.fitness import unfit
+    from vidal.models.compatibility import unfit
     from vidal.models.weights import missing
 
     for stage in STAGES.values():

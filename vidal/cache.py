@@ -9,7 +9,7 @@ from typing import Any
 from vidal import ids
 from vidal.config import ModelSpec, Recipe
 from vidal.models import Registry, adapter_of
-from vidal.once import KeyedLocks
+from vidal.models.once import KeyedLocks
 from vidal.storage.storage import Storage
 
 FOLDER = "_cache"

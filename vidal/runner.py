@@ -18,7 +18,7 @@ from vidal.crash_journal import CrashJournal
 from vidal.errors import RecordError, RunEndedError, StageError, StorageError, UserError, VidalError
 from vidal.incremental import Result
 from vidal.models.loading import loading, using
-from vidal.once import KeyedLocks
+from vidal.models.once import KeyedLocks
 from vidal.parts import commit_part, inputs_digest, is_done
 from vidal.schema import Reason, Status, Subject
 from vidal.stage import Batched, Drop, Output, Part, Record, Runtime, Stage, ViewOutcome, Worker

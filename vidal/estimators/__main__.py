@@ -10,7 +10,7 @@ import click
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.estimators import measure, pairs
+from vidal.estimators import measure, training_pairs
 from vidal.estimators.fit import fit
 from vidal.estimators.sheet import contact_sheet
 from vidal.estimators.tasks import TASKS
@@ -55,8 +55,8 @@ def evaluate(data: Path, names: tuple[str, ...], weights: str) -> None:
 
 
 def _depth(spec: ModelSpec, data: Path) -> list[str]:
-    maps = measure.depth_maps(open_model(DEPTH, spec), pairs.rgbd(data, "train"))
-    sets = {"7-Scenes, held out": pairs.rgbd(data, "test"), "stereo_motorcycle": [pairs.motorcycle()]}
+    maps = measure.depth_maps(open_model(DEPTH, spec), training_pairs.rgbd(data, "train"))
+    sets = {"7-Scenes, held out": training_pairs.rgbd(data, "test"), "stereo_motorcycle": [training_pairs.motorcycle()]}
     lines = ["| pictures | what | AbsRel | delta1 | Spearman |", "|---|---|---|---|---|"]
     for of, chosen in sets.items():
         for what, estimate in maps.items():
@@ -66,7 +66,7 @@ def _depth(spec: ModelSpec, data: Path) -> list[str]:
 
 
 def _infrared(spec: ModelSpec, data: Path) -> list[str]:
-    maps, test = measure.infrared_maps(open_model(INFRARED, spec)), pairs.rgb_ir(data, "test")
+    maps, test = measure.infrared_maps(open_model(INFRARED, spec)), training_pairs.rgb_ir(data, "test")
     sets = {"all held out": test}
     for source in sorted({pair.source for pair in test}):
         sets[source] = [pair for pair in test if pair.source == source]

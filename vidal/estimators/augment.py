@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vidal.estimators.pairs import Pair
+from vidal.estimators.training_pairs import Pair
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 

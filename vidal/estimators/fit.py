@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vidal.estimators.augment import augmented
 from vidal.estimators.losses import depth_loss, infrared_loss
-from vidal.estimators.pairs import Pair
+from vidal.estimators.training_pairs import Pair
 from vidal.models.checkpoint import Config
 from vidal.models.classifier import WEIGHTS
 from vidal.models.encoder_decoder_net import EncoderDecoder

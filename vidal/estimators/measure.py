@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
 from vidal.estimators.augment import GREY
-from vidal.estimators.pairs import Pair
+from vidal.estimators.training_pairs import Pair
 from vidal.models import DepthEstimator, InfraredTranslator
 
 # No depth in the indoor sets lies beyond; what a fit puts behind it is taken for this far.

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vidal.estimators.pairs import Pair
+from vidal.estimators.training_pairs import Pair
 
 WIDTH, HEIGHT = 320, 240
 FAR_M = 60.0

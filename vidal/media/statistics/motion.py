@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vidal.media.pairs import Pair
+from vidal.media.frame_pairs import Pair
 
 _FARNEBACK = {
     "pyr_scale": 0.5,

@@ -12,7 +12,7 @@ from typing import Any
 from vidal.config import Recipe
 from vidal.crawl.board import Board, LocalBoard
 from vidal.crawl.governor import Locked
-from vidal.pipeline.threads import limit_threads
+from vidal.models.threads import limit_threads
 from vidal.runner import PartRunner
 from vidal.stage import Part, Runtime, Stage
 

@@ -16,8 +16,8 @@ import ray
 
 from vidal.config import Recipe
 from vidal.crawl.board import Answer, Board, LocalBoard, Rules
+from vidal.models.threads import limit_threads
 from vidal.pipeline.executors.pools import PoolSpec, gpu_share, pools
-from vidal.pipeline.threads import limit_threads
 from vidal.runner import PartRunner
 from vidal.stage import Part, Runtime, Stage
 
