@@ -11,8 +11,8 @@ from tests.bench import clips
 from vidal import ids
 from vidal.config import load_recipe
 from vidal.media.frames import read_frames
+from vidal.pipeline.stage import Record, Runtime
 from vidal.schema import Status
-from vidal.stage import Record, Runtime
 from vidal.stages import pictures
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, media_name

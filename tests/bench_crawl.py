@@ -71,7 +71,7 @@ def _serve(sender: Connection) -> None:
 def _crawl(base_url: str, options: argparse.Namespace) -> None:
     from vidal.config import load_recipe
     from vidal.crawl.fetch import Crawler
-    from vidal.stage import Output, Runtime
+    from vidal.pipeline.stage import Output, Runtime
     from vidal.storage.storage import Storage
 
     recipe = load_recipe("embedded", UNLIMITED)

@@ -9,9 +9,9 @@ from PIL import Image
 
 from vidal import ids, schema
 from vidal.config import Recipe
-from vidal.parts import commit_part
-from vidal.runner import PartRunner
-from vidal.stage import Part, Record, Runtime
+from vidal.pipeline.parts import commit_part
+from vidal.pipeline.runner import PartRunner
+from vidal.pipeline.stage import Part, Record, Runtime
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, media_name, part_name
 

@@ -19,7 +19,7 @@ from vidal import build, discover, ids, models
 from vidal.config import Recipe, load_recipe
 from vidal.manifest.commit import claim
 from vidal.models import Adapter
-from vidal.stage import Part
+from vidal.pipeline.stage import Part
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, part_name
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 from vidal import schema
 from vidal.config import Recipe, load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.parts import commit_part
+from vidal.pipeline.parts import commit_part
+from vidal.pipeline.stage import Drop, Output, Part, Record, Runtime, Stage, Worker
 from vidal.schema import Reason, Subject
-from vidal.stage import Drop, Output, Part, Record, Runtime, Stage, Worker
 from vidal.storage.storage import Storage, part_name
 
 TABLE = pa.schema([("clip_id", pa.string()), ("value", pa.int64())])

@@ -11,10 +11,10 @@ from tests.stages_for_tests import TABLE
 from vidal.config import Resources, load_recipe
 from vidal.errors import RecordError, UserError
 from vidal.models.batch_groups import together
-from vidal.parts import commit_part, outcomes_of
-from vidal.runner import PartRunner, batches
+from vidal.pipeline.parts import commit_part, outcomes_of
+from vidal.pipeline.runner import PartRunner, batches
+from vidal.pipeline.stage import Batched, Output, Part, Runtime, Stage
 from vidal.schema import Reason, Subject
-from vidal.stage import Batched, Output, Part, Runtime, Stage
 from vidal.storage.storage import Storage, part_name
 
 

@@ -25,10 +25,10 @@ from vidal.crawl.guard import Connections
 from vidal.crawl.network import Network
 from vidal.crawl.watchdog import Watchdog
 from vidal.errors import RecordError
+from vidal.pipeline.stage import Runtime
 from vidal.sources import Fetched
 from vidal.sources.claims import _BY_PATTERNS, Claims
 from vidal.sources.embedded.site import serve
-from vidal.stage import Runtime
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from vidal.errors import RecordError
 from vidal.media import shots
 from vidal.media.frames import read_frames
 from vidal.models.shots import DETECTORS
+from vidal.pipeline.stage import Drop, Runtime
 from vidal.schema import Reason
 from vidal.sources import catalogue
-from vidal.stage import Drop, Runtime
 from vidal.storage.storage import Storage
 
 FPS = 12

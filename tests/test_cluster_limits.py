@@ -23,8 +23,8 @@ from vidal import schema
 from vidal.pipeline.executors import executor_of
 from vidal.config import load_recipe
 from vidal.sources import catalogue
-from vidal.parts import commit_part
-from vidal.stage import Part, Runtime
+from vidal.pipeline.parts import commit_part
+from vidal.pipeline.stage import Part, Runtime
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, part_name
 out, listed = sys.argv[1:]

@@ -212,7 +212,7 @@ def crawl_one(url, recipe_overrides=(), allow=("127.0.0.1",), **columns):
     from vidal.config import load_recipe
     from vidal.crawl.fetch import Crawler
     from vidal.ids import candidate_id
-    from vidal.stage import Runtime
+    from vidal.pipeline.stage import Runtime
     from vidal.storage.storage import Storage
 
     recipe = load_recipe("catalogue", ("crawl.backoff_s=0", "crawl.stall_s=2", *recipe_overrides))

@@ -7,11 +7,11 @@ import pytest
 from tests.stages_for_tests import BUGGY, DEADLY, FIRST, KILLER, UNOPENED, recipe, seed_parts
 from vidal.config import load_recipe
 from vidal.errors import StageError, UserError
-from vidal.parts import outcomes_of
 from vidal.pipeline.executors import executor_of
 from vidal.pipeline.executors.pools import pools
+from vidal.pipeline.parts import outcomes_of
+from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
-from vidal.stage import Runtime
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from vidal.config import load_recipe
+from vidal.pipeline.stage import Runtime
 from vidal.schema import View
-from vidal.stage import Runtime
 from vidal.stages.captions import caption
 from vidal.stages.contradictions import claims, contradict, mark
 from vidal.stages.grounding import STAGE

@@ -10,7 +10,7 @@ from tests.hostile import CASES, serve
 from tests.hostile.sample import sample_video
 from tests.test_crawl import crawl_one
 from vidal.errors import RecordError
-from vidal.stage import Drop
+from vidal.pipeline.stage import Drop
 
 LIMITS = (
     "crawl.timeout_s=4",

@@ -3,8 +3,8 @@
 import pytest
 
 from vidal.config import load_recipe
+from vidal.pipeline.stage import Runtime
 from vidal.schema import Status, View
-from vidal.stage import Runtime
 from vidal.stages.captions import caption
 from vidal.stages.enhanced import STAGE
 from vidal.stages.guard import gives_orders, is_about, malformed, tells

@@ -15,8 +15,8 @@ from vidal.errors import RecordError
 from vidal.ids import candidate_id
 from vidal.media import ffmpeg
 from vidal.media.probe import open_media, probe
+from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
-from vidal.stage import Runtime
 from vidal.storage.storage import Storage
 
 # Of one 2 s segment, as a DASH manifest that FFmpeg's demuxer takes.

@@ -21,10 +21,10 @@ from vidal.media.frame_pairs import places, read_pairs
 from vidal.media.statistics import coverage, motion, picture
 from vidal.models import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model
 from vidal.models.weights import missing
-from vidal.parts import commit_part
-from vidal.runner import PartRunner
+from vidal.pipeline.parts import commit_part
+from vidal.pipeline.runner import PartRunner
+from vidal.pipeline.stage import Part, Runtime
 from vidal.scores import MEANINGS, MEASURES, SIMILARITIES
-from vidal.stage import Part, Runtime
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, media_name, part_name
 

@@ -13,7 +13,7 @@ from tests.conftest import LIGHT, ROOT, sets, write_video
 # Imports what a worker of Ray does, builds as the command does, and prints the files of our modules that are then loaded.
 PROGRAM = """
 import json, sys
-import vidal.runner, vidal.stages, vidal.pipeline.executors.ray, vidal.pipeline.executors.inline
+import vidal.pipeline.runner, vidal.stages, vidal.pipeline.executors.ray, vidal.pipeline.executors.inline
 from vidal import cli
 try:
     cli.main()

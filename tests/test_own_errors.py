@@ -11,10 +11,10 @@ from vidal.config import load_recipe
 from vidal.crawl.governor import Governor
 from vidal.crawl.network import Network
 from vidal.errors import RecordError
+from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.sources.embedded.site import serve
 from vidal.sources.plain import Plain
-from vidal.stage import Runtime
 
 PAGE = '<!doctype html><html><head><title>A film</title></head><body><video src="film.mp4"></video></body></html>'
 

@@ -9,9 +9,9 @@ from tests.conftest import vidal
 from tests.inline import vidal_inline
 from vidal import discover, retry
 from vidal.config import load_recipe
+from vidal.pipeline.stage import Part, Runtime
 from vidal.sources.embedded.media import build
 from vidal.sources.embedded.site import serve
-from vidal.stage import Part, Runtime
 from vidal.storage.storage import Storage
 
 

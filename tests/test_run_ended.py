@@ -8,9 +8,9 @@ import pytest
 from vidal import discover
 from vidal.config import load_recipe
 from vidal.errors import RunEndedError
-from vidal.runner import PartRunner
+from vidal.pipeline.runner import PartRunner
+from vidal.pipeline.stage import Runtime
 from vidal.sources.embedded.site import HOST, serve_embedded
-from vidal.stage import Runtime
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, part_name
 

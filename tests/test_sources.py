@@ -7,12 +7,12 @@ from vidal.config import Crawl, Search, load_recipe
 from vidal.crawl.network import Network
 from vidal.crawl.outcomes import PHRASES, from_ytdlp
 from vidal.errors import RecordError, UserError
+from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.sources import catalogue, choice, licences
 from vidal.sources.embedded.media import build
 from vidal.sources.embedded.site import serve
 from vidal.sources.ytdlp import YtDlp
-from vidal.stage import Runtime
 
 SOUND = {
     "id": 321, "name": "Dog bark #loud", "tags": ["dog", "Bark"], "description": "A dog.", "username": "ann", "type": "wav",

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.stages_for_tests import BUGGY, COUNTED, FIRST, recipe, seed_parts
-from vidal import ledger
-from vidal.crash_journal import CrashJournal
 from vidal.errors import BalanceError
-from vidal.parts import commit_part, is_done, outcomes_of
-from vidal.runner import PartRunner
+from vidal.pipeline import ledger
+from vidal.pipeline.crash_journal import CrashJournal
+from vidal.pipeline.parts import commit_part, is_done, outcomes_of
+from vidal.pipeline.runner import PartRunner
+from vidal.pipeline.stage import Part, Runtime
 from vidal.schema import Reason, Status, Subject
-from vidal.stage import Part, Runtime
 from vidal.storage.storage import Storage
 
 

@@ -13,8 +13,8 @@ from vidal.config import load_recipe
 from vidal.errors import StorageError
 from vidal.manifest import commit as shards
 from vidal.pipeline.executors import executor_of
-from vidal.runner import PartRunner
-from vidal.stage import Part, Runtime
+from vidal.pipeline.runner import PartRunner
+from vidal.pipeline.stage import Part, Runtime
 from vidal.stages import keyframes, measure, similarity
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage

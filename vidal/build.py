@@ -14,15 +14,15 @@ from vidal.config import ModelSpec, Recipe
 from vidal.errors import UserError
 from vidal.manifest import commit as shards
 from vidal.manifest.commit import Report
-from vidal.parts import is_done
 from vidal.pipeline.executors import Executor, executor_of
-from vidal.stage import Part, Runtime, Stage
+from vidal.pipeline.parts import is_done
+from vidal.pipeline.stage import Part, Runtime, Stage
+from vidal.pipeline.staleness import stale_stages
 from vidal.stages.order import STAGES
-from vidal.staleness import stale_stages
 from vidal.storage.storage import Storage
 
 if TYPE_CHECKING:
-    from vidal.progress import Progress
+    from vidal.pipeline.progress import Progress
 
 
 def parse_shards(text: str, count: int) -> list[int]:

@@ -65,7 +65,7 @@ def build_shard(
     from vidal.config import load_recipe
     from vidal.manifest import contamination
     from vidal.manifest.commit import claim, is_committed
-    from vidal.progress import Progress
+    from vidal.pipeline.progress import Progress
     from vidal.stages.order import STAGES
     from vidal.storage.storage import Storage
 
@@ -105,7 +105,7 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) ->
     """Tries again the candidates of OUT whose failure is transient, or of one reason, and adds what comes of them."""
     from vidal import build
     from vidal import retry as again
-    from vidal.progress import Progress
+    from vidal.pipeline.progress import Progress
     from vidal.storage.storage import Storage
 
     again.check_class(class_)
@@ -299,7 +299,7 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
     import contextlib
 
     from vidal.config import load_recipe
-    from vidal.progress import tracked
+    from vidal.pipeline.progress import tracked
     from vidal.storage.storage import Storage
     from vidal.terms.build import build
     from vidal.terms.report import PAGE, report

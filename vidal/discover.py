@@ -12,10 +12,10 @@ import pyarrow as pa
 from vidal import ids, schema, searches
 from vidal.config import Recipe
 from vidal.errors import UserError
-from vidal.parts import commit_part
+from vidal.pipeline.parts import commit_part
+from vidal.pipeline.stage import Part, Record, Runtime, WorkIdentity
 from vidal.searches import Found, Query
 from vidal.sources import catalogue
-from vidal.stage import Part, Record, Runtime, WorkIdentity
 from vidal.storage.storage import Storage, part_name, shard_name
 from vidal.terms import bucket, corpora
 from vidal.terms import build as terms_build

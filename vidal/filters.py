@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vidal.config import Filters
+from vidal.pipeline.stage import Drop, Record
 from vidal.schema import Kind, Reason, map_dict
-from vidal.stage import Drop, Record
 
 # Reasons of well-known thresholds, the one that tells most first; any other is `filtered`.
 _REASONS = {

@@ -9,10 +9,10 @@ from vidal import discover
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.manifest import commit as shards
-from vidal.parts import is_done, is_made_by
-from vidal.runner import PartRunner
+from vidal.pipeline.parts import is_done, is_made_by
+from vidal.pipeline.runner import PartRunner
+from vidal.pipeline.stage import Part, Runtime, Stage
 from vidal.schema import Reason
-from vidal.stage import Part, Runtime, Stage
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, part_name
 

@@ -11,9 +11,9 @@ from vidal import discover, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.manifest.commit import DATASET, read_dataset
-from vidal.parts import commit_part, inputs_digest, is_done
+from vidal.pipeline.parts import commit_part, inputs_digest, is_done
+from vidal.pipeline.stage import Part, Record
 from vidal.schema import Reason, Status, Subject
-from vidal.stage import Part, Record
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, part_name, shard_name
 

@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from vidal import ids, ledger
+from vidal import ids
 from vidal.config import Recipe, Search
 from vidal.crawl.network import Network
 from vidal.errors import RecordError
+from vidal.pipeline import ledger
+from vidal.pipeline.stage import Drop, Record, Runtime
 from vidal.schema import Status, Subject
 from vidal.sources import Candidate
 from vidal.sources.choice import judge_result
-from vidal.stage import Drop, Record, Runtime
 
 STAGE = "discover"
 

@@ -14,8 +14,8 @@ from vidal.media.fingerprint import fingerprint
 from vidal.media.hashing import Signature
 from vidal.media.probe import probe
 from vidal.models import SCORERS, SOUND_SCORERS, open_model
+from vidal.pipeline.stage import Record
 from vidal.schema import Kind
-from vidal.stage import Record
 from vidal.stages.audio import floats
 from vidal.stages.keyframes import FrameReader
 from vidal.stages.similarity import embedding

@@ -21,12 +21,12 @@ from vidal.crawl.network import Network, Session
 from vidal.errors import RecordError
 from vidal.media import ffmpeg, shots
 from vidal.media.probe import Probe, probe
+from vidal.pipeline.stage import Drop, Output, Record, Runtime
 from vidal.schema import Kind, Reason, map_dict
 from vidal.sources import Candidate, Fetched, described
 from vidal.sources.choice import judge_owner, too_long
 from vidal.sources.registry import Sources
 from vidal.sources.text import cleaned, rule
-from vidal.stage import Drop, Output, Record, Runtime
 from vidal.storage.storage import Storage, media_name
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from vidal.crawl.governor import Governor
 from vidal.crawl.guard import Guard
 from vidal.crawl.robots import Robots
 from vidal.crawl.watchdog import Watchdog
+from vidal.pipeline.stage import Runtime
 from vidal.sources.registry import Sources, options
-from vidal.stage import Runtime
 
 T = TypeVar("T")
 # A client is kept for as long as the worker lives, unless the sites that it met have filled its cookie jar.

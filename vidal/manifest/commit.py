@@ -6,15 +6,16 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vidal import __version__, discover, filters, ledger, schema
+from vidal import __version__, discover, filters, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.ids import fingerprint
 from vidal.manifest import contamination, duplicates, index
-from vidal.parts import is_made_by, outcomes_of
+from vidal.pipeline import ledger
+from vidal.pipeline.parts import is_made_by, outcomes_of
+from vidal.pipeline.stage import Drop, Part, Record, Stage, WorkIdentity
+from vidal.pipeline.staleness import StaleStage, stale_stages
 from vidal.schema import Reason, Status, Subject
-from vidal.stage import Drop, Part, Record, Stage, WorkIdentity
-from vidal.staleness import StaleStage, stale_stages
 from vidal.storage.storage import Storage, part_name, shard_name
 
 DATASET = "_dataset.json"

@@ -13,8 +13,8 @@ from vidal import ids
 from vidal.config import EvaluationSet, Recipe
 from vidal.errors import UserError
 from vidal.manifest import near
+from vidal.pipeline.stage import Record
 from vidal.schema import STR
-from vidal.stage import Record
 from vidal.storage.storage import read_parquet
 
 # A file of an evaluation set; the metadata say which models its vectors are of.

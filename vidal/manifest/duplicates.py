@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from vidal.config import Duplicates
 from vidal.manifest import near
+from vidal.pipeline.stage import Record
 from vidal.schema import Reason
-from vidal.stage import Record
 
 
 @dataclass(frozen=True)

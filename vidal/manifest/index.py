@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from vidal.config import Duplicates
 from vidal.manifest import duplicates
+from vidal.pipeline.stage import Record
 from vidal.schema import STR
-from vidal.stage import Record
 from vidal.storage.storage import Storage, shard_name
 
 FOLDER = "_index"

@@ -9,8 +9,8 @@ import numpy as np
 from vidal.config import Duplicates
 from vidal.media.fingerprint import Recordings
 from vidal.media.hashing import STILL, STILL_DISTANCE, Signature, hash_distances, motion_correlation
+from vidal.pipeline.stage import Record
 from vidal.schema import Kind, Reason
-from vidal.stage import Record
 
 Match = tuple[str, str]  # Of what it is a copy, and in which way.
 

@@ -17,9 +17,9 @@ from PIL import Image
 
 from vidal.errors import UserError
 from vidal.manifest.commit import DATASET, ledger_name, manifest_name
+from vidal.pipeline.stage import Record
 from vidal.schema import Status, Subject, View
 from vidal.scores import MEANINGS
-from vidal.stage import Record
 from vidal.storage.storage import Storage, shard_name
 
 HEIGHT = 84

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from vidal import ids, ledger, schema
+from vidal import ids, schema
 from vidal.errors import BalanceError, RecordError, UserError
 from vidal.manifest.commit import DATASET, ledger_name, manifest_name, sums_name
 from vidal.media.hashing import phash
 from vidal.media.probe import probe
 from vidal.media.sound import read_mono
+from vidal.pipeline import ledger
+from vidal.pipeline.stage import Record
 from vidal.schema import Kind, Status, Subject, View
-from vidal.stage import Record
 from vidal.storage.storage import Storage
 
 MAX_PIXELS = 2**31

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from vidal.config import Crawl, Recipe, Search
+from vidal.pipeline.stage import Drop
 from vidal.schema import Reason, map_dict
 from vidal.sources import Candidate, licences
-from vidal.stage import Drop
 
 
 def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop | None:

@@ -6,8 +6,8 @@ import re
 from fnmatch import fnmatchcase
 
 from vidal.config import Crawl
+from vidal.pipeline.stage import Drop
 from vidal.schema import Reason
-from vidal.stage import Drop
 
 _CC_URL = re.compile(
     r"creativecommons\.org/(?:licenses/(?P<kind>[a-z-]+)/(?P<version>[\d.]+)|publicdomain/(?P<public>zero|mark))"

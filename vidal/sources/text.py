@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 
 from vidal.config import Text
+from vidal.pipeline.stage import Drop
 from vidal.schema import Reason
-from vidal.stage import Drop
 
 # A hashtag: # and word characters of any script, not all digits ("#1" is a rank).
 _HASHTAG = re.compile(r"(?<![\w&/])[#＃](\w*[^\W\d]\w*)")

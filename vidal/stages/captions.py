@@ -9,8 +9,8 @@ from vidal import prompts, schema
 from vidal.cache import ResponseCache
 from vidal.config import Recipe
 from vidal.models import CAPTIONERS, Captioner, open_model
+from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View, map_dict
-from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages import pictures
 from vidal.stages.guard import gives_orders
 from vidal.storage.storage import Storage

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import combinations
 
-from vidal.stage import Record
+from vidal.pipeline.stage import Record
 from vidal.terms.tagging import load
 
 FLAG = "contradicts:"

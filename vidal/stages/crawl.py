@@ -7,8 +7,8 @@ from typing import Any
 from vidal import schema
 from vidal.config import Recipe
 from vidal.crawl.fetch import Crawler
+from vidal.pipeline.stage import Stage
 from vidal.schema import Subject
-from vidal.stage import Stage
 
 # How, and how patiently, it is fetched does not alter what arrives.
 _POLITE = {

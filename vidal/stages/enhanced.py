@@ -16,8 +16,8 @@ from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models import REWRITERS, SCORERS, Registry, Rewriter, Scorer, open_model
 from vidal.models.weights import SENTENCES, package_version
+from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
-from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages.captions import caption, has_imported
 from vidal.stages.guard import gives_orders, is_about, malformed, support, tells, unsupported
 from vidal.storage.storage import Storage

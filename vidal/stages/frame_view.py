@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import Image
 
+from vidal.pipeline.stage import Output, Record, ViewOutcome
 from vidal.schema import Reason, Status, View
-from vidal.stage import Output, Record, ViewOutcome
 from vidal.stages import pictures
 from vidal.storage.storage import Storage
 

@@ -9,8 +9,8 @@ import numpy as np
 from vidal import schema
 from vidal.config import Recipe
 from vidal.models import SCORERS, Scorer, open_model
+from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Subject, View
-from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import contradictions
 from vidal.storage.storage import Storage
 from vidal.terms import tagging

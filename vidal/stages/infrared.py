@@ -9,8 +9,8 @@ from vidal import ids, schema
 from vidal.config import Infrared, ModelSpec, Recipe
 from vidal.media.frames import short_side_size
 from vidal.models import INFRARED, InfraredTranslator, open_model
+from vidal.pipeline.stage import Record, Runtime, Stage
 from vidal.schema import Subject, View
-from vidal.stage import Record, Runtime, Stage
 from vidal.stages import infrared_quality, pictures
 from vidal.stages.frame_view import FrameView
 from vidal.storage.storage import Storage

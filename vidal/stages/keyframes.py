@@ -13,8 +13,8 @@ from vidal.config import Recipe
 from vidal.media import shots
 from vidal.media.frames import read_frames
 from vidal.media.hashing import Signature, phash
+from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Kind, Subject
-from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
 from vidal.storage.storage import Storage, media_name
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from vidal import schema
 from vidal.config import Recipe
+from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Subject, View, map_dict
-from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages.captions import SOURCE
 from vidal.storage.storage import Storage
 

@@ -27,8 +27,8 @@ from vidal.models import (
     TextDetector,
     open_model,
 )
+from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Kind, Subject
-from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
 from vidal.storage.storage import Storage
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vidal.stage import Stage
+from vidal.pipeline.stage import Stage
 from vidal.stages import (
     audio,
     captions,

@@ -10,9 +10,9 @@ import numpy as np
 from vidal import schema
 from vidal.config import Recipe, Text
 from vidal.models import SCORERS, Scorer, open_model
+from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Kind, Subject
 from vidal.sources.text import meaningful, words
-from vidal.stage import Output, Record, Runtime, Stage
 from vidal.stages import pictures
 from vidal.stages.vectors import rounded
 from vidal.storage.storage import Storage

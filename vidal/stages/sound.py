@@ -8,8 +8,8 @@ from vidal import prompts, schema
 from vidal.cache import ResponseCache
 from vidal.config import Recipe
 from vidal.models import SOUND_CAPTIONERS, SoundCaptioner, open_model
+from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
-from vidal.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.stages import pictures
 from vidal.stages.captions import caption, has_imported
 from vidal.storage.storage import Storage

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidal.errors import UserError
 from vidal.manifest.commit import DATASET, manifest_name
-from vidal.stage import Record
+from vidal.pipeline.stage import Record
 from vidal.storage.storage import Storage
 
 FORMATS = {

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidal.manifest.export import Exported, Rows
+from vidal.pipeline.stage import Record
 from vidal.schema import MANIFEST, map_dict
-from vidal.stage import Record
 from vidal.storage.storage import Storage, shard_name
 
 ROWS = 8  # A row group, and so what is in memory at a time.

@@ -14,8 +14,8 @@ from PIL import Image
 
 from vidal.manifest.export import Exported, Rows
 from vidal.media import ffmpeg
+from vidal.pipeline.stage import Record
 from vidal.schema import View
-from vidal.stage import Record
 from vidal.stages.captions import RELEASED
 from vidal.storage.storage import Storage, shard_name
 

@@ -18,8 +18,8 @@ from webdataset import TarWriter
 
 from vidal.manifest.export import Exported, Rows
 from vidal.manifest.export.languagebind import annotation, is_complete, three_channels
+from vidal.pipeline.stage import Record
 from vidal.schema import map_dict
-from vidal.stage import Record
 from vidal.storage.storage import Storage
 
 CLIPS = 1000  # A tar, as released.

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from vidal.config import Recipe
 from vidal.crawl.board import Board
-from vidal.stage import Part, Runtime, Stage
+from vidal.pipeline.stage import Part, Runtime, Stage
 
 EXECUTORS = {
     "inline": "vidal.pipeline.executors.inline:InlineExecutor",

@@ -13,8 +13,8 @@ from vidal.config import Recipe
 from vidal.crawl.board import Board, LocalBoard
 from vidal.crawl.governor import Locked
 from vidal.models.threads import limit_threads
-from vidal.runner import PartRunner
-from vidal.stage import Part, Runtime, Stage
+from vidal.pipeline.runner import PartRunner
+from vidal.pipeline.stage import Part, Runtime, Stage
 
 
 class InlineExecutor:

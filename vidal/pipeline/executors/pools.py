@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vidal.config import Recipe, Resources
 from vidal.errors import UserError
-from vidal.stage import Stage
+from vidal.pipeline.stage import Stage
 
 
 @dataclass(frozen=True)

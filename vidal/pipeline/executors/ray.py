@@ -18,8 +18,8 @@ from vidal.config import Recipe
 from vidal.crawl.board import Answer, Board, LocalBoard, Rules
 from vidal.models.threads import limit_threads
 from vidal.pipeline.executors.pools import PoolSpec, gpu_share, pools
-from vidal.runner import PartRunner
-from vidal.stage import Part, Runtime, Stage
+from vidal.pipeline.runner import PartRunner
+from vidal.pipeline.stage import Part, Runtime, Stage
 
 
 class RayExecutor:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, track
 from rich.progress import Progress as Bars
 
-from vidal.stage import Stage
+from vidal.pipeline.stage import Stage
 from vidal.storage.storage import Storage, part_name
 
 INTERVAL_S = 0.5

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vidal.config import Recipe
-from vidal.incremental import identity_of
+from vidal.pipeline.incremental import identity_of
+from vidal.pipeline.stage import Part, Stage, WorkIdentity
 from vidal.schema import Subject
-from vidal.stage import Part, Stage, WorkIdentity
 from vidal.storage.storage import Storage, part_name
 
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from vidal import ids, schema
 from vidal.config import Recipe
-from vidal.incremental import identity_of
-from vidal.stage import Part, Record, Stage, WorkIdentity
+from vidal.pipeline.incremental import identity_of
+from vidal.pipeline.stage import Part, Record, Stage, WorkIdentity
 from vidal.storage.storage import Storage, part_name
 
 

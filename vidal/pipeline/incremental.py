@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidal import ids
+from vidal.pipeline.stage import WorkIdentity
 from vidal.schema import Reason, Status
-from vidal.stage import WorkIdentity
 from vidal.storage.storage import Storage
 
 Record = dict[str, Any]

@@ -12,16 +12,17 @@ from typing import Any
 
 import tenacity
 
-from vidal import incremental, ledger, schema
+from vidal import schema
 from vidal.config import Recipe
-from vidal.crash_journal import CrashJournal
 from vidal.errors import RecordError, RunEndedError, StageError, StorageError, UserError, VidalError
-from vidal.incremental import Result
 from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks
-from vidal.parts import commit_part, inputs_digest, is_done
+from vidal.pipeline import incremental, ledger
+from vidal.pipeline.crash_journal import CrashJournal
+from vidal.pipeline.incremental import Result
+from vidal.pipeline.parts import commit_part, inputs_digest, is_done
+from vidal.pipeline.stage import Batched, Drop, Output, Part, Record, Runtime, Stage, ViewOutcome, Worker
 from vidal.schema import Reason, Status, Subject
-from vidal.stage import Batched, Drop, Output, Part, Record, Runtime, Stage, ViewOutcome, Worker
 from vidal.storage.storage import Storage, part_name
 
 # The journal's name for what is no record: the loading of the stage's models.
