@@ -19,12 +19,12 @@ from yt_dlp.extractor import gen_extractor_classes
 
 from vidal.config import load_recipe
 from vidal.crawl import network as network_module
-from vidal.crawl.budget import Budget
 from vidal.crawl.copies import Copies
-from vidal.crawl.guard import Connections
 from vidal.crawl.network import Network
-from vidal.crawl.watchdog import Watchdog
 from vidal.errors import RecordError
+from vidal.net.address_guard import Connections
+from vidal.net.budget import Budget
+from vidal.net.watchdog import Watchdog
 from vidal.pipeline.stage import Runtime
 from vidal.sources import Fetched
 from vidal.sources.claims import _BY_PATTERNS, Claims
@@ -182,7 +182,7 @@ def in_a_thread(work):
 
 
 def test_one_watchdog_thread_watches_all_and_ends_when_there_is_nothing_left(monkeypatch):
-    monkeypatch.setattr("vidal.crawl.watchdog._LONGEST_S", 0.05)
+    monkeypatch.setattr("vidal.net.watchdog._LONGEST_S", 0.05)
     watchdog, budgets, threads = Watchdog(), [Budget(seconds, 1, 1) for seconds in (60, 0.1, 60)], set()
     with contextlib.ExitStack() as stack:
         for budget in budgets:

@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from vidal.config import Crawl
-from vidal.crawl.board import LocalBoard
-from vidal.crawl.governor import LEASE_S, Governor, Locked
-from vidal.crawl.guard import ForbiddenAddress, Guard, check_url
-from vidal.crawl.outcomes import http_status, retry_after_s
 from vidal.errors import RecordError
+from vidal.net.address_guard import ForbiddenAddress, Guard, check_url
+from vidal.net.errors import http_status, retry_after_s
+from vidal.net.governor import LEASE_S, Governor, Locked
+from vidal.net.rate_limiter import LocalBoard
 from vidal.schema import Reason
 
 
@@ -148,8 +148,8 @@ def test_a_slot_is_kept_while_its_worker_lives_and_falls_free_after_its_death():
 
 
 def test_work_that_lasts_longer_than_its_lease_keeps_its_slot(monkeypatch):
-    monkeypatch.setattr("vidal.crawl.governor.LEASE_S", 0.4)
-    monkeypatch.setattr("vidal.crawl.governor.RENEWED_EVERY_S", 0.1)
+    monkeypatch.setattr("vidal.net.governor.LEASE_S", 0.4)
+    monkeypatch.setattr("vidal.net.governor.RENEWED_EVERY_S", 0.1)
     board, ended = Locked(LocalBoard()), {}
     first, second = (Governor(Crawl(host_concurrency=1, requests_per_s=100), board) for _ in range(2))
     started = threading.Event()

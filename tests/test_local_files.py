@@ -10,11 +10,11 @@ import pytest
 from tests.conftest import write_video
 from vidal.config import load_recipe
 from vidal.crawl.fetch import Crawler
-from vidal.crawl.programs import check_program
 from vidal.errors import RecordError
 from vidal.ids import candidate_id
 from vidal.media import ffmpeg
 from vidal.media.probe import open_media, probe
+from vidal.net.programs import check_program
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.storage.storage import Storage

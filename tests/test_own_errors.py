@@ -8,9 +8,9 @@ from yt_dlp.extractor.common import InfoExtractor
 
 from tests.test_crawl import crawl_one
 from vidal.config import load_recipe
-from vidal.crawl.governor import Governor
 from vidal.crawl.network import Network
 from vidal.errors import RecordError
+from vidal.net.governor import Governor
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.sources.embedded.site import serve
@@ -77,7 +77,7 @@ def test_an_error_of_our_own_code_in_a_redirect_leaves_as_it_is(monkeypatch):
 
     app = web.Application()
     app.router.add_get("/film.mp4", redirect)
-    monkeypatch.setattr("vidal.crawl.client.urljoin", raising(ZeroDivisionError("a bug")))
+    monkeypatch.setattr("vidal.net.client.urljoin", raising(ZeroDivisionError("a bug")))
     with serve(app) as url, pytest.raises(ZeroDivisionError, match="a bug"):
         crawl_one(f"{url}/film.mp4")
 
@@ -99,6 +99,6 @@ def test_a_client_works_on_after_an_error_of_our_own_code(site, monkeypatch):
 
 def raising(error):
     """A function of ours that raises it."""
-    functions = {"__name__": "vidal.crawl.governor", "error": error}
+    functions = {"__name__": "vidal.net.governor", "error": error}
     exec(compile("def fails(*arguments, **named):\n    raise error\n", "governor.py", "exec"), functions)
     return functions["fails"]

@@ -5,8 +5,8 @@ from aiohttp import web
 
 from vidal.config import Crawl, Search, load_recipe
 from vidal.crawl.network import Network
-from vidal.crawl.outcomes import PHRASES, from_ytdlp
 from vidal.errors import RecordError, UserError
+from vidal.net.errors import PHRASES, from_ytdlp
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.sources import catalogue, choice, licences

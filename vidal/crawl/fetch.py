@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from vidal import ids
 from vidal.config import Recipe
 from vidal.crawl.copies import Copies
-from vidal.crawl.guard import check_url
 from vidal.crawl.network import Network, Session
 from vidal.errors import RecordError
 from vidal.media import ffmpeg, shots
 from vidal.media.probe import Probe, probe
+from vidal.net.address_guard import check_url
 from vidal.pipeline.stage import Drop, Output, Record, Runtime
 from vidal.schema import Kind, Reason, map_dict
 from vidal.sources import Candidate, Fetched, described

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from vidal.config import Recipe
-from vidal.crawl.client import Client
-from vidal.crawl.governor import Governor
-from vidal.crawl.guard import Guard
-from vidal.crawl.robots import Robots
-from vidal.crawl.watchdog import Watchdog
+from vidal.net.address_guard import Guard
+from vidal.net.client import Client
+from vidal.net.governor import Governor
+from vidal.net.robots import Robots
+from vidal.net.watchdog import Watchdog
 from vidal.pipeline.stage import Runtime
 from vidal.sources.registry import Sources, options
 

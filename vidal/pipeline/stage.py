@@ -28,7 +28,7 @@ class Runtime:
 
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
-    board: the crawl's board (vidal.crawl.board.Board), where the whole cluster shares one.
+    board: the crawl's board (vidal.net.rate_limiter.Board), where the whole cluster shares one.
     stored_only: no view is made in this run; a clip that lacks them waits.
     """
 

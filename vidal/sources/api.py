@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from yt_dlp.networking import Request
 
-from vidal.crawl.client import Client
-from vidal.crawl.robots import USER_AGENT
 from vidal.errors import RecordError
+from vidal.net.client import Client
+from vidal.net.robots import USER_AGENT
 from vidal.schema import Reason
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from vidal import ids
 from vidal.config import Search
-from vidal.crawl.client import Client
 from vidal.errors import UserError
+from vidal.net.client import Client
 from vidal.schema import Kind
 from vidal.sources import Candidate, Fetched, extra, first
 from vidal.sources.api import get_json

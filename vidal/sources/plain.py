@@ -10,9 +10,9 @@ from yt_dlp.networking import Request
 from yt_dlp.networking.common import Response
 
 from vidal.config import Crawl
-from vidal.crawl.client import Client
-from vidal.crawl.robots import USER_AGENT, Robots, check_opt_out
 from vidal.errors import RecordError
+from vidal.net.client import Client
+from vidal.net.robots import USER_AGENT, Robots, check_opt_out
 from vidal.schema import Reason
 from vidal.sources import Candidate, Fetched
 from vidal.sources.ytdlp import YtDlp

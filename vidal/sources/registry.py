@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from vidal.config import Recipe, Search
-from vidal.crawl.client import Client
-from vidal.crawl.robots import Robots
+from vidal.net.client import Client
+from vidal.net.robots import Robots
 from vidal.sources import Candidate, Source
 from vidal.sources.archive import Archive
 from vidal.sources.claims import Claims

@@ -8,8 +8,8 @@ from urllib.parse import quote_plus
 
 from vidal import ids
 from vidal.config import Search
-from vidal.crawl.client import Client
 from vidal.errors import RecordError
+from vidal.net.client import Client
 from vidal.schema import Kind, Reason
 from vidal.sources import Candidate, Fetched, described, extra
 from vidal.sources.text import hashtags

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from vidal.config import Recipe
-from vidal.crawl.board import Board
+from vidal.net.rate_limiter import Board
 from vidal.pipeline.stage import Part, Runtime, Stage
 
 EXECUTORS = {

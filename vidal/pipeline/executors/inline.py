@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vidal.config import Recipe
-from vidal.crawl.board import Board, LocalBoard
-from vidal.crawl.governor import Locked
 from vidal.models.threads import limit_threads
+from vidal.net.governor import Locked
+from vidal.net.rate_limiter import Board, LocalBoard
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
 

@@ -15,8 +15,8 @@ from typing import Any
 import ray
 
 from vidal.config import Recipe
-from vidal.crawl.board import Answer, Board, LocalBoard, Rules
 from vidal.models.threads import limit_threads
+from vidal.net.rate_limiter import Answer, Board, LocalBoard, Rules
 from vidal.pipeline.executors.pools import PoolSpec, gpu_share, pools
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage

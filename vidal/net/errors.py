@@ -24,8 +24,8 @@ from yt_dlp.utils import (
 )
 
 from vidal.blame import raised_by
-from vidal.crawl.guard import ForbiddenAddress
 from vidal.errors import RecordError
+from vidal.net.address_guard import ForbiddenAddress
 from vidal.schema import Reason
 
 RETRY_AFTER_MAX_S = 24 * 3600.0

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from vidal.crawl.budget import Budget
-from vidal.crawl.guard import Connections
+from vidal.net.address_guard import Connections
+from vidal.net.budget import Budget
 
 _LONGEST_S = 1.0  # Budgets grow while it waits: it looks again at least so often.
 _SHORTEST_S = 0.05

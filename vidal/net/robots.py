@@ -11,8 +11,8 @@ from yt_dlp.networking.common import Response
 from yt_dlp.networking.exceptions import HTTPError
 
 from vidal import __version__
-from vidal.crawl.client import Client
 from vidal.errors import RecordError
+from vidal.net.client import Client
 from vidal.schema import Reason
 
 PRODUCT = "vidal"

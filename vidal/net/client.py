@@ -17,13 +17,13 @@ from yt_dlp.postprocessor import FFmpegMergerPP
 from yt_dlp.utils import determine_protocol
 
 from vidal.config import Crawl
-from vidal.crawl.budget import Budget, Stopped
-from vidal.crawl.governor import Governor
-from vidal.crawl.guard import Connections, ForbiddenAddress, Guard, host_of
-from vidal.crawl.outcomes import from_ytdlp, own_error
-from vidal.crawl.watchdog import Watchdog
 from vidal.errors import RecordError
 from vidal.media import ffmpeg
+from vidal.net.address_guard import Connections, ForbiddenAddress, Guard, host_of
+from vidal.net.budget import Budget, Stopped
+from vidal.net.errors import from_ytdlp, own_error
+from vidal.net.governor import Governor
+from vidal.net.watchdog import Watchdog
 from vidal.schema import Reason
 
 # Downloads that yt-dlp does itself, over `Client.urlopen`: files, and the segments of HLS, DASH, Smooth Streaming and Adobe's HDS.

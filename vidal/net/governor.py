@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import tenacity
 
 from vidal.config import Crawl, HostLimits
-from vidal.crawl.board import Board, LocalBoard, Rules
 from vidal.errors import RecordError
+from vidal.net.rate_limiter import Board, LocalBoard, Rules
 from vidal.schema import Reason
 
 T = TypeVar("T")

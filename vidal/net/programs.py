@@ -10,9 +10,9 @@ import itertools
 import os
 from collections.abc import Sequence
 
-from vidal.crawl.budget import Stopped
 from vidal.errors import RecordError
 from vidal.media.ffmpeg import INPUT_LIMITS, executable
+from vidal.net.budget import Stopped
 from vidal.schema import Reason
 
 # What yt-dlp solves the riddles of some sites with: it gives them a script on their standard input, and no address.

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from vidal.config import Crawl
-from vidal.crawl.programs import check_program
 from vidal.errors import RecordError
+from vidal.net.programs import check_program
 from vidal.schema import Reason
 
 # Connections of a client that are remembered, so that they can be shut: those it may still read from.
