@@ -18,17 +18,17 @@ from aiohttp import web
 from yt_dlp.extractor import gen_extractor_classes
 
 from vidal.config import load_recipe
-from vidal.crawl import network as network_module
-from vidal.crawl.copies import Copies
-from vidal.crawl.network import Network
+from vidal.crawl.download_cache import Copies
 from vidal.errors import RecordError
 from vidal.net.address_guard import Connections
 from vidal.net.budget import Budget
 from vidal.net.watchdog import Watchdog
 from vidal.pipeline.stage import Runtime
-from vidal.sources import Fetched
+from vidal.sources import session as network_module
 from vidal.sources.claims import _BY_PATTERNS, Claims
 from vidal.sources.embedded.site import serve
+from vidal.sources.session import Network
+from vidal.sources.source import Fetched
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
-from vidal.crawl.copies import Copies
+from vidal.crawl.download_cache import Copies
 
 HOLDS = """
 import sys, time
-from vidal.crawl.copies import Copies
+from vidal.crawl.download_cache import Copies
 
 def fetch(folder):
     (folder / "film.mp4").write_bytes(b"x")

@@ -8,13 +8,13 @@ from yt_dlp.extractor.common import InfoExtractor
 
 from tests.test_crawl import crawl_one
 from vidal.config import load_recipe
-from vidal.crawl.network import Network
 from vidal.errors import RecordError
 from vidal.net.governor import Governor
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.sources.embedded.site import serve
 from vidal.sources.plain import Plain
+from vidal.sources.session import Network
 
 PAGE = '<!doctype html><html><head><title>A film</title></head><body><video src="film.mp4"></video></body></html>'
 

@@ -4,14 +4,14 @@ import pytest
 from aiohttp import web
 
 from vidal.config import Crawl, Search, load_recipe
-from vidal.crawl.network import Network
 from vidal.errors import RecordError, UserError
 from vidal.net.errors import PHRASES, from_ytdlp
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
-from vidal.sources import catalogue, choice, licences
+from vidal.sources import candidate_policy, catalogue, licences
 from vidal.sources.embedded.media import build
 from vidal.sources.embedded.site import serve
+from vidal.sources.session import Network
 from vidal.sources.ytdlp import YtDlp
 
 SOUND = {
@@ -149,7 +149,7 @@ def test_the_internet_archive_gives_the_smallest_file_that_is_short_enough(site,
 )  # fmt: skip
 def test_results_are_judged_by_what_they_state(settings, reason):
     stated = {"rating": "4.2", "downloads": "120", "comments": "3", "tags": "2"}
-    drop = choice.judge_result({"extra": stated, "duration_s": 3.0}, Search(**settings), load_recipe("embedded"))
+    drop = candidate_policy.judge_result({"extra": stated, "duration_s": 3.0}, Search(**settings), load_recipe("embedded"))
     assert (drop and drop.reason) == reason
 
 
@@ -170,10 +170,10 @@ def test_licences_get_the_names_of_spdx(raw, name):
 
 def test_licences_and_uploaders_are_chosen_by_the_recipe():
     crawl = Crawl(licences=("CC0*", "cc-by-4.0"), licence_unknown=False, block_uploaders=("Bob",))
-    assert choice.judge_owner({"licence": "CC0"}, crawl) is None
-    assert choice.judge_owner({"licence": "CC BY-NC 4.0"}, crawl).reason is Reason.LICENCE
-    assert choice.judge_owner({"licence": None}, crawl).reason is Reason.LICENCE
-    assert choice.judge_owner({"licence": "CC0", "uploader": "bob"}, crawl).reason is Reason.BLOCKED_UPLOADER
+    assert candidate_policy.judge_owner({"licence": "CC0"}, crawl) is None
+    assert candidate_policy.judge_owner({"licence": "CC BY-NC 4.0"}, crawl).reason is Reason.LICENCE
+    assert candidate_policy.judge_owner({"licence": None}, crawl).reason is Reason.LICENCE
+    assert candidate_policy.judge_owner({"licence": "CC0", "uploader": "bob"}, crawl).reason is Reason.BLOCKED_UPLOADER
 
 
 def test_shorts_are_asked_of_an_address_that_yt_dlp_claims():

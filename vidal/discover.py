@@ -9,19 +9,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from vidal import ids, schema, searches
+from vidal import ids, schema
 from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Part, Record, Runtime, WorkIdentity
-from vidal.searches import Found, Query
-from vidal.sources import catalogue
+from vidal.sources import catalogue, search
+from vidal.sources.search import Found, Query
 from vidal.storage.storage import Storage, part_name, shard_name
 from vidal.terms import bucket, corpora
 from vidal.terms import build as terms_build
 from vidal.terms.build import Map
 
-STAGE = searches.STAGE
+STAGE = search.STAGE
 TERMS = "_stages/terms"
 # Raised by whoever changes which candidates the same settings find: those of earlier versions are then found anew.
 VERSION = 1
@@ -100,7 +100,7 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
         rows = catalogue.read(recipe.catalogue, recipe.columns)[runtime.shard * size : (runtime.shard + 1) * size]
     else:
         terms = _terms(recipe, storage, runtime.shard, spread)
-        found = searches.run(recipe, runtime, searches.queries(recipe, terms, _weights(recipe)))
+        found = search.run(recipe, runtime, search.queries(recipe, terms, _weights(recipe)))
         rows = list(found.candidates.values())
     count = max(1, _freeze(storage, recipe, runtime.shard, rows[: recipe.limit], 0))
     if not rows:
@@ -122,7 +122,7 @@ def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
     wanted = set(json.loads(storage.read(_again_name(shard))))
     failed = [Query(**query) for query in done["failed"]]
     repeated = [query for query in failed if query.id(recipe) in wanted]
-    found = searches.run(recipe, runtime, repeated)
+    found = search.run(recipe, runtime, repeated)
     parts = [Part(shard, index) for index in range(done["parts"])]
     known = {id_ for part in parts for id_ in candidates(storage, part, ["candidate_id"])["candidate_id"].to_pylist()}
     new = [row for id_, row in found.candidates.items() if id_ not in known]

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 
 from vidal import ids
 from vidal.config import Recipe
-from vidal.crawl.copies import Copies
-from vidal.crawl.network import Network, Session
+from vidal.crawl.download_cache import Copies
 from vidal.errors import RecordError
 from vidal.media import ffmpeg, shots
 from vidal.media.probe import Probe, probe
 from vidal.net.address_guard import check_url
 from vidal.pipeline.stage import Drop, Output, Record, Runtime
 from vidal.schema import Kind, Reason, map_dict
-from vidal.sources import Candidate, Fetched, described
-from vidal.sources.choice import judge_owner, too_long
+from vidal.sources.candidate_policy import judge_owner, too_long
 from vidal.sources.registry import Sources
+from vidal.sources.session import Network, Session
+from vidal.sources.source import Candidate, Fetched, described
 from vidal.sources.text import cleaned, rule
 from vidal.storage.storage import Storage, media_name
 

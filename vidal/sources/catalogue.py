@@ -13,7 +13,7 @@ import pandas as pd
 from vidal import ids
 from vidal.errors import UserError
 from vidal.schema import IMPORTED, Kind
-from vidal.sources import Candidate
+from vidal.sources.source import Candidate
 from vidal.sources.text import hashtags
 from vidal.storage.storage import read_parquet
 

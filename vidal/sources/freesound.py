@@ -12,9 +12,9 @@ from vidal.config import Search
 from vidal.errors import UserError
 from vidal.net.client import Client
 from vidal.schema import Kind
-from vidal.sources import Candidate, Fetched, extra, first
 from vidal.sources.api import get_json
 from vidal.sources.plain import open_url, save
+from vidal.sources.source import Candidate, Fetched, extra, first
 
 BASE = "https://freesound.org"
 TOKEN = "FREESOUND_TOKEN"

@@ -12,9 +12,9 @@ from vidal.config import Search
 from vidal.errors import RecordError
 from vidal.net.client import Client
 from vidal.schema import Kind, Reason
-from vidal.sources import Candidate, Fetched, described, extra, first
 from vidal.sources.api import get_json
 from vidal.sources.plain import open_url, save
+from vidal.sources.source import Candidate, Fetched, described, extra, first
 from vidal.sources.text import hashtags
 
 BASE = "https://sepiasearch.org"

@@ -14,7 +14,7 @@ from vidal.errors import RecordError
 from vidal.net.client import Client
 from vidal.net.robots import USER_AGENT, Robots, check_opt_out
 from vidal.schema import Reason
-from vidal.sources import Candidate, Fetched
+from vidal.sources.source import Candidate, Fetched
 from vidal.sources.ytdlp import YtDlp
 
 _SNIFFED = 512

@@ -8,12 +8,12 @@ from typing import Any
 from vidal.config import Recipe, Search
 from vidal.net.client import Client
 from vidal.net.robots import Robots
-from vidal.sources import Candidate, Source
 from vidal.sources.archive import Archive
 from vidal.sources.claims import Claims
 from vidal.sources.freesound import Freesound
 from vidal.sources.peertube import PeerTube
 from vidal.sources.plain import Plain
+from vidal.sources.source import Candidate, Source
 from vidal.sources.ytdlp import YtDlp
 
 SOURCES: dict[str, Callable[[Client, Search, float], Source]] = {

@@ -11,7 +11,7 @@ from vidal.config import Search
 from vidal.errors import RecordError
 from vidal.net.client import Client
 from vidal.schema import Kind, Reason
-from vidal.sources import Candidate, Fetched, described, extra
+from vidal.sources.source import Candidate, Fetched, described, extra
 from vidal.sources.text import hashtags
 
 # YouTube's own filter "under 4 minutes": the shortest that its search knows. The recipe's limit is applied to what is stated.

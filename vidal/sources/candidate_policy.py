@@ -5,7 +5,8 @@ from __future__ import annotations
 from vidal.config import Crawl, Recipe, Search
 from vidal.pipeline.stage import Drop
 from vidal.schema import Reason, map_dict
-from vidal.sources import Candidate, licences
+from vidal.sources import licences
+from vidal.sources.source import Candidate
 
 
 def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop | None:

@@ -8,13 +8,13 @@ from typing import Any
 
 from vidal import ids
 from vidal.config import Recipe, Search
-from vidal.crawl.network import Network
 from vidal.errors import RecordError
 from vidal.pipeline import ledger
 from vidal.pipeline.stage import Drop, Record, Runtime
 from vidal.schema import Status, Subject
-from vidal.sources import Candidate
-from vidal.sources.choice import judge_result
+from vidal.sources.candidate_policy import judge_result
+from vidal.sources.session import Network
+from vidal.sources.source import Candidate
 
 STAGE = "discover"
 

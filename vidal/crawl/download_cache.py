@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidal.sources import Fetched
+from vidal.sources.source import Fetched
 
 _PREFIX = "vidal-fetched-"
 _FOLDER = re.compile(rf"{_PREFIX}(\d+)-.+")
