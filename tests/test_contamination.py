@@ -10,8 +10,8 @@ from tests.conftest import LIGHT, sets
 from tests.copies import make
 from tests.inline import vidal_inline
 from vidal.config import load_recipe
+from vidal.dedup import decontamination
 from vidal.errors import UserError
-from vidal.manifest import contamination
 from vidal.media.ffmpeg import executable
 from vidal.sources.embedded.media import build
 
@@ -107,13 +107,13 @@ def test_an_evaluation_set_that_cannot_be_had_is_told_before_any_work(tmp_path, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ids.csv").write_text("a\n1\n")
     with pytest.raises(UserError, match=says):
-        contamination.load(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}",)))
+        decontamination.load(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}",)))
 
 
 def test_vectors_of_other_models_are_refused(media, tmp_path):
     from pathlib import Path
 
-    from vidal import signatures
+    from vidal.dedup import signatures
 
     folder, target = tmp_path / "one", Path(tmp_path / "s.parquet")
     folder.mkdir()
@@ -122,7 +122,7 @@ def test_vectors_of_other_models_are_refused(media, tmp_path):
     assert signatures.write(folder, target, recipe) == (1, [])
     entry = {"name": "a", "signatures": str(target)}
     other = "similarity.model={adapter: open_clip, id: ViT-B-32/x}"
-    assert contamination.load(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))
+    assert decontamination.load(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))
     entry["semantic"] = 0.9
     with pytest.raises(UserError, match="are of other models than the recipe's: run vidal signatures"):
-        contamination.load(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))
+        decontamination.load(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))

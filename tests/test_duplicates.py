@@ -11,9 +11,9 @@ from tests.conftest import SHARED
 from tests.copies import COPIES
 from vidal import schema
 from vidal.config import Duplicates
-from vidal.manifest import index
-from vidal.manifest.duplicates import find
-from vidal.manifest.near import Films
+from vidal.dedup import across_shards
+from vidal.dedup.matchers import Films
+from vidal.dedup.within_shard import find
 from vidal.media.hashing import Signature
 from vidal.storage.storage import Storage
 
@@ -70,7 +70,7 @@ def moving(seed: int, background: int = 0) -> list[Image.Image]:
 
 def row(clip_id, frames, source=None):
     return {
-        **dict.fromkeys(index.SCHEMA.names),
+        **dict.fromkeys(across_shards.SCHEMA.names),
         "clip_id": clip_id,
         "kind": "video" if frames else "audio",
         "source_sha256": source or clip_id,
@@ -138,8 +138,8 @@ def committed(storage, shard, rows):
     """A shard as a commit leaves it, as far as copies are concerned."""
     manifest = [{name: each.get(name) for name in schema.MANIFEST.names} for each in rows]
     storage.write_table(f"shard-{shard:05d}.parquet", schema.table(manifest, schema.MANIFEST), {"fingerprint": "x"})
-    index.write(storage, shard, rows)
-    index.mark(storage, Duplicates())
+    across_shards.write(storage, shard, rows)
+    across_shards.mark(storage, Duplicates())
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
@@ -160,4 +160,4 @@ def test_copies_across_shards_are_marked_alike_in_whatever_order_they_are_built(
     }
     assert {key: of for key, of in marks.items() if of} == {(1, "d"): "a", (2, "b"): "b", (2, "e"): "a"}
     assert storage.metadata("shard-00002.parquet")["fingerprint"] == "x"
-    assert index.mark(storage, Duplicates(near=False)) == {0: 0, 1: 0, 2: 1}
+    assert across_shards.mark(storage, Duplicates(near=False)) == {0: 0, 1: 0, 2: 1}

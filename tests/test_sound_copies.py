@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from vidal.config import Duplicates
-from vidal.manifest import index
-from vidal.manifest.duplicates import find
+from vidal.dedup import across_shards
+from vidal.dedup.within_shard import find
 from vidal.media.ffmpeg import executable
 from vidal.media.fingerprint import Recordings, fingerprint
 
@@ -30,7 +30,7 @@ def copied(source, target, kind):
 
 
 def row(name, values):
-    return {**dict.fromkeys(index.SCHEMA.names), "clip_id": name, "kind": "audio", "source_sha256": name,
+    return {**dict.fromkeys(across_shards.SCHEMA.names), "clip_id": name, "kind": "audio", "source_sha256": name,
             "audio_fingerprint": values.tobytes()}  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def build_shard(
     """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
     from vidal import build, discover
     from vidal.config import load_recipe
-    from vidal.manifest import contamination
+    from vidal.dedup import decontamination
     from vidal.manifest.commit import claim, is_committed
     from vidal.pipeline.progress import Progress
     from vidal.stages.order import STAGES
@@ -79,7 +79,7 @@ def build_shard(
     numbers = build.parse_shards(shards, discover.shard_count(loaded))
     out = out if "://" in out else os.path.abspath(out)
     storage = Storage(out)
-    contamination.load(loaded)
+    decontamination.load(loaded)
     pending = [n for n in numbers if not is_committed(storage, n, list(STAGES.values()), loaded)]
     if pending:
         build.check(loaded)
@@ -170,13 +170,13 @@ def validate(out: str, as_json: bool) -> None:
 @_json
 def deduplicate(out: str, as_json: bool) -> None:
     """Marks copies across the shards of OUT anew, in duplicate_of. A build does so itself."""
-    from vidal.manifest import index
+    from vidal.dedup import across_shards
     from vidal.retry import recipe_of
     from vidal.storage.storage import Storage
 
     storage = Storage(out if "://" in out else os.path.abspath(out))
     loaded, _ = recipe_of(storage)
-    marked = index.mark(storage, loaded.duplicates)
+    marked = across_shards.mark(storage, loaded.duplicates)
     if as_json:
         click.echo(json.dumps(marked))
         return
@@ -194,8 +194,8 @@ def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as
     """Writes hashes and vectors of an evaluation set's media, for decontaminate in a recipe with the same models."""
     from pathlib import Path
 
-    from vidal import signatures as signing
     from vidal.config import load_recipe
+    from vidal.dedup import signatures as signing
 
     done, problems = signing.write(Path(folder), Path(to), load_recipe(recipe, overrides))
     for problem in problems:

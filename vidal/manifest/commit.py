@@ -8,9 +8,9 @@ from typing import Any
 
 from vidal import __version__, discover, filters, schema
 from vidal.config import Recipe
+from vidal.dedup import across_shards, decontamination, within_shard
 from vidal.errors import UserError
 from vidal.ids import fingerprint
-from vidal.manifest import contamination, duplicates, index
 from vidal.pipeline import ledger
 from vidal.pipeline.parts import is_made_by, outcomes_of
 from vidal.pipeline.stage import Drop, Part, Record, Stage, WorkIdentity
@@ -72,7 +72,7 @@ def shard_identity(stages: list[Stage], recipe: Recipe) -> WorkIdentity:
     """Of everything that decides a shard's rows, but for what its sources say."""
     own = [discover.identity(recipe), *(stage.identity(recipe) for stage in stages)]
     versions = {name: version for each in own for name, version in each.versions.items()}
-    marks = [recipe.duplicates.model_dump(mode="json"), contamination.state(recipe)]
+    marks = [recipe.duplicates.model_dump(mode="json"), decontamination.state(recipe)]
     choices = fingerprint([schema.SCHEMA_VERSION, [each.choices for each in own], *marks])
     return WorkIdentity(versions, choices)
 
@@ -153,11 +153,11 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     assembled = [row for name in names for row in storage.read_table(name).to_pylist()]
     unfit = filters.late(assembled, recipe.filters)
     fit = [row for row in assembled if row["clip_id"] not in unfit]
-    copies = duplicates.find(fit, recipe.duplicates)
+    copies = within_shard.find(fit, recipe.duplicates)
     searches = outcomes_of(storage, [_DISCOVER], shard, [0])
     final = [_with_drops(row, {**unfit, **copies}) for row in [*searches, *_first_failures(rows)]]
     kept = sorted((row for row in fit if row["clip_id"] not in copies), key=lambda row: row["clip_id"])
-    contamination.mark(kept, recipe)
+    decontamination.mark(kept, recipe)
     ledger.check_terminal(final)
     ledger.check_views({row["clip_id"] for row in kept}, final)
     funnel.append({"stage": "views", "in": len(assembled), "kept": len(fit), "dropped": len(unfit), "failed": 0})
@@ -180,8 +180,8 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     }
     storage.write_table(manifest_name(shard), table, metadata)
     chosen = {row["clip_id"] for row in kept}
-    index.write(storage, shard, [row for row in fit if row["clip_id"] in chosen])
-    index.mark(storage, recipe.duplicates)
+    across_shards.write(storage, shard, [row for row in fit if row["clip_id"] in chosen])
+    across_shards.mark(storage, recipe.duplicates)
     tokens = {way: sum(row[f"tokens_{way}"] or 0 for row in assembled) for way in ("in", "out")}
     report = replace(
         _report(shard, kept, final, funnel, quarantined, tokens), stale={each.stage: each.records for each in stale}
@@ -216,7 +216,7 @@ class _Discover:
 _DISCOVER: Any = _Discover()
 
 
-def _with_drops(row: Record, drops: dict[str, Drop | duplicates.Copy]) -> Record:
+def _with_drops(row: Record, drops: dict[str, Drop | within_shard.Copy]) -> Record:
     """A clip that passed every stage may still be no good by the scores of its views, or a copy."""
     if row["subject"] != Subject.CLIP.value or row["id"] not in drops:
         return row

@@ -16,7 +16,7 @@ Match = tuple[str, str]  # Of what it is a copy, and in which way.
 
 
 class Near(Protocol):
-    """A row has the columns of vidal.manifest.index; what it lacks for a comparison makes it like none."""
+    """A row has the columns of vidal.dedup.across_shards; what it lacks for a comparison makes it like none."""
 
     reason: Reason
 

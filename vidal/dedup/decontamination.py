@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from vidal import ids
 from vidal.config import EvaluationSet, Recipe
+from vidal.dedup import matchers
 from vidal.errors import UserError
-from vidal.manifest import near
 from vidal.pipeline.stage import Record
 from vidal.schema import STR
 from vidal.storage.storage import read_parquet
@@ -33,7 +33,7 @@ SIGNATURES = pa.schema(
 
 def models(recipe: Recipe) -> dict[str, str]:
     """What vectors are made with, by column: two that were made with other models cannot be compared."""
-    specs = dict(zip(near.VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
+    specs = dict(zip(matchers.VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
     return {
         column: "" if spec is None else ids.fingerprint([spec.adapter, spec.id, spec.revision, spec.options])
         for column, spec in specs.items()
@@ -52,7 +52,7 @@ class Known:
 
     name: str
     names: dict[str, str]
-    near: list[near.Near]
+    matchers: list[matchers.Near]
 
     def why(self, row: Record) -> str | None:
         """In which way a row of schema.ASSEMBLED is of this set; None where it is not."""
@@ -79,9 +79,9 @@ def mark(rows: list[Record], recipe: Recipe) -> None:
 
 def _known(settings: EvaluationSet, recipe: Recipe) -> Known:
     names = dict.fromkeys(_ids(settings), "id") if settings.ids else {}
-    measures: list[near.Near] = []
+    measures: list[matchers.Near] = []
     if settings.signatures:
-        measures = near.measures(recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic}))
+        measures = matchers.measures(recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic}))
         for row in _signatures(settings, recipe):
             names.setdefault(row["sha256"], f"bytes as {row['file']}")
             for measure in measures:

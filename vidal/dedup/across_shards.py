@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from vidal.config import Duplicates
-from vidal.manifest import duplicates
+from vidal.dedup import within_shard
 from vidal.pipeline.stage import Record
 from vidal.schema import STR
 from vidal.storage.storage import Storage, shard_name
@@ -66,7 +66,7 @@ def _mark(storage: Storage, settings: Duplicates, shards: list[tuple[int, str]])
         for row in storage.read_table(f"{FOLDER}/{shard_name(shard)}.parquet").to_pylist():
             known = {name: row.get(name) for name in SCHEMA.names}  # An older index has fewer columns.
             rows.append({**known, "clip_id": f"{shard}/{row['clip_id']}"})
-    copies = duplicates.find(rows, settings)
+    copies = within_shard.find(rows, settings)
     keepers = {key: copy.of.partition("/")[2] for key, copy in copies.items()}
     return {shard: _rewrite(storage, shard, keepers) for shard, _ in shards}
 

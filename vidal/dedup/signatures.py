@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from vidal import ids, schema
 from vidal.config import Recipe
+from vidal.dedup.decontamination import SIGNATURES, models
 from vidal.errors import RecordError, UserError
-from vidal.manifest.contamination import SIGNATURES, models
 from vidal.media.fingerprint import fingerprint
 from vidal.media.hashing import Signature
 from vidal.media.probe import probe

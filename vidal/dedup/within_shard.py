@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidal.config import Duplicates
-from vidal.manifest import near
+from vidal.dedup import matchers
 from vidal.pipeline.stage import Record
 from vidal.schema import Reason
 
@@ -21,7 +21,7 @@ def find(rows: list[Record], settings: Duplicates) -> dict[str, Copy]:
     """rows: of schema.ASSEMBLED, in the order of the candidates. Returns the copies by clip_id."""
     copies: dict[str, Copy] = {}
     by_hash: dict[tuple, str] = {}
-    measures = near.measures(settings)
+    measures = matchers.measures(settings)
     for row in rows:
         clip_id = row["clip_id"]
         source = (row["source_sha256"], row["start_s"], row["duration_s"])
@@ -37,7 +37,7 @@ def find(rows: list[Record], settings: Duplicates) -> dict[str, Copy]:
     return copies
 
 
-def _nearest(row: Record, measures: list[near.Near]) -> Copy | None:
+def _nearest(row: Record, measures: list[matchers.Near]) -> Copy | None:
     for measure in measures:
         if found := measure.match(row):
             return Copy(found[0], measure.reason, f"{found[1]} clip {found[0]}")

@@ -1,0 +1,1 @@
+"""Copies: within a shard, across shards, and of evaluation sets."""
