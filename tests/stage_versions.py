@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.code_reach import Code
-from vidal import build, discover, ids, models
+from vidal import ids, models
 from vidal.config import Recipe, load_recipe
-from vidal.manifest.commit import claim
+from vidal.dataset import build, discover
+from vidal.dataset.commit import claim
 from vidal.models import Adapter
 from vidal.pipeline.stage import Part
 from vidal.stages.order import STAGES
@@ -25,7 +26,7 @@ from vidal.storage.storage import Storage, part_name
 
 ROOT = Path(__file__).parents[1]
 LOCK = Path(__file__).with_name("stage_versions.json")
-_DISCOVERY = [("vidal.discover", "discover"), ("vidal.discover", "search_again")]
+_DISCOVERY = [("vidal.dataset.discover", "discover"), ("vidal.dataset.discover", "search_again")]
 
 Lock = dict[str, Any]
 

@@ -106,7 +106,7 @@ def test_an_out_of_another_recipe_or_with_other_files_is_left_alone(monkeypatch,
     code, err = run(monkeypatch, capsys, "build-shard", "0", "--out", str(out))
     assert code == 2 and "is not a vidal dataset" in err
     assert [path.name for path in out.iterdir()] == ["holiday.jpg"]
-    from vidal.manifest.commit import claim
+    from vidal.dataset.commit import claim
     from vidal.storage.storage import Storage
 
     other = tmp_path / "other"
@@ -118,7 +118,7 @@ def test_an_out_of_another_recipe_or_with_other_files_is_left_alone(monkeypatch,
 
 
 def test_plan_says_what_cannot_be_loaded_and_why():
-    from vidal.plan import plan
+    from vidal.dataset.plan import plan
 
     recipe = load_recipe("vidal10m", ("depth.model.id=/no/such/folder", "captions.video.id=/nor/this"))
     absent = {line.stage: line.absent for line in plan(recipe) if line.absent}

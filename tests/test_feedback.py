@@ -5,7 +5,7 @@ import pytest
 
 from tests.inline import vidal_inline
 from vidal.config import load_recipe
-from vidal.discover import _weights
+from vidal.dataset.discover import _weights
 from vidal.errors import UserError
 from vidal.storage.storage import Storage
 from vidal.terms.build import build

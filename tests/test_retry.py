@@ -7,8 +7,8 @@ from aiohttp import web
 
 from tests.conftest import vidal
 from tests.inline import vidal_inline
-from vidal import discover, retry
 from vidal.config import load_recipe
+from vidal.dataset import discover, retry
 from vidal.pipeline.stage import Part, Runtime
 from vidal.sources.embedded.media import build
 from vidal.sources.embedded.site import serve

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from vidal import discover
 from vidal.config import load_recipe
+from vidal.dataset import discover
 from vidal.errors import RunEndedError
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Runtime

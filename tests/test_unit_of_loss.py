@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from tests.conftest import LIGHT, write_video
-from vidal import build, discover
 from vidal.config import load_recipe
+from vidal.dataset import build, discover
+from vidal.dataset import commit as shards
 from vidal.errors import StorageError
-from vidal.manifest import commit as shards
 from vidal.pipeline.executors import executor_of
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime

@@ -61,10 +61,10 @@ def build_shard(
     as_json: bool,
 ) -> None:
     """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
-    from vidal import build, discover
     from vidal.config import load_recipe
+    from vidal.dataset import build, discover
+    from vidal.dataset.commit import claim, is_committed
     from vidal.dedup import decontamination
-    from vidal.manifest.commit import claim, is_committed
     from vidal.pipeline.progress import Progress
     from vidal.stages.order import STAGES
     from vidal.storage.storage import Storage
@@ -103,8 +103,8 @@ def build_shard(
 @_json
 def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) -> None:
     """Tries again the candidates of OUT whose failure is transient, or of one reason, and adds what comes of them."""
-    from vidal import build
-    from vidal import retry as again
+    from vidal.dataset import build
+    from vidal.dataset import retry as again
     from vidal.pipeline.progress import Progress
     from vidal.storage.storage import Storage
 
@@ -131,9 +131,9 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) ->
 @_json
 def refilter(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Decides again which clips of OUT stay, from stored scores: vidal filter OUT --set similarity_min=0.25."""
-    from vidal import refilter as again
     from vidal.config import with_filters
-    from vidal.retry import recipe_of
+    from vidal.dataset import refilter as again
+    from vidal.dataset.retry import recipe_of
     from vidal.storage.storage import Storage
 
     storage = Storage(out if "://" in out else os.path.abspath(out))
@@ -153,7 +153,7 @@ def refilter(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
 @_json
 def validate(out: str, as_json: bool) -> None:
     """Reopens every row of OUT, decodes every file, checks every hash."""
-    from vidal.manifest.validate import validate as check
+    from vidal.dataset.validate import validate as check
 
     rows, problems = check(out)
     for problem in problems:
@@ -170,8 +170,8 @@ def validate(out: str, as_json: bool) -> None:
 @_json
 def deduplicate(out: str, as_json: bool) -> None:
     """Marks copies across the shards of OUT anew, in duplicate_of. A build does so itself."""
+    from vidal.dataset.retry import recipe_of
     from vidal.dedup import across_shards
-    from vidal.retry import recipe_of
     from vidal.storage.storage import Storage
 
     storage = Storage(out if "://" in out else os.path.abspath(out))
@@ -267,7 +267,7 @@ def report(out: str) -> None:
 def show_plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Prints stages, models and resources of a recipe, and what cannot be loaded here and why."""
     from vidal.config import load_recipe
-    from vidal.plan import plan
+    from vidal.dataset.plan import plan
 
     loaded = load_recipe(recipe, overrides)
     lines = plan(loaded)

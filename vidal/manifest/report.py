@@ -15,8 +15,8 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from vidal.dataset.commit import DATASET, ledger_name, manifest_name
 from vidal.errors import UserError
-from vidal.manifest.commit import DATASET, ledger_name, manifest_name
 from vidal.pipeline.stage import Record
 from vidal.schema import Status, Subject, View
 from vidal.scores import MEANINGS

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidal.dataset.commit import DATASET, manifest_name
 from vidal.errors import UserError
-from vidal.manifest.commit import DATASET, manifest_name
 from vidal.pipeline.stage import Record
 from vidal.storage.storage import Storage
 

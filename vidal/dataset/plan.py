@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidal.build import models
 from vidal.config import Recipe
+from vidal.dataset.build import models
 from vidal.models.weights import missing
 from vidal.stages.order import STAGES
 

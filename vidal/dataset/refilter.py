@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from vidal import discover
 from vidal.config import Recipe
+from vidal.dataset import commit as shards
+from vidal.dataset import discover
 from vidal.errors import UserError
-from vidal.manifest import commit as shards
 from vidal.pipeline.parts import is_done, is_made_by
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 
-from vidal import discover, schema
+from vidal import schema
 from vidal.config import Recipe
+from vidal.dataset import discover
+from vidal.dataset.commit import DATASET, read_dataset
 from vidal.errors import UserError
-from vidal.manifest.commit import DATASET, read_dataset
 from vidal.pipeline.parts import commit_part, inputs_digest, is_done
 from vidal.pipeline.stage import Part, Record
 from vidal.schema import Reason, Status, Subject

@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vidal import __version__, discover, filters, schema
+from vidal import __version__, filters, schema
 from vidal.config import Recipe
+from vidal.dataset import discover
 from vidal.dedup import across_shards, decontamination, within_shard
 from vidal.errors import UserError
 from vidal.ids import fingerprint

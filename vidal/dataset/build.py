@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vidal import discover
 from vidal.config import ModelSpec, Recipe
+from vidal.dataset import commit as shards
+from vidal.dataset import discover
+from vidal.dataset.commit import Report
 from vidal.errors import UserError
-from vidal.manifest import commit as shards
-from vidal.manifest.commit import Report
 from vidal.pipeline.executors import Executor, executor_of
 from vidal.pipeline.parts import is_done
 from vidal.pipeline.stage import Part, Runtime, Stage

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vidal import ids, schema
+from vidal.dataset.commit import DATASET, ledger_name, manifest_name, sums_name
 from vidal.errors import BalanceError, RecordError, UserError
-from vidal.manifest.commit import DATASET, ledger_name, manifest_name, sums_name
 from vidal.media.hashing import phash
 from vidal.media.probe import probe
 from vidal.media.sound import read_mono
