@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.conftest import vidal
 from tests.inline import vidal_inline
-from vidal.manifest.export.languagebind import annotation
+from vidal.export.languagebind import annotation
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_tars_hold_what_languagebinds_reader_looks_for(embedded, tars):
 
 
 def test_metric_depth_is_in_metres():
-    from vidal.manifest.export.tars import depth
+    from vidal.export.webdataset import depth
 
     buffer = io.BytesIO()
     Image.fromarray(np.array([[1500, 65535]], np.uint16)).save(buffer, "PNG")

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import LIGHT, sets
 from tests.inline import vidal_inline
 from vidal.errors import UserError
-from vidal.manifest import languagebind
+from vidal.export import languagebind_annotations
 from vidal.sources.embedded.media import build
 
 ENTRIES = {
@@ -53,12 +53,12 @@ def test_a_round_trip_loses_nothing_that_the_format_holds(annotation, serve_fold
     texts = {ids[clip_id]: {**entry, "folder": ENTRIES[ids[clip_id]]["folder"]} for clip_id, entry in back.items()}
     assert texts == ENTRIES
     again = tmp_path / "again.parquet"
-    languagebind.read(tmp_path / "back" / "annotation.json", again)
+    languagebind_annotations.read(tmp_path / "back" / "annotation.json", again)
     assert sorted(pd.read_parquet(again).vidal_views) == sorted(pd.read_parquet(catalogue).vidal_views)
 
 
 def test_ids_are_youtubes_where_nothing_else_is_said(annotation, tmp_path):
-    languagebind.read(annotation, tmp_path / "c.parquet")
+    languagebind_annotations.read(annotation, tmp_path / "c.parquet")
     found = pd.read_parquet(tmp_path / "c.parquet")
     assert found.url[0] == "https://www.youtube.com/watch?v=cat"
     assert (found.title[0], list(found.hashtags[0])) == ("Katze 猫 #Cute #cat", ["cute", "cat"])
@@ -76,7 +76,7 @@ def test_ids_are_youtubes_where_nothing_else_is_said(annotation, tmp_path):
 def test_another_file_is_refused_by_what_is_wrong(tmp_path, text, says):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UserError, match=says):
-        languagebind.read(tmp_path / "a.json", tmp_path / "c.parquet")
+        languagebind_annotations.read(tmp_path / "a.json", tmp_path / "c.parquet")
     assert not (tmp_path / "c.parquet").exists()
     with pytest.raises(UserError, match="must hold"):
-        languagebind.read(tmp_path / "a.json", tmp_path / "c.parquet", "http://x")
+        languagebind_annotations.read(tmp_path / "a.json", tmp_path / "c.parquet", "http://x")

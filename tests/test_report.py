@@ -4,7 +4,7 @@ import pytest
 
 from tests.inline import vidal_inline
 from vidal import schema
-from vidal.manifest.report import report
+from vidal.report.report import report
 from vidal.storage.storage import Storage
 
 

@@ -216,7 +216,7 @@ def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
     """Writes OUT in the layout of another loader: LanguageBind's JSON and media, WebDataset's tars, Hugging Face's Parquet."""
     from pathlib import Path
 
-    from vidal.manifest import export as exporting
+    from vidal.export import export as exporting
 
     if to is None and "://" in out:
         raise UserError("--to: name a local folder to export a remote dataset to")
@@ -241,9 +241,9 @@ def import_(file: str, to: str, url: str | None, as_json: bool) -> None:
     """Reads an annotation JSON in LanguageBind's layout as a catalogue: its texts become views of the clips."""
     from pathlib import Path
 
-    from vidal.manifest import languagebind
+    from vidal.export import languagebind_annotations
 
-    done = languagebind.read(Path(file), Path(to), url or languagebind.YOUTUBE)
+    done = languagebind_annotations.read(Path(file), Path(to), url or languagebind_annotations.YOUTUBE)
     if as_json:
         click.echo(json.dumps(asdict(done)))
         return
@@ -254,7 +254,7 @@ def import_(file: str, to: str, url: str | None, as_json: bool) -> None:
 @click.argument("out")
 def report(out: str) -> None:
     """Writes OUT/_reports/shard-NNNNN.html: funnel, strips, every caption, the rejects."""
-    from vidal.manifest.report import report as write
+    from vidal.report.report import report as write
 
     for name in write(out):
         click.echo(os.path.join(out, name))

@@ -14,9 +14,9 @@ from vidal.pipeline.stage import Record
 from vidal.storage.storage import Storage
 
 FORMATS = {
-    "hf": "vidal.manifest.export.huggingface:write",
-    "languagebind": "vidal.manifest.export.languagebind:write",
-    "webdataset": "vidal.manifest.export.tars:write",
+    "hf": "vidal.export.huggingface:write",
+    "languagebind": "vidal.export.languagebind:write",
+    "webdataset": "vidal.export.webdataset:write",
 }
 _SHARD = re.compile(r"shard-(\d{5})\.parquet")
 Rows = Iterator[Record]

@@ -13,7 +13,7 @@ import jinja2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vidal.manifest.export import Exported, Rows
+from vidal.export.export import Exported, Rows
 from vidal.pipeline.stage import Record
 from vidal.schema import MANIFEST, map_dict
 from vidal.storage.storage import Storage, shard_name

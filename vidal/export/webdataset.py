@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 from webdataset import TarWriter
 
-from vidal.manifest.export import Exported, Rows
-from vidal.manifest.export.languagebind import annotation, is_complete, three_channels
+from vidal.export.export import Exported, Rows
+from vidal.export.languagebind import annotation, is_complete, three_channels
 from vidal.pipeline.stage import Record
 from vidal.schema import map_dict
 from vidal.storage.storage import Storage

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vidal.manifest.export import Exported, Rows
+from vidal.export.export import Exported, Rows
 from vidal.media import ffmpeg
 from vidal.pipeline.stage import Record
 from vidal.schema import View

@@ -1,0 +1,1 @@
+"""A shard for the eye: funnel, strips, captions, rejects."""
