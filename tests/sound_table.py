@@ -10,7 +10,7 @@ from vidal.errors import RecordError
 from vidal.media import sound
 from vidal.models import ACTIVITY, ActivityDetector, open_model
 from vidal.models.tag_template import Heard
-from vidal.stages.audio import activity_scores, levels, tags
+from vidal.stages.audio.stage import activity_scores, levels, tags
 
 _SCORES = {
     "LUFS": "audio_lufs", "peak dB": "audio_peak_db", "silence": "audio_silence_share", "clipped": "audio_clipping_share",

@@ -16,7 +16,7 @@ from vidal.models.activity import RATE, at_frames
 from vidal.models.silero_vad import WINDOW, SileroVad
 from vidal.models.tag_template import Heard
 from vidal.models.weights import package_folder
-from vidal.stages.audio import activity_scores, levels, tags
+from vidal.stages.audio.stage import activity_scores, levels, tags
 
 PACKAGED = speech_recordings.packaged()
 

@@ -17,7 +17,7 @@ from vidal.config import load_recipe
 from vidal.models.synonyms import Synonyms
 from vidal.schema import View
 from vidal.sources.embedded.media import entries
-from vidal.stages.guard import support, unsupported
+from vidal.stages.enhanced.rewrite_checks import support, unsupported
 
 
 @pytest.fixture(scope="module")

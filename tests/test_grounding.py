@@ -6,9 +6,9 @@ import pytest
 from vidal.config import load_recipe
 from vidal.pipeline.stage import Runtime
 from vidal.schema import View
-from vidal.stages.captions import caption
-from vidal.stages.contradictions import claims, contradict, mark
-from vidal.stages.grounding import STAGE
+from vidal.stages.captions.stage import caption
+from vidal.stages.grounding.contradictions import claims, contradict, mark
+from vidal.stages.grounding.stage import STAGE
 from vidal.storage.storage import Storage
 
 TAGGER = "en_core_web_sm"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.rewrites import FAITHFUL, PLANTED, VIEWS
 from vidal.models.synonyms import Synonyms
-from vidal.stages.guard import is_about, malformed, support, tells, unsupported
+from vidal.stages.enhanced.rewrite_checks import is_about, malformed, support, tells, unsupported
 
 TAGGER = "en_core_web_sm"
 

@@ -14,8 +14,8 @@ from vidal.errors import UserError
 from vidal.models import INFRARED, open_model
 from vidal.models.infrared import load, load_states
 from vidal.models.munit import Generator
-from vidal.stages import infrared_quality
-from vidal.stages.infrared import to_uint8
+from vidal.stages.infrared import quality as infrared_quality
+from vidal.stages.infrared.stage import to_uint8
 from vidal.storage.storage import Storage
 
 

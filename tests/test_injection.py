@@ -5,9 +5,9 @@ import pytest
 from vidal.config import load_recipe
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Status, View
-from vidal.stages.captions import caption
-from vidal.stages.enhanced import STAGE
-from vidal.stages.guard import gives_orders, is_about, malformed, tells
+from vidal.stages.captions.stage import caption
+from vidal.stages.enhanced.rewrite_checks import gives_orders, is_about, malformed, tells
+from vidal.stages.enhanced.stage import STAGE
 from vidal.storage.storage import Storage
 
 TAGGER = "en_core_web_sm"

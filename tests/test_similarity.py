@@ -15,7 +15,7 @@ from vidal.config import ModelSpec, load_recipe
 from vidal.errors import UserError
 from vidal.models import SCORERS, open_model
 from vidal.models.weights import missing
-from vidal.stages.similarity import compare, embedding, texts_of
+from vidal.stages.similarity.stage import compare, embedding, texts_of
 
 TEXTS = ["a cat", "a photo of a dog in the garden"]
 

@@ -10,7 +10,7 @@ from vidal.errors import RecordError
 from vidal.media import loudness, sound
 from vidal.media.probe import probe
 from vidal.models import SOUND_SCORERS, SPEECH, open_model
-from vidal.stages.audio import levels, tags
+from vidal.stages.audio.stage import levels, tags
 
 RATE = 48_000
 

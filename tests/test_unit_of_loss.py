@@ -15,8 +15,10 @@ from vidal.errors import StorageError
 from vidal.pipeline.executors import executor_of
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime
-from vidal.stages import keyframes, measure, similarity
+from vidal.stages.keyframes import stage as keyframes
+from vidal.stages.measure import stage as measure
 from vidal.stages.order import STAGES
+from vidal.stages.similarity import stage as similarity
 from vidal.storage.storage import Storage
 
 pytestmark = pytest.mark.xdist_group("ray")

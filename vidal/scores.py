@@ -34,7 +34,7 @@ OTHERS = {
     "similarity": "frames against title and hashtags, mean over frames",
     "cuts": "cuts inside the clip, where the recipe has a shot detector",
 }
-# Of depth and infrared; how each is computed stands in vidal/stages/depth_quality.py and infrared_quality.py.
+# Of depth and infrared; how each is computed stands in vidal/stages/depth/quality.py and infrared_quality.py.
 ESTIMATES = {
     "depth_valid_share": "share of pixels with a depth",
     "depth_low": "1st percentile of the depth, in metres where metric, else in the model's own numbers",

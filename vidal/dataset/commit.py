@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vidal import __version__, filters, schema
+from vidal import __version__, schema
 from vidal.config import Recipe
 from vidal.dataset import discover
 from vidal.dedup import across_shards, decontamination, within_shard
@@ -17,6 +17,7 @@ from vidal.pipeline.parts import is_made_by, outcomes_of
 from vidal.pipeline.stage import Drop, Part, Record, Stage, WorkIdentity
 from vidal.pipeline.staleness import StaleStage, stale_stages
 from vidal.schema import Reason, Status, Subject
+from vidal.stages.filter import thresholds
 from vidal.storage.storage import Storage, part_name, shard_name
 
 DATASET = "_dataset.json"
@@ -152,7 +153,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     rows, funnel = balance(storage, stages, parts)
     names = [f"{part_name(stages[-1].name, shard, part.index)}.parquet" for part in parts]
     assembled = [row for name in names for row in storage.read_table(name).to_pylist()]
-    unfit = filters.late(assembled, recipe.filters)
+    unfit = thresholds.late(assembled, recipe.filters)
     fit = [row for row in assembled if row["clip_id"] not in unfit]
     copies = within_shard.find(fit, recipe.duplicates)
     searches = outcomes_of(storage, [_DISCOVER], shard, [0])

@@ -16,9 +16,9 @@ from vidal.media.probe import probe
 from vidal.models import SCORERS, SOUND_SCORERS, open_model
 from vidal.pipeline.stage import Record
 from vidal.schema import Kind
-from vidal.stages.audio import floats
-from vidal.stages.keyframes import FrameReader
-from vidal.stages.similarity import embedding
+from vidal.stages.audio.stage import floats
+from vidal.stages.keyframes.stage import FrameReader
+from vidal.stages.similarity.stage import embedding
 from vidal.stages.vectors import rounded
 
 

@@ -13,8 +13,8 @@ from vidal.config import Filters
 from vidal.errors import UserError
 from vidal.evaluate import probe
 from vidal.evaluate.embedding import Progress
-from vidal.filters import decide
 from vidal.schema import map_dict
+from vidal.stages.filter.thresholds import decide
 from vidal.storage.storage import Storage, shard_name
 from vidal.train import records as reading
 from vidal.train.records import Records

@@ -16,7 +16,7 @@ from vidal.export.export import Exported, Rows
 from vidal.media import ffmpeg
 from vidal.pipeline.stage import Record
 from vidal.schema import View
-from vidal.stages.captions import RELEASED
+from vidal.stages.captions.stage import RELEASED
 from vidal.storage.storage import Storage, shard_name
 
 ANNOTATION = "annotation.json"

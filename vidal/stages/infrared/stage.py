@@ -11,8 +11,9 @@ from vidal.media.frames import short_side_size
 from vidal.models import INFRARED, InfraredTranslator, open_model
 from vidal.pipeline.stage import Record, Runtime, Stage
 from vidal.schema import Subject, View
-from vidal.stages import infrared_quality, pictures
+from vidal.stages import pictures
 from vidal.stages.frame_view import FrameView
+from vidal.stages.infrared import quality as infrared_quality
 from vidal.storage.storage import Storage
 
 # VIDAL-10M's thermal_ddp.py: Resize((400, 640)), torch.randn for every frame, save_image(normalize=True), short side 256.

@@ -11,7 +11,7 @@ from vidal.config import Recipe
 from vidal.models import SCORERS, Scorer, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Subject, View
-from vidal.stages import contradictions
+from vidal.stages.grounding import contradictions
 from vidal.storage.storage import Storage
 from vidal.terms import tagging
 

@@ -71,7 +71,9 @@ _COMPRESS_LEVEL = 3
 
 class _Worker(FrameView):
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        from vidal.stages import depth_quality  # scipy takes a second, and every process imports every stage.
+        from vidal.stages.depth import (
+            quality as depth_quality,  # scipy takes a second, and every process imports every stage.
+        )
 
         settings = recipe.depth
         super().__init__(View.DEPTH, storage, recipe.resources_of("depth").batch_size, settings.model is not None)

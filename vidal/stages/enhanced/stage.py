@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from vidal import prompts, schema
-from vidal.cache import ResponseCache
+from vidal import schema
 from vidal.config import Recipe
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
@@ -18,8 +17,10 @@ from vidal.models import REWRITERS, SCORERS, Registry, Rewriter, Scorer, open_mo
 from vidal.models.weights import SENTENCES, package_version
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
-from vidal.stages.captions import caption, has_imported
-from vidal.stages.guard import gives_orders, is_about, malformed, support, tells, unsupported
+from vidal.stages import prompts
+from vidal.stages.captions.stage import caption, has_imported
+from vidal.stages.enhanced.rewrite_checks import gives_orders, is_about, malformed, support, tells, unsupported
+from vidal.stages.response_cache import ResponseCache
 from vidal.storage.storage import Storage
 from vidal.terms import tagging
 

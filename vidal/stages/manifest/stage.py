@@ -6,7 +6,7 @@ from vidal import schema
 from vidal.config import Recipe
 from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Subject, View, map_dict
-from vidal.stages.captions import SOURCE
+from vidal.stages.captions.stage import SOURCE
 from vidal.storage.storage import Storage
 
 _COPIED = (

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from vidal import prompts, schema
-from vidal.cache import ResponseCache
+from vidal import schema
 from vidal.config import Recipe
 from vidal.models import SOUND_CAPTIONERS, SoundCaptioner, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
-from vidal.stages import pictures
-from vidal.stages.captions import caption, has_imported
+from vidal.stages import pictures, prompts
+from vidal.stages.captions.stage import caption, has_imported
+from vidal.stages.response_cache import ResponseCache
 from vidal.storage.storage import Storage
 
 IMAGINED = "imagined"

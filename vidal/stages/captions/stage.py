@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from vidal import prompts, schema
-from vidal.cache import ResponseCache
+from vidal import schema
 from vidal.config import Recipe
 from vidal.models import CAPTIONERS, Captioner, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View, map_dict
-from vidal.stages import pictures
-from vidal.stages.guard import gives_orders
+from vidal.stages import pictures, prompts
+from vidal.stages.enhanced.rewrite_checks import gives_orders
+from vidal.stages.response_cache import ResponseCache
 from vidal.storage.storage import Storage
 
 SOURCE = "source"  # The model of what people wrote.

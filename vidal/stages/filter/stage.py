@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from vidal import schema
 from vidal.config import Recipe
-from vidal.filters import decide
 from vidal.pipeline import incremental
 from vidal.pipeline.stage import Drop, Output, Record, Runtime, Stage
 from vidal.schema import Reason, Subject, map_dict
+from vidal.stages.filter.thresholds import decide
 from vidal.storage.storage import Storage, part_name
 
 

@@ -1,0 +1,1 @@
+"""The text views that come from the page and from captioners."""

@@ -1,0 +1,1 @@
+"""The text view that a language model rewrites."""

@@ -1,0 +1,1 @@
+"""Which clips go on."""

@@ -1,0 +1,1 @@
+"""Flags of captions that contradict the pictures or each other."""

@@ -1,0 +1,1 @@
+"""The frames that all views of a clip are aligned on."""

@@ -1,0 +1,1 @@
+"""The tables of all stages as one row a clip."""

@@ -1,0 +1,1 @@
+"""Statistics of a clip, by which a filter can decide."""

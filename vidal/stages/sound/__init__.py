@@ -1,0 +1,1 @@
+"""The text view of the sound."""
