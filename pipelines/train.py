@@ -2,7 +2,7 @@
 
 import sys
 
-from vidal.cli import main
+from vidal.cli.main import main
 
 if __name__ == "__main__":
     sys.argv.insert(1, "train")

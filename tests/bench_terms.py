@@ -56,7 +56,7 @@ def build(count: int, folder: Path) -> tuple[float, float]:
     (folder / "bench.yaml").write_text(yaml.safe_dump(recipe))
     command = ["search-terms", "build", "--recipe", str(folder / "bench.yaml"), "--set", "terms.count=100000"]
     started, peak = time.perf_counter(), 0.0
-    process = subprocess.Popen([sys.executable, "-m", "vidal.cli", *command, "--out", str(folder / "db")], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-m", "vidal.cli.main", *command, "--out", str(folder / "db")], cwd=ROOT)
     while process.poll() is None:
         peak = max(peak, _memory(process.pid))
         time.sleep(1)

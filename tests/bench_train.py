@@ -27,11 +27,11 @@ from vidal.media.frames import read_frames
 from vidal.storage.storage import Storage
 from vidal.train import packed, records
 from vidal.train.loss import info_nce
+from vidal.train.modality_trainer import Trainee
 from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
 from vidal.train.towers import open_text_tower, open_tower
-from vidal.train.trainee import Trainee
 
 MODEL, BATCH, STEPS = "ViT-B-32", 16, 3
 ADAMW = {"lr": 1e-4, "betas": (0.9, 0.98), "eps": 1e-6, "weight_decay": 0.2}

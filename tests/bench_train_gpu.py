@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.bench_train import dataset, random_weights, trainee
 from vidal.storage.storage import Storage
-from vidal.train.trainee import Trainee
+from vidal.train.modality_trainer import Trainee
 
 # Dense bf16, TFLOP/s, by their data sheets.
 PEAKS = {"H200": 989.4, "H100": 989.4, "A100": 311.9, "L40S": 362.0, "L4": 121.0}

@@ -52,7 +52,7 @@ def shared() -> Path:
 
 def vidal(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
     """The command as a user runs it."""
-    command = [sys.executable, "-m", "vidal.cli", *arguments]
+    command = [sys.executable, "-m", "vidal.cli.main", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=ROOT)
 
 

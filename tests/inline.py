@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from unittest import mock
 
-from vidal import cli
+from vidal.cli import main
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def vidal_inline(*arguments: str) -> Finished:
 
 def _run() -> int:
     try:
-        cli.main()
+        main.main()
     except SystemExit as ended:
         return int(ended.code or 0)
     return 0

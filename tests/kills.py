@@ -13,7 +13,7 @@ import psutil
 
 from tests.conftest import ROOT
 
-COMMAND = [sys.executable, "-m", "vidal.cli", "build-shard", "0", "--recipe", "embedded", "--out"]
+COMMAND = [sys.executable, "-m", "vidal.cli.main", "build-shard", "0", "--recipe", "embedded", "--out"]
 TABLE = "shard-00000.parquet"
 
 

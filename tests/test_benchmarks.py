@@ -11,9 +11,9 @@ from PIL import Image
 
 from tests import benchmark_layouts as layouts
 from tests.inline import vidal_inline
+from vidal.cli.evaluate import evaluate
 from vidal.errors import UserError
 from vidal.evaluate.benchmarks import TASKS
-from vidal.evaluate.command import evaluate
 from vidal.evaluate.encoders import open_encoder
 from vidal.evaluate.measure import measure
 from vidal.evaluate.templates import SOUND, pictures

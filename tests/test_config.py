@@ -1,6 +1,6 @@
 import pytest
 
-from vidal import cli
+from vidal.cli import main
 from vidal.config import load_recipe, recipe_names
 from vidal.errors import UserError
 
@@ -40,7 +40,7 @@ def test_set_overrides_a_key():
 def run(monkeypatch, capsys, *arguments):
     monkeypatch.setattr("sys.argv", ["vidal", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
+        main.main()
     return stopped.value.code, capsys.readouterr().err
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 from tests.inline import vidal_inline
 from tests.test_train_data import caption, dataset
 from tests.test_train_run import COLOURS, WORDS
+from vidal.cli.ablate import proxy
 from vidal.errors import UserError
-from vidal.evaluate.proxy_command import proxy
 
 RIGHT, WRONG = 0, 1
 

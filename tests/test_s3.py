@@ -76,7 +76,7 @@ def test_a_name_that_another_process_writes_after_a_listing_is_visible(bucket: s
 def test_a_missing_s3fs_is_one_line_that_names_the_extra(tmp_path: Path) -> None:
     (tmp_path / "clips.csv").write_text("url\nhttp://127.0.0.1:1/a.mp4\n")
     # An entry of None in sys.modules is Python's own way to make an import fail.
-    program = "import sys; sys.modules['s3fs'] = None; from vidal.cli import main; main()"
+    program = "import sys; sys.modules['s3fs'] = None; from vidal.cli.main import main; main()"
     build = ("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "clips.csv"))
     done = run("-c", program, *build, "--out", "s3://bucket/data")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
@@ -91,7 +91,7 @@ def test_twelve_clips_are_built_rerun_and_validated_on_s3_with_no_terminal(bucke
     base = serve_folder(site)
     rows = [{"url": f"{base}/{number}.mp4", "title": f"A gray wall, take {number}"} for number in range(12)]
     pd.DataFrame(rows).to_csv(tmp_path / "clips.csv", index=False)
-    build = ("-m", "vidal.cli", "build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "clips.csv"),
+    build = ("-m", "vidal.cli.main", "build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "clips.csv"),
              "--allow-host", "127.0.0.1", "--out", f"{bucket}/data", *sets(*LIGHT, *ALL_STAY))  # fmt: skip
     first = run(*build)
     assert first.returncode == 0, first.stdout[-2000:] + first.stderr[-3000:]
@@ -101,6 +101,6 @@ def test_twelve_clips_are_built_rerun_and_validated_on_s3_with_no_terminal(bucke
     again = run(*build)
     assert again.returncode == 0, again.stdout[-2000:] + again.stderr[-3000:]
     assert "shard 0 was built before" in again.stdout
-    checked = run("-m", "vidal.cli", "validate", f"{bucket}/data")
+    checked = run("-m", "vidal.cli.main", "validate", f"{bucket}/data")
     assert checked.returncode == 0, checked.stdout[-2000:] + checked.stderr[-3000:]
     assert "12 rows, 0 problems" in checked.stdout

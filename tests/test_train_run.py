@@ -15,9 +15,9 @@ from PIL import Image
 from tests.inline import vidal_inline
 from tests.test_train_data import caption, dataset
 from tests.tiny_models import save_clip
+from vidal.cli.train import train as command
 from vidal.errors import TrainingError, UserError
 from vidal.train import checkpoint, optimiser, run
-from vidal.train.command import train as command
 from vidal.train.settings import Encoder, Modality, Train
 
 WORDS = ("a red ball", "a green field", "the blue sea", "a white wall", "a black cat", "a yellow bus")

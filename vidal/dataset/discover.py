@@ -17,8 +17,8 @@ from vidal.pipeline.stage import Part, Record, Runtime, WorkIdentity
 from vidal.sources import catalogue, search
 from vidal.sources.search import Found, Query
 from vidal.storage.storage import Storage, part_name, shard_name
-from vidal.terms import bucket, corpora
 from vidal.terms import build as terms_build
+from vidal.terms import corpora, tag_partition
 from vidal.terms.build import Map
 
 STAGE = search.STAGE
@@ -34,7 +34,7 @@ def identity(recipe: Recipe) -> WorkIdentity:
     )
     listed = ids.sha256(Path(recipe.catalogue).read_bytes()) if recipe.catalogue else _database(recipe)
     choices = [settings, recipe.engine.part_size, listed, None if recipe.catalogue else _limits(recipe)]
-    versions = {"discover": VERSION, "terms": terms_build.VERSION, "keywords": bucket.VERSION}
+    versions = {"discover": VERSION, "terms": terms_build.VERSION, "keywords": tag_partition.VERSION}
     return WorkIdentity(versions, ids.fingerprint(choices))
 
 

@@ -17,10 +17,10 @@ from vidal.config import Recipe
 from vidal.errors import UserError
 from vidal.schema import STR
 from vidal.storage.storage import Storage
-from vidal.terms import bucket as buckets
+from vidal.terms import tag_partition as buckets
 from vidal.terms.balance import STRATEGIES, Bucket, Taken
-from vidal.terms.bucket import Counts, Work, settled_name
-from vidal.terms.spill import Spilled, bucket_file, spill
+from vidal.terms.partition import Spilled, bucket_file, spill
+from vidal.terms.tag_partition import Counts, Work, settled_name
 from vidal.terms.tagging import RUN, Keyword, load, torch_aside
 
 # Raised by whoever changes which terms the same corpora and settings give.

@@ -12,8 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vidal.train.modality_trainer import Trainee
 from vidal.train.settings import Modality
-from vidal.train.trainee import Trainee
 
 METRICS, BOARD = "metrics.jsonl", "tensorboard"
 LINE_INTERVAL_S = 10.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidal.train.trainee import Trainee, embed
+from vidal.train.modality_trainer import Trainee, embed
 
 CLIPS = 1000  # At most: a check, not an evaluation.
 

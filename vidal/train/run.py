@@ -14,14 +14,14 @@ import torch
 from vidal import ids
 from vidal.errors import UserError
 from vidal.storage.storage import Storage
-from vidal.train import checkpoint, encoder, group, packed, records
+from vidal.train import checkpoint, encoder, packed, process_group, records
 from vidal.train.journal import Journal
+from vidal.train.modality_trainer import Trainee
 from vidal.train.reading import Reader
 from vidal.train.recall import recall
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
 from vidal.train.towers import TextTower, open_text_tower
-from vidal.train.trainee import Trainee
 
 CHECKPOINTS, ENCODER = "checkpoints", "encoder"
 
@@ -51,18 +51,18 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     found = read_all(settings, storage)
     text = open_text_tower(settings.text)
     trainees = [_trainee(storage, settings, each, text, device) for each in found.values()]
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // group.world()))
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // process_group.world()))
     identity = _identity(settings, trainees)
     start = checkpoint.latest(folder / CHECKPOINTS)
     _seed(settings.seed)
     if start:
         _restore(checkpoint.load(start, identity), trainees)
     journal = Journal(
-        folder, sum(each.steps for each in trainees), sum(each.step for each in trainees), group.rank() == 0
+        folder, sum(each.steps for each in trainees), sum(each.step for each in trainees), process_group.rank() == 0
     )
     with journal:
         _loop(trainees, settings, folder, identity, journal)
-    outcomes = [_outcome(each, journal) for each in trainees] if group.rank() == 0 else []
+    outcomes = [_outcome(each, journal) for each in trainees] if process_group.rank() == 0 else []
 
     def finish() -> None:
         towers = {each.modality: each.finished() for each in trainees}
@@ -71,7 +71,7 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
             json.dumps([asdict(each) for each in outcomes], indent=1) + "\n", encoding="utf-8"
         )
 
-    group.first(finish)
+    process_group.first(finish)
     return outcomes
 
 
@@ -86,7 +86,7 @@ def _trainee(
     storage: Storage, settings: Train, found: records.Records, text: TextTower, device: torch.device
 ) -> Trainee:
     cache, encoder_settings = TextFeatures(storage, text), settings.modalities[found.modality]
-    group.first(lambda: cache.of(found.captions.distinct))
+    process_group.first(lambda: cache.of(found.captions.distinct))
     reader = Reader(storage, found, encoder_settings, packed.find(storage, found, encoder_settings))
     return Trainee(found.modality, settings, found, reader, cache.of(found.captions.distinct), device)
 
@@ -112,17 +112,17 @@ def _save(trainees: list[Trainee], settings: Train, folder: Path, identity: dict
     random: dict[str, Any] = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
-    processes = group.gathered({"random": random, "places": {each.modality.value: each.place() for each in trainees}})
+    processes = process_group.gathered({"random": random, "places": {each.modality.value: each.place() for each in trainees}})
     state = {
         "identity": identity,
         "trainees": {each.modality.value: each.state() for each in trainees},
         "processes": processes,
     }
-    group.first(lambda: checkpoint.save(folder / CHECKPOINTS, rounds, state, settings.keep))
+    process_group.first(lambda: checkpoint.save(folder / CHECKPOINTS, rounds, state, settings.keep))
 
 
 def _restore(state: dict[str, Any], trainees: list[Trainee]) -> None:
-    mine = state["processes"][group.rank()]
+    mine = state["processes"][process_group.rank()]
     for each in trainees:
         each.restore(state["trainees"][each.modality.value], mine["places"][each.modality.value])
     torch.set_rng_state(mine["random"]["cpu"])
@@ -136,13 +136,13 @@ def _identity(settings: Train, trainees: list[Trainee]) -> dict[str, Any]:
     return {
         "recipe": ids.fingerprint([settings.model_dump(mode="json", exclude=free)]),
         "data": ids.fingerprint([[each.modality.value, each.records.clip_ids] for each in trainees]),
-        "number of processes": group.world(),
+        "number of processes": process_group.world(),
     }
 
 
 def _seed(seed: int) -> None:
     """Dropout differs between processes."""
-    torch.manual_seed(seed * 1000 + group.rank())
+    torch.manual_seed(seed * 1000 + process_group.rank())
 
 
 def _outcome(trainee: Trainee, journal: Journal) -> Outcome:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from vidal.errors import TrainingError
-from vidal.train import group, inputs, optimiser
+from vidal.train import inputs, optimiser, process_group
 from vidal.train.accumulate import accumulated_backward
 from vidal.train.loss import SIGLIP_BIAS, Temperature, build_loss
 from vidal.train.reading import Reader
@@ -48,7 +48,7 @@ class Trainee:
         named = [*self.tower.named_parameters(), *self.temperature.named_parameters()]
         self.optimiser = optimiser.build(named, self.encoder, settings)
         self.weights = [weight for _, weight in named if weight.requires_grad]
-        self.loss = build_loss(settings.loss, group.rank(), group.world())
+        self.loss = build_loss(settings.loss, process_group.rank(), process_group.world())
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "amp" and device.type == "cuda")
         self.ema = self._averaged()
         self.stream = Stream(
@@ -57,8 +57,8 @@ class Trainee:
             np.array([settings.views[name] for name in records.captions.names]),
             batch_size=self.encoder.batch_size,
             seed=settings.seed,
-            rank=group.rank(),
-            world=group.world(),
+            rank=process_group.rank(),
+            world=process_group.world(),
             workers=settings.workers,
         )
         self.steps = self.encoder.epochs * self.stream.steps
@@ -81,7 +81,7 @@ class Trainee:
         self.optimiser.zero_grad(set_to_none=True)
         loss = self._backward(batch)
         norm = self._gradient_norm()
-        if not group.all_true(
+        if not process_group.all_true(
             bool(np.isfinite(loss)) and (bool(np.isfinite(norm)) or self.scaler.is_enabled()), self.device
         ):
             raise TrainingError(
@@ -99,7 +99,7 @@ class Trainee:
             "lr": lr,
             "grad_norm": norm,
             "scale": float(self.temperature().detach()),
-            "samples": len(batch.texts) * group.world(),
+            "samples": len(batch.texts) * process_group.world(),
         }
 
     def _backward(self, batch: Batch) -> float:
@@ -112,12 +112,12 @@ class Trainee:
                 seen = self._forward(pixels)
             loss = self.loss(F.normalize(seen.float(), dim=-1), texts, self.temperature)
             self.scaler.scale(loss).backward()
-            group.average_gradients(list(self.temperature.parameters()))
+            process_group.average_gradients(list(self.temperature.parameters()))
             return float(loss.detach())
         chunks = list(pixels.chunk(self.encoder.accumulate))
         with self._autocast(), self._unsynchronised():
             loss = accumulated_backward(self.tower, chunks, texts, self.loss, self.temperature, scale=self.scaler.scale)
-        group.average_gradients(self.weights)
+        process_group.average_gradients(self.weights)
         return float(loss)
 
     def _gradient_norm(self) -> float:
@@ -132,7 +132,7 @@ class Trainee:
                 self._batches = self.stream.epoch(self.epoch, self.cursor)
             batch = next(self._batches, None)
             self._count(batch.problems if batch else self.stream.tail)
-            if group.all_true(batch is not None, self.device):
+            if process_group.all_true(batch is not None, self.device):
                 return batch
             self.epoch, self.cursor, self._missed, self._batches = self.epoch + 1, 0, 0, None
         return None
@@ -140,8 +140,8 @@ class Trainee:
     def _count(self, problems: tuple[str, ...]) -> None:
         self.unreadable += len(problems)
         self._missed += len(problems)
-        allowed = self.settings.unreadable_max * len(self.records) / group.world()
-        if not group.all_true(self._missed <= allowed, self.device):
+        allowed = self.settings.unreadable_max * len(self.records) / process_group.world()
+        if not process_group.all_true(self._missed <= allowed, self.device):
             raise TrainingError(
                 f"{self.modality.value}: {self._missed} of {len(self.records)} records cannot be read, more than unreadable_max "
                 f"{self.settings.unreadable_max:g} of them; the last: {problems[-1] if problems else 'in another process'}; "
@@ -188,7 +188,7 @@ class Trainee:
 
     def _wrapped(self) -> nn.Module:
         model: nn.Module = self.tower
-        if group.world() > 1:
+        if process_group.world() > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
             model = DistributedDataParallel(model, device_ids=ids)
         return torch.compile(model) if self.settings.compile else model  # type: ignore[return-value]

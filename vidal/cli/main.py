@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from vidal import __version__
+from vidal.cli.ablate import proxy
+from vidal.cli.evaluate import evaluate
+from vidal.cli.train import pack, train
 from vidal.errors import BalanceError, StorageError, TrainingError, UserError, VidalError
-from vidal.evaluate.command import evaluate
-from vidal.evaluate.proxy_command import proxy
-from vidal.train.command import pack, train
 
 _recipe = click.option(
     "--recipe", default="embedded", show_default=True, help="A recipe of pipelines/, or a YAML file."

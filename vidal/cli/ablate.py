@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from vidal.cli.evaluate import progress_bar
 from vidal.errors import UserError
-from vidal.evaluate.command import progress_bar
 
 
 @click.command()
@@ -44,7 +44,7 @@ def proxy(
 ) -> None:
     """Trains a small fixed recipe with and without a shard, a view or a filter: the difference in retrieval, and its spread."""
     from vidal.config import load_recipe
-    from vidal.evaluate import proxy as comparing
+    from vidal.evaluate import ablation as comparing
     from vidal.storage.storage import Storage
 
     if sum((shard is not None, view is not None, bool(thresholds))) != 1:

@@ -14,7 +14,7 @@ from vidal.models.once import once
 from vidal.schema import STR, STRS
 from vidal.storage.storage import Storage
 from vidal.terms import tagging
-from vidal.terms.spill import bucket_file, position
+from vidal.terms.partition import bucket_file, position
 from vidal.terms.tagging import NOUN, RUN, Keyword, Tagger, keywords
 
 PHRASES = "_build/phrases.json"
