@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.bench import clips
 from vidal import ids
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.media.frames import read_frames
 from vidal.pipeline.stage import Record, Runtime
 from vidal.schema import Status

@@ -69,7 +69,7 @@ def _serve(sender: Connection) -> None:
 
 
 def _crawl(base_url: str, options: argparse.Namespace) -> None:
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
     from vidal.crawl.fetch import Crawler
     from vidal.pipeline.stage import Output, Runtime
     from vidal.storage.storage import Storage

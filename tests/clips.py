@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from vidal import ids, schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Record, Runtime

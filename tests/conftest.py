@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.models.threads import limit_threads
 from vidal.pipeline.executors import Executor, executor_of
 from vidal.sources.embedded.site import serve

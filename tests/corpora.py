@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from vidal.config import Corpus
 from vidal.terms.corpora import texts
+from vidal.terms.settings import Corpus
 
 
 def read(path: Path | str, reader: str, **settings) -> list[str]:

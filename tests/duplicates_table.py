@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.conftest import SHARED
 from tests.copies import COPIES, make
-from vidal.config import Duplicates
 from vidal.dedup.matchers import Films
+from vidal.dedup.settings import Duplicates
 from vidal.media.frames import read_frames
 from vidal.media.hashing import Signature
 

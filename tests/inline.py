@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from unittest import mock
 
-from vidal.cli import main
+from vidal.cli.main import main
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def save_smollm2(folder: Path) -> Path:
     """The packaged GGUF as a folder that a server loads. Its weights are those of the file."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from vidal.config import ModelSpec
+    from vidal.config.base import ModelSpec
     from vidal.models.weights import transformers_source
 
     source, arguments = transformers_source(ModelSpec(adapter="transformers", id=GGUF))

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vidal.config import Recipe, load_recipe
+from vidal.config.loading import load_recipe
+from vidal.config.recipe import Recipe
 from vidal.media.frames import read_frames
 from vidal.models import SCORERS, open_model
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from tests import speech_recordings, speech_threshold
 from tests.conftest import SHARED
 from tests.speech_recordings import Recording
-from vidal.config import Audio, ModelSpec, load_recipe
+from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
 from vidal.errors import RecordError
 from vidal.media import sound
 from vidal.models import ACTIVITY, ActivityDetector, open_model
 from vidal.models.tag_template import Heard
+from vidal.stages.audio.settings import Audio
 from vidal.stages.audio.stage import activity_scores, levels, tags
 
 _SCORES = {

@@ -16,7 +16,8 @@ from typing import Any
 
 from tests.code_reach import Code
 from vidal import ids, models
-from vidal.config import Recipe, load_recipe
+from vidal.config.loading import load_recipe
+from vidal.config.recipe import Recipe
 from vidal.dataset import build, discover
 from vidal.dataset.commit import claim
 from vidal.models import Adapter

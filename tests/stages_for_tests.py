@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from vidal import schema
-from vidal.config import Recipe, load_recipe
+from vidal.config.loading import load_recipe
+from vidal.config.recipe import Recipe
 from vidal.errors import RecordError, UserError
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Drop, Output, Part, Record, Runtime, Stage, Worker

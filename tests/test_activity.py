@@ -9,13 +9,15 @@ import pytest
 from tests import clips, speech_recordings, speech_threshold
 from tests.conftest import SHARED
 from tests.speech_recordings import NO_SPEECH, SPEECH
-from vidal.config import Audio, ModelSpec, load_recipe
+from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
 from vidal.media import sound
 from vidal.models import ACTIVITY, open_model
 from vidal.models.activity import RATE, at_frames
 from vidal.models.silero_vad import WINDOW, SileroVad
 from vidal.models.tag_template import Heard
 from vidal.models.weights import package_folder
+from vidal.stages.audio.settings import Audio
 from vidal.stages.audio.stage import activity_scores, levels, tags
 
 PACKAGED = speech_recordings.packaged()

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.stages_for_tests import TABLE
-from vidal.config import Resources, load_recipe
+from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
 from vidal.models.batch_groups import together
 from vidal.pipeline.parts import commit_part, outcomes_of
 from vidal.pipeline.runner import PartRunner, batches
+from vidal.pipeline.settings import Resources
 from vidal.pipeline.stage import Batched, Output, Part, Runtime, Stage
 from vidal.schema import Reason, Subject
 from vidal.storage.storage import Storage, part_name

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from yt_dlp.extractor import gen_extractor_classes
 
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.crawl.download_cache import Copies
 from vidal.errors import RecordError
 from vidal.net.address_guard import Connections

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from skimage import data
 
-from vidal.config import Clips, load_recipe
+from vidal.config.loading import load_recipe
 from vidal.crawl.fetch import Crawler
+from vidal.crawl.settings import Clips
 from vidal.errors import RecordError
 from vidal.media import shots
 from vidal.media.frames import read_frames

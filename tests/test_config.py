@@ -1,7 +1,7 @@
 import pytest
 
-from vidal.cli import main
-from vidal.config import load_recipe, recipe_names
+from vidal.cli.main import main
+from vidal.config.loading import load_recipe, recipe_names
 from vidal.errors import UserError
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import LIGHT, sets
 from tests.copies import make
 from tests.inline import vidal_inline
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.dedup import decontamination
 from vidal.errors import UserError
 from vidal.media.ffmpeg import executable

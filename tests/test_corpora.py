@@ -3,10 +3,10 @@
 import pytest
 
 from tests.corpora import read
-from vidal.config import Corpus
 from vidal.terms.corpora import names_things
 from vidal.terms.readers import READERS
 from vidal.terms.readers.actions import alternatives
+from vidal.terms.settings import Corpus
 
 OFFICIAL = [
     (

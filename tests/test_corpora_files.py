@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.corpora import read
-from vidal.config import Corpus
 from vidal.errors import UserError
 from vidal.terms.corpora import texts
+from vidal.terms.settings import Corpus
 
 
 def test_own_tables_give_their_column(tmp_path):

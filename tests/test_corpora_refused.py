@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.corpora import read
-from vidal.config import Corpus
 from vidal.errors import UserError
 from vidal.terms.corpora import texts
 from vidal.terms.readers import READERS
+from vidal.terms.settings import Corpus
 
 BAD = [
     ("text", "absent.txt", None, "no such file; give a path, a URI or a file of search_terms/"),

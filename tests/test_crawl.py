@@ -6,12 +6,12 @@ import time
 import httpx
 import pytest
 
-from vidal.config import Crawl
 from vidal.errors import RecordError
 from vidal.net.address_guard import ForbiddenAddress, Guard, check_url
 from vidal.net.errors import http_status, retry_after_s
 from vidal.net.governor import LEASE_S, Governor, Locked
 from vidal.net.rate_limiter import LocalBoard
+from vidal.net.settings import Crawl
 from vidal.schema import Reason
 
 
@@ -209,7 +209,7 @@ def test_statuses_become_typed_outcomes():
 
 def crawl_one(url, recipe_overrides=(), allow=("127.0.0.1",), **columns):
     """One catalogue row through the real crawler: yt-dlp, probe, storage."""
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
     from vidal.crawl.fetch import Crawler
     from vidal.ids import candidate_id
     from vidal.pipeline.stage import Runtime

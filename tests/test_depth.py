@@ -7,7 +7,8 @@ from PIL import Image
 from tests import clips
 from tests.conftest import write_video
 from tests.tiny_models import save_depth, save_munit
-from vidal.config import ModelSpec, load_recipe
+from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
 from vidal.errors import UserError
 from vidal.models import DEPTH, open_model
 from vidal.stages.depth import quality as depth_quality

@@ -10,9 +10,9 @@ from tests import duplicates_table as table
 from tests.conftest import SHARED
 from tests.copies import COPIES
 from vidal import schema
-from vidal.config import Duplicates
 from vidal.dedup import across_shards
 from vidal.dedup.matchers import Films
+from vidal.dedup.settings import Duplicates
 from vidal.dedup.within_shard import find
 from vidal.media.hashing import Signature
 from vidal.storage.storage import Storage

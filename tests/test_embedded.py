@@ -13,7 +13,7 @@ from PIL import Image
 from tests.conftest import sets, vidal
 from tests.inline import vidal_inline
 from vidal import schema
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.models.synonyms import Synonyms
 from vidal.schema import View
 from vidal.sources.embedded.media import entries

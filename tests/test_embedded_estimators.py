@@ -9,7 +9,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from skimage import data
 
-from vidal.config import ModelSpec, load_recipe
+from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
 from vidal.errors import UserError
 from vidal.estimators import measure, scenes, training_pairs
 from vidal.estimators.fit import fit

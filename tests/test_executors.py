@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.stages_for_tests import BUGGY, DEADLY, FIRST, KILLER, UNOPENED, recipe, seed_parts
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.errors import StageError, UserError
 from vidal.pipeline.executors import executor_of
 from vidal.pipeline.executors.pools import pools

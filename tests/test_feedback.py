@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.inline import vidal_inline
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.dataset.discover import _weights
 from vidal.errors import UserError
 from vidal.storage.storage import Storage

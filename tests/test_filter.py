@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import vidal
 from tests.inline import vidal_inline
-from vidal.config import Filters
+from vidal.stages.filter.settings import Filters
 from vidal.stages.filter.thresholds import decide
 
 CLIP = {"kind": "video", "similarity": 0.2, "language": "en", "text": "A cat"}

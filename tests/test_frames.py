@@ -5,7 +5,7 @@ import pytest
 
 from tests import clips, frames_table
 from tests.conftest import write_video
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.media.frames import read_frames, scene_indices
 
 REFUSED = {"decord__corrupted.mp4": "corrupt"}

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.pipeline.stage import Runtime
 from vidal.schema import View
 from vidal.stages.captions.stage import caption

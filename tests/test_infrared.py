@@ -9,7 +9,8 @@ from PIL import Image
 
 from tests import clips
 from tests.tiny_models import SMALL_MUNIT, save_munit
-from vidal.config import ModelSpec, load_recipe
+from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
 from vidal.errors import UserError
 from vidal.models import INFRARED, open_model
 from vidal.models.infrared import load, load_states

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Status, View
 from vidal.stages.captions.stage import caption

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_video
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.crawl.fetch import Crawler
 from vidal.errors import RecordError
 from vidal.ids import candidate_id

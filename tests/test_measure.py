@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from tests.conftest import write_video
 from tests.test_similarity import save_open_clip_clip
 from vidal import schema
-from vidal.config import ModelSpec, load_recipe
+from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
 from vidal.media.frame_pairs import places, read_pairs
 from vidal.media.statistics import coverage, motion, picture

@@ -14,7 +14,7 @@ from tests.conftest import LIGHT, ROOT, sets, write_video
 PROGRAM = """
 import json, sys
 import vidal.pipeline.runner, vidal.stages, vidal.pipeline.executors.ray, vidal.pipeline.executors.inline
-from vidal import cli
+from vidal.cli import main as cli
 try:
     cli.main()
 except SystemExit as ended:

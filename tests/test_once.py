@@ -9,8 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.tiny_talkers import save_chat
-from vidal.config import load_recipe
 from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
 from vidal.models import REWRITERS, SCORERS, open_model
 from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks, once

@@ -7,7 +7,7 @@ from aiohttp import web
 from yt_dlp.extractor.common import InfoExtractor
 
 from tests.test_crawl import crawl_one
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.errors import RecordError
 from vidal.net.governor import Governor
 from vidal.pipeline.stage import Runtime

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tests.conftest import vidal
 from tests.inline import vidal_inline
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.dataset import discover, retry
 from vidal.pipeline.stage import Part, Runtime
 from vidal.sources.embedded.media import build

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.dataset import discover
 from vidal.errors import RunEndedError
 from vidal.pipeline.runner import PartRunner

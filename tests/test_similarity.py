@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from tests import similarity_table
-from vidal.config import ModelSpec, load_recipe
+from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
 from vidal.errors import UserError
 from vidal.models import SCORERS, open_model
 from vidal.models.weights import missing

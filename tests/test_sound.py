@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from tests import clips
-from vidal.config import Audio, ModelSpec, load_recipe
+from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
 from vidal.errors import RecordError
 from vidal.media import loudness, sound
 from vidal.media.probe import probe
 from vidal.models import SOUND_SCORERS, SPEECH, open_model
+from vidal.stages.audio.settings import Audio
 from vidal.stages.audio.stage import levels, tags
 
 RATE = 48_000

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from vidal.config import Duplicates
 from vidal.dedup import across_shards
+from vidal.dedup.settings import Duplicates
 from vidal.dedup.within_shard import find
 from vidal.media.ffmpeg import executable
 from vidal.media.fingerprint import Recordings, fingerprint

@@ -3,15 +3,17 @@
 import pytest
 from aiohttp import web
 
-from vidal.config import Crawl, Search, load_recipe
+from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
 from vidal.net.errors import PHRASES, from_ytdlp
+from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.sources import candidate_policy, catalogue, licences
 from vidal.sources.embedded.media import build
 from vidal.sources.embedded.site import serve
 from vidal.sources.session import Network
+from vidal.sources.settings import Search
 from vidal.sources.ytdlp import YtDlp
 
 SOUND = {

@@ -6,7 +6,8 @@ import pytest
 
 from tests.tagging_accuracy import moments_verbs, templates, wordnet_nouns
 from vidal import ids
-from vidal.config import load_recipe, packaged_files
+from vidal.config import packaged_files
+from vidal.config.loading import load_recipe
 from vidal.errors import UserError
 from vidal.schema import TERMS
 from vidal.storage.storage import Storage

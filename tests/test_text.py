@@ -1,6 +1,6 @@
 import pytest
 
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.schema import Reason
 from vidal.sources.text import cleaned, hashtags, rule
 

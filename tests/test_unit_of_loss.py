@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import LIGHT, write_video
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.dataset import build, discover
 from vidal.dataset import commit as shards
 from vidal.errors import StorageError

@@ -43,7 +43,7 @@ def proxy(
     as_json: bool,
 ) -> None:
     """Trains a small fixed recipe with and without a shard, a view or a filter: the difference in retrieval, and its spread."""
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
     from vidal.evaluate import ablation as comparing
     from vidal.storage.storage import Storage
 
@@ -62,7 +62,7 @@ def proxy(
 def _filters(thresholds: tuple[str, ...]) -> Any:
     from pydantic import ValidationError
 
-    from vidal.config import Filters
+    from vidal.stages.filter.settings import Filters
 
     try:
         pairs = dict(each.split("=", 1) for each in thresholds)

@@ -61,7 +61,7 @@ def build_shard(
     as_json: bool,
 ) -> None:
     """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
     from vidal.dataset import build, discover
     from vidal.dataset.commit import claim, is_committed
     from vidal.dedup import decontamination
@@ -131,7 +131,7 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) ->
 @_json
 def refilter(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Decides again which clips of OUT stay, from stored scores: vidal filter OUT --set similarity_min=0.25."""
-    from vidal.config import with_filters
+    from vidal.config.loading import with_filters
     from vidal.dataset import refilter as again
     from vidal.dataset.retry import recipe_of
     from vidal.storage.storage import Storage
@@ -194,7 +194,7 @@ def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as
     """Writes hashes and vectors of an evaluation set's media, for decontaminate in a recipe with the same models."""
     from pathlib import Path
 
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
     from vidal.dedup import signatures as signing
 
     done, problems = signing.write(Path(folder), Path(to), load_recipe(recipe, overrides))
@@ -266,7 +266,7 @@ def report(out: str) -> None:
 @_json
 def show_plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Prints stages, models and resources of a recipe, and what cannot be loaded here and why."""
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
     from vidal.dataset.plan import plan
 
     loaded = load_recipe(recipe, overrides)
@@ -298,7 +298,7 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
     """Reads the recipe's corpora, tags, tallies and balances them."""
     import contextlib
 
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
     from vidal.pipeline.progress import tracked
     from vidal.storage.storage import Storage
     from vidal.terms.build import build
@@ -431,5 +431,3 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-if __name__ == "__main__":
-    main()

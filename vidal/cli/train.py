@@ -31,7 +31,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Prints one machine
 @_json
 def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None, as_json: bool) -> None:
     """Trains the recipe's encoders on the manifests of OUT, and writes FOLDER/encoder. The same command goes on where it stopped."""
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
     from vidal.errors import UserError
 
     loaded = load_recipe(recipe, overrides)
@@ -96,7 +96,7 @@ def _run(recipe: Any, out: str, folder: Path) -> list[dict[str, Any]]:
 @_json
 def pack(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> None:
     """Decodes what the recipe's encoders see once, into OUT/_packed: training then waits for no decoder."""
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
     from vidal.storage.storage import Storage
     from vidal.train import packed
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 from pydantic import Field
 
 from vidal.config.base import Settings
-from vidal.config.finding import Clips, Crawl, Search, Terms, Text
-from vidal.config.judging import Duplicates, EvaluationSet, Filters, Keyframes, Measure, Similarity
-from vidal.config.running import Engine, Resources
-from vidal.config.views import Audio, Captions, Depth, Enhanced, Infrared
+from vidal.crawl.settings import Clips
+from vidal.dedup.settings import Duplicates, EvaluationSet
+from vidal.net.settings import Crawl
+from vidal.pipeline.settings import Engine, Resources
+from vidal.sources.settings import Search, Text
+from vidal.stages.audio.settings import Audio
+from vidal.stages.captions.settings import Captions
+from vidal.stages.depth.settings import Depth
+from vidal.stages.enhanced.settings import Enhanced
+from vidal.stages.filter.settings import Filters
+from vidal.stages.infrared.settings import Infrared
+from vidal.stages.keyframes.settings import Keyframes
+from vidal.stages.measure.settings import Measure
+from vidal.stages.similarity.settings import Similarity
+from vidal.terms.settings import Terms
 from vidal.train.settings import Train
 
 

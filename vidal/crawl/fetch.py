@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidal import ids
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.crawl.download_cache import Copies
 from vidal.errors import RecordError
 from vidal.media import ffmpeg, shots

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vidal.config import ModelSpec, Recipe
+from vidal.config.base import ModelSpec
+from vidal.config.recipe import Recipe
 from vidal.dataset import commit as shards
 from vidal.dataset import discover
 from vidal.dataset.commit import Report

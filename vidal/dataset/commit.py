@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vidal import __version__, schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.dataset import discover
 from vidal.dedup import across_shards, decontamination, within_shard
 from vidal.errors import UserError

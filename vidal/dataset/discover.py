@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from vidal import ids, schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.errors import UserError
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Part, Record, Runtime, WorkIdentity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.dataset.build import models
 from vidal.models.weights import missing
 from vidal.stages.order import STAGES

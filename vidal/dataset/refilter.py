@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.dataset import commit as shards
 from vidal.dataset import discover
 from vidal.errors import UserError

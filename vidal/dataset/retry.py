@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from vidal import schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.dataset import discover
 from vidal.dataset.commit import DATASET, read_dataset
 from vidal.errors import UserError

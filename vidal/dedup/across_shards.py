@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from vidal.config import Duplicates
 from vidal.dedup import within_shard
+from vidal.dedup.settings import Duplicates
 from vidal.pipeline.stage import Record
 from vidal.schema import STR
 from vidal.storage.storage import Storage, shard_name

@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from vidal import ids
-from vidal.config import EvaluationSet, Recipe
+from vidal.config.recipe import Recipe
 from vidal.dedup import matchers
+from vidal.dedup.settings import EvaluationSet
 from vidal.errors import UserError
 from vidal.pipeline.stage import Record
 from vidal.schema import STR
@@ -52,7 +53,7 @@ class Known:
 
     name: str
     names: dict[str, str]
-    matchers: list[matchers.Near]
+    near: list[matchers.Near]
 
     def why(self, row: Record) -> str | None:
         """In which way a row of schema.ASSEMBLED is of this set; None where it is not."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vidal.config import Duplicates
+from vidal.dedup.settings import Duplicates
 from vidal.media.fingerprint import Recordings
 from vidal.media.hashing import STILL, STILL_DISTANCE, Signature, hash_distances, motion_correlation
 from vidal.pipeline.stage import Record

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from vidal import ids, schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.dedup.decontamination import SIGNATURES, models
 from vidal.errors import RecordError, UserError
 from vidal.media.fingerprint import fingerprint

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidal.config import Duplicates
 from vidal.dedup import matchers
+from vidal.dedup.settings import Duplicates
 from vidal.pipeline.stage import Record
 from vidal.schema import Reason
 

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from vidal import ids
-from vidal.config import Filters
 from vidal.errors import UserError
 from vidal.evaluate import probe
 from vidal.evaluate.embedding import Progress
 from vidal.schema import map_dict
+from vidal.stages.filter.settings import Filters
 from vidal.stages.filter.thresholds import decide
 from vidal.storage.storage import Storage, shard_name
 from vidal.train import records as reading

@@ -21,7 +21,7 @@ def open_encoder(checkpoint: str) -> BoundEncoder:
 
 def untrained(recipe: str) -> BoundEncoder:
     """All modalities of the recipe, and pictures by the tower of its video or any other modality where it has none for them."""
-    from vidal.config import load_recipe
+    from vidal.config.loading import load_recipe
 
     settings = load_recipe(recipe, ()).train
     if not settings.modalities:

@@ -87,7 +87,7 @@ def _feature(kind: pa.DataType) -> Any:
 
 def _card(clips: int, hours: float, licences: Counter[str]) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("vidal.manifest", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+        loader=jinja2.PackageLoader("vidal.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
     # What a page says of its licence is untrusted: it must not end the table, or the card.
     told = [(" ".join(name.replace("|", "/").split())[:80], count) for name, count in licences.most_common()]

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from vidal.config import ModelSpec, Settings
+from vidal.config.base import ModelSpec, Settings
 from vidal.errors import UserError
 from vidal.models.encoder_decoder_net import EncoderDecoder
 from vidal.models.weights import embedded_folder, required

@@ -16,9 +16,9 @@ from collections import deque
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from vidal.config import Crawl
 from vidal.errors import RecordError
 from vidal.net.programs import check_program
+from vidal.net.settings import Crawl
 from vidal.schema import Reason
 
 # Connections of a client that are remembered, so that they can be shut: those it may still read from.

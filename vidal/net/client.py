@@ -16,13 +16,13 @@ from yt_dlp.networking.exceptions import HTTPError, NoSupportingHandlers, Reques
 from yt_dlp.postprocessor import FFmpegMergerPP
 from yt_dlp.utils import determine_protocol
 
-from vidal.config import Crawl
 from vidal.errors import RecordError
 from vidal.media import ffmpeg
 from vidal.net.address_guard import Connections, ForbiddenAddress, Guard, host_of
 from vidal.net.budget import Budget, Stopped
 from vidal.net.errors import from_ytdlp, own_error
 from vidal.net.governor import Governor
+from vidal.net.settings import Crawl
 from vidal.net.watchdog import Watchdog
 from vidal.schema import Reason
 

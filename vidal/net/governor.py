@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import tenacity
 
-from vidal.config import Crawl, HostLimits
 from vidal.errors import RecordError
 from vidal.net.rate_limiter import Board, LocalBoard, Rules
+from vidal.net.settings import Crawl, HostLimits
 from vidal.schema import Reason
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from vidal import ids, schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.pipeline.incremental import identity_of
 from vidal.pipeline.stage import Part, Record, Stage, WorkIdentity
 from vidal.storage.storage import Storage, part_name

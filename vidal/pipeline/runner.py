@@ -13,7 +13,7 @@ from typing import Any
 import tenacity
 
 from vidal import schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.errors import RecordError, RunEndedError, StageError, StorageError, UserError, VidalError
 from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from vidal import ids
-from vidal.config import Recipe
 from vidal.config.base import ModelSpec
+from vidal.config.recipe import Recipe
 from vidal.errors import RunEndedError
 from vidal.models import Registry, adapter_of
 from vidal.models.identity import weights_identity

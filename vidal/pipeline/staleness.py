@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.pipeline.incremental import identity_of
 from vidal.pipeline.stage import Part, Stage, WorkIdentity
 from vidal.schema import Subject

@@ -41,7 +41,7 @@ def _write(storage: Storage, dataset: dict[str, Any], shard: int) -> str:
     rows = storage.read_table(manifest_name(shard)).to_pylist()
     ledger = storage.read_table(ledger_name(shard)).to_pylist()
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("vidal.manifest", "."), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("vidal.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
     page = environment.get_template("report.html.j2").render(
         shard=shard,

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 from vidal import ids
-from vidal.config import Search
 from vidal.errors import RecordError
 from vidal.net.client import Client
 from vidal.schema import Kind, Reason
 from vidal.sources.api import get_json, seconds
 from vidal.sources.plain import open_url, save
+from vidal.sources.settings import Search
 from vidal.sources.source import Candidate, Fetched, described, extra, first
 from vidal.sources.text import hashtags
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from vidal.config import Crawl, Recipe, Search
+from vidal.config.recipe import Recipe
+from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Drop
 from vidal.schema import Reason, map_dict
 from vidal.sources import licences
+from vidal.sources.settings import Search
 from vidal.sources.source import Candidate
 
 

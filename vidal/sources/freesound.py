@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from vidal import ids
-from vidal.config import Search
 from vidal.errors import UserError
 from vidal.net.client import Client
 from vidal.schema import Kind
 from vidal.sources.api import get_json
 from vidal.sources.plain import open_url, save
+from vidal.sources.settings import Search
 from vidal.sources.source import Candidate, Fetched, extra, first
 
 BASE = "https://freesound.org"

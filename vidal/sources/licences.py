@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
-from vidal.config import Crawl
+from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Drop
 from vidal.schema import Reason
 

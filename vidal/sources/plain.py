@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from yt_dlp.networking import Request
 from yt_dlp.networking.common import Response
 
-from vidal.config import Crawl
 from vidal.errors import RecordError
 from vidal.net.client import Client
 from vidal.net.robots import USER_AGENT, Robots, check_opt_out
+from vidal.net.settings import Crawl
 from vidal.schema import Reason
 from vidal.sources.source import Candidate, Fetched
 from vidal.sources.ytdlp import YtDlp

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vidal.config import Recipe, Search
+from vidal.config.recipe import Recipe
 from vidal.net.client import Client
 from vidal.net.robots import Robots
 from vidal.sources.archive import Archive
@@ -13,6 +13,7 @@ from vidal.sources.claims import Claims
 from vidal.sources.freesound import Freesound
 from vidal.sources.peertube import PeerTube
 from vidal.sources.plain import Plain
+from vidal.sources.settings import Search
 from vidal.sources.source import Candidate, Source
 from vidal.sources.ytdlp import YtDlp
 

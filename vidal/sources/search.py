@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidal import ids
-from vidal.config import Recipe, Search
+from vidal.config.recipe import Recipe
 from vidal.errors import RecordError
 from vidal.pipeline import ledger
 from vidal.pipeline.stage import Drop, Record, Runtime
 from vidal.schema import Status, Subject
 from vidal.sources.candidate_policy import judge_result
 from vidal.sources.session import Network
+from vidal.sources.settings import Search
 from vidal.sources.source import Candidate
 
 STAGE = "discover"

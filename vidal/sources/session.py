@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.net.address_guard import Guard
 from vidal.net.client import Client
 from vidal.net.governor import Governor

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from vidal.config import Text
 from vidal.pipeline.stage import Drop
 from vidal.schema import Reason
+from vidal.sources.settings import Text
 
 # A hashtag: # and word characters of any script, not all digits ("#1" is a rank).
 _HASHTAG = re.compile(r"(?<![\w&/])[#＃](\w*[^\W\d]\w*)")

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from vidal import ids
-from vidal.config import Search
 from vidal.errors import RecordError
 from vidal.net.client import Client
 from vidal.schema import Kind, Reason
+from vidal.sources.settings import Search
 from vidal.sources.source import Candidate, Fetched, described, extra
 from vidal.sources.text import hashtags
 

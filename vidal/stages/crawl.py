@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vidal import schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.crawl.fetch import Crawler
 from vidal.pipeline.stage import Stage
 from vidal.schema import Subject

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from vidal import ids
-from vidal.config import ModelSpec, Recipe
+from vidal.config.base import ModelSpec
+from vidal.config.recipe import Recipe
 from vidal.models import Registry, adapter_of
 from vidal.models.once import KeyedLocks
 from vidal.storage.storage import Storage

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from vidal.config import Terms
+from vidal.terms.settings import Terms
 
 # A keyword's share of the database where the recipe gives no cap: MetaCLIP's 20,000 of 400 million would be 40 times less,
 # but its database is 4,000 times larger than one of 100,000 terms.

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vidal import ids, schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.errors import UserError
 from vidal.schema import STR
 from vidal.storage.storage import Storage

@@ -11,10 +11,10 @@ import fsspec
 import pyarrow as pa
 
 from vidal import ids
-from vidal.config import Corpus
 from vidal.errors import UserError
 from vidal.terms.readers import READERS, Reader
 from vidal.terms.readers.files import FormatError, locate
+from vidal.terms.settings import Corpus
 
 _HASHED_BYTES = 64 * 2**20
 # What the decompressors and Arrow raise on a damaged file, besides OSError.

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from vidal import ids
-from vidal.config import Search
 from vidal.errors import UserError
 from vidal.schema import STR, Status, Subject
+from vidal.sources.settings import Search
 from vidal.storage.storage import Storage, part_name, shard_name
 
 TABLE = "budget.parquet"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import PurePosixPath
 
-from vidal.config import Corpus, Terms
 from vidal.storage.storage import Storage
 from vidal.terms import corpora
 from vidal.terms.labels import normalise
+from vidal.terms.settings import Corpus, Terms
 from vidal.terms.tagging import PHRASE_WORDS_MAX
 
 

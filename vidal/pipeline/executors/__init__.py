@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.net.rate_limiter import Board
 from vidal.pipeline.stage import Part, Runtime, Stage
 

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.models.threads import limit_threads
 from vidal.net.governor import Locked
 from vidal.net.rate_limiter import Board, LocalBoard

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vidal.config import Recipe, Resources
+from vidal.config.recipe import Recipe
 from vidal.errors import UserError
+from vidal.pipeline.settings import Resources
 from vidal.pipeline.stage import Stage
 
 

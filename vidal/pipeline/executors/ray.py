@@ -14,7 +14,7 @@ from typing import Any
 
 import ray
 
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.models.threads import limit_threads
 from vidal.net.rate_limiter import Answer, Board, LocalBoard, Rules
 from vidal.pipeline.executors.pools import PoolSpec, gpu_share, pools

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from vidal import ids, schema
-from vidal.config import Audio, Recipe
+from vidal.config.recipe import Recipe
 from vidal.media import fingerprint, loudness, sound
 from vidal.models import ACTIVITY, SOUND_SCORERS, SPEECH, ActivityDetector, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
+from vidal.stages.audio.settings import Audio
 from vidal.stages.vectors import rounded
 from vidal.storage.storage import Storage, media_name
 

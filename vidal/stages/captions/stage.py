@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from vidal import schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.models import CAPTIONERS, Captioner, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View, map_dict

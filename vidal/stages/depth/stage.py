@@ -8,12 +8,14 @@ import numpy as np
 from PIL import Image
 
 from vidal import schema
-from vidal.config import Depth, ModelSpec, Recipe
+from vidal.config.base import ModelSpec
+from vidal.config.recipe import Recipe
 from vidal.media.frames import short_side_size
 from vidal.models import DEPTH, DepthEstimator, FieldOfView, open_model
 from vidal.pipeline.stage import Record, Runtime, Stage
 from vidal.schema import Subject, View
 from vidal.stages import pictures
+from vidal.stages.depth.settings import Depth
 from vidal.stages.frame_view import FrameView
 from vidal.storage.storage import Storage
 

@@ -10,8 +10,8 @@ import numpy as np
 import yaml
 
 from vidal import schema
-from vidal.config import Recipe
 from vidal.config.base import ModelSpec
+from vidal.config.recipe import Recipe
 from vidal.errors import UserError
 from vidal.models import REWRITERS, SCORERS, Registry, Rewriter, Scorer, open_model
 from vidal.models.weights import SENTENCES, package_version

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidal import schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.pipeline import incremental
 from vidal.pipeline.stage import Drop, Output, Record, Runtime, Stage
 from vidal.schema import Reason, Subject, map_dict

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vidal.config import Filters
 from vidal.pipeline.stage import Drop, Record
 from vidal.schema import Kind, Reason, map_dict
+from vidal.stages.filter.settings import Filters
 
 # Reasons of well-known thresholds, the one that tells most first; any other is `filtered`.
 _REASONS = {

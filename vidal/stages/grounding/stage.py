@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vidal import schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.models import SCORERS, Scorer, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Subject, View

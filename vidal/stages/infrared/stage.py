@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from vidal import ids, schema
-from vidal.config import Infrared, ModelSpec, Recipe
+from vidal.config.base import ModelSpec
+from vidal.config.recipe import Recipe
 from vidal.media.frames import short_side_size
 from vidal.models import INFRARED, InfraredTranslator, open_model
 from vidal.pipeline.stage import Record, Runtime, Stage
@@ -14,6 +15,7 @@ from vidal.schema import Subject, View
 from vidal.stages import pictures
 from vidal.stages.frame_view import FrameView
 from vidal.stages.infrared import quality as infrared_quality
+from vidal.stages.infrared.settings import Infrared
 from vidal.storage.storage import Storage
 
 # VIDAL-10M's thermal_ddp.py: Resize((400, 640)), torch.randn for every frame, save_image(normalize=True), short side 256.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from vidal import ids, schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.media import shots
 from vidal.media.frames import read_frames
 from vidal.media.hashing import Signature, phash

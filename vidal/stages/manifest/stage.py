@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidal import schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Subject, View, map_dict
 from vidal.stages.captions.stage import SOURCE

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from vidal import schema
-from vidal.config import Language, Look, Recipe
 from vidal.config.base import ModelSpec
+from vidal.config.recipe import Recipe
 from vidal.errors import ModelError, RecordError
 from vidal.models import (
     AESTHETIC,
@@ -30,6 +30,7 @@ from vidal.models import (
 from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Kind, Subject
 from vidal.stages import pictures
+from vidal.stages.measure.settings import Language, Look
 from vidal.storage.storage import Storage
 
 Images = list[Image.Image]

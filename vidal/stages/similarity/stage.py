@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from vidal import schema
-from vidal.config import Recipe, Text
+from vidal.config.recipe import Recipe
 from vidal.models import SCORERS, Scorer, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Kind, Subject
+from vidal.sources.settings import Text
 from vidal.sources.text import meaningful, words
 from vidal.stages import pictures
 from vidal.stages.vectors import rounded

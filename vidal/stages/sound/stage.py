@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vidal import schema
-from vidal.config import Recipe
+from vidal.config.recipe import Recipe
 from vidal.models import SOUND_CAPTIONERS, SoundCaptioner, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View

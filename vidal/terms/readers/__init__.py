@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from vidal.config import Corpus
 from vidal.terms.readers import actions, captions, own, sounds, things
 from vidal.terms.readers.imagenet import imagenet
+from vidal.terms.settings import Corpus
 
 
 @dataclass(frozen=True)

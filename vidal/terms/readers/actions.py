@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from vidal.config import Corpus
 from vidal.terms.readers.files import extension, lines
 from vidal.terms.readers.formats import Tsv, distinct, elements, fields, leaves, plain, rows
+from vidal.terms.settings import Corpus
 
 _PBTXT_NAME = re.compile(r"""\bname:\s*(["'])(.*?)\1""")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vidal.config import Corpus
 from vidal.terms.readers.files import extension
 from vidal.terms.readers.formats import fields, strings
+from vidal.terms.settings import Corpus
 
 
 def msrvtt(corpus: Corpus) -> Iterator[str]:

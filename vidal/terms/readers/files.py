@@ -13,8 +13,9 @@ from typing import IO
 import fsspec
 import pyarrow as pa
 
-from vidal.config import Corpus, packaged_files
+from vidal.config import packaged_files
 from vidal.errors import UserError, VidalError
+from vidal.terms.settings import Corpus
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _SNIFFED_BYTES = 4096

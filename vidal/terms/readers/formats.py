@@ -9,8 +9,8 @@ from typing import Any
 
 import ijson
 
-from vidal.config import Corpus
 from vidal.terms.readers.files import LINE_CHARS_MAX, FormatError, extension, lines, open_json
+from vidal.terms.settings import Corpus
 
 _STRUCTURED = (".csv", ".json", ".jsonl", ".parquet", ".tsv")
 

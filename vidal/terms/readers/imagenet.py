@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from vidal.config import Corpus
 from vidal.terms.readers.files import FormatError, extension
 from vidal.terms.readers.formats import leaves, plain
+from vidal.terms.settings import Corpus
 
 _SYNSET = re.compile(r"n\d{8}\b")
 

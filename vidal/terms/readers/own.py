@@ -9,10 +9,10 @@ from typing import Any
 import fsspec
 import pyarrow.parquet as pq
 
-from vidal.config import Corpus
 from vidal.errors import UserError
 from vidal.terms.readers.files import FormatError, lines, locate
 from vidal.terms.readers.formats import Tsv, fields, listed, strings_of
+from vidal.terms.settings import Corpus
 
 _BATCH_ROWS = 8192
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vidal.config import Corpus
 from vidal.terms.readers.files import FormatError, extension
 from vidal.terms.readers.formats import distinct, elements, fields, plain, rows
+from vidal.terms.settings import Corpus
 
 
 def audioset(corpus: Corpus) -> Iterator[str]:

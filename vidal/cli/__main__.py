@@ -1,0 +1,5 @@
+"""python -m vidal.cli."""
+
+from vidal.cli.main import main
+
+main()

@@ -1,0 +1,29 @@
+"""How long videos are cut into clips."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from vidal.config.base import Settings
+
+
+class Clips(Settings):
+    """Long videos are cut at shot boundaries into pieces of max_s at most; null drops them as too_long.
+
+    detector: content (hard cuts, cheap) or transnetv2. A piece under min_s is left out. source_max_s: of the whole video. A
+    clip that is not cut, or a span of a catalogue, keeps the cuts inside it, counted in scores["cuts"].
+    """
+
+    detector: Literal["content", "transnetv2"] | None = None
+    threshold: float | None = Field(default=None, gt=0)
+    max_s: float = Field(default=20.0, gt=0)
+    min_s: float = Field(default=1.0, gt=0)
+    source_max_s: float = Field(default=3600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Clips:
+        if self.min_s >= self.max_s:
+            raise ValueError("min_s must be less than max_s")
+        return self

@@ -1,0 +1,44 @@
+"""From when on two clips are copies."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from vidal.config.base import Settings
+
+
+class Duplicates(Settings):
+    """Copies of films and of sounds. A film: max_distance bits of 64 between its frames, in the median, at most; motion_min: how
+    alike they must move, 0..1. A sound: audio_max_difference is the share of the bits of its fingerprint, at most.
+
+    semantic: clips whose vectors (of the similarity and the sound model) have at least this cosine are copies; null is off.
+    """
+
+    exact: bool = True
+    near: bool = True
+    max_distance: float = Field(default=20.0, ge=0)
+    motion_min: float = Field(default=0.65, ge=-1, le=1)
+    audio_max_difference: float = Field(default=0.12, ge=0, le=1)
+    semantic: float | None = Field(default=None, gt=0, le=1)
+
+
+class EvaluationSet(Settings):
+    """Clips that a model will be judged by: those of a shard that are among them are marked in `contaminates`, never dropped.
+
+    ids: a file with a source id, platform:id, URL or sha256 in a line, or a csv and its column. signatures: what `vidal signatures` wrote
+    of the set's media; copies are told as by `duplicates`. semantic: the cosine from which a clip is taken for one of the set.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    ids: str | None = None
+    column: str | None = None
+    signatures: str | None = None
+    semantic: float | None = Field(default=None, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _something(self) -> EvaluationSet:
+        if self.ids is None and self.signatures is None:
+            raise ValueError("give ids, signatures or both")
+        if self.semantic is not None and self.signatures is None:
+            raise ValueError("semantic needs signatures")
+        return self

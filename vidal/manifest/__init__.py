@@ -1,1 +1,0 @@
-"""Datasets on disk: commit, validate, read."""

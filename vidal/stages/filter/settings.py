@@ -1,0 +1,35 @@
+"""The thresholds that a clip must pass."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field, model_validator
+
+from vidal.config.base import Settings
+from vidal.scores import is_score
+
+
+class Filters(Settings):
+    """Which clips stay, by their scores. `<score>_min` and `<score>_max` bound any score of the manifest, both included.
+
+    similarity_min: of frames and raw text; a sound passes it. A clip without the score passes. languages: ISO 639-1 codes of the
+    raw text; empty admits all, and a text whose language is not known passes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+    similarity_min: float | None = Field(default=None, ge=-1, le=1)
+    languages: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Filters:
+        for name, value in (self.model_extra or {}).items():
+            if not (name.endswith(("_min", "_max")) and is_score(name[:-4])):
+                raise ValueError(f"{name}: must be the name of a score (vidal/scores.py) with _min or _max behind it")
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise ValueError(f"{name}: must be a number, not {value!r}")
+        return self
+
+    def bounds(self) -> dict[str, float]:
+        """The thresholds that are set, by their names."""
+        named = {"similarity_min": self.similarity_min, **(self.model_extra or {})}
+        return {name: float(value) for name, value in named.items() if value is not None}

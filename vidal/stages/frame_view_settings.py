@@ -1,0 +1,26 @@
+"""What the views that are estimated from frames have in common: a model, a mode, the size of the stored pictures."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from vidal.config.base import ModelSpec, Settings
+
+
+class FrameViewSettings(Settings):
+    """paper_adapter: the only adapter that mode paper, which repeats VIDAL-10M's own script, is defined for."""
+
+    paper_adapter: ClassVar[str]
+
+    model: ModelSpec | None = None
+    mode: Literal["own", "paper"] = "own"
+    short_side: int | None = Field(default=None, ge=16)
+
+    @model_validator(mode="after")
+    def _paper(self) -> Self:
+        if self.mode == "paper" and self.model and self.model.adapter != self.paper_adapter:
+            raise ValueError(f"mode paper is for the adapter {self.paper_adapter}, not {self.model.adapter}")
+        return self

@@ -1,0 +1,9 @@
+"""The model that compares frames and texts."""
+
+from __future__ import annotations
+
+from vidal.config.base import ModelSpec, Settings
+
+
+class Similarity(Settings):
+    model: ModelSpec
