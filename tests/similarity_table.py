@@ -16,7 +16,7 @@ import numpy as np
 from vidal.config.loading import load_recipe
 from vidal.config.recipe import Recipe
 from vidal.media.frames import read_frames
-from vidal.models import SCORERS, open_model
+from vidal.models.registry import SCORERS, open_model
 
 
 @dataclass(frozen=True)

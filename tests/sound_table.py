@@ -9,7 +9,8 @@ from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
 from vidal.errors import RecordError
 from vidal.media import sound
-from vidal.models import ACTIVITY, ActivityDetector, open_model
+from vidal.models.protocols import ActivityDetector
+from vidal.models.registry import ACTIVITY, open_model
 from vidal.models.tag_template import Heard
 from vidal.stages.audio.settings import Audio
 from vidal.stages.audio.stage import activity_scores, levels, tags

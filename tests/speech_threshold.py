@@ -17,8 +17,8 @@ import numpy as np
 
 from tests.speech_recordings import Recording
 from vidal.media import sound
-from vidal.models import ActivityDetector
 from vidal.models.activity import RATE
+from vidal.models.protocols import ActivityDetector
 
 SPAN_S = 3
 MIXED_AT_DB = (10, 0)  # Level of the speech over that of what it is mixed into.

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.code_reach import Code
-from vidal import ids, models
+from vidal import ids
 from vidal.config.loading import load_recipe
 from vidal.config.recipe import Recipe
 from vidal.dataset import build, discover
 from vidal.dataset.commit import claim
-from vidal.models import Adapter
+from vidal.models import registry
+from vidal.models.registry import Adapter, adapter_of
 from vidal.pipeline.stage import Part
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, part_name
@@ -34,10 +35,8 @@ Lock = dict[str, Any]
 
 def adapters() -> dict[str, Adapter]:
     """By class name, of every registry."""
-    registries = [value for value in vars(models).values() if isinstance(value, dict)]
-    return {
-        entry.name: entry for registry in registries for entry in registry.values() if isinstance(entry, Adapter)
-    }
+    registries = [value for value in vars(registry).values() if isinstance(value, dict)]
+    return {entry.name: entry for each in registries for entry in each.values() if isinstance(entry, Adapter)}
 
 
 def code_lock(root: Path = ROOT) -> Lock:
@@ -110,7 +109,7 @@ def unexplained(locked: Lock, now: Lock, contents: dict[str, str]) -> list[str]:
     recipe = load_recipe("embedded")
     explained = {discover.STAGE} if "discover" in raised else set()
     for name, stage in STAGES.items():
-        used = {f"adapter {models.adapter_of(registry, spec).name}" for registry, spec in stage.models(recipe) if spec}
+        used = {f"adapter {adapter_of(adapters, spec).name}" for adapters, spec in stage.models(recipe) if spec}
         if explained & set(stage.reads) or f"stage {name}" in raised or raised & used:
             explained.add(name)
     known = locked.get("embedded", {})

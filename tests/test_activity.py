@@ -12,8 +12,8 @@ from tests.speech_recordings import NO_SPEECH, SPEECH
 from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
 from vidal.media import sound
-from vidal.models import ACTIVITY, open_model
 from vidal.models.activity import RATE, at_frames
+from vidal.models.registry import ACTIVITY, open_model
 from vidal.models.silero_vad import WINDOW, SileroVad
 from vidal.models.tag_template import Heard
 from vidal.models.weights import package_folder

@@ -10,7 +10,7 @@ from tests.tiny_models import save_depth, save_munit
 from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
 from vidal.errors import UserError
-from vidal.models import DEPTH, open_model
+from vidal.models.registry import DEPTH, open_model
 from vidal.stages.depth import quality as depth_quality
 from vidal.stages.depth.stage import to_millimetres, to_range
 from vidal.storage.storage import Storage

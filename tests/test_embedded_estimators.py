@@ -15,8 +15,8 @@ from vidal.errors import UserError
 from vidal.estimators import measure, scenes, training_pairs
 from vidal.estimators.fit import fit
 from vidal.estimators.tasks import TASKS
-from vidal.models import DEPTH, INFRARED, open_model
 from vidal.models.checkpoint import revision, save
+from vidal.models.registry import DEPTH, INFRARED, open_model
 from vidal.models.weights import EMBEDDED, missing
 
 

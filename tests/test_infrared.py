@@ -12,9 +12,9 @@ from tests.tiny_models import SMALL_MUNIT, save_munit
 from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
 from vidal.errors import UserError
-from vidal.models import INFRARED, open_model
 from vidal.models.infrared import load, load_states
 from vidal.models.munit import Generator
+from vidal.models.registry import INFRARED, open_model
 from vidal.stages.infrared import quality as infrared_quality
 from vidal.stages.infrared.stage import to_uint8
 from vidal.storage.storage import Storage

@@ -20,7 +20,7 @@ from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
 from vidal.media.frame_pairs import places, read_pairs
 from vidal.media.statistics import coverage, motion, picture
-from vidal.models import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model
+from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model
 from vidal.models.weights import missing
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.runner import PartRunner

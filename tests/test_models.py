@@ -8,7 +8,7 @@ from PIL import Image
 from tests import tiny_talkers as talkers
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models import CAPTIONERS, SCORERS, open_model
+from vidal.models.registry import CAPTIONERS, SCORERS, open_model
 from vidal.models.weights import missing
 
 

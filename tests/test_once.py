@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM
 from tests.tiny_talkers import save_chat
 from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
-from vidal.models import REWRITERS, SCORERS, open_model
 from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks, once
+from vidal.models.registry import REWRITERS, SCORERS, open_model
 from vidal.stages.response_cache import ResponseCache
 from vidal.storage.storage import Storage
 from vidal.terms import tagging

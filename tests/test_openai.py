@@ -12,7 +12,7 @@ from tests.inline import vidal_inline
 from tests.openai_servers import Proxy, save_smollm2, transformers_serve
 from vidal.config.base import ModelSpec
 from vidal.errors import RecordError
-from vidal.models import REWRITERS, open_model
+from vidal.models.registry import REWRITERS, open_model
 from vidal.models.weights import missing
 from vidal.sources.embedded.site import serve
 

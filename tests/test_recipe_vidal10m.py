@@ -10,8 +10,8 @@ from tests.inline import vidal_inline
 from tests.test_similarity import save_open_clip_clip
 from tests.tiny_models import save_depth, save_munit
 from vidal.config.base import ModelSpec
-from vidal.models import CAPTIONERS, open_model
 from vidal.models.compatibility import unfit
+from vidal.models.registry import CAPTIONERS, open_model
 from vidal.sources.embedded.media import build
 
 

@@ -14,7 +14,7 @@ from tests import similarity_table
 from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
 from vidal.errors import UserError
-from vidal.models import SCORERS, open_model
+from vidal.models.registry import SCORERS, open_model
 from vidal.models.weights import missing
 from vidal.stages.similarity.stage import compare, embedding, texts_of
 

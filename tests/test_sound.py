@@ -10,7 +10,7 @@ from vidal.config.loading import load_recipe
 from vidal.errors import RecordError
 from vidal.media import loudness, sound
 from vidal.media.probe import probe
-from vidal.models import SOUND_SCORERS, SPEECH, open_model
+from vidal.models.registry import SOUND_SCORERS, SPEECH, open_model
 from vidal.stages.audio.settings import Audio
 from vidal.stages.audio.stage import levels, tags
 

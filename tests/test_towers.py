@@ -14,7 +14,7 @@ from tests.tiny_models import save_clip
 from vidal import load_encoder
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models import SCORERS, open_model
+from vidal.models.registry import SCORERS, open_model
 from vidal.train import encoder, inputs
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.towers import open_text_tower, open_tower

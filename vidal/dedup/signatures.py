@@ -13,7 +13,7 @@ from vidal.errors import RecordError, UserError
 from vidal.media.fingerprint import fingerprint
 from vidal.media.hashing import Signature
 from vidal.media.probe import probe
-from vidal.models import SCORERS, SOUND_SCORERS, open_model
+from vidal.models.registry import SCORERS, SOUND_SCORERS, open_model
 from vidal.pipeline.stage import Record
 from vidal.schema import Kind
 from vidal.stages.audio.stage import floats

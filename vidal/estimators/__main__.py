@@ -14,8 +14,8 @@ from vidal.estimators import measure, training_pairs
 from vidal.estimators.fit import fit
 from vidal.estimators.sheet import contact_sheet
 from vidal.estimators.tasks import TASKS
-from vidal.models import DEPTH, INFRARED, open_model
 from vidal.models.checkpoint import save
+from vidal.models.registry import DEPTH, INFRARED, open_model
 from vidal.models.weights import EMBEDDED
 
 _task = click.option("--task", "names", type=click.Choice(sorted(TASKS)), multiple=True, default=tuple(TASKS))

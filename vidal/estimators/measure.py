@@ -12,7 +12,7 @@ from skimage.metrics import structural_similarity
 
 from vidal.estimators.augment import GREY
 from vidal.estimators.training_pairs import Pair
-from vidal.models import DepthEstimator, InfraredTranslator
+from vidal.models.protocols import DepthEstimator, InfraredTranslator
 
 # No depth in the indoor sets lies beyond; what a fit puts behind it is taken for this far.
 FARTHEST_M = 10.0

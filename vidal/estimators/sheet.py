@@ -7,7 +7,7 @@ from PIL import Image
 
 from vidal.config.base import ModelSpec
 from vidal.media.frames import read_frames
-from vidal.models import DEPTH, INFRARED, open_model
+from vidal.models.registry import DEPTH, INFRARED, open_model
 from vidal.sources.embedded.media import build
 
 # Of the embedded site: a pet, a thing, a building, a street, a face, a drawing.

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models import Images
 from vidal.models.open_clip_scorer import OpenClip
+from vidal.models.protocols import Images
 
 _LAYER = re.compile(r"layers\.(\d+)\.(weight|bias)")
 _ACTIVATIONS = {"none": nn.Identity, "relu": nn.ReLU}

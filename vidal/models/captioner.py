@@ -9,7 +9,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from vidal.config.base import ModelSpec
 from vidal.media.frames import sample_indices
-from vidal.models import Images
+from vidal.models.protocols import Images
 from vidal.models.weights import device, revision_of, transformers_source
 
 _TASKS = {"florence2": "<CAPTION>"}

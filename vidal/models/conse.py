@@ -14,9 +14,9 @@ import numpy as np
 
 from vidal import ids
 from vidal.config.base import ModelSpec
-from vidal.models import Images
 from vidal.models.classifier import class_names, shared_classifier
 from vidal.models.once import once
+from vidal.models.protocols import Images
 from vidal.models.sentences import MiniLM, revision
 from vidal.models.weights import device
 from vidal.storage import machine_cache

@@ -11,9 +11,9 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstima
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models import Images
 from vidal.models.batch_groups import together
 from vidal.models.model_id import label
+from vidal.models.protocols import Images
 from vidal.models.weights import device, transformers_source
 
 KINDS = ("metric", "relative", "inverse_relative")

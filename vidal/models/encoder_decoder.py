@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from vidal.config.base import ModelSpec
-from vidal.models import Images
 from vidal.models.checkpoint import Config, load
+from vidal.models.protocols import Images
 from vidal.models.weights import device
 
 

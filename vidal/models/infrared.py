@@ -11,10 +11,10 @@ from PIL import Image
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models import Images
 from vidal.models.batch_groups import together
 from vidal.models.model_id import label
 from vidal.models.munit import Generator
+from vidal.models.protocols import Images
 from vidal.models.weights import device, required
 
 

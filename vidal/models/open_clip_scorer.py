@@ -12,7 +12,7 @@ import open_clip
 import torch
 
 from vidal.config.base import ModelSpec
-from vidal.models import Images
+from vidal.models.protocols import Images
 from vidal.models.weights import device, required
 
 

@@ -13,7 +13,7 @@ import openai
 
 from vidal.config.base import ModelSpec
 from vidal.errors import RecordError, UserError
-from vidal.models import Answer
+from vidal.models.protocols import Answer
 from vidal.models.weights import required
 from vidal.schema import Reason
 

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from vidal.config.base import ModelSpec
-from vidal.models import Answer
+from vidal.models.protocols import Answer
 from vidal.models.weights import device, revision_of, transformers_source
 
 # A rewrite repeats words of its prompt: so many tokens that followed a word there are proposed after it, and the model

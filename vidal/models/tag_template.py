@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidal.config.base import ModelSpec
-from vidal.models import Images
+from vidal.models.protocols import Images
 
 # The only tag that two models agree on. Singing and music, where a recipe makes tags of them, are too often wrong for a sentence.
 _NAMED = "speech"

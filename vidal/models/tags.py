@@ -11,8 +11,8 @@ from PIL import Image
 
 from vidal.config import packaged_files
 from vidal.config.base import ModelSpec
-from vidal.models import Images
 from vidal.models.classifier import class_names, shared_classifier
+from vidal.models.protocols import Images
 from vidal.models.threads import thread_count
 from vidal.models.weights import device, package_folder, package_version
 

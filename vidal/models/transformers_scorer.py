@@ -10,7 +10,7 @@ from transformers import AutoModel, AutoProcessor
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models import Images
+from vidal.models.protocols import Images
 from vidal.models.weights import device, transformers_source
 
 # SigLIP takes the state of the last token and was trained with padding on the right up to its full length: any other

@@ -14,8 +14,8 @@ from vidal import ids
 from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.errors import RunEndedError
-from vidal.models import Registry, adapter_of
 from vidal.models.identity import weights_identity
+from vidal.models.registry import Registry, adapter_of
 from vidal.schema import Reason, Status, Subject, View
 from vidal.storage.storage import Storage
 

@@ -9,8 +9,8 @@ from typing import Any
 from vidal import ids
 from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
-from vidal.models import Registry, adapter_of
 from vidal.models.once import KeyedLocks
+from vidal.models.registry import Registry, adapter_of
 from vidal.storage.storage import Storage
 
 FOLDER = "_cache"

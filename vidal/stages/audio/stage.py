@@ -11,7 +11,8 @@ import numpy as np
 from vidal import ids, schema
 from vidal.config.recipe import Recipe
 from vidal.media import fingerprint, loudness, sound
-from vidal.models import ACTIVITY, SOUND_SCORERS, SPEECH, ActivityDetector, open_model
+from vidal.models.protocols import ActivityDetector
+from vidal.models.registry import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stages.audio.settings import Audio

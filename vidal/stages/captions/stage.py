@@ -7,7 +7,8 @@ from typing import Any
 
 from vidal import schema
 from vidal.config.recipe import Recipe
-from vidal.models import CAPTIONERS, Captioner, open_model
+from vidal.models.protocols import Captioner
+from vidal.models.registry import CAPTIONERS, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View, map_dict
 from vidal.stages import pictures, prompts

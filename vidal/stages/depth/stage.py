@@ -11,7 +11,8 @@ from vidal import schema
 from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.media.frames import short_side_size
-from vidal.models import DEPTH, DepthEstimator, FieldOfView, open_model
+from vidal.models.protocols import DepthEstimator, FieldOfView
+from vidal.models.registry import DEPTH, open_model
 from vidal.pipeline.stage import Record, Runtime, Stage
 from vidal.schema import Subject, View
 from vidal.stages import pictures

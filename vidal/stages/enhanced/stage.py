@@ -13,7 +13,8 @@ from vidal import schema
 from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.errors import UserError
-from vidal.models import REWRITERS, SCORERS, Registry, Rewriter, Scorer, open_model
+from vidal.models.protocols import Rewriter, Scorer
+from vidal.models.registry import REWRITERS, SCORERS, Registry, open_model
 from vidal.models.weights import SENTENCES, package_version
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View

@@ -8,7 +8,8 @@ import numpy as np
 
 from vidal import schema
 from vidal.config.recipe import Recipe
-from vidal.models import SCORERS, Scorer, open_model
+from vidal.models.protocols import Scorer
+from vidal.models.registry import SCORERS, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Subject, View
 from vidal.stages.grounding import contradictions

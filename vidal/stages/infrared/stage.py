@@ -9,7 +9,8 @@ from vidal import ids, schema
 from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.media.frames import short_side_size
-from vidal.models import INFRARED, InfraredTranslator, open_model
+from vidal.models.protocols import InfraredTranslator
+from vidal.models.registry import INFRARED, open_model
 from vidal.pipeline.stage import Record, Runtime, Stage
 from vidal.schema import Subject, View
 from vidal.stages import pictures

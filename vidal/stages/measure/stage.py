@@ -16,17 +16,8 @@ from vidal import schema
 from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.errors import ModelError, RecordError
-from vidal.models import (
-    AESTHETIC,
-    LANGUAGES,
-    NSFW,
-    TEXT_DETECTORS,
-    LanguageDetector,
-    Rater,
-    Registry,
-    TextDetector,
-    open_model,
-)
+from vidal.models.protocols import LanguageDetector, Rater, TextDetector
+from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, Registry, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage
 from vidal.schema import Kind, Subject
 from vidal.stages import pictures

@@ -6,7 +6,8 @@ from typing import Any
 
 from vidal import schema
 from vidal.config.recipe import Recipe
-from vidal.models import SOUND_CAPTIONERS, SoundCaptioner, open_model
+from vidal.models.protocols import SoundCaptioner
+from vidal.models.registry import SOUND_CAPTIONERS, open_model
 from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stages import pictures, prompts

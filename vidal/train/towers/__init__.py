@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models import SCORERS, open_model
+from vidal.models.registry import SCORERS, open_model
 from vidal.models.weights import missing
 from vidal.train.settings import Encoder, Modality
 
