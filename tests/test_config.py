@@ -40,7 +40,7 @@ def test_set_overrides_a_key():
 def run(monkeypatch, capsys, *arguments):
     monkeypatch.setattr("sys.argv", ["vidal", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        main.main()
+        main()
     return stopped.value.code, capsys.readouterr().err
 
 

@@ -66,3 +66,18 @@ class TrainingError(VidalError):
 
 class BalanceError(VidalError):
     """kept + dropped + failed is not the input: the shard must not be committed."""
+
+
+def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
+    """The one of the packages in whose code, or in a library that it called, the exception was raised; None where it was in none.
+
+    What a library raises on untrusted input is an outcome; what our own code raises is a bug.
+    """
+    innermost = None
+    frame = error.__traceback__
+    while frame is not None:
+        package = str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in packages:
+            innermost = package
+        frame = frame.tb_next
+    return innermost

@@ -12,8 +12,7 @@ from typing import Any
 
 import av
 
-from vidal.blame import raised_by
-from vidal.errors import RecordError
+from vidal.errors import RecordError, raised_by
 from vidal.media.ffmpeg import INPUT_LIMITS
 from vidal.schema import Reason
 

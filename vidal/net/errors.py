@@ -23,8 +23,7 @@ from yt_dlp.utils import (
     YoutubeDLError,
 )
 
-from vidal.blame import raised_by
-from vidal.errors import RecordError
+from vidal.errors import RecordError, raised_by
 from vidal.net.address_guard import ForbiddenAddress
 from vidal.schema import Reason
 
