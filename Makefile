@@ -82,11 +82,11 @@ test-slow: $(READY)
 
 # Hours: what fails seldom. Shorter: SOAK_BUILDS=2 SOAK_VALIDATIONS=4 SOAK_RERUNS=1 SOAK_KILLS=3 make soak
 soak: $(READY)
-	$(BIN)/python -m pytest tests/soak.py -s -x $(ARGS)
+	$(BIN)/python -m pytest tests/dataset/soak.py -s -x $(ARGS)
 
 # Locks the code of stages and adapters beside their versions; refuses where the embedded shard has changed and no version has.
 stage-versions: $(READY)
-	$(BIN)/python -m tests.stage_versions
+	$(BIN)/python -m tests.pipeline.stage_versions
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -100,11 +100,11 @@ train-embedded: $(READY)
 	$(BIN)/python -m vidal.estimators sheet
 
 bench: $(READY)
-	$(BIN)/python -m tests.bench $(ARGS)
-	$(BIN)/python -m tests.bench_crawl
-	$(BIN)/python -m tests.bench_captions
-	$(BIN)/python -m tests.bench_train
-	$(BIN)/python -m tests.bench_train_gpu
+	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+	$(BIN)/python -m benchmarks.crawl
+	$(BIN)/python -m benchmarks.captions
+	$(BIN)/python -m benchmarks.train
+	$(BIN)/python -m benchmarks.train_gpu
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -25,8 +25,8 @@ ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("VIDAL_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 # These files begin, with --no-loadscope-reorder: else one of two processes ends alone with one of them.
-LONG = {"test_slow", "test_training_slow", "test_openai", "test_benchmarks", "test_embedded", "test_executors", "test_train_run",
-        "test_measure", "test_proxy", "test_s3", "test_cluster_limits", "test_hostile"}  # fmt: skip
+LONG = {"test_dataset_slow", "test_training_slow", "test_openai", "test_benchmarks", "test_embedded", "test_executors", "test_train_run",
+        "test_measure", "test_ablation", "test_s3", "test_cluster_limits", "test_hostile"}  # fmt: skip
 
 
 def pytest_configure() -> None:
@@ -52,7 +52,7 @@ def shared() -> Path:
 
 def vidal(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
     """The command as a user runs it."""
-    command = [sys.executable, "-m", "vidal.cli.main", *arguments]
+    command = [sys.executable, "-m", "vidal.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=ROOT)
 
 

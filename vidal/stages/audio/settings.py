@@ -24,5 +24,5 @@ class Audio(Settings):
     speech: ModelSpec | None = None
     similarity: ModelSpec | None = None
     activity_tags: tuple[Literal["speech", "singing", "music"], ...] = ("speech",)
-    tag_share_min: float = Field(default=0.35, gt=0, le=1)  # Of speech: measured by tests/speech_threshold.py.
+    tag_share_min: float = Field(default=0.35, gt=0, le=1)  # Of speech: measured by benchmarks/speech_threshold.py.
     clipping_share_max: float = Field(default=0.001, ge=0, le=1)

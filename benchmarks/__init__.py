@@ -1,0 +1,1 @@
+"""Speeds and tables: `make bench`, and `python -m benchmarks.<name>` for each alone."""

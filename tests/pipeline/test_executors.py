@@ -1,0 +1,97 @@
+"""Executors: the same parts on Ray and in this process; on Ray, streaming and processes that die."""
+
+import os
+
+import pytest
+
+from tests.support.stages_for_tests import BUGGY, DEADLY, FIRST, KILLER, UNOPENED, recipe, seed_parts
+from vidal.config.loading import load_recipe
+from vidal.errors import StageError, UserError
+from vidal.pipeline.executors import executor_of
+from vidal.pipeline.executors.pools import pools
+from vidal.pipeline.parts import outcomes_of
+from vidal.pipeline.stage import Runtime
+from vidal.schema import Reason
+from vidal.stages.order import STAGES
+from vidal.storage.storage import Storage
+
+pytestmark = pytest.mark.xdist_group("ray")
+
+
+@pytest.fixture(scope="module", params=["ray", "inline"])
+def executor(request):
+    if request.param == "ray":
+        return request.getfixturevalue("on_ray")
+    return executor_of(recipe(executor="inline"))
+
+
+def test_a_process_that_dies_on_a_record_costs_that_record(on_ray, tmp_path):
+    out = str(tmp_path)
+    parts = seed_parts(out, parts=4, size=3)
+    with on_ray.pipeline([FIRST, KILLER], Runtime(out, 0, "run")) as run:
+        run(parts)
+    storage = Storage(out)
+    names = [f"_stages/killer/shard-00000/part-{part:05d}.parquet" for part in range(4)]
+    values = sorted(row["value"] for name in names for row in storage.read_table(name).to_pylist())
+    assert values == [value * 10 for value in (0, 3, 4, 6, 7, 8, 9, 10, 11)]  # All but c1, c2 and the killer, c5.
+    crashed = [row for row in outcomes_of(storage, [KILLER], 0, range(4)) if row["reason"] == Reason.CRASHED.value]
+    assert [row["id"] for row in crashed] == ["c5-clip"]
+    assert storage.names("_stages/killer/shard-00000") == sorted(
+        [name.rsplit("/", 1)[1] for name in names] + [f"part-{part:05d}.ledger.parquet" for part in range(4)]
+    )
+
+
+def test_a_bug_on_one_record_leaves_the_others_alone(executor, tmp_path):
+    out = str(tmp_path)
+    parts = seed_parts(out, parts=3, size=3)
+    with executor.pipeline([FIRST, BUGGY], Runtime(out, 0, "run")) as run:
+        run(parts)
+    quarantined = outcomes_of(Storage(out), [BUGGY], 0, range(3))
+    assert [(row["id"], row["reason"]) for row in quarantined] == [("c4-clip", Reason.QUARANTINED.value)]
+    rows = [Storage(out).read_table(f"_stages/buggy/shard-00000/part-{n:05d}.parquet").num_rows for n in range(3)]
+    assert rows == [1, 2, 3]
+
+
+def test_what_ends_a_run_on_ray_is_raised_as_it_was(on_ray, tmp_path):
+    parts = seed_parts(str(tmp_path), parts=1, size=1)
+    with on_ray.pipeline([UNOPENED], Runtime(str(tmp_path), 0, "run")) as run, pytest.raises(UserError, match="no weights here"):
+        run(parts)
+
+
+def test_a_stage_that_kills_the_process_while_it_opens_ends_the_run(on_ray, tmp_path):
+    parts = seed_parts(str(tmp_path), parts=1, size=1)
+    runtime = Runtime(str(tmp_path), 0, "run", warm=frozenset({"deadly"}))
+    with on_ray.pipeline([DEADLY], runtime) as run, pytest.raises(StageError, match="died 3 times while stage deadly"):
+        run(parts)
+
+
+def test_a_worker_on_ray_runs_at_our_own_niceness(on_ray):
+    assert on_ray.run_once(niceness) == niceness()
+
+
+def length(text):
+    return len(text)
+
+
+def niceness():
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_work_beside_a_pipeline_that_holds_every_cpu_is_still_done(on_ray, tmp_path):
+    """Candidates are found while the workers start: were they given no CPU, both would wait for ever."""
+    greedy = load_recipe("embedded", ("resources.first={cpus: 2}",))
+    with executor_of(greedy).pipeline([FIRST], Runtime(str(tmp_path), 0, "run")) as run:
+        run(seed_parts(str(tmp_path), parts=1, size=1))  # Its worker has started, and holds both CPUs.
+        assert on_ray.run_once(niceness) == niceness()
+        assert sorted(on_ray.spread(length, ["a", "bb", "ccc"])) == [1, 2, 3]
+
+
+def test_the_recipe_fuses_light_stages_into_one_process():
+    grouped = pools(list(STAGES.values()), recipe())
+    assert [[stage.name for stage in pool.stages] for pool in grouped] == [
+        ["crawl"],
+        ["keyframes", "measure"],
+        ["similarity", "filter", "depth", "infrared", "audio", "captions", "sound"],
+        ["enhanced", "grounding", "manifest"],
+    ]
+    assert sum(pool.resources.cpus * pool.resources.workers[1] for pool in grouped) <= 2

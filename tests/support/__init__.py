@@ -1,0 +1,1 @@
+"""What tests share: clips, servers, models that load in no time."""
