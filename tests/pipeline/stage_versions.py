@@ -109,7 +109,7 @@ def unexplained(locked: Lock, now: Lock, contents: dict[str, str]) -> list[str]:
     recipe = load_recipe("embedded")
     explained = {discover.STAGE} if "discover" in raised else set()
     for name, stage in STAGES.items():
-        used = {f"adapter {adapter_of(adapters, spec).name}" for adapters, spec in stage.models(recipe) if spec}
+        used = {f"adapter {adapter_of(use.registry, use.spec).name}" for use in stage.models(recipe) if use.spec}
         if explained & set(stage.reads) or f"stage {name}" in raised or raised & used:
             explained.add(name)
     known = locked.get("embedded", {})

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.dataset import commit as shards
 from vidal.dataset import discover
@@ -17,7 +16,7 @@ from vidal.dataset.commit import Report
 from vidal.errors import UserError
 from vidal.pipeline.executors import Executor, executor_of
 from vidal.pipeline.parts import is_done
-from vidal.pipeline.stage import Part, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Part, Runtime, Stage
 from vidal.pipeline.staleness import stale_stages
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage
@@ -42,26 +41,10 @@ def parse_shards(text: str, count: int) -> list[int]:
     return sorted(set(found))
 
 
-def models(recipe: Recipe) -> dict[str, ModelSpec]:
-    """The models that the recipe names, by what they are for."""
-    measure = recipe.measure
-    named: dict[str, ModelSpec | None] = {
-        "measure.text": measure.text.model if measure.text else None,
-        "measure.nsfw": measure.nsfw.model if measure.nsfw else None,
-        "measure.aesthetic": measure.aesthetic.model if measure.aesthetic else None,
-        "measure.language": measure.language.model if measure.language else None,
-        "similarity": recipe.similarity.model,
-        "depth": recipe.depth.model,
-        "infrared": recipe.infrared.model,
-        "captions.keyframe": recipe.captions.keyframe,
-        "captions.video": recipe.captions.video,
-        "captions.sound": recipe.captions.sound,
-        "enhanced": recipe.enhanced.model,
-        "audio.activity": recipe.audio.activity,
-        "audio.speech": recipe.audio.speech,
-        "audio.similarity": recipe.audio.similarity,
-    }
-    return {role: spec for role, spec in named.items() if spec is not None}
+def models(recipe: Recipe) -> dict[str, ModelUse]:
+    """The models that the recipe chooses, by stage and role ("depth", "captions.keyframe"); a stage's others are left out."""
+    uses = {f"{stage.name}.{use.role}".rstrip("."): use for stage in STAGES.values() for use in stage.models(recipe)}
+    return {role: use for role, use in uses.items() if use.spec}
 
 
 def check(recipe: Recipe) -> None:
@@ -71,8 +54,9 @@ def check(recipe: Recipe) -> None:
 
     for stage in STAGES.values():
         stage.identity(recipe)  # Reads the prompts.
-    for role, spec in models(recipe).items():
-        if why := missing(spec) or unfit(role, spec):
+    for role, use in models(recipe).items():
+        spec = use.spec
+        if spec and (why := missing(spec) or unfit(role, spec)):
             raise UserError(f"{role} model {spec.id or spec.adapter}: {why}")
 
 

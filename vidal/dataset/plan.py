@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidal.config.recipe import Recipe
-from vidal.dataset.build import models
 from vidal.models.weights import missing
+from vidal.pipeline.stage import Stage
 from vidal.stages.order import STAGES
 
 
@@ -24,19 +24,21 @@ class Line:
 
 
 def plan(recipe: Recipe) -> list[Line]:
-    named = models(recipe)
-    absent = {role: missing(spec) or "" for role, spec in named.items()}
+    """Raises UserError for an adapter that does not exist."""
     lines: list[Line] = []
     pool = -1
-    for name in STAGES:
-        resources = recipe.resources_of(name)
+    for stage in STAGES.values():
+        resources = recipe.resources_of(stage.name)
         pool += not (resources.fuse and pool >= 0)
-        roles = [role for role in named if role.split(".")[0] == name] or [""]
-        for role in roles:
-            model = f"{named[role].adapter}: {named[role].id or 'packaged'}" if role else ""
-            if not role and name in ("depth", "infrared", "enhanced"):
-                model = "none"
-            lines.append(
-                Line(name, pool, resources.cpus, resources.gpus, resources.workers, model, absent.get(role, ""))
-            )
+        for model, why in _models(stage, recipe):
+            lines.append(Line(stage.name, pool, resources.cpus, resources.gpus, resources.workers, model, why))
     return lines
+
+
+def _models(stage: Stage, recipe: Recipe) -> list[tuple[str, str]]:
+    """Each model of the stage and why it cannot be loaded here; "none" where the recipe chooses none of those that it could use."""
+    uses = stage.models(recipe)
+    specs = [use.spec for use in uses if use.spec]
+    if not specs:
+        return [("none" if uses else "", "")]
+    return [(f"{spec.adapter}: {spec.id or 'packaged'}", missing(spec) or "") for spec in specs]

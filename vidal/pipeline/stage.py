@@ -87,7 +87,19 @@ class Output:
     detail: str = ""
 
 
-Worker = Callable[[Record], "Output | Drop"]
+Worker = Callable[[Any], "Output | Drop"]  # Called with a Candidate or a Clip.
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """A model that a recipe chooses for a stage. role: what it is for, for example "keyframe"; empty where the stage has one model.
+
+    spec: None where the recipe names no model for the role. registry: the adapters that may be named.
+    """
+
+    role: str
+    registry: Registry
+    spec: ModelSpec | None
 
 
 @runtime_checkable
@@ -134,7 +146,7 @@ class Stage:
     schema: pa.Schema
     open: Callable[[Recipe, Runtime, Storage], Worker]
     settings: Callable[[Recipe], Any]
-    models: Callable[[Recipe], list[tuple[Registry, ModelSpec | None]]] = lambda recipe: []
+    models: Callable[[Recipe], list[ModelUse]] = lambda recipe: []
     views: Callable[[Record], tuple[View, ...]] | None = None
     empty: Callable[[Record], Record] | None = None
     terminal: bool = False
@@ -146,7 +158,7 @@ class Stage:
 
     def identity(self, recipe: Recipe) -> WorkIdentity:
         """Raises UserError for an adapter that does not exist, and for weights or a prompt that cannot be read."""
-        chosen = [(registry, spec) for registry, spec in self.models(recipe) if spec]
+        chosen = [(use.registry, use.spec) for use in self.models(recipe) if use.spec]
         adapters = [adapter_of(registry, spec) for registry, spec in chosen]
         settings = self.settings(recipe)
         dumped = settings.model_dump(mode="json") if hasattr(settings, "model_dump") else settings

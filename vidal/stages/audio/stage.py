@@ -13,7 +13,7 @@ from vidal.config.recipe import Recipe
 from vidal.media import fingerprint, loudness, sound
 from vidal.models.protocols import ActivityDetector
 from vidal.models.registry import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
-from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stages.audio.settings import Audio
 from vidal.stages.vectors import rounded
@@ -136,9 +136,9 @@ STAGE = Stage(
     open=_Worker,
     settings=lambda recipe: recipe.audio,
     models=lambda recipe: [
-        (ACTIVITY, recipe.audio.activity),
-        (SPEECH, recipe.audio.speech),
-        (SOUND_SCORERS, recipe.audio.similarity),
+        ModelUse("activity", ACTIVITY, recipe.audio.activity),
+        ModelUse("speech", SPEECH, recipe.audio.speech),
+        ModelUse("similarity", SOUND_SCORERS, recipe.audio.similarity),
     ],
     views=lambda clip: (View.AUDIO,),
     empty=_empty,

@@ -9,7 +9,7 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import Captioner
 from vidal.models.registry import CAPTIONERS, open_model
-from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View, map_dict
 from vidal.stages import pictures, prompts
 from vidal.stages.enhanced.rewrite_checks import gives_orders
@@ -200,7 +200,10 @@ STAGE = Stage(
         recipe.captions.model_dump(mode="json", exclude={"sound", "prompt_sound"}),
         _prompts(recipe),
     ],
-    models=lambda recipe: [(CAPTIONERS, recipe.captions.keyframe), (CAPTIONERS, recipe.captions.video)],
+    models=lambda recipe: [
+        ModelUse("keyframe", CAPTIONERS, recipe.captions.keyframe),
+        ModelUse("video", CAPTIONERS, recipe.captions.video),
+    ],
     views=lambda clip: _VIEWS,
     empty=_empty,
 )

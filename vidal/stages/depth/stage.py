@@ -13,7 +13,7 @@ from vidal.config.recipe import Recipe
 from vidal.media.frames import short_side_size
 from vidal.models.protocols import DepthEstimator, FieldOfView
 from vidal.models.registry import DEPTH, open_model
-from vidal.pipeline.stage import Record, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Record, Runtime, Stage
 from vidal.schema import Subject, View
 from vidal.stages import pictures
 from vidal.stages.depth.settings import Depth
@@ -146,7 +146,7 @@ STAGE = Stage(
     schema=schema.DEPTH,
     open=_Worker,
     settings=lambda recipe: recipe.depth,
-    models=lambda recipe: [(DEPTH, recipe.depth.model)],
+    models=lambda recipe: [ModelUse("", DEPTH, recipe.depth.model)],
     views=lambda clip: (View.DEPTH,),
     empty=_empty,
 )

@@ -10,13 +10,12 @@ import numpy as np
 import yaml
 
 from vidal import schema
-from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.errors import UserError
 from vidal.models.protocols import Rewriter, Scorer
-from vidal.models.registry import REWRITERS, SCORERS, Registry, open_model
+from vidal.models.registry import REWRITERS, SCORERS, open_model
 from vidal.models.weights import SENTENCES, package_version
-from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stages import prompts
 from vidal.stages.captions.stage import caption, has_imported
@@ -166,9 +165,9 @@ def _settings(recipe: Recipe) -> Any:
     return [settings, read_prompt(recipe.enhanced.prompt).text, scorer, weights]
 
 
-def _models(recipe: Recipe) -> list[tuple[Registry, ModelSpec | None]]:
+def _models(recipe: Recipe) -> list[ModelUse]:
     scorer = recipe.similarity.model if recipe.enhanced.seen_min is not None else None
-    return [(REWRITERS, recipe.enhanced.model), (SCORERS, scorer)]
+    return [ModelUse("", REWRITERS, recipe.enhanced.model), ModelUse("scorer", SCORERS, scorer)]
 
 
 STAGE = Stage(

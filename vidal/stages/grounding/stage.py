@@ -10,7 +10,7 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import Scorer
 from vidal.models.registry import SCORERS, open_model
-from vidal.pipeline.stage import Output, Record, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage
 from vidal.schema import Subject, View
 from vidal.stages.grounding import contradictions
 from vidal.storage.storage import Storage
@@ -47,5 +47,5 @@ STAGE = Stage(
     schema=schema.CAPTIONED,
     open=_Worker,
     settings=_settings,
-    models=lambda recipe: [(SCORERS, recipe.similarity.model)],
+    models=lambda recipe: [ModelUse("", SCORERS, recipe.similarity.model)],
 )

@@ -11,7 +11,7 @@ from vidal.config.recipe import Recipe
 from vidal.media.frames import short_side_size
 from vidal.models.protocols import InfraredTranslator
 from vidal.models.registry import INFRARED, open_model
-from vidal.pipeline.stage import Record, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Record, Runtime, Stage
 from vidal.schema import Subject, View
 from vidal.stages import pictures
 from vidal.stages.frame_view import FrameView
@@ -88,7 +88,7 @@ STAGE = Stage(
     schema=schema.INFRARED,
     open=_Worker,
     settings=lambda recipe: recipe.infrared,
-    models=lambda recipe: [(INFRARED, recipe.infrared.model)],
+    models=lambda recipe: [ModelUse("", INFRARED, recipe.infrared.model)],
     views=lambda clip: (View.INFRARED,),
     empty=_empty,
 )

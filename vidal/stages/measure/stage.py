@@ -13,12 +13,11 @@ import numpy as np
 from PIL import Image
 
 from vidal import schema
-from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.errors import ModelError, RecordError
 from vidal.models.protocols import LanguageDetector, Rater, TextDetector
 from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, Registry, open_model
-from vidal.pipeline.stage import Output, Record, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage
 from vidal.schema import Kind, Subject
 from vidal.stages import pictures
 from vidal.stages.measure.settings import Language, Look
@@ -171,11 +170,14 @@ def chosen(frames: Images, look: Look) -> Images:
     return [frames[int(total * (2 * i + 1) / (2 * count))] for i in range(count)]
 
 
-def _models(recipe: Recipe) -> list[tuple[Registry, ModelSpec | None]]:
-    chosen = recipe.measure
-    looks = ((TEXT_DETECTORS, chosen.text), (NSFW, chosen.nsfw), (AESTHETIC, chosen.aesthetic))
-    language = chosen.language.model if chosen.language else None
-    return [*((registry, look.model if look else None) for registry, look in looks), (LANGUAGES, language)]
+def _models(recipe: Recipe) -> list[ModelUse]:
+    settings = recipe.measure
+    return [
+        ModelUse("text", TEXT_DETECTORS, settings.text.model if settings.text else None),
+        ModelUse("nsfw", NSFW, settings.nsfw.model if settings.nsfw else None),
+        ModelUse("aesthetic", AESTHETIC, settings.aesthetic.model if settings.aesthetic else None),
+        ModelUse("language", LANGUAGES, settings.language.model if settings.language else None),
+    ]
 
 
 STAGE = Stage(

@@ -11,7 +11,7 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import Scorer
 from vidal.models.registry import SCORERS, open_model
-from vidal.pipeline.stage import Output, Record, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage
 from vidal.schema import Kind, Subject
 from vidal.sources.settings import Text
 from vidal.sources.text import meaningful, words
@@ -97,5 +97,5 @@ STAGE = Stage(
     schema=schema.SIMILARITY,
     open=_Worker,
     settings=lambda recipe: [recipe.similarity.model_dump(mode="json"), recipe.text.junk_tags, recipe.text.stop_words],
-    models=lambda recipe: [(SCORERS, recipe.similarity.model)],
+    models=lambda recipe: [ModelUse("", SCORERS, recipe.similarity.model)],
 )

@@ -8,7 +8,7 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import SoundCaptioner
 from vidal.models.registry import SOUND_CAPTIONERS, open_model
-from vidal.pipeline.stage import Output, Record, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage, ViewOutcome
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stages import pictures, prompts
 from vidal.stages.captions.stage import caption, has_imported
@@ -80,7 +80,7 @@ STAGE = Stage(
     schema=schema.SOUNDED,
     open=_Worker,
     settings=_settings,
-    models=lambda recipe: [(SOUND_CAPTIONERS, recipe.captions.sound)],
+    models=lambda recipe: [ModelUse("", SOUND_CAPTIONERS, recipe.captions.sound)],
     views=lambda clip: (View.SOUND,),
     empty=_empty,
 )
