@@ -123,7 +123,12 @@ def expressions(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.expr):
             yield node
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "Any" in node.value and len(node.value) < 200:
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and "Any" in node.value
+                and len(node.value) < 200
+            ):
                 try:
                     yield from (n for n in ast.walk(ast.parse(node.value, mode="eval")) if isinstance(n, ast.expr))
                 except SyntaxError:
@@ -146,7 +151,12 @@ def untyped_aliases(tree: ast.Module) -> set[str]:
 
 def count_untyped_rows(tree: ast.Module, aliases: set[str]) -> int:
     """aliases: the names that the modules of vidal give to dict[str, Any]; only those imported or defined here count."""
-    imported = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     used = aliases & imported | untyped_aliases(tree)
     nodes = list(expressions(tree))
     names = sum(isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in used for node in nodes)
@@ -155,8 +165,14 @@ def count_untyped_rows(tree: ast.Module, aliases: set[str]) -> int:
 
 def count_bare_dicts(tree: ast.Module) -> int:
     """Annotations that say `dict` and not of what: `rows: list[dict]`."""
-    arguments = [node.annotation for node in ast.walk(tree) if isinstance(node, (ast.arg, ast.AnnAssign)) and node.annotation]
-    returns = [node.returns for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns]
+    arguments = [
+        node.annotation for node in ast.walk(tree) if isinstance(node, (ast.arg, ast.AnnAssign)) and node.annotation
+    ]
+    returns = [
+        node.returns
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns
+    ]
     return sum(len(re.findall(r"\bdict\b(?!\[)", ast.unparse(node))) for node in (*arguments, *returns))
 
 
@@ -173,7 +189,9 @@ def places(code: Code, word: str, *, without: tuple[str, ...] = ()) -> list[str]
 
 def measure(code: Code) -> dict[str, tuple[str, list[str]]]:
     """Of each quantity its value as printed and what it was counted from, for --verbose."""
-    folders = sorted({code.room(m) for m, path in code.paths.items() if "." in m and path.parent != code.folder / "vidal"})
+    folders = sorted(
+        {code.room(m) for m, path in code.paths.items() if "." in m and path.parent != code.folder / "vidal"}
+    )
     files = sorted(p.name for p in (code.folder / "vidal").glob("*.py") if p.name != "__init__.py")
     circles, between = cycles(code.imports), arrows(code)
     lines = sorted(count for tree in code.trees.values() for count in function_lines(tree))

@@ -87,7 +87,8 @@ def test_only_the_executor_and_the_trainers_launcher_import_ray() -> None:
 
 def test_no_modules_import_each_other_while_they_load() -> None:
     imports = {
-        module: imported_modules(tree, CODE.trees.keys(), into_functions=False) - {module} for module, tree in CODE.trees.items()
+        module: imported_modules(tree, CODE.trees.keys(), into_functions=False) - {module}
+        for module, tree in CODE.trees.items()
     }
     assert cycles(imports) == []
 
