@@ -289,7 +289,7 @@ def test_a_head_that_is_a_program_is_not_run(tmp_path, monkeypatch):
 TITLES = [
     ("A man walks his dog in the park", "en"), ("TOP 10 BEST MOMENTS OF THE WEEK", "en"), ("Comment faire un gâteau au chocolat", "fr"),
     ("El perro juega en la playa con los niños", "es"), ("So backt man Brot zu Hause", "de"), ("Come fare la pizza in casa", "it"),
-    ("Como fazer bolo de cenoura", "pt"), ("De hond speelt in de tuin", "nl"), ("Как приготовить борщ", "ru"), 
+    ("Como fazer bolo de cenoura", "pt"), ("De hond speelt in de tuin", "nl"), ("Как приготовить борщ", "ru"),
     ("Кіт спить на дивані", "uk"),
     ("猫がソファで寝ている", "ja"), ("猫在沙发上睡觉", "zh"), ("고양이가 소파에서 자고 있다", "ko"), ("القط ينام على الأريكة", "ar"),
     ("बिल्ली सोफे पर सो रही है", "hi"), ("Kedi kanepede uyuyor", "tr"), ("Con mèo đang ngủ trên ghế", "vi"),
