@@ -9,8 +9,8 @@ import pytest
 from vidal.errors import RecordError
 from vidal.net.address_guard import ForbiddenAddress, Guard, check_url
 from vidal.net.errors import http_status, retry_after_s
-from vidal.net.governor import LEASE_S, Governor, Locked
-from vidal.net.rate_limiter import LocalBoard
+from vidal.net.governor import LEASE_S, Governor
+from vidal.net.rate_limiter import LocalRateLimiter
 from vidal.net.settings import Crawl
 from vidal.schema import Reason
 
@@ -37,9 +37,9 @@ def ask(govern, host, answer=None):
     def work():
         govern.admit(host)
         if answer is not None:
-            govern.failed(host, answer)
+            govern.record_failure(host, answer)
             raise answer
-        govern.worked(host)
+        govern.record_success(host)
         return "ok"
 
     return govern.call(work)
@@ -98,9 +98,9 @@ def test_a_host_that_names_a_time_is_waited_for_and_costs_no_attempt():
     def work():
         govern.admit("a")
         if error := next(answers, None):
-            govern.failed("a", error)
+            govern.record_failure("a", error)
             raise error
-        govern.worked("a")
+        govern.record_success("a")
         return clock.now
 
     asked_last, attempts = govern.call(work)
@@ -126,32 +126,32 @@ def test_a_days_requests_are_kept_over_restarts(tmp_path):
 
 
 def test_a_host_answers_at_most_so_many_at_a_time():
-    board = LocalBoard()
-    rules = Governor(Crawl(host_concurrency=2))._rules("a")
-    assert [board.ask("a", lease, rules).go for lease in ("x", "y", "z")] == [True, True, False]
-    board.release("a", "x")
-    assert board.ask("a", "z", rules).go
+    limiter = LocalRateLimiter()
+    rules = Governor(Crawl(host_concurrency=2))._rules_for("a")
+    assert [limiter.request_slot("a", lease, rules).is_granted for lease in ("x", "y", "z")] == [True, True, False]
+    limiter.release_slot("a", "x")
+    assert limiter.request_slot("a", "z", rules).is_granted
 
 
 def test_a_slot_is_kept_while_its_worker_lives_and_falls_free_after_its_death():
     clock = Clock()
-    board, rules = LocalBoard(clock), Governor(Crawl(host_concurrency=1, requests_per_s=100))._rules("a")
-    assert board.ask("a", "dead", rules).go
+    limiter, rules = LocalRateLimiter(clock), Governor(Crawl(host_concurrency=1, requests_per_s=100))._rules_for("a")
+    assert limiter.request_slot("a", "dead", rules).is_granted
     for _ in range(3):
         clock.now += 0.7 * LEASE_S
-        board.renew([("a", "dead")], LEASE_S)
-        assert board.ask("a", "other", rules).why == "busy"
+        limiter.renew_leases([("a", "dead")], LEASE_S)
+        assert limiter.request_slot("a", "other", rules).refusal == "busy"
     clock.now += LEASE_S + 1
-    assert board.ask("a", "other", rules).go
-    board.renew([("a", "dead")], LEASE_S)
-    assert board.ask("a", "third", rules).why == "busy"
+    assert limiter.request_slot("a", "other", rules).is_granted
+    limiter.renew_leases([("a", "dead")], LEASE_S)
+    assert limiter.request_slot("a", "third", rules).refusal == "busy"
 
 
 def test_work_that_lasts_longer_than_its_lease_keeps_its_slot(monkeypatch):
     monkeypatch.setattr("vidal.net.governor.LEASE_S", 0.4)
     monkeypatch.setattr("vidal.net.governor.RENEWED_EVERY_S", 0.1)
-    board, ended = Locked(LocalBoard()), {}
-    first, second = (Governor(Crawl(host_concurrency=1, requests_per_s=100), board) for _ in range(2))
+    limiter, ended = LocalRateLimiter(), {}
+    first, second = (Governor(Crawl(host_concurrency=1, requests_per_s=100), limiter) for _ in range(2))
     started = threading.Event()
 
     def long():

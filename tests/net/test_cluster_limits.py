@@ -34,7 +34,7 @@ rows = [{**row, "shard": 0} for row in catalogue.read(listed)]
 parts = [Part(0, index) for index in range(8)]
 for part in parts:
     commit_part(Storage(out), part_name("discover", 0, part.index), rows[part.index::8], [], schema.CANDIDATES, {})
-runtime = Runtime(out, 0, "run", ("127.0.0.1",), board=executor_of(recipe).board())
+runtime = Runtime(out, 0, "run", ("127.0.0.1",), rate_limiter=executor_of(recipe).rate_limiter())
 with executor_of(recipe).pipeline([STAGES["crawl"]], runtime) as run:
     run(parts)
 nodes = {node["NodeID"] for node in ray.nodes() if node["Alive"]}

@@ -50,7 +50,7 @@ def test_an_error_of_yt_dlps_code_on_a_page_is_an_outcome(site, monkeypatch, err
 @pytest.mark.parametrize("error", [KeyError, ZeroDivisionError, TypeError])
 def test_an_error_of_our_own_code_leaves_as_it_is(site, monkeypatch, error):
     """Governor.admit is called in the midst of yt-dlp, which wraps some exceptions and collects others."""
-    monkeypatch.setattr(Governor, "worked", raising(error("a bug")))
+    monkeypatch.setattr(Governor, "record_success", raising(error("a bug")))
     with pytest.raises(error, match="a bug"):
         crawl_one(f"{site}/page.html")
 

@@ -70,7 +70,7 @@ def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(on_ray, serve
     }.values())  # fmt: skip
     shards.claim(storage, recipe)
     with executor.session():
-        runtime = Runtime(out, 0, "run", ("127.0.0.1",), board=executor.board())
+        runtime = Runtime(out, 0, "run", ("127.0.0.1",), rate_limiter=executor.rate_limiter())
         parts = discover.discover(recipe, runtime)
         with executor.pipeline(stages, runtime) as run:
             run(parts)

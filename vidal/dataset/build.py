@@ -121,7 +121,7 @@ def _run(
     """Finds the candidates where that is still to do, and streams the parts that lack something through the stages."""
     executor = executor_of(recipe)
     with _endpoints(recipe, storage, stages, runtime, parts) as served, executor.session():
-        served = replace(served, board=executor.board(), warm=_with_work(stages, recipe, storage, parts))
+        served = replace(served, rate_limiter=executor.rate_limiter(), warm=_with_work(stages, recipe, storage, parts))
         with executor.pipeline(stages, served) as run:
             candidates = _candidates(recipe, served, storage, parts, executor)
             todo = [part for part in candidates if not _all_done(stages, recipe, storage, part)]

@@ -93,7 +93,7 @@ class Client(yt_dlp.YoutubeDL):
         except RequestError as error:
             self._failed(host, error)
             raise
-        self.governor.worked(host)
+        self.governor.record_success(host)
         return budget.bound(response)
 
     def admit(self, url: str) -> str:
@@ -139,7 +139,7 @@ class Client(yt_dlp.YoutubeDL):
                 raise RecordError(Reason.BLOCKED_DOMAIN, f"{host}: the recipe blocks {domain}")
 
     def _failed(self, host: str, error: RequestError) -> None:
-        self.governor.failed(host, from_ytdlp(error))
+        self.governor.record_failure(host, from_ytdlp(error))
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
         """Only the handler that streams, whose sockets are Python's: others would pass the guard by."""

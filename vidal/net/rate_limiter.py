@@ -1,24 +1,22 @@
-"""The board: which host was asked when, by the whole cluster. It decides who may ask next; it never asks itself."""
+"""The rate limiter: when the whole cluster last asked each host, and who may ask it next. It makes no request itself."""
 
 from __future__ import annotations
 
-import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Protocol
 
-from vidal.storage.storage import Storage
+from vidal.net.daily_quota import DailyQuota, QuotaFile
 
-# How often one that waits for a slot or for another's trial asks again.
-_AGAIN_S = 0.2
-_SAVED_EVERY_S = 2.0
+# How soon a worker that waits for a slot, or for another worker's trial request, asks again.
+_ASK_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What a host may be asked. account: where its requests of the day are counted (a storage URI and a name)."""
+class HostRules:
+    """What a host may be asked. quota_file: where its requests of the day are counted; None counts in memory."""
 
     requests_per_s: float
     burst: int
@@ -28,157 +26,137 @@ class Rules:
     breaker_pause_s: float
     patience_s: float
     daily_requests: int | None = None
-    account: tuple[str, str] | None = None
+    quota_file: QuotaFile | None = None
 
 
 @dataclass(frozen=True)
-class Answer:
-    """go: after wait_s the request may be sent; else ask again then.
+class Admission:
+    """is_granted: the request may be sent after wait_s; otherwise ask again after wait_s.
 
-    why: busy (its slots are taken), paused (it asked for it), open (it fails, or its pause has become too long: do not wait),
-    or spent (for the day).
+    refusal: busy (the host's slots are taken), paused (the host asked for a pause), open (the host fails, or its pause has
+    become too long: do not wait), or spent (the requests of the day).
     """
 
-    go: bool
+    is_granted: bool
     wait_s: float
-    why: str = ""
+    refusal: str = ""
 
 
-class Board(Protocol):
-    """A LocalBoard, or one that all workers of a cluster share."""
+class RateLimiter(Protocol):
+    """A LocalRateLimiter, or one that all workers of a cluster share."""
 
-    def ask(self, host: str, lease: str, rules: Rules) -> Answer: ...
-    def renew(self, leases: list[tuple[str, str]], lease_s: float) -> None: ...
-    def release(self, host: str, lease: str) -> None: ...
-    def worked(self, host: str) -> None: ...
-    def failed(self, host: str, rules: Rules, pause_s: float | None) -> bool: ...
+    def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission: ...
+    def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None: ...
+    def release_slot(self, host: str, lease: str) -> None: ...
+    def record_success(self, host: str) -> None: ...
+    def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool: ...
 
 
 @dataclass
-class _Host:
+class _HostState:
+    """tripped_at: when the circuit breaker opened; trial: the lease whose request decides whether it closes again."""
+
     tokens: float
     filled_at: float
     leases: dict[str, float] = field(default_factory=dict)
     failures: int = 0
     tripped_at: float | None = None
-    asked_for: bool = False
+    is_pause_requested: bool = False
     open_until: float = 0.0
     trial: str | None = None
     trial_until: float = 0.0
 
 
-class LocalBoard:
-    """A token bucket, slots, and a circuit breaker for every host. Not safe to share between threads without a lock."""
+class LocalRateLimiter:
+    """A token bucket, slots, and a circuit breaker for every host. Safe to share between the threads of a process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
-        self._hosts: dict[str, _Host] = {}
-        self._spent = _Spent(clock)
+        self._hosts: dict[str, _HostState] = {}
+        self._quota = DailyQuota(clock)
+        self._lock = threading.Lock()
 
-    def ask(self, host: str, lease: str, rules: Rules) -> Answer:
-        """lease: names the work that asks; it holds one of the host's slots until it is released, or not renewed for lease_s."""
-        now, state = self._clock(), self._of(host, rules)
+    def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
+        """Asks for one request to a host.
+
+        lease: the name of the work that asks. It holds one of the host's slots until the slot is released, or until the lease
+        has not been renewed for rules.lease_s.
+        """
+        with self._lock:
+            now, state = self._clock(), self._state_of(host, rules)
+            return self._refuse(host, state, lease, rules, now) or _grant(state, lease, rules, now)
+
+    def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None:
+        """leases: (host, lease) of work in progress. A worker that dies renews nothing, so its slots become free."""
+        with self._lock:
+            until = self._clock() + lease_s
+            for host, lease in leases:
+                state = self._hosts.get(host)
+                if state is None or lease not in state.leases:
+                    continue
+                state.leases[lease] = max(state.leases[lease], until)
+                if state.trial == lease:
+                    state.trial_until = max(state.trial_until, until)
+
+    def release_slot(self, host: str, lease: str) -> None:
+        with self._lock:
+            if state := self._hosts.get(host):
+                state.leases.pop(lease, None)
+                if state.trial == lease:
+                    state.trial = None
+
+    def record_success(self, host: str) -> None:
+        """Closes the host's circuit breaker."""
+        with self._lock:
+            if state := self._hosts.get(host):
+                state.failures, state.tripped_at, state.trial = 0, None, None
+
+    def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
+        """Counts a transient failure, and leaves the host alone where it asks for that or has failed too often.
+
+        pause_s: for how long the host wants to be left alone; None where it only failed. Returns whether it is worth waiting
+        for the host: it is not where the host has been unwilling for longer than the rules' patience.
+        """
+        with self._lock:
+            now, state = self._clock(), self._state_of(host, rules)
+            state.failures += 1
+            state.trial = None
+            if pause_s is None and state.tripped_at is None and state.failures < rules.breaker_failures:
+                return True
+            state.is_pause_requested = pause_s is not None
+            state.tripped_at = now if state.tripped_at is None else state.tripped_at
+            state.open_until = max(state.open_until, now + (rules.breaker_pause_s if pause_s is None else pause_s))
+            return _explain_pause(state, rules) == "paused"
+
+    def _state_of(self, host: str, rules: HostRules) -> _HostState:
+        return self._hosts.setdefault(host, _HostState(float(rules.burst), self._clock()))
+
+    def _refuse(self, host: str, state: _HostState, lease: str, rules: HostRules, now: float) -> Admission | None:
         if now < state.open_until:
-            return Answer(False, state.open_until - now, _why(state, rules))
+            return Admission(False, state.open_until - now, _explain_pause(state, rules))
         if state.tripped_at is not None and state.trial not in (None, lease) and now < state.trial_until:
-            return Answer(False, _AGAIN_S, "paused")
+            return Admission(False, _ASK_AGAIN_S, "paused")
         state.leases = {name: until for name, until in state.leases.items() if until > now}
         if lease not in state.leases and len(state.leases) >= rules.concurrency:
-            return Answer(False, _AGAIN_S, "busy")
-        if rules.daily_requests is not None and not self._spent.take(host, rules):
-            return Answer(False, self._spent.until_tomorrow_s(), "spent")
-        if state.tripped_at is not None:
-            state.trial, state.trial_until = lease, now + rules.lease_s
-        state.tokens = min(rules.burst, state.tokens + (now - state.filled_at) * rules.requests_per_s) - 1
-        state.filled_at = now
-        wait_s = max(0.0, -state.tokens / rules.requests_per_s)
-        state.leases[lease] = now + wait_s + rules.lease_s
-        return Answer(True, wait_s)
-
-    def renew(self, leases: list[tuple[str, str]], lease_s: float) -> None:
-        """leases: (host, lease) of work that goes on. A worker that dies renews nothing, and its slots fall free."""
-        until = self._clock() + lease_s
-        for host, lease in leases:
-            state = self._hosts.get(host)
-            if state is None or lease not in state.leases:
-                continue
-            state.leases[lease] = max(state.leases[lease], until)
-            if state.trial == lease:
-                state.trial_until = max(state.trial_until, until)
-
-    def release(self, host: str, lease: str) -> None:
-        if state := self._hosts.get(host):
-            state.leases.pop(lease, None)
-            if state.trial == lease:
-                state.trial = None
-
-    def worked(self, host: str) -> None:
-        if state := self._hosts.get(host):
-            state.failures, state.tripped_at, state.trial = 0, None, None
-
-    def failed(self, host: str, rules: Rules, pause_s: float | None) -> bool:
-        """pause_s: for how long the host wants to be left alone; None where it only failed.
-
-        Gives whether it is worth waiting for: not where it has been unwilling for longer than the rules' patience.
-        """
-        now, state = self._clock(), self._of(host, rules)
-        state.failures += 1
-        state.trial = None
-        if pause_s is None and state.tripped_at is None and state.failures < rules.breaker_failures:
-            return True
-        state.asked_for = pause_s is not None
-        state.tripped_at = now if state.tripped_at is None else state.tripped_at
-        state.open_until = max(state.open_until, now + (rules.breaker_pause_s if pause_s is None else pause_s))
-        return _why(state, rules) == "paused"
-
-    def _of(self, host: str, rules: Rules) -> _Host:
-        return self._hosts.setdefault(host, _Host(float(rules.burst), self._clock()))
+            return Admission(False, _ASK_AGAIN_S, "busy")
+        limit = rules.daily_requests
+        if limit is not None and not self._quota.take_request(host, limit, rules.quota_file):
+            return Admission(False, self._quota.seconds_until_tomorrow(), "spent")
+        return None
 
 
-def _why(state: _Host, rules: Rules) -> str:
+def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admission:
+    """Takes a token from the bucket. Tokens may become negative: the request then waits until they have been refilled."""
+    if state.tripped_at is not None:
+        state.trial, state.trial_until = lease, now + rules.lease_s
+    state.tokens = min(rules.burst, state.tokens + (now - state.filled_at) * rules.requests_per_s) - 1
+    state.filled_at = now
+    wait_s = max(0.0, -state.tokens / rules.requests_per_s)
+    state.leases[lease] = now + wait_s + rules.lease_s
+    return Admission(True, wait_s)
+
+
+def _explain_pause(state: _HostState, rules: HostRules) -> str:
     """A host that asks for a pause is waited for, until it has been unwilling for longer than is reasonable."""
-    since = state.open_until - (state.tripped_at or 0.0)
-    return "paused" if state.asked_for and since <= rules.patience_s else "open"
-
-
-class _Spent:
-    """Requests of the day (UTC) by host, kept in storage so that a restart does not begin at nought."""
-
-    def __init__(self, clock: Callable[[], float]):
-        self._clock = clock
-        self._counts: dict[tuple[str, str], dict[str, int]] = {}
-        self._saved_at = 0.0
-        self._day = ""
-
-    def take(self, host: str, rules: Rules) -> bool:
-        account = rules.account or ("", "")
-        counts = self._of_today(account)
-        if counts.get(host, 0) >= (rules.daily_requests or 0):
-            return False
-        counts[host] = counts.get(host, 0) + 1
-        if account[0] and self._clock() - self._saved_at >= _SAVED_EVERY_S:
-            self._save(account)
-        return True
-
-    def until_tomorrow_s(self) -> float:
-        now = datetime.now(timezone.utc)
-        return 86_400.0 - (now.hour * 3600 + now.minute * 60 + now.second)
-
-    def _of_today(self, account: tuple[str, str]) -> dict[str, int]:
-        today = datetime.now(timezone.utc).date().isoformat()
-        if today != self._day:
-            self._counts, self._day = {}, today
-        if account not in self._counts:
-            self._counts[account] = self._load(account)
-        return self._counts[account]
-
-    def _load(self, account: tuple[str, str]) -> dict[str, int]:
-        if not account[0] or not (storage := Storage(account[0])).exists(account[1]):
-            return {}
-        saved = json.loads(storage.read(account[1]))
-        return saved["requests"] if saved["day"] == self._day else {}
-
-    def _save(self, account: tuple[str, str]) -> None:
-        self._saved_at = self._clock()
-        text = json.dumps({"day": self._day, "requests": self._counts[account]}, sort_keys=True)
-        Storage(account[0]).write(account[1], text.encode())
+    since_s = state.open_until - (state.tripped_at or 0.0)
+    return "paused" if state.is_pause_requested and since_s <= rules.patience_s else "open"

@@ -28,7 +28,7 @@ class Runtime:
 
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
-    board: the crawl's board (vidal.net.rate_limiter.Board), where the whole cluster shares one.
+    rate_limiter: the crawl's rate limiter (vidal.net.rate_limiter.RateLimiter), where the whole cluster shares one.
     stored_only: no view is made in this run; a clip that lacks them waits.
     """
 
@@ -38,7 +38,7 @@ class Runtime:
     allow_hosts: tuple[str, ...] = ()
     endpoints: dict[str, str] = field(default_factory=dict)
     warm: frozenset[str] = frozenset()
-    board: Any = None
+    rate_limiter: Any = None
     stored_only: bool = False
 
     def check_alive(self) -> None:

@@ -47,7 +47,7 @@ class Network:
 
     def __init__(self, recipe: Recipe, runtime: Runtime):
         self._recipe, self._runtime = recipe, runtime
-        self._governor = Governor(recipe.crawl, runtime.board, out=runtime.out)
+        self._governor = Governor(recipe.crawl, runtime.rate_limiter, out=runtime.out)
         self._guard = Guard.of(recipe.crawl, runtime.allow_hosts)
         self._robots = Robots(recipe.crawl.user_agent)
         self._watchdog = Watchdog()

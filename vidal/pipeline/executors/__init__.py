@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from vidal.config.recipe import Recipe
-from vidal.net.rate_limiter import Board
+from vidal.net.rate_limiter import RateLimiter
 from vidal.pipeline.stage import Part, Runtime, Stage
 
 EXECUTORS = {
@@ -26,7 +26,7 @@ class Executor(Protocol):
     def session(self) -> AbstractContextManager[None]:
         """Starts what the executor needs and stops it at the end."""
 
-    def board(self) -> Board:
+    def rate_limiter(self) -> RateLimiter:
         """The rate limiter that all workers of this executor share."""
 
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:

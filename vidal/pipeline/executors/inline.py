@@ -11,8 +11,7 @@ from typing import Any
 
 from vidal.config.recipe import Recipe
 from vidal.models.threads import limit_threads
-from vidal.net.governor import Locked
-from vidal.net.rate_limiter import Board, LocalBoard
+from vidal.net.rate_limiter import LocalRateLimiter, RateLimiter
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
 
@@ -26,8 +25,8 @@ class InlineExecutor:
         limit_threads(self._recipe.engine.threads)
         yield
 
-    def board(self) -> Board:
-        return Locked(LocalBoard())
+    def rate_limiter(self) -> RateLimiter:
+        return LocalRateLimiter()
 
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)

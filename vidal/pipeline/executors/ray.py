@@ -16,7 +16,7 @@ import ray
 
 from vidal.config.recipe import Recipe
 from vidal.models.threads import limit_threads
-from vidal.net.rate_limiter import Answer, Board, LocalBoard, Rules
+from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter, RateLimiter
 from vidal.pipeline.executors.pools import PoolSpec, gpu_share, pools
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
@@ -38,8 +38,8 @@ class RayExecutor:
             if started:
                 ray.shutdown()
 
-    def board(self) -> Board:
-        return SharedBoard()
+    def rate_limiter(self) -> RateLimiter:
+        return SharedRateLimiter()
 
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
         """Runs the function in a process of its own, which ends with it.
@@ -177,29 +177,31 @@ class _Flow:
         return finished
 
 
-class SharedBoard:
-    """The board of the cluster: an actor with a name, which all jobs on it find. Calls are a LocalBoard's."""
+class SharedRateLimiter:
+    """The rate limiter of the cluster: a named actor that all jobs of the cluster find, around a LocalRateLimiter."""
 
     def __init__(self) -> None:
-        actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(LocalBoard)
+        actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(LocalRateLimiter)
         self._actor = actor.options(
-            name="crawl-board", namespace="vidal", get_if_exists=True, lifetime="detached"
+            name="crawl-rate-limiter", namespace="vidal", get_if_exists=True, lifetime="detached"
         ).remote()
 
-    def ask(self, host: str, lease: str, rules: Rules) -> Answer:
-        return ray.get(self._actor.ask.remote(host, lease, rules))
+    def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
+        admission: Admission = ray.get(self._actor.request_slot.remote(host, lease, rules))
+        return admission
 
-    def renew(self, leases: list[tuple[str, str]], lease_s: float) -> None:
-        self._actor.renew.remote(leases, lease_s)
+    def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None:
+        self._actor.renew_leases.remote(leases, lease_s)
 
-    def release(self, host: str, lease: str) -> None:
-        self._actor.release.remote(host, lease)
+    def release_slot(self, host: str, lease: str) -> None:
+        self._actor.release_slot.remote(host, lease)
 
-    def worked(self, host: str) -> None:
-        self._actor.worked.remote(host)
+    def record_success(self, host: str) -> None:
+        self._actor.record_success.remote(host)
 
-    def failed(self, host: str, rules: Rules, pause_s: float | None) -> bool:
-        return ray.get(self._actor.failed.remote(host, rules, pause_s))
+    def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
+        is_worth_waiting: bool = ray.get(self._actor.record_failure.remote(host, rules, pause_s))
+        return is_worth_waiting
 
 
 def _start(object_store_mb: int) -> None:
