@@ -86,6 +86,10 @@ class LedgerRow(TypedDict):
     at: datetime
 
 
+# How many records a stage was given, and how they ended. Functional syntax, because one key is a keyword of Python.
+FunnelRow = TypedDict("FunnelRow", {"stage": str, "in": int, "kept": int, "dropped": int, "failed": int})
+
+
 class _Source(TypedDict):
     """What a clip has from where it was found."""
 

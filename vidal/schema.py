@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 SCHEMA_VERSION = "1"
+
+ValueT = TypeVar("ValueT")
 
 
 class Subject(str, Enum):
@@ -28,7 +31,10 @@ class Kind(str, Enum):
 
 
 class View(str, Enum):
-    """What a clip can be seen as. The ledger has one row for each of them and each clip of the manifest."""
+    """A view of a clip: one of its texts, or media beside its frames. The ledger has one row for each view of each clip."""
+
+    def __str__(self) -> str:
+        return self.value
 
     TITLE = "title"
     HASHTAGS = "hashtags"
@@ -380,7 +386,7 @@ LEDGER = pa.schema(
 )
 
 
-def table(rows: list[dict], schema: pa.Schema) -> pa.Table:
+def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     """Rows to a table of exactly this schema: an all-None column keeps its type, an unknown key is an error.
 
     Text that UTF-8 cannot hold is replaced, see `encodable`. Raises ValueError for a number that its column cannot hold.
@@ -408,6 +414,6 @@ def encodable(value: Any) -> Any:
     return value
 
 
-def map_dict(value: list[tuple[str, object]] | dict | None) -> dict:
-    """An Arrow map column comes back from to_pylist as pairs."""
+def map_dict(value: Iterable[tuple[str, ValueT]] | Mapping[str, ValueT] | None) -> dict[str, ValueT]:
+    """An Arrow map as a dict: `to_pylist` returns it as a list of pairs."""
     return dict(value or {})

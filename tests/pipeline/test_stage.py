@@ -92,7 +92,7 @@ def test_only_a_crash_in_the_same_run_blames_a_record(out):
 
 
 def test_sums_that_do_not_balance_are_an_error():
-    dropped = ledger.row(Subject.CLIP, "b", "s", Status.DROPPED, Reason.TOO_LONG)
+    dropped = ledger.outcome_row(Subject.CLIP, "b", "s", ledger.Outcome(Status.DROPPED, Reason.TOO_LONG))
     counts = ledger.check_stage("s", Subject.CLIP, {"a", "b"}, {"a"}, [dropped])
     assert counts == {"stage": "s", "in": 2, "kept": 1, "dropped": 1, "failed": 0}
     with pytest.raises(BalanceError, match="3 in, but 1 kept"):
@@ -100,7 +100,7 @@ def test_sums_that_do_not_balance_are_an_error():
     with pytest.raises(BalanceError, match="more than one outcome"):
         ledger.check_terminal([dropped, dropped])
     with pytest.raises(BalanceError, match="9 views"):
-        ledger.check_views({"a"}, [])
+        ledger.check_views({"a"}, [], ["title"])
 
 
 def test_of_a_part_whose_input_changed_only_the_records_that_changed_are_done_again(out):

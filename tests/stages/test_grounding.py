@@ -6,7 +6,7 @@ import pytest
 from vidal.config.loading import load_recipe
 from vidal.pipeline.stage import Runtime
 from vidal.schema import View
-from vidal.stages.captions.stage import caption
+from vidal.stages.captions.stage import caption_of
 from vidal.stages.grounding.contradictions import claims, contradict, mark
 from vidal.stages.grounding.stage import STAGE
 from vidal.storage.storage import Storage
@@ -82,7 +82,7 @@ def test_texts_of_a_built_shard_are_held_against_their_frames(embedded):
 def test_what_is_said_of_a_sound_is_held_against_no_frame_and_contradicts_nothing(tmp_path):
     out = str(tmp_path)
     ground = STAGE.open(load_recipe("embedded"), Runtime(out, 0, "run"), Storage(out))
-    said = [caption(View.TITLE, "Two silent dogs"), caption(View.SOUND, "the sound of speech")]
+    said = [caption_of(View.TITLE, "Two silent dogs"), caption_of(View.SOUND, "the sound of speech")]
     clip = {"clip_id": "a", "captions": said[:1], "enhanced": [], "sound": said[1:], "frame_embeddings": [[1.0] + [0.0] * 383]}
     title, sound = ground(clip).rows[0]["captions"]
     assert isinstance(title["similarity"], float) and not title["flags"]

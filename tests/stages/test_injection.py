@@ -5,7 +5,7 @@ import pytest
 from vidal.config.loading import load_recipe
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Status, View
-from vidal.stages.captions.stage import caption
+from vidal.stages.captions.stage import caption_of
 from vidal.stages.enhanced.rewrite_checks import gives_orders, is_about, malformed, tells
 from vidal.stages.enhanced.stage import STAGE
 from vidal.storage.storage import Storage
@@ -25,7 +25,7 @@ def rewrite(tmp_path_factory):
     worker = STAGE.open(load_recipe("embedded"), Runtime(out=out, shard=0, run_id="x"), Storage(out))
 
     def run(title, video="a video of a tabby cat and a sofa"):
-        captions = [caption(View.TITLE, title), *([caption(View.VIDEO, video)] if video else [])]
+        captions = [caption_of(View.TITLE, title), *([caption_of(View.VIDEO, video)] if video else [])]
         clip = {"clip_id": "a", "title": title, "captions": captions, "embedding": [], "extra": [], "frame_paths": []}
         return worker(clip)
 

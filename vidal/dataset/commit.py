@@ -18,6 +18,8 @@ from vidal.pipeline.stage import Drop, Part, Record, Stage, WorkIdentity
 from vidal.pipeline.staleness import StaleStage, stale_stages
 from vidal.schema import Reason, Status, Subject
 from vidal.stages.filter import thresholds
+from vidal.stages.manifest.stage import manifest_schema
+from vidal.stages.order import VIEWS, view_names
 from vidal.storage.storage import Storage, part_name, shard_name
 
 DATASET = "_dataset.json"
@@ -161,7 +163,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     kept = sorted((row for row in fit if row["clip_id"] not in copies), key=lambda row: row["clip_id"])
     decontamination.mark(kept, recipe)
     ledger.check_terminal(final)
-    ledger.check_views({row["clip_id"] for row in kept}, final)
+    ledger.check_views({row["clip_id"] for row in kept}, final, view_names())
     funnel.append({"stage": "views", "in": len(assembled), "kept": len(fit), "dropped": len(unfit), "failed": 0})
     funnel.append({"stage": "duplicates", "in": len(fit), "kept": len(kept), "dropped": len(copies), "failed": 0})
     final.sort(key=lambda row: (row["subject"], row["id"]))
@@ -170,7 +172,8 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     storage.write(sums_name(shard), _sums(kept))
     stale = stale_stages(storage, stages, recipe, parts)
     made_by = _with_stale(shard_identity(stages, recipe), stale, discover.made_by(storage, shard))
-    table = schema.table([{c: row[c] for c in schema.MANIFEST.names} for row in kept], schema.MANIFEST)
+    columns = manifest_schema(VIEWS)
+    table = schema.table([{name: row[name] for name in columns.names} for row in kept], columns)
     metadata = {
         "schema_version": schema.SCHEMA_VERSION,
         "recipe": recipe.name,

@@ -1,92 +1,111 @@
-"""Validation: every row is reopened, every file decoded, every hash checked, and the ledger held against the manifest."""
+"""Validation: every row is reopened, every file decoded, every hash checked, and the ledger compared with the manifest."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image, UnidentifiedImageError
 
 from vidal import ids, schema
 from vidal.dataset.commit import DATASET, ledger_name, manifest_name, sums_name
+from vidal.dataset.media_columns import FRAMES, media_files, per_frame_columns
 from vidal.errors import BalanceError, RecordError, UserError
 from vidal.media.hashing import phash
 from vidal.media.probe import probe
 from vidal.media.sound import read_mono
 from vidal.pipeline import ledger
-from vidal.pipeline.stage import Record
+from vidal.records import LedgerRow, ManifestRow, rows_of
 from vidal.schema import Kind, Status, Subject, View
+from vidal.stages.order import view_names
 from vidal.storage.storage import Storage
 
 MAX_PIXELS = 2**31
 
 
 def validate(out: str) -> tuple[int, list[str]]:
-    """(rows checked, problems). Raises UserError where OUT is not a dataset."""
+    """Returns how many rows were checked, and the problems, a line each. Raises UserError where OUT is not a dataset."""
     storage = Storage(out)
     if not storage.exists(DATASET):
         raise UserError(f"{out} is not a vidal dataset: it has no {DATASET}")
     shards = [int(name[6:-8]) for name in storage.names("") if name.startswith("shard-") and name.endswith(".parquet")]
     if not shards:
         raise UserError(f"{out} has no shard yet: run vidal build-shard first")
-    count, problems = 0, []
-    seen: dict[str, int] = {}
+    count, problems = 0, list[str]()
+    kept_in: dict[str, int] = {}
     for shard in shards:
         table = storage.read_table(manifest_name(shard))
-        if not table.schema.remove_metadata().equals(schema.MANIFEST):
+        if not _is_manifest(table.schema):
             problems.append(f"{manifest_name(shard)}: the schema is not version {schema.SCHEMA_VERSION}")
             continue
-        rows = table.to_pylist()
+        rows = rows_of(table, ManifestRow)
         count += len(rows)
-        sums = _sums(storage, shard)
-        for row in rows:
-            if row["clip_id"] in seen and row["duplicate_of"] is None:
-                problems.append(f"clip {row['clip_id']}: stands in shard {seen[row['clip_id']]} and {shard}")
-            if row["duplicate_of"] is None:
-                seen[row["clip_id"]] = shard
-            elif row["duplicate_of"] not in seen:
-                problems.append(
-                    f"clip {row['clip_id']}: duplicate_of {row['duplicate_of']} is not kept in a lower shard"
-                )
-            problems += [f"clip {row['clip_id']}: {problem}" for problem in _row(storage, row, sums)]
-        problems += [f"{ledger_name(shard)}: {problem}" for problem in _ledger(storage, shard, rows)]
+        problems += _shard_problems(storage, shard, rows, kept_in)
     return count, problems
 
 
-def _sums(storage: Storage, shard: int) -> dict[str, str]:
+def _is_manifest(columns: pa.Schema) -> bool:
+    """Whether a file has the contract's columns. Columns of views from other packages may follow them."""
+    return bool(pa.schema(list(columns)[: len(schema.MANIFEST.names)]).equals(schema.MANIFEST))
+
+
+def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_in: dict[str, int]) -> Iterator[str]:
+    """kept_in: the shard of every clip that a lower shard keeps; those of this shard are added."""
     lines = storage.read(sums_name(shard)).decode().splitlines()
-    return {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
+    sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
+    for row in rows:
+        for problem in (*_copy_problems(row, shard, kept_in), *_row_problems(storage, row, sums)):
+            yield f"clip {row['clip_id']}: {problem}"
+    for problem in _ledger_problems(storage, shard, rows):
+        yield f"{ledger_name(shard)}: {problem}"
 
 
-def _row(storage: Storage, row: Record, sums: dict[str, str]) -> Iterator[str]:
+def _copy_problems(row: ManifestRow, shard: int, kept_in: dict[str, int]) -> Iterator[str]:
+    """A clip is kept once in a dataset, and a copy names a clip that is kept before it."""
+    if row["duplicate_of"] is None:
+        if row["clip_id"] in kept_in:
+            yield f"stands in shard {kept_in[row['clip_id']]} and {shard}"
+        kept_in[row["clip_id"]] = shard
+    elif row["duplicate_of"] not in kept_in:
+        yield f"duplicate_of {row['duplicate_of']} is not kept in a lower shard"
+
+
+def _row_problems(storage: Storage, row: ManifestRow, sums: dict[str, str]) -> Iterator[str]:
     main = row["video_path"] if row["kind"] == Kind.VIDEO.value else row["audio_path"]
     if not main or row["sha256"] != sums.get(main):
         yield "sha256 is not that of its file"
     if len(row["frame_times_s"]) != len(row["frame_paths"]):
         yield "frame_times_s and frame_paths differ in length"
-    for view in ("depth_paths", "infrared_paths"):
-        if row[view] and len(row[view]) != len(row["frame_paths"]):
-            yield f"{view} and frame_paths differ in length"
-    for each in row["captions"]:
-        if each["view"] == View.KEYFRAME.value and not 0 <= each["frame"] < len(row["frame_paths"]):
-            yield f"a keyframe caption names frame {each['frame']}"
-    for name in filter(
-        None, [row["video_path"], row["audio_path"], *row["frame_paths"], *row["depth_paths"], *row["infrared_paths"]]
-    ):
-        yield from _file(storage, name, sums)
-    if row["phash"]:
-        try:
-            if phash([Image.open(io.BytesIO(storage.read(name))) for name in row["frame_paths"]]) != row["phash"]:
-                yield "phash is not that of its frames"
-        except (OSError, UnidentifiedImageError):
-            pass  # The file is named above.
+    columns = cast("dict[str, Any]", row)  # A view of another package may have added some.
+    for column in per_frame_columns(columns):
+        if columns[column] and len(columns[column]) != len(row["frame_paths"]):
+            yield f"{column} and {FRAMES} differ in length"
+    for caption in row["captions"]:
+        frame = caption["frame"]
+        if caption["view"] == View.KEYFRAME.value and frame is not None and not 0 <= frame < len(row["frame_paths"]):
+            yield f"a keyframe caption names frame {frame}"
+    for name in media_files(row):
+        yield from _file_problems(storage, name, sums)
+    yield from _phash_problems(storage, row)
 
 
-def _file(storage: Storage, name: str, sums: dict[str, str]) -> Iterator[str]:
+def _phash_problems(storage: Storage, row: ManifestRow) -> Iterator[str]:
+    if not row["phash"]:
+        return
     try:
-        with storage.local(name) as path:  # One copy for both checks: an object store is asked once.
+        if phash([Image.open(io.BytesIO(storage.read(name))) for name in row["frame_paths"]]) != row["phash"]:
+            yield "phash is not that of its frames"
+    except (OSError, UnidentifiedImageError):
+        pass  # A frame that does not open is a problem of its file, which has been reported.
+
+
+def _file_problems(storage: Storage, name: str, sums: dict[str, str]) -> Iterator[str]:
+    try:
+        with storage.local(name) as path:  # One copy for both checks, so that an object store is asked once.
             if ids.sha256(path.read_bytes()) != sums.get(name):
                 yield f"{name} has another sha256"
             _decode(path)
@@ -97,7 +116,7 @@ def _file(storage: Storage, name: str, sums: dict[str, str]) -> Iterator[str]:
 
 
 def _decode(path: Path) -> None:
-    if path.suffix in (".jpg", ".png"):
+    if path.suffix in (".jpg", ".png", ".webp"):
         with Image.open(path) as image:
             np.asarray(image)
     elif path.suffix == ".flac":
@@ -106,14 +125,18 @@ def _decode(path: Path) -> None:
         probe(path, max_pixels=MAX_PIXELS)
 
 
-def _ledger(storage: Storage, shard: int, rows: list[Record]) -> Iterator[str]:
-    entries = storage.read_table(ledger_name(shard)).to_pylist()
+def _ledger_problems(storage: Storage, shard: int, rows: list[ManifestRow]) -> Iterator[str]:
+    outcomes = rows_of(storage.read_table(ledger_name(shard)), LedgerRow)
     clips = {row["clip_id"] for row in rows}
-    kept = {e["id"] for e in entries if e["subject"] == Subject.CLIP.value and e["status"] == Status.KEPT.value}
-    if kept != clips:
-        yield f"{len(kept)} clips are kept, the manifest has {len(clips)}"
+    clips_kept = {
+        outcome["id"]
+        for outcome in outcomes
+        if outcome["subject"] == Subject.CLIP.value and outcome["status"] == Status.KEPT.value
+    }
+    if clips_kept != clips:
+        yield f"{len(clips_kept)} clips are kept, the manifest has {len(clips)}"
     try:
-        ledger.check_terminal(entries)
-        ledger.check_views(clips, entries)
+        ledger.check_terminal(outcomes)
+        ledger.check_views(clips, outcomes, view_names())
     except BalanceError as error:
         yield str(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidal.dataset.commit import DATASET, manifest_name
 from vidal.errors import UserError
-from vidal.pipeline.stage import Record
+from vidal.records import ManifestRow, rows_of
 from vidal.storage.storage import Storage
 
 FORMATS = {
@@ -19,7 +19,7 @@ FORMATS = {
     "webdataset": "vidal.export.webdataset:write",
 }
 _SHARD = re.compile(r"shard-(\d{5})\.parquet")
-Rows = Iterator[Record]
+Rows = Iterator[ManifestRow]
 
 
 @dataclass
@@ -48,8 +48,8 @@ def export(out: str, format_: str, target: Path) -> Exported:
 
 
 def _rows(storage: Storage) -> Rows:
-    """In order of shards: one shard is in memory at a time."""
-    for shard in sorted(int(found[1]) for name in storage.names("") if (found := _SHARD.fullmatch(name))):
-        for row in storage.read_table(manifest_name(shard)).to_pylist():
+    """The rows in the order of their shards, one shard in memory at a time."""
+    for shard in sorted(int(match[1]) for name in storage.names("") if (match := _SHARD.fullmatch(name))):
+        for row in rows_of(storage.read_table(manifest_name(shard)), ManifestRow):
             if row["duplicate_of"] is None:
                 yield row

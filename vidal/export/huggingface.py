@@ -13,17 +13,18 @@ import jinja2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vidal.dataset.media_columns import FRAMES, per_frame_columns, single_columns
 from vidal.export.export import Exported, Rows
-from vidal.pipeline.stage import Record
-from vidal.schema import MANIFEST, map_dict
+from vidal.records import ManifestRow, Row
+from vidal.schema import map_dict
+from vidal.stages.manifest.stage import manifest_schema
+from vidal.stages.order import VIEWS
 from vidal.storage.storage import Storage, shard_name
 
 ROWS = 8  # A row group, and so what is in memory at a time.
 _MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-# Columns of media by the manifest's columns of paths. Sound and film are not decoded unless the reader casts them: that needs
-# a decoder which `datasets` does not bring along.
-_LISTS = {"frame_paths": "frames", "depth_paths": "depth", "infrared_paths": "infrared"}
-_SINGLE = {"audio_path": ("audio", "Audio"), "video_path": ("video", "Video")}
+# Sounds and videos are not decoded unless the reader casts them: that needs a decoder which `datasets` does not bring along.
+_FEATURES = {"audio": "Audio", "video": "Video"}
 _MAPS = ("scores", "extra")
 _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -45,35 +46,49 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     return done
 
 
-def _batches(rows: Iterator[Record]) -> Iterator[list[Record]]:
+def _batches(rows: Iterator[ManifestRow]) -> Iterator[list[ManifestRow]]:
     while batch := list(islice(rows, ROWS)):
         yield batch
 
 
-def _row(storage: Storage, row: Record) -> Record:
-    def media(path: str) -> Record:
+def _media_name(column: str) -> str:
+    """The name of the column that holds what a column of paths names: "frame_paths" becomes "frames", "depth_paths" "depth"."""
+    return "frames" if column == FRAMES else column.removesuffix("_paths").removesuffix("_path")
+
+
+def _row(storage: Storage, row: ManifestRow) -> Row:
+    """The row with the media themselves in place of their paths, and maps as JSON."""
+
+    def media(path: str) -> Row:
         return {"bytes": storage.read(path), "path": "-".join(path.split("/")[-2:])}
 
-    made = {key: value for key, value in row.items() if key not in _LISTS and key not in _SINGLE}
-    made |= {key: json.dumps(map_dict(row[key]), ensure_ascii=False, sort_keys=True) for key in _MAPS}
-    made |= {name: [media(path) for path in row[paths]] for paths, name in _LISTS.items()}
-    return made | {name: media(row[path]) if row[path] else None for path, (name, _) in _SINGLE.items()}
+    columns: Row = dict(row)
+    single, per_frame = single_columns(columns), per_frame_columns(columns)
+    exported = {name: value for name, value in columns.items() if name not in {*single, *per_frame}}
+    for name in _MAPS:
+        exported[name] = json.dumps(map_dict(columns[name]), ensure_ascii=False, sort_keys=True)
+    for name in per_frame:
+        exported[_media_name(name)] = [media(path) for path in columns[name]]
+    for name in single:
+        exported[_media_name(name)] = media(columns[name]) if columns[name] else None
+    return exported
 
 
 def _schema() -> pa.Schema:
-    fields, features = list[pa.Field](), dict[str, Any]()
-    for field in MANIFEST:
-        if field.name in _LISTS:
-            fields.append(pa.field(_LISTS[field.name], pa.list_(_MEDIA)))
-            features[_LISTS[field.name]] = {"feature": {"_type": "Image"}, "_type": "List"}
-        elif field.name in _SINGLE:
-            name, kind = _SINGLE[field.name]
-            fields.append(pa.field(name, _MEDIA))
-            features[name] = {"_type": kind, "decode": False}
-        else:
-            fields.append(pa.field(field.name, pa.string() if field.name in _MAPS else field.type))
-            features[field.name] = _feature(fields[-1].type)
-    return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+    fields = [_field(field) for field in manifest_schema(VIEWS)]
+    features = {field.name: feature for field, feature in fields}
+    return pa.schema([field for field, _ in fields], metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _field(field: pa.Field) -> tuple[pa.Field, Any]:
+    """The exported column of a column of the manifest, and its feature."""
+    name = _media_name(field.name)
+    if per_frame_columns([field.name]):
+        return pa.field(name, pa.list_(_MEDIA)), {"feature": {"_type": "Image"}, "_type": "List"}
+    if single_columns([field.name]):
+        return pa.field(name, _MEDIA), {"_type": _FEATURES[name], "decode": False}
+    exported = pa.field(field.name, pa.string() if field.name in _MAPS else field.type)
+    return exported, _feature(exported.type)
 
 
 def _feature(kind: pa.DataType) -> Any:
@@ -89,7 +104,7 @@ def _card(clips: int, hours: float, licences: Counter[str]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("vidal.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
-    # What a page says of its licence is untrusted: it must not end the table, or the card.
-    told = [(" ".join(name.replace("|", "/").split())[:80], count) for name, count in licences.most_common()]
+    # The licence on a page is untrusted text: it must not end the table, or the card.
+    names = [(" ".join(name.replace("|", "/").split())[:80], count) for name, count in licences.most_common()]
     size = next((name for bound, name in _SIZES if clips < bound), "1M<n<10M")
-    return environment.get_template("card.md.j2").render(clips=clips, hours=hours, licences=told, size=size)
+    return environment.get_template("card.md.j2").render(clips=clips, hours=hours, licences=names, size=size)

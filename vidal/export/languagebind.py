@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import TypedDict
 
 from PIL import Image
 
 from vidal.export.export import Exported, Rows
 from vidal.media import ffmpeg
-from vidal.pipeline.stage import Record
+from vidal.records import Caption, ManifestRow
 from vidal.schema import View
 from vidal.stages.captions.stage import RELEASED
 from vidal.storage.storage import Storage, shard_name
@@ -23,9 +24,20 @@ ANNOTATION = "annotation.json"
 FRAMES = 8  # Its loader draws one of eight.
 
 
+class Annotation(TypedDict):
+    """An entry of the annotation JSON: the folder of the media, and the texts by the models that the paper used."""
+
+    folder: str
+    raw: str
+    ofa: list[str]
+    mplug: str
+    polish_mplug: str
+    sound_mplug: str
+
+
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """Its loader takes depth for millimetres: what is not is counted."""
-    done, annotations = Exported(), dict[str, Record]()
+    """LanguageBind's loader takes depth for millimetres: depth in another unit is counted."""
+    done, annotations = Exported(), dict[str, Annotation]()
     for row in rows:
         entry = annotations[row["clip_id"]] = annotation(row)
         _media(storage, row, target)
@@ -36,8 +48,8 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     return done
 
 
-def annotation(row: Record) -> Record:
-    """A manifest row as the released JSON has it. A text that no model gave is empty: the format knows no null."""
+def annotation(row: ManifestRow) -> Annotation:
+    """A manifest row as an entry of the released JSON. A text that no model gave is empty: the format has no null."""
     texts = {view: _texts(row["captions"], view) for view in View}
 
     def first(view: View) -> str:
@@ -54,18 +66,18 @@ def annotation(row: Record) -> Record:
     }
 
 
-def _texts(captions: list[Record], view: View) -> list[str]:
-    """Those of the recipe's models; where it has none, those that came with the catalogue."""
-    found = [each for each in captions if each["view"] == view.value]
-    own = [each["text"] for each in found if each["model"] != RELEASED]
-    return own or [each["text"] for each in found]
+def _texts(captions: list[Caption], view: View) -> list[str]:
+    """The texts of a view by the recipe's models; where there are none, those that came with the catalogue."""
+    of_view = [caption for caption in captions if caption["view"] == view.value]
+    own = [caption["text"] for caption in of_view if caption["model"] != RELEASED]
+    return own or [caption["text"] for caption in of_view]
 
 
-def is_complete(entry: Record) -> bool:
-    return len(entry["ofa"]) == FRAMES and all(entry[key] for key in ("raw", "mplug", "polish_mplug", "sound_mplug"))
+def is_complete(entry: Annotation) -> bool:
+    return len(entry["ofa"]) == FRAMES and all((entry["raw"], entry["mplug"], entry["polish_mplug"], entry["sound_mplug"]))
 
 
-def _media(storage: Storage, row: Record, target: Path) -> None:
+def _media(storage: Storage, row: ManifestRow, target: Path) -> None:
     folder, clip_id = target / shard_name(row["shard"]), row["clip_id"]
     if row["video_path"]:
         _write(folder / f"{clip_id}.mp4", storage.read(row["video_path"]))

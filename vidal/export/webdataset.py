@@ -1,7 +1,7 @@
 """WebDataset: tars of a thousand clips, with the members that LanguageBind's own reader of such tars looks for.
 
-raw.txt, mplug.txt, polish_mplug.txt, sound_mplug.txt, ofa0.txt ..., frm0.jpg ..., tml0.jpg ..., dep0.npy ..., and beside them what
-that reader knows nothing of: mp4, flac, and json with the manifest's row, each caption with its provenance.
+raw.txt, mplug.txt, polish_mplug.txt, sound_mplug.txt, ofa0.txt ..., frm0.jpg ..., tml0.jpg ..., dep0.npy ..., and beside them members
+that this reader ignores: mp4, flac, and json with the manifest's row, each caption with its provenance.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ import io
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 from webdataset import TarWriter
 
 from vidal.export.export import Exported, Rows
 from vidal.export.languagebind import annotation, is_complete, three_channels
-from vidal.pipeline.stage import Record
+from vidal.records import ManifestRow, Row
 from vidal.schema import map_dict
 from vidal.storage.storage import Storage
 
 CLIPS = 1000  # A tar, as released.
-_TEXTS = ("raw", "mplug", "polish_mplug", "sound_mplug")
+_TEXTS: tuple[Literal["raw", "mplug", "polish_mplug", "sound_mplug"], ...] = ("raw", "mplug", "polish_mplug", "sound_mplug")
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
@@ -46,11 +47,12 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     return done
 
 
-def sample(storage: Storage, row: Record) -> dict[str, Any]:
-    """Members of one clip as bytes, by their extensions. A text or a view that it lacks has no member."""
+def sample(storage: Storage, row: ManifestRow) -> dict[str, Any]:
+    """Members of one clip as bytes, by their extensions. A text or a view that the clip lacks has no member."""
     entry = annotation(row)
+    texts = {name: entry[name] for name in _TEXTS}
     members = {"json": json.dumps(_plain(row), ensure_ascii=False).encode()}
-    members |= {f"{name}.txt": entry[name].encode() for name in _TEXTS if entry[name]}
+    members |= {f"{name}.txt": text.encode() for name, text in texts.items() if text}
     members |= {f"ofa{k}.txt": text.encode() for k, text in enumerate(entry["ofa"])}
     for k, path in enumerate(row["frame_paths"]):
         members[f"frm{k}{Path(path).suffix}"] = storage.read(path)
@@ -64,7 +66,7 @@ def sample(storage: Storage, row: Record) -> dict[str, Any]:
     return {"__key__": row["clip_id"], **members}
 
 
-def depth(data: bytes, row: Record) -> np.ndarray:
+def depth(data: bytes, row: ManifestRow) -> npt.NDArray[np.float32]:
     """(h, w) float32: metres of metric depth, else what the model gave, in the range that is stored in the row's scores."""
     stored = np.asarray(Image.open(io.BytesIO(data))).astype(np.float32)
     if row["depth_kind"] == "metric":
@@ -74,13 +76,13 @@ def depth(data: bytes, row: Record) -> np.ndarray:
     return (low + stored / 65535 * (high - low)).astype(np.float32)
 
 
-def _npy(array: np.ndarray) -> bytes:
+def _npy(array: npt.NDArray[np.float32]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
 
 
-def _plain(row: Record) -> Record:
-    """The row as JSON has it: maps as objects, times in ISO 8601."""
-    plain = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
-    return plain | {key: map_dict(row[key]) for key in ("scores", "extra")}
+def _plain(row: ManifestRow) -> Row:
+    """The row as JSON: maps become objects, times ISO 8601."""
+    plain: Row = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
+    return plain | {"scores": map_dict(row["scores"]), "extra": map_dict(row["extra"])}

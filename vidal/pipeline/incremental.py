@@ -1,6 +1,6 @@
-"""Results of a stale part that are still good: the same record, the same stage, only its neighbours changed.
+"""Results of a stale part that can still be used: the record and the stage are the same, only the record's neighbours changed.
 
-What a part no longer holds, because the filter dropped it, lies in a retained part beside it and comes back from there.
+Results of records that the filter has dropped since lie in a retained part beside it, and are used again when the records return.
 """
 
 from __future__ import annotations
@@ -8,20 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from vidal import ids
 from vidal.pipeline.stage import WorkIdentity
+from vidal.records import LedgerRow, Row, rows_of
 from vidal.schema import Reason, Status
 from vidal.storage.storage import Storage
 
-Record = dict[str, Any]
-Result = tuple[list[Record], list[Record]]  # rows and ledger rows of one record
+Result = tuple[list[Row], list[LedgerRow]]  # Of one record.
 
 _DIGITS = 16
 
 
-def digests(records: Iterable[Record], key: str) -> dict[str, str]:
+def digests(records: Iterable[Row], key: str) -> dict[str, str]:
     """A hash of each record's content, by its key."""
     return {record[key]: ids.fingerprint(record)[:_DIGITS] for record in records}
 
@@ -36,7 +35,7 @@ def metadata(identity: WorkIdentity, record_digests: dict[str, str]) -> dict[str
 
 
 def identity_of(part_metadata: dict[str, str]) -> WorkIdentity | None:
-    """What a stored part was made by; None of a part that is no stage's work."""
+    """The identity of the work that made a stored part; None for a part that no stage made."""
     if "versions" not in part_metadata:
         return None
     return WorkIdentity(json.loads(part_metadata["versions"]), part_metadata["choices"])
@@ -48,17 +47,17 @@ def retained_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a part and its retained part hold of one stage's work: results and digests of the records, by their keys.
+    """Results of one stage that a part and its retained part hold, and digests of their records, by the records' keys.
 
-    identity: what they were made by, and what the part that is made with them is to say.
+    identity: what made them; a part that is made with them names it too.
     """
 
     identity: WorkIdentity
     results: dict[str, Result]
     digests: dict[str, str]
 
-    def of(self, wanted: dict[str, str]) -> dict[str, Result]:
-        """Results for those of the wanted records that have not changed."""
+    def unchanged(self, wanted: dict[str, str]) -> dict[str, Result]:
+        """Results of those wanted records whose digest is the same."""
         return {id_: self.results[id_] for id_, digest in wanted.items() if self.digests.get(id_) == digest}
 
     def without(self, wanted: Iterable[str]) -> Stored:
@@ -69,9 +68,9 @@ class Stored:
 
 
 def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_stale: bool = False) -> Stored:
-    """Results of this identity. A record that is to be tried again is not among them.
+    """Results that work of this identity made, without those of records that are to be tried again.
 
-    keep_stale: those of other versions too, where the recipe's choices are the same.
+    keep_stale: also results of other versions, where the recipe's choices are the same.
     """
     results: dict[str, Result] = {}
     known: dict[str, str] = {}
@@ -92,7 +91,7 @@ def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_s
 
 def _results(storage: Storage, name: str, key: str) -> dict[str, Result]:
     rows = storage.read_table(f"{name}.parquet").to_pylist()
-    outcomes = storage.read_table(f"{name}.ledger.parquet").to_pylist()
+    outcomes = rows_of(storage.read_table(f"{name}.ledger.parquet"), LedgerRow)
     if rows and key not in rows[0]:
         return {}
     records = json.loads(storage.metadata(f"{name}.parquet")["records"])
@@ -100,13 +99,14 @@ def _results(storage: Storage, name: str, key: str) -> dict[str, Result]:
     for row in rows:
         results[row[key]][0].append(row)
     for outcome in outcomes:
-        for id_ in {outcome["id"], outcome["parent_id"]} & results.keys():
-            results[id_][1].append(outcome)
-    return {id_: each for id_, each in results.items() if (each[0] or each[1]) and not _is_open(each[1])}
+        for id_ in {outcome["id"], outcome["parent_id"]}:
+            if id_ in results:
+                results[id_][1].append(outcome)
+    return {id_: result for id_, result in results.items() if any(result) and not _is_open(result[1])}
 
 
-def _is_open(outcomes: list[Record]) -> bool:
-    """Whether another run may end otherwise: a bug that may be mended, a transient failure, a view that was never made."""
+def _is_open(outcomes: list[LedgerRow]) -> bool:
+    """Whether another run may end differently: a bug that may be mended, a transient failure, a view that was never computed."""
     return any(
         each["reason"] in (Reason.QUARANTINED.value, Reason.AWAITING_VIEWS.value)
         or (each["status"] == Status.FAILED.value and each["transient"])

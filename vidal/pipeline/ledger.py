@@ -4,66 +4,76 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
 
 from vidal.errors import BalanceError
-from vidal.schema import Reason, Status, Subject, View, encodable
+from vidal.records import FunnelRow, LedgerRow
+from vidal.schema import Reason, Status, Subject, encodable
 
-Row = dict[str, Any]
 DETAIL_MAX = 4_000  # A crawled error page must not swell the ledger.
 
 
-def row(
+@dataclass(frozen=True)
+class Outcome:
+    """How a subject ended. detail: the true message; attempts: how often it was tried; transient: trying again later may help."""
+
+    status: Status
+    reason: Reason = Reason.OK
+    detail: str = ""
+    transient: bool = False
+    attempts: int = 1
+
+
+def outcome_row(
     subject: Subject,
     id_: str,
     stage: str,
-    status: Status,
-    reason: Reason,
+    outcome: Outcome,
     *,
-    detail: str = "",
     parent_id: str | None = None,
-    view: View | None = None,
-    transient: bool = False,
-    attempts: int = 1,
+    view: str | None = None,
     seconds: float = 0.0,
-) -> Row:
+) -> LedgerRow:
     """One ledger row, dated now (UTC)."""
     return {
         "subject": subject.value,
         "id": id_,
         "parent_id": parent_id,
         "stage": stage,
-        "view": view.value if view else None,
-        "status": status.value,
-        "reason": reason.value,
-        "detail": encodable(detail[-DETAIL_MAX:]),
-        "transient": transient,
-        "attempts": attempts,
+        "view": str(view) if view else None,
+        "status": outcome.status.value,
+        "reason": outcome.reason.value,
+        "detail": encodable(outcome.detail[-DETAIL_MAX:]),
+        "transient": outcome.transient,
+        "attempts": outcome.attempts,
         "seconds": round(seconds, 4),
         "at": datetime.now(timezone.utc),
     }
 
 
-def is_awaiting(outcome: Row) -> bool:
-    """Whether another run of the same build tries this again: a view that failed and is transient, or was never made."""
+def is_awaiting(outcome: LedgerRow) -> bool:
+    """Whether another run of the same build tries this again: a view whose failure is transient, or that was never computed."""
     failed = outcome["subject"] == Subject.VIEW.value and outcome["status"] == Status.FAILED.value
     return outcome["reason"] == Reason.AWAITING_VIEWS.value or bool(failed and outcome["transient"])
 
 
-def check_terminal(rows: Iterable[Row]) -> None:
-    """Raises BalanceError where a subject has two last words."""
-    counts = Counter((entry["subject"], entry["id"]) for entry in rows)
-    if twice := [key for key, count in counts.items() if count > 1]:
-        raise BalanceError(f"{len(twice)} subjects have more than one outcome, the first is {twice[0]}")
+def check_terminal(rows: Iterable[LedgerRow]) -> None:
+    """Raises BalanceError where a subject has more than one terminal outcome."""
+    counts = Counter((row["subject"], row["id"]) for row in rows)
+    if repeated := [key for key, count in counts.items() if count > 1]:
+        raise BalanceError(f"{len(repeated)} subjects have more than one outcome, the first is {repeated[0]}")
 
 
-def check_stage(stage: str, subject: Subject, inputs: set[str], passed: set[str], rows: Iterable[Row]) -> Row:
-    """kept + dropped + failed = input, by id and not only by number. Returns the counts, for the funnel."""
+def check_stage(stage: str, subject: Subject, inputs: set[str], passed: set[str], rows: Iterable[LedgerRow]) -> FunnelRow:
+    """Checks that kept + dropped + failed = input, by id and not only by number. Returns the counts, for the funnel.
+
+    inputs, passed: ids of the records that the stage was given and of those that it passed on. Raises BalanceError.
+    """
     ended = {status: set[str]() for status in (Status.DROPPED, Status.FAILED)}
-    for entry in rows:
-        if entry["stage"] == stage and entry["subject"] == subject.value and entry["status"] != Status.KEPT.value:
-            ended[Status(entry["status"])].add(entry["id"])
+    for row in rows:
+        if row["stage"] == stage and row["subject"] == subject.value and row["status"] != Status.KEPT.value:
+            ended[Status(row["status"])].add(row["id"])
     dropped, failed = ended[Status.DROPPED], ended[Status.FAILED]
     total = len(passed) + len(dropped) + len(failed)
     if total != len(inputs) or passed | dropped | failed != inputs:
@@ -73,9 +83,9 @@ def check_stage(stage: str, subject: Subject, inputs: set[str], passed: set[str]
     return {"stage": stage, "in": len(inputs), "kept": len(passed), "dropped": len(dropped), "failed": len(failed)}
 
 
-def check_views(clips: set[str], rows: Iterable[Row]) -> None:
-    """Every clip of the manifest has one outcome for every view."""
-    have = {entry["id"] for entry in rows if entry["subject"] == Subject.VIEW.value}
-    want = {f"{clip}/{view.value}" for clip in clips for view in View}
-    if missing := sorted(want - have):
+def check_views(clips: set[str], rows: Iterable[LedgerRow], views: Iterable[str]) -> None:
+    """Raises BalanceError where a clip of the manifest has no outcome for one of the views."""
+    present = {row["id"] for row in rows if row["subject"] == Subject.VIEW.value}
+    expected = {f"{clip}/{view}" for view in views for clip in clips}
+    if missing := sorted(expected - present):
         raise BalanceError(f"{len(missing)} views have no outcome, the first is {missing[0]}")

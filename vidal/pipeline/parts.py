@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from vidal import ids, schema
 from vidal.config.recipe import Recipe
 from vidal.pipeline.incremental import identity_of
-from vidal.pipeline.stage import Part, Record, Stage, WorkIdentity
+from vidal.pipeline.stage import Part, Stage, WorkIdentity
+from vidal.records import LedgerRow, rows_of
 from vidal.storage.storage import Storage, part_name
 
 
@@ -44,8 +46,8 @@ def is_made_by(stored: dict[str, str], identity: WorkIdentity, keep_stale: bool)
 def commit_part(
     storage: Storage,
     name: str,
-    rows: list[Record],
-    outcomes: list[Record],
+    rows: Sequence[Mapping[str, Any]],
+    outcomes: Sequence[LedgerRow],
     table_schema: pa.Schema,
     metadata: dict[str, str],
 ) -> None:
@@ -60,10 +62,11 @@ def _ipc(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
-def outcomes_of(storage: Storage, stages: Iterable[Stage], shard: int, parts: Iterable[int]) -> list[Record]:
+def outcomes_of(storage: Storage, stages: Iterable[Stage], shard: int, parts: Iterable[int]) -> list[LedgerRow]:
     """All ledger rows that the stages wrote for a shard."""
     names = [part_name(stage.name, shard, part) for stage in stages for part in parts]
-    return [row for name in names for row in storage.read_table(f"{name}.ledger.parquet").to_pylist()]
+    return [row for name in names for row in rows_of(storage.read_table(f"{name}.ledger.parquet"), LedgerRow)]

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, track
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, track
 from rich.progress import Progress as Bars
 
 from vidal.pipeline.stage import Stage
@@ -21,12 +21,12 @@ LINE_INTERVAL_S = 10.0
 
 def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int) -> dict[str, int]:
     """How many parts of each stage are in storage."""
-    found = {}
+    counts = {}
     for stage in stages:
         folder = part_name(stage.name, shard, 0).rsplit("/", 1)[0]
         names = storage.names(folder)
-        found[stage.name] = min(parts, sum(n.endswith(".parquet") and not n.endswith(".ledger.parquet") for n in names))
-    return found
+        counts[stage.name] = min(parts, sum(n.endswith(".parquet") and not n.endswith(".ledger.parquet") for n in names))
+    return counts
 
 
 class Progress:
@@ -64,7 +64,7 @@ class Progress:
                 self._draw(bars, tasks)
             self._draw(bars, tasks)
 
-    def _draw(self, bars: Bars, tasks: dict) -> None:
+    def _draw(self, bars: Bars, tasks: dict[str, TaskID]) -> None:
         for name, count in stage_progress(*self._arguments).items():
             bars.update(tasks[name], completed=count)
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import tenacity
 
-from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.errors import RecordError, RunEndedError, StageError, StorageError, UserError, VidalError
 from vidal.models.loading import loading, using
@@ -21,10 +19,13 @@ from vidal.pipeline import incremental, ledger
 from vidal.pipeline.crash_journal import CrashJournal
 from vidal.pipeline.incremental import Result
 from vidal.pipeline.parts import commit_part, inputs_digest, is_done
-from vidal.pipeline.stage import Batched, Drop, Output, Part, Record, Runtime, Stage, ViewOutcome, Worker
-from vidal.schema import Reason, Status, Subject
+from vidal.pipeline.results import failure_of, quarantined, result_of
+from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Worker
+from vidal.records import LedgerRow, Row
+from vidal.schema import Reason
 from vidal.storage.storage import Storage, part_name
 
+RecordT = TypeVar("RecordT")
 # The journal's name for what is no record: the loading of the stage's models.
 _OPENING = "(opening)"
 # What the machine says when the dataset cannot be written, wherever in a worker it is said.
@@ -96,7 +97,7 @@ class PartRunner:
         identity = self.stage.identity(self.recipe)
         digests = incremental.digests(records, self.stage.key)
         stored = incremental.stored(self.storage, name, self.stage.key, identity, self.recipe.engine.keep_stale)
-        results = stored.of(digests)
+        results = stored.unchanged(digests)
         todo = [record for record in records if record[self.stage.key] not in results]
         journal = CrashJournal(self.storage, f"{name}.trying.json", self.runtime.run_id)
         done = self._process(todo, journal)
@@ -126,7 +127,7 @@ class PartRunner:
         with _storing(name):
             commit_part(self.storage, incremental.retained_name(name), rows, outcomes, self.stage.schema, metadata)
 
-    def _records(self, part: Part) -> Iterator[Record]:
+    def _records(self, part: Part) -> Iterator[Row]:
         first, *others = (
             self.storage.read_table(f"{part_name(name, part.shard, part.index)}.parquet").to_pylist()
             for name in self.stage.reads
@@ -137,7 +138,7 @@ class PartRunner:
             if all(match is not None for match in matches):
                 yield {key: value for table_row in [*matches, row] for key, value in (table_row or {}).items()}
 
-    def _process(self, records: list[Record], journal: CrashJournal) -> list[Result]:
+    def _process(self, records: list[Row], journal: CrashJournal) -> list[Result]:
         if not records:
             return []
         try:
@@ -145,7 +146,7 @@ class PartRunner:
         except _FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - a model that does not load costs its records, each with the traceback.
-            return [self._failed(record, _quarantined(error), 0.0) for record in records]
+            return [failure_of(self.stage, record, quarantined(error), 0.0) for record in records]
         if isinstance(worker, Batched) and not journal.crashed:
             size = self.recipe.resources_of(self.stage.name).batch_size
             groups = batches(records, worker.size, size) if size else [[record] for record in records]
@@ -166,7 +167,7 @@ class PartRunner:
         with journal.trying(_OPENING):
             return self._open()
 
-    def _group(self, group: list[Record], worker: Any, journal: CrashJournal) -> list[Result]:
+    def _group(self, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
         """Records at once by a Batched worker; where that fails, one by one, so that the guilty one alone is blamed."""
         if len(group) == 1:
             return [self._one(group[0], worker, journal)]
@@ -183,108 +184,38 @@ class PartRunner:
             why = f"done alone: its batch failed: {type(error).__name__}: {error}"
         else:
             seconds = (time.monotonic() - started) / len(group)
-            return [self._ended(record, result, seconds) for record, result in zip(group, results, strict=True)]
+            return [result_of(self.stage, record, result, seconds) for record, result in zip(group, results, strict=True)]
         # Not under `except`: the traceback would keep what the batch holds in memory.
         alone = [self._one(record, worker, journal) for record in group]
         for outcome in (outcome for _, outcomes in alone for outcome in outcomes):
             outcome["detail"] = outcome["detail"] or why
         return alone
 
-    def _one(self, record: Record, worker: Worker, journal: CrashJournal) -> Result:
+    def _one(self, record: Row, worker: Worker, journal: CrashJournal) -> Result:
         """A record's rows and outcomes. Whatever the worker raises on it fails it alone."""
         started = time.monotonic()
         key = record[self.stage.key]
         crashes = journal.crashes(key)
         if crashes > self.recipe.engine.record_crashes_max:
             error = RecordError(Reason.CRASHED, f"the worker died {crashes} times on this record", attempts=crashes)
-            return self._failed(record, error, 0.0)
+            return failure_of(self.stage, record, error, 0.0)
         try:
             with journal.trying(key), using():
                 result = worker(record)
         except RecordError as error:
-            return self._failed(record, error, time.monotonic() - started)
+            return failure_of(self.stage, record, error, time.monotonic() - started)
         except _FATAL:
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise StorageError(f"stage {self.stage.name}: {error}") from error
-            return self._failed(record, _quarantined(error), time.monotonic() - started)
-        return self._ended(record, result, time.monotonic() - started)
-
-    def _ended(self, record: Record, result: Output | Drop, seconds: float) -> Result:
-        if isinstance(result, Drop):
-            return [], [self._outcome(record, Status.DROPPED, result.reason, result.detail, seconds=seconds)]
-        try:
-            schema.table(result.rows, self.stage.schema)
-        except ValueError as error:
-            return self._failed(record, RecordError(Reason.UNSTORABLE, str(error)), seconds)
-        outcomes = [self._view(record, view, seconds) for view in result.views]
-        if self.stage.terminal:
-            outcomes.append(
-                self._outcome(record, Status.KEPT, Reason.OK, result.detail, attempts=result.attempts, seconds=seconds)
-            )
-        return result.rows, outcomes
-
-    def _failed(self, record: Record, error: RecordError, seconds: float) -> Result:
-        if self.stage.views is None or self.stage.empty is None:
-            outcome = self._outcome(
-                record,
-                Status.FAILED,
-                error.reason,
-                error.detail,
-                transient=error.transient,
-                attempts=error.attempts,
-                seconds=seconds,
-            )
-            return [], [outcome]
-        how = (Status.FAILED, error.reason, error.detail, error.transient, error.attempts)
-        views = (ViewOutcome(view, *how) for view in self.stage.views(record))
-        return [self.stage.empty(record)], [self._view(record, view, seconds) for view in views]
-
-    def _outcome(
-        self,
-        record: Record,
-        status: Status,
-        reason: Reason,
-        detail: str,
-        *,
-        transient: bool = False,
-        attempts: int = 1,
-        seconds: float = 0.0,
-    ) -> Record:
-        parent = record["candidate_id"] if self.stage.subject is Subject.CLIP and "candidate_id" in record else None
-        return ledger.row(
-            self.stage.subject,
-            record[self.stage.key],
-            self.stage.name,
-            status,
-            reason,
-            detail=detail,
-            parent_id=parent,
-            transient=transient,
-            attempts=attempts,
-            seconds=seconds,
-        )
-
-    def _view(self, record: Record, outcome: ViewOutcome, seconds: float) -> Record:
-        return ledger.row(
-            Subject.VIEW,
-            f"{record['clip_id']}/{outcome.view.value}",
-            self.stage.name,
-            outcome.status,
-            outcome.reason,
-            detail=outcome.detail,
-            parent_id=record["clip_id"],
-            view=outcome.view,
-            transient=outcome.transient,
-            attempts=outcome.attempts,
-            seconds=seconds,
-        )
+            return failure_of(self.stage, record, quarantined(error), time.monotonic() - started)
+        return result_of(self.stage, record, result, time.monotonic() - started)
 
 
-def batches(records: list[Record], size: Callable[[Record], int], limit: int) -> list[list[Record]]:
+def batches(records: list[RecordT], size: Callable[[RecordT], int], limit: int) -> list[list[RecordT]]:
     """Neighbours whose sizes sum to the limit, at most; a record that is larger by itself stands alone."""
-    groups: list[list[Record]] = []
+    groups: list[list[RecordT]] = []
     room = 0
     for record in records:
         if not groups or size(record) > room:
@@ -295,11 +226,7 @@ def batches(records: list[Record], size: Callable[[Record], int], limit: int) ->
     return groups
 
 
-def _quarantined(error: Exception) -> RecordError:
-    return RecordError(Reason.QUARANTINED, "".join(traceback.format_exception(error)))
-
-
-def _marks(outcomes: list[Record]) -> dict[str, str]:
+def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:
     """What of a part the next run of the same build tries again."""
     quarantined = sum(outcome["reason"] == Reason.QUARANTINED.value for outcome in outcomes)
     awaiting = sum(ledger.is_awaiting(outcome) for outcome in outcomes)

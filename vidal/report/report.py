@@ -16,14 +16,15 @@ import numpy as np
 from PIL import Image
 
 from vidal.dataset.commit import DATASET, ledger_name, manifest_name
+from vidal.dataset.media_columns import per_frame_columns
 from vidal.errors import UserError
-from vidal.pipeline.stage import Record
+from vidal.records import Caption, LedgerRow, ManifestRow, Row, rows_of
 from vidal.schema import Status, Subject, View
 from vidal.scores import MEANINGS
+from vidal.stages.order import view_names
 from vidal.storage.storage import Storage, shard_name
 
 HEIGHT = 84
-_STRIPS = ("frame_paths", "depth_paths", "infrared_paths")
 
 
 def report(out: str) -> list[str]:
@@ -38,8 +39,8 @@ def report(out: str) -> list[str]:
 
 
 def _write(storage: Storage, dataset: dict[str, Any], shard: int) -> str:
-    rows = storage.read_table(manifest_name(shard)).to_pylist()
-    ledger = storage.read_table(ledger_name(shard)).to_pylist()
+    rows = rows_of(storage.read_table(manifest_name(shard)), ManifestRow)
+    ledger = rows_of(storage.read_table(ledger_name(shard)), LedgerRow)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("vidal.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -56,28 +57,29 @@ def _write(storage: Storage, dataset: dict[str, Any], shard: int) -> str:
     return name
 
 
-def _views(ledger: list[Record], clips: set[str]) -> list[dict[str, Any]]:
+def _views(ledger: list[LedgerRow], clips: set[str]) -> list[dict[str, Any]]:
     """For each view how many clips have it, and why the others do not."""
-    found = []
-    for view in View:
-        own = [entry for entry in ledger if entry["view"] == view.value and entry["parent_id"] in clips]
-        absent = Counter(entry["reason"] for entry in own if entry["status"] != Status.KEPT.value)
+    lines = []
+    for view in view_names():
+        own = [row for row in ledger if row["view"] == view and row["parent_id"] in clips]
+        absent = Counter(row["reason"] for row in own if row["status"] != Status.KEPT.value)
         kept = len(own) - sum(absent.values())
         why = ", ".join(f"{reason} {count}" for reason, count in absent.most_common())
-        found.append({"name": view.value, "kept": kept, "absent": why})
-    return found
+        lines.append({"name": view, "kept": kept, "absent": why})
+    return lines
 
 
-def _clip(storage: Storage, row: Record) -> Record:
+def _clip(storage: Storage, row: ManifestRow) -> Row:
     """The row with its strips, and a keyframe caption only where it differs from the one before."""
-    texts: list[Record] = []
+    columns: Row = dict(row)
+    texts: list[Caption] = []
     for each in row["captions"]:
         repeated = texts and each["view"] == View.KEYFRAME.value and each["text"] == texts[-1]["text"]
         if each["text"] and not repeated:
             texts.append(each)
-    strips = [_strip(storage, row[column]) for column in _STRIPS if row[column]]
+    strips = [_strip(storage, columns[column]) for column in per_frame_columns(columns) if columns[column]]
     scores = [(name, value, MEANINGS.get(name, "")) for name, value in row["scores"]]
-    return {**row, "texts": texts, "strips": strips, "scores": scores}
+    return {**columns, "texts": texts, "strips": strips, "scores": scores}
 
 
 def _strip(storage: Storage, names: list[str]) -> list[str]:
@@ -99,7 +101,7 @@ def _thumbnail(image: Image.Image) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _rejects(storage: Storage, ledger: list[Record], shard: int) -> list[Record]:
+def _rejects(storage: Storage, ledger: list[LedgerRow], shard: int) -> list[Row]:
     """Candidates and clips that were not kept, with the address that they came from."""
     folder = f"_stages/discover/{shard_name(shard)}"
     tables = [n for n in storage.names(folder) if n.endswith(".parquet") and not n.endswith(".ledger.parquet")]

@@ -1,66 +1,96 @@
-"""A view with one picture a frame, made by a model: what depth and infrared share. Frames of several clips go to it at once."""
+"""What depth and infrared share: a view with one picture a frame, estimated by a model that sees frames of several clips at once."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 from PIL import Image
 
-from vidal.pipeline.stage import Output, Record, ViewOutcome
-from vidal.schema import Reason, Status, View
+from vidal.config.base import ModelSpec
+from vidal.media.frames import short_side_size
+from vidal.pipeline.stage import Output, ViewOutcome
+from vidal.records import Clip
+from vidal.schema import Reason, Status
 from vidal.stages import pictures
+from vidal.stages.frame_view_settings import FrameViewSettings
 from vidal.storage.storage import Storage
 
+EstimateT = TypeVar("EstimateT")
 
-class FrameView(ABC):
-    """A worker that is Batched. batch_size: pictures that the model is given at a time; None is those of one clip."""
 
-    def __init__(self, view: View, storage: Storage, batch_size: int | None, has_model: bool):
-        self._view, self._storage = view, storage
-        self._batch_size, self._has_model = batch_size, has_model
+class FrameView(ABC, Generic[EstimateT]):
+    """A Batched worker. batch_size: pictures that the model is given at a time; None gives it those of one clip."""
+
+    view: str
+    # Of VIDAL-10M's own scripts: the size that pictures are forced to, (width, height), and the short side that is stored.
+    paper_input: tuple[int, int]
+    paper_short_side: int
+    resampling: Image.Resampling
+
+    def __init__(self, settings: FrameViewSettings, storage: Storage, batch_size: int | None):
+        self._storage, self._batch_size = storage, batch_size
+        self._has_model, self._is_paper = settings.model is not None, settings.mode == "paper"
+        self._short_side = settings.short_side or (self.paper_short_side if self._is_paper else None)
 
     @abstractmethod
-    def _infer(self, images: list[Image.Image], places: list[tuple[Record, int]]) -> list[Any]:
-        """What the model makes of each picture. places: the clip that it is of, and which of its frames."""
+    def _infer(self, images: list[Image.Image], places: list[tuple[Clip, int]]) -> list[EstimateT]:
+        """The model's estimate for each picture. places: the clip of the picture, and which of its frames it is."""
 
     @abstractmethod
-    def _row(self, clip: Record, images: list[Image.Image], made: list[Any]) -> Record:
-        """Stores a clip's pictures and gives its row. images: the frames that they were made of."""
+    def _row(self, clip: Clip, images: list[Image.Image], estimates: list[EstimateT]) -> Mapping[str, Any]:
+        """Stores a clip's pictures and returns its row. images: the frames of the estimates."""
 
     @abstractmethod
-    def _empty(self, clip: Record) -> Record: ...
+    def _empty(self, clip: Clip) -> Mapping[str, Any]:
+        """The row of a clip without the view."""
 
-    def size(self, clip: Record) -> int:
+    def size(self, clip: Clip) -> int:
         return len(clip["frame_paths"])
 
-    def __call__(self, clip: Record) -> Output:
+    def __call__(self, clip: Clip) -> Output:
         return self.many([clip])[0]
 
-    def many(self, clips: list[Record]) -> list[Output]:
+    def many(self, clips: list[Clip]) -> list[Output]:
         present = [clip for clip in clips if clip["frame_paths"] and self._has_model]
         rows = dict(zip((clip["clip_id"] for clip in present), self._rows(present), strict=True))
         return [self._output(clip, rows.get(clip["clip_id"])) for clip in clips]
 
-    def _rows(self, clips: list[Record]) -> list[Record]:
+    def _rows(self, clips: list[Clip]) -> list[Mapping[str, Any]]:
         frames = [pictures.load(self._storage, clip["frame_paths"]) for clip in clips]
-        pairs = [(im, (clip, at)) for clip, images in zip(clips, frames, strict=True) for at, im in enumerate(images)]
+        placed = [(im, (clip, at)) for clip, images in zip(clips, frames, strict=True) for at, im in enumerate(images)]
         size = self._batch_size or max(map(len, frames), default=1)
-        made: list[Any] = []
-        for start in range(0, len(pairs), size):
-            batch = pairs[start : start + size]
-            made += self._infer([image for image, _ in batch], [place for _, place in batch])
-        rest = iter(made)
+        estimates: list[EstimateT] = []
+        for start in range(0, len(placed), size):
+            batch = placed[start : start + size]
+            estimates += self._infer([image for image, _ in batch], [place for _, place in batch])
+        rest = iter(estimates)
         return [
             self._row(clip, images, [next(rest) for _ in images]) for clip, images in zip(clips, frames, strict=True)
         ]
 
-    def _output(self, clip: Record, row: Record | None) -> Output:
+    def _output(self, clip: Clip, row: Mapping[str, Any] | None) -> Output:
         if row is not None:
-            return Output([row], (ViewOutcome(self._view, Status.KEPT),))
+            return Output([row], (ViewOutcome(self.view, Status.KEPT),))
         if not clip["frame_paths"]:
-            why = ViewOutcome(self._view, Status.DROPPED, Reason.NO_FRAMES)
+            outcome = ViewOutcome(self.view, Status.DROPPED, Reason.NO_FRAMES)
         else:
-            detail = f"the recipe names no {self._view.value} model"
-            why = ViewOutcome(self._view, Status.DROPPED, Reason.NO_ESTIMATOR, detail)
-        return Output([self._empty(clip)], (why,))
+            detail = f"the recipe names no {self.view} model"
+            outcome = ViewOutcome(self.view, Status.DROPPED, Reason.NO_ESTIMATOR, detail)
+        return Output([self._empty(clip)], (outcome,))
+
+    def _model_spec(self, model: ModelSpec) -> ModelSpec:
+        """The recipe's model; in mode paper with the size that the published script forces pictures to."""
+        if not self._is_paper:
+            return model
+        return model.model_copy(update={"options": {"input": list(self.paper_input), **model.options}})
+
+    def _resized(self, values: np.ndarray) -> np.ndarray:
+        """(h, w) float32 at the short side that is stored; never larger than the frame."""
+        height, width = values.shape
+        size = short_side_size(width, height, self._short_side) if self._short_side else (width, height)
+        if size == (width, height):
+            return values
+        return np.asarray(Image.fromarray(values).resize(size, self.resampling))

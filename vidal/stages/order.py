@@ -1,37 +1,46 @@
-"""The stages, in the order of the pipeline."""
+"""The stages in the order of the pipeline, and the views that are media files. To add a stage or a view, add its entry here."""
 
 from __future__ import annotations
 
 from vidal.pipeline.stage import Stage
+from vidal.schema import View
 from vidal.stages import crawl
 from vidal.stages.audio import stage as audio
 from vidal.stages.captions import stage as captions
 from vidal.stages.depth import stage as depth
 from vidal.stages.enhanced import stage as enhanced
-from vidal.stages.filter import stage as filtering
+from vidal.stages.filter import stage as filter_
 from vidal.stages.grounding import stage as grounding
 from vidal.stages.infrared import stage as infrared
 from vidal.stages.keyframes import stage as keyframes
-from vidal.stages.manifest import stage as manifest
+from vidal.stages.manifest.stage import manifest_stage
 from vidal.stages.measure import stage as measure
 from vidal.stages.similarity import stage as similarity
 from vidal.stages.sound import stage as sound
+from vidal.stages.view import ViewSpec
 
-STAGES: dict[str, Stage] = {
-    module.STAGE.name: module.STAGE
-    for module in (
-        crawl,
-        keyframes,
-        measure,
-        similarity,
-        filtering,
-        depth,
-        infrared,
-        audio,
-        captions,
-        sound,
-        enhanced,
-        grounding,
-        manifest,
-    )
-}
+VIEWS: dict[str, ViewSpec] = {view.name: view for view in (depth.VIEW, infrared.VIEW, audio.VIEW)}
+
+_BEFORE_VIEWS = (crawl.STAGE, keyframes.STAGE, measure.STAGE, similarity.STAGE, filter_.STAGE)
+_AFTER_VIEWS = (captions.STAGE, sound.STAGE, enhanced.STAGE, grounding.STAGE)
+
+
+def _in_order() -> dict[str, Stage]:
+    views = [view.stage for view in VIEWS.values()]
+    stages = [*_BEFORE_VIEWS, *views, *_AFTER_VIEWS, manifest_stage(VIEWS)]
+    return {stage.name: stage for stage in stages}
+
+
+STAGES: dict[str, Stage] = _in_order()
+
+
+def view_names() -> list[str]:
+    """Every view that the ledger has a row for: the texts, and the views of VIEWS."""
+    return list(dict.fromkeys([*(view.value for view in View), *VIEWS]))
+
+
+def add_view(view: ViewSpec) -> None:
+    """Adds a view of a user's own package: its stage runs after the views that ship. Adding it again changes nothing."""
+    VIEWS.setdefault(view.name, view)
+    STAGES.clear()
+    STAGES.update(_in_order())

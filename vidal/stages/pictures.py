@@ -1,4 +1,4 @@
-"""Frames of a clip from storage, and what models make of them into it."""
+"""Reads the frames of a clip from storage, and stores the pictures that models compute from them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from PIL import Image
 
 from vidal import ids
 from vidal.errors import RecordError
+from vidal.records import Clip
 from vidal.schema import Reason
 from vidal.storage.storage import Storage, media_name
 
@@ -27,7 +28,7 @@ def _decoded(data: bytes, name: str) -> Image.Image:
 
 
 def save(storage: Storage, name: str, image: Image.Image, **options: object) -> bytes:
-    """Encodes by the name's ending, stores, and gives the bytes."""
+    """Encodes the picture by the ending of its name, stores it, and returns its bytes."""
     buffer = io.BytesIO()
     image.save(buffer, format=_FORMATS[name.rsplit(".", 1)[-1]], **options)
     storage.write(name, buffer.getvalue())
@@ -35,9 +36,9 @@ def save(storage: Storage, name: str, image: Image.Image, **options: object) -> 
 
 
 def save_view(
-    storage: Storage, clip: dict, view: str, ending: str, images: list[Image.Image], **options: object
+    storage: Storage, clip: Clip, view: str, ending: str, images: list[Image.Image], **options: object
 ) -> tuple[list[str], list[str]]:
-    """Stores one picture a frame as view/0.ending, view/1.ending, ... of the clip; gives their names and sha256."""
+    """Stores one picture a frame as view/0.ending, view/1.ending, ... of the clip; returns their names and sha256."""
     names = [media_name(clip["shard"], clip["clip_id"], f"{view}/{index}.{ending}") for index in range(len(images))]
     stored = [save(storage, name, image, **options) for name, image in zip(names, images, strict=True)]
     return names, [ids.sha256(data) for data in stored]

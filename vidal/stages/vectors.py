@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 
-def rounded(vector: np.ndarray) -> list[float]:
-    """Four digits, without a negative zero: what is beyond differs between processors, and the bytes of a shard must not."""
-    return (np.round(vector, 4) + 0.0).tolist()
+def rounded(vector: npt.NDArray[np.float32]) -> list[float]:
+    """Rounds to four digits, without a negative zero: further digits differ between processors, and the bytes of a shard must not."""
+    values: list[float] = (np.round(vector, 4) + 0.0).tolist()
+    return values

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,16 +13,18 @@ from vidal.config.recipe import Recipe
 from vidal.media import fingerprint, loudness, sound
 from vidal.models.protocols import ActivityDetector
 from vidal.models.registry import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
-from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
+from vidal.records import AudioRow, Clip
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stages.audio.settings import Audio
 from vidal.stages.vectors import rounded
+from vidal.stages.view import MediaColumn, ViewSpec
 from vidal.storage.storage import Storage, media_name
 
 _ACTIVITY_RATE = 16_000
 
 
-def _empty(clip: Record) -> Record:
+def _empty(clip: Clip) -> AudioRow:
     return {"clip_id": clip["clip_id"], "audio_tags": []}
 
 
@@ -31,66 +33,73 @@ class _Worker:
         self._settings, self._storage = recipe.audio, storage
         self._listen = _Listener(recipe.audio)
 
-    def __call__(self, clip: Record) -> Output:
+    def __call__(self, clip: Clip) -> Output:
         if not clip["has_audio"]:
             return Output([_empty(clip)], (ViewOutcome(View.AUDIO, Status.DROPPED, Reason.NO_AUDIO),))
         with self._storage.local(clip["media_path"]) as path:
             samples, problem = sound.read_some(path, self._settings.sample_rate)
             heard = self._listen(path, clip["text"] or "")
-        name, sha256, print_ = self._store(clip, samples)
+        name, sha256, chromaprint = self._store(clip, samples)
         level_db = sound.rms_db(samples)
-        scores = {**levels(samples, self._settings), **heard.pop("scores")}
-        row = {
+        scores = {**levels(samples, self._settings), **heard.scores}
+        row: AudioRow = {
             "clip_id": clip["clip_id"],
             "audio_path": name,
             "audio_sha256": sha256,
             "audio_rms_db": level_db,
             "audio_tags": tags(level_db, scores, self._settings),
-            "audio_fingerprint": print_,
+            "audio_fingerprint": chromaprint,
             "audio_scores": sorted((key, round(value, 4)) for key, value in scores.items()),
-            **heard,
+            "audio_extra": sorted(heard.extra.items()),
+            "audio_embedding": heard.embedding,
         }
         detail = f"decodes for {len(samples) / self._settings.sample_rate:.2f} s, then: {problem}" if problem else ""
         return Output([row], (ViewOutcome(View.AUDIO, Status.KEPT, detail=detail),))
 
-    def _store(self, clip: Record, samples: np.ndarray) -> tuple[str, str, bytes]:
+    def _store(self, clip: Clip, samples: np.ndarray) -> tuple[str, str, bytes]:
         """Name and sha256 of the FLAC, and the fingerprint of what it holds."""
         name = media_name(clip["shard"], clip["clip_id"], "audio.flac")
         with tempfile.TemporaryDirectory() as folder:
             flac = Path(folder) / "audio.flac"
             sound.write_flac(samples, self._settings.sample_rate, flac)
             sha256 = ids.sha256(flac.read_bytes())
-            print_ = fingerprint.fingerprint(flac).tobytes()
+            chromaprint = fingerprint.fingerprint(flac).tobytes()
             self._storage.put(flac, name)
-        return name, sha256, print_
+        return name, sha256, chromaprint
+
+
+@dataclass
+class Heard:
+    """What models say of a sound: scores, and texts for `extra`, by name; embedding: a unit vector, empty without a model."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+    embedding: list[float] = field(default_factory=list)
 
 
 class _Listener:
-    """The models that the recipe asks; each gets the sound at its own rate."""
+    """Asks the models that the recipe names. Each is given the sound at its own sample rate."""
 
     def __init__(self, settings: Audio):
         self._activity: ActivityDetector | None = open_model(ACTIVITY, settings.activity) if settings.activity else None
         self._speech = open_model(SPEECH, settings.speech) if settings.speech else None
         self._scorer = open_model(SOUND_SCORERS, settings.similarity) if settings.similarity else None
 
-    def __call__(self, path: Path, text: str) -> Record:
-        """scores, audio_extra and audio_embedding."""
-        scores: dict[str, float] = {}
-        extra: dict[str, str] = {}
-        vector: list[float] = []
+    def __call__(self, path: Path, text: str) -> Heard:
+        heard = Heard()
         if self._activity:
-            scores |= activity_scores(self._activity, sound.read_some(path, _ACTIVITY_RATE)[0])
-            extra["audio_activity_model"] = self._activity.name
+            heard.scores |= activity_scores(self._activity, sound.read_some(path, _ACTIVITY_RATE)[0])
+            heard.extra["audio_activity_model"] = self._activity.name
         if self._speech:
-            extra["audio_speech_text"] = self._speech.text(floats(path, self._speech.sample_rate))
-            extra["audio_speech_model"] = self._speech.name
+            heard.extra["audio_speech_text"] = self._speech.text(floats(path, self._speech.sample_rate))
+            heard.extra["audio_speech_model"] = self._speech.name
         if self._scorer:
-            found = self._scorer.sound(floats(path, self._scorer.sample_rate))
-            extra["audio_similarity_model"] = self._scorer.name
-            vector = rounded(found)
+            vector = self._scorer.sound(floats(path, self._scorer.sample_rate))
+            heard.extra["audio_similarity_model"] = self._scorer.name
+            heard.embedding = rounded(vector)
             if text:
-                scores["audio_similarity"] = float(self._scorer.texts([text])[0] @ found)
-        return {"scores": scores, "audio_extra": sorted(extra.items()), "audio_embedding": vector}
+                heard.scores["audio_similarity"] = float(self._scorer.texts([text])[0] @ vector)
+        return heard
 
 
 def floats(path: Path, sample_rate: int) -> np.ndarray:
@@ -105,14 +114,14 @@ def activity_scores(detector: ActivityDetector, samples: np.ndarray) -> dict[str
 
 def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:
     """What needs no model. samples: (n,) int16 mono at the recipe's rate."""
-    found: dict[str, Any] = {
+    values: dict[str, float | None] = {
         "audio_peak_db": loudness.peak_db(samples),
         "audio_silence_share": loudness.silence_share(samples, settings.sample_rate, settings.silence_db),
         "audio_clipping_share": loudness.clipping_share(samples),
     }
     if settings.loudness:
-        found["audio_lufs"] = loudness.lufs(samples, settings.sample_rate)
-    return {name: value for name, value in found.items() if value is not None}
+        values["audio_lufs"] = loudness.lufs(samples, settings.sample_rate)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str]:
@@ -140,6 +149,17 @@ STAGE = Stage(
         ModelUse("speech", SPEECH, recipe.audio.speech),
         ModelUse("similarity", SOUND_SCORERS, recipe.audio.similarity),
     ],
-    views=lambda clip: (View.AUDIO,),
+    views=lambda clip: (View.AUDIO.value,),
     empty=_empty,
+)
+
+VIEW = ViewSpec(
+    name=View.AUDIO.value,
+    stage=STAGE,
+    settings=Audio,
+    columns=("audio_path", "audio_rms_db", "audio_tags"),
+    media=MediaColumn("audio_path", "audio_sha256", is_per_frame=False),
+    scores="audio_scores",
+    extra="audio_extra",
+    is_synthetic=False,
 )

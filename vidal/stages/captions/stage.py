@@ -9,7 +9,8 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import Captioner
 from vidal.models.registry import CAPTIONERS, open_model
-from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
+from vidal.records import Caption, CaptionedRow, Clip
 from vidal.schema import Reason, Status, Subject, View, map_dict
 from vidal.stages import pictures, prompts
 from vidal.stages.enhanced.rewrite_checks import gives_orders
@@ -22,7 +23,7 @@ _KEYFRAME_FIELDS = frozenset({"things"})
 _VIDEO_FIELDS = frozenset({"things", "title", "hashtags"})
 
 
-def caption(
+def caption_of(
     view: View,
     text: str,
     *,
@@ -31,7 +32,7 @@ def caption(
     revision: str = "",
     prompt_sha256: str | None = None,
     flags: tuple[str, ...] = (),
-) -> Record:
+) -> Caption:
     """One entry of the captions column."""
     return {
         "view": view.value,
@@ -48,7 +49,7 @@ def caption(
 RELEASED = "released"
 
 
-def imported(clip: Record) -> list[Record]:
+def imported(clip: Clip) -> list[Caption]:
     """Captions that came with the catalogue. Of keyframe texts that are as many as the frames, each belongs to its frame."""
     texts = json.loads(map_dict(clip["extra"]).get(schema.IMPORTED, "{}"))
     found = []
@@ -56,19 +57,19 @@ def imported(clip: Record) -> list[Record]:
         each = texts.get(view.value, [])
         framed = view is View.KEYFRAME and len(each) == len(clip["frame_paths"])
         found += [
-            caption(view, text, frame=index if framed else None, model=RELEASED, flags=("imported",))
+            caption_of(view, text, frame=index if framed else None, model=RELEASED, flags=("imported",))
             for index, text in enumerate(each)
         ]
     return found
 
 
-def has_imported(clip: Record, view: View) -> bool:
-    return any(each["view"] == view.value and each["text"] for each in imported(clip))
+def has_imported(clip: Clip, view: str) -> bool:
+    return any(each["view"] == str(view) and each["text"] for each in imported(clip))
 
 
-def _empty(clip: Record) -> Record:
+def _empty(clip: Clip) -> CaptionedRow:
     """Where the models fail, people's words remain."""
-    titles = [caption(View.TITLE, clip["title"])] if clip["title"] else []
+    titles = [caption_of(View.TITLE, clip["title"])] if clip["title"] else []
     return {"clip_id": clip["clip_id"], "captions": [*titles, *imported(clip)]}
 
 
@@ -90,8 +91,8 @@ class _Worker:
         }
         self._prompts = _prompts(recipe)
 
-    def __call__(self, clip: Record) -> Output:
-        made: list[Record] = []
+    def __call__(self, clip: Clip) -> Output:
+        made: list[Caption] = []
         views: list[ViewOutcome] = []
         images = pictures.load(self._storage, clip["frame_paths"])
         for found, outcome in (
@@ -105,7 +106,7 @@ class _Worker:
         made += imported(clip)
         return Output([{"clip_id": clip["clip_id"], "captions": made}], tuple(self._with_imported(clip, views)))
 
-    def _with_imported(self, clip: Record, views: list[ViewOutcome]) -> list[ViewOutcome]:
+    def _with_imported(self, clip: Clip, views: list[ViewOutcome]) -> list[ViewOutcome]:
         """A view that no model gives here, but the released texts do, is there."""
         return [
             ViewOutcome(each.view, Status.KEPT, detail="imported")
@@ -114,18 +115,18 @@ class _Worker:
             for each in views
         ]
 
-    def _title(self, clip: Record) -> tuple[list[Record], ViewOutcome]:
+    def _title(self, clip: Clip) -> tuple[list[Caption], ViewOutcome]:
         if not clip["title"]:
             return [], ViewOutcome(View.TITLE, Status.DROPPED, Reason.NO_TITLE)
-        return [caption(View.TITLE, clip["title"])], ViewOutcome(View.TITLE, Status.KEPT)
+        return [caption_of(View.TITLE, clip["title"])], ViewOutcome(View.TITLE, Status.KEPT)
 
-    def _hashtags(self, clip: Record) -> tuple[list[Record], ViewOutcome]:
+    def _hashtags(self, clip: Clip) -> tuple[list[Caption], ViewOutcome]:
         if not clip["hashtags"]:
             return [], ViewOutcome(View.HASHTAGS, Status.DROPPED, Reason.NO_HASHTAG_TEXT)
         text = " ".join(f"#{tag}" for tag in clip["hashtags"])
-        return [caption(View.HASHTAGS, text)], ViewOutcome(View.HASHTAGS, Status.KEPT)
+        return [caption_of(View.HASHTAGS, text)], ViewOutcome(View.HASHTAGS, Status.KEPT)
 
-    def _frames(self, clip: Record, images: list[Any]) -> tuple[list[Record], ViewOutcome]:
+    def _frames(self, clip: Clip, images: list[Any]) -> tuple[list[Caption], ViewOutcome]:
         """One entry a frame: where nothing was recognised the text is empty and flagged, so that frames keep their count."""
         if absent := _absent(View.KEYFRAME, self._keyframe, images):
             return [], absent
@@ -134,7 +135,7 @@ class _Worker:
         texts = self._caches[View.KEYFRAME].get(prompt, clip["frame_sha256"], lambda: model.frames(images, prompt))
         sha256 = prompts.digest(self._prompts["keyframe"])
         made = [
-            caption(
+            caption_of(
                 View.KEYFRAME,
                 text,
                 frame=index,
@@ -149,7 +150,7 @@ class _Worker:
             return made, ViewOutcome(View.KEYFRAME, Status.DROPPED, Reason.NOTHING_RECOGNISED)
         return made, ViewOutcome(View.KEYFRAME, Status.KEPT, detail=f"{sum(map(bool, texts))} of {len(texts)} frames")
 
-    def _clip(self, clip: Record, images: list[Any]) -> tuple[list[Record], ViewOutcome]:
+    def _clip(self, clip: Clip, images: list[Any]) -> tuple[list[Caption], ViewOutcome]:
         if absent := _absent(View.VIDEO, self._video, images):
             return [], absent
         assert self._video is not None
@@ -161,7 +162,7 @@ class _Worker:
         text = self._caches[View.VIDEO].get(prompt, given, lambda: model.video(images, prompt))
         if not text:
             return [], ViewOutcome(View.VIDEO, Status.DROPPED, Reason.NOTHING_RECOGNISED)
-        made = caption(
+        made = caption_of(
             View.VIDEO,
             text,
             model=self._video.name,

@@ -90,7 +90,7 @@ def _luminance(image: Image.Image, depth: np.ndarray) -> np.ndarray:
 
 
 def _step(frame: np.ndarray) -> int:
-    return max(1, min(frame.shape) // RANKED_SHORT_SIDE)
+    return max(1, int(min(frame.shape)) // RANKED_SHORT_SIDE)
 
 
 def _spearman(one: np.ndarray, other: np.ndarray) -> float | None:

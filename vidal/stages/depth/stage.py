@@ -8,22 +8,22 @@ import numpy as np
 from PIL import Image
 
 from vidal import schema
-from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
-from vidal.media.frames import short_side_size
 from vidal.models.protocols import DepthEstimator, FieldOfView
 from vidal.models.registry import DEPTH, open_model
-from vidal.pipeline.stage import ModelUse, Record, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Runtime, Stage
+from vidal.records import Clip, DepthRow
 from vidal.schema import Subject, View
 from vidal.stages import pictures
 from vidal.stages.depth.settings import Depth
 from vidal.stages.frame_view import FrameView
+from vidal.stages.view import MediaColumn, ViewSpec
 from vidal.storage.storage import Storage
 
-_Depth = tuple[np.ndarray, float | None]  # With the field of view where the model tells it.
+Estimate = tuple[np.ndarray, float | None]  # The depth, and the field of view in degrees where the model reports it.
 UINT16_MAX = 65_535
-# VIDAL-10M's depth_ddp_glpn.py: cv2.resize(frame, (448, 796)), short side 256, np.clip(output, 0, 10), astype("uint16").
-PAPER_INPUT, PAPER_SHORT_SIDE, PAPER_MAX_M = [448, 796], 256, 10.0
+PAPER_MAX_M = 10.0  # VIDAL-10M's depth_ddp_glpn.py: np.clip(output, 0, 10), astype("uint16").
+COMPRESS_LEVEL = 3  # Of zlib: at its default, 6, a picture takes 2.5 times as long and is 2 % smaller.
 
 
 def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = False) -> tuple[list[np.ndarray], int]:
@@ -65,77 +65,69 @@ def _widened(value: float, sign: int, digits: int) -> float:
     return rounded if (rounded - value) * sign >= 0 else round(rounded + sign * 10.0**-digits, digits)
 
 
-def _empty(clip: Record) -> Record:
-    return {"clip_id": clip["clip_id"], "depth_paths": [], "depth_sha256": []}
+class _Worker(FrameView[Estimate]):
+    view = View.DEPTH.value
+    paper_input, paper_short_side = (448, 796), 256  # cv2.resize(frame, (448, 796)) in the same script.
+    resampling = Image.Resampling.NEAREST  # A mean over an edge is a depth at which there is nothing.
 
-# Of zlib: at its default, 6, a picture takes 2.5 times as long and is 2 % smaller.
-_COMPRESS_LEVEL = 3
-
-
-class _Worker(FrameView):
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        from vidal.stages.depth import (
-            quality as depth_quality,  # scipy takes a second, and every process imports every stage.
-        )
+        from vidal.stages.depth import quality  # scipy takes a second, and every process imports every stage.
 
         settings = recipe.depth
-        super().__init__(View.DEPTH, storage, recipe.resources_of("depth").batch_size, settings.model is not None)
+        super().__init__(settings, storage, recipe.resources_of("depth").batch_size)
         if settings.model:
-            self._estimator: DepthEstimator = open_model(DEPTH, _spec(settings, settings.model))
-        self._paper = settings.mode == "paper"
-        self._short_side = settings.short_side or (PAPER_SHORT_SIDE if self._paper else None)
-        self._max_m = settings.max_m or (PAPER_MAX_M if self._paper else UINT16_MAX / 1000)
-        self._quality = depth_quality.scores
+            self._estimator: DepthEstimator = open_model(DEPTH, self._model_spec(settings.model))
+        self._max_m = settings.max_m or (PAPER_MAX_M if self._is_paper else UINT16_MAX / 1000)
+        self._quality = quality.scores
 
-    def _infer(self, images: list[Image.Image], places: list[tuple[Record, int]]) -> list[_Depth]:
+    def _infer(self, images: list[Image.Image], places: list[tuple[Clip, int]]) -> list[Estimate]:
         if isinstance(self._estimator, FieldOfView):
             return list(zip(*self._estimator.estimate_with_view(images), strict=True))
         return [(depth, None) for depth in self._estimator.estimate(images)]
 
-    def _row(self, clip: Record, images: list[Image.Image], made: list[_Depth]) -> Record:
-        metric = self._estimator.kind == "metric"
-        depths = [self._fitted(depth) for depth, _ in made]
-        scores = self._quality(depths, images, metric)
-        views = [view for _, view in made if view is not None]
-        if views:
-            scores["depth_field_of_view_deg"] = float(np.median(views))
-        scores = {name: round(value, 4) for name, value in scores.items()}
-        if metric:
-            stored, clipped = to_millimetres(depths, self._max_m, self._paper)
-            scores["depth_clipped_pixels"] = float(clipped)
-            scores["depth_clipped_share"] = round(clipped / sum(depth.size for depth in depths), 4)
-        else:
-            stored, span = to_range(depths)
-            scores |= span
-        names, sums = pictures.save_view(
-            self._storage, clip, "depth", "png", [Image.fromarray(each) for each in stored], compress_level=_COMPRESS_LEVEL
-        )
+    def _row(self, clip: Clip, images: list[Image.Image], estimates: list[Estimate]) -> DepthRow:
+        depths = [self._resized(depth) for depth, _ in estimates]
+        stored, storage_scores = self._stored(depths)
+        scores = {**self._scores(depths, images, [degrees for _, degrees in estimates]), **storage_scores}
+        files = [Image.fromarray(each) for each in stored]
+        names, sums = pictures.save_view(self._storage, clip, self.view, "png", files, compress_level=COMPRESS_LEVEL)
         return {
             "clip_id": clip["clip_id"],
             "depth_paths": names,
             "depth_sha256": sums,
             "depth_kind": self._estimator.kind,
-            "depth_unit": "mm" if metric else "",
+            "depth_unit": "mm" if self._is_metric else "",
             "depth_model": self._estimator.name,
             "depth_scores": list(scores.items()),
         }
 
-    def _fitted(self, depth: np.ndarray) -> np.ndarray:
-        """Never larger. The nearest pixel: a mean over an edge is a depth at which there is nothing."""
-        height, width = depth.shape
-        size = short_side_size(width, height, self._short_side) if self._short_side else (width, height)
-        if size == (width, height):
-            return depth
-        return np.asarray(Image.fromarray(depth).resize(size, Image.Resampling.NEAREST))
+    @property
+    def _is_metric(self) -> bool:
+        return self._estimator.kind == "metric"
 
-    def _empty(self, clip: Record) -> Record:
+    def _scores(
+        self, depths: list[np.ndarray], images: list[Image.Image], fields_of_view: list[float | None]
+    ) -> dict[str, float]:
+        scores = self._quality(depths, images, self._is_metric)
+        degrees = [each for each in fields_of_view if each is not None]
+        if degrees:
+            scores["depth_field_of_view_deg"] = float(np.median(degrees))
+        return {name: round(value, 4) for name, value in scores.items()}
+
+    def _stored(self, depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
+        """(h, w) uint16 pictures, and the scores that say how they were stored."""
+        if not self._is_metric:
+            return to_range(depths)
+        stored, clipped = to_millimetres(depths, self._max_m, self._is_paper)
+        share = round(clipped / sum(depth.size for depth in depths), 4)
+        return stored, {"depth_clipped_pixels": float(clipped), "depth_clipped_share": share}
+
+    def _empty(self, clip: Clip) -> DepthRow:
         return _empty(clip)
 
 
-def _spec(settings: Depth, model: ModelSpec) -> ModelSpec:
-    if settings.mode == "own":
-        return model
-    return model.model_copy(update={"options": {"input": PAPER_INPUT, **model.options}})
+def _empty(clip: Clip) -> DepthRow:
+    return {"clip_id": clip["clip_id"], "depth_paths": [], "depth_sha256": []}
 
 
 STAGE = Stage(
@@ -147,6 +139,16 @@ STAGE = Stage(
     open=_Worker,
     settings=lambda recipe: recipe.depth,
     models=lambda recipe: [ModelUse("", DEPTH, recipe.depth.model)],
-    views=lambda clip: (View.DEPTH,),
+    views=lambda clip: (View.DEPTH.value,),
     empty=_empty,
+)
+
+VIEW = ViewSpec(
+    name=View.DEPTH.value,
+    stage=STAGE,
+    settings=Depth,
+    columns=("depth_paths", "depth_kind", "depth_unit", "depth_model"),
+    media=MediaColumn("depth_paths", "depth_sha256"),
+    scores="depth_scores",
+    is_synthetic=True,
 )

@@ -12,13 +12,14 @@ import yaml
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.errors import UserError
-from vidal.models.protocols import Rewriter, Scorer
+from vidal.models.protocols import Answer, Rewriter, Scorer
 from vidal.models.registry import REWRITERS, SCORERS, open_model
 from vidal.models.weights import SENTENCES, package_version
-from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
+from vidal.records import Clip, EnhancedRow
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stages import prompts
-from vidal.stages.captions.stage import caption, has_imported
+from vidal.stages.captions.stage import caption_of, has_imported
 from vidal.stages.enhanced.rewrite_checks import gives_orders, is_about, malformed, support, tells, unsupported
 from vidal.stages.response_cache import ResponseCache
 from vidal.storage.storage import Storage
@@ -50,7 +51,7 @@ def read_prompt(name: str) -> Prompt:
         raise UserError(f"prompt {name}: must be YAML with system, examples (pairs) and template") from error
 
 
-def _empty(clip: Record) -> Record:
+def _empty(clip: Clip) -> EnhancedRow:
     return {"clip_id": clip["clip_id"], "enhanced": [], "tokens_in": 0, "tokens_out": 0}
 
 
@@ -76,7 +77,7 @@ class _Worker:
             None if recipe.enhanced.seen_min is None else open_model(SCORERS, recipe.similarity.model)
         )
 
-    def __call__(self, clip: Record) -> Output:
+    def __call__(self, clip: Clip) -> Output:
         if self._settings.model is None and has_imported(clip, View.ENHANCED):
             return Output([_empty(clip)], (ViewOutcome(View.ENHANCED, Status.KEPT, detail="imported"),))
         if self._settings.model is None:
@@ -92,7 +93,7 @@ class _Worker:
                 clip, Reason.NO_BASE_CAPTION, "neither a video caption nor a title that may be shown to a model"
             )
         answer = self._ask(self._prompt.template.format(title=_data(title), caption=_data(base)))
-        text = " ".join(answer["text"].split())
+        text = " ".join(answer.text.split())
         if fault := self._fault(text, base, title):
             return _without(clip, *fault, answer)
         supports = support(self._synonyms, self._seen(clip))
@@ -100,7 +101,7 @@ class _Worker:
         invented = unsupported(text, views, self._settings.guard_tagger, supports)
         if invented and self._settings.reject_unsupported:
             return _without(clip, Reason.UNSUPPORTED_REWRITE, f"{', '.join(invented)} in: {text}", answer)
-        made = caption(
+        made = caption_of(
             View.ENHANCED,
             text,
             model=self._rewriter.name,
@@ -108,16 +109,16 @@ class _Worker:
             prompt_sha256=prompts.digest(self._prompt.text),
             flags=("unsupported",) if invented else (),
         )
-        outcome = ViewOutcome(View.ENHANCED, Status.KEPT, attempts=answer["attempts"])
+        outcome = ViewOutcome(View.ENHANCED, Status.KEPT, attempts=answer.attempts)
         return Output([{**_empty(clip), **_tokens(answer), "enhanced": [made]}], (outcome,))
 
-    def _ask(self, filled: str) -> dict[str, Any]:
-        asked = self._prompt
+    def _ask(self, filled: str) -> Answer:
+        prompt = self._prompt
 
-        def make() -> dict[str, Any]:
-            return asdict(self._rewriter.rewrite(asked.system, asked.examples, filled))
+        def rewrite() -> dict[str, Any]:
+            return asdict(self._rewriter.rewrite(prompt.system, prompt.examples, filled))
 
-        return self._cache.get(asked.text, filled, make)
+        return Answer(**self._cache.get(prompt.text, filled, rewrite))
 
     def _fault(self, text: str, base: str, title: str) -> tuple[Reason, str] | None:
         """What is no rewrite of the caption at all."""
@@ -130,7 +131,7 @@ class _Worker:
             return Reason.OFF_CAPTION, f"names nothing of the caption, and little of the title: {text}"
         return None
 
-    def _seen(self, clip: Record) -> Callable[[str], bool] | None:
+    def _seen(self, clip: Clip) -> Callable[[str], bool] | None:
         """Whether a word is among what the clip's pictures show."""
         scorer, least = self._scorer, self._settings.seen_min
         if scorer is None or least is None or not clip["embedding"]:
@@ -139,13 +140,13 @@ class _Worker:
         return lambda word: float(scorer.texts([word])[0] @ vector) >= least
 
 
-def _without(clip: Record, reason: Reason, detail: str, answer: dict[str, Any] | None = None) -> Output:
-    row = {**_empty(clip), **(_tokens(answer) if answer else {})}
+def _without(clip: Clip, reason: Reason, detail: str, answer: Answer | None = None) -> Output:
+    row = {**_empty(clip), **_tokens(answer)}
     return Output([row], (ViewOutcome(View.ENHANCED, Status.DROPPED, reason, detail),))
 
 
-def _tokens(answer: dict[str, Any]) -> Record:
-    return {"tokens_in": answer["tokens_in"], "tokens_out": answer["tokens_out"]}
+def _tokens(answer: Answer | None) -> dict[str, int]:
+    return {"tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out} if answer else {}
 
 
 def _data(text: str | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.pipeline import incremental
-from vidal.pipeline.stage import Drop, Output, Record, Runtime, Stage
+from vidal.pipeline.stage import Drop, Output, Runtime, Stage
+from vidal.records import Clip
 from vidal.schema import Reason, Subject, map_dict
 from vidal.stages.filter.thresholds import decide
 from vidal.storage.storage import Storage, part_name
@@ -16,7 +17,7 @@ class _Worker:
         self._filters = recipe.filters
         self._finished = _finished(storage, runtime.shard) if runtime.stored_only else None
 
-    def __call__(self, clip: Record) -> Output | Drop:
+    def __call__(self, clip: Clip) -> Output | Drop:
         cuts = {} if clip["cuts"] is None else {"cuts": float(clip["cuts"])}
         scores = {**map_dict(clip["measures"]), **map_dict(clip["scores"]), **cuts}
         if drop := decide(clip, scores, self._filters):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vidal.pipeline.stage import Drop, Record
+from vidal.pipeline.stage import Drop
+from vidal.records import AssembledRow, Clip
 from vidal.schema import Kind, Reason, map_dict
 from vidal.stages.filter.settings import Filters
 
@@ -24,10 +25,10 @@ _REASONS = {
 }
 
 
-def decide(clip: Record, scores: dict[str, float], filters: Filters) -> Drop | None:
+def decide(clip: Clip | AssembledRow, scores: dict[str, float], filters: Filters) -> Drop | None:
     """None where the clip passes. clip: needs kind, similarity, language and text or title."""
     is_sound = clip["kind"] == Kind.AUDIO.value
-    known = {**scores, **({"similarity": clip["similarity"]} if not is_sound else {})}
+    known: dict[str, float | None] = {**scores, **({"similarity": clip["similarity"]} if not is_sound else {})}
     broken = {name: limit for name, limit in filters.bounds().items() if _breaks(known, name, limit)}
     language = clip.get("language")
     if filters.languages and language and language not in filters.languages:
@@ -35,14 +36,14 @@ def decide(clip: Record, scores: dict[str, float], filters: Filters) -> Drop | N
     if not broken:
         return None
     first = next((name for name in _REASONS if name in broken), next(iter(broken)))
-    told = [f"{_score(name)} {known[_score(name)]:.4g}, {_bound(name)} {limit:g}" for name, limit in broken.items()]
-    return Drop(_REASONS.get(first, Reason.FILTERED), f"{'; '.join(told)}: {_text(clip)}")
+    reasons = [f"{_score(name)} {known[_score(name)]:.4g}, {_bound(name)} {limit:g}" for name, limit in broken.items()]
+    return Drop(_REASONS.get(first, Reason.FILTERED), f"{'; '.join(reasons)}: {_text(clip)}")
 
 
-def late(rows: list[Record], filters: Filters) -> dict[str, Drop]:
+def late(rows: list[AssembledRow], filters: Filters) -> dict[str, Drop]:
     """rows: of schema.ASSEMBLED, with the scores of all stages. Those that do not pass, by clip_id."""
-    found = {row["clip_id"]: decide(row, map_dict(row["scores"]), filters) for row in rows}
-    return {clip_id: drop for clip_id, drop in found.items() if drop}
+    decisions = {row["clip_id"]: decide(row, map_dict(row["scores"]), filters) for row in rows}
+    return {clip_id: drop for clip_id, drop in decisions.items() if drop}
 
 
 def _score(name: str) -> str:
@@ -53,12 +54,12 @@ def _bound(name: str) -> str:
     return "at least" if name.endswith("_min") else "at most"
 
 
-def _breaks(known: dict[str, float], name: str, limit: float) -> bool:
+def _breaks(known: dict[str, float | None], name: str, limit: float) -> bool:
     value = known.get(_score(name))
     if value is None:
         return False
     return value < limit if name.endswith("_min") else value > limit
 
 
-def _text(clip: Record) -> str:
+def _text(clip: Clip | AssembledRow) -> str:
     return str(clip.get("text") or clip.get("title") or "")[:200]

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import combinations
+from typing import TYPE_CHECKING
 
-from vidal.pipeline.stage import Record
+from vidal.records import Caption
 from vidal.terms.tagging import load
+
+if TYPE_CHECKING:
+    from spacy.tokens import Token
 
 FLAG = "contradicts:"
 _COLOURS = frozenset("black white red green blue yellow orange brown grey gray pink purple".split())
@@ -25,31 +29,31 @@ Claims = dict[tuple[str, str], set[object]]
 
 
 def claims(text: str, tagger: str) -> Claims:
-    """What a text says of things: (thing, "number" | "colour" | "absent") to its values; and ("", word) for the scene's opposites."""
-    found: Claims = defaultdict(set)
+    """What a text says of things: the values of (thing, "number" | "colour" | "absent"), and of ("", pair) for opposites of a scene."""
+    claimed: Claims = defaultdict(set)
     tokens = [token for token in load(tagger)(text.replace("#", " ")) if not token.is_space]
     for at, token in enumerate(tokens):
         if token.pos_ in ("NOUN", "PROPN") and not (at + 1 < len(tokens) and tokens[at + 1].pos_ in ("NOUN", "PROPN")):
-            _of_thing(found, token.lemma_.lower(), tokens, at)
+            _read_before(claimed, token.lemma_.lower(), tokens, at)
     words = {token.lower_ for token in tokens}
     for pair in _OPPOSITES:
         if len(words & set(pair)) == 1:
-            found[("", "/".join(pair))] |= words & set(pair)
-    return found
+            claimed[("", "/".join(pair))] |= words & set(pair)
+    return claimed
 
 
-def _of_thing(found: Claims, thing: str, tokens: list, at: int) -> None:
+def _read_before(claimed: Claims, thing: str, tokens: list[Token], at: int) -> None:
     """Reads the words before a noun, back to the first that cannot belong to it."""
-    found[(thing, "absent")].add(False)
+    claimed[(thing, "absent")].add(False)
     for before in reversed(tokens[max(0, at - 4) : at]):
         word = before.lower_
         if word in _COLOURS:
-            found[(thing, "colour")].add("grey" if word == "gray" else word)
+            claimed[(thing, "colour")].add("grey" if word == "gray" else word)
         elif word in _NONE:
-            found[(thing, "absent")] = {True}
+            claimed[(thing, "absent")] = {True}
             return
         elif word in _NUMBERS:
-            found[(thing, "number")].add(_NUMBERS[word])
+            claimed[(thing, "number")].add(_NUMBERS[word])
             return
         elif before.pos_ not in _BETWEEN and before.lower_ != "and":
             return
@@ -59,10 +63,13 @@ def contradict(first: Claims, second: Claims) -> bool:
     return any(values.isdisjoint(second[key]) for key, values in first.items() if key in second)
 
 
-def mark(captions: list[Record], tagger: str) -> None:
-    """Adds "contradicts:VIEW" to the flags of captions of two views that cannot both be true. Frames differ, so they are not compared."""
-    said = [(each, claims(each["text"], tagger)) for each in captions if each["text"] and each["view"] != "hashtags"]
-    for (one, ones), (other, others) in combinations(said, 2):
+def mark(captions: list[Caption], tagger: str) -> None:
+    """Adds "contradicts:VIEW" to the flags of captions of two views that cannot both be true.
+
+    Captions of two frames are not compared: the frames differ.
+    """
+    texts = [(each, claims(each["text"], tagger)) for each in captions if each["text"] and each["view"] != "hashtags"]
+    for (one, ones), (other, others) in combinations(texts, 2):
         if one["view"] != other["view"] and contradict(ones, others):
             for each, against in ((one, other), (other, one)):
                 each["flags"] = sorted({*each["flags"], f"{FLAG}{against['view']}"})

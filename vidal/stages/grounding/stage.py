@@ -10,7 +10,8 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import Scorer
 from vidal.models.registry import SCORERS, open_model
-from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
+from vidal.records import Clip
 from vidal.schema import Subject, View
 from vidal.stages.grounding import contradictions
 from vidal.storage.storage import Storage
@@ -22,15 +23,15 @@ class _Worker:
         self._scorer: Scorer = open_model(SCORERS, recipe.similarity.model)
         self._tagger = recipe.enhanced.guard_tagger
 
-    def __call__(self, clip: Record) -> Output:
-        captions = [dict(each) for each in (*clip["captions"], *clip["enhanced"], *clip["sound"])]
+    def __call__(self, clip: Clip) -> Output:
+        captions = [caption.copy() for caption in (*clip["captions"], *clip["enhanced"], *clip["sound"])]
         frames = np.array(clip["frame_embeddings"] or [], np.float32)
-        seen = [each for each in captions if each["text"] and each["view"] != View.SOUND.value]
-        if len(frames) and seen:
-            vectors = self._scorer.texts([each["text"] for each in seen])
-            for each, vector in zip(seen, vectors, strict=True):
-                of = frames if each["frame"] is None else frames[each["frame"]][None]
-                each["similarity"] = round(float((of @ vector).mean()), 4)
+        visible = [caption for caption in captions if caption["text"] and caption["view"] != View.SOUND.value]
+        if len(frames) and visible:
+            vectors = self._scorer.texts([caption["text"] for caption in visible])
+            for caption, vector in zip(visible, vectors, strict=True):
+                described = frames if caption["frame"] is None else frames[caption["frame"]][None]
+                caption["similarity"] = round(float((described @ vector).mean()), 4)
         contradictions.mark(captions, self._tagger)
         return Output([{"clip_id": clip["clip_id"], "captions": captions}])
 

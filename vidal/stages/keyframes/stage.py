@@ -13,7 +13,8 @@ from vidal.config.recipe import Recipe
 from vidal.media import shots
 from vidal.media.frames import read_frames
 from vidal.media.hashing import Signature, phash
-from vidal.pipeline.stage import Output, Record, Runtime, Stage
+from vidal.pipeline.stage import Output, Runtime, Stage
+from vidal.records import Clip, KeyframesRow
 from vidal.schema import Kind, Subject
 from vidal.stages import pictures
 from vidal.storage.storage import Storage, media_name
@@ -48,16 +49,17 @@ class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._settings, self._storage, self._read = recipe.keyframes, storage, FrameReader(recipe)
 
-    def __call__(self, clip: Record) -> Output:
+    def __call__(self, clip: Clip) -> Output:
         if clip["kind"] == Kind.AUDIO.value:
-            row = {
+            absent: KeyframesRow = {
                 "clip_id": clip["clip_id"],
                 "frame_times_s": [],
                 "frame_paths": [],
                 "frame_sha256": [],
                 "phash": None,
+                "signature": None,
             }
-            return Output([row])
+            return Output([absent])
         with self._storage.local(clip["media_path"]) as path:
             times_s, images = self._read(path)
         settings = self._settings
@@ -67,7 +69,7 @@ class _Worker:
             pictures.save(self._storage, name, image, **options) for name, image in zip(names, images, strict=True)
         ]
         shown: list[Image.Image] = [Image.open(io.BytesIO(data)) for data in stored]
-        row = {
+        row: KeyframesRow = {
             "clip_id": clip["clip_id"],
             "frame_times_s": times_s,
             "frame_paths": names,

@@ -2,73 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import pyarrow as pa
+
 from vidal import schema
-from vidal.config.recipe import Recipe
-from vidal.pipeline.stage import Output, Record, Runtime, Stage
-from vidal.schema import Subject, View, map_dict
+from vidal.pipeline.stage import Output, Stage
+from vidal.records import AssembledRow, Clip
+from vidal.schema import Subject, map_dict
 from vidal.stages.captions.stage import SOURCE
-from vidal.storage.storage import Storage
+from vidal.stages.view import MediaColumn, ViewSpec
 
 _COPIED = (
     "clip_id", "kind", "shard", "platform", "source_id", "url", "uploader", "licence", "retrieved_at", "search_terms",
-    "title", "hashtags", "language", "start_s", "duration_s", "fps", "width", "height", "phash", "audio_path",
-    "frame_times_s", "frame_paths", "depth_paths", "depth_kind", "depth_unit", "depth_model", "infrared_paths",
-    "infrared_model", "audio_rms_db", "audio_tags", "similarity", "candidate_id", "source_sha256",
+    "title", "hashtags", "language", "start_s", "duration_s", "fps", "width", "height", "phash", "captions",
+    "frame_times_s", "frame_paths", "similarity", "candidate_id", "source_sha256",
     "signature", "audio_fingerprint", "embedding", "audio_embedding", "tokens_in", "tokens_out",
 )  # fmt: skip
+FRAMES = MediaColumn("frame_paths", "frame_sha256")
 
 
-def assemble(clip: Record) -> Record:
+def manifest_schema(views: Mapping[str, ViewSpec]) -> pa.Schema:
+    """schema.MANIFEST, and behind it the columns of views that it does not name."""
+    return pa.schema([*schema.MANIFEST, *_added_fields(views)])
+
+
+def _added_fields(views: Mapping[str, ViewSpec]) -> Iterator[pa.Field]:
+    for view in views.values():
+        yield from (view.stage.schema.field(name) for name in view.columns if name not in schema.MANIFEST.names)
+
+
+def assemble(clip: Clip, views: Mapping[str, ViewSpec]) -> AssembledRow:
     """A row of schema.ASSEMBLED from the joined rows of the stages."""
+    columns = cast("dict[str, Any]", clip)  # Which columns a clip has depends on the views.
     is_video = clip["media_path"].endswith("video.mp4")
-    columns = ("scores", "measures", "depth_scores", "infrared_scores", "audio_scores")
-    scores = {name: value for column in columns for name, value in map_dict(clip[column]).items()}
-    if clip["cuts"] is not None:
-        scores["cuts"] = float(clip["cuts"])
-    captions = clip["captions"]
-    made = {each["view"] for each in captions if each["model"] != SOURCE}
-    made |= {View.DEPTH.value} if clip["depth_paths"] else set()
-    made |= {View.INFRARED.value} if clip["infrared_paths"] else set()
-    return {
-        **{column: clip[column] for column in _COPIED},
+    row = {
+        **{name: columns[name] for name in (*_COPIED, *(name for view in views.values() for name in view.columns))},
         "sha256": clip["media_sha256"] if is_video else clip["audio_sha256"],
         "video_path": clip["media_path"] if is_video else None,
-        "captions": captions,
-        "scores": sorted(scores.items()),
-        "extra": sorted(
-            {**map_dict(clip["extra"]), **map_dict(clip["audio_extra"]), "similarity_between": clip["compared"]}.items()
-        ),
+        "scores": sorted(_scores(clip, columns, views).items()),
+        "extra": sorted(_extra(clip, columns, views).items()),
         "contaminates": [],
-        "synthetic_views": sorted(made),
-        "files": sorted(_files(clip).items()),
+        "synthetic_views": _synthetic_views(clip, columns, views),
+        "files": sorted(_files(clip, columns, views).items()),
     }
+    return cast("AssembledRow", row)
 
 
-def _files(clip: Record) -> dict[str, str]:
+def _scores(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> dict[str, float]:
+    names = ("scores", "measures", *(view.scores for view in views.values() if view.scores))
+    scores = {name: value for column in names for name, value in map_dict(columns[column]).items()}
+    if clip["cuts"] is not None:
+        scores["cuts"] = float(clip["cuts"])
+    return scores
+
+
+def _extra(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> dict[str, str]:
+    extra = map_dict(clip["extra"])
+    for view in views.values():
+        extra |= map_dict(columns[view.extra]) if view.extra else {}
+    return {**extra, "similarity_between": clip["compared"]}
+
+
+def _synthetic_views(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> list[str]:
+    """Views of which a model computed something."""
+    written = {caption["view"] for caption in clip["captions"] if caption["model"] != SOURCE}
+    estimated = {name for name, view in views.items() if view.is_synthetic and columns[view.media.paths]}
+    return sorted(written | estimated)
+
+
+def _files(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> dict[str, str]:
     """sha256 of every file of the clip, by its name."""
     files = {clip["media_path"]: clip["media_sha256"]}
-    for view in ("frame", "depth", "infrared"):
-        files |= dict(zip(clip[f"{view}_paths"], clip[f"{view}_sha256"], strict=True))
-    if clip["audio_path"]:
-        files[clip["audio_path"]] = clip["audio_sha256"]
+    for media in (FRAMES, *(view.media for view in views.values())):
+        names, sums = columns[media.paths], columns[media.sha256]
+        if media.is_per_frame:
+            files |= dict(zip(names, sums, strict=True))
+        elif names:
+            files[names] = sums
     return files
 
 
 class _Worker:
-    def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage): ...
+    def __init__(self, views: Mapping[str, ViewSpec]):
+        self._views = views
 
-    def __call__(self, clip: Record) -> Output:
-        return Output([assemble(clip)])
+    def __call__(self, clip: Clip) -> Output:
+        return Output([assemble(clip, self._views)])
 
 
-STAGE = Stage(
-    name="manifest",
-    version=1,
-    subject=Subject.CLIP,
-    # Of a column that several have the first table's counts, then the last's: `language` is measure's, which has the page's.
-    reads=("keyframes", "crawl", "similarity", "depth", "infrared", "audio", "grounding", "enhanced", "measure"),
-    schema=schema.ASSEMBLED,
-    open=_Worker,
-    settings=lambda recipe: None,
-    terminal=True,
-)
+def manifest_stage(views: Mapping[str, ViewSpec]) -> Stage:
+    """The last stage of a pipeline that computes these views."""
+    return Stage(
+        name="manifest",
+        version=1,
+        subject=Subject.CLIP,
+        # Of a column that several tables have, the first table's counts, then the last's: `language` is measure's, which has
+        # the page's.
+        reads=(
+            *("keyframes", "crawl", "similarity"),
+            *(view.stage.name for view in views.values()),
+            *("grounding", "enhanced", "measure"),
+        ),
+        schema=pa.schema([*schema.ASSEMBLED, *_added_fields(views)]),
+        open=lambda recipe, runtime, storage: _Worker(views),
+        settings=lambda recipe: None,
+        terminal=True,
+    )

@@ -1,6 +1,6 @@
-"""Measure: statistics of every clip, for a filter to compare and a reader to look at. It drops nothing.
+"""Measure: statistics of every clip, for the filter to compare and for people to look at. It drops nothing.
 
-A measure that fails costs itself alone: its name then stands in `measured` with what went wrong.
+A measure that fails costs only itself: `measured` then says under its name what went wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from vidal.config.recipe import Recipe
 from vidal.errors import ModelError, RecordError
 from vidal.models.protocols import LanguageDetector, Rater, TextDetector
 from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, Registry, open_model
-from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
+from vidal.records import Clip, MeasuredRow
 from vidal.schema import Kind, Subject
 from vidal.stages import pictures
 from vidal.stages.measure.settings import Language, Look
@@ -29,10 +30,10 @@ LANGUAGE = "language_confidence"
 
 @dataclass(frozen=True)
 class Group:
-    """Measures that are taken at once of a clip and its frames. model: its name and version, where one is asked."""
+    """Measures that are computed together from a clip and its frames. model: its name and version, where a model computes them."""
 
     names: tuple[str, ...]
-    take: Callable[[Record, Images], dict[str, float]]
+    compute: Callable[[Clip, Images], dict[str, float]]
     model: str = ""
 
 
@@ -42,56 +43,59 @@ class _Worker:
         self._groups = groups(recipe, storage)
         self._language = _LanguageOf(recipe.measure.language) if recipe.measure.language else None
 
-    def __call__(self, clip: Record) -> Output:
-        measures, measured = of_the_file(clip), dict[str, str]()
+    def __call__(self, clip: Clip) -> Output:
+        measures, measured = probed_measures(clip), dict[str, str]()
         frames = pictures.load(self._storage, clip["frame_paths"])
         for group in self._groups:
-            found, why = taken(group, clip, frames)
-            measures |= found
-            measured |= {name: group.model if name in found else why for name in group.names}
+            values, problem = compute(group, clip, frames)
+            measures |= values
+            measured |= {name: group.model if name in values else problem for name in group.names}
         language = clip["language"]
         if language is None and self._language:
             language, confidence, measured[LANGUAGE] = self._language(clip["text"] or "")
             measures |= {} if confidence is None else {LANGUAGE: confidence}
-        row = {
+        row: MeasuredRow = {
             "clip_id": clip["clip_id"],
             "language": language,
-            # Four digits: what is beyond differs between processors, and the bytes of a shard must not.
+            # Four digits: further ones differ between processors, and the bytes of a shard must not.
             "measures": sorted((name, round(float(value), 4)) for name, value in measures.items()),
             "measured": sorted((name, how) for name, how in measured.items() if how),
         }
         return Output([row])
 
 
-def of_the_file(clip: Record) -> dict[str, float]:
-    """What the probe has found out already."""
-    found = {"duration_s": clip["duration_s"]}
-    if clip["kind"] == Kind.VIDEO.value:
-        width, height = clip["width"], clip["height"]
-        found |= {"fps": clip["fps"], "short_side_px": min(width, height), "aspect_ratio": width / height}
-    return found
+def probed_measures(clip: Clip) -> dict[str, float]:
+    """Measures that the crawl's probe of the file has determined."""
+    measures: dict[str, float] = {"duration_s": clip["duration_s"]}
+    fps, width, height = clip["fps"], clip["width"], clip["height"]
+    if clip["kind"] == Kind.VIDEO.value and fps is not None and width and height:
+        measures |= {"fps": fps, "short_side_px": min(width, height), "aspect_ratio": width / height}
+    return measures
 
 
-def taken(group: Group, clip: Record, frames: Images) -> tuple[dict[str, float], str]:
-    """The values, and why there are no others. One that is not finite is no value."""
+def compute(group: Group, clip: Clip, frames: Images) -> tuple[dict[str, float], str]:
+    """The measures of a group that have a finite value, and the reason why the others have none."""
     if not frames:
         return {}, "absent: no frames"
     try:
-        found = group.take(clip, frames)
+        values = group.compute(clip, frames)
     except (RecordError, ModelError) as error:
         return {}, f"failed: {error}"
-    return {name: value for name, value in found.items() if np.isfinite(value)}, "absent: too few pictures"
+    return {name: value for name, value in values.items() if np.isfinite(value)}, "absent: too few pictures"
 
 
 class _LanguageOf:
-    """The language of the title's words and hashtags, where it is sure enough."""
+    """Detects the language of a title and its hashtags, and returns it where the detector is confident enough."""
 
     def __init__(self, settings: Language):
         self._min = settings.confidence_min
         self._detector: LanguageDetector = open_model(LANGUAGES, settings.model)
 
     def __call__(self, text: str) -> tuple[str | None, float | None, str]:
-        """text: without junk, as "shorts" is English on every page. Returns code, confidence and who says so, or why not."""
+        """text: without junk hashtags, because "shorts" is English on every page.
+
+        Returns the code, the confidence, and the name of the detector or why there is no code.
+        """
         code, confidence = self._detector.detect(text)
         if code is None:
             return None, None, "absent: no words"
@@ -99,25 +103,25 @@ class _LanguageOf:
 
 
 def groups(recipe: Recipe, storage: Storage) -> list[Group]:
-    """What the recipe asks for; opens its models."""
+    """The groups of measures that the recipe asks for; opens their models."""
     settings = recipe.measure
-    found = []
+    selected = []
     if settings.pictures:
-        found.append(_pictures())
+        selected.append(_pictures())
     if settings.blur:
-        found.append(_blur())
+        selected.append(_blur())
     if settings.motion:
-        found.append(_motion(storage, settings.motion_pairs))
+        selected.append(_motion(storage, settings.motion_pairs))
     if settings.text:
-        found.append(_text(settings.text))
+        selected.append(_text(settings.text))
     if settings.nsfw:
-        found.append(_rated("nsfw", settings.nsfw, NSFW, np.max))
+        selected.append(_rated("nsfw", settings.nsfw, NSFW, np.max))
     if settings.aesthetic:
-        found.append(_rated("aesthetic", settings.aesthetic, AESTHETIC, np.mean))
-    return found
+        selected.append(_rated("aesthetic", settings.aesthetic, AESTHETIC, np.mean))
+    return selected
 
 
-# OpenCV takes a third of a second to import: only the worker does, not whoever lists the stages.
+# OpenCV takes a third of a second to import: only the worker imports it, not a process that lists the stages.
 def _pictures() -> Group:
     from vidal.media.statistics import picture
 
@@ -128,22 +132,22 @@ def _pictures() -> Group:
 def _blur() -> Group:
     from vidal.media.statistics import picture
 
-    def take(clip: Record, frames: Images) -> dict[str, float]:
+    def compute(clip: Clip, frames: Images) -> dict[str, float]:
         return {"sharpness": float(np.median([picture.sharpness(np.asarray(frame)) for frame in frames]))}
 
-    return Group(("sharpness",), take)
+    return Group(("sharpness",), compute)
 
 
 def _motion(storage: Storage, count: int) -> Group:
     from vidal.media.frame_pairs import read_pairs
     from vidal.media.statistics import motion
 
-    def take(clip: Record, frames: Images) -> dict[str, float]:
+    def compute(clip: Clip, frames: Images) -> dict[str, float]:
         with storage.local(clip["media_path"]) as path:
             pairs = read_pairs(path, count)
         return {"motion_per_s": motion.motion_per_s(pairs)} if pairs else {}
 
-    return Group(("motion_per_s",), take)
+    return Group(("motion_per_s",), compute)
 
 
 def _text(look: Look) -> Group:
@@ -151,12 +155,12 @@ def _text(look: Look) -> Group:
 
     detector: TextDetector = open_model(TEXT_DETECTORS, look.model)
 
-    def take(clip: Record, frames: Images) -> dict[str, float]:
+    def compute(clip: Clip, frames: Images) -> dict[str, float]:
         looked_at = chosen(frames, look)
         shares = [coverage.covered_share(detector.boxes(frame), frame.width, frame.height) for frame in looked_at]
         return {"text_share": float(np.mean(shares))}
 
-    return Group(("text_share",), take, detector.name)
+    return Group(("text_share",), compute, detector.name)
 
 
 def _rated(name: str, look: Look, registry: Registry, statistic: Callable[[Any], Any]) -> Group:

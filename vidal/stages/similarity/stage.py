@@ -11,7 +11,8 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import Scorer
 from vidal.models.registry import SCORERS, open_model
-from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
+from vidal.records import Clip, SimilarityRow
 from vidal.schema import Kind, Subject
 from vidal.sources.settings import Text
 from vidal.sources.text import meaningful, words
@@ -25,28 +26,28 @@ class _Worker:
         self._text, self._storage = recipe.text, storage
         self._scorer: Scorer = open_model(SCORERS, recipe.similarity.model)
 
-    def __call__(self, clip: Record) -> Output:
+    def __call__(self, clip: Clip) -> Output:
         if clip["kind"] == Kind.AUDIO.value:
             return Output([self._row(clip, self._by_terms(clip), {}, "title, search terms")])
         frames = self._scorer.images(pictures.load(self._storage, clip["frame_paths"]))
         mean, scores = compare(frames, texts_of(clip, self._text), self._scorer)
         return Output([self._row(clip, mean, scores, "frames, title and hashtags", frames)])
 
-    def _by_terms(self, clip: Record) -> float | None:
+    def _by_terms(self, clip: Clip) -> float | None:
         """Nearest search term; null where none is known, as in a catalogue."""
         if not clip["search_terms"]:
             return None
-        vectors = self._scorer.texts([clip["text"], *clip["search_terms"]])
+        vectors = self._scorer.texts([clip["text"] or "", *clip["search_terms"]])
         return float(np.max(vectors[1:] @ vectors[0]))
 
     def _row(
         self,
-        clip: Record,
+        clip: Clip,
         similarity: float | None,
         scores: dict[str, float],
         between: str,
         frames: np.ndarray | None = None,
-    ) -> Record:
+    ) -> SimilarityRow:
         # Four digits: what is beyond differs between processors, and the bytes of a shard must not.
         shortened = {key: round(value, 4) for key, value in scores.items()}
         return {
@@ -59,12 +60,12 @@ class _Worker:
         }
 
 
-def texts_of(clip: Record, rules: Text) -> dict[str, list[str]]:
+def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
     """What the frames are compared with, by the name of the score; `text` is the title and hashtags, without junk."""
     title = " ".join(words(clip["title"] or ""))
     tags = " ".join(meaningful(clip["hashtags"], rules))
     return {
-        "similarity": [clip["text"]],
+        "similarity": [clip["text"] or ""],
         "similarity_title": [title] if title else [],
         "similarity_hashtags": [tags] if tags else [],
         "similarity_term_max": list(clip["search_terms"]),

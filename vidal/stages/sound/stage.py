@@ -8,10 +8,11 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import SoundCaptioner
 from vidal.models.registry import SOUND_CAPTIONERS, open_model
-from vidal.pipeline.stage import ModelUse, Output, Record, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
+from vidal.records import Clip, SoundRow
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stages import pictures, prompts
-from vidal.stages.captions.stage import caption, has_imported
+from vidal.stages.captions.stage import caption_of, has_imported
 from vidal.stages.response_cache import ResponseCache
 from vidal.storage.storage import Storage
 
@@ -19,7 +20,7 @@ IMAGINED = "imagined"
 _FIELDS = frozenset({"things"})
 
 
-def _empty(clip: Record) -> Record:
+def _empty(clip: Clip) -> SoundRow:
     return {"clip_id": clip["clip_id"], "sound": []}
 
 
@@ -31,7 +32,7 @@ class _Worker:
         if spec and self._model:
             self._cache = ResponseCache(recipe, storage, SOUND_CAPTIONERS, spec, self._model.revision)
 
-    def __call__(self, clip: Record) -> Output:
+    def __call__(self, clip: Clip) -> Output:
         model = self._model
         if model is None:
             if has_imported(clip, View.SOUND):
@@ -45,7 +46,7 @@ class _Worker:
         text = self._cache.get(self._prompt, given, lambda: self._ask(model, clip))
         if not text:
             return self._without(clip, Reason.NOTHING_RECOGNISED, f"tags: {', '.join(clip['audio_tags']) or 'none'}")
-        made = caption(
+        made = caption_of(
             View.SOUND,
             text,
             model=model.name,
@@ -55,11 +56,11 @@ class _Worker:
         )
         return Output([{"clip_id": clip["clip_id"], "sound": [made]}], (ViewOutcome(View.SOUND, Status.KEPT),))
 
-    def _ask(self, model: SoundCaptioner, clip: Record) -> str:
+    def _ask(self, model: SoundCaptioner, clip: Clip) -> str:
         images = pictures.load(self._storage, clip["frame_paths"]) if model.imagines else []
         return model.sound(images, clip["audio_tags"], self._prompt)
 
-    def _without(self, clip: Record, reason: Reason, detail: str) -> Output:
+    def _without(self, clip: Clip, reason: Reason, detail: str) -> Output:
         return Output([_empty(clip)], (ViewOutcome(View.SOUND, Status.DROPPED, reason, detail),))
 
 

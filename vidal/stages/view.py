@@ -1,0 +1,43 @@
+"""How a view of a clip describes itself, so that no other file has to know its name.
+
+The manifest stage, validation, the report, the exporters, `vidal plan` and the recipe go over these descriptions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vidal.config.base import Settings
+from vidal.pipeline.stage import Stage
+
+
+@dataclass(frozen=True)
+class MediaColumn:
+    """The files of a view. paths: the manifest's column of their names; sha256: the stage's column of their hashes.
+
+    is_per_frame: whether both columns are lists with one entry for each stored frame; otherwise they hold one name, or null.
+    """
+
+    paths: str
+    sha256: str
+    is_per_frame: bool = True
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """A view that is stored as media files beside the frames.
+
+    stage: computes it, one row a clip. settings: its section of the recipe, under the view's name. columns: columns of the
+    stage's table that the manifest has too; what schema.MANIFEST does not name is added behind its columns. scores, extra:
+    columns of the stage's table whose entries join the manifest's `scores` and `extra`. is_synthetic: whether a model
+    computes it from the frames; the clip then names it in `synthetic_views`.
+    """
+
+    name: str
+    stage: Stage
+    settings: type[Settings]
+    columns: tuple[str, ...]
+    media: MediaColumn
+    scores: str | None = None
+    extra: str | None = None
+    is_synthetic: bool = field(kw_only=True)
