@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from vidal.config.recipe import Recipe
 from vidal.errors import RunEndedError
 from vidal.models.identity import weights_identity
 from vidal.models.registry import Registry, adapter_of
-from vidal.schema import Reason, Status, Subject, View
+from vidal.schema import Reason, Status, Subject
 from vidal.storage.storage import Storage
 
 Record = dict[str, Any]
@@ -69,7 +69,9 @@ class Drop:
 
 @dataclass(frozen=True)
 class ViewOutcome:
-    view: View
+    """What became of one view of a clip."""
+
+    view: str
     status: Status
     reason: Reason = Reason.OK
     detail: str = ""
@@ -81,7 +83,7 @@ class ViewOutcome:
 class Output:
     """rows: what goes on (a candidate may give several clips); views: outcomes of the views made here, of a clip."""
 
-    rows: list[Record]
+    rows: Sequence[Mapping[str, Any]]
     views: tuple[ViewOutcome, ...] = ()
     attempts: int = 1
     detail: str = ""
@@ -106,10 +108,10 @@ class ModelUse:
 class Batched(Protocol):
     """A worker that can be given several records at once, and says of each what it would say of it alone."""
 
-    def size(self, record: Record) -> int:
+    def size(self, record: Any) -> int:
         """What the record takes of the recipe's resources.<stage>.batch_size."""
 
-    def many(self, records: list[Record]) -> list[Output | Drop]: ...
+    def many(self, records: list[Any]) -> list[Output | Drop]: ...
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,8 @@ class Stage:
     open: Callable[[Recipe, Runtime, Storage], Worker]
     settings: Callable[[Recipe], Any]
     models: Callable[[Recipe], list[ModelUse]] = lambda recipe: []
-    views: Callable[[Record], tuple[View, ...]] | None = None
-    empty: Callable[[Record], Record] | None = None
+    views: Callable[[Any], tuple[str, ...]] | None = None
+    empty: Callable[[Any], Mapping[str, Any]] | None = None
     terminal: bool = False
     concurrency: Callable[[Recipe], int] = lambda recipe: 1
 
