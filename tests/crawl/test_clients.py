@@ -21,8 +21,8 @@ from vidal.config.loading import load_recipe
 from vidal.crawl.download_cache import Copies
 from vidal.errors import RecordError
 from vidal.net.address_guard import Connections
-from vidal.net.budget import Budget
 from vidal.net.watchdog import Watchdog
+from vidal.net.work_budget import WorkBudget
 from vidal.pipeline.stage import Runtime
 from vidal.sources import session as network_module
 from vidal.sources.claims import _BY_PATTERNS, Claims
@@ -182,19 +182,19 @@ def in_a_thread(work):
 
 
 def test_one_watchdog_thread_watches_all_and_ends_when_there_is_nothing_left(monkeypatch):
-    monkeypatch.setattr("vidal.net.watchdog._LONGEST_S", 0.05)
-    watchdog, budgets, threads = Watchdog(), [Budget(seconds, 1, 1) for seconds in (60, 0.1, 60)], set()
+    monkeypatch.setattr("vidal.net.watchdog._WAIT_MAX_S", 0.05)
+    watchdog, budgets, threads = Watchdog(), [WorkBudget(seconds, 1, 1) for seconds in (60, 0.1, 60)], set()
     with contextlib.ExitStack() as stack:
         for budget in budgets:
-            stack.enter_context(watchdog.watching(budget, Connections()))
+            stack.enter_context(watchdog.watch(budget, Connections()))
             threads.add(watchdog._thread)
         time.sleep(0.4)
         assert [budget.is_over for budget in budgets] == [False, True, False]
     (thread,) = threads
     thread.join(10)
     assert not thread.is_alive()
-    again = Budget(0.1, 1, 1)
-    with watchdog.watching(again, Connections()):
+    again = WorkBudget(0.1, 1, 1)
+    with watchdog.watch(again, Connections()):
         time.sleep(0.4)
         assert again.is_over
 
@@ -203,12 +203,12 @@ def test_guards_leave_one_hook_in_a_process_however_many_there_were():
     """In a process of its own: hooks cannot be counted, nor removed, but each is called once an event."""
     code = """
         import sys
-        from vidal.crawl import guard
+        from vidal.net import address_guard as guard
         installed = []
         add = sys.addaudithook
         sys.addaudithook = lambda hook: (installed.append(hook), add(hook))
         for _ in range(50):
-            with guard.Guard(()).on():
+            with guard.AddressGuard(()).enforce():
                 pass
         assert len(installed) == 1, installed
     """

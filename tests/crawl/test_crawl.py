@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from vidal.errors import RecordError
-from vidal.net.address_guard import ForbiddenAddress, Guard, check_url
-from vidal.net.errors import http_status, retry_after_s
+from vidal.net.address_guard import AddressGuard, ForbiddenAddress, check_url
+from vidal.net.errors import classify_status, parse_retry_after
 from vidal.net.governor import LEASE_S, Governor
 from vidal.net.rate_limiter import LocalRateLimiter
 from vidal.net.settings import Crawl
@@ -171,18 +171,18 @@ def test_work_that_lasts_longer_than_its_lease_keeps_its_slot(monkeypatch):
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", None), (None, None), ("-1", None)])
 def test_retry_after_is_seconds_or_a_date(header, seconds):
-    assert retry_after_s(header) == seconds
-    assert retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert parse_retry_after(header) == seconds
+    assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 
 def test_a_loopback_address_is_refused_unless_its_host_is_allowed(serve_folder, tmp_path):
     (tmp_path / "x.txt").write_text("hello")
     url = f"{serve_folder(tmp_path)}/x.txt"
-    refusing, allowing = Guard(()), Guard(("127.0.0.1",))
-    with refusing.on(), pytest.raises((ForbiddenAddress, httpx.HTTPError)):
+    refusing, allowing = AddressGuard(()), AddressGuard(("127.0.0.1",))
+    with refusing.enforce(), pytest.raises((ForbiddenAddress, httpx.HTTPError)):
         httpx.get(url)
     assert httpx.get(url).text == "hello"  # Off again.
-    with allowing.on():
+    with allowing.enforce():
         assert httpx.get(url).text == "hello"
 
 
@@ -190,8 +190,8 @@ def test_a_loopback_address_is_refused_unless_its_host_is_allowed(serve_folder, 
     "address", ["10.0.0.1", "169.254.169.254", "192.168.1.1", "::1", "::ffff:127.0.0.1", "0.0.0.0"]
 )
 def test_private_and_link_local_ranges_are_forbidden(address):
-    assert not Guard(()).permits(address)
-    assert Guard(()).permits("1.1.1.1")
+    assert not AddressGuard(()).permits(address)
+    assert AddressGuard(()).permits("1.1.1.1")
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "javascript:1", "/etc/passwd", "http://"])
@@ -201,10 +201,10 @@ def test_only_http_addresses_are_fetched(url):
 
 
 def test_statuses_become_typed_outcomes():
-    assert (http_status(404, "").reason, http_status(404, "").transient) == (Reason.HTTP_404, False)
-    assert (http_status(429, "").reason, http_status(429, "").transient) == (Reason.RATE_LIMITED, True)
-    assert (http_status(503, "").reason, http_status(503, "").transient) == (Reason.HTTP_5XX, True)
-    assert http_status(418, "").reason is Reason.HTTP_4XX
+    assert (classify_status(404, "").reason, classify_status(404, "").transient) == (Reason.HTTP_404, False)
+    assert (classify_status(429, "").reason, classify_status(429, "").transient) == (Reason.RATE_LIMITED, True)
+    assert (classify_status(503, "").reason, classify_status(503, "").transient) == (Reason.HTTP_5XX, True)
+    assert classify_status(418, "").reason is Reason.HTTP_4XX
 
 
 def crawl_one(url, recipe_overrides=(), allow=("127.0.0.1",), **columns):

@@ -5,7 +5,7 @@ from aiohttp import web
 
 from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.net.errors import PHRASES, from_ytdlp
+from vidal.net.errors import PHRASES, classify_error
 from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
@@ -193,7 +193,7 @@ def test_words_of_platforms_become_typed_outcomes():
 
     def outcome(words, kind=ExtractorError, **more):
         error = kind(words, **more) if kind is GeoRestrictedError else kind(words, expected=True)
-        return from_ytdlp(DownloadError(f"ERROR: {words}", (kind, error, None))).reason
+        return classify_error(DownloadError(f"ERROR: {words}", (kind, error, None))).reason
 
     assert outcome("Sign in to confirm you're not a bot. Use --cookies") is Reason.BOT_CHECK
     assert outcome("Sign in to confirm your age. This video may be inappropriate for some users.") is Reason.AGE_GATED

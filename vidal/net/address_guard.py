@@ -1,7 +1,7 @@
-"""What crawled input may reach: no private, loopback or link-local address unless its host is allowed, and no program.
+"""Keeps crawled input from private, loopback and link-local addresses, unless a host is allowed, and from starting programs.
 
-An address is checked when the socket connects, after name resolution and after every redirect, so a name that
-resolves to another address the second time gains nothing.
+An address is checked when the socket connects, after name resolution and after every redirect, so a name that resolves to a
+public address first and to a private one later is refused as well.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from vidal.errors import RecordError
@@ -21,11 +22,13 @@ from vidal.net.programs import check_program
 from vidal.net.settings import Crawl
 from vidal.schema import Reason
 
-# Connections of a client that are remembered, so that they can be shut: those it may still read from.
+# So many connections of a client are remembered, to be shut when its time is over: it reads from no more at once.
 _REMEMBERED = 32
-# Storage lies where the recipe says, in a private range or not; fsspec reaches it from a thread of its own.
+# Storage may stand in a private range, because the recipe names it; fsspec reaches it from a thread of its own.
 _STORAGE_THREAD = "fsspecIO"
 _CONNECTING = ("socket.connect", "socket.sendto")
+# As a socket has it: (host, port), with two more values for IPv6.
+SocketAddress: TypeAlias = "tuple[Any, ...]"
 
 
 class ForbiddenAddress(OSError):
@@ -33,35 +36,38 @@ class ForbiddenAddress(OSError):
 
 
 class Connections:
-    """The connections that one client has opened. Another thread may shut them."""
+    """The connections that one client has opened. Another thread may shut them down."""
 
     def __init__(self) -> None:
-        self._opened: deque[tuple[int, tuple]] = deque(maxlen=_REMEMBERED)
+        self._opened: deque[tuple[int, SocketAddress]] = deque(maxlen=_REMEMBERED)
 
-    def add(self, connection: socket.socket, address: tuple) -> None:
+    def add(self, connection: socket.socket, address: SocketAddress) -> None:
         self._opened.append((connection.fileno(), address))
 
     def shut(self) -> None:
-        """Shuts all of them, so that what the client reads from them ends."""
+        """Shuts all of them down, so that every read of the client from them ends."""
         for number, address in list(self._opened):
             _shut(number, address)
 
 
-class Guard:
-    """While it is on, no Python socket of this process connects to a forbidden address."""
+class AddressGuard:
+    """While it is enforced, no Python socket of this process connects to a forbidden address."""
 
     def __init__(self, allow_hosts: tuple[str, ...]):
-        self._allowed = frozenset(address for host in allow_hosts for address in _addresses(host))
+        self._allowed = frozenset(address for host in allow_hosts for address in _resolve(host))
 
     @classmethod
-    def of(cls, crawl: Crawl, more_hosts: tuple[str, ...]) -> Guard:
-        """The guard of a recipe: its allowed hosts, those of the command line, and its own proxy."""
-        proxies = (host_of(proxy) for proxy in crawl.proxies)
+    def from_settings(cls, crawl: Crawl, more_hosts: tuple[str, ...]) -> AddressGuard:
+        """Allows the hosts of the recipe and of the command line (more_hosts), and the recipe's own proxies."""
+        proxies = (hostname(proxy) for proxy in crawl.proxies)
         return cls((*crawl.allow_hosts, *more_hosts, *proxies))
 
     @contextlib.contextmanager
-    def on(self, connections: Connections | None = None) -> Iterator[None]:
-        """connections: collects what this thread opens. This thread also starts no program that check_program refuses."""
+    def enforce(self, connections: Connections | None = None) -> Iterator[None]:
+        """Refuses forbidden addresses in this process, and in this thread also programs that check_program refuses.
+
+        connections: collects the connections that this thread opens.
+        """
         _HOOK.install()
         outer = getattr(_THREAD, "connections", None)
         _THREAD.connections = Connections() if connections is None else connections
@@ -73,28 +79,29 @@ class Guard:
             _THREAD.connections = outer
 
     def check_address(self, address: str) -> None:
-        """Raises ForbiddenAddress."""
+        """address: an IP address. Raises ForbiddenAddress."""
         if not self.permits(address):
             raise ForbiddenAddress(f"{address} is in a private, loopback or reserved range; --allow-host admits a host")
 
     def check_host(self, host: str) -> None:
-        """For what a proxy would resolve: an address in place of a name is checked before anybody connects."""
+        """Raises ForbiddenAddress for an IP address in place of a name: a proxy would connect to it, unseen by this process."""
         with contextlib.suppress(ValueError):
             self.check_address(str(ipaddress.ip_address(host.strip("[]"))))
 
     def permits(self, address: str) -> bool:
+        """Whether an IP address is public, or belongs to an allowed host."""
         ip = ipaddress.ip_address(address.split("%")[0])
         mapped = getattr(ip, "ipv4_mapped", None) or ip
         return mapped.is_global or str(mapped) in self._allowed
 
 
-class _Hook:
-    """The audit hook of this process: Python cannot remove one, so there is one for all guards, which asks those that are on."""
+class _AuditHook:
+    """The audit hook of this process. Python cannot remove one, so one hook asks all guards that are enforced now."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_installed = False
-        self._on: tuple[Guard, ...] = ()  # A guard is in it as often as it has been turned on.
+        self._guards: tuple[AddressGuard, ...] = ()  # A guard is in it once for each `enforce`.
 
     def install(self) -> None:
         with self._lock:
@@ -102,19 +109,19 @@ class _Hook:
                 sys.addaudithook(self)
                 self._is_installed = True
 
-    def add(self, guard: Guard) -> None:
+    def add(self, guard: AddressGuard) -> None:
         with self._lock:
-            self._on = (*self._on, guard)
+            self._guards = (*self._guards, guard)
 
-    def remove(self, guard: Guard) -> None:
+    def remove(self, guard: AddressGuard) -> None:
         with self._lock:
-            rest = list(self._on)
-            rest.remove(guard)
-            self._on = tuple(rest)
+            guards = list(self._guards)
+            guards.remove(guard)
+            self._guards = tuple(guards)
 
-    def __call__(self, event: str, args: tuple) -> None:
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         if event in _CONNECTING:
-            if self._on:
+            if self._guards:
                 self._check_connection(event, *args[:2])
         elif event == "subprocess.Popen" and getattr(_THREAD, "connections", None) is not None:
             check_program(args[1])
@@ -124,20 +131,20 @@ class _Hook:
             return
         if threading.current_thread().name == _STORAGE_THREAD:
             return
-        for guard in dict.fromkeys(self._on):
+        for guard in dict.fromkeys(self._guards):
             guard.check_address(address[0])
         connections: Connections | None = getattr(_THREAD, "connections", None)
         if event == "socket.connect" and connections is not None:
             connections.add(connecting, address)
 
 
-_HOOK = _Hook()
-# connections: those of the client that works in this thread; absent or None where none does.
+_HOOK = _AuditHook()
+# connections: of the client that works in this thread; absent or None where no client does.
 _THREAD = threading.local()
 
 
-def _shut(number: int, address: tuple) -> None:
-    """The file may be closed by now, and its number another's: only a connection to that address is shut."""
+def _shut(number: int, address: SocketAddress) -> None:
+    """Shuts a connection down. Its file may be closed by now and its number in use again, so the address is compared first."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)
@@ -151,14 +158,15 @@ def check_url(url: str) -> None:
     except ValueError as error:
         raise RecordError(Reason.BAD_URL, f"{url[:200]}: {error}") from error
     if parts.scheme not in ("http", "https") or not host:
-        raise RecordError(Reason.BAD_URL, f"{url[:200]}: only http and https addresses are fetched")
+        raise RecordError(Reason.BAD_URL, f"{url[:200]}: only http and https addresses with a host can be fetched")
 
 
-def host_of(url: str) -> str:
+def hostname(url: str) -> str:
+    """The host of an address without its port; empty where it has none."""
     return urlsplit(url).hostname or ""
 
 
-def _addresses(host: str) -> set[str]:
+def _resolve(host: str) -> set[str]:
     try:
         return {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except socket.gaierror:

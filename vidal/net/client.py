@@ -1,4 +1,4 @@
-"""yt-dlp with one way out to the network. Extractors, downloaders and our own requests all pass `Client.urlopen`."""
+"""yt-dlp with one way out to the network: extractors, downloaders and our own requests all pass through `Client.urlopen`."""
 
 from __future__ import annotations
 
@@ -18,64 +18,72 @@ from yt_dlp.utils import determine_protocol
 
 from vidal.errors import RecordError
 from vidal.media import ffmpeg
-from vidal.net.address_guard import Connections, ForbiddenAddress, Guard, host_of
-from vidal.net.budget import Budget, Stopped
-from vidal.net.errors import from_ytdlp, own_error
+from vidal.net.address_guard import AddressGuard, Connections, ForbiddenAddress, hostname
+from vidal.net.errors import classify_error, find_own_error
 from vidal.net.governor import Governor
-from vidal.net.settings import Crawl
+from vidal.net.settings import USER_AGENT, Crawl
 from vidal.net.watchdog import Watchdog
+from vidal.net.work_budget import WorkBudget, WorkStopped
 from vidal.schema import Reason
 
-# Downloads that yt-dlp does itself, over `Client.urlopen`: files, and the segments of HLS, DASH, Smooth Streaming and Adobe's HDS.
-_NATIVE = {"http", "https", "m3u8", "m3u8_native", "http_dash_segments", "http_dash_segments_generator", "ism", "f4m"}
+# Protocols that yt-dlp downloads itself, through `Client.urlopen`: files, and segments of HLS, DASH, Smooth Streaming and HDS.
+_NATIVE_PROTOCOLS = {"http", "https", "m3u8", "m3u8_native", "http_dash_segments", "http_dash_segments_generator", "ism", "f4m"}
 
 
-class Client(yt_dlp.YoutubeDL):
-    """For one thread at a time: making one costs more than a small download. Waits for hosts, counts bytes, refuses what may not be."""
+class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
+    """A YoutubeDL for one thread at a time that waits for hosts, counts bytes, and refuses forbidden addresses and programs.
+
+    Creating one costs more than a small download, so clients are used again.
+    """
 
     def __init__(
         self,
         crawl: Crawl,
         governor: Governor,
-        guard: Guard,
+        guard: AddressGuard,
         watchdog: Watchdog,
         options: dict[str, Any],
         proxy: str | None = None,
     ):
         self.crawl, self.governor, self.guard = crawl, governor, guard
         self._watchdog, self._connections = watchdog, Connections()
-        self._budget: Budget | None = None
+        self._budget: WorkBudget | None = None
         super().__init__({**_options(crawl, proxy), **options})
 
     @contextlib.contextmanager
     def work(self) -> Iterator[None]:
-        """One description or download: its limits begin here.
+        """Surrounds one description, search or download, whose time and bytes count from here.
 
-        What goes wrong at a server, on the way or in yt-dlp leaves as a RecordError, an error of our own code as it is.
+        An error of a server, of the connection or of yt-dlp leaves it as a RecordError; an error of our own code as it is.
         """
         crawl = self.crawl
-        budget = self._budget = Budget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes)
+        budget = self._budget = WorkBudget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes)
         try:
-            with self.guard.on(self._connections), self._watchdog.watching(budget, self._connections):
+            with self.guard.enforce(self._connections), self._watchdog.watch(budget, self._connections):
                 yield
-        except Stopped as error:
+        except WorkStopped as error:
             raise error.error from error
         except RecordError:
             raise
         except Exception as error:
-            if budget.is_over:  # Its connections were shut: whatever was reading from them has failed somehow.
-                raise budget.timeout() from error
-            own = own_error(error)
+            if budget.is_over:  # The watchdog shut the connections, so the read from them failed in some way.
+                raise budget.timeout_error() from error
+            own = find_own_error(error)
             if own is error:
                 raise
-            if own is not None:  # yt-dlp wraps what is raised in the midst of it.
+            if own is not None:  # yt-dlp wraps exceptions that are raised inside it.
                 raise own from None
-            raise from_ytdlp(error) from error
+            raise classify_error(error) from error
         finally:
             self._budget = None
 
+    def get(self, url: str, **headers: str) -> Response:
+        """A GET request with our User-Agent. headers: further ones, with "_" for "-" in their names. Raises as urlopen."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.urlopen(Request(url, headers={"User-Agent": self.crawl.user_agent or USER_AGENT, **named}))
+
     def urlopen(self, req: Request | str) -> Response:
-        """Raises yt-dlp's RequestErrors, and Stopped."""
+        """Every request of this client. Raises yt-dlp's RequestErrors, and WorkStopped for what is refused here."""
         request = Request(req) if isinstance(req, str) else req
         budget = self._budget
         if budget is None:
@@ -84,82 +92,83 @@ class Client(yt_dlp.YoutubeDL):
         try:
             response = super().urlopen(request)
         except NoSupportingHandlers as error:
-            # Where yt-dlp puts what it does not know, such as a redirect that was stopped.
-            raise next((e for e in error.unexpected_errors if isinstance(e, Stopped)), error) from error
+            # yt-dlp collects exceptions that it does not know here, such as that of a redirect that was refused.
+            raise next((e for e in error.unexpected_errors if isinstance(e, WorkStopped)), error) from error
         except HTTPError as error:
-            self._failed(host, error)
+            self.governor.record_failure(host, classify_error(error))
             budget.bound(error.response)
             raise
         except RequestError as error:
-            self._failed(host, error)
+            self.governor.record_failure(host, classify_error(error))
             raise
         self.governor.record_success(host)
         return budget.bound(response)
 
     def admit(self, url: str) -> str:
-        """Waits for the turn of the address's host, and gives it. Raises Stopped where it may not be asked."""
-        host, budget = host_of(url), self._budget
+        """Waits for the turn of the address's host; returns the host. Raises WorkStopped where it may not be asked."""
+        host, budget = hostname(url), self._budget
         try:
             if urlsplit(url).scheme not in ("http", "https"):
-                raise RecordError(Reason.FORBIDDEN_SCHEME, f"{url[:200]}: only http and https addresses are fetched")
+                raise RecordError(Reason.FORBIDDEN_SCHEME, f"{url[:200]}: only http and https addresses can be fetched")
             self._check_domain(host)
             self.guard.check_host(host)
             if budget:
                 budget.check()
                 budget.extend(self.governor.admit(host))
         except ForbiddenAddress as error:
-            raise Stopped(RecordError(Reason.FORBIDDEN_ADDRESS, str(error))) from error
+            raise WorkStopped(RecordError(Reason.FORBIDDEN_ADDRESS, str(error))) from error
         except RecordError as error:
-            raise Stopped(error) from error
+            raise WorkStopped(error) from error
         return host
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
-        """A download of one format or of several. Raises Stopped where it needs another program, which would pass `urlopen` by."""
-        protocols = {determine_protocol(each) for each in info.get("requested_formats") or [info]}
-        if other := sorted(protocols - _NATIVE):
-            raise Stopped(RecordError(Reason.FORBIDDEN_SCHEME, f"only http and https are fetched, not {', '.join(other)}"))
+        """Downloads one format or several. Raises WorkStopped where that needs another program, which would bypass `urlopen`."""
+        protocols = {determine_protocol(format_) for format_ in info.get("requested_formats") or [info]}
+        if others := sorted(protocols - _NATIVE_PROTOCOLS):
+            detail = f"only http and https can be fetched, not {', '.join(others)}"
+            raise WorkStopped(RecordError(Reason.FORBIDDEN_SCHEME, detail))
         return super().dl(name, info, subtitle, test)
 
     def run_pp(self, pp: Any, infodict: dict[str, Any]) -> dict[str, Any]:
-        """Pictures and sound that arrived as two files are put together by our own ffmpeg, which opens nothing but media."""
+        """Merges video and audio that arrived as two files with our own ffmpeg, which opens nothing but media."""
         if not isinstance(pp, FFmpegMergerPP):
-            return super().run_pp(pp, infodict)
+            processed: dict[str, Any] = super().run_pp(pp, infodict)
+            return processed
         try:
             ffmpeg.merge([Path(name) for name in infodict["__files_to_merge"]], Path(infodict["filepath"]))
         except RecordError as error:
-            raise Stopped(error) from error
+            raise WorkStopped(error) from error
         return infodict
 
     def save_cookies(self) -> None:
-        """The recipe's cookies file is only read: many clients share it."""
+        """Does nothing: the recipe's cookies file is only read, because many clients share it."""
 
     def _check_domain(self, host: str) -> None:
         for domain in self.crawl.block_domains:
             if host == domain or host.endswith(f".{domain}"):
                 raise RecordError(Reason.BLOCKED_DOMAIN, f"{host}: the recipe blocks {domain}")
 
-    def _failed(self, host: str, error: RequestError) -> None:
-        self.governor.record_failure(host, from_ytdlp(error))
-
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
-        """Only the handler that streams, whose sockets are Python's: others would pass the guard by."""
+        """Keeps only the handler that streams and uses Python's sockets: others would bypass the address guard."""
         director = super().build_request_director([_VidalRH], preferences)
         for handler in director.handlers.values():
             handler.client = self
         return director
 
 
-class _VidalRH(RequestsRH):
+class _VidalRH(RequestsRH):  # type: ignore[misc]  # yt-dlp has no annotations. It also wants names that end in "RH".
+    """yt-dlp's handler over `requests`, with our limit on redirects and a check of each of them."""
+
     client: Client
 
     def _create_instance(self, *args: Any, **kwargs: Any) -> Any:
         session = super()._create_instance(*args, **kwargs)
         session.max_redirects = self.client.crawl.max_redirects
-        session.hooks["response"].append(self._redirect)
+        session.hooks["response"].append(self._admit_redirect)
         return session
 
-    def _redirect(self, response: Any, **_: Any) -> None:
-        """A redirect is a request: its target is judged and waited for. Its body is not read: it may have no end."""
+    def _admit_redirect(self, response: Any, **_: Any) -> None:
+        """A redirect is a request: its target is checked and waited for. Its body may be endless, and is not read."""
         if not response.is_redirect:
             return
         response._content, response._content_consumed = b"", True
@@ -189,7 +198,7 @@ def _options(crawl: Crawl, proxy: str | None) -> dict[str, Any]:
         "cachedir": False,
         "updatetime": False,
         "writethumbnail": False,
-        # Attempts, back-off and their count are the governor's; a second layer would hide them.
+        # The governor makes and counts the attempts; a second layer would hide them.
         "retries": 0,
         "fragment_retries": 0,
         "extractor_retries": 0,
@@ -198,7 +207,7 @@ def _options(crawl: Crawl, proxy: str | None) -> dict[str, Any]:
         "socket_timeout": crawl.stall_s,
         "hls_prefer_native": True,
         "ffmpeg_location": ffmpeg.executable(),
-        # What has arrived is probed before any ffmpeg opens it; the re-encoding of what is no MP4 repairs it as well.
+        # A download is probed before any ffmpeg opens it; re-encoding a file that is not an MP4 also repairs it.
         "fixup": "never",
         "extractor_args": {},
     }

@@ -1,5 +1,7 @@
-"""What went wrong at a server or on the way, as a reason: from the types of exceptions, and where yt-dlp has one type for
-everything, from the words that it or the platform uses."""
+"""Turns exceptions of yt-dlp and its libraries into RecordErrors with a reason.
+
+The reason follows from the exception's type; where yt-dlp raises one type for everything, from the words of its message.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ _BY_STATUS = {
     410: Reason.REMOVED,
     429: Reason.RATE_LIMITED,
 }
-# yt-dlp raises one ExtractorError for all of these; the words are its own or the platform's. First match wins.
+# yt-dlp raises the same ExtractorError for all of these; the words are its own or the platform's. The first match wins.
 PHRASES = (
     ("not a bot", Reason.BOT_CHECK),
     ("anti-bot", Reason.BOT_CHECK),
@@ -60,31 +62,30 @@ PHRASES = (
     ("sign in", Reason.LOGIN_REQUIRED),
 )
 
-
-# What comes of a server or of the way to it, whoever's code it is raised in.
-_OF_THE_NETWORK = (
+# Raised by a server's answer or by the connection, in whichever package's code.
+_NETWORK_ERRORS = (
     YoutubeDLError, ForbiddenAddress, ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror, HTTPException,
     urllib3.exceptions.HTTPError, requests.exceptions.RequestException,
 )  # fmt: skip
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-_OURS = "vidal"
-_PACKAGES = (_OURS, "yt_dlp", "yt_dlp_plugins")
+_OUR_PACKAGE = "vidal"
+_PACKAGES = (_OUR_PACKAGE, "yt_dlp", "yt_dlp_plugins")
 
 
-def own_error(error: BaseException) -> BaseException | None:
-    """The exception, of those that yt-dlp has wrapped, that is no outcome: our own bug, or a disk of ours that is full."""
+def find_own_error(error: BaseException) -> BaseException | None:
+    """Returns the exception that yt-dlp has wrapped and that is not the record's fault: a bug of ours, or our full disk."""
     for cause in _wrapped(error):
         if isinstance(cause, RecordError):
             return None
         if isinstance(cause, OSError) and cause.errno in _DISK_FULL:
             return cause
-        if not isinstance(cause, _OF_THE_NETWORK) and raised_by(cause, _PACKAGES) == _OURS:
+        if not isinstance(cause, _NETWORK_ERRORS) and raised_by(cause, _PACKAGES) == _OUR_PACKAGE:
             return cause
     return None
 
 
-def from_ytdlp(error: BaseException) -> RecordError:
-    """The typed outcome of whatever yt-dlp or its libraries raise; the message is kept."""
+def classify_error(error: BaseException) -> RecordError:
+    """The RecordError for any exception of yt-dlp or its libraries; it keeps the message."""
     detail = str(error).removeprefix("ERROR: ")
     chain = list(_chain(error))
     for cause in chain:
@@ -93,51 +94,54 @@ def from_ytdlp(error: BaseException) -> RecordError:
         if isinstance(cause, ForbiddenAddress):
             return RecordError(Reason.FORBIDDEN_ADDRESS, str(cause))
         if isinstance(cause, HTTPError):
-            return http_error(cause, detail)
+            return classify_http_error(cause, detail)
         if isinstance(cause, GeoRestrictedError):
             return RecordError(Reason.GEO_BLOCKED, detail)
         if isinstance(cause, UnsupportedError):
             return RecordError(Reason.UNSUPPORTED_URL, detail)
-    return _network(chain, detail) or _extractor(chain, error, detail)
+    return _classify_network_error(chain, detail) or _classify_extractor_error(chain, error, detail)
 
 
-def http_error(error: HTTPError, detail: str) -> RecordError:
-    """429 and 5xx may pass; other 4xx stay."""
+def classify_http_error(error: HTTPError, detail: str) -> RecordError:
+    """As classify_status, but recognises redirect loops and Cloudflare's challenge."""
     if error.redirect_loop:
         return RecordError(Reason.REDIRECT_LOOP, detail)
     if error.response.headers.get("cf-mitigated") == "challenge":
         return RecordError(Reason.BOT_CHECK, detail)
-    return http_status(error.status, detail, retry_after_s(error.response.headers.get("Retry-After")))
+    return classify_status(error.status, detail, parse_retry_after(error.response.headers.get("Retry-After")))
 
 
-def http_status(status: int, detail: str, pause_s: float | None = None) -> RecordError:
-    """pause_s: what Retry-After says; it counts only where the failure may pass."""
+def classify_status(status: int, detail: str, pause_s: float | None = None) -> RecordError:
+    """The RecordError for an HTTP status. 429 and 5xx are transient, other 4xx are not.
+
+    pause_s: the seconds of Retry-After; they count only where the failure is transient.
+    """
     if status in _BY_STATUS:
-        passing = status == 429
-        return RecordError(_BY_STATUS[status], detail, transient=passing, retry_after_s=pause_s if passing else None)
+        transient = status == 429
+        return RecordError(_BY_STATUS[status], detail, transient=transient, retry_after_s=pause_s if transient else None)
     if status >= 500:
         return RecordError(Reason.HTTP_5XX, detail, transient=True, retry_after_s=pause_s)
     return RecordError(Reason.HTTP_4XX, detail)
 
 
-def retry_after_s(header: str | None) -> float | None:
-    """Seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); None where it cannot be read."""
+def parse_retry_after(header: str | None) -> float | None:
+    """Seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); None where it cannot be read."""
     if not header:
         return None
     try:
-        seconds = float(header) if header.strip().isdecimal() else _until(header)
+        seconds = float(header) if header.strip().isdecimal() else _seconds_until(header)
     except (ValueError, TypeError):
         return None
     return min(max(0.0, seconds), RETRY_AFTER_MAX_S)
 
 
-def _until(date: str) -> float:
+def _seconds_until(date: str) -> float:
     then = parsedate_to_datetime(date)
     return (then.replace(tzinfo=then.tzinfo or timezone.utc) - datetime.now(timezone.utc)).total_seconds()
 
 
-def _network(chain: list[BaseException], detail: str) -> RecordError | None:
-    passing = (
+def _classify_network_error(chain: list[BaseException], detail: str) -> RecordError | None:
+    transient = (
         (socket.gaierror, Reason.DNS),
         (TimeoutError, Reason.TIMEOUT),
         (ConnectionRefusedError, Reason.REFUSED),
@@ -146,16 +150,16 @@ def _network(chain: list[BaseException], detail: str) -> RecordError | None:
     )
     if any(isinstance(cause, (SSLError, ssl.SSLError)) for cause in chain):
         return RecordError(Reason.TLS, detail)
-    for kind, reason in passing:
-        if any(isinstance(cause, kind) for cause in chain):
+    for type_, reason in transient:
+        if any(isinstance(cause, type_) for cause in chain):
             return RecordError(reason, detail, transient=True)
     if any(isinstance(cause, (TransportError, ConnectionError, HTTPException)) for cause in chain):
         return RecordError(Reason.CONNECTION, detail, transient=True)
     return None
 
 
-def _extractor(chain: list[BaseException], error: BaseException, detail: str) -> RecordError:
-    # The HTTP downloader gives up on a broken connection with a DownloadError that has no cause at all.
+def _classify_extractor_error(chain: list[BaseException], error: BaseException, detail: str) -> RecordError:
+    # The HTTP downloader gives up on a broken connection with a DownloadError that has no cause.
     if len(chain) == 1 and isinstance(error, DownloadError):
         return RecordError(Reason.CONNECTION, detail, transient=True)
     if any(isinstance(cause, ExtractorError) and cause.expected for cause in chain):
@@ -167,26 +171,30 @@ def _extractor(chain: list[BaseException], error: BaseException, detail: str) ->
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The exception, what yt-dlp says it wraps, what urllib3 carries as an argument, and Python's own causes, each once."""
-    return _linked(error, lambda current: [*_links(current), getattr(current, "reason", None), *current.args, current.__context__])
+    """The exception and all that it is linked to: by yt-dlp, by urllib3 (as arguments) and by Python, each once."""
+
+    def all_links(current: BaseException) -> list[object]:
+        return [*_wrapped_in(current), getattr(current, "reason", None), *current.args, current.__context__]
+
+    return _walk(error, all_links)
 
 
 def _wrapped(error: BaseException) -> Iterator[BaseException]:
-    """The exception, and those that it was raised for; not those that had been dealt with before."""
-    return _linked(error, _links)
+    """The exception and those that it was raised for, but not those that had been handled before."""
+    return _walk(error, _wrapped_in)
 
 
-def _links(error: BaseException) -> list[object]:
+def _wrapped_in(error: BaseException) -> list[object]:
     raised = (getattr(error, "exc_info", None) or (None, None))[1]
     return [raised, getattr(error, "cause", None), *getattr(error, "unexpected_errors", ()), error.__cause__]
 
 
-def _linked(first: BaseException | None, links: Callable[[BaseException], list[object]]) -> Iterator[BaseException]:
-    seen: set[int] = set()
+def _walk(first: BaseException | None, links: Callable[[BaseException], list[object]]) -> Iterator[BaseException]:
+    visited: set[int] = set()
     todo: list[object] = [first]
     while todo:
         current = todo.pop(0)
-        if isinstance(current, BaseException) and id(current) not in seen:
-            seen.add(id(current))
+        if isinstance(current, BaseException) and id(current) not in visited:
+            visited.add(id(current))
             yield current
             todo += links(current)

@@ -1,4 +1,4 @@
-"""robots.txt (RFC 9309) and X-Robots-Tag: whether a plain page or file may be taken, by what its host says."""
+"""robots.txt (RFC 9309) and X-Robots-Tag: whether the host of a plain page or file allows fetching it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from protego import Protego
 from yt_dlp.networking.common import Response
 from yt_dlp.networking.exceptions import HTTPError
 
-from vidal import __version__
 from vidal.errors import RecordError
 from vidal.net.client import Client
+from vidal.net.settings import PRODUCT
 from vidal.schema import Reason
 
-PRODUCT = "vidal"
-USER_AGENT = f"{PRODUCT}/{__version__}"
 # RFC 9309, 2.5: at least 500 kibibytes must be parsed.
 _MAX_BYTES = 512 * 1024
 
 
 class Robots:
-    """The rules of each host, asked once a worker. Safe to share between threads."""
+    """The robots.txt rules of each host, fetched once a worker. Safe to share between threads."""
 
     def __init__(self, user_agent: str | None):
         self._agent = (user_agent or PRODUCT).split("/")[0]
@@ -30,24 +28,24 @@ class Robots:
         self._lock = threading.Lock()
 
     def check(self, client: Client, url: str) -> None:
-        """Raises RecordError(robots) where the address is disallowed; transient where robots.txt could not be had."""
+        """Raises RecordError(robots) where the address is disallowed; transient where robots.txt could not be read."""
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc}"
         with self._lock:
-            known = site in self._rules
-        if not known:
-            found = self._ask(client, f"{site}/robots.txt")
+            is_known = site in self._rules
+        if not is_known:
+            fetched = self._fetch_rules(client, f"{site}/robots.txt")
             with self._lock:
-                self._rules[site] = found
+                self._rules[site] = fetched
         rules = self._rules[site]
         if rules is not None and not rules.can_fetch(url, self._agent):
             raise RecordError(Reason.ROBOTS, f"{site}/robots.txt disallows it for {self._agent}")
 
-    def _ask(self, client: Client, url: str) -> Protego | None:
-        """None: the host has no rules. A host that cannot answer disallows everything for now (RFC 9309, 2.3.1.4)."""
+    def _fetch_rules(self, client: Client, url: str) -> Protego | None:
+        """Returns None where the host has no rules. One that cannot answer disallows everything for now (RFC 9309, 2.3.1.4)."""
         try:
             with client.urlopen(url) as response:
-                text = _read(response)
+                text = _read_start(response)
         except HTTPError as error:
             if error.status == 429:
                 raise
@@ -57,17 +55,17 @@ class Robots:
         return Protego.parse(text.decode("utf-8", errors="replace"))
 
 
-def _read(response: Response) -> bytes:
+def _read_start(response: Response) -> bytes:
     text = b""
-    while len(text) < _MAX_BYTES and (piece := response.read(_MAX_BYTES)):
-        text += piece
+    while len(text) < _MAX_BYTES and (chunk := response.read(_MAX_BYTES)):
+        text += chunk
     return text
 
 
 def check_opt_out(headers: Iterable[str], opt_out: tuple[str, ...], agent: str = PRODUCT) -> None:
-    """headers: all X-Robots-Tag of a response. Raises RecordError(opted_out).
+    """Raises RecordError(opted_out) where a response opts out of machine learning.
 
-    A directive may be for one crawler only: "otherbot: noai" is not for us.
+    headers: all X-Robots-Tag headers of the response. A directive may name one crawler: "otherbot: noai" is not for us.
     """
     for header in headers:
         scope = ""

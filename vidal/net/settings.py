@@ -1,4 +1,4 @@
-"""How sources are asked, and what they may cost."""
+"""How politely and patiently hosts are asked, and what a download may cost."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from datetime import datetime
 
 from pydantic import Field
 
+from vidal import __version__
 from vidal.config.base import Settings
+
+PRODUCT = "vidal"
+USER_AGENT = f"{PRODUCT}/{__version__}"
 
 
 class HostLimits(Settings):
-    """What one host (and its subdomains) is asked at most, by the whole cluster. daily_requests: null is no limit."""
+    """At most how often the whole cluster asks one host and its subdomains. A null key takes the value of `crawl`."""
 
     requests_per_s: float | None = Field(default=None, gt=0)
     burst: int | None = Field(default=None, ge=1)
@@ -19,11 +23,11 @@ class HostLimits(Settings):
 
 
 class Crawl(Settings):
-    """How sources are asked, and what they may cost.
+    """How politely and patiently hosts are asked, and what a download may cost.
 
-    requests_per_s, burst, host_concurrency, daily_requests hold for every host, over the whole cluster; hosts: others for
-    some. concurrency: downloads at a time in one worker. attempts: of a request whose failure is transient; a host that says it
-    is asked too much is left alone for as long as it says, patience_s at most in all.
+    requests_per_s, burst, host_concurrency and daily_requests hold for every host, over the whole cluster; `hosts` has other
+    values for some. concurrency: downloads at a time in one worker. attempts: how often work is tried whose failure is
+    transient. A host that says it is asked too much is left alone for as long as it says, up to patience_s in all.
     """
 
     requests_per_s: float = Field(default=2.0, gt=0)
@@ -38,7 +42,7 @@ class Crawl(Settings):
     patience_s: float = Field(default=900.0, ge=0)
     breaker_failures: int = Field(default=10, ge=1)
     breaker_pause_s: float = Field(default=60.0, ge=0)
-    # One download or page, waiting for the host's turn aside.
+    # Of one download or page, without the time spent waiting for the host's turn.
     timeout_s: float = Field(default=120.0, gt=0)
     stall_s: float = Field(default=20.0, gt=0)
     max_bytes: int = Field(default=200_000_000, ge=1)
@@ -57,11 +61,11 @@ class Crawl(Settings):
     # Plain web pages and files: robots.txt is obeyed, and a page that opts out of machine learning is left alone.
     robots: bool = True
     opt_out: tuple[str, ...] = ("noai", "noimageai")
-    # Names as in SPDX, with * ("CC-BY*"); empty allows all. licence_unknown: whether a clip that names none passes.
+    # SPDX names, with * ("CC-BY*"); empty allows all. licence_unknown: whether a clip without a stated licence passes.
     licences: tuple[str, ...] = ()
     licence_unknown: bool = True
     block_uploaders: tuple[str, ...] = ()
     block_domains: tuple[str, ...] = ()
     allow_hosts: tuple[str, ...] = ()
-    # A fixed date for sources that do not change, so that builds are reproducible; null is the true time.
+    # A fixed date for sources that do not change, so that builds are reproducible; null is the time of the fetch.
     retrieved_at: datetime | None = None

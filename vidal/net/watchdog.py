@@ -1,4 +1,4 @@
-"""The watchdog: one thread of a worker ends what takes longer than its budget, by shutting its connections."""
+"""The watchdog: one thread of a worker that shuts the connections of any work that takes longer than its budget."""
 
 from __future__ import annotations
 
@@ -8,50 +8,53 @@ import time
 from collections.abc import Iterator
 
 from vidal.net.address_guard import Connections
-from vidal.net.budget import Budget
+from vidal.net.work_budget import WorkBudget
 
-_LONGEST_S = 1.0  # Budgets grow while it waits: it looks again at least so often.
-_SHORTEST_S = 0.05
-_IDLE_ROUNDS = 10
+_WAIT_MAX_S = 1.0  # Deadlines move while it waits, so it looks at them at least this often.
+_WAIT_MIN_S = 0.05
+_IDLE_ROUNDS_MAX = 10
 
 
 class Watchdog:
-    """Shared by the clients of a worker. Its thread starts with the first budget, and ends when none has come for a while."""
+    """Shared by the clients of a worker. Its thread starts with the first budget, and ends when there was none for a while."""
 
     def __init__(self) -> None:
-        self._watched: dict[Budget, Connections] = {}
+        self._watched: dict[WorkBudget, Connections] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._looks_at = 0.0
+        self._next_look_at = 0.0
 
     @contextlib.contextmanager
-    def watching(self, budget: Budget, connections: Connections) -> Iterator[None]:
-        """Beyond the deadline of the budget the connections are shut, so that no read waits on."""
+    def watch(self, budget: WorkBudget, connections: Connections) -> Iterator[None]:
+        """Shuts the connections once the budget's deadline has passed, so that no read waits any longer."""
         with self._changed:
             self._watched[budget] = connections
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
                 self._thread.start()
-            elif budget.deadline < self._looks_at:
+            elif budget.deadline < self._next_look_at:
                 self._changed.notify()
         try:
             yield
         finally:
-            with self._changed:  # From here on nothing is shut: the connections are free for other work.
+            with self._changed:  # From here on the connections are free for other work, and must not be shut.
                 del self._watched[budget]
 
-    def _watch(self) -> None:
-        idle = 0
+    def _run(self) -> None:
+        idle_rounds = 0
         with self._changed:
-            while idle < _IDLE_ROUNDS:
-                idle = 0 if self._watched else idle + 1
+            while idle_rounds < _IDLE_ROUNDS_MAX:
+                idle_rounds = 0 if self._watched else idle_rounds + 1
                 now = time.monotonic()
-                for budget, connections in self._watched.items():
-                    if now > budget.deadline:
-                        budget.is_over = True
-                        connections.shut()
-                nearest = min((budget.deadline for budget in self._watched), default=now + _LONGEST_S)
-                wait_s = max(_SHORTEST_S, min(_LONGEST_S, nearest - now))
-                self._looks_at = now + wait_s
+                self._shut_overdue(now)
+                nearest = min((budget.deadline for budget in self._watched), default=now + _WAIT_MAX_S)
+                wait_s = max(_WAIT_MIN_S, min(_WAIT_MAX_S, nearest - now))
+                self._next_look_at = now + wait_s
                 self._changed.wait(wait_s)
             self._thread = None
+
+    def _shut_overdue(self, now: float) -> None:
+        for budget, connections in self._watched.items():
+            if now > budget.deadline:
+                budget.is_over = True
+                connections.shut()

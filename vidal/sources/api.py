@@ -10,7 +10,7 @@ from yt_dlp.networking import Request
 
 from vidal.errors import RecordError
 from vidal.net.client import Client
-from vidal.net.robots import USER_AGENT
+from vidal.net.settings import USER_AGENT
 from vidal.schema import Reason
 
 

@@ -11,8 +11,8 @@ from yt_dlp.networking.common import Response
 
 from vidal.errors import RecordError
 from vidal.net.client import Client
-from vidal.net.robots import USER_AGENT, Robots, check_opt_out
-from vidal.net.settings import Crawl
+from vidal.net.robots import Robots, check_opt_out
+from vidal.net.settings import USER_AGENT, Crawl
 from vidal.schema import Reason
 from vidal.sources.source import Candidate, Fetched
 from vidal.sources.ytdlp import YtDlp

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from vidal.config.recipe import Recipe
-from vidal.net.address_guard import Guard
+from vidal.net.address_guard import AddressGuard
 from vidal.net.client import Client
 from vidal.net.governor import Governor
 from vidal.net.robots import Robots
@@ -48,7 +48,7 @@ class Network:
     def __init__(self, recipe: Recipe, runtime: Runtime):
         self._recipe, self._runtime = recipe, runtime
         self._governor = Governor(recipe.crawl, runtime.rate_limiter, out=runtime.out)
-        self._guard = Guard.of(recipe.crawl, runtime.allow_hosts)
+        self._guard = AddressGuard.from_settings(recipe.crawl, runtime.allow_hosts)
         self._robots = Robots(recipe.crawl.user_agent)
         self._watchdog = Watchdog()
         self._proxies = itertools.cycle(recipe.crawl.proxies or (None,))

@@ -1,0 +1,100 @@
+"""The budget of one description, search or download: seconds in all, bytes of a file, bytes of a page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from yt_dlp.networking.common import Response
+from yt_dlp.utils import DownloadCancelled
+
+from vidal.errors import RecordError
+from vidal.schema import Reason
+
+_CHUNK_BYTES = 64 * 1024
+# Reads at most so many decoded bytes, fewer where fewer have arrived; b"" is the end.
+Read = Callable[[int], bytes]
+
+
+class WorkStopped(DownloadCancelled):  # type: ignore[misc]  # yt-dlp has no annotations.
+    """Carries a RecordError through yt-dlp, which wraps or swallows any other exception."""
+
+    def __init__(self, error: RecordError):
+        super().__init__(str(error))
+        self.error = error
+
+
+class WorkBudget:
+    """The limits of one piece of work of one client. Time spent waiting for a host's turn does not count.
+
+    deadline: a value of time.monotonic(); is_over: set by the watchdog once it has shut the connections.
+    """
+
+    def __init__(self, timeout_s: float, max_bytes: int, page_max_bytes: int):
+        self._timeout_s, self._max_bytes, self._page_max_bytes = timeout_s, max_bytes, page_max_bytes
+        self.deadline = time.monotonic() + timeout_s
+        self._bytes = 0
+        self.is_over = False
+
+    def extend(self, seconds: float) -> None:
+        self.deadline += seconds
+
+    def check(self) -> None:
+        """Raises WorkStopped(timeout) where the time is used up."""
+        if self.is_over or time.monotonic() > self.deadline:
+            raise WorkStopped(self.timeout_error())
+
+    def timeout_error(self) -> RecordError:
+        return RecordError(Reason.TIMEOUT, f"took longer than {self._timeout_s:g} s", transient=True)
+
+    def bound(self, response: Response) -> Response:
+        """Makes reads of the response count, and return what has arrived instead of waiting for more.
+
+        Raises WorkStopped(too_large) at once where the response states more bytes than are allowed.
+        """
+        stated_bytes = response.headers.get("Content-Length") or ""
+        if stated_bytes.isdecimal() and int(stated_bytes) > self._max_bytes:
+            detail = f"{stated_bytes} bytes, at most {self._max_bytes} are allowed"
+            raise WorkStopped(RecordError(Reason.TOO_LARGE, detail))
+        read_available = _make_reader(response)
+
+        def read(amount: int | None = None) -> bytes:
+            if amount is None:
+                return self._read_page(read_available)
+            return self._count(read_available(amount))
+
+        response.read = read
+        return response
+
+    def _read_page(self, read_available: Read) -> bytes:
+        chunks, total = [], 0
+        while chunk := self._count(read_available(_CHUNK_BYTES)):
+            chunks.append(chunk)
+            total += len(chunk)
+            if total > self._page_max_bytes:
+                detail = f"a page of more than {self._page_max_bytes} bytes"
+                raise WorkStopped(RecordError(Reason.TOO_LARGE, detail))
+        return b"".join(chunks)
+
+    def _count(self, data: bytes) -> bytes:
+        self._bytes += len(data)
+        if self._bytes > self._max_bytes:
+            raise WorkStopped(RecordError(Reason.TOO_LARGE, f"more than {self._max_bytes} bytes"))
+        self.check()
+        return data
+
+
+def _make_reader(response: Response) -> Read:
+    """Returns a read that does not wait until all bytes that were asked for have come.
+
+    response.read would wait for them, at a byte a second where the server sends so slowly. yt-dlp's adapter translates
+    urllib3's errors around fp.read, so fp.read is replaced, by read1.
+    """
+    read_arrived = response.fp.read1
+
+    def read1(size: int = _CHUNK_BYTES, decode_content: bool = True) -> bytes:
+        return read_arrived(size, decode_content=decode_content) or b""
+
+    response.fp.read = read1
+    read: Read = response.read
+    return read
