@@ -106,7 +106,7 @@ def test_an_out_of_another_recipe_or_with_other_files_is_left_alone(monkeypatch,
     code, err = run(monkeypatch, capsys, "build-shard", "0", "--out", str(out))
     assert code == 2 and "is not a vidal dataset" in err
     assert [path.name for path in out.iterdir()] == ["holiday.jpg"]
-    from vidal.dataset.commit import claim
+    from vidal.dataset.dataset_file import claim
     from vidal.storage.storage import Storage
 
     other = tmp_path / "other"

@@ -19,7 +19,7 @@ from vidal import ids
 from vidal.config.loading import load_recipe
 from vidal.config.recipe import Recipe
 from vidal.dataset import build, discover
-from vidal.dataset.commit import claim
+from vidal.dataset.dataset_file import claim
 from vidal.models import registry
 from vidal.models.registry import Adapter, adapter_of
 from vidal.pipeline.stage import Part

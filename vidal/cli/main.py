@@ -62,8 +62,9 @@ def build_shard(
 ) -> None:
     """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
     from vidal.config.loading import load_recipe
-    from vidal.dataset import build, discover
-    from vidal.dataset.commit import claim, is_committed
+    from vidal.dataset import build, checks, discover
+    from vidal.dataset.commit import is_committed
+    from vidal.dataset.dataset_file import claim
     from vidal.dedup import decontamination
     from vidal.pipeline.progress import Progress
     from vidal.stages.order import STAGES
@@ -76,13 +77,13 @@ def build_shard(
         raise UserError(f"no stage {until!r}: choose from {', '.join(STAGES)}")
     if not loaded.catalogue and not loaded.search:
         raise UserError(f"recipe {loaded.name} names no search: give your own list with --catalogue FILE")
-    numbers = build.parse_shards(shards, discover.shard_count(loaded))
+    numbers = checks.parse_shards(shards, discover.shard_count(loaded))
     out = out if "://" in out else os.path.abspath(out)
     storage = Storage(out)
     decontamination.load(loaded)
     pending = [n for n in numbers if not is_committed(storage, n, list(STAGES.values()), loaded)]
     if pending:
-        build.check(loaded)
+        checks.check(loaded)
     claim(storage, loaded)
     reports = []
     for number in numbers:
@@ -103,7 +104,7 @@ def build_shard(
 @_json
 def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) -> None:
     """Tries again the candidates of OUT whose failure is transient, or of one reason, and adds what comes of them."""
-    from vidal.dataset import build
+    from vidal.dataset import build, checks
     from vidal.dataset import retry as again
     from vidal.pipeline.progress import Progress
     from vidal.storage.storage import Storage
@@ -112,7 +113,7 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) ->
     out = out if "://" in out else os.path.abspath(out)
     storage = Storage(out)
     loaded, shards = again.recipe_of(storage)
-    build.check(loaded)
+    checks.check(loaded)
     reports = []
     for shard in shards:
         count = again.move(storage, loaded, shard, class_)

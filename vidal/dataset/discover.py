@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from vidal import ids, schema
 from vidal.config.recipe import Recipe
 from vidal.errors import UserError
 from vidal.pipeline.parts import commit_part
-from vidal.pipeline.stage import Part, Record, Runtime, WorkIdentity
+from vidal.pipeline.stage import Part, Runtime, WorkIdentity
+from vidal.records import Candidate, LedgerRow, rows_of
 from vidal.sources import catalogue, search
 from vidal.sources.search import Found, Query
 from vidal.storage.storage import Storage, part_name, shard_name
@@ -69,16 +71,22 @@ def is_found(storage: Storage, shard: int) -> bool:
 
 def made_by(storage: Storage, shard: int) -> WorkIdentity:
     """What found the candidates that are stored."""
-    done = json.loads(storage.read(_done_name(shard)))
+    done = _done(storage, shard)
     return WorkIdentity(done["versions"], done["choices"])
 
 
 def part_count(storage: Storage, shard: int) -> int:
-    return json.loads(storage.read(_done_name(shard)))["parts"]
+    """How many parts the candidates of a shard are frozen in."""
+    return int(_done(storage, shard)["parts"])
+
+
+def _done(storage: Storage, shard: int) -> dict[str, Any]:
+    done: dict[str, Any] = json.loads(storage.read(_done_name(shard)))
+    return done
 
 
 def set_part_count(storage: Storage, shard: int, count: int) -> None:
-    done = json.loads(storage.read(_done_name(shard)))
+    done = _done(storage, shard)
     storage.write(_done_name(shard), json.dumps({**done, "parts": count}).encode())
 
 
@@ -118,7 +126,7 @@ def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
     The old parts stay as they are. Interrupted, it begins again and gives the same.
     """
     storage, shard = Storage(runtime.out), runtime.shard
-    done = json.loads(storage.read(_done_name(shard)))
+    done = _done(storage, shard)
     wanted = set(json.loads(storage.read(_again_name(shard))))
     failed = [Query(**query) for query in done["failed"]]
     repeated = [query for query in failed if query.id(recipe) in wanted]
@@ -147,29 +155,32 @@ def is_asked_again(storage: Storage, shard: int) -> bool:
     return storage.exists(_again_name(shard))
 
 
-def outcomes(storage: Storage, part: Part) -> list[Record]:
-    return storage.read_table(f"{part_name(STAGE, part.shard, part.index)}.ledger.parquet").to_pylist()
+def outcomes(storage: Storage, part: Part) -> list[LedgerRow]:
+    """The outcomes of the searches, and of results that were not selected, which lie with the first part of a shard."""
+    return rows_of(storage.read_table(f"{part_name(STAGE, part.shard, part.index)}.ledger.parquet"), LedgerRow)
 
 
 def candidates(storage: Storage, part: Part, columns: list[str] | None = None) -> pa.Table:
+    """The candidates of a part, a table of schema.CANDIDATES."""
     return storage.read_table(f"{part_name(STAGE, part.shard, part.index)}.parquet", columns)
 
 
-def _freeze(storage: Storage, recipe: Recipe, shard: int, rows: list[Record], first: int) -> int:
-    """Writes the rows as parts from number `first` on; gives how many."""
-    rows, size = [{**row, "shard": shard} for row in rows], recipe.engine.part_size
-    for index, start in enumerate(range(0, len(rows), size)):
-        _commit(storage, Part(shard, first + index), rows[start : start + size], [])
-    return -(-len(rows) // size)
+def _freeze(storage: Storage, recipe: Recipe, shard: int, rows: Iterable[Candidate], first: int) -> int:
+    """Writes the candidates as parts from number `first` on; returns how many parts."""
+    numbered: list[Candidate] = [{**row, "shard": shard} for row in rows]
+    size = recipe.engine.part_size
+    for index, start in enumerate(range(0, len(numbered), size)):
+        _commit(storage, Part(shard, first + index), numbered[start : start + size], [])
+    return -(-len(numbered) // size)
 
 
-def _commit(storage: Storage, part: Part, rows: list[Record], ledger_rows: list[Record]) -> None:
+def _commit(storage: Storage, part: Part, rows: list[Candidate], ledger_rows: list[LedgerRow]) -> None:
     commit_part(storage, part_name(STAGE, part.shard, part.index), rows, ledger_rows, schema.CANDIDATES, {})
 
 
-def _record(storage: Storage, part: Part, ledger_rows: list[Record]) -> None:
-    """The searches' outcomes lie with the first part."""
-    _commit(storage, part, candidates(storage, part).to_pylist(), ledger_rows)
+def _record(storage: Storage, part: Part, ledger_rows: list[LedgerRow]) -> None:
+    """Stores the outcomes of the searches beside the part."""
+    _commit(storage, part, rows_of(candidates(storage, part), Candidate), ledger_rows)
 
 
 def _again_name(shard: int) -> str:
@@ -207,15 +218,16 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
         inside = Storage(f"{storage.uri.rstrip('/')}/{TERMS}")
         terms_build.build(recipe, inside, (lambda: spread) if spread else None)
         table = inside.read_table(terms_build.TABLE, ["term", "term_id"])
-    return [term for term in table.column("term").to_pylist() if ids.bucket(term, recipe.shards) == shard]
+    terms: list[str] = table.column("term").to_pylist()
+    return [term for term in terms if ids.bucket(term, recipe.shards) == shard]
 
 
 def _weights(recipe: Recipe) -> dict[str, float]:
     """How many times its usual number of results each term may ask for, after `search-terms feedback`."""
     if not recipe.terms.budget:
         return {}
-    rows = _open_budget(recipe).to_pylist()
-    return {row["term"]: row["weight"] for row in rows}
+    table = _open_budget(recipe)
+    return dict(zip(table["term"].to_pylist(), table["weight"].to_pylist(), strict=True))
 
 
 def _open_budget(recipe: Recipe) -> pa.Table:

@@ -6,8 +6,7 @@ import uuid
 from dataclasses import dataclass
 
 from vidal.config.recipe import Recipe
-from vidal.dataset import commit as shards
-from vidal.dataset import discover
+from vidal.dataset import commit, discover
 from vidal.errors import UserError
 from vidal.pipeline.parts import is_done, is_made_by
 from vidal.pipeline.runner import PartRunner
@@ -38,13 +37,13 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
         raise UserError(
             f"shard {shard}: what is stored was made by other versions, models or settings: run vidal build-shard {shard} first"
         )
-    before = storage.read_table(shards.manifest_name(shard), ["clip_id"]).num_rows
+    before = storage.read_table(commit.manifest_name(shard), ["clip_id"]).num_rows
     runtime = Runtime(out=storage.uri, shard=shard, run_id=uuid.uuid4().hex, stored_only=True)
     for stage in stages[_FIRST:]:
         with PartRunner(stage, recipe, runtime) as runner:
             for part in parts:
                 runner.run(part)
-    report = shards.commit(storage, stages, recipe, parts)
+    report = commit.commit(storage, stages, recipe, parts)
     waiting = report.reasons.get(Reason.AWAITING_VIEWS.value, 0)
     return Decision(shard, before, sum(report.rows.values()), waiting, report.reasons)
 

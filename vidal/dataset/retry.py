@@ -10,10 +10,11 @@ import json
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.dataset import discover
-from vidal.dataset.commit import DATASET, read_dataset
+from vidal.dataset.dataset_file import read_dataset, read_dataset_or_fail
 from vidal.errors import UserError
 from vidal.pipeline.parts import commit_part, inputs_digest, is_done
-from vidal.pipeline.stage import Part, Record
+from vidal.pipeline.stage import Part
+from vidal.records import Candidate, LedgerRow, rows_of
 from vidal.schema import Reason, Status, Subject
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, part_name, shard_name
@@ -24,8 +25,7 @@ _CRAWL = STAGES["crawl"]
 
 def recipe_of(storage: Storage) -> tuple[Recipe, list[int]]:
     """What a dataset was built with, and its shards. Raises UserError where OUT is not a dataset."""
-    if not storage.exists(DATASET):
-        raise UserError(f"{storage.uri} is not a vidal dataset: it has no {DATASET}")
+    read_dataset_or_fail(storage)
     dataset = read_dataset(storage)
     if "recipe" not in dataset:
         raise UserError(f"{storage.uri} has no shard yet: run vidal build-shard first")
@@ -39,9 +39,9 @@ def check_class(name: str) -> None:
 
 
 def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
-    """Moves the failed candidates of a class to new parts, asks for failed searches again; gives how many of both.
+    """Moves the failed candidates of a class to new parts, asks for failed searches again; returns how many of both.
 
-    Taken up again where it was interrupted.
+    Where it was interrupted before, it first finishes that.
     """
     _finish(storage, recipe, shard)
     parts = discover.parts(storage, recipe, shard)
@@ -59,10 +59,10 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
     return len(failed) + len(searches)
 
 
-def _is_wanted(row: Record, class_: str) -> bool:
+def _is_wanted(row: LedgerRow, class_: str) -> bool:
     if row["subject"] != Subject.CANDIDATE.value or row["status"] != Status.FAILED.value:
         return False
-    return row["transient"] if class_ == TRANSIENT else row["reason"] == class_
+    return row["transient"] if class_ == TRANSIENT else bool(row["reason"] == class_)
 
 
 def _intent_name(shard: int) -> str:
@@ -80,7 +80,7 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
         rows = [
             row
             for part in old
-            for row in discover.candidates(storage, part).to_pylist()
+            for row in rows_of(discover.candidates(storage, part), Candidate)
             if row["candidate_id"] in moving
         ]
         size = recipe.engine.part_size
@@ -94,14 +94,14 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
 
 
 def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
-    """The part without those candidates. What its crawl gave stays valid, under the key of what is left."""
-    rows = discover.candidates(storage, part).to_pylist()
-    left = [row for row in rows if row["candidate_id"] not in moving]
-    if len(left) == len(rows):
+    """The part without those candidates. What its crawl gave stays valid, under the key of the candidates that remain."""
+    rows = rows_of(discover.candidates(storage, part), Candidate)
+    remaining = [row for row in rows if row["candidate_id"] not in moving]
+    if len(remaining) == len(rows):
         return
     done = is_done(_CRAWL, recipe, storage, part)
     name = part_name(discover.STAGE, part.shard, part.index)
-    commit_part(storage, name, left, discover.outcomes(storage, part), schema.CANDIDATES, {})
+    commit_part(storage, name, remaining, discover.outcomes(storage, part), schema.CANDIDATES, {})
     if done:
         crawled = part_name(_CRAWL.name, part.shard, part.index)
         table = storage.read_table(f"{crawled}.parquet").to_pylist()
@@ -111,6 +111,6 @@ def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> No
         commit_part(storage, crawled, table, outcomes, _CRAWL.schema, metadata)
 
 
-def _ledger(storage: Storage, part: Part) -> list[Record]:
+def _ledger(storage: Storage, part: Part) -> list[LedgerRow]:
     name = f"{part_name(_CRAWL.name, part.shard, part.index)}.ledger.parquet"
-    return storage.read_table(name).to_pylist() if storage.exists(name) else []
+    return rows_of(storage.read_table(name), LedgerRow) if storage.exists(name) else []

@@ -12,7 +12,8 @@ import pyarrow as pa
 from PIL import Image, UnidentifiedImageError
 
 from vidal import ids, schema
-from vidal.dataset.commit import DATASET, ledger_name, manifest_name, sums_name
+from vidal.dataset.commit import ledger_name, manifest_name, sums_name
+from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.dataset.media_columns import FRAMES, media_files, per_frame_columns
 from vidal.errors import BalanceError, RecordError, UserError
 from vidal.media.hashing import phash
@@ -30,8 +31,7 @@ MAX_PIXELS = 2**31
 def validate(out: str) -> tuple[int, list[str]]:
     """Returns how many rows were checked, and the problems, a line each. Raises UserError where OUT is not a dataset."""
     storage = Storage(out)
-    if not storage.exists(DATASET):
-        raise UserError(f"{out} is not a vidal dataset: it has no {DATASET}")
+    read_dataset_or_fail(storage)
     shards = [int(name[6:-8]) for name in storage.names("") if name.startswith("shard-") and name.endswith(".parquet")]
     if not shards:
         raise UserError(f"{out} has no shard yet: run vidal build-shard first")

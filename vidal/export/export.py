@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidal.dataset.commit import DATASET, manifest_name
+from vidal.dataset.commit import manifest_name
+from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.errors import UserError
 from vidal.records import ManifestRow, rows_of
 from vidal.storage.storage import Storage
@@ -37,8 +38,7 @@ class Exported:
 def export(out: str, format_: str, target: Path) -> Exported:
     """Writes all shards but for copies of other clips. Raises UserError where OUT is not a dataset, or the target holds files."""
     storage = Storage(out)
-    if not storage.exists(DATASET):
-        raise UserError(f"{out} is not a vidal dataset: it has no {DATASET}")
+    read_dataset_or_fail(storage)
     if target.exists() and any(target.iterdir()):
         raise UserError(f"{target} holds files: choose an empty or new folder")
     target.mkdir(parents=True, exist_ok=True)

@@ -60,9 +60,9 @@ def sample(storage: Storage, row: ManifestRow) -> dict[str, Any]:
         members[f"tml{k}.jpg"] = three_channels(storage.read(path))
     for k, path in enumerate(row["depth_paths"]):
         members[f"dep{k}.npy"] = _npy(depth(storage.read(path), row))
-    for extension, path in (("mp4", row["video_path"]), ("flac", row["audio_path"])):
-        if path:
-            members[extension] = storage.read(path)
+    for extension, name in (("mp4", row["video_path"]), ("flac", row["audio_path"])):
+        if name:
+            members[extension] = storage.read(name)
     return {"__key__": row["clip_id"], **members}
 
 
@@ -73,7 +73,8 @@ def depth(data: bytes, row: ManifestRow) -> npt.NDArray[np.float32]:
         return stored / 1000
     scores = map_dict(row["scores"])
     low, high = scores["depth_at_0"], scores["depth_at_65535"]
-    return (low + stored / 65535 * (high - low)).astype(np.float32)
+    values: npt.NDArray[np.float32] = (low + stored / 65535 * (high - low)).astype(np.float32)
+    return values
 
 
 def _npy(array: npt.NDArray[np.float32]) -> bytes:

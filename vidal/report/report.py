@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections import Counter
 from typing import Any
 
@@ -15,7 +14,8 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from vidal.dataset.commit import DATASET, ledger_name, manifest_name
+from vidal.dataset.commit import ledger_name, manifest_name
+from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.dataset.media_columns import per_frame_columns
 from vidal.errors import UserError
 from vidal.records import Caption, LedgerRow, ManifestRow, Row, rows_of
@@ -28,11 +28,9 @@ HEIGHT = 84
 
 
 def report(out: str) -> list[str]:
-    """Writes a page for every shard of OUT and gives their names. Raises UserError where there is no shard."""
+    """Writes a page for every shard of OUT and returns their names. Raises UserError where there is no shard."""
     storage = Storage(out)
-    if not storage.exists(DATASET):
-        raise UserError(f"{out} is not a vidal dataset: it has no {DATASET}")
-    dataset = json.loads(storage.read(DATASET))
+    dataset = read_dataset_or_fail(storage)
     if not dataset["shards"]:
         raise UserError(f"{out} has no shard yet: run vidal build-shard first")
     return [_write(storage, dataset, int(shard)) for shard in sorted(dataset["shards"], key=int)]

@@ -1,0 +1,45 @@
+"""What is checked before work begins: the shards that were asked for, the prompts, and whether the models can be had here."""
+
+from __future__ import annotations
+
+from vidal.config.recipe import Recipe
+from vidal.errors import UserError
+from vidal.models.compatibility import unfit
+from vidal.models.weights import missing
+from vidal.pipeline.stage import ModelUse
+from vidal.stages.order import STAGES
+
+
+def parse_shards(text: str, count: int) -> list[int]:
+    """Reads the numbers of shards: "0", "0-9" or "0,3,7".
+
+    Raises UserError for anything else, and for a shard that the recipe does not have.
+    """
+    numbers: list[int] = []
+    for piece in text.split(","):
+        first, dash, last = piece.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UserError(f"shard {text!r}: give a number, a range such as 0-9, or a list such as 0,3,7")
+        numbers += range(int(first), int(last or first) + 1)
+    for shard in numbers:
+        if shard >= count:
+            raise UserError(f"shard {shard} is out of range: there are {count}, the last is {count - 1}")
+    if not numbers:
+        raise UserError(f"shard {text!r}: the range is empty")
+    return sorted(set(numbers))
+
+
+def models(recipe: Recipe) -> dict[str, ModelUse]:
+    """The models that the recipe chooses, by stage and role ("depth", "captions.keyframe"); a stage's others are left out."""
+    uses = {f"{stage.name}.{use.role}".rstrip("."): use for stage in STAGES.values() for use in stage.models(recipe)}
+    return {role: use for role, use in uses.items() if use.spec}
+
+
+def check(recipe: Recipe) -> None:
+    """Raises UserError for the first prompt or model that cannot be had here, before any work is done."""
+    for stage in STAGES.values():
+        stage.identity(recipe)  # Reads the prompts.
+    for role, use in models(recipe).items():
+        spec = use.spec
+        if spec and (why := missing(spec) or unfit(role, spec)):
+            raise UserError(f"{role} model {spec.id or spec.adapter}: {why}")

@@ -1,0 +1,72 @@
+"""What a shard came to, in numbers: what a build prints, and what _dataset.json keeps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from vidal.pipeline import ledger
+from vidal.records import AssembledRow, FunnelRow, LedgerRow
+from vidal.schema import Reason, Status, Subject
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """rows: clips in the manifest, by kind. funnel: how many records each stage was given, and how they ended.
+
+    reasons: candidates and clips that were not kept, by reason; views: clips that have a view, by view; contaminated: clips by
+    evaluation set. tokens: that the rewriter read (in) and wrote (out). stale: clips that earlier versions of a stage made, by
+    stage. quarantined: records that met a bug; failed_views: views whose failure is transient: the same build tries both again.
+    done_before: nothing had to be done; stage_only: the last stage that ran, where the shard was not to be committed.
+    """
+
+    shard: int
+    rows: dict[str, int] = field(default_factory=dict)
+    funnel: list[FunnelRow] = field(default_factory=list)
+    reasons: dict[str, int] = field(default_factory=dict)
+    views: dict[str, int] = field(default_factory=dict)
+    quarantined: int = 0
+    tokens: dict[str, int] = field(default_factory=dict)
+    contaminated: dict[str, int] = field(default_factory=dict)
+    failed_views: int = 0
+    stale: dict[str, int] = field(default_factory=dict)
+    done_before: bool = False
+    seconds: float = 0.0
+    stage_only: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.rows and self.stage_only is None
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether something that should have worked did not."""
+        return bool(self.quarantined or self.failed_views or self.is_empty)
+
+
+def report_of(
+    shard: int, kept: list[AssembledRow], outcomes: list[LedgerRow], funnel: list[FunnelRow], assembled: list[AssembledRow]
+) -> ShardReport:
+    """kept: rows of the manifest; assembled: of all clips that passed every stage; outcomes: the ledger of the shard."""
+    clips = {row["clip_id"] for row in kept}
+    ended = [row for row in outcomes if row["subject"] != Subject.VIEW.value and row["status"] != Status.KEPT.value]
+    own = [row for row in outcomes if row["parent_id"] in clips]
+    return ShardReport(
+        shard,
+        rows=_counts(row["kind"] for row in kept),
+        funnel=funnel,
+        reasons=_counts(row["reason"] for row in ended),
+        views=_counts(row["view"] for row in own if row["view"] and row["status"] == Status.KEPT.value),
+        quarantined=sum(row["reason"] == Reason.QUARANTINED.value for row in outcomes),
+        tokens={
+            "in": sum(row["tokens_in"] or 0 for row in assembled),
+            "out": sum(row["tokens_out"] or 0 for row in assembled),
+        },
+        contaminated=_counts(name for row in kept for name in row["contaminates"]),
+        failed_views=sum(map(ledger.is_awaiting, own)),
+    )
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
