@@ -10,6 +10,7 @@ from vidal.pipeline.parts import commit_part, is_done, outcomes_of
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime
 from vidal.schema import Reason, Status, Subject
+from vidal.stages.order import view_names
 from vidal.storage.storage import Storage
 
 
@@ -100,7 +101,7 @@ def test_sums_that_do_not_balance_are_an_error():
     with pytest.raises(BalanceError, match="more than one outcome"):
         ledger.check_terminal([dropped, dropped])
     with pytest.raises(BalanceError, match="9 views"):
-        ledger.check_views({"a"}, [], ["title"])
+        ledger.check_views({"a"}, [], view_names())
 
 
 def test_of_a_part_whose_input_changed_only_the_records_that_changed_are_done_again(out):

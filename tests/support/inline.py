@@ -38,7 +38,7 @@ def vidal_inline(*arguments: str) -> Finished:
 
 def _run() -> int:
     try:
-        main.main()
+        main()
     except SystemExit as ended:
         return int(ended.code or 0)
     return 0
