@@ -44,7 +44,7 @@ def code_lock(root: Path = ROOT) -> Lock:
     code = Code(root)
     found = discover.identity(load_recipe("embedded"))
     stages = {
-        name: {"version": stage.version, "digest": code.digest([(_module(name), "STAGE")])}
+        name: {"version": stage.version, "digest": code.digest([_definition(name)])}
         for name, stage in STAGES.items()
     }
     return {
@@ -57,9 +57,11 @@ def code_lock(root: Path = ROOT) -> Lock:
     }
 
 
-def _module(stage: str) -> str:
-    """The file of a stage: where its worker is defined."""
-    return str(STAGES[stage].open.__module__) if stage != "crawl" else "vidal.stages.crawl"
+def _definition(stage: str) -> tuple[str, str]:
+    """The module of a stage and the name that defines it there."""
+    if stage == "crawl":
+        return "vidal.stages.crawl", "STAGE"
+    return str(STAGES[stage].open.__module__), "manifest_stage" if stage == "manifest" else "STAGE"
 
 
 def entries(lock: Lock) -> dict[str, dict[str, Any]]:

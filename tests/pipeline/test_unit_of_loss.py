@@ -9,8 +9,9 @@ import pytest
 
 from tests.conftest import LIGHT, write_video
 from vidal.config.loading import load_recipe
-from vidal.dataset import build, discover
+from vidal.dataset import build, dataset_file, discover
 from vidal.dataset import commit as shards
+from vidal.dataset.dataset_file import claim
 from vidal.errors import StorageError
 from vidal.pipeline.executors import executor_of
 from vidal.pipeline.runner import PartRunner
@@ -68,7 +69,7 @@ def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(on_ray, serve
         "measure": failing(measure.STAGE, "bug", divide_by_zero),
         "similarity": failing(similarity.STAGE, "bug", divide_by_zero),
     }.values())  # fmt: skip
-    shards.claim(storage, recipe)
+    claim(storage, recipe)
     with executor.session():
         runtime = Runtime(out, 0, "run", ("127.0.0.1",), rate_limiter=executor.rate_limiter())
         parts = discover.discover(recipe, runtime)
@@ -146,7 +147,7 @@ def test_stale_work_is_said_before_it_is_done_again_and_keep_stale_keeps_it(tmp_
         catalogue=str(tmp_path / "c.csv"),
     )  # fmt: skip
     out = str(tmp_path / "out")
-    shards.claim(Storage(out), recipe)
+    claim(Storage(out), recipe)
     kept = recipe.model_copy(update={"engine": recipe.engine.model_copy(update={"keep_stale": True})})
 
     def make(recipe):
@@ -180,7 +181,7 @@ def test_stale_work_is_said_before_it_is_done_again_and_keep_stale_keeps_it(tmp_
     (tmp_path / "out/shard-00000.parquet").unlink()
     lines, report = make(kept)
     assert lines == [] and report.stale == {"measure": 3}
-    entry = shards.read_dataset(Storage(out))["shards"]["0"]
+    entry = dataset_file.read_dataset(Storage(out))["shards"]["0"]
     assert entry["stale"] == {"measure": 3} and entry["versions"]["measure"] == 1
     assert not shards.is_committed(Storage(out), 0, list(STAGES.values()), recipe)
 
@@ -190,12 +191,12 @@ def test_a_dataset_of_before_versions_is_refused_in_one_line(tmp_path):
 
     recipe = load_recipe("embedded")
     storage = Storage(str(tmp_path / "out"))
-    shards.claim(storage, recipe)
-    dataset = shards.read_dataset(storage)
+    claim(storage, recipe)
+    dataset = dataset_file.read_dataset(storage)
     del dataset["work_version"]
-    storage.write(shards.DATASET, shards._json(dataset))
+    storage.write(dataset_file.DATASET, dataset_file._json(dataset))
     with pytest.raises(UserError, match="choose another --out"):
-        shards.claim(storage, recipe)
+        claim(storage, recipe)
 
 
 def test_a_looser_limit_of_the_crawl_finds_the_candidates_anew():
@@ -229,6 +230,6 @@ def test_a_page_whose_title_holds_a_lone_surrogate_is_kept_and_mended(serve_fold
         catalogue=str(tmp_path / "c.csv"),
     )
     out = str(tmp_path / "out")
-    shards.claim(Storage(out), recipe)
+    claim(Storage(out), recipe)
     report = build.build(recipe, out, 0, allow_hosts=("127.0.0.1",))
     assert sorted(pd.read_parquet(out).title) == ["plain", "\ufffd cat"] and not report.is_faulty
