@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.support.inline import vidal_inline
 from tests.support.tiny_models import save_clip
-from tests.train.test_train_data import caption_of, dataset
+from tests.train.test_train_data import caption, dataset
 from vidal.cli.train import train as command
 from vidal.errors import TrainingError, UserError
 from vidal.train import checkpoint, optimiser, run
@@ -35,7 +35,7 @@ def coloured(tmp_path):
     """Six clips of one colour each, with its words."""
     out = tmp_path / "data"
     out.mkdir()
-    dataset(out, [{"captions": [caption_of("title", words)], "frames": 2} for words in WORDS])
+    dataset(out, [{"captions": [caption("title", words)], "frames": 2} for words in WORDS])
     for number, colour in enumerate(COLOURS):
         for path in (out / "_media" / f"clip-{number}").iterdir():
             noise = np.random.default_rng([number, int(path.stem)]).integers(0, 20, (40, 40, 3))
