@@ -70,7 +70,7 @@ def _serve(sender: Connection) -> None:
 
 def _crawl(base_url: str, options: argparse.Namespace) -> None:
     from vidal.config.loading import load_recipe
-    from vidal.crawl.fetch import Crawler
+    from vidal.crawl.crawler import Crawler
     from vidal.pipeline.stage import Output, Runtime
     from vidal.storage.storage import Storage
 

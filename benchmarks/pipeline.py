@@ -23,9 +23,9 @@ def clips() -> list[Path]:
     """The shared clips of 20 s or less where they are present, else those of the embedded site."""
     if SHARED.is_dir():
         return [path for path in sorted((SHARED / "videos").glob("*.m*")) if path.stat().st_size < 2_000_000]
-    from vidal.sources.embedded.media import build
+    from vidal.sources.embedded.media import build_media
 
-    return sorted(build().glob("*.mp4"))
+    return sorted(build_media().glob("*.mp4"))
 
 
 def ours(paths: list[Path]) -> None:

@@ -38,12 +38,12 @@ class Candidate(TypedDict, total=False):
 
     candidate_id: str
     shard: int
-    source: str
+    source: str | None
     platform: str
     source_id: str
     url: str
     media_url: str | None
-    kind: str
+    kind: str | None
     search_terms: list[str]
     title: str | None
     hashtags: list[str]

@@ -1,4 +1,4 @@
-"""Clients of a worker: few, used again, closed with it and really freed; one audit hook, one watchdog, the same claims as yt-dlp's."""
+"""Clients of a worker: few, used again, closed with it and really freed; one audit hook, one watchdog."""
 
 import asyncio
 import contextlib
@@ -18,17 +18,17 @@ from aiohttp import web
 from yt_dlp.extractor import gen_extractor_classes
 
 from vidal.config.loading import load_recipe
-from vidal.crawl.download_cache import Copies
+from vidal.crawl.download_cache import DownloadCache
 from vidal.errors import RecordError
 from vidal.net.address_guard import Connections
 from vidal.net.watchdog import Watchdog
 from vidal.net.work_budget import WorkBudget
 from vidal.pipeline.stage import Runtime
 from vidal.sources import session as network_module
-from vidal.sources.claims import _BY_PATTERNS, Claims
 from vidal.sources.embedded.site import serve
 from vidal.sources.session import Network
 from vidal.sources.source import Fetched
+from vidal.sources.ytdlp_extractors import _BY_PATTERNS, ExtractorMatcher
 
 
 @pytest.fixture
@@ -217,31 +217,31 @@ def test_guards_leave_one_hook_in_a_process_however_many_there_were():
 
 def test_a_crawler_that_is_closed_leaves_no_files_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    copies = Copies(2)
+    downloads = DownloadCache(2)
 
     def fetch(folder):
         (folder / "film.mp4").write_bytes(b"x")
         return Fetched(folder / "film.mp4"), 1
 
-    with copies.of("http://a/1", fetch), copies.of("http://a/2", fetch):
+    with downloads.borrow("http://a/1", fetch), downloads.borrow("http://a/2", fetch):
         pass
-    with copies.of("http://a/3", fetch) as (fetched, _):
-        copies.close()
+    with downloads.borrow("http://a/3", fetch) as (fetched, _):
+        downloads.close()
         assert [path.name for path in tmp_path.rglob("*.mp4")] == ["film.mp4"] and fetched.path.exists()
     assert not list(tmp_path.iterdir())
 
 
-def test_claims_are_those_of_yt_dlp():
+def test_an_address_has_an_extractor_where_yt_dlp_says_so():
     """Over addresses that yt-dlp's extractors test themselves with, and such as none of them claims."""
     client = client_of(made())
-    claims = Claims(client._ies)
+    matcher = ExtractorMatcher(client._ies)
     looking_closer = [each for each in gen_extractor_classes() if each.suitable.__func__ not in _BY_PATTERNS]
     urls = [url for each in (*looking_closer, *gen_extractor_classes()[::40]) for url in own_tests(each)]
     urls += ["http://127.0.0.1/a.mp4", "https://vimeo.com/about", "https://vimeo.com/123", "https://example.org/a/b.mp4?v=1",
              "https://www.youtube.com/", "https://www.youtube.com/watch?v=BaW_jenozKc", "https://youtu.be/BaW_jenozKc"]  # fmt: skip
     assert len(urls) > 300
     for url in urls:
-        assert claims(url) == any(key != "Generic" and each.suitable(url) for key, each in client._ies.items()), url
+        assert matcher.has_extractor(url) == any(key != "Generic" and each.suitable(url) for key, each in client._ies.items()), url
 
 
 def own_tests(extractor):

@@ -7,7 +7,7 @@ import pytest
 from skimage import data
 
 from vidal.config.loading import load_recipe
-from vidal.crawl.fetch import Crawler
+from vidal.crawl.crawler import Crawler
 from vidal.crawl.settings import Clips
 from vidal.errors import RecordError
 from vidal.media import shots
@@ -70,7 +70,7 @@ def crawled(tmp_path, serve_folder, seconds, *overrides):
     pd.DataFrame(rows).to_csv(tmp_path / "c.csv", index=False)
     recipe = load_recipe("embedded", overrides)
     out = str(tmp_path / "out")
-    (candidate,) = catalogue.read(str(tmp_path / "c.csv"))
+    (candidate,) = catalogue.read_catalogue(str(tmp_path / "c.csv"))
     return Crawler(recipe, Runtime(out, 0, "run", ("127.0.0.1",)), Storage(out))({**candidate, "shard": 0}), Storage(
         out
     )

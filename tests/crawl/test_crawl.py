@@ -7,11 +7,12 @@ import httpx
 import pytest
 
 from vidal.errors import RecordError
-from vidal.net.address_guard import AddressGuard, ForbiddenAddress, check_url
+from vidal.net.address_guard import AddressGuard, ForbiddenAddress
 from vidal.net.errors import classify_status, parse_retry_after
 from vidal.net.governor import LEASE_S, Governor
 from vidal.net.rate_limiter import LocalRateLimiter
 from vidal.net.settings import Crawl
+from vidal.net.urls import check_url
 from vidal.schema import Reason
 
 
@@ -210,7 +211,7 @@ def test_statuses_become_typed_outcomes():
 def crawl_one(url, recipe_overrides=(), allow=("127.0.0.1",), **columns):
     """One catalogue row through the real crawler: yt-dlp, probe, storage."""
     from vidal.config.loading import load_recipe
-    from vidal.crawl.fetch import Crawler
+    from vidal.crawl.crawler import Crawler
     from vidal.ids import candidate_id
     from vidal.pipeline.stage import Runtime
     from vidal.storage.storage import Storage

@@ -16,7 +16,7 @@ from vidal import schema
 from vidal.config.loading import load_recipe
 from vidal.models.synonyms import Synonyms
 from vidal.schema import View
-from vidal.sources.embedded.media import entries
+from vidal.sources.embedded.media import list_pages
 from vidal.stages.enhanced.rewrite_checks import support, unsupported
 
 
@@ -100,7 +100,7 @@ def test_every_bad_candidate_has_its_own_reason(embedded, ledger):
     assert {clips.loc[by_source[name]].reason for name in ("coins", "coins-smaller")} == {"ok", "duplicate_near"}
     dropped_once = ledger[ledger.id == by_source["dropped"]].iloc[0]
     assert (dropped_once.status, dropped_once.attempts) == ("kept", 2)
-    assert set(by_source.index) == {entry.id for entry in entries()}
+    assert set(by_source.index) == {entry.id for entry in list_pages()}
 
 
 def test_the_ledger_balances(embedded, rows, ledger):

@@ -12,7 +12,7 @@ from tests.support.tiny_models import save_depth, save_munit
 from vidal.config.base import ModelSpec
 from vidal.models.compatibility import unfit
 from vidal.models.registry import CAPTIONERS, open_model
-from vidal.sources.embedded.media import build
+from vidal.sources.embedded.media import build_media
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_the_papers_recipe_builds_a_shard(checkpoints, serve_folder, tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     for name in ("cat", "coffee"):
-        (site / f"{name}.mp4").write_bytes((build() / f"{name}.mp4").read_bytes())
+        (site / f"{name}.mp4").write_bytes((build_media() / f"{name}.mp4").read_bytes())
     base = serve_folder(site)
     (tmp_path / "clips.csv").write_text(
         f"url,title\n{base}/cat.mp4,A cat #cat\n{base}/coffee.mp4,An espresso #coffee\n"

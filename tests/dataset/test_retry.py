@@ -10,7 +10,7 @@ from tests.support.inline import vidal_inline
 from vidal.config.loading import load_recipe
 from vidal.dataset import discover, retry
 from vidal.pipeline.stage import Part, Runtime
-from vidal.sources.embedded.media import build
+from vidal.sources.embedded.media import build_media
 from vidal.sources.embedded.site import serve
 from vidal.storage.storage import Storage
 
@@ -39,7 +39,7 @@ class Site:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_twenty_bad_of_a_hundred_are_in_the_ledger_and_a_retry_adds_those_that_were_mended(tmp_path):
-    site = Site(build() / "dog-sound.mp3")
+    site = Site(build_media() / "dog-sound.mp3")
     with serve(site.app()) as url:
         rows = [{"url": f"{url}/{n}.mp3", "title": f"A dog barks, take {n}"} for n in range(100)]
         pd.DataFrame(rows).to_csv(tmp_path / "clips.csv", index=False)

@@ -13,7 +13,7 @@ from vidal.config.loading import load_recipe
 from vidal.dedup import decontamination
 from vidal.errors import UserError
 from vidal.media.ffmpeg import executable
-from vidal.sources.embedded.media import build
+from vidal.sources.embedded.media import build_media
 
 QUICK = (*LIGHT, "filters.similarity_min=null", "shard_candidates=3")
 
@@ -21,7 +21,7 @@ QUICK = (*LIGHT, "filters.similarity_min=null", "shard_candidates=3")
 @pytest.fixture(scope="module")
 def media(tmp_path_factory):
     """Two films and a sound, and copies of one of each."""
-    folder, made = tmp_path_factory.mktemp("site"), build()
+    folder, made = tmp_path_factory.mktemp("site"), build_media()
     for name in ("cat.mp4", "coffee.mp4"):
         (folder / name).write_bytes((made / name).read_bytes())
     (folder / "dog.mp3").write_bytes((made / "dog-sound.mp3").read_bytes())

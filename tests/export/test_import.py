@@ -9,7 +9,7 @@ from tests.conftest import LIGHT, sets
 from tests.support.inline import vidal_inline
 from vidal.errors import UserError
 from vidal.export import languagebind_annotations
-from vidal.sources.embedded.media import build
+from vidal.sources.embedded.media import build_media
 
 ENTRIES = {
     "cat": {
@@ -27,7 +27,7 @@ def annotation(tmp_path):
 
 
 def test_a_round_trip_loses_nothing_that_the_format_holds(annotation, serve_folder, tmp_path):
-    made = build()
+    made = build_media()
     for name in ("cat", "coffee"):
         (tmp_path / "site" / ENTRIES[name]["folder"]).mkdir(parents=True)
         (tmp_path / "site" / ENTRIES[name]["folder"] / f"{name}.mp4").write_bytes((made / f"{name}.mp4").read_bytes())

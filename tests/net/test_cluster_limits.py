@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from tests.conftest import ROOT
-from vidal.sources.embedded.media import build
+from vidal.sources.embedded.media import build_media
 from vidal.sources.embedded.site import serve
 
 # Two nodes of one core each on this machine; a crawl worker takes most of a core, so that each gets one.
@@ -30,7 +30,7 @@ from vidal.storage.storage import Storage, part_name
 out, listed = sys.argv[1:]
 recipe = load_recipe("catalogue", ("crawl.requests_per_s=4", "crawl.burst=2", "crawl.robots=false", "crawl.concurrency=4",
     "crawl.host_concurrency=8", "crawl.attempts=1", "resources.crawl={cpus: 0.7, workers: [2, 2]}"))
-rows = [{**row, "shard": 0} for row in catalogue.read(listed)]
+rows = [{**row, "shard": 0} for row in catalogue.read_catalogue(listed)]
 parts = [Part(0, index) for index in range(8)]
 for part in parts:
     commit_part(Storage(out), part_name("discover", 0, part.index), rows[part.index::8], [], schema.CANDIDATES, {})
@@ -48,7 +48,7 @@ cluster.shutdown()
 @pytest.fixture
 def site():
     """Answers 429 for the first seconds where it is told to; notes when it was asked, and by how many processes at a time."""
-    media, times, state = build() / "dog-sound.mp3", [], {"shy_until": 0.0}
+    media, times, state = build_media() / "dog-sound.mp3", [], {"shy_until": 0.0}
 
     async def get(request):
         now = time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import write_video
 from vidal.config.loading import load_recipe
-from vidal.crawl.fetch import Crawler
+from vidal.crawl.crawler import Crawler
 from vidal.errors import RecordError
 from vidal.ids import candidate_id
 from vidal.media import ffmpeg

@@ -84,7 +84,7 @@ def test_an_error_of_our_own_code_in_a_redirect_leaves_as_it_is(monkeypatch):
 
 def test_a_full_disk_of_ours_is_no_fault_of_the_record(site, monkeypatch):
     full = OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr("vidal.sources.plain.sniff", raising(full))
+    monkeypatch.setattr("vidal.sources.plain.read_start", raising(full))
     with pytest.raises(OSError, match="No space left") as failed:
         crawl_one(f"{site}/page.html")
     assert failed.value is full
@@ -94,7 +94,7 @@ def test_a_client_works_on_after_an_error_of_our_own_code(site, monkeypatch):
     network = Network(load_recipe("catalogue"), Runtime("memory://own", 0, "run", ("127.0.0.1",)))
     with pytest.raises(ZeroDivisionError):
         network.call(raising(ZeroDivisionError("a bug")))
-    assert network.call(lambda sources: isinstance(sources.of({"url": site}), Plain)) == (True, 1)
+    assert network.call(lambda sources: isinstance(sources.for_candidate({"url": site}), Plain)) == (True, 1)
 
 
 def raising(error):

@@ -10,11 +10,12 @@ from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.sources import candidate_policy, catalogue, licences
-from vidal.sources.embedded.media import build
+from vidal.sources.embedded.media import build_media
 from vidal.sources.embedded.site import serve
+from vidal.sources.freesound import FreesoundSearch, read_token
+from vidal.sources.registry import parse_search
 from vidal.sources.session import Network
-from vidal.sources.settings import Search
-from vidal.sources.ytdlp import YtDlp
+from vidal.sources.ytdlp import YtDlp, YtDlpSearch
 
 SOUND = {
     "id": 321, "name": "Dog bark #loud", "tags": ["dog", "Bark"], "description": "A dog.", "username": "ann", "type": "wav",
@@ -25,7 +26,7 @@ SOUND = {
 
 @pytest.fixture
 def site():
-    media = build()
+    media = build_media()
     asked = []
 
     async def freesound(request):
@@ -84,22 +85,22 @@ def _base(request):
 
 
 def network(**search):
-    recipe = load_recipe("embedded", ()).model_copy(update={"search": (Search(**search),)})
+    recipe = load_recipe("embedded", ()).model_copy(update={"search": (parse_search(search),)})
     return Network(recipe, Runtime("memory://sources", 0, "run", ("127.0.0.1",))), recipe.search[0]
 
 
-def taken(net, search, term, limit, folder):
+def fetched(net, search, term, limit, folder):
     """Searched, described and fetched, as the pipeline does it."""
-    found, _ = net.call(lambda sources: sources.of_search(search).search(term, limit))
-    described, _ = net.call(lambda sources: sources.of(found[0]).describe(found[0]))
-    fetched, _ = net.call(lambda sources: sources.of(described).fetch(described, folder))
+    found, _ = net.call(lambda sources: sources.for_search(search).search(term, limit))
+    described, _ = net.call(lambda sources: sources.for_candidate(found[0]).describe(found[0]))
+    fetched, _ = net.call(lambda sources: sources.for_candidate(described).fetch(described, folder))
     return found, described, fetched.path.read_bytes()
 
 
 def test_freesound_is_searched_page_by_page_with_its_token(site, tmp_path, monkeypatch):
     monkeypatch.setenv("FREESOUND_TOKEN", "secret")
     url, asked = site
-    found, described, data = taken(*network(source="freesound", base_url=url), "dog", 2, tmp_path)
+    found, described, data = fetched(*network(source="freesound", base_url=url), "dog", 2, tmp_path)
     assert [sound["source_id"] for sound in found] == ["321", "322"]
     assert asked[0].query["sort"] == "score" and asked[0].query["filter"] == "duration:[0 TO 20]"
     assert (described["title"], described["hashtags"], described["uploader"]) == (
@@ -107,40 +108,38 @@ def test_freesound_is_searched_page_by_page_with_its_token(site, tmp_path, monke
         ["dog", "bark"],
         "ann",
     )
-    assert described["extra"]["downloads"] == "120" and data == (build() / "dog-sound.mp3").read_bytes()
+    assert described["extra"]["downloads"] == "120" and data == (build_media() / "dog-sound.mp3").read_bytes()
     monkeypatch.setenv("FREESOUND_TOKEN", "wrong")
     with pytest.raises(RecordError, match="http_401") as failed:
-        taken(*network(source="freesound", base_url=url), "dog", 2, tmp_path)
+        fetched(*network(source="freesound", base_url=url), "dog", 2, tmp_path)
     assert "wrong" not in str(failed.value)
 
 
 def test_a_missing_token_is_told_before_any_work(monkeypatch):
     monkeypatch.delenv("FREESOUND_TOKEN", raising=False)
-    from vidal.sources.freesound import token
-
     with pytest.raises(UserError, match="needs an API token: set FREESOUND_TOKEN"):
-        token(Search(source="freesound"))
+        read_token(None)
     with pytest.raises(UserError, match="no such file"):
-        token(Search(source="freesound", token_file="/no/such"))
+        read_token("/no/such")
 
 
 def test_peertube_gives_the_smallest_file_that_is_large_enough(site, tmp_path):
     url, _ = site
-    _, described, data = taken(*network(source="peertube", base_url=url), "cat", 3, tmp_path)
-    assert described["media_url"].endswith("/cat.mp4") and data == (build() / "cat.mp4").read_bytes()
+    _, described, data = fetched(*network(source="peertube", base_url=url), "cat", 3, tmp_path)
+    assert described["media_url"].endswith("/cat.mp4") and data == (build_media() / "cat.mp4").read_bytes()
     assert (described["title"], described["hashtags"], described["uploader"]) == (
         "A cat runs",
         ["cat", "run"],
         "bob@tube.example",
     )
-    assert licences.spdx(described["licence"]) == "CC-BY"
+    assert licences.to_spdx(described["licence"]) == "CC-BY"
 
 
 def test_the_internet_archive_gives_the_smallest_file_that_is_short_enough(site, tmp_path):
     url, asked = site
-    _, described, data = taken(*network(source="archive", base_url=url), 'a "cat"', 3, tmp_path)
+    _, described, data = fetched(*network(source="archive", base_url=url), 'a "cat"', 3, tmp_path)
     assert asked[0].query["q"].count('"') == 2
-    assert described["media_url"].endswith("/download/a-cat/a%20cat.mp4") and data == (build() / "cat.mp4").read_bytes()
+    assert described["media_url"].endswith("/download/a-cat/a%20cat.mp4") and data == (build_media() / "cat.mp4").read_bytes()
     assert (described["duration_s"], described["hashtags"]) == (3.0, ["cat", "pets"])
 
 
@@ -151,7 +150,7 @@ def test_the_internet_archive_gives_the_smallest_file_that_is_short_enough(site,
 )  # fmt: skip
 def test_results_are_judged_by_what_they_state(settings, reason):
     stated = {"rating": "4.2", "downloads": "120", "comments": "3", "tags": "2"}
-    drop = candidate_policy.judge_result({"extra": stated, "duration_s": 3.0}, Search(**settings), load_recipe("embedded"))
+    drop = candidate_policy.judge_result({"extra": stated, "duration_s": 3.0}, FreesoundSearch(**settings), load_recipe("embedded"))
     assert (drop and drop.reason) == reason
 
 
@@ -167,7 +166,7 @@ def test_results_are_judged_by_what_they_state(settings, reason):
     ],
 )
 def test_licences_get_the_names_of_spdx(raw, name):
-    assert licences.spdx(raw) == name
+    assert licences.to_spdx(raw) == name
 
 
 def test_licences_and_uploaders_are_chosen_by_the_recipe():
@@ -182,7 +181,7 @@ def test_shorts_are_asked_of_an_address_that_yt_dlp_claims():
     from yt_dlp.extractor.youtube import YoutubeSearchURLIE
 
     asked = []
-    source = YtDlp(None, Search(shorts=True))
+    source = YtDlp(None, YtDlpSearch(shorts=True), 20.0)
     source._extract = lambda address, items: asked.append((address, items)) or {"entries": []}
     source.search("a cat & a dog", 7)
     assert YoutubeSearchURLIE.suitable(asked[0][0]) and asked[0][1] == 7 and "a+cat+%26+a+dog" in asked[0][0]
@@ -212,7 +211,7 @@ def test_the_layout_of_video2dataset_is_read_unchanged(tmp_path):
     frame.to_parquet(tmp_path / "c.parquet")
     frame.to_json(tmp_path / "c.jsonl", orient="records", lines=True)
     for name in ("c.parquet", "c.jsonl"):
-        rows = catalogue.read(str(tmp_path / name))
+        rows = catalogue.read_catalogue(str(tmp_path / name))
         assert [(row["url"], row["start_s"], row["end_s"]) for row in rows] == [
             ("http://a/1.mp4", 1.5, 3.0), ("http://a/1.mp4", 4.0, 5.0), ("http://a/2.mp4", 2.0, 4.0)]  # fmt: skip
         assert rows[0]["extra"] == {"split": "x"} and rows[0]["title"] == "A cat"
@@ -220,13 +219,13 @@ def test_the_layout_of_video2dataset_is_read_unchanged(tmp_path):
 
 def test_other_names_of_columns_and_lists_of_ids_are_read(tmp_path):
     (tmp_path / "c.csv").write_text("link,words\nhttp://a/1.mp4,A cat\n")
-    row = catalogue.read(str(tmp_path / "c.csv"), {"url": "link", "title": "words"})[0]
+    row = catalogue.read_catalogue(str(tmp_path / "c.csv"), {"url": "link", "title": "words"})[0]
     assert (row["url"], row["title"]) == ("http://a/1.mp4", "A cat")
     with pytest.raises(UserError, match=r"columns\.url names 'nope', it has link, words"):
-        catalogue.read(str(tmp_path / "c.csv"), {"url": "nope"})
+        catalogue.read_catalogue(str(tmp_path / "c.csv"), {"url": "nope"})
     (tmp_path / "ids.txt").write_text("--GkrdYZ9Tc\nhttp://a/2.mp4\n")
-    urls = [row["url"] for row in catalogue.read(str(tmp_path / "ids.txt"))]
+    urls = [row["url"] for row in catalogue.read_catalogue(str(tmp_path / "ids.txt"))]
     assert urls == ["https://www.youtube.com/watch?v=--GkrdYZ9Tc", "http://a/2.mp4"]
     (tmp_path / "bad.csv").write_text('url,clips\nhttp://a,"[[1]]"\n')
     with pytest.raises(UserError, match="row 1: clips must be"):
-        catalogue.read(str(tmp_path / "bad.csv"))
+        catalogue.read_catalogue(str(tmp_path / "bad.csv"))

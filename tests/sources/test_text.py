@@ -2,15 +2,16 @@ import pytest
 
 from vidal.config.loading import load_recipe
 from vidal.schema import Reason
-from vidal.sources.text import cleaned, hashtags, rule
+from vidal.sources.candidate_policy import judge_text
+from vidal.sources.text import clean_text, parse_hashtags
 
 OR = load_recipe("embedded").text
 AND = load_recipe("embedded", ("text.rule=and",)).text
 
 
 def test_hashtags_are_parsed_in_any_script_and_ranks_are_not_tags():
-    assert hashtags("My #Cat and #日本 #cat", "see #über, not #1 nor a&#39;b") == ["cat", "日本", "über"]
-    assert hashtags("https://example.org/page#anchor", None) == []
+    assert parse_hashtags("My #Cat and #日本 #cat", "see #über, not #1 nor a&#39;b") == ["cat", "日本", "über"]
+    assert parse_hashtags("https://example.org/page#anchor", None) == []
 
 
 @pytest.mark.parametrize(
@@ -25,11 +26,11 @@ def test_hashtags_are_parsed_in_any_script_and_ranks_are_not_tags():
     ],
 )
 def test_both_readings_of_the_papers_rule(title, tags, with_or, with_and):
-    found = [drop and drop.reason for drop in (rule(title, tags, OR), rule(title, tags, AND))]
+    found = [drop and drop.reason for drop in (judge_text(title, tags, OR), judge_text(title, tags, AND))]
     assert found == [with_or, with_and]
 
 
 def test_cleaning_works_on_word_bounds_and_keeps_unicode():
     # LanguageBind's clean_youtube makes "strawberry cake" of the first and nothing of the second.
-    assert cleaned("Strawberry Shortcake shorts", ["shorts"], OR) == "Strawberry Shortcake"
-    assert cleaned("日本の猫 #fyp", ["fyp", "猫"], OR) == "日本の猫 猫"
+    assert clean_text("Strawberry Shortcake shorts", ["shorts"], OR) == "Strawberry Shortcake"
+    assert clean_text("日本の猫 #fyp", ["fyp", "猫"], OR) == "日本の猫 猫"

@@ -9,7 +9,8 @@ from vidal.crawl.settings import Clips
 from vidal.dedup.settings import Duplicates, EvaluationSet
 from vidal.net.settings import Crawl
 from vidal.pipeline.settings import Engine, Resources
-from vidal.sources.settings import Search, Text
+from vidal.sources.registry import SourceSearch
+from vidal.sources.settings import Text
 from vidal.stages.audio.settings import Audio
 from vidal.stages.captions.settings import Captions
 from vidal.stages.depth.settings import Depth
@@ -29,7 +30,7 @@ class Recipe(Settings):
     shards: int = Field(default=1, ge=1)
     shard_candidates: int = Field(default=1000, ge=1)
     terms: Terms = Terms()
-    search: tuple[Search, ...] = ()
+    search: tuple[SourceSearch, ...] = ()
     catalogue: str | None = None
     # Names of the user's columns for those that a catalogue has here: {url: link, caption: text, clips: spans}.
     columns: dict[str, str] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Files that have arrived, kept for a while: the spans of one video stand one after the other, and it is fetched once."""
+"""Downloads that are kept for a while: the spans of one video follow each other in a catalogue, and it is fetched once."""
 
 from __future__ import annotations
 
@@ -20,69 +20,77 @@ _FOLDER = re.compile(rf"{_PREFIX}(\d+)-.+")
 
 
 @dataclass
-class _Copy:
+class _Download:
     folder: Path
     lock: threading.Lock = field(default_factory=threading.Lock)
     result: tuple[Fetched, int] | None = None
     users: int = 0
 
 
-class Copies:
-    """At most `kept` files beside those in use. What fails is not remembered: the next span tries again."""
+class DownloadCache:
+    """Keeps at most `capacity` downloads that nobody uses now. A failure is not kept: the next span tries again."""
 
-    def __init__(self, kept: int):
-        self._kept = kept
-        _sweep()
-        self._copies: OrderedDict[str, _Copy] = OrderedDict()
+    def __init__(self, capacity: int):
+        self._capacity = capacity
+        _remove_orphans()
+        self._downloads: OrderedDict[str, _Download] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def of(self, address: str, fetch: Callable[[Path], tuple[Fetched, int]]) -> Iterator[tuple[Fetched, int]]:
-        """The file of an address, fetched into an empty folder by the first who asks while the others wait."""
+    def borrow(self, address: str, fetch: Callable[[Path], tuple[Fetched, int]]) -> Iterator[tuple[Fetched, int]]:
+        """Lends the download of an address. The first thread to ask fetches it into an empty folder while the others wait.
+
+        fetch: returns the download and the number of attempts, which are yielded. Raises what fetch raises.
+        """
         with self._lock:
-            copy = self._copies.get(address) or _Copy(Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")))
-            self._copies[address] = copy
-            self._copies.move_to_end(address)
-            copy.users += 1
+            download = self._downloads.get(address) or _Download(_create_folder())
+            self._downloads[address] = download
+            self._downloads.move_to_end(address)
+            download.users += 1
         try:
-            with copy.lock:
-                if copy.result is None:
-                    copy.result = fetch(copy.folder)
-            yield copy.result
+            with download.lock:
+                if download.result is None:
+                    download.result = fetch(download.folder)
+            yield download.result
         finally:
-            self._leave(address, copy)
+            self._give_back(download)
 
     def close(self) -> None:
-        """Removes the files that nobody uses now, and keeps none of those that are still used."""
+        """Removes the downloads that nobody uses now; the others are removed when they are given back."""
         with self._lock:
-            self._kept = 0
+            self._capacity = 0
             self._remove_idle()
 
-    def _leave(self, address: str, copy: _Copy) -> None:
+    def _give_back(self, download: _Download) -> None:
         with self._lock:
-            copy.users -= 1
+            download.users -= 1
             self._remove_idle()
 
     def _remove_idle(self) -> None:
-        idle = [name for name, each in self._copies.items() if not each.users]
-        failed = [name for name in idle if self._copies[name].result is None]
-        for name in {*failed, *idle[: max(0, len(idle) - self._kept)]}:
-            shutil.rmtree(self._copies.pop(name).folder, ignore_errors=True)
+        idle = [address for address, download in self._downloads.items() if not download.users]
+        failed = [address for address in idle if self._downloads[address].result is None]
+        for address in {*failed, *idle[: max(0, len(idle) - self._capacity)]}:
+            shutil.rmtree(self._downloads.pop(address).folder, ignore_errors=True)
 
 
-def _sweep() -> None:
-    """Removes what processes that live no more have left: one that is killed cannot tidy up."""
+def _create_folder() -> Path:
+    """The name holds the process, so that another one can tell whether the folder is still in use."""
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+
+
+def _remove_orphans() -> None:
+    """Removes the folders of processes that have ended: a process that was killed could not do it."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         owner = _FOLDER.fullmatch(folder.name)
-        if owner and not _lives(int(owner[1])):
+        if owner and not _is_alive(int(owner[1])):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # Another user's.
+        return True  # It belongs to another user.
     return True

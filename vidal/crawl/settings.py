@@ -10,10 +10,11 @@ from vidal.config.base import Settings
 
 
 class Clips(Settings):
-    """Long videos are cut at shot boundaries into pieces of max_s at most; null drops them as too_long.
+    """Long videos are cut at shot boundaries into pieces of at most max_s.
 
-    detector: content (hard cuts, cheap) or transnetv2. A piece under min_s is left out. source_max_s: of the whole video. A
-    clip that is not cut, or a span of a catalogue, keeps the cuts inside it, counted in scores["cuts"].
+    detector: content (hard cuts, cheap), transnetv2, or null, which drops long videos as too_long. A piece shorter than min_s
+    is left out. source_max_s: the longest video that is fetched to be cut. With a detector, a clip that is not cut, and a span
+    of a catalogue, have the number of cuts inside them in scores["cuts"].
     """
 
     detector: Literal["content", "transnetv2"] | None = None

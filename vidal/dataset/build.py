@@ -128,7 +128,7 @@ class ShardBuild:
         """Serves the embedded site while something may ask it, where the recipe searches it."""
         crawl = self.stages[0]
         is_crawled = parts is not None and all(is_done(crawl, self.recipe, self.storage, part) for part in parts)
-        searches_site = any(search.site == "embedded" for search in self.recipe.search)
+        searches_site = any(search.is_on_embedded_site for search in self.recipe.search)
         if self.recipe.catalogue or not searches_site or (is_crawled and not self._is_asked_again):
             yield self.runtime
             return

@@ -17,7 +17,7 @@ from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Part, Runtime, WorkIdentity
 from vidal.records import Candidate, LedgerRow, rows_of
 from vidal.sources import catalogue, search
-from vidal.sources.search import Found, Query
+from vidal.sources.search import Query, SearchResults
 from vidal.storage.storage import Storage, part_name, shard_name
 from vidal.terms import build as terms_build
 from vidal.terms import corpora, tag_partition
@@ -41,7 +41,7 @@ def identity(recipe: Recipe) -> WorkIdentity:
 
 
 def _limits(recipe: Recipe) -> list[Any]:
-    """Settings by which a search's results are dropped before they are candidates, see sources.choice."""
+    """Settings by which a search's results are dropped before they are candidates, see sources.candidate_policy."""
     owners = recipe.crawl.model_dump(mode="json", include={"licences", "licence_unknown", "block_uploaders"})
     return [recipe.duration_max_s, owners]
 
@@ -50,7 +50,7 @@ def shard_count(recipe: Recipe) -> int:
     """How many shards the recipe's terms or its catalogue make."""
     if recipe.catalogue is None:
         return recipe.shards
-    return -(-len(catalogue.read(recipe.catalogue, recipe.columns)) // recipe.shard_candidates)
+    return -(-len(catalogue.read_catalogue(recipe.catalogue, recipe.columns)) // recipe.shard_candidates)
 
 
 def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
@@ -102,13 +102,13 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
     spread: a map over the cluster, for search terms of large corpora.
     """
     storage = Storage(runtime.out)
-    found = Found()
+    found = SearchResults()
     if recipe.catalogue:
         size = recipe.shard_candidates
-        rows = catalogue.read(recipe.catalogue, recipe.columns)[runtime.shard * size : (runtime.shard + 1) * size]
+        rows = catalogue.read_catalogue(recipe.catalogue, recipe.columns)[runtime.shard * size : (runtime.shard + 1) * size]
     else:
         terms = _terms(recipe, storage, runtime.shard, spread)
-        found = search.run(recipe, runtime, search.queries(recipe, terms, _weights(recipe)))
+        found = search.run_queries(recipe, runtime, search.plan_queries(recipe, terms, _weights(recipe)))
         rows = list(found.candidates.values())
     count = max(1, _freeze(storage, recipe, runtime.shard, rows[: recipe.limit], 0))
     if not rows:
@@ -130,7 +130,7 @@ def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
     wanted = set(json.loads(storage.read(_again_name(shard))))
     failed = [Query(**query) for query in done["failed"]]
     repeated = [query for query in failed if query.id(recipe) in wanted]
-    found = search.run(recipe, runtime, repeated)
+    found = search.run_queries(recipe, runtime, repeated)
     parts = [Part(shard, index) for index in range(done["parts"])]
     known = {id_ for part in parts for id_ in candidates(storage, part, ["candidate_id"])["candidate_id"].to_pylist()}
     new = [row for id_, row in found.candidates.items() if id_ not in known]

@@ -8,7 +8,7 @@ from PIL import Image
 from vidal.config.base import ModelSpec
 from vidal.media.frames import read_frames
 from vidal.models.registry import DEPTH, INFRARED, open_model
-from vidal.sources.embedded.media import build
+from vidal.sources.embedded.media import build_media
 
 # Of the embedded site: a pet, a thing, a building, a street, a face, a drawing.
 CLIPS = ("cat", "coffee", "abbey", "street", "carphone", "bunny")
@@ -17,7 +17,7 @@ SHORT_SIDE, TILE = 240, (200, 150)
 
 def contact_sheet() -> Image.Image:
     """One column a clip: its middle frame, depth (near is bright), infrared."""
-    media = build()
+    media = build_media()
     frames = [read_frames(media / f"{name}.mp4", 3, "linspace", SHORT_SIDE)[1][1] for name in CLIPS]
     depth = open_model(DEPTH, ModelSpec(adapter="encoder_decoder", id="embedded:depth"))
     infrared = open_model(INFRARED, ModelSpec(adapter="encoder_decoder", id="embedded:infrared"))

@@ -15,12 +15,10 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
-from vidal.errors import RecordError
 from vidal.net.programs import check_program
 from vidal.net.settings import Crawl
-from vidal.schema import Reason
+from vidal.net.urls import hostname
 
 # So many connections of a client are remembered, to be shut when its time is over: it reads from no more at once.
 _REMEMBERED = 32
@@ -148,22 +146,6 @@ def _shut(number: int, address: SocketAddress) -> None:
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)
-
-
-def check_url(url: str) -> None:
-    """Raises RecordError(bad_url) for anything but http(s) with a host."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError as error:
-        raise RecordError(Reason.BAD_URL, f"{url[:200]}: {error}") from error
-    if parts.scheme not in ("http", "https") or not host:
-        raise RecordError(Reason.BAD_URL, f"{url[:200]}: only http and https addresses with a host can be fetched")
-
-
-def hostname(url: str) -> str:
-    """The host of an address without its port; empty where it has none."""
-    return urlsplit(url).hostname or ""
 
 
 def _resolve(host: str) -> set[str]:

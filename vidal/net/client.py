@@ -18,10 +18,11 @@ from yt_dlp.utils import determine_protocol
 
 from vidal.errors import RecordError
 from vidal.media import ffmpeg
-from vidal.net.address_guard import AddressGuard, Connections, ForbiddenAddress, hostname
+from vidal.net.address_guard import AddressGuard, Connections, ForbiddenAddress
 from vidal.net.errors import classify_error, find_own_error
 from vidal.net.governor import Governor
 from vidal.net.settings import USER_AGENT, Crawl
+from vidal.net.urls import hostname
 from vidal.net.watchdog import Watchdog
 from vidal.net.work_budget import WorkBudget, WorkStopped
 from vidal.schema import Reason

@@ -3,106 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from vidal import ids
 from vidal.errors import RecordError
-from vidal.net.client import Client
+from vidal.records import Candidate
 from vidal.schema import Kind, Reason
-from vidal.sources.api import get_json, seconds
-from vidal.sources.plain import open_url, save
-from vidal.sources.settings import Search
-from vidal.sources.source import Candidate, Fetched, described, extra, first
-from vidal.sources.text import hashtags
+from vidal.sources.api_source import ApiSearch, ApiSource, JsonObject, parse_duration
+from vidal.sources.source import fill_in, stated_texts
+from vidal.sources.text import parse_hashtags
 
-BASE = "https://archive.org"
-_PAGE = 100
+_PAGE_SIZE = 100
 _KINDS = {"movies": Kind.VIDEO.value, "audio": Kind.AUDIO.value}
-_ENDINGS = {Kind.VIDEO.value: (".mp4", ".ogv", ".webm", ".mkv"), Kind.AUDIO.value: (".mp3", ".ogg", ".flac", ".wav")}
+_SUFFIXES = {Kind.VIDEO.value: (".mp4", ".ogv", ".webm", ".mkv"), Kind.AUDIO.value: (".mp3", ".ogg", ".flac", ".wav")}
 
 
-class Archive:
-    def __init__(self, client: Client, search: Search, duration_max_s: float):
-        self._client, self._settings, self._duration_max_s = client, search, duration_max_s
-        self._base = (search.base_url or BASE).rstrip("/")
+class ArchiveSearch(ApiSearch):
+    """A search of the Internet Archive."""
 
-    def search(self, term: str, limit: int) -> list[Candidate]:
-        return first(self._results(term, limit), limit)
+    source: str = "archive"
+
+
+class Archive(ApiSource):
+    """The Internet Archive. See https://archive.org/developers."""
+
+    settings = ArchiveSearch
+    default_base_url = "https://archive.org"
 
     def describe(self, candidate: Candidate) -> Candidate:
-        found = get_json(self._client, f"{self._base}/metadata/{quote(candidate['source_id'])}")
-        metadata = found.get("metadata")
+        item = self._get_json(f"/metadata/{quote(candidate['source_id'])}")
+        metadata = item.get("metadata")
         if not metadata:
             raise RecordError(Reason.REMOVED, "the item is not there")
         if metadata.get("access-restricted-item") == "true":
-            raise RecordError(Reason.LOGIN_REQUIRED, "the item is lent, not given")
-        file = self._file(found.get("files") or [], candidate["kind"])
-        address = f"{self._base}/download/{quote(candidate['source_id'])}/{quote(file['name'])}"
-        page = {**_description(metadata), "duration_s": seconds(file.get("length"))}
-        return described({**candidate, "media_url": address}, page)
+            raise RecordError(Reason.LOGIN_REQUIRED, "the item can only be borrowed")
+        file = self._choose_file(item.get("files") or [], candidate["kind"] or Kind.VIDEO.value)
+        media_url = f"{self._base_url}/download/{quote(candidate['source_id'])}/{quote(file['name'])}"
+        page: Candidate = {**_describe_item(metadata), "duration_s": parse_duration(file.get("length"))}
+        return fill_in({**candidate, "media_url": media_url}, page)
 
-    def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        if not candidate["media_url"]:
-            candidate = self.describe(candidate)
-        with open_url(self._client, candidate["media_url"]) as response:
-            return Fetched(save(response, b"", folder))
-
-    def _results(self, term: str, limit: int) -> Iterator[Candidate]:
-        escaped = term.replace("\\", " ").replace('"', " ")
-        query: dict[str, Any] = {
-            "q": f'"{escaped}" AND mediatype:({" OR ".join(_KINDS)})',
+    def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
+        phrase = term.replace("\\", " ").replace('"', " ")
+        query: JsonObject = {
+            "q": f'"{phrase}" AND mediatype:({" OR ".join(_KINDS)})',
             "fl[]": ["identifier", "title", "mediatype", "subject", "creator", "licenseurl"],
-            "rows": min(limit, _PAGE),
+            "rows": min(limit, _PAGE_SIZE),
             "output": "json",
         }
         page = 1
         while True:
-            found = get_json(self._client, f"{self._base}/advancedsearch.php", {**query, "page": page})
-            documents = (found.get("response") or {}).get("docs") or []
-            yield from (_candidate(document, self._base) for document in documents)
-            if len(documents) < query["rows"]:
+            answer = self._get_json("/advancedsearch.php", {**query, "page": page})
+            items = (answer.get("response") or {}).get("docs") or []
+            yield from (_candidate_of(item, self._base_url) for item in items)
+            if len(items) < query["rows"]:
                 return
             page += 1
 
-    def _file(self, files: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-        """The smallest of the files that are short enough. Raises RecordError."""
-        media = [file for file in files if str(file.get("name", "")).lower().endswith(_ENDINGS[kind])]
+    def _choose_file(self, files: list[JsonObject], kind: str) -> JsonObject:
+        """Returns the smallest of the files that are short enough. Raises RecordError(unsupported_url) where there is none."""
+        media = [file for file in files if str(file.get("name", "")).lower().endswith(_SUFFIXES[kind])]
         if not media:
             raise RecordError(Reason.UNSUPPORTED_URL, f"the item has no {kind} file")
-        short = [file for file in media if (seconds(file.get("length")) or 0.0) <= self._duration_max_s]
+        short = [file for file in media if (parse_duration(file.get("length")) or 0.0) <= self._duration_max_s]
         return min(short or media, key=lambda file: (int(file.get("size") or 0), file["name"]))
 
 
-def _candidate(document: dict[str, Any], base: str) -> Candidate:
-    source_id = document["identifier"]
+def _candidate_of(item: JsonObject, base_url: str) -> Candidate:
+    source_id = item["identifier"]
     return {
-        **_description(document),
+        **_describe_item(item),
         "candidate_id": ids.candidate_id("archive", source_id, None, None),
         "source": "archive",
         "platform": "archive",
         "source_id": source_id,
-        "url": f"{base}/details/{quote(source_id)}",
-        "kind": _KINDS.get(document.get("mediatype", ""), Kind.VIDEO.value),
+        "url": f"{base_url}/details/{quote(source_id)}",
+        "kind": _KINDS.get(item.get("mediatype", ""), Kind.VIDEO.value),
         "curated": False,
     }
 
 
-def _description(item: dict[str, Any]) -> Candidate:
-    """Fields of an item hold a text or a list of texts."""
+def _describe_item(item: JsonObject) -> Candidate:
     subjects = item.get("subject") or []
     tags = subjects.split(";") if isinstance(subjects, str) else subjects
-    title = _text(item.get("title"))
-    found = hashtags(title, _text(item.get("description")))
+    title, description = _join_texts(item.get("title")), _join_texts(item.get("description"))
+    hashtags = [*(tag.strip().lower() for tag in tags if tag.strip()), *parse_hashtags(title, description)]
     return {
         "title": title,
-        "hashtags": list(dict.fromkeys([*(tag.strip().lower() for tag in tags if tag.strip()), *found])),
-        "uploader": _text(item.get("creator")) or None,
-        "licence": _text(item.get("licenseurl")) or None,
-        "extra": extra({key: _text(item.get(key)) for key in ("date", "description")}, ("date", "description")),
+        "hashtags": list(dict.fromkeys(hashtags)),
+        "uploader": _join_texts(item.get("creator")) or None,
+        "licence": _join_texts(item.get("licenseurl")) or None,
+        "extra": stated_texts({"date": _join_texts(item.get("date")), "description": description}, "date", "description"),
     }
 
 
-def _text(value: Any) -> str:
+def _join_texts(value: object) -> str:
+    """A field of an item is a text, a list of texts, or missing."""
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value or "")

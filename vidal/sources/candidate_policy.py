@@ -1,41 +1,67 @@
-"""What is taken of what a source offers, by what it says itself: nothing is fetched for it."""
+"""Which candidates a recipe accepts, by what their source says of them. Nothing is fetched for it."""
 
 from __future__ import annotations
 
 from vidal.config.recipe import Recipe
 from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Drop
+from vidal.records import Candidate
 from vidal.schema import Reason, map_dict
-from vidal.sources import licences
-from vidal.sources.settings import Search
-from vidal.sources.source import Candidate
+from vidal.sources.licences import judge_licence
+from vidal.sources.settings import Search, Text
+from vidal.sources.text import meaningful_tags, split_words
 
 
 def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop | None:
-    """Of a search's result: too long, or less liked than the recipe wants. What is not stated is not held against it."""
-    stated = map_dict(candidate.get("extra"))
-    wanted = (
-        ("rating", search.rating_min, Reason.LOW_RATING),
-        ("downloads", search.downloads_min, Reason.FEW_DOWNLOADS),
-        ("comments", search.comments_min, Reason.FEW_COMMENTS),
-        ("tags", search.tags_min, Reason.FEW_TAGS),
-    )
-    for key, least, reason in wanted:
-        if least is not None and key in stated and float(stated[key]) < least:
-            return Drop(reason, f"{key} {stated[key]}, at least {least} is wanted")
-    return too_long(candidate, recipe) or judge_owner(candidate, recipe.crawl)
+    """Judges a search's result by the search's minimums and by the recipe. A result that states nothing passes."""
+    extra = map_dict(candidate.get("extra"))
+    for minimum in search.minimums():
+        key, least = minimum.stated, minimum.least
+        if least is not None and key in extra and float(extra[key]) < least:
+            return Drop(minimum.reason, f"{key} {extra[key]}, at least {least} is wanted")
+    return judge_duration(candidate, recipe) or judge_owner(candidate, recipe.crawl)
 
 
-def too_long(candidate: Candidate, recipe: Recipe) -> Drop | None:
-    stated, limit = candidate.get("duration_s"), recipe.duration_max_s
-    if stated and stated > limit and candidate.get("end_s") is None:
-        return Drop(Reason.TOO_LONG, f"the page says {stated:g} s, at most {limit:g} s are wanted")
+def judge_candidate(candidate: Candidate, recipe: Recipe) -> Drop | None:
+    """Judges a candidate by its text, unless the user chose it, and by its stated duration, uploader and licence."""
+    if not candidate["curated"]:
+        drop = judge_text(candidate["title"] or "", candidate["hashtags"] or [], recipe.text)
+        if drop:
+            return drop
+    return judge_duration(candidate, recipe) or judge_owner(candidate, recipe.crawl)
+
+
+def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
+    """The paper (section A) drops titles of fewer than 2 words "and" without hashtags; both readings are offered.
+
+    `or` drops a title that is short or untagged, `and` one that is both. An empty title is always dropped.
+    """
+    if not title.strip():
+        return Drop(Reason.NO_TITLE)
+    if rules.rule == "off":
+        return None
+    count = len(split_words(title))
+    is_short, is_tagged = count < rules.title_words_min, bool(meaningful_tags(tags, rules))
+    if rules.rule == "and":
+        return Drop(Reason.SHORT_TITLE, "short and untagged") if is_short and not is_tagged else None
+    if is_short:
+        return Drop(Reason.SHORT_TITLE, f"{count} words, at least {rules.title_words_min} are wanted")
+    if not tags:
+        return Drop(Reason.NO_HASHTAGS)
+    return None if is_tagged else Drop(Reason.STOP_HASHTAGS, " ".join(tags))
+
+
+def judge_duration(candidate: Candidate, recipe: Recipe) -> Drop | None:
+    """Drops a candidate whose page states too long a duration, unless a catalogue asks for a span of it."""
+    stated_s, max_s = candidate.get("duration_s"), recipe.duration_max_s
+    if stated_s and stated_s > max_s and candidate.get("end_s") is None:
+        return Drop(Reason.TOO_LONG, f"the page says {stated_s:g} s, at most {max_s:g} s are wanted")
     return None
 
 
 def judge_owner(candidate: Candidate, crawl: Crawl) -> Drop | None:
-    """The recipe's lists of uploaders and licences."""
+    """Drops candidates of blocked uploaders and with licences that the recipe does not allow."""
     uploader = candidate.get("uploader")
     if uploader and uploader.lower() in {name.lower() for name in crawl.block_uploaders}:
         return Drop(Reason.BLOCKED_UPLOADER, uploader)
-    return licences.judge(candidate.get("licence"), crawl)
+    return judge_licence(candidate.get("licence"), crawl)

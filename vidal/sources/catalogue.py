@@ -1,4 +1,4 @@
-"""Candidates from the user's own list of addresses: csv, jsonl or Parquet, other columns kept."""
+"""Candidates from the user's own list of addresses: csv, tsv, jsonl, Parquet or plain text. Unknown columns are kept in `extra`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pandas as pd
 
 from vidal import ids
 from vidal.errors import UserError
+from vidal.records import Candidate, Row
 from vidal.schema import IMPORTED, Kind
-from vidal.sources.source import Candidate
-from vidal.sources.text import hashtags
+from vidal.sources.text import parse_hashtags
 from vidal.storage.storage import read_parquet
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
@@ -22,98 +22,101 @@ _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".tsv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t"),
     ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False, convert_dates=False),
     ".parquet": lambda path: read_parquet(path).to_pandas(use_threads=False),
-    ".txt": lambda path: pd.DataFrame({"url": [_address(line) for line in path.read_text("utf-8").split()]}, dtype=str),
+    ".txt": lambda path: pd.DataFrame({"url": [_address_of(line) for line in path.read_text("utf-8").split()]}, dtype=str),
 }
-_WATCH = "https://www.youtube.com/watch?v={id}"
+_YOUTUBE_PAGE = "https://www.youtube.com/watch?v={id}"
 _YOUTUBE_IDS = ("youtube_id", "ytid", "video_id")
-# video2dataset's spans: a column of [[start, end], ...], in seconds or as "00:00:01.500".
-_SPANS = ("clips", "spans")
-_KNOWN = {"url", "title", "caption", "hashtags", "kind", "duration_s", "start_s", "end_s", "uploader", "licence"}
+# Columns of spans as video2dataset has them: [[start, end], ...], in seconds or as "00:00:01.500".
+_SPAN_COLUMNS = ("clips", "spans")
+_KNOWN_COLUMNS = {
+    "url", "title", "caption", "hashtags", "kind", "duration_s", "start_s", "end_s", "uploader", "licence",
+}  # fmt: skip
 
 
-def read(path: str, columns: dict[str, str] | None = None) -> list[Candidate]:
-    """The rows as candidates, in the order of the file; a row that stands twice is one, a row with spans is one a span.
+def read_catalogue(path: str, columns: dict[str, str] | None = None) -> list[Candidate]:
+    """Returns a candidate for each row or, where a row has spans, for each of its spans, in the order of the file.
 
-    columns: the file's names for ours, where they differ. A file without `url` may name YouTube ids instead.
-    Raises UserError for a missing or unreadable file, no `url` column, or a value of the wrong type, by its row.
+    A row that appears twice is one candidate. columns: our column names to the file's, where they differ. A file without
+    `url` may have YouTube ids instead. Raises UserError for a file that is missing or cannot be read, for one without
+    addresses, and for a value of the wrong type, with its row.
     """
-    file = Path(path)
+    where = f"catalogue {path}"
+    frame = _rename(_read_frame(Path(path), where), columns or {}, where)
+    id_column = next((name for name in _YOUTUBE_IDS if name in frame.columns), None)
+    if "url" not in frame.columns and id_column:
+        frame["url"] = [_YOUTUBE_PAGE.format(id=value) if value else "" for value in frame[id_column]]
+    if "url" not in frame.columns:
+        raise UserError(f"{where}: needs a column `url`, it has {', '.join(map(str, frame.columns)) or 'none'}")
+    if frame.empty:
+        raise UserError(f"{where}: has no rows")
+    candidates = [
+        _candidate_of(span, f"{where}, row {number}")
+        for number, row in enumerate(frame.to_dict("records"), start=1)
+        for span in _split_spans(row, f"{where}, row {number}")
+    ]
+    return list({candidate["candidate_id"]: candidate for candidate in candidates}.values())
+
+
+def _read_frame(file: Path, where: str) -> pd.DataFrame:
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
-        raise UserError(f"catalogue {path}: must end in {', '.join(sorted(_READERS))}")
+        raise UserError(f"{where}: must end in {', '.join(sorted(_READERS))}")
     if not file.is_file():
-        raise UserError(f"catalogue {path}: no such file")
+        raise UserError(f"{where}: no such file")
     try:
-        frame = reader(file)
+        return reader(file)
     except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"catalogue {path}: cannot be read: {' '.join(str(error).split())[:200]}") from error
-    frame = _renamed(frame, columns or {}, path)
-    if "url" not in frame.columns and (found := next((name for name in _YOUTUBE_IDS if name in frame.columns), None)):
-        frame["url"] = [_WATCH.format(id=value) if value else "" for value in frame[found]]
-    if "url" not in frame.columns:
-        raise UserError(
-            f"catalogue {path}: needs a column `url`, it has {', '.join(map(str, frame.columns)) or 'none'}"
-        )
-    if frame.empty:
-        raise UserError(f"catalogue {path}: holds no rows")
-    rows = [
-        _candidate(row, f"catalogue {path}, row {i}")
-        for i, record in enumerate(frame.to_dict("records"), start=1)
-        for row in _spans(record, f"catalogue {path}, row {i}")
-    ]
-    return list({row["candidate_id"]: row for row in rows}.values())
+        raise UserError(f"{where}: cannot be read: {' '.join(str(error).split())[:200]}") from error
 
 
-def _address(line: str) -> str:
-    """A line of a plain list: an address, or the id of a YouTube video, as in the released list of VIDAL-10M."""
-    return line if "://" in line else _WATCH.format(id=line)
+def _address_of(line: str) -> str:
+    """A line of a plain list is an address or the id of a YouTube video, as in the released list of VIDAL-10M."""
+    return line if "://" in line else _YOUTUBE_PAGE.format(id=line)
 
 
-def _renamed(frame: pd.DataFrame, columns: dict[str, str], path: str) -> pd.DataFrame:
-    """columns: ours to theirs, as in the recipe."""
+def _rename(frame: pd.DataFrame, columns: dict[str, str], where: str) -> pd.DataFrame:
     for ours, theirs in columns.items():
         if theirs not in frame.columns:
-            raise UserError(
-                f"catalogue {path}: columns.{ours} names {theirs!r}, it has {', '.join(map(str, frame.columns))}"
-            )
+            names = ", ".join(map(str, frame.columns))
+            raise UserError(f"{where}: columns.{ours} names {theirs!r}, it has {names}")
     return frame.rename(columns={theirs: ours for ours, theirs in columns.items()})
 
 
-def _spans(row: dict[Any, Any], where: str) -> list[dict[Any, Any]]:
-    """The row once for each of its spans, or as it is."""
-    name = next((name for name in _SPANS if name in row and not _missing(row[name])), None)
-    if name is None:
+def _split_spans(row: dict[Any, Any], where: str) -> list[dict[Any, Any]]:
+    """The row once for each of its spans, or as it is where it has none."""
+    column = next((name for name in _SPAN_COLUMNS if name in row and not _is_missing(row[name])), None)
+    if column is None:
         return [row]
-    value = row[name]
+    value = row[column]
     try:
         pairs = json.loads(value) if isinstance(value, str) else value
-        found = [(_timestamp(start), _timestamp(end)) for start, end in pairs]
+        spans_s = [(_parse_timestamp(start), _parse_timestamp(end)) for start, end in pairs]
     except (TypeError, ValueError) as error:
-        raise UserError(f"{where}: {name} must be [[start, end], ...], not {str(value)[:80]!r}") from error
-    rest = {key: each for key, each in row.items() if key != name}
-    return [{**rest, "start_s": start, "end_s": end} for start, end in found]
+        raise UserError(f"{where}: {column} must be [[start, end], ...], not {str(value)[:80]!r}") from error
+    others = {key: cell for key, cell in row.items() if key != column}
+    return [{**others, "start_s": start_s, "end_s": end_s} for start_s, end_s in spans_s]
 
 
-def _timestamp(value: Any) -> float:
-    """Seconds, or hours, minutes and seconds between colons."""
-    seconds = 0.0
+def _parse_timestamp(value: object) -> float:
+    """Seconds of a number, or of hours, minutes and seconds with colons between them. Raises ValueError."""
+    total_s = 0.0
     for part in str(value).split(":"):
-        seconds = seconds * 60 + float(part)
-    return seconds
+        total_s = total_s * 60 + float(part)
+    return total_s
 
 
-def _candidate(row: dict[Any, Any], where: str) -> Candidate:
-    values = {str(key): value for key, value in row.items() if not _missing(value)}
+def _candidate_of(row: dict[Any, Any], where: str) -> Candidate:
+    values = {str(key): value for key, value in row.items() if not _is_missing(value)}
     url = str(values.get("url", "")).strip()
     if not url:
         raise UserError(f"{where}: the url is empty")
     kind = values.get("kind")
     if kind not in (None, Kind.VIDEO.value, Kind.AUDIO.value):
         raise UserError(f"{where}: kind must be video or audio, not {kind!r}")
-    start_s, end_s = (_seconds(values, key, where) for key in ("start_s", "end_s"))
+    start_s, end_s = (_parse_seconds(values, key, where) for key in ("start_s", "end_s"))
     if end_s is not None and end_s <= (start_s or 0.0):
         raise UserError(f"{where}: end_s must be after start_s")
-    _check_views(values, where)
+    _check_imported_views(values, where)
     title = str(values.get("title", values.get("caption", "")))
     return {
         "candidate_id": ids.candidate_id("url", url, start_s, end_s),
@@ -125,33 +128,33 @@ def _candidate(row: dict[Any, Any], where: str) -> Candidate:
         "kind": kind,
         "search_terms": [],
         "title": title,
-        "hashtags": _tags(values.get("hashtags"), title),
+        "hashtags": _parse_tags(values.get("hashtags"), title),
         "uploader": values.get("uploader"),
         "licence": values.get("licence"),
-        "duration_s": _seconds(values, "duration_s", where),
+        "duration_s": _parse_seconds(values, "duration_s", where),
         "start_s": start_s,
         "end_s": end_s,
         "curated": True,
-        "extra": {key: str(value) for key, value in values.items() if key not in _KNOWN},
+        "extra": {key: str(value) for key, value in values.items() if key not in _KNOWN_COLUMNS},
     }
 
 
-def _check_views(values: dict[str, Any], where: str) -> None:
-    """Texts that came with the list, as `vidal import` writes them."""
+def _check_imported_views(values: Row, where: str) -> None:
+    """Checks texts that came with the list, in the form that `vidal import` writes."""
     try:
         views = json.loads(str(values.get(IMPORTED, "{}")))
-        right = all(isinstance(text, str) for texts in views.values() for text in texts)
+        is_valid = all(isinstance(text, str) for texts in views.values() for text in texts)
     except (ValueError, AttributeError, TypeError):
-        right = False
-    if not right:
+        is_valid = False
+    if not is_valid:
         raise UserError(f'{where}: {IMPORTED} must be JSON such as {{"video": ["a text"]}}')
 
 
-def _missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value)) or (isinstance(value, str) and not value)
 
 
-def _seconds(values: dict[str, Any], key: str, where: str) -> float | None:
+def _parse_seconds(values: Row, key: str, where: str) -> float | None:
     if key not in values:
         return None
     try:
@@ -163,9 +166,9 @@ def _seconds(values: dict[str, Any], key: str, where: str) -> float | None:
     return seconds
 
 
-def _tags(value: Any, title: str) -> list[str]:
-    """A list, or text with or without '#'."""
+def _parse_tags(value: Any, title: str) -> list[str]:
+    """value: a list, or a text with or without '#'. Without a value, the hashtags of the title."""
     if value is None:
-        return hashtags(title)
-    listed = [str(tag) for tag in value] if not isinstance(value, str) else value.replace(",", " ").split()
-    return list(dict.fromkeys(tag.lstrip("#＃").lower() for tag in listed if tag.strip("#＃")))
+        return parse_hashtags(title)
+    tags = [str(tag) for tag in value] if not isinstance(value, str) else value.replace(",", " ").split()
+    return list(dict.fromkeys(tag.lstrip("#＃").lower() for tag in tags if tag.strip("#＃")))

@@ -1,75 +1,102 @@
-"""Sounds of Freesound by its API v2. Results come by the server's own relevance to the term; previews need no login."""
+"""Sounds of Freesound by its API v2, in the server's own order of relevance. Previews need no login."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from vidal import ids
 from vidal.errors import UserError
-from vidal.net.client import Client
-from vidal.schema import Kind
-from vidal.sources.api import get_json
-from vidal.sources.plain import open_url, save
-from vidal.sources.settings import Search
-from vidal.sources.source import Candidate, Fetched, extra, first
+from vidal.records import Candidate
+from vidal.schema import Kind, Reason
+from vidal.sources.api_source import ApiSearch, ApiSource, JsonObject
+from vidal.sources.settings import Minimum
+from vidal.sources.source import stated_texts
 
-BASE = "https://freesound.org"
-TOKEN = "FREESOUND_TOKEN"
+if TYPE_CHECKING:
+    from vidal.net.client import Client
+
+SITE = "https://freesound.org"
+TOKEN_VARIABLE = "FREESOUND_TOKEN"
 _FIELDS = "id,name,tags,description,username,license,duration,previews,avg_rating,num_ratings,num_downloads,num_comments,url,type"
-_PAGE = 150  # The API's most.
+_PAGE_SIZE = 150  # The most that the API allows.
 # The best first. The originals need an OAuth login.
 _PREVIEWS = ("preview-hq-ogg", "preview-hq-mp3", "preview-lq-ogg", "preview-lq-mp3")
 
 
-def token(search: Search) -> str:
-    """From the recipe's file or the environment. Raises UserError where there is none."""
-    if search.token_file:
-        path = Path(search.token_file).expanduser()
-        if not path.is_file():
-            raise UserError(f"search.token_file {search.token_file}: no such file")
-        return path.read_text(encoding="utf-8").strip()
-    if found := os.environ.get(TOKEN, "").strip():
-        return found
-    raise UserError(f"Freesound needs an API token: set {TOKEN}, or give search.token_file (freesound.org/apiv2/apply)")
+class FreesoundSearch(ApiSearch):
+    """A search of Freesound.
+
+    token_file: a file with the API token; without it, the environment variable FREESOUND_TOKEN. The *_min keys drop a sound
+    that states less; a sound that states nothing passes.
+    """
+
+    source: str = "freesound"
+    token_file: str | None = None
+    rating_min: float | None = Field(default=None, ge=0)
+    downloads_min: int | None = Field(default=None, ge=0)
+    comments_min: int | None = Field(default=None, ge=0)
+    tags_min: int | None = Field(default=None, ge=0)
+
+    def minimums(self) -> tuple[Minimum, ...]:
+        return (
+            Minimum("rating", self.rating_min, Reason.LOW_RATING),
+            Minimum("downloads", self.downloads_min, Reason.FEW_DOWNLOADS),
+            Minimum("comments", self.comments_min, Reason.FEW_COMMENTS),
+            Minimum("tags", self.tags_min, Reason.FEW_TAGS),
+        )
 
 
-class Freesound:
-    def __init__(self, client: Client, search: Search, duration_max_s: float):
-        self._client, self._settings, self._duration_max_s = client, search, duration_max_s
+class Freesound(ApiSource):
+    """Freesound's API v2. See https://freesound.org/docs/api."""
 
-    def search(self, term: str, limit: int) -> list[Candidate]:
-        return first(self._results(term, limit), limit)
+    settings = FreesoundSearch
+    default_base_url = SITE
+
+    def __init__(self, client: Client, search: FreesoundSearch, duration_max_s: float):
+        super().__init__(client, search, duration_max_s)
+        self._token_file = search.token_file
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """The search said all."""
+        """Returns the candidate as it is: the search has stated everything."""
         return candidate
 
-    def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        with open_url(self._client, candidate["media_url"]) as response:
-            return Fetched(save(response, b"", folder))
-
-    def _results(self, term: str, limit: int) -> Iterator[Candidate]:
-        base = (self._settings.base_url or BASE).rstrip("/")
-        query: dict[str, Any] = {
+    def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
+        query = {
             "query": term,
             "filter": f"duration:[0 TO {self._duration_max_s:g}]",
             "sort": "score",
             "fields": _FIELDS,
-            "page_size": min(limit, _PAGE),
+            "page_size": min(limit, _PAGE_SIZE),
         }
-        page = 1
+        token, page = read_token(self._token_file), 1
         while True:
-            found = get_json(self._client, f"{base}/apiv2/search/text/", {**query, "page": page}, token(self._settings))
-            yield from (_candidate(sound) for sound in found.get("results") or [])
-            if not found.get("next"):
+            answer = self._get_json("/apiv2/search/text/", {**query, "page": page}, token)
+            yield from map(_candidate_of, answer.get("results") or [])
+            if not answer.get("next"):
                 return
             page += 1
 
 
-def _candidate(sound: dict[str, Any]) -> Candidate:
+def read_token(token_file: str | None) -> str:
+    """The API token from the recipe's file or from the environment. Raises UserError where there is none."""
+    if token_file:
+        path = Path(token_file).expanduser()
+        if not path.is_file():
+            raise UserError(f"search.token_file {token_file}: no such file")
+        return path.read_text(encoding="utf-8").strip()
+    if token := os.environ.get(TOKEN_VARIABLE, "").strip():
+        return token
+    raise UserError(
+        f"Freesound needs an API token: set {TOKEN_VARIABLE}, or give search.token_file (freesound.org/apiv2/apply)"
+    )
+
+
+def _candidate_of(sound: JsonObject) -> Candidate:
     previews = sound.get("previews") or {}
     source_id = str(sound["id"])
     stated = {
@@ -85,7 +112,7 @@ def _candidate(sound: dict[str, Any]) -> Candidate:
         "source": "freesound",
         "platform": "freesound",
         "source_id": source_id,
-        "url": sound.get("url") or f"{BASE}/s/{source_id}/",
+        "url": sound.get("url") or f"{SITE}/s/{source_id}/",
         "media_url": next((previews[name] for name in _PREVIEWS if previews.get(name)), None),
         "kind": Kind.AUDIO.value,
         "title": sound.get("name") or "",
@@ -94,5 +121,5 @@ def _candidate(sound: dict[str, Any]) -> Candidate:
         "licence": sound.get("license"),
         "duration_s": sound.get("duration"),
         "curated": False,
-        "extra": extra(stated, tuple(stated)),
+        "extra": stated_texts(stated, *stated),
     }

@@ -1,4 +1,4 @@
-"""Licences as the platforms write them, to names as SPDX writes them, for the recipe's allow-list. Rows keep the raw text."""
+"""Maps licences as the platforms write them to SPDX names, for the recipe's allow-list. Rows keep the raw text."""
 
 from __future__ import annotations
 
@@ -33,30 +33,31 @@ _KNOWN = {
 }
 
 
-def spdx(licence: str) -> str:
-    """ "https://creativecommons.org/licenses/by/4.0/" is CC-BY-4.0; a name that is not known stays as it is."""
+def to_spdx(licence: str) -> str:
+    """Returns CC-BY-4.0 for "https://creativecommons.org/licenses/by/4.0/", and an unknown name as it is."""
     text = " ".join(licence.lower().split())
-    if found := _CC_URL.search(text):
-        if found["public"]:
-            return "CC0-1.0" if found["public"] == "zero" else "CC-PDM-1.0"
-        return f"CC-{found['kind'].upper()}-{found['version']}"
+    if match := _CC_URL.search(text):
+        if match["public"]:
+            return "CC0-1.0" if match["public"] == "zero" else "CC-PDM-1.0"
+        return f"CC-{match['kind'].upper()}-{match['version']}"
     if text in _KNOWN:
         return _KNOWN[text]
     for word, short in _WORDS.items():
         text = text.replace(word, short)
-    if found := _CC_TEXT.match(re.sub(r"[ -]+", "-", text).replace("creative-commons-", "cc-").removeprefix("cc-")):
-        version = f"-{found['version']}" if found["version"] else ""
-        return f"CC-{found['kind'].replace(' ', '-').upper()}{version}"
+    text = re.sub(r"[ -]+", "-", text).replace("creative-commons-", "cc-").removeprefix("cc-")
+    if match := _CC_TEXT.match(text):
+        version = f"-{match['version']}" if match["version"] else ""
+        return f"CC-{match['kind'].replace(' ', '-').upper()}{version}"
     return licence
 
 
-def judge(licence: str | None, crawl: Crawl) -> Drop | None:
-    """The recipe's allow-list."""
+def judge_licence(licence: str | None, crawl: Crawl) -> Drop | None:
+    """Drops a licence that the recipe's allow-list does not hold."""
     if not crawl.licences:
         return None
     if not licence:
-        return None if crawl.licence_unknown else Drop(Reason.LICENCE, "it names none")
-    name = spdx(licence)
+        return None if crawl.licence_unknown else Drop(Reason.LICENCE, "it states none")
+    name = to_spdx(licence)
     if any(fnmatchcase(name.lower(), allowed.lower()) for allowed in crawl.licences):
         return None
     return Drop(Reason.LICENCE, f"{name}, allowed are {', '.join(crawl.licences)}")

@@ -1,84 +1,85 @@
-"""Videos of PeerTube: an instance's own search, or Sepia Search over all of them; files by the video's own instance."""
+"""Videos of PeerTube: an instance's own search, or Sepia Search over all of them; files from the video's own instance."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
+
+from pydantic import Field
 
 from vidal import ids
 from vidal.errors import RecordError
-from vidal.net.client import Client
+from vidal.net.urls import check_url
+from vidal.records import Candidate
 from vidal.schema import Kind, Reason
-from vidal.sources.api import get_json
-from vidal.sources.plain import open_url, save
-from vidal.sources.settings import Search
-from vidal.sources.source import Candidate, Fetched, described, extra, first
-from vidal.sources.text import hashtags
+from vidal.sources.api_source import ApiSearch, ApiSource, JsonObject
+from vidal.sources.settings import Minimum
+from vidal.sources.source import fill_in, stated_texts
+from vidal.sources.text import parse_hashtags
 
-BASE = "https://sepiasearch.org"
-_PAGE = 100
-_LINES = 480  # Frames are stored at a short side of 256: the smallest file of at least this height is enough.
+_PAGE_SIZE = 100
+_HEIGHT_MIN = 480  # Frames are stored at a short side of 256: the smallest file of at least this height is enough.
 
 
-class PeerTube:
-    def __init__(self, client: Client, search: Search, duration_max_s: float):
-        self._client, self._settings, self._duration_max_s = client, search, duration_max_s
+class PeerTubeSearch(ApiSearch):
+    """A search of PeerTube. comments_min drops a video that states fewer comments."""
 
-    def search(self, term: str, limit: int) -> list[Candidate]:
-        return first(self._results(term, limit), limit)
+    source: str = "peertube"
+    comments_min: int | None = Field(default=None, ge=0)
+
+    def minimums(self) -> tuple[Minimum, ...]:
+        return (Minimum("comments", self.comments_min, Reason.FEW_COMMENTS),)
+
+
+class PeerTube(ApiSource):
+    """PeerTube's REST API. See https://docs.joinpeertube.org/api-rest-reference.html."""
+
+    settings = PeerTubeSearch
+    default_base_url = "https://sepiasearch.org"
 
     def describe(self, candidate: Candidate) -> Candidate:
         """Asks the video's own instance for title, tags, licence and files."""
+        check_url(candidate["url"])
         parts = urlsplit(candidate["url"])
-        address = f"{parts.scheme}://{parts.netloc}/api/v1/videos/{candidate['source_id']}"
-        video = get_json(self._client, address)
+        video = self._get_json(f"{parts.scheme}://{parts.netloc}/api/v1/videos/{candidate['source_id']}")
         files = [*(video.get("files") or [])]
         for playlist in video.get("streamingPlaylists") or []:
             files += playlist.get("files") or []
-        return described({**candidate, "media_url": _file(files)}, _description(video))
+        return fill_in({**candidate, "media_url": _choose_file(files)}, _describe_video(video))
 
-    def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        if not candidate["media_url"]:
-            candidate = self.describe(candidate)
-        with open_url(self._client, candidate["media_url"]) as response:
-            return Fetched(save(response, b"", folder))
-
-    def _results(self, term: str, limit: int) -> Iterator[Candidate]:
-        base = (self._settings.base_url or BASE).rstrip("/")
+    def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
         query = {
             "search": term,
             "sort": "-match",
             "nsfw": "false",
             "durationMax": int(self._duration_max_s),
-            "count": min(limit, _PAGE),
+            "count": min(limit, _PAGE_SIZE),
         }
         start = 0
         while True:
-            found = get_json(self._client, f"{base}/api/v1/search/videos", {**query, "start": start})
-            videos = found.get("data") or []
-            yield from (_candidate(video) for video in videos)
+            answer = self._get_json("/api/v1/search/videos", {**query, "start": start})
+            videos = answer.get("data") or []
+            yield from map(_candidate_of, videos)
             start += len(videos)
-            if not videos or start >= found.get("total", 0):
+            if not videos or start >= answer.get("total", 0):
                 return
 
 
-def _candidate(video: dict[str, Any]) -> Candidate:
+def _candidate_of(video: JsonObject) -> Candidate:
     source_id = video["uuid"]
     return {
-        **_description(video),
+        **_describe_video(video),
         "candidate_id": ids.candidate_id("peertube", source_id, None, None),
         "source": "peertube",
         "platform": "peertube",
         "source_id": source_id,
         "url": video["url"],
-        "hashtags": [],  # The search gives none; the video's own page does.
+        "hashtags": [],  # The search states none; the video's own page does.
         "curated": False,
     }
 
 
-def _description(video: dict[str, Any]) -> Candidate:
+def _describe_video(video: JsonObject) -> Candidate:
     tags = [tag.lower() for tag in video.get("tags") or []]
     account = video.get("account") or {}
     stated = {
@@ -89,19 +90,24 @@ def _description(video: dict[str, Any]) -> Candidate:
     }
     return {
         "title": video.get("name") or "",
-        "hashtags": list(dict.fromkeys([*tags, *hashtags(video.get("name"), video.get("description"))])),
+        "hashtags": list(dict.fromkeys([*tags, *parse_hashtags(video.get("name"), video.get("description"))])),
         "uploader": f"{account['name']}@{account.get('host', '')}" if account.get("name") else None,
         "licence": (video.get("licence") or {}).get("label"),
         "duration_s": video.get("duration"),
         "kind": Kind.VIDEO.value,
-        "extra": extra(stated, tuple(stated)),
+        "extra": stated_texts(stated, *stated),
     }
 
 
-def _file(files: list[dict[str, Any]]) -> str:
-    """Raises RecordError where the video has no file."""
-    pictures = [file for file in files if file.get("fileUrl") and (file.get("resolution") or {}).get("id")]
-    if not pictures:
+def _choose_file(files: list[JsonObject]) -> str:
+    """Returns the address of the smallest file that is large enough. Raises RecordError(unsupported_url) where there is none."""
+    videos = sorted(filter(_is_video_file, files), key=lambda file: file["resolution"]["id"])
+    if not videos:
         raise RecordError(Reason.UNSUPPORTED_URL, "the video has no file to download")
-    heights = sorted(pictures, key=lambda file: file["resolution"]["id"])
-    return next((file for file in heights if file["resolution"]["id"] >= _LINES), heights[-1])["fileUrl"]
+    chosen = next((file for file in videos if file["resolution"]["id"] >= _HEIGHT_MIN), videos[-1])
+    return str(chosen["fileUrl"])
+
+
+def _is_video_file(file: JsonObject) -> bool:
+    """A file of sound alone has a resolution of zero."""
+    return bool(file.get("fileUrl") and (file.get("resolution") or {}).get("id"))

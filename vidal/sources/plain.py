@@ -6,18 +6,20 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from yt_dlp.networking import Request
 from yt_dlp.networking.common import Response
 
 from vidal.errors import RecordError
 from vidal.net.client import Client
 from vidal.net.robots import Robots, check_opt_out
-from vidal.net.settings import USER_AGENT, Crawl
+from vidal.net.settings import Crawl
+from vidal.net.urls import check_url
+from vidal.records import Candidate
 from vidal.schema import Reason
-from vidal.sources.source import Candidate, Fetched
+from vidal.sources.download import open_media, save_body
+from vidal.sources.source import Fetched
 from vidal.sources.ytdlp import YtDlp
 
-_SNIFFED = 512
+_SNIFFED_BYTES = 512
 _MARKUP = re.compile(
     rb"^\s*(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|body|\?xml|rss|smil|mpd)", re.I | re.S
 )
@@ -25,66 +27,49 @@ _LOGIN = re.compile(r"\b(log|sign)[-_]?in\b|\bauth(enticate)?\b|\bsso\b", re.I)
 
 
 class Plain:
-    """Addresses that no extractor of yt-dlp claims."""
+    """The source of addresses of a catalogue for which yt-dlp has no extractor. It stands in no recipe."""
 
     def __init__(self, client: Client, crawl: Crawl, robots: Robots, pages: YtDlp):
         self._client, self._crawl, self._robots, self._pages = client, crawl, robots, pages
 
-    def search(self, term: str, limit: int) -> list[Candidate]:
-        raise NotImplementedError("plain addresses come from a catalogue")
-
     def describe(self, candidate: Candidate) -> Candidate:
-        """Nothing is known before the address is opened, and it is opened once."""
+        """Returns the candidate as it is: the address is opened only once, to fetch it."""
+        check_url(candidate["url"])
         return candidate
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
         url = candidate["media_url"] or candidate["url"]
         self._check_robots(url)
-        with open_url(self._client, url) as response:
+        with open_media(self._client, url) as response:
             if urlsplit(response.url).netloc != urlsplit(url).netloc:
                 self._check_robots(response.url)
             check_opt_out(response.headers.get_all("X-Robots-Tag") or [], self._crawl.opt_out)
-            start = sniff(response)
+            start = read_start(response)
             if _is_page(response, start, url):
                 return self._pages.fetch(candidate, folder)
-            return Fetched(save(response, start, folder))
+            return Fetched(save_body(response, start, folder))
 
     def _check_robots(self, url: str) -> None:
         if self._crawl.robots:
             self._robots.check(self._client, url)
 
 
-def open_url(client: Client, url: str) -> Response:
-    """A GET that asks for the bytes as they are."""
-    agent = client.crawl.user_agent or USER_AGENT
-    return client.urlopen(Request(url, headers={"User-Agent": agent, "Accept-Encoding": "identity"}))
-
-
-def sniff(response: Response) -> bytes:
+def read_start(response: Response) -> bytes:
+    """The first bytes of a body, which tell a page from a file."""
     start = b""
-    while len(start) < _SNIFFED and (piece := response.read(_SNIFFED - len(start))):
-        start += piece
+    while len(start) < _SNIFFED_BYTES and (chunk := response.read(_SNIFFED_BYTES - len(start))):
+        start += chunk
     return start
 
 
-def save(response: Response, start: bytes, folder: Path) -> Path:
-    """Writes the body to a file whose name the server has no say in. What it is, its bytes tell."""
-    path = folder / "media.bin"
-    with path.open("wb") as file:
-        file.write(start)
-        while piece := response.read(1 << 16):
-            file.write(piece)
-    return path
-
-
 def _is_page(response: Response, start: bytes, url: str) -> bool:
-    """Raises RecordError where a page stands in a medium's place."""
-    playlist = start.startswith(b"#EXTM3U")
-    if not playlist and not _MARKUP.match(start):
+    """Whether yt-dlp should read it. Raises RecordError for a login page, and for a page that is sent as a media file."""
+    is_playlist = start.startswith(b"#EXTM3U")
+    if not is_playlist and not _MARKUP.match(start):
         return False
     if response.url != url and _LOGIN.search(urlsplit(response.url).path):
         raise RecordError(Reason.LOGIN_REQUIRED, f"it leads to {response.url[:200]}")
-    stated = (response.headers.get("Content-Type") or "").lower()
-    if stated.startswith(("video/", "audio/")) and "mpegurl" not in stated:
-        raise RecordError(Reason.NOT_MEDIA, f"a page or playlist, sent as {stated}")
+    content_type = (response.headers.get("Content-Type") or "").lower()
+    if content_type.startswith(("video/", "audio/")) and "mpegurl" not in content_type:
+        raise RecordError(Reason.NOT_MEDIA, f"a page or playlist, sent as {content_type}")
     return True

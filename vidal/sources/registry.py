@@ -1,52 +1,58 @@
-"""Sources by name. A client has every source that it needs over itself."""
+"""Which sources there are. To add one: write a file with a source and its settings, and add an entry to SOURCES."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
-from vidal.config.recipe import Recipe
-from vidal.net.client import Client
-from vidal.net.robots import Robots
-from vidal.sources.archive import Archive
-from vidal.sources.claims import Claims
-from vidal.sources.freesound import Freesound
-from vidal.sources.peertube import PeerTube
-from vidal.sources.plain import Plain
+from pydantic import BeforeValidator, SerializeAsAny
+
 from vidal.sources.settings import Search
-from vidal.sources.source import Candidate, Source
-from vidal.sources.ytdlp import YtDlp
 
-SOURCES: dict[str, Callable[[Client, Search, float], Source]] = {
-    "ytdlp": lambda client, search, duration_max_s: YtDlp(client, search),
-    "freesound": Freesound,
-    "peertube": PeerTube,
-    "archive": Archive,
+if TYPE_CHECKING:
+    from vidal.sources.source import Source
+
+
+@dataclass(frozen=True)
+class SourceEntry:
+    """An entry of SOURCES. path: "module:Class"; the module is imported when the source or its settings are needed."""
+
+    path: str
+
+    def load(self) -> type[Source]:
+        module, _, name = self.path.partition(":")
+        source: type[Source] = getattr(importlib.import_module(module), name)
+        return source
+
+
+SOURCES: dict[str, SourceEntry] = {
+    "ytdlp": SourceEntry("vidal.sources.ytdlp:YtDlp"),
+    "freesound": SourceEntry("vidal.sources.freesound:Freesound"),
+    "peertube": SourceEntry("vidal.sources.peertube:PeerTube"),
+    "archive": SourceEntry("vidal.sources.archive:Archive"),
 }
 
 
-class Sources:
-    """Of one client, for one thread at a time."""
+def parse_search(value: object) -> object:
+    """Validates one search of a recipe with the settings of its source.
 
-    def __init__(self, recipe: Recipe, client: Client, robots: Robots):
-        self._recipe, self._client = recipe, client
-        self._pages = YtDlp(client)
-        self._plain = Plain(client, recipe.crawl, robots, self._pages)
-        self._claims = Claims(client._ies)
-
-    def of_search(self, search: Search) -> Source:
-        return SOURCES[search.source](self._client, search, self._recipe.text.duration_max_s)
-
-    def of(self, candidate: Candidate) -> Source:
-        """Who fetches it: who found it; for an address of a catalogue, yt-dlp where it knows the site."""
-        name = candidate.get("source")
-        if name and name != "ytdlp":
-            search = next((each for each in self._recipe.search if each.source == name), Search(source=name))
-            return self.of_search(search)
-        return self._pages if name or self._claims(candidate["url"]) else self._plain
+    Raises pydantic.ValidationError for an unknown source, an unknown key or a wrong value. Returns a value that is not a
+    mapping as it is: pydantic then says what it must be.
+    """
+    if not isinstance(value, dict):
+        return value
+    name = value.get("source", Search.model_fields["source"].default)
+    if not isinstance(name, str) or name not in SOURCES:
+        return Search.model_validate({"source": name})
+    return SOURCES[name].load().settings.model_validate(value)
 
 
-def options(endpoints: dict[str, str]) -> dict[str, Any]:
-    """yt-dlp options for the services of this run."""
-    embedded = endpoints.get("embedded")
-    return {"extractor_args": {"vidalembedded": {"base_url": [embedded]}}} if embedded else {}
+# A search as a field of the recipe: read with its source's settings, and dumped with all of their keys.
+SourceSearch = Annotated[SerializeAsAny[Search], BeforeValidator(parse_search)]
+
+
+def search_name(dumped: dict[str, Any]) -> str:
+    """The name of a search from the recipe of a stored dataset. An earlier version may have dumped keys of other sources."""
+    settings = SOURCES[dumped["source"]].load().settings
+    return settings.model_validate({key: value for key, value in dumped.items() if key in settings.model_fields}).name

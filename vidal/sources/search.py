@@ -1,92 +1,97 @@
-"""Search terms to candidates: every search of every term, each result once, what failed as an outcome that can be repeated."""
+"""From search terms to candidates: every search for every term. Each result appears once; a failed search can be repeated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from vidal import ids
 from vidal.config.recipe import Recipe
 from vidal.errors import RecordError
-from vidal.pipeline import ledger
-from vidal.pipeline.stage import Drop, Record, Runtime
+from vidal.pipeline.ledger import Outcome, outcome_row
+from vidal.pipeline.stage import Drop, Runtime
+from vidal.records import Candidate, LedgerRow
 from vidal.schema import Status, Subject
 from vidal.sources.candidate_policy import judge_result
 from vidal.sources.session import Network
 from vidal.sources.settings import Search
-from vidal.sources.source import Candidate
 
 STAGE = "discover"
 
 
 @dataclass(frozen=True)
 class Query:
-    """entry: which of the recipe's searches; limit: results, at most."""
+    """One term for one search. search_index: which of the recipe's searches; limit: the most results that are wanted."""
 
-    entry: int
+    search_index: int
     term: str
     limit: int
 
     def id(self, recipe: Recipe) -> str:
-        return ids.candidate_id(recipe.search[self.entry].name, self.term, None, None)
+        """The id of the query in the ledger, where it failed."""
+        return ids.candidate_id(recipe.search[self.search_index].name, self.term, None, None)
 
 
 @dataclass
-class Found:
-    """outcomes: ledger rows of searches that failed and of results that were not chosen; failed: those searches."""
+class SearchResults:
+    """candidates: by id; outcomes: ledger rows of failed queries and of dropped results; failed: the failed queries."""
 
     candidates: dict[str, Candidate] = field(default_factory=dict)
-    outcomes: list[Record] = field(default_factory=list)
+    outcomes: list[LedgerRow] = field(default_factory=list)
     failed: list[Query] = field(default_factory=list)
 
 
-def queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> list[Query]:
-    """weights: how many times its usual number of results a term may ask for."""
+def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> list[Query]:
+    """weights: how many times its usual number of results a term may ask for; 1 where the term has none."""
     return [
-        Query(entry, term, limit)
+        Query(index, term, limit)
         for term in terms
-        for entry, search in enumerate(recipe.search)
+        for index, search in enumerate(recipe.search)
         if (limit := round(search.per_term * weights.get(term, 1.0)))
     ]
 
 
-def run(recipe: Recipe, runtime: Runtime, wanted: Iterable[Query]) -> Found:
-    """Raises RunEndedError where searches fail because the run is over."""
-    network, found, dropped = Network(recipe, runtime), Found(), dict[str, Record]()
-    for query in wanted:
-        search = recipe.search[query.entry]
+def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> SearchResults:
+    """Asks the sources one query after the other. Raises RunEndedError where queries fail because the run is over."""
+    network, results, dropped = Network(recipe, runtime), SearchResults(), dict[str, LedgerRow]()
+    for query in queries:
+        search = recipe.search[query.search_index]
         try:
-            results = _search(network, search, query)
+            candidates = _ask_source(network, search, query)
         except RecordError as error:
-            found.failed.append(query)
-            found.outcomes.append(_failed(search, query, error, recipe))
+            results.failed.append(query)
+            results.outcomes.append(_failed_row(search, query, error, recipe))
             continue
-        for candidate in results:
+        for candidate in candidates:
             if drop := judge_result(candidate, search, recipe):
-                dropped.setdefault(candidate["candidate_id"], _dropped(candidate, drop))
-                continue
-            known = found.candidates.setdefault(candidate["candidate_id"], {**candidate, "search_terms": []})
-            if query.term not in known["search_terms"]:
-                known["search_terms"].append(query.term)
-    if found.failed:
+                dropped.setdefault(candidate["candidate_id"], _dropped_row(candidate, drop))
+            else:
+                _add_candidate(results.candidates, candidate, query.term)
+    if results.failed:
         runtime.check_alive()
-    found.outcomes += [row for id_, row in dropped.items() if id_ not in found.candidates]
-    return found
+    results.outcomes += [row for id_, row in dropped.items() if id_ not in results.candidates]
+    return results
 
 
-def _search(network: Network, search: Search, query: Query) -> list[Candidate]:
+def _ask_source(network: Network, search: Search, query: Query) -> list[Candidate]:
     text = search.query.format(term=query.term)
-    found, _ = network.call(lambda sources: sources.of_search(search).search(text, query.limit))
-    return found
+    candidates, _ = network.call(lambda sources: sources.for_search(search).search(text, query.limit))
+    return candidates
 
 
-def _dropped(candidate: Candidate, drop: Drop) -> Record:
-    detail = f"{candidate['url']}: {drop.detail}"
-    return ledger.row(Subject.CANDIDATE, candidate["candidate_id"], STAGE, Status.DROPPED, drop.reason, detail=detail)
+def _add_candidate(candidates: dict[str, Candidate], candidate: Candidate, term: str) -> None:
+    """A candidate that several terms found is one row with all of these terms."""
+    row = candidates.setdefault(candidate["candidate_id"], {**candidate, "search_terms": []})
+    if term not in row["search_terms"]:
+        row["search_terms"].append(term)
 
 
-def _failed(search: Search, query: Query, error: RecordError, recipe: Recipe) -> Record:
-    options: dict[str, Any] = {"transient": error.transient, "attempts": error.attempts}
+def _dropped_row(candidate: Candidate, drop: Drop) -> LedgerRow:
+    outcome = Outcome(Status.DROPPED, drop.reason, f"{candidate['url']}: {drop.detail}")
+    return outcome_row(Subject.CANDIDATE, candidate["candidate_id"], STAGE, outcome)
+
+
+def _failed_row(search: Search, query: Query, error: RecordError, recipe: Recipe) -> LedgerRow:
     detail = f"search {search.name} {query.term!r}: {error.detail}"
-    return ledger.row(Subject.CANDIDATE, query.id(recipe), STAGE, Status.FAILED, error.reason, detail=detail, **options)
+    outcome = Outcome(Status.FAILED, error.reason, detail, error.transient, error.attempts)
+    return outcome_row(Subject.CANDIDATE, query.id(recipe), STAGE, outcome)

@@ -1,4 +1,4 @@
-"""A worker's way to the network: one governor, one guard, one watchdog, and as many clients as work at the same time."""
+"""A worker's access to the network: one governor, one address guard, one watchdog, and a client for each thread at work."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from vidal.net.governor import Governor
 from vidal.net.robots import Robots
 from vidal.net.watchdog import Watchdog
 from vidal.pipeline.stage import Runtime
-from vidal.sources.registry import Sources, options
+from vidal.sources.dispatch import Sources
+from vidal.sources.ytdlp import client_options
 
 T = TypeVar("T")
-# A client is kept for as long as the worker lives, unless the sites that it met have filled its cookie jar.
+# A client lives as long as the worker, unless the sites that it asked have filled its cookie jar.
 _COOKIES_MAX = 1000
 
 
 class Session:
-    """A client and its sources, lent to one thread for one candidate: the client remembers what it has just described."""
+    """A client and its sources, lent to one thread for one candidate: a source remembers the page that it has just described."""
 
     def __init__(self, client: Client, sources: Sources, governor: Governor):
         self.client, self._sources, self._governor = client, sources, governor
@@ -43,7 +44,7 @@ class Session:
 
 
 class Network:
-    """Safe to share between threads. Its clients are closed with it, or when nothing refers to it any more."""
+    """The sessions of a worker. Safe to share between threads. Its clients are closed with it, or when nothing refers to it."""
 
     def __init__(self, recipe: Recipe, runtime: Runtime):
         self._recipe, self._runtime = recipe, runtime
@@ -52,35 +53,35 @@ class Network:
         self._robots = Robots(recipe.crawl.user_agent)
         self._watchdog = Watchdog()
         self._proxies = itertools.cycle(recipe.crawl.proxies or (None,))
-        self._idle = _Idle()
-        self._closing = weakref.finalize(self, self._idle.close)
+        self._pool = _SessionPool()
+        self._finalizer = weakref.finalize(self, self._pool.close)
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        """A client that no other thread uses meanwhile; one that has worked before, where one is free."""
-        session = self._idle.take() or self._new()
+        """Lends a session that no other thread uses meanwhile: an idle one where there is one, else a new one."""
+        session = self._pool.take() or self._create_session()
         try:
             yield session
         finally:
-            self._idle.give(session)
+            self._pool.put_back(session)
 
     def call(self, work: Callable[[Sources], T]) -> tuple[T, int]:
-        """Session.call, for work that stands alone."""
+        """Session.call in any session, for work that needs no other call in the same one."""
         with self.session() as session:
             return session.call(work)
 
     def close(self) -> None:
-        """Closes the clients; one that works now is closed when it has ended."""
-        self._closing()
+        """Closes the clients; one that is in use is closed when its work has ended."""
+        self._finalizer()
 
-    def _new(self) -> Session:
-        recipe, services = self._recipe, options(self._runtime.endpoints)
-        client = Client(recipe.crawl, self._governor, self._guard, self._watchdog, services, next(self._proxies))
+    def _create_session(self) -> Session:
+        recipe, options = self._recipe, client_options(self._runtime.endpoints)
+        client = Client(recipe.crawl, self._governor, self._guard, self._watchdog, options, next(self._proxies))
         return Session(client, Sources(recipe, client, self._robots), self._governor)
 
 
-class _Idle:
-    """The sessions that nobody uses now. The last that was given back is taken first."""
+class _SessionPool:
+    """Idle sessions. The one that was put back last is taken first, because its connections are the freshest."""
 
     def __init__(self) -> None:
         self._sessions: list[Session] = []
@@ -91,12 +92,12 @@ class _Idle:
         with self._lock:
             return self._sessions.pop() if self._sessions else None
 
-    def give(self, session: Session) -> None:
+    def put_back(self, session: Session) -> None:
         with self._lock:
-            is_kept = not self._is_closed and len(session.client.cookiejar) <= _COOKIES_MAX
-            if is_kept:
+            is_reusable = not self._is_closed and len(session.client.cookiejar) <= _COOKIES_MAX
+            if is_reusable:
                 self._sessions.append(session)
-        if not is_kept:
+        if not is_reusable:
             session.client.close()
 
     def close(self) -> None:

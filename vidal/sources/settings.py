@@ -1,42 +1,64 @@
-"""Where candidates come from, and the rule on their titles and hashtags."""
+"""Settings of searches that every source shares, and the rule on titles and hashtags."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from vidal.config.base import Settings
 
+if TYPE_CHECKING:  # Reading a recipe's settings must not load pyarrow.
+    from vidal.schema import Reason
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A result that states less than `least` under the key `stated` of its extra is dropped. None: no minimum."""
+
+    stated: str
+    least: float | None
+    reason: Reason
+
 
 class Search(Settings):
-    """Where candidates come from, and how many results a term may give.
+    """One search of a recipe: which source is asked, with which text, and for how many results a term.
 
-    source: ytdlp with one of its search keys, freesound, peertube or archive (Internet Archive). base_url: of another
-    instance or server. shorts: YouTube's short videos only. token_file: a file with the API token; else the environment
-    variable FREESOUND_TOKEN. The *_min keys drop a result that states less; one that states nothing passes.
+    Each source has a subclass with its own keys, in the source's file. source: a key of vidal.sources.registry.SOURCES;
+    query: the text that is searched for, with {term} in it.
     """
 
-    source: Literal["ytdlp", "freesound", "peertube", "archive"] = "ytdlp"
-    key: str = "ytsearch"
+    source: str = "ytdlp"
     per_term: int = Field(default=5, ge=1)
-    site: Literal["embedded"] | None = None
     query: str = "{term}"
-    shorts: bool = False
-    base_url: str | None = None
-    token_file: str | None = None
-    rating_min: float | None = Field(default=None, ge=0)
-    downloads_min: int | None = Field(default=None, ge=0)
-    comments_min: int | None = Field(default=None, ge=0)
-    tags_min: int | None = Field(default=None, ge=0)
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, value: str) -> str:
+        from vidal.sources.registry import SOURCES  # At call time: other packages may have added sources.
+
+        if value not in SOURCES:
+            raise ValueError(f"unknown source {value!r}: choose from {', '.join(sorted(SOURCES))}")
+        return value
 
     @property
     def name(self) -> str:
-        return self.key if self.source == "ytdlp" else self.source
+        """The name of the search in the ledger and in the ids of failed searches."""
+        return self.source
+
+    @property
+    def is_on_embedded_site(self) -> bool:
+        """Whether the embedded site has to be served while this search and its downloads run."""
+        return False
+
+    def minimums(self) -> tuple[Minimum, ...]:
+        """What a result must state at least; a result that states nothing passes."""
+        return ()
 
 
 class Text(Settings):
-    """The paper's rule on titles and hashtags. `or` drops a title that is short or has no hashtags, `and` both."""
+    """The paper's rule on titles and hashtags. `or` drops a title that is short or has no hashtags, `and` one that is both."""
 
     rule: Literal["or", "and", "off"] = "or"
     title_words_min: int = Field(default=2, ge=0)

@@ -1,51 +1,62 @@
-"""Where candidates come from. A source finds candidates by a term, describes one, and fetches its bytes: one file each."""
+"""What a source is: it finds candidates by a term, describes a candidate, and fetches its media."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
-Candidate = dict[str, Any]
+from vidal.records import Candidate
+from vidal.sources.settings import Search
+
+if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
+    from vidal.net.client import Client
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that has arrived, and what its page says of it, where it has one: columns of a candidate."""
+    """A downloaded file, and the columns of a candidate that its page states."""
 
     path: Path
-    page: Candidate = field(default_factory=dict)
+    page: Candidate = field(default_factory=Candidate)
 
 
-class Source(Protocol):
-    """Candidates are rows of schema.CANDIDATES. Each call is one piece of work of a crawl.client.Client."""
-
-    def search(self, term: str, limit: int) -> list[Candidate]:
-        """At most `limit` candidates for a term, the best first. Raises RecordError."""
+class Fetcher(Protocol):
+    """Describes and fetches candidates. Each call of a method is one piece of work of a Client."""
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """The candidate with its title, hashtags, stated duration and the like filled in. Raises RecordError."""
+        """Returns the candidate with title, hashtags, stated duration and so on filled in. Raises RecordError.
+
+        Raises RecordError(bad_url) for an address that is not of the web, unless the source reads local files.
+        """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """Downloads the media into an empty folder, under a name of ours. Raises RecordError."""
+        """Puts the media into an empty folder, under a name of our choice. Raises RecordError."""
 
 
-def described(candidate: Candidate, page: Candidate) -> Candidate:
-    """What the candidate lacks, from its page: a catalogue's word goes before the page's."""
-    filled = {key: value for key, value in page.items() if candidate.get(key) in (None, "", [])}
-    return {**candidate, **filled, "extra": {**page.get("extra", {}), **dict(candidate.get("extra") or {})}}
+class Source(Fetcher, Protocol):
+    """A Fetcher that also finds candidates.
+
+    settings: the source's subclass of Search. The constructor takes the client, the search of the recipe as an instance of
+    `settings`, and the longest duration in seconds that the recipe accepts.
+    """
+
+    settings: ClassVar[type[Search]]
+
+    def __init__(self, client: Client, search: Any, duration_max_s: float) -> None: ...
+
+    def search(self, term: str, limit: int) -> list[Candidate]:
+        """Returns at most `limit` candidates for a term, the best first. Raises RecordError."""
 
 
-def extra(values: dict[str, Any], keys: tuple[str, ...]) -> dict[str, str]:
-    """Those of the keys that say something, as text."""
+def fill_in(candidate: Candidate, page: Candidate) -> Candidate:
+    """Fills in the columns that a candidate lacks from its page. What a catalogue says takes precedence over the page."""
+    stated = {key: value for key, value in page.items() if candidate.get(key) in (None, "", [])}
+    extra = {**page.get("extra", {}), **dict(candidate.get("extra") or {})}
+    return cast(Candidate, {**candidate, **stated, "extra": extra})
+
+
+def stated_texts(values: Mapping[str, Any], *keys: str) -> dict[str, str]:
+    """The values of the keys as texts, without those that are empty: the `extra` column of a candidate."""
     return {key: str(values[key]) for key in keys if values.get(key) not in (None, "", [])}
-
-
-def first(items: Iterator[Candidate], limit: int) -> list[Candidate]:
-    found = []
-    for item in items:
-        found.append(item)
-        if len(found) == limit:
-            break
-    return found

@@ -1,115 +1,156 @@
-"""Candidates and media by yt-dlp: any of its search keys, any page or file address it can read."""
+"""Candidates and media by yt-dlp: any of its search keys, any page or file address that it can read."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote_plus
 
 from vidal import ids
 from vidal.errors import RecordError
-from vidal.net.client import Client
+from vidal.net.urls import check_url
+from vidal.records import Candidate
 from vidal.schema import Kind, Reason
 from vidal.sources.settings import Search
-from vidal.sources.source import Candidate, Fetched, described, extra
-from vidal.sources.text import hashtags
+from vidal.sources.source import Fetched, fill_in, stated_texts
+from vidal.sources.text import parse_hashtags
 
-# YouTube's own filter "under 4 minutes": the shortest that its search knows. The recipe's limit is applied to what is stated.
+if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
+    from vidal.net.client import Client
+
+# YouTube's own filter "under 4 minutes", the shortest that its search has. The recipe's limit is applied to stated durations.
 _SHORTS = "https://www.youtube.com/results?search_query={query}&sp=EgIYAQ%253D%253D"
 _EXTRA = ("origin", "note", "upload_date", "view_count", "like_count", "comment_count", "description")
+# What yt-dlp says of a page, a search or a video.
+Info = dict[str, Any]
+
+
+class YtDlpSearch(Search):
+    """A search by yt-dlp.
+
+    key: one of yt-dlp's search keys; shorts: YouTube's short videos only, whatever the key; site: "embedded" for the site
+    that vidal itself serves.
+    """
+
+    source: str = "ytdlp"
+    key: str = "ytsearch"
+    shorts: bool = False
+    site: Literal["embedded"] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.key
+
+    @property
+    def is_on_embedded_site(self) -> bool:
+        return self.site == "embedded"
 
 
 class YtDlp:
-    """Of one thread, as its client is."""
+    """yt-dlp over a client, in one thread at a time."""
 
-    def __init__(self, client: Client, search: Search | None = None):
-        self._client, self._search = client, search or Search()
-        self._asked: tuple[str, dict[str, Any]] | None = None
+    settings = YtDlpSearch
+
+    def __init__(self, client: Client, search: YtDlpSearch, duration_max_s: float):
+        self._client, self._search = client, search
+        self._described: tuple[str, Info] | None = None
 
     def search(self, term: str, limit: int) -> list[Candidate]:
         address = _SHORTS.format(query=quote_plus(term)) if self._search.shorts else f"{self._search.key}{limit}:{term}"
         info = self._extract(address, items=limit)
-        return [found for entry in info.get("entries") or [] if (found := _found(entry))][:limit]
+        candidates = (_candidate_of(result) for result in info.get("entries") or [])
+        return [candidate for candidate in candidates if candidate][:limit]
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Asks the page, unless a catalogue gives the title: then the download tells the rest."""
+        """Asks the page, unless a catalogue states the title: then the download tells the rest."""
+        check_url(candidate["url"])
         if candidate["curated"] and candidate["title"]:
             return candidate
-        info = self._one(candidate["url"])
-        self._asked = (candidate["url"], info)
-        return described(candidate, _description(info))
+        info = self._extract_one(candidate["url"])
+        self._described = (candidate["url"], info)
+        return fill_in(candidate, _describe_video(info))
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """The one file that arrived. The page is asked once, where the download follows its description."""
+        """Downloads the one file of a page. The page is asked once where its description came just before."""
         self._client.params["outtmpl"]["default"] = f"{folder}/media.%(ext)s"
-        asked, self._asked = self._asked, None
-        info = asked[1] if asked and asked[0] == candidate["url"] else self._one(candidate["url"])
+        described, self._described = self._described, None
+        is_described = described is not None and described[0] == candidate["url"]
+        info = described[1] if described and is_described else self._extract_one(candidate["url"])
         if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming", "post_live"):
-            raise RecordError(Reason.LIVE, "a live stream has no end; come back when it is over")
-        done = self._client.process_ie_result(info, download=True)
-        downloads = done.get("requested_downloads") or []
+            raise RecordError(Reason.LIVE, "a live stream has no end; try again when it is over")
+        result = self._client.process_ie_result(info, download=True)
+        downloads = result.get("requested_downloads") or []
         if not downloads:
             raise RecordError(Reason.EXTRACTOR, "yt-dlp downloaded nothing")
-        return Fetched(Path(downloads[0]["filepath"]), _description(info))
+        return Fetched(Path(downloads[0]["filepath"]), _describe_video(info))
 
-    def _one(self, url: str) -> dict[str, Any]:
-        """What is said of the one video of a page."""
+    def _extract_one(self, url: str) -> Info:
+        """What yt-dlp says of the one video of a page. Raises RecordError where the page holds none or several."""
         info = self._extract(url, items=2)
         if info.get("_type") not in ("playlist", "multi_video"):
             return info
-        entries = list(info.get("entries") or [])
-        if not entries:
+        videos: list[Info] = list(info.get("entries") or [])
+        if not videos:
             raise RecordError(Reason.UNSUPPORTED_URL, "the page holds no media")
-        if len(entries) > 1:
+        if len(videos) > 1:
             count = info.get("playlist_count") or "several"
             raise RecordError(Reason.PLAYLIST, f"a list of {count} videos: give the addresses of those that you want")
-        address = entries[0].get("url")
-        return entries[0] if entries[0].get("formats") or not address or address == url else self._extract(address, 2)
+        address = videos[0].get("url")
+        return videos[0] if videos[0].get("formats") or not address or address == url else self._extract(address, 2)
 
-    def _extract(self, address: str, items: int) -> dict[str, Any]:
+    def _extract(self, address: str, items: int) -> Info:
         self._client.params["playlist_items"] = f"1:{items}"
-        info = self._client.extract_info(address, download=False)
+        info: Info | None = self._client.extract_info(address, download=False)
         if info is None:
             raise RecordError(Reason.EXTRACTOR, "yt-dlp found nothing at the address")
         return info
 
 
-def _found(entry: dict[str, Any]) -> Candidate | None:
-    url = entry.get("webpage_url") or entry.get("url")
+def client_options(endpoints: dict[str, str]) -> dict[str, Any]:
+    """yt-dlp options for the services of this run. endpoints: their addresses by name."""
+    embedded = endpoints.get("embedded")
+    return {"extractor_args": {"vidalembedded": {"base_url": [embedded]}}} if embedded else {}
+
+
+def _candidate_of(result: Info) -> Candidate | None:
+    """None where a result of a search has no address."""
+    url = result.get("webpage_url") or result.get("url")
     if not url:
         return None
-    platform = str(entry.get("ie_key") or entry.get("extractor_key") or "generic").lower()
-    source_id = str(entry.get("id") or url)
+    platform = str(result.get("ie_key") or result.get("extractor_key") or "generic").lower()
+    source_id = str(result.get("id") or url)
     return {
         "candidate_id": ids.candidate_id(platform, source_id, None, None),
         "source": "ytdlp",
         "platform": platform,
         "source_id": source_id,
         "url": url,
-        "title": entry.get("title"),
-        "duration_s": _number(entry.get("duration")),
+        "title": result.get("title"),
+        "duration_s": _positive(result.get("duration")),
         "curated": False,
-        "extra": extra(entry, ("view_count",)),
+        "extra": stated_texts(result, "view_count"),
     }
 
 
-def _description(info: dict[str, Any]) -> Candidate:
+def _describe_video(info: Info) -> Candidate:
     return {
         "title": info.get("title") or "",
-        "hashtags": hashtags(info.get("title"), info.get("description")),
+        "hashtags": parse_hashtags(info.get("title"), info.get("description")),
         "uploader": info.get("uploader") or info.get("channel"),
         "licence": info.get("license"),
-        "duration_s": _number(info.get("duration")),
-        "kind": _kind(info),
-        "extra": extra(info, _EXTRA),
+        "duration_s": _positive(info.get("duration")),
+        "kind": _kind_of(info),
+        "extra": stated_texts(info, *_EXTRA),
     }
 
 
-def _kind(info: dict[str, Any]) -> str | None:
-    if info.get("media_type") in (Kind.VIDEO.value, Kind.AUDIO.value):
-        return info["media_type"]
+def _kind_of(info: Info) -> str | None:
+    """None where only the file itself can tell."""
+    media_type = info.get("media_type")
+    if media_type in (Kind.VIDEO.value, Kind.AUDIO.value):
+        return str(media_type)
     return Kind.AUDIO.value if info.get("vcodec") == "none" else None
 
 
-def _number(value: Any) -> float | None:
+def _positive(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and value > 0 else None

@@ -1,4 +1,4 @@
-"""Crawl: a candidate becomes a clip in storage, or has a typed outcome."""
+"""The stage `crawl`: a candidate becomes clips in storage, or has an outcome with a reason."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 from vidal import schema
 from vidal.config.recipe import Recipe
-from vidal.crawl.fetch import Crawler
+from vidal.crawl.crawler import Crawler
 from vidal.pipeline.stage import Stage
 from vidal.schema import Subject
 
-# How, and how patiently, it is fetched does not alter what arrives.
-_POLITE = {
+# How politely and patiently a file is fetched does not alter the file.
+_WITHOUT_EFFECT = {
     "requests_per_s", "burst", "host_concurrency", "daily_requests", "hosts", "concurrency", "attempts", "backoff_s",
     "backoff_max_s", "patience_s", "breaker_failures", "breaker_pause_s", "allow_hosts", "cookies_file", "proxies", "sleep_s",
     "sleep_requests_s",
@@ -22,7 +22,7 @@ def _settings(recipe: Recipe) -> Any:
     return [
         recipe.text.model_dump(mode="json"),
         recipe.clips.model_dump(mode="json"),
-        recipe.crawl.model_dump(mode="json", exclude=_POLITE),
+        recipe.crawl.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
     ]
 
 

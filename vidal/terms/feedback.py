@@ -12,7 +12,7 @@ import pyarrow as pa
 from vidal import ids
 from vidal.errors import UserError
 from vidal.schema import STR, Status, Subject
-from vidal.sources.settings import Search
+from vidal.sources.registry import search_name
 from vidal.storage.storage import Storage, part_name, shard_name
 
 TABLE = "budget.parquet"
@@ -102,7 +102,7 @@ def _searches(out: Storage) -> list[str]:
     if not out.exists("_dataset.json"):
         return []
     searches = json.loads(out.read("_dataset.json")).get("recipe", {}).get("search", [])
-    return [Search.model_validate(search).name for search in searches]
+    return [search_name(search) for search in searches]
 
 
 def _terms_of_candidates(out: Storage, shard: int) -> Iterator[tuple[str, list[str]]]:

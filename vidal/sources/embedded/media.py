@@ -1,4 +1,4 @@
-"""Makes the media of the embedded site from files of installed packages: the same bytes every time, made once a machine."""
+"""Makes the media of the embedded site from files of installed packages, with the same bytes every time, once a machine."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ from vidal.errors import UserError
 from vidal.media.ffmpeg import BITEXACT, H264, run
 from vidal.storage import machine_cache
 
-# Raised by whoever changes what is made here: the media of earlier versions are then made anew.
+# Raise it when a change alters the media: those of earlier versions are then made again.
 _VERSION = 1
 SIZE = (320, 240)
 FPS = 12
+# One file as media.yaml describes it.
+Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One page of the site. origin: "package version, file", for the record; note: what was done to it."""
+class Page:
+    """One page of the site, with one video or sound.
+
+    stated_s: the duration that the page states, which may be false; origin: "package version, file" that it was made from;
+    note: how it was made; fault: how the site fails to serve its file, see Site.
+    """
 
     id: str
     kind: str
@@ -40,59 +46,60 @@ class Entry:
     file: str
 
 
-def entries() -> list[Entry]:
+def list_pages() -> list[Page]:
     """The pages, in the order of media.yaml. Raises UserError where a package is missing."""
     listing = _listing()
     specs = {spec["id"]: spec for spec in listing["videos"] + listing["sounds"]}
-    return [_entry(spec, specs, listing["uploader"]) for spec in specs.values()]
+    return [_page_of(spec, specs, listing["uploader"]) for spec in specs.values()]
 
 
-def build(cache: Path | None = None) -> Path:
-    """Folder that holds every entry's file."""
+def build_media(cache: Path | None = None) -> Path:
+    """Returns the folder that holds every page's file. cache: where it is made; None for the cache of this machine."""
     listing = _listing()
-    digest = ids.fingerprint([listing, [_locate(s["package"], s["file"])[1] for s in _made(listing)], _VERSION])
+    digest = ids.fingerprint([listing, [_locate(spec["package"], spec["file"])[1] for spec in _from_packages(listing)], _VERSION])
 
     def make(aside: Path) -> None:
-        for spec in _made(listing):
-            _make(spec, aside / _file(spec))
+        for spec in _from_packages(listing):
+            _make_file(spec, aside / _file_name(spec))
         for spec in listing["videos"]:
             if spec["make"] == "reencode":
                 small = ffmpeg.input(str(aside / f"{spec['of']}.mp4")).video.filter("scale", 240, 180)
-                run(ffmpeg.output(small, str(aside / _file(spec)), **{**H264, "crf": 30}, **BITEXACT))
+                run(ffmpeg.output(small, str(aside / _file_name(spec)), **{**H264, "crf": 30}, **BITEXACT))
 
     return machine_cache.folder(f"embedded-{digest[:16]}", make, cache)
 
 
 def _listing() -> dict[str, Any]:
-    return yaml.safe_load(Path(__file__).with_name("media.yaml").read_text(encoding="utf-8"))
+    listing: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("media.yaml").read_text(encoding="utf-8"))
+    return listing
 
 
-def _made(listing: dict[str, Any]) -> list[dict[str, Any]]:
+def _from_packages(listing: dict[str, Any]) -> list[Spec]:
     return [spec for spec in listing["videos"] + listing["sounds"] if "package" in spec]
 
 
-def _file(spec: dict[str, Any]) -> str:
+def _file_name(spec: Spec) -> str:
     if spec["make"] == "copy":
         return f"{spec['of']}.mp4"
     return f"{spec['id']}.{'mp3' if spec['make'] == 'sound' else 'mp4'}"
 
 
-def _entry(spec: dict[str, Any], specs: dict[str, dict[str, Any]], uploader: str) -> Entry:
-    made = specs[spec["of"]] if "of" in spec else spec
+def _page_of(spec: Spec, specs: dict[str, Spec], uploader: str) -> Page:
+    original = specs[spec["of"]] if "of" in spec else spec
     notes = {"pan": "photograph panned slowly", "cut": "span of a film", "sound": "recording"}
-    _, version = _locate(made["package"], made["file"])
-    return Entry(
+    _, version = _locate(original["package"], original["file"])
+    return Page(
         id=spec["id"],
         kind="audio" if spec["make"] == "sound" else "video",
         title=spec["title"],
         tags=tuple(spec["tags"]),
-        licence=spec.get("licence", made["licence"]),
+        licence=str(spec.get("licence", original["licence"])),
         uploader=uploader,
-        stated_s=float(spec.get("stated_s", made["seconds"])),
-        origin=f"{made['package']} {version}, {made['file']}",
-        note=notes[made["make"]],
+        stated_s=float(spec["stated_s"] if "stated_s" in spec else original["seconds"]),
+        origin=f"{original['package']} {version}, {original['file']}",
+        note=notes[original["make"]],
         fault=spec.get("fault"),
-        file=_file(spec),
+        file=_file_name(spec),
     )
 
 
@@ -102,26 +109,33 @@ def _locate(package: str, file: str) -> tuple[Path, str]:
         distribution = importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(f"the embedded recipe needs the package {package}: run `make setup`") from error
-    for listed in distribution.files or []:
-        if str(listed).endswith(file):
-            return Path(str(listed.locate())), distribution.version
+    for path in distribution.files or []:
+        if str(path).endswith(file):
+            return Path(str(path.locate())), distribution.version
     raise UserError(
         f"package {package} {distribution.version} holds no {file}: run `make setup` for the pinned version"
     )
 
 
-def _make(spec: dict[str, Any], target: Path) -> None:
-    source, _ = _locate(spec["package"], spec["file"])
+def _make_file(spec: Spec, target: Path) -> None:
+    make = {"sound": _make_sound, "cut": _make_cut, "pan": _make_pan}[spec["make"]]
+    make(spec, _locate(spec["package"], spec["file"])[0], target)
+
+
+def _make_sound(spec: Spec, source: Path, target: Path) -> None:
+    read = ffmpeg.input(str(source), t=float(spec["seconds"]))
+    run(ffmpeg.output(read.audio, str(target), acodec="libmp3lame", audio_bitrate="96k", ar=44100, **BITEXACT))
+
+
+def _make_cut(spec: Spec, source: Path, target: Path) -> None:
+    read = ffmpeg.input(str(source), ss=spec["start_s"], t=float(spec["seconds"]))
+    picture = read.video.filter("scale", "trunc(iw/2)*2", -2)
+    run(ffmpeg.output(picture, read["a:0?"], str(target), acodec="aac", **H264, **BITEXACT))
+
+
+def _make_pan(spec: Spec, source: Path, target: Path) -> None:
+    """A window that moves slowly over a photograph, with the sound of another file where the listing names one."""
     seconds = float(spec["seconds"])
-    if spec["make"] == "sound":
-        read = ffmpeg.input(str(source), t=seconds)
-        run(ffmpeg.output(read.audio, str(target), acodec="libmp3lame", audio_bitrate="96k", ar=44100, **BITEXACT))
-        return
-    if spec["make"] == "cut":
-        read = ffmpeg.input(str(source), ss=spec["start_s"], t=seconds)
-        picture = read.video.filter("scale", "trunc(iw/2)*2", -2)
-        run(ffmpeg.output(picture, read["a:0?"], str(target), acodec="aac", **H264, **BITEXACT))
-        return
     with tempfile.TemporaryDirectory() as folder:
         photograph = Path(folder) / "photograph.png"
         _panorama(source, spec.get("crop", 0.8)).save(photograph)
@@ -134,7 +148,7 @@ def _make(spec: dict[str, Any], target: Path) -> None:
 
 
 def _panorama(source: Path, crop: float) -> Image.Image:
-    """The photograph at a size where the window covers `crop` of its shorter fit, so that it has room to move."""
+    """The photograph, scaled so that the window covers the fraction `crop` of its shorter side and has room to move."""
     with Image.open(source) as opened:
         image = opened.convert("RGB")
     scale = max(SIZE[0] / image.width, SIZE[1] / image.height) / crop

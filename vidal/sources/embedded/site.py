@@ -1,4 +1,4 @@
-"""Serves the embedded media as a website on loopback: a search page, an HTML page a video, files with Range."""
+"""Serves the embedded media as a website on loopback: a search page, an HTML page for each video, files with Range."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from pathlib import Path
 
 from aiohttp import web
 
-from vidal.sources.embedded.media import Entry, build, entries
+from vidal.sources.embedded.media import Page, build_media, list_pages
 
 HOST = "127.0.0.1"
 
 
 class Site:
-    """The handlers. Faults: http_404, html (a page served as video/mp4), truncate (the file ends early), drop_once."""
+    """The request handlers.
 
-    def __init__(self, folder: Path, pages: list[Entry]):
+    Faults of a page: http_404; html (a page is served as video/mp4); truncate (the file ends early); drop_once (the connection
+    is cut half way through the first answer).
+    """
+
+    def __init__(self, folder: Path, pages: list[Page]):
         self._folder = folder
-        self._entries = {entry.id: entry for entry in pages}
+        self._pages = {page.id: page for page in pages}
         self._dropped: set[str] = set()
 
     def app(self) -> web.Application:
@@ -35,63 +39,67 @@ class Site:
 
     async def search(self, request: web.Request) -> web.Response:
         words = _words(request.query.get("q", ""))
-        hits = [e for e in self._entries.values() if words and words <= _words(" ".join([e.title, *e.tags, e.note]))]
-        items = "".join(f'<li><a class="result" href="/watch/{e.id}">{html.escape(e.title)}</a></li>' for e in hits)
-        return _page("Search", f"<ol>{items}</ol>")
+        hits = [page for page in self._pages.values() if words and words <= _words_of_page(page)]
+        items = "".join(f'<li><a class="result" href="/watch/{page.id}">{html.escape(page.title)}</a></li>' for page in hits)
+        return _html("Search", f"<ol>{items}</ol>")
 
     async def watch(self, request: web.Request) -> web.Response:
-        entry = self._entry(request)
-        tags = " ".join(f"#{tag}" for tag in entry.tags)
+        page = self._find_page(request)
+        tags = " ".join(f"#{tag}" for tag in page.tags)
         linked = {
             "@context": "https://schema.org",
-            "@type": "AudioObject" if entry.kind == "audio" else "VideoObject",
-            "name": entry.title,
-            "description": f"{entry.title}. {tags}".strip(),
-            "contentUrl": f"/media/{entry.id}.{entry.file.rsplit('.', 1)[-1]}",
-            "duration": f"PT{entry.stated_s:g}S",
-            "license": entry.licence,
-            "creator": entry.uploader,
-            "isBasedOn": entry.origin,
-            "abstract": entry.note,
+            "@type": "AudioObject" if page.kind == "audio" else "VideoObject",
+            "name": page.title,
+            "description": f"{page.title}. {tags}".strip(),
+            "contentUrl": f"/media/{page.id}.{page.file.rsplit('.', 1)[-1]}",
+            "duration": f"PT{page.stated_s:g}S",
+            "license": page.licence,
+            "creator": page.uploader,
+            "isBasedOn": page.origin,
+            "abstract": page.note,
         }
         script = json.dumps(linked).replace("</", "<\\/")
-        return _page(entry.title, f'<script type="application/ld+json">{script}</script><p>{html.escape(tags)}</p>')
+        return _html(page.title, f'<script type="application/ld+json">{script}</script><p>{html.escape(tags)}</p>')
 
     async def media(self, request: web.Request) -> web.StreamResponse:
-        entry = self._entry(request)
-        path = self._folder / entry.file
-        if entry.fault == "http_404":
+        page = self._find_page(request)
+        path = self._folder / page.file
+        if page.fault == "http_404":
             raise web.HTTPNotFound
-        if entry.fault == "html":
+        if page.fault == "html":
             return web.Response(text="<html><body>Please log in.</body></html>", content_type="video/mp4")
-        if entry.fault == "truncate":
+        if page.fault == "truncate":
             data = path.read_bytes()
             return web.Response(body=data[: len(data) // 2], content_type="video/mp4")
-        if entry.fault == "drop_once" and entry.id not in self._dropped:
-            self._dropped.add(entry.id)
+        if page.fault == "drop_once" and page.id not in self._dropped:
+            self._dropped.add(page.id)
             return await _drop_half_way(request, path.read_bytes())
         return web.FileResponse(path)
 
-    def _entry(self, request: web.Request) -> Entry:
-        entry = self._entries.get(request.match_info["id"])
-        if entry is None:
+    def _find_page(self, request: web.Request) -> Page:
+        page = self._pages.get(request.match_info["id"])
+        if page is None:
             raise web.HTTPNotFound
-        return entry
+        return page
 
 
 async def _drop_half_way(request: web.Request, data: bytes) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Length": str(len(data)), "Content-Type": "video/mp4"})
     await response.prepare(request)
     await response.write(data[: len(data) // 2])
-    await asyncio.sleep(0.05)  # Let the first half leave before the connection is cut.
+    await asyncio.sleep(0.05)  # So that the first half is sent before the connection is cut.
     if request.transport is not None:
         request.transport.abort()
     return response
 
 
-def _page(title: str, body: str) -> web.Response:
+def _html(title: str, body: str) -> web.Response:
     text = f"<!doctype html><html><head><title>{html.escape(title)}</title></head><body>{body}</body></html>"
     return web.Response(text=text, content_type="text/html")
+
+
+def _words_of_page(page: Page) -> set[str]:
+    return _words(" ".join([page.title, *page.tags, page.note]))
 
 
 def _words(text: str) -> set[str]:
@@ -100,7 +108,7 @@ def _words(text: str) -> set[str]:
 
 @contextlib.contextmanager
 def serve(app: web.Application, host: str = HOST) -> Iterator[str]:
-    """Serves from a thread of this process, on a free port; gives the base URL."""
+    """Serves from a thread of this process, on a free port; yields the base URL."""
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, access_log=None)
     loop.run_until_complete(runner.setup())
@@ -120,5 +128,5 @@ def serve(app: web.Application, host: str = HOST) -> Iterator[str]:
 
 @contextlib.contextmanager
 def serve_embedded() -> Iterator[str]:
-    with serve(Site(build(), entries()).app()) as url:
+    with serve(Site(build_media(), list_pages()).app()) as url:
         yield url

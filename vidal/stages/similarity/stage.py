@@ -15,7 +15,7 @@ from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
 from vidal.records import Clip, SimilarityRow
 from vidal.schema import Kind, Subject
 from vidal.sources.settings import Text
-from vidal.sources.text import meaningful, words
+from vidal.sources.text import meaningful_tags, split_words
 from vidal.stages import pictures
 from vidal.stages.vectors import rounded
 from vidal.storage.storage import Storage
@@ -62,8 +62,8 @@ class _Worker:
 
 def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
     """What the frames are compared with, by the name of the score; `text` is the title and hashtags, without junk."""
-    title = " ".join(words(clip["title"] or ""))
-    tags = " ".join(meaningful(clip["hashtags"], rules))
+    title = " ".join(split_words(clip["title"] or ""))
+    tags = " ".join(meaningful_tags(clip["hashtags"], rules))
     return {
         "similarity": [clip["text"] or ""],
         "similarity_title": [title] if title else [],

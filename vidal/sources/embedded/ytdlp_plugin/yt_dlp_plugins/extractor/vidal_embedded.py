@@ -1,11 +1,15 @@
-"""yt-dlp extractors for the embedded site, so that its discovery and download are yt-dlp's own.
+"""yt-dlp extractors for the embedded site, so that it is searched and downloaded as any other site.
 
-`vidalembedded5:cat` searches; http://embedded.localhost/watch/ID is a page. The port of a run is not part of either:
-pass it as extractor_args={"vidalembedded": {"base_url": ["http://127.0.0.1:PORT"]}}.
+`vidalembedded5:cat` searches; http://embedded.localhost/watch/ID is a page. The port of a run is part of
+neither: pass it as extractor_args={"vidalembedded": {"base_url": ["http://127.0.0.1:PORT"]}}.
 """
+
+from __future__ import annotations
 
 import re
 import urllib.parse
+from collections.abc import Iterator
+from typing import Any
 
 from yt_dlp.extractor.common import InfoExtractor, SearchInfoExtractor
 from yt_dlp.utils import ExtractorError, clean_html, determine_ext, parse_duration
@@ -13,9 +17,9 @@ from yt_dlp.utils import ExtractorError, clean_html, determine_ext, parse_durati
 CANONICAL = "http://embedded.localhost"
 
 
-class _EmbeddedBase(InfoExtractor):
-    def _site(self):
-        base = self._configuration_arg("base_url", [None], ie_key="VidalEmbedded", casesense=True)[0]
+class _EmbeddedBase(InfoExtractor):  # type: ignore[misc]  # yt-dlp has no annotations.
+    def _site(self) -> str:
+        base: str | None = self._configuration_arg("base_url", [None], ie_key="VidalEmbedded", casesense=True)[0]
         if not base:
             raise ExtractorError(
                 "the embedded site is not running: pass its base_url as extractor argument", expected=True
@@ -26,32 +30,32 @@ class _EmbeddedBase(InfoExtractor):
 class VidalEmbeddedIE(_EmbeddedBase):
     _VALID_URL = r"http://embedded\.localhost/watch/(?P<id>[\w-]+)"
 
-    def _real_extract(self, url):
+    def _real_extract(self, url: str) -> dict[str, Any]:
         page_id = self._match_id(url)
         page = self._download_webpage(f"{self._site()}/watch/{page_id}", page_id)
-        found = next(self._yield_json_ld(page, page_id))
-        media_url = urllib.parse.urljoin(self._site(), found["contentUrl"])
-        sound = found["@type"] == "AudioObject"
+        linked = next(self._yield_json_ld(page, page_id))
+        media_url = urllib.parse.urljoin(self._site(), linked["contentUrl"])
+        is_sound = linked["@type"] == "AudioObject"
         return {
             "id": page_id,
-            "title": found["name"],
-            "description": clean_html(found.get("description")),
-            "duration": parse_duration(found.get("duration")),
-            "uploader": found.get("creator"),
-            "license": found.get("license"),
+            "title": linked["name"],
+            "description": clean_html(linked.get("description")),
+            "duration": parse_duration(linked.get("duration")),
+            "uploader": linked.get("creator"),
+            "license": linked.get("license"),
             "webpage_url": url,
-            "formats": [{"url": media_url, "ext": determine_ext(media_url), **({"vcodec": "none"} if sound else {})}],
-            "media_type": "audio" if sound else "video",
-            "origin": found.get("isBasedOn"),
-            "note": found.get("abstract"),
+            "formats": [{"url": media_url, "ext": determine_ext(media_url), **({"vcodec": "none"} if is_sound else {})}],
+            "media_type": "audio" if is_sound else "video",
+            "origin": linked.get("isBasedOn"),
+            "note": linked.get("abstract"),
         }
 
 
-class VidalEmbeddedSearchIE(_EmbeddedBase, SearchInfoExtractor):
+class VidalEmbeddedSearchIE(_EmbeddedBase, SearchInfoExtractor):  # type: ignore[misc]  # yt-dlp has no annotations.
     _SEARCH_KEY = "vidalembedded"
     IE_NAME = "vidalembedded:search"
 
-    def _search_results(self, query):
+    def _search_results(self, query: str) -> Iterator[dict[str, Any]]:
         page = self._download_webpage(f"{self._site()}/search", query, query={"q": query})
         for page_id, title in re.findall(r'<a class="result" href="/watch/([\w-]+)">([^<]*)</a>', page):
             yield self.url_result(f"{CANONICAL}/watch/{page_id}", VidalEmbeddedIE, page_id, clean_html(title))

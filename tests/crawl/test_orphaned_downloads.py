@@ -1,4 +1,4 @@
-"""Fetched files of a worker that was killed do not stay for ever."""
+"""Downloads of a worker that was killed are removed by the next worker."""
 
 import os
 import subprocess
@@ -6,18 +6,18 @@ import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
-from vidal.crawl.download_cache import Copies
+from vidal.crawl.download_cache import DownloadCache
 
 HOLDS = """
 import sys, time
-from vidal.crawl.download_cache import Copies
+from vidal.crawl.download_cache import DownloadCache
 
 def fetch(folder):
     (folder / "film.mp4").write_bytes(b"x")
     print(folder, flush=True)
     time.sleep(600)
 
-with Copies(2).of("http://a/film", fetch):
+with DownloadCache(2).borrow("http://a/film", fetch):
     pass
 """
 
@@ -34,7 +34,7 @@ def test_what_a_killed_worker_left_is_removed_by_the_next_and_what_lives_is_kept
         held[0].wait()
         assert (killed / "film.mp4").exists() and (alive / "film.mp4").exists()
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        Copies(2)
+        DownloadCache(2)
         assert not killed.exists() and (alive / "film.mp4").exists()
     finally:
         for process in held:

@@ -1,0 +1,88 @@
+"""The walk of one candidate from its address to clips in storage: described, judged, fetched, probed, cut, stored."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from vidal.config.recipe import Recipe
+from vidal.crawl.cut import Cutter, judge_span, requested_span
+from vidal.crawl.download_cache import DownloadCache
+from vidal.crawl.media_file import MediaFile, Span, inspect_file
+from vidal.crawl.store import ClipStore
+from vidal.errors import RecordError
+from vidal.pipeline.stage import Drop, Output, Runtime
+from vidal.records import Candidate, CrawledClip
+from vidal.schema import map_dict
+from vidal.sources.candidate_policy import judge_candidate
+from vidal.sources.dispatch import Sources
+from vidal.sources.session import Network, Session
+from vidal.sources.source import Fetched, fill_in
+from vidal.storage.storage import Storage
+
+
+class Crawler:
+    """The worker of the stage `crawl`: candidates in, clips out. Safe to call from several threads."""
+
+    def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
+        self._recipe = recipe
+        self._network = Network(recipe, runtime)
+        self._downloads = DownloadCache(2 * recipe.crawl.concurrency)
+        self._cutter = Cutter(recipe.clips)
+        self._store = ClipStore(recipe, storage)
+
+    def __call__(self, candidate: Candidate) -> Output | Drop:
+        """Raises RecordError for a candidate that cannot be fetched, or whose file is not usable."""
+        candidate = {**candidate, "extra": map_dict(candidate.get("extra"))}
+        with self._network.session() as session:
+            return self._crawl(candidate, session)
+
+    def close(self) -> None:
+        """Closes the connections and removes the downloads. Connections also close when nothing refers to the crawler."""
+        self._network.close()
+        self._downloads.close()
+
+    def _crawl(self, candidate: Candidate, session: Session) -> Output | Drop:
+        described, describe_attempts = session.call(lambda sources: sources.for_candidate(candidate).describe(candidate))
+        if drop := judge_candidate(described, self._recipe):
+            return drop
+        address = described["media_url"] or described["url"]
+        with self._downloads.borrow(address, lambda folder: _fetch(described, folder, session)) as (fetched, attempts):
+            stated = fill_in(described, fetched.page)
+            result = judge_candidate(stated, self._recipe) or self._make_clips(stated, fetched.path)
+        return result if isinstance(result, Drop) else replace(result, attempts=max(describe_attempts, attempts))
+
+    def _make_clips(self, candidate: Candidate, path: Path) -> Output | Drop:
+        file = inspect_file(path, candidate["kind"], self._recipe.crawl.max_pixels)
+        span = requested_span(candidate, file.properties.duration_s)
+        if drop := judge_span(candidate, span, file.properties.duration_s, self._recipe):
+            return drop
+        cuts_s = self._cutter.find_cuts(file)
+        if cuts_s is not None and self._cutter.is_too_long(span):
+            return self._store_pieces(candidate, file, span, cuts_s)
+        return Output([self._store.store_clip(candidate, file, span, cuts_s)])
+
+    def _store_pieces(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float]) -> Output:
+        """A clip for each shot. A piece that fails is only mentioned in the candidate's outcome, unless all fail."""
+        clips: list[CrawledClip] = []
+        errors: list[RecordError] = []
+        for piece in self._cutter.split_at_cuts(span, cuts_s):
+            try:
+                clips.append(self._store.store_clip(candidate, file, piece, cuts_s))
+            except RecordError as error:
+                errors.append(error)
+        if not clips:
+            raise errors[0]
+        detail = f"{len(clips)} pieces at {len(cuts_s)} cuts"
+        return Output(clips, detail=f"{detail}; {len(errors)} failed, the first: {errors[0]}" if errors else detail)
+
+
+def _fetch(candidate: Candidate, folder: Path, session: Session) -> tuple[Fetched, int]:
+    def fetch(sources: Sources) -> Fetched:
+        # An attempt that failed may have left files, which must not be continued: each attempt has an empty folder.
+        attempt = Path(tempfile.mkdtemp(dir=folder)) if os.listdir(folder) else folder
+        return sources.for_candidate(candidate).fetch(candidate, attempt)
+
+    return session.call(fetch)

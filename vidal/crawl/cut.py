@@ -1,0 +1,71 @@
+"""Where a downloaded file is cut: at the span that a catalogue asks for, or, for a long video, at its shots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vidal.config.recipe import Recipe
+from vidal.crawl.media_file import MediaFile, Span
+from vidal.crawl.settings import Clips
+from vidal.errors import RecordError
+from vidal.media import shots
+from vidal.pipeline.stage import Drop
+from vidal.records import Candidate
+from vidal.schema import Kind, Reason
+
+if TYPE_CHECKING:
+    from vidal.models.shots import ShotDetector
+
+
+class Cutter:
+    """Cuts long videos into pieces at their shots, where the recipe names a shot detector."""
+
+    def __init__(self, clips: Clips):
+        self._clips = clips
+        self._detector = _open_detector(clips.detector, clips.threshold) if clips.detector else None
+
+    def find_cuts(self, file: MediaFile) -> list[float] | None:
+        """Seconds of the cuts of a video; None for sound, and without a detector. Raises RecordError(corrupt)."""
+        if self._detector is None or file.kind is Kind.AUDIO:
+            return None
+        times_s, pictures = shots.thumbnails(file.path)
+        return shots.cut_times(times_s, self._detector.firsts(pictures))
+
+    def is_too_long(self, span: Span) -> bool:
+        """Whether a span has to become pieces. One that a catalogue asks for stays as it is."""
+        return span.is_whole and span.duration_s > self._clips.max_s
+
+    def split_at_cuts(self, span: Span, cuts_s: list[float]) -> list[Span]:
+        """The pieces of a whole video. Raises RecordError(too_short) where none lasts clips.min_s."""
+        pieces = shots.spans(cuts_s, span.duration_s, self._clips.max_s, self._clips.min_s)
+        if not pieces:
+            raise RecordError(Reason.TOO_SHORT, f"no shot lasts {self._clips.min_s:g} s")
+        return [Span(start_s, duration_s) for start_s, duration_s in pieces]
+
+
+def requested_span(candidate: Candidate, file_duration_s: float) -> Span:
+    """The span that a catalogue asks for, or the whole file."""
+    start_s = candidate["start_s"] or 0.0
+    is_whole = candidate["start_s"] is None and candidate["end_s"] is None
+    return Span(start_s, (candidate["end_s"] or file_duration_s) - start_s, is_whole)
+
+
+def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe: Recipe) -> Drop | None:
+    """Judges the true duration. Raises RecordError(span_outside) where the span ends after the file."""
+    end_s, max_s, min_s = span.start_s + span.duration_s, recipe.duration_max_s, recipe.crawl.duration_min_s
+    if end_s > file_duration_s + recipe.crawl.duration_tolerance_s:
+        raise RecordError(Reason.SPAN_OUTSIDE, f"{span.start_s:g} to {end_s:g} s of a file of {file_duration_s:.2f} s")
+    if span.duration_s > max_s:
+        stated_s = candidate["duration_s"]
+        if stated_s and stated_s <= max_s and candidate["end_s"] is None:
+            return Drop(Reason.FALSE_DURATION, f"the page says {stated_s:g} s, the file lasts {span.duration_s:.2f} s")
+        return Drop(Reason.TOO_LONG, f"{span.duration_s:.2f} s, at most {max_s:g} s are wanted")
+    if span.duration_s < min_s:
+        return Drop(Reason.TOO_SHORT, f"{span.duration_s:.2f} s, at least {min_s:g} s are wanted")
+    return None
+
+
+def _open_detector(name: str, threshold: float | None) -> ShotDetector:
+    from vidal.models.shots import DETECTORS  # Loads OpenCV and perhaps torch, which only a recipe that cuts needs.
+
+    return DETECTORS[name](threshold)

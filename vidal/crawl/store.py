@@ -1,0 +1,127 @@
+"""A span of a downloaded file becomes a media file of its own in storage, and a row of the crawl."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from vidal import ids
+from vidal.config.recipe import Recipe
+from vidal.crawl.media_file import MediaFile, Span
+from vidal.media import ffmpeg, shots
+from vidal.media.probe import Probe, probe
+from vidal.records import Candidate, CrawledClip
+from vidal.schema import Kind
+from vidal.sources.text import clean_text
+from vidal.storage.storage import Storage, media_name
+
+# Codecs that browsers and decoders accept in an MP4. A video with any other is re-encoded, so that video.mp4 is one for all.
+_MP4_CODECS = {"h264", "hevc", "av1", "libdav1d", "mpeg4", "vp9"}
+
+
+@dataclass(frozen=True)
+class _ClipFile:
+    """A clip's own file before it is moved to storage."""
+
+    properties: Probe
+    sha256: str
+    start_s: float
+    duration_s: float
+
+
+class ClipStore:
+    """Writes clips of candidates to the storage of a dataset."""
+
+    def __init__(self, recipe: Recipe, storage: Storage):
+        self._recipe, self._storage = recipe, storage
+
+    def store_clip(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float] | None) -> CrawledClip:
+        """Stores the span and returns its row. cuts_s: of the whole file. Raises RecordError where it cannot be cut."""
+        with _sibling_path(file.path) as path:
+            clip_file = self._write_span(file, span, path)
+            name = "video.mp4" if file.kind is Kind.VIDEO else "source"
+            media_path = media_name(candidate["shard"], _clip_id(candidate, clip_file), name)
+            self._storage.put(path, media_path)
+        cut_count = None if cuts_s is None else shots.inside(cuts_s, span.start_s, span.duration_s)
+        return self._make_row(candidate, file, clip_file, media_path, cut_count)
+
+    def _write_span(self, file: MediaFile, span: Span, path: Path) -> _ClipFile:
+        """A whole file is linked where it is stored as it is; a video is re-encoded where it is cut or is not an MP4."""
+        if file.kind is Kind.VIDEO and not (span.is_whole and _is_plain_mp4(file.properties)):
+            if span.is_whole:
+                ffmpeg.to_mp4(file.path, path)
+            else:
+                ffmpeg.to_mp4(file.path, path, start_s=span.start_s, duration_s=span.duration_s)
+            properties = probe(path, max_pixels=self._recipe.crawl.max_pixels)
+            return _ClipFile(properties, ids.file_sha256(path), span.start_s, properties.duration_s)
+        if span.is_whole or file.kind is Kind.VIDEO:
+            _link(file.path, path)
+            return _ClipFile(file.properties, file.sha256, span.start_s, span.duration_s)
+        ffmpeg.cut_audio(file.path, path, span.start_s, span.duration_s)
+        return _ClipFile(file.properties, ids.file_sha256(path), span.start_s, span.duration_s)
+
+
+    def _make_row(
+        self, candidate: Candidate, file: MediaFile, clip_file: _ClipFile, media_path: str, cut_count: int | None
+    ) -> CrawledClip:
+        properties, is_video = clip_file.properties, file.kind is Kind.VIDEO
+        title, hashtags = candidate["title"], candidate["hashtags"] or []
+        return {
+            "clip_id": _clip_id(candidate, clip_file),
+            "candidate_id": candidate["candidate_id"],
+            "kind": file.kind.value,
+            "shard": candidate["shard"],
+            "platform": candidate["platform"],
+            "source_id": candidate["source_id"],
+            "url": candidate["url"],
+            "uploader": candidate["uploader"],
+            "licence": candidate["licence"],
+            "retrieved_at": self._recipe.crawl.retrieved_at or datetime.now(timezone.utc),
+            "search_terms": candidate["search_terms"],
+            "title": title,
+            "hashtags": hashtags,
+            "language": None,  # A later stage finds it out.
+            "text": clean_text(title or "", hashtags, self._recipe.text),
+            "start_s": clip_file.start_s,
+            "duration_s": round(clip_file.duration_s, 6),
+            "fps": round(properties.fps, 4) if is_video else None,
+            "width": properties.width if is_video else None,
+            "height": properties.height if is_video else None,
+            "has_audio": properties.has_audio,
+            "cuts": cut_count,
+            "media_path": media_path,
+            "media_sha256": clip_file.sha256,
+            "source_sha256": file.sha256,
+            "extra": sorted(candidate["extra"].items()),
+        }
+
+
+def _clip_id(candidate: Candidate, clip_file: _ClipFile) -> str:
+    return ids.clip_id(candidate["candidate_id"], clip_file.start_s, clip_file.duration_s)
+
+
+def _is_plain_mp4(properties: Probe) -> bool:
+    return "mp4" in properties.container and properties.codec in _MP4_CODECS
+
+
+@contextlib.contextmanager
+def _sibling_path(path: Path) -> Iterator[Path]:
+    """An unused name beside a download. Storage may move the file of that name; other spans still need the download."""
+    sibling = path.with_name(f"{uuid.uuid4().hex}.part")
+    try:
+        yield sibling
+    finally:
+        sibling.unlink(missing_ok=True)
+
+
+def _link(path: Path, copy: Path) -> None:
+    try:
+        os.link(path, copy)
+    except OSError:
+        shutil.copyfile(path, copy)

@@ -1,0 +1,24 @@
+"""Addresses of the web: their form, checked before anything is asked."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from vidal.errors import RecordError
+from vidal.schema import Reason
+
+
+def check_url(url: str) -> None:
+    """Raises RecordError(bad_url) for anything but http(s) with a host."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError as error:
+        raise RecordError(Reason.BAD_URL, f"{url[:200]}: {error}") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise RecordError(Reason.BAD_URL, f"{url[:200]}: only http and https addresses with a host can be fetched")
+
+
+def hostname(url: str) -> str:
+    """The host of an address without its port; empty where it has none."""
+    return urlsplit(url).hostname or ""

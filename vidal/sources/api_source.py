@@ -1,0 +1,90 @@
+"""What sources with a JSON API have in common: a search page by page, and a plain download of the file."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
+
+from vidal.errors import RecordError
+from vidal.records import Candidate
+from vidal.schema import Reason
+from vidal.sources.download import open_media, save_body
+from vidal.sources.settings import Search
+from vidal.sources.source import Fetched
+
+if TYPE_CHECKING:
+    from vidal.net.client import Client
+
+JsonObject = dict[str, Any]
+
+
+class ApiSearch(Search):
+    """A search of a source with an API. base_url: of another instance or server."""
+
+    base_url: str | None = None
+
+
+class ApiSource(ABC):
+    """A source with an API. A subclass says how results are listed, and how a candidate is described."""
+
+    settings: ClassVar[type[Search]]
+    default_base_url: ClassVar[str]
+
+    def __init__(self, client: Client, search: ApiSearch, duration_max_s: float):
+        self._client, self._duration_max_s = client, duration_max_s
+        self._base_url = (search.base_url or self.default_base_url).rstrip("/")
+
+    def search(self, term: str, limit: int) -> list[Candidate]:
+        return list(itertools.islice(self._list_results(term, limit), limit))
+
+    @abstractmethod
+    def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
+        """Yields the results of a term, the best first. The next page is asked for when all of the last one are used."""
+
+    @abstractmethod
+    def describe(self, candidate: Candidate) -> Candidate:
+        """Returns the candidate with its media_url and what its page states. Raises RecordError."""
+
+    def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
+        url = candidate.get("media_url") or self.describe(candidate).get("media_url")
+        if not url:
+            raise RecordError(Reason.UNSUPPORTED_URL, "it has no file to download")
+        with open_media(self._client, url) as response:
+            return Fetched(save_body(response, b"", folder))
+
+    def _get_json(self, path: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
+        """path: below the base URL, or an address. Raises as get_json."""
+        url = path if "://" in path else f"{self._base_url}{path}"
+        return get_json(self._client, url, query, token)
+
+
+def get_json(client: Client, url: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
+    """Raises RecordError(extractor) where the answer is not a JSON object, and what the client raises."""
+    address = f"{url}?{urlencode(query, doseq=True)}" if query else url
+    authorization = {"Authorization": f"Token {token}"} if token else {}
+    with client.get(address, Accept="application/json", **authorization) as response:
+        body = response.read()
+    try:
+        answer = json.loads(body)
+    except ValueError as error:
+        raise RecordError(Reason.EXTRACTOR, f"{url} does not answer with JSON") from error
+    if not isinstance(answer, dict):
+        raise RecordError(Reason.EXTRACTOR, f"{url} answers with JSON that is not an object")
+    return answer
+
+
+def parse_duration(value: object) -> float | None:
+    """Seconds of a duration as these APIs state it, a number or "1:02:03"; None where it is neither."""
+    try:
+        parts = [float(part) for part in str(value).split(":")]
+    except ValueError:
+        return None
+    total_s = 0.0
+    for part in parts:
+        total_s = total_s * 60 + part
+    return total_s or None

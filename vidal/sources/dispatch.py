@@ -1,0 +1,44 @@
+"""Which source a client uses: for a search the one that the recipe names, for a candidate the one that can fetch it."""
+
+from __future__ import annotations
+
+from vidal.config.recipe import Recipe
+from vidal.net.client import Client
+from vidal.net.robots import Robots
+from vidal.records import Candidate
+from vidal.sources.plain import Plain
+from vidal.sources.registry import SOURCES
+from vidal.sources.settings import Search
+from vidal.sources.source import Fetcher, Source
+from vidal.sources.ytdlp import YtDlp, YtDlpSearch
+from vidal.sources.ytdlp_extractors import ExtractorMatcher
+
+
+class Sources:
+    """The sources of one client, which work in one thread at a time."""
+
+    def __init__(self, recipe: Recipe, client: Client, robots: Robots):
+        self._recipe, self._client = recipe, client
+        self._finders: dict[str, Source] = {}
+        self._pages = YtDlp(client, YtDlpSearch(), recipe.text.duration_max_s)
+        self._plain = Plain(client, recipe.crawl, robots, self._pages)
+        self._extractors = ExtractorMatcher(client._ies)
+
+    def for_search(self, search: Search) -> Source:
+        source = SOURCES[search.source].load()
+        return source(self._client, search, self._recipe.text.duration_max_s)
+
+    def for_candidate(self, candidate: Candidate) -> Fetcher:
+        """The source that found the candidate; for an address of a catalogue, yt-dlp where it knows the site."""
+        name = candidate.get("source")
+        if name:
+            return self._finder(name)
+        return self._pages if self._extractors.has_extractor(candidate["url"]) else self._plain
+
+    def _finder(self, name: str) -> Source:
+        """Created once: a source may remember between `describe` and `fetch` what a page said."""
+        if name not in self._finders:
+            searches = (search for search in self._recipe.search if search.source == name)
+            search = next(searches, None) or SOURCES[name].load().settings()
+            self._finders[name] = self.for_search(search)
+        return self._finders[name]

@@ -1,0 +1,51 @@
+"""Which addresses yt-dlp has an extractor for.
+
+yt-dlp asks its 1,800 extractors one after the other; comparing their patterns first gives the same answer sooner.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from yt_dlp.extractor.common import InfoExtractor
+from yt_dlp.extractor.lazy_extractors import LazyLoadExtractor
+
+_GENERIC = "Generic"
+# Extractors that judge an address by their patterns alone share one of these functions. The others look more closely at an
+# address that their patterns match, mostly to leave it to another extractor; none accepts one that its patterns do not match.
+_BY_PATTERNS = {InfoExtractor.suitable.__func__, LazyLoadExtractor.suitable.__func__}
+
+
+class ExtractorMatcher:
+    """extractors: those of a yt_dlp.YoutubeDL, by key.
+
+    Remembers the last address, because a candidate is described and then fetched.
+    """
+
+    def __init__(self, extractors: Mapping[str, Any]):
+        named = [extractor for key, extractor in extractors.items() if key != _GENERIC]
+        self._matchers = [(pattern.match, extractor) for extractor in named for pattern in _patterns_of(extractor)]
+        self._last: tuple[str, bool] | None = None
+
+    def has_extractor(self, url: str) -> bool:
+        """Whether yt-dlp has an extractor for the address other than the generic one for any page."""
+        if self._last is None or self._last[0] != url:
+            self._last = (url, self._match(url))
+        return self._last[1]
+
+    def _match(self, url: str) -> bool:
+        candidates = (extractor for match, extractor in self._matchers if match(url))
+        return any(_judges_by_patterns(extractor) or extractor.suitable(url) for extractor in candidates)
+
+
+def _judges_by_patterns(extractor: Any) -> bool:
+    return extractor.suitable.__func__ in _BY_PATTERNS
+
+
+def _patterns_of(extractor: Any) -> tuple[re.Pattern[str], ...]:
+    """Compiled once a process, and stored where yt-dlp itself stores them."""
+    extractor._match_valid_url("")
+    patterns: tuple[re.Pattern[str], ...] = extractor.__dict__.get("_VALID_URL_RE", ())
+    return patterns
