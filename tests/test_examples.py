@@ -1,0 +1,22 @@
+"""The scripts of examples/ run as their first lines say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.structure import ROOT
+
+
+def run_example(name: str, *arguments: str) -> str:
+    """Runs a script of examples/ with every warning an error, and returns what it prints."""
+    command = [sys.executable, "-W", "error", str(ROOT / "examples" / name), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def test_a_manifest_is_opened_with_pandas(embedded: Path) -> None:
+    printed = run_example("open_a_manifest.py", str(embedded))
+    assert "depth (" in printed and "uint16" in printed
+    assert "low_similarity" in printed  # The ledger's reasons.
+    assert len((ROOT / "examples" / "open_a_manifest.py").read_text().splitlines()) <= 40
