@@ -9,7 +9,7 @@ from PIL import Image
 from tests.support.inline import vidal_inline
 from tests.train.test_train_data import caption, dataset
 from tests.train.test_train_run import COLOURS, WORDS
-from vidal.cli.ablate import proxy
+from vidal.cli.ablate import ablate
 from vidal.errors import UserError
 
 RIGHT, WRONG = 0, 1
@@ -57,7 +57,7 @@ def test_a_view_that_is_wrong_does_not_help(tmp_path):
 
 
 def compared(out, *arguments):
-    done = vidal_inline("proxy", "--data", out, *arguments, "--seeds", "3", "--json")
+    done = vidal_inline("ablate", "--data", out, *arguments, "--seeds", "3", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     change = found["metrics"]["R@1"]
@@ -75,6 +75,6 @@ def test_what_cannot_be_compared_is_refused(mixed):
         (("--filter", "similarity_min=0.9"), "held out"),
     ):
         with pytest.raises(UserError, match=said):
-            proxy.main(["--data", mixed, *arguments], standalone_mode=False)
-    done = vidal_inline("proxy", "--data", mixed)
+            ablate.main(["--data", mixed, *arguments], standalone_mode=False)
+    done = vidal_inline("ablate", "--data", mixed)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "say one of" in done.stderr

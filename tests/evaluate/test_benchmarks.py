@@ -68,18 +68,18 @@ def plain_classes(encoder, classes, templates):
 @pytest.mark.parametrize("task", RETRIEVED)
 def test_retrieval_is_that_of_a_plain_loop(encoder, tmp_path, task):
     layout = RETRIEVED[task](tmp_path / task)
-    found = measure(encoder, TASKS[task].read(tmp_path / task), TASKS[task].seen)
-    vectors = encode(encoder, TASKS[task].seen, [each.media[TASKS[task].seen] for each in layout.samples])
+    found = measure(encoder, TASKS[task].read(tmp_path / task), TASKS[task].query)
+    vectors = encode(encoder, TASKS[task].query, [each.media[TASKS[task].query] for each in layout.samples])
     texts = [(text, k) for k, each in enumerate(layout.samples) for text in each.texts]
     scores = encoder.encode_text([text for text, _ in texts]).astype(np.float64) @ vectors.T.astype(np.float64)
     assert found.samples == len(layout.samples)
     for k in (1, 5, 10):
-        assert found.metrics[f"text_to_seen/R@{k}"] == pytest.approx(plain_recall(scores, [[n] for _, n in texts], k))
+        assert found.metrics[f"text_to_query/R@{k}"] == pytest.approx(plain_recall(scores, [[n] for _, n in texts], k))
         own = [[j for j, (_, n) in enumerate(texts) if n == place] for place in range(len(vectors))]
-        assert found.metrics[f"seen_to_text/R@{k}"] == pytest.approx(plain_recall(scores.T, own, k))
+        assert found.metrics[f"query_to_text/R@{k}"] == pytest.approx(plain_recall(scores.T, own, k))
     ranks = [1 + sum(other > row[n] for other in row) for row, (_, n) in zip(scores, texts, strict=True)]
-    assert found.metrics["text_to_seen/median_rank"] == pytest.approx(np.median(ranks))
-    assert found.metrics["text_to_seen/mean_rank"] == pytest.approx(np.mean(ranks))
+    assert found.metrics["text_to_query/median_rank"] == pytest.approx(np.median(ranks))
+    assert found.metrics["text_to_query/mean_rank"] == pytest.approx(np.mean(ranks))
 
 
 @pytest.mark.parametrize("task", CLASSIFIED)
@@ -98,7 +98,7 @@ def test_a_folder_a_class_is_read_as_languagebinds_authors_lay_it_out(encoder, t
 def check_classes(encoder, folder, task, layout, templates):
     benchmark = TASKS[task].read(folder)
     assert benchmark.classes == layout.classes
-    seen = TASKS[task].seen
+    seen = TASKS[task].query
     vectors = encode(encoder, seen, [each.media[seen] for each in layout.samples], benchmark.views)
     scores = vectors.astype(np.float64) @ plain_classes(encoder, layout.classes, templates).T
     found = measure(encoder, benchmark, seen)
@@ -161,14 +161,14 @@ def test_llvip_is_cut_to_persons_and_to_places_without_one(encoder, tmp_path):
 )
 def test_one_modality_by_another_is_that_of_a_plain_loop(encoder, tmp_path, task, write, one, other):
     layout = write(tmp_path / task)
-    assert (TASKS[task].seen, TASKS[task].told) == (one, other)
+    assert (TASKS[task].query, TASKS[task].target) == (one, other)
     found = measure(encoder, TASKS[task].read(tmp_path / task), one, other)
     scores = encode(encoder, one, [each.media[one] for each in layout.samples]).astype(np.float64) @ (
         encode(encoder, other, [each.media[other] for each in layout.samples]).T
     )
     own = [[n] for n in range(len(scores))]
-    assert found.metrics["seen_to_told/R@1"] == pytest.approx(plain_recall(scores, own, 1))
-    assert found.metrics["told_to_seen/R@1"] == pytest.approx(plain_recall(scores.T, own, 1))
+    assert found.metrics["query_to_target/R@1"] == pytest.approx(plain_recall(scores, own, 1))
+    assert found.metrics["target_to_query/R@1"] == pytest.approx(plain_recall(scores.T, own, 1))
 
 
 def test_joined_modalities_are_the_weighted_sum_of_their_vectors(encoder, tmp_path):
@@ -186,7 +186,7 @@ def test_joined_modalities_are_the_weighted_sum_of_their_vectors(encoder, tmp_pa
 def test_llvips_pictures_are_found_by_their_pairs(encoder, tmp_path):
     layouts.llvip(tmp_path / "llvip")
     found = measure(encoder, TASKS["llvip_emergent"].read(tmp_path / "llvip"), "image", "infrared")
-    assert found.samples == 2 and found.metrics["seen_to_told/R@5"] == 1.0
+    assert found.samples == 2 and found.metrics["query_to_target/R@5"] == 1.0
     found = measure(encoder, TASKS["llvip_emergent"].read(tmp_path / "llvip"), "image+text", "infrared")
     assert found.samples == 2
 
@@ -246,7 +246,7 @@ def test_the_published_lists_are_read_whole(encoder, shared, tmp_path):
     assert [each.texts[0] for each in benchmark.samples[:2]] == list(told)
     texts = encoder.encode_text([each.texts[0] for each in benchmark.samples])
     scores = texts.astype(np.float64) @ encoder.encode_video(films).T
-    assert found.metrics["text_to_seen/R@1"] == pytest.approx(plain_recall(scores, [[n] for n in range(4)], 1))
+    assert found.metrics["text_to_query/R@1"] == pytest.approx(plain_recall(scores, [[n] for n in range(4)], 1))
     layouts.wav(tmp_path / "audio" / "FR.CTC.08.CoyuyoS.001.wav", 1)
     (sample,) = TASKS["clotho"].read(tmp_path).samples
     assert len(sample.texts) == 5 and sample.texts[1].startswith("Loud squealing follows static chattering")
@@ -289,8 +289,8 @@ def test_what_is_wrong_with_the_command_is_one_line(tmp_path):
         (("--task", "msrvtt"), "--checkpoint"),
         (("--task", "msrvtt", "--data", str(tmp_path / "none"), "--checkpoint", "recipe:embedded"), "is no folder"),
         (("--task", "msrvtt", "--data", str(tmp_path / "m"), "--checkpoint", str(tmp_path)), "no encoder of vidal"),
-        (("--task", "msrvtt", *known, "--seen", "smell"), "no modality 'smell'"),
-        (("--task", "msrvtt", *known, "--seen", "depth"), "has no depth"),
+        (("--task", "msrvtt", *known, "--query", "smell"), "no modality 'smell'"),
+        (("--task", "msrvtt", *known, "--query", "depth"), "has no depth"),
         (("--task", "msrvtt", *known, "--weight", "video=heavy"), "wanted a modality and a number"),
         ((), "say --task"),
     ):

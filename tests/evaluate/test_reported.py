@@ -68,7 +68,7 @@ def test_a_legend_explains_each_mark_of_its_table() -> None:
 
 
 def test_ours_stands_last_a_rank_is_no_percentage_and_a_part_is_marked() -> None:
-    whole = {"metrics": {"text_to_seen/R@1": 0.4567, "text_to_seen/median_rank": 3.5}, "missing": 0, "unreadable": 0}
+    whole = {"metrics": {"text_to_query/R@1": 0.4567, "text_to_query/median_rank": 3.5}, "missing": 0, "unreadable": 0}
     ours = {
         key("msrvtt", "video", "text"): whole,
         key("nyu", "depth", "text"): {"metrics": {"top1": 0.5}, "missing": 1, "unreadable": 0},

@@ -52,8 +52,8 @@ def test_pictures_it_never_saw_are_found_before_and_not_worse_after(learned, sha
     coco, imagenet = TASKS["captions"].read(shared / "images"), TASKS["folders"].read(tmp_path / "imagenet")
     before, after = open_encoder("recipe:embedded"), open_encoder(str(learned[1] / "encoder"))
     for benchmark, metric, chance in (
-        (coco, "text_to_seen/R@1", 1 / 80),
-        (coco, "seen_to_text/R@1", 5 / 400),
+        (coco, "text_to_query/R@1", 1 / 80),
+        (coco, "query_to_text/R@1", 5 / 400),
         (imagenet, "top1", 1 / 500),
     ):
         then, now = (measure(each, benchmark, "image").metrics[metric] for each in (before, after))

@@ -1,17 +1,16 @@
-"""`vidal proxy`: thin."""
+"""The command ablate: did a shard, a view or a filter help?"""
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from vidal.cli import options
 from vidal.cli.evaluate import progress_bar
+from vidal.cli.output import show, show_json
 from vidal.errors import UserError
 
 
@@ -20,7 +19,7 @@ from vidal.errors import UserError
 @click.option(
     "--recipe", default="embedded", show_default=True, help="Whose views and language tower: train.views, train.text."
 )
-@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides a key of the recipe.")
+@options.overrides
 @click.option("--shard", type=click.IntRange(min=0), help="Did this shard help?")
 @click.option("--view", help="Did the texts of this view help?")
 @click.option(
@@ -31,8 +30,8 @@ from vidal.errors import UserError
     help="Would this filter help? As under filters: of a recipe.",
 )
 @click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Trainings of each side.")
-@click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
-def proxy(
+@options.as_json
+def ablate(
     data: str,
     recipe: str,
     overrides: tuple[str, ...],
@@ -45,15 +44,15 @@ def proxy(
     """Trains a small fixed recipe with and without a shard, a view or a filter: the difference in retrieval, and its spread."""
     from vidal.config.loading import load_recipe
     from vidal.evaluate import ablation as comparing
-    from vidal.storage.storage import Storage
+    from vidal.storage.storage import Storage, absolute_uri
 
     if sum((shard is not None, view is not None, bool(thresholds))) != 1:
         raise UserError("say one of --shard N, --view V, --filter SCORE_MIN=VALUE")
     change = comparing.Change(shard, view, _filters(thresholds) if thresholds else None)
-    storage = Storage(data if "://" in data else os.path.abspath(data))
+    storage = Storage(absolute_uri(data))
     verdict = comparing.compare(storage, load_recipe(recipe, overrides).train, change, seeds, progress_bar)
     if as_json:
-        click.echo(json.dumps(asdict(verdict)))
+        show_json(asdict(verdict))
         return
     what = f"shard {shard}" if shard is not None else f"view {view}" if view else f"filter {', '.join(thresholds)}"
     _show(what, verdict)
@@ -87,8 +86,7 @@ def _show(what: str, verdict: Any) -> None:
             f"{100 * each.spread:.1f}",
         )
         table.add_row(name, *shares)
-    console = Console(width=None if os.isatty(1) else 160, highlight=False, markup=False)
-    console.print(table)
-    console.print(
+        show(table)
+    show(
         f"learned from {verdict.clips_with} clips with it, {verdict.clips_without} without; judged by {verdict.held_out} others"
     )

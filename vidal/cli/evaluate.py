@@ -1,9 +1,7 @@
-"""`vidal evaluate`: thin."""
+"""The command evaluate: an encoder on benchmarks, and the tables of the paper."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +12,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from vidal.cli import options
+from vidal.cli.output import show, show_json
 from vidal.errors import UserError
 
 
@@ -22,9 +22,11 @@ from vidal.errors import UserError
 @click.option("--data", type=click.Path(file_okay=False), help="Folder with the benchmark's own files.")
 @click.option("--checkpoint", help="An encoder's folder; recipe:NAME takes a recipe's towers before any training.")
 @click.option(
-    "--seen", metavar="M[+M]", help="What is shown to the encoder, where it is not the task's own: image, depth+image."
+    "--query", metavar="M[+M]", help="Modalities that search: the task's own without it. image, depth+image."
 )
-@click.option("--told", metavar="M[+M]", help="What it is compared with: text, or another modality.")
+@click.option("--target", metavar="M[+M]", help="Modalities that are searched: text, or another one.")
+@click.option("--seen", hidden=True)
+@click.option("--told", hidden=True)
 @click.option("--weight", "weights", multiple=True, metavar="M=W", help="Of a modality among several; 1 without it.")
 @click.option(
     "--share", type=click.FloatRange(0, 1, min_open=True), help="Of the samples, at random, the same each time."
@@ -37,11 +39,13 @@ from vidal.errors import UserError
 )
 @click.option("--table", "as_table", is_flag=True, help="Prints the tables of the paper, ours beside them.")
 @click.option("--list", "as_list", is_flag=True, help="Prints the tasks and what each needs.")
-@click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
+@options.as_json
 def evaluate(
     task: str | None,
     data: str | None,
     checkpoint: str | None,
+    query: str | None,
+    target: str | None,
     seen: str | None,
     told: str | None,
     weights: tuple[str, ...],
@@ -55,6 +59,8 @@ def evaluate(
     """Judges an encoder without training it on the task: retrieval both ways, classification, one modality by another."""
     from vidal.evaluate.benchmarks import TASKS
 
+    query = options.renamed("--seen", seen, "--query", query)
+    target = options.renamed("--told", told, "--target", target)
     kept = _kept(results, checkpoint)
     if as_list:
         _list()
@@ -64,19 +70,19 @@ def evaluate(
             raise UserError(f"--task: no task {task!r}: choose from {', '.join(TASKS)}")
         if data is None or checkpoint is None:
             raise UserError("--task needs --data, a folder with the benchmark's files, and --checkpoint, an encoder")
-        measured = _measure(task, Path(data), checkpoint, (seen, told), _weights(weights), share, skip_missing)
+        measured = _measure(task, Path(data), checkpoint, (query, target), _weights(weights), share, skip_missing)
         if kept:
             from vidal.evaluate.table import record
 
             record(kept, task, measured)
-        click.echo(json.dumps({"task": task, **asdict(measured)})) if as_json else _show(task, measured)
+        show_json({"task": task, **asdict(measured)}) if as_json else _show(task, measured)
     elif not as_table:
         raise UserError("say --task T --data DIR --checkpoint C, --table or --list")
     if as_table:
         from vidal.evaluate.table import read_results, tables
 
         for each in tables(read_results(kept) if kept else {}):
-            _print(each)
+            show(each)
 
 
 def _measure(
@@ -93,12 +99,12 @@ def _measure(
     from vidal.evaluate.measure import measure, require
 
     chosen = TASKS[task]
-    seen, told = sides[0] or chosen.seen, sides[1] or chosen.told
-    for option, names in (("--seen", seen), ("--told", told)):
+    query, target = sides[0] or chosen.query, sides[1] or chosen.target
+    for option, names in (("--query", query), ("--target", target)):
         _check(option, names)
     benchmark = chosen.read(data).share(chosen.share if share is None else share)
-    require(benchmark, seen, told, skip_missing)
-    return measure(open_encoder(checkpoint), benchmark, seen, told, weights, skip_missing, progress_bar)
+    require(benchmark, query, target, skip_missing)
+    return measure(open_encoder(checkpoint), benchmark, query, target, weights, skip_missing, progress_bar)
 
 
 def _check(option: str, names: str) -> None:
@@ -111,15 +117,15 @@ def _check(option: str, names: str) -> None:
 
 
 def _weights(given: tuple[str, ...]) -> dict[str, float]:
-    found = {}
-    for each in given:
-        name, _, value = each.partition("=")
+    weights = {}
+    for option in given:
+        name, _, value = option.partition("=")
         try:
-            found[name] = float(value)
+            weights[name] = float(value)
         except ValueError:
-            raise UserError(f"--weight {each}: wanted a modality and a number, as depth=0.5") from None
+            raise UserError(f"--weight {option}: wanted a modality and a number, as depth=0.5") from None
         _check("--weight", name)
-    return found
+    return weights
 
 
 def _kept(results: str | None, checkpoint: str | None) -> Path | None:
@@ -144,23 +150,19 @@ def _show(task: str, measured: Any) -> None:
         else ""
     )
     table = Table(
-        "metric", "", title=f"{task}: {measured.seen} -> {measured.told}, {measured.samples} samples{left_out}"
+        "metric", "", title=f"{task}: {measured.query} -> {measured.target}, {measured.samples} samples{left_out}"
     )
     for name, value in measured.metrics.items():
         table.add_row(name, f"{value:.1f}" if name.endswith("_rank") else f"{value:.1%}")
-    _print(table)
+    show(table)
 
 
 def _list() -> None:
     from vidal.evaluate.benchmarks import TASKS
 
-    table = Table("task", "seen", "told", "share", "data")
+    table = Table("task", "query", "target", "share", "data")
     for name, task in TASKS.items():
-        table.add_row(name, task.seen, task.told, f"{task.share:.0%}", task.needs)
-    _print(table)
+        table.add_row(name, task.query, task.target, f"{task.share:.0%}", task.needs)
+    show(table)
 
 
-def _print(what: Any) -> None:
-    Console(width=None if os.isatty(1) else 200, soft_wrap=isinstance(what, str), highlight=False, markup=False).print(
-        what
-    )

@@ -1,4 +1,4 @@
-"""What every reader of a benchmark gives: samples with their media, and the texts or classes that they are told by."""
+"""what every reader of a benchmark returns: samples with their media, and the texts or classes that describe them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """classes: empty where samples are told by their own texts. templates: texts with {} for a class. many_labels: a sample has several.
+    """classes: empty where samples have texts of their own. templates: texts with {} for a class. many_labels: a sample has several.
 
     views: of a video, in time and in space, whose vectors are averaged. missing: samples that the annotation names without a file.
     """
@@ -53,8 +53,8 @@ class Benchmark:
 class Measured:
     """metrics: shares, and ranks from 1. samples: those that count. missing, unreadable: those that do not, and the first of them."""
 
-    seen: str
-    told: str
+    query: str
+    target: str
     metrics: dict[str, float]
     samples: int
     missing: int = 0

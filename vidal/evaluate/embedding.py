@@ -40,13 +40,13 @@ def side(
 
 def _texts(encoder: BoundEncoder, benchmark: Benchmark) -> Vectors:
     """Of several captions the first; of a class its name in the first template."""
-    told = []
+    texts = []
     for sample in benchmark.samples:
         if not sample.texts and not sample.labels:
             raise UserError(f"{sample.name} has no text")
         label = benchmark.classes[sample.labels[0]] if sample.labels else ""
-        told.append(sample.texts[0] if sample.texts else benchmark.templates[0].replace("{}", label))
-    return Vectors(encoder.encode_text(told), {})
+        texts.append(sample.texts[0] if sample.texts else benchmark.templates[0].replace("{}", label))
+    return Vectors(encoder.encode_text(texts), {})
 
 
 def _media(encoder: BoundEncoder, benchmark: Benchmark, modality: Modality, progress: Progress) -> Vectors:

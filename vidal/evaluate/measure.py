@@ -1,4 +1,4 @@
-"""A task's numbers: what is seen against texts, classes, or another modality."""
+"""A task's numbers: what is query against texts, classes, or another modality."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from vidal.train.settings import Modality
 def measure(
     encoder: BoundEncoder,
     benchmark: Benchmark,
-    seen: str,
-    told: str = TEXT,
+    query: str,
+    target: str = TEXT,
     weights: Mapping[str, float] | None = None,
     skip_missing: bool = False,
     progress: embedding.Progress | None = None,
 ) -> Measured:
-    """seen, told: names of modalities, and text, with + between them.
+    """query, target: names of modalities, and text, with + between them.
 
     Classes: top-1 and top-5, or mAP where a sample has several. Otherwise retrieval both ways. Raises UserError, which names the
     first, for samples without a file or with one that no decoder reads, unless skip_missing.
     """
     weights = weights or {}
-    require(benchmark, seen, told, skip_missing)
-    one = _side(encoder, benchmark, seen, weights, progress)
-    other = None if told == TEXT else _side(encoder, benchmark, told, weights, progress)
+    require(benchmark, query, target, skip_missing)
+    one = _side(encoder, benchmark, query, weights, progress)
+    other = None if target == TEXT else _side(encoder, benchmark, target, weights, progress)
     rejected = one.rejected | (other.rejected if other else {})
     if rejected and not skip_missing:
         name, why = next(iter(rejected.items()))
@@ -46,10 +46,10 @@ def measure(
     kept = replace(benchmark, samples=[benchmark.samples[place] for place in keep])
     vectors = one.of[keep]
     metrics = _between(vectors, other.of[keep]) if other else _told(encoder, kept, vectors)
-    return Measured(seen, told, metrics, len(keep), len(benchmark.missing), len(rejected))
+    return Measured(query, target, metrics, len(keep), len(benchmark.missing), len(rejected))
 
 
-def require(benchmark: Benchmark, seen: str, told: str, skip_missing: bool) -> None:
+def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -> None:
     """Raises UserError that names the first sample without a file, or without a modality that is asked for."""
     if benchmark.missing and not (skip_missing and benchmark.samples):
         raise UserError(
@@ -58,11 +58,11 @@ def require(benchmark: Benchmark, seen: str, told: str, skip_missing: bool) -> N
         )
     if not benchmark.samples:
         raise UserError("the benchmark names no sample")
-    wanted = {Modality(name) for name in (*seen.split("+"), *told.split("+")) if name != TEXT}
+    wanted = {Modality(name) for name in (*query.split("+"), *target.split("+")) if name != TEXT}
     for sample in benchmark.samples:
         if lacking := sorted(each.value for each in wanted - sample.media.keys()):
             shown = ", ".join(each.value for each in sample.media)
-            raise UserError(f"{sample.name} has no {lacking[0]}, only {shown}: choose --seen and --told among these")
+            raise UserError(f"{sample.name} has no {lacking[0]}, only {shown}: choose --query and --target among these")
 
 
 def _side(
@@ -94,11 +94,11 @@ def _captioned(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray)
     """text_to: each caption looks for its sample; to_text: a sample looks for any of its captions."""
     texts = [text for sample in benchmark.samples for text in sample.texts]
     groups = np.repeat(np.arange(len(vectors)), [len(sample.texts) for sample in benchmark.samples])
-    return _both(encoder.encode_text(texts), vectors, groups, "text_to_seen", "seen_to_text")
+    return _both(encoder.encode_text(texts), vectors, groups, "text_to_query", "query_to_text")
 
 
 def _between(vectors: np.ndarray, others: np.ndarray) -> dict[str, float]:
-    return _both(vectors, others, np.arange(len(vectors)), "seen_to_told", "told_to_seen")
+    return _both(vectors, others, np.arange(len(vectors)), "query_to_target", "target_to_query")
 
 
 def _both(queries: np.ndarray, gallery: np.ndarray, groups: np.ndarray, there: str, back: str) -> dict[str, float]:

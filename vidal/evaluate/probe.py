@@ -72,10 +72,10 @@ def fit(
     optimiser = torch.optim.AdamW([*layer.parameters(), *temperature.parameters()], lr=LR, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for key, batch in zip(range(steps), _batches(rows, seed), strict=False):
-        told = [draw(records, int(row), weights, (seed, key))[0] for row in batch]
-        seen = F.normalize(clips.zero_shot[batch] + layer(clips.of[batch]), dim=-1)
+        chosen = [draw(records, int(row), weights, (seed, key))[0] for row in batch]
+        embedded = F.normalize(clips.zero_shot[batch] + layer(clips.of[batch]), dim=-1)
         optimiser.zero_grad()
-        loss(seen, torch.from_numpy(texts[told]), temperature).backward()
+        loss(embedded, torch.from_numpy(texts[chosen]), temperature).backward()
         optimiser.step()
         temperature.cap_()
         schedule.step()
@@ -95,17 +95,17 @@ def judge(
     layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray, views: np.ndarray
 ) -> dict[str, float]:
     """Retrieval among `rows`, the mean of both ways, each with its distinct texts of `views`, a mask. Rows without one are left out."""
-    spans = [_told(captions, row, views) for row in rows]
+    spans = [_texts_of(captions, row, views) for row in rows]
     rows, spans = rows[[len(span) > 0 for span in spans]], [span for span in spans if len(span)]
     with torch.inference_mode():
-        seen = F.normalize(clips.zero_shot[rows] + layer(clips.of[rows]), dim=-1).numpy()
+        embedded = F.normalize(clips.zero_shot[rows] + layer(clips.of[rows]), dim=-1).numpy()
     groups = np.repeat(np.arange(len(rows)), [len(span) for span in spans])
-    told, own = texts[np.concatenate(spans)], np.arange(len(rows))
-    forth, back = retrieve(told, seen, groups, own), retrieve(seen, told, own, groups)
+    chosen, own = texts[np.concatenate(spans)], np.arange(len(rows))
+    forth, back = retrieve(chosen, embedded, groups, own), retrieve(embedded, chosen, own, groups)
     return {f"R@{k}": (forth.recall[k] + back.recall[k]) / 2 for k in forth.recall}
 
 
-def _told(captions: Captions, row: int, views: np.ndarray) -> np.ndarray:
+def _texts_of(captions: Captions, row: int, views: np.ndarray) -> np.ndarray:
     span = slice(captions.starts[row], captions.starts[row + 1])
     return np.unique(captions.texts[span][views[captions.views[span]]])
 

@@ -25,9 +25,9 @@ PARTIAL = "‡"
 Results = Mapping[str, Mapping[str, Any]]
 
 
-def key(task: str, seen: str, told: str) -> str:
+def key(task: str, query: str, target: str) -> str:
     """Of a result. The order of joined modalities is of no matter."""
-    return f"{task}: {'+'.join(sorted(seen.split('+')))} -> {'+'.join(sorted(told.split('+')))}"
+    return f"{task}: {'+'.join(sorted(query.split('+')))} -> {'+'.join(sorted(target.split('+')))}"
 
 
 def read_results(path: Path) -> dict[str, Any]:
@@ -35,17 +35,23 @@ def read_results(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
+        results = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(results, dict):
             raise ValueError("no JSON object")
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: {error}: move it away; it is written anew") from error
-    return found
+    return {task: _with_new_names(result) for task, result in results.items()}
+
+
+def _with_new_names(result: dict[str, Any]) -> dict[str, Any]:
+    """A result of the first edition calls the query "seen" and the target "told"."""
+    metrics = {name.replace("seen", "query").replace("told", "target"): value for name, value in result["metrics"].items()}
+    return {**result, "metrics": metrics}
 
 
 def record(path: Path, task: str, measured: Measured) -> None:
     """Beside those of other tasks; a task measured again replaces its numbers."""
-    results = read_results(path) | {key(task, measured.seen, measured.told): asdict(measured)}
+    results = read_results(path) | {key(task, measured.query, measured.target): asdict(measured)}
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.tmp")
     aside.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -141,7 +147,7 @@ def _printed(value: float | str | None) -> str:
 
 
 def _ours(column: Mapping[str, str], ours: Results) -> str:
-    result = ours.get(key(column["task"], column["seen"], column.get("told", TEXT)))
+    result = ours.get(key(column["task"], column["query"], column.get("target", TEXT)))
     if result is None or column["metric"] not in result["metrics"]:
         return DASH
     value = result["metrics"][column["metric"]] * (1 if column["metric"].endswith("_rank") else 100)

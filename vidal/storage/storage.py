@@ -20,6 +20,11 @@ from vidal import ids
 from vidal.errors import StorageError, UserError
 
 
+def absolute_uri(out: str) -> str:
+    """A dataset as users name it, a folder or a URI, in a form that means the same in every process."""
+    return out if "://" in out else os.path.abspath(out)
+
+
 class Storage:
     """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
 

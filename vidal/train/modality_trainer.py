@@ -109,8 +109,8 @@ class Trainee:
         texts = self.features[batch.texts].to(self.device, non_blocking=True)
         if self.encoder.accumulate == 1:
             with self._autocast():
-                seen = self._forward(pixels)
-            loss = self.loss(F.normalize(seen.float(), dim=-1), texts, self.temperature)
+                features = self._forward(pixels)
+            loss = self.loss(F.normalize(features.float(), dim=-1), texts, self.temperature)
             self.scaler.scale(loss).backward()
             process_group.average_gradients(list(self.temperature.parameters()))
             return float(loss.detach())

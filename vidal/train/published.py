@@ -46,12 +46,12 @@ def load(folder: Path, config: dict[str, Any]) -> tuple[Modality, Encoder, Modal
     settings = _settings(modality, vision)
     architecture = {"adapter": "clip", "vision_config": vision, "grid": _grid(modality, vision)}
     tower = ClipTower(modality, settings, config["projection_dim"], architecture)
-    seen = {name: value for name, value in state.items() if name.startswith("visi") or name.startswith("visual")}
-    told = {name: value for name, value in state.items() if name.startswith("text_")}
-    if strangers := sorted(state.keys() - seen.keys() - told.keys() - {"logit_scale"}):
+    vision_state = {name: value for name, value in state.items() if name.startswith("visi") or name.startswith("visual")}
+    text_state = {name: value for name, value in state.items() if name.startswith("text_")}
+    if strangers := sorted(state.keys() - vision_state.keys() - text_state.keys() - {"logit_scale"}):
         raise UserError(f"{folder} holds, but LanguageBind's layout does not, {', '.join(strangers[:3])}")
-    fill(tower, seen, str(folder))
-    return modality, settings, tower, PublishedText(folder, config, told)
+    fill(tower, vision_state, str(folder))
+    return modality, settings, tower, PublishedText(folder, config, text_state)
 
 
 class PublishedText:

@@ -15,8 +15,8 @@ def recall(trainee: Trainee) -> tuple[float, float]:
     """
     rows = _readable(trainee)
     texts = np.array([_text(trainee, row) for row in rows])
-    seen = embed(trainee, rows).numpy()
-    scores = seen @ trainee.features[texts].numpy().T
+    embedded = embed(trainee, rows).numpy()
+    scores = embedded @ trainee.features[texts].numpy().T
     right = texts[:, None] == texts[None, :]
     return _first(scores, right), _first(scores.T, right.T)
 

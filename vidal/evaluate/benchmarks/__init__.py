@@ -13,11 +13,11 @@ from vidal.evaluate.benchmark import TEXT, Benchmark
 
 @dataclass(frozen=True)
 class Task:
-    """reader: module:function of this package. seen, told: modalities of both sides, with + between them; share: of the samples."""
+    """reader: module:function of this package. query, target: modalities of both sides, with + between them; share: of the samples."""
 
     reader: str
-    seen: str
-    told: str = TEXT
+    query: str
+    target: str = TEXT
     share: float = 1.0
 
     def read(self, folder: Path) -> Benchmark:

@@ -23,6 +23,6 @@ def ave(folder: Path) -> Benchmark:
         if found is None:
             missing.append(parts[1])
         else:
-            seen = {Modality.IMAGE: found, Modality.VIDEO: found, Modality.AUDIO: found}
-            samples.append(Sample(parts[1], seen, (SOUND[0].replace("{}", parts[0]),)))
+            media = {Modality.IMAGE: found, Modality.VIDEO: found, Modality.AUDIO: found}
+            samples.append(Sample(parts[1], media, (SOUND[0].replace("{}", parts[0]),)))
     return Benchmark(samples, missing=missing)

@@ -53,8 +53,8 @@ def folders(folder: Path) -> Benchmark:
 
 
 def _texts(row: dict[str, Any]) -> tuple[str, ...]:
-    told = {each["view"]: each["text"] for each in reversed(row["captions"]) if each["text"].strip()}
-    return next(((told[view],) for view in _VIEWS if view in told), ())
+    texts = {each["view"]: each["text"] for each in reversed(row["captions"]) if each["text"].strip()}
+    return next(((texts[view],) for view in _VIEWS if view in texts), ())
 
 
 def _media(storage: Storage, row: dict[str, Any]) -> Iterator[tuple[Modality, Any]]:

@@ -30,14 +30,14 @@ def clotho(folder: Path) -> Benchmark:
 def audiocaps(folder: Path) -> Benchmark:
     """Kim et al. 2019: five captions a clip of AudioSet, in rows of their own."""
     path = files.annotation(folder, "test.csv", "audiocaps_test.csv", "val.csv", "audiocaps_val.csv")
-    told: dict[tuple[str, int], tuple[list[str], list[str]]] = {}
+    captions: dict[tuple[str, int], tuple[list[str], list[str]]] = {}
     for row in files.rows(path):
         start = int(float(files.column(row, path, "start_time")))
-        stems, texts = told.setdefault((files.column(row, path, "youtube_id"), start), ([], []))
+        stems, texts = captions.setdefault((files.column(row, path, "youtube_id"), start), ([], []))
         stems.append(files.column(row, path, "audiocap_id"))
         texts.append(files.column(row, path, "caption"))
     return _captioned(
-        folder, ((name, (*_stems(name, start), *stems), tuple(texts)) for (name, start), (stems, texts) in told.items())
+        folder, ((name, (*_stems(name, start), *stems), tuple(texts)) for (name, start), (stems, texts) in captions.items())
     )
 
 
@@ -127,6 +127,6 @@ def _labelled(
 
 
 def _media(path: Path) -> dict[Modality, Path]:
-    """A sound that came as a film can be seen too."""
-    seen = {Modality.IMAGE: path, Modality.VIDEO: path} if path.suffix.lower() in files.VIDEO else {}
-    return {Modality.AUDIO: path, **seen}
+    """A sound that was published as a video has pictures too."""
+    pictures = {Modality.IMAGE: path, Modality.VIDEO: path} if path.suffix.lower() in files.VIDEO else {}
+    return {Modality.AUDIO: path, **pictures}

@@ -64,12 +64,12 @@ def _coco(folder: Path, names: tuple[str, ...]) -> Benchmark:
     path = files.optional(folder, *names)
     if path is None:
         return class_folders(folder, Modality.INFRARED, _TEMPLATES, needs=names[0])
-    told = files.parsed(path)
-    titles = {each["id"]: each["name"] for each in told["categories"]}
-    used = sorted({each["category_id"] for each in told["annotations"]})
-    pictures_of = {each["id"]: _picture(path.parent, each) for each in told["images"]}
+    annotations = files.parsed(path)
+    titles = {each["id"]: each["name"] for each in annotations["categories"]}
+    used = sorted({each["category_id"] for each in annotations["annotations"]})
+    pictures_of = {each["id"]: _picture(path.parent, each) for each in annotations["images"]}
     samples, missing = list[Sample](), set[str]()
-    for each in told["annotations"]:
+    for each in annotations["annotations"]:
         picture, name = pictures_of[each["image_id"]]
         left, top, width, height = each["bbox"]
         if picture is None:

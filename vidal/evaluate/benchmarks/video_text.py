@@ -24,28 +24,28 @@ def msrvtt(folder: Path) -> Benchmark:
 def msvd(folder: Path) -> Benchmark:
     """Chen and Dolan 2011: 670 test videos with all their descriptions."""
     wanted = files.lines(files.annotation(folder, "test_list.txt"))
-    told: dict[str, list[str]] = {name: [] for name in wanted}
+    captions: dict[str, list[str]] = {name: [] for name in wanted}
     for line in files.lines(files.annotation(folder, "AllVideoDescriptions.txt")):
         name, _, sentence = line.partition(" ")
-        if name in told and sentence:
-            told[name].append(sentence)
-    return _videos(folder, ((name, tuple(texts)) for name, texts in told.items() if texts))
+        if name in captions and sentence:
+            captions[name].append(sentence)
+    return _videos(folder, ((name, tuple(texts)) for name, texts in captions.items() if texts))
 
 
 def didemo(folder: Path) -> Benchmark:
     """Hendricks et al. 2017, as paragraphs: the descriptions of a video in a row are one text."""
     path = files.annotation(folder, "test_data.json")
-    told: dict[str, list[str]] = {}
+    captions: dict[str, list[str]] = {}
     for entry in files.parsed(path):
-        told.setdefault(Path(entry["video"]).stem, []).append(entry["description"])
-    return _videos(folder, ((name, (" ".join(texts),)) for name, texts in told.items()))
+        captions.setdefault(Path(entry["video"]).stem, []).append(entry["description"])
+    return _videos(folder, ((name, (" ".join(texts),)) for name, texts in captions.items()))
 
 
 def activitynet(folder: Path) -> Benchmark:
     """Krishna et al. 2017, val_1 as paragraphs: the sentences of a video in a row are one text."""
-    told = files.parsed(files.annotation(folder, "val_1.json"))
+    captions = files.parsed(files.annotation(folder, "val_1.json"))
     return _videos(
-        folder, ((name, (" ".join(text.strip() for text in each["sentences"]),)) for name, each in told.items())
+        folder, ((name, (" ".join(text.strip() for text in each["sentences"]),)) for name, each in captions.items())
     )
 
 

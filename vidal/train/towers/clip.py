@@ -97,8 +97,8 @@ def _over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
     along = hidden.unflatten(0, (-1, frames)).transpose(1, 2).flatten(0, 1)  # (n * p, t, d)
     if frames > 1:
         along = along + layer.temporal_embedding[:, :frames]
-    seen, _ = layer.temporal_attn(layer.temporal_layer_norm1(along), attention_mask=None)
-    return (along + seen).unflatten(0, (-1, places)).transpose(1, 2).flatten(0, 1)
+    attended, _ = layer.temporal_attn(layer.temporal_layer_norm1(along), attention_mask=None)
+    return (along + attended).unflatten(0, (-1, places)).transpose(1, 2).flatten(0, 1)
 
 
 def _add_time(layer: Any, frames: int) -> None:

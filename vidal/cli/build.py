@@ -1,0 +1,142 @@
+"""Commands that build shards: build-shard, retry, filter."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Table
+
+from vidal.cli import options
+from vidal.cli.output import show, show_json
+
+if TYPE_CHECKING:
+    from vidal.dataset.api import Report
+    from vidal.dataset.shard_report import ShardReport
+
+
+@click.command("build-shard")
+@click.argument("shards", metavar="N")
+@options.recipe
+@click.option("--out", required=True, help="The dataset: a folder or a URI.")
+@click.option("--stage", "until", help="Stops after this stage and commits nothing.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most this many candidates.")
+@options.overrides
+@click.option(
+    "--catalogue",
+    type=click.Path(),
+    help="Your own list of URLs (csv, jsonl, Parquet) instead of the recipe's sources.",
+)
+@options.allow_hosts
+@click.option("--keep-stale", is_flag=True, help="Keeps what earlier versions of the stages made.")
+@options.as_json
+def build_shard(
+    shards: str,
+    recipe: str,
+    out: str,
+    until: str | None,
+    limit: int | None,
+    overrides: tuple[str, ...],
+    catalogue: str | None,
+    allow_hosts: tuple[str, ...],
+    keep_stale: bool,
+    as_json: bool,
+) -> None:
+    """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
+    import os
+
+    from vidal.config.loading import load_recipe
+    from vidal.dataset import api
+
+    if keep_stale:
+        overrides = (*overrides, "engine.keep_stale=true")
+    loaded = load_recipe(recipe, overrides, catalogue=catalogue and os.path.abspath(catalogue), limit=limit)
+    _end(api.build_shards(loaded, out, shards, allow_hosts=allow_hosts, until=until, watcher=_Watcher(out)), as_json)
+
+
+@click.command()
+@click.argument("out")
+@click.option("--class", "class_", default="transient", show_default=True, help="transient, or a reason of the ledger.")
+@options.allow_hosts
+@options.as_json
+def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) -> None:
+    """Tries again the candidates of OUT whose failure is transient, or of one reason, and adds those that succeed."""
+    from vidal.dataset import api
+
+    _end(api.retry(out, class_, allow_hosts=allow_hosts, watcher=_Watcher(out)), as_json)
+
+
+@click.command("filter")
+@click.argument("out")
+@options.overrides
+@options.as_json
+def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Decides again which clips of OUT stay, from stored scores: vidal filter OUT --set similarity_min=0.25."""
+    from vidal.dataset import api
+
+    decisions = api.refilter(out, overrides)
+    for decision in decisions:
+        show(f"shard {decision.shard}: {decision.before} clips before, {decision.after} now")
+        if decision.waiting:
+            show(f"  {decision.waiting} more pass, but their views were never made: vidal build-shard makes them")
+    if as_json:
+        show_json([asdict(decision) for decision in decisions])
+
+
+def _end(report: Report, as_json: bool) -> None:
+    if as_json:
+        show_json([asdict(shard) for shard in report.shards])
+    sys.exit(1 if report.is_faulty else 0)
+
+
+class _Watcher:
+    """Shows a build while it goes on: its lines, its progress, and each shard's report."""
+
+    def __init__(self, out: str):
+        self._out = out
+
+    def say(self, line: str) -> None:
+        show(line)
+
+    def report(self, report: ShardReport) -> None:
+        show_report(report, self._out)
+
+
+def show_report(report: ShardReport, out: str) -> None:
+    """Prints what a shard came to, and the line of Python that opens the dataset."""
+    if report.done_before:
+        show(f"shard {report.shard} was built before and is unchanged: {report.rows}")
+    else:
+        _show_counts(report)
+    if report.stale:
+        show("kept from earlier versions: " + _joined(report.stale))
+    if report.quarantined:
+        show(
+            f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again"
+        )
+    if report.failed_views:
+        show(f"{report.failed_views} views failed and are transient: the ledger says why; the same command tries them again")
+    if report.is_empty:
+        show("no clip was kept: `vidal report` and the ledger say why")
+    if not report.stage_only:
+        show(f'python -c "import pandas as pd; print(pd.read_parquet({out!r}))"')
+
+
+def _show_counts(report: ShardReport) -> None:
+    table = Table("stage", "in", "kept", "dropped", "failed", title=f"shard {report.shard}, {report.seconds:.0f} s")
+    for row in report.funnel:
+        table.add_row(row["stage"], str(row["in"]), str(row["kept"]), str(row["dropped"]), str(row["failed"]))
+    show(table)
+    for label, counts in (
+        ("ended", report.reasons),
+        ("views", report.views),
+        ("of evaluation sets", report.contaminated),
+    ):
+        if counts:
+            show(f"{label}: {_joined(counts)}")
+
+
+def _joined(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

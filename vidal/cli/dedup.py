@@ -1,0 +1,52 @@
+"""Commands about copies: deduplicate, signatures."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from vidal.cli import options
+from vidal.cli.output import show, show_json
+
+
+@click.command()
+@click.argument("out")
+@options.as_json
+def deduplicate(out: str, as_json: bool) -> None:
+    """Marks copies across the shards of OUT anew, in duplicate_of. A build does so itself."""
+    from vidal.dataset.retry import recipe_of
+    from vidal.dedup import across_shards
+    from vidal.storage.storage import Storage, absolute_uri
+
+    storage = Storage(absolute_uri(out))
+    recipe, _ = recipe_of(storage)
+    marked = across_shards.mark(storage, recipe.duplicates)
+    if as_json:
+        show_json(marked)
+        return
+    for shard, count in marked.items():
+        show(f"shard {shard}: {count} clips are copies of clips in lower shards")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@options.recipe
+@options.overrides
+@click.option("--to", required=True, type=click.Path(), help="The Parquet file to write.")
+@options.as_json
+def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as_json: bool) -> None:
+    """Writes hashes and vectors of an evaluation set's media, for decontaminate in a recipe with the same models."""
+    from pathlib import Path
+
+    from vidal.config.loading import load_recipe
+    from vidal.dedup import signatures as signing
+
+    count, problems = signing.write(Path(folder), Path(to), load_recipe(recipe, overrides))
+    for problem in problems:
+        click.echo(problem, err=True)
+    if as_json:
+        show_json({"files": count, "problems": problems})
+    else:
+        show(f"{count} files in {to}; {len(problems)} could not be read")
+    sys.exit(1 if problems else 0)

@@ -1,0 +1,54 @@
+"""Commands that write or read the layouts of other tools: export, import."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from vidal.cli import options
+from vidal.cli.output import show, show_json
+from vidal.errors import UserError
+
+
+@click.command()
+@click.argument("out")
+@click.option("--format", "format_", type=click.Choice(["languagebind", "webdataset", "hf"]), required=True)
+@click.option("--to", help="Folder to write; OUT/_export/FORMAT without it.")
+@options.as_json
+def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
+    """Writes OUT in the layout of another loader: LanguageBind's JSON and media, WebDataset's tars, Hugging Face's Parquet."""
+    from vidal.export.export import export as write
+    from vidal.storage.storage import absolute_uri
+
+    if to is None and "://" in out:
+        raise UserError("--to: name a local folder to export a remote dataset to")
+    target = Path(to or os.path.join(out, "_export", format_))
+    exported = write(absolute_uri(out), format_, target)
+    if as_json:
+        show_json(asdict(exported))
+        return
+    show(f"{exported.clips} clips in {target}; {exported.incomplete} lack a text that the format has a place for")
+    if exported.not_millimetres:
+        show(
+            f"  depth of {exported.not_millimetres} is not in millimetres (their depth_kind is not metric), "
+            "though readers of this format take it so"
+        )
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--to", required=True, type=click.Path(), help="The catalogue to write: a Parquet file.")
+@click.option("--url", default=None, help="The address of the clip of an id, with {id} and {folder}; YouTube without it.")
+@options.as_json
+def import_(file: str, to: str, url: str | None, as_json: bool) -> None:
+    """Reads an annotation JSON in LanguageBind's layout as a catalogue: its texts become views of the clips."""
+    from vidal.export import languagebind_annotations
+
+    imported = languagebind_annotations.read(Path(file), Path(to), url or languagebind_annotations.YOUTUBE)
+    if as_json:
+        show_json(asdict(imported))
+        return
+    show(f"{imported.clips} clips with {imported.texts} texts in {to}; next: vidal build-shard 0 --catalogue {to} --out DIR")

@@ -1,0 +1,63 @@
+"""Commands that look and change nothing: validate, report, plan."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+
+import click
+from rich.table import Table
+
+from vidal.cli import options
+from vidal.cli.output import show, show_json
+
+
+@click.command()
+@click.argument("out")
+@options.as_json
+def validate(out: str, as_json: bool) -> None:
+    """Reopens every row of OUT, decodes every file, checks every hash."""
+    from vidal.dataset.validate import validate as check
+
+    rows, problems = check(out)
+    for problem in problems:
+        click.echo(problem)
+    if as_json:
+        show_json({"rows": rows, "problems": problems})
+    else:
+        click.echo(f"{rows} rows, {len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+@click.command()
+@click.argument("out")
+def report(out: str) -> None:
+    """Writes OUT/_reports/shard-NNNNN.html: funnel, strips, every caption, the rejects."""
+    from vidal.report.report import report as write
+
+    for name in write(out):
+        click.echo(os.path.join(out, name))
+
+
+@click.command()
+@options.recipe
+@options.overrides
+@options.as_json
+def plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Prints stages, models and resources of a recipe, and what cannot be loaded here and why."""
+    from vidal.config.loading import load_recipe
+    from vidal.dataset.plan import plan as plan_of
+
+    loaded = load_recipe(recipe, overrides)
+    lines = plan_of(loaded)
+    if as_json:
+        show_json({"recipe": loaded.name, "stages": [asdict(line) for line in lines]})
+        return
+    columns = ("stage", "pool", "cpus", "gpus", "workers", "model", "here")
+    table = Table(*columns, title=f"{loaded.name}: {loaded.description}")
+    for line in lines:
+        here = line.absent or ("ready" if line.model not in ("", "none") else "")
+        workers = "-".join(str(count) for count in dict.fromkeys(line.workers))
+        table.add_row(line.stage, str(line.pool), f"{line.cpus:g}", f"{line.gpus:g}", workers, line.model, here)
+    show(table)

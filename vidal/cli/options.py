@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import click
+
+recipe = click.option(
+    "--recipe", default="embedded", show_default=True, help="A recipe of pipelines/, or a YAML file."
+)
+overrides = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides a key of the recipe."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
+allow_hosts = click.option(
+    "--allow-host", "allow_hosts", multiple=True, help="Admits a host in a private or loopback range."
+)
+database = click.option("--db", default="search_terms/db", show_default=True, help="Folder or URI of terms.parquet.")
+
+
+def renamed(old: str, old_value: str | None, new: str, new_value: str | None) -> str | None:
+    """The value of an option that has a new name. The old one works for one release, with a line of warning."""
+    if old_value is None:
+        return new_value
+    click.echo(f"vidal: the option {old} is called {new} now", err=True)
+    return new_value or old_value

@@ -1,0 +1,143 @@
+"""What users call from Python and the command line calls too: build, retry, refilter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vidal.config.loading import load_recipe, with_filters
+from vidal.config.recipe import Recipe
+from vidal.dataset import checks, commit, discover
+from vidal.dataset import refilter as refiltering
+from vidal.dataset import retry as retrying
+from vidal.dataset.build import build as build_shard
+from vidal.dataset.dataset_file import claim
+from vidal.dataset.refilter import Decision
+from vidal.dataset.shard_report import ShardReport
+from vidal.dedup import decontamination
+from vidal.errors import UserError
+from vidal.pipeline.progress import Progress
+from vidal.pipeline.stage import Stage
+from vidal.stages.order import STAGES
+from vidal.storage.storage import Storage, absolute_uri
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a build came to, shard by shard."""
+
+    shards: list[ShardReport]
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether something that should have worked did not: the command then exits with 1."""
+        return any(shard.is_faulty for shard in self.shards)
+
+    @property
+    def clips(self) -> int:
+        return sum(sum(shard.rows.values()) for shard in self.shards)
+
+
+class Watcher(Protocol):
+    """Is told how a build goes on."""
+
+    def say(self, line: str) -> None:
+        """A line for people, for example which stored work is done again."""
+
+    def report(self, report: ShardReport) -> None:
+        """A shard has ended."""
+
+
+def build(recipe: str | Recipe, out: str, shards: int | str | Iterable[int] = 0, **overrides: Any) -> Report:
+    """Builds shards of a recipe into the dataset `out`, a folder or a URI. What is stored already is not computed again.
+
+    recipe: a name in pipelines/, the path of a YAML file, or a loaded Recipe. shards: a number, numbers, or "0-9". overrides:
+    keys of the recipe, as `--set` takes them: `build("embedded", "data", 0, limit=10, **{"engine.executor": "inline"})`.
+
+    Raises UserError where the input is wrong, with nothing touched; StorageError where the dataset cannot be read or written.
+    A record that fails raises nothing: the ledger says why, and `Report.is_faulty` whether anything should have worked that
+    did not.
+    """
+    settings = tuple(f"{key}={json.dumps(value)}" for key, value in overrides.items())
+    if isinstance(recipe, Recipe):
+        if settings:
+            raise UserError("overrides: give them to load_recipe, or give build the recipe's name")
+        loaded = recipe
+    else:
+        loaded = load_recipe(recipe, settings)
+    text = str(shards) if isinstance(shards, (int, str)) else ",".join(map(str, shards))
+    return build_shards(loaded, out, text)
+
+
+def build_shards(
+    recipe: Recipe,
+    out: str,
+    shards: str,
+    *,
+    allow_hosts: tuple[str, ...] = (),
+    until: str | None = None,
+    watcher: Watcher | None = None,
+) -> Report:
+    """Checks the input, makes OUT this recipe's dataset, and builds its shards one after the other.
+
+    until: the last stage to run; nothing is then committed. watcher: shows progress where there is one.
+    """
+    if until and until not in STAGES:
+        raise UserError(f"no stage {until!r}: choose from {', '.join(STAGES)}")
+    if not recipe.catalogue and not recipe.search:
+        raise UserError(f"recipe {recipe.name} names no search: give your own list with --catalogue FILE")
+    numbers = checks.parse_shards(shards, discover.shard_count(recipe))
+    storage = Storage(absolute_uri(out))
+    decontamination.load(recipe)
+    if not all(commit.is_committed(storage, shard, list(STAGES.values()), recipe) for shard in numbers):
+        checks.check(recipe)
+    claim(storage, recipe)
+    return Report([_build(recipe, storage, shard, allow_hosts, until, watcher) for shard in numbers])
+
+
+def retry(
+    out: str, class_: str = "transient", *, allow_hosts: tuple[str, ...] = (), watcher: Watcher | None = None
+) -> Report:
+    """Tries the failed candidates of a dataset again: those whose failure is transient, or those of one reason of the ledger."""
+    retrying.check_class(class_)
+    storage = Storage(absolute_uri(out))
+    recipe, shards = retrying.recipe_of(storage)
+    checks.check(recipe)
+    reports = []
+    for shard in shards:
+        count = retrying.move(storage, recipe, shard, class_)
+        if watcher:
+            watcher.say(f"shard {shard}: {count} candidates are tried again")
+        reports.append(_build(recipe, storage, shard, allow_hosts, None, watcher))
+    return Report(reports)
+
+
+def refilter(out: str, overrides: tuple[str, ...]) -> list[Decision]:
+    """Decides again which clips of a dataset stay, from stored scores. overrides: thresholds, such as "similarity_min=0.25"."""
+    storage = Storage(absolute_uri(out))
+    recipe, shards = retrying.recipe_of(storage)
+    recipe = with_filters(recipe, overrides)
+    return [refiltering.refilter(storage, recipe, shard) for shard in shards]
+
+
+def _build(
+    recipe: Recipe,
+    storage: Storage,
+    shard: int,
+    allow_hosts: tuple[str, ...],
+    until: str | None,
+    watcher: Watcher | None,
+) -> ShardReport:
+    if watcher is None:
+        return build_shard(recipe, storage.uri, shard, allow_hosts=allow_hosts, until=until)
+
+    def progress(dataset: Storage, parts: int, stages: list[Stage]) -> Progress:
+        return Progress(dataset, shard, parts, stages)
+
+    report = build_shard(
+        recipe, storage.uri, shard, allow_hosts=allow_hosts, until=until, progress=progress, say=watcher.say
+    )
+    watcher.report(report)
+    return report

@@ -1,0 +1,72 @@
+"""A dataset as Python users open it: its rows, its ledger, its media."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from vidal.dataset.commit import ledger_name, manifest_name
+from vidal.dataset.dataset_file import read_dataset_or_fail
+from vidal.records import ManifestRow, rows_of
+from vidal.storage.storage import Storage, absolute_uri
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MANIFEST = re.compile(r"shard-(\d{5})\.parquet")
+
+
+class Dataset:
+    """A built dataset, opened for reading. `len(dataset)` is the number of clips; iterating yields rows, one shard in memory.
+
+    shards: numbers of the committed shards. Nothing is cached: a shard that is committed meanwhile is seen by the next call.
+    """
+
+    def __init__(self, out: str):
+        self._storage = Storage(absolute_uri(out))
+        read_dataset_or_fail(self._storage)
+
+    @property
+    def uri(self) -> str:
+        return self._storage.uri
+
+    @property
+    def shards(self) -> list[int]:
+        return sorted(int(match[1]) for name in self._storage.names("") if (match := _MANIFEST.fullmatch(name)))
+
+    def table(self, columns: list[str] | None = None) -> pa.Table:
+        """The manifest rows of all shards. columns: only these."""
+        return pa.concat_tables(self._storage.read_table(manifest_name(shard), columns) for shard in self.shards)
+
+    def to_pandas(self, columns: list[str] | None = None) -> pd.DataFrame:
+        frame: pd.DataFrame = self.table(columns).to_pandas()
+        return frame
+
+    def ledger(self) -> pa.Table:
+        """One row for every candidate, clip and view, with its outcome and the reason. Its columns: docs/columns.md."""
+        return pa.concat_tables(self._storage.read_table(ledger_name(shard)) for shard in self.shards)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file that a row names, for example `dataset.read(row["frame_paths"][0])`.
+
+        Raises FileNotFoundError for a file that is not there.
+        """
+        return self._storage.read(path)
+
+    def __iter__(self) -> Iterator[ManifestRow]:
+        for shard in self.shards:
+            yield from rows_of(self._storage.read_table(manifest_name(shard)), ManifestRow)
+
+    def __len__(self) -> int:
+        return sum(self._storage.read_table(manifest_name(shard), ["clip_id"]).num_rows for shard in self.shards)
+
+    def __repr__(self) -> str:
+        return f"vidal.open({self.uri!r})"
+
+
+def open_dataset(out: str) -> Dataset:
+    """Opens a dataset: a folder or a URI. Raises UserError where it is not a dataset of vidal."""
+    return Dataset(out)
