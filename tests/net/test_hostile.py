@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from tests.crawl.test_crawl import crawl_one
 from tests.hostile import CASES, serve
 from tests.hostile.sample import sample_video
+from tests.support.crawling import crawl_one
 from vidal.errors import RecordError
 from vidal.pipeline.stage import Drop
 

@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_video
-from vidal.config.loading import load_recipe
-from vidal.crawl.crawler import Crawler
+from tests.support.crawling import crawl_one
 from vidal.errors import RecordError
-from vidal.ids import candidate_id
 from vidal.media import ffmpeg
 from vidal.media.probe import open_media, probe
 from vidal.net.programs import check_program
-from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
-from vidal.storage.storage import Storage
 
 # Of one 2 s segment, as a DASH manifest that FFmpeg's demuxer takes.
 MANIFEST = """<?xml version="1.0"?>
@@ -30,11 +26,7 @@ PLAYLIST = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{a
 
 
 def crawl(url, out, *overrides):
-    recipe = load_recipe("catalogue", ("crawl.backoff_s=0", "crawl.attempts=1", *overrides))
-    row = {"candidate_id": candidate_id("url", url, None, None), "shard": 0, "source": None, "platform": "url", "source_id": url,
-           "url": url, "media_url": None, "kind": None, "search_terms": [], "title": "a title", "hashtags": [], "uploader": None,
-           "licence": None, "duration_s": None, "start_s": None, "end_s": None, "curated": True, "extra": None}  # fmt: skip
-    return Crawler(recipe, Runtime(str(out), 0, "run", ("127.0.0.1",)), Storage(str(out)))(row)
+    return crawl_one(url, ("crawl.attempts=1", *overrides), out=str(out))
 
 
 @pytest.fixture

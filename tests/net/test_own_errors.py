@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from yt_dlp.extractor.common import InfoExtractor
 
-from tests.crawl.test_crawl import crawl_one
+from tests.support.crawling import crawl_one
 from vidal.config.loading import load_recipe
 from vidal.errors import RecordError
 from vidal.net.governor import Governor

@@ -1,1 +1,1 @@
-"""The embedded source: a small real website on loopback, made of media that arrive inside PyPI packages."""
+"""The embedded site: a small real website on loopback, made of media files that installed packages contain."""

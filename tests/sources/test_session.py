@@ -18,7 +18,6 @@ from aiohttp import web
 from yt_dlp.extractor import gen_extractor_classes
 
 from vidal.config.loading import load_recipe
-from vidal.crawl.download_cache import DownloadCache
 from vidal.errors import RecordError
 from vidal.net.address_guard import Connections
 from vidal.net.watchdog import Watchdog
@@ -27,7 +26,6 @@ from vidal.pipeline.stage import Runtime
 from vidal.sources import session as network_module
 from vidal.sources.embedded.site import serve
 from vidal.sources.session import Network
-from vidal.sources.source import Fetched
 from vidal.sources.ytdlp_extractors import _BY_PATTERNS, ExtractorMatcher
 
 
@@ -55,7 +53,7 @@ def site():
         is_over.set()
 
 
-def made(*overrides):
+def network_of(*overrides):
     return Network(load_recipe("catalogue", overrides), Runtime("memory://clients", 0, "run", ("127.0.0.1",)))
 
 
@@ -89,7 +87,7 @@ def handlers():
 @pytest.mark.parametrize("how", ["closed", "forgotten"])
 def test_no_client_survives_its_network(site, how):
     gc.collect()
-    before, network = handlers(), made()
+    before, network = handlers(), network_of()
     with network.session() as one, network.session() as two:
         asked(one, site[0])
         asked(two, site[0])
@@ -106,7 +104,7 @@ def test_no_client_survives_its_network(site, how):
 
 def test_a_client_that_works_while_its_network_is_closed_is_closed_when_it_has_ended(site):
     gc.collect()
-    before, network = handlers(), made()
+    before, network = handlers(), network_of()
     with network.session() as session:
         network.close()
         asked(session, site[0])
@@ -118,7 +116,7 @@ def test_a_client_that_works_while_its_network_is_closed_is_closed_when_it_has_e
 
 
 def test_new_threads_use_the_clients_of_those_that_have_ended():
-    network, clients = made(), set()
+    network, clients = network_of(), set()
     for _ in range(5):
         with ThreadPoolExecutor(2) as pool:
             clients |= {id(client) for client in pool.map(lambda _: client_of(network), range(4))}
@@ -126,7 +124,7 @@ def test_new_threads_use_the_clients_of_those_that_have_ended():
 
 
 def test_threads_at_the_same_time_have_a_client_each():
-    network, together = made(), threading.Barrier(3, timeout=60)
+    network, together = network_of(), threading.Barrier(3, timeout=60)
 
     def work(_):
         with network.session() as session:
@@ -139,7 +137,7 @@ def test_threads_at_the_same_time_have_a_client_each():
 
 def test_a_client_whose_cookie_jar_is_full_is_replaced(monkeypatch):
     monkeypatch.setattr(network_module, "_COOKIES_MAX", 3)
-    network = made()
+    network = network_of()
     first = client_of(network)
     assert client_of(network) is first
     with_cookies(first, "a", "b", "c", "d")
@@ -151,7 +149,7 @@ def test_the_recipes_cookies_file_is_not_written(tmp_path):
     path = tmp_path / "cookies.txt"
     path.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t2147483647\tname\tvalue\n")
     before = path.read_bytes()
-    network = made(f"crawl.cookies_file={path}")
+    network = network_of(f"crawl.cookies_file={path}")
     assert [cookie.name for cookie in client_of(network).cookiejar] == ["name"]
     with_cookies(client_of(network), "other")
     network.close()
@@ -159,7 +157,7 @@ def test_the_recipes_cookies_file_is_not_written(tmp_path):
 
 
 def test_connections_are_kept_alive_over_candidates_and_threads(site):
-    network, (url, peers) = made(), site
+    network, (url, peers) = network_of(), site
     for index in range(3):
         in_a_thread(lambda index=index: asked(network, f"{url}/{index}.mp4"))
     assert len(peers) == 1
@@ -167,7 +165,7 @@ def test_connections_are_kept_alive_over_candidates_and_threads(site):
 
 def test_a_connection_that_another_thread_has_opened_is_shut_at_the_deadline(site):
     """It is the client's, whichever thread it works in now."""
-    network, (url, peers) = made("crawl.timeout_s=1.5", "crawl.stall_s=30", "crawl.attempts=1"), site
+    network, (url, peers) = network_of("crawl.timeout_s=1.5", "crawl.stall_s=30", "crawl.attempts=1"), site
     in_a_thread(lambda: asked(network, f"{url}/quick"))
     began = time.monotonic()
     with pytest.raises(RecordError, match="timeout"):
@@ -215,25 +213,9 @@ def test_guards_leave_one_hook_in_a_process_however_many_there_were():
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
 
 
-def test_a_crawler_that_is_closed_leaves_no_files_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    downloads = DownloadCache(2)
-
-    def fetch(folder):
-        (folder / "film.mp4").write_bytes(b"x")
-        return Fetched(folder / "film.mp4"), 1
-
-    with downloads.borrow("http://a/1", fetch), downloads.borrow("http://a/2", fetch):
-        pass
-    with downloads.borrow("http://a/3", fetch) as (fetched, _):
-        downloads.close()
-        assert [path.name for path in tmp_path.rglob("*.mp4")] == ["film.mp4"] and fetched.path.exists()
-    assert not list(tmp_path.iterdir())
-
-
 def test_an_address_has_an_extractor_where_yt_dlp_says_so():
     """Over addresses that yt-dlp's extractors test themselves with, and such as none of them claims."""
-    client = client_of(made())
+    client = client_of(network_of())
     matcher = ExtractorMatcher(client._ies)
     looking_closer = [each for each in gen_extractor_classes() if each.suitable.__func__ not in _BY_PATTERNS]
     urls = [url for each in (*looking_closer, *gen_extractor_classes()[::40]) for url in own_tests(each)]

@@ -1,0 +1,167 @@
+"""The governor and the rate limiter: when a host is asked, how often, and when it is left alone."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from vidal.errors import RecordError
+from vidal.net.governor import LEASE_S, Governor
+from vidal.net.rate_limiter import LocalRateLimiter
+from vidal.net.settings import Crawl
+from vidal.schema import Reason
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def governor(**settings):
+    clock = Clock()
+    return Governor(Crawl(**settings), clock=clock, sleep=clock.sleep), clock
+
+
+def ask(govern, host, answer=None):
+    """One request to a host, as a client makes it: admitted, then told how it went."""
+
+    def work():
+        govern.admit(host)
+        if answer is not None:
+            govern.record_failure(host, answer)
+            raise answer
+        govern.record_success(host)
+        return "ok"
+
+    return govern.call(work)
+
+
+def test_a_host_is_asked_at_its_rate_and_others_are_not_held_up():
+    govern, clock = governor(requests_per_s=2, burst=2)
+    for _ in range(12):
+        ask(govern, "a")
+    assert clock.now == pytest.approx(5.0)  # 2 at once, 10 more at 2 a second
+    ask(govern, "b")
+    assert clock.now == pytest.approx(5.0)
+
+
+def test_a_host_may_have_limits_of_its_own_with_its_subdomains():
+    govern, clock = governor(requests_per_s=100, hosts={"slow.example": {"requests_per_s": 1, "burst": 1}})
+    for host in ("slow.example", "www.slow.example", "www.slow.example", "fast.example", "notslow.example"):
+        ask(govern, host)
+    assert clock.now == pytest.approx(1.0)
+
+
+def test_transient_failures_are_tried_again_and_counted():
+    govern, _ = governor(attempts=3)
+    answers = iter([RecordError(Reason.HTTP_5XX, transient=True), RecordError(Reason.TIMEOUT, transient=True)])
+
+    def request():
+        if error := next(answers, None):
+            raise error
+        return "ok"
+
+    assert govern.call(request) == ("ok", 3)
+
+
+def test_a_lasting_failure_is_not_tried_again():
+    govern, clock = governor(attempts=5)
+    with pytest.raises(RecordError) as failed:
+        ask(govern, "a", RecordError(Reason.HTTP_404))
+    assert (failed.value.attempts, clock.now) == (1, 0.0)
+
+
+def test_the_breaker_leaves_a_failing_host_alone_for_a_while():
+    govern, clock = governor(attempts=1, breaker_failures=3, breaker_pause_s=60)
+    for _ in range(3):
+        with pytest.raises(RecordError, match="http_5xx"):
+            ask(govern, "a", RecordError(Reason.HTTP_5XX, transient=True))
+    with pytest.raises(RecordError, match="breaker_open"):
+        ask(govern, "a")
+    clock.now += 61
+    assert ask(govern, "a") == ("ok", 1)
+
+
+def test_a_host_that_names_a_time_is_waited_for_and_costs_no_attempt():
+    govern, clock = governor(attempts=1, patience_s=300)
+    answers = iter([RecordError(Reason.RATE_LIMITED, transient=True, retry_after_s=30)] * 2)
+
+    def work():
+        govern.admit("a")
+        if error := next(answers, None):
+            govern.record_failure("a", error)
+            raise error
+        govern.record_success("a")
+        return clock.now
+
+    asked_last, attempts = govern.call(work)
+    assert asked_last >= 60 and attempts == 3
+
+
+def test_a_host_that_is_unwilling_for_too_long_is_given_up():
+    govern, clock = governor(attempts=1, patience_s=300)
+    with pytest.raises(RecordError, match="rate_limited"):
+        ask(govern, "a", RecordError(Reason.RATE_LIMITED, transient=True, retry_after_s=100))
+    assert clock.now <= 400
+    with pytest.raises(RecordError, match="breaker_open"):
+        ask(govern, "a")
+
+
+def test_a_days_requests_are_kept_over_restarts(tmp_path):
+    for _ in range(2):
+        with_account = Governor(Crawl(daily_requests=1), out=str(tmp_path))
+        with contextlib.suppress(RecordError):
+            ask(with_account, "a")
+    with pytest.raises(RecordError, match="daily_budget"):
+        ask(Governor(Crawl(daily_requests=1), out=str(tmp_path)), "a")
+
+
+def test_a_host_answers_at_most_so_many_at_a_time():
+    limiter = LocalRateLimiter()
+    rules = Governor(Crawl(host_concurrency=2))._rules_for("a")
+    assert [limiter.request_slot("a", lease, rules).is_granted for lease in ("x", "y", "z")] == [True, True, False]
+    limiter.release_slot("a", "x")
+    assert limiter.request_slot("a", "z", rules).is_granted
+
+
+def test_a_slot_is_kept_while_its_worker_lives_and_falls_free_after_its_death():
+    clock = Clock()
+    limiter, rules = LocalRateLimiter(clock), Governor(Crawl(host_concurrency=1, requests_per_s=100))._rules_for("a")
+    assert limiter.request_slot("a", "dead", rules).is_granted
+    for _ in range(3):
+        clock.now += 0.7 * LEASE_S
+        limiter.renew_leases([("a", "dead")], LEASE_S)
+        assert limiter.request_slot("a", "other", rules).refusal == "busy"
+    clock.now += LEASE_S + 1
+    assert limiter.request_slot("a", "other", rules).is_granted
+    limiter.renew_leases([("a", "dead")], LEASE_S)
+    assert limiter.request_slot("a", "third", rules).refusal == "busy"
+
+
+def test_work_that_lasts_longer_than_its_lease_keeps_its_slot(monkeypatch):
+    monkeypatch.setattr("vidal.net.governor.LEASE_S", 0.4)
+    monkeypatch.setattr("vidal.net.governor.RENEWED_EVERY_S", 0.1)
+    limiter, ended = LocalRateLimiter(), {}
+    first, second = (Governor(Crawl(host_concurrency=1, requests_per_s=100), limiter) for _ in range(2))
+    started = threading.Event()
+
+    def long():
+        first.admit("a")
+        started.set()
+        time.sleep(1.5)
+        ended["first"] = time.monotonic()
+
+    worker = threading.Thread(target=first.call, args=(long,))
+    worker.start()
+    assert started.wait(10)
+    second.call(lambda: second.admit("a"))
+    began = time.monotonic()
+    worker.join()
+    assert began >= ended["first"]
