@@ -19,10 +19,10 @@ def ave(folder: Path) -> Benchmark:
         parts = line.split("&")
         if len(parts) != 5:
             raise UserError(f"{path} line {number}: has {len(parts)} parts between &, not 5")
-        found = media.find((parts[1],))
-        if found is None:
+        video = media.find((parts[1],))
+        if video is None:
             missing.append(parts[1])
         else:
-            media = {Modality.IMAGE: found, Modality.VIDEO: found, Modality.AUDIO: found}
-            samples.append(Sample(parts[1], media, (SOUND[0].replace("{}", parts[0]),)))
+            files_of = {Modality.IMAGE: video, Modality.VIDEO: video, Modality.AUDIO: video}
+            samples.append(Sample(parts[1], files_of, (SOUND[0].replace("{}", parts[0]),)))
     return Benchmark(samples, missing=missing)
