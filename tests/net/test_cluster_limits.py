@@ -21,7 +21,7 @@ cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
 ray.init(address=cluster.address, log_to_driver=False)
 from vidal import schema
 from vidal.pipeline.executors import executor_of
-from vidal.config import load_recipe
+from vidal.config.loading import load_recipe
 from vidal.sources import catalogue
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Part, Runtime

@@ -23,6 +23,7 @@ from vidal.dataset.dataset_file import claim
 from vidal.models import registry
 from vidal.models.registry import Adapter, adapter_of
 from vidal.pipeline.stage import Part
+from vidal.sources.registry import SOURCES
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, part_name
 
@@ -43,12 +44,14 @@ def code_lock(root: Path = ROOT) -> Lock:
     """Versions and digests of the code below a folder that holds vidal/."""
     code = Code(root)
     found = discover.identity(load_recipe("embedded"))
+    # Named in the registry as texts, so that nothing that the code lock follows leads to them.
+    sources = [(entry.module, entry.name) for entry in SOURCES.values()]
     stages = {
-        name: {"version": stage.version, "digest": code.digest([_definition(name)])}
+        name: {"version": stage.version, "digest": code.digest([_definition(name), *(sources if name == "crawl" else [])])}
         for name, stage in STAGES.items()
     }
     return {
-        "discover": {"version": sum(found.versions.values()), "digest": code.digest(_DISCOVERY)},
+        "discover": {"version": sum(found.versions.values()), "digest": code.digest([*_DISCOVERY, *sources])},
         "stages": stages,
         "adapters": {
             name: {"version": entry.version, "digest": code.digest([(entry.module, entry.name)])}

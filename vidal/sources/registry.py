@@ -20,9 +20,16 @@ class SourceEntry:
 
     path: str
 
+    @property
+    def module(self) -> str:
+        return self.path.partition(":")[0]
+
+    @property
+    def name(self) -> str:
+        return self.path.partition(":")[2]
+
     def load(self) -> type[Source]:
-        module, _, name = self.path.partition(":")
-        source: type[Source] = getattr(importlib.import_module(module), name)
+        source: type[Source] = getattr(importlib.import_module(self.module), self.name)
         return source
 
 
