@@ -50,16 +50,16 @@ def film(path, seconds):
     ],
 )
 def test_spans_are_shots_of_a_bounded_length(cuts, duration, wanted):
-    found = shots.spans(cuts, duration, max_s=20, min_s=1)
-    np.testing.assert_allclose(found, wanted)
+    spans = shots.spans(cuts, duration, max_s=20, min_s=1)
+    np.testing.assert_allclose(spans, wanted)
 
 
 @pytest.mark.parametrize("detector", sorted(DETECTORS))
 def test_hard_cuts_are_found_to_the_frame(tmp_path, detector):
     truth = film(tmp_path / "film.mp4", (3, 4, 2.5, 3.5))
     times, pictures = shots.thumbnails(tmp_path / "film.mp4")
-    found = shots.cut_times(times, DETECTORS[detector](None).firsts(pictures))
-    np.testing.assert_allclose(found, np.array(truth) - 0.5 / FPS, atol=1e-3)
+    cuts_s = shots.cut_times(times, DETECTORS[detector](None).firsts(pictures))
+    np.testing.assert_allclose(cuts_s, np.array(truth) - 0.5 / FPS, atol=1e-3)
 
 
 def crawled(tmp_path, serve_folder, seconds, *overrides):
@@ -80,30 +80,30 @@ CUT = ("clips.detector=content", "clips.max_s=10", "clips.min_s=1")
 
 
 def test_a_long_video_becomes_a_clip_for_each_shot_without_a_frame_of_its_neighbours(tmp_path, serve_folder):
-    made, storage = crawled(tmp_path, serve_folder, (6, 7, 5), *CUT)
-    assert [round(row["duration_s"], 1) for row in made.rows] == [6.0, 7.0, 5.0]
-    assert [row["cuts"] for row in made.rows] == [0, 0, 0] and "3 pieces at 2 cuts" in made.detail
-    assert len({row["clip_id"] for row in made.rows}) == 3
+    result, storage = crawled(tmp_path, serve_folder, (6, 7, 5), *CUT)
+    assert [round(row["duration_s"], 1) for row in result.rows] == [6.0, 7.0, 5.0]
+    assert [row["cuts"] for row in result.rows] == [0, 0, 0] and "3 pieces at 2 cuts" in result.detail
+    assert len({row["clip_id"] for row in result.rows}) == 3
     whole = [read_frames(tmp_path / "site/film.mp4", 18 * FPS, "linspace", 120)[1]][0]
-    for row, (first, last) in zip(made.rows, ((0, 71), (72, 155), (156, 215)), strict=True):
+    for row, (first, last) in zip(result.rows, ((0, 71), (72, 155), (156, 215)), strict=True):
         _, ends = read_frames(storage.path(row["media_path"]), 2, "linspace", 120)
         for end, true in zip(ends, (whole[first], whole[last]), strict=True):
             assert np.abs(np.asarray(end, float) - np.asarray(true, float)).mean() < 6
 
 
 def test_a_short_video_stays_whole_and_its_cuts_are_counted(tmp_path, serve_folder):
-    made, _ = crawled(tmp_path, serve_folder, (3, 3, 3), *CUT)
-    assert [(row["cuts"], round(row["duration_s"])) for row in made.rows] == [(2, 9)]
+    result, _ = crawled(tmp_path, serve_folder, (3, 3, 3), *CUT)
+    assert [(row["cuts"], round(row["duration_s"])) for row in result.rows] == [(2, 9)]
 
 
 def test_without_a_detector_a_long_video_is_too_long(tmp_path, serve_folder):
-    made, _ = crawled(tmp_path, serve_folder, (8, 8, 8))
-    assert isinstance(made, Drop) and made.reason.value == "too_long"
+    result, _ = crawled(tmp_path, serve_folder, (8, 8, 8))
+    assert isinstance(result, Drop) and result.reason.value == "too_long"
 
 
 def test_a_video_beyond_the_limit_of_the_source_is_too_long(tmp_path, serve_folder):
-    made, _ = crawled(tmp_path, serve_folder, (6, 7, 5), *CUT, "clips.source_max_s=15")
-    assert isinstance(made, Drop) and made.reason.value == "too_long"
+    result, _ = crawled(tmp_path, serve_folder, (6, 7, 5), *CUT, "clips.source_max_s=15")
+    assert isinstance(result, Drop) and result.reason.value == "too_long"
 
 
 def test_a_piece_that_fails_costs_itself_alone(tmp_path, serve_folder, monkeypatch):
@@ -117,8 +117,8 @@ def test_a_piece_that_fails_costs_itself_alone(tmp_path, serve_folder, monkeypat
         real(source, target, start_s=start_s, duration_s=duration_s)
 
     monkeypatch.setattr(ffmpeg, "to_mp4", fails_in_the_middle)
-    made, _ = crawled(tmp_path, serve_folder, (6, 7, 5), *CUT)
-    assert len(made.rows) == 2 and "1 failed" in made.detail
+    result, _ = crawled(tmp_path, serve_folder, (6, 7, 5), *CUT)
+    assert len(result.rows) == 2 and "1 failed" in result.detail
 
 
 def test_lengths_that_contradict_each_other_are_refused():

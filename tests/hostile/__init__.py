@@ -1,4 +1,4 @@
-"""A hostile web site on loopback, and what a crawler must make of each of its pages. README.md has the table."""
+"""A hostile web site on loopback, and how a crawler must judge each of its addresses. README.md has the table."""
 
 from tests.hostile.cases import CASES, Case
 from tests.hostile.server import Served, Site, serve

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Case:
     """expect: the outcomes of our crawler that are right, "kept" or a reason. never: holds for any crawler.
 
-    path: with its query. State is kept for each path and query: more query, such as &run=2, starts afresh.
+    path: with its query. State is kept for each path and query: another query, such as &run=2, starts afresh.
     """
 
     name: str

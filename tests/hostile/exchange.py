@@ -27,13 +27,13 @@ class Request:
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def number(self, name: str, default: int) -> int:
-        """An integer of the query."""
+        """Returns an integer of the query, or the default."""
         value = parse_qs(self.query).get(name, [""])[0]
         return int(value) if value.isdecimal() and len(value) < 10 else default
 
 
 async def read_request(reader: asyncio.StreamReader, *, tls: bool) -> Request | None:
-    """None where the bytes are no request. Raises asyncio.IncompleteReadError where the client left before its end."""
+    """Returns None where the bytes are not a request. Raises asyncio.IncompleteReadError where the client left before its end."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.rstrip("\r\n").split("\r\n")
@@ -51,7 +51,7 @@ async def read_request(reader: asyncio.StreamReader, *, tls: bool) -> Request | 
 
 
 class Exchange:
-    """What a handler has in its hands. Every write waits until the kernel has taken all of it.
+    """A request and the means to answer it. Every write waits until the kernel has accepted all of it.
 
     video: the valid file. base: this site's address as the client sees it. first: no earlier request had this
     path and query. since_first_s: how long ago the first one came.
@@ -75,7 +75,7 @@ class Exchange:
         self._chunked = False
 
     async def send(self, status: int, body: bytes, type_: str, *headers: tuple[str, str]) -> None:
-        """A whole answer, with its true length."""
+        """Sends a whole answer with its true length."""
         await self.head(status, type_, *headers, length=len(body))
         await self.body(body)
 
@@ -88,14 +88,14 @@ class Exchange:
         await self.raw("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
 
     async def body(self, data: bytes) -> bool:
-        """A part of the body. False, and nothing is sent, where the client asked for the head only."""
+        """Sends a part of the body. Returns False, and sends nothing, where the client asked for the head only."""
         if self.request.method == "HEAD":
             return False
         await self.raw(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         return True
 
     async def raw(self, data: bytes) -> None:
-        """Bytes as they are. Raises OSError where the client has gone."""
+        """Sends bytes as they are. Raises OSError where the client has gone."""
         self._writer.write(data)
         await self._writer.drain()
         self._sent[self.request.path] = self._sent.get(self.request.path, 0) + len(data)
@@ -107,7 +107,7 @@ class Exchange:
             pass
 
     async def pause(self, seconds: float) -> bool:
-        """Waits; False, at once, where the client has left."""
+        """Waits. Returns False at once where the client has left."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.gone(), seconds)
             return False

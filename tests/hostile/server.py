@@ -1,4 +1,4 @@
-"""The server: raw HTTP/1.1 on loopback from a thread of this process, in clear and under a certificate nobody trusts."""
+"""The server: raw HTTP/1.1 on loopback from a thread of this process, in clear and with a certificate that nobody trusts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Served:
 
     @property
     def bytes_sent(self) -> dict[str, int]:
-        """Bytes, heads included, that the kernel took for each path (without its query).
+        """Bytes, headers included, that the kernel accepted for each path (without its query).
 
         A client may have read less: the sockets' buffers hold up to a few MB.
         """
@@ -98,7 +98,7 @@ class Site:
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}  # Ours, and asyncio's own of unfinished handshakes.
+        others = asyncio.all_tasks() - {asyncio.current_task()}  # Our tasks, and asyncio's own tasks of unfinished handshakes.
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -116,14 +116,14 @@ class Site:
             writer.close()
             await asyncio.wait_for(writer.wait_closed(), 1)
         except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
-            pass  # The client left, or outstayed the limit: both are what the cases are for.
+            pass  # The client left or stayed beyond the limit: the cases provoke both.
         finally:
             writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tls = writer.get_extra_info("ssl_object") is not None
-        if not tls:  # asyncio's TLS waits for itself at a limit of nothing.
-            writer.transport.set_write_buffer_limits(high=0)  # drain() then means that the kernel has it all.
+        if not tls:  # With a limit of zero, asyncio's TLS would wait for itself.
+            writer.transport.set_write_buffer_limits(high=0)  # drain() then means that the kernel has all bytes.
         request = await read_request(reader, tls=tls)
         if request is None:
             return
@@ -151,7 +151,7 @@ def _untrusted() -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def serve(video: bytes, *, port: int = 0, tls_port: int = 0, limit_s: float = LIMIT_S) -> Iterator[Served]:
-    """The site while the block runs. video: a valid MP4. limit_s: after this every connection is cut."""
+    """Serves the site while the block runs. video: a valid MP4. limit_s: after this every connection is cut."""
     site = Site(video, limit_s=limit_s)
     served = site.start(port, tls_port)
     try:

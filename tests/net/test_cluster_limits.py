@@ -38,8 +38,8 @@ runtime = Runtime(out, 0, "run", ("127.0.0.1",), rate_limiter=executor_of(recipe
 with executor_of(recipe).pipeline([STAGES["crawl"]], runtime) as run:
     run(parts)
 nodes = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-kept = sum(Storage(out).read_table(f"{part_name('crawl', 0, part.index)}.parquet").num_rows for part in parts)
-print(len(nodes), kept)
+clip_count = sum(Storage(out).read_table(f"{part_name('crawl', 0, part.index)}.parquet").num_rows for part in parts)
+print(len(nodes), clip_count)
 ray.shutdown()
 cluster.shutdown()
 """
@@ -47,7 +47,7 @@ cluster.shutdown()
 
 @pytest.fixture
 def site():
-    """Answers 429 for the first seconds where it is told to; notes when it was asked, and by how many processes at a time."""
+    """Answers 429 until state["shy_until"]; yields its address, the times of all requests, and the state."""
     media, times, state = build_media() / "dog-sound.mp3", [], {"shy_until": 0.0}
 
     async def get(request):

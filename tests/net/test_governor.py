@@ -30,7 +30,7 @@ def governor(**settings):
 
 
 def ask(govern, host, answer=None):
-    """One request to a host, as a client makes it: admitted, then told how it went."""
+    """One request to a host, as a client makes it: it is admitted, and its result is recorded."""
 
     def work():
         govern.admit(host)

@@ -34,7 +34,7 @@ def site():
 
 
 def outcome(url):
-    """The slug, and the clip where one was kept."""
+    """Returns the slug of the outcome, and the clip where one was kept."""
     try:
         result = crawl_one(url, LIMITS, title="a title")
     except RecordError as error:
@@ -47,22 +47,22 @@ def outcome(url):
 @pytest.fixture(scope="module")
 def opened():
     """Files that this process opens while it crawls."""
-    seen = []
+    files = []
 
     def hook(event, args):
         if event == "open" and isinstance(args[0], str):
-            seen.append((args[0], args[1] or ""))
+            files.append((args[0], args[1] or ""))
 
     sys.addaudithook(hook)
-    return seen
+    return files
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_case_ends_in_its_own_outcome_within_its_limits(site, opened, case):
     opened.clear()
     started = time.monotonic()
-    found, _ = outcome(site.at(case))
-    assert found in case.expect
+    reason, _ = outcome(site.at(case))
+    assert reason in case.expect
     assert time.monotonic() - started < SLOWEST_S
     written = [name for name, mode in opened if set(mode) & set("wax+") and not name.startswith("/dev/")]
     assert all(name.startswith((tempfile.gettempdir(), "/proc/self")) for name in written), written
@@ -70,8 +70,8 @@ def test_every_case_ends_in_its_own_outcome_within_its_limits(site, opened, case
 
 
 def test_a_host_is_not_asked_again_before_the_time_it_named(site):
-    found, _ = outcome(f"{site.url}/rate-limited-once.mp4?again")
-    assert found == "kept"
+    reason, _ = outcome(f"{site.url}/rate-limited-once.mp4?again")
+    assert reason == "kept"
     times = [request.time_monotonic for request in site.asked("/rate-limited-once.mp4") if "again" in request.query]
     assert len(times) == 2 and times[1] - times[0] >= 2.0
 

@@ -49,10 +49,10 @@ def test_a_row_that_stands_twice_is_one_and_two_spans_are_two(tmp_path):
 def test_a_shard_is_built_from_a_video2dataset_list_and_a_span_past_the_end_costs_itself_alone(serve_folder, tmp_path):
     site = tmp_path / "site"
     site.mkdir()
-    made = build_media()
+    media = build_media()
     for name in ("cat", "coffee"):
-        (site / f"{name}.mp4").write_bytes((made / f"{name}.mp4").read_bytes())
-    (site / "dog.mp3").write_bytes((made / "dog-sound.mp3").read_bytes())
+        (site / f"{name}.mp4").write_bytes((media / f"{name}.mp4").read_bytes())
+    (site / "dog.mp3").write_bytes((media / "dog-sound.mp3").read_bytes())
     (site / "blank.mp4").write_bytes(write_video(tmp_path / "blank.mp4").read_bytes())
     base = serve_folder(site)
     rows = [

@@ -91,17 +91,17 @@ def network(**search):
 
 def fetched(net, search, term, limit, folder):
     """Searched, described and fetched, as the pipeline does it."""
-    found, _ = net.call(lambda sources: sources.for_search(search).search(term, limit))
-    described, _ = net.call(lambda sources: sources.for_candidate(found[0]).describe(found[0]))
+    candidates, _ = net.call(lambda sources: sources.for_search(search).search(term, limit))
+    described, _ = net.call(lambda sources: sources.for_candidate(candidates[0]).describe(candidates[0]))
     fetched, _ = net.call(lambda sources: sources.for_candidate(described).fetch(described, folder))
-    return found, described, fetched.path.read_bytes()
+    return candidates, described, fetched.path.read_bytes()
 
 
 def test_freesound_is_searched_page_by_page_with_its_token(site, tmp_path, monkeypatch):
     monkeypatch.setenv("FREESOUND_TOKEN", "secret")
     url, asked = site
-    found, described, data = fetched(*network(source="freesound", base_url=url), "dog", 2, tmp_path)
-    assert [sound["source_id"] for sound in found] == ["321", "322"]
+    sounds, described, data = fetched(*network(source="freesound", base_url=url), "dog", 2, tmp_path)
+    assert [sound["source_id"] for sound in sounds] == ["321", "322"]
     assert asked[0].query["sort"] == "score" and asked[0].query["filter"] == "duration:[0 TO 20]"
     assert (described["title"], described["hashtags"], described["uploader"]) == (
         "Dog bark #loud",
@@ -115,7 +115,7 @@ def test_freesound_is_searched_page_by_page_with_its_token(site, tmp_path, monke
     assert "wrong" not in str(failed.value)
 
 
-def test_a_missing_token_is_told_before_any_work(monkeypatch):
+def test_a_missing_token_is_an_error_of_the_user(monkeypatch):
     monkeypatch.delenv("FREESOUND_TOKEN", raising=False)
     with pytest.raises(UserError, match="needs an API token: set FREESOUND_TOKEN"):
         read_token(None)

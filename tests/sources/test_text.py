@@ -26,8 +26,8 @@ def test_hashtags_are_parsed_in_any_script_and_ranks_are_not_tags():
     ],
 )
 def test_both_readings_of_the_papers_rule(title, tags, with_or, with_and):
-    found = [drop and drop.reason for drop in (judge_text(title, tags, OR), judge_text(title, tags, AND))]
-    assert found == [with_or, with_and]
+    reasons = [drop and drop.reason for drop in (judge_text(title, tags, OR), judge_text(title, tags, AND))]
+    assert reasons == [with_or, with_and]
 
 
 def test_cleaning_works_on_word_bounds_and_keeps_unicode():

@@ -1,4 +1,4 @@
-"""Bodies that end, but are not what their head says."""
+"""Bodies that are not what their headers say."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def empty(exchange: Exchange) -> None:
 
 
 async def truncated(exchange: Exchange) -> None:
-    """Half of the file under a length that agrees: only the file itself tells."""
+    """Sends half of the file with a Content-Length that agrees: only the file itself shows that it is cut."""
     await exchange.send(200, exchange.video[: len(exchange.video) // 2], "video/mp4")
 
 

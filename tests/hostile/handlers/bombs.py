@@ -1,4 +1,4 @@
-"""A small body that unpacks to 10 GiB: one gzip member, valid to its checksum, made without unpacking it here."""
+"""A small body that unpacks to 10 GiB: one gzip member with a valid checksum, built without unpacking it here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEFLATE_END = b"\x03\x00"
 
 
 async def video(exchange: Exchange) -> None:
-    """Begins as the valid video, in a file whose last box reaches to its end."""
+    """Starts like the valid video, in a file whose last box extends to the end."""
     await _bomb(exchange, exchange.video + b"\x00\x00\x00\x00mdat", "video/mp4")
 
 
@@ -26,7 +26,7 @@ async def page(exchange: Exchange) -> None:
 
 
 async def _bomb(exchange: Exchange, start: bytes, type_: str) -> None:
-    """start, then 10 GiB of zeros. Its Content-Length is the honest one: that of the packed bytes."""
+    """Sends `start` and then 10 GiB of zeros. The Content-Length is honest: that of the packed bytes."""
     checksum = crc32_with_zeros(zlib.crc32(start), UNPACKED_BYTES)
     size = (len(start) + UNPACKED_BYTES) % 2**32
     head = _GZIP_HEAD + _deflated(start)
@@ -46,13 +46,13 @@ def _zeros() -> bytes:
 
 
 def _deflated(data: bytes) -> bytes:
-    """Whole bytes that refer to nothing before them: they may be repeated within a deflate stream."""
+    """Returns whole bytes that refer to nothing before them, so that they may be repeated within a deflate stream."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH)
 
 
 def crc32_with_zeros(checksum: int, zeros: int) -> int:
-    """The CRC-32 of data and so many zero bytes after it, from that of the data.
+    """Returns the CRC-32 of data with so many zero bytes after it, computed from the CRC-32 of the data.
 
     A zero byte changes the register linearly over GF(2), so 2^k of them are a 32x32 matrix squared k times
     (crc32_combine of zlib).

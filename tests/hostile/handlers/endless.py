@@ -6,10 +6,10 @@ import os
 
 from tests.hostile.exchange import Exchange
 
-# Random: compression on the way cannot make them small.
+# Random bytes, which compression on the way cannot shrink.
 _NOISE = os.urandom(1 << 16)
 _PARAGRAPHS = b"<p>The video is further down. Read on.</p>\n" * 1500
-# A box of size 0 reaches to the end of the file: wherever a reader stops, what it holds is a valid video.
+# A box of size 0 reaches to the end of the file: so a reader that stops anywhere has a valid video.
 _REST_OF_FILE = b"\x00\x00\x00\x00mdat"
 
 
@@ -28,7 +28,7 @@ async def page(exchange: Exchange) -> None:
 
 
 async def headers(exchange: Exchange) -> None:
-    """For HEAD too: a head without end is still a head."""
+    """Sends headers without end, for HEAD requests as well."""
     await exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n")
     number = 0
     while True:

@@ -1,4 +1,4 @@
-"""Pages of one video whose titles are trouble: for file names, for terminals, for columns."""
+"""Pages of one video whose titles are dangerous in file names, in terminals or in tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from tests.hostile.exchange import Exchange
 
-# By the word in the path, /title-WORD.html.
+# The key is the word in the path, /title-WORD.html.
 TITLES = {
     "unicode": "猫が走る 🐈 видео",
     "traversal": "../../../../../tmp/pwned",

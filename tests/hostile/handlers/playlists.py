@@ -30,12 +30,12 @@ def hls(address: str, type_: str) -> Callable[[Exchange], Awaitable[None]]:
 
 
 async def manifest(exchange: Exchange) -> None:
-    """A DASH manifest, as a segment of an HLS playlist: FFmpeg knows it by its bytes, and would open the file that it names."""
+    """A DASH manifest, as a segment of an HLS playlist: FFmpeg recognises it by its bytes, and would open the file that it names."""
     await exchange.send(200, _MANIFEST.encode(), "video/mp2t")
 
 
 async def ffconcat(exchange: Exchange) -> None:
-    """FFmpeg knows a concat script by its first line, whatever the type and the name say."""
+    """FFmpeg recognises a concat script by its first line, whatever its type and its name are."""
     await exchange.send(200, b"ffconcat version 1.0\nfile '/etc/hostname'\nfile 'file:/etc/hostname'\n", "video/mp4")
 
 

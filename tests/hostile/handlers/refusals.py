@@ -1,4 +1,4 @@
-"""Owners who say no: by robots.txt, by a header, by a login, by a challenge."""
+"""Refusals of site owners: by robots.txt, by a header, by a login, by a challenge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def robots(exchange: Exchange) -> None:
 
 
 def tagged(*directives: str) -> Callable[[Exchange], Awaitable[None]]:
-    """The video under X-Robots-Tag."""
+    """Sends the video with an X-Robots-Tag header."""
     headers = [("X-Robots-Tag", directive) for directive in directives]
 
     async def video(exchange: Exchange) -> None:

@@ -1,4 +1,4 @@
-"""Honest refusals by status: gone, unavailable, too often."""
+"""Honest refusals by status: gone, unavailable, asked too often."""
 
 from __future__ import annotations
 
