@@ -16,8 +16,8 @@ from vidal.estimators import measure, scenes, training_pairs
 from vidal.estimators.fit import fit
 from vidal.estimators.tasks import TASKS
 from vidal.models.checkpoint import revision, save
-from vidal.models.registry import DEPTH, INFRARED, open_model
-from vidal.models.weights import EMBEDDED, missing
+from vidal.models.registry import DEPTH, INFRARED, open_model, why_unavailable
+from vidal.models.weights import EMBEDDED
 
 
 def opened(task, folder=None):
@@ -42,7 +42,8 @@ def test_a_map_is_of_the_pictures_size_the_same_twice_and_alone(task):
 def test_the_recipe_names_the_revisions_that_ship():
     recipe = load_recipe("embedded")
     for task, spec in (("depth", recipe.depth.model), ("infrared", recipe.infrared.model)):
-        assert spec.revision == revision(EMBEDDED / task) and missing(spec) is None
+        registry = {"depth": DEPTH, "infrared": INFRARED}[task]
+        assert spec.revision == revision(EMBEDDED / task) and why_unavailable(registry, spec) is None
 
 
 def test_a_checkpoint_with_one_wrong_key_or_another_revision_is_refused_by_name(tmp_path):

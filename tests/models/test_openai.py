@@ -12,8 +12,7 @@ from tests.support.inline import vidal_inline
 from tests.support.openai_servers import Proxy, save_smollm2, transformers_serve
 from vidal.config.base import ModelSpec
 from vidal.errors import RecordError
-from vidal.models.registry import REWRITERS, open_model
-from vidal.models.weights import missing
+from vidal.models.registry import REWRITERS, open_model, why_unavailable
 from vidal.sources.embedded.site import serve
 
 
@@ -74,12 +73,12 @@ def test_a_server_that_is_not_there_is_told_before_any_work(server, tmp_path):
         free.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     url, _ = server
-    assert "does not answer" in missing(spec(nowhere))
-    assert "is this an OpenAI-compatible server" in missing(spec(url("nonsense")))
-    assert "answers 404" in missing(spec(url("404")))
-    assert "set the environment variable OPENAI_API_KEY" in missing(spec(url("401")))
-    assert "needs options.base_url" in missing(spec("ftp://x"))
-    assert missing(spec(url("429"))) is None and missing(spec(url("good"))) is None
+    assert "does not answer" in why_unavailable(REWRITERS, spec(nowhere))
+    assert "is this an OpenAI-compatible server" in why_unavailable(REWRITERS, spec(url("nonsense")))
+    assert "answers 404" in why_unavailable(REWRITERS, spec(url("404")))
+    assert "set the environment variable OPENAI_API_KEY" in why_unavailable(REWRITERS, spec(url("401")))
+    assert "needs options.base_url" in why_unavailable(REWRITERS, spec("ftp://x"))
+    assert why_unavailable(REWRITERS, spec(url("429"))) is None and why_unavailable(REWRITERS, spec(url("good"))) is None
     override = json.dumps({"adapter": "openai", "id": "m", "options": {"base_url": nowhere}})
     done = vidal_inline("build-shard", "0", "--out", str(tmp_path / "out"), "--set", f"enhanced.model={override}")
     assert done.returncode == 2 and "does not answer" in done.stderr and not (tmp_path / "out").exists()

@@ -56,7 +56,8 @@ def test_comments_docstrings_layout_a_new_reason_a_new_adapter_and_a_moved_modul
     edit(copy, "stages/captions.py", '"""One entry of the captions column."""', '"""Another\n\n    docstring."""')
     edit(copy, "stages/captions.py", "made += imported(clip)\n", "made += imported(\n            clip  # why\n        )\n")
     edit(copy, "schema.py", '    CRASHED = "crashed"\n', '    CRASHED = "crashed"\n    NEW_REASON = "new_reason"\n')
-    edit(copy, "models/__init__.py", "SCORERS: Registry = {", 'SCORERS: Registry = {"x": Adapter("vidal.models.x:X", version=1),')
+    entry = '"x": Adapter("vidal.models.x:X", 1, PackagedWeights()),'
+    edit(copy, "models/registry.py", "SCORERS: Registry = {", f"SCORERS: Registry = {{{entry}")
     (copy / "vidal" / "media" / "hashing.py").rename(copy / "vidal" / "media" / "perceptual.py")
     for path in (copy / "vidal").rglob("*.py"):
         path.write_text(path.read_text().replace("vidal.media.hashing", "vidal.media.perceptual"))

@@ -20,8 +20,7 @@ from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
 from vidal.media.frame_pairs import places, read_pairs
 from vidal.media.statistics import coverage, motion, picture
-from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model
-from vidal.models.weights import missing
+from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model, why_unavailable
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime
@@ -223,7 +222,7 @@ def aesthetic(tmp_path):
         spec = ModelSpec(
             adapter="clip_head", id=str(tmp_path / "clip"), device="cpu", options={"head": str(path), **options}
         )
-        assert missing(spec) is None
+        assert why_unavailable(AESTHETIC, spec) is None
         return open_model(AESTHETIC, spec)
 
     return opened
@@ -267,7 +266,7 @@ def test_a_wrong_aesthetic_head_is_refused(aesthetic, tmp_path):
         aesthetic({"weight": linear(rng, 32, 2)[0], "bias": linear(rng, 32, 2)[1]})
     with pytest.raises(UserError, match="takes 16 numbers, the model gives 32"):
         aesthetic(dict(zip(("weight", "bias"), linear(rng, 16, 1), strict=True))).rate([Image.new("RGB", (32, 32))])
-    assert "must be the file of the head" in (missing(ModelSpec(adapter="clip_head", id=str(tmp_path))) or "")
+    assert "must be the file of the head" in (why_unavailable(AESTHETIC, ModelSpec(adapter="clip_head", id=str(tmp_path))) or "")
 
 
 class Evil:

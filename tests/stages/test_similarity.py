@@ -14,8 +14,7 @@ from benchmarks import similarity_table
 from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
 from vidal.errors import UserError
-from vidal.models.registry import SCORERS, open_model
-from vidal.models.weights import missing
+from vidal.models.registry import SCORERS, open_model, why_unavailable
 from vidal.stages.similarity.stage import compare, embedding, texts_of
 
 TEXTS = ["a cat", "a photo of a dog in the garden"]
@@ -171,7 +170,7 @@ def test_open_clip_takes_a_local_checkpoint_of_a_named_model(tmp_path, pictures,
     model = open_clip.create_model("Tiny").eval()
     torch.save({"state_dict": model.state_dict(), "epoch": 3}, tmp_path / "epoch_3.pt")
     spec = ModelSpec(adapter="open_clip", id=f"Tiny/{tmp_path}/epoch_3.pt", device="cpu")
-    assert missing(spec) is None
+    assert why_unavailable(SCORERS, spec) is None
     adapter = open_model(SCORERS, spec)
     with torch.inference_mode():
         texts = model.encode_text(open_clip.get_tokenizer("Tiny")(TEXTS), normalize=True).numpy()

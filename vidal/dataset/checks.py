@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from vidal.config.recipe import Recipe
 from vidal.errors import UserError
-from vidal.models.compatibility import unfit
-from vidal.models.weights import missing
+from vidal.models.registry import why_unavailable
 from vidal.pipeline.stage import ModelUse
 from vidal.stages.order import STAGES
 
@@ -41,5 +40,5 @@ def check(recipe: Recipe) -> None:
         stage.identity(recipe)  # Reads the prompts.
     for role, use in models(recipe).items():
         spec = use.spec
-        if spec and (why := missing(spec) or unfit(role, spec)):
+        if spec and (why := why_unavailable(use.registry, spec)):
             raise UserError(f"{role} model {spec.id or spec.adapter}: {why}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidal.config.recipe import Recipe
-from vidal.models.weights import missing
+from vidal.models.registry import why_unavailable
 from vidal.pipeline.stage import Stage
 from vidal.stages.order import STAGES
 
@@ -38,7 +38,9 @@ def plan(recipe: Recipe) -> list[Line]:
 def _models(stage: Stage, recipe: Recipe) -> list[tuple[str, str]]:
     """Each model of the stage and why it cannot be loaded here; "none" where the recipe chooses none of those that it could use."""
     uses = stage.models(recipe)
-    specs = [use.spec for use in uses if use.spec]
-    if not specs:
-        return [("none" if uses else "", "")]
-    return [(f"{spec.adapter}: {spec.id or 'packaged'}", missing(spec) or "") for spec in specs]
+    lines = [
+        (f"{use.spec.adapter}: {use.spec.id or 'packaged'}", why_unavailable(use.registry, use.spec) or "")
+        for use in uses
+        if use.spec
+    ]
+    return lines or [("none" if uses else "", "")]

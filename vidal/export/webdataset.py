@@ -68,9 +68,9 @@ def sample(storage: Storage, row: ManifestRow) -> dict[str, Any]:
 
 def depth(data: bytes, row: ManifestRow) -> npt.NDArray[np.float32]:
     """(h, w) float32: metres of metric depth, else what the model gave, in the range that is stored in the row's scores."""
-    stored = np.asarray(Image.open(io.BytesIO(data))).astype(np.float32)
+    stored: npt.NDArray[np.float32] = np.asarray(Image.open(io.BytesIO(data))).astype(np.float32)
     if row["depth_kind"] == "metric":
-        return stored / 1000
+        return stored / np.float32(1000)
     scores = map_dict(row["scores"])
     low, high = scores["depth_at_0"], scores["depth_at_65535"]
     values: npt.NDArray[np.float32] = (low + stored / 65535 * (high - low)).astype(np.float32)

@@ -34,7 +34,7 @@ def api_key(spec: ModelSpec) -> str:
     return os.environ.get(str(spec.options.get("key", KEY)), "none")
 
 
-def absent(spec: ModelSpec) -> str | None:
+def why_unavailable(spec: ModelSpec) -> str | None:
     """Why the server cannot be used, or None. Asks the model for one token: lists of models are kept badly by some servers."""
     try:
         url = base_url(spec)

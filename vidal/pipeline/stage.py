@@ -14,7 +14,6 @@ from vidal import ids
 from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.errors import RunEndedError
-from vidal.models.identity import weights_identity
 from vidal.models.registry import Registry, adapter_of
 from vidal.schema import Reason, Status, Subject
 from vidal.storage.storage import Storage
@@ -164,7 +163,7 @@ class Stage:
         adapters = [adapter_of(registry, spec) for registry, spec in chosen]
         settings = self.settings(recipe)
         dumped = settings.model_dump(mode="json") if hasattr(settings, "model_dump") else settings
-        weights = [weights_identity(spec) for _, spec in chosen]
+        weights = [adapter.weights.identity(spec) for adapter, (_, spec) in zip(adapters, chosen, strict=True)]
         return WorkIdentity(
             versions={self.name: self.version, **{adapter.name: adapter.version for adapter in adapters}},
             choices=ids.fingerprint([self.name, without_device(dumped), weights]),

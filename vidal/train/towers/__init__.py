@@ -14,8 +14,7 @@ from transformers.utils import logging
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models.registry import SCORERS, open_model
-from vidal.models.weights import missing
+from vidal.models.registry import SCORERS, open_model, why_unavailable
 from vidal.train.settings import Encoder, Modality
 
 # The texts of the image-text scorers. conse's are MiniLM's, centred as its pictures are.
@@ -34,7 +33,7 @@ class TextTower:
         if spec.adapter not in TEXT_ADAPTERS:
             raise UserError(f"train.text: no adapter {spec.adapter!r}: choose from {', '.join(TEXT_ADAPTERS)}")
         scorer = spec.model_copy(update={"adapter": TEXT_ADAPTERS[spec.adapter]})
-        if why := missing(scorer):
+        if why := why_unavailable(SCORERS, scorer):
             raise UserError(f"train.text: {why}")
         self.name, self.revision = f"{spec.adapter} {spec.id or ''}".strip(), spec.revision or ""
         self._scorer = open_model(SCORERS, scorer)

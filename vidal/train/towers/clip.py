@@ -15,7 +15,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers import CLIPConfig, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from vidal.errors import UserError
-from vidal.models.weights import missing, transformers_source
+from vidal.models.availability import CheckpointWeights
+from vidal.models.weights import transformers_source
 from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import ModalityTower
 from vidal.train.towers.patches import kept_patches
@@ -140,7 +141,7 @@ def _fresh(architecture: dict[str, Any]) -> CLIPVisionModelWithProjection:
 
 
 def _pretrained(modality: Modality, settings: Encoder) -> CLIPVisionModelWithProjection:
-    if why := missing(settings.model.model_copy(update={"adapter": "transformers"})):
+    if why := CheckpointWeights().why_unavailable(settings.model):
         raise UserError(f"train.modalities.{modality.value}: {why}")
     source, arguments = transformers_source(settings.model)
     config = CLIPConfig.from_pretrained(source, **arguments)

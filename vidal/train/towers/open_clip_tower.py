@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from vidal.errors import UserError
+from vidal.models.availability import OpenClipWeights
 from vidal.models.open_clip_scorer import name_of
-from vidal.models.weights import missing, required
+from vidal.models.weights import required
 from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import ModalityTower
 
@@ -25,7 +26,7 @@ class OpenClipTower(ModalityTower):
                 f"{where}: adapter open_clip has no LoRA: tuning full or head, or adapter clip with the same model"
             )
         name, pretrained = (architecture["name"], None) if architecture else name_of(required(settings.model))
-        if not architecture and (why := missing(settings.model)):
+        if not architecture and (why := OpenClipWeights().why_unavailable(settings.model)):
             raise UserError(f"{where}: {why}")
         model = open_clip.create_model(
             name,
