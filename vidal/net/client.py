@@ -30,6 +30,10 @@ from vidal.schema import Reason
 # Protocols that yt-dlp downloads itself, through `Client.urlopen`: files, and segments of HLS, DASH, Smooth Streaming and HDS.
 _NATIVE_PROTOCOLS = {"http", "https", "m3u8", "m3u8_native", "http_dash_segments", "http_dash_segments_generator", "ism", "f4m"}
 
+# yt-dlp's options, and what it knows of a video.
+Options = dict[str, Any]
+Info = dict[str, Any]
+
 
 class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
     """A YoutubeDL for one thread at a time that waits for hosts, counts bytes, and refuses forbidden addresses and programs.
@@ -43,7 +47,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         governor: Governor,
         guard: AddressGuard,
         watchdog: Watchdog,
-        options: dict[str, Any],
+        options: Options,
         proxy: str | None = None,
     ):
         self.crawl, self.governor, self.guard = crawl, governor, guard
@@ -122,7 +126,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             raise WorkStopped(error) from error
         return host
 
-    def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
+    def dl(self, name: str, info: Info, subtitle: bool = False, test: bool = False) -> Any:
         """Downloads one format or several. Raises WorkStopped where that needs another program, which would bypass `urlopen`."""
         protocols = {determine_protocol(format_) for format_ in info.get("requested_formats") or [info]}
         if others := sorted(protocols - _NATIVE_PROTOCOLS):
@@ -130,10 +134,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             raise WorkStopped(RecordError(Reason.FORBIDDEN_SCHEME, detail))
         return super().dl(name, info, subtitle, test)
 
-    def run_pp(self, pp: Any, infodict: dict[str, Any]) -> dict[str, Any]:
+    def run_pp(self, pp: Any, infodict: Info) -> Info:
         """Merges video and audio that arrived as two files with our own ffmpeg, which opens nothing but media."""
         if not isinstance(pp, FFmpegMergerPP):
-            processed: dict[str, Any] = super().run_pp(pp, infodict)
+            processed: Info = super().run_pp(pp, infodict)
             return processed
         try:
             ffmpeg.merge([Path(name) for name in infodict["__files_to_merge"]], Path(infodict["filepath"]))
@@ -186,8 +190,8 @@ class _Silent:
     def error(self, message: str) -> None: ...
 
 
-def _options(crawl: Crawl, proxy: str | None) -> dict[str, Any]:
-    options: dict[str, Any] = {
+def _options(crawl: Crawl, proxy: str | None) -> Options:
+    options: Options = {
         "logger": _Silent(),
         "quiet": True,
         "noprogress": True,

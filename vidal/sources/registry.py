@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, SerializeAsAny
 
 from vidal.sources.settings import Search
 
 if TYPE_CHECKING:
+    from vidal.records import Row
     from vidal.sources.source import Source
 
 
@@ -59,7 +60,7 @@ def parse_search(value: object) -> object:
 SourceSearch = Annotated[SerializeAsAny[Search], BeforeValidator(parse_search)]
 
 
-def search_name(dumped: dict[str, Any]) -> str:
+def search_name(dumped: Row) -> str:
     """The name of a search from the recipe of a stored dataset. An earlier version may have dumped keys of other sources."""
     settings = SOURCES[dumped["source"]].load().settings
     return settings.model_validate({key: value for key, value in dumped.items() if key in settings.model_fields}).name

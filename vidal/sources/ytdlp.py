@@ -16,7 +16,7 @@ from vidal.sources.source import Fetched, fill_in, stated_texts
 from vidal.sources.text import parse_hashtags
 
 if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
-    from vidal.net.client import Client
+    from vidal.net.client import Client, Options
 
 # YouTube's own filter "under 4 minutes", the shortest that its search has. The recipe's limit is applied to stated durations.
 _SHORTS = "https://www.youtube.com/results?search_query={query}&sp=EgIYAQ%253D%253D"
@@ -106,7 +106,7 @@ class YtDlp:
         return info
 
 
-def client_options(endpoints: dict[str, str]) -> dict[str, Any]:
+def client_options(endpoints: dict[str, str]) -> Options:
     """yt-dlp options for the services of this run. endpoints: their addresses by name."""
     embedded = endpoints.get("embedded")
     return {"extractor_args": {"vidalembedded": {"base_url": [embedded]}}} if embedded else {}

@@ -21,8 +21,9 @@ from vidal.storage import machine_cache
 _VERSION = 1
 SIZE = (320, 240)
 FPS = 12
-# One file as media.yaml describes it.
+# One file as media.yaml describes it, and the whole of media.yaml.
 Spec = dict[str, Any]
+Listing = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ class Page:
 
 def list_pages() -> list[Page]:
     """The pages, in the order of media.yaml. Raises UserError where a package is missing."""
-    listing = _listing()
+    listing = _read_listing()
     specs = {spec["id"]: spec for spec in listing["videos"] + listing["sounds"]}
     return [_page_of(spec, specs, listing["uploader"]) for spec in specs.values()]
 
 
 def build_media(cache: Path | None = None) -> Path:
     """Returns the folder that holds every page's file. cache: where it is made; None for the cache of this machine."""
-    listing = _listing()
+    listing = _read_listing()
     digest = ids.fingerprint([listing, [_locate(spec["package"], spec["file"])[1] for spec in _from_packages(listing)], _VERSION])
 
     def make(aside: Path) -> None:
@@ -69,12 +70,12 @@ def build_media(cache: Path | None = None) -> Path:
     return machine_cache.folder(f"embedded-{digest[:16]}", make, cache)
 
 
-def _listing() -> dict[str, Any]:
-    listing: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("media.yaml").read_text(encoding="utf-8"))
+def _read_listing() -> Listing:
+    listing: Listing = yaml.safe_load(Path(__file__).with_name("media.yaml").read_text(encoding="utf-8"))
     return listing
 
 
-def _from_packages(listing: dict[str, Any]) -> list[Spec]:
+def _from_packages(listing: Listing) -> list[Spec]:
     return [spec for spec in listing["videos"] + listing["sounds"] if "package" in spec]
 
 
