@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.conftest import SHARED
 from tests.support.copies import COPIES, make
-from vidal.dedup.matchers import Films
+from vidal.dedup.matchers import VideoMatcher
 from vidal.dedup.settings import Duplicates
 from vidal.media.frames import read_frames
 from vidal.media.hashing import Signature
@@ -25,9 +25,9 @@ def signature(path: Path) -> dict[str, bytes]:
     return {"signature": Signature.of(read_frames(path, 8, "linspace", 256)[1]).to_bytes()}
 
 
-def false_matches(paths: Iterable[Path]) -> tuple[Films, list[tuple[str, str]]]:
+def false_matches(paths: Iterable[Path]) -> tuple[VideoMatcher, list[tuple[str, str]]]:
     """The clips as a shard keeps them, and those of them that were taken for copies of an earlier one."""
-    films, wrong = Films(SETTINGS), []
+    films, wrong = VideoMatcher(SETTINGS), []
     for path in paths:
         own = signature(path)
         if found := films.match(own):
@@ -36,7 +36,7 @@ def false_matches(paths: Iterable[Path]) -> tuple[Films, list[tuple[str, str]]]:
     return films, wrong
 
 
-def found(films: Films, path: Path, kind: str) -> str | None:
+def found(films: VideoMatcher, path: Path, kind: str) -> str | None:
     """Which clip a copy of a kind is taken for."""
     with tempfile.TemporaryDirectory() as folder:
         match = films.match(signature(make(path, Path(folder) / "copy.mp4", kind)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vidal.schema import Reason
 
 
@@ -36,7 +38,7 @@ class RecordError(VidalError):
         self.attempts = attempts
         self.retry_after_s = retry_after_s
 
-    def __reduce__(self):  # Exceptions with keyword arguments do not pickle by themselves.
+    def __reduce__(self) -> tuple[Any, ...]:  # Exceptions with keyword arguments do not pickle by themselves.
         return (_rebuild, (self.reason, self.detail, self.transient, self.attempts, self.retry_after_s))
 
 

@@ -4,13 +4,13 @@ import json
 
 import pandas as pd
 import pytest
+from vidal.models.compatibility import unfit
 
 from tests.stages.test_similarity import save_open_clip_clip
 from tests.support import tiny_talkers as talkers
 from tests.support.inline import vidal_inline
 from tests.support.tiny_models import save_depth, save_munit
 from vidal.config.base import ModelSpec
-from vidal.models.compatibility import unfit
 from vidal.models.registry import CAPTIONERS, open_model
 from vidal.sources.embedded.media import build_media
 

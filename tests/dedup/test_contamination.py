@@ -107,7 +107,7 @@ def test_an_evaluation_set_that_cannot_be_had_is_told_before_any_work(tmp_path, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ids.csv").write_text("a\n1\n")
     with pytest.raises(UserError, match=says):
-        decontamination.load(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}",)))
+        decontamination.load_sets(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}",)))
 
 
 def test_vectors_of_other_models_are_refused(media, tmp_path):
@@ -122,7 +122,7 @@ def test_vectors_of_other_models_are_refused(media, tmp_path):
     assert signatures.write(folder, target, recipe) == (1, [])
     entry = {"name": "a", "signatures": str(target)}
     other = "similarity.model={adapter: open_clip, id: ViT-B-32/x}"
-    assert decontamination.load(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))
+    assert decontamination.load_sets(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))
     entry["semantic"] = 0.9
     with pytest.raises(UserError, match="are of other models than the recipe's: run vidal signatures"):
-        decontamination.load(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))
+        decontamination.load_sets(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))

@@ -11,7 +11,7 @@ from tests.conftest import SHARED
 from tests.support.copies import COPIES
 from vidal import schema
 from vidal.dedup import across_shards
-from vidal.dedup.matchers import Films
+from vidal.dedup.matchers import VideoMatcher
 from vidal.dedup.settings import Duplicates
 from vidal.dedup.within_shard import find
 from vidal.media.hashing import Signature
@@ -99,20 +99,20 @@ def test_the_earliest_is_kept_and_the_same_bytes_are_told_from_the_same_film():
 
 
 def test_another_movement_before_the_same_wall_is_no_copy():
-    films = Films(Duplicates(max_distance=64))
+    films = VideoMatcher(Duplicates(max_distance=64))
     films.add("a", row("a", moving(1, background=5)))
     assert films.match(row("b", moving(2, background=5))) is None
     assert films.match(row("b", moving(1, background=5)))[0] == "a"
 
 
 def test_clips_of_another_number_of_frames_are_not_compared():
-    films = Films(Duplicates())
+    films = VideoMatcher(Duplicates())
     films.add("a", row("a", moving(1)))
     assert films.match(row("b", moving(1)[:4])) is None
 
 
 def test_hundreds_of_clips_are_searched_at_once():
-    films = Films(Duplicates())
+    films = VideoMatcher(Duplicates())
     rng = np.random.default_rng(0)
     for number in range(300):
         hashes = rng.integers(0, 2**63, (3, 8), np.uint64)
@@ -138,8 +138,8 @@ def committed(storage, shard, rows):
     """A shard as a commit leaves it, as far as copies are concerned."""
     manifest = [{name: each.get(name) for name in schema.MANIFEST.names} for each in rows]
     storage.write_table(f"shard-{shard:05d}.parquet", schema.table(manifest, schema.MANIFEST), {"fingerprint": "x"})
-    across_shards.write(storage, shard, rows)
-    across_shards.mark(storage, Duplicates())
+    across_shards.write_signatures(storage, shard, rows)
+    across_shards.mark_copies(storage, Duplicates())
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
@@ -160,4 +160,4 @@ def test_copies_across_shards_are_marked_alike_in_whatever_order_they_are_built(
     }
     assert {key: of for key, of in marks.items() if of} == {(1, "d"): "a", (2, "b"): "b", (2, "e"): "a"}
     assert storage.metadata("shard-00002.parquet")["fingerprint"] == "x"
-    assert across_shards.mark(storage, Duplicates(near=False)) == {0: 0, 1: 0, 2: 1}
+    assert across_shards.mark_copies(storage, Duplicates(near=False)) == {0: 0, 1: 0, 2: 1}

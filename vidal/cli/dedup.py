@@ -21,7 +21,7 @@ def deduplicate(out: str, as_json: bool) -> None:
 
     storage = Storage(absolute_uri(out))
     recipe, _ = recipe_of(storage)
-    marked = across_shards.mark(storage, recipe.duplicates)
+    marked = across_shards.mark_copies(storage, recipe.duplicates)
     if as_json:
         show_json(marked)
         return

@@ -90,7 +90,7 @@ def build_shards(
         raise UserError(f"recipe {recipe.name} names no search: give your own list with --catalogue FILE")
     numbers = checks.parse_shards(shards, discover.shard_count(recipe))
     storage = Storage(absolute_uri(out))
-    decontamination.load(recipe)
+    decontamination.load_sets(recipe)
     if not all(commit.is_committed(storage, shard, list(STAGES.values()), recipe) for shard in numbers):
         checks.check(recipe)
     claim(storage, recipe)

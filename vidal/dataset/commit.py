@@ -101,8 +101,8 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     made_by = _with_stale(shard_identity(stages, recipe), stale, discover.made_by(storage, shard))
     _write(storage, recipe, shard, made_by, selection.kept, outcomes)
     kept = {row["clip_id"] for row in selection.kept}
-    across_shards.write(storage, shard, [row for row in selection.fit if row["clip_id"] in kept])
-    across_shards.mark(storage, recipe.duplicates)
+    across_shards.write_signatures(storage, shard, [row for row in selection.fit if row["clip_id"] in kept])
+    across_shards.mark_copies(storage, recipe.duplicates)
     report = report_of(shard, selection.kept, outcomes, funnel, assembled)
     report = replace(report, stale={each.stage: each.records for each in stale})
     enter_shard(storage, recipe, made_by, report)
@@ -134,9 +134,9 @@ def _select(assembled: list[AssembledRow], recipe: Recipe) -> _Selection:
     """Decides which of the clips that passed every stage the manifest holds, and marks those of evaluation sets."""
     unfit = thresholds.late(assembled, recipe.filters)
     fit = [row for row in assembled if row["clip_id"] not in unfit]
-    copies = within_shard.find(fit, recipe.duplicates)
+    copies = within_shard.find_copies(fit, recipe.duplicates)
     kept = sorted((row for row in fit if row["clip_id"] not in copies), key=lambda row: row["clip_id"])
-    decontamination.mark(kept, recipe)
+    decontamination.mark_contaminated(kept, recipe)
     return _Selection(assembled, fit, kept, {**unfit, **copies})
 
 

@@ -6,13 +6,14 @@ The clip of the lowest shard is the keeper, so what is marked depends on which s
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from vidal.dedup import within_shard
 from vidal.dedup.settings import Duplicates
-from vidal.pipeline.stage import Record
+from vidal.records import Row
 from vidal.schema import STR
 from vidal.storage.storage import Storage, shard_name
 
@@ -34,16 +35,16 @@ SCHEMA = pa.schema(
 )
 
 
-def write(storage: Storage, shard: int, rows: list[Record]) -> None:
-    """rows: of schema.ASSEMBLED, those that the shard keeps, in the order of the candidates."""
+def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Stores what later comparisons need of the clips that a shard keeps. rows: of schema.ASSEMBLED, in the order of the candidates."""
     table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in rows], schema=SCHEMA)
     storage.write_table(f"{FOLDER}/{shard_name(shard)}.parquet", table)
 
 
-def mark(storage: Storage, settings: Duplicates) -> dict[int, int]:
-    """Sets `duplicate_of` in the manifests of all shards that the index holds. Gives the marked clips of each shard.
+def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
+    """Sets `duplicate_of` in the manifests of all shards that the index holds. Returns how many clips of each shard are marked.
 
-    Another process may commit meanwhile: it is repeated until no shard has come in between.
+    Another process may commit a shard meanwhile: the comparison is repeated until none has.
     """
     while True:
         before = _shards(storage)
@@ -54,19 +55,19 @@ def mark(storage: Storage, settings: Duplicates) -> dict[int, int]:
 
 def _shards(storage: Storage) -> list[tuple[int, str]]:
     """Number and state of every indexed shard whose manifest exists."""
-    numbers = sorted(int(found[1]) for name in storage.names(FOLDER) if (found := _NAME.fullmatch(name)))
-    there = [number for number in numbers if storage.exists(f"{shard_name(number)}.parquet")]
-    return [(number, str(storage.fs.ukey(storage.path(f"{FOLDER}/{shard_name(number)}.parquet")))) for number in there]
+    numbers = sorted(int(match[1]) for name in storage.names(FOLDER) if (match := _NAME.fullmatch(name)))
+    present = [number for number in numbers if storage.exists(f"{shard_name(number)}.parquet")]
+    return [(number, str(storage.fs.ukey(storage.path(f"{FOLDER}/{shard_name(number)}.parquet")))) for number in present]
 
 
 def _mark(storage: Storage, settings: Duplicates, shards: list[tuple[int, str]]) -> dict[int, int]:
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for shard, _ in shards:
         # Two shards may hold the very same clip, found by terms of either.
         for row in storage.read_table(f"{FOLDER}/{shard_name(shard)}.parquet").to_pylist():
             known = {name: row.get(name) for name in SCHEMA.names}  # An older index has fewer columns.
             rows.append({**known, "clip_id": f"{shard}/{row['clip_id']}"})
-    copies = within_shard.find(rows, settings)
+    copies = within_shard.find_copies(rows, settings)
     keepers = {key: copy.of.partition("/")[2] for key, copy in copies.items()}
     return {shard: _rewrite(storage, shard, keepers) for shard, _ in shards}
 
@@ -78,4 +79,5 @@ def _rewrite(storage: Storage, shard: int, keepers: dict[str, str]) -> int:
     at = table.schema.get_field_index("duplicate_of")
     if table["duplicate_of"].to_pylist() != wanted.to_pylist():
         storage.write_table(name, table.set_column(at, "duplicate_of", wanted), storage.metadata(name))
-    return len(wanted) - wanted.null_count
+    count: int = len(wanted) - wanted.null_count
+    return count

@@ -14,7 +14,7 @@ from vidal.config.recipe import Recipe
 from vidal.dedup import matchers
 from vidal.dedup.settings import EvaluationSet
 from vidal.errors import UserError
-from vidal.pipeline.stage import Record
+from vidal.records import AssembledRow, Row
 from vidal.schema import STR
 from vidal.storage.storage import read_parquet
 
@@ -53,41 +53,41 @@ class Known:
 
     name: str
     names: dict[str, str]
-    near: list[matchers.Near]
+    near: list[matchers.Matcher]
 
-    def why(self, row: Record) -> str | None:
+    def why(self, row: matchers.Signed) -> str | None:
         """In which way a row of schema.ASSEMBLED is of this set; None where it is not."""
         for key in (row["source_id"], f"{row['platform']}:{row['source_id']}", row["url"], row["source_sha256"]):
             if key in self.names:
                 return f"the same {self.names[key]}: {key}"
-        found = next((match for each in self.near if (match := each.match(row))), None)
-        return None if found is None else f"{found[1]} {found[0]}"
+        match = next((match for matcher in self.near if (match := matcher.match(row))), None)
+        return None if match is None else f"{match[1]} {match[0]}"
 
 
-def load(recipe: Recipe) -> list[Known]:
+def load_sets(recipe: Recipe) -> list[Known]:
     """Raises UserError for what is missing, unreadable, or made with other models than the recipe's."""
     return [_known(each, recipe) for each in recipe.decontaminate]
 
 
-def mark(rows: list[Record], recipe: Recipe) -> None:
+def mark_contaminated(rows: list[AssembledRow], recipe: Recipe) -> None:
     """Sets `contaminates` of rows of schema.ASSEMBLED, and `contaminates_NAME` of their `extra`, which says why."""
-    known = load(recipe)
+    evaluation_sets = load_sets(recipe)
     for row in rows:
-        whys = {each.name: why for each in known if (why := each.why(row))}
+        whys = {known.name: why for known in evaluation_sets if (why := known.why(row))}
         row["contaminates"] = sorted(whys)
         row["extra"] = sorted({**dict(row["extra"]), **{f"contaminates_{n}": why for n, why in whys.items()}}.items())
 
 
 def _known(settings: EvaluationSet, recipe: Recipe) -> Known:
     names = dict.fromkeys(_ids(settings), "id") if settings.ids else {}
-    measures: list[matchers.Near] = []
+    enabled: list[matchers.Matcher] = []
     if settings.signatures:
-        measures = matchers.measures(recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic}))
+        enabled = matchers.matchers_of(recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic}))
         for row in _signatures(settings, recipe):
             names.setdefault(row["sha256"], f"bytes as {row['file']}")
-            for measure in measures:
-                measure.add(row["file"], row)
-    return Known(settings.name, names, measures)
+            for matcher in enabled:
+                matcher.add(row["file"], row)
+    return Known(settings.name, names, enabled)
 
 
 def _ids(settings: EvaluationSet) -> list[str]:
@@ -101,7 +101,7 @@ def _ids(settings: EvaluationSet) -> list[str]:
     return [value.strip() for row in rows if (value := row[settings.column] or "").strip()]
 
 
-def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[Record]:
+def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[Row]:
     path = Path(str(settings.signatures))
     try:
         table = read_parquet(path)
@@ -115,7 +115,8 @@ def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[Record]:
             f"decontaminate {settings.name}: the vectors of {path} are of other models than the recipe's: "
             f"run vidal signatures with --recipe {recipe.name} again"
         )
-    return table.to_pylist()
+    rows: list[Row] = table.to_pylist()
+    return rows
 
 
 def _bytes(path: str) -> bytes:

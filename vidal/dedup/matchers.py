@@ -1,41 +1,43 @@
-"""Which of the clips seen before is nearest to one: by its film, its sound, or what it means."""
+"""Which earlier clip is nearest to a clip: by its pictures, by its sound, or by its embedding."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from vidal.dedup.settings import Duplicates
 from vidal.media.fingerprint import Recordings
 from vidal.media.hashing import STILL, STILL_DISTANCE, Signature, hash_distances, motion_correlation
-from vidal.pipeline.stage import Record
 from vidal.schema import Kind, Reason
 
-Match = tuple[str, str]  # Of what it is a copy, and in which way.
+Match = tuple[str, str]  # The name of the clip that it is a copy of, and in which way.
+# A row with the signatures of its media: of schema.ASSEMBLED, of a shard's index, or of an evaluation set.
+Signed = Mapping[str, Any]
 
 
-class Near(Protocol):
-    """A row has the columns of vidal.dedup.across_shards; what it lacks for a comparison makes it like none."""
+class Matcher(Protocol):
+    """Compares rows with those added before. A row that lacks what is compared matches none."""
 
     reason: Reason
 
-    def add(self, name: str, row: Record) -> None: ...
+    def add(self, name: str, row: Signed) -> None: ...
 
-    def match(self, row: Record) -> Match | None: ...
+    def match(self, row: Signed) -> Match | None: ...
 
 
-def measures(settings: Duplicates) -> list[Near]:
-    """Those that the recipe asks for, empty."""
-    near: list[Near] = [Films(settings), Sounds(settings)] if settings.near else []
+def matchers_of(settings: Duplicates) -> list[Matcher]:
+    """The matchers that the recipe asks for, without a row yet."""
+    near: list[Matcher] = [VideoMatcher(settings), AudioMatcher(settings)] if settings.near else []
     semantic = settings.semantic
-    return near if semantic is None else [*near, *(Meanings(column, semantic) for column in VECTORS)]
+    return near if semantic is None else [*near, *(EmbeddingMatcher(column, semantic) for column in VECTORS)]
 
 
 VECTORS = ("embedding", "audio_embedding")
 
 
-class Grown:
+class GrowableArray:
     """Rows of one shape in one array, doubled as it grows."""
 
     def __init__(self) -> None:
@@ -56,7 +58,7 @@ class Grown:
         return self._held[: self._used]
 
 
-class Films:
+class VideoMatcher:
     """Signatures of clips, by their number of frames: others cannot be compared."""
 
     reason = Reason.DUPLICATE_NEAR
@@ -65,17 +67,17 @@ class Films:
         self._settings = settings
         self._names: dict[int, list[str]] = {}
         self._signatures: dict[int, list[Signature]] = {}
-        self._hashes: dict[int, Grown] = {}
+        self._hashes: dict[int, GrowableArray] = {}
 
-    def add(self, name: str, row: Record) -> None:
+    def add(self, name: str, row: Signed) -> None:
         if row["signature"]:
             own = Signature.from_bytes(row["signature"])
             count = len(own.thumbs)
             self._names.setdefault(count, []).append(name)
             self._signatures.setdefault(count, []).append(own)
-            self._hashes.setdefault(count, Grown()).append(own.hashes)
+            self._hashes.setdefault(count, GrowableArray()).append(own.hashes)
 
-    def match(self, row: Record) -> Match | None:
+    def match(self, row: Signed) -> Match | None:
         own = Signature.from_bytes(row["signature"]) if row["signature"] else None
         if own is None or len(own.thumbs) not in self._names:
             return None
@@ -91,8 +93,8 @@ class Films:
         return None
 
 
-class Sounds:
-    """Fingerprints of sounds. Films are told by their pictures alone: many share one tune."""
+class AudioMatcher:
+    """Fingerprints of sounds. VideoMatcher are told by their pictures alone: many share one tune."""
 
     reason = Reason.DUPLICATE_NEAR
 
@@ -101,12 +103,12 @@ class Sounds:
         self._names: list[str] = []
         self._recordings = Recordings()
 
-    def add(self, name: str, row: Record) -> None:
+    def add(self, name: str, row: Signed) -> None:
         if (own := _fingerprint(row)) is not None:
             self._names.append(name)
             self._recordings.add(own)
 
-    def match(self, row: Record) -> Match | None:
+    def match(self, row: Signed) -> Match | None:
         own = _fingerprint(row)
         found = None if own is None else self._recordings.nearest(own)
         if found is None or found[1] > self._limit:
@@ -114,12 +116,12 @@ class Sounds:
         return self._names[found[0]], f"{found[1]:.1%} of the bits of the sound's fingerprint from"
 
 
-def _fingerprint(row: Record) -> np.ndarray | None:
+def _fingerprint(row: Signed) -> np.ndarray | None:
     is_sound = row["kind"] == Kind.AUDIO.value and row["audio_fingerprint"]
     return np.frombuffer(row["audio_fingerprint"], "<u4") if is_sound else None
 
 
-class Meanings:
+class EmbeddingMatcher:
     """Unit vectors of one model; others of another length are not compared."""
 
     reason = Reason.DUPLICATE_SEMANTIC
@@ -127,15 +129,15 @@ class Meanings:
     def __init__(self, column: str, cosine_min: float) -> None:
         self._column, self._cosine_min = column, cosine_min
         self._names: dict[int, list[str]] = {}
-        self._vectors: dict[int, Grown] = {}
+        self._vectors: dict[int, GrowableArray] = {}
 
-    def add(self, name: str, row: Record) -> None:
+    def add(self, name: str, row: Signed) -> None:
         if row[self._column]:
             vector = np.array(row[self._column], np.float32)
             self._names.setdefault(len(vector), []).append(name)
-            self._vectors.setdefault(len(vector), Grown()).append(vector)
+            self._vectors.setdefault(len(vector), GrowableArray()).append(vector)
 
-    def match(self, row: Record) -> Match | None:
+    def match(self, row: Signed) -> Match | None:
         vector = np.array(row[self._column] or [], np.float32)
         if not len(vector) or len(vector) not in self._names:
             return None

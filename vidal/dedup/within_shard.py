@@ -1,27 +1,31 @@
-"""Copies within a shard: the same bytes, nearly the same film or recording, or the same in meaning. The earliest candidate is kept."""
+"""Copies within a shard: the same bytes, nearly the same video or recording, or the same meaning. The earliest is kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vidal.dedup import matchers
 from vidal.dedup.settings import Duplicates
-from vidal.pipeline.stage import Record
 from vidal.schema import Reason
 
 
 @dataclass(frozen=True)
 class Copy:
+    """A clip that repeats another one. of: the clip that is kept; detail: in which way it is a copy, and of which clip."""
+
     of: str
     reason: Reason
     detail: str
 
 
-def find(rows: list[Record], settings: Duplicates) -> dict[str, Copy]:
-    """rows: of schema.ASSEMBLED, in the order of the candidates. Returns the copies by clip_id."""
+def find_copies(rows: Sequence[matchers.Signed], settings: Duplicates) -> dict[str, Copy]:
+    """Finds the clips that are copies of an earlier one. rows: in the order of the candidates, with the columns of
+    across_shards.SCHEMA. Returns the copies by clip_id.
+    """
     copies: dict[str, Copy] = {}
-    by_hash: dict[tuple, str] = {}
-    measures = matchers.measures(settings)
+    by_hash: dict[tuple[str, float, float], str] = {}
+    enabled = matchers.matchers_of(settings)
     for row in rows:
         clip_id = row["clip_id"]
         source = (row["source_sha256"], row["start_s"], row["duration_s"])
@@ -29,16 +33,17 @@ def find(rows: list[Record], settings: Duplicates) -> dict[str, Copy]:
             copies[clip_id] = Copy(by_hash[source], Reason.DUPLICATE_EXACT, f"the same bytes as clip {by_hash[source]}")
             continue
         by_hash[source] = clip_id
-        if copy := _nearest(row, measures):
+        if copy := _nearest(row, enabled):
             copies[clip_id] = copy
             continue
-        for measure in measures:
-            measure.add(clip_id, row)
+        for matcher in enabled:
+            matcher.add(clip_id, row)
     return copies
 
 
-def _nearest(row: Record, measures: list[matchers.Near]) -> Copy | None:
-    for measure in measures:
-        if found := measure.match(row):
-            return Copy(found[0], measure.reason, f"{found[1]} clip {found[0]}")
+def _nearest(row: matchers.Signed, enabled: list[matchers.Matcher]) -> Copy | None:
+    for matcher in enabled:
+        if match := matcher.match(row):
+            original, way = match
+            return Copy(original, matcher.reason, f"{way} clip {original}")
     return None

@@ -53,4 +53,5 @@ def coloured(rgb: np.ndarray, rng: np.random.Generator, strength: float) -> np.n
         values = cv2.GaussianBlur(values, (0, 0), rng.uniform(0.3, 1.5))
     if rng.random() < 0.3 * strength:
         values = values + rng.normal(0, rng.uniform(0, 0.04), values.shape)
-    return (np.clip(values, 0, 1) * 255.0).astype(np.float32)
+    levels: np.ndarray = (np.clip(values, 0, 1) * 255.0).astype(np.float32)
+    return levels

@@ -42,7 +42,8 @@ def fitted(made: np.ndarray, target: np.ndarray) -> np.ndarray:
     x, y = made[known].astype(np.float64), target[known].astype(np.float64)
     centred = x - x.mean()
     scale = (centred * (y - y.mean())).sum() / max((centred**2).sum(), 1e-12)
-    return (made - x.mean()) * scale + y.mean()
+    values: np.ndarray = (made - x.mean()) * scale + y.mean()
+    return values
 
 
 def depth_score(made: np.ndarray, inverse: np.ndarray) -> DepthScore:
@@ -115,7 +116,8 @@ def mean_map(pairs: Sequence[Pair]) -> np.ndarray:
     stack = np.stack(small)
     counts = np.isfinite(stack).sum(0)
     # Some places were never measured in any frame: there the mean of all stands.
-    return np.where(counts > 0, np.nansum(stack, 0) / np.maximum(counts, 1), np.nanmean(stack)).astype(np.float32)
+    values: np.ndarray = np.where(counts > 0, np.nansum(stack, 0) / np.maximum(counts, 1), np.nanmean(stack)).astype(np.float32)
+    return values
 
 
 def _resized(values: np.ndarray, pair: Pair) -> np.ndarray:

@@ -74,18 +74,21 @@ def _texture(u: Array, v: Array, rng: np.random.Generator, photographs: Sequence
         count = rng.integers(2, 10)
         stripes = (np.floor(u * count) + np.floor(v * count) * rng.integers(0, 2)) % 2
         first, second = rng.uniform(0.05, 0.95, (2, 3))
-        return np.where(stripes[:, None] > 0, first, second)
+        striped: Array = np.where(stripes[:, None] > 0, first, second)
+        return striped
     photograph = photographs[int(rng.integers(len(photographs)))]
     height, width = photograph.shape[:2]
     column = ((u % 1.0) * (width - 1)).astype(int)
     row = ((1.0 - v % 1.0) * (height - 1)).astype(int)
-    return photograph[row, column] / 255.0
+    result: Array = photograph[row, column] / 255.0
+    return result
 
 
 def _sky(rays: Array, rng: np.random.Generator) -> Array:
     top, horizon = rng.uniform(0.3, 1.0, (2, 3))
     height = np.clip(rays[:, 1:2], 0, 1)
-    return horizon * (1 - height) + top * height
+    result: Array = horizon * (1 - height) + top * height
+    return result
 
 
 def _floor_and_walls(
@@ -187,7 +190,8 @@ def _lit(hits: Hits, rng: np.random.Generator) -> Array:
     shade = np.where(met, ambient + (1 - ambient) * np.maximum(hits.normal @ light, 0), 1.0)
     colour = hits.colour * shade[:, None]
     haze = np.exp(-np.where(met, hits.distance, 0.0) / np.exp(rng.uniform(np.log(20), np.log(300))))[:, None]
-    return colour * haze + rng.uniform(0.6, 1.0, 3) * (1 - haze)
+    result: Array = colour * haze + rng.uniform(0.6, 1.0, 3) * (1 - haze)
+    return result
 
 
 def several(photographs: Sequence[Array], count: int) -> list[Pair]:

@@ -16,7 +16,8 @@ def class_vectors(
     """(classes, d) float32, L2-normalised. encode: texts to L2-normalised (n, d); templates: texts with {} for the name."""
     texts = [template.replace("{}", name) for name in names for template in templates]
     means = encode(texts).reshape(len(names), len(templates), -1).mean(1)
-    return (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    values: np.ndarray = (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return values
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:

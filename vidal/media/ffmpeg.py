@@ -47,7 +47,8 @@ H264: dict[str, Any] = {
 
 @lru_cache(maxsize=1)
 def executable() -> str:
-    return imageio_ffmpeg.get_ffmpeg_exe()
+    text: str = imageio_ffmpeg.get_ffmpeg_exe()
+    return text
 
 
 def run(stream: Any, *, timeout_s: float = 600.0) -> None:

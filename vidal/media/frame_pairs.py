@@ -88,4 +88,5 @@ def _walk(decoder: Iterator[Any], pts: int) -> Any:
 def _gray(frame: Any, stream: Any) -> np.ndarray:
     aspect = float(stream.sample_aspect_ratio or 1)
     width, height = short_side_size(max(1, round(frame.width * aspect)), frame.height, SHORT_SIDE)
-    return frame.to_ndarray(format="gray", width=width, height=height, interpolation="AREA")
+    values: np.ndarray = frame.to_ndarray(format="gray", width=width, height=height, interpolation="AREA")
+    return values

@@ -66,7 +66,8 @@ def hash_distances(own: np.ndarray, others: np.ndarray) -> np.ndarray:
     whole = np.bitwise_count(own[0][None, :, None, None] ^ others[:, None, :, :]).min(2)
     cropped = np.bitwise_count(own[None, :, :, None] ^ others[:, 0][:, None, None, :]).min(1)
     nearest = np.minimum(whole, cropped)  # (m, n, n)
-    return np.maximum(np.median(nearest.min(2), axis=1), np.median(nearest.min(1), axis=1))
+    values: np.ndarray = np.maximum(np.median(nearest.min(2), axis=1), np.median(nearest.min(1), axis=1))
+    return values
 
 
 def motion_correlation(first: Signature, second: Signature) -> tuple[float, float]:
@@ -82,9 +83,11 @@ def motion_correlation(first: Signature, second: Signature) -> tuple[float, floa
 
 
 def _movement(thumbs: np.ndarray) -> np.ndarray:
-    values = thumbs.astype(np.float64)
-    return values - values.mean(0)
+    pixels = thumbs.astype(np.float64)
+    values: np.ndarray = pixels - pixels.mean(0)
+    return values
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    values: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return values

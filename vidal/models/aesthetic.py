@@ -43,7 +43,8 @@ class ClipHead:
         if embeddings.shape[1] != wanted:
             given = embeddings.shape[1]
             raise UserError(f"aesthetic head {self.name}: takes {wanted} numbers, the model gives {given}")
-        return self._head(embeddings)[:, 0].numpy()
+        values: np.ndarray = self._head(embeddings)[:, 0].numpy()
+        return values
 
 
 def head_path(spec: ModelSpec) -> Path:

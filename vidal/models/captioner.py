@@ -52,7 +52,8 @@ class TransformersCaptioner:
         inputs = self._inputs(images, prompt).to(self._device)
         made = self._model.generate(**inputs, **self._generate)
         start = inputs["input_ids"].shape[1] if "input_ids" in inputs and not self._encoder_decoder() else 0
-        return self._processor.batch_decode(made[:, start:], skip_special_tokens=True)[0].strip()
+        text: str = self._processor.batch_decode(made[:, start:], skip_special_tokens=True)[0].strip()
+        return text
 
     def _frames(self) -> int:
         return getattr(self._model.config, "num_image_with_embedding", None) or 1

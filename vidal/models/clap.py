@@ -31,11 +31,13 @@ class Clap:
         windows = [samples[start : start + self._window] for start in range(0, len(samples), self._window)]
         windows = [each for each in windows if len(each) >= self.sample_rate] or windows[:1]
         mean = np.mean([self._one(each) for each in windows], axis=0)
-        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+        values: np.ndarray = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        return values
 
     def _one(self, samples: np.ndarray) -> np.ndarray:
         inputs = self._processor(audio=[samples], sampling_rate=self.sample_rate, return_tensors="pt").to(self._device)
-        return _unit(self._model.get_audio_features(**inputs))[0]
+        values: np.ndarray = _unit(self._model.get_audio_features(**inputs))[0]
+        return values
 
     @torch.inference_mode()
     def texts(self, texts: list[str]) -> np.ndarray:

@@ -43,7 +43,8 @@ class Classifier:
     @torch.inference_mode()
     def __call__(self, images: list[Image.Image]) -> np.ndarray:
         pixels = torch.from_numpy(np.stack([_pixels(image) for image in images]))
-        return self.net(pixels).softmax(-1).numpy()
+        values: np.ndarray = self.net(pixels).softmax(-1).numpy()
+        return values
 
 
 class SharedClassifier:

@@ -31,7 +31,8 @@ def class_embeddings() -> np.ndarray:
         np.save(folder / "classes.npy", MiniLM()(names))
 
     digest = ids.fingerprint([revision(), names, version("torch"), version("transformers")])
-    return np.load(machine_cache.folder(f"conse-{digest[:16]}", make) / "classes.npy", mmap_mode="r")
+    values: np.ndarray = np.load(machine_cache.folder(f"conse-{digest[:16]}", make) / "classes.npy", mmap_mode="r")
+    return values
 
 
 class Conse:
@@ -53,4 +54,5 @@ class Conse:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+    values: np.ndarray = (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+    return values

@@ -53,7 +53,8 @@ class TransformersDepth:
         sizes = [(image.height, image.width) for image in images]
         inputs = self._processor(images=[self._forced(image) for image in images], return_tensors="pt")
         outputs = self._model(**inputs.to(self._device))
-        return self._processor.post_process_depth_estimation(outputs, sizes)
+        result: list[dict[str, Any]] = self._processor.post_process_depth_estimation(outputs, sizes)
+        return result
 
     def _forced(self, image: Image.Image) -> Image.Image:
         if self._input is None:

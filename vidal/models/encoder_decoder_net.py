@@ -86,4 +86,5 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         made = self.decoder(self.encoder(x))[:, 0]
-        return made.sigmoid() if self._bounded else made
+        output: Tensor = made.sigmoid() if self._bounded else made
+        return output

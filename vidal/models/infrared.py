@@ -72,7 +72,8 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     wanted = isinstance(states, dict) and all(isinstance(states.get(key), dict) for key in ("a", "b"))
     if not wanted:
         raise UserError(f"infrared checkpoint {path}: must hold the generators `a` and `b`")
-    return states
+    result: dict[str, dict[str, torch.Tensor]] = states
+    return result
 
 
 def load(generator: Generator, state: dict[str, torch.Tensor], key: str) -> Generator:

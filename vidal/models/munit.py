@@ -57,12 +57,13 @@ class ConvBlock(nn.Module):
             "ln": lambda: LayerNorm(outputs),
             "adain": lambda: AdaIN(outputs),
         }
-        self.norm = norms[norm]() if norm != "none" else None
+        self.norm = norms[norm]() if norm != "none" else None  # type: ignore[no-untyped-call]  # torch
         self.activation = {"relu": nn.ReLU(), "tanh": nn.Tanh(), "none": nn.Identity()}[activation]
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(self.pad(x))
-        return self.activation(self.norm(x) if self.norm is not None else x)
+        output: Tensor = self.activation(self.norm(x) if self.norm is not None else x)
+        return output
 
 
 class ResBlock(nn.Module):
@@ -73,7 +74,8 @@ class ResBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.model(x)
+        output: Tensor = x + self.model(x)
+        return output
 
 
 class ResBlocks(nn.Module):
@@ -82,7 +84,8 @@ class ResBlocks(nn.Module):
         self.model = nn.Sequential(*(ResBlock(channels, norm) for _ in range(count)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x)
+        output: Tensor = self.model(x)
+        return output
 
 
 class StyleEncoder(nn.Module):
@@ -96,7 +99,8 @@ class StyleEncoder(nn.Module):
         self.model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(dim, style_dim, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x)
+        output: Tensor = self.model(x)
+        return output
 
 
 class ContentEncoder(nn.Module):
@@ -110,7 +114,8 @@ class ContentEncoder(nn.Module):
         self.output_dim = dim
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x)
+        output: Tensor = self.model(x)
+        return output
 
 
 class Decoder(nn.Module):
@@ -123,7 +128,8 @@ class Decoder(nn.Module):
         self.model = nn.Sequential(*layers, ConvBlock(dim, outputs, 7, 1, 3, "none", "tanh"))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x)
+        output: Tensor = self.model(x)
+        return output
 
 
 class LinearBlock(nn.Module):
@@ -133,7 +139,8 @@ class LinearBlock(nn.Module):
         self.activation = nn.ReLU() if activation == "relu" else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.fc(x))
+        output: Tensor = self.activation(self.fc(x))
+        return output
 
 
 class Mlp(nn.Module):
@@ -144,7 +151,8 @@ class Mlp(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x.flatten(1))
+        output: Tensor = self.model(x.flatten(1))
+        return output
 
 
 class Generator(nn.Module):
@@ -173,7 +181,8 @@ class Generator(nn.Module):
         return [module for module in self.dec.modules() if isinstance(module, AdaIN)]
 
     def encode(self, pictures: Tensor) -> Tensor:
-        return self.enc_content(pictures)
+        output: Tensor = self.enc_content(pictures)
+        return output
 
     def decode(self, content: Tensor, style: Tensor) -> Tensor:
         """style: (n, style_dim, 1, 1)."""
@@ -182,4 +191,5 @@ class Generator(nn.Module):
             count = module.channels
             module.bias, module.weight = parameters[:, :count], parameters[:, count : 2 * count]
             parameters = parameters[:, 2 * count :]
-        return self.dec(content)
+        output: Tensor = self.dec(content)
+        return output

@@ -30,12 +30,14 @@ class OpenClip:
     def images(self, images: Images) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
         pixels = torch.stack([self._transform(image) for image in images]).to(self._device)
-        return self._model.encode_image(pixels, normalize=True).float().cpu().numpy()
+        values: np.ndarray = self._model.encode_image(pixels, normalize=True).float().cpu().numpy()
+        return values
 
     @torch.inference_mode()
     def texts(self, texts: list[str]) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
-        return self._model.encode_text(self._tokenizer(texts).to(self._device), normalize=True).float().cpu().numpy()
+        values: np.ndarray = self._model.encode_text(self._tokenizer(texts).to(self._device), normalize=True).float().cpu().numpy()
+        return values
 
 
 def name_of(id_: str) -> tuple[str, str | None]:

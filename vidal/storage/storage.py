@@ -66,7 +66,8 @@ class Storage:
     def exists(self, name: str) -> bool:
         path = self.path(name)
         with self._failing(name):
-            return self.fs.exists(path)
+            exists: bool = self.fs.exists(path)
+            return exists
 
     @contextlib.contextmanager
     def _failing(self, name: str) -> Iterator[None]:
@@ -95,7 +96,8 @@ class Storage:
     def read(self, name: str) -> bytes:
         path = self.path(name)
         with self._failing(name):
-            return self.fs.cat_file(path)
+            content: bytes = self.fs.cat_file(path)
+            return content
 
     def write(self, name: str, data: bytes) -> None:
         """Atomic: a reader sees the old bytes or the new, never a torn file."""

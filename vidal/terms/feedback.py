@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from vidal import ids
 from vidal.errors import UserError
+from vidal.records import LedgerRow, Row
 from vidal.schema import STR, Status, Subject
 from vidal.sources.registry import search_name
 from vidal.storage.storage import Storage, part_name, shard_name
@@ -66,7 +67,7 @@ def feedback(out: Storage, database: Storage) -> dict[str, int]:
     return dict(Counter(row["why"] for row in rows))
 
 
-def _row(term: str, found: Yield | None, covered: list[int], middle: int) -> dict:
+def _row(term: str, found: Yield | None, covered: list[int], middle: int) -> Row:
     weight, why = _weight(found, covered, middle)
     found = found or Yield()
     dropped = sorted(found.dropped.items())
@@ -84,7 +85,7 @@ def _weight(found: Yield | None, covered: list[int], middle: int) -> tuple[float
     return KEPT, "kept"
 
 
-def _yields(out: Storage, terms: list[dict]) -> dict[str, Yield]:
+def _yields(out: Storage, terms: list[Row]) -> dict[str, Yield]:
     """Of every term whose shard was built, also of one that found nothing."""
     found: dict[str, Yield] = defaultdict(Yield)
     searches = _searches(out)
@@ -114,12 +115,13 @@ def _terms_of_candidates(out: Storage, shard: int) -> Iterator[tuple[str, list[s
             yield from ((row["candidate_id"], row["search_terms"]) for row in table.to_pylist())
 
 
-def _count(found: dict[str, Yield], terms: dict[str, list[str]], ledger: Iterable[dict]) -> None:
+def _count(found: dict[str, Yield], terms: dict[str, list[str]], ledger: Iterable[LedgerRow]) -> None:
     for row in ledger:
         is_candidate = row["subject"] == Subject.CANDIDATE.value
         if not is_candidate and row["subject"] != Subject.CLIP.value:
             continue
-        for term in terms.get(row["id"] if is_candidate else row["parent_id"], []):
+        candidate = row["id"] if is_candidate else row["parent_id"] or ""
+        for term in terms.get(candidate, []):
             each = found[term]
             if is_candidate:
                 each.found += 1

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import PurePosixPath
+from typing import Any
 
 from vidal.storage.storage import Storage
 from vidal.terms import corpora
@@ -49,7 +50,7 @@ def spill(terms: Terms, storage: Storage) -> Spilled:
     return found
 
 
-def _spill(number: int, corpus: Corpus, terms: Terms, writes: list[Callable], found: Spilled) -> None:
+def _spill(number: int, corpus: Corpus, terms: Terms, writes: list[Callable[..., Any]], found: Spilled) -> None:
     count = 0
     whole = corpora.names_things(corpus)
     for text in corpora.texts(corpus):

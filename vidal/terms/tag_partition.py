@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -128,7 +130,7 @@ def tally(table: pa.Table) -> Counter[Keyword]:
     return Counter(zip(names, tags, strict=True))
 
 
-def _lists(table: pa.Table, *columns: str) -> zip:
+def _lists(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
     return zip(*(table.column(column).to_pylist() for column in columns), strict=True)
 
 

@@ -44,7 +44,8 @@ def load(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
         raise UserError(
             f"{path.parent.parent} holds a run with another {', '.join(differing)}: give another --out, or remove that folder"
         )
-    return state
+    result: dict[str, Any] = state
+    return result
 
 
 def remove(folder: Path) -> None:

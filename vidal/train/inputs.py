@@ -131,7 +131,7 @@ def _fbank(samples: np.ndarray, mel_bins: int) -> np.ndarray:
 
     if len(samples) < 400:
         samples = np.pad(samples, (0, 400 - len(samples)))
-    return spectrogram(
+    values: np.ndarray = spectrogram(
         samples - samples.mean(),
         window_function(400, "hann", periodic=False),
         frame_length=400,
@@ -145,6 +145,7 @@ def _fbank(samples: np.ndarray, mel_bins: int) -> np.ndarray:
         mel_floor=float(np.finfo(np.float32).eps),
         remove_dc_offset=True,
     )
+    return values
 
 
 @lru_cache(maxsize=4)
@@ -155,7 +156,7 @@ def _filters(mel_bins: int) -> np.ndarray:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # 128 bins leave the lowest filters empty, Kaldi's as well.
-        return mel_filter_bank(
+        values: np.ndarray = mel_filter_bank(
             num_frequency_bins=257,
             num_mel_filters=mel_bins,
             min_frequency=20,
@@ -165,3 +166,4 @@ def _filters(mel_bins: int) -> np.ndarray:
             mel_scale="kaldi",
             triangularize_in_mel_space=True,
         )
+        return values

@@ -29,7 +29,8 @@ class Reader:
             found = self._packed.read(self._records.clip_ids[row], int(self._records.shards[row]), wanted)
         else:
             found = self.files([paths[index] for index in wanted], self._records.depth_kinds[row])
-        return found if self._records.modality is Modality.VIDEO else found[0]
+        values: np.ndarray = found if self._records.modality is Modality.VIDEO else found[0]
+        return values
 
     def files(self, paths: list[str], depth_kind: str | None) -> np.ndarray:
         """(n, 3, h, w): all of these files."""

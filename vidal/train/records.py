@@ -56,7 +56,8 @@ class Records:
         return len(self.clip_ids)
 
     def paths_of(self, row: int) -> list[str]:
-        return self.paths[row].as_py()
+        result: list[str] = self.paths[row].as_py()
+        return result
 
 
 def shards(storage: Storage) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,7 +102,7 @@ def _evenly(rows: int, size: int) -> tuple[int, int]:
     return size, steps
 
 
-class _Items(Dataset):
+class _Items(Dataset[Any]):
     """By a chunk of rows: (readable ones stacked, their texts, which of the chunk were readable, why the others were not)."""
 
     def __init__(self, records: Records, reader: Reader, weights: np.ndarray, key: tuple[int, int]):

@@ -65,8 +65,10 @@ class TextFeatures:
     def _open(self, name: str) -> np.ndarray:
         path = f"{self._folder}/{name}"
         if self._storage.is_local:
-            return np.load(self._storage.path(path), mmap_mode="r")
-        return np.load(io.BytesIO(self._storage.read(path)))
+            mapped: np.ndarray = np.load(self._storage.path(path), mmap_mode="r")
+            return mapped
+        values: np.ndarray = np.load(io.BytesIO(self._storage.read(path)))
+        return values
 
 
 def _keys(texts: list[str]) -> np.ndarray:

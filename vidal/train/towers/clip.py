@@ -69,7 +69,8 @@ class ClipTower(ModalityTower):
             else:
                 hidden = self._layer(layer, hidden, frames)
         first = self.vision_model.post_layernorm(hidden[:, 0])
-        return self.visual_projection(first.unflatten(0, (-1, frames)).mean(1))
+        output: Tensor = self.visual_projection(first.unflatten(0, (-1, frames)).mean(1))
+        return output
 
     def _embedded(self, flat: Tensor) -> Tensor:
         """(n, 1 + patches, d). grid: rows and columns that positions were learned for, where these are no square to interpolate in."""
@@ -79,13 +80,15 @@ class ClipTower(ModalityTower):
             return hidden
         patches = embeddings.patch_embedding(flat).flatten(2).transpose(1, 2)
         first = embeddings.class_embedding.expand(len(flat), 1, -1)
-        return torch.cat([first, patches], dim=1) + embeddings.position_embedding.weight
+        output: Tensor = torch.cat([first, patches], dim=1) + embeddings.position_embedding.weight
+        return output
 
     def _layer(self, layer: Any, hidden: Tensor, frames: int) -> Tensor:
         if self.video:
             hidden = _over_time(layer, hidden, frames)
         made = layer(hidden, None)
-        return made[0] if isinstance(made, tuple) else made
+        output: Tensor = made[0] if isinstance(made, tuple) else made
+        return output
 
 
 def _over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
@@ -99,7 +102,8 @@ def _over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
     if frames > 1:
         along = along + layer.temporal_embedding[:, :frames]
     attended, _ = layer.temporal_attn(layer.temporal_layer_norm1(along), attention_mask=None)
-    return (along + attended).unflatten(0, (-1, places)).transpose(1, 2).flatten(0, 1)
+    output: Tensor = (along + attended).unflatten(0, (-1, places)).transpose(1, 2).flatten(0, 1)
+    return output
 
 
 def _add_time(layer: Any, frames: int) -> None:

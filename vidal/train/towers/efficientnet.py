@@ -57,9 +57,11 @@ class EfficientNetTower(ModalityTower):
     def forward(self, pixels: Tensor) -> Tensor:
         if pixels.ndim == 5:
             frames = self.forward(pixels.flatten(0, 1))
-            return frames.unflatten(0, pixels.shape[:2]).mean(1)
+            mean: Tensor = frames.unflatten(0, pixels.shape[:2]).mean(1)
+            return mean
         features, zero_shot = self.look(pixels)
-        return zero_shot + self.head(features)
+        output: Tensor = zero_shot + self.head(features)
+        return output
 
     def look(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(n, FEATURES), and (n, width) by the classes alone."""

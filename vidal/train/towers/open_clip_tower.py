@@ -49,5 +49,7 @@ class OpenClipTower(ModalityTower):
 
     def forward(self, pixels: Tensor) -> Tensor:
         if pixels.ndim == 5:
-            return self.visual(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2]).mean(1)
-        return self.visual(pixels)
+            mean: Tensor = self.visual(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2]).mean(1)
+            return mean
+        output: Tensor = self.visual(pixels)
+        return output
