@@ -24,19 +24,19 @@ from vidal.sources.embedded.site import serve
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("VIDAL_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
-# These files begin, with --no-loadscope-reorder: else one of two processes ends alone with one of them.
+# The longest files run first (with --no-loadscope-reorder): otherwise one of two processes would end alone with one of them.
 LONG = {"test_dataset_slow", "test_training_slow", "test_openai", "test_benchmarks", "test_embedded", "test_executors", "test_train_run",
         "test_measure", "test_ablation", "test_s3", "test_cluster_limits", "test_hostile"}  # fmt: skip
 
 
 def pytest_configure() -> None:
-    """One thread a test process: two run side by side, and torch's threads spin while they wait for each other."""
+    """Gives each test process one thread: two run side by side, and torch's threads spin while they wait for each other."""
     limit_threads(1)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs side by side: files, so that what the tests of one share is made once. Files that share more name their group."""
+    """Groups tests by file, so that what the tests of a file share is built once. A test may name another group itself."""
     for item in items:
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.name))
@@ -51,28 +51,28 @@ def shared() -> Path:
 
 
 def vidal(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-    """The command as a user runs it."""
+    """Runs the command as a user does, in a process of its own."""
     command = [sys.executable, "-m", "vidal.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=ROOT)
 
 
 # One process for all stages of the embedded recipe: with a few clips, its start is most of the work.
 FUSED = tuple(f"resources.{stage}={{fuse: true}}" for stage in ("keyframes", "similarity", "captions", "enhanced"))
-# No view but what people wrote: what a test of something else needs of a build.
+# A build without any view but the texts that people wrote, for tests of something else.
 LIGHT = (*FUSED, "enhanced.model=null", "captions.keyframe=null", "captions.video=null", "captions.sound=null", "depth.model=null",
          "infrared.model=null", "audio.activity=null", "measure.nsfw=null")  # fmt: skip
 
 
 def sets(*overrides: str) -> list[str]:
-    """As options of the command."""
-    return [argument for each in overrides for argument in ("--set", each)]
+    """The overrides as options of the command."""
+    return [argument for override in overrides for argument in ("--set", override)]
 
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shard 0 of the embedded recipe, which no test may alter: it is built once a test run, by the process that needs it first.
+    """Shard 0 of the embedded recipe, which no test may alter. It is built once in a test run, by the process that needs it first.
 
-    VIDAL_EMBEDDED: where this commit has built it before. The build then only checks that all of it is what it would make.
+    The environment variable VIDAL_EMBEDDED names a folder where this commit has built it before. The build then only checks that.
     """
     base = tmp_path_factory.getbasetemp()
     out = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "embedded" / "data"
@@ -90,7 +90,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def on_ray() -> Iterator[Executor]:
-    """The Ray that the tests share which show Ray itself: started once a test run, since they are one group."""
+    """One Ray for all tests that are about Ray itself. They form one group, so that it is started once in a test run."""
     executor = executor_of(load_recipe("embedded"))
     with executor.session():
         yield executor
@@ -98,7 +98,7 @@ def on_ray() -> Iterator[Executor]:
 
 @pytest.fixture
 def serve_folder() -> Iterator[Callable[[Path], str]]:
-    """Serves a folder over HTTP with Range; gives the base URL."""
+    """Returns a function that serves a folder over HTTP, with Range, and returns the base URL."""
     with contextlib.ExitStack() as stack:
 
         def start(folder: Path) -> str:
@@ -110,7 +110,7 @@ def serve_folder() -> Iterator[Callable[[Path], str]]:
 
 
 def write_video(path: Path, *, frames: int = 24, fps: int = 12, size: tuple[int, int] = (64, 48), gop: int = 6) -> Path:
-    """A clip whose frame k is a gray of level 8 k: which frame was decoded can be read off its pixels."""
+    """Writes a clip whose frame k is gray with level 8 k, so that the pixels of a decoded frame tell its number."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": "1", "g": str(gop), "bf": "2"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
