@@ -12,7 +12,7 @@ from vidal.errors import RecordError
 from vidal.media import sound
 from vidal.models.protocols import ActivityDetector
 from vidal.models.registry import ACTIVITY, open_model
-from vidal.models.tag_template import Heard
+from vidal.models.tag_template import TagTemplate
 from vidal.stages.audio.settings import Audio
 from vidal.stages.audio.stage import activity_scores, levels, tags
 
@@ -39,7 +39,7 @@ def lines(recordings: list[Recording], settings: Audio, detector: ActivityDetect
         level, scores = sound.rms_db(samples), levels(samples, settings) | activity_scores(detector, samples)
         cells += [f"{level:.1f}", *(f"{scores[key]:.2f}" if key in scores else "" for key in _SCORES.values())]
         names = tags(level, scores, settings)
-        sentence = Heard(ModelSpec(adapter="heard")).sound([], names, "the sound of {things}")
+        sentence = TagTemplate(ModelSpec(adapter="heard")).sound([], names, "the sound of {things}")
         table.append(f"| {' | '.join(cells)} | {', '.join(names)}{' (breaks off)' if problem else ''} | {sentence} |")
     return [*table, "", f"no sound decodes: {', '.join(soundless)}"]
 

@@ -16,7 +16,7 @@ from vidal.media import sound
 from vidal.models.activity import RATE, at_frames
 from vidal.models.registry import ACTIVITY, open_model
 from vidal.models.silero_vad import WINDOW, SileroVad
-from vidal.models.tag_template import Heard
+from vidal.models.tag_template import TagTemplate
 from vidal.models.weights import package_folder
 from vidal.stages.audio.settings import Audio
 from vidal.stages.audio.stage import activity_scores, levels, tags
@@ -35,7 +35,7 @@ def tags_of(path, detector, settings: Audio) -> set[str]:
 
 
 def sentence(names: set[str]) -> str:
-    return Heard(ModelSpec(adapter="heard")).sound([], sorted(names), "the sound of {things}")
+    return TagTemplate(ModelSpec(adapter="heard")).sound([], sorted(names), "the sound of {things}")
 
 
 @pytest.mark.parametrize("recording", PACKAGED, ids=[recording.name for recording in PACKAGED])

@@ -54,7 +54,7 @@ def code_lock(root: Path = ROOT) -> Lock:
         "discover": {"version": sum(found.versions.values()), "digest": code.digest([*_DISCOVERY, *sources])},
         "stages": stages,
         "adapters": {
-            name: {"version": entry.version, "digest": code.digest([(entry.module, entry.name)])}
+            name: {"version": entry.version, "digest": code.digest([(entry.module, entry.class_name)])}
             for name, entry in sorted(adapters().items())
         },
     }

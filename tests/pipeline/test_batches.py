@@ -10,7 +10,7 @@ import pytest
 from tests.support.stages_for_tests import TABLE
 from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.models.batch_groups import together
+from vidal.models.batch_groups import group_into_batches
 from vidal.pipeline.parts import commit_part, outcomes_of
 from vidal.pipeline.runner import PartRunner, batches
 from vidal.pipeline.settings import Resources
@@ -115,8 +115,8 @@ def test_a_plain_function_is_no_batched_worker():
 
 def test_pictures_of_one_size_go_together_on_a_gpu_and_alone_on_a_cpu():
     sizes = [(64, 48), (48, 64), (64, 48)]
-    assert together(sizes, "cuda:1") == [[0, 2], [1]]
-    assert together(sizes, "cpu") == [[0], [1], [2]]
+    assert group_into_batches(sizes, "cuda:1") == [[0, 2], [1]]
+    assert group_into_batches(sizes, "cpu") == [[0], [1], [2]]
 
 
 def test_gpu_memory_becomes_a_share_of_the_gpu_and_is_passed_over_where_there_is_none():

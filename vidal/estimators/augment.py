@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vidal.estimators.training_pairs import Pair
+from vidal.estimators.training_pairs import TrainingPair
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def augmented(
-    pair: Pair, size: tuple[int, int], rng: np.random.Generator, *, crop_min: float, turn_deg: float, colour: float
+    pair: TrainingPair, size: tuple[int, int], rng: np.random.Generator, *, crop_min: float, turn_deg: float, colour: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """(h, w, 3) float32 in [0, 255] and (h, w) float32 with NaN, of size (width, height).
 

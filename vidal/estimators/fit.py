@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vidal.estimators.augment import augmented
 from vidal.estimators.losses import depth_loss, infrared_loss
-from vidal.estimators.training_pairs import Pair
+from vidal.estimators.training_pairs import TrainingPair
 from vidal.models.checkpoint import Config
 from vidal.models.classifier import WEIGHTS
 from vidal.models.encoder_decoder_net import EncoderDecoder
@@ -40,7 +40,7 @@ class Plan:
     threads: int = 2
 
 
-def fit(sources: Sequence[Sequence[Pair]], config: Config, plan: Plan) -> EncoderDecoder:
+def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -> EncoderDecoder:
     """The trained network. sources: pictures of several kinds, drawn from by plan.shares."""
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
@@ -88,7 +88,7 @@ def begun(config: Config) -> EncoderDecoder:
     return net
 
 
-def batches(sources: Sequence[Sequence[Pair]], config: Config, plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
     """(n, 3, h, w) normalised pictures and (n, h, w) targets, plan.steps times."""
     rng = np.random.default_rng(plan.seed)
     for _ in range(plan.steps):

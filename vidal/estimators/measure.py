@@ -11,12 +11,12 @@ from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
 from vidal.estimators.augment import GREY
-from vidal.estimators.training_pairs import Pair
+from vidal.estimators.training_pairs import TrainingPair
 from vidal.models.protocols import DepthEstimator, InfraredTranslator
 
 # No depth in the indoor sets lies beyond; what a fit puts behind it is taken for this far.
 FARTHEST_M = 10.0
-Map = Callable[[Pair], np.ndarray]
+Map = Callable[[TrainingPair], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,17 @@ def infrared_score(made: np.ndarray, true: np.ndarray) -> InfraredScore:
     return InfraredScore(float(np.abs(made - true).mean()), float(structural_similarity(made, true, data_range=1.0)))
 
 
-def score_depth(estimate: Map, pairs: Sequence[Pair]) -> DepthScore:
+def score_depth(estimate: Map, pairs: Sequence[TrainingPair]) -> DepthScore:
     scores = [depth_score(estimate(pair), pair.target) for pair in pairs]
     return DepthScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in DepthScore.__annotations__))
 
 
-def score_infrared(translate: Map, pairs: Sequence[Pair]) -> InfraredScore:
+def score_infrared(translate: Map, pairs: Sequence[TrainingPair]) -> InfraredScore:
     scores = [infrared_score(translate(pair), pair.target) for pair in pairs]
     return InfraredScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in InfraredScore.__annotations__))
 
 
-def depth_maps(estimator: DepthEstimator, train: Sequence[Pair]) -> dict[str, Map]:
+def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict[str, Map]:
     """The model and what it must beat. estimator.kind must be inverse_relative."""
     mean = mean_map(train)
     return {
@@ -83,7 +83,7 @@ def depth_maps(estimator: DepthEstimator, train: Sequence[Pair]) -> dict[str, Ma
 
 
 def infrared_maps(translator: InfraredTranslator) -> dict[str, Map]:
-    def model(pair: Pair) -> np.ndarray:
+    def model(pair: TrainingPair) -> np.ndarray:
         return translator.translate([Image.fromarray(pair.rgb)], [0])[0]
 
     return {
@@ -101,7 +101,7 @@ def _fitted(make: Map) -> Map:
     return lambda pair: fitted(make(pair), pair.target)
 
 
-def grey(pair: Pair) -> np.ndarray:
+def grey(pair: TrainingPair) -> np.ndarray:
     return pair.rgb.astype(np.float32) @ GREY / 255.0
 
 
@@ -110,7 +110,7 @@ def ramp(shape: tuple[int, ...]) -> np.ndarray:
     return np.repeat(np.linspace(0, 1, shape[0], dtype=np.float32)[:, None], shape[1], 1)
 
 
-def mean_map(pairs: Sequence[Pair]) -> np.ndarray:
+def mean_map(pairs: Sequence[TrainingPair]) -> np.ndarray:
     """(60, 80) mean inverse depth of what is known."""
     small = [np.asarray(Image.fromarray(pair.target).resize((80, 60), Image.Resampling.NEAREST)) for pair in pairs]
     stack = np.stack(small)
@@ -120,6 +120,6 @@ def mean_map(pairs: Sequence[Pair]) -> np.ndarray:
     return values
 
 
-def _resized(values: np.ndarray, pair: Pair) -> np.ndarray:
+def _resized(values: np.ndarray, pair: TrainingPair) -> np.ndarray:
     height, width = pair.target.shape
     return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))

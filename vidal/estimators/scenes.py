@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vidal.estimators.training_pairs import Pair
+from vidal.estimators.training_pairs import TrainingPair
 
 WIDTH, HEIGHT = 320, 240
 FAR_M = 60.0
@@ -35,7 +35,7 @@ class Hits:
         self.normal = np.where(nearer[:, None], normal, self.normal)
 
 
-def scene(photographs: Sequence[Array], seed: int) -> Pair:
+def scene(photographs: Sequence[Array], seed: int) -> TrainingPair:
     """photographs: (h, w, 3) uint8. Target: inverse depth in 1/m along the camera's axis, 0 for the sky."""
     rng = np.random.default_rng(seed)
     origin, rays, axis = _camera(rng)
@@ -47,7 +47,7 @@ def scene(photographs: Sequence[Array], seed: int) -> Pair:
     depth = hits.distance * (rays @ axis)
     inverse = np.where(np.isfinite(depth) & (depth < FAR_M), 1.0 / np.maximum(depth, 0.05), 0.0)
     rgb = (np.clip(_lit(hits, rng), 0, 1) * 255).astype(np.uint8).reshape(HEIGHT, WIDTH, 3)
-    return Pair(f"scene-{seed}", rgb, inverse.astype(np.float32).reshape(HEIGHT, WIDTH))
+    return TrainingPair(f"scene-{seed}", rgb, inverse.astype(np.float32).reshape(HEIGHT, WIDTH))
 
 
 def _camera(rng: np.random.Generator) -> tuple[Array, Array, Array]:
@@ -194,9 +194,9 @@ def _lit(hits: Hits, rng: np.random.Generator) -> Array:
     return result
 
 
-def several(photographs: Sequence[Array], count: int) -> list[Pair]:
+def several(photographs: Sequence[Array], count: int) -> list[TrainingPair]:
     """The first scenes that have relief; a bare wall before the camera teaches nothing."""
-    found: list[Pair] = []
+    found: list[TrainingPair] = []
     seed = 0
     while len(found) < count:
         made = scene(photographs, seed)

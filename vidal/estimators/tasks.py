@@ -9,7 +9,7 @@ from pathlib import Path
 from vidal.errors import UserError
 from vidal.estimators import scenes, training_pairs
 from vidal.estimators.fit import Plan
-from vidal.estimators.training_pairs import Pair
+from vidal.estimators.training_pairs import TrainingPair
 from vidal.models.checkpoint import Config
 
 SCENES = 400
@@ -21,17 +21,17 @@ class Task:
 
     config: Config
     plan: Plan
-    sources: Callable[[Path], list[list[Pair]]]
+    sources: Callable[[Path], list[list[TrainingPair]]]
 
 
-def _depth(data: Path) -> list[list[Pair]]:
+def _depth(data: Path) -> list[list[TrainingPair]]:
     photographs = scenes.photographs(data / "images")
     if not photographs:
         raise UserError(f"{data / 'images'}: no *.jpg there; the rendered scenes are papered with photographs")
     return [training_pairs.rgbd(data, "train"), scenes.several(photographs, SCENES)]
 
 
-def _infrared(data: Path) -> list[list[Pair]]:
+def _infrared(data: Path) -> list[list[TrainingPair]]:
     found = training_pairs.rgb_ir(data, "train")
     night = [pair for pair in found if pair.name.startswith("llvip")]
     return [[pair for pair in found if pair not in night], night]

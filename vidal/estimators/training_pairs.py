@@ -20,7 +20,7 @@ SHORT_SIDE = 240
 
 
 @dataclass(frozen=True)
-class Pair:
+class TrainingPair:
     """rgb: (h, w, 3) uint8; target: (h, w) float32, NaN where nothing was measured."""
 
     name: str
@@ -32,7 +32,7 @@ class Pair:
         return "night surveillance (LLVIP)" if self.name.startswith("llvip") else "road (FLIR)"
 
 
-def rgbd(data: Path, split: str) -> list[Pair]:
+def rgbd(data: Path, split: str) -> list[TrainingPair]:
     """Frames of data/rgbd with inverse depth in 1/m. split: train or test; test frames have their full size."""
     paths = _listed(data / "rgbd", "*.color.jpg")
     first = round(len(paths) * (1 - HELD_OUT))
@@ -40,14 +40,14 @@ def rgbd(data: Path, split: str) -> list[Pair]:
     return [_rgbd_pair(path, split) for path in chosen]
 
 
-def _rgbd_pair(path: Path, split: str) -> Pair:
+def _rgbd_pair(path: Path, split: str) -> TrainingPair:
     millimetres = np.asarray(Image.open(path.with_name(path.name.replace("color.jpg", "depth.png"))), np.float32)
     known = (millimetres > 0) & (millimetres < 65_535)
     inverse = np.where(known, 1000.0 / np.where(known, millimetres, 1.0), np.nan).astype(np.float32)
     return _pair(path, inverse, split)
 
 
-def rgb_ir(data: Path, split: str) -> list[Pair]:
+def rgb_ir(data: Path, split: str) -> list[TrainingPair]:
     """Pairs of data/rgb_ir with infrared intensity in [0, 1]. split: train or test."""
     paths = _listed(data / "rgb_ir" / "visible", "*.jpg")
     night = [path for path in paths if path.name.startswith("llvip")]
@@ -57,20 +57,20 @@ def rgb_ir(data: Path, split: str) -> list[Pair]:
     return [_ir_pair(path, split) for path in paths if (path in held_out) == (split == "test")]
 
 
-def _ir_pair(path: Path, split: str) -> Pair:
+def _ir_pair(path: Path, split: str) -> TrainingPair:
     infrared = Image.open(path.parent.parent / "infrared" / path.name).convert("L")
     return _pair(path, np.asarray(infrared, np.float32) / 255.0, split)
 
 
-def _pair(path: Path, target: np.ndarray, split: str) -> Pair:
+def _pair(path: Path, target: np.ndarray, split: str) -> TrainingPair:
     rgb = Image.open(path).convert("RGB")
     if (rgb.height, rgb.width) != target.shape:
         raise UserError(f"{path}: picture of {rgb.size} against a map of {target.shape[::-1]}")
     if split == "test":
-        return Pair(path.name, np.asarray(rgb), target)
+        return TrainingPair(path.name, np.asarray(rgb), target)
     scale = SHORT_SIDE / min(rgb.size)
     size = (round(rgb.width * scale), round(rgb.height * scale))
-    return Pair(path.name, np.asarray(rgb.resize(size, Image.Resampling.LANCZOS)), resized(target, size))
+    return TrainingPair(path.name, np.asarray(rgb.resize(size, Image.Resampling.LANCZOS)), resized(target, size))
 
 
 def resized(target: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -86,10 +86,10 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
     return paths
 
 
-def motorcycle() -> Pair:
+def motorcycle() -> TrainingPair:
     """scikit-image's stereo_motorcycle (Middlebury 2014, Scharstein et al.): inverse depth from its disparity and calibration."""
     from skimage.data import stereo_motorcycle
 
     left, _, disparity = stereo_motorcycle()
     inverse = (disparity + 31.086) / (994.978 * 0.193001)
-    return Pair("stereo_motorcycle", left, np.where(np.isfinite(disparity), inverse, np.nan).astype(np.float32))
+    return TrainingPair("stereo_motorcycle", left, np.where(np.isfinite(disparity), inverse, np.nan).astype(np.float32))

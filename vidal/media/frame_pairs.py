@@ -26,7 +26,7 @@ WALK_MAX = 48
 
 
 @dataclass(frozen=True)
-class Pair:
+class FramePair:
     """before, after: (h, w) uint8 gray, full range; gap_s: the time between them."""
 
     before: np.ndarray
@@ -39,7 +39,7 @@ def places(total: int, count: int) -> list[int]:
     return sorted({int(total * (2 * i + 1) / (2 * count)) for i in range(count)})
 
 
-def read_pairs(path: Path, count: int) -> list[Pair]:
+def read_pairs(path: Path, count: int) -> list[FramePair]:
     """At most `count` pairs, in order; none where the video has a single picture. Raises RecordError(corrupt)."""
     try:
         with open_media(path) as container:
@@ -54,7 +54,7 @@ def read_pairs(path: Path, count: int) -> list[Pair]:
         raise RecordError(Reason.CORRUPT, message(error)) from error
 
 
-def _pairs(container: Any, stream: Any, wanted: list[int], keys: list[int]) -> Iterator[Pair]:
+def _pairs(container: Any, stream: Any, wanted: list[int], keys: list[int]) -> Iterator[FramePair]:
     gap = round(GAP_S / stream.time_base)
     decoder: Iterator[Any] | None = None
     at: int | None = None
@@ -69,7 +69,7 @@ def _pairs(container: Any, stream: Any, wanted: list[int], keys: list[int]) -> I
             return
         at = after.pts
         if after.pts > before.pts:
-            yield Pair(_gray(before, stream), _gray(after, stream), float((after.pts - before.pts) * stream.time_base))
+            yield FramePair(_gray(before, stream), _gray(after, stream), float((after.pts - before.pts) * stream.time_base))
 
 
 def _walk(decoder: Iterator[Any], pts: int) -> Any:

@@ -8,7 +8,7 @@ On a GPU a batch is what keeps it busy, and the last bits depend on the card any
 from __future__ import annotations
 
 
-def together(sizes: list[tuple[int, int]], device: str) -> list[list[int]]:
+def group_into_batches(sizes: list[tuple[int, int]], device: str) -> list[list[int]]:
     """Indexes of pictures that go through a model at once: those of one size; on a CPU each alone."""
     if not device.startswith("cuda"):
         return [[index] for index in range(len(sizes))]

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoProcessor, ClapModel
 
 from vidal.config.base import ModelSpec
-from vidal.models.model_id import label
+from vidal.models.model_id import model_id
 from vidal.models.weights import device, transformers_source
 
 
@@ -15,7 +15,7 @@ class Clap:
     def __init__(self, spec: ModelSpec):
         self._device = device(spec)
         source, arguments = transformers_source(spec)
-        self.name = label(spec)
+        self.name = model_id(spec)
         self._processor = AutoProcessor.from_pretrained(source, **arguments)
         self._model = ClapModel.from_pretrained(source, **arguments).to(self._device).eval()
         self.sample_rate = int(self._processor.feature_extractor.sampling_rate)

@@ -11,8 +11,8 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstima
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models.batch_groups import together
-from vidal.models.model_id import label
+from vidal.models.batch_groups import group_into_batches
+from vidal.models.model_id import model_id
 from vidal.models.protocols import Images
 from vidal.models.weights import device, transformers_source
 
@@ -29,7 +29,7 @@ class TransformersDepth:
         config = AutoConfig.from_pretrained(source, **arguments)
         self.kind = _kind_option(spec) or depth_kind(config)
         self.unit = "m" if self.kind == "metric" else ""
-        self.name = label(spec, getattr(config, "_commit_hash", None))
+        self.name = model_id(spec, getattr(config, "_commit_hash", None))
         self._input: list[int] | None = spec.options.get("input")
         self._processor = AutoImageProcessor.from_pretrained(source, **arguments)
         self._model = AutoModelForDepthEstimation.from_pretrained(source, **arguments).to(self._device).eval()
@@ -41,7 +41,7 @@ class TransformersDepth:
     def estimate_with_view(self, images: Images) -> tuple[list[np.ndarray], list[float | None]]:
         """The same, and for each picture the horizontal field of view in degrees where the model tells it (DepthPro)."""
         found: dict[int, dict[str, Any]] = {}
-        for group in together([image.size for image in images], self._device):
+        for group in group_into_batches([image.size for image in images], self._device):
             found |= dict(zip(group, self._batch([images[index] for index in group]), strict=True))
         each = [found[index] for index in range(len(images))]
         depths = [one["predicted_depth"].float().cpu().numpy() for one in each]

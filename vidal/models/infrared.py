@@ -11,8 +11,8 @@ from PIL import Image
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
-from vidal.models.batch_groups import together
-from vidal.models.model_id import label
+from vidal.models.batch_groups import group_into_batches
+from vidal.models.model_id import model_id
 from vidal.models.munit import Generator
 from vidal.models.protocols import Images
 from vidal.models.weights import device, required
@@ -32,7 +32,7 @@ class Munit:
         self._input: list[int] | None = spec.options.get("input")
         arguments = spec.options.get("generator", {})
         states = load_states(Path(required(spec)))
-        self.name = label(spec)
+        self.name = model_id(spec)
         built = {key: load(Generator(**arguments), states[key], key).to(self._device) for key in ("a", "b")}
         source, target = ("a", "b") if spec.options.get("a2b", False) else ("b", "a")
         self._source, self._target = built[source], built[target]
@@ -42,7 +42,7 @@ class Munit:
         """(h, w) float32 in [-1, 1] for each picture, at its size; pictures of one seed have one style."""
         sizes = [self._size(image) for image in images]
         found: dict[int, np.ndarray] = {}
-        for group in together(sizes, self._device):
+        for group in group_into_batches(sizes, self._device):
             pixels = torch.stack([_pixels(images[index], sizes[index]) for index in group]).to(self._device)
             styles = torch.cat([self._style(seeds[index]) for index in group]).to(self._device)
             made = self._target.decode(self._source.encode(pixels), styles).mean(1).float().cpu().numpy()

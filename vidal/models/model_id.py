@@ -11,7 +11,7 @@ from vidal.models.weights import revision_of
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 
 
-def label(spec: ModelSpec, commit: str | None = None) -> str:
+def model_id(spec: ModelSpec, commit: str | None = None) -> str:
     """ "name@revision". commit: what the hub resolved the revision to. Local weights: the last part of the path and a hash."""
     path = Path(spec.id or "")
     if not spec.id or not path.exists():

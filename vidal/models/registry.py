@@ -24,20 +24,27 @@ class Adapter:
     """An entry of a registry. path: "module:Class", imported where the model is opened.
 
     version: an integer that whoever changes what the adapter answers raises by one; the work of earlier versions is then done
-    again. weights: says whether the model can be had here, and which weights it has.
+    again. weights: says whether the model can be had here, and which weights it has. stored_name: for a class that was renamed, the
+    name under which earlier work is stored.
     """
 
     path: str
     version: int
     weights: Weights
+    stored_name: str | None = None
 
     @property
     def module(self) -> str:
         return self.path.partition(":")[0]
 
     @property
-    def name(self) -> str:
+    def class_name(self) -> str:
         return self.path.partition(":")[2]
+
+    @property
+    def name(self) -> str:
+        """Part of the identity of stored work."""
+        return self.stored_name or self.class_name
 
 
 Registry = dict[str, Adapter]
@@ -154,7 +161,7 @@ CAPTIONERS: Registry = {
 
 
 SOUND_CAPTIONERS: Registry = {
-    "heard": Adapter("vidal.models.tag_template:Heard", version=1, weights=PackagedWeights()),
+    "heard": Adapter("vidal.models.tag_template:TagTemplate", version=1, weights=PackagedWeights(), stored_name="Heard"),
     "transformers": Adapter(
         "vidal.models.captioner:TransformersCaptioner",
         version=1,
@@ -181,7 +188,7 @@ def open_model(registry: Registry, spec: ModelSpec) -> Any:
     """The adapter that the spec names, with its weights. Raises UserError for a name that the registry does not hold."""
     adapter = adapter_of(registry, spec)
     with loading():
-        return getattr(importlib.import_module(adapter.module), adapter.name)(spec)
+        return getattr(importlib.import_module(adapter.module), adapter.class_name)(spec)
 
 
 def adapter_of(registry: Registry, spec: ModelSpec) -> Adapter:

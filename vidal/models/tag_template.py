@@ -9,7 +9,7 @@ from vidal.models.protocols import Images
 _NAMED = "speech"
 
 
-class Heard:
+class TagTemplate:
     imagines = False
 
     def __init__(self, spec: ModelSpec):

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
 
 from vidal.config.base import ModelSpec
-from vidal.models.model_id import label
+from vidal.models.model_id import model_id
 from vidal.models.weights import device, transformers_source
 
 
@@ -17,7 +17,7 @@ class TransformersSpeech:
     def __init__(self, spec: ModelSpec):
         self._device = device(spec)
         source, arguments = transformers_source(spec)
-        self.name = label(spec)
+        self.name = model_id(spec)
         self._processor = AutoProcessor.from_pretrained(source, **arguments)
         self._model = AutoModelForSpeechSeq2Seq.from_pretrained(source, **arguments).to(self._device).eval()
         self._generate = {"do_sample": False, **spec.options.get("generate", {})}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vidal.media.frame_pairs import Pair
+from vidal.media.frame_pairs import FramePair
 
 _FARNEBACK = {
     "pyr_scale": 0.5,
@@ -28,6 +28,6 @@ def flow_px(before: np.ndarray, after: np.ndarray) -> float:
     return float(np.linalg.norm(flow, axis=2).mean())
 
 
-def motion_per_s(pairs: list[Pair]) -> float:
+def motion_per_s(pairs: list[FramePair]) -> float:
     """Short sides a second; the median of the pairs, as one of them may lie on a cut."""
     return float(np.median([flow_px(p.before, p.after) / min(p.before.shape) / p.gap_s for p in pairs]))
