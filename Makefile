@@ -86,7 +86,7 @@ soak: $(READY)
 
 # Locks the code of stages and adapters beside their versions; refuses where the embedded shard has changed and no version has.
 stage-versions: $(READY)
-	$(BIN)/python -m tests.pipeline.stage_versions
+	$(BIN)/python -m tests.pipeline.stage_versions $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -97,6 +97,11 @@ def embedded_contents(recipe: Recipe, out: str) -> dict[str, str]:
     storage = Storage(out)
     claim(storage, recipe)
     build.build(recipe, out, 0)
+    return stored_contents(storage)
+
+
+def stored_contents(storage: Storage) -> dict[str, str]:
+    """For each stage a hash of its parts of shard 0, as they are stored."""
     parts = [Part(0, index) for index in range(discover.part_count(storage, 0))]
     return {
         name: ids.fingerprint([_content(storage, name, part) for part in parts])[:16]
@@ -121,15 +126,20 @@ def unexplained(locked: Lock, now: Lock, contents: dict[str, str]) -> list[str]:
     return [name for name, content in contents.items() if known.get(name, content) != content and name not in explained]
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
+    """arguments: none, or --before OUT: an embedded dataset that the code before this change has built on this machine."""
     locked: Lock = json.loads(LOCK.read_text()) if LOCK.exists() else {"discover": {}, "stages": {}, "adapters": {}}
     now = code_lock()
     recipe = load_recipe("embedded", ("engine.executor=inline",))
     with tempfile.TemporaryDirectory() as folder:
         contents = embedded_contents(recipe, f"{folder}/data")
+    if arguments:
+        locked = {**locked, "embedded": stored_contents(Storage(arguments[-1]))}
     if LOCK.exists() and (changed := unexplained(locked, now, contents)):
         print(f"stage-versions: the parts of the embedded shard have changed: {', '.join(changed)}. Bump the version of the first, "
-              "or of the adapter that it uses, and run this again", file=sys.stderr)  # fmt: skip
+              "or of the adapter that it uses, and run this again. Where the lock was written on another processor, which rounds "
+              "otherwise, compare with this one: git stash, make build-shard OUT=DIR, git stash pop, "
+              "make stage-versions ARGS='--before DIR'", file=sys.stderr)  # fmt: skip
         return 1
     LOCK.write_text(json.dumps({**now, "embedded": contents}, indent=1) + "\n")
     print(f"{LOCK.name}: {len(entries(now))} entries")
@@ -137,4 +147,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

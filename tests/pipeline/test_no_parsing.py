@@ -64,5 +64,6 @@ def test_no_module_of_ours_that_a_build_loads_parses_code(serve_folder, tmp_path
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     files = [Path(name) for name in json.loads(done.stdout.splitlines()[-1])]
-    assert {"build.py", "runner.py", "crawl.py", "similarity.py", "manifest.py", "ray.py"} <= {file.name for file in files}
+    modules = {f"{file.parent.name}/{file.name}" for file in files}
+    assert {"dataset/build.py", "pipeline/runner.py", "similarity/stage.py", "manifest/stage.py", "executors/ray.py"} <= modules
     assert {file.name: found for file in files if (found := parsing(file.read_text()))} == {}

@@ -37,11 +37,11 @@ def test_the_lock_is_that_of_this_code(locked):
 
 
 def test_an_edited_stage_its_helper_and_an_edited_adapter_fail_the_lock(locked, copy):
-    edit(copy, "stages/depth_quality.py", "return", "return 0 or")
+    edit(copy, "stages/depth/quality.py", "return", "return 0 or")
     assert changed(locked, copy) == {"stage depth"}
     edit(copy, "models/tags.py", "DETECTED_MIN, CLASSIFIED_MIN = 0.5, 0.3", "DETECTED_MIN, CLASSIFIED_MIN = 0.6, 0.3")
     assert changed(locked, copy) == {"stage depth", "adapter Tags"}
-    edit(copy, "stages/captions.py", "[:300]", "[:200]")
+    edit(copy, "stages/captions/stage.py", "[:300]", "[:200]")
     assert changed(locked, copy) >= {"stage depth", "adapter Tags", "stage captions"}
     assert all("bump its version" in line for line in problems(locked, code_lock(copy)))
 
@@ -53,8 +53,8 @@ def test_a_method_that_is_called_on_what_an_annotation_names_is_reached(locked, 
 
 
 def test_comments_docstrings_layout_a_new_reason_a_new_adapter_and_a_moved_module_alter_nothing(locked, copy):
-    edit(copy, "stages/captions.py", '"""One entry of the captions column."""', '"""Another\n\n    docstring."""')
-    edit(copy, "stages/captions.py", "made += imported(clip)\n", "made += imported(\n            clip  # why\n        )\n")
+    edit(copy, "stages/captions/stage.py", '"""One entry of the captions column."""', '"""Another\n\n    docstring."""')
+    edit(copy, "stages/captions/stage.py", "made += imported(clip)\n", "made += imported(\n            clip  # why\n        )\n")
     edit(copy, "schema.py", '    CRASHED = "crashed"\n', '    CRASHED = "crashed"\n    NEW_REASON = "new_reason"\n')
     entry = '"x": Adapter("vidal.models.x:X", 1, PackagedWeights()),'
     edit(copy, "models/registry.py", "SCORERS: Registry = {", f"SCORERS: Registry = {{{entry}")
