@@ -72,5 +72,16 @@ VIEWS = ("depth_", "infrared_", "audio_")
 MEANINGS = {**MEASURES, **SIMILARITIES, **OTHERS, **ESTIMATES, **SOUNDS}
 
 
+SCORE_DIGITS = 4
+
+
+def round_score(value: float) -> float:
+    """Rounds a score to the digits that are stored.
+
+    Further digits differ between processors, because they add numbers in different orders; the bytes of a shard must not.
+    """
+    return round(value, SCORE_DIGITS)
+
+
 def is_score(name: str) -> bool:
     return name in {*MEASURES, *SIMILARITIES, *OTHERS} or name.startswith(VIEWS)

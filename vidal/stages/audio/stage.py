@@ -16,6 +16,7 @@ from vidal.models.registry import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
 from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
 from vidal.records import AudioRow, Clip
 from vidal.schema import Reason, Status, Subject, View
+from vidal.scores import round_score
 from vidal.stages.audio.settings import Audio
 from vidal.stages.vectors import rounded
 from vidal.stages.view import MediaColumn, ViewSpec
@@ -49,7 +50,7 @@ class _Worker:
             "audio_rms_db": level_db,
             "audio_tags": tags(level_db, scores, self._settings),
             "audio_fingerprint": chromaprint,
-            "audio_scores": sorted((key, round(value, 4)) for key, value in scores.items()),
+            "audio_scores": sorted((key, round_score(value)) for key, value in scores.items()),
             "audio_extra": sorted(heard.extra.items()),
             "audio_embedding": heard.embedding,
         }

@@ -14,6 +14,7 @@ from vidal.models.registry import DEPTH, open_model
 from vidal.pipeline.stage import ModelUse, Runtime, Stage
 from vidal.records import Clip, DepthRow
 from vidal.schema import Subject, View
+from vidal.scores import round_score
 from vidal.stages import pictures
 from vidal.stages.depth.settings import Depth
 from vidal.stages.frame_view import FrameView
@@ -112,14 +113,14 @@ class _Worker(FrameView[Estimate]):
         degrees = [each for each in fields_of_view if each is not None]
         if degrees:
             scores["depth_field_of_view_deg"] = float(np.median(degrees))
-        return {name: round(value, 4) for name, value in scores.items()}
+        return {name: round_score(value) for name, value in scores.items()}
 
     def _stored(self, depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
         """(h, w) uint16 pictures, and the scores that say how they were stored."""
         if not self._is_metric:
             return to_range(depths)
         stored, clipped = to_millimetres(depths, self._max_m, self._is_paper)
-        share = round(clipped / sum(depth.size for depth in depths), 4)
+        share = round_score(clipped / sum(depth.size for depth in depths))
         return stored, {"depth_clipped_pixels": float(clipped), "depth_clipped_share": share}
 
     def _empty(self, clip: Clip) -> DepthRow:

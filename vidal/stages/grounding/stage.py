@@ -13,6 +13,7 @@ from vidal.models.registry import SCORERS, open_model
 from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
 from vidal.records import Clip
 from vidal.schema import Subject, View
+from vidal.scores import round_score
 from vidal.stages.grounding import contradictions
 from vidal.storage.storage import Storage
 from vidal.terms import tagging
@@ -31,7 +32,7 @@ class _Worker:
             vectors = self._scorer.texts([caption["text"] for caption in visible])
             for caption, vector in zip(visible, vectors, strict=True):
                 described = frames if caption["frame"] is None else frames[caption["frame"]][None]
-                caption["similarity"] = round(float((described @ vector).mean()), 4)
+                caption["similarity"] = round_score(float((described @ vector).mean()))
         contradictions.mark(captions, self._tagger)
         return Output([{"clip_id": clip["clip_id"], "captions": captions}])
 

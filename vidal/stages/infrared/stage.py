@@ -12,6 +12,7 @@ from vidal.models.registry import INFRARED, open_model
 from vidal.pipeline.stage import ModelUse, Runtime, Stage
 from vidal.records import Clip, InfraredRow
 from vidal.schema import Subject, View
+from vidal.scores import round_score
 from vidal.stages import pictures
 from vidal.stages.frame_view import FrameView
 from vidal.stages.infrared import quality
@@ -55,7 +56,7 @@ class _Worker(FrameView[np.ndarray]):
             "infrared_paths": names,
             "infrared_sha256": sums,
             "infrared_model": self._translator.name,
-            "infrared_scores": [(name, round(value, 4)) for name, value in scores.items()],
+            "infrared_scores": [(name, round_score(value)) for name, value in scores.items()],
         }
 
     def _empty(self, clip: Clip) -> InfraredRow:

@@ -20,6 +20,7 @@ from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, Re
 from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
 from vidal.records import Clip, MeasuredRow
 from vidal.schema import Kind, Subject
+from vidal.scores import round_score
 from vidal.stages import pictures
 from vidal.stages.measure.settings import Language, Look
 from vidal.storage.storage import Storage
@@ -57,8 +58,7 @@ class _Worker:
         row: MeasuredRow = {
             "clip_id": clip["clip_id"],
             "language": language,
-            # Four digits: further ones differ between processors, and the bytes of a shard must not.
-            "measures": sorted((name, round(float(value), 4)) for name, value in measures.items()),
+            "measures": sorted((name, round_score(float(value))) for name, value in measures.items()),
             "measured": sorted((name, how) for name, how in measured.items() if how),
         }
         return Output([row])

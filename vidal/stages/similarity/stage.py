@@ -14,6 +14,7 @@ from vidal.models.registry import SCORERS, open_model
 from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
 from vidal.records import Clip, SimilarityRow
 from vidal.schema import Kind, Subject
+from vidal.scores import round_score
 from vidal.sources.settings import Text
 from vidal.sources.text import meaningful_tags, split_words
 from vidal.stages import pictures
@@ -48,11 +49,10 @@ class _Worker:
         between: str,
         frames: np.ndarray | None = None,
     ) -> SimilarityRow:
-        # Four digits: what is beyond differs between processors, and the bytes of a shard must not.
-        shortened = {key: round(value, 4) for key, value in scores.items()}
+        shortened = {key: round_score(value) for key, value in scores.items()}
         return {
             "clip_id": clip["clip_id"],
-            "similarity": None if similarity is None else round(similarity, 4),
+            "similarity": None if similarity is None else round_score(similarity),
             "scores": list(shortened.items()),
             "compared": between,
             "embedding": [] if frames is None else embedding(frames),
