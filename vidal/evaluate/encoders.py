@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from vidal.errors import UserError
+from vidal.models.device import choose_device
 from vidal.train.encoder import BoundEncoder, load_encoder
 from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import open_text_tower, open_tower
@@ -32,5 +33,5 @@ def untrained(recipe: str) -> BoundEncoder:
     text = open_text_tower(settings.text)
     torch.manual_seed(settings.seed)
     towers = {modality: open_tower(modality, each, text.width) for modality, each in wanted.items()}
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(choose_device())
     return BoundEncoder(towers, wanted, lambda: text, device)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from vidal.models.device import choose_device
+
 KS = (1, 5, 10)
 # float32 products of unit vectors are right to about 1e-7: scores nearer than this are one score.
 TIE = 1e-6
@@ -81,7 +83,7 @@ def _best(
 
 def _counts(queries: np.ndarray, gallery: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each query, how many candidates score above `best`, and how many as it."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(choose_device())
     above, tied = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
     for first in range(0, len(queries), _ROWS):
         rows = slice(first, first + _ROWS)

@@ -9,8 +9,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from vidal.config.base import ModelSpec
 from vidal.media.frames import sample_indices
+from vidal.models.device import choose_device
 from vidal.models.protocols import Images
-from vidal.models.weights import device, revision_of, transformers_source
+from vidal.models.weights import revision_of, transformers_source
 
 _TASKS = {"florence2": "<CAPTION>"}
 
@@ -23,7 +24,7 @@ class TransformersCaptioner:
     """
 
     def __init__(self, spec: ModelSpec):
-        self._device = device(spec)
+        self._device = choose_device(spec.device)
         source, arguments = transformers_source(spec)
         self.name, self.revision = str(spec.id), revision_of(spec)
         self._processor = AutoProcessor.from_pretrained(source, **arguments)

@@ -7,13 +7,14 @@ import torch
 from transformers import AutoProcessor, ClapModel
 
 from vidal.config.base import ModelSpec
+from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
-from vidal.models.weights import device, transformers_source
+from vidal.models.weights import transformers_source
 
 
 class Clap:
     def __init__(self, spec: ModelSpec):
-        self._device = device(spec)
+        self._device = choose_device(spec.device)
         source, arguments = transformers_source(spec)
         self.name = model_id(spec)
         self._processor = AutoProcessor.from_pretrained(source, **arguments)

@@ -18,7 +18,6 @@ from vidal.models.classifier import class_names, shared_classifier
 from vidal.models.once import once
 from vidal.models.protocols import Images
 from vidal.models.sentences import MiniLM, revision
-from vidal.models.weights import device
 from vidal.storage import machine_cache
 
 
@@ -37,7 +36,6 @@ def class_embeddings() -> np.ndarray:
 
 class Conse:
     def __init__(self, spec: ModelSpec):
-        device(spec)
         self._classifier = shared_classifier()
         self._sentences = MiniLM()
         names = class_embeddings()

@@ -12,9 +12,10 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstima
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models.batch_groups import group_into_batches
+from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
 from vidal.models.protocols import Images
-from vidal.models.weights import device, transformers_source
+from vidal.models.weights import transformers_source
 
 KINDS = ("metric", "relative", "inverse_relative")
 
@@ -24,7 +25,7 @@ class TransformersDepth:
     height] that pictures are forced to before the model's own preprocessing; their aspect is then lost)."""
 
     def __init__(self, spec: ModelSpec):
-        self._device = device(spec)
+        self._device = choose_device(spec.device)
         source, arguments = transformers_source(spec)
         config = AutoConfig.from_pretrained(source, **arguments)
         self.kind = _kind_option(spec) or depth_kind(config)

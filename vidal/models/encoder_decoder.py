@@ -12,15 +12,15 @@ from PIL import Image
 
 from vidal.config.base import ModelSpec
 from vidal.models.checkpoint import Config, load
+from vidal.models.device import choose_device
 from vidal.models.protocols import Images
-from vidal.models.weights import device
 
 
 class _Mapper:
     """One map a picture, at its size. Pictures go in one by one: a result never depends on what stands beside it."""
 
     def __init__(self, spec: ModelSpec, task: str):
-        self._device = device(spec)
+        self._device = choose_device(spec.device)
         net, self.config, self.name = load(spec, task)
         self._net = net.to(self._device)
 

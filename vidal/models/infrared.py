@@ -12,10 +12,11 @@ from PIL import Image
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models.batch_groups import group_into_batches
+from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
 from vidal.models.munit import Generator
 from vidal.models.protocols import Images
-from vidal.models.weights import device, required
+from vidal.models.weights import required
 
 
 class Munit:
@@ -27,7 +28,7 @@ class Munit:
     """
 
     def __init__(self, spec: ModelSpec):
-        self._device = device(spec)
+        self._device = choose_device(spec.device)
         self._short_side = int(spec.options.get("short_side", 400))
         self._input: list[int] | None = spec.options.get("input")
         arguments = spec.options.get("generator", {})

@@ -12,13 +12,14 @@ import open_clip
 import torch
 
 from vidal.config.base import ModelSpec
+from vidal.models.device import choose_device
 from vidal.models.protocols import Images
-from vidal.models.weights import device, required
+from vidal.models.weights import required
 
 
 class OpenClip:
     def __init__(self, spec: ModelSpec):
-        self._device = device(spec)
+        self._device = choose_device(spec.device)
         name, pretrained = name_of(required(spec))
         self._model, _, self._transform = open_clip.create_model_and_transforms(
             name, pretrained=pretrained, device=self._device, load_weights=True

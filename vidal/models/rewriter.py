@@ -6,8 +6,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from vidal.config.base import ModelSpec
+from vidal.models.device import choose_device
 from vidal.models.protocols import Answer
-from vidal.models.weights import device, revision_of, transformers_source
+from vidal.models.weights import revision_of, transformers_source
 
 # A rewrite repeats words of its prompt: so many tokens that followed a word there are proposed after it, and the model
 # keeps those that it would have chosen itself. The answer is the same, in fewer steps.
@@ -18,7 +19,7 @@ class TransformersRewriter:
     """options: max_new_tokens."""
 
     def __init__(self, spec: ModelSpec):
-        self._device = device(spec)
+        self._device = choose_device(spec.device)
         source, arguments = transformers_source(spec)
         self.name, self.revision = str(spec.id), revision_of(spec)
         self._tokenizer = AutoTokenizer.from_pretrained(source, **arguments)

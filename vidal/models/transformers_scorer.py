@@ -10,8 +10,9 @@ from transformers import AutoModel, AutoProcessor
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.models.device import choose_device
 from vidal.models.protocols import Images
-from vidal.models.weights import device, transformers_source
+from vidal.models.weights import transformers_source
 
 # SigLIP takes the state of the last token and was trained with padding on the right up to its full length: any other
 # padding gives other vectors, without an error.
@@ -22,7 +23,7 @@ class TransformersScorer:
     """Raises UserError for a model that has no features of pictures and texts."""
 
     def __init__(self, spec: ModelSpec):
-        self._device = device(spec)
+        self._device = choose_device(spec.device)
         source, arguments = transformers_source(spec)
         self._processor = AutoProcessor.from_pretrained(source, **arguments)
         self._model = AutoModel.from_pretrained(source, **arguments).to(self._device).eval()

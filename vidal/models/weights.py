@@ -24,15 +24,6 @@ def package_version(distribution: str) -> str:
     return f"{distribution} {importlib.metadata.version(distribution)}"
 
 
-def device(spec: ModelSpec) -> str:
-    """The device of the spec; "auto" is the GPU where there is one."""
-    import torch
-
-    if spec.device != "auto":
-        return spec.device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def required(spec: ModelSpec) -> str:
     if not spec.id:
         raise UserError(f"the {spec.adapter} adapter needs an id: a hub id or a local folder")

@@ -7,15 +7,16 @@ import torch
 from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
 
 from vidal.config.base import ModelSpec
+from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
-from vidal.models.weights import device, transformers_source
+from vidal.models.weights import transformers_source
 
 
 class TransformersSpeech:
     """options: generate (arguments of generate, such as language)."""
 
     def __init__(self, spec: ModelSpec):
-        self._device = device(spec)
+        self._device = choose_device(spec.device)
         source, arguments = transformers_source(spec)
         self.name = model_id(spec)
         self._processor = AutoProcessor.from_pretrained(source, **arguments)

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from vidal import __version__
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.models.device import choose_device
 from vidal.train import frames, inputs, published
 from vidal.train.reading import spread
 from vidal.train.settings import Encoder, Modality, Train
@@ -66,7 +67,7 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: no encoder of vidal: {CONFIG} cannot be read: {error}") from error
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    chosen = torch.device(choose_device(device))
     if published.is_published(config):
         modality, encoder, tower, own = published.load(folder, config)
         return BoundEncoder({modality: tower}, {modality: encoder}, lambda: own, chosen)

@@ -13,6 +13,7 @@ import torch
 
 from vidal import ids
 from vidal.errors import UserError
+from vidal.models.device import choose_device
 from vidal.storage.storage import Storage
 from vidal.train import checkpoint, encoder, packed, process_group, records
 from vidal.train.journal import Journal
@@ -162,4 +163,4 @@ def _outcome(trainee: Trainee, journal: Journal) -> Outcome:
 
 
 def default_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(choose_device())
