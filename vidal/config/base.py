@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from vidal.scores import MEANINGS
 
 
 class Settings(BaseModel):
@@ -22,3 +24,17 @@ class ModelSpec(Settings):
     revision: str | None = None
     device: str = "auto"
     options: dict[str, Any] = Field(default_factory=dict)
+
+
+class ViewSettings(Settings):
+    """Settings of a view that is stored as media files. scores: the view's scores, "VIEW_..." by name, and what each means."""
+
+    scores: ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        MEANINGS.update(cls.scores)
+
+
+# Sections of the recipe that views of the user's own packages add, by view. vidal.stages.order.add_view fills it.
+ADDED_SECTIONS: dict[str, type[ViewSettings]] = {}

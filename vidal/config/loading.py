@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from vidal.config import packaged_files
-from vidal.config.recipe import Recipe
+from vidal.config.recipe import Recipe, recipe_from
 from vidal.errors import UserError
 
 
@@ -23,7 +23,7 @@ def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Re
         _set(data, override)
     data.update({key: value for key, value in values.items() if value is not None})
     try:
-        return Recipe.model_validate(data)
+        return recipe_from(data)
     except ValidationError as error:
         raise UserError(f"recipe {name}: {_first_line(error)}") from error
 
@@ -34,7 +34,7 @@ def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
     for override in overrides:
         _set(data, override if override.startswith("filters.") else f"filters.{override}")
     try:
-        return Recipe.model_validate(data)
+        return recipe_from(data)
     except ValidationError as error:
         raise UserError(f"--set {overrides[-1]}: {_first_line(error)}") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from vidal import schema
-from vidal.config.recipe import Recipe
+from vidal.config.recipe import Recipe, recipe_from
 from vidal.dataset import discover
 from vidal.dataset.dataset_file import read_dataset, read_dataset_or_fail
 from vidal.errors import UserError
@@ -29,7 +29,7 @@ def recipe_of(storage: Storage) -> tuple[Recipe, list[int]]:
     dataset = read_dataset(storage)
     if "recipe" not in dataset:
         raise UserError(f"{storage.uri} has no shard yet: run vidal build-shard first")
-    return Recipe.model_validate(dataset["recipe"]), sorted(int(shard) for shard in dataset["shards"])
+    return recipe_from(dataset["recipe"]), sorted(int(shard) for shard in dataset["shards"])
 
 
 def check_class(name: str) -> None:

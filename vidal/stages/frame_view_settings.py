@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from vidal.config.base import ModelSpec, Settings
+from vidal.config.base import ModelSpec, ViewSettings
 
 
-class FrameViewSettings(Settings):
+class FrameViewSettings(ViewSettings):
     """paper_adapter: the only adapter that mode paper, which repeats VIDAL-10M's own script, is defined for."""
 
     paper_adapter: ClassVar[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vidal.config.base import ADDED_SECTIONS
 from vidal.pipeline.stage import Stage
 from vidal.schema import View
 from vidal.stages import crawl
@@ -40,7 +41,11 @@ def view_names() -> list[str]:
 
 
 def add_view(view: ViewSpec) -> None:
-    """Adds a view of a user's own package: its stage runs after the views that ship. Adding it again changes nothing."""
+    """Adds a view of a user's own package: its stage runs after the views that ship, its settings are a section of the recipe.
+
+    Called when the package's module is imported, which a recipe asks for under `plugins`. Adding a view again changes nothing.
+    """
     VIEWS.setdefault(view.name, view)
+    ADDED_SECTIONS.setdefault(view.name, view.settings)
     STAGES.clear()
     STAGES.update(_in_order())

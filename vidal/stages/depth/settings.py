@@ -18,6 +18,22 @@ class Depth(FrameViewSettings):
     counted; null takes the mode's, which is all that 16 bits of millimetres hold.
     """
 
+    # How each is computed: vidal/stages/depth/quality.py.
+    scores: ClassVar[dict[str, str]] = {
+        "depth_valid_share": "share of pixels with a depth",
+        "depth_low": "1st percentile of the depth, in metres where metric, else in the model's own numbers",
+        "depth_high": "99th percentile of the depth",
+        "depth_at_0": "what 0 stands for in the PNGs, where depth is not metric",
+        "depth_at_65535": "what 65535 stands for in the PNGs, where depth is not metric",
+        "depth_clipped_pixels": "pixels beyond what the PNGs or the recipe hold",
+        "depth_clipped_share": "the same as a share",
+        "depth_field_of_view_deg": "horizontal field of view that the model saw, median over frames",
+        "depth_temporal_consistency": "rank correlation of the depth of neighbouring frames, which may be seconds apart",
+        "depth_luminance_consistency": "the same of the pictures' luminance, to read it against",
+        "depth_scale_change": "mean |ln| of the ratio of neighbouring frames' median depth",
+        "depth_edge_agreement": "strong depth edges near edges of the picture: 0 is chance, 1 all; near 1 is copied texture",
+    }
+
     paper_adapter: ClassVar[str] = "transformers"
 
     max_m: float | None = Field(default=None, gt=0, le=65.535)

@@ -17,6 +17,14 @@ class Infrared(FrameViewSettings):
     stored pictures, which are never larger than the frames; null takes the frames' own, in mode paper 256. quality: of jpg.
     """
 
+    # How each is computed: vidal/stages/infrared/quality.py.
+    scores: ClassVar[dict[str, str]] = {
+        "infrared_luminance_correlation": "with the picture's luminance, mean over frames: -1 is an inverted gray picture",
+        "infrared_luminance_explained": "share of the infrared that any function of luminance explains: 1 is a recoloured gray picture",
+        "infrared_flicker": "change of the mean level between neighbouring frames",
+        "infrared_flicker_rgb": "the same of the pictures, to read it against",
+    }
+
     paper_adapter: ClassVar[str] = "munit"
 
     format: Literal["jpg", "png"] = "jpg"
