@@ -22,7 +22,7 @@ def originals(folder: Path) -> list[Path]:
 
 def signature(path: Path) -> dict[str, bytes]:
     """As the commit has it."""
-    return {"signature": Signature.of(read_frames(path, 8, "linspace", 256)[1]).to_bytes()}
+    return {"signature": Signature.from_frames(read_frames(path, 8, "linspace", 256)[1]).to_bytes()}
 
 
 def false_matches(paths: Iterable[Path]) -> tuple[VideoMatcher, list[tuple[str, str]]]:

@@ -53,13 +53,13 @@ def table(recipe: Recipe, videos: Path) -> Table:
     rows = [json.loads(line) for line in (videos / "index.jsonl").read_text(encoding="utf-8").splitlines()]
     captions = [row["caption"] for row in rows]
     scorer = open_model(SCORERS, recipe.similarity.model)
-    texts = scorer.texts(captions)
+    texts = scorer.embed_texts(captions)
     keyframes = recipe.keyframes
     found = []
     for row in rows:
         path = videos / Path(row["file"]).name
         _, images = read_frames(path, keyframes.count, keyframes.times, keyframes.short_side)
-        found.append((scorer.images(images) @ texts.T).mean(axis=0))
+        found.append((scorer.embed_images(images) @ texts.T).mean(axis=0))
     return Table(np.array(found), captions)
 
 

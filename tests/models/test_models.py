@@ -27,14 +27,14 @@ def test_a_tiny_blip_captions_through_the_adapter(tmp_path, pictures):
     )
     options = {"generate": {"max_new_tokens": 5, "min_new_tokens": 3}}
     adapter = open_model(CAPTIONERS, ModelSpec(adapter="transformers", id=folder, device="cpu", options=options))
-    captions = adapter.frames(pictures, "ignored by a plain captioner")
+    captions = adapter.caption_frames(pictures, "ignored by a plain captioner")
     assert len(captions) == 3
     with torch.inference_mode():
         made = model.generate(
             **processor(images=pictures[0], return_tensors="pt"), do_sample=False, **options["generate"]
         )
     assert captions[0] == processor.batch_decode(made, skip_special_tokens=True)[0].strip()
-    assert adapter.video(pictures, "") == captions[1]
+    assert adapter.caption_video(pictures, "") == captions[1]
 
 
 _GENERATE = {"max_new_tokens": 5, "min_new_tokens": 3}
@@ -61,28 +61,28 @@ def test_florence_2_is_given_its_task(tmp_path, pictures):
     folder = talkers.save_florence2(tmp_path / "florence")
     adapter = _adapter(folder)
     captions = {task: _of_the_library(folder, images=pictures[1], text=task) for task in ("<CAPTION>", "<OCR>")}
-    assert adapter.frames(pictures, "ignored")[1] == captions["<CAPTION>"] != ""
-    assert adapter.video(pictures, "ignored") == captions["<CAPTION>"]
-    assert _adapter(folder, task="<OCR>").video(pictures, "ignored") == captions["<OCR>"]
+    assert adapter.caption_frames(pictures, "ignored")[1] == captions["<CAPTION>"] != ""
+    assert adapter.caption_video(pictures, "ignored") == captions["<CAPTION>"]
+    assert _adapter(folder, task="<OCR>").caption_video(pictures, "ignored") == captions["<OCR>"]
 
 
 def test_blip_2_captions_freely_or_answers(tmp_path, pictures):
     folder = talkers.save_blip2(tmp_path / "blip2")
-    assert _adapter(folder).video(pictures, "ignored") == _of_the_library(folder, images=pictures[1]) != ""
+    assert _adapter(folder).caption_video(pictures, "ignored") == _of_the_library(folder, images=pictures[1]) != ""
     question = "Question: what is this? Answer:"
-    answer = _adapter(folder, task=question).video(pictures, "ignored")
+    answer = _adapter(folder, task=question).caption_video(pictures, "ignored")
     assert answer == _of_the_library(folder, images=pictures[1], text=question)
     assert "Question" not in answer
 
 
 def test_git_sees_as_many_frames_as_it_was_trained_on(tmp_path, pictures):
     folder = talkers.save_git(tmp_path / "git")
-    assert _adapter(folder).video(pictures, "ignored") == _of_the_library(folder, images=pictures[1]) != ""
+    assert _adapter(folder).caption_video(pictures, "ignored") == _of_the_library(folder, images=pictures[1]) != ""
     seen = []
     adapter = _adapter(talkers.save_git(tmp_path / "git-video", frames=2))
     generate = adapter._model.generate
     adapter._model.generate = lambda **given: seen.append(given["pixel_values"].shape) or generate(**given)
-    assert adapter.video(pictures, "ignored") and adapter.frames(pictures[:1], "ignored")
+    assert adapter.caption_video(pictures, "ignored") and adapter.caption_frames(pictures[:1], "ignored")
     assert [tuple(shape) for shape in seen] == [(1, 2, 3, 32, 32), (1, 3, 32, 32)]
 
 
@@ -91,8 +91,8 @@ def test_internvl_is_asked_by_its_chat_template(tmp_path, pictures):
     adapter = _adapter(folder)
     chat = "<|im_start|>user\n{}Describe.<|im_end|>\n<|im_start|>assistant\n"
     one, all_three = (chat.format("<image>" * count) for count in (1, 3))
-    assert adapter.frames(pictures, "Describe.")[0] == _of_the_library(folder, images=pictures[:1], text=one) != ""
-    assert adapter.video(pictures, "Describe.") == _of_the_library(folder, images=pictures, text=all_three)
+    assert adapter.caption_frames(pictures, "Describe.")[0] == _of_the_library(folder, images=pictures[:1], text=one) != ""
+    assert adapter.caption_video(pictures, "Describe.") == _of_the_library(folder, images=pictures, text=all_three)
 
 
 def test_conse_ranks_matching_texts_first():
@@ -104,7 +104,7 @@ def test_conse_ranks_matching_texts_first():
     named = {"chelsea.png": "a tabby cat", "coffee.png": "a cup of espresso", "rocket.jpg": "a rocket on the launch pad",
              "camera.png": "a camera on a tripod"}  # fmt: skip
     scorer = open_model(SCORERS, ModelSpec(adapter="conse"))
-    scores = scorer.images([Image.open(data / name) for name in named]) @ scorer.texts(list(named.values())).T
+    scores = scorer.embed_images([Image.open(data / name) for name in named]) @ scorer.embed_texts(list(named.values())).T
     assert scores.argmax(axis=1).tolist() == [0, 1, 2, 3]
     matched = np.diag(scores).mean()
     assert matched > 0.3 and (scores.sum() - np.trace(scores)) / 12 < 0.1
@@ -118,9 +118,9 @@ def test_tags_name_what_is_seen():
     data = Path(skimage.__file__).parent / "data"
     tags = open_model(CAPTIONERS, ModelSpec(adapter="tags"))
     images = [Image.open(data / name).convert("RGB") for name in ("chelsea.png", "coffee.png", "motorcycle_left.png")]
-    cat, coffee, motorcycle = tags.frames(images, "a photo of {things}")
+    cat, coffee, motorcycle = tags.caption_frames(images, "a photo of {things}")
     assert "cat" in cat and "espresso" in coffee and "cup" in coffee and "motorcycle" in motorcycle
-    assert tags.frames([Image.new("RGB", (64, 64))], "{things}") == [""]
+    assert tags.caption_frames([Image.new("RGB", (64, 64))], "{things}") == [""]
 
 
 def test_missing_weights_are_told_without_loading():

@@ -18,7 +18,7 @@ from vidal import schema
 from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.media.frame_pairs import places, read_pairs
+from vidal.media.frame_pairs import middle_indices, read_frame_pairs
 from vidal.media.statistics import coverage, motion, picture
 from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, open_model, why_unavailable
 from vidal.pipeline.parts import commit_part
@@ -97,8 +97,8 @@ def test_a_blurred_picture_is_less_sharp_whatever_its_size():
 
 
 def test_places_are_inside_the_clip():
-    assert places(60, 3) == [10, 30, 50]
-    assert places(2, 3) == [0, 1] and places(1, 3) == [0]
+    assert middle_indices(60, 3) == [10, 30, 50]
+    assert middle_indices(2, 3) == [0, 1] and middle_indices(1, 3) == [0]
 
 
 @pytest.mark.parametrize("step", [2, 5])
@@ -106,7 +106,7 @@ def test_the_motion_of_a_pan_is_its_speed(tmp_path, step):
     wide = texture(128, 192 + 36 * step)
     path = write_pictures(tmp_path / "pan.mp4", [wide[:, step * k : step * k + 192].copy() for k in range(36)])
     per_second = 12 * step / 128
-    assert motion.motion_per_s(read_pairs(path, 3)) == pytest.approx(per_second, rel=0.1)
+    assert motion.motion_per_s(read_frame_pairs(path, 3)) == pytest.approx(per_second, rel=0.1)
 
 
 def test_a_moving_square_counts_by_its_area_and_a_still_video_does_not_move(tmp_path):
@@ -116,9 +116,9 @@ def test_a_moving_square_counts_by_its_area_and_a_still_video_does_not_move(tmp_
         scene[32:96, 20 + 4 * k : 84 + 4 * k] = square
     path = write_pictures(tmp_path / "square.mp4", scenes)
     share = 64 * 64 / (128 * 192)
-    assert motion.motion_per_s(read_pairs(path, 3)) == pytest.approx(share * 4 * 12 / 128, rel=0.25)
+    assert motion.motion_per_s(read_frame_pairs(path, 3)) == pytest.approx(share * 4 * 12 / 128, rel=0.25)
     still = write_pictures(tmp_path / "still.mp4", [ground] * 24)
-    assert motion.motion_per_s(read_pairs(still, 3)) < 0.005
+    assert motion.motion_per_s(read_frame_pairs(still, 3)) < 0.005
 
 
 def test_noise_on_a_flat_wall_is_no_motion():
@@ -131,7 +131,7 @@ def test_doubled_pictures_move_as_fast_as_single_ones(tmp_path):
     wide = texture(128, 400)
     single = [wide[:, 4 * k : 4 * k + 192].copy() for k in range(24)]
     speeds = [
-        motion.motion_per_s(read_pairs(write_pictures(tmp_path / f"{fps}.mp4", grays, fps=fps), 3))
+        motion.motion_per_s(read_frame_pairs(write_pictures(tmp_path / f"{fps}.mp4", grays, fps=fps), 3))
         for fps, grays in ((12, single), (24, [gray for gray in single for _ in range(2)]))
     ]
     assert speeds[0] == pytest.approx(speeds[1], rel=0.05) and speeds[0] > 0.3
@@ -140,17 +140,17 @@ def test_doubled_pictures_move_as_fast_as_single_ones(tmp_path):
 def test_the_walk_to_a_place_is_bounded_where_key_frames_are_rare(tmp_path):
     """600 pictures with one key frame, picture k a gray of level k // 3: places 100, 300 and 500 are not walked to."""
     grays = [np.full((48, 64), k // 3, np.uint8) for k in range(600)]
-    one_key = read_pairs(write_pictures(tmp_path / "one.mp4", grays, gop=600), 3)
-    many_keys = read_pairs(write_pictures(tmp_path / "many.mp4", grays, gop=30), 3)
+    one_key = read_frame_pairs(write_pictures(tmp_path / "one.mp4", grays, gop=600), 3)
+    many_keys = read_frame_pairs(write_pictures(tmp_path / "many.mp4", grays, gop=30), 3)
     assert [round(float(pair.before.mean()) * 3 / 10) for pair in many_keys] == [10, 30, 50]
     assert len(one_key) == 3 and one_key[-1].before.mean() * 3 < 3 * 50 + 6
 
 
 def test_one_picture_gives_no_pair_and_a_broken_file_is_corrupt(tmp_path):
-    assert read_pairs(write_video(tmp_path / "one.mp4", frames=1), 3) == []
+    assert read_frame_pairs(write_video(tmp_path / "one.mp4", frames=1), 3) == []
     (tmp_path / "bad.mp4").write_bytes(b"no video" * 100)
     with pytest.raises(RecordError, match="corrupt"):
-        read_pairs(tmp_path / "bad.mp4", 3)
+        read_frame_pairs(tmp_path / "bad.mp4", 3)
 
 
 def test_real_and_awkward_videos_give_pairs_or_a_reason(shared):
@@ -158,7 +158,7 @@ def test_real_and_awkward_videos_give_pairs_or_a_reason(shared):
     for path in sorted((shared / "videos_edge").iterdir()):
         if path.suffix in (".mp4", ".mov", ".mkv", ".ogg", ".avi", ".webm"):
             try:
-                found[path.name] = motion.motion_per_s(read_pairs(path, 3)) if read_pairs(path, 3) else None
+                found[path.name] = motion.motion_per_s(read_frame_pairs(path, 3)) if read_frame_pairs(path, 3) else None
             except RecordError as error:
                 found[path.name] = error.reason
     assert len(found) >= 10 and sum(isinstance(value, float) for value in found.values()) >= 8
@@ -179,21 +179,21 @@ def text_detector():
 
 def test_text_covers_the_picture_where_it_was_written(text_detector):
     image = Image.open(PHOTOGRAPHS / "chelsea.png").convert("RGB").resize((384, 256))
-    assert len(text_detector.boxes(image)) == 0
+    assert len(text_detector.detect_boxes(image)) == 0
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(28)
     draw.text((30, 100), "Subscribe for more", font=font, fill="white")
     left, top, right, bottom = draw.textbbox((30, 100), "Subscribe for more", font=font)
-    boxes = text_detector.boxes(image)
+    boxes = text_detector.detect_boxes(image)
     written = (right - left) * (bottom - top) / (384 * 256)
     assert coverage.covered_share(boxes, 384, 256) == pytest.approx(written, rel=0.6)
     assert left - 15 < boxes[..., 0].min() and boxes[..., 0].max() < right + 15
     page = Image.open(PHOTOGRAPHS / "page.png").convert("RGB")
-    assert coverage.covered_share(text_detector.boxes(page), *page.size) > 0.3
+    assert coverage.covered_share(text_detector.detect_boxes(page), *page.size) > 0.3
 
 
 @pytest.mark.parametrize("size", [(8, 8), (3, 900), (900, 3)])
 def test_a_tiny_or_narrow_picture_has_no_text(text_detector, size):
-    assert text_detector.boxes(Image.new("RGB", size)).shape == (0, 4, 2)
+    assert text_detector.detect_boxes(Image.new("RGB", size)).shape == (0, 4, 2)
 
 
 def test_nsfw_equals_the_library_and_photographs_are_safe():
@@ -240,7 +240,7 @@ def test_aesthetic_heads_of_both_layouts_by_hand(aesthetic, name):
     images = [Image.fromarray(rng.integers(0, 255, (48, 64, 3), np.uint8)) for _ in range(2)]
     weight, bias = linear(rng, 32, 1)
     v1 = aesthetic({"weight": weight, "bias": bias}, name)
-    x = v1._clip.images(images)
+    x = v1._clip.embed_images(images)
     np.testing.assert_allclose(v1.rate(images), (x @ weight.numpy().T + bias.numpy())[:, 0], atol=1e-5)
     first, second = linear(rng, 32, 8), linear(rng, 8, 1)
     state = {

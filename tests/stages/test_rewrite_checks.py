@@ -36,7 +36,7 @@ def test_a_word_that_the_pictures_show_is_supported():
      ("two", {"three"}, None), ("dog", {"cat"}, None), ("truck", {"car"}, None)],
 )  # fmt: skip
 def test_synonyms(word, others, found):
-    assert Synonyms(0.78).alike(word, others) == found
+    assert Synonyms(0.78).find_synonym(word, others) == found
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def pictures():
 class Directions:
     """Texts as known unit vectors, so that every cosine can be worked out by hand."""
 
-    def texts(self, texts):
+    def embed_texts(self, texts):
         known = {"right": (1.0, 0.0), "up": (0.0, 1.0), "left": (-1.0, 0.0), "diagonal": (0.6, 0.8)}
         return np.array([known[text] for text in texts], np.float32)
 
@@ -153,8 +153,8 @@ def test_open_clip_equals_the_library_for_clip_and_siglip(save, tmp_path, pictur
     with torch.inference_mode():
         images = model.encode_image(torch.stack([transform(p) for p in pictures]), normalize=True).numpy()
         texts = model.encode_text(tokenizer(TEXTS), normalize=True).numpy()
-    np.testing.assert_allclose(adapter.images(pictures), images, atol=1e-5)
-    np.testing.assert_allclose(adapter.texts(TEXTS), texts, atol=1e-5)
+    np.testing.assert_allclose(adapter.embed_images(pictures), images, atol=1e-5)
+    np.testing.assert_allclose(adapter.embed_texts(TEXTS), texts, atol=1e-5)
     assert not np.allclose(texts[0], texts[1], atol=1e-3)
 
 
@@ -174,7 +174,7 @@ def test_open_clip_takes_a_local_checkpoint_of_a_named_model(tmp_path, pictures,
     adapter = open_model(SCORERS, spec)
     with torch.inference_mode():
         texts = model.encode_text(open_clip.get_tokenizer("Tiny")(TEXTS), normalize=True).numpy()
-    np.testing.assert_allclose(adapter.texts(TEXTS), texts, atol=1e-5)
+    np.testing.assert_allclose(adapter.embed_texts(TEXTS), texts, atol=1e-5)
 
 
 TEXT = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -223,17 +223,17 @@ def test_transformers_equals_the_library_for_clip_and_siglip(save, tmp_path, pic
     )
     with torch.inference_mode():
         both = model(**inputs)
-    np.testing.assert_allclose(adapter.images(pictures), both.image_embeds.numpy(), atol=1e-5)
-    np.testing.assert_allclose(adapter.texts(TEXTS), both.text_embeds.numpy(), atol=1e-5)
-    assert not np.allclose(adapter.texts(TEXTS)[0], adapter.texts(TEXTS)[1], atol=1e-3)
+    np.testing.assert_allclose(adapter.embed_images(pictures), both.image_embeds.numpy(), atol=1e-5)
+    np.testing.assert_allclose(adapter.embed_texts(TEXTS), both.text_embeds.numpy(), atol=1e-5)
+    assert not np.allclose(adapter.embed_texts(TEXTS)[0], adapter.embed_texts(TEXTS)[1], atol=1e-3)
     long = "a cat in the garden of a dog " * 20
-    assert adapter.texts([long]).shape == adapter.texts(["a cat"]).shape
+    assert adapter.embed_texts([long]).shape == adapter.embed_texts(["a cat"]).shape
 
 
 def test_siglip_gives_a_text_the_same_vector_alone_and_beside_a_longer_one(tmp_path):
     save_siglip(tmp_path)
     adapter = open_model(SCORERS, ModelSpec(adapter="transformers", id=str(tmp_path), device="cpu"))
-    np.testing.assert_allclose(adapter.texts(["a cat"])[0], adapter.texts(TEXTS)[0], atol=1e-5)
+    np.testing.assert_allclose(adapter.embed_texts(["a cat"])[0], adapter.embed_texts(TEXTS)[0], atol=1e-5)
 
 
 def test_a_model_without_pictures_and_texts_is_refused(tmp_path):

@@ -83,7 +83,7 @@ def test_a_track_that_breaks_off_keeps_what_decodes_and_says_so(shared, tmp_path
     clips.run(out, load_recipe("embedded"), "audio")
     (row,), (outcome,) = clips.rows(out, "audio"), clips.outcomes(out, "audio")
     assert outcome["status"] == "kept" and row["audio_path"]
-    samples, problem = sound.read_some(tmp_path / "out/_media/shard-00000/clip/source", 16_000)
+    samples, problem = sound.read_decodable(tmp_path / "out/_media/shard-00000/clip/source", 16_000)
     assert 0 < len(samples) <= 4 * 16_000
     assert bool(problem) == ("decodes for" in outcome["detail"])
 
@@ -94,7 +94,7 @@ def test_a_track_without_a_sample_is_a_typed_outcome_of_the_view(tmp_path):
     (outcome,) = clips.outcomes(out, "audio")
     assert (outcome["view"], outcome["status"], outcome["reason"]) == ("audio", "failed", "bad_audio")
     with pytest.raises(RecordError):
-        sound.read_some(tmp_path / "out/_media/shard-00000/clip/source", 16_000)
+        sound.read_decodable(tmp_path / "out/_media/shard-00000/clip/source", 16_000)
 
 
 def tiny_clap(folder):
@@ -137,10 +137,10 @@ def test_clap_equals_the_library(tmp_path):
         made = model(
             **processor(text=["a b", "c"], audio=[samples], sampling_rate=16_000, padding=True, return_tensors="pt")
         )
-    np.testing.assert_allclose(adapter.sound(samples), made.audio_embeds[0].numpy(), atol=1e-5)
-    np.testing.assert_allclose(adapter.texts(["a b", "c"]), made.text_embeds.numpy(), atol=1e-5)
+    np.testing.assert_allclose(adapter.embed_sound(samples), made.audio_embeds[0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(adapter.embed_texts(["a b", "c"]), made.text_embeds.numpy(), atol=1e-5)
     long = np.tile(samples, 5)
-    np.testing.assert_array_equal(adapter.sound(long), adapter.sound(long))
+    np.testing.assert_array_equal(adapter.embed_sound(long), adapter.embed_sound(long))
 
 
 def test_whisper_runs_through_the_adapter(tmp_path):
@@ -158,7 +158,7 @@ def test_whisper_runs_through_the_adapter(tmp_path):
     tf.WhisperProcessor(tf.WhisperFeatureExtractor(), tokenizer).save_pretrained(tmp_path)
     adapter = open_model(SPEECH, ModelSpec(adapter="transformers", id=str(tmp_path), device="cpu"))
     samples = sine(-20.0, seconds=1, rate=16_000).astype(np.float32) / 32_768
-    first = adapter.text(samples)
+    first = adapter.transcribe(samples)
     inputs = adapter._processor(samples, sampling_rate=16_000, return_tensors="pt")
     made = model.generate(inputs["input_features"], do_sample=False)
     assert first == " ".join(adapter._processor.batch_decode(made, skip_special_tokens=True)[0].split())

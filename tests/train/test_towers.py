@@ -167,7 +167,7 @@ def test_the_offline_tower_starts_as_conse():
     with torch.inference_mode():
         made = F.normalize(tower(inputs.normalise(Modality.IMAGE, pixels, tower.mean, tower.std)), dim=-1).numpy()
     assert (
-        made @ open_model(SCORERS, spec).images([picture]).T
+        made @ open_model(SCORERS, spec).embed_images([picture]).T
     ).item() > 0.95  # conse crops 224 of 256, the tower all of 224.
     texts = open_text_tower(ModelSpec(adapter="minilm")).encode(["a cat", "a motorcycle", "a cup of coffee"]).numpy()
     assert (made @ texts.T).argmax() == 0

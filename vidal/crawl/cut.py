@@ -28,8 +28,8 @@ class Cutter:
         """Seconds of the cuts of a video; None for sound, and without a detector. Raises RecordError(corrupt)."""
         if self._detector is None or file.kind is Kind.AUDIO:
             return None
-        times_s, pictures = shots.thumbnails(file.path)
-        return shots.cut_times(times_s, self._detector.firsts(pictures))
+        times_s, pictures = shots.read_thumbnails(file.path)
+        return shots.cut_times(times_s, self._detector.find_shot_starts(pictures))
 
     def is_too_long(self, span: Span) -> bool:
         """Whether a span has to become pieces. One that a catalogue asks for stays as it is."""
@@ -37,7 +37,7 @@ class Cutter:
 
     def split_at_cuts(self, span: Span, cuts_s: list[float]) -> list[Span]:
         """The pieces of a whole video. Raises RecordError(too_short) where none lasts clips.min_s."""
-        pieces = shots.spans(cuts_s, span.duration_s, self._clips.max_s, self._clips.min_s)
+        pieces = shots.split_at_cuts(cuts_s, span.duration_s, self._clips.max_s, self._clips.min_s)
         if not pieces:
             raise RecordError(Reason.TOO_SHORT, f"no shot lasts {self._clips.min_s:g} s")
         return [Span(start_s, duration_s) for start_s, duration_s in pieces]

@@ -48,7 +48,7 @@ class ClipStore:
             name = "video.mp4" if file.kind is Kind.VIDEO else "source"
             media_path = media_name(candidate["shard"], _clip_id(candidate, clip_file), name)
             self._storage.put(path, media_path)
-        cut_count = None if cuts_s is None else shots.inside(cuts_s, span.start_s, span.duration_s)
+        cut_count = None if cuts_s is None else shots.count_cuts(cuts_s, span.start_s, span.duration_s)
         return self._make_row(candidate, file, clip_file, media_path, cut_count)
 
     def _write_span(self, file: MediaFile, span: Span, path: Path) -> _ClipFile:

@@ -52,9 +52,9 @@ class _Signer:
         row: Record = {"kind": found.kind, "sha256": ids.sha256(path.read_bytes())}
         if found.kind == Kind.VIDEO.value:
             _, images = self._frames(path)
-            row |= {"signature": Signature.of(images).to_bytes(), "embedding": embedding(self._scorer.images(images))}
+            row |= {"signature": Signature.from_frames(images).to_bytes(), "embedding": embedding(self._scorer.embed_images(images))}
         if found.has_audio:
             row["audio_fingerprint"] = fingerprint(path).tobytes()
             if self._sounds:
-                row["audio_embedding"] = rounded(self._sounds.sound(floats(path, self._sounds.sample_rate)))
+                row["audio_embedding"] = rounded(self._sounds.embed_sound(floats(path, self._sounds.sample_rate)))
         return row

@@ -10,7 +10,7 @@ from vidal.estimators.training_pairs import TrainingPair
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def augmented(
+def augment_pair(
     pair: TrainingPair, size: tuple[int, int], rng: np.random.Generator, *, crop_min: float, turn_deg: float, colour: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """(h, w, 3) float32 in [0, 255] and (h, w) float32 with NaN, of size (width, height).
@@ -22,7 +22,7 @@ def augmented(
     target = cv2.warpAffine(
         pair.target, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan")
     )
-    return coloured(rgb.astype(np.float32), rng, colour), target
+    return vary_colours(rgb.astype(np.float32), rng, colour), target
 
 
 def _placement(
@@ -39,7 +39,7 @@ def _placement(
     return np.hstack([linear, (np.array(size) / 2 - linear @ centre)[:, None]])
 
 
-def coloured(rgb: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+def vary_colours(rgb: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
     """Exposure, gamma, contrast, saturation, colour cast; now and then grey, blur or noise."""
     values = rgb / 255.0
     values = values ** np.exp(strength * rng.normal(0, 0.3))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidal.estimators.augment import augmented
+from vidal.estimators.augment import augment_pair
 from vidal.estimators.losses import depth_loss, infrared_loss
 from vidal.estimators.training_pairs import TrainingPair
 from vidal.models.checkpoint import Config
@@ -44,7 +44,7 @@ def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -
     """The trained network. sources: pictures of several kinds, drawn from by plan.shares."""
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
-    net = begun(config).to(memory_format=torch.channels_last)
+    net = start_network(config).to(memory_format=torch.channels_last)
     groups = [
         {"params": list(net.encoder.parameters()), "lr": plan.encoder_rate},
         {"params": list(net.decoder.parameters()), "lr": plan.rate},
@@ -66,7 +66,7 @@ def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -
     return net.eval()
 
 
-def begun(config: Config) -> EncoderDecoder:
+def start_network(config: Config) -> EncoderDecoder:
     """A network whose encoder holds the ImageNet weights; its batch norms keep ImageNet's statistics throughout.
 
     Batches here are small and of mixed sources: their own statistics would be noise.
@@ -95,7 +95,7 @@ def batches(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Pla
         size = plan.sizes[int(rng.integers(len(plan.sizes)))]
         chosen = [sources[int(rng.choice(len(sources), p=plan.shares))] for _ in range(plan.batch)]
         drawn = [
-            augmented(
+            augment_pair(
                 source[int(rng.integers(len(source)))],
                 size,
                 rng,

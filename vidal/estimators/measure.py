@@ -36,7 +36,7 @@ class InfraredScore:
     ssim: float
 
 
-def fitted(made: np.ndarray, target: np.ndarray) -> np.ndarray:
+def fit_to_target(made: np.ndarray, target: np.ndarray) -> np.ndarray:
     """made, scaled and shifted to be nearest to what is known of target, by least squares."""
     known = np.isfinite(target)
     x, y = made[known].astype(np.float64), target[known].astype(np.float64)
@@ -46,10 +46,10 @@ def fitted(made: np.ndarray, target: np.ndarray) -> np.ndarray:
     return values
 
 
-def depth_score(made: np.ndarray, inverse: np.ndarray) -> DepthScore:
+def score_depth_map(made: np.ndarray, inverse: np.ndarray) -> DepthScore:
     """made: (h, w), larger is nearer; inverse: (h, w) true 1/m with NaN. Fitted in inverse depth, judged in depth."""
     known = np.isfinite(inverse)
-    found = 1.0 / np.maximum(fitted(made, inverse)[known], 1.0 / FARTHEST_M)
+    found = 1.0 / np.maximum(fit_to_target(made, inverse)[known], 1.0 / FARTHEST_M)
     true = 1.0 / inverse[known]
     ratio = np.maximum(found / true, true / found)
     constant = made[known].std() == 0
@@ -57,18 +57,18 @@ def depth_score(made: np.ndarray, inverse: np.ndarray) -> DepthScore:
     return DepthScore(float(np.mean(np.abs(found - true) / true)), float(np.mean(ratio < 1.25)), order)
 
 
-def infrared_score(made: np.ndarray, true: np.ndarray) -> InfraredScore:
+def score_infrared_map(made: np.ndarray, true: np.ndarray) -> InfraredScore:
     made = np.clip(made, 0.0, 1.0).astype(np.float32)
     return InfraredScore(float(np.abs(made - true).mean()), float(structural_similarity(made, true, data_range=1.0)))
 
 
 def score_depth(estimate: Map, pairs: Sequence[TrainingPair]) -> DepthScore:
-    scores = [depth_score(estimate(pair), pair.target) for pair in pairs]
+    scores = [score_depth_map(estimate(pair), pair.target) for pair in pairs]
     return DepthScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in DepthScore.__annotations__))
 
 
 def score_infrared(translate: Map, pairs: Sequence[TrainingPair]) -> InfraredScore:
-    scores = [infrared_score(translate(pair), pair.target) for pair in pairs]
+    scores = [score_infrared_map(translate(pair), pair.target) for pair in pairs]
     return InfraredScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in InfraredScore.__annotations__))
 
 
@@ -98,7 +98,7 @@ def infrared_maps(translator: InfraredTranslator) -> dict[str, Map]:
 
 
 def _fitted(make: Map) -> Map:
-    return lambda pair: fitted(make(pair), pair.target)
+    return lambda pair: fit_to_target(make(pair), pair.target)
 
 
 def grey(pair: TrainingPair) -> np.ndarray:

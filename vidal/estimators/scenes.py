@@ -35,7 +35,7 @@ class Hits:
         self.normal = np.where(nearer[:, None], normal, self.normal)
 
 
-def scene(photographs: Sequence[Array], seed: int) -> TrainingPair:
+def render_scene(photographs: Sequence[Array], seed: int) -> TrainingPair:
     """photographs: (h, w, 3) uint8. Target: inverse depth in 1/m along the camera's axis, 0 for the sky."""
     rng = np.random.default_rng(seed)
     origin, rays, axis = _camera(rng)
@@ -194,12 +194,12 @@ def _lit(hits: Hits, rng: np.random.Generator) -> Array:
     return result
 
 
-def several(photographs: Sequence[Array], count: int) -> list[TrainingPair]:
+def render_scenes(photographs: Sequence[Array], count: int) -> list[TrainingPair]:
     """The first scenes that have relief; a bare wall before the camera teaches nothing."""
     found: list[TrainingPair] = []
     seed = 0
     while len(found) < count:
-        made = scene(photographs, seed)
+        made = render_scene(photographs, seed)
         low, high = np.percentile(made.target, (5, 95))
         if high > 1.3 * low:
             found.append(made)

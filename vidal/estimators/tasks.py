@@ -28,7 +28,7 @@ def _depth(data: Path) -> list[list[TrainingPair]]:
     photographs = scenes.photographs(data / "images")
     if not photographs:
         raise UserError(f"{data / 'images'}: no *.jpg there; the rendered scenes are papered with photographs")
-    return [training_pairs.rgbd(data, "train"), scenes.several(photographs, SCENES)]
+    return [training_pairs.rgbd(data, "train"), scenes.render_scenes(photographs, SCENES)]
 
 
 def _infrared(data: Path) -> list[list[TrainingPair]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from vidal.errors import RecordError
 from vidal.media.frames import short_side_size
-from vidal.media.probe import message, open_media, packet_times
+from vidal.media.probe import ffmpeg_message, open_media, packet_times
 from vidal.schema import Reason
 
 SHORT_SIDE = 128
@@ -34,12 +34,12 @@ class FramePair:
     gap_s: float
 
 
-def places(total: int, count: int) -> list[int]:
+def middle_indices(total: int, count: int) -> list[int]:
     """Indices in the middle of `count` equal spans of `total` pictures: neither the first nor the last, which are often black."""
     return sorted({int(total * (2 * i + 1) / (2 * count)) for i in range(count)})
 
 
-def read_pairs(path: Path, count: int) -> list[FramePair]:
+def read_frame_pairs(path: Path, count: int) -> list[FramePair]:
     """At most `count` pairs, in order; none where the video has a single picture. Raises RecordError(corrupt)."""
     try:
         with open_media(path) as container:
@@ -48,10 +48,10 @@ def read_pairs(path: Path, count: int) -> list[FramePair]:
             packets = packet_times(container, stream)
             times = [pts for pts, _, _ in packets]
             keys = [pts for pts, _, key in packets if key]
-            wanted = [times[i] for i in places(len(times), count)] if times else []
+            wanted = [times[i] for i in middle_indices(len(times), count)] if times else []
             return list(_pairs(container, stream, wanted, keys))
     except av.error.FFmpegError as error:
-        raise RecordError(Reason.CORRUPT, message(error)) from error
+        raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
 
 
 def _pairs(container: Any, stream: Any, wanted: list[int], keys: list[int]) -> Iterator[FramePair]:

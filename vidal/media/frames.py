@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from vidal.errors import RecordError
-from vidal.media.probe import message, open_media, packet_times
+from vidal.media.probe import ffmpeg_message, open_media, packet_times
 from vidal.schema import Reason
 
 
@@ -76,7 +76,7 @@ def read_frames(
             images = [_upright(frame, stream, short_side) for frame in frames]
             seconds = [round(float((frame.pts - times[0]) * stream.time_base), 6) for frame in frames]
     except av.error.FFmpegError as error:
-        raise RecordError(Reason.CORRUPT, message(error)) from error
+        raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
     return seconds, images
 
 

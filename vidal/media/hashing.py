@@ -35,7 +35,7 @@ class Signature:
     thumbs: np.ndarray
 
     @classmethod
-    def of(cls, frames: list[Image.Image]) -> Signature:
+    def from_frames(cls, frames: list[Image.Image]) -> Signature:
         hashes = [[int(str(imagehash.phash(_middle(frame, part))), 16) for frame in frames] for part in MIDDLES]
         thumbs = [np.asarray(frame.convert("L").resize((THUMB, THUMB), Image.Resampling.BOX)) for frame in frames]
         return cls(np.array(hashes, np.uint64), np.stack(thumbs).reshape(len(frames), -1))

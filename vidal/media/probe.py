@@ -36,7 +36,7 @@ class Probe:
     has_audio: bool
 
 
-def message(error: Exception) -> str:
+def ffmpeg_message(error: Exception) -> str:
     """FFmpeg's words without the path of the work folder."""
     return str(getattr(error, "strerror", None) or error)
 
@@ -69,7 +69,7 @@ def _typed(reason: Reason) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, av.error.FFmpegError) and raised_by(error, ("vidal", "av")) != "av":
             raise
-        raise RecordError(reason, message(error)) from error
+        raise RecordError(reason, ffmpeg_message(error)) from error
 
 
 def _probe(container: Any, max_pixels: int) -> Probe:
@@ -136,7 +136,7 @@ def _audio_duration(container: Any, stream: Any) -> float:
     try:
         frames = [(frame.samples, frame.sample_rate) for frame in container.decode(stream)]
     except av.error.InvalidDataError as error:
-        raise RecordError(Reason.CORRUPT, message(error)) from error
+        raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
     measured = math.fsum(samples / rate for samples, rate in frames)
     if not frames:
         raise RecordError(Reason.CORRUPT, "the sound does not decode")
@@ -149,7 +149,7 @@ def _packets(container: Any, stream: Any) -> list[tuple[int, int, bool]]:
     try:
         packets = packet_times(container, stream)
     except av.error.InvalidDataError as error:
-        raise RecordError(Reason.TRUNCATED, message(error)) from error
+        raise RecordError(Reason.TRUNCATED, ffmpeg_message(error)) from error
     if not packets:
         raise RecordError(Reason.TRUNCATED, "the container announces pictures, but holds none")
     return packets
@@ -167,7 +167,7 @@ def _last_frame(container: Any, stream: Any) -> Any:
             container.seek(stream.start_time or 0, stream=stream, backward=True)
             frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as error:
-        raise RecordError(Reason.CORRUPT, message(error)) from error
+        raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
     if frame is None:
         raise RecordError(Reason.CORRUPT, "no picture decodes")
     return frame

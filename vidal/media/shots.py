@@ -10,14 +10,14 @@ import av
 import numpy as np
 
 from vidal.errors import RecordError
-from vidal.media.probe import message, open_media
+from vidal.media.probe import ffmpeg_message, open_media
 from vidal.schema import Reason
 
 # What TransNetV2 looks at (Souček and Lokoč 2020); enough for a comparison of colours too.
 WIDTH, HEIGHT = 48, 27
 
 
-def thumbnails(path: Path) -> tuple[list[float], np.ndarray]:
+def read_thumbnails(path: Path) -> tuple[list[float], np.ndarray]:
     """Seconds of every frame from the first one, and (n, 27, 48, 3) uint8 RGB. Raises RecordError(corrupt)."""
     times, pictures = [], []
     try:
@@ -29,7 +29,7 @@ def thumbnails(path: Path) -> tuple[list[float], np.ndarray]:
                 times.append(float(frame.pts * stream.time_base))
                 pictures.append(frame.to_ndarray(format="rgb24", width=WIDTH, height=HEIGHT, interpolation="AREA"))
     except av.error.FFmpegError as error:
-        raise RecordError(Reason.CORRUPT, message(error)) from error
+        raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
     if not pictures:
         raise RecordError(Reason.CORRUPT, "no picture decodes")
     return [time - times[0] for time in times], np.stack(pictures)
@@ -40,7 +40,7 @@ def cut_times(times_s: list[float], firsts: list[int]) -> list[float]:
     return [(times_s[first - 1] + times_s[first]) / 2 for first in firsts if 0 < first < len(times_s)]
 
 
-def spans(cuts_s: list[float], duration_s: float, max_s: float, min_s: float) -> list[tuple[float, float]]:
+def split_at_cuts(cuts_s: list[float], duration_s: float, max_s: float, min_s: float) -> list[tuple[float, float]]:
     """(start, duration) of the pieces of a video: its shots, a long one in equal pieces; what is shorter than min_s is left out."""
     bounds = [0.0, *(cut for cut in sorted(cuts_s) if 0.0 < cut < duration_s), duration_s]
     found = []
@@ -51,6 +51,6 @@ def spans(cuts_s: list[float], duration_s: float, max_s: float, min_s: float) ->
     return [(start, length) for start, length in found if length >= min_s]
 
 
-def inside(cuts_s: list[float], start_s: float, duration_s: float) -> int:
+def count_cuts(cuts_s: list[float], start_s: float, duration_s: float) -> int:
     """How many cuts a span holds."""
     return sum(start_s + 1e-6 < cut < start_s + duration_s - 1e-6 for cut in cuts_s)

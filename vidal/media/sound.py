@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from vidal.errors import RecordError
-from vidal.media.probe import message, open_media
+from vidal.media.probe import ffmpeg_message, open_media
 from vidal.schema import Reason
 
 FLOOR_DB = -120.0
@@ -16,13 +16,13 @@ FLOOR_DB = -120.0
 
 def read_mono(path: Path, sample_rate: int) -> np.ndarray:
     """(n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) where it does not decode to its end."""
-    samples, problem = read_some(path, sample_rate)
+    samples, problem = read_decodable(path, sample_rate)
     if problem:
         raise RecordError(Reason.BAD_AUDIO, problem)
     return samples
 
 
-def read_some(path: Path, sample_rate: int) -> tuple[np.ndarray, str]:
+def read_decodable(path: Path, sample_rate: int) -> tuple[np.ndarray, str]:
     """As read_mono, but what decodes before a fault counts; gives FFmpeg's words of the fault, or "".
 
     Raises RecordError(bad_audio) where nothing decodes.
@@ -35,7 +35,7 @@ def read_some(path: Path, sample_rate: int) -> tuple[np.ndarray, str]:
                 blocks += [block.to_ndarray()[0] for block in resampler.resample(frame)]
             blocks += [block.to_ndarray()[0] for block in resampler.resample(None)]
     except (av.error.FFmpegError, IndexError) as error:
-        problem = message(error)
+        problem = ffmpeg_message(error)
     if not blocks:
         raise RecordError(Reason.BAD_AUDIO, problem or "the sound track holds no samples")
     return np.concatenate(blocks), problem

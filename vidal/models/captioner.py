@@ -33,10 +33,10 @@ class TransformersCaptioner:
         self._task: str | None = spec.options.get("task", _TASKS.get(self._model.config.model_type))
         self._chats = getattr(self._processor, "chat_template", None) is not None
 
-    def frames(self, images: Images, prompt: str) -> list[str]:
+    def caption_frames(self, images: Images, prompt: str) -> list[str]:
         return [self._ask([image], prompt) for image in images]
 
-    def video(self, images: Images, prompt: str) -> str:
+    def caption_video(self, images: Images, prompt: str) -> str:
         """A plain captioner sees one picture, the middle one; GIT's video models see as many as they were trained on."""
         if self._chats:
             return self._ask(images, prompt)
@@ -44,9 +44,9 @@ class TransformersCaptioner:
 
     imagines = True
 
-    def sound(self, images: Images, tags: list[str], prompt: str) -> str:
+    def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
         """What would be heard, from the pictures alone, as VIDAL-10M's sound captions."""
-        return self.video(images, prompt)
+        return self.caption_video(images, prompt)
 
     @torch.inference_mode()
     def _ask(self, images: Images, prompt: str) -> str:

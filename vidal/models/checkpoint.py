@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from vidal.config.base import ModelSpec, Settings
 from vidal.errors import UserError
 from vidal.models.encoder_decoder_net import EncoderDecoder
-from vidal.models.weights import embedded_folder, required
+from vidal.models.weights import embedded_folder, require_id
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -54,7 +54,7 @@ def revision(folder: Path) -> str:
 
 def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
     """The network in evaluation mode, its config and its name. Raises UserError for what does not fit, by name."""
-    folder = embedded_folder(required(spec)) or Path(required(spec))
+    folder = embedded_folder(require_id(spec)) or Path(require_id(spec))
     config = _config(folder)
     if config.task != task:
         raise UserError(f"{folder}: a checkpoint for {config.task}, not for {task}")

@@ -23,7 +23,7 @@ class Clap:
         self._window = int(self._processor.feature_extractor.nb_max_samples)
 
     @torch.inference_mode()
-    def sound(self, samples: np.ndarray) -> np.ndarray:
+    def embed_sound(self, samples: np.ndarray) -> np.ndarray:
         """samples: (n,) float32 in [-1, 1] at sample_rate. (d,) float32, L2-normalised.
 
         A sound longer than the model's window is cut into windows, and their vectors are averaged: the processor
@@ -41,7 +41,7 @@ class Clap:
         return values
 
     @torch.inference_mode()
-    def texts(self, texts: list[str]) -> np.ndarray:
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
         inputs = self._processor(text=texts, padding=True, truncation=True, return_tensors="pt").to(self._device)
         return _unit(self._model.get_text_features(**inputs))

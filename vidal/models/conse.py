@@ -42,11 +42,11 @@ class Conse:
         self._centre = names.mean(axis=0)
         self._classes = names - self._centre
 
-    def images(self, images: Images) -> np.ndarray:
+    def embed_images(self, images: Images) -> np.ndarray:
         """(n, 384) float32, L2-normalised."""
         return _unit(self._classifier(images) @ self._classes)
 
-    def texts(self, texts: list[str]) -> np.ndarray:
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
         """(n, 384) float32, L2-normalised."""
         return _unit(self._sentences(texts) - self._centre)
 

@@ -13,7 +13,7 @@ from vidal.storage import machine_cache
 _VERSION = 1
 
 
-def unpacked(folder: Path, file: str) -> Path:
+def unpack_gguf(folder: Path, file: str) -> Path:
     """Folder of the file's tokenizer, configuration and float32 weights, made once a machine.
 
     Raises OSError or ValueError where transformers cannot read the file, UserError where the cache cannot be written.

@@ -16,7 +16,7 @@ from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
 from vidal.models.munit import Generator
 from vidal.models.protocols import Images
-from vidal.models.weights import required
+from vidal.models.weights import require_id
 
 
 class Munit:
@@ -32,7 +32,7 @@ class Munit:
         self._short_side = int(spec.options.get("short_side", 400))
         self._input: list[int] | None = spec.options.get("input")
         arguments = spec.options.get("generator", {})
-        states = load_states(Path(required(spec)))
+        states = load_states(Path(require_id(spec)))
         self.name = model_id(spec)
         built = {key: load(Generator(**arguments), states[key], key).to(self._device) for key in ("a", "b")}
         source, target = ("a", "b") if spec.options.get("a2b", False) else ("b", "a")

@@ -14,13 +14,13 @@ import torch
 from vidal.config.base import ModelSpec
 from vidal.models.device import choose_device
 from vidal.models.protocols import Images
-from vidal.models.weights import required
+from vidal.models.weights import require_id
 
 
 class OpenClip:
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
-        name, pretrained = name_of(required(spec))
+        name, pretrained = resolve_name(require_id(spec))
         self._model, _, self._transform = open_clip.create_model_and_transforms(
             name, pretrained=pretrained, device=self._device, load_weights=True
         )
@@ -28,20 +28,20 @@ class OpenClip:
         self._tokenizer = open_clip.get_tokenizer(name)
 
     @torch.inference_mode()
-    def images(self, images: Images) -> np.ndarray:
+    def embed_images(self, images: Images) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
         pixels = torch.stack([self._transform(image) for image in images]).to(self._device)
         values: np.ndarray = self._model.encode_image(pixels, normalize=True).float().cpu().numpy()
         return values
 
     @torch.inference_mode()
-    def texts(self, texts: list[str]) -> np.ndarray:
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
         values: np.ndarray = self._model.encode_text(self._tokenizer(texts).to(self._device), normalize=True).float().cpu().numpy()
         return values
 
 
-def name_of(id_: str) -> tuple[str, str | None]:
+def resolve_name(id_: str) -> tuple[str, str | None]:
     if Path(id_).is_dir():
         return f"local-dir:{id_}", None
     model, _, pretrained = id_.partition("/")

@@ -14,7 +14,7 @@ import openai
 from vidal.config.base import ModelSpec
 from vidal.errors import RecordError, UserError
 from vidal.models.protocols import Answer
-from vidal.models.weights import required
+from vidal.models.weights import require_id
 from vidal.schema import Reason
 
 KEY = "OPENAI_API_KEY"
@@ -61,7 +61,7 @@ class OpenAiRewriter:
     """options: base_url; key (name of the environment variable); max_tokens; attempts (of a request); timeout_s (of one)."""
 
     def __init__(self, spec: ModelSpec):
-        self.name, self.revision = required(spec), spec.revision or "served"
+        self.name, self.revision = require_id(spec), spec.revision or "served"
         self._max_tokens = int(spec.options.get("max_tokens", 80))
         self._client = openai.OpenAI(
             base_url=base_url(spec),

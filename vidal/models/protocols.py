@@ -14,10 +14,10 @@ Images = list[Image.Image]
 class Scorer(Protocol):
     """Pictures and texts in one space."""
 
-    def images(self, images: Images) -> np.ndarray:
+    def embed_images(self, images: Images) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
 
-    def texts(self, texts: list[str]) -> np.ndarray:
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
 
 
@@ -53,10 +53,10 @@ class Captioner(Protocol):
     name: str
     revision: str
 
-    def frames(self, images: Images, prompt: str) -> list[str]:
+    def caption_frames(self, images: Images, prompt: str) -> list[str]:
         """One caption a picture; empty where nothing was recognised."""
 
-    def video(self, images: Images, prompt: str) -> str:
+    def caption_video(self, images: Images, prompt: str) -> str:
         """One caption for pictures of one clip, in order."""
 
 
@@ -65,7 +65,7 @@ class SoundCaptioner(Protocol):
     revision: str
     imagines: bool  # From the pictures, not from the sound.
 
-    def sound(self, images: Images, tags: list[str], prompt: str) -> str:
+    def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
         """One sentence; empty where there is nothing to say. tags: audio_tags of the manifest."""
 
 
@@ -90,7 +90,7 @@ class Rewriter(Protocol):
 class TextDetector(Protocol):
     name: str
 
-    def boxes(self, image: Image.Image) -> np.ndarray:
+    def detect_boxes(self, image: Image.Image) -> np.ndarray:
         """(n, 4, 2) float32, corners (x, y) in pixels of the picture. Raises ModelError."""
 
 
@@ -113,7 +113,7 @@ class LanguageDetector(Protocol):
 class ActivityDetector(Protocol):
     name: str
 
-    def shares(self, samples: np.ndarray) -> dict[str, float]:
+    def measure_shares(self, samples: np.ndarray) -> dict[str, float]:
         """samples: (n,) int16 at 16 kHz. Share of the time with speech, singing, music, and what else the model reports."""
 
 
@@ -123,10 +123,10 @@ class SoundScorer(Protocol):
     name: str
     sample_rate: int
 
-    def sound(self, samples: np.ndarray) -> np.ndarray:
+    def embed_sound(self, samples: np.ndarray) -> np.ndarray:
         """samples: (n,) float32 in [-1, 1] at sample_rate. (d,) float32, L2-normalised."""
 
-    def texts(self, texts: list[str]) -> np.ndarray:
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
 
 
@@ -134,5 +134,5 @@ class SpeechRecogniser(Protocol):
     name: str
     sample_rate: int
 
-    def text(self, samples: np.ndarray) -> str:
+    def transcribe(self, samples: np.ndarray) -> str:
         """samples: (n,) float32 in [-1, 1] at sample_rate."""

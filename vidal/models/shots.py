@@ -12,7 +12,7 @@ from vidal.errors import UserError
 
 
 class ShotDetector(Protocol):
-    def firsts(self, frames: np.ndarray) -> list[int]:
+    def find_shot_starts(self, frames: np.ndarray) -> list[int]:
         """frames: (n, 27, 48, 3) uint8 RGB. Indices of the frames that begin a new shot."""
 
 
@@ -25,7 +25,7 @@ class Content:
     def __init__(self, threshold: float | None):
         self._threshold = 27.0 if threshold is None else threshold
 
-    def firsts(self, frames: np.ndarray) -> list[int]:
+    def find_shot_starts(self, frames: np.ndarray) -> list[int]:
         hsv = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2HSV) for frame in frames]).astype(np.int16)
         changes = np.abs(np.diff(hsv, axis=0)).mean((1, 2, 3))
         return (np.flatnonzero(changes > self._threshold) + 1).tolist()
@@ -47,7 +47,7 @@ class TransNetV2:
         self._threshold = 0.5 if threshold is None else threshold
         self._network = Network(device="cpu")
 
-    def firsts(self, frames: np.ndarray) -> list[int]:
+    def find_shot_starts(self, frames: np.ndarray) -> list[int]:
         import torch
 
         with torch.inference_mode():

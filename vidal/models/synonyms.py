@@ -31,7 +31,7 @@ class Synonyms:
         self._known: dict[str, np.ndarray] = {}
         self._synsets = _synsets()
 
-    def alike(self, word: str, others: Iterable[str]) -> str | None:
+    def find_synonym(self, word: str, others: Iterable[str]) -> str | None:
         """The word of the others that it means, or None. All in lower case."""
         if word in _COLOURS | _NUMBERS or not word.isalpha():
             return None

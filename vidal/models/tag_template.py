@@ -15,6 +15,6 @@ class TagTemplate:
     def __init__(self, spec: ModelSpec):
         self.name, self.revision = "tags of the audio stage", spec.revision or "2"
 
-    def sound(self, images: Images, tags: list[str], prompt: str) -> str:
+    def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
         """prompt: the template, with {things}. Returns an empty text where no speech is heard."""
         return prompt.format(things=_NAMED) if _NAMED in tags else ""

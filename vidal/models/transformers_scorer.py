@@ -35,13 +35,13 @@ class TransformersScorer:
         self._length = int(config.text_config.max_position_embeddings)
 
     @torch.inference_mode()
-    def images(self, images: Images) -> np.ndarray:
+    def embed_images(self, images: Images) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
         inputs = self._processor(images=images, return_tensors="pt").to(self._device)
         return _unit(self._model.get_image_features(**inputs))
 
     @torch.inference_mode()
-    def texts(self, texts: list[str]) -> np.ndarray:
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
         """(n, d) float32, L2-normalised."""
         inputs = self._processor(
             text=texts, padding=self._padding, truncation=True, max_length=self._length, return_tensors="pt"

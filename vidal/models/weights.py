@@ -24,7 +24,7 @@ def package_version(distribution: str) -> str:
     return f"{distribution} {importlib.metadata.version(distribution)}"
 
 
-def required(spec: ModelSpec) -> str:
+def require_id(spec: ModelSpec) -> str:
     if not spec.id:
         raise UserError(f"the {spec.adapter} adapter needs an id: a hub id or a local folder")
     return spec.id
@@ -52,22 +52,22 @@ EMBEDDED = Path(__file__).parents[1] / "estimators" / "weights"
 
 def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
     """(folder or hub id, arguments for from_pretrained). "package:name/file.gguf" is a file that a package carries."""
-    source = required(spec)
+    source = require_id(spec)
     if not source.startswith(PACKAGE_SCHEME):
         return source, {"revision": spec.revision} if spec.revision and not Path(source).exists() else {}
     name, _, file = source.removeprefix(PACKAGE_SCHEME).partition("/")
     folder = package_folder(name)
     if not file.endswith(".gguf"):
         return str(folder / file), {}
-    from vidal.models.gguf import unpacked
+    from vidal.models.gguf import unpack_gguf
 
-    return str(unpacked(folder, file)), {}
+    return str(unpack_gguf(folder, file)), {}
 
 
 def revision_of(spec: ModelSpec) -> str:
     if spec.revision:
         return spec.revision
-    source = required(spec)
+    source = require_id(spec)
     if source.startswith(PACKAGE_SCHEME):
         name = source.removeprefix(PACKAGE_SCHEME).partition("/")[0]
         return package_version(name.replace("_", "-"))

@@ -25,7 +25,7 @@ class TransformersSpeech:
         self.sample_rate = int(self._processor.feature_extractor.sampling_rate)
 
     @torch.inference_mode()
-    def text(self, samples: np.ndarray) -> str:
+    def transcribe(self, samples: np.ndarray) -> str:
         """samples: (n,) float32 in [-1, 1] at sample_rate, up to 30 s. The words, as the model heard them."""
         inputs = self._processor(samples, sampling_rate=self.sample_rate, return_tensors="pt").to(self._device)
         made = self._model.generate(inputs["input_features"], **self._generate)

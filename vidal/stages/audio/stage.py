@@ -38,7 +38,7 @@ class _Worker:
         if not clip["has_audio"]:
             return Output([_empty(clip)], (ViewOutcome(View.AUDIO, Status.DROPPED, Reason.NO_AUDIO),))
         with self._storage.local(clip["media_path"]) as path:
-            samples, problem = sound.read_some(path, self._settings.sample_rate)
+            samples, problem = sound.read_decodable(path, self._settings.sample_rate)
             heard = self._listen(path, clip["text"] or "")
         name, sha256, chromaprint = self._store(clip, samples)
         level_db = sound.rms_db(samples)
@@ -89,28 +89,28 @@ class _Listener:
     def __call__(self, path: Path, text: str) -> Heard:
         heard = Heard()
         if self._activity:
-            heard.scores |= activity_scores(self._activity, sound.read_some(path, _ACTIVITY_RATE)[0])
+            heard.scores |= activity_scores(self._activity, sound.read_decodable(path, _ACTIVITY_RATE)[0])
             heard.extra["audio_activity_model"] = self._activity.name
         if self._speech:
-            heard.extra["audio_speech_text"] = self._speech.text(floats(path, self._speech.sample_rate))
+            heard.extra["audio_speech_text"] = self._speech.transcribe(floats(path, self._speech.sample_rate))
             heard.extra["audio_speech_model"] = self._speech.name
         if self._scorer:
-            vector = self._scorer.sound(floats(path, self._scorer.sample_rate))
+            vector = self._scorer.embed_sound(floats(path, self._scorer.sample_rate))
             heard.extra["audio_similarity_model"] = self._scorer.name
             heard.embedding = rounded(vector)
             if text:
-                heard.scores["audio_similarity"] = float(self._scorer.texts([text])[0] @ vector)
+                heard.scores["audio_similarity"] = float(self._scorer.embed_texts([text])[0] @ vector)
         return heard
 
 
 def floats(path: Path, sample_rate: int) -> np.ndarray:
     """(n,) float32 mono, -1..1."""
-    return sound.read_some(path, sample_rate)[0].astype(np.float32) / loudness.FULL
+    return sound.read_decodable(path, sample_rate)[0].astype(np.float32) / loudness.FULL
 
 
 def activity_scores(detector: ActivityDetector, samples: np.ndarray) -> dict[str, float]:
     """What the detector hears, under the names that vidal/scores.py documents. samples: (n,) int16 mono at 16 kHz."""
-    return {f"audio_{name}_share": share for name, share in detector.shares(samples).items()}
+    return {f"audio_{name}_share": share for name, share in detector.measure_shares(samples).items()}
 
 
 def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:

@@ -132,7 +132,7 @@ class _Worker:
             return [], absent
         assert self._keyframe is not None
         model, prompt = self._keyframe, self._prompts["keyframe"]
-        texts = self._caches[View.KEYFRAME].get(prompt, clip["frame_sha256"], lambda: model.frames(images, prompt))
+        texts = self._caches[View.KEYFRAME].get(prompt, clip["frame_sha256"], lambda: model.caption_frames(images, prompt))
         sha256 = prompts.digest(self._prompts["keyframe"])
         made = [
             caption_of(
@@ -159,7 +159,7 @@ class _Worker:
         words = {"title": _literal(title), "hashtags": _literal(" ".join(clip["hashtags"]))}
         prompt = template.replace("{title}", words["title"]).replace("{hashtags}", words["hashtags"])
         given = ["video", *clip["frame_sha256"]]
-        text = self._caches[View.VIDEO].get(prompt, given, lambda: model.video(images, prompt))
+        text = self._caches[View.VIDEO].get(prompt, given, lambda: model.caption_video(images, prompt))
         if not text:
             return [], ViewOutcome(View.VIDEO, Status.DROPPED, Reason.NOTHING_RECOGNISED)
         made = caption_of(

@@ -100,6 +100,6 @@ def support(synonyms: Any | None, seen: Callable[[str], bool] | None) -> Support
     """By synonym, then by the pictures; either may be absent."""
 
     def supports(lemma: str, known: Iterable[str]) -> bool:
-        return bool(synonyms and synonyms.alike(lemma, known)) or bool(seen and seen(lemma))
+        return bool(synonyms and synonyms.find_synonym(lemma, known)) or bool(seen and seen(lemma))
 
     return supports

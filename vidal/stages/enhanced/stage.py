@@ -137,7 +137,7 @@ class _Worker:
         if scorer is None or least is None or not clip["embedding"]:
             return None
         vector = np.array(clip["embedding"], np.float32)
-        return lambda word: float(scorer.texts([word])[0] @ vector) >= least
+        return lambda word: float(scorer.embed_texts([word])[0] @ vector) >= least
 
 
 def _without(clip: Clip, reason: Reason, detail: str, answer: Answer | None = None) -> Output:

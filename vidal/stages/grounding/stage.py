@@ -29,7 +29,7 @@ class _Worker:
         frames = np.array(clip["frame_embeddings"] or [], np.float32)
         visible = [caption for caption in captions if caption["text"] and caption["view"] != View.SOUND.value]
         if len(frames) and visible:
-            vectors = self._scorer.texts([caption["text"] for caption in visible])
+            vectors = self._scorer.embed_texts([caption["text"] for caption in visible])
             for caption, vector in zip(visible, vectors, strict=True):
                 described = frames if caption["frame"] is None else frames[caption["frame"]][None]
                 caption["similarity"] = round_score(float((described @ vector).mean()))

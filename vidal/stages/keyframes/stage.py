@@ -42,7 +42,7 @@ class FrameReader:
         from vidal.models.shots import DETECTORS
 
         self._detector = self._detector or DETECTORS[self._clips.detector or "content"](self._clips.threshold)
-        return self._detector.firsts(shots.thumbnails(path)[1])
+        return self._detector.find_shot_starts(shots.read_thumbnails(path)[1])
 
 
 class _Worker:
@@ -76,7 +76,7 @@ class _Worker:
             "frame_sha256": [ids.sha256(data) for data in stored],
             # Of the stored pictures, so that whoever has the files can check it.
             "phash": phash(shown),
-            "signature": Signature.of(shown).to_bytes(),
+            "signature": Signature.from_frames(shown).to_bytes(),
         }
         return Output([row])
 

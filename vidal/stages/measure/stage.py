@@ -139,12 +139,12 @@ def _blur() -> Group:
 
 
 def _motion(storage: Storage, count: int) -> Group:
-    from vidal.media.frame_pairs import read_pairs
+    from vidal.media.frame_pairs import read_frame_pairs
     from vidal.media.statistics import motion
 
     def compute(clip: Clip, frames: Images) -> dict[str, float]:
         with storage.local(clip["media_path"]) as path:
-            pairs = read_pairs(path, count)
+            pairs = read_frame_pairs(path, count)
         return {"motion_per_s": motion.motion_per_s(pairs)} if pairs else {}
 
     return Group(("motion_per_s",), compute)
@@ -157,7 +157,7 @@ def _text(look: Look) -> Group:
 
     def compute(clip: Clip, frames: Images) -> dict[str, float]:
         looked_at = chosen(frames, look)
-        shares = [coverage.covered_share(detector.boxes(frame), frame.width, frame.height) for frame in looked_at]
+        shares = [coverage.covered_share(detector.detect_boxes(frame), frame.width, frame.height) for frame in looked_at]
         return {"text_share": float(np.mean(shares))}
 
     return Group(("text_share",), compute, detector.name)

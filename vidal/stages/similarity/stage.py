@@ -30,7 +30,7 @@ class _Worker:
     def __call__(self, clip: Clip) -> Output:
         if clip["kind"] == Kind.AUDIO.value:
             return Output([self._row(clip, self._by_terms(clip), {}, "title, search terms")])
-        frames = self._scorer.images(pictures.load(self._storage, clip["frame_paths"]))
+        frames = self._scorer.embed_images(pictures.load(self._storage, clip["frame_paths"]))
         mean, scores = compare(frames, texts_of(clip, self._text), self._scorer)
         return Output([self._row(clip, mean, scores, "frames, title and hashtags", frames)])
 
@@ -38,7 +38,7 @@ class _Worker:
         """Nearest search term; null where none is known, as in a catalogue."""
         if not clip["search_terms"]:
             return None
-        vectors = self._scorer.texts([clip["text"] or "", *clip["search_terms"]])
+        vectors = self._scorer.embed_texts([clip["text"] or "", *clip["search_terms"]])
         return float(np.max(vectors[1:] @ vectors[0]))
 
     def _row(
@@ -75,7 +75,7 @@ def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
 def compare(frames: np.ndarray, texts: dict[str, list[str]], scorer: Scorer) -> tuple[float, dict[str, float]]:
     """frames: (n, d), L2-normalised. Returns the mean over frames for `similarity`, and the other scores that have a text."""
     named = [(name, text) for name, each in texts.items() for text in each]
-    cosines = frames @ scorer.texts([text for _, text in named]).T
+    cosines = frames @ scorer.embed_texts([text for _, text in named]).T
     means = cosines.mean(axis=0)
     scores = {"similarity_max": float(cosines[:, 0].max()), "similarity_min": float(cosines[:, 0].min())}
     for (name, _), mean in zip(named[1:], means[1:], strict=True):

@@ -58,7 +58,7 @@ class _Worker:
 
     def _ask(self, model: SoundCaptioner, clip: Clip) -> str:
         images = pictures.load(self._storage, clip["frame_paths"]) if model.imagines else []
-        return model.sound(images, clip["audio_tags"], self._prompt)
+        return model.caption_sound(images, clip["audio_tags"], self._prompt)
 
     def _without(self, clip: Clip, reason: Reason, detail: str) -> Output:
         return Output([_empty(clip)], (ViewOutcome(View.SOUND, Status.DROPPED, reason, detail),))

@@ -41,7 +41,7 @@ class TextTower:
 
     def encode(self, texts: list[str]) -> Tensor:
         """(n, width) float32, L2-normalised, on the CPU."""
-        return torch.from_numpy(self._scorer.texts(texts))
+        return torch.from_numpy(self._scorer.embed_texts(texts))
 
 
 def open_text_tower(spec: ModelSpec) -> TextTower:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from vidal.errors import UserError
 from vidal.models.availability import OpenClipWeights
-from vidal.models.open_clip_scorer import name_of
-from vidal.models.weights import required
+from vidal.models.open_clip_scorer import resolve_name
+from vidal.models.weights import require_id
 from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import ModalityTower
 
@@ -25,7 +25,7 @@ class OpenClipTower(ModalityTower):
             raise UserError(
                 f"{where}: adapter open_clip has no LoRA: tuning full or head, or adapter clip with the same model"
             )
-        name, pretrained = (architecture["name"], None) if architecture else name_of(required(settings.model))
+        name, pretrained = (architecture["name"], None) if architecture else resolve_name(require_id(settings.model))
         if not architecture and (why := OpenClipWeights().why_unavailable(settings.model)):
             raise UserError(f"{where}: {why}")
         model = open_clip.create_model(
