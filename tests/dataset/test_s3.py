@@ -80,7 +80,7 @@ def test_a_missing_s3fs_is_one_line_that_names_the_extra(tmp_path: Path) -> None
     build = ("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "clips.csv"))
     done = run("-c", program, *build, "--out", "s3://bucket/data")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "s3://bucket/data" in done.stderr and "pip install 'vidal[s3]'" in done.stderr
+    assert "s3://bucket/data" in done.stderr and "pip install 'vidal-datasets[s3]'" in done.stderr
 
 
 def test_twelve_clips_are_built_rerun_and_validated_on_s3_with_no_terminal(bucket, serve_folder, tmp_path) -> None:

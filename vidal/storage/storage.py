@@ -37,7 +37,7 @@ class Storage:
             # A cached listing would hide what another process has written since.
             self.fs, self.root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
         except ImportError as error:
-            remedy = ": pip install 'vidal[s3]'" if uri.startswith(("s3://", "s3a://")) else ""
+            remedy = ": pip install 'vidal-datasets[s3]'" if uri.startswith(("s3://", "s3a://")) else ""
             raise UserError(f"{uri}: cannot be opened: {error}{remedy}") from error
         except ValueError as error:
             raise UserError(f"{uri}: cannot be opened: {error}") from error
