@@ -14,8 +14,8 @@ import imageio_ffmpeg
 from vidal.errors import RecordError
 from vidal.schema import Reason
 
-# Files that hold moving pictures or sound themselves. A playlist, a script, a description of a stream or a still picture is none of
-# them: FFmpeg would open the files that those name, wherever they lie.
+# Formats that hold moving pictures or sound themselves. Playlists, scripts, descriptions of streams and still pictures are left out:
+# FFmpeg would open the files that they name, wherever these are.
 CONTAINERS = (
     "mov", "mp4", "matroska", "webm", "avi", "asf", "flv", "mpeg", "mpegts", "mpegvideo", "mxf", "gxf", "nut", "nsv", "nuv", "ogg",
     "rm", "wtv", "dv", "ivf", "obu", "h261", "h263", "h264", "hevc", "vvc", "av1", "vc1", "m4v", "mjpeg", "yuv4mpegpipe", "swf", "ty",
@@ -24,8 +24,8 @@ CONTAINERS = (
     "tta", "tak", "mpc", "mpc8", "shn", "amr", "loas", "oma", "xwma", "dsf", "iff", "qcp", "sox", "spdif", "gsm", "aa", "aax", "qoa",
     "iamf", "osq", "bonk", "vqf", "brstm", "bfstm", "adx", "hca", "ircam", "nistsphere", "rso", "smjpeg", "wsd",
 )  # fmt: skip
-# FFmpeg's own options (libavformat/options_table.h) for an input that nobody can vouch for: with the first alone, a playlist could
-# still name other local files.
+# FFmpeg's own options (libavformat/options_table.h) for untrusted input. The first alone would not do: a playlist could still name
+# other local files.
 INPUT_LIMITS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 
 # One thread and bitexact muxing: the same input gives the same bytes on every machine.
@@ -47,12 +47,16 @@ H264: dict[str, Any] = {
 
 @lru_cache(maxsize=1)
 def executable() -> str:
+    """Returns the path of the ffmpeg binary that imageio-ffmpeg installs."""
     text: str = imageio_ffmpeg.get_ffmpeg_exe()
     return text
 
 
 def run(stream: Any, *, timeout_s: float = 600.0) -> None:
-    """Runs an ffmpeg-python graph. Raises RecordError(corrupt) with ffmpeg's own last words."""
+    """Runs an ffmpeg-python graph.
+
+    Raises RecordError: corrupt with the end of ffmpeg's error output, timeout after timeout_s seconds.
+    """
     command = [*ffmpeg.compile(stream, cmd=executable(), overwrite_output=True), "-nostdin", "-v", "error"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
@@ -63,7 +67,10 @@ def run(stream: Any, *, timeout_s: float = 600.0) -> None:
 
 
 def to_mp4(source: Path, target: Path, *, start_s: float | None = None, duration_s: float | None = None) -> None:
-    """Re-encodes a file, or an exact span of it, to H.264 and AAC in MP4. Only local files are read."""
+    """Re-encodes a file, or an exact span of it in seconds, to H.264 and AAC in MP4. Raises RecordError as `run` does.
+
+    Pixels become square and sides even. Only local files are read.
+    """
     span = {key: value for key, value in (("ss", start_s), ("t", duration_s)) if value is not None}
     read = _input(source, **span)
     even = read.video.filter("scale", "trunc(iw*sar/2)*2", "trunc(ih/2)*2").filter("setsar", 1)
@@ -71,20 +78,23 @@ def to_mp4(source: Path, target: Path, *, start_s: float | None = None, duration
 
 
 def cut_audio(source: Path, target: Path, start_s: float, duration_s: float) -> None:
-    """An exact span of a sound file, as FLAC."""
+    """Writes an exact span of a sound file, in seconds, as FLAC. Raises RecordError as `run` does."""
     read = _input(source, ss=start_s, t=duration_s)
     run(ffmpeg.output(read.audio, str(target), format="flac", **BITEXACT))
 
 
 def to_mp3(source: Path, target: Path) -> None:
-    """A sound file as MP3, its rate and channels kept."""
+    """Converts a sound file to MP3 and keeps its sample rate and channels. Raises RecordError as `run` does."""
     run(ffmpeg.output(_input(source).audio, str(target), format="mp3", audio_bitrate="128k", **BITEXACT))
 
 
 def merge(sources: Sequence[Path], target: Path) -> None:
-    """The first pictures and the first sound of some files in one, as they are; the target's name says in which container."""
-    read = [_input(source) for source in sources]
-    streams = [each[f"{kind}:0?"] for each in read for kind in ("v", "a")]
+    """Copies the first video and the first audio stream of each file into one file, without re-encoding.
+
+    The suffix of the target chooses the container. Raises RecordError as `run` does.
+    """
+    inputs = [_input(source) for source in sources]
+    streams = [opened[f"{kind}:0?"] for opened in inputs for kind in ("v", "a")]
     run(ffmpeg.output(*streams, str(target), codec="copy", **BITEXACT))
 
 

@@ -1,4 +1,4 @@
-"""A few frames of a video at exact times: one walk through the file, seeking where that saves decoding."""
+"""A few frames of a video at exact times: the file is read once, with seeks where they save decoding."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.container import InputContainer
 from PIL import Image
 
 from vidal.errors import RecordError
@@ -17,9 +18,10 @@ from vidal.schema import Reason
 
 
 def sample_indices(total: int, count: int, policy: str, firsts: Sequence[int] = ()) -> list[int]:
-    """Which of `total` frames to take. linspace: first to last, as VIDAL trains; paper: i * (total // count), as it generates.
+    """Returns the indices of `count` of `total` frames. A clip with fewer frames than `count` repeats some.
 
-    scene: spread over the shots, which begin at 0 and at `firsts`. A clip with fewer frames than `count` repeats some.
+    policy: "linspace" goes evenly from the first to the last frame, as VIDAL's training does; "paper" takes i * (total // count),
+    as VIDAL's generation does (Zhu et al. 2024); "scene" spreads the frames over the shots, which begin at 0 and at `firsts`.
     """
     if policy == "scene":
         return scene_indices(total, count, firsts)
@@ -29,9 +31,10 @@ def sample_indices(total: int, count: int, policy: str, firsts: Sequence[int] = 
 
 
 def scene_indices(total: int, count: int, firsts: Sequence[int]) -> list[int]:
-    """The middles of equal parts of each shot: no frame lies on a cut.
+    """Returns the middles of equal parts of each shot, so that no frame lies on a cut.
 
-    A shot has one part for a start, and more by its length (d'Hondt); of more shots than `count` the longest count.
+    firsts: the indices of the frames that begin a new shot. Every shot has one part, and longer shots have more of them (by the
+    d'Hondt method). Where there are more than `count` shots, only the longest get a frame.
     """
     bounds = [0, *(first for first in sorted(firsts) if 0 < first < total), total]
     shots = sorted(sorted(pairwise(bounds), key=lambda shot: shot[0] - shot[1])[:count])
@@ -47,7 +50,7 @@ def scene_indices(total: int, count: int, firsts: Sequence[int]) -> list[int]:
 
 
 def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """(width, height) with the aspect kept and the short side as asked, never enlarged; both at least 1."""
+    """Returns (width, height) of at least 1 with the same aspect and this short side, but never larger than the original."""
     scale = min(1.0, short_side / min(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -55,24 +58,23 @@ def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]
 def read_frames(
     path: Path, count: int, policy: str, short_side: int, firsts: Sequence[int] = ()
 ) -> tuple[list[float], list[Image.Image]]:
-    """`count` RGB frames, upright and with square pixels, and their times in seconds from the first frame of the file.
+    """Returns the times of `count` frames, in seconds from the first frame of the file, and the frames themselves.
 
-    firsts: of policy scene, the indices of the frames that begin a new shot.
-
-    Raises RecordError(corrupt) where no picture decodes.
+    The frames are RGB, upright and with square pixels; short_side is in pixels. policy: see sample_indices. firsts: for the policy
+    "scene", the indices of the frames that begin a new shot. Raises RecordError(corrupt) where no picture decodes.
     """
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]
-            # Frame threads would decode past what is wanted, and several clips run at once.
+            # Frame threads would decode more frames than are read, and several clips are decoded at once anyway.
             stream.thread_type = "NONE"
             packets = packet_times(container, stream)
             if not packets:
                 raise RecordError(Reason.CORRUPT, "no pictures in the file")
             times = [pts for pts, _, _ in packets]
             keys = [pts for pts, _, key in packets if key]
-            wanted = [times[i] for i in sample_indices(len(times), count, policy, firsts)]
-            frames = _walk(container, stream, wanted, keys)
+            targets = [times[i] for i in sample_indices(len(times), count, policy, firsts)]
+            frames = _walk(container, stream, targets, keys)
             images = [_upright(frame, stream, short_side) for frame in frames]
             seconds = [round(float((frame.pts - times[0]) * stream.time_base), 6) for frame in frames]
     except av.error.FFmpegError as error:
@@ -80,34 +82,34 @@ def read_frames(
     return seconds, images
 
 
-def _walk(container: Any, stream: Any, wanted: list[int], keys: list[int]) -> list[Any]:
-    """For each wanted pts, ascending, its frame; where that one does not decode, the first after it, or else the last."""
-    found: list[Any] = []
+def _walk(container: InputContainer, stream: Any, targets: list[int], keys: list[int]) -> list[Any]:
+    """Returns a frame for each target, a pts, ascending. Where that frame does not decode, it is the next that does, or the last."""
+    frames: list[Any] = []
     walk = _Walk(container, stream)
-    for pts in wanted:
-        key = max((k for k in keys if k <= pts), default=wanted[0])
+    for pts in targets:
+        key = max((k for k in keys if k <= pts), default=targets[0])
         if walk.current is None or key > walk.current.pts:
             walk.seek(key)
-        found.append(walk.to(pts))
-    return found
+        frames.append(walk.advance(pts))
+    return frames
 
 
 class _Walk:
-    """Decodes forwards. Pictures before the wanted one that no other refers to are not decoded."""
+    """Decodes a stream forwards. Frames before the target that no other frame refers to are not decoded."""
 
-    def __init__(self, container: Any, stream: Any):
+    def __init__(self, container: InputContainer, stream: Any):
         self._container, self._stream = container, stream
         self._frames: Iterator[Any] = iter(())
-        self._wanted = 0
+        self._target = 0
         self.current: Any = None
 
     def seek(self, key: int) -> None:
         self._container.seek(key, stream=self._stream, backward=True)
         self._frames = self._decoded()
 
-    def to(self, pts: int) -> Any:
-        """Raises RecordError where nothing decodes."""
-        self._wanted = pts
+    def advance(self, pts: int) -> Any:
+        """Returns the first frame at or after pts, or the last of the file. Raises RecordError(corrupt) where nothing decodes."""
+        self._target = pts
         while self.current is None or self.current.pts < pts:
             following = next(self._frames, None)
             if following is None:
@@ -120,13 +122,13 @@ class _Walk:
     def _decoded(self) -> Iterator[Any]:
         context = self._stream.codec_context
         for packet in self._container.demux(self._stream):
-            is_early = packet.pts is not None and packet.pts < self._wanted
+            is_early = packet.pts is not None and packet.pts < self._target
             context.skip_frame = "NONREF" if is_early else "DEFAULT"
             yield from (frame for frame in packet.decode() if frame.pts is not None)
 
 
 def _upright(frame: Any, stream: Any, short_side: int) -> Image.Image:
-    """Scaled while it is converted: a full-size RGB copy of an HD frame costs more than decoding it."""
+    """Returns the frame upright and with square pixels. Scaling is part of the conversion: an RGB copy in HD costs more than decoding."""
     aspect = float(stream.sample_aspect_ratio or 1)
     width, height = short_side_size(max(1, round(frame.width * aspect)), frame.height, short_side)
     image = Image.fromarray(frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC"))

@@ -1,8 +1,8 @@
 """Perceptual hashes and signatures of a clip's frames, and whether two clips are copies of one film.
 
-Hashes alone take two takes before the same wall for copies. So two clips must also move alike: what is left of their frames
-without each clip's own mean picture must correlate. A logo stands still and falls out of that; a new encoding, size or speed
-changes little of it; a crop is met by hashes of the frames' middles.
+Hashes alone mistake two takes in front of the same wall for copies. So two clips must also move alike: after each clip's own mean
+picture is subtracted from its frames, they must correlate. This removes logos, which stand still, and survives another encoding,
+size or speed. Hashes of the frames' middles find cropped copies.
 """
 
 from __future__ import annotations
@@ -13,26 +13,32 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-# The whole frame, and its middle with 5 and 10 % of the sides cut off: a copy's whole is the original's middle.
+from vidal.media.arrays import Float64Array, UInt8Array, UInt64Array
+
+# Shares of the sides: the whole frame, and its middle without 5 and 10 % of the sides. A cropped copy is the middle of the original.
 MIDDLES = (1.0, 0.95, 0.9)
 THUMB = 16
-# Levels of 255: below, a clip stands still and its changes are noise of the encoding. Then only the hashes can tell.
+# Levels of 255. A clip that moves less stands still, and its changes are noise of the encoding: then only the hashes can tell, and
+# they must be STILL_DISTANCE bits apart at most.
 STILL = 1.5
 STILL_DISTANCE = 4.0
 _RECORD = THUMB * THUMB + 8 * len(MIDDLES)
 
 
 def phash(frames: list[Image.Image]) -> str:
-    """DCT hash (64 bits) of every frame, as hex joined by '-', in the order of the frames."""
+    """Returns the DCT hash (64 bits) of every frame, in hexadecimal digits joined by '-', in the order of the frames."""
     return "-".join(str(imagehash.phash(frame)) for frame in frames)
 
 
 @dataclass(frozen=True)
 class Signature:
-    """hashes: (variants, frames) uint64; thumbs: (frames, 256) uint8 luma of 16 x 16."""
+    """What is stored of a clip's frames to find copies of it.
 
-    hashes: np.ndarray
-    thumbs: np.ndarray
+    hashes: (variants, frames) uint64, a variant for each of MIDDLES; thumbs: (frames, 256) uint8, luma of 16 x 16 pixels.
+    """
+
+    hashes: UInt64Array
+    thumbs: UInt8Array
 
     @classmethod
     def from_frames(cls, frames: list[Image.Image]) -> Signature:
@@ -41,11 +47,13 @@ class Signature:
         return cls(np.array(hashes, np.uint64), np.stack(thumbs).reshape(len(frames), -1))
 
     def to_bytes(self) -> bytes:
+        """Returns the frames one after the other: for each its hashes in little-endian order, then its thumbnail."""
         frames = zip(self.hashes.T, self.thumbs, strict=True)
         return b"".join(own.astype("<u8").tobytes() + thumb.tobytes() for own, thumb in frames)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Signature:
+        """Reads what to_bytes has written."""
         records = np.frombuffer(data, np.uint8).reshape(-1, _RECORD)
         split = 8 * len(MIDDLES)
         return cls(np.ascontiguousarray(records[:, :split]).view("<u8").T, records[:, split:])
@@ -58,36 +66,38 @@ def _middle(frame: Image.Image, part: float) -> Image.Image:
     return frame.crop((x, y, frame.width - x, frame.height - y))
 
 
-def hash_distances(own: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """own: (v, n) uint64; others: (m, v, n) uint64. (m,) the median over frames of the distance to the nearest frame, in bits.
+def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
+    """Returns (m,) float64: the median over frames of the distance in bits to the nearest frame of each of the m other clips.
 
-    Of two frames one must be whole. Of both directions the larger counts: every frame must have its like on either side.
+    own: (v, n) uint64; others: (m, v, n) uint64. At least one of two compared frames is whole, so that a crop is compared with a
+    whole frame. The larger of the two directions counts: every frame of either clip must be like a frame of the other.
     """
     whole = np.bitwise_count(own[0][None, :, None, None] ^ others[:, None, :, :]).min(2)
     cropped = np.bitwise_count(own[None, :, :, None] ^ others[:, 0][:, None, None, :]).min(1)
     nearest = np.minimum(whole, cropped)  # (m, n, n)
-    values: np.ndarray = np.maximum(np.median(nearest.min(2), axis=1), np.median(nearest.min(1), axis=1))
+    values: Float64Array = np.maximum(np.median(nearest.min(2), axis=1), np.median(nearest.min(1), axis=1))
     return values
 
 
 def motion_correlation(first: Signature, second: Signature) -> tuple[float, float]:
-    """How alike two clips move, -1..1: mean over frames of the best of the neighbouring frames; and the lesser movement in levels.
+    """Returns how alike two clips move, -1..1, and the movement of the one that moves less, in levels of 255.
 
-    Both must have the same number of frames.
+    The first is the mean over frames of the largest correlation with the frame at the same place or one beside it. Both clips
+    must have the same number of frames.
     """
     one, two = _movement(first.thumbs), _movement(second.thumbs)
     cosines = _unit(one) @ _unit(two).T
     count = len(cosines)
     near = [cosines[i, max(0, i - 1) : i + 2].max() for i in range(count)]
-    return float(np.mean(near)), float(min(np.sqrt((each**2).mean()) for each in (one, two)))
+    return float(np.mean(near)), float(min(np.sqrt((movement**2).mean()) for movement in (one, two)))
 
 
-def _movement(thumbs: np.ndarray) -> np.ndarray:
+def _movement(thumbs: UInt8Array) -> Float64Array:
     pixels = thumbs.astype(np.float64)
-    values: np.ndarray = pixels - pixels.mean(0)
+    values: Float64Array = pixels - pixels.mean(0)
     return values
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    values: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+def _unit(rows: Float64Array) -> Float64Array:
+    values: Float64Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
     return values

@@ -1,4 +1,7 @@
-"""What a file is: streams, true duration and size, and whether it decodes to its end. The page's word counts for nothing."""
+"""What a media file is: its streams, true duration and size, and whether it decodes to its end.
+
+Everything is read from the file itself. What the page that links to it claims is not trusted.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.container import InputContainer
 
 from vidal.errors import RecordError, raised_by
 from vidal.media.ffmpeg import INPUT_LIMITS
 from vidal.schema import Reason
 
-# Packets may end this much before the container says (audio priming, rounding) without being a truncation.
+# A file whose packets end this much before the stated end is not truncated: audio priming and rounding explain the difference.
 END_SLACK_S = 0.75
-# No camera has pixels that are so many times as wide as high, or as high as wide: the file says something absurd.
+# No camera has pixels that are so many times as wide as high, or as high as wide: such a file states nonsense.
 _ASPECT_MAX = 100
 
 
 @dataclass(frozen=True)
 class Probe:
-    """width, height: as displayed, after rotation and sample aspect; 0 without video. codec: of video, else of audio."""
+    """What a file is.
+
+    kind: "video" or "audio". codec: of the video, else of the audio stream. width, height: in pixels as displayed, after rotation
+    and sample aspect; 0 without video. fps: 0 without video.
+    """
 
     kind: str
     container: str
@@ -37,23 +45,29 @@ class Probe:
 
 
 def ffmpeg_message(error: Exception) -> str:
-    """FFmpeg's words without the path of the work folder."""
+    """Returns FFmpeg's message without the path of the file, which is in a temporary folder."""
     return str(getattr(error, "strerror", None) or error)
 
 
-def open_media(path: Path) -> Any:
-    """Opens a local media file with PyAV; nothing else can be reached from inside it, and no playlist or script is opened."""
+def open_media(path: Path) -> InputContainer:
+    """Opens a local media file with PyAV. Raises av.error.FFmpegError.
+
+    Playlists and scripts are refused, and the file cannot make FFmpeg open any other.
+    """
     return av.open(str(path), options=dict(INPUT_LIMITS), metadata_errors="replace")
 
 
 def probe(path: Path, *, max_pixels: int) -> Probe:
-    """Raises RecordError: empty_file, not_media, too_many_pixels, truncated, corrupt."""
+    """Returns what the file is. Raises RecordError: empty_file, not_media, too_many_pixels, truncated, corrupt.
+
+    max_pixels: of a displayed frame. The last frame is decoded, and a sound track without video is decoded whole.
+    """
     if path.stat().st_size == 0:
         raise RecordError(Reason.EMPTY_FILE, "the file has no bytes")
     with _typed(Reason.NOT_MEDIA):
         try:
             container = open_media(path)
-        except av.error.ArgumentError as error:  # "Invalid argument" is all that FFmpeg says of what INPUT_LIMITS leaves out.
+        except av.error.ArgumentError as error:  # FFmpeg only says "Invalid argument" of formats that INPUT_LIMITS excludes.
             raise RecordError(Reason.NOT_MEDIA, "its format is not one that holds moving pictures or sound itself") from error
     with container, _typed(Reason.CORRUPT):
         return _probe(container, max_pixels)
@@ -61,7 +75,7 @@ def probe(path: Path, *, max_pixels: int) -> Probe:
 
 @contextlib.contextmanager
 def _typed(reason: Reason) -> Iterator[None]:
-    """Whatever PyAV raises on bytes that nobody can vouch for is an outcome. What our own code raises is a bug, and stays one."""
+    """Turns whatever PyAV raises on untrusted bytes into a RecordError. An exception of our own code is a bug and passes through."""
     try:
         yield
     except RecordError:
@@ -72,11 +86,11 @@ def _typed(reason: Reason) -> Iterator[None]:
         raise RecordError(reason, ffmpeg_message(error)) from error
 
 
-def _probe(container: Any, max_pixels: int) -> Probe:
+def _probe(container: InputContainer, max_pixels: int) -> Probe:
     video: Any = next((s for s in container.streams.video if not s.disposition & _COVER and s.codec_context), None)
     audio: Any = next((s for s in container.streams.audio if s.codec_context), None)
     name = container.format.name
-    if video is None and audio is None:  # A stream without a codec context is one that this FFmpeg has no decoder for.
+    if video is None and audio is None:  # FFmpeg has no decoder for a stream without a codec context.
         raise RecordError(Reason.NOT_MEDIA, f"no moving pictures or sound that can be decoded in a {name} file")
     if video is None:
         return Probe("audio", name, audio.codec_context.name, _audio_duration(container, audio), 0.0, 0, 0, True)
@@ -91,7 +105,7 @@ def _probe(container: Any, max_pixels: int) -> Probe:
 
 
 def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
-    """Raises RecordError where the pictures, or what a player would make of them, are too large or absurd."""
+    """Raises RecordError where the frames are too large, as stored or as displayed, or where their pixel aspect is absurd."""
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     if width * height * max(Fraction(1), aspect) > max_pixels:
         raise RecordError(Reason.TOO_MANY_PIXELS, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
@@ -103,23 +117,26 @@ _COVER = av.stream.Disposition.attached_pic
 
 
 def displayed_size(frame: Any, stream: Any) -> tuple[int, int]:
-    """(width, height) after sample aspect and the display rotation."""
+    """Returns (width, height) in pixels after the sample aspect and the display rotation. frame, stream: PyAV's, of a video."""
     aspect = stream.sample_aspect_ratio or 1
     width, height = max(1, round(frame.width * aspect)), frame.height
     return (height, width) if frame.rotation % 180 else (width, height)
 
 
-def packet_times(container: Any, stream: Any) -> list[tuple[int, int, bool]]:
-    """(pts, duration, is key frame) of every packet of a stream, by pts. Reads the file, decodes nothing."""
-    found = []
+def packet_times(container: InputContainer, stream: Any) -> list[tuple[int, int, bool]]:
+    """Returns (pts, duration, is key frame) of every packet of a stream, in the order of pts and in the stream's time base.
+
+    The file is read, but nothing is decoded.
+    """
+    times: list[tuple[int, int, bool]] = []
     for packet in container.demux(stream):
         pts = packet.pts if packet.pts is not None else packet.dts
         if packet.size and pts is not None and not packet.is_discard:
-            found.append((pts, packet.duration or 0, bool(packet.is_keyframe)))
-    return sorted(found)
+            times.append((pts, packet.duration or 0, bool(packet.is_keyframe)))
+    return sorted(times)
 
 
-def _video_duration(container: Any, stream: Any) -> float:
+def _video_duration(container: InputContainer, stream: Any) -> float:
     packets = _packets(container, stream)
     first, (last, step, _) = packets[0][0], packets[-1]
     measured = float((last + step - first) * stream.time_base)
@@ -131,7 +148,7 @@ def _video_duration(container: Any, stream: Any) -> float:
     return measured or stated
 
 
-def _audio_duration(container: Any, stream: Any) -> float:
+def _audio_duration(container: InputContainer, stream: Any) -> float:
     stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
     try:
         frames = [(frame.samples, frame.sample_rate) for frame in container.decode(stream)]
@@ -145,7 +162,7 @@ def _audio_duration(container: Any, stream: Any) -> float:
     return measured
 
 
-def _packets(container: Any, stream: Any) -> list[tuple[int, int, bool]]:
+def _packets(container: InputContainer, stream: Any) -> list[tuple[int, int, bool]]:
     try:
         packets = packet_times(container, stream)
     except av.error.InvalidDataError as error:
@@ -155,15 +172,15 @@ def _packets(container: Any, stream: Any) -> list[tuple[int, int, bool]]:
     return packets
 
 
-def _last_frame(container: Any, stream: Any) -> Any:
-    """Decodes from the last key frame to the end. Raises RecordError(corrupt) where that gives no picture."""
+def _last_frame(container: InputContainer, stream: Any) -> Any:
+    """Decodes from the last key frame to the end. Raises RecordError(corrupt) where no frame decodes."""
     frame = None
-    stream.codec_context.thread_count = 1  # The crawl has threads of its own; more cost more than so few pictures take.
+    stream.codec_context.thread_count = 1  # The crawl has threads of its own; more would cost more than so few frames take.
     try:
         container.seek((stream.start_time or 0) + (stream.duration or 2**40), stream=stream, backward=True)
-        for frame in container.decode(stream):  # noqa: B007 - the last one is wanted
+        for frame in container.decode(stream):  # noqa: B007 - only the last frame is used
             pass
-        if frame is None:  # Some demuxers have no index to seek by: then from the start.
+        if frame is None:  # Some demuxers have no index to seek by, so decode from the start.
             container.seek(stream.start_time or 0, stream=stream, backward=True)
             frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as error:

@@ -1,4 +1,4 @@
-"""A sound track as mono samples, and its level."""
+"""Reads and writes sound tracks as mono samples, and measures their level."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ import av
 import numpy as np
 
 from vidal.errors import RecordError
+from vidal.media.arrays import Int16Array
 from vidal.media.probe import ffmpeg_message, open_media
 from vidal.schema import Reason
 
-FLOOR_DB = -120.0
+FLOOR_DB = -120.0  # The level of digital silence, whose logarithm has no value.
 
 
-def read_mono(path: Path, sample_rate: int) -> np.ndarray:
-    """(n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) where it does not decode to its end."""
+def read_mono(path: Path, sample_rate: int) -> Int16Array:
+    """Returns (n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) where it does not decode to its end."""
     samples, problem = read_decodable(path, sample_rate)
     if problem:
         raise RecordError(Reason.BAD_AUDIO, problem)
     return samples
 
 
-def read_decodable(path: Path, sample_rate: int) -> tuple[np.ndarray, str]:
-    """As read_mono, but what decodes before a fault counts; gives FFmpeg's words of the fault, or "".
+def read_decodable(path: Path, sample_rate: int) -> tuple[Int16Array, str]:
+    """Returns (n,) int16 as read_mono does, up to the first fault, and FFmpeg's message about the fault, or "".
 
     Raises RecordError(bad_audio) where nothing decodes.
     """
-    blocks, problem = [], ""
+    blocks: list[Int16Array] = []
+    problem = ""
     try:
         with open_media(path) as container:
             resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
@@ -41,8 +43,8 @@ def read_decodable(path: Path, sample_rate: int) -> tuple[np.ndarray, str]:
     return np.concatenate(blocks), problem
 
 
-def write_flac(samples: np.ndarray, sample_rate: int, path: Path) -> None:
-    """samples: (n,) int16 mono."""
+def write_flac(samples: Int16Array, sample_rate: int, path: Path) -> None:
+    """Writes a FLAC file. samples: (n,) int16 mono. The same samples give the same bytes."""
     with av.open(str(path), "w", format="flac", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("flac", rate=sample_rate, layout="mono", format="s16")
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
@@ -52,7 +54,7 @@ def write_flac(samples: np.ndarray, sample_rate: int, path: Path) -> None:
             container.mux(packet)
 
 
-def rms_db(samples: np.ndarray) -> float:
-    """Root mean square level in dB relative to full scale; FLOOR_DB for digital silence."""
+def rms_db(samples: Int16Array) -> float:
+    """Returns the root mean square level in dBFS, to two digits; FLOOR_DB for digital silence. samples: (n,) int16."""
     power = float(np.mean((samples.astype(np.float64) / 32768.0) ** 2))
     return round(max(FLOOR_DB, 10.0 * np.log10(power)), 2) if power > 0 else FLOOR_DB

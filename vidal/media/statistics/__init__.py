@@ -1,1 +1,1 @@
-"""Statistics of pictures: arrays in, floats out. vidal.scores says what the results are called and mean."""
+"""Statistics of frames: arrays in, floats out. vidal/scores.py names the results and says what they mean."""
