@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 )
 @options.allow_hosts
 @click.option("--keep-stale", is_flag=True, help="Keeps what earlier versions of the stages made.")
+@options.verbose
+@options.log_json
 @options.as_json
 def build_shard(
     shards: str,
@@ -42,6 +44,8 @@ def build_shard(
     catalogue: str | None,
     allow_hosts: tuple[str, ...],
     keep_stale: bool,
+    verbose: bool,
+    log_json: bool,
     as_json: bool,
 ) -> None:
     """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
@@ -52,6 +56,7 @@ def build_shard(
 
     if keep_stale:
         overrides = (*overrides, "engine.keep_stale=true")
+    overrides = (*overrides, *options.log_settings(verbose, log_json))
     loaded = load_recipe(recipe, overrides, catalogue=catalogue and os.path.abspath(catalogue), limit=limit)
     _end(api.build_shards(loaded, out, shards, allow_hosts=allow_hosts, until=until, watcher=_Watcher(out)), as_json)
 
@@ -60,12 +65,17 @@ def build_shard(
 @click.argument("out")
 @click.option("--class", "class_", default="transient", show_default=True, help="transient, or a reason of the ledger.")
 @options.allow_hosts
+@options.verbose
+@options.log_json
 @options.as_json
-def retry(out: str, class_: str, allow_hosts: tuple[str, ...], as_json: bool) -> None:
+def retry(
+    out: str, class_: str, allow_hosts: tuple[str, ...], verbose: bool, log_json: bool, as_json: bool
+) -> None:
     """Tries again the candidates of OUT whose failure is transient, or of one reason, and adds those that succeed."""
     from vidal.dataset import api
 
-    _end(api.retry(out, class_, allow_hosts=allow_hosts, watcher=_Watcher(out)), as_json)
+    overrides = options.log_settings(verbose, log_json)
+    _end(api.retry(out, class_, overrides, allow_hosts=allow_hosts, watcher=_Watcher(out)), as_json)
 
 
 @click.command("filter")

@@ -14,6 +14,8 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Prints one machi
 allow_hosts = click.option(
     "--allow-host", "allow_hosts", multiple=True, help="Admits a host in a private or loopback range."
 )
+verbose = click.option("--verbose", is_flag=True, help="Writes what every stage does to standard error.")
+log_json = click.option("--log-json", is_flag=True, help="As --verbose, one JSON object a line.")
 database = click.option("--db", default="search_terms/db", show_default=True, help="Folder or URI of terms.parquet.")
 
 
@@ -23,3 +25,13 @@ def renamed(old: str, old_value: str | None, new: str, new_value: str | None) ->
         return new_value
     click.echo(f"vidal: the option {old} is called {new} now", err=True)
     return new_value or old_value
+
+
+def log_settings(verbose: bool, log_json: bool) -> tuple[str, ...]:
+    """Shows the log where it is asked for. Returns what the recipe must say, so that workers send theirs."""
+    if not (verbose or log_json):
+        return ()
+    from vidal.pipeline.logs import show_log
+
+    show_log("info", log_json)
+    return ("engine.log_level=info",)

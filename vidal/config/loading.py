@@ -29,10 +29,19 @@ def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Re
 
 
 def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
-    """overrides: "similarity_min=0.25", a threshold each; null takes one away. Raises UserError."""
+    """overrides: "similarity_min=0.25", a threshold each; null removes it. Raises UserError."""
+    return with_overrides(
+        recipe, tuple(each if each.startswith("filters.") else f"filters.{each}" for each in overrides)
+    )
+
+
+def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
+    """The recipe with other values of some keys, "key.path=yaml value". Raises UserError."""
+    if not overrides:
+        return recipe
     data: dict[str, Any] = recipe.model_dump(mode="json")
     for override in overrides:
-        _set(data, override if override.startswith("filters.") else f"filters.{override}")
+        _set(data, override)
     try:
         return recipe_from(data)
     except ValidationError as error:

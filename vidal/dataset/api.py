@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vidal.config.loading import load_recipe, with_filters
+from vidal.config.loading import load_recipe, with_filters, with_overrides
 from vidal.config.recipe import Recipe
 from vidal.dataset import checks, commit, discover
 from vidal.dataset import refilter as refiltering
@@ -98,12 +98,21 @@ def build_shards(
 
 
 def retry(
-    out: str, class_: str = "transient", *, allow_hosts: tuple[str, ...] = (), watcher: Watcher | None = None
+    out: str,
+    class_: str = "transient",
+    overrides: tuple[str, ...] = (),
+    *,
+    allow_hosts: tuple[str, ...] = (),
+    watcher: Watcher | None = None,
 ) -> Report:
-    """Tries the failed candidates of a dataset again: those whose failure is transient, or those of one reason of the ledger."""
+    """Tries the failed candidates of a dataset again: those whose failure is transient, or those of one reason of the ledger.
+
+    overrides: keys of the recipe that the dataset was built with, such as "engine.log_level=info".
+    """
     retrying.check_class(class_)
     storage = Storage(absolute_uri(out))
     recipe, shards = retrying.recipe_of(storage)
+    recipe = with_overrides(recipe, overrides)
     checks.check(recipe)
     reports = []
     for shard in shards:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from vidal.models.once import KeyedLocks
 from vidal.pipeline import incremental, ledger
 from vidal.pipeline.crash_journal import CrashJournal
 from vidal.pipeline.incremental import Result
+from vidal.pipeline.logs import LOGGER, log_context
 from vidal.pipeline.parts import commit_part, inputs_digest, is_done
 from vidal.pipeline.results import failure_of, quarantined, result_of
 from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Worker
@@ -87,11 +89,14 @@ class PartRunner:
             wait=tenacity.wait_exponential(multiplier=engine.part_backoff_s, max=60.0),
             reraise=True,
         )
-        retrying(self._run, part)
+        with log_context(run=self.runtime.run_id[:8], shard=part.shard, part=part.index, stage=self.stage.name):
+            retrying(self._run, part)
 
     def _run(self, part: Part) -> None:
         if is_done(self.stage, self.recipe, self.storage, part):
+            LOGGER.info("was done before")
             return
+        started = time.monotonic()
         records = list(self._records(part))
         name = part_name(self.stage.name, part.shard, part.index)
         identity = self.stage.identity(self.recipe)
@@ -116,6 +121,7 @@ class PartRunner:
         with _storing(name):
             commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata)
         journal.close()
+        _log_part(len(todo), rows, outcomes, time.monotonic() - started)
 
     def _retain(self, name: str, absent: incremental.Stored) -> None:
         """Keeps the results of records that no longer arrive: a filter may let them through again."""
@@ -224,6 +230,14 @@ def batches(records: list[RecordT], size: Callable[[RecordT], int], limit: int) 
         groups[-1].append(record)
         room -= size(record)
     return groups
+
+
+def _log_part(computed: int, rows: list[Row], outcomes: list[LedgerRow], seconds: float) -> None:
+    LOGGER.info("%d records in %.1f s: %d rows, %d outcomes", computed, seconds, len(rows), len(outcomes))
+    for outcome in outcomes:
+        is_bug = outcome["reason"] == Reason.QUARANTINED.value
+        level = logging.WARNING if is_bug else logging.DEBUG
+        LOGGER.log(level, "%s %s: %s %s", outcome["id"], outcome["status"], outcome["reason"], outcome["detail"][-500:])
 
 
 def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:

@@ -45,7 +45,8 @@ class Engine(Settings):
     executor: ray, or inline, which runs everything in this process, one part after another. part_size: candidates a part;
     parts_in_flight: between crawl and manifest at one time, at most. part_attempts: how often a part is tried whose table or
     storage fails, after part_backoff_s, twice that, and so on. threads: of the numeric libraries of a worker. keep_stale:
-    what earlier versions of a stage made is kept (--keep-stale).
+    what earlier versions of a stage made is kept (--keep-stale). log_level: of the records that workers send to the driver;
+    null sends none.
     """
 
     executor: Literal["ray", "inline"] = "ray"
@@ -57,3 +58,4 @@ class Engine(Settings):
     keep_stale: bool = False
     record_crashes_max: int = Field(default=2, ge=1)
     object_store_mb: int = Field(default=256, ge=80)
+    log_level: Literal["info", "debug"] | None = None

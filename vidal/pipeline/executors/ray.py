@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,8 +19,11 @@ from vidal.config.recipe import Recipe
 from vidal.models.threads import limit_threads
 from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter, RateLimiter
 from vidal.pipeline.executors.pools import PoolSpec, gpu_share, pools
+from vidal.pipeline.logs import LogRelay, forward_log, replay
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
+
+_LOG_INTERVAL_S = 0.5
 
 
 class RayExecutor:
@@ -66,19 +70,23 @@ class RayExecutor:
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> Iterator[Callable[[list[Part]], None]]:
         specs = pools(stages, self._recipe)
         gpu_gb = _gpu_gb() if any(spec.resources.gpu_memory for spec in specs) else None
-        line = [_Pool(spec, self._recipe, runtime, gpu_share(spec.resources, gpu_gb)) for spec in specs]
-        try:
-            yield _Flow(line, self._recipe.engine.parts_in_flight).run
-        finally:
-            for pool in line:
-                pool.close()
+        with _workers_log(self._recipe.engine.log_level) as relay:
+            shares = [gpu_share(spec.resources, gpu_gb) for spec in specs]
+            line = [_Pool(spec, self._recipe, runtime, share, relay) for spec, share in zip(specs, shares, strict=True)]
+            try:
+                yield _Flow(line, self._recipe.engine.parts_in_flight).run
+            finally:
+                for pool in line:
+                    pool.close()
 
 
 class _Worker:
     """A worker process of one pool."""
 
-    def __init__(self, stages: tuple[Stage, ...], recipe: Recipe, runtime: Runtime):
+    def __init__(self, stages: tuple[Stage, ...], recipe: Recipe, runtime: Runtime, relay: Any):
         _quiet()
+        if recipe.engine.log_level:
+            forward_log(recipe.engine.log_level, relay.send.remote)
         limit_threads(recipe.engine.threads)
         self._runners = [PartRunner(stage, recipe, runtime) for stage in stages]
 
@@ -100,6 +108,7 @@ class _Pool:
     recipe: Recipe
     runtime: Runtime
     gpus: float
+    relay: Any  # An actor of LogRelay, or None.
     waiting: deque[Part] = field(default_factory=deque)
     idle: list[Any] = field(default_factory=list)
     workers: list[Any] = field(default_factory=list)
@@ -115,7 +124,7 @@ class _Pool:
         actor = ray.remote(max_restarts=-1, max_task_retries=-1)(_Worker).options(
             num_cpus=resources.cpus, num_gpus=self.gpus, **memory
         )
-        worker = actor.remote(self.spec.stages, self.recipe, self.runtime)
+        worker = actor.remote(self.spec.stages, self.recipe, self.runtime, self.relay)
         # Not again where it kills the process: the first part counts such deaths, and ends them.
         worker.open.options(max_task_retries=0).remote()
         self.workers.append(worker)
@@ -202,6 +211,34 @@ class SharedRateLimiter:
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
         is_worth_waiting: bool = ray.get(self._actor.record_failure.remote(host, rules, pause_s))
         return is_worth_waiting
+
+
+@contextlib.contextmanager
+def _workers_log(level: str | None) -> Iterator[Any]:
+    """Fetches the records of the workers' log, where the recipe asks for them, and logs them in this process."""
+    if level is None:
+        yield None
+        return
+    relay = ray.remote(num_cpus=0)(LogRelay).remote()
+    is_over = threading.Event()
+
+    def fetch() -> None:
+        for record in ray.get(relay.fetch.remote()):
+            replay(record)
+
+    def watch() -> None:
+        while not is_over.wait(_LOG_INTERVAL_S):
+            fetch()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield relay
+    finally:
+        is_over.set()
+        thread.join()
+        fetch()
+        ray.kill(relay)
 
 
 def _start(object_store_mb: int) -> None:

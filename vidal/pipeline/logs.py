@@ -1,0 +1,119 @@
+"""The library's log: every line says of which run, shard, part and stage it is, whichever process wrote it.
+
+Nothing is shown unless somebody asks: `--verbose`, `--log-json`, or a handler of the user's own on the logger "vidal". Workers
+of other processes forward their records where the recipe's engine.log_level is set, see vidal.pipeline.executors.ray.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from datetime import datetime, timezone
+from types import MappingProxyType
+from typing import Any
+
+LOGGER = logging.getLogger("vidal")
+LOGGER.addHandler(logging.NullHandler())
+FIELDS = ("run", "shard", "part", "stage")
+_context: ContextVar[Mapping[str, Any]] = ContextVar("vidal_log_context", default=MappingProxyType({}))
+
+
+@contextlib.contextmanager
+def log_context(**fields: Any) -> Iterator[None]:
+    """Adds fields (run, shard, part, stage) to every record that is logged inside, in this thread."""
+    token = _context.set({**_context.get(), **fields})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+class _AddContext(logging.Filter):
+    """Puts the fields on a record, unless another process has put them there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        for name in FIELDS:
+            if not hasattr(record, name):
+                setattr(record, name, _context.get().get(name))
+        return True
+
+
+LOGGER.addFilter(_AddContext())
+
+
+class _TextFormatter(logging.Formatter):
+    """ "09:41:16 INFO run 1f0c shard 0 part 3 captions: 32 records in 4.1 s"."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {name: getattr(record, name, None) for name in FIELDS}
+        known = [f"{name} {fields[name]}" for name in ("run", "shard", "part") if fields[name] is not None]
+        where = " ".join([*known, *([str(fields["stage"])] if fields["stage"] else [])])
+        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        return f"{time} {record.levelname} {where}{': ' if where else ''}{record.getMessage()}"
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC, ISO 8601), level, run, shard, part, stage, message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, timezone.utc).isoformat()
+        fields = {name: getattr(record, name, None) for name in FIELDS}
+        return json.dumps({"time": time, "level": record.levelname, **fields, "message": record.getMessage()})
+
+
+def show_log(level: str, as_json: bool) -> None:
+    """Writes the log to standard error, from now on. level: "info" or "debug"."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter() if as_json else _TextFormatter())
+    LOGGER.handlers = [handler]
+    LOGGER.setLevel(level.upper())
+
+
+class _Forward(logging.Handler):
+    """Hands each record on, as a dict that another process can take."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], object]):
+        super().__init__()
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {name: getattr(record, name, None) for name in FIELDS}
+        self._send({"level": record.levelno, "message": record.getMessage(), "created": record.created, **fields})
+
+
+def forward_log(level: str, send: Callable[[dict[str, Any]], object]) -> None:
+    """Makes this process, a worker, send its records to its driver."""
+    LOGGER.handlers = [_Forward(send)]
+    LOGGER.setLevel(level.upper())
+
+
+def replay(fields: dict[str, Any]) -> None:
+    """Logs a record that another process has sent."""
+    record = logging.LogRecord("vidal", fields["level"], "", 0, fields["message"], None, None)
+    record.created = fields["created"]
+    for name in FIELDS:
+        setattr(record, name, fields[name])
+    if LOGGER.isEnabledFor(record.levelno):
+        LOGGER.handle(record)
+
+
+class LogRelay:
+    """Keeps what workers send until the driver fetches it."""
+
+    def __init__(self) -> None:
+        self._records: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+
+    def send(self, fields: dict[str, Any]) -> None:
+        with self._lock:
+            self._records.append(fields)
+
+    def fetch(self) -> list[dict[str, Any]]:
+        with self._lock:
+            records, self._records = self._records, []
+        return records
