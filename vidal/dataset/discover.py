@@ -102,19 +102,19 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
     spread: a map over the cluster, for search terms of large corpora.
     """
     storage = Storage(runtime.out)
-    found = SearchResults()
+    results = SearchResults()
     if recipe.catalogue:
         size = recipe.shard_candidates
         rows = catalogue.read_catalogue(recipe.catalogue, recipe.columns)[runtime.shard * size : (runtime.shard + 1) * size]
     else:
         terms = _terms(recipe, storage, runtime.shard, spread)
-        found = search.run_queries(recipe, runtime, search.plan_queries(recipe, terms, _weights(recipe)))
-        rows = list(found.candidates.values())
+        results = search.run_queries(recipe, runtime, search.plan_queries(recipe, terms, _weights(recipe)))
+        rows = list(results.candidates.values())
     count = max(1, _freeze(storage, recipe, runtime.shard, rows[: recipe.limit], 0))
     if not rows:
         _commit(storage, Part(runtime.shard, 0), [], [])
-    _record(storage, Part(runtime.shard, 0), found.outcomes)
-    failed = [asdict(query) for query in found.failed]
+    _record(storage, Part(runtime.shard, 0), results.outcomes)
+    failed = [asdict(query) for query in results.failed]
     done = {**asdict(identity(recipe)), "parts": count, "failed": failed}
     storage.write(_done_name(runtime.shard), json.dumps(done).encode())
     return [Part(runtime.shard, index) for index in range(count)]
@@ -130,16 +130,16 @@ def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
     wanted = set(json.loads(storage.read(_again_name(shard))))
     failed = [Query(**query) for query in done["failed"]]
     repeated = [query for query in failed if query.id(recipe) in wanted]
-    found = search.run_queries(recipe, runtime, repeated)
+    results = search.run_queries(recipe, runtime, repeated)
     parts = [Part(shard, index) for index in range(done["parts"])]
     known = {id_ for part in parts for id_ in candidates(storage, part, ["candidate_id"])["candidate_id"].to_pylist()}
-    new = [row for id_, row in found.candidates.items() if id_ not in known]
+    new = [row for id_, row in results.candidates.items() if id_ not in known]
     count = len(parts) + _freeze(storage, recipe, shard, new, len(parts))
     kept = [row for row in outcomes(storage, parts[0]) if row["id"] not in wanted]
-    told = {row["id"] for row in kept} | known | {row["candidate_id"] for row in new}
-    _record(storage, parts[0], [*kept, *(row for row in found.outcomes if row["id"] not in told)])
-    left = [query for query in failed if query not in repeated] + found.failed
-    done |= {"parts": count, "failed": [asdict(query) for query in left]}
+    recorded = {row["id"] for row in kept} | known | {row["candidate_id"] for row in new}
+    _record(storage, parts[0], [*kept, *(row for row in results.outcomes if row["id"] not in recorded)])
+    still_failed = [query for query in failed if query not in repeated] + results.failed
+    done |= {"parts": count, "failed": [asdict(query) for query in still_failed]}
     storage.write(_done_name(shard), json.dumps(done).encode())
     storage.remove(_again_name(shard))
     return [Part(shard, index) for index in range(count)]

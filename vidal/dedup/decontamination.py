@@ -109,8 +109,8 @@ def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[Row]:
         raise UserError(f"decontaminate {settings.name}: {path}: {' '.join(str(error).split())}") from error
     if not table.schema.remove_metadata().equals(SIGNATURES):
         raise UserError(f"decontaminate {settings.name}: {path} is not what `vidal signatures` writes")
-    made = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    if settings.semantic is not None and any(made.get(c) != wanted for c, wanted in models(recipe).items() if wanted):
+    models_used = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    if settings.semantic is not None and any(models_used.get(c) != wanted for c, wanted in models(recipe).items() if wanted):
         raise UserError(
             f"decontaminate {settings.name}: the vectors of {path} are of other models than the recipe's: "
             f"run vidal signatures with --recipe {recipe.name} again"

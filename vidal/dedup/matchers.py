@@ -87,9 +87,9 @@ class VideoMatcher:
             if distances[index] > self._settings.max_distance:
                 return None
             alike, moved = motion_correlation(own, self._signatures[count][index])
-            told = f"{distances[index]:.1f} of 64 bits from, motion {alike:.2f} like"
+            way = f"{distances[index]:.1f} of 64 bits from, motion {alike:.2f} like"
             if alike >= self._settings.motion_min or (moved < STILL and distances[index] <= STILL_DISTANCE):
-                return self._names[count][index], told
+                return self._names[count][index], way
         return None
 
 
@@ -110,10 +110,10 @@ class AudioMatcher:
 
     def match(self, row: Signed) -> Match | None:
         own = _fingerprint(row)
-        found = None if own is None else self._recordings.nearest(own)
-        if found is None or found[1] > self._limit:
+        nearest = None if own is None else self._recordings.nearest(own)
+        if nearest is None or nearest[1] > self._limit:
             return None
-        return self._names[found[0]], f"{found[1]:.1%} of the bits of the sound's fingerprint from"
+        return self._names[nearest[0]], f"{nearest[1]:.1%} of the bits of the sound's fingerprint from"
 
 
 def _fingerprint(row: Signed) -> np.ndarray | None:

@@ -48,12 +48,12 @@ class _Signer:
         self._sounds = open_model(SOUND_SCORERS, recipe.audio.similarity) if recipe.audio.similarity else None
 
     def __call__(self, path: Path) -> Record:
-        found = probe(path, max_pixels=self._max_pixels)
-        row: Record = {"kind": found.kind, "sha256": ids.sha256(path.read_bytes())}
-        if found.kind == Kind.VIDEO.value:
+        probed = probe(path, max_pixels=self._max_pixels)
+        row: Record = {"kind": probed.kind, "sha256": ids.sha256(path.read_bytes())}
+        if probed.kind == Kind.VIDEO.value:
             _, images = self._frames(path)
             row |= {"signature": Signature.from_frames(images).to_bytes(), "embedding": embedding(self._scorer.embed_images(images))}
-        if found.has_audio:
+        if probed.has_audio:
             row["audio_fingerprint"] = fingerprint(path).tobytes()
             if self._sounds:
                 row["audio_embedding"] = rounded(self._sounds.embed_sound(floats(path, self._sounds.sample_rate)))

@@ -9,25 +9,25 @@ from torch.nn import functional as F
 SCALES = 4
 
 
-def depth_loss(made: Tensor, target: Tensor) -> Tensor:
+def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
     """made: (n, h, w); target: (n, h, w) inverse depth up to scale and shift, NaN where unknown.
 
     Both sides are freed of median and mean absolute deviation, as Ranftl et al. do; gradients match at four scales. A
     third, small term wants nearest and farthest at 1 and 0, so that pictures of one clip come out alike.
     """
     known = ~target.isnan()
-    wanted, found = standardised(target, known), standardised(made, known)
-    residual = torch.where(known, found - wanted, 0.0)
-    anchor = torch.where(known, made - stretched(target), 0.0).abs()
+    wanted, standardised_estimate = standardised(target, known), standardised(estimate, known)
+    residual = torch.where(known, standardised_estimate - wanted, 0.0)
+    anchor = torch.where(known, estimate - stretched(target), 0.0).abs()
     return _mean(residual.abs(), known) + 0.5 * gradient(residual, known) + 0.3 * _mean(anchor, known)
 
 
-def infrared_loss(made: Tensor, target: Tensor) -> Tensor:
+def infrared_loss(estimate: Tensor, target: Tensor) -> Tensor:
     """made, target: (n, h, w) in [0, 1]; target NaN outside the picture. Intensity, structure (Wang et al. 2004), edges."""
     known = ~target.isnan()
-    filled = torch.where(known, target, made.detach())
-    residual = torch.where(known, made - filled, 0.0)
-    return _mean(residual.abs(), known) + 0.5 * (1 - ssim(made, filled)) + 0.5 * gradient(residual, known)
+    filled = torch.where(known, target, estimate.detach())
+    residual = torch.where(known, estimate - filled, 0.0)
+    return _mean(residual.abs(), known) + 0.5 * (1 - ssim(estimate, filled)) + 0.5 * gradient(residual, known)
 
 
 def standardised(values: Tensor, known: Tensor) -> Tensor:

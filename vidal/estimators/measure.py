@@ -36,30 +36,30 @@ class InfraredScore:
     ssim: float
 
 
-def fit_to_target(made: np.ndarray, target: np.ndarray) -> np.ndarray:
+def fit_to_target(estimate: np.ndarray, target: np.ndarray) -> np.ndarray:
     """made, scaled and shifted to be nearest to what is known of target, by least squares."""
     known = np.isfinite(target)
-    x, y = made[known].astype(np.float64), target[known].astype(np.float64)
+    x, y = estimate[known].astype(np.float64), target[known].astype(np.float64)
     centred = x - x.mean()
     scale = (centred * (y - y.mean())).sum() / max((centred**2).sum(), 1e-12)
-    values: np.ndarray = (made - x.mean()) * scale + y.mean()
+    values: np.ndarray = (estimate - x.mean()) * scale + y.mean()
     return values
 
 
-def score_depth_map(made: np.ndarray, inverse: np.ndarray) -> DepthScore:
+def score_depth_map(estimate: np.ndarray, inverse: np.ndarray) -> DepthScore:
     """made: (h, w), larger is nearer; inverse: (h, w) true 1/m with NaN. Fitted in inverse depth, judged in depth."""
     known = np.isfinite(inverse)
-    found = 1.0 / np.maximum(fit_to_target(made, inverse)[known], 1.0 / FARTHEST_M)
+    fitted = 1.0 / np.maximum(fit_to_target(estimate, inverse)[known], 1.0 / FARTHEST_M)
     true = 1.0 / inverse[known]
-    ratio = np.maximum(found / true, true / found)
-    constant = made[known].std() == 0
-    order = 0.0 if constant else float(spearmanr(made[known], inverse[known]).statistic)
-    return DepthScore(float(np.mean(np.abs(found - true) / true)), float(np.mean(ratio < 1.25)), order)
+    ratio = np.maximum(fitted / true, true / fitted)
+    constant = estimate[known].std() == 0
+    order = 0.0 if constant else float(spearmanr(estimate[known], inverse[known]).statistic)
+    return DepthScore(float(np.mean(np.abs(fitted - true) / true)), float(np.mean(ratio < 1.25)), order)
 
 
-def score_infrared_map(made: np.ndarray, true: np.ndarray) -> InfraredScore:
-    made = np.clip(made, 0.0, 1.0).astype(np.float32)
-    return InfraredScore(float(np.abs(made - true).mean()), float(structural_similarity(made, true, data_range=1.0)))
+def score_infrared_map(estimate: np.ndarray, true: np.ndarray) -> InfraredScore:
+    estimate = np.clip(estimate, 0.0, 1.0).astype(np.float32)
+    return InfraredScore(float(np.abs(estimate - true).mean()), float(structural_similarity(estimate, true, data_range=1.0)))
 
 
 def score_depth(estimate: Map, pairs: Sequence[TrainingPair]) -> DepthScore:

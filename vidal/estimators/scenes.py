@@ -196,23 +196,23 @@ def _lit(hits: Hits, rng: np.random.Generator) -> Array:
 
 def render_scenes(photographs: Sequence[Array], count: int) -> list[TrainingPair]:
     """The first scenes that have relief; a bare wall before the camera teaches nothing."""
-    found: list[TrainingPair] = []
+    scenes: list[TrainingPair] = []
     seed = 0
-    while len(found) < count:
-        made = render_scene(photographs, seed)
-        low, high = np.percentile(made.target, (5, 95))
+    while len(scenes) < count:
+        scene = render_scene(photographs, seed)
+        low, high = np.percentile(scene.target, (5, 95))
         if high > 1.3 * low:
-            found.append(made)
+            scenes.append(scene)
         seed += 1
-    return found
+    return scenes
 
 
 def photographs(folder: Path) -> list[Array]:
     """Pictures of a folder and its subfolders, as textures of at most 256 pixels."""
-    found = []
+    pictures = []
     for path in sorted(folder.rglob("*.jpg")):
         with Image.open(path) as opened:
             image = opened.convert("RGB")
             image.thumbnail((256, 256))
-            found.append(np.asarray(image))
-    return found
+            pictures.append(np.asarray(image))
+    return pictures

@@ -32,9 +32,9 @@ def _depth(data: Path) -> list[list[TrainingPair]]:
 
 
 def _infrared(data: Path) -> list[list[TrainingPair]]:
-    found = training_pairs.rgb_ir(data, "train")
-    night = [pair for pair in found if pair.name.startswith("llvip")]
-    return [[pair for pair in found if pair not in night], night]
+    real_pairs = training_pairs.rgb_ir(data, "train")
+    night = [pair for pair in real_pairs if pair.name.startswith("llvip")]
+    return [[pair for pair in real_pairs if pair not in night], night]
 
 
 TASKS = {

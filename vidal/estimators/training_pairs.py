@@ -90,6 +90,6 @@ def motorcycle() -> TrainingPair:
     """scikit-image's stereo_motorcycle (Middlebury 2014, Scharstein et al.): inverse depth from its disparity and calibration."""
     from skimage.data import stereo_motorcycle
 
-    left, _, disparity = stereo_motorcycle()
+    left_view, _, disparity = stereo_motorcycle()
     inverse = (disparity + 31.086) / (994.978 * 0.193001)
-    return TrainingPair("stereo_motorcycle", left, np.where(np.isfinite(disparity), inverse, np.nan).astype(np.float32))
+    return TrainingPair("stereo_motorcycle", left_view, np.where(np.isfinite(disparity), inverse, np.nan).astype(np.float32))

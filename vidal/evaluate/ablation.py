@@ -72,12 +72,12 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
     steps = max(1, EPOCHS * max(map(len, arms.values())) // probe.BATCH)
     weights = {name: np.array([each.get(view, 0.0) for view in records.captions.names]) for name, each in views.items()}
     arms = {name: _spoken(records, rows, weights[name]) for name, rows in arms.items()}
-    found: dict[str, list[dict[str, float]]] = {"with": [], "without": []}
+    results: dict[str, list[dict[str, float]]] = {"with": [], "without": []}
     for seed in progress(range(seeds), "seeds"):
         for name, rows in arms.items():
             layer = probe.fit(clips, records, texts, rows, weights[name], steps, seed)
-            found[name].append(probe.judge(layer, clips, records.captions, texts, held, weights["without"] > 0))
-    metrics = {metric: _difference(found, metric) for metric in found["with"][0]}
+            results[name].append(probe.judge(layer, clips, records.captions, texts, held, weights["without"] > 0))
+    metrics = {metric: _difference(results, metric) for metric in results["with"][0]}
     return Verdict(len(arms["with"]), len(arms["without"]), len(held), steps, seeds, metrics)
 
 
@@ -92,8 +92,8 @@ def _split(
     return arms, np.flatnonzero(held)
 
 
-def _difference(found: dict[str, list[dict[str, float]]], metric: str) -> Difference:
-    with_it, without_it = (np.array([each[metric] for each in found[name]]) for name in ("with", "without"))
+def _difference(results: dict[str, list[dict[str, float]]], metric: str) -> Difference:
+    with_it, without_it = (np.array([each[metric] for each in results[name]]) for name in ("with", "without"))
     changes = with_it - without_it
     spread = float(changes.std(ddof=1)) if len(changes) > 1 else float("nan")
     return Difference(float(with_it.mean()), float(without_it.mean()), float(changes.mean()), spread)

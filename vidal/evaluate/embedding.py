@@ -32,9 +32,9 @@ def side(
     """names: modalities, and text, whose vectors are joined by weight, 1 where none is given."""
     parts, rejected = [], dict[str, str]()
     for name in names:
-        found = _texts(encoder, benchmark) if name == TEXT else _media(encoder, benchmark, Modality(name), progress)
-        rejected |= found.rejected
-        parts.append((found.of, weights.get(name, 1.0)))
+        vectors = _texts(encoder, benchmark) if name == TEXT else _media(encoder, benchmark, Modality(name), progress)
+        rejected |= vectors.rejected
+        parts.append((vectors.of, weights.get(name, 1.0)))
     return Vectors(joint(parts) if len(parts) > 1 else parts[0][0], rejected)
 
 
@@ -51,15 +51,15 @@ def _texts(encoder: BoundEncoder, benchmark: Benchmark) -> Vectors:
 
 def _media(encoder: BoundEncoder, benchmark: Benchmark, modality: Modality, progress: Progress) -> Vectors:
     samples = benchmark.samples
-    made, rejected = [], dict[str, str]()
+    encoded, rejected = [], dict[str, str]()
     batches = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
     for batch in progress(batches, modality.value):
         try:
-            made.append(_encode(encoder, modality, batch, benchmark.views))
+            encoded.append(_encode(encoder, modality, batch, benchmark.views))
         except RecordError:
             for sample in batch:
-                made.append(_alone(encoder, modality, sample, benchmark.views, rejected))
-    return Vectors(np.concatenate(made), rejected)
+                encoded.append(_alone(encoder, modality, sample, benchmark.views, rejected))
+    return Vectors(np.concatenate(encoded), rejected)
 
 
 def _alone(

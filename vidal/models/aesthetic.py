@@ -1,7 +1,7 @@
-"""How well people would like a picture: a small head over CLIP embeddings, as LAION's aesthetic predictors are.
+"""How well people would like a picture: a small head over CLIP embeddings, as in LAION's aesthetic predictors (Schuhmann 2022).
 
-V1 is one linear layer over ViT-L/14 (keys `weight`, `bias`), V2 five of them (Schuhmann 2022; keys `layers.0.weight`, ...),
-trained on the L2-normalised embedding. Dropout does nothing here, so the layers are all there is.
+V1 is one linear layer over ViT-L/14 (keys `weight`, `bias`), V2 is five of them (keys `layers.0.weight`, ...), both trained on
+L2-normalised embeddings. V2's dropout layers have no weights and do nothing at inference, so they are left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.media.arrays import Float32Array
 from vidal.models.open_clip_scorer import OpenClip
 from vidal.models.protocols import Images
 
@@ -27,7 +27,10 @@ _ACTIVATIONS = {"none": nn.Identity, "relu": nn.ReLU}
 
 
 class ClipHead:
-    """id: an open_clip model. options: head (a .safetensors, .pt or .pth file), activation (none, or relu, between layers)."""
+    """A Rater: an open_clip model with a head.
+
+    id: the open_clip model. options: head (a .safetensors, .pt or .pth file), activation (between the layers: none or relu).
+    """
 
     def __init__(self, spec: ModelSpec):
         path = head_path(spec)
@@ -36,25 +39,26 @@ class ClipHead:
         self.name = f"{path.name} over {spec.id}"
 
     @torch.inference_mode()
-    def rate(self, images: Images) -> np.ndarray:
-        """(n,) float32. Raises UserError where the head is for another model's embeddings."""
+    def rate(self, images: Images) -> Float32Array:
+        """Returns (n,) float32, on the scale of the head. Raises UserError where the head is for another model's embeddings."""
         embeddings = torch.from_numpy(self._clip.embed_images(images))
-        wanted = next(layer for layer in self._head if isinstance(layer, nn.Linear)).in_features
-        if embeddings.shape[1] != wanted:
+        inputs = next(layer for layer in self._head if isinstance(layer, nn.Linear)).in_features
+        if embeddings.shape[1] != inputs:
             given = embeddings.shape[1]
-            raise UserError(f"aesthetic head {self.name}: takes {wanted} numbers, the model gives {given}")
-        values: np.ndarray = self._head(embeddings)[:, 0].numpy()
+            raise UserError(f"aesthetic head {self.name}: takes {inputs} numbers, the model gives {given}")
+        values: Float32Array = self._head(embeddings)[:, 0].numpy()
         return values
 
 
 def head_path(spec: ModelSpec) -> Path:
+    """Returns the file of the head that the spec's options name. Raises UserError where they name none."""
     if not spec.options.get("head"):
         raise UserError("the aesthetic model needs options.head: the file of the head")
     return Path(str(spec.options["head"]))
 
 
 def read_head(path: Path) -> dict[str, Tensor]:
-    """Raises UserError where the file is not a state dict of tensors. Nothing in it is executed."""
+    """Returns the state dict of a head. Raises UserError where the file is not one. Nothing in the file is executed."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -69,15 +73,18 @@ def read_head(path: Path) -> dict[str, Tensor]:
 
 
 def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Sequential:
-    """Every tensor is used, each layer takes what the one before gives, and the last gives one number; else UserError."""
+    """Returns the network of a head, in evaluation mode. name: of its file.
+
+    Raises UserError unless the state dict is a chain of linear layers that ends in one number, without any other tensor.
+    """
     if activation not in _ACTIVATIONS:
         raise UserError(f"aesthetic head: activation {activation!r} must be {' or '.join(_ACTIVATIONS)}")
     flat = {f"layers.0.{key}" if key in ("weight", "bias") else key: value for key, value in state.items()}
-    indices = sorted({int(found[1]) for key in flat if (found := _LAYER.fullmatch(key))})
+    indices = sorted({int(match[1]) for key in flat if (match := _LAYER.fullmatch(key))})
     expected = {f"layers.{index}.{part}" for index in indices for part in ("weight", "bias")}
     if not indices or flat.keys() != expected:
         wrong = sorted(flat.keys() ^ expected)[:1] or ["no layers"]
-        raise UserError(f"aesthetic head {name}: is no chain of linear layers: {wrong[0]}")
+        raise UserError(f"aesthetic head {name}: is not a chain of linear layers: {wrong[0]}")
     shapes = [tuple(flat[f"layers.{index}.weight"].shape) for index in indices]
     fits = all(len(shape) == 2 for shape in shapes)
     if not fits or shapes[-1][0] != 1 or any(a[0] != b[1] for a, b in pairwise(shapes)):

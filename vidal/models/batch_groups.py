@@ -1,15 +1,18 @@
-"""Which pictures may go through a model at once, so that what comes out of it does not depend on the company.
+"""Which pictures go through a model in one batch, so that the result for a picture does not depend on the others.
 
-On a CPU convolutions and matrix products of another batch size take other code paths, whose sums differ in the last bits:
-about one stored pixel in 100,000 then differs by one unit. A batch gains nothing there, so that each picture goes alone.
-On a GPU a batch is what keeps it busy, and the last bits depend on the card anyway.
+On a CPU, convolutions and matrix products take other code paths for another batch size, and their sums differ in the last bits:
+about one stored pixel in 100,000 differs by one unit. Batches gain nothing there, so each picture goes alone. A GPU is only busy
+with batches, and its last bits depend on the card anyway.
 """
 
 from __future__ import annotations
 
 
 def group_into_batches(sizes: list[tuple[int, int]], device: str) -> list[list[int]]:
-    """Indexes of pictures that go through a model at once: those of one size; on a CPU each alone."""
+    """Returns the indices of the pictures in each batch: pictures of one size on a GPU, a single picture on a CPU.
+
+    sizes: (width, height) of each picture. device: a name of torch's.
+    """
     if not device.startswith("cuda"):
         return [[index] for index in range(len(sizes))]
     groups: dict[tuple[int, int], list[int]] = {}

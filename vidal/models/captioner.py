@@ -17,8 +17,9 @@ _TASKS = {"florence2": "<CAPTION>"}
 
 
 class TransformersCaptioner:
-    """A model with a chat template is asked the prompt; a plain captioner continues it (or, empty, starts freely).
+    """A Captioner and SoundCaptioner of transformers.
 
+    A model with a chat template is asked the prompt. A plain captioner has no use for one and gets `task`, or nothing.
     options: generate (arguments of generate), task (a literal prompt for a captioner without a chat template, such as
     Florence-2's <CAPTION>, which is its default here, or BLIP-2's "Question: ... Answer:").
     """
@@ -33,33 +34,38 @@ class TransformersCaptioner:
         self._task: str | None = spec.options.get("task", _TASKS.get(self._model.config.model_type))
         self._chats = getattr(self._processor, "chat_template", None) is not None
 
+    imagines = True
+
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
+        """Returns one caption a picture."""
         return [self._ask([image], prompt) for image in images]
 
     def caption_video(self, images: Images, prompt: str) -> str:
-        """A plain captioner sees one picture, the middle one; GIT's video models see as many as they were trained on."""
+        """Returns one caption for the pictures of a clip, in order.
+
+        A plain captioner sees the middle picture only; GIT's video models see as many pictures as they were trained on.
+        """
         if self._chats:
             return self._ask(images, prompt)
-        return self._ask([images[index] for index in sample_indices(len(images), self._frames(), "scene")], prompt)
-
-    imagines = True
+        indices = sample_indices(len(images), self._frame_count(), "scene")
+        return self._ask([images[index] for index in indices], prompt)
 
     def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
-        """What would be heard, from the pictures alone, as VIDAL-10M's sound captions."""
+        """Returns what would be heard, from the pictures alone, as in VIDAL-10M (Zhu et al. 2024). The tags are not used."""
         return self.caption_video(images, prompt)
 
     @torch.inference_mode()
     def _ask(self, images: Images, prompt: str) -> str:
         inputs = self._inputs(images, prompt).to(self._device)
-        made = self._model.generate(**inputs, **self._generate)
-        start = inputs["input_ids"].shape[1] if "input_ids" in inputs and not self._encoder_decoder() else 0
-        text: str = self._processor.batch_decode(made[:, start:], skip_special_tokens=True)[0].strip()
+        tokens = self._model.generate(**inputs, **self._generate)
+        start = inputs["input_ids"].shape[1] if "input_ids" in inputs and not self._is_encoder_decoder() else 0
+        text: str = self._processor.batch_decode(tokens[:, start:], skip_special_tokens=True)[0].strip()
         return text
 
-    def _frames(self) -> int:
+    def _frame_count(self) -> int:
         return getattr(self._model.config, "num_image_with_embedding", None) or 1
 
-    def _encoder_decoder(self) -> bool:
+    def _is_encoder_decoder(self) -> bool:
         return bool(getattr(self._model.config, "is_encoder_decoder", False))
 
     def _inputs(self, images: Images, prompt: str) -> Any:

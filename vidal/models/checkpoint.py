@@ -1,4 +1,4 @@
-"""A checkpoint of the encoder-decoder: a folder with config.json and model.safetensors, written and loaded strictly."""
+"""A checkpoint of the encoder-decoder: a folder with config.json and model.safetensors, checked when it is loaded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from vidal.config.base import ModelSpec, Settings
 from vidal.errors import UserError
@@ -20,10 +21,10 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class Config(Settings):
-    """What the adapter must know of the weights.
+    """What the adapter must know about the weights.
 
-    kind, unit: of depth. short_side: pixels that a picture's short side is scaled to; multiple: what its sides are
-    rounded to. mean, std: of the input's 8-bit values. widths, bounded: see EncoderDecoder.
+    kind, unit: of the depth. short_side: the length in pixels that a picture's short side is scaled to; multiple: its sides are
+    rounded to multiples of this. mean, std: of the input's 8-bit values. widths, bounded: see EncoderDecoder.
     """
 
     task: Literal["depth", "infrared"]
@@ -47,24 +48,28 @@ def save(folder: Path, net: EncoderDecoder, config: Config) -> str:
 
 
 def revision(folder: Path) -> str:
-    """Hash of the weights and of what they mean: 16 hexadecimal digits."""
+    """Returns a hash of the weights and their configuration: 16 hexadecimal digits."""
     parts = (folder / name for name in (CONFIG, WEIGHTS))
     return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:16]
 
 
 def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
-    """The network in evaluation mode, its config and its name. Raises UserError for what does not fit, by name."""
+    """Returns the network in evaluation mode, its configuration, and its name "id@revision".
+
+    task: "depth" or "infrared". Raises UserError where the checkpoint is for another task, has another revision than the spec
+    asks for, or does not fit the network; the error names the first key that does not.
+    """
     folder = embedded_folder(require_id(spec)) or Path(require_id(spec))
-    config = _config(folder)
+    config = _read_config(folder)
     if config.task != task:
         raise UserError(f"{folder}: a checkpoint for {config.task}, not for {task}")
-    found = revision(folder)
-    if spec.revision and spec.revision != found:
-        raise UserError(f"{spec.id}: the recipe asks for revision {spec.revision}, but the folder holds {found}")
-    return _filled(folder, config), config, f"{spec.id}@{found}"
+    actual = revision(folder)
+    if spec.revision and spec.revision != actual:
+        raise UserError(f"{spec.id}: the recipe asks for revision {spec.revision}, but the folder holds {actual}")
+    return _load_net(folder, config), config, f"{spec.id}@{actual}"
 
 
-def _config(folder: Path) -> Config:
+def _read_config(folder: Path) -> Config:
     path = folder / CONFIG
     try:
         return Config.model_validate_json(path.read_text(encoding="utf-8"))
@@ -75,16 +80,26 @@ def _config(folder: Path) -> Config:
         raise UserError(f"{path}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}") from error
 
 
-def _filled(folder: Path, config: Config) -> EncoderDecoder:
+def _load_net(folder: Path, config: Config) -> EncoderDecoder:
     path = folder / WEIGHTS
+    state = _read_weights(path)
+    net = EncoderDecoder(config.widths, config.bounded)
+    _check_weights(path, state, net.state_dict())
+    net.load_state_dict(state)
+    return net.eval().to(memory_format=torch.channels_last)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
-        state = {key: value.float() if value.is_floating_point() else value for key, value in load_file(path).items()}
+        return {key: value.float() if value.is_floating_point() else value for key, value in load_file(path).items()}
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise UserError(f"{path}: not a safetensors file: {error}") from error
-    net = EncoderDecoder(config.widths, config.bounded)
-    expected = net.state_dict()
+
+
+def _check_weights(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Raises UserError that names the first key that does not match."""
     if wrong := sorted(state.keys() ^ expected.keys()):
         raise UserError(f"{path}: {len(wrong)} keys do not match, the first is {wrong[0]}")
     if wrong := sorted(key for key in state if state[key].shape != expected[key].shape):
@@ -92,5 +107,3 @@ def _filled(folder: Path, config: Config) -> EncoderDecoder:
         raise UserError(f"{path}: {len(wrong)} shapes do not match, the first is {wrong[0]}: {shapes}")
     if wrong := sorted(key for key in state if not torch.isfinite(state[key]).all()):
         raise UserError(f"{path}: {wrong[0]} holds numbers that are not finite")
-    net.load_state_dict(state)
-    return net.eval().to(memory_format=torch.channels_last)

@@ -1,18 +1,23 @@
-"""Sounds and texts in one space, by CLAP (Wu et al., ICASSP 2023) of transformers: hub id or local folder."""
+"""Sounds and texts in one space by CLAP (Wu et al. 2023) of transformers, from a hub id or a local folder."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import AutoProcessor, ClapModel
 
 from vidal.config.base import ModelSpec
+from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
 from vidal.models.weights import transformers_source
 
 
 class Clap:
+    """A SoundScorer."""
+
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
         source, arguments = transformers_source(spec)
@@ -23,31 +28,31 @@ class Clap:
         self._window = int(self._processor.feature_extractor.nb_max_samples)
 
     @torch.inference_mode()
-    def embed_sound(self, samples: np.ndarray) -> np.ndarray:
-        """samples: (n,) float32 in [-1, 1] at sample_rate. (d,) float32, L2-normalised.
+    def embed_sound(self, samples: Float32Array) -> Float32Array:
+        """Returns (d,) float32, L2-normalised. samples: (n,) float32 in [-1, 1] at sample_rate.
 
-        A sound longer than the model's window is cut into windows, and their vectors are averaged: the processor
-        would take a random one.
+        A sound longer than the model's window is cut into windows, and their vectors are averaged: the processor would choose a
+        random window.
         """
         windows = [samples[start : start + self._window] for start in range(0, len(samples), self._window)]
-        windows = [each for each in windows if len(each) >= self.sample_rate] or windows[:1]
-        mean = np.mean([self._one(each) for each in windows], axis=0)
-        values: np.ndarray = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        windows = [window for window in windows if len(window) >= self.sample_rate] or windows[:1]
+        mean = np.mean([self._embed_window(window) for window in windows], axis=0)
+        values: Float32Array = mean / max(float(np.linalg.norm(mean)), 1e-12)
         return values
 
-    def _one(self, samples: np.ndarray) -> np.ndarray:
+    def _embed_window(self, samples: Float32Array) -> Float32Array:
         inputs = self._processor(audio=[samples], sampling_rate=self.sample_rate, return_tensors="pt").to(self._device)
-        values: np.ndarray = _unit(self._model.get_audio_features(**inputs))[0]
+        values: Float32Array = _unit(self._model.get_audio_features(**inputs))[0]
         return values
 
     @torch.inference_mode()
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
-        """(n, d) float32, L2-normalised."""
+    def embed_texts(self, texts: list[str]) -> Float32Array:
+        """Returns (n, d) float32, L2-normalised."""
         inputs = self._processor(text=texts, padding=True, truncation=True, return_tensors="pt").to(self._device)
         return _unit(self._model.get_text_features(**inputs))
 
 
-def _unit(features: object) -> np.ndarray:
-    # Later versions of transformers wrap the features.
-    tensor = features if isinstance(features, torch.Tensor) else features.pooler_output  # type: ignore[attr-defined]
+def _unit(features: Any) -> Float32Array:
+    # transformers 5 returns the features inside an output object, earlier versions as a tensor.
+    tensor = features if isinstance(features, torch.Tensor) else features.pooler_output
     return torch.nn.functional.normalize(tensor.float(), dim=-1).cpu().numpy()

@@ -1,8 +1,8 @@
 """ConSE (Norouzi et al. 2014): pictures and texts in one space from a classifier and a sentence model, without training.
 
-A picture is the mean of the class names' embeddings, weighted by the classifier's softmax. Both sides are centred
-on the mean of the class names: without that, one text is nearest to every picture. It sees what ImageNet has a class
-for, and nothing else.
+The vector of a picture is the mean of the class names' embeddings, weighted by the classifier's probabilities. Both sides are
+centred on the mean of the class names, for otherwise one text is nearest to every picture. Only what ImageNet has a class for is
+recognised.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from vidal import ids
 from vidal.config.base import ModelSpec
+from vidal.media.arrays import Float32Array
 from vidal.models.classifier import class_names, shared_classifier
 from vidal.models.once import once
 from vidal.models.protocols import Images
@@ -22,19 +23,24 @@ from vidal.storage import machine_cache
 
 
 @once
-def class_embeddings() -> np.ndarray:
-    """(1000, 384) float32: MiniLM's of the class names, L2-normalised. Made once a machine: it takes seconds."""
+def class_embeddings() -> Float32Array:
+    """Returns (1000, 384) float32, L2-normalised: MiniLM's embeddings of the class names.
+
+    They take seconds, so they are computed once on a machine.
+    """
     names = class_names()
 
     def make(folder: Path) -> None:
         np.save(folder / "classes.npy", MiniLM()(names))
 
     digest = ids.fingerprint([revision(), names, version("torch"), version("transformers")])
-    values: np.ndarray = np.load(machine_cache.folder(f"conse-{digest[:16]}", make) / "classes.npy", mmap_mode="r")
+    values: Float32Array = np.load(machine_cache.folder(f"conse-{digest[:16]}", make) / "classes.npy", mmap_mode="r")
     return values
 
 
 class Conse:
+    """A Scorer."""
+
     def __init__(self, spec: ModelSpec):
         self._classifier = shared_classifier()
         self._sentences = MiniLM()
@@ -42,15 +48,15 @@ class Conse:
         self._centre = names.mean(axis=0)
         self._classes = names - self._centre
 
-    def embed_images(self, images: Images) -> np.ndarray:
-        """(n, 384) float32, L2-normalised."""
+    def embed_images(self, images: Images) -> Float32Array:
+        """Returns (n, 384) float32, L2-normalised."""
         return _unit(self._classifier(images) @ self._classes)
 
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
-        """(n, 384) float32, L2-normalised."""
+    def embed_texts(self, texts: list[str]) -> Float32Array:
+        """Returns (n, 384) float32, L2-normalised."""
         return _unit(self._sentences(texts) - self._centre)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    values: np.ndarray = (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+def _unit(vectors: Float32Array) -> Float32Array:
+    values: Float32Array = (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
     return values

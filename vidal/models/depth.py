@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstimation
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.media.arrays import Float32Array
 from vidal.models.batch_groups import group_into_batches
 from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
@@ -21,8 +21,11 @@ KINDS = ("metric", "relative", "inverse_relative")
 
 
 class TransformersDepth:
-    """options: kind (what the numbers mean, for a checkpoint of which its configuration does not tell), input ([width,
-    height] that pictures are forced to before the model's own preprocessing; their aspect is then lost)."""
+    """A DepthEstimator. Raises UserError where neither the options nor the configuration tell what the depth means.
+
+    options: kind (what the numbers mean, for a checkpoint whose configuration does not tell), input ([width, height] that
+    pictures are resized to before the model's own preprocessing; their aspect is lost).
+    """
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
@@ -35,40 +38,45 @@ class TransformersDepth:
         self._processor = AutoImageProcessor.from_pretrained(source, **arguments)
         self._model = AutoModelForDepthEstimation.from_pretrained(source, **arguments).to(self._device).eval()
 
-    def estimate(self, images: Images) -> list[np.ndarray]:
-        """(h, w) float32 for each picture, at its size: metres where metric."""
+    def estimate(self, images: Images) -> list[Float32Array]:
+        """Returns (h, w) float32 for each picture, at its size; metres where the kind is metric."""
         return self.estimate_with_view(images)[0]
 
-    def estimate_with_view(self, images: Images) -> tuple[list[np.ndarray], list[float | None]]:
-        """The same, and for each picture the horizontal field of view in degrees where the model tells it (DepthPro)."""
-        found: dict[int, dict[str, Any]] = {}
+    def estimate_with_view(self, images: Images) -> tuple[list[Float32Array], list[float | None]]:
+        """Returns the same, and for each picture the horizontal field of view in degrees, or None.
+
+        Only DepthPro estimates the field of view.
+        """
+        by_index: dict[int, dict[str, Any]] = {}
         for group in group_into_batches([image.size for image in images], self._device):
-            found |= dict(zip(group, self._batch([images[index] for index in group]), strict=True))
-        each = [found[index] for index in range(len(images))]
-        depths = [one["predicted_depth"].float().cpu().numpy() for one in each]
-        return depths, [None if one.get("field_of_view") is None else float(one["field_of_view"]) for one in each]
+            by_index |= dict(zip(group, self._predict([images[index] for index in group]), strict=True))
+        predictions = [by_index[index] for index in range(len(images))]
+        depths = [prediction["predicted_depth"].float().cpu().numpy() for prediction in predictions]
+        angles = [prediction.get("field_of_view") for prediction in predictions]
+        return depths, [None if angle is None else float(angle) for angle in angles]
 
     @torch.inference_mode()
-    def _batch(self, images: Images) -> list[dict[str, Any]]:
-        """Pictures of one size. Whether `sizes` are sources (ZoeDepth, which cuts its padding off) or targets, the processor knows."""
+    def _predict(self, images: Images) -> list[dict[str, Any]]:
+        """images: of one size. The processor knows whether `sizes` are those of its input (ZoeDepth, which crops its padding) or output."""
         sizes = [(image.height, image.width) for image in images]
-        inputs = self._processor(images=[self._forced(image) for image in images], return_tensors="pt")
+        inputs = self._processor(images=[self._resize(image) for image in images], return_tensors="pt")
         outputs = self._model(**inputs.to(self._device))
         result: list[dict[str, Any]] = self._processor.post_process_depth_estimation(outputs, sizes)
         return result
 
-    def _forced(self, image: Image.Image) -> Image.Image:
+    def _resize(self, image: Image.Image) -> Image.Image:
         if self._input is None:
             return image
         return image.resize((self._input[0], self._input[1]), Image.Resampling.BILINEAR)
 
 
 def depth_kind(config: Any) -> str:
-    """What a model's numbers mean, by what it was trained on; never guessed from the numbers.
+    """Returns what a model's numbers mean, one of KINDS, by what it was trained on; it is never guessed from the numbers.
 
-    GLPN, ZoeDepth: metres (both were trained on NYU or KITTI). Depth Anything says which it is. DPT is MiDaS: disparity up to
-    scale and shift. DepthPro: metres by its own field of view; without that part the focal length is unknown, and depth
-    known up to scale. Raises UserError where the configuration does not tell.
+    config: of transformers. GLPN and ZoeDepth predict metres, since they were trained on NYU or KITTI. The configuration of Depth
+    Anything tells. DPT is MiDaS, which predicts disparity up to scale and shift. DepthPro predicts metres by its own field of
+    view; without that part the focal length is unknown, and the depth is known up to scale. Raises UserError where the
+    configuration does not tell.
     """
     model_type = str(getattr(config, "model_type", ""))
     if model_type in ("glpn", "zoedepth"):

@@ -1,7 +1,7 @@
-"""Depth and infrared by the small networks that the project trains itself (python -m vidal.estimators), from a folder or the package.
+"""Depth and infrared by the small networks that the project trains itself: python -m vidal.estimators.
 
-id: a folder with config.json and model.safetensors, or "embedded:depth" and "embedded:infrared", which ship with vidal.
-revision: where given, the weights must have it. Model cards stand beside the weights.
+The id of the model is a folder with config.json and model.safetensors, or "embedded:depth" or "embedded:infrared", whose weights
+ship with vidal. Where the spec has a revision, the weights must have it too. The model cards are beside the weights.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import torch
 from PIL import Image
 
 from vidal.config.base import ModelSpec
+from vidal.media.arrays import Float32Array
 from vidal.models.checkpoint import Config, load
 from vidal.models.device import choose_device
 from vidal.models.protocols import Images
 
 
 class _Mapper:
-    """One map a picture, at its size. Pictures go in one by one: a result never depends on what stands beside it."""
+    """Computes a map of each picture. Pictures go in one by one, so a result never depends on other pictures."""
 
     def __init__(self, spec: ModelSpec, task: str):
         self._device = choose_device(spec.device)
@@ -25,38 +26,42 @@ class _Mapper:
         self._net = net.to(self._device)
 
     @torch.inference_mode()
-    def __call__(self, image: Image.Image) -> np.ndarray:
-        made = self._net(pixels(image, self.config).to(self._device))[0].float().cpu().numpy()
-        resized = Image.fromarray(made).resize(image.size, Image.Resampling.BILINEAR)
+    def __call__(self, image: Image.Image) -> Float32Array:
+        values = self._net(to_input(image, self.config).to(self._device))[0].float().cpu().numpy()
+        resized = Image.fromarray(values).resize(image.size, Image.Resampling.BILINEAR)
         return np.asarray(resized, np.float32)
 
 
 class EncoderDecoderDepth:
+    """A DepthEstimator."""
+
     def __init__(self, spec: ModelSpec):
         self._map = _Mapper(spec, "depth")
         self.name = self._map.name
         self.kind = self._map.config.kind or "inverse_relative"
         self.unit = self._map.config.unit
 
-    def estimate(self, images: Images) -> list[np.ndarray]:
-        """(h, w) float32 for each picture, at its size; what it means says `kind`."""
+    def estimate(self, images: Images) -> list[Float32Array]:
+        """Returns (h, w) float32 for each picture, at its size; `kind` says what the numbers mean."""
         return [self._map(image) for image in images]
 
 
 class EncoderDecoderInfrared:
+    """An InfraredTranslator."""
+
     def __init__(self, spec: ModelSpec):
         self._map = _Mapper(spec, "infrared")
         self.name = self._map.name
 
-    def translate(self, images: Images, seeds: list[int]) -> list[np.ndarray]:
-        """(h, w) float32 in (0, 1) for each picture, at its size. Nothing is drawn: the seeds alter nothing."""
+    def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
+        """Returns (h, w) float32 in (0, 1) for each picture, at its size. Nothing is random, so the seeds have no effect."""
         return [self._map(image) for image in images]
 
 
 def input_size(size: tuple[int, int], config: Config) -> tuple[int, int]:
-    """(width, height) that the network is given: the short side scaled, both sides rounded to the multiple."""
+    """Returns (width, height) of the network's input: the short side is scaled, and both sides are rounded to the multiple."""
     scale = config.short_side / min(size)
-    # A sliver is distorted rather than let through at any length.
+    # A very long picture is distorted, because its size would have no limit otherwise.
     longest = 4 * config.short_side
     width, height = (
         max(config.multiple, round(min(side * scale, longest) / config.multiple) * config.multiple) for side in size
@@ -64,8 +69,8 @@ def input_size(size: tuple[int, int], config: Config) -> tuple[int, int]:
     return width, height
 
 
-def pixels(image: Image.Image, config: Config) -> torch.Tensor:
-    """(1, 3, h, w) float32."""
+def to_input(image: Image.Image, config: Config) -> torch.Tensor:
+    """Returns (1, 3, h, w) float32, normalised as the configuration says."""
     resized = image.convert("RGB").resize(input_size(image.size, config), Image.Resampling.BILINEAR)
     values = (np.asarray(resized, np.float32) - config.mean) / config.std
     return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)

@@ -1,7 +1,8 @@
-"""A picture to a map of one channel: EfficientNet-Lite0 (Tan and Le 2019) as encoder, separable convolutions with skips as decoder.
+"""The network that turns a picture into a map of one channel.
 
-Small enough to be trained on two cores and shipped inside the package. The decoder is normalised by groups, not by
-batches: its pictures come from different worlds (a camera, a renderer), whose statistics must not mix.
+The encoder is EfficientNet-Lite0 (Tan and Le 2019), the decoder is made of separable convolutions with skip connections. It is small
+enough to be trained on two cores and shipped inside the package. The decoder is normalised by groups and not by batches, because
+the statistics of photographs and of rendered pictures must not mix.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# The encoder's block that ends each level: strides 2, 4, 8, 16, 32, with their channels.
+# The block of the encoder that ends each level, and its channels. The levels have the strides 2, 4, 8, 16 and 32.
 LEVELS = ((0, 16), (2, 24), (4, 40), (10, 112), (14, 192))
 GROUPS = 8
 
 
 class Separable(nn.Module):
-    """Depthwise 5x5, pointwise, group norm, ReLU."""
+    """A separable convolution: depthwise 5x5, pointwise, group norm, ReLU."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -30,11 +31,11 @@ class Separable(nn.Module):
 
 
 class Encoder(nn.Module):
-    """(n, 3, h, w) to one map a level; h and w divisible by the last level's stride."""
+    """Turns (n, 3, h, w) into one map a level; h and w must be divisible by the stride of the last level."""
 
     def __init__(self, levels: int):
         super().__init__()
-        # The package pads for its own input size, 224: right for every size that its strides divide.
+        # The package pads for an input of 224 pixels, which is right for every size that the strides divide.
         whole = EfficientNet.from_name("efficientnet-lite0")
         self._ends = [block for block, _ in LEVELS[:levels]]
         self.stem, self.norm = whole._conv_stem, whole._bn0
@@ -51,7 +52,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From the deepest map upwards, at each level joined with the encoder's; the picture's mean feature tells what scene it is."""
+    """Goes from the deepest map upwards and joins it with the encoder's map at each level.
+
+    The mean feature of the picture is added to the deepest map, to tell what kind of scene it is.
+    """
 
     def __init__(self, widths: tuple[int, ...]):
         super().__init__()
@@ -73,9 +77,10 @@ class Decoder(nn.Module):
 
 
 class EncoderDecoder(nn.Module):
-    """(n, 3, h, w) float, normalised as the encoder's, to (n, h, w). widths: the decoder's channels from stride 2 down.
+    """Turns (n, 3, h, w) float32, normalised for the encoder, into (n, h, w) float32.
 
-    bounded: the output is squashed to (0, 1); else it is any number.
+    widths: the decoder's channels, from stride 2 to the deepest level. bounded: the output lies in (0, 1), by a sigmoid; without
+    it, the output can be any number.
     """
 
     def __init__(self, widths: tuple[int, ...], bounded: bool):
@@ -85,6 +90,6 @@ class EncoderDecoder(nn.Module):
         self._bounded = bounded
 
     def forward(self, x: Tensor) -> Tensor:
-        made = self.decoder(self.encoder(x))[:, 0]
-        output: Tensor = made.sigmoid() if self._bounded else made
+        values = self.decoder(self.encoder(x))[:, 0]
+        output: Tensor = values.sigmoid() if self._bounded else values
         return output

@@ -1,4 +1,4 @@
-"""GGUF files as the folder of safetensors that transformers reads in a second: reading the file itself takes half a minute."""
+"""Unpacks GGUF files into folders of safetensors: transformers reads such a folder in a second, and the file in half a minute."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 from vidal import ids
 from vidal.storage import machine_cache
 
-# Raised by whoever changes what _unpack writes.
+# Raise it when you change what _unpack writes.
 _VERSION = 1
 
 
 def unpack_gguf(folder: Path, file: str) -> Path:
-    """Folder of the file's tokenizer, configuration and float32 weights, made once a machine.
+    """Returns the folder with the file's tokenizer, configuration and float32 weights, which is written once on a machine.
 
-    Raises OSError or ValueError where transformers cannot read the file, UserError where the cache cannot be written.
+    folder, file: where the GGUF file is, and its name. Raises OSError or ValueError where transformers cannot read the file, and
+    UserError where the cache cannot be written.
     """
     content = ids.file_sha256(folder / file)
     name = ids.fingerprint([content, version("transformers"), version("gguf"), _VERSION])[:16]
@@ -30,7 +31,7 @@ def _unpack(folder: Path, file: str, target: Path) -> None:
     AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(target)
     read = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     config = copy.deepcopy(read.config)
-    # The weights are float32 now, but transformers saves no model that was packed.
+    # The weights are float32 now, but transformers refuses to save a model whose configuration says that it is quantized.
     config.__dict__.pop("quantization_config", None)
     plain = type(read)(config)
     plain.load_state_dict(read.state_dict())

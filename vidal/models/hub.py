@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def why_not_on_hub(repository: str) -> str | None:
-    """Why the repository can be had neither from the local cache nor from the hub, or None."""
+    """Returns why neither the local cache nor the hub has the repository, or None. Asks the hub once, for 5 seconds at most."""
     import httpx
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

@@ -17,9 +17,9 @@ def folder(name: str, make: Callable[[Path], None], root: Path | None = None) ->
     root: instead of vidal's folder in XDG_CACHE_HOME, or in ~/.cache. Raises UserError where it cannot be written.
     """
     root = root or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidal"
-    found = root / name
-    if found.is_dir():
-        return found
+    finished = root / name
+    if finished.is_dir():
+        return finished
     try:
         root.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=root, prefix=f".{name[:40]}-"))
@@ -27,10 +27,10 @@ def folder(name: str, make: Callable[[Path], None], root: Path | None = None) ->
         raise UserError(f"the cache {root} cannot be written ({error.strerror}): set XDG_CACHE_HOME") from error
     try:
         make(aside)
-        aside.rename(found)
+        aside.rename(finished)
     except OSError:
-        if not found.is_dir():  # Else another process was faster; its folder is the same.
+        if not finished.is_dir():  # Else another process was faster; its folder is the same.
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return found
+    return finished

@@ -40,20 +40,20 @@ def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
     in the recipe it is a 500th of the count, and doubles until the count is reached.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
-    taken: Taken = set()
+    selected: Taken = set()
     used = np.zeros(len(counts), np.int64).tolist()
     while True:
         for bucket in read():
             for row in _order(bucket, terms.seed):
-                if (bucket.index, row) in taken or any(used[keyword] >= cap for keyword in bucket.keywords[row]):
+                if (bucket.index, row) in selected or any(used[keyword] >= cap for keyword in bucket.keywords[row]):
                     continue
                 for keyword in bucket.keywords[row]:
                     used[keyword] += 1
-                taken.add((bucket.index, row))
-                if len(taken) == terms.count:
-                    return taken
+                selected.add((bucket.index, row))
+                if len(selected) == terms.count:
+                    return selected
         if terms.cap or cap > counts.max(initial=0):
-            return taken
+            return selected
         cap *= 2
 
 

@@ -77,18 +77,18 @@ def build(recipe: Recipe, storage: Storage, cluster: Callable[[], Map] | None = 
         raise UserError(f"recipe {recipe.name}: terms.corpora names no corpus; name one, or give terms.database")
     with torch_aside():
         load(terms.tagger)
-    found = spill(terms, storage)
-    storage.write(buckets.PHRASES, json.dumps(sorted(found.phrases)).encode())
+    spilled = spill(terms, storage)
+    storage.write(buckets.PHRASES, json.dumps(sorted(spilled.phrases)).encode())
     sources = tuple(corpus.source for corpus in terms.corpora)
     work = [Work(storage.uri, i, sources, terms.tagger, terms.frequency_min) for i in range(terms.buckets)]
-    run = cluster() if cluster and found.total >= _WORTH_A_CLUSTER else in_process
+    run = cluster() if cluster and spilled.total >= _WORTH_A_CLUSTER else in_process
     tagged = _sum(run(buckets.tag, work))
     if not tagged.terms:
-        raise UserError(f"recipe {recipe.name}: no term is left of {found.total} texts: see terms.frequency_min")
+        raise UserError(f"recipe {recipe.name}: no term is left of {spilled.total} texts: see terms.frequency_min")
     whole = sorted(k.split("\t")[0] for (k, pos), n in tagged.tally.items() if pos == RUN and n >= terms.phrase_min)
     storage.write(buckets.RUNS, json.dumps(whole).encode())
     before = _sum(run(buckets.settle, work)).tally
-    summary = _balance(recipe, storage, found, tagged, before)
+    summary = _balance(recipe, storage, spilled, tagged, before)
     for item in work:
         storage.remove(bucket_file(item.index))
         storage.remove(settled_name(item.index))
@@ -103,7 +103,7 @@ def _sum(results: Iterable[Counts]) -> Counts:
     return Counts(terms, rare, bare, tally)
 
 
-def _balance(recipe: Recipe, storage: Storage, found: Spilled, tagged: Counts, before: Counter[Keyword]) -> Summary:
+def _balance(recipe: Recipe, storage: Storage, spilled: Spilled, tagged: Counts, before: Counter[Keyword]) -> Summary:
     vocabulary = sorted({keyword for keyword, _ in before})
     counts = np.zeros(len(vocabulary) + 1, np.int64)  # The last stands for terms without noun or verb.
     numbers = {keyword: number for number, keyword in enumerate(vocabulary)}
@@ -124,10 +124,10 @@ def _balance(recipe: Recipe, storage: Storage, found: Spilled, tagged: Counts, b
     summary = Summary(
         recipe=recipe.name,
         strategy=recipe.terms.strategy,
-        read=found.read,
+        read=spilled.read,
         distinct=tagged.terms,
         rare=tagged.rare,
-        long=found.long,
+        long=spilled.long,
         terms=table.num_rows,
         by_source=dict(sorted(by_source.items())),
         before=_ranked(before),
@@ -144,10 +144,10 @@ def fingerprint(recipe: Recipe) -> str:
 
 
 def read_summary(storage: Storage) -> Summary:
-    found = json.loads(storage.read(SUMMARY))
+    summary = json.loads(storage.read(SUMMARY))
     for key in ("before", "after"):
-        found[key] = [tuple(entry) for entry in found[key]]
-    return Summary(**found)
+        summary[key] = [tuple(entry) for entry in summary[key]]
+    return Summary(**summary)
 
 
 def _numbered(table: pa.Table, vocabulary: pa.Array) -> list[list[int]]:
@@ -158,9 +158,9 @@ def _numbered(table: pa.Table, vocabulary: pa.Array) -> list[list[int]]:
     return [flat[start:end] or none for start, end in itertools.pairwise(ends)]
 
 
-def _table(taken: Taken, recipe: Recipe, storage: Storage) -> pa.Table:
+def _table(selected: Taken, recipe: Recipe, storage: Storage) -> pa.Table:
     rows: dict[int, list[int]] = {}
-    for index, row in sorted(taken):
+    for index, row in sorted(selected):
         rows.setdefault(index, []).append(row)
     table = pa.concat_tables(storage.read_table(settled_name(index)).take(kept) for index, kept in rows.items())
     table = table.sort_by("term")

@@ -81,9 +81,9 @@ def _missing(corpus: Corpus, error: FileNotFoundError) -> str:
     return corpus.subset if corpus.subset and name.endswith(corpus.subset) else corpus.path
 
 
-def _unfit(corpus: Corpus, reader: Reader, found: str) -> UserError:
+def _unfit(corpus: Corpus, reader: Reader, problem: str) -> UserError:
     # What was found may quote the file, and a file may hold escape sequences.
-    printable = "".join(char if char.isprintable() else "?" for char in textwrap.shorten(found, 240))
+    printable = "".join(char if char.isprintable() else "?" for char in textwrap.shorten(problem, 240))
     return UserError(
         f"corpus {corpus.source}: {corpus.path}: {printable}; "
         f"reader {corpus.reader} expects {reader.expects}: give such a file, or another reader"

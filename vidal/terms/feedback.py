@@ -67,18 +67,18 @@ def feedback(out: Storage, database: Storage) -> dict[str, int]:
     return dict(Counter(row["why"] for row in rows))
 
 
-def _row(term: str, found: Yield | None, covered: list[int], middle: int) -> Row:
-    weight, why = _weight(found, covered, middle)
-    found = found or Yield()
-    dropped = sorted(found.dropped.items())
-    counts = {"found": found.found, "fetched": found.fetched, "dropped": dropped, "kept": found.kept}
+def _row(term: str, term_yield: Yield | None, covered: list[int], middle: int) -> Row:
+    weight, why = _weight(term_yield, covered, middle)
+    term_yield = term_yield or Yield()
+    dropped = sorted(term_yield.dropped.items())
+    counts = {"found": term_yield.found, "fetched": term_yield.fetched, "dropped": dropped, "kept": term_yield.kept}
     return {"term": term, **counts, "weight": weight, "why": why}
 
 
-def _weight(found: Yield | None, covered: list[int], middle: int) -> tuple[float, str]:
-    if found is None:
+def _weight(term_yield: Yield | None, covered: list[int], middle: int) -> tuple[float, str]:
+    if term_yield is None:
         return KEPT, "not searched yet"
-    if not found.kept and not found.may_pass:
+    if not term_yield.kept and not term_yield.may_pass:
         return RETIRED, "retired"
     if covered and min(covered) < middle:
         return RAISED, "raised"
@@ -87,16 +87,16 @@ def _weight(found: Yield | None, covered: list[int], middle: int) -> tuple[float
 
 def _yields(out: Storage, terms: list[Row]) -> dict[str, Yield]:
     """Of every term whose shard was built, also of one that found nothing."""
-    found: dict[str, Yield] = defaultdict(Yield)
+    yields: dict[str, Yield] = defaultdict(Yield)
     searches = _searches(out)
     for name in out.names("_ledger"):
         shard = int(name.removeprefix("shard-").removesuffix(".parquet"))
         ledger = out.read_table(f"_ledger/{name}").to_pylist()
         waiting = {row["id"] for row in ledger if row["transient"] and row["stage"] == "discover"}
         for term in (row["term"] for row in terms if row["shard"] == shard):
-            found[term].may_pass += any(ids.candidate_id(search, term, None, None) in waiting for search in searches)
-        _count(found, dict(_terms_of_candidates(out, shard)), ledger)
-    return found
+            yields[term].may_pass += any(ids.candidate_id(search, term, None, None) in waiting for search in searches)
+        _count(yields, dict(_terms_of_candidates(out, shard)), ledger)
+    return yields
 
 
 def _searches(out: Storage) -> list[str]:
@@ -115,14 +115,14 @@ def _terms_of_candidates(out: Storage, shard: int) -> Iterator[tuple[str, list[s
             yield from ((row["candidate_id"], row["search_terms"]) for row in table.to_pylist())
 
 
-def _count(found: dict[str, Yield], terms: dict[str, list[str]], ledger: Iterable[LedgerRow]) -> None:
+def _count(yields: dict[str, Yield], terms: dict[str, list[str]], ledger: Iterable[LedgerRow]) -> None:
     for row in ledger:
         is_candidate = row["subject"] == Subject.CANDIDATE.value
         if not is_candidate and row["subject"] != Subject.CLIP.value:
             continue
         candidate = row["id"] if is_candidate else row["parent_id"] or ""
         for term in terms.get(candidate, []):
-            each = found[term]
+            each = yields[term]
             if is_candidate:
                 each.found += 1
                 each.fetched += row["status"] == Status.KEPT.value

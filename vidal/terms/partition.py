@@ -40,17 +40,17 @@ def position(term: str) -> int:
 
 def spill(terms: Terms, storage: Storage) -> Spilled:
     """Writes a line "corpus<TAB>term" a text. Raises UserError where a corpus cannot be read."""
-    found = Spilled()
+    spilled = Spilled()
     with contextlib.ExitStack() as stack:
         storage.fs.makedirs(str(PurePosixPath(storage.path(bucket_file(0))).parent), exist_ok=True)
         files = [stack.enter_context(storage.fs.open(storage.path(bucket_file(i)), "wb")) for i in range(terms.buckets)]
         writes = [file.write for file in files]
         for number, corpus in enumerate(terms.corpora):
-            _spill(number, corpus, terms, writes, found)
-    return found
+            _spill(number, corpus, terms, writes, spilled)
+    return spilled
 
 
-def _spill(number: int, corpus: Corpus, terms: Terms, writes: list[Callable[..., Any]], found: Spilled) -> None:
+def _spill(number: int, corpus: Corpus, terms: Terms, writes: list[Callable[..., Any]], spilled: Spilled) -> None:
     count = 0
     whole = corpora.names_things(corpus)
     for text in corpora.texts(corpus):
@@ -60,9 +60,9 @@ def _spill(number: int, corpus: Corpus, terms: Terms, writes: list[Callable[...,
             continue
         count += 1
         if words > terms.words_max:
-            found.long += 1
+            spilled.long += 1
             continue
         if whole and words <= PHRASE_WORDS_MAX:
-            found.phrases.add(term)
+            spilled.phrases.add(term)
         writes[position(term) % terms.buckets](f"{number}\t{term}\n".encode())
-    found.read[corpus.source] = found.read.get(corpus.source, 0) + count
+    spilled.read[corpus.source] = spilled.read.get(corpus.source, 0) + count

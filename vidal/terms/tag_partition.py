@@ -64,7 +64,7 @@ def tag(work: Work) -> Counts:
     key = ids.fingerprint([*read, work.sources, tagging.identity(work.tagger), work.frequency_min, VERSION])
     name = tagged_name(work.index)
     texts = _count(raw, work.sources)
-    kept = {term: found for term, found in texts.items() if found[0] >= work.frequency_min}
+    kept = {term: entry for term, entry in texts.items() if entry[0] >= work.frequency_min}
     if not storage.exists(name) or storage.metadata(name).get("key") != key:
         storage.write_table(name, _tagged(kept, work, phrases), {"key": key})
     return _counts(storage.read_table(name, ["keywords", "pos"]), len(texts) - len(kept))
@@ -87,36 +87,36 @@ def settle(work: Work) -> Counts:
 def _count(raw: bytes, sources: tuple[str, ...]) -> dict[str, tuple[int, tuple[str, ...]]]:
     """Frequency and sources of each distinct text, in the order of their positions."""
     counts: dict[str, int] = {}
-    seen: dict[str, set[str]] = {}
+    sources_by_keyword: dict[str, set[str]] = {}
     for line in raw.decode().splitlines():
         number, _, term = line.partition("\t")
         counts[term] = counts.get(term, 0) + 1
-        seen.setdefault(term, set()).add(sources[int(number)])
-    return {term: (counts[term], tuple(sorted(seen[term]))) for term in sorted(counts, key=position)}
+        sources_by_keyword.setdefault(term, set()).add(sources[int(number)])
+    return {term: (counts[term], tuple(sorted(sources_by_keyword[term]))) for term in sorted(counts, key=position)}
 
 
 def _tagged(kept: dict[str, tuple[int, tuple[str, ...]]], work: Work, phrases: bytes) -> pa.Table:
     known = frozenset(json.loads(phrases))
-    found = [keywords(words, known) for words in _tagger(work.tagger).words(kept)]
+    keywords_of_texts = [keywords(words, known) for words in _tagger(work.tagger).words(kept)]
     columns = [
         pa.array(list(kept), STR),
         pa.array([list(sources) for _, sources in kept.values()], STRS),
         pa.array([count for count, _ in kept.values()], pa.int64()),
-        pa.array([[name for name, _ in each] for each in found], STRS),
-        pa.array([[pos for _, pos in each] for each in found], STRS),
+        pa.array([[name for name, _ in each] for each in keywords_of_texts], STRS),
+        pa.array([[pos for _, pos in each] for each in keywords_of_texts], STRS),
     ]
     return pa.Table.from_arrays(columns, schema=TERMS)
 
 
 def _settled(pairs: list[Keyword], whole: frozenset[str]) -> dict[Keyword, None]:
-    found: dict[Keyword, None] = {}
+    settled: dict[Keyword, None] = {}
     for name, pos in pairs:
         if pos != RUN:
-            found[(name, pos)] = None
+            settled[(name, pos)] = None
             continue
         run, *nouns = name.split("\t")
-        found.update(dict.fromkeys((part, NOUN) for part in ([run] if run in whole else nouns)))
-    return found
+        settled.update(dict.fromkeys((part, NOUN) for part in ([run] if run in whole else nouns)))
+    return settled
 
 
 def _counts(table: pa.Table, rare: int) -> Counts:

@@ -96,7 +96,7 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
     """Words near which a rule looks at more than one token. None: cannot be told, so nothing may be remembered."""
     if "attribute_ruler" not in nlp.pipe_names:
         return frozenset()
-    found: set[str] = set()
+    words: set[str] = set()
     for rule in nlp.get_pipe("attribute_ruler").patterns:
         for pattern in rule["patterns"]:
             if len(pattern) == 1 or any("DEP" in token for token in pattern):  # No parser, no DEP: it never holds.
@@ -104,8 +104,8 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
             literal = [token["LOWER"] for token in pattern if isinstance(token.get("LOWER"), str)]
             if not literal:
                 return None
-            found.add(literal[0])
-    return frozenset(found)
+            words.add(literal[0])
+    return frozenset(words)
 
 
 def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
@@ -117,19 +117,19 @@ def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
     """
     if len(words) == 1 and words[0][2] not in _NOUNS and words[0][0] in phrases:
         return [(words[0][0], NOUN)]
-    found: dict[Keyword, None] = {}
+    distinct: dict[Keyword, None] = {}
     at = 0
     while at < len(words):
         if length := _phrase(words, at, phrases):
-            found[(_text(words, at, length), NOUN)] = None
+            distinct[(_text(words, at, length), NOUN)] = None
         elif words[at][2] in _NOUNS:
             length = _run(words, at, phrases)
             for keyword in _nouns(words, at, length):
-                found[keyword] = None
+                distinct[keyword] = None
         elif words[at][2] == VERB:
-            found[(words[at][1], VERB)] = None
+            distinct[(words[at][1], VERB)] = None
         at += length or 1
-    return list(found)
+    return list(distinct)
 
 
 def _phrase(words: list[Word], at: int, phrases: Collection[str]) -> int:
@@ -163,5 +163,5 @@ def _text(words: list[Word], at: int, length: int) -> str:
 def nouns_and_verbs(texts: Iterable[str], model: str) -> Iterator[list[Keyword]]:
     """For each text its (lemma, NOUN or VERB), in order, each once, word by word."""
     for words in Tagger(model).words(texts):
-        found = ((lemma, NOUN if pos in _NOUNS else pos) for _, lemma, pos in words if pos in {*_NOUNS, VERB})
-        yield list(dict.fromkeys(found))
+        named = ((lemma, NOUN if pos in _NOUNS else pos) for _, lemma, pos in words if pos in {*_NOUNS, VERB})
+        yield list(dict.fromkeys(named))

@@ -31,8 +31,8 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
 
 
 def latest(folder: Path) -> Path | None:
-    found = _all(folder)
-    return found[-1] if found else None
+    checkpoints = _all(folder)
+    return checkpoints[-1] if checkpoints else None
 
 
 def load(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

@@ -50,8 +50,8 @@ def _worker(config: dict[str, Any]) -> None:
     run.train(Train.model_validate(config["settings"]), config["out"], Path(config["folder"]), _device(get_device()))
 
 
-def _device(found: Any) -> torch.device:
-    return found if isinstance(found, torch.device) else torch.device(found)
+def _device(value: Any) -> torch.device:
+    return value if isinstance(value, torch.device) else torch.device(value)
 
 
 def _has_gpu() -> bool:

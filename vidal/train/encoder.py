@@ -175,14 +175,14 @@ class BoundEncoder:
     @torch.inference_mode()
     def _averaged(self, modality: Modality, items: list[Any], read: Callable[[Any], np.ndarray]) -> np.ndarray:
         """read: an item's (views, ...) arrays, whose vectors are averaged."""
-        tower, made = self._towers[modality], [np.zeros((0, self.text.width), np.float32)]
+        tower, features = self._towers[modality], [np.zeros((0, self.text.width), np.float32)]
         for start in range(0, len(items), self.batch_size):
             arrays = [read(item) for item in items[start : start + self.batch_size]]
             ends = np.cumsum([len(each) for each in arrays])[:-1]
             vectors = torch.cat([self._forward(tower, modality, part) for part in _parts(arrays, self.batch_size)])
             means = np.stack([part.mean(0) for part in np.split(vectors.numpy(), ends)])
-            made.append(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12))
-        return np.concatenate(made)
+            features.append(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12))
+        return np.concatenate(features)
 
     def _forward(self, tower: ModalityTower, modality: Modality, stacked: np.ndarray) -> torch.Tensor:
         pixels = inputs.normalise(modality, torch.from_numpy(stacked).to(self._device), tower.mean, tower.std)

@@ -22,8 +22,8 @@ def views(path: Path, count: int, side: int, times: int, crops: int) -> np.ndarr
     _, pictures = read_frames(path, count=count * times, policy="linspace", short_side=side)
     made = []
     for time in range(times):
-        taken = pictures[time::times] if times > 1 else pictures
-        made += [np.stack([_crop(picture, side, place) for picture in taken]) for place in _places(crops)]
+        sampled = pictures[time::times] if times > 1 else pictures
+        made += [np.stack([_crop(picture, side, place) for picture in sampled]) for place in _places(crops)]
     return np.stack(made)
 
 

@@ -209,18 +209,18 @@ def embed(trainee: Trainee, rows: list[int], batch_size: int = 32) -> Tensor:
     was_training = tower.training
     tower.eval()
     with torch.inference_mode():
-        made = [_row(trainee, tower, row, batch_size) for row in rows]
+        features = [_row(trainee, tower, row, batch_size) for row in rows]
     tower.train(was_training)
-    return F.normalize(torch.stack(made), dim=-1)
+    return F.normalize(torch.stack(features), dim=-1)
 
 
 def _row(trainee: Trainee, tower: nn.Module, row: int, batch_size: int) -> Tensor:
     frames = 1 if trainee.modality in (Modality.VIDEO, Modality.AUDIO) else len(trainee.records.paths_of(row))
-    found = []
+    views = []
     for start in range(0, frames, batch_size):
         pixels = np.stack([trainee.reader(row, frame) for frame in range(start, min(frames, start + batch_size))])
         made = inputs.normalise(
             trainee.modality, torch.from_numpy(pixels).to(trainee.device), trainee.tower.mean, trainee.tower.std
         )
-        found.append(F.normalize(tower(made).float(), dim=-1).cpu())
-    return torch.cat(found).mean(0)
+        views.append(F.normalize(tower(made).float(), dim=-1).cpu())
+    return torch.cat(views).mean(0)

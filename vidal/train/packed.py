@@ -55,12 +55,12 @@ class Pack:
         return {"_folder": self._folder, "_open": {}}  # A worker opens the files itself.
 
 
-def find(storage: Storage, found: records.Records, settings: Encoder) -> Pack | None:
+def find(storage: Storage, samples: records.Records, settings: Encoder) -> Pack | None:
     """The pack of these records, if all their shards have been packed as they are now and with these settings."""
     if not storage.is_local:
         return None
-    folder = _folder(storage, found.modality, settings)
-    for shard in np.unique(found.shards):
+    folder = _folder(storage, samples.modality, settings)
+    for shard in np.unique(samples.shards):
         index = folder / f"{shard_name(int(shard))}.json"
         if not index.is_file() or json.loads(index.read_text(encoding="utf-8"))["manifest"] != _manifest(
             storage, int(shard)
@@ -81,38 +81,38 @@ def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
             yield done[folder]
 
 
-def _pack(storage: Storage, found: records.Records, settings: Encoder, folder: Path) -> Packed:
-    reader, clips, unreadable, kept = Reader(storage, found, settings), 0, 0, 0
-    for shard in np.unique(found.shards):
-        rows = np.flatnonzero(found.shards == shard)
+def _pack(storage: Storage, samples: records.Records, settings: Encoder, folder: Path) -> Packed:
+    reader, clips, unreadable, kept = Reader(storage, samples, settings), 0, 0, 0
+    for shard in np.unique(samples.shards):
+        rows = np.flatnonzero(samples.shards == shard)
         name, manifest = shard_name(int(shard)), _manifest(storage, int(shard))
         index = folder / f"{name}.json"
         if index.is_file() and json.loads(index.read_text(encoding="utf-8"))["manifest"] == manifest:
             kept += len(rows)
             continue
-        places = _write(folder / f"{name}.npy", found, reader, rows)
+        places = _write(folder / f"{name}.npy", samples, reader, rows)
         _commit(index, json.dumps({"manifest": manifest, "clips": places}).encode())
         clips += len(rows)
         unreadable += sum(not count for _, count in places.values())
-    return Packed(found.modality.value, clips, unreadable, kept)
+    return Packed(samples.modality.value, clips, unreadable, kept)
 
 
-def _write(path: Path, found: records.Records, reader: Reader, rows: np.ndarray) -> dict[str, list[int]]:
+def _write(path: Path, samples: records.Records, reader: Reader, rows: np.ndarray) -> dict[str, list[int]]:
     """Clip by clip into a file aside, so that memory holds one clip; the rename comes last."""
     places: dict[str, list[int]] = {}
-    total, array, first = int(sum(len(found.paths[int(row)]) for row in rows)), None, 0
+    total, array, first = int(sum(len(samples.paths[int(row)]) for row in rows)), None, 0
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{uuid.uuid4().hex}.tmp")
     for row in map(int, rows):
         try:
-            items = reader.files(found.paths_of(row), found.depth_kinds[row])
+            items = reader.files(samples.paths_of(row), samples.depth_kinds[row])
         except RecordError:
-            places[found.clip_ids[row]] = [first, 0]
+            places[samples.clip_ids[row]] = [first, 0]
             continue
         if array is None:
             array = np.lib.format.open_memmap(aside, "w+", items.dtype, (total, *items.shape[1:]))
         array[first : first + len(items)] = items
-        places[found.clip_ids[row]] = [first, len(items)]
+        places[samples.clip_ids[row]] = [first, len(items)]
         first += len(items)
     if array is None:
         np.save(aside, np.zeros(0))

@@ -55,9 +55,9 @@ def gathered(value: Any) -> list[Any]:
     """The value of every process, in order of rank."""
     if world() == 1:
         return [value]
-    found: list[Any] = [None] * world()
-    dist.all_gather_object(found, value)
-    return found
+    values: list[Any] = [None] * world()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def average_gradients(weights: list[nn.Parameter]) -> None:

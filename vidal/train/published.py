@@ -78,10 +78,10 @@ def _state(folder: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return load_file(path)
     try:
-        found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError(f"{path}: no weights of torch, or more than weights: {error}") from error
-    return found
+    return state
 
 
 def _plain(state: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
@@ -94,8 +94,8 @@ def _plain(state: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor
     for name in list(clean):
         if name.endswith(".position_ids"):  # A buffer that transformers saves no more.
             del clean[name]
-        elif found := _LORA.fullmatch(name):
-            adapters.setdefault(found[1], {})[found[2]] = clean.pop(name)
+        elif match := _LORA.fullmatch(name):
+            adapters.setdefault(match[1], {})[match[2]] = clean.pop(name)
     for name, each in adapters.items():
         if each.keys() != {"A", "B"} or f"{name}.weight" not in clean:
             raise UserError(f"the adapter of {name} has not both parts and a weight to adapt")

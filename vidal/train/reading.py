@@ -26,10 +26,10 @@ class Reader:
         paths = self._records.paths_of(row)
         wanted = spread(len(paths), self._settings.frames) if self._records.modality is Modality.VIDEO else [frame]
         if self._packed is not None:
-            found = self._packed.read(self._records.clip_ids[row], int(self._records.shards[row]), wanted)
+            views = self._packed.read(self._records.clip_ids[row], int(self._records.shards[row]), wanted)
         else:
-            found = self.files([paths[index] for index in wanted], self._records.depth_kinds[row])
-        values: np.ndarray = found if self._records.modality is Modality.VIDEO else found[0]
+            views = self.files([paths[index] for index in wanted], self._records.depth_kinds[row])
+        values: np.ndarray = views if self._records.modality is Modality.VIDEO else views[0]
         return values
 
     def files(self, paths: list[str], depth_kind: str | None) -> np.ndarray:

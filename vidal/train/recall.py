@@ -38,11 +38,11 @@ def _text(trainee: Trainee, row: int) -> int:
 def _readable(trainee: Trainee) -> list[int]:
     from vidal.errors import RecordError
 
-    found = []
+    readable = []
     for row in range(min(CLIPS, len(trainee.records))):
         try:
             trainee.reader(row, 0)
         except (RecordError, OSError):
             continue
-        found.append(row)
-    return found
+        readable.append(row)
+    return readable

@@ -62,10 +62,10 @@ class Records:
 
 def shards(storage: Storage) -> list[int]:
     """Shards that are committed. Raises UserError where there are none."""
-    found = sorted(int(match[1]) for name in storage.names("") if (match := _SHARD.fullmatch(name)))
-    if not found:
+    numbers = sorted(int(match[1]) for name in storage.names("") if (match := _SHARD.fullmatch(name)))
+    if not numbers:
         raise UserError(f"{storage.uri} holds no shard-NNNNN.parquet: build one with vidal build-shard")
-    return found
+    return numbers
 
 
 def read(storage: Storage, modality: Modality, settings: Train) -> Records:

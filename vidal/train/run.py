@@ -49,9 +49,9 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     Raises UserError for what is wrong with recipe or data, TrainingError where the training itself cannot go on.
     """
     storage = Storage(out)
-    found = read_all(settings, storage)
+    samples = read_all(settings, storage)
     text = open_text_tower(settings.text)
-    trainees = [_trainee(storage, settings, each, text, device) for each in found.values()]
+    trainees = [_trainee(storage, settings, each, text, device) for each in samples.values()]
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // process_group.world()))
     identity = _identity(settings, trainees)
     start = checkpoint.latest(folder / CHECKPOINTS)
@@ -84,12 +84,12 @@ def read_all(settings: Train, storage: Storage) -> dict[Modality, records.Record
 
 
 def _trainee(
-    storage: Storage, settings: Train, found: records.Records, text: TextTower, device: torch.device
+    storage: Storage, settings: Train, samples: records.Records, text: TextTower, device: torch.device
 ) -> Trainee:
-    cache, encoder_settings = TextFeatures(storage, text), settings.modalities[found.modality]
-    process_group.first(lambda: cache.of(found.captions.distinct))
-    reader = Reader(storage, found, encoder_settings, packed.find(storage, found, encoder_settings))
-    return Trainee(found.modality, settings, found, reader, cache.of(found.captions.distinct), device)
+    cache, encoder_settings = TextFeatures(storage, text), settings.modalities[samples.modality]
+    process_group.first(lambda: cache.of(samples.captions.distinct))
+    reader = Reader(storage, samples, encoder_settings, packed.find(storage, samples, encoder_settings))
+    return Trainee(samples.modality, settings, samples, reader, cache.of(samples.captions.distinct), device)
 
 
 def _loop(trainees: list[Trainee], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal) -> None:

@@ -73,18 +73,18 @@ class Stream:
         texts: list[int] = []
         places: list[int] = []
         problems: list[str] = []
-        seen = cursor
-        for found, drawn, readable, why in loader:
+        position = cursor
+        for pixels_read, drawn, readable, why in loader:
             if not why and len(readable) == self.size and not texts:  # As a rule: nothing to put together.
-                seen += self.size
-                yield Batch(found, drawn, seen, tuple(problems))
+                position += self.size
+                yield Batch(pixels_read, drawn, position, tuple(problems))
                 problems = []
                 continue
             problems += why
-            places += [seen + int(each) for each in torch.nonzero(readable)]
-            pixels += list(found)
+            places += [position + int(each) for each in torch.nonzero(readable)]
+            pixels += list(pixels_read)
             texts += drawn.tolist()
-            seen += len(readable)
+            position += len(readable)
             while len(texts) >= self.size:
                 together = torch.stack(pixels[: self.size]), torch.tensor(texts[: self.size])
                 yield Batch(*together, places[self.size - 1] + 1, tuple(problems))
@@ -109,16 +109,16 @@ class _Items(Dataset[Any]):
         self._records, self._reader, self._weights, self._key = records, reader, weights, key
 
     def __getitem__(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
-        found, texts, readable, problems = [], [], [], []
+        views, texts, readable, problems = [], [], [], []
         for row in map(int, rows):
             text, frame = draw(self._records, row, self._weights, self._key)
             try:
-                found.append(self._reader(row, frame))
+                views.append(self._reader(row, frame))
             except (RecordError, OSError) as error:
                 problems.append(f"{self._records.clip_ids[row]}: {error}")
                 readable.append(False)
                 continue
             texts.append(text)
             readable.append(True)
-        stacked = torch.from_numpy(np.stack(found)) if found else torch.zeros(0)
+        stacked = torch.from_numpy(np.stack(views)) if views else torch.zeros(0)
         return stacked, torch.tensor(texts, dtype=torch.long), torch.tensor(readable), problems

@@ -50,17 +50,17 @@ class TextFeatures:
         ]
 
     def _known(self) -> np.ndarray:
-        found = [self._open(f"{name}.keys.npy") for name in self._files()]
-        return np.concatenate(found) if found else np.zeros(0, _KEY)
+        segments = [self._open(f"{name}.keys.npy") for name in self._files()]
+        return np.concatenate(segments) if segments else np.zeros(0, _KEY)
 
     def _read(self, keys: np.ndarray) -> np.ndarray:
-        made = np.zeros((len(keys), self._tower.width), np.float32)
+        features = np.zeros((len(keys), self._tower.width), np.float32)
         for name in self._files():
             kept = self._open(f"{name}.keys.npy")
             places = np.searchsorted(kept, keys).clip(max=len(kept) - 1)
             hits = np.flatnonzero(kept[places] == keys)
-            made[hits] = self._open(f"{name}.features.npy")[places[hits]]
-        return made
+            features[hits] = self._open(f"{name}.features.npy")[places[hits]]
+        return features
 
     def _open(self, name: str) -> np.ndarray:
         path = f"{self._folder}/{name}"

@@ -18,8 +18,8 @@ def kinetics(folder: Path) -> Benchmark:
     """The official csv (label, youtube_id, time_start, time_end): test.csv, else val.csv; or one folder a class."""
     path = files.optional(folder, "val.csv", "validate.csv", "test.csv")
     if path is None:
-        found = class_folders(folder, Modality.VIDEO, pictures("video"), needs="val.csv")
-        return replace(found, views=VIEWS)
+        benchmark = class_folders(folder, Modality.VIDEO, pictures("video"), needs="val.csv")
+        return replace(benchmark, views=VIEWS)
     entries = list(files.rows(path))
     classes = tuple(sorted({files.column(row, path, "label") for row in entries}))
     places = {name: place for place, name in enumerate(classes)}

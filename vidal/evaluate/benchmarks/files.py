@@ -22,8 +22,8 @@ def annotation(folder: Path, *names: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-        if found := sorted(folder.rglob(name)):
-            return found[0]
+        if paths := sorted(folder.rglob(name)):
+            return paths[0]
     raise UserError(f"{folder} lacks {' or '.join(names)}: put the benchmark's own file there")
 
 

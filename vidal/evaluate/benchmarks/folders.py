@@ -23,19 +23,19 @@ def class_folders(folder: Path, modality: Modality, templates: tuple[str, ...], 
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)
-    found = {
+    media_by_class = {
         each.name.replace("_", " "): sorted(path for path in each.rglob("*") if path.suffix.lower() in extensions)
         for each in sorted(root.iterdir() if root.is_dir() else ())
         if each.is_dir()
     }
-    classes = tuple(name for name, paths in found.items() if paths)
+    classes = tuple(name for name, paths in media_by_class.items() if paths)
     if len(classes) < 2:
         raise UserError(f"{folder} lacks {needs}, and has no folder for each class of {modality.value} either")
     return Benchmark(
         [
             Sample(f"{name}/{path.name}", {modality: path}, labels=(place,))
             for place, name in enumerate(classes)
-            for path in found[name]
+            for path in media_by_class[name]
         ],
         classes,
         templates,

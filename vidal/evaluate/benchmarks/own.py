@@ -39,11 +39,11 @@ def captions(folder: Path) -> Benchmark:
     samples, missing = list[Sample](), list[str]()
     for number, line in enumerate(files.lines(path), 1):
         name, texts = _entry(path, number, line)
-        found = next((place for base in (folder, path.parent, folder.parent) if (place := base / name).is_file()), None)
-        if found is None:
+        media = next((place for base in (folder, path.parent, folder.parent) if (place := base / name).is_file()), None)
+        if media is None:
             missing.append(name)
         else:
-            samples.append(Sample(name, {modality: found for modality in _shown(found)}, texts))
+            samples.append(Sample(name, {modality: media for modality in _shown(media)}, texts))
     return Benchmark(samples, missing=missing)
 
 
@@ -59,10 +59,10 @@ def _texts(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _media(storage: Storage, row: dict[str, Any]) -> Iterator[tuple[Modality, Any]]:
     for modality, name in PATHS.items():
-        if found := row[name]:
+        if value := row[name]:
             yield (
                 modality,
-                storage.path(found) if isinstance(found, str) else tuple(storage.path(each) for each in found),
+                storage.path(value) if isinstance(value, str) else tuple(storage.path(each) for each in value),
             )
 
 

@@ -79,14 +79,14 @@ def vggsound(folder: Path) -> Benchmark:
     """Chen et al. 2020: the test split, 309 classes. Or one folder a class."""
     if (path := files.optional(folder, "vggsound.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="vggsound.csv")
-    found = list(files.rows(path, ("id", "start", "label", "split")))
-    classes = tuple(sorted({row["label"] for row in found}))
+    listed = list(files.rows(path, ("id", "start", "label", "split")))
+    classes = tuple(sorted({row["label"] for row in listed}))
     places = {name: place for place, name in enumerate(classes)}
     return _labelled(
         folder,
         [
             (f"{row['id']}_{int(row['start']):06d}", _stems(row["id"], int(row["start"])), (places[row["label"]],))
-            for row in found
+            for row in listed
             if row["split"] == "test"
         ],
         classes,

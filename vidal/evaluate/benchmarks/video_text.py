@@ -63,7 +63,7 @@ def _videos(folder: Path, named: _Named) -> Benchmark:
 
 def _merged(named: _Named) -> Iterator[tuple[str, tuple[str, ...]]]:
     """A name that comes twice has the texts of both."""
-    found: dict[str, tuple[str, ...]] = {}
+    merged: dict[str, tuple[str, ...]] = {}
     for name, texts in named:
-        found[name] = found.get(name, ()) + texts
-    yield from found.items()
+        merged[name] = merged.get(name, ()) + texts
+    yield from merged.items()

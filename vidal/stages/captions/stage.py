@@ -52,15 +52,15 @@ RELEASED = "released"
 def imported(clip: Clip) -> list[Caption]:
     """Captions that came with the catalogue. Of keyframe texts that are as many as the frames, each belongs to its frame."""
     texts = json.loads(map_dict(clip["extra"]).get(schema.IMPORTED, "{}"))
-    found = []
+    captions = []
     for view in (View.KEYFRAME, View.VIDEO, View.ENHANCED, View.SOUND):
         each = texts.get(view.value, [])
         framed = view is View.KEYFRAME and len(each) == len(clip["frame_paths"])
-        found += [
+        captions += [
             caption_of(view, text, frame=index if framed else None, model=RELEASED, flags=("imported",))
             for index, text in enumerate(each)
         ]
-    return found
+    return captions
 
 
 def has_imported(clip: Clip, view: str) -> bool:
@@ -92,19 +92,19 @@ class _Worker:
         self._prompts = _prompts(recipe)
 
     def __call__(self, clip: Clip) -> Output:
-        made: list[Caption] = []
+        captions: list[Caption] = []
         views: list[ViewOutcome] = []
         images = pictures.load(self._storage, clip["frame_paths"])
-        for found, outcome in (
+        for added, outcome in (
             self._title(clip),
             self._hashtags(clip),
             self._frames(clip, images),
             self._clip(clip, images),
         ):
-            made += found
+            captions += added
             views.append(outcome)
-        made += imported(clip)
-        return Output([{"clip_id": clip["clip_id"], "captions": made}], tuple(self._with_imported(clip, views)))
+        captions += imported(clip)
+        return Output([{"clip_id": clip["clip_id"], "captions": captions}], tuple(self._with_imported(clip, views)))
 
     def _with_imported(self, clip: Clip, views: list[ViewOutcome]) -> list[ViewOutcome]:
         """A view that no model gives here, but the released texts do, is there."""
@@ -134,7 +134,7 @@ class _Worker:
         model, prompt = self._keyframe, self._prompts["keyframe"]
         texts = self._caches[View.KEYFRAME].get(prompt, clip["frame_sha256"], lambda: model.caption_frames(images, prompt))
         sha256 = prompts.digest(self._prompts["keyframe"])
-        made = [
+        captions = [
             caption_of(
                 View.KEYFRAME,
                 text,
@@ -147,8 +147,8 @@ class _Worker:
             for index, text in enumerate(texts)
         ]
         if not any(texts):
-            return made, ViewOutcome(View.KEYFRAME, Status.DROPPED, Reason.NOTHING_RECOGNISED)
-        return made, ViewOutcome(View.KEYFRAME, Status.KEPT, detail=f"{sum(map(bool, texts))} of {len(texts)} frames")
+            return captions, ViewOutcome(View.KEYFRAME, Status.DROPPED, Reason.NOTHING_RECOGNISED)
+        return captions, ViewOutcome(View.KEYFRAME, Status.KEPT, detail=f"{sum(map(bool, texts))} of {len(texts)} frames")
 
     def _clip(self, clip: Clip, images: list[Any]) -> tuple[list[Caption], ViewOutcome]:
         if absent := _absent(View.VIDEO, self._video, images):
@@ -162,14 +162,14 @@ class _Worker:
         text = self._caches[View.VIDEO].get(prompt, given, lambda: model.caption_video(images, prompt))
         if not text:
             return [], ViewOutcome(View.VIDEO, Status.DROPPED, Reason.NOTHING_RECOGNISED)
-        made = caption_of(
+        description = caption_of(
             View.VIDEO,
             text,
             model=self._video.name,
             revision=self._video.revision,
             prompt_sha256=prompts.digest(template),
         )
-        return [made], ViewOutcome(View.VIDEO, Status.KEPT)
+        return [description], ViewOutcome(View.VIDEO, Status.KEPT)
 
 
 def _absent(view: View, model: Captioner | None, images: list[Any]) -> ViewOutcome | None:

@@ -35,17 +35,17 @@ def scores(depths: list[np.ndarray], images: list[Image.Image], metric: bool) ->
     luminances = [_luminance(image, depth) for image, depth in zip(images, depths, strict=True)]
     valid = [np.isfinite(depth) & ((depth > 0) | (not metric)) for depth in depths]
     readings = np.concatenate([depth[known] for depth, known in zip(depths, valid, strict=True)])
-    found: dict[str, float | None] = {"depth_valid_share": readings.size / sum(depth.size for depth in depths)}
+    values: dict[str, float | None] = {"depth_valid_share": readings.size / sum(depth.size for depth in depths)}
     if readings.size:
-        found["depth_low"], found["depth_high"] = (float(each) for each in np.percentile(readings, (1, 99)))
+        values["depth_low"], values["depth_high"] = (float(each) for each in np.percentile(readings, (1, 99)))
     blanked = [np.where(known, depth, np.nan) for depth, known in zip(depths, valid, strict=True)]
-    found["depth_temporal_consistency"] = consistency(blanked)
-    found["depth_luminance_consistency"] = consistency(luminances)
+    values["depth_temporal_consistency"] = consistency(blanked)
+    values["depth_luminance_consistency"] = consistency(luminances)
     if metric:
-        found["depth_scale_change"] = scale_change(blanked)
+        values["depth_scale_change"] = scale_change(blanked)
     edges = [edge_agreement(depth, light, metric) for depth, light in zip(blanked, luminances, strict=True)]
-    found["depth_edge_agreement"] = _mean(edges)
-    return {name: value for name, value in found.items() if value is not None}
+    values["depth_edge_agreement"] = _mean(edges)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def consistency(frames: list[np.ndarray]) -> float | None:

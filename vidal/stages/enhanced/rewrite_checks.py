@@ -41,8 +41,8 @@ def gives_orders(text: str) -> bool:
 
 def malformed(text: str) -> str | None:
     """Why a rewrite is no plain sentence, or None."""
-    if found := _FOREIGN.search(text):
-        return f"holds {found[0]!r}"
+    if foreign := _FOREIGN.search(text):
+        return f"holds {foreign[0]!r}"
     words = len(text.split())
     return f"{words} words" if words > WORDS_MAX else None
 
@@ -96,10 +96,10 @@ def _lemmas(text: str, tagger: str) -> frozenset[str]:
     )
 
 
-def support(synonyms: Any | None, seen: Callable[[str], bool] | None) -> Supports:
+def support(synonyms: Any | None, is_visible: Callable[[str], bool] | None) -> Supports:
     """By synonym, then by the pictures; either may be absent."""
 
     def supports(lemma: str, known: Iterable[str]) -> bool:
-        return bool(synonyms and synonyms.find_synonym(lemma, known)) or bool(seen and seen(lemma))
+        return bool(synonyms and synonyms.find_synonym(lemma, known)) or bool(is_visible and is_visible(lemma))
 
     return supports

@@ -44,9 +44,9 @@ def read_prompt(name: str) -> Prompt:
     """Raises UserError where a key is missing or nothing fills a placeholder."""
     text = prompts.read(name, _FIELDS)
     try:
-        found = yaml.safe_load(text)
-        examples = [(str(question), str(answer)) for question, answer in found["examples"]]
-        return Prompt(str(found["system"]), examples, str(found["template"]), text)
+        sections = yaml.safe_load(text)
+        examples = [(str(question), str(answer)) for question, answer in sections["examples"]]
+        return Prompt(str(sections["system"]), examples, str(sections["template"]), text)
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"prompt {name}: must be YAML with system, examples (pairs) and template") from error
 
@@ -101,7 +101,7 @@ class _Worker:
         invented = unsupported(text, views, self._settings.guard_tagger, supports)
         if invented and self._settings.reject_unsupported:
             return _without(clip, Reason.UNSUPPORTED_REWRITE, f"{', '.join(invented)} in: {text}", answer)
-        made = caption_of(
+        rewrite = caption_of(
             View.ENHANCED,
             text,
             model=self._rewriter.name,
@@ -110,7 +110,7 @@ class _Worker:
             flags=("unsupported",) if invented else (),
         )
         outcome = ViewOutcome(View.ENHANCED, Status.KEPT, attempts=answer.attempts)
-        return Output([{**_empty(clip), **_tokens(answer), "enhanced": [made]}], (outcome,))
+        return Output([{**_empty(clip), **_tokens(answer), "enhanced": [rewrite]}], (outcome,))
 
     def _ask(self, filled: str) -> Answer:
         prompt = self._prompt

@@ -24,13 +24,13 @@ def scores(levels: list[np.ndarray], images: list[Image.Image]) -> dict[str, flo
     """levels: (h, w) uint8 of a clip's frames in order; images: the frames. Scores that are defined, not rounded."""
     lights = [_luminance(image, level.shape) for image, level in zip(images, levels, strict=True)]
     pairs = list(zip(levels, lights, strict=True))
-    found = {
+    values = {
         "infrared_luminance_correlation": _mean([correlation(level, light) for level, light in pairs]),
         "infrared_luminance_explained": _mean([explained(level, light) for level, light in pairs]),
         "infrared_flicker": flicker(levels),
         "infrared_flicker_rgb": flicker(lights),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float | None:

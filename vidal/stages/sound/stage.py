@@ -46,7 +46,7 @@ class _Worker:
         text = self._cache.get(self._prompt, given, lambda: self._ask(model, clip))
         if not text:
             return self._without(clip, Reason.NOTHING_RECOGNISED, f"tags: {', '.join(clip['audio_tags']) or 'none'}")
-        made = caption_of(
+        description = caption_of(
             View.SOUND,
             text,
             model=model.name,
@@ -54,7 +54,7 @@ class _Worker:
             prompt_sha256=prompts.digest(self._prompt),
             flags=(IMAGINED,) if model.imagines else (),
         )
-        return Output([{"clip_id": clip["clip_id"], "sound": [made]}], (ViewOutcome(View.SOUND, Status.KEPT),))
+        return Output([{"clip_id": clip["clip_id"], "sound": [description]}], (ViewOutcome(View.SOUND, Status.KEPT),))
 
     def _ask(self, model: SoundCaptioner, clip: Clip) -> str:
         images = pictures.load(self._storage, clip["frame_paths"]) if model.imagines else []

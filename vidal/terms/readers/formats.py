@@ -55,8 +55,8 @@ def fields(corpus: Corpus, *columns: str, dialect: type[csv.Dialect] = csv.excel
     header = [name.strip() for name in next(table, [])]
     wanted = [header.index(column) for column in columns if column in header]
     if not wanted:
-        found = textwrap.shorten(", ".join(header), 120) or "none"
-        raise FormatError(f"no column {' or '.join(columns)}; its columns are: {found}")
+        names = textwrap.shorten(", ".join(header), 120) or "none"
+        raise FormatError(f"no column {' or '.join(columns)}; its columns are: {names}")
     for row in table:
         yield from (row[index] for index in wanted if index < len(row))
 
@@ -104,8 +104,8 @@ def _not_json(error: ijson.JSONError) -> FormatError:
 
 def distinct(texts: Iterable[str]) -> Iterator[str]:
     """Each once, in order: for files with a row a clip, whose classes are few."""
-    seen: set[str] = set()
+    known: set[str] = set()
     for text in texts:
-        if text not in seen:
-            seen.add(text)
+        if text not in known:
+            known.add(text)
             yield text

@@ -35,14 +35,14 @@ def tsv(corpus: Corpus) -> Iterator[str]:
 
 def jsonl(corpus: Corpus) -> Iterator[str]:
     """The key of one JSON object a line: a text or a list of texts. Raises FormatError where no object has the key."""
-    column, seen = _column(corpus), False
+    column, has_column = _column(corpus), False
     for number, line in enumerate(lines(corpus), 1):
         if not line.strip():
             continue
         record = _object(line, number)
-        seen = seen or column in record
+        has_column = has_column or column in record
         yield from strings_of(record.get(column))
-    if not seen:
+    if not has_column:
         raise FormatError(f"no object has the key {column}")
 
 

@@ -41,10 +41,10 @@ class OpenClipTower(ModalityTower):
             self.visual.lock(unlocked_groups=1)
         with torch.inference_mode():
             side = self.visual.image_size
-            found = self.visual(torch.zeros(1, 3, *(side if isinstance(side, tuple) else (side, side)))).shape[1]
-        if found != width:
+            encoded_shape = self.visual(torch.zeros(1, 3, *(side if isinstance(side, tuple) else (side, side)))).shape[1]
+        if encoded_shape != width:
             raise UserError(
-                f"{where}: {settings.model.id} has features of width {found}, the language tower of {width}"
+                f"{where}: {settings.model.id} has features of width {encoded_shape}, the language tower of {width}"
             )
 
     def forward(self, pixels: Tensor) -> Tensor:
