@@ -25,9 +25,10 @@ from benchmarks.pipeline import clips
 from vidal import schema
 from vidal.media.frames import read_frames
 from vidal.storage.storage import Storage
-from vidal.train import packed, records
+from vidal.train import packed
+from vidal.train import training_samples as records
 from vidal.train.loss import info_nce
-from vidal.train.modality_trainer import Trainee
+from vidal.train.modality_trainer import ModalityTrainer
 from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
@@ -61,7 +62,7 @@ def random_weights(model: str, file: Path) -> str:
     return f"{model}/{file}"
 
 
-def trainee(storage: Storage, weights: str, pack: bool, batch: int, device: str = "cpu", **train: Any) -> Trainee:
+def trainer(storage: Storage, weights: str, pack: bool, batch: int, device: str = "cpu", **train: Any) -> ModalityTrainer:
     """An encoder of pictures on its way, by the trainer itself. weights: "model/file" of open_clip; train: keys of the recipe."""
     model = {"adapter": "open_clip", "id": weights}
     encoder = {"model": model, "tuning": "full", "batch_size": batch, "epochs": 10_000, "lr": 1e-4}
@@ -72,7 +73,7 @@ def trainee(storage: Storage, weights: str, pack: bool, batch: int, device: str 
     if pack:
         list(packed.pack(storage, settings))
     reader = Reader(storage, found, encoder_settings, packed.find(storage, found, encoder_settings) if pack else None)
-    return Trainee(Modality.IMAGE, settings, found, reader, features, torch.device(device))
+    return ModalityTrainer(Modality.IMAGE, settings, found, reader, features, torch.device(device))
 
 
 def bare(weights: str) -> Callable[[], Any]:
@@ -140,8 +141,8 @@ def main() -> None:
         name = random_weights(MODEL, file)
         storage = Storage(folder)
         loops = {
-            "ours, decoding": trainee(storage, name, pack=False, batch=BATCH).learn,
-            "ours, packed": trainee(storage, name, pack=True, batch=BATCH).learn,
+            "ours, decoding": trainer(storage, name, pack=False, batch=BATCH).learn,
+            "ours, packed": trainer(storage, name, pack=True, batch=BATCH).learn,
             "bare loop": bare(name),
             "open_clip, text tower locked": peer(listed, file),
         }

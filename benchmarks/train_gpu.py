@@ -16,27 +16,27 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.train import dataset, random_weights, trainee
+from benchmarks.train import dataset, random_weights, trainer
 from vidal.storage.storage import Storage
-from vidal.train.modality_trainer import Trainee
+from vidal.train.modality_trainer import ModalityTrainer
 
 # Dense bf16, TFLOP/s, by their data sheets.
 PEAKS = {"H200": 989.4, "H100": 989.4, "A100": 311.9, "L40S": 362.0, "L4": 121.0}
 
 
-def step_s(learner: Trainee, steps: int) -> float:
+def step_s(learner: ModalityTrainer, steps: int) -> float:
     """Median seconds of a step, data included, after two that warm up."""
     times = []
     for number in range(steps + 2):
         started = time.perf_counter()
-        learner.learn()
+        learner.train_step()
         _wait(learner.device)
         if number >= 2:
             times.append(time.perf_counter() - started)
     return statistics.median(times)
 
 
-def flops(learner: Trainee) -> float:
+def flops(learner: ModalityTrainer) -> float:
     """Of a picture's way forward and back through the tower, as torch counts them."""
     pixels = torch.randn(2, 3, 224, 224, device=learner.device)
     with FlopCounterMode(display=False) as counter:
@@ -57,7 +57,7 @@ def product_flops_s(device: torch.device, side: int, dtype: torch.dtype) -> floa
     return 2 * side**3 / best
 
 
-def loader_rate(learner: Trainee) -> float:
+def loader_rate(learner: ModalityTrainer) -> float:
     """Samples/s of an epoch of batches that nobody computes with, the first batch left out."""
     batches = learner.stream.epoch(1)
     next(batches)
@@ -89,13 +89,13 @@ def main() -> None:
         weights = random_weights(asked.model, Path(folder) / "weights.pt")
         train = {"precision": asked.precision, "workers": asked.workers}
         made = {
-            kind: trainee(Storage(folder), weights, kind == "packed", asked.batch, asked.device, **train)
+            kind: trainer(Storage(folder), weights, kind == "packed", asked.batch, asked.device, **train)
             for kind in ("decoding", "packed")
         }
         report(asked.model, made, asked.batch, asked.steps, asked.workers)
 
 
-def report(model: str, made: dict[str, Trainee], batch: int, steps: int, workers: int) -> None:
+def report(model: str, made: dict[str, ModalityTrainer], batch: int, steps: int, workers: int) -> None:
     learner = made["packed"]
     seconds, count = step_s(learner, steps), batch * flops(learner)
     on_gpu = learner.device.type == "cuda"

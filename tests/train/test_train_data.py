@@ -8,7 +8,8 @@ from PIL import Image
 from vidal import schema
 from vidal.errors import RecordError, UserError
 from vidal.storage.storage import Storage
-from vidal.train import packed, records
+from vidal.train import packed
+from vidal.train import training_samples as records
 from vidal.train.reading import Reader, spread
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.stream import Stream
@@ -62,13 +63,13 @@ def test_views_are_drawn_by_weight_and_a_keyframes_caption_brings_its_frame(tmp_
     settings = Train(views={"title": 3.0, "keyframe": 1.0, "video": 5.0})
     found = records.read(dataset(tmp_path, [{"captions": texts, "frames": 4}]), Modality.IMAGE, settings)
     weights = np.array([settings.views[name] for name in found.captions.names])
-    drawn = [records.draw(found, 0, weights, (0, epoch)) for epoch in range(2000)]
+    drawn = [records.sample_caption(found, 0, weights, (0, epoch)) for epoch in range(2000)]
     said = [(found.captions.distinct[text], frame) for text, frame in drawn]
     share = np.mean([text == "the title" for text, _ in said])
     assert share == pytest.approx(0.75, abs=0.04)
     assert all(text == f"frame {frame}" for text, frame in said if text != "the title")
     assert {frame for text, frame in said if text == "the title"} == {0, 1, 2, 3}
-    assert drawn == [records.draw(found, 0, weights, (0, epoch)) for epoch in range(2000)]
+    assert drawn == [records.sample_caption(found, 0, weights, (0, epoch)) for epoch in range(2000)]
 
 
 def stream(folder_or_storage, count=10, **options):

@@ -63,7 +63,7 @@ def settings(**changes):
 
 def weights(folder):
     state = torch.load(checkpoint.latest(folder / run.CHECKPOINTS), weights_only=True)
-    return {f"{key}.{name}": value for key, each in state["trainees"].items() for name, value in each["tower"].items()}
+    return {f"{key}.{name}": value for key, each in state["trainers"].items() for name, value in each["tower"].items()}
 
 
 def same(one, other):

@@ -16,10 +16,10 @@ from vidal.schema import map_dict
 from vidal.stages.filter.settings import Filters
 from vidal.stages.filter.thresholds import decide
 from vidal.storage.storage import Storage, shard_name
-from vidal.train import records as reading
-from vidal.train.records import Records
+from vidal.train import training_samples as reading
 from vidal.train.settings import Modality, Train
 from vidal.train.towers import open_text_tower
+from vidal.train.training_samples import Records
 
 EPOCHS, HELD_OUT = 20, 0.2
 HELD_OUT_MIN = 5

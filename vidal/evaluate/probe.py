@@ -20,11 +20,11 @@ from vidal.storage.storage import Storage
 from vidal.train import inputs
 from vidal.train.loss import Temperature, build_loss
 from vidal.train.reading import Reader, spread
-from vidal.train.records import Captions, Records, draw
 from vidal.train.settings import Encoder, Modality
 from vidal.train.texts import TextFeatures
 from vidal.train.towers import TextTower
 from vidal.train.towers.efficientnet import FEATURES, EfficientNetTower
+from vidal.train.training_samples import Captions, Records, sample_caption
 
 FRAMES, SIDE, BATCH = 4, 112, 64
 LR, TEMPERATURE, WEIGHT_DECAY = 1e-3, 0.07, 0.2
@@ -72,7 +72,7 @@ def fit(
     optimiser = torch.optim.AdamW([*layer.parameters(), *temperature.parameters()], lr=LR, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for key, batch in zip(range(steps), _batches(rows, seed), strict=False):
-        chosen = [draw(records, int(row), weights, (seed, key))[0] for row in batch]
+        chosen = [sample_caption(records, int(row), weights, (seed, key))[0] for row in batch]
         embedded = F.normalize(clips.zero_shot[batch] + layer(clips.of[batch]), dim=-1)
         optimiser.zero_grad()
         loss(embedded, torch.from_numpy(texts[chosen]), temperature).backward()

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vidal.train.modality_trainer import Trainee
+from vidal.train.modality_trainer import ModalityTrainer
 from vidal.train.settings import Modality
 
 METRICS, BOARD = "metrics.jsonl", "tensorboard"
@@ -49,9 +49,9 @@ class Journal:
             self._file.close()
             self._board.close()
 
-    def step(self, trainee: Trainee, metrics: dict[str, float], seconds: float) -> None:
+    def step(self, trainer: ModalityTrainer, metrics: dict[str, float], seconds: float) -> None:
         self._done += 1
-        modality = trainee.modality
+        modality = trainer.modality
         self._losses[modality] = metrics["loss"]
         samples, spent = self._samples.get(modality, (0.0, 0.0))
         self._samples[modality] = (samples + metrics["samples"], spent + seconds)
@@ -60,16 +60,16 @@ class Journal:
         line: dict[str, Any] = {
             "n": self._done,
             "modality": modality.value,
-            "step": trainee.step,
-            "epoch": trainee.epoch,
+            "step": trainer.step,
+            "epoch": trainer.epoch,
         }
         line |= {key: value for key, value in metrics.items() if key != "samples"}
-        line |= {"samples_s": metrics["samples"] / seconds, "unreadable": trainee.unreadable}
-        if trainee.step % trainee.settings.log_steps == 0:
+        line |= {"samples_s": metrics["samples"] / seconds, "unreadable": trainer.unreadable}
+        if trainer.step % trainer.settings.log_steps == 0:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
             for key in ("loss", "lr", "grad_norm", "scale", "samples_s"):
-                self._board.add_scalar(f"{modality.value}/{key}", line[key], trainee.step)
+                self._board.add_scalar(f"{modality.value}/{key}", line[key], trainer.step)
         self._show(f"{modality.value} loss {metrics['loss']:.3f} {line['samples_s']:.1f} samples/s")
 
     def summary(self, modality: Modality) -> tuple[float, float]:

@@ -17,13 +17,13 @@ from vidal.train import inputs, optimiser, process_group
 from vidal.train.accumulate import accumulated_backward
 from vidal.train.loss import SIGLIP_BIAS, Temperature, build_loss
 from vidal.train.reading import Reader
-from vidal.train.records import Records
 from vidal.train.settings import Modality, Train
 from vidal.train.stream import Batch, Stream
 from vidal.train.towers import open_tower
+from vidal.train.training_samples import Records
 
 
-class Trainee:
+class ModalityTrainer:
     """modality: one of settings.modalities. features: (texts, width) of the frozen language tower, for captions.distinct."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Trainee:
     def done(self) -> bool:
         return self.step >= self.steps or self.epoch >= self.encoder.epochs
 
-    def learn(self) -> dict[str, float] | None:
+    def train_step(self) -> dict[str, float] | None:
         """One step; None where the data ended before it. Raises TrainingError."""
         batch = self._next()
         if batch is None:
@@ -176,7 +176,7 @@ class Trainee:
         self.step, self.epoch = state["step"], state["epoch"]
         self.cursor, self.unreadable, self._missed = place["cursor"], place["unreadable"], place["missed"]
 
-    def finished(self) -> nn.Module:
+    def final_model(self) -> nn.Module:
         """The tower to keep: the averaged one where the recipe averages."""
         return self.ema.module if self.ema is not None else self.tower
 
@@ -203,24 +203,24 @@ class Trainee:
         return inner.no_sync() if isinstance(inner, DistributedDataParallel) else contextlib.nullcontext()
 
 
-def embed(trainee: Trainee, rows: list[int], batch_size: int = 32) -> Tensor:
+def embed(trainer: ModalityTrainer, rows: list[int], batch_size: int = 32) -> Tensor:
     """(n, width) float32, L2-normalised: of each row the mean over its pictures, by the tower as it is now."""
-    tower = trainee.finished()
+    tower = trainer.final_model()
     was_training = tower.training
     tower.eval()
     with torch.inference_mode():
-        features = [_row(trainee, tower, row, batch_size) for row in rows]
+        features = [_row(trainer, tower, row, batch_size) for row in rows]
     tower.train(was_training)
     return F.normalize(torch.stack(features), dim=-1)
 
 
-def _row(trainee: Trainee, tower: nn.Module, row: int, batch_size: int) -> Tensor:
-    frames = 1 if trainee.modality in (Modality.VIDEO, Modality.AUDIO) else len(trainee.records.paths_of(row))
+def _row(trainer: ModalityTrainer, tower: nn.Module, row: int, batch_size: int) -> Tensor:
+    frames = 1 if trainer.modality in (Modality.VIDEO, Modality.AUDIO) else len(trainer.records.paths_of(row))
     views = []
     for start in range(0, frames, batch_size):
-        pixels = np.stack([trainee.reader(row, frame) for frame in range(start, min(frames, start + batch_size))])
+        pixels = np.stack([trainer.reader(row, frame) for frame in range(start, min(frames, start + batch_size))])
         made = inputs.normalise(
-            trainee.modality, torch.from_numpy(pixels).to(trainee.device), trainee.tower.mean, trainee.tower.std
+            trainer.modality, torch.from_numpy(pixels).to(trainer.device), trainer.tower.mean, trainer.tower.std
         )
         views.append(F.normalize(tower(made).float(), dim=-1).cpu())
     return torch.cat(views).mean(0)

@@ -14,7 +14,7 @@ import numpy as np
 from vidal import ids
 from vidal.errors import RecordError, UserError
 from vidal.storage.storage import Storage, shard_name
-from vidal.train import records
+from vidal.train import training_samples as records
 from vidal.train.reading import Reader
 from vidal.train.settings import Encoder, Modality, Train
 

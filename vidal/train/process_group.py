@@ -18,7 +18,7 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def first(action: Callable[[], Any]) -> None:
+def on_rank0(action: Callable[[], Any]) -> None:
     """Done by the first process while the others wait. What it raises is raised in all of them."""
     problem: list[BaseException | None] = [None]
     if rank() == 0:
@@ -51,7 +51,7 @@ def total(value: int, device: torch.device) -> int:
     return int(count.item())
 
 
-def gathered(value: Any) -> list[Any]:
+def all_gather(value: Any) -> list[Any]:
     """The value of every process, in order of rank."""
     if world() == 1:
         return [value]

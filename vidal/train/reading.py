@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from vidal.storage.storage import Storage
-from vidal.train.records import Records
 from vidal.train.settings import Encoder, Modality
+from vidal.train.training_samples import Records
 
 Unpacked = Callable[[int, int], np.ndarray]
 

@@ -15,9 +15,10 @@ from vidal import ids
 from vidal.errors import UserError
 from vidal.models.device import choose_device
 from vidal.storage.storage import Storage
-from vidal.train import checkpoint, encoder, packed, process_group, records
+from vidal.train import checkpoint, encoder, packed, process_group
+from vidal.train import training_samples as records
 from vidal.train.journal import Journal
-from vidal.train.modality_trainer import Trainee
+from vidal.train.modality_trainer import ModalityTrainer
 from vidal.train.reading import Reader
 from vidal.train.recall import recall
 from vidal.train.settings import Modality, Train
@@ -51,28 +52,28 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     storage = Storage(out)
     samples = read_all(settings, storage)
     text = open_text_tower(settings.text)
-    trainees = [_trainee(storage, settings, each, text, device) for each in samples.values()]
+    trainers = [_trainer(storage, settings, each, text, device) for each in samples.values()]
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // process_group.world()))
-    identity = _identity(settings, trainees)
+    identity = _identity(settings, trainers)
     start = checkpoint.latest(folder / CHECKPOINTS)
     _seed(settings.seed)
     if start:
-        _restore(checkpoint.load(start, identity), trainees)
+        _restore(checkpoint.load(start, identity), trainers)
     journal = Journal(
-        folder, sum(each.steps for each in trainees), sum(each.step for each in trainees), process_group.rank() == 0
+        folder, sum(each.steps for each in trainers), sum(each.step for each in trainers), process_group.rank() == 0
     )
     with journal:
-        _loop(trainees, settings, folder, identity, journal)
-    outcomes = [_outcome(each, journal) for each in trainees] if process_group.rank() == 0 else []
+        _loop(trainers, settings, folder, identity, journal)
+    outcomes = [_outcome(each, journal) for each in trainers] if process_group.rank() == 0 else []
 
     def finish() -> None:
-        towers = {each.modality: each.finished() for each in trainees}
+        towers = {each.modality: each.final_model() for each in trainers}
         encoder.save(folder / ENCODER, towers, settings, text)
         (folder / "summary.json").write_text(
             json.dumps([asdict(each) for each in outcomes], indent=1) + "\n", encoding="utf-8"
         )
 
-    process_group.first(finish)
+    process_group.on_rank0(finish)
     return outcomes
 
 
@@ -83,60 +84,60 @@ def read_all(settings: Train, storage: Storage) -> dict[Modality, records.Record
     return {modality: records.read(storage, modality, settings) for modality in settings.modalities}
 
 
-def _trainee(
+def _trainer(
     storage: Storage, settings: Train, samples: records.Records, text: TextTower, device: torch.device
-) -> Trainee:
+) -> ModalityTrainer:
     cache, encoder_settings = TextFeatures(storage, text), settings.modalities[samples.modality]
-    process_group.first(lambda: cache.of(samples.captions.distinct))
+    process_group.on_rank0(lambda: cache.of(samples.captions.distinct))
     reader = Reader(storage, samples, encoder_settings, packed.find(storage, samples, encoder_settings))
-    return Trainee(samples.modality, settings, samples, reader, cache.of(samples.captions.distinct), device)
+    return ModalityTrainer(samples.modality, settings, samples, reader, cache.of(samples.captions.distinct), device)
 
 
-def _loop(trainees: list[Trainee], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal) -> None:
+def _loop(trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal) -> None:
     """A round is one step of each modality that is not done."""
-    rounds = max(each.step for each in trainees)
+    rounds = max(each.step for each in trainers)
     saved = rounds
-    while not all(each.done for each in trainees):
-        for each in trainees:
+    while not all(each.done for each in trainers):
+        for each in trainers:
             began = time.perf_counter()
-            if not each.done and (metrics := each.learn()):
+            if not each.done and (metrics := each.train_step()):
                 journal.step(each, metrics, time.perf_counter() - began)
         rounds += 1
         if rounds % settings.checkpoint_steps == 0:
-            _save(trainees, settings, folder, identity, rounds)
+            _save(trainers, settings, folder, identity, rounds)
             saved = rounds
     if saved != rounds:
-        _save(trainees, settings, folder, identity, rounds)
+        _save(trainers, settings, folder, identity, rounds)
 
 
-def _save(trainees: list[Trainee], settings: Train, folder: Path, identity: dict[str, Any], rounds: int) -> None:
+def _save(trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], rounds: int) -> None:
     random: dict[str, Any] = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
-    processes = process_group.gathered({"random": random, "places": {each.modality.value: each.place() for each in trainees}})
+    processes = process_group.all_gather({"random": random, "places": {each.modality.value: each.place() for each in trainers}})
     state = {
         "identity": identity,
-        "trainees": {each.modality.value: each.state() for each in trainees},
+        "trainers": {each.modality.value: each.state() for each in trainers},
         "processes": processes,
     }
-    process_group.first(lambda: checkpoint.save(folder / CHECKPOINTS, rounds, state, settings.keep))
+    process_group.on_rank0(lambda: checkpoint.save(folder / CHECKPOINTS, rounds, state, settings.keep))
 
 
-def _restore(state: dict[str, Any], trainees: list[Trainee]) -> None:
+def _restore(state: dict[str, Any], trainers: list[ModalityTrainer]) -> None:
     mine = state["processes"][process_group.rank()]
-    for each in trainees:
-        each.restore(state["trainees"][each.modality.value], mine["places"][each.modality.value])
+    for each in trainers:
+        each.restore(state["trainers"][each.modality.value], mine["places"][each.modality.value])
     torch.set_rng_state(mine["random"]["cpu"])
     if torch.cuda.is_available() and "cuda" in mine["random"]:
         torch.cuda.set_rng_state(mine["random"]["cuda"])
 
 
-def _identity(settings: Train, trainees: list[Trainee]) -> dict[str, Any]:
+def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, Any]:
     """What must be the same for a run to go on: how often it logs and saves may change."""
     free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes"}
     return {
         "recipe": ids.fingerprint([settings.model_dump(mode="json", exclude=free)]),
-        "data": ids.fingerprint([[each.modality.value, each.records.clip_ids] for each in trainees]),
+        "data": ids.fingerprint([[each.modality.value, each.records.clip_ids] for each in trainers]),
         "number of processes": process_group.world(),
     }
 
@@ -146,19 +147,19 @@ def _seed(seed: int) -> None:
     torch.manual_seed(seed * 1000 + process_group.rank())
 
 
-def _outcome(trainee: Trainee, journal: Journal) -> Outcome:
-    to_text, to_modality = recall(trainee)
-    loss, samples_s = journal.summary(trainee.modality)
+def _outcome(trainer: ModalityTrainer, journal: Journal) -> Outcome:
+    to_text, to_modality = recall(trainer)
+    loss, samples_s = journal.summary(trainer.modality)
     return Outcome(
-        trainee.modality.value,
-        len(trainee.records),
-        trainee.records.left_out,
-        trainee.step,
+        trainer.modality.value,
+        len(trainer.records),
+        trainer.records.left_out,
+        trainer.step,
         loss,
         to_text,
         to_modality,
         samples_s,
-        trainee.unreadable,
+        trainer.unreadable,
     )
 
 

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vidal.errors import RecordError
 from vidal.train.reading import Reader
-from vidal.train.records import Records, draw
+from vidal.train.training_samples import Records, sample_caption
 
 REST = 0.1
 
@@ -111,7 +111,7 @@ class _Items(Dataset[Any]):
     def __getitem__(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
         views, texts, readable, problems = [], [], [], []
         for row in map(int, rows):
-            text, frame = draw(self._records, row, self._weights, self._key)
+            text, frame = sample_caption(self._records, row, self._weights, self._key)
             try:
                 views.append(self._reader(row, frame))
             except (RecordError, OSError) as error:

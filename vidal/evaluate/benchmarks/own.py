@@ -12,8 +12,8 @@ from vidal.evaluate.benchmarks import files
 from vidal.evaluate.benchmarks.folders import class_folders
 from vidal.evaluate.templates import pictures
 from vidal.storage.storage import Storage
-from vidal.train.records import PATHS, shards
 from vidal.train.settings import Modality
+from vidal.train.training_samples import PATHS, shards
 
 _VIEWS = ("title", "enhanced", "video", "sound")
 

@@ -133,7 +133,7 @@ def _captions(lists: pa.ListArray, settings: Train) -> Captions:
     )
 
 
-def draw(records: Records, row: int, weights: np.ndarray, key: tuple[int, ...]) -> tuple[int, int]:
+def sample_caption(records: Records, row: int, weights: np.ndarray, key: tuple[int, ...]) -> tuple[int, int]:
     """(text, frame) for a row: the same for the same key. weights: of the views, in the order of captions.names.
 
     A view is drawn by weight among those that the clip has, then one of its texts. A keyframe's caption brings its own frame,
