@@ -26,7 +26,7 @@ from vidal.storage.storage import Storage, absolute_uri
 
 @dataclass(frozen=True)
 class Report:
-    """What a build came to, shard by shard."""
+    """The result of a build, shard by shard."""
 
     shards: list[ShardReport]
 
@@ -41,7 +41,7 @@ class Report:
 
 
 class Watcher(Protocol):
-    """Is told how a build goes on."""
+    """Receives the progress of a build."""
 
     def say(self, line: str) -> None:
         """A line for people, for example which stored work is done again."""

@@ -59,7 +59,7 @@ def build(
 
 @dataclass(frozen=True)
 class ShardBuild:
-    """The work on one shard. stages: those that are to run, in order."""
+    """The work on one shard. stages: the stages to run, in order."""
 
     recipe: Recipe
     storage: Storage
@@ -82,7 +82,7 @@ class ShardBuild:
         return parts
 
     def stale_lines(self) -> Iterator[str]:
-        """What a changed version or setting costs, said before it is paid."""
+        """Yields lines that say which stored work a changed version or setting causes to be done again."""
         shard = self.runtime.shard
         if self.recipe.engine.keep_stale:
             return
@@ -102,11 +102,11 @@ class ShardBuild:
         return discover.is_asked_again(self.storage, self.runtime.shard)
 
     def _is_done(self, part: Part) -> bool:
-        """Whether every stage has finished the part. In order: the identity of a stage's work includes the tables before it."""
+        """Whether every stage has finished the part. Stages are asked in order, because each needs the tables before it."""
         return all(is_done(stage, self.recipe, self.storage, part) for stage in self.stages)
 
     def _find_candidates(self, runtime: Runtime, parts: list[Part] | None, executor: Executor) -> list[Part]:
-        """parts: the frozen ones, None where there are none. Repeats failed searches where `vidal retry` has asked for it."""
+        """Finds the candidates, or repeats failed searches where `vidal retry` has asked for it. parts: None if none are stored."""
         if parts is None:
             parts = executor.run_once(discover.discover, self.recipe, runtime, executor.spread)
         elif self._is_asked_again:
@@ -114,7 +114,7 @@ class ShardBuild:
         return parts
 
     def _stages_with_work(self, parts: list[Part] | None) -> frozenset[str]:
-        """The first stage that some part lacks, and all that follow it; every stage where the parts are not known yet."""
+        """Returns the first stage that some part lacks and all stages after it; every stage if the parts are not known yet."""
         if parts is None:
             return frozenset(stage.name for stage in self.stages)
         names: set[str] = set()

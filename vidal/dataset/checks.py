@@ -29,7 +29,7 @@ def parse_shards(text: str, count: int) -> list[int]:
 
 
 def models(recipe: Recipe) -> dict[str, ModelUse]:
-    """The models that the recipe chooses, by stage and role ("depth", "captions.keyframe"); a stage's others are left out."""
+    """Returns the models that the recipe chooses, by stage and role ("depth", "captions.keyframe")."""
     uses = {f"{stage.name}.{use.role}".rstrip("."): use for stage in STAGES.values() for use in stage.models(recipe)}
     return {role: use for role, use in uses.items() if use.spec}
 

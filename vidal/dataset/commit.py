@@ -38,7 +38,7 @@ def sums_name(shard: int) -> str:
 
 
 def shard_identity(stages: list[Stage], recipe: Recipe) -> WorkIdentity:
-    """Of everything that decides a shard's rows, but for what its sources say."""
+    """Returns the identity of everything that decides the rows of a shard, except the answers of its sources."""
     own = [discover.identity(recipe), *(stage.identity(recipe) for stage in stages)]
     versions = {name: version for each in own for name, version in each.versions.items()}
     marks = [recipe.duplicates.model_dump(mode="json"), decontamination.state(recipe)]
@@ -47,7 +47,10 @@ def shard_identity(stages: list[Stage], recipe: Recipe) -> WorkIdentity:
 
 
 def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Recipe) -> bool:
-    """Under engine.keep_stale a shard of earlier versions counts, where the recipe's choices are the same."""
+    """Whether the shard is committed and nothing of it is to be tried again.
+
+    With engine.keep_stale, a shard of earlier versions counts if the choices of the recipe are the same.
+    """
     name = manifest_name(shard)
     if not storage.exists(name) or not storage.exists(ledger_name(shard)):
         return False
@@ -72,7 +75,7 @@ def balance(storage: Storage, stages: list[Stage], parts: list[Part]) -> tuple[l
 
 
 def _inputs(storage: Storage, stage: Stage, parts: list[Part]) -> set[str]:
-    """What arrives at a stage: the records that every table which it reads holds."""
+    """Returns the ids of the records that arrive at a stage: those in every table that it reads."""
     return set.intersection(*(_ids(storage, name, stage.key, parts) for name in stage.reads))
 
 
@@ -148,7 +151,7 @@ def _write(
     kept: list[AssembledRow],
     outcomes: list[LedgerRow],
 ) -> None:
-    """The manifest last: a shard that has one is complete."""
+    """Writes the ledger, the hashes, and last the manifest: a shard that has a manifest is complete."""
     storage.write_table(ledger_name(shard), schema.table(outcomes, schema.LEDGER))
     storage.write(sums_name(shard), _sums(kept))
     columns = manifest_schema(VIEWS)
@@ -167,13 +170,13 @@ def _write(
 
 
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
-    """The versions that made what is stored: of stages that were kept stale, and of the search, the earlier ones."""
+    """Returns the versions that made the stored work. For stages that were kept stale, and for the search, these are earlier ones."""
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)
 
 
 def _first_failures(rows: list[LedgerRow]) -> list[LedgerRow]:
-    """The rows, in the order of the stages, with one failure a clip: two stages that read the same tables may both fail on it."""
+    """Keeps the first failure of each clip: two stages that read the same tables may both fail on it."""
     failed: set[str] = set()
     kept = []
     for row in rows:

@@ -18,7 +18,7 @@ WORK_VERSION = 2
 
 
 class Identity(TypedDict):
-    """Whose dataset it is. catalogue: the file's name, or null."""
+    """Identifies the owner of a dataset: a recipe and, if it was given one, a catalogue (the name of its file)."""
 
     recipe: str
     catalogue: str | None

@@ -1,4 +1,4 @@
-"""The candidates of a shard: found once, frozen in parts, so that a build that is taken up again works on the same list."""
+"""The candidates of a shard. They are found once and stored in parts, so that an interrupted build continues with the same list."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def identity(recipe: Recipe) -> WorkIdentity:
 
 
 def _limits(recipe: Recipe) -> list[Any]:
-    """Settings by which a search's results are dropped before they are candidates, see sources.candidate_policy."""
+    """The settings that drop results of a search before they become candidates, see vidal.sources.candidate_policy."""
     owners = recipe.crawl.model_dump(mode="json", include={"licences", "licence_unknown", "block_uploaders"})
     return [recipe.duration_max_s, owners]
 
 
 def shard_count(recipe: Recipe) -> int:
-    """How many shards the recipe's terms or its catalogue make."""
+    """Returns the number of shards: the recipe's own, or as many as its catalogue fills."""
     if recipe.catalogue is None:
         return recipe.shards
     return -(-len(catalogue.read_catalogue(recipe.catalogue, recipe.columns)) // recipe.shard_candidates)
 
 
 def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
-    """The frozen parts, or None where they are missing or stale."""
+    """Returns the stored parts, or None if they are missing or stale."""
     name = _done_name(shard)
     if not storage.exists(name):
         return None
@@ -70,7 +70,7 @@ def is_found(storage: Storage, shard: int) -> bool:
 
 
 def made_by(storage: Storage, shard: int) -> WorkIdentity:
-    """What found the candidates that are stored."""
+    """The identity of the work that found the stored candidates."""
     done = _done(storage, shard)
     return WorkIdentity(done["versions"], done["choices"])
 
@@ -91,7 +91,7 @@ def set_part_count(storage: Storage, shard: int, count: int) -> None:
 
 
 def state(storage: Storage, shard: int) -> str:
-    """Identity of the list of candidates: a manifest says of which it was made."""
+    """Identity of the stored list of candidates. A manifest names the list that it was made from."""
     names = [name for name in (_done_name(shard), _again_name(shard)) if storage.exists(name)]
     return ids.sha256(b"".join(storage.read(name) for name in names)) if names else ""
 
@@ -121,9 +121,9 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
 
 
 def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
-    """Repeats the searches that were asked for with `ask_again`; what is new goes to new parts.
+    """Repeats the searches that `ask_again` has named. New candidates go to new parts.
 
-    The old parts stay as they are. Interrupted, it begins again and gives the same.
+    The old parts stay as they are. If it is interrupted, it begins again with the same result.
     """
     storage, shard = Storage(runtime.out), runtime.shard
     done = _done(storage, shard)
@@ -192,7 +192,7 @@ def _done_name(shard: int) -> str:
 
 
 def _database(recipe: Recipe) -> str:
-    """Identity of the terms' inputs: of the database's bytes, or of the corpora as they lie there."""
+    """Identity of the input of the search terms: the bytes of the database, or the files of the corpora."""
     weights = _weights(recipe)
     if recipe.terms.database:
         return ids.fingerprint([ids.sha256(_open_database(recipe).read(terms_build.TABLE)), weights])

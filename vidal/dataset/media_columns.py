@@ -1,4 +1,4 @@
-"""Which columns of a manifest row name media files: by their names, so that views of other packages count too."""
+"""Which columns of a manifest row name media files. They are recognised by their names, so that views of other packages count."""
 
 from __future__ import annotations
 

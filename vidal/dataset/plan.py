@@ -1,4 +1,4 @@
-"""What a recipe would do here: stages, pools, models, resources, and what cannot be loaded and why."""
+"""What a recipe would do on this machine: stages, pools, models, resources, and which models cannot be loaded and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidal.stages.order import STAGES
 
 @dataclass(frozen=True)
 class Line:
-    """One stage. model: empty where it needs none; absent: why it cannot be loaded here, else empty."""
+    """A line of the plan: a stage, or one of its models. model: empty if it needs none; absent: why it cannot be loaded, or empty."""
 
     stage: str
     pool: int

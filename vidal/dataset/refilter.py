@@ -1,4 +1,4 @@
-"""Deciding again from stored scores: the filter runs, no model does. What passes now and was never finished waits for a build."""
+"""Filters a dataset again from stored scores, without running a model. Clips that pass now but were never finished wait for a build."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
 
 
 def _is_stored(storage: Storage, recipe: Recipe, stages: list[Stage], part: Part) -> bool:
-    """Scores for every clip, and views by the recipe's own models and versions for those that passed before."""
+    """Whether scores are stored for every clip, and views of the recipe's own models and versions for the clips that passed before."""
     if not all(is_done(stage, recipe, storage, part) for stage in stages[:_FIRST]):
         return False
     for stage in stages[_FIRST + 1 :]:

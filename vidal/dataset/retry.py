@@ -1,6 +1,6 @@
-"""Trying again what failed: those candidates move to new parts of their shard, so that nothing else is done twice.
+"""Tries failed candidates again. They move to new parts of their shard, so that no other work is repeated.
 
-Failed candidates gave no rows, so the tables of the stages that follow their old parts stay as they are.
+Failed candidates have no rows, so the later tables of their old parts stay as they are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CRAWL = STAGES["crawl"]
 
 
 def recipe_of(storage: Storage) -> tuple[Recipe, list[int]]:
-    """What a dataset was built with, and its shards. Raises UserError where OUT is not a dataset."""
+    """Returns the recipe that a dataset was built with, and the numbers of its shards. Raises UserError where OUT is not a dataset."""
     read_dataset_or_fail(storage)
     dataset = read_dataset(storage)
     if "recipe" not in dataset:
@@ -70,7 +70,7 @@ def _intent_name(shard: int) -> str:
 
 
 def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
-    """New parts first, then the list of parts, then the old parts without what moved: at no time is a candidate lost."""
+    """Writes the new parts, then the list of parts, then the old parts without the moved candidates, so that no candidate is lost."""
     if not storage.exists(_intent_name(shard)):
         return
     intent = json.loads(storage.read(_intent_name(shard)))
@@ -94,7 +94,7 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
 
 
 def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
-    """The part without those candidates. What its crawl gave stays valid, under the key of the candidates that remain."""
+    """Stores the part without the moved candidates. Its crawl stays valid: it is stored under the identity of the remaining ones."""
     rows = rows_of(discover.candidates(storage, part), Candidate)
     remaining = [row for row in rows if row["candidate_id"] not in moving]
     if len(remaining) == len(rows):

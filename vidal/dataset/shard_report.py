@@ -1,4 +1,4 @@
-"""What a shard came to, in numbers: what a build prints, and what _dataset.json keeps."""
+"""The result of a shard in numbers: a build prints it, and _dataset.json keeps it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidal.schema import Reason, Status, Subject
 
 @dataclass(frozen=True)
 class ShardReport:
-    """rows: clips in the manifest, by kind. funnel: how many records each stage was given, and how they ended.
+    """The result of a shard. rows: clips in the manifest, by kind. funnel: how many records each stage was given, and how they ended.
 
     reasons: candidates and clips that were not kept, by reason; views: clips that have a view, by view; contaminated: clips by
     evaluation set. tokens: that the rewriter read (in) and wrote (out). stale: clips that earlier versions of a stage made, by
@@ -48,7 +48,7 @@ class ShardReport:
 def report_of(
     shard: int, kept: list[AssembledRow], outcomes: list[LedgerRow], funnel: list[FunnelRow], assembled: list[AssembledRow]
 ) -> ShardReport:
-    """kept: rows of the manifest; assembled: of all clips that passed every stage; outcomes: the ledger of the shard."""
+    """Counts the result of a shard. kept: rows of the manifest; assembled: of all clips that passed the stages; outcomes: the ledger."""
     clips = {row["clip_id"] for row in kept}
     ended = [row for row in outcomes if row["subject"] != Subject.VIEW.value and row["status"] != Status.KEPT.value]
     own = [row for row in outcomes if row["parent_id"] in clips]

@@ -1,4 +1,4 @@
-"""The crash journal: which records are being tried. What a worker that died leaves behind names the record that killed it."""
+"""The crash journal: the records that a worker is processing. When a worker dies, its journal names the record that killed it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.storage.storage import Storage
 
 
 class CrashJournal:
-    """One file a part. Only crashes within one run count: a user who stops a run blames no record."""
+    """The journal of one part, in one file. Only crashes within the same run count, so that stopping a run blames no record."""
 
     def __init__(self, storage: Storage, name: str, run_id: str):
         self._storage, self._name, self._run_id = storage, name, run_id

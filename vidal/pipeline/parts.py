@@ -16,15 +16,15 @@ from vidal.storage.storage import Storage, part_name
 
 
 def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
-    """Identity of what the stage reads of a part: the content of the tables before it."""
+    """Returns the identity of the input of a stage for a part: the content of the tables that it reads."""
     names = [f"{part_name(name, part.shard, part.index)}.parquet" for name in stage.reads]
     return ids.fingerprint([storage.metadata(name)["content"] for name in names])
 
 
 def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
-    """Whether the part is what the stage would make now of what the stages before have stored, with nothing to try again.
+    """Whether the stored part equals what the stage would compute now from its inputs, with no record to try again.
 
-    Under engine.keep_stale what other versions made is as good, where the recipe's choices are the same.
+    With engine.keep_stale, results of other versions count as well if the choices of the recipe are the same.
     """
     name = f"{part_name(stage.name, part.shard, part.index)}.parquet"
     if not storage.exists(name):
@@ -38,7 +38,7 @@ def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
 
 
 def is_made_by(stored: dict[str, str], identity: WorkIdentity, keep_stale: bool) -> bool:
-    """stored: a part's metadata."""
+    """Whether work of this identity made a part. stored: the metadata of the part."""
     made_by = identity_of(stored)
     return made_by is not None and (made_by == identity or (keep_stale and made_by.choices == identity.choices))
 
@@ -51,7 +51,7 @@ def commit_part(
     table_schema: pa.Schema,
     metadata: dict[str, str],
 ) -> None:
-    """Ledger first, table last: a table that exists has its ledger."""
+    """Stores a part: first its ledger, then its table. A table that exists therefore has its ledger."""
     table = schema.table(rows, table_schema)
     content = ids.sha256(_ipc(table))
     storage.write_table(f"{name}.ledger.parquet", schema.table(outcomes, schema.LEDGER))

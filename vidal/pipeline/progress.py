@@ -30,7 +30,7 @@ def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int
 
 
 class Progress:
-    """Bars on a terminal; elsewhere a line now and then."""
+    """Shows the progress of a shard: bars on a terminal, a line every few seconds elsewhere."""
 
     def __init__(self, storage: Storage, shard: int, parts: int, stages: list[Stage]):
         self._arguments = (storage, shard, stages, parts)

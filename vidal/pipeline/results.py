@@ -1,4 +1,4 @@
-"""What a worker's answer on a record becomes: the rows that go on, and the rows of the ledger."""
+"""Turns the answer of a worker into the rows for the next stage and the rows of the ledger."""
 
 from __future__ import annotations
 

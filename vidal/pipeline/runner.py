@@ -53,7 +53,7 @@ class PartRunner:
         self.close()
 
     def close(self) -> None:
-        """Ends the threads, and lets go of the models and of what the worker holds open."""
+        """Ends the threads, and releases the models and what the worker holds open."""
         if self._threads:
             self._threads.shutdown()
         if close := getattr(self._worker, "close", None):
@@ -61,7 +61,7 @@ class PartRunner:
         self._threads = self._worker = None
 
     def warm(self) -> None:
-        """Opens the stage before its first part, where that has work. The first part raises again what goes wrong."""
+        """Opens the stage before its first part arrives, if the stage has work. An error is raised again by the first part."""
         if self.stage.name in self.runtime.warm:
             with contextlib.suppress(Exception):
                 self._open()
@@ -77,7 +77,7 @@ class PartRunner:
             self._opening.release(None)
 
     def run(self, part: Part) -> None:
-        """Does the part unless it is done: the records that are new or have changed since it was last done.
+        """Processes the part unless it is done: only the records that are new or have changed since the last time.
 
         Raises StorageError where the part can be neither read nor written, after attempts with back-off; UserError where the
         stage cannot be opened, StageError where that kills the process; RunEndedError.
@@ -166,7 +166,7 @@ class PartRunner:
         return list(self._threads.map(lambda record: self._one(record, worker, journal), records))
 
     def _open_journalled(self, journal: CrashJournal) -> Worker:
-        """A model that kills the process while it loads would do so for ever."""
+        """Opens the stage, and ends the run where loading its models has killed the process too often."""
         crashes = journal.crashes(_OPENING)
         if crashes > self.recipe.engine.record_crashes_max:
             raise StageError(f"the process died {crashes} times while stage {self.stage.name} loaded its models")
@@ -174,7 +174,7 @@ class PartRunner:
             return self._open()
 
     def _group(self, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
-        """Records at once by a Batched worker; where that fails, one by one, so that the guilty one alone is blamed."""
+        """Gives records to a Batched worker at once; if that fails, one by one, so that only the faulty record is blamed."""
         if len(group) == 1:
             return [self._one(group[0], worker, journal)]
         started = time.monotonic()
@@ -198,7 +198,7 @@ class PartRunner:
         return alone
 
     def _one(self, record: Row, worker: Worker, journal: CrashJournal) -> Result:
-        """A record's rows and outcomes. Whatever the worker raises on it fails it alone."""
+        """Processes one record. Whatever the worker raises fails this record alone."""
         started = time.monotonic()
         key = record[self.stage.key]
         crashes = journal.crashes(key)
@@ -220,7 +220,7 @@ class PartRunner:
 
 
 def batches(records: list[RecordT], size: Callable[[RecordT], int], limit: int) -> list[list[RecordT]]:
-    """Neighbours whose sizes sum to the limit, at most; a record that is larger by itself stands alone."""
+    """Groups neighbouring records so that their sizes sum to at most the limit. A record that is larger by itself is alone."""
     groups: list[list[RecordT]] = []
     room = 0
     for record in records:
@@ -241,7 +241,7 @@ def _log_part(computed: int, rows: list[Row], outcomes: list[LedgerRow], seconds
 
 
 def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:
-    """What of a part the next run of the same build tries again."""
+    """Counts the outcomes of a part that the next run of the same build tries again."""
     quarantined = sum(outcome["reason"] == Reason.QUARANTINED.value for outcome in outcomes)
     awaiting = sum(ledger.is_awaiting(outcome) for outcome in outcomes)
     return {"quarantined": str(quarantined), "awaiting": str(awaiting)}
@@ -249,7 +249,7 @@ def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _storing(name: str) -> Iterator[None]:
-    """A part whose table cannot be written is tried again like one whose storage fails: its records have been judged."""
+    """Turns any failure to write a table into a StorageError, so that the part is tried again."""
     try:
         yield
     except VidalError:

@@ -1,4 +1,4 @@
-"""What a stage is: what it reads, what it gives, and what alters that."""
+"""What a stage is: what it reads, what it returns, and what changes that."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a worker must know of this run and what must not change its output.
+    """What a worker needs to know about the current run. Nothing in it may change the output of a stage.
 
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
@@ -41,7 +41,7 @@ class Runtime:
     stored_only: bool = False
 
     def check_alive(self) -> None:
-        """Before a transient failure is recorded. Raises RunEndedError where the run's services are gone: so is its driver."""
+        """Called before a transient failure is recorded. Raises RunEndedError if the services of the run, and so its driver, are gone."""
         for name, url in self.endpoints.items():
             address = urlsplit(url)
             try:
@@ -52,7 +52,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Part:
-    """A reference: what travels through Ray in place of the rows."""
+    """A reference to a part of a shard. It travels through Ray in place of the rows."""
 
     shard: int
     index: int
@@ -80,7 +80,10 @@ class ViewOutcome:
 
 @dataclass(frozen=True)
 class Output:
-    """rows: what goes on (a candidate may give several clips); views: outcomes of the views made here, of a clip."""
+    """What a worker returns for a record. rows: go to the next stage (a candidate may become several clips).
+
+    views: outcomes of the views of a clip that the stage computes.
+    """
 
     rows: Sequence[Mapping[str, Any]]
     views: tuple[ViewOutcome, ...] = ()
@@ -105,17 +108,17 @@ class ModelUse:
 
 @runtime_checkable
 class Batched(Protocol):
-    """A worker that can be given several records at once, and says of each what it would say of it alone."""
+    """A worker that accepts several records at once, and returns for each what it would return for the record alone."""
 
     def size(self, record: Any) -> int:
-        """What the record takes of the recipe's resources.<stage>.batch_size."""
+        """The share of resources.<stage>.batch_size that the record needs."""
 
     def many(self, records: list[Any]) -> list[Output | Drop]: ...
 
 
 @dataclass(frozen=True)
 class WorkIdentity:
-    """What decides whether work that is stored is what a stage would make now, apart from what it reads.
+    """Decides, together with the inputs, whether stored work equals what a stage would compute now.
 
     versions: of the stage and of each adapter that the recipe chose, by name; integers that people raise when the output
     changes. choices: a hash of the settings that alter the output and of the weights. No code is looked at.
@@ -175,7 +178,7 @@ class Stage:
 
 
 def without_device(settings: Any) -> Any:
-    """Dumped settings without the device of their models: where a model runs does not alter what is asked of it."""
+    """Returns dumped settings without the devices of models: where a model runs does not change its output."""
     if isinstance(settings, dict):
         kept = settings.keys() - ({"device"} if "adapter" in settings else set())
         return {key: without_device(settings[key]) for key in kept}

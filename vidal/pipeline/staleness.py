@@ -1,4 +1,4 @@
-"""What stored work would be done again, and why: said before it is paid for."""
+"""Which stored work would be computed again, and why. A build says so before it begins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidal.storage.storage import Storage, part_name
 
 @dataclass(frozen=True)
 class StaleStage:
-    """Parts of a stage that something else made than the stage is now. records: clips, or candidates of the crawl."""
+    """Stored parts of a stage that work of another identity made. records: number of clips, or of candidates for the crawl."""
 
     stage: str
     records: int
@@ -25,7 +25,7 @@ class StaleStage:
 
     @property
     def is_by_version(self) -> bool:
-        """Whether only a version differs: then --keep-stale may keep it."""
+        """Whether only a version differs, so that --keep-stale can keep the work."""
         return self.made_by.choices == self.now.choices
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class StaleStage:
 
 
 def stale_stages(storage: Storage, stages: Iterable[Stage], recipe: Recipe, parts: list[Part]) -> list[StaleStage]:
-    """One entry for each stage and each thing that made stale parts of it. What a new input would alter is not known yet."""
+    """Returns one entry for each stage and each identity that made stale parts of it. Effects of new inputs are not known yet."""
     stale: list[StaleStage] = []
     for stage in stages:
         now = stage.identity(recipe)

@@ -21,7 +21,7 @@ EXECUTORS = {
 
 
 class Executor(Protocol):
-    """Its other methods are called inside its session; a session may be entered again where one is open."""
+    """Runs parts. Every method but `session` is called inside a session; sessions may be nested."""
 
     def session(self) -> AbstractContextManager[None]:
         """Starts what the executor needs and stops it at the end."""
@@ -36,14 +36,14 @@ class Executor(Protocol):
         """Runs a function over the items, in any order, and yields the results as they come."""
 
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Callable[[list[Part]], None]]:
-        """Starts the workers of the stages, which load their models meanwhile; yields what streams parts through all of them.
+        """Starts the workers of the stages, which load their models in the background; yields a function that sends parts through them.
 
         That raises StorageError where a part cannot be stored, and UserError where a stage cannot be opened.
         """
 
 
 def executor_of(recipe: Recipe) -> Executor:
-    """The executor that the recipe's engine.executor names. Importing ray takes seconds, so only its own file does."""
+    """Returns the executor that the recipe's engine.executor names. Importing ray takes seconds, so only its own file is imported."""
     module, _, name = EXECUTORS[recipe.engine.executor].partition(":")
     executor: Executor = getattr(importlib.import_module(module), name)(recipe)
     return executor

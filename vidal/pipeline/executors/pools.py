@@ -20,7 +20,7 @@ class PoolSpec:
 
 
 def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
-    """Stages that the recipe fuses share the worker, and the resources, of the stage before."""
+    """Groups the stages into pools: a stage that the recipe fuses shares the worker and the resources of the stage before it."""
     grouped: list[PoolSpec] = []
     for stage in stages:
         resources = recipe.resources_of(stage.name)
@@ -32,7 +32,7 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
 
 
 def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
-    """The GPUs that a worker asks of Ray.
+    """Returns the number of GPUs that a worker requests from Ray.
 
     gpu_gb: memory of one GPU in GB; None where there is none, and then gpu_memory asks for nothing. Raises UserError where
     no GPU has that much memory.

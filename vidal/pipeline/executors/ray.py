@@ -1,4 +1,4 @@
-"""Runs stages as pools of Ray actors, one pipeline for all parts. Beside the trainer's launcher the only module that imports ray."""
+"""Runs stages as pools of Ray actors, in one pipeline for all parts. Only this module and the launcher of the trainer import ray."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class RayExecutor:
             return ray.get(task.remote(*args))
 
     def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
-        """As many at a time as the cluster has CPUs, whoever holds them: idle workers of a pipeline would else block it for ever."""
+        """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold these CPUs."""
         task = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(function)
         waiting, running = deque(items), list[Any]()
         while waiting or running:
@@ -147,9 +147,9 @@ class _Pool:
 
 @dataclass
 class _Flow:
-    """Moves parts through a line of pools, at most `limit` at one time.
+    """Moves parts through a line of pools, at most `limit` parts at a time.
 
-    The limit bounds the media that lie about unfinished, and lets clips reach the manifest while the crawl goes on.
+    The limit bounds the media of unfinished parts, and lets clips reach the manifest while the crawl continues.
     """
 
     line: list[_Pool]
@@ -257,7 +257,7 @@ def _start(object_store_mb: int) -> None:
 
 @contextlib.contextmanager
 def _stderr_aside() -> Iterator[None]:
-    """Holds back what Ray's native code prints at start-up; it is shown where the start fails."""
+    """Captures what Ray's native code prints at start-up, and shows it only if the start fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:
@@ -275,7 +275,7 @@ def _stderr_aside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _causes() -> Iterator[None]:
-    """Raises what a worker raised as it was, not as Ray wraps it."""
+    """Raises the exception of a worker itself, without the wrapper that Ray puts around it."""
     try:
         yield
     except ray.exceptions.RayTaskError as error:
@@ -283,7 +283,7 @@ def _causes() -> Iterator[None]:
 
 
 def _gpu_gb() -> float | None:
-    """Memory of a GPU of the cluster in GB, or None. Its GPUs are assumed to be alike: the first free one is asked."""
+    """Returns the memory of one GPU of the cluster in GB, or None without GPUs. The GPUs are assumed to be alike."""
     if not ray.cluster_resources().get("GPU"):
         return None
     return float(ray.get(ray.remote(num_gpus=0.001, num_cpus=0)(_own_gpu_gb).remote()))
