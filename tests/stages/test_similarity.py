@@ -244,5 +244,5 @@ def test_a_model_without_pictures_and_texts_is_refused(tmp_path):
     )
     tf.BertModel(config).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="BertModel compares no pictures and texts"):
+    with pytest.raises(UserError, match="BertModel does not embed both pictures and texts"):
         open_model(SCORERS, ModelSpec(adapter="transformers", id=str(tmp_path), device="cpu"))

@@ -57,7 +57,7 @@ class TransformersDepth:
 
     @torch.inference_mode()
     def _predict(self, images: Images) -> list[dict[str, Any]]:
-        """images: of one size. The processor knows whether `sizes` are those of its input (ZoeDepth, which crops its padding) or output."""
+        """images: of one size. ZoeDepth's processor takes `sizes` for those of its input, to crop padding; others for the output's."""
         sizes = [(image.height, image.width) for image in images]
         inputs = self._processor(images=[self._resize(image) for image in images], return_tensors="pt")
         outputs = self._model(**inputs.to(self._device))

@@ -1,4 +1,4 @@
-"""RGB to infrared with a MUNIT checkpoint of sRGB-TIR's layout: {"a": state dict, "b": state dict}."""
+"""RGB to infrared with a MUNIT checkpoint in the layout of sRGB-TIR (Lee et al. 2023): {"a": state dict, "b": state dict}."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.media.arrays import Float32Array
 from vidal.models.batch_groups import group_into_batches
 from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
@@ -20,11 +21,11 @@ from vidal.models.weights import require_id
 
 
 class Munit:
-    """Encodes with one generator, decodes with the other and a random style, in evaluation mode.
+    """An InfraredTranslator: it encodes with one generator and decodes with the other and a random style, in evaluation mode.
 
-    options: generator (arguments of Generator, where the checkpoint is not of the published size); a2b (false: from domain
-    b to a, which is RGB to thermal in sRGB-TIR, trained as tir2rgb); short_side (of what the model sees, aspect kept; 400
-    as in its training); input ([width, height] that pictures are forced to; their aspect is then lost).
+    options: generator (arguments of Generator, where the checkpoint is not of the published size); a2b (false: from domain b to a,
+    which is RGB to thermal in sRGB-TIR, trained as tir2rgb); short_side (pixels of the model's input, with the aspect kept; 400 as
+    in its training); input ([width, height] that pictures are resized to; their aspect is lost).
     """
 
     def __init__(self, spec: ModelSpec):
@@ -39,23 +40,23 @@ class Munit:
         self._source, self._target = built[source], built[target]
 
     @torch.inference_mode()
-    def translate(self, images: Images, seeds: list[int]) -> list[np.ndarray]:
-        """(h, w) float32 in [-1, 1] for each picture, at its size; pictures of one seed have one style."""
-        sizes = [self._size(image) for image in images]
-        found: dict[int, np.ndarray] = {}
+    def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
+        """Returns (h, w) float32 in [-1, 1] for each picture, at its size. Pictures with the same seed have the same style."""
+        sizes = [self._input_size(image) for image in images]
+        frames: dict[int, Float32Array] = {}
         for group in group_into_batches(sizes, self._device):
             pixels = torch.stack([_pixels(images[index], sizes[index]) for index in group]).to(self._device)
             styles = torch.cat([self._style(seeds[index]) for index in group]).to(self._device)
-            made = self._target.decode(self._source.encode(pixels), styles).mean(1).float().cpu().numpy()
-            found |= {index: _resized(frame, images[index].size) for index, frame in zip(group, made, strict=True)}
-        return [found[index] for index in range(len(images))]
+            output = self._target.decode(self._source.encode(pixels), styles).mean(1).float().cpu().numpy()
+            frames |= {index: _resized(frame, images[index].size) for index, frame in zip(group, output, strict=True)}
+        return [frames[index] for index in range(len(images))]
 
     def _style(self, seed: int) -> torch.Tensor:
-        """On the CPU, so that a seed means the same style on every machine."""
+        """Drawn on the CPU, so that a seed means the same style on every machine."""
         return torch.randn(1, self._target.style_dim, 1, 1, generator=torch.Generator().manual_seed(seed))
 
-    def _size(self, image: Image.Image) -> tuple[int, int]:
-        """(width, height) that the model sees: multiples of 4, since it halves them twice."""
+    def _input_size(self, image: Image.Image) -> tuple[int, int]:
+        """Returns (width, height) of the model's input: multiples of 4, since the model halves them twice."""
         if self._input is not None:
             return self._input[0], self._input[1]
         scale = self._short_side / min(image.size)
@@ -63,22 +64,27 @@ class Munit:
 
 
 def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
-    """Raises UserError where the file is not a checkpoint of two generators. Nothing in the file is executed."""
+    """Returns the state dicts of the generators `a` and `b`.
+
+    Raises UserError where the file is not a checkpoint of two generators. Nothing in the file is executed.
+    """
     try:
         states = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"infrared checkpoint {path}: no such file") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError(f"infrared checkpoint {path}: not a file of weights alone") from error
-    wanted = isinstance(states, dict) and all(isinstance(states.get(key), dict) for key in ("a", "b"))
-    if not wanted:
+    if not isinstance(states, dict) or not all(isinstance(states.get(key), dict) for key in ("a", "b")):
         raise UserError(f"infrared checkpoint {path}: must hold the generators `a` and `b`")
     result: dict[str, dict[str, torch.Tensor]] = states
     return result
 
 
 def load(generator: Generator, state: dict[str, torch.Tensor], key: str) -> Generator:
-    """The generator with these weights, each by its name and shape. Raises UserError that names the first that does not fit."""
+    """Returns the generator with these weights, in evaluation mode.
+
+    key: "a" or "b", for messages. Raises UserError that names the first weight whose name or shape does not match.
+    """
     expected = generator.state_dict().keys()
     if wrong := sorted((state.keys() - expected) | (expected - state.keys())):
         raise UserError(
@@ -96,5 +102,5 @@ def _pixels(image: Image.Image, size: tuple[int, int]) -> torch.Tensor:
     return torch.from_numpy(np.asarray(resized, np.float32) / 127.5 - 1.0).permute(2, 0, 1)
 
 
-def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resized(frame: Float32Array, size: tuple[int, int]) -> Float32Array:
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))

@@ -1,8 +1,8 @@
-"""The language of a few words, by py3langid (Lui and Baldwin 2012; Barbaresi): byte n-grams and naive Bayes, 5 MB, no network.
+"""The language of a few words by py3langid (Lui and Baldwin 2012; Barbaresi): naive Bayes on byte n-grams, 5 MB, no neural network.
 
-Measured on 2,398 titles of YouTube's US trends, which are English but for some dozens: asked for its 140 languages and with
-the title as it stands it is sure (0.5) of 26 % of them, and 95.6 % of these are English; asked for the 33 below, in lower
-case, it is sure of 86 %, and 98.7 % of these are English.
+Measured on 2,398 titles of YouTube's US trends, all but some dozens of them in English. With 140 languages to choose from and the
+title unchanged, the confidence reaches 0.5 for 26 % of the titles, and 95.6 % of these are found to be English. With the 33
+languages below and the title in lower case, it does so for 86 % of the titles, and for 98.7 % of these the language is English.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models.weights import package_version
 
-# ISO 639-1 of the languages with most speakers or most web pages. Rarer ones mostly win by mistake on a title of five words.
+# ISO 639-1 codes of the languages with most speakers or web pages. On a title of five words, rarer ones mostly win by mistake.
 LANGUAGES = (
     "ar", "bn", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja", "ko", "nl", "no",
     "pl", "pt", "ro", "ru", "sv", "ta", "te", "th", "tr", "uk", "ur", "vi", "zh",
@@ -21,7 +21,7 @@ LANGUAGES = (
 
 
 class Py3LangId:
-    """options.languages: the codes to choose from."""
+    """A LanguageDetector. options: languages, the codes to choose from."""
 
     def __init__(self, spec: ModelSpec):
         self.name = package_version("py3langid")
@@ -32,9 +32,9 @@ class Py3LangId:
             raise UserError(f"language model options.languages: {error}") from error
 
     def detect(self, text: str) -> tuple[str | None, float]:
-        """ISO 639-1 code and confidence in 0..1; null for a text without letters."""
+        """Returns the ISO 639-1 code and the confidence, 0..1; None and 0 for a text without letters."""
         if not any(character.isalpha() for character in text):
             return None, 0.0
-        # Titles shout: in capitals English looks like nothing the model has read.
+        # Many titles are in capitals, and the model knows hardly any English in capitals.
         code, confidence = self._identifier.classify(text.lower())
         return code, float(confidence)

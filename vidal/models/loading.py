@@ -1,7 +1,7 @@
-"""Loading a model excludes every use of one in the same process.
+"""Keeps threads from using models while another thread of the process loads one.
 
-While transformers loads a bf16 checkpoint it sets torch's default dtype, which is one for the whole process: a tensor that
-another thread makes meanwhile becomes bf16. So the use of models is shared, and loading one is exclusive.
+While transformers loads a bf16 checkpoint, it sets torch's default dtype, which is global to the process: a tensor that another
+thread creates meanwhile becomes bf16. So many threads may use models at once, but loading one is exclusive.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import threading
 from collections.abc import Iterator
 
 _state = threading.Condition()
-_users: dict[int, int] = {}  # How many uses each thread is inside of.
-_loader: list[int] = []  # The thread that loads, once for each nested load.
+_users: dict[int, int] = {}  # By thread, how many nested uses it is in.
+_loader: list[int] = []  # The thread that is loading, once for each nested load.
 
 
 @contextlib.contextmanager
 def using() -> Iterator[None]:
-    """Around the use of models. Waits while another thread loads one."""
+    """Goes around the use of models. Waits while another thread loads one."""
     me = threading.get_ident()
     with _state:
         _state.wait_for(lambda: not _loader or _loader[0] == me)
@@ -34,9 +34,9 @@ def using() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Around the loading of a model. Waits until no other thread uses or loads one.
+    """Goes around the loading of a model. Waits until no other thread uses or loads one.
 
-    A thread that loads in the middle of a use lets others load meanwhile: two such threads would wait for each other.
+    A thread that loads in the middle of a use lets others load meanwhile; otherwise two such threads would wait for each other.
     """
     me = threading.get_ident()
     with _state:

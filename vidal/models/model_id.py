@@ -1,4 +1,4 @@
-"""What a model is called in the manifest: the same words on every machine, and other words for other weights."""
+"""The name of a model in the manifest: the same on every machine, and another one for other weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 
 
 def model_id(spec: ModelSpec, commit: str | None = None) -> str:
-    """ "name@revision". commit: what the hub resolved the revision to. Local weights: the last part of the path and a hash."""
+    """Returns "id@revision"; for local weights, the last part of their path and a hash of them.
+
+    commit: the commit that the hub resolved the revision to.
+    """
     path = Path(spec.id or "")
     if not spec.id or not path.exists():
         return f"{spec.id}@{commit or revision_of(spec)}"
@@ -21,6 +24,6 @@ def model_id(spec: ModelSpec, commit: str | None = None) -> str:
 
 
 def _sha256(files: list[Path]) -> str:
-    """Of the one file, or of the hashes of several."""
+    """Returns the hash of a single file, or a hash of the hashes of several."""
     digests = [ids.file_sha256(file) for file in files]
     return digests[0] if len(digests) == 1 else ids.sha256("".join(digests))

@@ -1,8 +1,8 @@
-"""The MUNIT generator (Huang et al. 2018) with the layout of sRGB-TIR's checkpoints (Lee et al. 2023), written anew.
+"""The MUNIT generator (Huang et al. 2018), an implementation of our own that loads sRGB-TIR's checkpoints (Lee et al. 2023).
 
-Content encoder: 7x7 convolution, two stride-2 convolutions, residual blocks, all instance-normalised. Style: an 8-d
-code that an MLP turns into the AdaIN parameters of the decoder's residual blocks. Decoder: residual blocks, two
-nearest-neighbour upsamplings with 5x5 convolutions under layer norm, 7x7 convolution with tanh.
+The content encoder is a 7x7 convolution, two convolutions of stride 2 and residual blocks, all with instance norm. The style is a
+vector of 8 numbers that an MLP turns into the AdaIN parameters of the decoder's residual blocks. The decoder is made of residual
+blocks, two nearest-neighbour upsamplings with 5x5 convolutions and layer norm, and a 7x7 convolution with tanh.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 class AdaIN(nn.Module):
-    """Instance norm whose scale and shift are given from outside for one call. Buffers as in the published layout."""
+    """Instance norm whose scale and shift are assigned before each call. It has the buffers of the published layout."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -32,7 +32,7 @@ class AdaIN(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """Over channels and pixels of a sample, with a channel-wise scale and shift; the divisor is std + eps, as published."""
+    """Normalises over channels and pixels of a sample, with a scale and shift a channel; divides by std + eps, as published."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -46,7 +46,7 @@ class LayerNorm(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """Reflection pad, convolution, norm, activation."""
+    """Reflection padding, convolution, norm and activation."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, padding: int, norm: str, activation: str):
         super().__init__()
@@ -67,6 +67,8 @@ class ConvBlock(nn.Module):
 
 
 class ResBlock(nn.Module):
+    """A residual block of two 3x3 convolutions."""
+
     def __init__(self, channels: int, norm: str):
         super().__init__()
         self.model = nn.Sequential(
@@ -79,6 +81,8 @@ class ResBlock(nn.Module):
 
 
 class ResBlocks(nn.Module):
+    """A sequence of residual blocks."""
+
     def __init__(self, count: int, channels: int, norm: str):
         super().__init__()
         self.model = nn.Sequential(*(ResBlock(channels, norm) for _ in range(count)))
@@ -89,6 +93,8 @@ class ResBlocks(nn.Module):
 
 
 class StyleEncoder(nn.Module):
+    """Turns pictures into style vectors. Translation never calls it, but the checkpoints hold its weights."""
+
     def __init__(self, inputs: int, dim: int, style_dim: int, downsamplings: int = 4):
         super().__init__()
         layers: list[nn.Module] = [ConvBlock(inputs, dim, 7, 1, 3, "none", "relu")]
@@ -104,6 +110,8 @@ class StyleEncoder(nn.Module):
 
 
 class ContentEncoder(nn.Module):
+    """Turns pictures into feature maps of a quarter of their size."""
+
     def __init__(self, inputs: int, dim: int, downsamplings: int, blocks: int):
         super().__init__()
         layers: list[nn.Module] = [ConvBlock(inputs, dim, 7, 1, 3, "in", "relu")]
@@ -119,6 +127,8 @@ class ContentEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
+    """Turns feature maps into pictures; the style enters through AdaIN."""
+
     def __init__(self, outputs: int, dim: int, upsamplings: int, blocks: int):
         super().__init__()
         layers: list[nn.Module] = [ResBlocks(blocks, dim, "adain")]
@@ -133,6 +143,8 @@ class Decoder(nn.Module):
 
 
 class LinearBlock(nn.Module):
+    """A linear layer, with or without ReLU."""
+
     def __init__(self, inputs: int, outputs: int, activation: str):
         super().__init__()
         self.fc = nn.Linear(inputs, outputs)
@@ -144,6 +156,8 @@ class LinearBlock(nn.Module):
 
 
 class Mlp(nn.Module):
+    """Turns style vectors into the parameters of all AdaIN layers."""
+
     def __init__(self, inputs: int, outputs: int, dim: int):
         super().__init__()
         self.model = nn.Sequential(
@@ -158,7 +172,7 @@ class Mlp(nn.Module):
 class Generator(nn.Module):
     """The auto-encoder of one domain. Pictures are (n, 3, h, w) in [-1, 1], h and w divisible by 4.
 
-    No layer of it acts otherwise in training mode, which the published scripts leave it in.
+    The published scripts leave it in training mode, which makes no difference to any of its layers.
     """
 
     def __init__(
@@ -181,11 +195,12 @@ class Generator(nn.Module):
         return [module for module in self.dec.modules() if isinstance(module, AdaIN)]
 
     def encode(self, pictures: Tensor) -> Tensor:
+        """Returns the content, (n, c, h / 4, w / 4). pictures: (n, 3, h, w) in [-1, 1]."""
         output: Tensor = self.enc_content(pictures)
         return output
 
     def decode(self, content: Tensor, style: Tensor) -> Tensor:
-        """style: (n, style_dim, 1, 1)."""
+        """Returns pictures, (n, 3, h, w) in [-1, 1]. content: as encode returns it; style: (n, style_dim, 1, 1)."""
         parameters = self.mlp(style)
         for module in self._adains():
             count = module.channels

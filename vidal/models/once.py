@@ -1,4 +1,4 @@
-"""What is expensive to make and the same for everybody in a process is made once, whichever thread asks first."""
+"""Computes an expensive result once a process, whichever thread asks for it first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class KeyedLocks:
-    """A lock for each key that somebody holds or waits for."""
+    """A lock for each key. A lock exists only while a thread holds it or waits for it."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -32,8 +32,11 @@ class KeyedLocks:
 
 
 class once(Generic[P, T]):
-    """A function whose result is kept by its positional arguments. functools.cache would run it once for each thread that asks
-    while the first is at work. What raises is not kept."""
+    """A decorator that remembers the result of a function for each combination of arguments.
+
+    Unlike functools.cache it does not run the function again for threads that ask while the first is at work. A call that raises
+    is not remembered.
+    """
 
     def __init__(self, function: Callable[P, T]):
         self._function = function

@@ -1,23 +1,26 @@
-"""Any open_clip model, SigLIP's too: id "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json.
+"""Models of open_clip, among them CLIP and SigLIP.
 
-PRETRAINED may be a local checkpoint ("ViT-B-32//data/epoch_32.pt").
+The id is "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json. PRETRAINED may be a local checkpoint, as in
+"ViT-B-32//data/epoch_32.pt".
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import open_clip
 import torch
 
 from vidal.config.base import ModelSpec
+from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
 from vidal.models.protocols import Images
 from vidal.models.weights import require_id
 
 
 class OpenClip:
+    """A Scorer."""
+
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
         name, pretrained = resolve_name(require_id(spec))
@@ -28,20 +31,22 @@ class OpenClip:
         self._tokenizer = open_clip.get_tokenizer(name)
 
     @torch.inference_mode()
-    def embed_images(self, images: Images) -> np.ndarray:
-        """(n, d) float32, L2-normalised."""
+    def embed_images(self, images: Images) -> Float32Array:
+        """Returns (n, d) float32, L2-normalised."""
         pixels = torch.stack([self._transform(image) for image in images]).to(self._device)
-        values: np.ndarray = self._model.encode_image(pixels, normalize=True).float().cpu().numpy()
+        values: Float32Array = self._model.encode_image(pixels, normalize=True).float().cpu().numpy()
         return values
 
     @torch.inference_mode()
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
-        """(n, d) float32, L2-normalised."""
-        values: np.ndarray = self._model.encode_text(self._tokenizer(texts).to(self._device), normalize=True).float().cpu().numpy()
+    def embed_texts(self, texts: list[str]) -> Float32Array:
+        """Returns (n, d) float32, L2-normalised."""
+        tokens = self._tokenizer(texts).to(self._device)
+        values: Float32Array = self._model.encode_text(tokens, normalize=True).float().cpu().numpy()
         return values
 
 
 def resolve_name(id_: str) -> tuple[str, str | None]:
+    """Returns the name of the model for open_clip and, where the id has one, the tag or file of its weights."""
     if Path(id_).is_dir():
         return f"local-dir:{id_}", None
     model, _, pretrained = id_.partition("/")

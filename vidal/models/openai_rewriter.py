@@ -1,6 +1,6 @@
-"""Rewriting by any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, a hosted model.
+"""Rewriting by any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, or a hosted model.
 
-The client of the `openai` package tries transient failures again, with jittered back-off that obeys Retry-After.
+The client of the `openai` package repeats requests that fail transiently, with a random back-off that obeys Retry-After.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PROBE_S = 120  # A server may load the model first.
 
 
 def base_url(spec: ModelSpec) -> str:
-    """Raises UserError where the spec names no server."""
+    """Returns the address of the server, without a slash at its end. Raises UserError where the spec names none."""
     url = str(spec.options.get("base_url", ""))
     if not url.startswith(("http://", "https://")):
         raise UserError(f"the openai adapter needs options.base_url, such as http://127.0.0.1:8000/v1, not {url!r}")
@@ -30,17 +30,20 @@ def base_url(spec: ModelSpec) -> str:
 
 
 def api_key(spec: ModelSpec) -> str:
-    """From the environment variable that options.key names; servers of one's own need none."""
+    """Returns the key from the environment variable that options.key names. A server of your own usually needs none."""
     return os.environ.get(str(spec.options.get("key", KEY)), "none")
 
 
 def why_unavailable(spec: ModelSpec) -> str | None:
-    """Why the server cannot be used, or None. Asks the model for one token: lists of models are kept badly by some servers."""
+    """Returns why the server cannot be used, or None.
+
+    It asks the model for one token, because the list of models that some servers give is wrong.
+    """
     try:
         url = base_url(spec)
-        asked = {"model": spec.id, "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}]}
+        body = {"model": spec.id, "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}]}
         headers = {"Authorization": f"Bearer {api_key(spec)}"}
-        answer = httpx.post(f"{url}/chat/completions", json=asked, headers=headers, timeout=_PROBE_S)
+        answer = httpx.post(f"{url}/chat/completions", json=body, headers=headers, timeout=_PROBE_S)
     except UserError as error:
         return str(error)
     except httpx.HTTPError as error:
@@ -48,12 +51,12 @@ def why_unavailable(spec: ModelSpec) -> str | None:
     if answer.status_code in (401, 403):
         return f"{url} refuses the key: set the environment variable {spec.options.get('key', KEY)}"
     if answer.status_code == 429 or answer.status_code >= 500:
-        return None  # It is busy or ill: that may pass.
+        return None  # The server is busy or has a problem that may pass.
     try:
         answer.raise_for_status().json()["choices"][0]["message"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError, IndexError):
-        said = " ".join(answer.text.split())[:200]
-        return f"{url}/chat/completions answers {answer.status_code}: {said!r}: is this an OpenAI-compatible server with this model?"
+        reply = " ".join(answer.text.split())[:200]
+        return f"{url}/chat/completions answers {answer.status_code}: {reply!r}: is this an OpenAI-compatible server with this model?"
     return None
 
 
@@ -71,10 +74,10 @@ class OpenAiRewriter:
         )
 
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
-        """Raises RecordError: transient where the server may do better later."""
+        """Returns the server's answer. Raises RecordError, transient where the server may do better later."""
         turns = [turn for question, answer in examples for turn in (("user", question), ("assistant", answer))]
         chat: list[Any] = [
-            {"role": role, "content": said} for role, said in [("system", system), *turns, ("user", text)]
+            {"role": role, "content": content} for role, content in [("system", system), *turns, ("user", text)]
         ]
         try:
             raw = self._client.chat.completions.with_raw_response.create(
@@ -98,15 +101,15 @@ def _answer(completion: Any, attempts: int) -> Answer:
 
 
 def _record_error(error: openai.OpenAIError, attempts: int) -> RecordError:
-    said = " ".join(str(error).split())
+    detail = " ".join(str(error).split())
     if isinstance(error, openai.APITimeoutError):
-        return RecordError(Reason.TIMEOUT, said, transient=True, attempts=attempts)
+        return RecordError(Reason.TIMEOUT, detail, transient=True, attempts=attempts)
     if isinstance(error, openai.APIConnectionError):
-        return RecordError(Reason.CONNECTION, said, transient=True, attempts=attempts)
+        return RecordError(Reason.CONNECTION, detail, transient=True, attempts=attempts)
     if isinstance(error, openai.RateLimitError):
-        return RecordError(Reason.RATE_LIMITED, said, transient=True, attempts=attempts)
+        return RecordError(Reason.RATE_LIMITED, detail, transient=True, attempts=attempts)
     status = getattr(error, "status_code", 0)
     if status >= 500:
-        return RecordError(Reason.HTTP_5XX, said, transient=True, attempts=attempts)
+        return RecordError(Reason.HTTP_5XX, detail, transient=True, attempts=attempts)
     known = {401: Reason.HTTP_401, 403: Reason.HTTP_403, 404: Reason.HTTP_404}
-    return RecordError(known.get(status, Reason.HTTP_4XX if status else Reason.BAD_ANSWER), said)
+    return RecordError(known.get(status, Reason.HTTP_4XX if status else Reason.BAD_ANSWER), detail)

@@ -1,77 +1,92 @@
-"""What a stage asks of a model: small protocols, one for each role in the recipe."""
+"""What a stage asks of a model: a protocol for each role in the recipe. An adapter is a class with the methods of its protocol.
+
+It is constructed with the ModelSpec of the recipe, and loads its weights then.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 from PIL import Image
+
+from vidal.media.arrays import Float32Array, Int16Array
 
 Images = list[Image.Image]
 
 
 class Scorer(Protocol):
-    """Pictures and texts in one space."""
+    """Embeds pictures and texts in one space, so that a dot product says how well they agree."""
 
-    def embed_images(self, images: Images) -> np.ndarray:
-        """(n, d) float32, L2-normalised."""
+    def embed_images(self, images: Images) -> Float32Array:
+        """Returns (n, d) float32, L2-normalised."""
 
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
-        """(n, d) float32, L2-normalised."""
+    def embed_texts(self, texts: list[str]) -> Float32Array:
+        """Returns (n, d) float32, L2-normalised."""
 
 
 class DepthEstimator(Protocol):
-    kind: str  # "metric" | "relative" | "inverse_relative"
-    unit: str  # "m" where metric, else ""
+    """Estimates how far away each pixel is.
+
+    kind: "metric", "relative" or "inverse_relative". unit: "m" where the kind is metric, else "". name: for the manifest.
+    """
+
+    kind: str
+    unit: str
     name: str
 
-    def estimate(self, images: Images) -> list[np.ndarray]:
-        """(h, w) float32 for each picture, at the picture's size; larger is farther, or nearer where inverse."""
+    def estimate(self, images: Images) -> list[Float32Array]:
+        """Returns (h, w) float32 for each picture, at its size. Larger is farther; where the kind is inverse, larger is nearer."""
 
 
 @runtime_checkable
 class FieldOfView(Protocol):
-    """A depth estimator that can tell how wide the camera sees."""
+    """A depth estimator that can also estimate the camera's field of view."""
 
-    def estimate_with_view(self, images: Images) -> tuple[list[np.ndarray], list[float | None]]:
-        """What estimate gives, and the horizontal field of view of each picture in degrees, or None."""
+    def estimate_with_view(self, images: Images) -> tuple[list[Float32Array], list[float | None]]:
+        """Returns what `estimate` returns, and the horizontal field of view of each picture in degrees, or None."""
 
 
 class InfraredTranslator(Protocol):
+    """Turns pictures into infrared pictures. name: for the manifest."""
+
     name: str
 
-    def translate(self, images: Images, seeds: list[int]) -> list[np.ndarray]:
-        """(h, w) float32 for each picture, at its size, in the model's own range. Pictures of several clips may come at once.
+    def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
+        """Returns (h, w) float32 for each picture, at its size, in the model's own range. One call may hold several clips.
 
-        seeds: one a picture. Pictures of one seed belong together: what is random is drawn once for them, and their values
-        can be compared.
+        seeds: one a picture. Pictures with the same seed belong together: random numbers are drawn once for them, so that their
+        values can be compared.
         """
 
 
 class Captioner(Protocol):
+    """Describes pictures in words. name, revision: for the manifest."""
+
     name: str
     revision: str
 
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
-        """One caption a picture; empty where nothing was recognised."""
+        """Returns one caption a picture; it is empty where nothing is recognised."""
 
     def caption_video(self, images: Images, prompt: str) -> str:
-        """One caption for pictures of one clip, in order."""
+        """Returns one caption for the pictures of a clip, in order; it is empty where nothing is recognised."""
 
 
 class SoundCaptioner(Protocol):
+    """Describes the sound of a clip in words. imagines: whether it guesses the sound from the pictures alone."""
+
     name: str
     revision: str
-    imagines: bool  # From the pictures, not from the sound.
+    imagines: bool
 
     def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
-        """One sentence; empty where there is nothing to say. tags: audio_tags of the manifest."""
+        """Returns one sentence; it is empty where there is nothing to say. tags: the audio_tags of the manifest."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """tokens_in, tokens_out: that the model read and wrote; attempts: requests that it took."""
+    """What a Rewriter returns. tokens_in, tokens_out: how many the model read and wrote. attempts: how many requests it took."""
 
     text: str
     tokens_in: int = 0
@@ -80,59 +95,75 @@ class Answer:
 
 
 class Rewriter(Protocol):
+    """A language model that follows an instruction. name, revision: for the manifest."""
+
     name: str
     revision: str
 
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
-        """The answer to `text`, after the system prompt and examples; text is data and gets no other role. May be called by threads."""
+        """Returns the answer to `text`, after the system prompt and examples of questions and answers.
+
+        The text is untrusted and always has the role of the user. Several threads may call this at once. Raises RecordError.
+        """
 
 
 class TextDetector(Protocol):
+    """Finds readable text in a picture."""
+
     name: str
 
-    def detect_boxes(self, image: Image.Image) -> np.ndarray:
-        """(n, 4, 2) float32, corners (x, y) in pixels of the picture. Raises ModelError."""
+    def detect_boxes(self, image: Image.Image) -> Float32Array:
+        """Returns (n, 4, 2) float32, the corners (x, y) of each box in pixels of the picture. Raises ModelError."""
 
 
 class Rater(Protocol):
-    """A number for each picture: how likely it is unsafe, or how well people would like it."""
+    """Gives each picture a number: how likely it is to be unsafe, or how well people would like it."""
 
     name: str
 
-    def rate(self, images: Images) -> np.ndarray:
-        """(n,) float32. Raises ModelError."""
+    def rate(self, images: Images) -> Float32Array:
+        """Returns (n,) float32. Raises ModelError."""
 
 
 class LanguageDetector(Protocol):
+    """Recognises the language of a short text."""
+
     name: str
 
     def detect(self, text: str) -> tuple[str | None, float]:
-        """ISO 639-1 code and confidence in 0..1; null where the text has nothing to go by."""
+        """Returns the ISO 639-1 code and the confidence, 0..1; None where the text has nothing to go by."""
 
 
 class ActivityDetector(Protocol):
+    """Recognises what is heard in a sound, and when."""
+
     name: str
 
-    def measure_shares(self, samples: np.ndarray) -> dict[str, float]:
-        """samples: (n,) int16 at 16 kHz. Share of the time with speech, singing, music, and what else the model reports."""
+    def measure_shares(self, samples: Int16Array) -> dict[str, float]:
+        """Returns the share of the time, 0..1, with speech, singing, music, and whatever else the model reports.
+
+        samples: (n,) int16 at 16 kHz.
+        """
 
 
 class SoundScorer(Protocol):
-    """Sounds and texts in one space."""
+    """Embeds sounds and texts in one space, so that a dot product says how well they agree. sample_rate: in Hz."""
 
     name: str
     sample_rate: int
 
-    def embed_sound(self, samples: np.ndarray) -> np.ndarray:
-        """samples: (n,) float32 in [-1, 1] at sample_rate. (d,) float32, L2-normalised."""
+    def embed_sound(self, samples: Float32Array) -> Float32Array:
+        """Returns (d,) float32, L2-normalised. samples: (n,) float32 in [-1, 1] at sample_rate."""
 
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
-        """(n, d) float32, L2-normalised."""
+    def embed_texts(self, texts: list[str]) -> Float32Array:
+        """Returns (n, d) float32, L2-normalised."""
 
 
 class SpeechRecogniser(Protocol):
+    """Writes down what is said. sample_rate: in Hz."""
+
     name: str
     sample_rate: int
 
-    def transcribe(self, samples: np.ndarray) -> str:
-        """samples: (n,) float32 in [-1, 1] at sample_rate."""
+    def transcribe(self, samples: Float32Array) -> str:
+        """Returns the words. samples: (n,) float32 in [-1, 1] at sample_rate."""

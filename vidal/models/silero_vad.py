@@ -1,21 +1,25 @@
-"""Probability of speech over time by silero-vad (Silero Team 2024, MIT): the ONNX file of its package, without the package's code."""
+"""The probability of speech over time by silero-vad (Silero Team 2024, MIT). Of its package only the ONNX file is used."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnxruntime
 
+from vidal.media.arrays import Float32Array, Int16Array
 from vidal.models.weights import package_folder
 
 RATE = 16_000
-WINDOW = 512  # Samples that one step judges: 32 ms.
-_CONTEXT = 64  # Samples before the window that the network reads once more.
-_STATE = (2, 1, 128)  # What the network remembers from step to step.
+WINDOW = 512  # Samples of a step: 32 ms.
+_CONTEXT = 64  # Samples before the window that the network reads again.
+_STATE = (2, 1, 128)  # The shape of the state that the network carries from step to step.
 _FULL_SCALE = 32_768.0
 
 
 class SileroVad:
-    """The package itself is not imported: it imports torch and sets the number of its threads for the whole process."""
+    """The network with its weights. threads: how many it uses.
+
+    The package itself is not imported: it would import torch and set the number of torch's threads for the whole process.
+    """
 
     def __init__(self, threads: int):
         options = onnxruntime.SessionOptions()
@@ -24,8 +28,8 @@ class SileroVad:
         weights = package_folder("silero_vad") / "data" / "silero_vad.onnx"
         self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
 
-    def probabilities(self, samples: np.ndarray) -> np.ndarray:
-        """samples: (n,) int16 at 16 kHz. Returns (ceil(n / 512),) float32; zeros fill the last window."""
+    def probabilities(self, samples: Int16Array) -> Float32Array:
+        """Returns (ceil(n / 512),) float32, a probability a window. samples: (n,) int16 at 16 kHz. Zeros fill the last window."""
         steps = -(-len(samples) // WINDOW)
         padded = np.zeros(_CONTEXT + steps * WINDOW, np.float32)
         padded[_CONTEXT : _CONTEXT + len(samples)] = samples / _FULL_SCALE

