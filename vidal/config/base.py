@@ -1,4 +1,4 @@
-"""What every part of a recipe is made of: frozen models that know no unknown key, and the naming of a model."""
+"""The base classes of all settings: frozen models that refuse unknown keys, and how a recipe names a model."""
 
 from __future__ import annotations
 

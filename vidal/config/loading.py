@@ -1,4 +1,4 @@
-"""Recipes from YAML: which file, what it extends, what --set changes."""
+"""Loads recipes from YAML files, with what they extend and what --set overrides."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vidal.errors import UserError
 
 
 def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Recipe:
-    """name: a recipe in pipelines/ or a path to a YAML file; overrides: "key.path=yaml value".
+    """Loads a recipe. name: a recipe in pipelines/ or a path to a YAML file; overrides: "key.path=yaml value".
 
     values replace top-level keys. Raises UserError, with the path of the key, for whatever is wrong.
     """
@@ -29,7 +29,7 @@ def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Re
 
 
 def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
-    """overrides: "similarity_min=0.25", a threshold each; null removes it. Raises UserError."""
+    """Returns the recipe with other thresholds. overrides: "similarity_min=0.25"; null removes one. Raises UserError."""
     return with_overrides(
         recipe, tuple(each if each.startswith("filters.") else f"filters.{each}" for each in overrides)
     )

@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def folder(name: str) -> Path:
-    """name: "pipelines" or "search_terms"."""
+    """Returns the folder of the packaged files. name: "pipelines" or "search_terms"."""
     packed = _PACKAGE / f"_{name}"
     return packed if packed.is_dir() else _PACKAGE.parent / name

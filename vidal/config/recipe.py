@@ -1,4 +1,4 @@
-"""A recipe, whole: the settings of every room, and of the views that a user's own packages add."""
+"""A whole recipe: the settings of every room, and of the views that a user's own packages add."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Recipe(Settings):
 
     @property
     def duration_max_s(self) -> float:
-        """Of a video as it is fetched, in seconds."""
+        """The longest video that is fetched, in seconds."""
         return self.clips.source_max_s if self.clips.detector else self.text.duration_max_s
 
     def resources_of(self, stage: str) -> Resources:

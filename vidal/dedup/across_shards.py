@@ -1,4 +1,4 @@
-"""The index of a data set's clips, a file a shard, and copies across shards: marked in `duplicate_of`, never removed.
+"""An index of the clips of a dataset, one file a shard. Copies across shards are marked in `duplicate_of`, never removed.
 
 The clip of the lowest shard is the keeper, so what is marked depends on which shards exist and not on the order of building.
 """
@@ -54,7 +54,7 @@ def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
 
 
 def _shards(storage: Storage) -> list[tuple[int, str]]:
-    """Number and state of every indexed shard whose manifest exists."""
+    """Returns the number and the state of every indexed shard that has a manifest."""
     numbers = sorted(int(match[1]) for name in storage.names(FOLDER) if (match := _NAME.fullmatch(name)))
     present = [number for number in numbers if storage.exists(f"{shard_name(number)}.parquet")]
     return [(number, str(storage.fs.ukey(storage.path(f"{FOLDER}/{shard_name(number)}.parquet")))) for number in present]

@@ -1,4 +1,4 @@
-"""Clips that are among an evaluation set's: by id, by hash, by copy of film or sound, or by meaning. They are marked, never dropped."""
+"""Finds clips of evaluation sets: by id, by hash, as a copy of a video or a sound, or by meaning. They are marked, never dropped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SIGNATURES = pa.schema(
 
 
 def models(recipe: Recipe) -> dict[str, str]:
-    """What vectors are made with, by column: two that were made with other models cannot be compared."""
+    """Returns the model of each column of vectors: vectors of different models cannot be compared."""
     specs = dict(zip(matchers.VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
     return {
         column: "" if spec is None else ids.fingerprint([spec.adapter, spec.id, spec.revision, spec.options])
@@ -42,21 +42,21 @@ def models(recipe: Recipe) -> dict[str, str]:
 
 
 def state(recipe: Recipe) -> list[Any]:
-    """What a shard's marks depend on. Raises UserError for a file that is not there."""
+    """Returns the identity of everything that the marks depend on. Raises UserError for a file that is not there."""
     paths = [path for each in recipe.decontaminate for path in (each.ids, each.signatures) if path]
     return [[each.model_dump(mode="json") for each in recipe.decontaminate], [ids.sha256(_bytes(p)) for p in paths]]
 
 
 @dataclass(frozen=True)
 class Known:
-    """An evaluation set as it is looked up. names: ids, URLs and hashes, with what they stand for."""
+    """An evaluation set, ready to be searched. names: ids, URLs and hashes, each with its meaning."""
 
     name: str
     names: dict[str, str]
     near: list[matchers.Matcher]
 
     def why(self, row: matchers.Signed) -> str | None:
-        """In which way a row of schema.ASSEMBLED is of this set; None where it is not."""
+        """Returns why a row of schema.ASSEMBLED belongs to this set, or None."""
         for key in (row["source_id"], f"{row['platform']}:{row['source_id']}", row["url"], row["source_sha256"]):
             if key in self.names:
                 return f"the same {self.names[key]}: {key}"
@@ -65,7 +65,10 @@ class Known:
 
 
 def load_sets(recipe: Recipe) -> list[Known]:
-    """Raises UserError for what is missing, unreadable, or made with other models than the recipe's."""
+    """Loads the evaluation sets of the recipe.
+
+    Raises UserError for a file that is missing, unreadable, or made with other models than those of the recipe.
+    """
     return [_known(each, recipe) for each in recipe.decontaminate]
 
 

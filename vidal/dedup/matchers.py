@@ -38,7 +38,7 @@ VECTORS = ("embedding", "audio_embedding")
 
 
 class GrowableArray:
-    """Rows of one shape in one array, doubled as it grows."""
+    """An array of rows that doubles its capacity when it is full."""
 
     def __init__(self) -> None:
         self._held: np.ndarray | None = None
@@ -59,7 +59,7 @@ class GrowableArray:
 
 
 class VideoMatcher:
-    """Signatures of clips, by their number of frames: others cannot be compared."""
+    """Compares clips by the signatures of their frames. Only clips with the same number of frames are compared."""
 
     reason = Reason.DUPLICATE_NEAR
 
@@ -94,7 +94,7 @@ class VideoMatcher:
 
 
 class AudioMatcher:
-    """Fingerprints of sounds. VideoMatcher are told by their pictures alone: many share one tune."""
+    """Compares sounds by their fingerprints. Videos are compared by their pictures alone, because many share one tune."""
 
     reason = Reason.DUPLICATE_NEAR
 
@@ -122,7 +122,7 @@ def _fingerprint(row: Signed) -> np.ndarray | None:
 
 
 class EmbeddingMatcher:
-    """Unit vectors of one model; others of another length are not compared."""
+    """Compares clips by their embeddings. Vectors of another length are not compared."""
 
     reason = Reason.DUPLICATE_SEMANTIC
 

@@ -1,4 +1,4 @@
-"""From when on two clips are copies."""
+"""When two clips count as copies."""
 
 from __future__ import annotations
 

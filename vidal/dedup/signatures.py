@@ -1,4 +1,4 @@
-"""Hashes and vectors of the media of an evaluation set, made as a shard's are."""
+"""Computes hashes and vectors of the media of an evaluation set, in the same way as for a shard."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from vidal.stages.vectors import rounded
 
 
 def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
-    """Files written to the Parquet target, and what could not be read and why. Raises UserError where nothing could."""
+    """Writes the signatures to a Parquet file. Returns the number of files, and which could not be read and why.
+
+    Raises UserError where none could be read.
+    """
     sign, rows, problems = _Signer(recipe), [], []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()

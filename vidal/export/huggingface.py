@@ -30,7 +30,7 @@ _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """One file a shard, in data/. scores and extra are JSON."""
+    """Writes one file a shard, in data/. scores and extra become JSON."""
     done, licences, hours = Exported(), Counter[str](), 0.0
     schema = _schema()
     for shard, group in groupby(rows, key=lambda row: row["shard"]):
@@ -92,7 +92,7 @@ def _field(field: pa.Field) -> tuple[pa.Field, Any]:
 
 
 def _feature(kind: pa.DataType) -> Any:
-    """As `datasets` writes them."""
+    """The feature of a column, as the library `datasets` describes it."""
     if pa.types.is_list(kind):
         return {"feature": _feature(kind.value_type), "_type": "List"}
     if pa.types.is_struct(kind):

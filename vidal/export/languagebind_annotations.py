@@ -71,7 +71,7 @@ def _row(id_: str, entry: Any, url: str, source: Path) -> dict[str, Any]:
 
 
 def _views(entry: dict[str, Any], where: str) -> dict[str, list[str]]:
-    """Texts by view. An empty text is none, but for a frame's: frames keep their count."""
+    """Returns the texts by view. Empty texts are left out, except those of frames, which keep their count."""
     views = {}
     for key, view in _TEXTS.items():
         given = entry.get(key) or []

@@ -1,1 +1,1 @@
-"""A shard for the eye: funnel, strips, captions, rejects."""
+"""A page about each shard for people: funnel, strips of pictures, captions, rejected candidates."""

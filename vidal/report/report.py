@@ -56,7 +56,7 @@ def _write(storage: Storage, dataset: dict[str, Any], shard: int) -> str:
 
 
 def _views(ledger: list[LedgerRow], clips: set[str]) -> list[dict[str, Any]]:
-    """For each view how many clips have it, and why the others do not."""
+    """Returns for each view how many clips have it, and why the others do not."""
     lines = []
     for view in view_names():
         own = [row for row in ledger if row["view"] == view and row["parent_id"] in clips]

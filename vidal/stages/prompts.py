@@ -1,4 +1,4 @@
-"""Prompts: versioned files in pipelines/prompts/. Every caption keeps the hash of the one that made it."""
+"""Prompts: versioned files in pipelines/prompts/. Every caption keeps the hash of its prompt."""
 
 from __future__ import annotations
 

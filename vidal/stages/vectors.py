@@ -1,4 +1,4 @@
-"""Vectors as they are stored."""
+"""How vectors are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What takes long to make and is the same every time, kept in the user's cache: a folder that exists is complete."""
+"""The cache of this machine, for results that take long to compute and never change. A folder that exists is complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidal.errors import UserError
 
 
 def folder(name: str, make: Callable[[Path], None], root: Path | None = None) -> Path:
-    """The folder of that name, which `make` fills once a machine: aside, then renamed. The name says all that alters it.
+    """Returns the folder of that name, which `make` fills once a machine. The name must include everything that alters its content.
 
     root: instead of vidal's folder in XDG_CACHE_HOME, or in ~/.cache. Raises UserError where it cannot be written.
     """

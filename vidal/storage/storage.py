@@ -100,7 +100,7 @@ class Storage:
             return content
 
     def write(self, name: str, data: bytes) -> None:
-        """Atomic: a reader sees the old bytes or the new, never a torn file."""
+        """Writes a file atomically: a reader sees the old bytes or the new ones, never a mixture."""
         path = self.path(name)
         with self._failing(name):
             if not self.is_local:
@@ -158,11 +158,11 @@ class Storage:
         return ids.sha256(buffer.getvalue())
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """Whole and in this thread: these tables are small."""
+        """Reads a table as a whole, in this thread, because these tables are small."""
         return read_parquet(pa.BufferReader(self.read(name)), columns)
 
     def metadata(self, name: str) -> dict[str, str]:
-        """What write_table was given, read from the footer alone."""
+        """Returns the metadata that write_table was given. Only the footer of the file is read."""
         path = self.path(name)
         with self._failing(name), self.fs.open(path, "rb") as file:
             raw: dict[Any, Any] = pq.read_schema(file).metadata or {}

@@ -1,4 +1,4 @@
-"""Which terms are taken, so that frequent keywords do not crowd out the rest. Strategies by name, deterministic by seed.
+"""Selects terms so that frequent keywords do not crowd out the others. Strategies by name, deterministic by seed.
 
 Terms arrive bucket by bucket, in the order of a hash of their texts, with their keywords as numbers. What is kept in memory
 grows with the number of terms wanted and of distinct keywords, not with the number of terms.
@@ -72,7 +72,7 @@ def inverse_frequency(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
 
 
 def round_robin(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
-    """A term a keyword in turn: each stands with its rarest keyword, round k takes the k-th of every keyword."""
+    """Selects in rounds: every term belongs to its rarest keyword, and round k selects the k-th term of every keyword."""
     columns: list[np.ndarray] = [np.zeros(0, np.int64)] * 3 + [np.zeros(0)]
     for bucket in read():
         home = np.array([min(keywords, key=lambda k: (counts[k], k)) for keywords in bucket.keywords], np.int64)
@@ -126,6 +126,6 @@ def _order(bucket: Bucket, seed: int) -> Iterator[int]:
 
 
 def _uniform(seed: int, term: str) -> float:
-    """In (0, 1], the same for a term in every run."""
+    """Returns a number in (0, 1] that is the same for a term in every run."""
     digest = blake2b(term.encode(), digest_size=8, salt=seed.to_bytes(16, "big", signed=True)).digest()
     return (int.from_bytes(digest, "big") + 1) / 2**64

@@ -138,7 +138,7 @@ def _balance(recipe: Recipe, storage: Storage, spilled: Spilled, tagged: Counts,
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Of what the recipe asks for; that the corpora are the same is known only by reading them."""
+    """Fingerprint of the settings. Whether the corpora are the same is known only after reading them."""
     settings = recipe.terms.model_dump(mode="json", exclude={"database", "budget"})
     return ids.fingerprint([settings, recipe.shards, VERSION, buckets.VERSION])
 

@@ -36,7 +36,7 @@ def names_things(corpus: Corpus) -> bool:
 
 
 def identity(corpus: Corpus) -> str:
-    """What tells one state of a corpus's files from another: their bytes, of large ones what the file system knows."""
+    """Identifies the state of the files of a corpus: by their bytes, or for large files by what the file system knows."""
     wanted = [corpus, *([corpus.model_copy(update={"path": corpus.subset})] if corpus.subset else [])]
     return ids.fingerprint([_file_identity(each) for each in wanted])
 

@@ -1,4 +1,4 @@
-"""What became of each term: its yield at each stage, from a dataset's ledgers, and what it may cost next time."""
+"""The yield of each term at each stage, from the ledgers of a dataset, and the results that it may ask for next time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Yield:
 
 
 def feedback(out: Storage, database: Storage) -> dict[str, int]:
-    """Writes budget.parquet beside the terms; gives how many terms it retires, keeps and raises.
+    """Writes budget.parquet beside the terms. Returns how many terms it retires, keeps and raises.
 
     A term that was searched and gave no clip is retired, unless some of its candidates had transient failures. A term of a keyword
     that is among the less covered half gets more. Raises UserError where there is nothing to learn from.
@@ -86,7 +86,7 @@ def _weight(term_yield: Yield | None, covered: list[int], middle: int) -> tuple[
 
 
 def _yields(out: Storage, terms: list[Row]) -> dict[str, Yield]:
-    """Of every term whose shard was built, also of one that found nothing."""
+    """Returns the yield of every term whose shard was built, including terms without candidates."""
     yields: dict[str, Yield] = defaultdict(Yield)
     searches = _searches(out)
     for name in out.names("_ledger"):

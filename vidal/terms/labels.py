@@ -1,4 +1,4 @@
-"""One spelling for a text: the same label of two corpora becomes one term."""
+"""Normalises texts, so that the same label of two corpora becomes one term."""
 
 from __future__ import annotations
 

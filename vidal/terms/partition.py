@@ -1,4 +1,4 @@
-"""Texts of all corpora, normalised and dealt out to bucket files by hash, so that no later step holds more than a bucket."""
+"""Partitions the normalised texts of all corpora into bucket files by hash, so that no later step holds more than a bucket."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def bucket_file(index: int) -> str:
 
 
 def position(term: str) -> int:
-    """A term's place in an order that has nothing to do with its text: 64 bits."""
+    """Returns the place of a term in a random but fixed order: 64 bits of a hash."""
     return int.from_bytes(blake2b(term.encode(), digest_size=8).digest(), "big")
 
 
 def spill(terms: Terms, storage: Storage) -> Spilled:
-    """Writes a line "corpus<TAB>term" a text. Raises UserError where a corpus cannot be read."""
+    """Writes one line "corpus<TAB>term" for each text into the file of its bucket. Raises UserError where a corpus cannot be read."""
     spilled = Spilled()
     with contextlib.ExitStack() as stack:
         storage.fs.makedirs(str(PurePosixPath(storage.path(bucket_file(0))).parent), exist_ok=True)

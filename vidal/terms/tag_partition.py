@@ -1,4 +1,4 @@
-"""What is done to one bucket of texts: counted, tagged, its keywords settled. Small enough for memory, resumable by content."""
+"""Processes one bucket of texts: counts, tags, resolves phrases. A bucket fits into memory, and finished ones are recognised."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def tag(work: Work) -> Counts:
 
 
 def settle(work: Work) -> Counts:
-    """Runs of nouns that stand often enough become one keyword, the others their nouns."""
+    """Resolves runs of nouns: a frequent run becomes one keyword, the nouns of other runs become keywords of their own."""
     storage = Storage(work.root)
     whole = _whole_runs(work.root, ids.sha256(storage.read(RUNS)))
     table = storage.read_table(tagged_name(work.index))

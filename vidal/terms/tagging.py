@@ -53,7 +53,7 @@ def torch_aside() -> Iterator[None]:
 
 
 def identity(name: str) -> str:
-    """The package that holds the pipeline, and its version; without loading it."""
+    """Returns the package that holds the pipeline, and its version, without loading it."""
     for package in _PACKAGES.get(name, (name,)):
         distribution = package.replace("_", "-")
         with contextlib.suppress(PackageNotFoundError):
@@ -133,7 +133,7 @@ def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
 
 
 def _phrase(words: list[Word], at: int, phrases: Collection[str]) -> int:
-    """Words of the longest phrase that begins here, 0 where none does."""
+    """Returns the number of words of the longest phrase that begins here, or 0."""
     if phrases:
         for length in range(min(PHRASE_WORDS_MAX, len(words) - at), 1, -1):
             if _text(words, at, length) in phrases:
@@ -156,7 +156,7 @@ def _nouns(words: list[Word], at: int, length: int) -> list[Keyword]:
 
 
 def _text(words: list[Word], at: int, length: int) -> str:
-    """Lower case, the last word as its lemma: "fire hydrants" is a "fire hydrant"."""
+    """Returns the words in lower case, the last one as its lemma: "fire hydrants" becomes "fire hydrant"."""
     return " ".join([*(words[i][0] for i in range(at, at + length - 1)), words[at + length - 1][1]])
 
 

@@ -58,7 +58,7 @@ class _Worker:
         return Output([row], (ViewOutcome(View.AUDIO, Status.KEPT, detail=detail),))
 
     def _store(self, clip: Clip, samples: np.ndarray) -> tuple[str, str, bytes]:
-        """Name and sha256 of the FLAC, and the fingerprint of what it holds."""
+        """Stores the sound as FLAC. Returns its name, its sha256, and the fingerprint of the sound."""
         name = media_name(clip["shard"], clip["clip_id"], "audio.flac")
         with tempfile.TemporaryDirectory() as folder:
             flac = Path(folder) / "audio.flac"
@@ -104,17 +104,17 @@ class _Listener:
 
 
 def floats(path: Path, sample_rate: int) -> np.ndarray:
-    """(n,) float32 mono, -1..1."""
+    """Reads a file as (n,) float32 mono samples in -1..1."""
     return sound.read_decodable(path, sample_rate)[0].astype(np.float32) / loudness.FULL
 
 
 def activity_scores(detector: ActivityDetector, samples: np.ndarray) -> dict[str, float]:
-    """What the detector hears, under the names that vidal/scores.py documents. samples: (n,) int16 mono at 16 kHz."""
+    """The shares of activities in a sound, under the names of their scores. samples: (n,) int16 mono at 16 kHz."""
     return {f"audio_{name}_share": share for name, share in detector.measure_shares(samples).items()}
 
 
 def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:
-    """What needs no model. samples: (n,) int16 mono at the recipe's rate."""
+    """Scores that need no model. samples: (n,) int16 mono at the sample rate of the recipe."""
     values: dict[str, float | None] = {
         "audio_peak_db": loudness.peak_db(samples),
         "audio_silence_share": loudness.silence_share(samples, settings.sample_rate, settings.silence_db),
@@ -126,7 +126,7 @@ def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:
 
 
 def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str]:
-    """What the recipe's thresholds make of the scores, sorted."""
+    """Returns the tags whose score passes the threshold of the recipe, sorted."""
     holds: dict[str, bool] = {
         "silence": level_db < settings.silence_db,
         "clipped": scores["audio_clipping_share"] > settings.clipping_share_max,

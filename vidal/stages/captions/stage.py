@@ -33,7 +33,7 @@ def caption_of(
     prompt_sha256: str | None = None,
     flags: tuple[str, ...] = (),
 ) -> Caption:
-    """One entry of the captions column."""
+    """Returns an entry of the column `captions`."""
     return {
         "view": view.value,
         "frame": frame,
@@ -50,7 +50,7 @@ RELEASED = "released"
 
 
 def imported(clip: Clip) -> list[Caption]:
-    """Captions that came with the catalogue. Of keyframe texts that are as many as the frames, each belongs to its frame."""
+    """Returns the captions that came with the catalogue. If there are as many keyframe texts as frames, each belongs to its frame."""
     texts = json.loads(map_dict(clip["extra"]).get(schema.IMPORTED, "{}"))
     captions = []
     for view in (View.KEYFRAME, View.VIDEO, View.ENHANCED, View.SOUND):
@@ -68,7 +68,7 @@ def has_imported(clip: Clip, view: str) -> bool:
 
 
 def _empty(clip: Clip) -> CaptionedRow:
-    """Where the models fail, people's words remain."""
+    """The row of a clip whose captioners fail: the texts that people wrote remain."""
     titles = [caption_of(View.TITLE, clip["title"])] if clip["title"] else []
     return {"clip_id": clip["clip_id"], "captions": [*titles, *imported(clip)]}
 
@@ -107,7 +107,7 @@ class _Worker:
         return Output([{"clip_id": clip["clip_id"], "captions": captions}], tuple(self._with_imported(clip, views)))
 
     def _with_imported(self, clip: Clip, views: list[ViewOutcome]) -> list[ViewOutcome]:
-        """A view that no model gives here, but the released texts do, is there."""
+        """Marks views as kept that no model of the recipe computes but that came with the catalogue."""
         return [
             ViewOutcome(each.view, Status.KEPT, detail="imported")
             if each.status is not Status.KEPT and has_imported(clip, each.view)
@@ -127,7 +127,7 @@ class _Worker:
         return [caption_of(View.HASHTAGS, text)], ViewOutcome(View.HASHTAGS, Status.KEPT)
 
     def _frames(self, clip: Clip, images: list[Any]) -> tuple[list[Caption], ViewOutcome]:
-        """One entry a frame: where nothing was recognised the text is empty and flagged, so that frames keep their count."""
+        """Returns one caption a frame. Where nothing was recognised, the text is empty and flagged."""
         if absent := _absent(View.KEYFRAME, self._keyframe, images):
             return [], absent
         assert self._keyframe is not None
@@ -179,7 +179,7 @@ def _absent(view: View, model: Captioner | None, images: list[Any]) -> ViewOutco
 
 
 def _literal(text: str) -> str:
-    """Crawled text on one line and without braces: it cannot become part of a template, or a line of a prompt."""
+    """Returns crawled text on one line and without braces, so that it cannot become a placeholder or a line of a prompt."""
     return " ".join(text.replace("{", "(").replace("}", ")").split())[:300]
 
 

@@ -1,4 +1,4 @@
-"""How good the depth of a clip looks without a ground truth. Pure functions over arrays; a score that is not defined is absent.
+"""Judges the depth of a clip without a ground truth. Pure functions over arrays; a score that is not defined is absent.
 
 depth_valid_share: pixels with a reading (finite, and positive where metric).
 depth_low, depth_high: 1st and 99th percentile of the readings, in metres or in the model's own numbers.

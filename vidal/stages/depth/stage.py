@@ -61,7 +61,7 @@ def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, floa
 
 
 def _widened(value: float, sign: int, digits: int) -> float:
-    """The nearest number of so many decimals that is not inside of the value."""
+    """Rounds to so many digits: down for sign -1, up for sign 1."""
     rounded = round(value, digits)
     return rounded if (rounded - value) * sign >= 0 else round(rounded + sign * 10.0**-digits, digits)
 

@@ -1,4 +1,4 @@
-"""The guard of rewrites: one plain sentence about the caption, that names only what another view or the pictures show."""
+"""Checks of rewrites: a rewrite must be one plain sentence about the caption, and name only what another view or the pictures show."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ Supports = Callable[[str, frozenset[str]], bool]
 
 
 def gives_orders(text: str) -> bool:
-    """Whether a crawled text speaks to a model: it is then shown to none. It stands in its own view as it is."""
+    """Whether a crawled text gives orders to a model. It is then shown to no model; in its own view it stays as it is."""
     return bool(_ORDERS.search(text))
 
 
 def malformed(text: str) -> str | None:
-    """Why a rewrite is no plain sentence, or None."""
+    """Returns why a rewrite is not a plain sentence, or None."""
     if foreign := _FOREIGN.search(text):
         return f"holds {foreign[0]!r}"
     words = len(text.split())
@@ -48,14 +48,14 @@ def malformed(text: str) -> str | None:
 
 
 def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None = None) -> bool:
-    """Whether a rewrite names anything that its caption names. A caption that names nothing is no measure."""
+    """Whether a rewrite names anything that its caption names. True for a caption that names nothing."""
     wanted = frozenset(_named(caption, tagger))
     known = _lemmas(caption, tagger)
     return not wanted or any(each in known or (supports and supports(each, wanted)) for each in _named(rewrite, tagger))
 
 
 def tells(rewrite: str, title: str, tagger: str) -> bool:
-    """Whether a rewrite names at least half of what its title names: what only obeys a title does not retell it."""
+    """Whether a rewrite names at least half of what its title names. A rewrite that only obeys a title does not."""
     wanted, known = _named(title, tagger), _lemmas(rewrite, tagger)
     return bool(wanted) and 2 * sum(bool(forms & known) for forms in wanted.values()) >= len(wanted)
 
@@ -71,7 +71,7 @@ def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports 
 
 
 def _named(text: str, tagger: str) -> dict[str, frozenset[str]]:
-    """What a text names: lemma and its forms, without words that name nothing."""
+    """Returns the lemmas that a text names, each with its forms, without words that name nothing in a picture."""
     named: dict[str, frozenset[str]] = {}
     for token in load(tagger)(text.replace("#", " ")):
         names = (token.pos_ in _NAMING and _WORD.search(token.text)) or token.like_num
@@ -81,7 +81,7 @@ def _named(text: str, tagger: str) -> dict[str, frozenset[str]]:
 
 
 def _verbs(word: str) -> tuple[str, ...]:
-    """What an -ing form may be of, whichever part of speech the tagger takes it for."""
+    """Returns the verbs that an -ing form may come from, whichever part of speech the tagger says it is."""
     stem = word.removesuffix("ing")
     if stem == word or len(stem) < 3:
         return ()
@@ -90,14 +90,14 @@ def _verbs(word: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _lemmas(text: str, tagger: str) -> frozenset[str]:
-    """Words and lemmas of a text; of a compound hashtag also the whole."""
+    """Returns the words and the lemmas of a text."""
     return frozenset(
         form for token in load(tagger)(text.replace("#", " ")) for form in (token.lower_, token.lemma_.lower())
     )
 
 
 def support(synonyms: Any | None, is_visible: Callable[[str], bool] | None) -> Supports:
-    """By synonym, then by the pictures; either may be absent."""
+    """Returns a function that looks for support by synonyms, then in the pictures; either may be absent."""
 
     def supports(lemma: str, known: Iterable[str]) -> bool:
         return bool(synonyms and synonyms.find_synonym(lemma, known)) or bool(is_visible and is_visible(lemma))

@@ -121,7 +121,7 @@ class _Worker:
         return Answer(**self._cache.get(prompt.text, filled, rewrite))
 
     def _fault(self, text: str, base: str, title: str) -> tuple[Reason, str] | None:
-        """What is no rewrite of the caption at all."""
+        """Returns why the text is not a rewrite of the caption, or None."""
         if not text:
             return Reason.EMPTY_REWRITE, ""
         if why := malformed(text):
@@ -132,7 +132,7 @@ class _Worker:
         return None
 
     def _seen(self, clip: Clip) -> Callable[[str], bool] | None:
-        """Whether a word is among what the clip's pictures show."""
+        """Returns a function that says whether the pictures of the clip show a word, or None if the recipe does not ask."""
         scorer, least = self._scorer, self._settings.seen_min
         if scorer is None or least is None or not clip["embedding"]:
             return None
@@ -150,12 +150,12 @@ def _tokens(answer: Answer | None) -> dict[str, int]:
 
 
 def _data(text: str | None) -> str:
-    """Crawled text as one short line: it cannot open a new turn of the chat."""
+    """Returns crawled text as one short line that cannot open a new turn of the chat."""
     return " ".join((text or "").replace("<|", "< |").split())[:300]
 
 
 def _settings(recipe: Recipe) -> Any:
-    """How many are asked at a time alters nothing."""
+    """The settings that alter the output. The number of requests at a time does not."""
     if recipe.enhanced.model is None:
         return None
     scorer = recipe.similarity.model.model_dump(mode="json") if recipe.enhanced.seen_min is not None else None

@@ -1,4 +1,4 @@
-"""Filter: clips that the recipe does not want go no further. What is stored of them stays, and `vidal filter` may take them back."""
+"""Filter: drops clips that the recipe does not want. Their stored files stay, and `vidal filter` can let them pass again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Worker:
 
 
 def _finished(storage: Storage, shard: int) -> set[str]:
-    """Clips of the shard of which every view is stored, those that a filter dropped later among them."""
+    """Returns the clips of the shard whose views are all stored, including those that a filter dropped later."""
     folder = part_name("manifest", shard, 0).rpartition("/")[0]
     names = [f"{each}/{name}" for each in (folder, incremental.retained_name(folder)) for name in storage.names(each)]
     tables = [storage.read_table(name, ["clip_id"]) for name in names if not name.endswith(".ledger.parquet")]

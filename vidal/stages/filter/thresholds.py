@@ -1,4 +1,4 @@
-"""The filter: scores against thresholds. It decides from what is stored, so that it can decide again in seconds."""
+"""The filter compares scores with thresholds. It uses stored scores only, so that it can decide again in seconds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REASONS = {
 
 
 def decide(clip: Clip | AssembledRow, scores: dict[str, float], filters: Filters) -> Drop | None:
-    """None where the clip passes. clip: needs kind, similarity, language and text or title."""
+    """Returns why a clip is dropped, or None if it passes. clip: needs kind, similarity, language, and text or title."""
     is_sound = clip["kind"] == Kind.AUDIO.value
     known: dict[str, float | None] = {**scores, **({"similarity": clip["similarity"]} if not is_sound else {})}
     broken = {name: limit for name, limit in filters.bounds().items() if _breaks(known, name, limit)}
@@ -41,7 +41,7 @@ def decide(clip: Clip | AssembledRow, scores: dict[str, float], filters: Filters
 
 
 def late(rows: list[AssembledRow], filters: Filters) -> dict[str, Drop]:
-    """rows: of schema.ASSEMBLED, with the scores of all stages. Those that do not pass, by clip_id."""
+    """Returns the drops of clips that fail with the scores of all stages, by clip_id. rows: of schema.ASSEMBLED."""
     decisions = {row["clip_id"]: decide(row, map_dict(row["scores"]), filters) for row in rows}
     return {clip_id: drop for clip_id, drop in decisions.items() if drop}
 

@@ -1,6 +1,6 @@
-"""Views that contradict each other: other numbers or colours of one thing, one thing and none of it, or opposites of a scene.
+"""Finds views that contradict each other: different numbers or colours of one thing, a thing and none of it, or opposite scenes.
 
-By words and their order alone: what a sentence implies is not understood.
+Only words and their order are compared; the meaning of a sentence is not.
 """
 
 from __future__ import annotations

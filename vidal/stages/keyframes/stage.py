@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 class FrameReader:
-    """The frames of a file as the recipe chooses them."""
+    """Reads the frames of a file that the recipe selects."""
 
     def __init__(self, recipe: Recipe):
         self._settings, self._clips = recipe.keyframes, recipe.clips
         self._detector: ShotDetector | None = None
 
     def __call__(self, path: Path) -> tuple[list[float], list[Image.Image]]:
-        """Times in seconds, and pictures of the recipe's short side."""
+        """Returns times in seconds, and pictures with the short side of the recipe."""
         settings = self._settings
         return read_frames(path, settings.count, settings.times, settings.short_side, self._firsts(path))
 
     def _firsts(self, path: Path) -> list[int]:
-        """Where new shots begin, for the policy that asks."""
+        """Returns the frames at which new shots begin; empty unless the recipe selects frames by shot."""
         if self._settings.times != "scene":
             return []
         from vidal.models.shots import DETECTORS

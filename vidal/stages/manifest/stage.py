@@ -24,7 +24,7 @@ FRAMES = MediaColumn("frame_paths", "frame_sha256")
 
 
 def manifest_schema(views: Mapping[str, ViewSpec]) -> pa.Schema:
-    """schema.MANIFEST, and behind it the columns of views that it does not name."""
+    """Returns schema.MANIFEST, followed by the columns of views that it does not name."""
     return pa.schema([*schema.MANIFEST, *_added_fields(views)])
 
 
@@ -66,7 +66,7 @@ def _extra(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -
 
 
 def _synthetic_views(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> list[str]:
-    """Views of which a model computed something."""
+    """Returns the names of the views that a model computed."""
     written = {caption["view"] for caption in clip["captions"] if caption["model"] != SOURCE}
     estimated = {name for name, view in views.items() if view.is_synthetic and columns[view.media.paths]}
     return sorted(written | estimated)

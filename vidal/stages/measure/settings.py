@@ -22,7 +22,7 @@ class Language(Settings):
 
 
 class Measure(Settings):
-    """Which statistics of a clip are taken; vidal.scores says what they mean. Nothing is dropped here.
+    """Which statistics of a clip are computed; vidal.scores says what they mean. Nothing is dropped here.
 
     pictures: brightness to frozen frames; motion_pairs: where in the video, at most, motion is looked at. null is off.
     """

@@ -35,7 +35,7 @@ class _Worker:
         return Output([self._row(clip, mean, scores, "frames, title and hashtags", frames)])
 
     def _by_terms(self, clip: Clip) -> float | None:
-        """Nearest search term; null where none is known, as in a catalogue."""
+        """Returns the similarity of the title to the nearest search term; None without search terms, as in a catalogue."""
         if not clip["search_terms"]:
             return None
         vectors = self._scorer.embed_texts([clip["text"] or "", *clip["search_terms"]])
@@ -61,7 +61,7 @@ class _Worker:
 
 
 def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
-    """What the frames are compared with, by the name of the score; `text` is the title and hashtags, without junk."""
+    """Returns the texts to compare the frames with, by score. A clip's `text` is its title and hashtags without junk."""
     title = " ".join(split_words(clip["title"] or ""))
     tags = " ".join(meaningful_tags(clip["hashtags"], rules))
     return {
@@ -84,7 +84,7 @@ def compare(frames: np.ndarray, texts: dict[str, list[str]], scorer: Scorer) -> 
 
 
 def embedding(frames: np.ndarray) -> list[float]:
-    """The clip's place in the scorer's space: the mean of its frames' vectors, L2-normalised, four digits."""
+    """Returns the embedding of the clip: the mean of the embeddings of its frames, L2-normalised, rounded to four digits."""
     mean = frames.mean(axis=0)
     unit = mean / max(float(np.linalg.norm(mean)), 1e-12)
     return rounded(unit)

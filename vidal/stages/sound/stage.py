@@ -1,4 +1,4 @@
-"""The sound view: what is heard, by what the sound holds; or, as in VIDAL, imagined from the pictures, and flagged so."""
+"""The view `sound`: a sentence about what is heard, or, as in VIDAL-10M, about what the pictures suggest, which is flagged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One's own lists and captions."""
+"""Readers of a user's own lists and captions."""
 
 from __future__ import annotations
 
