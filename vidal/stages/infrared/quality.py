@@ -1,4 +1,4 @@
-"""Judges how far synthetic infrared is more than a gray copy of its frames. Pure functions over arrays; a score that is not defined is absent.
+"""Judges how far synthetic infrared is more than a gray copy of its frames. Pure functions; undefined scores are absent.
 
 infrared_luminance_correlation: mean over frames of Pearson's correlation with the frame's luminance. Near 1 it is the gray
     picture, near -1 the inverted one, which is the known failure of RGB-to-thermal translators. Real thermal pictures of
