@@ -1,4 +1,4 @@
-"""Crops, flips, turns and colours: what makes few pictures many. Everything is drawn from one generator."""
+"""Augments pictures by crops, flips, rotations and colours. Everything is drawn from one generator."""
 
 from __future__ import annotations
 

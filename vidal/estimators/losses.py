@@ -10,7 +10,7 @@ SCALES = 4
 
 
 def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
-    """made: (n, h, w); target: (n, h, w) inverse depth up to scale and shift, NaN where unknown.
+    """estimate: (n, h, w); target: (n, h, w) inverse depth up to scale and shift, NaN where unknown.
 
     Both sides are freed of median and mean absolute deviation, as Ranftl et al. do; gradients match at four scales. A
     third, small term wants nearest and farthest at 1 and 0, so that pictures of one clip come out alike.
@@ -23,7 +23,7 @@ def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def infrared_loss(estimate: Tensor, target: Tensor) -> Tensor:
-    """made, target: (n, h, w) in [0, 1]; target NaN outside the picture. Intensity, structure (Wang et al. 2004), edges."""
+    """estimate, target: (n, h, w) in [0, 1]; target NaN outside the picture. Intensity, structure (Wang et al. 2004), edges."""
     known = ~target.isnan()
     filled = torch.where(known, target, estimate.detach())
     residual = torch.where(known, estimate - filled, 0.0)

@@ -37,7 +37,7 @@ class InfraredScore:
 
 
 def fit_to_target(estimate: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """made, scaled and shifted to be nearest to what is known of target, by least squares."""
+    """Scales and shifts an estimate to fit the known values of the target, by least squares."""
     known = np.isfinite(target)
     x, y = estimate[known].astype(np.float64), target[known].astype(np.float64)
     centred = x - x.mean()
@@ -47,7 +47,7 @@ def fit_to_target(estimate: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def score_depth_map(estimate: np.ndarray, inverse: np.ndarray) -> DepthScore:
-    """made: (h, w), larger is nearer; inverse: (h, w) true 1/m with NaN. Fitted in inverse depth, judged in depth."""
+    """estimate: (h, w), larger is nearer; inverse: (h, w) true 1/m with NaN. Fitted in inverse depth, judged in depth."""
     known = np.isfinite(inverse)
     fitted = 1.0 / np.maximum(fit_to_target(estimate, inverse)[known], 1.0 / FARTHEST_M)
     true = 1.0 / inverse[known]

@@ -1,4 +1,4 @@
-"""Vectors of a benchmark's samples, one side of a comparison at a time."""
+"""Encodes the samples of a benchmark, one side of a comparison at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoders that can be judged: one that was trained, LanguageBind's own, and a recipe's towers before any training."""
+"""The encoders that can be evaluated: a trained one, LanguageBind's own, and the towers of a recipe before training."""
 
 from __future__ import annotations
 

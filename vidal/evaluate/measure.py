@@ -1,4 +1,4 @@
-"""A task's numbers: what is query against texts, classes, or another modality."""
+"""Measures an encoder on a benchmark: a modality against texts, classes, or another modality."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def look(storage: Storage, records: Records, width: int, progress: Progress) -> 
 def fit(
     clips: Clips, records: Records, texts: np.ndarray, rows: np.ndarray, weights: np.ndarray, steps: int, seed: int
 ) -> nn.Linear:
-    """The layer, trained for `steps` batches of `rows`. texts: features of records.captions.distinct. weights: of the views."""
+    """Trains the layer for `steps` batches of `rows`. texts: features of records.captions.distinct. weights: of the views."""
     torch.manual_seed(seed)
     layer = nn.Linear(clips.of.shape[1], texts.shape[1], bias=False)
     nn.init.zeros_(layer.weight)
@@ -94,7 +94,10 @@ def _batches(rows: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 def judge(
     layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray, views: np.ndarray
 ) -> dict[str, float]:
-    """Retrieval among `rows`, the mean of both ways, each with its distinct texts of `views`, a mask. Rows without one are left out."""
+    """Measures retrieval among `rows` with their distinct texts of `views` (a mask), the mean of both directions.
+
+    Rows without texts are left out.
+    """
     spans = [_texts_of(captions, row, views) for row in rows]
     rows, spans = rows[[len(span) > 0 for span in spans]], [span for span in spans if len(span)]
     with torch.inference_mode():

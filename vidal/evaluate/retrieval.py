@@ -29,7 +29,7 @@ class Retrieval:
     candidates: int
 
     def flat(self, prefix: str = "") -> dict[str, float]:
-        """As it is printed and stored."""
+        """Returns the metrics by the names under which they are printed and stored."""
         shares = {f"{prefix}R@{k}": value for k, value in self.recall.items()}
         return shares | {f"{prefix}median_rank": self.median_rank, f"{prefix}mean_rank": self.mean_rank}
 

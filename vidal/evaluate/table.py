@@ -1,4 +1,4 @@
-"""The tables of the paper: the numbers that are reported, beside ours where they were measured."""
+"""The tables of the paper: the reported numbers, and ours beside them where they were measured."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Results = Mapping[str, Mapping[str, Any]]
 
 
 def key(task: str, query: str, target: str) -> str:
-    """Of a result. The order of joined modalities is of no matter."""
+    """Returns the key of a result. The order of joined modalities does not matter."""
     return f"{task}: {'+'.join(sorted(query.split('+')))} -> {'+'.join(sorted(target.split('+')))}"
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """Raises UserError for a file that holds none."""
+    """Reads stored results. Raises UserError for a file that does not hold results."""
     if not path.exists():
         return {}
     try:
@@ -50,7 +50,7 @@ def _with_new_names(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def record(path: Path, task: str, measured: Measured) -> None:
-    """Beside those of other tasks; a task measured again replaces its numbers."""
+    """Stores the result of a task beside those of others. It replaces an earlier result of the same task."""
     results = read_results(path) | {key(task, measured.query, measured.target): asdict(measured)}
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.tmp")

@@ -1,1 +1,1 @@
-"""The contrastive trainer. It sees nothing of the builder but its manifests."""
+"""The contrastive trainer. It reads manifests and nothing else of the builder."""

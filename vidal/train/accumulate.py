@@ -19,7 +19,7 @@ def accumulated_backward(
     temperature: Temperature,
     scale: Callable[[Tensor], Tensor] = lambda loss: loss,
 ) -> Tensor:
-    """Adds the gradients of the loss over all chunks to the weights; gives the loss. Memory holds one chunk's activations.
+    """Adds the gradients of the loss over all chunks to the weights, and returns the loss. Memory holds one chunk's activations.
 
     texts: (n, d) for all chunks together. scale: of the loss, for mixed precision. A tower whose output depends on the rest of
     its batch (batch norm in training) is not one that this can be done with.

@@ -1,4 +1,4 @@
-"""Checkpoints: what a run needs to go on as if it had never stopped. Written aside and renamed, so that one that exists is whole."""
+"""Checkpoints: what a run needs to continue as if it had never stopped. Written aside and renamed, so that one that exists is whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAME = re.compile(r"step-(\d{8})\.pt")
 
 
 def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
-    """Keeps the last `keep`."""
+    """Writes a checkpoint, and removes all but the last `keep`."""
     folder.mkdir(parents=True, exist_ok=True)
     path, aside = folder / f"step-{step:08d}.pt", folder / f".{uuid.uuid4().hex}.tmp"
     try:
@@ -36,7 +36,10 @@ def latest(folder: Path) -> Path | None:
 
 
 def load(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    """Raises UserError where the checkpoint is of a run with other settings, data or processes, and names what differs."""
+    """Loads the last checkpoint.
+
+    Raises UserError, which names the difference, where it is of a run with other settings, data or processes.
+    """
     state = torch.load(path, map_location="cpu", weights_only=True)
     theirs = state["identity"]
     differing = [key for key in identity if theirs.get(key) != identity[key]]

@@ -1,4 +1,4 @@
-"""The trainer on a Ray cluster: one process a worker, joined by torch's DDP. Beside the engine the only module that imports ray."""
+"""The trainer on a Ray cluster: one process a worker, joined by torch's DDP. Only this module and the executors import ray."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAILURES_MAX = 3
 
 
 def train(settings: Train, out: str, folder: Path) -> None:
-    """Trains with settings.processes workers of the cluster that this process has joined. OUT and folder must be seen by all of them.
+    """Trains with settings.processes workers of the cluster that this process has joined. All of them must have access to OUT and folder.
 
     Raises what the workers raise of our own errors.
     """

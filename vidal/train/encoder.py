@@ -1,4 +1,4 @@
-"""An encoder on disk (config.json and model.safetensors) and in use: every modality it was bound for, and text, in one space."""
+"""An encoder maps every modality that it was trained for, and text, to one space. On disk: config.json and model.safetensors."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
 
 
 class BoundEncoder:
-    """Vectors of media and of texts that can be compared: all methods give (n, width) float32, L2-normalised.
+    """Encodes media and texts into vectors that can be compared. All methods return (n, width) float32, L2-normalised.
 
     A file that cannot be read raises RecordError; a modality that the encoder was not bound for, UserError.
     """
@@ -102,7 +102,7 @@ class BoundEncoder:
         open_text: Callable[[], Any],
         device: torch.device,
     ):
-        """open_text: gives the language tower, when it is first needed."""
+        """open_text: returns the language tower; called when it is first needed."""
         self._towers = {modality: tower.to(device).eval() for modality, tower in towers.items()}
         self._settings, self._device = settings, device
         self._open_text = open_text
@@ -127,11 +127,11 @@ class BoundEncoder:
         return self._pictures(Modality.IMAGE, paths)
 
     def encode_infrared(self, paths: Files) -> np.ndarray:
-        """Of several pictures of a clip, the mean."""
+        """Encodes infrared pictures. An item with several pictures of a clip becomes their mean."""
         return self._pictures(Modality.INFRARED, paths)
 
     def encode_depth(self, paths: Files, kind: str = "metric") -> np.ndarray:
-        """uint16 PNGs; kind: as depth_kind of the manifest. Of several pictures of a clip, the mean."""
+        """Encodes uint16 depth PNGs. kind: depth_kind of the manifest. An item with several pictures becomes their mean."""
         side = self._of(Modality.DEPTH).side
         return self._grouped(Modality.DEPTH, paths, lambda path: inputs.read_depth(_source(path), side, kind))
 

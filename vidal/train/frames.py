@@ -1,4 +1,4 @@
-"""Frames of video files as towers see them."""
+"""Reads frames of video files in the form that towers take."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def views(path: Path, count: int, side: int, times: int, crops: int) -> np.ndarr
 
 
 def middle(path: Path, side: int) -> Image.Image:
-    """The frame in the middle of a video. Raises RecordError(corrupt)."""
+    """Returns the frame in the middle of a video. Raises RecordError(corrupt)."""
     _, pictures = read_frames(path, count=3, policy="linspace", short_side=side)
     return pictures[1]
 

@@ -1,4 +1,4 @@
-"""Files to the compact arrays that towers see, and these to floats on the tower's own device."""
+"""Turns files into compact arrays, and these into floats on the device of the tower."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Box = tuple[int, int, int, int]
 
 
 class Pictured(Protocol):
-    """A picture that is no file of its own."""
+    """A picture that is not a file of its own."""
 
     def picture(self) -> Image.Image: ...
 

@@ -1,4 +1,4 @@
-"""What a run says of itself: a line of JSON a step, TensorBoard, and a bar with samples a second and the time left."""
+"""Reports on a run: one line of JSON a step, TensorBoard, and a progress bar."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Journal:
 
 
 def _truncate(path: Path, done: int) -> None:
-    """Steps behind the checkpoint are taken again: their lines would stand twice."""
+    """Removes the lines of steps after the checkpoint, because these steps are run again."""
     if path.is_file():
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["n"] <= done]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

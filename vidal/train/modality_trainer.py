@@ -1,4 +1,4 @@
-"""One modality's encoder on its way: tower, temperature, optimiser, and its place in the data."""
+"""Trains the encoder of one modality: its tower, temperature, optimiser, and place in the data."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ModalityTrainer:
         return self.step >= self.steps or self.epoch >= self.encoder.epochs
 
     def train_step(self) -> dict[str, float] | None:
-        """One step; None where the data ended before it. Raises TrainingError."""
+        """Runs one step and returns its metrics, or None where the data have ended. Raises TrainingError."""
         batch = self._next()
         if batch is None:
             return None
@@ -149,7 +149,7 @@ class ModalityTrainer:
             )
 
     def state(self) -> dict[str, Any]:
-        """What checkpoints keep: the weights that learn and all buffers; frozen weights come from where they came from."""
+        """Returns what a checkpoint keeps: trained weights and all buffers. Frozen weights are loaded from their source again."""
         learned = {name for name, weight in self.tower.named_parameters() if weight.requires_grad}
         frozen = {name for name, _ in self.tower.named_parameters()} - learned
         return {
@@ -163,7 +163,7 @@ class ModalityTrainer:
         }
 
     def place(self) -> dict[str, int]:
-        """Of this process in the data."""
+        """The place of this process in the data."""
         return {"cursor": self.cursor, "unreadable": self.unreadable, "missed": self._missed}
 
     def restore(self, state: dict[str, Any], place: dict[str, int]) -> None:
@@ -177,7 +177,7 @@ class ModalityTrainer:
         self.cursor, self.unreadable, self._missed = place["cursor"], place["unreadable"], place["missed"]
 
     def final_model(self) -> nn.Module:
-        """The tower to keep: the averaged one where the recipe averages."""
+        """Returns the tower to keep: the averaged one if the recipe averages."""
         return self.ema.module if self.ema is not None else self.tower
 
     def _averaged(self) -> torch.optim.swa_utils.AveragedModel | None:

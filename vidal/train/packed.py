@@ -1,4 +1,4 @@
-"""Pictures and sounds decoded once for a dataset, in memory-mapped arrays: a step then waits for no decoder."""
+"""Decodes pictures and sounds once into memory-mapped arrays, so that a training step waits for no decoder."""
 
 from __future__ import annotations
 
@@ -70,7 +70,10 @@ def find(storage: Storage, samples: records.Records, settings: Encoder) -> Pack 
 
 
 def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
-    """Packs what the recipe's modalities read. Shards packed before are left. Raises UserError for a dataset that is not local."""
+    """Packs what the modalities of the recipe read. Shards that were packed before are skipped.
+
+    Raises UserError for a dataset that is not local.
+    """
     if not storage.is_local:
         raise UserError(f"{storage.uri}: packed arrays are memory-mapped, so they need a local or mounted dataset")
     done: dict[Path, Packed] = {}

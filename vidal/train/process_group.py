@@ -1,4 +1,4 @@
-"""The processes that train together: one alone, or several joined by torch.distributed."""
+"""The group of processes that train together: one process, or several joined by torch.distributed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def world() -> int:
 
 
 def on_rank0(action: Callable[[], Any]) -> None:
-    """Done by the first process while the others wait. What it raises is raised in all of them."""
+    """Runs an action in the first process while the others wait. An exception is raised in all of them."""
     problem: list[BaseException | None] = [None]
     if rank() == 0:
         try:
@@ -35,7 +35,7 @@ def on_rank0(action: Callable[[], Any]) -> None:
 
 
 def all_true(value: bool, device: torch.device) -> bool:
-    """Whether it holds in every process."""
+    """Whether the value is true in every process."""
     if world() == 1:
         return value
     flag = torch.tensor(int(value), device=device)

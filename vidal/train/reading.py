@@ -1,4 +1,4 @@
-"""From a record to the array that its encoder is given: out of the packed file where there is one, else out of the media."""
+"""Reads the array that an encoder is given for a clip: from the packed file if there is one, else from the media."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well an encoder knows the clips that it learned from: R@1 both ways."""
+"""How well an encoder retrieves the clips that it was trained on: R@1 in both directions."""
 
 from __future__ import annotations
 

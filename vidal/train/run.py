@@ -30,7 +30,7 @@ CHECKPOINTS, ENCODER = "checkpoints", "encoder"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one modality. recall_*: R@1 on the training clips. unreadable: records passed over, counted each time."""
+    """The result of one modality. recall_*: R@1 on the training clips. unreadable: records passed over, counted each time."""
 
     modality: str
     clips: int
@@ -78,7 +78,7 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 
 
 def read_all(settings: Train, storage: Storage) -> dict[Modality, records.Records]:
-    """What every modality of the recipe is trained on. Raises UserError."""
+    """Reads the samples of every modality of the recipe. Raises UserError."""
     if not settings.modalities:
         raise UserError("train.modalities: name at least one, e.g. --set 'train.modalities={video: {}}'")
     return {modality: records.read(storage, modality, settings) for modality in settings.modalities}
@@ -94,7 +94,7 @@ def _trainer(
 
 
 def _loop(trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal) -> None:
-    """A round is one step of each modality that is not done."""
+    """Trains in rounds. A round is one step of each modality that is not done."""
     rounds = max(each.step for each in trainers)
     saved = rounds
     while not all(each.done for each in trainers):
@@ -133,7 +133,7 @@ def _restore(state: dict[str, Any], trainers: list[ModalityTrainer]) -> None:
 
 
 def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, Any]:
-    """What must be the same for a run to go on: how often it logs and saves may change."""
+    """Returns everything that must be the same for a run to continue. How often it logs and saves may change."""
     free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes"}
     return {
         "recipe": ids.fingerprint([settings.model_dump(mode="json", exclude=free)]),
@@ -143,7 +143,7 @@ def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, Any
 
 
 def _seed(seed: int) -> None:
-    """Dropout differs between processes."""
+    """Seeds the random numbers of this process, so that dropout differs between processes."""
     torch.manual_seed(seed * 1000 + process_group.rank())
 
 

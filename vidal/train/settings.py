@@ -1,4 +1,4 @@
-"""What the `train` key of a recipe holds: towers, texts, loss and loop; and the published presets."""
+"""The section `train` of a recipe: towers, texts, loss and loop, and the published presets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches in an order that seed and epoch fix, from any position on: a run that was stopped sees what it would have seen."""
+"""Batches in an order that seed and epoch determine, from any position on, so that a resumed run gets the same batches."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Stream:
         self.size, self.steps = _evenly(len(records) // world, max(1, batch_size // world))
 
     def order(self, epoch: int) -> np.ndarray:
-        """Rows of this process, in order."""
+        """Returns the rows of this process, in order."""
         whole = np.random.default_rng((self._seed, epoch)).permutation(len(self._records))
         return whole[self._rank :: self._world][: max(1, len(whole) // self._world)]
 
     def epoch(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
-        """Full batches; a record that cannot be read is passed over, and the next one taken in its place."""
+        """Yields full batches. A record that cannot be read is skipped, and the next one takes its place."""
         rows = self.order(epoch)[cursor:]
         chunks = [rows[start : start + self.size] for start in range(0, len(rows), self.size)]
         items = _Items(self._records, self._reader, self._weights, (self._seed, epoch))

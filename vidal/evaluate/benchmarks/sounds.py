@@ -127,6 +127,6 @@ def _labelled(
 
 
 def _media(path: Path) -> dict[Modality, Path]:
-    """A sound that was published as a video has pictures too."""
+    """Returns the media of a sound. A sound that was published as a video has pictures too."""
     pictures = {Modality.IMAGE: path, Modality.VIDEO: path} if path.suffix.lower() in files.VIDEO else {}
     return {Modality.AUDIO: path, **pictures}

@@ -39,7 +39,7 @@ def llvip(folder: Path) -> Benchmark:
 
 
 def llvip_pairs(folder: Path) -> Benchmark:
-    """Whole pictures of the test split, to find one by the other."""
+    """Pairs of whole pictures of the test split, for retrieval of one by the other."""
     return Benchmark(
         [
             Sample(

@@ -50,7 +50,7 @@ def activitynet(folder: Path) -> Benchmark:
 
 
 def _videos(folder: Path, named: _Named) -> Benchmark:
-    """A video's file has its name, or that after v_. It may be seen, and heard."""
+    """Finds the file of each video: its name, or its name after "v_". A video has pictures and sound."""
     media, samples, missing = files.Media(folder, files.VIDEO), list[Sample](), list[str]()
     for name, texts in _merged(named):
         path = media.find((name, name.removeprefix("v_"), f"v_{name}"))
@@ -62,7 +62,7 @@ def _videos(folder: Path, named: _Named) -> Benchmark:
 
 
 def _merged(named: _Named) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """A name that comes twice has the texts of both."""
+    """Merges the texts of entries with the same name."""
     merged: dict[str, tuple[str, ...]] = {}
     for name, texts in named:
         merged[name] = merged.get(name, ()) + texts
