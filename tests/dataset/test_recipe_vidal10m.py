@@ -4,14 +4,13 @@ import json
 
 import pandas as pd
 import pytest
-from vidal.models.compatibility import unfit
 
 from tests.stages.test_similarity import save_open_clip_clip
 from tests.support import tiny_talkers as talkers
 from tests.support.inline import vidal_inline
 from tests.support.tiny_models import save_depth, save_munit
 from vidal.config.base import ModelSpec
-from vidal.models.registry import CAPTIONERS, open_model
+from vidal.models.registry import CAPTIONERS, DEPTH, REWRITERS, open_model, why_unavailable
 from vidal.sources.embedded.media import build_media
 
 
@@ -113,12 +112,12 @@ def test_a_tiny_qwen_vl_sees_all_frames_of_a_video(tmp_path):
 
 def test_a_model_of_another_kind_is_refused_before_any_work(checkpoints, tmp_path):
     spec = ModelSpec(adapter="transformers", id=checkpoints["glpn"])
-    assert unfit("captions.keyframe", spec) == "is a glpn model, not a captioner or vision-language model"
-    assert unfit("enhanced", spec) == "is a glpn model, not a language model"
-    assert unfit("depth", spec) is None
+    assert why_unavailable(CAPTIONERS, spec) == "is a glpn model, not a captioner or vision-language model"
+    assert why_unavailable(REWRITERS, spec) == "is a glpn model, not a language model"
+    assert why_unavailable(DEPTH, spec) is None
     (tmp_path / "empty").mkdir()
     assert "no model of transformers" in str(
-        unfit("depth", ModelSpec(adapter="transformers", id=str(tmp_path / "empty")))
+        why_unavailable(DEPTH, ModelSpec(adapter="transformers", id=str(tmp_path / "empty")))
     )
     override = f"captions.video={{adapter: transformers, id: {checkpoints['glpn']}}}"
     done = vidal_inline("build-shard", "0", "--out", str(tmp_path / "out"), "--set", override)

@@ -13,7 +13,7 @@ from vidal import schema
 from vidal.dedup import across_shards
 from vidal.dedup.matchers import VideoMatcher
 from vidal.dedup.settings import Duplicates
-from vidal.dedup.within_shard import find
+from vidal.dedup.within_shard import find_copies
 from vidal.media.hashing import Signature
 from vidal.storage.storage import Storage
 
@@ -90,12 +90,12 @@ def test_the_earliest_is_kept_and_the_same_bytes_are_told_from_the_same_film():
         row("e", None),
         row("f", None),
     ]
-    found = find(rows, Duplicates())
+    found = find_copies(rows, Duplicates())
     assert {clip_id: (copy.of, copy.reason.value) for clip_id, copy in found.items()} == {
         "b": ("a", "duplicate_near"),
         "c": ("a", "duplicate_exact"),
     }
-    assert find(rows, Duplicates(exact=False, near=False)) == {}
+    assert find_copies(rows, Duplicates(exact=False, near=False)) == {}
 
 
 def test_another_movement_before_the_same_wall_is_no_copy():
@@ -128,8 +128,8 @@ def test_clips_that_mean_the_same_are_copies_where_the_recipe_says_so():
     first, like, other = ([1.0, 0.0], [0.96, 0.28], [0.0, 1.0])
     rows = [{**row(name, None), "embedding": vector} for name, vector in zip("abc", (first, like, other), strict=True)]
     rows.append({**row("d", None), "embedding": [1.0, 0.0, 0.0]})
-    assert find(rows, Duplicates()) == {}
-    found = find(rows, Duplicates(semantic=0.95))
+    assert find_copies(rows, Duplicates()) == {}
+    found = find_copies(rows, Duplicates(semantic=0.95))
     assert {name: (copy.of, copy.reason.value) for name, copy in found.items()} == {"b": ("a", "duplicate_semantic")}
     assert "cosine 0.960" in found["b"].detail
 

@@ -8,7 +8,7 @@ import pytest
 
 from vidal.dedup import across_shards
 from vidal.dedup.settings import Duplicates
-from vidal.dedup.within_shard import find
+from vidal.dedup.within_shard import find_copies
 from vidal.media.ffmpeg import executable
 from vidal.media.fingerprint import Recordings, fingerprint
 
@@ -42,13 +42,13 @@ def test_copies_of_the_shared_sounds_are_found_and_no_two_of_them_are_copies(sha
     prints = {path: values for path, values in zip(sources, found, strict=True) if len(values)}
     assert len(prints) >= 20 // every
     originals = [row(path.name, values) for path, values in prints.items()]
-    assert find(originals, Duplicates()) == {}
+    assert find_copies(originals, Duplicates()) == {}
     for kind, (_, _, ending) in COPIES.items():
         targets = [tmp_path / f"{path.name}.{ending}" for path in prints]
         with ThreadPoolExecutor(2) as pool:
             copies = list(pool.map(copied, prints, targets, [kind] * len(targets)))
         rows = [row(f"copy of {path.name}", own) for path, own in zip(prints, copies, strict=True) if len(own)]
-        found = find([*originals, *rows], Duplicates())
+        found = find_copies([*originals, *rows], Duplicates())
         assert {name: each.of for name, each in found.items()} == {
             each["clip_id"]: each["clip_id"].removeprefix("copy of ") for each in rows
         }, kind
@@ -61,7 +61,7 @@ def test_silence_and_what_is_too_short_have_no_fingerprint(tmp_path):
         target = tmp_path / f"{name}.wav"
         subprocess.run([executable(), "-v", "error", "-f", "lavfi", "-i", source, str(target)], check=True)
         assert not len(fingerprint(target))
-    assert find([row("a", np.zeros(0, "<u4")), row("b", np.zeros(0, "<u4"))], Duplicates()) == {}
+    assert find_copies([row("a", np.zeros(0, "<u4")), row("b", np.zeros(0, "<u4"))], Duplicates()) == {}
 
 
 @pytest.mark.parametrize(("start", "is_found"), [(0, True), (10, True), (60, False)])
