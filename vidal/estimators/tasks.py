@@ -1,4 +1,4 @@
-"""What is trained, on what, and how long: the two checkpoints that ship with vidal."""
+"""How the two checkpoints that ship with vidal are trained: their configuration, data and plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCENES = 400
 
 @dataclass(frozen=True)
 class Task:
-    """sources: kinds of pictures, of the folder given; plan.shares says how a batch is drawn from them."""
+    """How one checkpoint is trained. sources: reads the kinds of pictures from a folder; plan.shares says how they are mixed."""
 
     config: Config
     plan: Plan
@@ -25,9 +25,9 @@ class Task:
 
 
 def _depth(data: Path) -> list[list[TrainingPair]]:
-    photographs = scenes.photographs(data / "images")
+    photographs = scenes.read_photographs(data / "images")
     if not photographs:
-        raise UserError(f"{data / 'images'}: no *.jpg there; the rendered scenes are papered with photographs")
+        raise UserError(f"{data / 'images'}: no *.jpg files; the rendered scenes need photographs as textures")
     return [training_pairs.rgbd(data, "train"), scenes.render_scenes(photographs, SCENES)]
 
 
@@ -38,7 +38,7 @@ def _infrared(data: Path) -> list[list[TrainingPair]]:
 
 
 TASKS = {
-    # Inverse depth up to scale and shift: the camera of a crawled video is unknown, so metres would be made up.
+    # Inverse depth up to scale and shift: the camera of a crawled video is unknown, so metres would be invented.
     "depth": Task(
         Config(task="depth", kind="inverse_relative", short_side=192, widths=(32, 48, 64, 96, 128), bounded=False),
         Plan(steps=1200, batch=8, sizes=((256, 192), (256, 192), (224, 224), (192, 256)), shares=(0.35, 0.65)),

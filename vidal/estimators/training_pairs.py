@@ -1,4 +1,4 @@
-"""Real pictures with their measured maps: RGB-D frames, aligned RGB-infrared pairs, and which of them are never trained on."""
+"""Real pictures with measured maps: RGB-D frames and aligned pairs of RGB and infrared; some are held out for the evaluation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image
 
 from vidal.errors import UserError
+from vidal.media.arrays import Float32Array, UInt8Array
 
-# Of the depth frames, which are one walk through one room, the last fifth is held out; what stands just before it is
-# left aside, for it shows nearly the same.
+# The depth frames are a walk through one room. The last fifth is held out, and the frames just before it are not used at all, because
+# they show nearly the same.
 HELD_OUT, GAP = 0.2, 0.04
-# Of the road pairs, every fifth run of six names is held out; of the surveillance pairs, a camera of its own.
+# Of the road pairs, every fifth run of six names is held out; of the surveillance pairs, all pairs of one camera.
 RUN, EVERY, CHOSEN = 6, 5, 2
 HELD_OUT_CAMERA = "llvip_2000"
 SHORT_SIDE = 240
@@ -21,11 +22,11 @@ SHORT_SIDE = 240
 
 @dataclass(frozen=True)
 class TrainingPair:
-    """rgb: (h, w, 3) uint8; target: (h, w) float32, NaN where nothing was measured."""
+    """A picture and its map. rgb: (h, w, 3) uint8; target: (h, w) float32, NaN where nothing was measured."""
 
     name: str
-    rgb: np.ndarray
-    target: np.ndarray
+    rgb: UInt8Array
+    target: Float32Array
 
     @property
     def source(self) -> str:
@@ -33,11 +34,14 @@ class TrainingPair:
 
 
 def rgbd(data: Path, split: str) -> list[TrainingPair]:
-    """Frames of data/rgbd with inverse depth in 1/m. split: train or test; test frames have their full size."""
+    """Reads the frames of data/rgbd with their inverse depth in 1/m. Raises UserError where there are none.
+
+    split: "train" or "test". Test frames have their full size.
+    """
     paths = _listed(data / "rgbd", "*.color.jpg")
     first = round(len(paths) * (1 - HELD_OUT))
-    chosen = paths[first:] if split == "test" else paths[: first - round(len(paths) * GAP)]
-    return [_rgbd_pair(path, split) for path in chosen]
+    selected = paths[first:] if split == "test" else paths[: first - round(len(paths) * GAP)]
+    return [_rgbd_pair(path, split) for path in selected]
 
 
 def _rgbd_pair(path: Path, split: str) -> TrainingPair:
@@ -48,7 +52,10 @@ def _rgbd_pair(path: Path, split: str) -> TrainingPair:
 
 
 def rgb_ir(data: Path, split: str) -> list[TrainingPair]:
-    """Pairs of data/rgb_ir with infrared intensity in [0, 1]. split: train or test."""
+    """Reads the pairs of data/rgb_ir with infrared intensities in [0, 1]. Raises UserError where there are none.
+
+    split: "train" or "test".
+    """
     paths = _listed(data / "rgb_ir" / "visible", "*.jpg")
     night = [path for path in paths if path.name.startswith("llvip")]
     road = [path for path in paths if not path.name.startswith("llvip")]
@@ -62,7 +69,7 @@ def _ir_pair(path: Path, split: str) -> TrainingPair:
     return _pair(path, np.asarray(infrared, np.float32) / 255.0, split)
 
 
-def _pair(path: Path, target: np.ndarray, split: str) -> TrainingPair:
+def _pair(path: Path, target: Float32Array, split: str) -> TrainingPair:
     rgb = Image.open(path).convert("RGB")
     if (rgb.height, rgb.width) != target.shape:
         raise UserError(f"{path}: picture of {rgb.size} against a map of {target.shape[::-1]}")
@@ -70,11 +77,11 @@ def _pair(path: Path, target: np.ndarray, split: str) -> TrainingPair:
         return TrainingPair(path.name, np.asarray(rgb), target)
     scale = SHORT_SIDE / min(rgb.size)
     size = (round(rgb.width * scale), round(rgb.height * scale))
-    return TrainingPair(path.name, np.asarray(rgb.resize(size, Image.Resampling.LANCZOS)), resized(target, size))
+    return TrainingPair(path.name, np.asarray(rgb.resize(size, Image.Resampling.LANCZOS)), resize_target(target, size))
 
 
-def resized(target: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Unknown places spread to no neighbour: where any are, the nearest value stands, else the mean."""
+def resize_target(target: Float32Array, size: tuple[int, int]) -> Float32Array:
+    """Resizes a map, (h, w), to (width, height): by the mean, or by the nearest value where it has NaN, which would spread."""
     resampling = Image.Resampling.NEAREST if np.isnan(target).any() else Image.Resampling.BOX
     return np.asarray(Image.fromarray(target).resize(size, resampling), np.float32)
 
@@ -87,7 +94,7 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
 
 
 def motorcycle() -> TrainingPair:
-    """scikit-image's stereo_motorcycle (Middlebury 2014, Scharstein et al.): inverse depth from its disparity and calibration."""
+    """Returns scikit-image's stereo_motorcycle (Scharstein et al. 2014), with inverse depth from its disparity and calibration."""
     from skimage.data import stereo_motorcycle
 
     left_view, _, disparity = stereo_motorcycle()
