@@ -14,8 +14,9 @@ from vidal.crawl.crawler import Crawler
 from vidal.errors import RecordError, UserError
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
-from vidal.sources.registry import SOURCES, SourceEntry, search_name
+from vidal.sources.registry import SOURCES, SourceEntry
 from vidal.sources.search import plan_queries, run_queries
+from vidal.sources.searches import search_name
 from vidal.sources.settings import Search
 from vidal.sources.source import Fetched
 from vidal.storage.storage import Storage

@@ -13,7 +13,7 @@ from vidal.sources import candidate_policy, catalogue, licences
 from vidal.sources.embedded.media import build_media
 from vidal.sources.embedded.site import serve
 from vidal.sources.freesound import FreesoundSearch, read_token
-from vidal.sources.registry import parse_search
+from vidal.sources.searches import parse_search
 from vidal.sources.session import Network
 from vidal.sources.ytdlp import YtDlp, YtDlpSearch
 

@@ -48,7 +48,7 @@ def ablate(
 
     if sum((shard is not None, view is not None, bool(thresholds))) != 1:
         raise UserError("say one of --shard N, --view V, --filter SCORE_MIN=VALUE")
-    change = comparing.Change(shard, view, _filters(thresholds) if thresholds else None)
+    change = comparing.Change(shard, view, _filter(thresholds) if thresholds else None)
     storage = Storage(absolute_uri(data))
     verdict = comparing.compare(storage, load_recipe(recipe, overrides).train, change, seeds, progress_bar)
     if as_json:
@@ -58,20 +58,24 @@ def ablate(
     _show(what, verdict)
 
 
-def _filters(thresholds: tuple[str, ...]) -> Any:
+def _filter(thresholds: tuple[str, ...]) -> Any:
+    """Whether a row of the manifest passes the thresholds."""
     from pydantic import ValidationError
 
+    from vidal.schema import map_dict
     from vidal.stages.filter.settings import Filters
+    from vidal.stages.filter.thresholds import decide
 
     try:
         pairs = dict(each.split("=", 1) for each in thresholds)
-        return Filters.model_validate({name: float(value) for name, value in pairs.items()})
+        filters = Filters.model_validate({name: float(value) for name, value in pairs.items()})
     except ValidationError as error:
         raise UserError(f"--filter: {error.errors()[0]['msg']}") from error
     except ValueError as error:
         raise UserError(
             f"--filter {' '.join(thresholds)}: wanted a threshold and a number, as similarity_min=0.25"
         ) from error
+    return lambda row: decide(row, map_dict(row["scores"]), filters) is None
 
 
 def _show(what: str, verdict: Any) -> None:

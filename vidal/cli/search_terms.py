@@ -64,11 +64,12 @@ def _cluster_map(recipe: Any, stack: contextlib.ExitStack) -> Any:
 @options.database
 def feedback(out: str, db: str) -> None:
     """Reads what became of each term in OUT, and writes what it may cost next time: DB/budget.parquet."""
+    from vidal.sources.searches import search_name
     from vidal.storage.storage import Storage, absolute_uri
     from vidal.terms.feedback import TABLE
     from vidal.terms.feedback import feedback as learn
 
-    counts = learn(Storage(absolute_uri(out)), Storage(absolute_uri(db)))
+    counts = learn(Storage(absolute_uri(out)), Storage(absolute_uri(db)), search_name)
     show("terms: " + ", ".join(f"{why} {count}" for why, count in sorted(counts.items())))
     show(f"next: vidal build-shard N --set terms.budget={os.path.join(db, TABLE)}")
 

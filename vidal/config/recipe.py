@@ -14,7 +14,7 @@ from vidal.dedup.settings import Duplicates, EvaluationSet
 from vidal.errors import UserError
 from vidal.net.settings import Crawl
 from vidal.pipeline.settings import Engine, Resources
-from vidal.sources.registry import SourceSearch
+from vidal.sources.searches import SourceSearch
 from vidal.sources.settings import Text
 from vidal.stages.audio.settings import Audio
 from vidal.stages.captions.settings import Captions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,7 @@ from vidal import ids
 from vidal.errors import UserError
 from vidal.evaluate import probe
 from vidal.evaluate.embedding import Progress
-from vidal.schema import map_dict
-from vidal.stages.filter.settings import Filters
-from vidal.stages.filter.thresholds import decide
+from vidal.records import Row
 from vidal.storage.storage import Storage, shard_name
 from vidal.train import training_samples as reading
 from vidal.train.settings import Modality, Train
@@ -23,15 +21,19 @@ from vidal.train.training_samples import Records
 
 EPOCHS, HELD_OUT = 20, 0.2
 HELD_OUT_MIN = 5
+FILTER_COLUMNS = ["clip_id", "kind", "similarity", "language", "title", "scores"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One of: a shard, a view of the texts, or thresholds as under `filters:` of a recipe. "with" has the shard, the view, the filter."""
+    """What is compared: a shard, a view of the texts, or a filter. The arm "with" has the shard, the view, the filter.
+
+    passes: whether the filter keeps a row, which has the columns FILTER_COLUMNS of the manifest.
+    """
 
     shard: int | None = None
     view: str | None = None
-    filters: Filters | None = None
+    passes: Callable[[Row], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
     records = reading.read(storage, Modality.IMAGE, settings)
     views = {"with": settings.views, "without": _without_view(settings, change.view)}
     sides = _arms(storage, records, change)
-    _split(records, sides, np.ones(len(records), bool), change)  # What is wrong is said before anything is seen.
+    _split(records, sides, np.ones(len(records), bool), change)  # Wrong input is reported before anything is computed.
     text = open_text_tower(settings.text)
     clips = probe.look(storage, records, text.width, progress)
     texts = probe.text_features(storage, text, records)
@@ -108,17 +110,16 @@ def _arms(storage: Storage, records: Records, change: Change) -> tuple[np.ndarra
                 f"no clip of shard {change.shard} can be learned from; there are {sorted(set(records.shards.tolist()))}"
             )
         return every, records.shards != change.shard
-    if change.filters is not None:
-        passing = _passing(storage, change.filters)
+    if change.passes is not None:
+        passing = _passing(storage, change.passes)
         return np.array([clip_id in passing for clip_id in records.clip_ids]), every
     return every, every
 
 
-def _passing(storage: Storage, filters: Filters) -> set[str]:
-    columns = ["clip_id", "kind", "similarity", "language", "title", "scores"]
+def _passing(storage: Storage, passes: Callable[[Row], bool]) -> set[str]:
     names = [f"{shard_name(shard)}.parquet" for shard in reading.shards(storage)]
-    rows = pa.concat_tables([storage.read_table(name, columns) for name in names]).to_pylist()
-    return {row["clip_id"] for row in rows if decide(row, map_dict(row["scores"]), filters) is None}
+    rows = pa.concat_tables([storage.read_table(name, FILTER_COLUMNS) for name in names]).to_pylist()
+    return {row["clip_id"] for row in rows if passes(row)}
 
 
 def _held_out(records: Records) -> np.ndarray:

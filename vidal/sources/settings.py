@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, field_validator
 
 from vidal.config.base import Settings
+from vidal.sources.registry import SOURCES
 
 if TYPE_CHECKING:  # Reading a recipe's settings must not load pyarrow.
     from vidal.schema import Reason
@@ -36,8 +37,6 @@ class Search(Settings):
     @field_validator("source")
     @classmethod
     def _check_source(cls, value: str) -> str:
-        from vidal.sources.registry import SOURCES  # At call time: other packages may have added sources.
-
         if value not in SOURCES:
             raise ValueError(f"unknown source {value!r}: choose from {', '.join(sorted(SOURCES))}")
         return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -13,7 +13,6 @@ from vidal import ids
 from vidal.errors import UserError
 from vidal.records import LedgerRow, Row
 from vidal.schema import STR, Status, Subject
-from vidal.sources.registry import search_name
 from vidal.storage.storage import Storage, part_name, shard_name
 
 TABLE = "budget.parquet"
@@ -44,8 +43,10 @@ class Yield:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-def feedback(out: Storage, database: Storage) -> dict[str, int]:
+def feedback(out: Storage, database: Storage, name_search: Callable[[Row], str]) -> dict[str, int]:
     """Writes budget.parquet beside the terms. Returns how many terms it retires, keeps and raises.
+
+    name_search: returns the name that a search of the stored recipe has in the ids of its failures.
 
     A term that was searched and gave no clip is retired, unless some of its candidates had transient failures. A term of a keyword
     that is among the less covered half gets more. Raises UserError where there is nothing to learn from.
@@ -53,7 +54,7 @@ def feedback(out: Storage, database: Storage) -> dict[str, int]:
     if not database.exists("terms.parquet"):
         raise UserError(f"{database.uri} holds no terms.parquet: run vidal search-terms build")
     terms = database.read_table("terms.parquet", ["term", "keywords", "shard"]).to_pylist()
-    yields = _yields(out, terms)
+    yields = _yields(out, terms, name_search)
     if not yields:
         raise UserError(f"{out.uri} has no committed shard with search terms: build one first")
     covered: Counter[str] = Counter()
@@ -85,10 +86,10 @@ def _weight(term_yield: Yield | None, covered: list[int], middle: int) -> tuple[
     return KEPT, "kept"
 
 
-def _yields(out: Storage, terms: list[Row]) -> dict[str, Yield]:
+def _yields(out: Storage, terms: list[Row], name_search: Callable[[Row], str]) -> dict[str, Yield]:
     """Returns the yield of every term whose shard was built, including terms without candidates."""
     yields: dict[str, Yield] = defaultdict(Yield)
-    searches = _searches(out)
+    searches = [name_search(search) for search in _searches(out)]
     for name in out.names("_ledger"):
         shard = int(name.removeprefix("shard-").removesuffix(".parquet"))
         ledger = out.read_table(f"_ledger/{name}").to_pylist()
@@ -99,11 +100,12 @@ def _yields(out: Storage, terms: list[Row]) -> dict[str, Yield]:
     return yields
 
 
-def _searches(out: Storage) -> list[str]:
+def _searches(out: Storage) -> list[Row]:
+    """The searches of the recipe that the dataset was built with."""
     if not out.exists("_dataset.json"):
         return []
-    searches = json.loads(out.read("_dataset.json")).get("recipe", {}).get("search", [])
-    return [search_name(search) for search in searches]
+    searches: list[Row] = json.loads(out.read("_dataset.json")).get("recipe", {}).get("search", [])
+    return searches
 
 
 def _terms_of_candidates(out: Storage, shard: int) -> Iterator[tuple[str, list[str]]]:

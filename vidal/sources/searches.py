@@ -1,0 +1,35 @@
+"""The searches of a recipe: each is read with the settings of its own source."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, SerializeAsAny
+
+from vidal.records import Row
+from vidal.sources.registry import SOURCES
+from vidal.sources.settings import Search
+
+
+def parse_search(value: object) -> object:
+    """Validates one search of a recipe with the settings of its source.
+
+    Raises pydantic.ValidationError for an unknown source, an unknown key or a wrong value. Returns a value that is not a
+    mapping as it is: pydantic then says what it must be.
+    """
+    if not isinstance(value, dict):
+        return value
+    name = value.get("source", Search.model_fields["source"].default)
+    if not isinstance(name, str) or name not in SOURCES:
+        return Search.model_validate({"source": name})
+    return SOURCES[name].load().settings.model_validate(value)
+
+
+# A search as a field of the recipe: read with its source's settings, and dumped with all of their keys.
+SourceSearch = Annotated[SerializeAsAny[Search], BeforeValidator(parse_search)]
+
+
+def search_name(dumped: Row) -> str:
+    """The name of a search from the recipe of a stored dataset. An earlier version may have dumped keys of other sources."""
+    settings = SOURCES[dumped["source"]].load().settings
+    return settings.model_validate({key: value for key, value in dumped.items() if key in settings.model_fields}).name
