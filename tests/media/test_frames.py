@@ -1,4 +1,4 @@
-"""Frames of real files: at their times, upright, and as ffmpeg decodes them."""
+"""Frames of real files: they have the right times, are upright, and equal what ffmpeg decodes."""
 
 import numpy as np
 import pytest
@@ -16,18 +16,18 @@ VARIABLE_RATE = {"moviepy__fire2.mp4", "sample-videos__brother.mkv"}
 
 @pytest.mark.parametrize(("folder", "count"), [pytest.param("videos", 32, marks=pytest.mark.slow), ("videos_edge", 15)])
 def test_every_shared_file_is_processed_right_or_refused_with_a_reason(shared, folder, count):
-    found = list(frames_table.rows(shared / folder))
-    assert len(found) == count
-    refused = {row.name: row.outcome.split(":")[0] for row in found if row.outcome != "ok"}
+    rows = list(frames_table.rows(shared / folder))
+    assert len(rows) == count
+    refused = {row.name: row.outcome.split(":")[0] for row in rows if row.outcome != "ok"}
     assert refused == {name: reason for name, reason in REFUSED.items() if folder == "videos_edge"}
-    processed = [row for row in found if row.outcome == "ok"]
+    processed = [row for row in rows if row.outcome == "ok"]
     assert {row.name: row.late_frames for row in processed if row.late_frames > 0.5}.keys() <= VARIABLE_RATE
     assert {row.name: row.psnr_db for row in processed if row.psnr_db < 40} == {}
 
 
 def test_the_scene_policy_takes_every_shot_and_no_frame_on_a_cut():
     assert scene_indices(100, 4, [50]) == [12, 37, 62, 87]
-    assert scene_indices(100, 4, [10, 20, 30, 40]) == [5, 15, 25, 70]  # Of five shots the longest, the first of equals.
+    assert scene_indices(100, 4, [10, 20, 30, 40]) == [5, 15, 25, 70]  # The longest of five shots; of equal ones, the first.
     assert scene_indices(100, 3, [90]) == [22, 67, 95]
     assert scene_indices(2, 4, []) == [0, 0, 1, 1]
 

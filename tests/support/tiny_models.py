@@ -1,4 +1,4 @@
-"""Checkpoints of depth and infrared models, and of CLIP, that load in no time. Weights are random: code paths are judged, no result."""
+"""Checkpoints of depth and infrared models and of CLIP that load quickly. Weights are random: they test code, not quality."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ SMALL_MUNIT = {"dim": 4, "style_dim": 3, "blocks": 1, "mlp_dim": 8}
 
 
 def save_depth(kind: str, folder: Path, seed: int = 0) -> str:
-    """kind: glpn, relative or metric (Depth Anything), dpt, dpt_dinov2, zoedepth, depth_pro or depth_pro_no_view."""
+    """Saves a checkpoint and returns its folder.
+
+    kind: glpn, relative or metric (Depth Anything), dpt, dpt_dinov2, zoedepth, depth_pro or depth_pro_no_view.
+    """
     torch.manual_seed(seed)
-    model, processor = _BUILT[kind]()
-    # Random heads give constants otherwise: every pixel the same, and nothing to tell two adapters apart by.
+    model, processor = _BUILDERS[kind]()
+    # Otherwise random heads return constants, and two adapters could not be told apart.
     with torch.no_grad():
         for name, weights in model.named_parameters():
             if "head" in name:
@@ -131,7 +134,7 @@ def _depth_pro(use_fov_model: bool) -> tuple[Any, Any]:
     return tf.DepthProForDepthEstimation(config), processor
 
 
-_BUILT = {
+_BUILDERS = {
     "glpn": _glpn,
     "relative": lambda: _depth_anything("relative"),
     "metric": lambda: _depth_anything("metric"),
@@ -144,7 +147,7 @@ _BUILT = {
 
 
 def save_munit(path: Path, change: Any = None, seed: int = 0, **options: Any) -> ModelSpec:
-    """A checkpoint in sRGB-TIR's layout, and the spec that opens it. change: alters the two state dicts."""
+    """Saves a checkpoint in sRGB-TIR's layout and returns the spec that opens it. change: alters the two state dicts."""
     torch.manual_seed(seed)
     states = {key: Generator(**SMALL_MUNIT).state_dict() for key in ("a", "b")}
     if change:
@@ -155,7 +158,7 @@ def save_munit(path: Path, change: Any = None, seed: int = 0, **options: Any) ->
 
 
 def clip(width: int, words: int = 600, ends: dict[str, int] | None = None, **vision: Any) -> Any:
-    """A CLIP of two layers. words: of its vocabulary; ends: ids of its special tokens."""
+    """Returns a CLIP of two layers. words: the size of its vocabulary; ends: the ids of its special tokens."""
     import transformers
 
     torch.manual_seed(0)
@@ -166,15 +169,15 @@ def clip(width: int, words: int = 600, ends: dict[str, int] | None = None, **vis
         "intermediate_size": 32,
         "vocab_size": words,
     }
-    seen = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "image_size": 32,
+    image = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "image_size": 32,
             "patch_size": 8}  # fmt: skip
     config = transformers.CLIPConfig(
-        text_config={**text, **(ends or {})}, vision_config={**seen, **vision}, projection_dim=width
+        text_config={**text, **(ends or {})}, vision_config={**image, **vision}, projection_dim=width
     )
     return transformers.CLIPModel(config).eval()
 
 
 def save_clip(folder: Path, width: int) -> str:
-    """Without a tokenizer, as transformers saves it."""
+    """Saves a CLIP without a tokenizer and returns its folder."""
     clip(width).save_pretrained(folder)
     return str(folder)

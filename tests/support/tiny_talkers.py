@@ -1,4 +1,4 @@
-"""Captioners and chat models that load in no time, of the classes that the recipes name. Weights are random: plumbing alone is judged."""
+"""Captioners and chat models of the classes that the recipes name. They load quickly, and their weights are random."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def save_blip(folder: Path) -> str:
 
 
 def save_git(folder: Path, frames: int | None = None) -> str:
-    """frames: that a video model of GIT sees at once."""
+    """Saves a GIT and returns its folder. frames: how many pictures a video model of GIT sees at once."""
     import transformers as tf
 
     tokenizer = _words()
@@ -168,7 +168,7 @@ def save_smolvlm(folder: Path) -> str:
 
 
 def save_chat(folder: Path) -> str:
-    """Qwen2's class, as Qwen2.5-Instruct is of."""
+    """Saves a model of the class of Qwen2.5-Instruct and returns its folder."""
     import transformers as tf
 
     tokenizer = _tokenizer("")
@@ -190,16 +190,16 @@ def _text(tokenizer: Any) -> dict[str, Any]:
 
 
 def _tokenizer(image: str, named: dict[str, str] | None = None) -> Any:
-    """Bytes as tokens. image: what stands for a picture in the chat; named: special tokens that the processor asks for by name."""
+    """Returns a tokenizer of bytes. image: the text for a picture in a chat; named: special tokens that the processor knows by name."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(letters)}, merges=[]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
+    tokenizer_of_bytes = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(letters)}, merges=[]))
+    tokenizer_of_bytes.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer_of_bytes.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made,
+        tokenizer_object=tokenizer_of_bytes,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         extra_special_tokens=named or {},
