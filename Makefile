@@ -10,13 +10,13 @@ CATALOGUE_FLAG = $(if $(CATALOGUE),--catalogue $(CATALOGUE))
 HOST_FLAGS = $(foreach host,$(ALLOW_HOST),--allow-host $(host))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-shard submit-shard train submit-train evaluate search-terms validate report test test-slow soak stage-versions lint bench train-embedded clean
+.PHONY: help setup build-shard submit-shard train submit-train evaluate search-terms validate report test test-slow soak stage-versions docs lint bench train-embedded clean
 
 help:
 	@echo "make build-shard N=0 [RECIPE=embedded] [OUT=manifests/embedded] [CATALOGUE=clips.csv] [ALLOW_HOST=127.0.0.1]"
 	@echo "make submit-shard N=0 RAY_ADDRESS=http://host:8265"
 	@echo "make train [OUT=manifests/embedded] | submit-train RAY_ADDRESS=http://host:8265 [PROCESSES=2] | evaluate TASK=... DATA=..."
-	@echo "make search-terms | validate | report | test | test-slow | soak | stage-versions | lint | bench | setup | clean"
+	@echo "make search-terms | validate | report | test | test-slow | soak | stage-versions | docs | lint | bench | setup | clean"
 
 # A finished environment is reused: only a change of these three files makes it anew. Packages are compiled once here: with
 # PYTHONDONTWRITEBYTECODE, or where workers cannot write beside them, every process would compile them again.
@@ -87,6 +87,10 @@ soak: $(READY)
 # Locks the code of stages and adapters beside their versions; refuses where the embedded shard has changed and no version has.
 stage-versions: $(READY)
 	$(BIN)/python -m tests.pipeline.stage_versions $(ARGS)
+
+# The pages that are made of settings and schemas.
+docs: $(READY)
+	$(BIN)/python docs/generate.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from vidal.scores import MEANINGS
 
 
 class Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
 
 
 class ModelSpec(Settings):
@@ -20,10 +20,15 @@ class ModelSpec(Settings):
     """
 
     adapter: str
+    """A key of the registry of the role, see vidal/models/registry.py."""
     id: str | None = None
+    """A hub id, an open_clip "model/pretrained", "package:NAME/FILE", "embedded:NAME", or a local folder or file."""
     revision: str | None = None
+    """The revision of a hub id; null takes the main branch."""
     device: str = "auto"
+    """ "auto" uses a GPU if there is one; or a device of torch, such as "cuda:1". It does not alter the output."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """Given to the adapter as they are."""
 
 
 class ViewSettings(Settings):

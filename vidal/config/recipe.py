@@ -33,36 +33,61 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 class Recipe(Settings):
     name: str
+    """Stands in the dataset, which belongs to the recipe of this name."""
     description: str = ""
-    # Modules of the user's own packages, imported wherever the recipe is used: they add sources, adapters and views.
+    """One line, shown by `vidal plan`."""
     plugins: tuple[str, ...] = ()
+    """Modules of the user's own packages, imported wherever the recipe is used: they add sources, adapters and views."""
     shards: int = Field(default=1, ge=1)
+    """Number of shards that the terms are divided into."""
     shard_candidates: int = Field(default=1000, ge=1)
+    """Rows of a catalogue in one shard."""
     terms: Terms = Terms()
+    """The search-term database."""
     search: tuple[SourceSearch, ...] = ()
+    """What each term is searched in."""
     catalogue: str | None = None
-    # Names of the user's columns for those that a catalogue has here: {url: link, caption: text, clips: spans}.
+    """A list of URLs instead of searches (--catalogue)."""
     columns: dict[str, str] = Field(default_factory=dict)
+    """The user's names for columns of a catalogue: {url: link, caption: text, clips: spans}."""
     limit: int | None = Field(default=None, ge=1)
+    """Candidates of a shard, at most (--limit)."""
     text: Text = Text()
+    """The rule on titles and hashtags."""
     crawl: Crawl = Crawl()
+    """How hosts are asked, and what a download may cost."""
     clips: Clips = Clips()
+    """How long videos are cut."""
     keyframes: Keyframes = Keyframes()
+    """Which frames are stored."""
     measure: Measure = Measure()
+    """Which statistics are computed."""
     similarity: Similarity
+    """How frames and texts are compared."""
     filters: Filters = Filters()
+    """`<score>_min` and `<score>_max` bound any score, both included; a clip without the score passes."""
     depth: Depth = Depth()
+    """The view depth."""
     infrared: Infrared = Infrared()
+    """The view infrared."""
     audio: Audio = Audio()
+    """The view audio."""
     captions: Captions = Captions()
+    """The text views of captioners."""
     enhanced: Enhanced = Enhanced()
-    # Where answers of captioners and rewriters are kept: a folder or URI that datasets share; null is OUT/_cache.
+    """The text view of the rewriter."""
     cache: str | None = None
+    """Folder or URI where answers of captioners and rewriters are kept, so that datasets share them; null is OUT/_cache."""
     duplicates: Duplicates = Duplicates()
+    """When clips are copies."""
     decontaminate: tuple[EvaluationSet, ...] = ()
+    """Evaluation sets whose clips are marked."""
     train: Train = Train()
+    """The trainer."""
     engine: Engine = Engine()
+    """How a build runs. Nothing here alters a row."""
     resources: dict[str, Resources] = Field(default_factory=dict)
+    """What a worker of each stage needs, by stage."""
 
     @property
     def duration_max_s(self) -> float:

@@ -18,10 +18,15 @@ class Clips(Settings):
     """
 
     detector: Literal["content", "transnetv2"] | None = None
+    """Finds cuts: content (hard cuts, cheap) or transnetv2; null cuts nothing and drops long videos."""
     threshold: float | None = Field(default=None, gt=0)
+    """Threshold of the detector; null takes its own."""
     max_s: float = Field(default=20.0, gt=0)
+    """Longest clip."""
     min_s: float = Field(default=1.0, gt=0)
+    """Shorter pieces are left out."""
     source_max_s: float = Field(default=3600.0, gt=0)
+    """Longest video that is fetched to be cut."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Clips:

@@ -68,7 +68,7 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
     sides = _arms(storage, records, change)
     _split(records, sides, np.ones(len(records), bool), change)  # Wrong input is reported before anything is computed.
     text = open_text_tower(settings.text)
-    clips = probe.look(storage, records, text.width, progress)
+    clips = probe.embed_clips(storage, records, text.width, progress)
     texts = probe.text_features(storage, text, records)
     arms, held = _split(records, sides, clips.readable, change)
     steps = max(1, EPOCHS * max(map(len, arms.values())) // probe.BATCH)

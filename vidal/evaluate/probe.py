@@ -42,8 +42,8 @@ class Clips:
         return torch.isfinite(self.of).all(1).numpy()
 
 
-def look(storage: Storage, records: Records, width: int, progress: Progress) -> Clips:
-    """The mean over FRAMES pictures of every clip."""
+def embed_clips(storage: Storage, records: Records, width: int, progress: Progress) -> Clips:
+    """Returns the mean features over FRAMES pictures of every clip; NaN where they cannot be read."""
     settings = Encoder(side=SIDE, tuning="head")
     tower = EfficientNetTower(Modality.IMAGE, settings, width, None).eval()
     reader = Reader(storage, records, settings)
@@ -57,7 +57,7 @@ def look(storage: Storage, records: Records, width: int, progress: Progress) -> 
             except (RecordError, OSError):
                 continue
             normal = inputs.normalise(Modality.IMAGE, torch.from_numpy(pixels), tower.mean, tower.std)
-            of[row], zero_shot[row] = (each.mean(0) for each in tower.look(normal))
+            of[row], zero_shot[row] = (each.mean(0) for each in tower.embed_frames(normal))
     return Clips(of, zero_shot)
 
 

@@ -29,14 +29,14 @@ CONTAINERS = (
 INPUT_LIMITS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 
 # One thread and bitexact muxing: the same input gives the same bytes on every machine.
-BITEXACT: dict[str, Any] = {
+BITEXACT: dict[str, str | int] = {
     "threads": 1,
     "fflags": "+bitexact",
     "flags:v": "+bitexact",
     "flags:a": "+bitexact",
     "map_metadata": -1,
 }
-H264: dict[str, Any] = {
+H264: dict[str, str | int] = {
     "vcodec": "libx264",
     "preset": "veryfast",
     "crf": 18,

@@ -65,25 +65,30 @@ def read_frames(
     """
     try:
         with open_media(path) as container:
-            stream = container.streams.video[0]
+            stream: Any = container.streams.video[0]
             # Frame threads would decode more frames than are read, and several clips are decoded at once anyway.
             stream.thread_type = "NONE"
             packets = packet_times(container, stream)
             if not packets:
                 raise RecordError(Reason.CORRUPT, "no pictures in the file")
-            times = [pts for pts, _, _ in packets]
-            keys = [pts for pts, _, key in packets if key]
-            targets = [times[i] for i in sample_indices(len(times), count, policy, firsts)]
-            frames = _walk(container, stream, targets, keys)
+            first_pts = packets[0][0]
+            indices = sample_indices(len(packets), count, policy, firsts)
+            frames = decode_frames(container, stream, packets, indices)
             images = [_upright(frame, stream, short_side) for frame in frames]
-            seconds = [round(float((frame.pts - times[0]) * stream.time_base), 6) for frame in frames]
+            return [round(float((frame.pts - first_pts) * stream.time_base), 6) for frame in frames], images
     except av.error.FFmpegError as error:
         raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
-    return seconds, images
 
 
-def _walk(container: InputContainer, stream: Any, targets: list[int], keys: list[int]) -> list[Any]:
-    """Returns a frame for each target, a pts, ascending. Where that frame does not decode, it is the next that does, or the last."""
+def decode_frames(
+    container: InputContainer, stream: Any, packets: list[tuple[int, int, bool]], indices: list[int]
+) -> list[Any]:
+    """Returns the frame of each index, ascending. Where that one does not decode, it is the next that does, or the last.
+
+    packets: as packet_times returns them.
+    """
+    targets = [packets[index][0] for index in indices]
+    keys = [pts for pts, _, is_key in packets if is_key]
     frames: list[Any] = []
     walk = _Walk(container, stream)
     for pts in targets:

@@ -75,7 +75,7 @@ class TransformersCaptioner:
             if len(images) > 1:
                 inputs["pixel_values"] = inputs["pixel_values"][None]
             return inputs
-        content: list[dict[str, Any]] = [{"type": "image", "image": image} for image in images]
+        content: list[dict[str, object]] = [{"type": "image", "image": image} for image in images]
         chat = [{"role": "user", "content": [*content, {"type": "text", "text": prompt}]}]
         return self._processor.apply_chat_template(
             chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"

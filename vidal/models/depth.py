@@ -47,7 +47,7 @@ class TransformersDepth:
 
         Only DepthPro estimates the field of view.
         """
-        by_index: dict[int, dict[str, Any]] = {}
+        by_index: dict[int, dict[str, torch.Tensor]] = {}
         for group in group_into_batches([image.size for image in images], self._device):
             by_index |= dict(zip(group, self._predict([images[index] for index in group]), strict=True))
         predictions = [by_index[index] for index in range(len(images))]
@@ -56,12 +56,12 @@ class TransformersDepth:
         return depths, [None if angle is None else float(angle) for angle in angles]
 
     @torch.inference_mode()
-    def _predict(self, images: Images) -> list[dict[str, Any]]:
+    def _predict(self, images: Images) -> list[dict[str, torch.Tensor]]:
         """images: of one size. ZoeDepth's processor takes `sizes` for those of its input, to crop padding; others for the output's."""
         sizes = [(image.height, image.width) for image in images]
         inputs = self._processor(images=[self._resize(image) for image in images], return_tensors="pt")
         outputs = self._model(**inputs.to(self._device))
-        result: list[dict[str, Any]] = self._processor.post_process_depth_estimation(outputs, sizes)
+        result: list[dict[str, torch.Tensor]] = self._processor.post_process_depth_estimation(outputs, sizes)
         return result
 
     def _resize(self, image: Image.Image) -> Image.Image:

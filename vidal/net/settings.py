@@ -17,55 +17,83 @@ class HostLimits(Settings):
     """At most how often the whole cluster asks one host and its subdomains. A null key takes the value of `crawl`."""
 
     requests_per_s: float | None = Field(default=None, gt=0)
+    """Requests a second."""
     burst: int | None = Field(default=None, ge=1)
+    """Requests at once, after a pause."""
     host_concurrency: int | None = Field(default=None, ge=1)
+    """Requests at the same time."""
     daily_requests: int | None = Field(default=None, ge=1)
+    """Requests a day."""
 
 
 class Crawl(Settings):
-    """How politely and patiently hosts are asked, and what a download may cost.
-
-    requests_per_s, burst, host_concurrency and daily_requests hold for every host, over the whole cluster; `hosts` has other
-    values for some. concurrency: downloads at a time in one worker. attempts: how often work is tried whose failure is
-    transient. A host that says it is asked too much is left alone for as long as it says, up to patience_s in all.
-    """
+    """How politely and patiently hosts are asked, and what a download may cost. Limits hold for the whole cluster."""
 
     requests_per_s: float = Field(default=2.0, gt=0)
+    """Requests a second to one host, by the whole cluster."""
     burst: int = Field(default=4, ge=1)
+    """Requests to one host at once, after a pause."""
     host_concurrency: int = Field(default=4, ge=1)
+    """Requests to one host at the same time."""
     daily_requests: int | None = Field(default=None, ge=1)
+    """Requests to one host a day; null is no limit."""
     hosts: dict[str, HostLimits] = Field(default_factory=dict)
+    """Other limits for some hosts and their subdomains, by name."""
     concurrency: int = Field(default=4, ge=1)
+    """Downloads at a time in one worker."""
     attempts: int = Field(default=3, ge=1)
+    """How often work with a transient failure is tried."""
     backoff_s: float = Field(default=1.0, ge=0)
+    """Pause before the second attempt; it doubles with each one."""
     backoff_max_s: float = Field(default=60.0, ge=0)
+    """The longest such pause."""
     patience_s: float = Field(default=900.0, ge=0)
+    """How long a host that asks for a pause is waited for, in all."""
     breaker_failures: int = Field(default=10, ge=1)
+    """Failures in a row after which a host is left alone."""
     breaker_pause_s: float = Field(default=60.0, ge=0)
-    # Of one download or page, without the time spent waiting for the host's turn.
+    """How long it is left alone."""
     timeout_s: float = Field(default=120.0, gt=0)
+    """Longest time of one download or page, without waiting for the host's turn."""
     stall_s: float = Field(default=20.0, gt=0)
+    """Longest time without a byte."""
     max_bytes: int = Field(default=200_000_000, ge=1)
+    """Largest file."""
     page_max_bytes: int = Field(default=20_000_000, ge=1)
+    """Largest page."""
     max_redirects: int = Field(default=10, ge=0)
+    """Redirects of one request."""
     max_pixels: int = Field(default=7680 * 4320, ge=1)
+    """Largest picture, width times height."""
     duration_min_s: float = Field(default=0.0, ge=0)
+    """Shortest clip."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
+    """By how much a stated duration may differ from the true one."""
     format: str = "best[height<=?720]/best"
+    """yt-dlp's choice of format."""
     user_agent: str | None = None
+    """Null states vidal and its version."""
     cookies_file: str | None = None
+    """A cookies file in Netscape's format."""
     proxies: tuple[str, ...] = ()
-    # yt-dlp's own pauses: before a download (from, to), and between the requests of an extractor.
+    """Proxies, used in turn by the workers."""
     sleep_s: tuple[float, float] = (0.0, 0.0)
+    """yt-dlp's pause before a download, from and to."""
     sleep_requests_s: float = Field(default=0.0, ge=0)
-    # Plain web pages and files: robots.txt is obeyed, and a page that opts out of machine learning is left alone.
+    """yt-dlp's pause between the requests of an extractor."""
     robots: bool = True
+    """Whether robots.txt is obeyed for plain pages and files."""
     opt_out: tuple[str, ...] = ("noai", "noimageai")
-    # SPDX names, with * ("CC-BY*"); empty allows all. licence_unknown: whether a clip without a stated licence passes.
+    """Values of X-Robots-Tag that leave a page or file alone."""
     licences: tuple[str, ...] = ()
+    """Allowed licences, SPDX names with * ("CC-BY*"); empty allows all."""
     licence_unknown: bool = True
+    """Whether a clip without a stated licence passes."""
     block_uploaders: tuple[str, ...] = ()
+    """Uploaders whose clips are dropped."""
     block_domains: tuple[str, ...] = ()
+    """Domains that are never asked."""
     allow_hosts: tuple[str, ...] = ()
-    # A fixed date for sources that do not change, so that builds are reproducible; null is the time of the fetch.
+    """Hosts in private or loopback ranges that may be asked."""
     retrieved_at: datetime | None = None
+    """A fixed date for sources that never change, so that builds are reproducible; null is the time of the download."""

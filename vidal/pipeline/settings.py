@@ -18,12 +18,19 @@ class Resources(Settings):
     """
 
     cpus: float = Field(default=0.25, gt=0)
+    """CPUs of one worker."""
     gpus: float = Field(default=0.0, ge=0)
+    """GPUs of one worker; a fraction shares one."""
     gpu_memory: float | None = Field(default=None, gt=0)
+    """In place of gpus: GB of the memory of one GPU. Ignored where the cluster has no GPU."""
     batch_size: int | None = Field(default=None, ge=1)
+    """Pictures that a depth or infrared model gets at a time; null is one clip's. It alters speed, never rows."""
     memory_gb: float | None = Field(default=None, gt=0)
+    """Memory of one worker."""
     workers: tuple[int, int] = (1, 1)
+    """Number of workers, from and to."""
     fuse: bool = False
+    """Whether the stage shares the worker of the stage before it."""
 
     @field_validator("workers")
     @classmethod
@@ -50,12 +57,22 @@ class Engine(Settings):
     """
 
     executor: Literal["ray", "inline"] = "ray"
+    """ray, or inline, which runs everything in this process."""
     part_size: int = Field(default=32, ge=1)
+    """Candidates of a part."""
     parts_in_flight: int = Field(default=16, ge=1)
+    """Parts between crawl and manifest at one time, at most."""
     part_attempts: int = Field(default=4, ge=1)
+    """How often a part is tried whose table or storage fails."""
     part_backoff_s: float = Field(default=2.0, ge=0)
+    """Pause before the second attempt; it doubles with each one."""
     threads: int = Field(default=1, ge=1)
+    """Threads of numeric libraries in a worker."""
     keep_stale: bool = False
+    """Whether work of earlier versions of a stage is kept (--keep-stale)."""
     record_crashes_max: int = Field(default=2, ge=1)
+    """How often one record may kill its worker."""
     object_store_mb: int = Field(default=256, ge=80)
+    """Ray's object store on this machine."""
     log_level: Literal["info", "debug"] | None = None
+    """Level of the records that workers send to the driver; null sends none."""

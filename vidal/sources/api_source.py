@@ -27,6 +27,7 @@ class ApiSearch(Search):
     """A search of a source with an API. base_url: of another instance or server."""
 
     base_url: str | None = None
+    """Address of another instance or server; null is the source's own."""
 
 
 class ApiSource(ABC):

@@ -22,6 +22,7 @@ class ArchiveSearch(ApiSearch):
     """A search of the Internet Archive."""
 
     source: str = "archive"
+    """The name of this source."""
 
 
 class Archive(ApiSource):

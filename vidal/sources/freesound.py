@@ -36,11 +36,17 @@ class FreesoundSearch(ApiSearch):
     """
 
     source: str = "freesound"
+    """The name of this source."""
     token_file: str | None = None
+    """A file with the API token; without it the environment variable FREESOUND_TOKEN."""
     rating_min: float | None = Field(default=None, ge=0)
+    """Least rating, 0 to 5."""
     downloads_min: int | None = Field(default=None, ge=0)
+    """Least number of downloads."""
     comments_min: int | None = Field(default=None, ge=0)
+    """Least number of comments."""
     tags_min: int | None = Field(default=None, ge=0)
+    """Least number of tags."""
 
     def minimums(self) -> tuple[Minimum, ...]:
         return (

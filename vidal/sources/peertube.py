@@ -25,7 +25,9 @@ class PeerTubeSearch(ApiSearch):
     """A search of PeerTube. comments_min drops a video that states fewer comments."""
 
     source: str = "peertube"
+    """The name of this source."""
     comments_min: int | None = Field(default=None, ge=0)
+    """Least number of comments."""
 
     def minimums(self) -> tuple[Minimum, ...]:
         return (Minimum("comments", self.comments_min, Reason.FEW_COMMENTS),)

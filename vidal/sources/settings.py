@@ -31,8 +31,11 @@ class Search(Settings):
     """
 
     source: str = "ytdlp"
+    """A key of vidal.sources.registry.SOURCES."""
     per_term: int = Field(default=5, ge=1)
+    """Results of a term, at most."""
     query: str = "{term}"
+    """The text that is searched for, with {term} in it."""
 
     @field_validator("source")
     @classmethod
@@ -60,7 +63,12 @@ class Text(Settings):
     """The paper's rule on titles and hashtags. `or` drops a title that is short or has no hashtags, `and` one that is both."""
 
     rule: Literal["or", "and", "off"] = "or"
+    """or drops what is short or untagged, and drops what is both; off keeps all titles."""
     title_words_min: int = Field(default=2, ge=0)
+    """Words of a title, hashtags aside."""
     stop_words: tuple[str, ...] = ()
+    """Hashtags that say nothing of the content."""
     junk_tags: tuple[str, ...] = ()
+    """Hashtags of the platform, such as "shorts"."""
     duration_max_s: float = Field(default=20.0, gt=0)
+    """Longest video, as its page states it, unless clips.detector cuts long ones."""

@@ -33,9 +33,13 @@ class YtDlpSearch(Search):
     """
 
     source: str = "ytdlp"
+    """The name of this source."""
     key: str = "ytsearch"
+    """One of yt-dlp's search keys."""
     shorts: bool = False
+    """YouTube's short videos only, whatever the key."""
     site: Literal["embedded"] | None = None
+    """ "embedded" for the site that vidal itself serves."""
 
     @property
     def name(self) -> str:

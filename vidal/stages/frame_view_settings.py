@@ -16,8 +16,11 @@ class FrameViewSettings(ViewSettings):
     paper_adapter: ClassVar[str]
 
     model: ModelSpec | None = None
+    """The estimator; without one the view is absent."""
     mode: Literal["own", "paper"] = "own"
+    """own, or paper, which repeats VIDAL-10M's own script."""
     short_side: int | None = Field(default=None, ge=16)
+    """Short side of stored pictures, never larger than the frames; null takes the mode's."""
 
     @model_validator(mode="after")
     def _paper(self) -> Self:

@@ -17,11 +17,17 @@ class Corpus(Settings):
     """
 
     source: str
+    """Name of the corpus, kept with every term."""
     path: str
+    """A file or URI; a bare file name is looked up in search_terms/."""
     reader: str = "text"
+    """A key of vidal.terms.readers.READERS."""
     column: str | None = None
+    """The text column of a csv, tsv, jsonl or Parquet file of your own."""
     subset: str | None = None
+    """For imagenet: a list of the synset ids to keep."""
     synonyms: Literal["each", "joined"] = "each"
+    """For imagenet: each synonym is a term, or the whole list of a synset is one, as in the paper."""
 
 
 class Terms(Settings):
@@ -33,14 +39,26 @@ class Terms(Settings):
     """
 
     corpora: tuple[Corpus, ...] = ()
+    """The corpora that terms come from."""
     database: str | None = None
+    """A folder with a terms.parquet that was built before; null builds it into the dataset."""
     budget: str | None = None
+    """A budget.parquet of `vidal search-terms feedback`."""
     tagger: str = "en_core_web_sm"
+    """The spaCy pipeline that tags parts of speech."""
     count: int = Field(default=100_000, ge=1)
+    """Number of terms, at most."""
     strategy: Literal["metaclip", "inverse_frequency", "round_robin"] = "metaclip"
+    """How terms are balanced over their keywords."""
     cap: float | None = Field(default=None, gt=0)
+    """Terms for each keyword, at most (MetaCLIP's t); null takes the cap that yields `count`."""
     seed: int = 0
+    """Seed of the selection."""
     frequency_min: int = Field(default=1, ge=1)
+    """How often a text must occur in the corpora."""
     words_max: int = Field(default=40, ge=1)
+    """Longer texts are left out."""
     phrase_min: int = Field(default=3, ge=1)
+    """How many terms must hold a run of nouns for it to become one keyword."""
     buckets: int = Field(default=64, ge=1)
+    """Number of bucket files; more need less memory each."""

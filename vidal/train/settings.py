@@ -24,16 +24,22 @@ class Lora(Settings):
     """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out; of a video tower on its temporal attention."""
 
     rank: int = Field(default=16, ge=1)
+    """Rank of the adapters."""
     alpha: float = Field(default=16.0, gt=0)
+    """Their scale is alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout before them."""
 
 
 class Fbank(Settings):
     """Kaldi filter banks, 25 ms windows every 10 ms. fill: zero or tile what a short sound leaves; a long one gives three crops."""
 
     mel_bins: int = Field(default=128, ge=8)
+    """Mel bins."""
     frames: int = Field(default=1024, ge=16)
+    """Windows of 25 ms, every 10 ms."""
     fill: Literal["zero", "tile"] = "zero"
+    """What fills up a short sound; a long one gives three crops."""
 
 
 class Encoder(Settings):
@@ -47,19 +53,33 @@ class Encoder(Settings):
     """
 
     model: ModelSpec = ModelSpec(adapter="efficientnet")
+    """Adapters efficientnet (offline), clip (transformers) and open_clip."""
     tuning: Literal["lora", "full", "head"] = "full"
+    """lora (with what LanguageBind trains beside it: class embedding, last norm, projection), full, or head (the last layers)."""
     lora: Lora = Lora()
+    """The low-rank adapters."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the patches that a step leaves out."""
     frames: int = Field(default=8, ge=1)
+    """Frames of a video."""
     side: int = Field(default=224, ge=16)
+    """Side of the square picture that the tower gets, in pixels."""
     fbank: Fbank = Fbank()
+    """The spectrogram of a sound."""
     preset: Literal["paper", "script"] | None = None
+    """Published numbers, which keys given here override."""
     epochs: int = Field(default=10, ge=1)
+    """Passes over the data."""
     batch_size: int = Field(default=16, ge=2)
+    """Samples of a step, over all processes and accumulation steps."""
     accumulate: int = Field(default=1, ge=1)
+    """Chunks of a step, to save memory."""
     lr: float = Field(default=1e-4, gt=0)
+    """Learning rate."""
     lr_factors: dict[str, float] = Field(default_factory=dict)
+    """Factors of the learning rate, by the beginning of the name of a weight."""
     warmup_steps: int = Field(default=0, ge=0)
+    """Steps until the full learning rate."""
 
 
 def _published(
@@ -103,29 +123,51 @@ class Train(Settings):
     """
 
     text: ModelSpec = ModelSpec(adapter="minilm")
+    """The frozen language tower: minilm, clip or open_clip."""
     modalities: dict[Modality, Encoder] = Field(default_factory=dict)
+    """The encoders to train; null removes one of a recipe below."""
     views: dict[str, float] = Field(
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
+    """How often a text of each view is drawn, by weight. A keyframe caption brings its own frame."""
     skip_flags: tuple[str, ...] = ("unsupported",)
+    """Texts with these flags are not used."""
     loss: Literal["info_nce", "siglip"] = "info_nce"
+    """InfoNCE, or the loss of SigLIP."""
     temperature: float = Field(default=0.07, gt=0)
+    """At the start; it is learned, and its inverse is capped at 100."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Of AdamW."""
     beta2: float = Field(default=0.98, ge=0, lt=1)
+    """Of AdamW."""
     eps: float = Field(default=1e-6, gt=0)
+    """Of AdamW."""
     weight_decay: float = Field(default=0.2, ge=0)
+    """Of AdamW; not of vectors and scalars."""
     clip_norm: float | None = Field(default=1.0, gt=0)
+    """Norm to which gradients are clipped; null does not clip."""
     ema: float | None = Field(default=None, gt=0, lt=1)
+    """Decay of averaged weights; null keeps none."""
     precision: Literal["fp32", "bf16", "amp"] = "fp32"
+    """Of the forward pass."""
     checkpoint_activations: bool = False
+    """Whether activations are computed again in the backward pass, to save memory."""
     compile: bool = False
+    """Whether torch.compile is used."""
     seed: int = 0
+    """Seed of the order, the texts and the dropout."""
     workers: int = Field(default=0, ge=0)
+    """Processes that load data."""
     processes: int = Field(default=1, ge=1)
+    """Processes that train together, on a Ray cluster."""
     unreadable_max: float = Field(default=0.05, ge=0, le=1)
+    """Share of the records that may be unreadable."""
     checkpoint_steps: int = Field(default=100, ge=1)
+    """Steps between checkpoints."""
     log_steps: int = Field(default=1, ge=1)
+    """Steps between lines of metrics.jsonl."""
     keep: int = Field(default=2, ge=1)
+    """Checkpoints that are kept."""
 
     @model_validator(mode="before")
     @classmethod

@@ -32,11 +32,20 @@ class Audio(ViewSettings):
     }
 
     sample_rate: int = Field(default=16_000, ge=4_000)
+    """Of the stored FLAC, in Hz."""
     silence_db: float = -60.0
+    """RMS level in dBFS below which a block, or the whole, is silence."""
     loudness: bool = True
+    """Whether loudness is measured (LUFS, BS.1770)."""
     activity: ModelSpec | None = None
+    """Detects speech, singing and music; null is off."""
     speech: ModelSpec | None = None
+    """Recognises what is said; null is off."""
     similarity: ModelSpec | None = None
+    """Compares the sound with title and hashtags; null is off."""
     activity_tags: tuple[Literal["speech", "singing", "music"], ...] = ("speech",)
+    """Activities that become a tag."""
     tag_share_min: float = Field(default=0.35, gt=0, le=1)  # Of speech: measured by benchmarks/speech_threshold.py.
+    """Share of the time from which an activity becomes a tag. Of speech: measured by benchmarks/speech_threshold.py."""
     clipping_share_max: float = Field(default=0.001, ge=0, le=1)
+    """Share of clipped samples from which a sound is tagged `clipped`."""

@@ -37,3 +37,4 @@ class Depth(FrameViewSettings):
     paper_adapter: ClassVar[str] = "transformers"
 
     max_m: float | None = Field(default=None, gt=0, le=65.535)
+    """Metric depth beyond it is cut and counted; null takes 65.535 m, or 10 m in mode paper."""

@@ -18,7 +18,9 @@ class Filters(Settings):
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
     similarity_min: float | None = Field(default=None, ge=-1, le=1)
+    """Least similarity of frames and raw text; a sound passes it."""
     languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of the raw text; empty admits all, and an unknown language passes."""
 
     @model_validator(mode="after")
     def _bounds(self) -> Filters:

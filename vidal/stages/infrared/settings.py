@@ -28,4 +28,6 @@ class Infrared(FrameViewSettings):
     paper_adapter: ClassVar[str] = "munit"
 
     format: Literal["jpg", "png"] = "jpg"
+    """Format of stored pictures."""
     quality: int = Field(default=95, ge=1, le=100)
+    """Of jpg, 1 to 100."""

@@ -16,7 +16,12 @@ class Keyframes(Settings):
     """
 
     count: int = Field(default=8, ge=1)
+    """Frames of a clip."""
     times: Literal["linspace", "paper", "scene"] = "linspace"
+    """linspace (first to last), paper (i * (n // count)) or scene (middles of equal parts of each shot)."""
     short_side: int = Field(default=256, ge=16)
+    """Short side of stored frames, in pixels."""
     format: Literal["jpg", "png", "webp"] = "jpg"
+    """Format of stored frames."""
     quality: int = Field(default=92, ge=1, le=100)
+    """Of jpg and webp, 1 to 100."""

@@ -7,18 +7,22 @@ from pydantic import Field
 from vidal.config.base import ModelSpec, Settings
 
 
-class Look(Settings):
-    """A model that looks at stored frames. frames: how many, evenly spread over the clip; null is all."""
+class FrameModel(Settings):
+    """A model of stored frames. frames: how many it gets, evenly spread over the clip; null is all."""
 
     model: ModelSpec
+    """The model that looks at stored frames."""
     frames: int | None = Field(default=None, ge=1)
+    """How many frames, evenly spread over the clip; null is all."""
 
 
 class Language(Settings):
     """confidence_min: below it the language stays null. model.options.languages: the ISO 639-1 codes to choose from."""
 
     model: ModelSpec = ModelSpec(adapter="py3langid")
+    """The detector; options.languages are the ISO 639-1 codes to choose from."""
     confidence_min: float = Field(default=0.5, ge=0, le=1)
+    """Below it the language stays null."""
 
 
 class Measure(Settings):
@@ -28,10 +32,18 @@ class Measure(Settings):
     """
 
     pictures: bool = True
+    """Brightness, contrast, saturation, black and frozen frames."""
     blur: bool = True
+    """Sharpness."""
     motion: bool = True
+    """Optical flow."""
     motion_pairs: int = Field(default=3, ge=1)
-    text: Look | None = None
-    nsfw: Look | None = None
-    aesthetic: Look | None = None
+    """At how many places of a video motion is measured, at most."""
+    text: FrameModel | None = None
+    """Share of the picture under text; null is off."""
+    nsfw: FrameModel | None = None
+    """Probability that a picture is unsafe for work; null is off."""
+    aesthetic: FrameModel | None = None
+    """Rating of an aesthetic head; null is off."""
     language: Language | None = Language()
+    """Language of title and hashtags; null is off."""

@@ -22,7 +22,7 @@ from vidal.records import Clip, MeasuredRow
 from vidal.schema import Kind, Subject
 from vidal.scores import round_score
 from vidal.stages import pictures
-from vidal.stages.measure.settings import Language, Look
+from vidal.stages.measure.settings import FrameModel, Language
 from vidal.storage.storage import Storage
 
 Images = list[Image.Image]
@@ -150,27 +150,27 @@ def _motion(storage: Storage, count: int) -> Group:
     return Group(("motion_per_s",), compute)
 
 
-def _text(look: Look) -> Group:
+def _text(settings: FrameModel) -> Group:
     from vidal.media.statistics import coverage
 
-    detector: TextDetector = open_model(TEXT_DETECTORS, look.model)
+    detector: TextDetector = open_model(TEXT_DETECTORS, settings.model)
 
     def compute(clip: Clip, frames: Images) -> dict[str, float]:
-        looked_at = chosen(frames, look)
-        shares = [coverage.covered_share(detector.detect_boxes(frame), frame.width, frame.height) for frame in looked_at]
+        selected = select_frames(frames, settings)
+        shares = [coverage.covered_share(detector.detect_boxes(frame), frame.width, frame.height) for frame in selected]
         return {"text_share": float(np.mean(shares))}
 
     return Group(("text_share",), compute, detector.name)
 
 
-def _rated(name: str, look: Look, registry: Registry, statistic: Callable[[Any], Any]) -> Group:
-    rater: Rater = open_model(registry, look.model)
-    return Group((name,), lambda clip, frames: {name: float(statistic(rater.rate(chosen(frames, look))))}, rater.name)
+def _rated(name: str, settings: FrameModel, registry: Registry, statistic: Callable[[Any], Any]) -> Group:
+    rater: Rater = open_model(registry, settings.model)
+    return Group((name,), lambda clip, frames: {name: float(statistic(rater.rate(select_frames(frames, settings))))}, rater.name)
 
 
-def chosen(frames: Images, look: Look) -> Images:
-    """The frames that a model looks at: the middles of equal spans of the clip, each once."""
-    total, count = len(frames), min(look.frames or len(frames), len(frames))
+def select_frames(frames: Images, settings: FrameModel) -> Images:
+    """Returns the frames that a model gets: the middles of equal spans of the clip, each once."""
+    total, count = len(frames), min(settings.frames or len(frames), len(frames))
     return [frames[int(total * (2 * i + 1) / (2 * count))] for i in range(count)]
 
 

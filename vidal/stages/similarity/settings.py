@@ -7,3 +7,4 @@ from vidal.config.base import ModelSpec, Settings
 
 class Similarity(Settings):
     model: ModelSpec
+    """Compares frames with texts."""

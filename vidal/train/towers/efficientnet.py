@@ -59,12 +59,12 @@ class EfficientNetTower(ModalityTower):
             frames = self.forward(pixels.flatten(0, 1))
             mean: Tensor = frames.unflatten(0, pixels.shape[:2]).mean(1)
             return mean
-        features, zero_shot = self.look(pixels)
+        features, zero_shot = self.embed_frames(pixels)
         output: Tensor = zero_shot + self.head(features)
         return output
 
-    def look(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, FEATURES), and (n, width) by the classes alone."""
+    def embed_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns (n, FEATURES), and (n, width) by the classes alone. pixels: (n, 3, h, w)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuned == "full"):
             features = self.trunk.extract_features(pixels).mean((2, 3))
         return features, self.classes(self.trunk._fc(features).softmax(-1))
