@@ -17,7 +17,7 @@ import numpy as np
 from tests.conftest import SHARED
 from vidal.errors import RecordError
 from vidal.media.ffmpeg import executable
-from vidal.media.frames import _walk, read_frames, sample_indices
+from vidal.media.frames import decode_frames, read_frames, sample_indices
 from vidal.media.probe import open_media, packet_times, probe
 
 MAX_PIXELS = 7680 * 4320
@@ -117,11 +117,8 @@ def planes_psnr_db(path: Path, chosen: list[int]) -> float:
         stream = container.streams.video[0]
         stream.thread_type = "NONE"
         packets = packet_times(container, stream)
-        times = [pts for pts, _, _ in packets]
-        found = _walk(
-            container, stream, [times[i] for i in sorted(set(chosen))], [pts for pts, _, key in packets if key]
-        )
-        ours = np.concatenate([frame.to_ndarray().ravel() for frame in found])
+        decoded = decode_frames(container, stream, packets, sorted(set(chosen)))
+        ours = np.concatenate([frame.to_ndarray().ravel() for frame in decoded])
     scale = 255.0 / 1023.0
     return psnr_db(ours * scale, np.frombuffer(data, np.uint16) * scale)
 
