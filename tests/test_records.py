@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from vidal import records, schema
+from vidal.dedup import across_shards, decontamination
 
 TABLES = {
     records.Term: schema.TERMS,
@@ -25,6 +26,8 @@ TABLES = {
     records.ManifestRow: schema.MANIFEST,
     records.AssembledRow: schema.ASSEMBLED,
     records.LedgerRow: schema.LEDGER,
+    records.IndexedClip: across_shards.SCHEMA,
+    records.EvaluationFile: decontamination.SIGNATURES,
     records.Caption: pa.schema(list(schema.CAPTION)),
 }
 SCALARS = {str: pa.types.is_string, float: pa.types.is_floating, int: pa.types.is_integer, bool: pa.types.is_boolean,

@@ -288,6 +288,32 @@ class AssembledRow(ManifestRow):
     tokens_out: int | None
 
 
+class SignedRow(TypedDict):
+    """What copies are recognised by. signature: of the frames; the vectors are empty without a model."""
+
+    kind: str
+    signature: bytes | None
+    audio_fingerprint: bytes | None
+    embedding: list[float]
+    audio_embedding: list[float]
+
+
+class IndexedClip(SignedRow):
+    """vidal.dedup.across_shards.SCHEMA: a clip in the index of its shard."""
+
+    clip_id: str
+    source_sha256: str
+    start_s: float
+    duration_s: float
+
+
+class EvaluationFile(SignedRow, total=False):
+    """vidal.dedup.decontamination.SIGNATURES: a file of an evaluation set."""
+
+    file: str
+    sha256: str
+
+
 def rows_of(table: pa.Table, row_type: type[RowT]) -> list[RowT]:
     """The rows of a table, typed. The caller names the type that belongs to the table's schema; nothing is checked here."""
     return cast("list[RowT]", table.to_pylist())

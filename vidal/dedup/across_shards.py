@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 from vidal.dedup import within_shard
 from vidal.dedup.settings import Duplicates
-from vidal.records import Row
+from vidal.records import IndexedClip
 from vidal.schema import STR
 from vidal.storage.storage import Storage, shard_name
 
@@ -61,12 +61,13 @@ def _shards(storage: Storage) -> list[tuple[int, str]]:
 
 
 def _mark(storage: Storage, settings: Duplicates, shards: list[tuple[int, str]]) -> dict[int, int]:
-    rows: list[Row] = []
+    rows: list[IndexedClip] = []
     for shard, _ in shards:
         # Two shards may hold the very same clip, found by terms of either.
         for row in storage.read_table(f"{FOLDER}/{shard_name(shard)}.parquet").to_pylist():
             known = {name: row.get(name) for name in SCHEMA.names}  # An older index has fewer columns.
-            rows.append({**known, "clip_id": f"{shard}/{row['clip_id']}"})
+            clip = cast("IndexedClip", {**known, "clip_id": f"{shard}/{row['clip_id']}"})
+            rows.append(clip)
     copies = within_shard.find_copies(rows, settings)
     keepers = {key: copy.of.partition("/")[2] for key, copy in copies.items()}
     return {shard: _rewrite(storage, shard, keepers) for shard, _ in shards}

@@ -14,7 +14,7 @@ from vidal.config.recipe import Recipe
 from vidal.dedup import matchers
 from vidal.dedup.settings import EvaluationSet
 from vidal.errors import UserError
-from vidal.records import AssembledRow, Row
+from vidal.records import AssembledRow, EvaluationFile, rows_of
 from vidal.schema import STR
 from vidal.storage.storage import read_parquet
 
@@ -55,7 +55,7 @@ class Known:
     names: dict[str, str]
     near: list[matchers.Matcher]
 
-    def why(self, row: matchers.Signed) -> str | None:
+    def why(self, row: AssembledRow) -> str | None:
         """Returns why a row of schema.ASSEMBLED belongs to this set, or None."""
         for key in (row["source_id"], f"{row['platform']}:{row['source_id']}", row["url"], row["source_sha256"]):
             if key in self.names:
@@ -104,7 +104,7 @@ def _ids(settings: EvaluationSet) -> list[str]:
     return [value.strip() for row in rows if (value := row[settings.column] or "").strip()]
 
 
-def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[Row]:
+def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[EvaluationFile]:
     path = Path(str(settings.signatures))
     try:
         table = read_parquet(path)
@@ -118,8 +118,7 @@ def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[Row]:
             f"decontaminate {settings.name}: the vectors of {path} are of other models than the recipe's: "
             f"run vidal signatures with --recipe {recipe.name} again"
         )
-    rows: list[Row] = table.to_pylist()
-    return rows
+    return rows_of(table, EvaluationFile)
 
 
 def _bytes(path: str) -> bytes:

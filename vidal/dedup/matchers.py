@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from vidal.dedup.settings import Duplicates
 from vidal.media.fingerprint import Recordings
 from vidal.media.hashing import STILL, STILL_DISTANCE, Signature, hash_distances, motion_correlation
+from vidal.records import SignedRow
 from vidal.schema import Kind, Reason
 
 Match = tuple[str, str]  # The name of the clip that it is a copy of, and in which way.
-# A row with the signatures of its media: of schema.ASSEMBLED, of a shard's index, or of an evaluation set.
-Signed = Mapping[str, Any]
-
-
 class Matcher(Protocol):
     """Compares rows with those added before. A row that lacks what is compared matches none."""
 
     reason: Reason
 
-    def add(self, name: str, row: Signed) -> None: ...
+    def add(self, name: str, row: SignedRow) -> None: ...
 
-    def match(self, row: Signed) -> Match | None: ...
+    def match(self, row: SignedRow) -> Match | None: ...
 
 
 def matchers_of(settings: Duplicates) -> list[Matcher]:
@@ -34,7 +30,8 @@ def matchers_of(settings: Duplicates) -> list[Matcher]:
     return near if semantic is None else [*near, *(EmbeddingMatcher(column, semantic) for column in VECTORS)]
 
 
-VECTORS = ("embedding", "audio_embedding")
+Column = Literal["embedding", "audio_embedding"]
+VECTORS: tuple[Column, ...] = ("embedding", "audio_embedding")
 
 
 class GrowableArray:
@@ -69,7 +66,7 @@ class VideoMatcher:
         self._signatures: dict[int, list[Signature]] = {}
         self._hashes: dict[int, GrowableArray] = {}
 
-    def add(self, name: str, row: Signed) -> None:
+    def add(self, name: str, row: SignedRow) -> None:
         if row["signature"]:
             own = Signature.from_bytes(row["signature"])
             count = len(own.thumbs)
@@ -77,7 +74,7 @@ class VideoMatcher:
             self._signatures.setdefault(count, []).append(own)
             self._hashes.setdefault(count, GrowableArray()).append(own.hashes)
 
-    def match(self, row: Signed) -> Match | None:
+    def match(self, row: SignedRow) -> Match | None:
         own = Signature.from_bytes(row["signature"]) if row["signature"] else None
         if own is None or len(own.thumbs) not in self._names:
             return None
@@ -103,12 +100,12 @@ class AudioMatcher:
         self._names: list[str] = []
         self._recordings = Recordings()
 
-    def add(self, name: str, row: Signed) -> None:
+    def add(self, name: str, row: SignedRow) -> None:
         if (own := _fingerprint(row)) is not None:
             self._names.append(name)
             self._recordings.add(own)
 
-    def match(self, row: Signed) -> Match | None:
+    def match(self, row: SignedRow) -> Match | None:
         own = _fingerprint(row)
         nearest = None if own is None else self._recordings.nearest(own)
         if nearest is None or nearest[1] > self._limit:
@@ -116,9 +113,9 @@ class AudioMatcher:
         return self._names[nearest[0]], f"{nearest[1]:.1%} of the bits of the sound's fingerprint from"
 
 
-def _fingerprint(row: Signed) -> np.ndarray | None:
-    is_sound = row["kind"] == Kind.AUDIO.value and row["audio_fingerprint"]
-    return np.frombuffer(row["audio_fingerprint"], "<u4") if is_sound else None
+def _fingerprint(row: SignedRow) -> np.ndarray | None:
+    fingerprint = row["audio_fingerprint"] if row["kind"] == Kind.AUDIO.value else None
+    return np.frombuffer(fingerprint, "<u4") if fingerprint else None
 
 
 class EmbeddingMatcher:
@@ -126,18 +123,18 @@ class EmbeddingMatcher:
 
     reason = Reason.DUPLICATE_SEMANTIC
 
-    def __init__(self, column: str, cosine_min: float) -> None:
+    def __init__(self, column: Column, cosine_min: float) -> None:
         self._column, self._cosine_min = column, cosine_min
         self._names: dict[int, list[str]] = {}
         self._vectors: dict[int, GrowableArray] = {}
 
-    def add(self, name: str, row: Signed) -> None:
+    def add(self, name: str, row: SignedRow) -> None:
         if row[self._column]:
             vector = np.array(row[self._column], np.float32)
             self._names.setdefault(len(vector), []).append(name)
             self._vectors.setdefault(len(vector), GrowableArray()).append(vector)
 
-    def match(self, row: Signed) -> Match | None:
+    def match(self, row: SignedRow) -> Match | None:
         vector = np.array(row[self._column] or [], np.float32)
         if not len(vector) or len(vector) not in self._names:
             return None

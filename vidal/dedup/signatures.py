@@ -14,7 +14,7 @@ from vidal.media.fingerprint import fingerprint
 from vidal.media.hashing import Signature
 from vidal.media.probe import probe
 from vidal.models.registry import SCORERS, SOUND_SCORERS, open_model
-from vidal.pipeline.stage import Record
+from vidal.records import EvaluationFile
 from vidal.schema import Kind
 from vidal.stages.audio.stage import floats
 from vidal.stages.keyframes.stage import FrameReader
@@ -27,7 +27,8 @@ def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
 
     Raises UserError where none could be read.
     """
-    sign, rows, problems = _Signer(recipe), [], []
+    sign = _Signer(recipe)
+    rows, problems = list[EvaluationFile](), list[str]()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         try:
@@ -50,12 +51,20 @@ class _Signer:
         self._scorer = open_model(SCORERS, recipe.similarity.model)
         self._sounds = open_model(SOUND_SCORERS, recipe.audio.similarity) if recipe.audio.similarity else None
 
-    def __call__(self, path: Path) -> Record:
+    def __call__(self, path: Path) -> EvaluationFile:
         probed = probe(path, max_pixels=self._max_pixels)
-        row: Record = {"kind": probed.kind, "sha256": ids.sha256(path.read_bytes())}
+        row: EvaluationFile = {
+            "kind": probed.kind,
+            "sha256": ids.sha256(path.read_bytes()),
+            "signature": None,
+            "audio_fingerprint": None,
+            "embedding": [],
+            "audio_embedding": [],
+        }
         if probed.kind == Kind.VIDEO.value:
             _, images = self._frames(path)
-            row |= {"signature": Signature.from_frames(images).to_bytes(), "embedding": embedding(self._scorer.embed_images(images))}
+            row["signature"] = Signature.from_frames(images).to_bytes()
+            row["embedding"] = embedding(self._scorer.embed_images(images))
         if probed.has_audio:
             row["audio_fingerprint"] = fingerprint(path).tobytes()
             if self._sounds:

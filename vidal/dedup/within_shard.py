@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vidal.dedup import matchers
 from vidal.dedup.settings import Duplicates
+from vidal.records import IndexedClip
 from vidal.schema import Reason
 
 
@@ -19,7 +20,7 @@ class Copy:
     detail: str
 
 
-def find_copies(rows: Sequence[matchers.Signed], settings: Duplicates) -> dict[str, Copy]:
+def find_copies(rows: Sequence[IndexedClip], settings: Duplicates) -> dict[str, Copy]:
     """Finds the clips that are copies of an earlier one. rows: in the order of the candidates, with the columns of
     across_shards.SCHEMA. Returns the copies by clip_id.
     """
@@ -41,7 +42,7 @@ def find_copies(rows: Sequence[matchers.Signed], settings: Duplicates) -> dict[s
     return copies
 
 
-def _nearest(row: matchers.Signed, enabled: list[matchers.Matcher]) -> Copy | None:
+def _nearest(row: IndexedClip, enabled: list[matchers.Matcher]) -> Copy | None:
     for matcher in enabled:
         if match := matcher.match(row):
             original, way = match

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from vidal import ids
 from vidal.errors import UserError
-from vidal.records import LedgerRow, Row
+from vidal.records import LedgerRow, Row, Term, rows_of
 from vidal.schema import STR, Status, Subject
 from vidal.storage.storage import Storage, part_name, shard_name
 
@@ -53,7 +53,7 @@ def feedback(out: Storage, database: Storage, name_search: Callable[[Row], str])
     """
     if not database.exists("terms.parquet"):
         raise UserError(f"{database.uri} holds no terms.parquet: run vidal search-terms build")
-    terms = database.read_table("terms.parquet", ["term", "keywords", "shard"]).to_pylist()
+    terms = rows_of(database.read_table("terms.parquet", ["term", "keywords", "shard"]), Term)
     yields = _yields(out, terms, name_search)
     if not yields:
         raise UserError(f"{out.uri} has no committed shard with search terms: build one first")
@@ -86,13 +86,13 @@ def _weight(term_yield: Yield | None, covered: list[int], middle: int) -> tuple[
     return KEPT, "kept"
 
 
-def _yields(out: Storage, terms: list[Row], name_search: Callable[[Row], str]) -> dict[str, Yield]:
+def _yields(out: Storage, terms: list[Term], name_search: Callable[[Row], str]) -> dict[str, Yield]:
     """Returns the yield of every term whose shard was built, including terms without candidates."""
     yields: dict[str, Yield] = defaultdict(Yield)
     searches = [name_search(search) for search in _searches(out)]
     for name in out.names("_ledger"):
         shard = int(name.removeprefix("shard-").removesuffix(".parquet"))
-        ledger = out.read_table(f"_ledger/{name}").to_pylist()
+        ledger = rows_of(out.read_table(f"_ledger/{name}"), LedgerRow)
         waiting = {row["id"] for row in ledger if row["transient"] and row["stage"] == "discover"}
         for term in (row["term"] for row in terms if row["shard"] == shard):
             yields[term].may_pass += any(ids.candidate_id(search, term, None, None) in waiting for search in searches)
