@@ -10,12 +10,7 @@ from vidal.config.base import Settings
 
 
 class Clips(Settings):
-    """Long videos are cut at shot boundaries into pieces of at most max_s.
-
-    detector: content (hard cuts, cheap), transnetv2, or null, which drops long videos as too_long. A piece shorter than min_s
-    is left out. source_max_s: the longest video that is fetched to be cut. With a detector, a clip that is not cut, and a span
-    of a catalogue, have the number of cuts inside them in scores["cuts"].
-    """
+    """Long videos are cut at shot boundaries. A clip that is not cut keeps the cuts inside it, which the score `cuts` counts."""
 
     detector: Literal["content", "transnetv2"] | None = None
     """Finds cuts: content (hard cuts, cheap) or transnetv2; null cuts nothing and drops long videos."""

@@ -8,11 +8,7 @@ from vidal.config.base import Settings
 
 
 class Duplicates(Settings):
-    """Copies of films and of sounds. A film: max_distance bits of 64 between its frames, in the median, at most; motion_min: how
-    alike they must move, 0..1. A sound: audio_max_difference is the share of the bits of its fingerprint, at most.
-
-    semantic: clips whose vectors (of the similarity and the sound model) have at least this cosine are copies; null is off.
-    """
+    """When two clips are copies: the same bytes, nearly the same video or recording, or the same meaning."""
 
     exact: bool = True
     """Whether clips with the same bytes are copies."""
@@ -29,11 +25,7 @@ class Duplicates(Settings):
 
 
 class EvaluationSet(Settings):
-    """Clips that a model will be judged by: those of a shard that are among them are marked in `contaminates`, never dropped.
-
-    ids: a file with a source id, platform:id, URL or sha256 in a line, or a csv and its column. signatures: what `vidal signatures` wrote
-    of the set's media; copies are told as by `duplicates`. semantic: the cosine from which a clip is taken for one of the set.
-    """
+    """Clips that a model will be evaluated on. Clips of a shard that are among them are marked in `contaminates`, never dropped."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     """Stands in `contaminates` of the clips of the set."""

@@ -10,12 +10,7 @@ from vidal.config.base import Settings
 
 
 class Resources(Settings):
-    """What one worker of a stage asks of Ray, and how many there may be. fuse: share the previous stage's worker.
-
-    gpus: a number or fraction of them; gpu_memory: in place of it, GB of one GPU's memory, which become the fraction that
-    they are of it. Where the cluster has no GPU, gpu_memory is passed over: the same recipe then runs on CPUs. batch_size:
-    pictures that a depth or infrared model sees at a time; null is one clip's. It alters speed and never the rows.
-    """
+    """What one worker of a stage needs, and how many workers there may be."""
 
     cpus: float = Field(default=0.25, gt=0)
     """CPUs of one worker."""
@@ -24,7 +19,7 @@ class Resources(Settings):
     gpu_memory: float | None = Field(default=None, gt=0)
     """In place of gpus: GB of the memory of one GPU. Ignored where the cluster has no GPU."""
     batch_size: int | None = Field(default=None, ge=1)
-    """Pictures that a depth or infrared model gets at a time; null is one clip's. It alters speed, never rows."""
+    """Pictures that the estimator of a view gets at a time; null is one clip's. It alters speed, never rows."""
     memory_gb: float | None = Field(default=None, gt=0)
     """Memory of one worker."""
     workers: tuple[int, int] = (1, 1)
@@ -47,14 +42,7 @@ class Resources(Settings):
 
 
 class Engine(Settings):
-    """How a build runs; nothing here alters a row.
-
-    executor: ray, or inline, which runs everything in this process, one part after another. part_size: candidates a part;
-    parts_in_flight: between crawl and manifest at one time, at most. part_attempts: how often a part is tried whose table or
-    storage fails, after part_backoff_s, twice that, and so on. threads: of the numeric libraries of a worker. keep_stale:
-    what earlier versions of a stage made is kept (--keep-stale). log_level: of the records that workers send to the driver;
-    null sends none.
-    """
+    """How a build runs. Nothing here alters a row."""
 
     executor: Literal["ray", "inline"] = "ray"
     """ray, or inline, which runs everything in this process."""

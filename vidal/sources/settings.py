@@ -24,11 +24,7 @@ class Minimum:
 
 
 class Search(Settings):
-    """One search of a recipe: which source is asked, with which text, and for how many results a term.
-
-    Each source has a subclass with its own keys, in the source's file. source: a key of vidal.sources.registry.SOURCES;
-    query: the text that is searched for, with {term} in it.
-    """
+    """One search of a recipe: which source is asked, with which text, and for how many results a term. Each source adds its own keys."""
 
     source: str = "ytdlp"
     """A key of vidal.sources.registry.SOURCES."""
@@ -60,7 +56,7 @@ class Search(Settings):
 
 
 class Text(Settings):
-    """The paper's rule on titles and hashtags. `or` drops a title that is short or has no hashtags, `and` one that is both."""
+    """The rule of the paper on titles and hashtags."""
 
     rule: Literal["or", "and", "off"] = "or"
     """or drops what is short or untagged, and drops what is both; off keeps all titles."""

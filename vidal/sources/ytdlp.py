@@ -26,11 +26,7 @@ Info = dict[str, Any]
 
 
 class YtDlpSearch(Search):
-    """A search by yt-dlp.
-
-    key: one of yt-dlp's search keys; shorts: YouTube's short videos only, whatever the key; site: "embedded" for the site
-    that vidal itself serves.
-    """
+    """A search by yt-dlp."""
 
     source: str = "ytdlp"
     """The name of this source."""

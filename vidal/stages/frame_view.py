@@ -1,4 +1,4 @@
-"""What depth and infrared share: a view with one picture a frame, estimated by a model that sees frames of several clips at once."""
+"""A view with one picture a frame, estimated by a model that is given frames of several clips at once."""
 
 from __future__ import annotations
 

@@ -10,11 +10,7 @@ from vidal.config.base import Settings
 
 
 class Corpus(Settings):
-    """Labels or captions in a file or URI; a bare file name is looked up in search_terms/. reader: see vidal.terms.readers.
-
-    column: the text column of one's own csv, tsv, jsonl or Parquet. subset: for imagenet, a list of synset ids to keep;
-    synonyms: a term a synonym, or a synset's whole list as one term (the paper's way).
-    """
+    """A corpus: labels or captions in a file or URI."""
 
     source: str
     """Name of the corpus, kept with every term."""
@@ -31,12 +27,7 @@ class Corpus(Settings):
 
 
 class Terms(Settings):
-    """The search-term database: corpora, tagged, at most `count` terms balanced over their keywords.
-
-    database: a folder with a terms.parquet built before; null builds it into the dataset. cap: terms a keyword brings
-    about, at most (MetaCLIP's t); null takes what gives `count`. frequency_min: how often a text must stand in the corpora.
-    phrase_min: how many terms must hold a run of nouns for it to be one keyword. budget: of `search-terms feedback`.
-    """
+    """The search-term database: terms of corpora, tagged and balanced over their keywords."""
 
     corpora: tuple[Corpus, ...] = ()
     """The corpora that terms come from."""

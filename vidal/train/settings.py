@@ -32,7 +32,7 @@ class Lora(Settings):
 
 
 class Fbank(Settings):
-    """Kaldi filter banks, 25 ms windows every 10 ms. fill: zero or tile what a short sound leaves; a long one gives three crops."""
+    """The log mel spectrogram of a sound, after Kaldi."""
 
     mel_bins: int = Field(default=128, ge=8)
     """Mel bins."""
@@ -43,14 +43,7 @@ class Fbank(Settings):
 
 
 class Encoder(Settings):
-    """One modality's encoder and how it is trained.
-
-    model: adapters efficientnet (offline), clip (transformers) and open_clip. tuning: lora (with what LanguageBind frees
-    beside it: class embedding, last norm, projection), full, or head (the last
-    layers). patch_dropout: share of the patches left out in a step.
-    batch_size: of all processes and accumulation steps together; a little less where few clips fill batches unevenly.
-    frames: of a video. side: of the square that the tower sees. preset: the published numbers, which keys given here override.
-    """
+    """The encoder of one modality, and how it is trained."""
 
     model: ModelSpec = ModelSpec(adapter="efficientnet")
     """Adapters efficientnet (offline), clip (transformers) and open_clip."""
@@ -114,13 +107,7 @@ PRESETS: dict[tuple[Modality, str], dict[str, Any]] = {
 
 
 class Train(Settings):
-    """The trainer. modalities: one encoder each, bound to the frozen language tower of `text`.
-
-    views: how often a text of each view is drawn, by weight; a view that a clip lacks is left out of its draw, and a keyframe's
-    caption brings its own frame. skip_flags: texts so flagged are not learned from. loss: of InfoNCE or SigLIP.
-    temperature: at the start; it is learned, and its inverse capped at 100. ema: decay of the averaged weights; null keeps none.
-    unreadable_max: share of the records that may be unreadable. keep: checkpoints that stay.
-    """
+    """The trainer: an encoder for each modality, bound to a frozen language tower."""
 
     text: ModelSpec = ModelSpec(adapter="minilm")
     """The frozen language tower: minilm, clip or open_clip."""

@@ -10,12 +10,7 @@ from vidal.config.base import ModelSpec, ViewSettings
 
 
 class Audio(ViewSettings):
-    """The sound track. silence_db: RMS level in dBFS under which a block, or the whole, is silence.
-
-    loudness: LUFS by BS.1770. activity: speech, singing, music. activity_tags: those of them that become a tag where their share of
-    the time is tag_share_min or more; singing and music are one model's opinion, and often wrong. speech: what is said.
-    similarity: sound against title and hashtags, and the sound's vector. A model that is null is not asked.
-    """
+    """What is computed from the sound track. Singing and music are one model's opinion, and often wrong."""
 
     # Of the sound track, mono at the sample rate.
     scores: ClassVar[dict[str, str]] = {

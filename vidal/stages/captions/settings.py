@@ -6,7 +6,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Captions(Settings):
-    """A caption for each frame, one for the video, and one for its sound: heard (adapter heard), or imagined by a captioner."""
+    """A caption for each frame, one for the clip, and one for its sound."""
 
     keyframe: ModelSpec | None = None
     """Captions each frame; null gives no such view."""

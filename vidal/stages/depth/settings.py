@@ -10,12 +10,10 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Depth(FrameViewSettings):
-    """Without a model the view is absent and the ledger says no_estimator.
+    """The view depth.
 
-    mode: own, or paper, which is what VIDAL-10M's script does with GLPN: pictures forced to 448 x 796 whatever their
-    aspect, stored at short side 256, cut at 10 m, millimetres rounded down. short_side: of the stored pictures, which are
-    never larger than the frames; null takes the mode's, which is the frames' own. max_m: metric depth beyond it is cut and
-    counted; null takes the mode's, which is all that 16 bits of millimetres hold.
+    Mode paper does what VIDAL-10M's script does with GLPN: pictures forced to 448 x 796, stored at short side 256, cut at 10 m,
+    millimetres rounded down.
     """
 
     # How each is computed: vidal/stages/depth/quality.py.

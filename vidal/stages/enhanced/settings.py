@@ -8,12 +8,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Enhanced(Settings):
-    """The rewriter, and the guard that holds its words against the other views.
-
-    A word is supported by a view's lemma, by a synonym (words whose vectors have the cosine synonym_min; null knows none), or by
-    the pictures (seen_min: cosine of the word and the clip in the similarity model's space; null does not look).
-    concurrency: requests at a time, for an adapter that asks a server.
-    """
+    """The rewriter of captions. Its words must be supported by another view: by a lemma, a synonym, or the pictures."""
 
     model: ModelSpec | None = None
     """The rewriter; null gives no such view."""

@@ -9,11 +9,7 @@ from vidal.scores import is_score
 
 
 class Filters(Settings):
-    """Which clips stay, by their scores. `<score>_min` and `<score>_max` bound any score of the manifest, both included.
-
-    similarity_min: of frames and raw text; a sound passes it. A clip without the score passes. languages: ISO 639-1 codes of the
-    raw text; empty admits all, and a text whose language is not known passes.
-    """
+    """Which clips stay. `<score>_min` and `<score>_max` bound any score, both included; a clip without the score passes."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 

@@ -10,11 +10,10 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Infrared(FrameViewSettings):
-    """Without a model the view is absent and the ledger says no_estimator.
+    """The view infrared.
 
-    mode: own (one style and one range of intensities for a clip), or paper, which is what VIDAL-10M's script does with
-    sRGB-TIR: pictures forced to 640 x 400, a new random style and a range of its own for every frame. short_side: of the
-    stored pictures, which are never larger than the frames; null takes the frames' own, in mode paper 256. quality: of jpg.
+    Mode own has one style and one range of intensities for a clip. Mode paper does what VIDAL-10M's script does with sRGB-TIR:
+    pictures forced to 640 x 400, a new random style and range for every frame, stored at short side 256.
     """
 
     # How each is computed: vidal/stages/infrared/quality.py.

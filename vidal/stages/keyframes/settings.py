@@ -10,10 +10,7 @@ from vidal.config.base import Settings
 
 
 class Keyframes(Settings):
-    """times: linspace (first to last), paper (i * (n // count)) or scene (middles of equal parts of each shot).
-
-    quality: of jpg and webp.
-    """
+    """Which frames of a clip are stored, and how."""
 
     count: int = Field(default=8, ge=1)
     """Frames of a clip."""

@@ -17,7 +17,7 @@ class FrameModel(Settings):
 
 
 class Language(Settings):
-    """confidence_min: below it the language stays null. model.options.languages: the ISO 639-1 codes to choose from."""
+    """The detector of languages."""
 
     model: ModelSpec = ModelSpec(adapter="py3langid")
     """The detector; options.languages are the ISO 639-1 codes to choose from."""
@@ -26,10 +26,7 @@ class Language(Settings):
 
 
 class Measure(Settings):
-    """Which statistics of a clip are computed; vidal.scores says what they mean. Nothing is dropped here.
-
-    pictures: brightness to frozen frames; motion_pairs: where in the video, at most, motion is looked at. null is off.
-    """
+    """Which statistics of a clip are computed. docs/columns.md says what they mean. Nothing is dropped here."""
 
     pictures: bool = True
     """Brightness, contrast, saturation, black and frozen frames."""
