@@ -141,8 +141,8 @@ def main() -> None:
         name = random_weights(MODEL, file)
         storage = Storage(folder)
         loops = {
-            "ours, decoding": trainer(storage, name, pack=False, batch=BATCH).learn,
-            "ours, packed": trainer(storage, name, pack=True, batch=BATCH).learn,
+            "ours, decoding": trainer(storage, name, pack=False, batch=BATCH).train_step,
+            "ours, packed": trainer(storage, name, pack=True, batch=BATCH).train_step,
             "bare loop": bare(name),
             "open_clip, text tower locked": peer(listed, file),
         }

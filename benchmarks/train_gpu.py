@@ -7,7 +7,6 @@ Weights are random: the time of a step does not depend on them. Says so and meas
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -17,6 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.train import dataset, random_weights, trainer
+from vidal.models.threads import usable_cores
 from vidal.storage.storage import Storage
 from vidal.train.modality_trainer import ModalityTrainer
 
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--workers", type=int, default=usable_cores())
     asked = parser.parse_args()
     if asked.device == "cuda" and not torch.cuda.is_available():
         print(f"{asked.model} in bf16, its FLOP utilisation, the loader against it: not measured, there is no GPU here")

@@ -26,8 +26,8 @@ COLOURS = ((220, 30, 30), (30, 200, 30), (20, 40, 220), (250, 250, 250), (5, 5, 
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
-    """A run takes all cores of its machine; here two tests share them."""
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    """A run uses all cores; here two test processes share them."""
+    monkeypatch.setattr("vidal.models.threads.usable_cores", lambda: 1)
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ def learned(tmp_path_factory):
     folder = tmp_path_factory.mktemp("learned")
     out = build(folder)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("os.cpu_count", lambda: 1)  # A run takes all cores of its machine; here two tests share them.
+        # A run uses all cores; here two test processes share them.
+        patched.setattr("vidal.models.threads.usable_cores", lambda: 1)
         done = vidal_inline("train", "--data", str(out), "--out", str(folder / "run"), "--json")
     assert done.returncode == 0, done.stderr
     return out, folder / "run", json.loads(done.stdout.splitlines()[-1])

@@ -90,7 +90,7 @@ def _show(what: str, verdict: Any) -> None:
             f"{100 * each.spread:.1f}",
         )
         table.add_row(name, *shares)
-        show(table)
+    show(table)
     show(
         f"learned from {verdict.clips_with} clips with it, {verdict.clips_without} without; judged by {verdict.held_out} others"
     )

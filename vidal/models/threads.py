@@ -22,6 +22,13 @@ def limit_threads(count: int) -> None:
         cv2.setNumThreads(count)
 
 
+def usable_cores() -> int:
+    """Returns the number of cores that this process may use, which taskset, Slurm or a container may have limited."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def thread_count() -> int:
     """Returns the last argument of limit_threads, else 1; for libraries that take the number when a model is opened."""
     return _limit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 
 from vidal import ids
 from vidal.errors import UserError
+from vidal.models import threads
 from vidal.models.device import choose_device
 from vidal.storage.storage import Storage
 from vidal.train import checkpoint, encoder, packed, process_group
@@ -53,7 +53,7 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     samples = read_all(settings, storage)
     text = open_text_tower(settings.text)
     trainers = [_trainer(storage, settings, each, text, device) for each in samples.values()]
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // process_group.world()))
+    threads.limit_threads(max(1, threads.usable_cores() // process_group.world()))
     identity = _identity(settings, trainers)
     start = checkpoint.latest(folder / CHECKPOINTS)
     _seed(settings.seed)
