@@ -26,13 +26,13 @@ from vidal import schema
 from vidal.media.frames import read_frames
 from vidal.storage.storage import Storage
 from vidal.train import packed
-from vidal.train import training_samples as records
 from vidal.train.loss import info_nce
 from vidal.train.modality_trainer import ModalityTrainer
 from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
 from vidal.train.towers import open_text_tower, open_tower
+from vidal.train.training_samples import read_samples
 
 MODEL, BATCH, STEPS = "ViT-B-32", 16, 3
 ADAMW = {"lr": 1e-4, "betas": (0.9, 0.98), "eps": 1e-6, "weight_decay": 0.2}
@@ -67,7 +67,7 @@ def trainer(storage: Storage, weights: str, pack: bool, batch: int, device: str 
     model = {"adapter": "open_clip", "id": weights}
     encoder = {"model": model, "tuning": "full", "batch_size": batch, "epochs": 10_000, "lr": 1e-4}
     settings = Train.model_validate({"text": model, "modalities": {"image": encoder}, "views": {"title": 1}, **train})
-    found = records.read(storage, Modality.IMAGE, settings)
+    found = read_samples(storage, Modality.IMAGE, settings)
     features = TextFeatures(storage, open_text_tower(settings.text)).of(found.captions.distinct)
     encoder_settings = settings.modalities[Modality.IMAGE]
     if pack:

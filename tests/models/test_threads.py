@@ -6,7 +6,12 @@ import sys
 
 import pytest
 
-PROGRAM = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from vidal.models.threads import usable_cores; print(usable_cores())"
+PROGRAM = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from vidal.models.threads import usable_cores
+print(usable_cores())
+"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the cores of a process")

@@ -9,11 +9,11 @@ from vidal import schema
 from vidal.errors import RecordError, UserError
 from vidal.storage.storage import Storage
 from vidal.train import packed
-from vidal.train import training_samples as records
 from vidal.train.reading import Reader, spread
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.stream import Stream
 from vidal.train.texts import TextFeatures
+from vidal.train.training_samples import read_samples, sample_caption
 
 SIDE = 16
 
@@ -46,35 +46,35 @@ def test_copies_evaluation_clips_and_clips_without_words_are_left_out_and_counte
         {"frames": 0},
     ]
     rows.append({"captions": [caption("title", "false", flags=["unsupported"]), caption("video", "  ")]})
-    found = records.read(dataset(tmp_path, rows), Modality.VIDEO, Train())
+    found = read_samples(dataset(tmp_path, rows), Modality.VIDEO, Train())
     assert found.clip_ids == ["clip-0"]
     assert found.left_out == {"duplicate": 1, "of_evaluation_set": 1, "no_text": 2, "no_video": 1}
 
 
 def test_a_dataset_that_cannot_teach_a_modality_says_why(tmp_path):
     with pytest.raises(UserError, match="no clip to train depth on: no_depth 2"):
-        records.read(dataset(tmp_path, [{}, {}]), Modality.DEPTH, Train())
+        read_samples(dataset(tmp_path, [{}, {}]), Modality.DEPTH, Train())
     with pytest.raises(UserError, match="build one"):
-        records.read(Storage(str(tmp_path / "nothing")), Modality.DEPTH, Train())
+        read_samples(Storage(str(tmp_path / "nothing")), Modality.DEPTH, Train())
 
 
 def test_views_are_drawn_by_weight_and_a_keyframes_caption_brings_its_frame(tmp_path):
     texts = [caption("title", "the title"), *(caption("keyframe", f"frame {k}", k) for k in range(4))]
     settings = Train(views={"title": 3.0, "keyframe": 1.0, "video": 5.0})
-    found = records.read(dataset(tmp_path, [{"captions": texts, "frames": 4}]), Modality.IMAGE, settings)
+    found = read_samples(dataset(tmp_path, [{"captions": texts, "frames": 4}]), Modality.IMAGE, settings)
     weights = np.array([settings.views[name] for name in found.captions.names])
-    drawn = [records.sample_caption(found, 0, weights, (0, epoch)) for epoch in range(2000)]
+    drawn = [sample_caption(found, 0, weights, (0, epoch)) for epoch in range(2000)]
     said = [(found.captions.distinct[text], frame) for text, frame in drawn]
     share = np.mean([text == "the title" for text, _ in said])
     assert share == pytest.approx(0.75, abs=0.04)
     assert all(text == f"frame {frame}" for text, frame in said if text != "the title")
     assert {frame for text, frame in said if text == "the title"} == {0, 1, 2, 3}
-    assert drawn == [records.sample_caption(found, 0, weights, (0, epoch)) for epoch in range(2000)]
+    assert drawn == [sample_caption(found, 0, weights, (0, epoch)) for epoch in range(2000)]
 
 
 def stream(folder_or_storage, count=10, **options):
     storage = folder_or_storage
-    found = records.read(storage, Modality.IMAGE, Train())
+    found = read_samples(storage, Modality.IMAGE, Train())
     reader = options.pop("reader", None) or Reader(storage, found, Encoder(side=SIDE))
     options = {"batch_size": 4, "seed": 3, **options}
     return found, Stream(found, reader, np.ones(len(found.captions.names)), **options)
@@ -131,14 +131,14 @@ def test_packed_arrays_are_what_the_files_give(tmp_path):
     storage = dataset(tmp_path, [{"frames": 3} for _ in range(3)])
     settings = Train(modalities={"video": Encoder(side=SIDE, frames=2), "image": Encoder(side=SIDE)})
     assert [(each.clips, each.unreadable, each.kept) for each in packed.pack(storage, settings)] == [(3, 0, 0)]
-    found = records.read(storage, Modality.VIDEO, settings)
+    found = read_samples(storage, Modality.VIDEO, settings)
     pack = packed.find(storage, found, settings.modalities[Modality.VIDEO])
     from_files, from_pack = (Reader(storage, found, settings.modalities[Modality.VIDEO], each) for each in (None, pack))
     assert pack is not None and from_files(1, 0).shape == (2, 3, SIDE, SIDE)
     assert all(np.array_equal(from_files(row, 0), from_pack(row, 0)) for row in range(3))
     assert [each.kept for each in packed.pack(storage, settings)] == [3]
     dataset(tmp_path, [{"frames": 3} for _ in range(4)])
-    assert packed.find(storage, records.read(storage, Modality.VIDEO, settings), Encoder(side=SIDE)) is None
+    assert packed.find(storage, read_samples(storage, Modality.VIDEO, settings), Encoder(side=SIDE)) is None
 
 
 def test_what_could_not_be_packed_is_unreadable(tmp_path):
@@ -146,7 +146,7 @@ def test_what_could_not_be_packed_is_unreadable(tmp_path):
     (tmp_path / "_media" / "clip-1" / "0.png").write_bytes(b"no picture")
     settings = Train(modalities={"image": Encoder(side=SIDE)})
     assert next(packed.pack(storage, settings)).unreadable == 1
-    found = records.read(storage, Modality.IMAGE, settings)
+    found = read_samples(storage, Modality.IMAGE, settings)
     reader = Reader(storage, found, Encoder(side=SIDE), packed.find(storage, found, Encoder(side=SIDE)))
     with pytest.raises(RecordError, match="when the dataset was packed"):
         reader(1, 0)

@@ -14,10 +14,9 @@ from vidal.evaluate import probe
 from vidal.evaluate.embedding import Progress
 from vidal.records import Row
 from vidal.storage.storage import Storage, shard_name
-from vidal.train import training_samples as reading
 from vidal.train.settings import Modality, Train
 from vidal.train.towers import open_text_tower
-from vidal.train.training_samples import Records
+from vidal.train.training_samples import TrainingSamples, committed_shards, read_samples
 
 EPOCHS, HELD_OUT = 20, 0.2
 HELD_OUT_MIN = 5
@@ -63,31 +62,31 @@ class Verdict:
 
 def compare(storage: Storage, settings: Train, change: Change, seeds: int, progress: Progress) -> Verdict:
     """Both arms take as many steps. Raises UserError where a side has too few clips, or the change changes nothing."""
-    records = reading.read(storage, Modality.IMAGE, settings)
+    samples = read_samples(storage, Modality.IMAGE, settings)
     views = {"with": settings.views, "without": _without_view(settings, change.view)}
-    sides = _arms(storage, records, change)
-    _split(records, sides, np.ones(len(records), bool), change)  # Wrong input is reported before anything is computed.
+    sides = _arms(storage, samples, change)
+    _split(samples, sides, np.ones(len(samples), bool), change)  # Wrong input is reported before anything is computed.
     text = open_text_tower(settings.text)
-    clips = probe.embed_clips(storage, records, text.width, progress)
-    texts = probe.text_features(storage, text, records)
-    arms, held = _split(records, sides, clips.readable, change)
+    clips = probe.embed_clips(storage, samples, text.width, progress)
+    texts = probe.text_features(storage, text, samples)
+    arms, held = _split(samples, sides, clips.readable, change)
     steps = max(1, EPOCHS * max(map(len, arms.values())) // probe.BATCH)
-    weights = {name: np.array([each.get(view, 0.0) for view in records.captions.names]) for name, each in views.items()}
-    arms = {name: _spoken(records, rows, weights[name]) for name, rows in arms.items()}
+    weights = {name: np.array([each.get(view, 0.0) for view in samples.captions.names]) for name, each in views.items()}
+    arms = {name: _spoken(samples, rows, weights[name]) for name, rows in arms.items()}
     results: dict[str, list[dict[str, float]]] = {"with": [], "without": []}
     for seed in progress(range(seeds), "seeds"):
         for name, rows in arms.items():
-            layer = probe.fit(clips, records, texts, rows, weights[name], steps, seed)
-            results[name].append(probe.judge(layer, clips, records.captions, texts, held, weights["without"] > 0))
+            layer = probe.fit(clips, samples, texts, rows, weights[name], steps, seed)
+            results[name].append(probe.judge(layer, clips, samples.captions, texts, held, weights["without"] > 0))
     metrics = {metric: _difference(results, metric) for metric in results["with"][0]}
     return Verdict(len(arms["with"]), len(arms["without"]), len(held), steps, seeds, metrics)
 
 
 def _split(
-    records: Records, sides: tuple[np.ndarray, np.ndarray], readable: np.ndarray, change: Change
+    samples: TrainingSamples, sides: tuple[np.ndarray, np.ndarray], readable: np.ndarray, change: Change
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Rows that each arm learns from, and those that both are judged by."""
-    held = readable & sides[0] & sides[1] & _held_out(records)
+    held = readable & sides[0] & sides[1] & _held_out(samples)
     masks = zip(("with", "without"), sides, strict=True)
     arms = {name: np.flatnonzero(readable & side & ~held) for name, side in masks}
     _require(arms, int(held.sum()), change)
@@ -101,30 +100,30 @@ def _difference(results: dict[str, list[dict[str, float]]], metric: str) -> Diff
     return Difference(float(with_it.mean()), float(without_it.mean()), float(changes.mean()), spread)
 
 
-def _arms(storage: Storage, records: Records, change: Change) -> tuple[np.ndarray, np.ndarray]:
+def _arms(storage: Storage, samples: TrainingSamples, change: Change) -> tuple[np.ndarray, np.ndarray]:
     """Which rows each arm may use, as masks."""
-    every = np.ones(len(records), bool)
+    every = np.ones(len(samples), bool)
     if change.shard is not None:
-        if change.shard not in records.shards:
+        if change.shard not in samples.shards:
             raise UserError(
-                f"no clip of shard {change.shard} can be learned from; there are {sorted(set(records.shards.tolist()))}"
+                f"no clip of shard {change.shard} can be learned from; there are {sorted(set(samples.shards.tolist()))}"
             )
-        return every, records.shards != change.shard
+        return every, samples.shards != change.shard
     if change.passes is not None:
         passing = _passing(storage, change.passes)
-        return np.array([clip_id in passing for clip_id in records.clip_ids]), every
+        return np.array([clip_id in passing for clip_id in samples.clip_ids]), every
     return every, every
 
 
 def _passing(storage: Storage, passes: Callable[[Row], bool]) -> set[str]:
-    names = [f"{shard_name(shard)}.parquet" for shard in reading.shards(storage)]
+    names = [f"{shard_name(shard)}.parquet" for shard in committed_shards(storage)]
     rows = pa.concat_tables([storage.read_table(name, FILTER_COLUMNS) for name in names]).to_pylist()
     return {row["clip_id"] for row in rows if passes(row)}
 
 
-def _held_out(records: Records) -> np.ndarray:
+def _held_out(samples: TrainingSamples) -> np.ndarray:
     """The same clips in every comparison: by the hash of their ids."""
-    return np.array([int(ids.sha256(clip_id.encode())[:8], 16) < HELD_OUT * 2**32 for clip_id in records.clip_ids])
+    return np.array([int(ids.sha256(clip_id.encode())[:8], 16) < HELD_OUT * 2**32 for clip_id in samples.clip_ids])
 
 
 def _without_view(settings: Train, view: str | None) -> dict[str, float]:
@@ -136,9 +135,9 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
     return views
 
 
-def _spoken(records: Records, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Of these rows, those that have a text of a view with a weight."""
-    captions = records.captions
+    captions = samples.captions
     spans: Sequence[np.ndarray] = [captions.views[captions.starts[row] : captions.starts[row + 1]] for row in rows]
     return rows[[bool((weights[span] > 0).any()) for span in spans]]
 

@@ -24,7 +24,7 @@ from vidal.train.settings import Encoder, Modality
 from vidal.train.texts import TextFeatures
 from vidal.train.towers import TextTower
 from vidal.train.towers.efficientnet import FEATURES, EfficientNetTower
-from vidal.train.training_samples import Captions, Records, sample_caption
+from vidal.train.training_samples import Captions, TrainingSamples, sample_caption
 
 FRAMES, SIDE, BATCH = 4, 112, 64
 LR, TEMPERATURE, WEIGHT_DECAY = 1e-3, 0.07, 0.2
@@ -42,16 +42,16 @@ class Clips:
         return torch.isfinite(self.of).all(1).numpy()
 
 
-def embed_clips(storage: Storage, records: Records, width: int, progress: Progress) -> Clips:
+def embed_clips(storage: Storage, samples: TrainingSamples, width: int, progress: Progress) -> Clips:
     """Returns the mean features over FRAMES pictures of every clip; NaN where they cannot be read."""
     settings = Encoder(side=SIDE, tuning="head")
     tower = EfficientNetTower(Modality.IMAGE, settings, width, None).eval()
-    reader = Reader(storage, records, settings)
-    of = torch.full((len(records), FEATURES), torch.nan)
-    zero_shot = torch.full((len(records), width), torch.nan)
+    reader = Reader(storage, samples, settings)
+    of = torch.full((len(samples), FEATURES), torch.nan)
+    zero_shot = torch.full((len(samples), width), torch.nan)
     with torch.inference_mode():
-        for row in progress(range(len(records)), "clips seen"):
-            frames = spread(len(records.paths_of(row)), FRAMES)
+        for row in progress(range(len(samples)), "clips seen"):
+            frames = spread(len(samples.paths_of(row)), FRAMES)
             try:
                 pixels = np.stack([reader(row, frame) for frame in frames])
             except (RecordError, OSError):
@@ -62,7 +62,7 @@ def embed_clips(storage: Storage, records: Records, width: int, progress: Progre
 
 
 def fit(
-    clips: Clips, records: Records, texts: np.ndarray, rows: np.ndarray, weights: np.ndarray, steps: int, seed: int
+    clips: Clips, samples: TrainingSamples, texts: np.ndarray, rows: np.ndarray, weights: np.ndarray, steps: int, seed: int
 ) -> nn.Linear:
     """Trains the layer for `steps` batches of `rows`. texts: features of records.captions.distinct. weights: of the views."""
     torch.manual_seed(seed)
@@ -72,7 +72,7 @@ def fit(
     optimiser = torch.optim.AdamW([*layer.parameters(), *temperature.parameters()], lr=LR, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for key, batch in zip(range(steps), _batches(rows, seed), strict=False):
-        chosen = [sample_caption(records, int(row), weights, (seed, key))[0] for row in batch]
+        chosen = [sample_caption(samples, int(row), weights, (seed, key))[0] for row in batch]
         embedded = F.normalize(clips.zero_shot[batch] + layer(clips.of[batch]), dim=-1)
         optimiser.zero_grad()
         loss(embedded, torch.from_numpy(texts[chosen]), temperature).backward()
@@ -113,5 +113,5 @@ def _texts_of(captions: Captions, row: int, views: np.ndarray) -> np.ndarray:
     return np.unique(captions.texts[span][views[captions.views[span]]])
 
 
-def text_features(storage: Storage, tower: TextTower, records: Records) -> np.ndarray:
-    return TextFeatures(storage, tower).of(records.captions.distinct)
+def text_features(storage: Storage, tower: TextTower, samples: TrainingSamples) -> np.ndarray:
+    return TextFeatures(storage, tower).of(samples.captions.distinct)

@@ -20,7 +20,7 @@ from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.stream import Batch, Stream
 from vidal.train.towers import open_tower
-from vidal.train.training_samples import Records
+from vidal.train.training_samples import TrainingSamples
 
 
 class ModalityTrainer:
@@ -30,13 +30,13 @@ class ModalityTrainer:
         self,
         modality: Modality,
         settings: Train,
-        records: Records,
+        samples: TrainingSamples,
         reader: Reader,
         features: np.ndarray,
         device: torch.device,
     ):
         self.modality, self.settings, self.encoder = modality, settings, settings.modalities[modality]
-        self.records, self.reader, self.device = records, reader, device
+        self.samples, self.reader, self.device = samples, reader, device
         self.features = torch.from_numpy(features)
         torch.manual_seed(settings.seed)  # All processes start from the same weights.
         self.tower = open_tower(modality, self.encoder, features.shape[1]).to(device)
@@ -52,9 +52,9 @@ class ModalityTrainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "amp" and device.type == "cuda")
         self.ema = self._averaged()
         self.stream = Stream(
-            records,
+            samples,
             reader,
-            np.array([settings.views[name] for name in records.captions.names]),
+            np.array([settings.views[name] for name in samples.captions.names]),
             batch_size=self.encoder.batch_size,
             seed=settings.seed,
             rank=process_group.rank(),
@@ -140,10 +140,10 @@ class ModalityTrainer:
     def _count(self, problems: tuple[str, ...]) -> None:
         self.unreadable += len(problems)
         self._missed += len(problems)
-        allowed = self.settings.unreadable_max * len(self.records) / process_group.world()
+        allowed = self.settings.unreadable_max * len(self.samples) / process_group.world()
         if not process_group.all_true(self._missed <= allowed, self.device):
             raise TrainingError(
-                f"{self.modality.value}: {self._missed} of {len(self.records)} records cannot be read, more than unreadable_max "
+                f"{self.modality.value}: {self._missed} of {len(self.samples)} records cannot be read, more than unreadable_max "
                 f"{self.settings.unreadable_max:g} of them; the last: {problems[-1] if problems else 'in another process'}; "
                 "vidal validate finds all"
             )
@@ -215,7 +215,7 @@ def embed(trainer: ModalityTrainer, rows: list[int], batch_size: int = 32) -> Te
 
 
 def _row(trainer: ModalityTrainer, tower: nn.Module, row: int, batch_size: int) -> Tensor:
-    frames = 1 if trainer.modality in (Modality.VIDEO, Modality.AUDIO) else len(trainer.records.paths_of(row))
+    frames = 1 if trainer.modality in (Modality.VIDEO, Modality.AUDIO) else len(trainer.samples.paths_of(row))
     views = []
     for start in range(0, frames, batch_size):
         pixels = np.stack([trainer.reader(row, frame) for frame in range(start, min(frames, start + batch_size))])

@@ -14,9 +14,9 @@ import numpy as np
 from vidal import ids
 from vidal.errors import RecordError, UserError
 from vidal.storage.storage import Storage, shard_name
-from vidal.train import training_samples as records
 from vidal.train.reading import Reader
 from vidal.train.settings import Encoder, Modality, Train
+from vidal.train.training_samples import TrainingSamples, read_samples
 
 FOLDER = "_packed"
 
@@ -55,7 +55,7 @@ class Pack:
         return {"_folder": self._folder, "_open": {}}  # A worker opens the files itself.
 
 
-def find(storage: Storage, samples: records.Records, settings: Encoder) -> Pack | None:
+def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack | None:
     """The pack of these records, if all their shards have been packed as they are now and with these settings."""
     if not storage.is_local:
         return None
@@ -80,11 +80,11 @@ def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
     for modality, encoder in settings.modalities.items():
         folder = _folder(storage, modality, encoder)
         if folder not in done:  # Video and image read the same frames.
-            done[folder] = _pack(storage, records.read(storage, modality, settings), encoder, folder)
+            done[folder] = _pack(storage, read_samples(storage, modality, settings), encoder, folder)
             yield done[folder]
 
 
-def _pack(storage: Storage, samples: records.Records, settings: Encoder, folder: Path) -> Packed:
+def _pack(storage: Storage, samples: TrainingSamples, settings: Encoder, folder: Path) -> Packed:
     reader, clips, unreadable, kept = Reader(storage, samples, settings), 0, 0, 0
     for shard in np.unique(samples.shards):
         rows = np.flatnonzero(samples.shards == shard)
@@ -100,7 +100,7 @@ def _pack(storage: Storage, samples: records.Records, settings: Encoder, folder:
     return Packed(samples.modality.value, clips, unreadable, kept)
 
 
-def _write(path: Path, samples: records.Records, reader: Reader, rows: np.ndarray) -> dict[str, list[int]]:
+def _write(path: Path, samples: TrainingSamples, reader: Reader, rows: np.ndarray) -> dict[str, list[int]]:
     """Clip by clip into a file aside, so that memory holds one clip; the rename comes last."""
     places: dict[str, list[int]] = {}
     total, array, first = int(sum(len(samples.paths[int(row)]) for row in rows)), None, 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from vidal.storage.storage import Storage
 from vidal.train.settings import Encoder, Modality
-from vidal.train.training_samples import Records
+from vidal.train.training_samples import TrainingSamples
 
 Unpacked = Callable[[int, int], np.ndarray]
 
@@ -18,25 +18,25 @@ Unpacked = Callable[[int, int], np.ndarray]
 class Reader:
     """Reads rows of records. packed: gives frames [first, last) of a row's clip, as one array; None reads files."""
 
-    def __init__(self, storage: Storage, records: Records, settings: Encoder, packed: Any = None):
-        self._storage, self._records, self._settings, self._packed = storage, records, settings, packed
+    def __init__(self, storage: Storage, samples: TrainingSamples, settings: Encoder, packed: Any = None):
+        self._storage, self._samples, self._settings, self._packed = storage, samples, settings, packed
 
     def __call__(self, row: int, frame: int) -> np.ndarray:
         """(3, h, w), or (t, 3, h, w) of a video; uint8 or float16. Raises RecordError where a file cannot be read."""
-        paths = self._records.paths_of(row)
-        wanted = spread(len(paths), self._settings.frames) if self._records.modality is Modality.VIDEO else [frame]
+        paths = self._samples.paths_of(row)
+        wanted = spread(len(paths), self._settings.frames) if self._samples.modality is Modality.VIDEO else [frame]
         if self._packed is not None:
-            views = self._packed.read(self._records.clip_ids[row], int(self._records.shards[row]), wanted)
+            views = self._packed.read(self._samples.clip_ids[row], int(self._samples.shards[row]), wanted)
         else:
-            views = self.files([paths[index] for index in wanted], self._records.depth_kinds[row])
-        values: np.ndarray = views if self._records.modality is Modality.VIDEO else views[0]
+            views = self.files([paths[index] for index in wanted], self._samples.depth_kinds[row])
+        values: np.ndarray = views if self._samples.modality is Modality.VIDEO else views[0]
         return values
 
     def files(self, paths: list[str], depth_kind: str | None) -> np.ndarray:
         """(n, 3, h, w): all of these files."""
         from vidal.train import inputs
 
-        modality, side = self._records.modality, self._settings.side
+        modality, side = self._samples.modality, self._settings.side
         with contextlib.ExitStack() as stack:
             local = [stack.enter_context(self._storage.local(path)) for path in paths]
             if modality is Modality.DEPTH:

@@ -28,7 +28,7 @@ def _first(scores: np.ndarray, right: np.ndarray) -> float:
 
 
 def _text(trainer: ModalityTrainer, row: int) -> int:
-    captions = trainer.records.captions
+    captions = trainer.samples.captions
     first, last = captions.starts[row], captions.starts[row + 1]
     order = {name: place for place, name in enumerate(("title", "enhanced", "video", "sound"))}
     places = sorted(range(first, last), key=lambda i: order.get(captions.names[captions.views[i]], len(order)))
@@ -39,7 +39,7 @@ def _readable(trainer: ModalityTrainer) -> list[int]:
     from vidal.errors import RecordError
 
     readable = []
-    for row in range(min(CLIPS, len(trainer.records))):
+    for row in range(min(CLIPS, len(trainer.samples))):
         try:
             trainer.reader(row, 0)
         except (RecordError, OSError):

@@ -16,7 +16,6 @@ from vidal.models import threads
 from vidal.models.device import choose_device
 from vidal.storage.storage import Storage
 from vidal.train import checkpoint, encoder, packed, process_group
-from vidal.train import training_samples as records
 from vidal.train.journal import Journal
 from vidal.train.modality_trainer import ModalityTrainer
 from vidal.train.reading import Reader
@@ -24,6 +23,7 @@ from vidal.train.recall import recall
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
 from vidal.train.towers import TextTower, open_text_tower
+from vidal.train.training_samples import TrainingSamples, read_samples
 
 CHECKPOINTS, ENCODER = "checkpoints", "encoder"
 
@@ -77,15 +77,15 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     return outcomes
 
 
-def read_all(settings: Train, storage: Storage) -> dict[Modality, records.Records]:
+def read_all(settings: Train, storage: Storage) -> dict[Modality, TrainingSamples]:
     """Reads the samples of every modality of the recipe. Raises UserError."""
     if not settings.modalities:
         raise UserError("train.modalities: name at least one, e.g. --set 'train.modalities={video: {}}'")
-    return {modality: records.read(storage, modality, settings) for modality in settings.modalities}
+    return {modality: read_samples(storage, modality, settings) for modality in settings.modalities}
 
 
 def _trainer(
-    storage: Storage, settings: Train, samples: records.Records, text: TextTower, device: torch.device
+    storage: Storage, settings: Train, samples: TrainingSamples, text: TextTower, device: torch.device
 ) -> ModalityTrainer:
     cache, encoder_settings = TextFeatures(storage, text), settings.modalities[samples.modality]
     process_group.on_rank0(lambda: cache.of(samples.captions.distinct))
@@ -137,7 +137,7 @@ def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, Any
     free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes"}
     return {
         "recipe": ids.fingerprint([settings.model_dump(mode="json", exclude=free)]),
-        "data": ids.fingerprint([[each.modality.value, each.records.clip_ids] for each in trainers]),
+        "data": ids.fingerprint([[each.modality.value, each.samples.clip_ids] for each in trainers]),
         "number of processes": process_group.world(),
     }
 
@@ -152,8 +152,8 @@ def _outcome(trainer: ModalityTrainer, journal: Journal) -> Outcome:
     loss, samples_s = journal.summary(trainer.modality)
     return Outcome(
         trainer.modality.value,
-        len(trainer.records),
-        trainer.records.left_out,
+        len(trainer.samples),
+        trainer.samples.left_out,
         trainer.step,
         loss,
         to_text,

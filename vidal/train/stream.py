@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vidal.errors import RecordError
 from vidal.train.reading import Reader
-from vidal.train.training_samples import Records, sample_caption
+from vidal.train.training_samples import TrainingSamples, sample_caption
 
 REST = 0.1
 
@@ -35,7 +35,7 @@ class Stream:
 
     def __init__(
         self,
-        records: Records,
+        samples: TrainingSamples,
         reader: Reader,
         weights: np.ndarray,
         *,
@@ -45,22 +45,22 @@ class Stream:
         world: int = 1,
         workers: int = 0,
     ):
-        self._records, self._weights, self._seed = records, weights, seed
+        self._samples, self._weights, self._seed = samples, weights, seed
         self._rank, self._world, self._workers = rank, world, workers
         self._reader = reader
         self.tail: tuple[str, ...] = ()  # Problems behind the last batch of the epoch that ended.
-        self.size, self.steps = _evenly(len(records) // world, max(1, batch_size // world))
+        self.size, self.steps = _evenly(len(samples) // world, max(1, batch_size // world))
 
     def order(self, epoch: int) -> np.ndarray:
         """Returns the rows of this process, in order."""
-        whole = np.random.default_rng((self._seed, epoch)).permutation(len(self._records))
+        whole = np.random.default_rng((self._seed, epoch)).permutation(len(self._samples))
         return whole[self._rank :: self._world][: max(1, len(whole) // self._world)]
 
     def epoch(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
         """Yields full batches. A record that cannot be read is skipped, and the next one takes its place."""
         rows = self.order(epoch)[cursor:]
         chunks = [rows[start : start + self.size] for start in range(0, len(rows), self.size)]
-        items = _Items(self._records, self._reader, self._weights, (self._seed, epoch))
+        items = _Items(self._samples, self._reader, self._weights, (self._seed, epoch))
         loader = DataLoader(
             items,
             sampler=chunks,
@@ -105,17 +105,17 @@ def _evenly(rows: int, size: int) -> tuple[int, int]:
 class _Items(Dataset[Any]):
     """By a chunk of rows: (readable ones stacked, their texts, which of the chunk were readable, why the others were not)."""
 
-    def __init__(self, records: Records, reader: Reader, weights: np.ndarray, key: tuple[int, int]):
-        self._records, self._reader, self._weights, self._key = records, reader, weights, key
+    def __init__(self, samples: TrainingSamples, reader: Reader, weights: np.ndarray, key: tuple[int, int]):
+        self._samples, self._reader, self._weights, self._key = samples, reader, weights, key
 
     def __getitem__(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
         views, texts, readable, problems = [], [], [], []
         for row in map(int, rows):
-            text, frame = sample_caption(self._records, row, self._weights, self._key)
+            text, frame = sample_caption(self._samples, row, self._weights, self._key)
             try:
                 views.append(self._reader(row, frame))
             except (RecordError, OSError) as error:
-                problems.append(f"{self._records.clip_ids[row]}: {error}")
+                problems.append(f"{self._samples.clip_ids[row]}: {error}")
                 readable.append(False)
                 continue
             texts.append(text)

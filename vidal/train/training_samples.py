@@ -41,7 +41,7 @@ class Captions:
 
 
 @dataclass(frozen=True)
-class Records:
+class TrainingSamples:
     """One row a clip. paths: relative to the dataset, one row a list. left_out: clips that are not here, by reason."""
 
     modality: Modality
@@ -60,7 +60,7 @@ class Records:
         return result
 
 
-def shards(storage: Storage) -> list[int]:
+def committed_shards(storage: Storage) -> list[int]:
     """Shards that are committed. Raises UserError where there are none."""
     numbers = sorted(int(match[1]) for name in storage.names("") if (match := _SHARD.fullmatch(name)))
     if not numbers:
@@ -68,11 +68,11 @@ def shards(storage: Storage) -> list[int]:
     return numbers
 
 
-def read(storage: Storage, modality: Modality, settings: Train) -> Records:
+def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
     """All shards, without copies of other clips, clips of evaluation sets and silent sounds. Raises UserError where no row is left."""
     column = PATHS[modality]
     columns = [*_COLUMNS, column, *(["scores"] if modality is Modality.AUDIO else [])]
-    names = [f"{shard_name(shard)}.parquet" for shard in shards(storage)]
+    names = [f"{shard_name(shard)}.parquet" for shard in committed_shards(storage)]
     table = pa.concat_tables([storage.read_table(name, columns) for name in names])
     left_out: dict[str, int] = {}
 
@@ -96,7 +96,7 @@ def read(storage: Storage, modality: Modality, settings: Train) -> Records:
         why = ", ".join(f"{reason} {count}" for reason, count in left_out.items() if count) or "there are no clips"
         raise UserError(f"{storage.uri}: no clip to train {modality.value} on: {why}")
     paths = table[column].combine_chunks()
-    return Records(
+    return TrainingSamples(
         modality,
         table["clip_id"].to_pylist(),
         table["shard"].to_numpy(),
@@ -133,19 +133,19 @@ def _captions(lists: pa.ListArray, settings: Train) -> Captions:
     )
 
 
-def sample_caption(records: Records, row: int, weights: np.ndarray, key: tuple[int, ...]) -> tuple[int, int]:
+def sample_caption(samples: TrainingSamples, row: int, weights: np.ndarray, key: tuple[int, ...]) -> tuple[int, int]:
     """(text, frame) for a row: the same for the same key. weights: of the views, in the order of captions.names.
 
     A view is drawn by weight among those that the clip has, then one of its texts. A keyframe's caption brings its own frame,
     where it still has one; any other text takes one at random.
     """
-    captions, generator = records.captions, np.random.default_rng((*key, row))
+    captions, generator = samples.captions, np.random.default_rng((*key, row))
     first, last = captions.starts[row], captions.starts[row + 1]
     views = captions.views[first:last]
     present = np.unique(views)
     share = weights[present] / weights[present].sum()
     view = generator.choice(present, p=share)
     chosen = first + generator.choice(np.flatnonzero(views == view))
-    count = len(records.paths[row])
+    count = len(samples.paths[row])
     frame, random_frame = int(captions.frames[chosen]), int(generator.integers(count))
     return int(captions.texts[chosen]), frame if 0 <= frame < count else random_frame

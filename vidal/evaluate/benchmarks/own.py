@@ -13,7 +13,7 @@ from vidal.evaluate.benchmarks.folders import class_folders
 from vidal.evaluate.templates import pictures
 from vidal.storage.storage import Storage
 from vidal.train.settings import Modality
-from vidal.train.training_samples import PATHS, shards
+from vidal.train.training_samples import PATHS, committed_shards
 
 _VIEWS = ("title", "enhanced", "video", "sound")
 
@@ -23,7 +23,7 @@ def manifest(folder: Path) -> Benchmark:
     from vidal.storage.storage import shard_name
 
     storage, samples = Storage(str(folder)), list[Sample]()
-    for shard in shards(storage):
+    for shard in committed_shards(storage):
         table = storage.read_table(f"{shard_name(shard)}.parquet")
         for row in table.to_pylist():
             if row["duplicate_of"] is None and (texts := _texts(row)):
