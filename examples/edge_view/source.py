@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from vidal import ids
-from vidal.errors import RecordError
+from vidal.errors import RecordError, UserError
 from vidal.records import Candidate
 from vidal.schema import Reason
 from vidal.sources.settings import Search
@@ -12,21 +12,26 @@ from vidal.sources.source import Fetched
 
 
 class PathsSearch(Search):
-    """file: a text file with one path a line."""
+    """A search in a list of files."""
 
     source: str = "paths"
+    """The name of this source."""
     file: str
+    """A text file with one path a line."""
 
 
 class Paths:
     settings = PathsSearch
 
     def __init__(self, client: object, search: PathsSearch, duration_max_s: float):
-        self._file = Path(search.file)
+        try:
+            lines = Path(search.file).read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise UserError(f"search: file {search.file} cannot be read: {error.strerror}") from error
+        self._paths = [Path(line).absolute() for line in lines if line.strip()]
 
     def search(self, term: str, limit: int) -> list[Candidate]:
-        paths = [Path(line) for line in self._file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return [_candidate(path) for path in paths if term.lower() in path.stem.lower()][:limit]
+        return [_candidate(path) for path in self._paths if term.lower() in path.stem.lower()][:limit]
 
     def describe(self, candidate: Candidate) -> Candidate:
         return candidate
