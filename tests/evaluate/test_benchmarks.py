@@ -288,7 +288,7 @@ def test_what_is_wrong_with_the_command_is_one_line(tmp_path):
         (("--task", "mnist", *known), "no task 'mnist'"),
         (("--task", "msrvtt"), "--checkpoint"),
         (("--task", "msrvtt", "--data", str(tmp_path / "none"), "--checkpoint", "recipe:embedded"), "is no folder"),
-        (("--task", "msrvtt", "--data", str(tmp_path / "m"), "--checkpoint", str(tmp_path)), "no encoder of vidal"),
+        (("--task", "msrvtt", "--data", str(tmp_path / "m"), "--checkpoint", str(tmp_path)), "is not an encoder of vidal"),
         (("--task", "msrvtt", *known, "--query", "smell"), "no modality 'smell'"),
         (("--task", "msrvtt", *known, "--query", "depth"), "has no depth"),
         (("--task", "msrvtt", *known, "--weight", "video=heavy"), "wanted a modality and a number"),

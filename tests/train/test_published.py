@@ -96,7 +96,7 @@ def test_depth_and_text_are_those_of_the_model_that_wrote_it(depth, tmp_path):
     told = model.get_text_features(**tokens)
     expected = F.normalize(getattr(told, "pooler_output", told), dim=-1).detach().numpy()
     assert np.allclose(bound.encode_text(["a photo of a cat"]), expected, atol=1e-5)
-    with pytest.raises(UserError, match="bound for depth"):
+    with pytest.raises(UserError, match="trained for depth"):
         bound.encode_audio([tmp_path / "d.png"])
 
 

@@ -1,4 +1,4 @@
-"""Small steps with the gradient of one large batch: features are cached and every chunk is run twice (Gao et al. 2021, GradCache)."""
+"""The gradient of one large batch in small chunks: features are cached, and each chunk is computed twice (Gao et al. 2021, GradCache)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def accumulated_backward(
     tower: nn.Module,
     chunks: list[Tensor],
     texts: Tensor,
-    loss_of: Loss,
+    compute_loss: Loss,
     temperature: Temperature,
     scale: Callable[[Tensor], Tensor] = lambda loss: loss,
 ) -> Tensor:
-    """Adds the gradients of the loss over all chunks to the weights, and returns the loss. Memory holds one chunk's activations.
+    """Adds the gradients of the loss of all chunks to the weights, and returns the loss. Memory holds the activations of one chunk.
 
-    texts: (n, d) for all chunks together. scale: of the loss, for mixed precision. A tower whose output depends on the rest of
-    its batch (batch norm in training) is not one that this can be done with.
+    chunks: inputs of the tower. texts: (n, d), for the samples of all chunks in order. scale: scales the loss, for mixed precision. The
+    output of the tower for a sample must not depend on the rest of its batch, as it does with batch norm in training.
     """
     states, features = [], []
     for chunk in chunks:
@@ -31,11 +31,11 @@ def accumulated_backward(
             features.append(tower(chunk).float())
     cached = torch.cat(features).requires_grad_()
     with torch.autocast(cached.device.type, enabled=False):
-        loss = loss_of(F.normalize(cached, dim=-1), texts, temperature)
+        loss = compute_loss(F.normalize(cached, dim=-1), texts, temperature)
     scale(loss).backward()
     assert cached.grad is not None
-    for chunk, state, gradient in zip(chunks, states, cached.grad.split([len(each) for each in chunks]), strict=True):
-        _set_random_state(chunk.device, state)  # Dropout leaves out the same as when the features were made.
+    for chunk, state, gradient in zip(chunks, states, cached.grad.split([len(chunk) for chunk in chunks]), strict=True):
+        _set_random_state(chunk.device, state)  # Dropout drops the same values as when the features were computed.
         (tower(chunk).float() * gradient).sum().backward()
     return loss.detach()
 

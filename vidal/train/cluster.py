@@ -1,4 +1,4 @@
-"""The trainer on a Ray cluster: one process a worker, joined by torch's DDP. Only this module and the executors import ray."""
+"""Trains on a Ray cluster: each worker is a process, and torch's DDP joins them. Only this module and the executors import ray."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from vidal.storage.storage import Storage
 from vidal.train import run
 from vidal.train.settings import Train
 
-# A worker that dies takes its group with it: the group starts again from the last checkpoint, that often.
+# Where a worker dies, its whole group starts again from the last checkpoint, at most this often.
 FAILURES_MAX = 3
 
 
 def train(settings: Train, out: str, folder: Path) -> None:
-    """Trains with settings.processes workers of the cluster that this process has joined. All of them must have access to OUT and folder.
+    """Trains with settings.processes workers of the cluster that this process has joined.
 
-    Raises what the workers raise of our own errors.
+    out, folder: of the dataset and of the run; all workers must have access to both. Raises the VidalError that a worker raised.
     """
-    run.read_all(settings, Storage(out))  # What is wrong with the data is said before workers start, and start again.
+    run.read_all(settings, Storage(out))  # Reports wrong data before any worker starts, because workers would be started again.
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import WorkerGroupError

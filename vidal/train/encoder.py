@@ -1,10 +1,11 @@
-"""An encoder maps every modality that it was trained for, and text, to one space. On disk: config.json and model.safetensors."""
+"""The public encoder: it maps text, and every modality that it was trained for, to vectors of one space.
+
+On disk it is a folder with config.json and model.safetensors.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,30 @@ from torch.nn import functional as F
 from vidal import __version__
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
 from vidal.train import frames, inputs, published
+from vidal.train.atomic_file import written_aside
 from vidal.train.reading import spread
 from vidal.train.settings import Encoder, Modality, Train
-from vidal.train.towers import ModalityTower, TextTower, open_text_tower, open_tower
+from vidal.train.towers import LanguageTower, ModalityTower, open_text_tower, open_tower
 from vidal.train.weights import fill
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 1
-# A file, a picture that is none of its own, or several of one clip.
-Files = Sequence[Any]
+# A file, or anything with a method picture() that returns a PIL image, such as inputs.Region.
+Picture = str | Path | inputs.Pictured
+# One picture, or several of one clip, whose vectors are averaged.
+Pictures = Picture | Sequence[Picture]
+# A video file, or the frames of a video in order.
+Clip = str | Path | Sequence[Picture]
 
 
-def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, text: TextTower) -> None:
-    """Weights of all modalities, and what builds their towers again. The language tower is named, not copied: it was never altered."""
+def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, text: LanguageTower) -> None:
+    """Writes an encoder: the weights of all modalities, and what is needed to build their towers again.
+
+    The language tower was never altered, so its name is written and not its weights.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     state = {
         f"{modality.value}.{name}": value.detach().cpu().contiguous().clone()
@@ -53,162 +63,202 @@ def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, te
             for modality, tower in towers.items()
         },
     }
-    _whole(folder / WEIGHTS, lambda path: save_file(state, path))
-    _whole(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8"))
+    with written_aside(folder / WEIGHTS) as aside:
+        save_file(state, aside)
+    with written_aside(folder / CONFIG) as aside:
+        aside.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
-    """An encoder that `vidal train` wrote, or a checkpoint that LanguageBind published.
+    """Loads an encoder that `vidal train` wrote, or a checkpoint that LanguageBind published.
 
-    Raises UserError where it is neither, or a weight is missing or not known, by its name.
+        encoder = vidal.load_encoder("manifests/embedded/_train/embedded/encoder")
+        scores = encoder.encode_video(["a.mp4", "b.mp4"]) @ encoder.encode_text(["a dog in the snow"]).T  # (2, 1) cosines
+
+    path: the folder with config.json. device: where the towers run, as torch names it ("cpu", "cuda:1"); "auto" and None choose a GPU
+    where there is one. The language tower is loaded when it is first needed.
+
+    Raises UserError where the folder holds no encoder, and where a weight is missing, unknown or of another shape.
     """
     folder = Path(path)
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: no encoder of vidal: {CONFIG} cannot be read: {error}") from error
-    chosen = torch.device(choose_device(device))
+        raise UserError(f"{path} is not an encoder of vidal: {CONFIG} cannot be read: {error}") from error
+    torch_device = torch.device(choose_device(device))
     if published.is_published(config):
-        modality, encoder, tower, own = published.load(folder, config)
-        return BoundEncoder({modality: tower}, {modality: encoder}, lambda: own, chosen)
+        modality, encoder, tower, text_tower = published.load(folder, config)
+        return BoundEncoder({modality: tower}, {modality: encoder}, lambda: text_tower, torch_device)
     if config.get("format") != FORMAT:
-        raise UserError(f"{path}: {CONFIG} is of format {config.get('format')!r}, this vidal reads {FORMAT}")
-    towers: dict[Modality, ModalityTower] = {}
+        raise UserError(f"{path}: {CONFIG} has format {config.get('format')!r}, and this version of vidal reads format {FORMAT}")
     settings = {Modality(name): Encoder.model_validate(each["settings"]) for name, each in config["modalities"].items()}
+    text = ModelSpec.model_validate(config["text"])
+    return BoundEncoder(_load_towers(folder, config, settings), settings, lambda: open_text_tower(text), torch_device)
+
+
+def _load_towers(folder: Path, config: dict[str, Any], settings: Mapping[Modality, Encoder]) -> dict[Modality, ModalityTower]:
+    towers: dict[Modality, ModalityTower] = {}
     with safe_open(folder / WEIGHTS, "pt") as weights:
         names = set(weights.keys())
         for modality, encoder in settings.items():
             tower = open_tower(modality, encoder, config["width"], config["modalities"][modality.value]["architecture"])
             prefix = f"{modality.value}."
             state = {name.removeprefix(prefix): weights.get_tensor(name) for name in names if name.startswith(prefix)}
-            fill(tower, state, str(path), prefix)
+            fill(tower, state, str(folder), prefix)
             towers[modality] = tower
-    if strangers := sorted(name for name in names if name.partition(".")[0] not in config["modalities"]):
-        raise UserError(f"{path}: {WEIGHTS} holds weights of no modality of it: {', '.join(strangers[:3])}")
-    text = ModelSpec.model_validate(config["text"])
-    return BoundEncoder(towers, settings, lambda: open_text_tower(text), chosen)
+    if unknown := sorted(name for name in names if name.partition(".")[0] not in config["modalities"]):
+        raise UserError(f"{folder}: {WEIGHTS} holds weights of no modality that {CONFIG} names: {', '.join(unknown[:3])}")
+    return towers
 
 
 class BoundEncoder:
-    """Encodes media and texts into vectors that can be compared. All methods return (n, width) float32, L2-normalised.
+    """An encoder of media and texts whose vectors can be compared: the dot product of two of them is their cosine similarity.
 
-    A file that cannot be read raises RecordError; a modality that the encoder was not bound for, UserError.
+    Every method takes a list of n items and returns (n, width) float32 on the CPU, one L2-normalised vector for each item in order;
+    `width` is the same for all of them. An empty list gives (0, width). Media are read and encoded `batch_size` items at a time, so
+    memory does not grow with n. Read files are resized and cropped as in the training.
+
+    Raises UserError where the encoder was not trained for the modality, RecordError where a file is missing or cannot be decoded, and
+    TypeError for a single path or text in place of a list.
     """
+
+    batch_size: int
+    """Items that are encoded at a time, and pictures or sounds that a tower gets at a time."""
 
     def __init__(
         self,
-        towers: dict[Modality, ModalityTower],
-        settings: dict[Modality, Encoder],
-        open_text: Callable[[], Any],
+        towers: Mapping[Modality, ModalityTower],
+        settings: Mapping[Modality, Encoder],
+        open_text: Callable[[], LanguageTower],
         device: torch.device,
     ):
-        """open_text: returns the language tower; called when it is first needed."""
+        """Users call load_encoder. open_text: opens the language tower; it is called once, when the tower is first needed."""
         self._towers = {modality: tower.to(device).eval() for modality, tower in towers.items()}
         self._settings, self._device = settings, device
         self._open_text = open_text
-        self._text: Any = None
+        self._text: LanguageTower | None = None
         self.batch_size = 32
 
     @property
     def modalities(self) -> list[str]:
+        """The modalities that the encoder was trained for, such as ["video", "depth"]; it encodes text in any case."""
         return [modality.value for modality in self._towers]
 
     @property
-    def text(self) -> Any:
-        """The language tower: width, and encode(texts)."""
+    def width(self) -> int:
+        """The length of a vector."""
+        return self.text.width
+
+    @property
+    def text(self) -> LanguageTower:
+        """The language tower."""
         if self._text is None:
             self._text = self._open_text()
         return self._text
 
-    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
-        return np.asarray(self.text.encode(list(texts)))
+    def encode_text(self, texts: Sequence[str]) -> Float32Array:
+        """Encodes texts. A text that is longer than the language tower reads is cut."""
+        return np.asarray(self.text.encode(_listed(texts)), np.float32)
 
-    def encode_image(self, paths: Files) -> np.ndarray:
-        return self._pictures(Modality.IMAGE, paths)
+    def encode_image(self, images: Sequence[Pictures]) -> Float32Array:
+        """Encodes pictures of any format that Pillow reads. The picture of a video file is its middle frame.
 
-    def encode_infrared(self, paths: Files) -> np.ndarray:
-        """Encodes infrared pictures. An item with several pictures of a clip becomes their mean."""
-        return self._pictures(Modality.INFRARED, paths)
-
-    def encode_depth(self, paths: Files, kind: str = "metric") -> np.ndarray:
-        """Encodes uint16 depth PNGs. kind: depth_kind of the manifest. An item with several pictures becomes their mean."""
-        side = self._of(Modality.DEPTH).side
-        return self._grouped(Modality.DEPTH, paths, lambda path: inputs.read_depth(_source(path), side, kind))
-
-    def encode_video(self, clips: Files, views: tuple[int, int] = (1, 1)) -> np.ndarray:
-        """Each a list of pictures in order, or a video file, of which frames are taken evenly from the first to the last.
-
-        views: how many samplings in time and crops in space of a file are averaged (5, 3 for Kinetics).
+        An item that is a list of pictures gets one vector, the normalised mean of theirs.
         """
-        settings, times = self._of(Modality.VIDEO), views[0]
+        return self._encode_pictures(Modality.IMAGE, images)
 
-        def read(clip: Any) -> np.ndarray:
-            """(views, frames, 3, side, side)."""
+    def encode_infrared(self, images: Sequence[Pictures]) -> Float32Array:
+        """Encodes infrared pictures, as `infrared_paths` of a manifest names them.
+
+        An item that is a list of pictures gets one vector, the normalised mean of theirs.
+        """
+        return self._encode_pictures(Modality.INFRARED, images)
+
+    def encode_depth(self, images: Sequence[Pictures], kind: str = "metric") -> Float32Array:
+        """Encodes depth pictures with one channel of 16 bits, as `depth_paths` of a manifest names them.
+
+        kind: `depth_kind` of the manifest: "metric" (millimetres), "relative" or "inverse_relative". An item that is a list of
+        pictures gets one vector, the normalised mean of theirs.
+        """
+        side = self._settings_of(Modality.DEPTH).side
+        return self._encode_groups(Modality.DEPTH, images, lambda picture: inputs.read_depth(_as_path(picture), side, kind))
+
+    def encode_video(self, clips: Sequence[Clip], views: tuple[int, int] = (1, 1)) -> Float32Array:
+        """Encodes video files, or lists of the frames of a video in order; frames are sampled evenly from the first to the last.
+
+        views: (samplings in time, crops in space) of a video file whose vectors are averaged; Kinetics is measured with (5, 3).
+        """
+        settings, (times, crops) = self._settings_of(Modality.VIDEO), views
+
+        def read(clip: Clip) -> inputs.ModelInput:
+            """Returns (views, frames, 3, side, side)."""
             if isinstance(clip, (str, Path)):
-                return frames.views(Path(clip), settings.frames, settings.side, times, views[1])
-            paths = list(clip)
-            chosen = [_source(paths[i]) for i in spread(len(paths), settings.frames)]
-            return np.stack([inputs.read_image(path, settings.side) for path in chosen])[None]
+                return frames.views(Path(clip), settings.frames, settings.side, times, crops)
+            sampled = [_as_path(clip[place]) for place in spread(len(clip), settings.frames)]
+            return np.stack([inputs.read_image(picture, settings.side) for picture in sampled])[None]
 
-        return self._averaged(Modality.VIDEO, list(clips), read)
+        return self._encode_views(Modality.VIDEO, _listed(clips), read)
 
-    def encode_audio(self, paths: Sequence[str | Path]) -> np.ndarray:
-        fbank = self._of(Modality.AUDIO).fbank
-        return self._averaged(Modality.AUDIO, list(paths), lambda path: inputs.read_sound(Path(path), fbank)[None])
+    def encode_audio(self, paths: Sequence[str | Path]) -> Float32Array:
+        """Encodes sounds: audio files, or video files with sound. Of a long sound, the beginning, the middle and the end are heard."""
+        fbank = self._settings_of(Modality.AUDIO).fbank
+        return self._encode_views(Modality.AUDIO, _listed(paths), lambda path: inputs.read_sound(Path(path), fbank)[None])
 
-    def _pictures(self, modality: Modality, paths: Files) -> np.ndarray:
-        side = self._of(modality).side
+    def _encode_pictures(self, modality: Modality, images: Sequence[Pictures]) -> Float32Array:
+        side = self._settings_of(modality).side
 
-        def read(path: Any) -> np.ndarray:
-            if isinstance(path, (str, Path)) and Path(path).suffix.lower() in frames.EXTENSIONS:
-                return inputs.square_array(frames.middle(Path(path), side), side)
-            return inputs.read_image(_source(path), side)
+        def read(picture: Picture) -> inputs.ModelInput:
+            if isinstance(picture, (str, Path)) and Path(picture).suffix.lower() in frames.EXTENSIONS:
+                return inputs.square_array(frames.middle(Path(picture), side), side)
+            return inputs.read_image(_as_path(picture), side)
 
-        return self._grouped(modality, paths, read)
+        return self._encode_groups(modality, images, read)
 
-    def _grouped(self, modality: Modality, items: Files, read: Callable[[Any], np.ndarray]) -> np.ndarray:
-        def several(item: Any) -> np.ndarray:
-            return np.stack([read(each) for each in (item if isinstance(item, (list, tuple)) else [item])])
+    def _encode_groups(
+        self, modality: Modality, items: Sequence[Pictures], read: Callable[[Picture], inputs.ModelInput]
+    ) -> Float32Array:
+        """read: returns (channels, side, side) for a picture."""
 
-        return self._averaged(modality, list(items), several)
+        def read_group(item: Pictures) -> inputs.ModelInput:
+            return np.stack([read(picture) for picture in (item if isinstance(item, Sequence) and not isinstance(item, str) else [item])])
+
+        return self._encode_views(modality, _listed(items), read_group)
 
     @torch.inference_mode()
-    def _averaged(self, modality: Modality, items: list[Any], read: Callable[[Any], np.ndarray]) -> np.ndarray:
-        """read: an item's (views, ...) arrays, whose vectors are averaged."""
-        tower, features = self._towers[modality], [np.zeros((0, self.text.width), np.float32)]
+    def _encode_views(self, modality: Modality, items: list[Any], read: Callable[[Any], inputs.ModelInput]) -> Float32Array:
+        """read: returns (views, ...) for an item, of any number of views; their vectors are averaged."""
+        tower, features = self._towers[modality], [np.zeros((0, self.width), np.float32)]
         for start in range(0, len(items), self.batch_size):
             arrays = [read(item) for item in items[start : start + self.batch_size]]
-            ends = np.cumsum([len(each) for each in arrays])[:-1]
-            vectors = torch.cat([self._forward(tower, modality, part) for part in _parts(arrays, self.batch_size)])
-            means = np.stack([part.mean(0) for part in np.split(vectors.numpy(), ends)])
+            ends = np.cumsum([len(views) for views in arrays])[:-1]
+            vectors = torch.cat([self._forward(tower, modality, chunk) for chunk in _chunks(arrays, self.batch_size)])
+            means = np.stack([views.mean(0) for views in np.split(vectors.numpy(), ends)])
             features.append(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12))
         return np.concatenate(features)
 
-    def _forward(self, tower: ModalityTower, modality: Modality, stacked: np.ndarray) -> torch.Tensor:
+    def _forward(self, tower: ModalityTower, modality: Modality, stacked: inputs.ModelInput) -> torch.Tensor:
         pixels = inputs.normalise(modality, torch.from_numpy(stacked).to(self._device), tower.mean, tower.std)
         return F.normalize(tower(pixels).float(), dim=-1).cpu()
 
-    def _of(self, modality: Modality) -> Encoder:
+    def _settings_of(self, modality: Modality) -> Encoder:
         if modality not in self._settings:
-            raise UserError(f"this encoder is bound for {', '.join(self.modalities)}, not for {modality.value}")
+            raise UserError(f"this encoder was trained for {', '.join(self.modalities)}, not for {modality.value}")
         return self._settings[modality]
 
 
-def _source(path: Any) -> Any:
-    return Path(path) if isinstance(path, str) else path
+def _listed(items: Sequence[Any]) -> list[Any]:
+    """Raises TypeError for a single path or text, whose characters would be taken for items."""
+    if isinstance(items, (str, Path)):
+        raise TypeError(f"{items!r} is one item: pass a list")
+    return list(items)
 
 
-def _parts(arrays: list[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """All views of all items, at most `size` at a time."""
-    flat = np.concatenate(arrays)
-    for start in range(0, len(flat), size):
-        yield flat[start : start + size]
+def _as_path(picture: Picture) -> Path | inputs.Pictured:
+    return Path(picture) if isinstance(picture, str) else picture
 
 
-def _whole(path: Path, write: Callable[[Path], Any]) -> None:
-    aside = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        write(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+def _chunks(arrays: list[inputs.ModelInput], size: int) -> Iterator[inputs.ModelInput]:
+    """Yields all views of all items, at most `size` at a time."""
+    views = np.concatenate(arrays)
+    for start in range(0, len(views), size):
+        yield views[start : start + size]

@@ -1,4 +1,4 @@
-"""Reads frames of video files in the form that towers take."""
+"""Reads frames of video files as the arrays that towers take."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vidal.media.arrays import UInt8Array
 from vidal.media.frames import read_frames
 from vidal.train.inputs import square_array
 
 EXTENSIONS = frozenset({".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".flv", ".3gp", ".ogv"})
 
 
-def views(path: Path, count: int, side: int, times: int, crops: int) -> np.ndarray:
-    """(times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
+def views(path: Path, count: int, side: int, times: int, crops: int) -> UInt8Array:
+    """Returns (times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
 
-    Each time takes `count` frames evenly from the first to the last, a little later than the time before it; crops lie evenly
-    along the longer side, one is the centre's.
+    Each of the `times` samplings takes `count` frames evenly from the whole video, each sampling a little later than the one before
+    it. The square crops lie evenly along the longer side; a single crop is that of the centre.
     """
     _, pictures = read_frames(path, count=count * times, policy="linspace", short_side=side)
-    made = []
+    clips = []
     for time in range(times):
         sampled = pictures[time::times] if times > 1 else pictures
-        made += [np.stack([_crop(picture, side, place) for picture in sampled]) for place in _places(crops)]
-    return np.stack(made)
+        clips += [np.stack([_crop(picture, side, place) for picture in sampled]) for place in _places(crops)]
+    return np.stack(clips)
 
 
 def middle(path: Path, side: int) -> Image.Image:
@@ -37,8 +38,8 @@ def _places(crops: int) -> list[float]:
     return [0.5] if crops == 1 else [k / (crops - 1) for k in range(crops)]
 
 
-def _crop(picture: Image.Image, side: int, place: float) -> np.ndarray:
-    """The square at a share of the way along the longer side."""
+def _crop(picture: Image.Image, side: int, place: float) -> UInt8Array:
+    """Returns a square of a picture, (3, side, side). place: where it lies along the longer side, 0..1."""
     short = min(picture.size)
     left, top = (round((length - short) * place) for length in picture.size)
     return square_array(picture.crop((left, top, left + short, top + short)), side)

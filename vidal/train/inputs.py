@@ -1,4 +1,4 @@
-"""Turns files into compact arrays, and these into floats on the device of the tower."""
+"""Reads files into compact arrays, and turns these into the floats that a tower takes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image, UnidentifiedImageError
 
 from vidal.errors import RecordError
+from vidal.media.arrays import Float32Array, UInt8Array
 from vidal.media.sound import read_mono
 from vidal.schema import Reason
 from vidal.train.settings import Fbank, Modality
@@ -19,22 +21,24 @@ from vidal.train.settings import Fbank, Modality
 SAMPLE_RATE = 16_000
 DEPTH_MIN_M, DEPTH_MAX_M = 0.01, 10.0
 _DEPTH_MAX = 65535
-# Of AudioSet's filter banks (Gong et al. 2021, AST).
+# Mean and deviation of the filter banks of AudioSet (Gong et al. 2021, AST).
 FBANK_MEAN, FBANK_STD = -4.2677393, 4.5689974
 
-
 Box = tuple[int, int, int, int]
+Float16Array = npt.NDArray[np.float16]
+ModelInput = npt.NDArray[np.uint8 | np.float16]
 
 
 class Pictured(Protocol):
-    """A picture that is not a file of its own."""
+    """A picture that is not a file of its own, but a part of one."""
 
-    def picture(self) -> Image.Image: ...
+    def picture(self) -> Image.Image:
+        """Returns the picture."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """box: (left, top, right, bottom) in pixels."""
+    """A rectangle of a picture file. box: (left, top, right, bottom) in pixels."""
 
     path: Path
     box: Box
@@ -44,21 +48,24 @@ class Region:
             return image.crop(self.box)
 
 
-def read_image(path: Path | Pictured, side: int) -> np.ndarray:
-    """(3, side, side) uint8 RGB: short side to `side` (bicubic), centre crop. Raises RecordError(corrupt)."""
+def read_image(path: Path | Pictured, side: int) -> UInt8Array:
+    """Returns (3, side, side) uint8 RGB: the centre of the picture, whose shorter side becomes `side` (bicubic).
+
+    Raises RecordError(corrupt).
+    """
     return square_array(_open(path), side)
 
 
-def square_array(image: Image.Image, side: int) -> np.ndarray:
-    """(3, side, side) uint8 RGB of a picture of any size and mode."""
+def square_array(image: Image.Image, side: int) -> UInt8Array:
+    """Returns (3, side, side) uint8 RGB: the centre of a picture of any size and mode."""
     return np.ascontiguousarray(np.asarray(_square(image.convert("RGB"), side)).transpose(2, 0, 1))
 
 
-def read_depth(path: Path | Pictured, side: int, kind: str | None) -> np.ndarray:
-    """(1, side, side) float16 in 0..1, larger is farther. Raises RecordError(corrupt).
+def read_depth(path: Path | Pictured, side: int, kind: str | None) -> Float16Array:
+    """Returns (1, side, side) float16 in 0..1, where larger is farther. Raises RecordError(corrupt).
 
-    Metric depth as LanguageBind's loader has it: millimetres to metres, cut to 0.01..10, a tenth of them. Other kinds keep the
-    range of their clip; of inverse depth, the rest to 1.
+    kind: depth_kind of the manifest. Metric depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
+    loader. Relative depth is divided by the largest value of 16 bits; inverse depth is then subtracted from 1.
     """
     stored = np.asarray(_open(path)).astype(np.float32)
     if stored.ndim != 2:
@@ -72,27 +79,28 @@ def read_depth(path: Path | Pictured, side: int, kind: str | None) -> np.ndarray
     return square[None].astype(np.float16)
 
 
-def read_sound(path: Path, fbank: Fbank) -> np.ndarray:
-    """(3, mel_bins, frames) float16, Kaldi's log mel energies: the beginning, the middle and the end of a long sound.
+def read_sound(path: Path, fbank: Fbank) -> Float16Array:
+    """Returns (3, mel_bins, frames) float16, log mel energies as Kaldi computes them. Raises RecordError(bad_audio).
 
-    A short one stands three times, filled up with zeros or by repetition. Raises RecordError(bad_audio).
+    The three planes are the beginning, the middle and the end of a long sound. For a short sound they are equal, and filled up with
+    zeros or by repetition.
     """
-    energies = _fbank(read_mono(Path(path), SAMPLE_RATE).astype(np.float32) / 32768, fbank.mel_bins)
-    length, wanted = energies.shape[1], fbank.frames
-    if length > wanted:
-        starts = (0, (length - wanted) // 2, length - wanted)
-        return np.stack([energies[:, start : start + wanted] for start in starts]).astype(np.float16)
+    energies = _fbank(read_mono(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768), fbank.mel_bins)
+    length, count = energies.shape[1], fbank.frames
+    if length > count:
+        starts = (0, (length - count) // 2, length - count)
+        return np.stack([energies[:, start : start + count] for start in starts]).astype(np.float16)
     if fbank.fill == "tile":
-        whole = np.tile(energies, (1, -(-wanted // length)))[:, :wanted]
+        whole = np.tile(energies, (1, -(-count // length)))[:, :count]
     else:
-        whole = np.pad(energies, ((0, 0), (0, wanted - length)))
+        whole = np.pad(energies, ((0, 0), (0, count - length)))
     return np.stack([whole] * 3).astype(np.float16)
 
 
 def normalise(modality: Modality, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
-    """What the readers give, stacked, to (..., 3, h, w) float32 on the device of `values`. mean, std: (3,) of the tower's pictures.
+    """Turns stacked arrays of the readers into (..., 3, h, w) float32 on the device of `values`.
 
-    Sounds are normalised as LanguageBind's, by AudioSet's mean and twice its deviation.
+    mean, std: (3,), of the tower. Sounds are normalised by AudioSet's mean and twice its deviation instead, as LanguageBind's are.
     """
     if modality is Modality.AUDIO:
         return (values.float() - FBANK_MEAN) / (2 * FBANK_STD)
@@ -125,13 +133,13 @@ def _square(image: Image.Image, side: int) -> Image.Image:
     return resized.crop((left, top, left + side, top + side))
 
 
-def _fbank(samples: np.ndarray, mel_bins: int) -> np.ndarray:
-    """samples: (n,) float32 in [-1, 1]. (mel_bins, frames) float32: windows of 25 ms every 10 ms, Hanning."""
+def _fbank(samples: Float32Array, mel_bins: int) -> Float32Array:
+    """Returns (mel_bins, frames) float32, of Hanning windows of 25 ms every 10 ms. samples: (n,) float32 in [-1, 1]."""
     from transformers.audio_utils import spectrogram, window_function
 
     if len(samples) < 400:
         samples = np.pad(samples, (0, 400 - len(samples)))
-    values: np.ndarray = spectrogram(
+    values: Float32Array = spectrogram(
         samples - samples.mean(),
         window_function(400, "hann", periodic=False),
         frame_length=400,
@@ -149,14 +157,14 @@ def _fbank(samples: np.ndarray, mel_bins: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _filters(mel_bins: int) -> np.ndarray:
+def _filters(mel_bins: int) -> npt.NDArray[np.float64]:
     import warnings
 
     from transformers.audio_utils import mel_filter_bank
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # 128 bins leave the lowest filters empty, Kaldi's as well.
-        values: np.ndarray = mel_filter_bank(
+        warnings.simplefilter("ignore")  # With 128 bins the lowest filters are empty, in Kaldi too.
+        values: npt.NDArray[np.float64] = mel_filter_bank(
             num_frequency_bins=257,
             num_mel_filters=mel_bins,
             min_frequency=20,

@@ -1,4 +1,4 @@
-"""Reports on a run: one line of JSON a step, TensorBoard, and a progress bar."""
+"""Reports the progress of a run: a line of JSON for each step, TensorBoard, and a progress bar."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ LINE_INTERVAL_S = 10.0
 
 
 class Journal:
-    """steps: of all modalities together; done: of them, before this start. Only the writing process leaves files."""
+    """Records the steps of a run.
+
+    steps: how many there are, of all modalities together. done: how many were done before this start. writes: whether this process
+    writes files; one process of a group does.
+    """
 
     def __init__(self, folder: Path, steps: int, done: int, writes: bool):
         self._folder, self._writes, self._losses = folder, writes, dict[Modality, float]()
         self._samples: dict[Modality, tuple[float, float]] = {}
-        self._steps, self._done, self._said = steps, done, time.monotonic()
+        self._steps, self._done, self._printed_at = steps, done, time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not (writes and sys.stderr.isatty()))
         self._task = self._bar.add_task("training", total=steps, completed=done)
@@ -49,7 +53,8 @@ class Journal:
             self._file.close()
             self._board.close()
 
-    def step(self, trainer: ModalityTrainer, metrics: dict[str, float], seconds: float) -> None:
+    def record_step(self, trainer: ModalityTrainer, metrics: dict[str, float], seconds: float) -> None:
+        """metrics: what train_step returned. seconds: how long the step took."""
         self._done += 1
         modality = trainer.modality
         self._losses[modality] = metrics["loss"]
@@ -73,19 +78,19 @@ class Journal:
         self._show(f"{modality.value} loss {metrics['loss']:.3f} {line['samples_s']:.1f} samples/s")
 
     def summary(self, modality: Modality) -> tuple[float, float]:
-        """(last loss, samples a second of this start); no number where nothing was left to do."""
+        """Returns (the last loss, samples per second since this start), both NaN where no step was taken."""
         samples, seconds = self._samples.get(modality, (0.0, 0.0))
         return self._losses.get(modality, float("nan")), samples / seconds if seconds else float("nan")
 
     def _show(self, text: str) -> None:
         self._bar.update(self._task, completed=self._done, description=text)
-        if self._bar.disable and time.monotonic() - self._said > LINE_INTERVAL_S:
-            self._said = time.monotonic()
+        if self._bar.disable and time.monotonic() - self._printed_at > LINE_INTERVAL_S:
+            self._printed_at = time.monotonic()
             print(f"step {self._done}/{self._steps}  {text}", file=sys.stderr, flush=True)
 
 
 def _truncate(path: Path, done: int) -> None:
-    """Removes the lines of steps after the checkpoint, because these steps are run again."""
+    """Removes the lines of the steps after the checkpoint, because these steps are run again."""
     if path.is_file():
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["n"] <= done]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

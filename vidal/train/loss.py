@@ -1,4 +1,4 @@
-"""The contrastive losses, over the batches of all processes, and the learned temperature."""
+"""The contrastive losses over the batches of all processes, and the learned temperature."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ SIGLIP_BIAS = -10.0
 
 
 class Temperature(nn.Module):
-    """The logits' scale, 1 / temperature, learned as its logarithm and capped at 100 (Radford et al. 2021); SigLIP's has a bias too."""
+    """The learned scale of the logits, 1 / temperature, at most 100 (Radford et al. 2021); SigLIP also learns a bias.
+
+    The logarithm of the scale is the parameter.
+    """
 
     def __init__(self, start: float, bias: float | None = None):
         super().__init__()
@@ -28,7 +31,7 @@ class Temperature(nn.Module):
 
     @torch.no_grad()
     def cap_(self) -> None:
-        """After each step."""
+        """Caps the scale. To be called after each step of the optimiser."""
         self.log_scale.clamp_(max=math.log(SCALE_MAX))
 
 
@@ -36,17 +39,21 @@ Loss = Callable[[Tensor, Tensor, Temperature], Tensor]
 
 
 def info_nce(x: Tensor, y: Tensor, scale: Tensor | float) -> Tensor:
-    """LanguageBind's loss (Zhu et al. 2024, eq. 1): the mean of both directions' cross entropies. x, y: (n, d) L2-normalised."""
+    """Returns LanguageBind's loss (Zhu et al. 2024, eq. 1): the mean of the cross entropies of both directions.
+
+    x, y: (n, d), L2-normalised; row i of x belongs to row i of y. scale: 1 / temperature.
+    """
     logits = scale * x @ y.T
     targets = torch.arange(len(x), device=x.device)
     return (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets)) / 2
 
 
 def build_loss(kind: Literal["info_nce", "siglip"], rank: int = 0, world: int = 1) -> Loss:
-    """A loss of (features, texts, temperature) of this process, whose mean over processes is the loss of the whole batch.
+    """Returns a function of (features, texts, temperature) of this process; its mean over all processes is the loss of the whole batch.
 
-    Both sides are (n, d) float32, L2-normalised, n the same in all processes. InfoNCE gathers the features of all, with their
-    gradients, and compares its own with them (open_clip's local loss); SigLIP passes them round (Zhai et al. 2023).
+    features and texts are (n, d) float32, L2-normalised, with the same n in all processes. InfoNCE gathers the features of all
+    processes with their gradients, and compares those of this process with them (the local loss of open_clip). SigLIP passes the
+    features from process to process (Zhai et al. 2023).
     """
     if kind == "siglip":
         pairwise = SigLipLoss(rank=rank, world_size=world)

@@ -101,7 +101,7 @@ def _loop(trainers: list[ModalityTrainer], settings: Train, folder: Path, identi
         for each in trainers:
             began = time.perf_counter()
             if not each.done and (metrics := each.train_step()):
-                journal.step(each, metrics, time.perf_counter() - began)
+                journal.record_step(each, metrics, time.perf_counter() - began)
         rounds += 1
         if rounds % settings.checkpoint_steps == 0:
             _save(trainers, settings, folder, identity, rounds)

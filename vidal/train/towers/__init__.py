@@ -1,12 +1,12 @@
 """The two sides of the loss: frozen language towers, and a tower for each modality. A dict is the registry.
 
-To add a tower: a file with a subclass of ModalityTower, and its name in TOWERS.
+To add a tower, write a file with a subclass of ModalityTower, and add its name to TOWERS.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from vidal.errors import UserError
 from vidal.models.registry import SCORERS, open_model, why_unavailable
 from vidal.train.settings import Encoder, Modality
 
-# The texts of the image-text scorers. conse's are MiniLM's, centred as its pictures are.
+# Each language tower is the text side of an image-text scorer. That of conse is MiniLM, centred as its pictures are.
 TEXT_ADAPTERS = {"minilm": "conse", "clip": "transformers", "open_clip": "open_clip"}
 TOWERS = {
     "efficientnet": "vidal.train.towers.efficientnet:EfficientNetTower",
@@ -26,8 +26,19 @@ TOWERS = {
 }
 
 
+class LanguageTower(Protocol):
+    """A frozen language tower. name, revision: which model it is. width: the length of its features."""
+
+    name: str
+    revision: str
+    width: int
+
+    def encode(self, texts: list[str]) -> Tensor:
+        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+
+
 class TextTower:
-    """A frozen language tower. width: of its features; weights never enter a graph."""
+    """A LanguageTower: the text side of a scorer."""
 
     def __init__(self, spec: ModelSpec):
         if spec.adapter not in TEXT_ADAPTERS:
@@ -40,20 +51,20 @@ class TextTower:
         self.width = self.encode(["a"]).shape[1]
 
     def encode(self, texts: list[str]) -> Tensor:
-        """(n, width) float32, L2-normalised, on the CPU."""
+        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
         return torch.from_numpy(self._scorer.embed_texts(texts))
 
 
 def open_text_tower(spec: ModelSpec) -> TextTower:
-    """Raises UserError for an adapter that is not known, or weights that cannot be had here."""
+    """Opens the language tower of a recipe. Raises UserError for an unknown adapter, and for weights that are not available here."""
     logging.disable_progress_bar()
     return TextTower(spec)
 
 
 class ModalityTower(nn.Module):
-    """(n, 3, h, w), or (n, t, 3, h, w) of videos, normalised, to (n, width) float, not normalised.
+    """Maps normalised pictures, (n, 3, h, w), or videos, (n, t, 3, h, w), to features, (n, width) float, which are not normalised.
 
-    mean, std: (3,), that pictures are normalised with. architecture: what a saved tower needs beside its weights to be built again.
+    mean, std: (3,), with which pictures are normalised. architecture: what is needed, beside the weights, to build a saved tower again.
     """
 
     mean: Tensor
@@ -66,16 +77,16 @@ class ModalityTower(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def checkpoint_activations(self) -> None:
-        """Computes activations again in the backward pass instead of keeping them. Raises UserError where that is not built."""
-        raise UserError("train.checkpoint_activations: this tower keeps its activations; adapter clip can do without")
+        """Makes the backward pass compute activations again, which saves memory. Raises UserError for a tower that cannot do so."""
+        raise UserError("train.checkpoint_activations: only adapter clip can compute its activations again: set it to false")
 
 
 def open_tower(
     modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None = None
 ) -> ModalityTower:
-    """A tower with pretrained weights; with `architecture`, of a saved one, with none: load_state_dict fills it.
+    """Builds a tower with pretrained weights, or, with the `architecture` of a saved tower, one that load_state_dict is to fill.
 
-    Raises UserError for an adapter that is not known, a width it does not have, or weights that cannot be had.
+    width: of the language tower. Raises UserError for an unknown adapter, for another width, and for weights that are not available.
     """
     logging.disable_progress_bar()
     name = settings.model.adapter
