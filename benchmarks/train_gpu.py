@@ -59,7 +59,7 @@ def product_flops_s(device: torch.device, side: int, dtype: torch.dtype) -> floa
 
 def loader_rate(learner: ModalityTrainer) -> float:
     """Samples/s of an epoch of batches that nobody computes with, the first batch left out."""
-    batches = learner.stream.epoch(1)
+    batches = learner.stream.batches(1)
     next(batches)
     started, seen = time.perf_counter(), 0
     for batch in batches:

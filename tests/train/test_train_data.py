@@ -83,29 +83,29 @@ def stream(folder_or_storage, count=10, **options):
 def test_an_epoch_shows_every_clip_once_and_goes_on_from_any_batch(tmp_path):
     storage = dataset(tmp_path, [{} for _ in range(8)])
     _, made = stream(storage)
-    whole = list(made.epoch(1))
+    whole = list(made.batches(1))
     assert sorted(text for batch in whole for text in batch.texts.tolist()) == list(range(8)) and made.steps == 2
-    resumed = list(made.epoch(1, cursor=whole[0].cursor))
+    resumed = list(made.batches(1, cursor=whole[0].cursor))
     assert (
         len(resumed) == 1
         and torch.equal(resumed[0].pixels, whole[1].pixels)
         and torch.equal(resumed[0].texts, whole[1].texts)
     )
-    assert [b.texts.tolist() for b in made.epoch(2)] != [b.texts.tolist() for b in whole]
+    assert [b.texts.tolist() for b in made.batches(2)] != [b.texts.tolist() for b in whole]
 
 
 def test_two_processes_share_the_batches_of_one(tmp_path):
     storage = dataset(tmp_path, [{} for _ in range(8)])
     _, alone = stream(storage)
     pair = [stream(storage, rank=rank, world=2)[1] for rank in (0, 1)]
-    shared = [list(each.epoch(0)) for each in pair]
-    for step, batch in enumerate(alone.epoch(0)):
+    shared = [list(each.batches(0)) for each in pair]
+    for step, batch in enumerate(alone.batches(0)):
         assert sorted(shared[0][step].texts.tolist() + shared[1][step].texts.tolist()) == sorted(batch.texts.tolist())
 
 
 def test_workers_give_what_one_process_gives(tmp_path):
     storage = dataset(tmp_path, [{} for _ in range(8)])
-    alone, helped = (list(stream(storage, workers=workers)[1].epoch(0)) for workers in (0, 2))
+    alone, helped = (list(stream(storage, workers=workers)[1].batches(0)) for workers in (0, 2))
     assert all(
         torch.equal(a.pixels, b.pixels) and torch.equal(a.texts, b.texts) for a, b in zip(alone, helped, strict=True)
     )
@@ -118,12 +118,12 @@ def test_a_record_that_cannot_be_read_is_passed_over_and_named(tmp_path, bad):
     victim = int(made.order(0)[bad])
     for path in (tmp_path / "_media" / f"clip-{victim}").iterdir():
         path.write_bytes(b"no picture")
-    batches = list(made.epoch(0))
+    batches = list(made.batches(0))
     texts = [text for batch in batches for text in batch.texts.tolist()]
     assert len(texts) == 9 and victim not in texts
     problems = [problem for batch in batches for problem in batch.problems] + list(made.tail)
     assert len(problems) == 1 and problems[0].startswith(f"clip-{victim}: ")
-    again = list(made.epoch(0, cursor=batches[0].cursor))
+    again = list(made.batches(0, cursor=batches[0].cursor))
     assert [b.texts.tolist() for b in again] == [b.texts.tolist() for b in batches[1:]]
 
 
@@ -167,8 +167,8 @@ class Tower:
 @pytest.mark.parametrize("uri", ["{}", "memory://features"])
 def test_a_text_is_encoded_once_for_a_dataset(tmp_path, uri):
     storage, tower = Storage(uri.format(tmp_path)), Tower()
-    first = TextFeatures(storage, tower).of(["one", "three", "one and more"])
-    second = TextFeatures(storage, tower).of(["three", "two", "one"])
+    first = TextFeatures(storage, tower).compute(["one", "three", "one and more"])
+    second = TextFeatures(storage, tower).compute(["three", "two", "one"])
     assert first.tolist() == [[3, 111, 1], [5, 116, 1], [12, 111, 1]] and second.tolist() == [
         [5, 116, 1],
         [3, 116, 1],

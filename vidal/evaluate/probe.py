@@ -114,4 +114,4 @@ def _texts_of(captions: Captions, row: int, views: np.ndarray) -> np.ndarray:
 
 
 def text_features(storage: Storage, tower: TextTower, samples: TrainingSamples) -> np.ndarray:
-    return TextFeatures(storage, tower).of(samples.captions.distinct)
+    return TextFeatures(storage, tower).compute(samples.captions.distinct)

@@ -1,1 +1,1 @@
-"""The contrastive trainer. It reads manifests and nothing else of the builder."""
+"""The contrastive trainer. Of a dataset it reads the manifests and the media, and nothing else that the builder writes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +45,6 @@ def load(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
         )
     result: dict[str, Any] = state
     return result
-
-
-def remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _all(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Trains the encoder of one modality: its tower, temperature, optimiser, and place in the data."""
+"""Trains the encoder of one modality: its tower, its temperature and its optimiser, from any place in the data."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from vidal.errors import TrainingError
+from vidal.media.arrays import Float32Array
 from vidal.train import inputs, optimiser, process_group
 from vidal.train.accumulate import accumulated_backward
 from vidal.train.loss import SIGLIP_BIAS, Temperature, build_loss
@@ -24,7 +25,11 @@ from vidal.train.training_samples import TrainingSamples
 
 
 class ModalityTrainer:
-    """modality: one of settings.modalities. features: (texts, width) of the frozen language tower, for captions.distinct."""
+    """The training of one modality, step by step.
+
+    modality: one of settings.modalities. features: (texts, width) float32 of the frozen language tower, one row for each text of
+    samples.captions.distinct.
+    """
 
     def __init__(
         self,
@@ -32,7 +37,7 @@ class ModalityTrainer:
         settings: Train,
         samples: TrainingSamples,
         reader: Reader,
-        features: np.ndarray,
+        features: Float32Array,
         device: torch.device,
     ):
         self.modality, self.settings, self.encoder = modality, settings, settings.modalities[modality]
@@ -50,7 +55,7 @@ class ModalityTrainer:
         self.weights = [weight for _, weight in named if weight.requires_grad]
         self.loss = build_loss(settings.loss, process_group.rank(), process_group.world())
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "amp" and device.type == "cuda")
-        self.ema = self._averaged()
+        self.ema = self._averaged_model()
         self.stream = Stream(
             samples,
             reader,
@@ -63,17 +68,21 @@ class ModalityTrainer:
         )
         self.steps = self.encoder.epochs * self.stream.steps
         self.step = self.epoch = self.cursor = self.unreadable = 0
-        self._missed = 0
-        self._forward: nn.Module = self._wrapped()
+        self._skipped = 0
+        self._forward: nn.Module = self._wrapped_model()
         self._batches: Iterator[Batch] | None = None
 
     @property
     def done(self) -> bool:
+        """Whether all steps or all epochs are over."""
         return self.step >= self.steps or self.epoch >= self.encoder.epochs
 
     def train_step(self) -> dict[str, float] | None:
-        """Runs one step and returns its metrics, or None where the data have ended. Raises TrainingError."""
-        batch = self._next()
+        """Runs one step and returns its metrics, or None where the last epoch is over.
+
+        Raises TrainingError where the loss or its gradient is not finite, and where too many records cannot be read.
+        """
+        batch = self._next_batch()
         if batch is None:
             return None
         lr = optimiser.rate(self.step, self.steps, self.encoder)
@@ -85,8 +94,8 @@ class ModalityTrainer:
             bool(np.isfinite(loss)) and (bool(np.isfinite(norm)) or self.scaler.is_enabled()), self.device
         ):
             raise TrainingError(
-                f"{self.modality.value}: the loss is {loss}, its gradient {norm} in step {self.step + 1}: "
-                "try a lower lr, more warmup_steps or precision fp32; the same command goes on from the last good checkpoint"
+                f"{self.modality.value}: in step {self.step + 1} the loss is {loss} and the norm of its gradient {norm}: "
+                "try a lower lr, more warmup_steps or precision fp32; the same command continues from the last good checkpoint"
             )
         self.scaler.step(self.optimiser)
         self.scaler.update()
@@ -125,33 +134,32 @@ class ModalityTrainer:
         limit = self.settings.clip_norm
         return float(nn.utils.clip_grad_norm_(self.weights, limit if limit is not None else float("inf")))
 
-    def _next(self) -> Batch | None:
-        """The next batch, of the next epoch where this one has ended. Processes change epochs together."""
+    def _next_batch(self) -> Batch | None:
+        """Returns the next batch, or None after the last epoch. All processes begin the next epoch together."""
         while not self.done:
             if self._batches is None:
-                self._batches = self.stream.epoch(self.epoch, self.cursor)
+                self._batches = self.stream.batches(self.epoch, self.cursor)
             batch = next(self._batches, None)
-            self._count(batch.problems if batch else self.stream.tail)
+            self._count_problems(batch.problems if batch else self.stream.tail)
             if process_group.all_true(batch is not None, self.device):
                 return batch
-            self.epoch, self.cursor, self._missed, self._batches = self.epoch + 1, 0, 0, None
+            self.epoch, self.cursor, self._skipped, self._batches = self.epoch + 1, 0, 0, None
         return None
 
-    def _count(self, problems: tuple[str, ...]) -> None:
+    def _count_problems(self, problems: tuple[str, ...]) -> None:
         self.unreadable += len(problems)
-        self._missed += len(problems)
+        self._skipped += len(problems)
         allowed = self.settings.unreadable_max * len(self.samples) / process_group.world()
-        if not process_group.all_true(self._missed <= allowed, self.device):
+        if not process_group.all_true(self._skipped <= allowed, self.device):
             raise TrainingError(
-                f"{self.modality.value}: {self._missed} of {len(self.samples)} records cannot be read, more than unreadable_max "
+                f"{self.modality.value}: {self._skipped} of {len(self.samples)} records cannot be read, more than unreadable_max "
                 f"{self.settings.unreadable_max:g} of them; the last: {problems[-1] if problems else 'in another process'}; "
-                "vidal validate finds all"
+                "vidal validate names all of them"
             )
 
     def state(self) -> dict[str, Any]:
-        """Returns what a checkpoint keeps: trained weights and all buffers. Frozen weights are loaded from their source again."""
-        learned = {name for name, weight in self.tower.named_parameters() if weight.requires_grad}
-        frozen = {name for name, _ in self.tower.named_parameters()} - learned
+        """Returns what a checkpoint holds: trained weights and all buffers. Frozen weights are loaded from their source again."""
+        frozen = {name for name, weight in self.tower.named_parameters() if not weight.requires_grad}
         return {
             "tower": {name: value for name, value in self.tower.state_dict().items() if name not in frozen},
             "temperature": self.temperature.state_dict(),
@@ -163,10 +171,11 @@ class ModalityTrainer:
         }
 
     def place(self) -> dict[str, int]:
-        """The place of this process in the data."""
-        return {"cursor": self.cursor, "unreadable": self.unreadable, "missed": self._missed}
+        """Returns the place of this process in the data."""
+        return {"cursor": self.cursor, "unreadable": self.unreadable, "missed": self._skipped}
 
     def restore(self, state: dict[str, Any], place: dict[str, int]) -> None:
+        """Continues from what `state` and `place` returned."""
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -174,19 +183,19 @@ class ModalityTrainer:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
         self.step, self.epoch = state["step"], state["epoch"]
-        self.cursor, self.unreadable, self._missed = place["cursor"], place["unreadable"], place["missed"]
+        self.cursor, self.unreadable, self._skipped = place["cursor"], place["unreadable"], place["missed"]
 
     def final_model(self) -> nn.Module:
-        """Returns the tower to keep: the averaged one if the recipe averages."""
+        """Returns the trained tower, or the average of its weights over the steps where the recipe sets `ema`."""
         return self.ema.module if self.ema is not None else self.tower
 
-    def _averaged(self) -> torch.optim.swa_utils.AveragedModel | None:
+    def _averaged_model(self) -> torch.optim.swa_utils.AveragedModel | None:
         if self.settings.ema is None:
             return None
         decay = torch.optim.swa_utils.get_ema_multi_avg_fn(self.settings.ema)
         return torch.optim.swa_utils.AveragedModel(self.tower, multi_avg_fn=decay, use_buffers=False)
 
-    def _wrapped(self) -> nn.Module:
+    def _wrapped_model(self) -> nn.Module:
         model: nn.Module = self.tower
         if process_group.world() > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
@@ -194,33 +203,37 @@ class ModalityTrainer:
         return torch.compile(model) if self.settings.compile else model  # type: ignore[return-value]
 
     def _autocast(self) -> Any:
-        kinds = {"bf16": torch.bfloat16, "amp": torch.float16 if self.device.type == "cuda" else torch.bfloat16}
-        kind = kinds.get(self.settings.precision)
-        return torch.autocast(self.device.type, kind) if kind else contextlib.nullcontext()
+        dtypes = {"bf16": torch.bfloat16, "amp": torch.float16 if self.device.type == "cuda" else torch.bfloat16}
+        dtype = dtypes.get(self.settings.precision)
+        return torch.autocast(self.device.type, dtype) if dtype else contextlib.nullcontext()
 
     def _unsynchronised(self) -> Any:
+        """Keeps DDP from averaging the gradients of every chunk."""
         inner = getattr(self._forward, "_orig_mod", self._forward)
         return inner.no_sync() if isinstance(inner, DistributedDataParallel) else contextlib.nullcontext()
 
 
 def embed(trainer: ModalityTrainer, rows: list[int], batch_size: int = 32) -> Tensor:
-    """(n, width) float32, L2-normalised: of each row the mean over its pictures, by the tower as it is now."""
+    """Returns (n, width) float32, L2-normalised: the mean over the pictures of each row, by the tower as it is now.
+
+    rows: of trainer.samples. Raises RecordError where a file cannot be read.
+    """
     tower = trainer.final_model()
     was_training = tower.training
     tower.eval()
     with torch.inference_mode():
-        features = [_row(trainer, tower, row, batch_size) for row in rows]
+        features = [_embed_row(trainer, tower, row, batch_size) for row in rows]
     tower.train(was_training)
     return F.normalize(torch.stack(features), dim=-1)
 
 
-def _row(trainer: ModalityTrainer, tower: nn.Module, row: int, batch_size: int) -> Tensor:
+def _embed_row(trainer: ModalityTrainer, tower: nn.Module, row: int, batch_size: int) -> Tensor:
     frames = 1 if trainer.modality in (Modality.VIDEO, Modality.AUDIO) else len(trainer.samples.paths_of(row))
     views = []
     for start in range(0, frames, batch_size):
         pixels = np.stack([trainer.reader(row, frame) for frame in range(start, min(frames, start + batch_size))])
-        made = inputs.normalise(
+        normalised = inputs.normalise(
             trainer.modality, torch.from_numpy(pixels).to(trainer.device), trainer.tower.mean, trainer.tower.std
         )
-        views.append(F.normalize(tower(made).float(), dim=-1).cpu())
+        views.append(F.normalize(tower(normalised).float(), dim=-1).cpu())
     return torch.cat(views).mean(0)

@@ -1,4 +1,4 @@
-"""AdamW with a learning rate for each group of weights, warm-up and a cosine."""
+"""AdamW with a learning rate for each group of weights, which rises during a warm-up and then falls along a cosine."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vidal.train.settings import Encoder, Train
 
 
 def build(named: Iterable[tuple[str, nn.Parameter]], encoder: Encoder, train: Train) -> torch.optim.AdamW:
-    """Weights that learn, in groups by factor of learning rate and by decay. Vectors and scalars (norms, biases, the
-    temperature) do not decay. lr_factors: by the beginning of a weight's name; the longest that fits counts.
+    """Returns the optimiser of all weights that are trained, in groups of the same learning rate and decay.
 
-    Raises UserError for a factor that fits no weight.
+    named: the weights with their names. A key of encoder.lr_factors is the beginning of a name; the longest that fits a name counts.
+    Vectors and scalars (norms, biases, the temperature) do not decay. Raises UserError for a factor that fits no weight.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     unused = set(encoder.lr_factors)
@@ -28,22 +28,23 @@ def build(named: Iterable[tuple[str, nn.Parameter]], encoder: Encoder, train: Tr
         factor = encoder.lr_factors[max(fitting, key=len)] if fitting else 1.0
         groups.setdefault((factor, train.weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
     if unused:
-        raise UserError(f"lr_factors: no weight that learns begins with {', '.join(sorted(unused))}")
-    made = [
+        raise UserError(f"lr_factors: no trained weight has a name that begins with {', '.join(sorted(unused))}")
+    param_groups = [
         {"params": weights, "lr": encoder.lr * factor, "factor": factor, "weight_decay": decay}
         for (factor, decay), weights in groups.items()
     ]
-    return torch.optim.AdamW(made, betas=(train.beta1, train.beta2), eps=train.eps)
+    return torch.optim.AdamW(param_groups, betas=(train.beta1, train.beta2), eps=train.eps)
 
 
 def rate(step: int, steps: int, encoder: Encoder) -> float:
-    """Learning rate of a step (from 0): a line up over the warm-up, then half a cosine down to 0."""
+    """Returns the learning rate of a step, counted from 0: it rises linearly during the warm-up, then falls along half a cosine to 0."""
     if step < encoder.warmup_steps:
         return encoder.lr * (step + 1) / encoder.warmup_steps
-    along = (step - encoder.warmup_steps) / max(1, steps - encoder.warmup_steps)
-    return encoder.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
+    progress = (step - encoder.warmup_steps) / max(1, steps - encoder.warmup_steps)
+    return encoder.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    """Sets the learning rate of every group to its share of `lr`."""
     for group in optimiser.param_groups:
         group["lr"] = lr * group["factor"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +11,23 @@ import numpy as np
 
 from vidal import ids
 from vidal.errors import RecordError, UserError
+from vidal.schema import Reason
 from vidal.storage.storage import Storage, shard_name
+from vidal.train.atomic_file import written_aside
+from vidal.train.inputs import ModelInput
 from vidal.train.reading import Reader
 from vidal.train.settings import Encoder, Modality, Train
-from vidal.train.training_samples import TrainingSamples, read_samples
+from vidal.train.training_samples import IntArray, TrainingSamples, read_samples
 
 FOLDER = "_packed"
 
 
 @dataclass(frozen=True)
 class Packed:
-    """clips: packed now; unreadable: that could not be; kept: that had been packed before."""
+    """What was done for one modality.
+
+    clips: how many were packed now. unreadable: how many of these could not be read. kept: how many had been packed before.
+    """
 
     modality: str
     clips: int
@@ -32,31 +36,29 @@ class Packed:
 
 
 class Pack:
-    """Arrays of one modality: for each shard one file of all its frames, and an index of where a clip's begin."""
+    """The packed arrays of one modality: for each shard a file of all frames, and an index that says where those of a clip begin."""
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._open: dict[int, tuple[np.ndarray, dict[str, list[int]]]] = {}
+        self._open: dict[int, tuple[ModelInput, dict[str, list[int]]]] = {}
 
-    def read(self, clip_id: str, shard: int, frames: list[int]) -> np.ndarray:
-        """(n, 3, h, w) of these frames. Raises RecordError for a clip that could not be read when the dataset was packed."""
+    def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
+        """Returns (n, 3, h, w) of these frames. Raises RecordError for a clip that could not be read when the dataset was packed."""
         if shard not in self._open:
             index = json.loads((self._folder / f"{shard_name(shard)}.json").read_text(encoding="utf-8"))
             self._open[shard] = (np.load(self._folder / f"{shard_name(shard)}.npy", mmap_mode="r"), index["clips"])
         array, clips = self._open[shard]
         first, count = clips[clip_id]
         if not count:
-            from vidal.schema import Reason
-
             raise RecordError(Reason.CORRUPT, f"{clip_id} could not be read when the dataset was packed")
         return np.asarray(array[[first + frame for frame in frames]])
 
     def __getstate__(self) -> dict[str, object]:
-        return {"_folder": self._folder, "_open": {}}  # A worker opens the files itself.
+        return {"_folder": self._folder, "_open": {}}  # Each worker of the loader opens the files itself.
 
 
 def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack | None:
-    """The pack of these records, if all their shards have been packed as they are now and with these settings."""
+    """Returns the pack of these samples, or None where one of their shards has changed since it was packed, or with other settings."""
     if not storage.is_local:
         return None
     folder = _folder(storage, samples.modality, settings)
@@ -70,7 +72,7 @@ def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack 
 
 
 def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
-    """Packs what the modalities of the recipe read. Shards that were packed before are skipped.
+    """Packs the files that the modalities of the recipe read, and yields what was done for each. Packed shards are skipped.
 
     Raises UserError for a dataset that is not local.
     """
@@ -94,49 +96,43 @@ def _pack(storage: Storage, samples: TrainingSamples, settings: Encoder, folder:
             kept += len(rows)
             continue
         places = _write(folder / f"{name}.npy", samples, reader, rows)
-        _commit(index, json.dumps({"manifest": manifest, "clips": places}).encode())
+        with written_aside(index) as aside:
+            aside.write_text(json.dumps({"manifest": manifest, "clips": places}), encoding="utf-8")
         clips += len(rows)
         unreadable += sum(not count for _, count in places.values())
     return Packed(samples.modality.value, clips, unreadable, kept)
 
 
-def _write(path: Path, samples: TrainingSamples, reader: Reader, rows: np.ndarray) -> dict[str, list[int]]:
-    """Clip by clip into a file aside, so that memory holds one clip; the rename comes last."""
+def _write(path: Path, samples: TrainingSamples, reader: Reader, rows: IntArray) -> dict[str, list[int]]:
+    """Writes the arrays of a shard clip by clip, so that memory holds one clip. Returns [first, count] of each clip, by clip_id."""
     places: dict[str, list[int]] = {}
     total, array, first = int(sum(len(samples.paths[int(row)]) for row in rows)), None, 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    for row in map(int, rows):
-        try:
-            items = reader.files(samples.paths_of(row), samples.depth_kinds[row])
-        except RecordError:
-            places[samples.clip_ids[row]] = [first, 0]
-            continue
-        if array is None:
-            array = np.lib.format.open_memmap(aside, "w+", items.dtype, (total, *items.shape[1:]))
-        array[first : first + len(items)] = items
-        places[samples.clip_ids[row]] = [first, len(items)]
-        first += len(items)
-    if array is None:
-        np.save(aside, np.zeros(0))
-        aside = aside.with_name(aside.name + ".npy")
-    else:
-        array.flush()
-    os.replace(aside, path)
+    with written_aside(path) as aside:
+        for row in map(int, rows):
+            try:
+                items = reader.read_files(samples.paths_of(row), samples.depth_kinds[row])
+            except RecordError:
+                places[samples.clip_ids[row]] = [first, 0]
+                continue
+            if array is None:
+                array = np.lib.format.open_memmap(aside, "w+", items.dtype, (total, *items.shape[1:]))
+            array[first : first + len(items)] = items
+            places[samples.clip_ids[row]] = [first, len(items)]
+            first += len(items)
+        if array is None:  # No clip could be read.
+            with aside.open("wb") as file:
+                np.save(file, np.zeros(0))
+        else:
+            array.flush()
     return places
 
 
-def _commit(path: Path, data: bytes) -> None:
-    aside = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    aside.write_bytes(data)
-    os.replace(aside, path)
-
-
 def _folder(storage: Storage, modality: Modality, settings: Encoder) -> Path:
-    read = {Modality.VIDEO: "frames", Modality.IMAGE: "frames"}.get(modality, modality.value)
-    what = settings.fbank.model_dump() if modality is Modality.AUDIO else settings.side
-    return Path(storage.path(FOLDER)) / f"{read}-{ids.fingerprint([read, what])[:8]}"
+    kind = {Modality.VIDEO: "frames", Modality.IMAGE: "frames"}.get(modality, modality.value)
+    form = settings.fbank.model_dump() if modality is Modality.AUDIO else settings.side
+    return Path(storage.path(FOLDER)) / f"{kind}-{ids.fingerprint([kind, form])[:8]}"
 
 
 def _manifest(storage: Storage, shard: int) -> str:
+    """Returns the hash of the manifest of a shard."""
     return ids.sha256(storage.read(f"{shard_name(shard)}.parquet"))

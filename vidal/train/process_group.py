@@ -11,15 +11,17 @@ from torch import nn
 
 
 def rank() -> int:
+    """Returns the number of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world() -> int:
+    """Returns the number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def on_rank0(action: Callable[[], Any]) -> None:
-    """Runs an action in the first process while the others wait. An exception is raised in all of them."""
+    """Runs an action in the process of rank 0 while the others wait. An exception that it raises is raised in all of them."""
     problem: list[BaseException | None] = [None]
     if rank() == 0:
         try:
@@ -35,7 +37,7 @@ def on_rank0(action: Callable[[], Any]) -> None:
 
 
 def all_true(value: bool, device: torch.device) -> bool:
-    """Whether the value is true in every process."""
+    """Returns whether the value is true in every process."""
     if world() == 1:
         return value
     flag = torch.tensor(int(value), device=device)
@@ -43,16 +45,8 @@ def all_true(value: bool, device: torch.device) -> bool:
     return bool(flag.item())
 
 
-def total(value: int, device: torch.device) -> int:
-    if world() == 1:
-        return value
-    count = torch.tensor(value, device=device)
-    dist.all_reduce(count)
-    return int(count.item())
-
-
 def all_gather(value: Any) -> list[Any]:
-    """The value of every process, in order of rank."""
+    """Returns the values of all processes, in order of rank."""
     if world() == 1:
         return [value]
     values: list[Any] = [None] * world()
@@ -61,6 +55,7 @@ def all_gather(value: Any) -> list[Any]:
 
 
 def average_gradients(weights: list[nn.Parameter]) -> None:
+    """Replaces the gradients of the weights by their mean over all processes."""
     if world() == 1:
         return
     for weight in weights:

@@ -1,6 +1,6 @@
-"""LanguageBind's published checkpoints (Zhu et al. 2024): config.json with model_type LanguageBind..., weights by their names.
+"""Reads the checkpoints that LanguageBind published (Zhu et al. 2024), whose config.json has a model_type of LanguageBind...
 
-Their adapters are merged into the weights they adapt. What has no place in our towers is refused by its name.
+Their adapters are merged into the weights that they adapt. A weight that has no place in our towers is an error that names it.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ _TOKENS = 77
 
 
 def is_published(config: dict[str, Any]) -> bool:
+    """Returns whether a config.json is that of a published checkpoint."""
     return config.get("model_type") in MODALITIES
 
 
 def load(folder: Path, config: dict[str, Any]) -> tuple[Modality, Encoder, ModalityTower, PublishedText]:
-    """Raises UserError that names what is missing, unknown or of another shape."""
+    """Loads a checkpoint. Raises UserError that names the file or weight that is missing, unknown or of another shape."""
     modality, state = MODALITIES[config["model_type"]], _plain(_state(folder), config)
     vision = {**config["vision_config"], "projection_dim": config["projection_dim"]}
     settings = _settings(modality, vision)
@@ -48,14 +49,14 @@ def load(folder: Path, config: dict[str, Any]) -> tuple[Modality, Encoder, Modal
     tower = ClipTower(modality, settings, config["projection_dim"], architecture)
     vision_state = {name: value for name, value in state.items() if name.startswith("visi") or name.startswith("visual")}
     text_state = {name: value for name, value in state.items() if name.startswith("text_")}
-    if strangers := sorted(state.keys() - vision_state.keys() - text_state.keys() - {"logit_scale"}):
-        raise UserError(f"{folder} holds, but LanguageBind's layout does not, {', '.join(strangers[:3])}")
+    if unknown := sorted(state.keys() - vision_state.keys() - text_state.keys() - {"logit_scale"}):
+        raise UserError(f"{folder} holds weights that LanguageBind's checkpoints do not have: {', '.join(unknown[:3])}")
     fill(tower, vision_state, str(folder))
     return modality, settings, tower, PublishedText(folder, config, text_state)
 
 
 class PublishedText:
-    """The checkpoint's own language tower, as towers.TextTower."""
+    """The language tower that a published checkpoint holds: a towers.LanguageTower."""
 
     def __init__(self, folder: Path, config: dict[str, Any], state: dict[str, Tensor]):
         text = {**config["text_config"], "projection_dim": config["projection_dim"]}
@@ -66,7 +67,7 @@ class PublishedText:
 
     @torch.inference_mode()
     def encode(self, texts: list[str]) -> Tensor:
-        """(n, width) float32, L2-normalised, on the CPU."""
+        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
         tokens = self._tokenizer(texts, padding="max_length", truncation=True, max_length=_TOKENS, return_tensors="pt")
         return F.normalize(self._model(**tokens).text_embeds.float(), dim=-1)
 
@@ -80,25 +81,25 @@ def _state(folder: Path) -> dict[str, Tensor]:
     try:
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path}: no weights of torch, or more than weights: {error}") from error
+        raise UserError(f"{path} holds something other than weights of torch: {error}") from error
     return state
 
 
 def _plain(state: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
-    """Without peft's wrapping: W + alpha / r * B A under the name of W."""
+    """Returns the weights without adapters of peft: W + alpha / r * B A under the name of W."""
     vision = config["vision_config"]
     clean = {
         name.replace(".base_model.model.", ".").replace(".base_layer.", "."): value for name, value in state.items()
     }
     adapters: dict[str, dict[str, Tensor]] = {}
     for name in list(clean):
-        if name.endswith(".position_ids"):  # A buffer that transformers saves no more.
+        if name.endswith(".position_ids"):  # Recent versions of transformers do not save this buffer.
             del clean[name]
         elif match := _LORA.fullmatch(name):
             adapters.setdefault(match[1], {})[match[2]] = clean.pop(name)
     for name, each in adapters.items():
         if each.keys() != {"A", "B"} or f"{name}.weight" not in clean:
-            raise UserError(f"the adapter of {name} has not both parts and a weight to adapt")
+            raise UserError(f"the adapter of {name} lacks one of its two parts, or the weight that it adapts")
         scale = float(vision.get("lora_alpha", 16)) / each["A"].shape[0]
         clean[f"{name}.weight"] = clean[f"{name}.weight"] + scale * each["B"] @ each["A"]
     return clean
@@ -115,7 +116,7 @@ def _settings(modality: Modality, vision: dict[str, Any]) -> Encoder:
 
 
 def _grid(modality: Modality, vision: dict[str, Any]) -> list[int] | None:
-    """Of a sound's patches (mel, time): their positions are learned on it."""
+    """Returns the rows (mel) and columns (time) of the patches of a sound, for which positions were learned; None for pictures."""
     if modality is not Modality.AUDIO:
         return None
     patch, fbank = vision["patch_size"], _settings(modality, vision).fbank

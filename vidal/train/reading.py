@@ -1,41 +1,48 @@
-"""Reads the array that an encoder is given for a clip: from the packed file if there is one, else from the media."""
+"""Reads the array that an encoder gets for a clip: from the packed file if there is one, else from the media."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from vidal.storage.storage import Storage
+from vidal.train import inputs
+from vidal.train.inputs import ModelInput
 from vidal.train.settings import Encoder, Modality
 from vidal.train.training_samples import TrainingSamples
 
-Unpacked = Callable[[int, int], np.ndarray]
+
+class PackedArrays(Protocol):
+    """Arrays that were decoded before; packed.Pack."""
+
+    def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
+        """Returns (n, 3, h, w) of these frames. Raises RecordError."""
 
 
 class Reader:
-    """Reads rows of records. packed: gives frames [first, last) of a row's clip, as one array; None reads files."""
+    """Reads the arrays of samples. packed: where they are read from; None reads the media files."""
 
-    def __init__(self, storage: Storage, samples: TrainingSamples, settings: Encoder, packed: Any = None):
+    def __init__(self, storage: Storage, samples: TrainingSamples, settings: Encoder, packed: PackedArrays | None = None):
         self._storage, self._samples, self._settings, self._packed = storage, samples, settings, packed
 
-    def __call__(self, row: int, frame: int) -> np.ndarray:
-        """(3, h, w), or (t, 3, h, w) of a video; uint8 or float16. Raises RecordError where a file cannot be read."""
+    def __call__(self, row: int, frame: int) -> ModelInput:
+        """Returns (3, h, w), or (t, 3, h, w) for a video, whose frames are spread over the clip.
+
+        Raises RecordError where a file cannot be read.
+        """
         paths = self._samples.paths_of(row)
-        wanted = spread(len(paths), self._settings.frames) if self._samples.modality is Modality.VIDEO else [frame]
+        places = spread(len(paths), self._settings.frames) if self._samples.modality is Modality.VIDEO else [frame]
         if self._packed is not None:
-            views = self._packed.read(self._samples.clip_ids[row], int(self._samples.shards[row]), wanted)
+            views = self._packed.read(self._samples.clip_ids[row], int(self._samples.shards[row]), places)
         else:
-            views = self.files([paths[index] for index in wanted], self._samples.depth_kinds[row])
-        values: np.ndarray = views if self._samples.modality is Modality.VIDEO else views[0]
+            views = self.read_files([paths[index] for index in places], self._samples.depth_kinds[row])
+        values: ModelInput = views if self._samples.modality is Modality.VIDEO else views[0]
         return values
 
-    def files(self, paths: list[str], depth_kind: str | None) -> np.ndarray:
-        """(n, 3, h, w): all of these files."""
-        from vidal.train import inputs
-
+    def read_files(self, paths: list[str], depth_kind: str | None) -> ModelInput:
+        """Returns (n, 3, h, w), (n, 1, h, w) for depth, of these files. Raises RecordError for an unreadable file."""
         modality, side = self._samples.modality, self._settings.side
         with contextlib.ExitStack() as stack:
             local = [stack.enter_context(self._storage.local(path)) for path in paths]
@@ -46,6 +53,6 @@ class Reader:
             return np.stack([inputs.read_image(path, side) for path in local])
 
 
-def spread(count: int, wanted: int) -> list[int]:
-    """Indices of `wanted` frames, evenly from the first to the last of `count`; some twice where there are fewer."""
-    return [round(place) for place in np.linspace(0, count - 1, wanted)]
+def spread(count: int, sampled: int) -> list[int]:
+    """Returns the indices of `sampled` frames, evenly from the first to the last of `count`; some repeat where count is smaller."""
+    return [round(place) for place in np.linspace(0, count - 1, sampled)]

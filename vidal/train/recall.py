@@ -1,28 +1,32 @@
-"""How well an encoder retrieves the clips that it was trained on: R@1 in both directions."""
+"""Measures how well an encoder retrieves the clips that it was trained on, as R@1 in both directions."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from vidal.errors import RecordError
+from vidal.media.arrays import BoolArray, Float32Array
 from vidal.train.modality_trainer import ModalityTrainer, embed
 
-CLIPS = 1000  # At most: a check, not an evaluation.
+CLIPS = 1000  # At most, because this is a check and not an evaluation.
 
 
 def recall(trainer: ModalityTrainer) -> tuple[float, float]:
-    """(modality to text, text to modality), over at most CLIPS clips that can be read, each with the first of its texts that
-    says most of it alone: the title, else what comes first. Clips of one text are all right for it; of tied scores, the mean counts.
+    """Returns R@1 (from the modality to text, from text to the modality) over at most CLIPS clips that can be read.
+
+    The text of a clip is its title, or else one of another view. All clips with the same text are right answers for it. Of tied scores
+    each order is equally likely, and the expected value counts.
     """
-    rows = _readable(trainer)
+    rows = _readable_rows(trainer)
     texts = np.array([_text(trainer, row) for row in rows])
     embedded = embed(trainer, rows).numpy()
     scores = embedded @ trainer.features[texts].numpy().T
     right = texts[:, None] == texts[None, :]
-    return _first(scores, right), _first(scores.T, right.T)
+    return _recall_at_1(scores, right), _recall_at_1(scores.T, right.T)
 
 
-def _first(scores: np.ndarray, right: np.ndarray) -> float:
-    """Mean over rows of the chance that the best, drawn among ties, is right."""
+def _recall_at_1(scores: Float32Array, right: BoolArray) -> float:
+    """Returns the mean over rows of the probability that the best column, drawn among ties, is right. scores, right: (n, m)."""
     best = scores >= scores.max(axis=1, keepdims=True)
     return float(((best & right).sum(1) / best.sum(1)).mean())
 
@@ -35,9 +39,7 @@ def _text(trainer: ModalityTrainer, row: int) -> int:
     return int(captions.texts[places[0]])
 
 
-def _readable(trainer: ModalityTrainer) -> list[int]:
-    from vidal.errors import RecordError
-
+def _readable_rows(trainer: ModalityTrainer) -> list[int]:
     readable = []
     for row in range(min(CLIPS, len(trainer.samples))):
         try:

@@ -1,4 +1,4 @@
-"""A training run: from manifests to a folder with checkpoints, metrics and an encoder."""
+"""A training run: it reads manifests, and writes a folder with checkpoints, metrics and an encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vidal.train.reading import Reader
 from vidal.train.recall import recall
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
-from vidal.train.towers import TextTower, open_text_tower
+from vidal.train.towers import LanguageTower, open_text_tower
 from vidal.train.training_samples import TrainingSamples, read_samples
 
 CHECKPOINTS, ENCODER = "checkpoints", "encoder"
@@ -30,7 +30,11 @@ CHECKPOINTS, ENCODER = "checkpoints", "encoder"
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one modality. recall_*: R@1 on the training clips. unreadable: records passed over, counted each time."""
+    """The result of one modality.
+
+    left_out: clips of the dataset that were not trained on, by reason. recall_*: R@1 on the training clips. samples_s: samples per
+    second. unreadable: how often a record was skipped because it could not be read.
+    """
 
     modality: str
     clips: int
@@ -44,10 +48,12 @@ class Outcome:
 
 
 def train(settings: Train, out: str, folder: Path, device: torch.device) -> list[Outcome]:
-    """Trains all modalities of the recipe, each against the frozen language tower; they share nothing else, so each gets what it would
-    get alone. Goes on from the last checkpoint of `folder`. All processes of a group call it; the first one writes.
+    """Trains all modalities of the recipe, each against the frozen language tower, and returns the results in the process of rank 0.
 
-    Raises UserError for what is wrong with recipe or data, TrainingError where the training itself cannot go on.
+    The modalities share nothing else, so each is trained as it would be alone. out: the dataset. folder: of the run; the training
+    continues from the last checkpoint there. All processes of a group call this function, and that of rank 0 writes.
+
+    Raises UserError where the recipe or the data are wrong, and TrainingError where the training cannot continue.
     """
     storage = Storage(out)
     samples = read_all(settings, storage)
@@ -80,17 +86,17 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 def read_all(settings: Train, storage: Storage) -> dict[Modality, TrainingSamples]:
     """Reads the samples of every modality of the recipe. Raises UserError."""
     if not settings.modalities:
-        raise UserError("train.modalities: name at least one, e.g. --set 'train.modalities={video: {}}'")
+        raise UserError("train.modalities is empty: name at least one, e.g. --set 'train.modalities={video: {}}'")
     return {modality: read_samples(storage, modality, settings) for modality in settings.modalities}
 
 
 def _trainer(
-    storage: Storage, settings: Train, samples: TrainingSamples, text: TextTower, device: torch.device
+    storage: Storage, settings: Train, samples: TrainingSamples, text: LanguageTower, device: torch.device
 ) -> ModalityTrainer:
     cache, encoder_settings = TextFeatures(storage, text), settings.modalities[samples.modality]
-    process_group.on_rank0(lambda: cache.of(samples.captions.distinct))
+    process_group.on_rank0(lambda: cache.compute(samples.captions.distinct))
     reader = Reader(storage, samples, encoder_settings, packed.find(storage, samples, encoder_settings))
-    return ModalityTrainer(samples.modality, settings, samples, reader, cache.of(samples.captions.distinct), device)
+    return ModalityTrainer(samples.modality, settings, samples, reader, cache.compute(samples.captions.distinct), device)
 
 
 def _loop(trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal) -> None:
@@ -133,7 +139,7 @@ def _restore(state: dict[str, Any], trainers: list[ModalityTrainer]) -> None:
 
 
 def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, Any]:
-    """Returns everything that must be the same for a run to continue. How often it logs and saves may change."""
+    """Returns everything that must stay the same for a run to continue. How often it logs and saves may change."""
     free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes"}
     return {
         "recipe": ids.fingerprint([settings.model_dump(mode="json", exclude=free)]),
@@ -143,7 +149,7 @@ def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, Any
 
 
 def _seed(seed: int) -> None:
-    """Seeds the random numbers of this process, so that dropout differs between processes."""
+    """Seeds the random numbers of this process, differently from those of the others, so that their dropout differs."""
     torch.manual_seed(seed * 1000 + process_group.rank())
 
 
@@ -164,4 +170,5 @@ def _outcome(trainer: ModalityTrainer, journal: Journal) -> Outcome:
 
 
 def default_device() -> torch.device:
+    """Returns a GPU where there is one, else the CPU."""
     return torch.device(choose_device())

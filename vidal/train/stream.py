@@ -1,4 +1,4 @@
-"""Batches in an order that seed and epoch determine, from any position on, so that a resumed run gets the same batches."""
+"""Yields batches in an order that depends on seed and epoch alone, from any position, so that a resumed run gets the same batches."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vidal.errors import RecordError
+from vidal.media.arrays import Float64Array
 from vidal.train.reading import Reader
-from vidal.train.training_samples import TrainingSamples, sample_caption
+from vidal.train.training_samples import IntArray, TrainingSamples, sample_caption
 
-REST = 0.1
+REST_MAX = 0.1  # Share of an epoch that may be left over because it does not fill a batch.
 
 
 @dataclass(frozen=True)
 class Batch:
-    """pixels: as the reader gives them, stacked. texts: indices of captions.distinct. cursor: where the next batch begins.
+    """One step's samples of one process.
 
-    problems: why records were passed over on the way to this batch, one each.
+    pixels: the stacked arrays of the reader. texts: (n,) indices of captions.distinct. cursor: where the next batch begins. problems:
+    for each record that was skipped on the way to this batch, why it could not be read.
     """
 
     pixels: torch.Tensor
@@ -31,13 +33,17 @@ class Batch:
 
 
 class Stream:
-    """The share of one process (rank of world). Every process has as many records an epoch as any other."""
+    """The batches of one process, of `world` processes. Every process has the same number of records in an epoch.
+
+    weights: how often each view is sampled, in the order of captions.names. size: of a batch of this process. steps: in an epoch.
+    tail: the problems behind the last batch of the epoch that ended.
+    """
 
     def __init__(
         self,
         samples: TrainingSamples,
         reader: Reader,
-        weights: np.ndarray,
+        weights: Float64Array,
         *,
         batch_size: int,
         seed: int,
@@ -48,16 +54,16 @@ class Stream:
         self._samples, self._weights, self._seed = samples, weights, seed
         self._rank, self._world, self._workers = rank, world, workers
         self._reader = reader
-        self.tail: tuple[str, ...] = ()  # Problems behind the last batch of the epoch that ended.
-        self.size, self.steps = _evenly(len(samples) // world, max(1, batch_size // world))
+        self.tail: tuple[str, ...] = ()
+        self.size, self.steps = _batch_plan(len(samples) // world, max(1, batch_size // world))
 
-    def order(self, epoch: int) -> np.ndarray:
-        """Returns the rows of this process, in order."""
+    def order(self, epoch: int) -> IntArray:
+        """Returns the rows of this process in an epoch, in order."""
         whole = np.random.default_rng((self._seed, epoch)).permutation(len(self._samples))
         return whole[self._rank :: self._world][: max(1, len(whole) // self._world)]
 
-    def epoch(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
-        """Yields full batches. A record that cannot be read is skipped, and the next one takes its place."""
+    def batches(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
+        """Yields the full batches of an epoch. A record that cannot be read is skipped, and the next one takes its place."""
         rows = self.order(epoch)[cursor:]
         chunks = [rows[start : start + self.size] for start in range(0, len(rows), self.size)]
         items = _Items(self._samples, self._reader, self._weights, (self._seed, epoch))
@@ -74,41 +80,47 @@ class Stream:
         places: list[int] = []
         problems: list[str] = []
         position = cursor
-        for pixels_read, drawn, readable, why in loader:
-            if not why and len(readable) == self.size and not texts:  # As a rule: nothing to put together.
+        for chunk_pixels, chunk_texts, readable, chunk_problems in loader:
+            if not chunk_problems and len(readable) == self.size and not texts:  # The usual case: the chunk is a batch.
                 position += self.size
-                yield Batch(pixels_read, drawn, position, tuple(problems))
+                yield Batch(chunk_pixels, chunk_texts, position, tuple(problems))
                 problems = []
                 continue
-            problems += why
-            places += [position + int(each) for each in torch.nonzero(readable)]
-            pixels += list(pixels_read)
-            texts += drawn.tolist()
+            problems += chunk_problems
+            places += [position + int(place) for place in torch.nonzero(readable)]
+            pixels += list(chunk_pixels)
+            texts += chunk_texts.tolist()
             position += len(readable)
             while len(texts) >= self.size:
-                together = torch.stack(pixels[: self.size]), torch.tensor(texts[: self.size])
-                yield Batch(*together, places[self.size - 1] + 1, tuple(problems))
+                stacked = torch.stack(pixels[: self.size]), torch.tensor(texts[: self.size])
+                yield Batch(*stacked, places[self.size - 1] + 1, tuple(problems))
                 pixels, texts, places, problems = pixels[self.size :], texts[self.size :], places[self.size :], []
         self.tail = tuple(problems)
 
 
-def _evenly(rows: int, size: int) -> tuple[int, int]:
-    """(size, steps) of full batches. Where what is left over is more than REST of an epoch, one batch more, of smaller ones."""
+def _batch_plan(rows: int, size: int) -> tuple[int, int]:
+    """Returns (size, steps) of the full batches of an epoch.
+
+    Where more than REST_MAX of the rows would be left over, there is one more batch, and all are smaller.
+    """
     size = max(1, min(size, rows))
     steps = max(1, rows // size)
-    if rows - steps * size > REST * rows:
+    if rows - steps * size > REST_MAX * rows:
         steps += 1
         size = rows // steps
     return size, steps
 
 
 class _Items(Dataset[Any]):
-    """By a chunk of rows: (readable ones stacked, their texts, which of the chunk were readable, why the others were not)."""
+    """Reads chunks of rows for the loader, each with a sampled text.
 
-    def __init__(self, samples: TrainingSamples, reader: Reader, weights: np.ndarray, key: tuple[int, int]):
+    A chunk gives the stacked arrays of its readable rows, their texts, whether each row was readable, and why the others were not.
+    """
+
+    def __init__(self, samples: TrainingSamples, reader: Reader, weights: Float64Array, key: tuple[int, int]):
         self._samples, self._reader, self._weights, self._key = samples, reader, weights, key
 
-    def __getitem__(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
+    def __getitem__(self, rows: IntArray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
         views, texts, readable, problems = [], [], [], []
         for row in map(int, rows):
             text, frame = sample_caption(self._samples, row, self._weights, self._key)

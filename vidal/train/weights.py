@@ -1,4 +1,4 @@
-"""Weights into a network: strictly, and by name where they do not fit."""
+"""Loads weights into a network, strictly: an error names the weights that do not fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from vidal.errors import UserError
 
 
 def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Loads strictly. Raises UserError that names the weights which are missing, not known, or of another shape."""
+    """Loads the weights of a tower.
+
+    where: names the file in errors. prefix: stands before the names in errors. Raises UserError that names the weights which are missing,
+    unknown or of another shape.
+    """
     own = tower.state_dict()
     for problem, names in (
         ("lacks", sorted(own.keys() - state.keys())),
