@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from vidal.train.accumulate import accumulated_backward
 from vidal.train.loss import SIGLIP_BIAS, Temperature, build_loss, info_nce
-from vidal.train.towers.patches import kept_patches
+from vidal.train.towers.patches import drop_patches
 
 COUNT, WIDTH = 8, 6
 
@@ -139,9 +139,9 @@ def test_dropout_is_the_same_in_both_passes_of_a_small_step():
 
 
 def test_patch_dropout_keeps_the_class_token_and_the_same_patches_in_all_frames_of_a_clip():
-    frames, patches = 3, 20
-    tokens = torch.arange(patches + 1.0).expand(2 * frames, -1)[:, :, None].clone()
-    kept = kept_patches(tokens, 0.3, frames)[:, :, 0].reshape(2, frames, -1)
-    assert kept.shape[2] == 1 + 14 and (kept[:, :, 0] == 0).all()
-    assert (kept == kept[:, :1]).all() and not torch.equal(kept[0, 0], kept[1, 0])
-    assert all(len(set(clip[0].tolist())) == 15 for clip in kept)
+    frames, count = 3, 20
+    tokens = torch.arange(count + 1.0).expand(2 * frames, -1)[:, :, None].clone()
+    patches = drop_patches(tokens, 0.3, frames)[:, :, 0].reshape(2, frames, -1)
+    assert patches.shape[2] == 1 + 14 and (patches[:, :, 0] == 0).all()
+    assert (patches == patches[:, :1]).all() and not torch.equal(patches[0, 0], patches[1, 0])
+    assert all(len(set(clip[0].tolist())) == 15 for clip in patches)

@@ -1,4 +1,4 @@
-"""The section `train` of a recipe: towers, texts, loss and loop, and the published presets."""
+"""The section `train` of a recipe: the towers, the texts, the loss, the training loop, and the published presets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Modality(str, Enum):
-    """What an encoder sees. Each is bound to language, and through it to the others."""
+    """A kind of media that an encoder takes. Each is bound to language, and through language to the others."""
 
     VIDEO = "video"
     DEPTH = "depth"
@@ -21,64 +21,64 @@ class Modality(str, Enum):
 
 
 class Lora(Settings):
-    """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out; of a video tower on its temporal attention."""
+    """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out, in a video tower on those of its attention over time."""
 
     rank: int = Field(default=16, ge=1)
     """Rank of the adapters."""
     alpha: float = Field(default=16.0, gt=0)
-    """Their scale is alpha / rank."""
+    """The scale of the adapters is alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropout before them."""
+    """Dropout before the adapters."""
 
 
 class Fbank(Settings):
-    """The log mel spectrogram of a sound, after Kaldi."""
+    """The log mel spectrogram of a sound, as Kaldi computes it."""
 
     mel_bins: int = Field(default=128, ge=8)
-    """Mel bins."""
+    """Number of mel bins."""
     frames: int = Field(default=1024, ge=16)
-    """Windows of 25 ms, every 10 ms."""
+    """Number of windows of 25 ms, which begin every 10 ms."""
     fill: Literal["zero", "tile"] = "zero"
-    """What fills up a short sound; a long one gives three crops."""
+    """How a short sound is filled up: with zeros, or by repetition. A long sound is cut to its beginning, middle and end."""
 
 
 class Encoder(Settings):
     """The encoder of one modality, and how it is trained."""
 
     model: ModelSpec = ModelSpec(adapter="efficientnet")
-    """Adapters efficientnet (offline), clip (transformers) and open_clip."""
+    """The pretrained tower, by the adapter efficientnet (offline), clip (transformers) or open_clip."""
     tuning: Literal["lora", "full", "head"] = "full"
-    """lora (with what LanguageBind trains beside it: class embedding, last norm, projection), full, or head (the last layers)."""
+    """The trained weights: lora (adapters, class embedding, last norm and projection, as in LanguageBind), full, or head (last layers)."""
     lora: Lora = Lora()
     """The low-rank adapters."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the patches that a step leaves out."""
+    """Share of the patches that a training step drops."""
     frames: int = Field(default=8, ge=1)
-    """Frames of a video."""
+    """Number of frames of a video."""
     side: int = Field(default=224, ge=16)
-    """Side of the square picture that the tower gets, in pixels."""
+    """Side of the square picture that the tower takes, in pixels."""
     fbank: Fbank = Fbank()
     """The spectrogram of a sound."""
     preset: Literal["paper", "script"] | None = None
-    """Published numbers, which keys given here override."""
+    """Published settings of LanguageBind, from the paper or from its script; keys that are given here override them."""
     epochs: int = Field(default=10, ge=1)
-    """Passes over the data."""
+    """Number of passes over the data."""
     batch_size: int = Field(default=16, ge=2)
-    """Samples of a step, over all processes and accumulation steps."""
+    """Samples of a step, in all processes and chunks together."""
     accumulate: int = Field(default=1, ge=1)
-    """Chunks of a step, to save memory."""
+    """Number of chunks in which a step is computed, to save memory."""
     lr: float = Field(default=1e-4, gt=0)
-    """Learning rate."""
+    """Largest learning rate."""
     lr_factors: dict[str, float] = Field(default_factory=dict)
-    """Factors of the learning rate, by the beginning of the name of a weight."""
+    """Factors of the learning rate, by the beginning of the names of weights."""
     warmup_steps: int = Field(default=0, ge=0)
-    """Steps until the full learning rate."""
+    """Steps until the learning rate is at its largest."""
 
 
 def _published(
     epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float
 ) -> dict[str, Any]:
-    """batch: of all processes and accumulation steps together."""
+    """Returns the settings of a preset. batch: samples of a step, in all processes and chunks together. mask: of patches."""
     return {
         "epochs": epochs,
         "lr": lr,
@@ -90,7 +90,7 @@ def _published(
     }
 
 
-# Zhu et al. 2024, appendix, and the scripts of their repository, which differ.
+# The appendix of Zhu et al. 2024, and the scripts of their repository, which differ from it.
 PRESETS: dict[tuple[Modality, str], dict[str, Any]] = {
     (Modality.VIDEO, "paper"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
     (Modality.VIDEO, "script"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
@@ -110,71 +110,71 @@ class Train(Settings):
     """The trainer: an encoder for each modality, bound to a frozen language tower."""
 
     text: ModelSpec = ModelSpec(adapter="minilm")
-    """The frozen language tower: minilm, clip or open_clip."""
+    """The frozen language tower, by the adapter minilm, clip or open_clip."""
     modalities: dict[Modality, Encoder] = Field(default_factory=dict)
-    """The encoders to train; null removes one of a recipe below."""
+    """The encoders to train, by modality; null removes one that an extended recipe has."""
     views: dict[str, float] = Field(
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
-    """How often a text of each view is drawn, by weight. A keyframe caption brings its own frame."""
+    """The weight with which a text of each view is drawn. The caption of a keyframe is drawn together with its frame."""
     skip_flags: tuple[str, ...] = ("unsupported",)
-    """Texts with these flags are not used."""
+    """Captions with one of these flags are not used."""
     loss: Literal["info_nce", "siglip"] = "info_nce"
-    """InfoNCE, or the loss of SigLIP."""
+    """The loss: InfoNCE, or that of SigLIP."""
     temperature: float = Field(default=0.07, gt=0)
-    """At the start; it is learned, and its inverse is capped at 100."""
+    """Temperature at the start. It is learned, and its inverse is at most 100."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
-    """Of AdamW."""
+    """First beta of AdamW."""
     beta2: float = Field(default=0.98, ge=0, lt=1)
-    """Of AdamW."""
+    """Second beta of AdamW."""
     eps: float = Field(default=1e-6, gt=0)
-    """Of AdamW."""
+    """Epsilon of AdamW."""
     weight_decay: float = Field(default=0.2, ge=0)
-    """Of AdamW; not of vectors and scalars."""
+    """Weight decay of AdamW, for all weights but vectors and scalars."""
     clip_norm: float | None = Field(default=1.0, gt=0)
-    """Norm to which gradients are clipped; null does not clip."""
+    """Norm to which gradients are clipped; null does not clip them."""
     ema: float | None = Field(default=None, gt=0, lt=1)
-    """Decay of averaged weights; null keeps none."""
+    """Decay of the exponential moving average of the weights; null averages none."""
     precision: Literal["fp32", "bf16", "amp"] = "fp32"
-    """Of the forward pass."""
+    """Precision of the forward pass."""
     checkpoint_activations: bool = False
-    """Whether activations are computed again in the backward pass, to save memory."""
+    """Whether the backward pass computes activations again, to save memory."""
     compile: bool = False
     """Whether torch.compile is used."""
     seed: int = 0
-    """Seed of the order, the texts and the dropout."""
+    """Seed of the order of the clips, the choice of texts and the dropout."""
     workers: int = Field(default=0, ge=0)
-    """Processes that load data."""
+    """Number of processes that load data; 0 loads in the process that trains."""
     processes: int = Field(default=1, ge=1)
-    """Processes that train together, on a Ray cluster."""
+    """Number of processes that train together; more than one need a Ray cluster."""
     unreadable_max: float = Field(default=0.05, ge=0, le=1)
-    """Share of the records that may be unreadable."""
+    """Share of the records that may be unreadable before the training stops."""
     checkpoint_steps: int = Field(default=100, ge=1)
     """Steps between checkpoints."""
     log_steps: int = Field(default=1, ge=1)
     """Steps between lines of metrics.jsonl."""
     keep: int = Field(default=2, ge=1)
-    """Checkpoints that are kept."""
+    """Number of checkpoints that are kept."""
 
     @model_validator(mode="before")
     @classmethod
     def _presets(cls, data: Any) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("modalities"), dict):
             return data
-        # null takes a modality out that a recipe below this one has.
-        named = {name: each for name, each in data["modalities"].items() if each is not None}
-        return {**data, "modalities": {name: _with_preset(name, each) for name, each in named.items()}}
+        # null removes a modality that an extended recipe has.
+        encoders = {name: encoder for name, encoder in data["modalities"].items() if encoder is not None}
+        return {**data, "modalities": {name: _with_preset(name, encoder) for name, encoder in encoders.items()}}
 
 
 def _with_preset(modality: str, given: Any) -> Any:
-    """The published numbers under the keys that are given."""
+    """Returns the settings of an encoder with its preset filled in. Raises ValueError for an unknown preset."""
     if not isinstance(given, dict) or not given.get("preset"):
         return given
-    known = next(
-        (each for (name, preset), each in PRESETS.items() if (name.value, preset) == (modality, given["preset"])), None
-    )
-    if known is None:
-        raise ValueError(f"modalities.{modality}: no preset {given['preset']!r} is published for it")
+    presets = {preset: values for (name, preset), values in PRESETS.items() if name.value == modality}
+    if given["preset"] not in presets:
+        choices = f"choose from {', '.join(presets)}" if presets else "it has none"
+        raise ValueError(f"modalities.{modality}: no preset {given['preset']!r}: {choices}")
+    known = presets[given["preset"]]
     merged = {**known, **given}
     for key in ("lora", "fbank"):
         if isinstance(known.get(key), dict) and isinstance(given.get(key), dict):

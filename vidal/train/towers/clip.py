@@ -1,6 +1,7 @@
 """CLIP's vision tower (transformers) for every modality, after LanguageBind: attention over time for videos, LoRA, patch dropout.
 
-Its weights keep transformers' names, and those of time LanguageBind's (temporal_attn, temporal_layer_norm1, temporal_embedding).
+Weights have the names of transformers, and those of the attention over time the names of LanguageBind (temporal_attn,
+temporal_layer_norm1, temporal_embedding).
 """
 
 from __future__ import annotations
@@ -19,26 +20,28 @@ from vidal.models.availability import CheckpointWeights
 from vidal.models.weights import transformers_source
 from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import ModalityTower
-from vidal.train.towers.patches import kept_patches
+from vidal.train.towers.patches import drop_patches
 
-# OpenAI's, which all CLIP models of transformers were trained with.
+# Those of OpenAI, with which all CLIP models of transformers were trained.
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
 class ClipTower(ModalityTower):
-    """tuning: lora (rank-r adapters on q, k, v and out, of a video the temporal ones, beside the class embedding, the last norm, the
-    projection and what time brings in), full, or head (last norm and projection).
+    """CLIP's vision tower, with the weights that `tuning` names trained and the others frozen.
+
+    lora: adapters on the projections q, k, v and out (those of the attention over time for videos), the class embedding, the last norm,
+    the projection, and the other new weights of the attention over time. full: all weights. head: the last norm and the projection.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
         super().__init__(MEAN, STD)
         self.video = modality is Modality.VIDEO
-        model = _fresh(architecture) if architecture else _pretrained(modality, settings)
+        model = _untrained(architecture) if architecture else _pretrained(modality, settings)
         if model.config.projection_dim != width:
             raise UserError(
-                f"train.modalities.{modality.value}: {settings.model.id} has features of width {model.config.projection_dim}, "
-                f"the language tower of {width}: name the same model in train.text"
+                f"train.modalities.{modality.value}: the features of {settings.model.id} have width {model.config.projection_dim}, "
+                f"those of the language tower width {width}: name the same model in train.text"
             )
         self._grid = (architecture or {}).get("grid")
         if self._grid:
@@ -59,21 +62,24 @@ class ClipTower(ModalityTower):
     def forward(self, pixels: Tensor) -> Tensor:
         frames = pixels.shape[1] if pixels.ndim == 5 else 1
         flat = pixels.flatten(0, 1) if pixels.ndim == 5 else pixels
-        hidden = self._embedded(flat)
+        hidden = self._embed_patches(flat)
         if self.training and self._patch_dropout:
-            hidden = kept_patches(hidden, self._patch_dropout, frames)
+            hidden = drop_patches(hidden, self._patch_dropout, frames)
         hidden = self.vision_model.pre_layrnorm(hidden)
         for layer in self.vision_model.encoder.layers:
             if self._checkpoints and self.training:
-                hidden = checkpoint(self._layer, layer, hidden, frames, use_reentrant=False)
+                hidden = checkpoint(self._run_layer, layer, hidden, frames, use_reentrant=False)
             else:
-                hidden = self._layer(layer, hidden, frames)
+                hidden = self._run_layer(layer, hidden, frames)
         first = self.vision_model.post_layernorm(hidden[:, 0])
         output: Tensor = self.visual_projection(first.unflatten(0, (-1, frames)).mean(1))
         return output
 
-    def _embedded(self, flat: Tensor) -> Tensor:
-        """(n, 1 + patches, d). grid: rows and columns that positions were learned for, where these are no square to interpolate in."""
+    def _embed_patches(self, flat: Tensor) -> Tensor:
+        """Returns (n, 1 + patches, d) of pictures, (n, 3, h, w), with their positions.
+
+        Positions are interpolated from a square, except where they were learned for a grid of other rows and columns.
+        """
         embeddings = self.vision_model.embeddings
         if self._grid is None:
             hidden: Tensor = embeddings(flat, interpolate_pos_encoding=True)
@@ -83,19 +89,19 @@ class ClipTower(ModalityTower):
         output: Tensor = torch.cat([first, patches], dim=1) + embeddings.position_embedding.weight
         return output
 
-    def _layer(self, layer: Any, hidden: Tensor, frames: int) -> Tensor:
+    def _run_layer(self, layer: Any, hidden: Tensor, frames: int) -> Tensor:
         if self.video:
-            hidden = _over_time(layer, hidden, frames)
-        made = layer(hidden, None)
-        output: Tensor = made[0] if isinstance(made, tuple) else made
+            hidden = _attend_over_time(layer, hidden, frames)
+        result = layer(hidden, None)  # A tuple before transformers 5.
+        output: Tensor = result[0] if isinstance(result, tuple) else result
         return output
 
 
-def _over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
-    """(n * t, p, d): every place looks at itself in the other frames, before the frame looks at its places."""
+def _attend_over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
+    """Lets each patch attend to the patches at its place in the other frames. hidden: (n * t, patches, d), as is the result."""
     if frames > layer.temporal_embedding.shape[1]:
         raise UserError(
-            f"videos of {frames} frames: this tower has embeddings of time for {layer.temporal_embedding.shape[1]}"
+            f"a video has {frames} frames, and this tower takes at most {layer.temporal_embedding.shape[1]}"
         )
     places = hidden.shape[1]
     along = hidden.unflatten(0, (-1, frames)).transpose(1, 2).flatten(0, 1)  # (n * p, t, d)
@@ -107,7 +113,7 @@ def _over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
 
 
 def _add_time(layer: Any, frames: int) -> None:
-    """Attention over time starts as a copy of that over space, with its norm; its embeddings are drawn as LanguageBind's."""
+    """Adds attention over time to a layer. It starts as a copy of the attention over space; its embeddings are random."""
     width = layer.embed_dim
     layer.temporal_attn = copy.deepcopy(layer.self_attn)
     layer.temporal_layer_norm1 = copy.deepcopy(layer.layer_norm1)
@@ -115,6 +121,7 @@ def _add_time(layer: Any, frames: int) -> None:
 
 
 def _tune(tower: ClipTower, settings: Encoder) -> None:
+    """Freezes the weights that `tuning` does not train, and adds adapters."""
     if settings.tuning == "full":
         return
     tower.requires_grad_(False)
@@ -140,7 +147,7 @@ def _tune(tower: ClipTower, settings: Encoder) -> None:
             layer.temporal_layer_norm1.requires_grad_(True)
 
 
-def _fresh(architecture: dict[str, Any]) -> CLIPVisionModelWithProjection:
+def _untrained(architecture: dict[str, Any]) -> CLIPVisionModelWithProjection:
     return CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(architecture["vision_config"]))
 
 

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: the offline tower for every modality.
 
-It starts as ConSE (Norouzi et al. 2014), the mean of the class names' embeddings weighted by the classifier's softmax, and so
-sees something before any training; a layer from its last features, at first zero, learns what the classes do not say.
+It starts as ConSE (Norouzi et al. 2014), the mean of the embeddings of class names weighted by the softmax of the classifier, so its
+features mean something before any training. A layer on its last features, zero at first, learns what the classes do not say.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
 
 
 class EfficientNetTower(ModalityTower):
-    """tuning: full (all weights) or head (the last two layers). The statistics of batch norm stay as they are: batches are small here."""
+    """EfficientNet with an output of the width of MiniLM.
+
+    tuning: full (all weights) or head (the last two layers). Batch norms keep their statistics, because batches are small.
+    """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
         from vidal.models.classifier import Classifier
@@ -30,12 +33,12 @@ class EfficientNetTower(ModalityTower):
         super().__init__(MEAN, STD)
         if width != DIMENSIONS:
             raise UserError(
-                f"train.modalities.{modality.value}: adapter efficientnet is for train.text minilm, of width {DIMENSIONS}"
+                f"train.modalities.{modality.value}: adapter efficientnet needs the adapter minilm in train.text, of width {DIMENSIONS}"
             )
         if settings.tuning == "lora" or settings.patch_dropout:
             raise UserError(
                 f"train.modalities.{modality.value}: adapter efficientnet has no attention and no patches: "
-                "tuning full or head, patch_dropout 0"
+                "set tuning to full or head, and patch_dropout to 0"
             )
         self.architecture = {"adapter": "efficientnet-lite0"}
         self.trunk = Classifier().net
@@ -50,6 +53,7 @@ class EfficientNetTower(ModalityTower):
         self.train()
 
     def train(self, mode: bool = True) -> EfficientNetTower:
+        """Leaves the batch norms in evaluation mode."""
         super().train(mode)
         self.trunk.eval()
         return self
@@ -64,7 +68,7 @@ class EfficientNetTower(ModalityTower):
         return output
 
     def embed_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns (n, FEATURES), and (n, width) by the classes alone. pixels: (n, 3, h, w)."""
+        """Returns the last features, (n, FEATURES), and the output of ConSE alone, (n, width). pixels: (n, 3, h, w), normalised."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuned == "full"):
             features = self.trunk.extract_features(pixels).mean((2, 3))
         return features, self.classes(self.trunk._fc(features).softmax(-1))

@@ -1,4 +1,4 @@
-"""Any open_clip vision tower: pictures, and videos as the mean over their frames."""
+"""Any vision tower of open_clip. The features of a video are the mean over its frames."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from vidal.train.towers import ModalityTower
 
 
 class OpenClipTower(ModalityTower):
-    """tuning: full, or head (what open_clip leaves unlocked of a locked image tower)."""
+    """A vision tower of open_clip. tuning: full, or head (the layers that open_clip leaves unlocked in a locked image tower)."""
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
         where = f"train.modalities.{modality.value}"
         if settings.tuning == "lora":
             raise UserError(
-                f"{where}: adapter open_clip has no LoRA: tuning full or head, or adapter clip with the same model"
+                f"{where}: adapter open_clip has no LoRA: set tuning to full or head, or take adapter clip with the same model"
             )
         name, pretrained = (architecture["name"], None) if architecture else resolve_name(require_id(settings.model))
         if not architecture and (why := OpenClipWeights().why_unavailable(settings.model)):
@@ -41,10 +41,11 @@ class OpenClipTower(ModalityTower):
             self.visual.lock(unlocked_groups=1)
         with torch.inference_mode():
             side = self.visual.image_size
-            encoded_shape = self.visual(torch.zeros(1, 3, *(side if isinstance(side, tuple) else (side, side)))).shape[1]
-        if encoded_shape != width:
+            own_width = self.visual(torch.zeros(1, 3, *(side if isinstance(side, tuple) else (side, side)))).shape[1]
+        if own_width != width:
             raise UserError(
-                f"{where}: {settings.model.id} has features of width {encoded_shape}, the language tower of {width}"
+                f"{where}: the features of {settings.model.id} have width {own_width}, those of the language tower width {width}: "
+                "name the same model in train.text"
             )
 
     def forward(self, pixels: Tensor) -> Tensor:
