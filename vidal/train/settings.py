@@ -48,7 +48,7 @@ class Encoder(Settings):
     model: ModelSpec = ModelSpec(adapter="efficientnet")
     """The pretrained tower, by the adapter efficientnet (offline), clip (transformers) or open_clip."""
     tuning: Literal["lora", "full", "head"] = "full"
-    """The trained weights: lora (adapters, class embedding, last norm and projection, as in LanguageBind), full, or head (last layers)."""
+    """The trained weights: lora (adapters, class embedding, last norm, projection, as in LanguageBind), full, or head (last layers)."""
     lora: Lora = Lora()
     """The low-rank adapters."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
