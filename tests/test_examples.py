@@ -20,3 +20,11 @@ def test_a_manifest_is_opened_with_pandas(embedded: Path) -> None:
     assert "depth (" in printed and "uint16" in printed
     assert "low_similarity" in printed  # The ledger's reasons.
     assert len((ROOT / "examples" / "open_a_manifest.py").read_text().splitlines()) <= 40
+
+
+def test_a_small_network_is_trained_in_plain_pytorch(embedded: Path) -> None:
+    text = (ROOT / "examples" / "train_in_plain_pytorch.py").read_text()
+    assert "import vidal" not in text and "from vidal" not in text and len(text.splitlines()) <= 60
+    printed = run_example("train_in_plain_pytorch.py", str(embedded))
+    losses = [float(line.rpartition(" ")[2]) for line in printed.splitlines() if line.startswith("step ")]
+    assert len(losses) == 20 and sum(losses[-3:]) < 0.9 * sum(losses[:3])

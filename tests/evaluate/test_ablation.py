@@ -78,3 +78,16 @@ def test_what_cannot_be_compared_is_refused(mixed):
             ablate.main(["--data", mixed, *arguments], standalone_mode=False)
     done = vidal_inline("ablate", "--data", mixed)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "say one of" in done.stderr
+
+
+def test_the_old_name_of_the_command_works_with_one_line_of_warning(mixed):
+    arguments = ("--data", mixed, "--filter", "similarity_min=0.2", "--seeds", "2", "--json")
+    old, new = vidal_inline("proxy", *arguments), vidal_inline("ablate", *arguments)
+    assert old.returncode == new.returncode == 0
+    assert old.stderr.splitlines() == ["vidal: the command proxy is called ablate now"]
+    assert old.stdout == new.stdout and new.stderr == ""
+
+
+def test_the_table_is_printed_once(mixed):
+    printed = vidal_inline("ablate", "--data", mixed, "--filter", "similarity_min=0.2", "--seeds", "2").stdout
+    assert printed.count("2 seeds") == 1 and printed.count("R@1 ") == printed.count("R@10") == 1

@@ -330,3 +330,14 @@ def test_a_share_is_the_same_each_time_and_of_its_size(tmp_path):
     benchmark = TASKS["clotho"].read(tmp_path / "c")
     assert benchmark.share(0.34) == benchmark.share(0.34) and len(benchmark.share(0.34).samples) == 1
     assert Path(benchmark.share(1.0).samples[0].name) == Path(benchmark.samples[0].name)
+
+
+def test_the_old_names_of_options_work_with_one_line_of_warning_each(tmp_path):
+    layouts.ave(tmp_path / "ave")
+    known = ("evaluate", "--task", "ave", "--data", str(tmp_path / "ave"), "--checkpoint", "recipe:embedded", "--json")
+    old = vidal_inline(*known, "--seen", "audio", "--told", "image")
+    new = vidal_inline(*known, "--query", "audio", "--target", "image")
+    assert old.returncode == new.returncode == 0, old.stderr + new.stderr
+    warnings = [line for line in old.stderr.splitlines() if line.startswith("vidal: ")]
+    assert warnings == ["vidal: the option --seen is called --query now", "vidal: the option --told is called --target now"]
+    assert old.stdout == new.stdout and "vidal: " not in new.stderr
