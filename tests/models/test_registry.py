@@ -23,7 +23,16 @@ from vidal.models.availability import CheckpointWeights
 from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
 from vidal.models.protocols import Images
-from vidal.models.registry import CAPTIONERS, DEPTH, SOUND_CAPTIONERS, Adapter, adapter_of, open_model, why_unavailable
+from vidal.models.registry import (
+    CAPTIONERS,
+    DEPTH,
+    REWRITERS,
+    SOUND_CAPTIONERS,
+    Adapter,
+    adapter_of,
+    open_model,
+    why_unavailable,
+)
 from vidal.models.weights import require_id
 from vidal.stages.order import STAGES
 
@@ -135,3 +144,12 @@ def test_a_model_of_another_kind_is_refused_by_its_configuration(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     reason = why_unavailable(CAPTIONERS, ModelSpec(adapter="transformers", id=str(tmp_path)))
     assert reason == "is a bert model, not a captioner or vision-language model"
+
+
+def test_the_files_of_a_served_model_are_part_of_its_identity(tmp_path):
+    """A server is often started with the path of a folder, which is then the name of the model."""
+    spec = ModelSpec(adapter="openai", id=str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    before = adapter_of(REWRITERS, spec).weights.identity(spec)
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    assert adapter_of(REWRITERS, spec).weights.identity(spec) != before

@@ -172,6 +172,10 @@ class ServedModel:
         return why
 
     def identity(self, spec: ModelSpec) -> Identity:
+        """Returns a hash of local files where the server was started with their path, else id and revision."""
+        path = Path(spec.id or "")
+        if spec.id and path.exists():
+            return [content_identity(path)]
         return [spec.id, revision_of(spec) if spec.id else None]
 
 
