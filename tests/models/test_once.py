@@ -135,3 +135,42 @@ def test_a_model_opens_only_when_no_other_is_in_use():
         assert not opened.wait(0.5)
     thread.join(timeout=120)
     assert opened.is_set()
+
+
+def test_a_thread_that_uses_models_without_a_pause_lets_others_load():
+    stop = threading.Event()
+
+    def use():
+        while not stop.is_set():
+            with using():
+                time.sleep(0.001)
+
+    def load():
+        for _ in range(20):
+            with loading():
+                pass
+
+    with ThreadPoolExecutor(3) as pool:
+        users = [pool.submit(use), pool.submit(use)]
+        try:
+            pool.submit(load).result(timeout=20)
+        finally:
+            stop.set()
+        assert all(user.exception(timeout=5) is None for user in users)
+
+
+def test_a_use_inside_a_use_does_not_wait_for_a_thread_that_waits_to_load():
+    loaded = threading.Event()
+
+    def load():
+        with loading():
+            loaded.set()
+
+    with using():
+        thread = threading.Thread(target=load)
+        thread.start()
+        assert not loaded.wait(0.2)
+        with using():
+            assert not loaded.is_set()
+    thread.join(timeout=10)
+    assert loaded.is_set()

@@ -13,14 +13,19 @@ from collections.abc import Iterator
 _state = threading.Condition()
 _users: dict[int, int] = {}  # By thread, how many nested uses it is in.
 _loader: list[int] = []  # The thread that is loading, once for each nested load.
+_waiting: list[int] = []  # The threads that wait to load.
 
 
 @contextlib.contextmanager
 def using() -> Iterator[None]:
-    """Goes around the use of models. Waits while another thread loads one."""
+    """Goes around the use of models. Waits while another thread loads one or waits to load one.
+
+    Without the second, a thread that uses models record after record would keep the others from ever loading one. A use inside a
+    use does not wait: the thread that waits to load waits for the outer one.
+    """
     me = threading.get_ident()
     with _state:
-        _state.wait_for(lambda: not _loader or _loader[0] == me)
+        _state.wait_for(lambda: _loader[0] == me if _loader else me in _users or not _waiting)
         _users[me] = _users.get(me, 0) + 1
     try:
         yield
@@ -41,9 +46,13 @@ def loading() -> Iterator[None]:
     me = threading.get_ident()
     with _state:
         mine = _users.pop(me, 0)
+        _waiting.append(me)
         _state.notify_all()
-        _state.wait_for(lambda: (not _loader or _loader[0] == me) and not _users)
-        _loader.append(me)
+        try:
+            _state.wait_for(lambda: (not _loader or _loader[0] == me) and not _users)
+            _loader.append(me)
+        finally:
+            _waiting.remove(me)
     try:
         yield
     finally:
