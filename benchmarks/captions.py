@@ -15,7 +15,8 @@ from vidal.pipeline.stage import Record, Runtime
 from vidal.schema import Status
 from vidal.stages import pictures
 from vidal.stages.order import STAGES
-from vidal.storage.storage import Storage, media_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 
 class Clock:
@@ -44,7 +45,7 @@ def stored(storage: Storage, count: int) -> list[Record]:
     found = []
     for path in clips()[:count]:
         images = read_frames(path, 8, "linspace", 256)[1]
-        names = [media_name(0, path.stem, f"frames/{index}.jpg") for index in range(len(images))]
+        names = [layout.media(0, path.stem, f"frames/{index}.jpg") for index in range(len(images))]
         data = [pictures.save(storage, name, image, quality=92) for name, image in zip(names, images, strict=True)]
         title = path.stem.replace("_", " ").replace("-", " ")
         found.append({"clip_id": path.stem, "title": title, "hashtags": [], "extra": [], "embedding": [], "frame_paths": names,

@@ -32,9 +32,15 @@ UNLIMITED = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=5000)
-    parser.add_argument("--first", type=int, default=1000, help="the memory at the end is compared with that after so many")
-    parser.add_argument("--pool-per-part", action="store_true", help="new threads for each part, as the runner once made")
-    parser.add_argument("--profile", action="store_true", help="one thread under cProfile; the figures are then too high")
+    parser.add_argument(
+        "--first", type=int, default=1000, help="the memory at the end is compared with that after so many"
+    )
+    parser.add_argument(
+        "--pool-per-part", action="store_true", help="new threads for each part, as the runner once made"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="one thread under cProfile; the figures are then too high"
+    )
     options = parser.parse_args()
     spawning = multiprocessing.get_context("spawn")
     receiver, sender = spawning.Pipe(duplex=False)

@@ -62,7 +62,9 @@ def random_weights(model: str, file: Path) -> str:
     return f"{model}/{file}"
 
 
-def trainer(storage: Storage, weights: str, pack: bool, batch: int, device: str = "cpu", **train: Any) -> ModalityTrainer:
+def trainer(
+    storage: Storage, weights: str, pack: bool, batch: int, device: str = "cpu", **train: Any
+) -> ModalityTrainer:
     """An encoder of pictures on its way, by the trainer itself. weights: "model/file" of open_clip; train: keys of the recipe."""
     model = {"adapter": "open_clip", "id": weights}
     encoder = {"model": model, "tuning": "full", "batch_size": batch, "epochs": 10_000, "lr": 1e-4}

@@ -26,7 +26,12 @@ def sections(model: type[BaseModel]) -> set[type[BaseModel]]:
 
 def test_every_key_of_a_recipe_is_described():
     models = sections(Recipe).union(entry.load().settings for entry in SOURCES.values())
-    undescribed = [f"{model.__name__}.{key}" for model in models for key, field in model.model_fields.items() if not field.description]
+    undescribed = [
+        f"{model.__name__}.{key}"
+        for model in models
+        for key, field in model.model_fields.items()
+        if not field.description
+    ]
     assert len(models) > 20 and undescribed == []
 
 

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.slow
 def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Raises, with what the command printed, where it fails. The checkout is not on the path."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, cwd=cwd, env=environment, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
 
@@ -40,7 +42,9 @@ def test_the_wheel_builds_a_shard_and_validates_it(installed: Path, tmp_path: Pa
     vidal = installed / "venv" / "bin" / "vidal"
     assert "build-shard" in run(vidal, "--help", cwd=tmp_path).stdout
     assert "not installed" not in run(vidal, "plan", cwd=tmp_path).stdout
-    built = run(vidal, "build-shard", "0", "--out", "data", "--limit", "6", "--set", "enhanced.model=null", cwd=tmp_path)
+    built = run(
+        vidal, "build-shard", "0", "--out", "data", "--limit", "6", "--set", "enhanced.model=null", cwd=tmp_path
+    )
     assert "shard 0" in built.stdout
     assert "0 problems" in run(vidal, "validate", "data", cwd=tmp_path).stdout
     assert len(pd.read_parquet(tmp_path / "data")) > 0

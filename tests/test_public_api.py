@@ -15,13 +15,19 @@ def test_a_dataset_is_built_and_opened_from_python(serve_folder, tmp_path):
     (tmp_path / "site").mkdir()
     write_video(tmp_path / "site" / "wall.mp4")
     (tmp_path / "clips.csv").write_text(f"url,title\n{serve_folder(tmp_path / 'site')}/wall.mp4,A gray wall\n")
-    catalogue = {"catalogue": str(tmp_path / "clips.csv"), "crawl.allow_hosts": ["127.0.0.1"], "engine.executor": "inline"}
+    catalogue = {
+        "catalogue": str(tmp_path / "clips.csv"),
+        "crawl.allow_hosts": ["127.0.0.1"],
+        "engine.executor": "inline",
+    }
     recipe = load_recipe("embedded", (*LIGHT, "filters.similarity_min=null"))
     with pytest.raises(UserError, match="overrides"):
         vidal.build(recipe, str(tmp_path / "out"), 0, **catalogue)
     settings = dict(each.split("=", 1) for each in LIGHT if "{" not in each)
     overrides = {key: None if value == "null" else value for key, value in settings.items()}
-    report = vidal.build("embedded", str(tmp_path / "out"), 0, **catalogue, **overrides, **{"filters.similarity_min": None})
+    report = vidal.build(
+        "embedded", str(tmp_path / "out"), 0, **catalogue, **overrides, **{"filters.similarity_min": None}
+    )
     assert not report.is_faulty and report.clips == 1 and report.shards[0].rows == {"video": 1}
     dataset = vidal.open(str(tmp_path / "out"))
     assert len(dataset) == 1 and dataset.shards == [0]
@@ -29,7 +35,9 @@ def test_a_dataset_is_built_and_opened_from_python(serve_folder, tmp_path):
     assert row["title"] == "A gray wall" and dataset.read(row["frame_paths"][0])[:2] == b"\xff\xd8"
     pd.testing.assert_frame_equal(dataset.to_pandas(), pd.read_parquet(tmp_path / "out"))
     assert {"candidate", "clip", "view"} == set(dataset.ledger()["subject"].to_pylist())
-    again = vidal.build("embedded", str(tmp_path / "out"), [0], **catalogue, **overrides, **{"filters.similarity_min": None})
+    again = vidal.build(
+        "embedded", str(tmp_path / "out"), [0], **catalogue, **overrides, **{"filters.similarity_min": None}
+    )
     assert again.shards[0].done_before
 
 

@@ -237,7 +237,14 @@ class EnhancedRow(TypedDict, total=False):
 
 
 class Clip(
-    CrawledClip, KeyframeColumns, MeasureColumns, SimilarityColumns, DepthColumns, InfraredColumns, AudioColumns, total=False
+    CrawledClip,
+    KeyframeColumns,
+    MeasureColumns,
+    SimilarityColumns,
+    DepthColumns,
+    InfraredColumns,
+    AudioColumns,
+    total=False,
 ):
     """A clip as a stage sees it: the columns of all tables that the stage reads, joined. Its other columns are not there."""
 

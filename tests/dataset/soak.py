@@ -52,13 +52,18 @@ def test_cold_builds_in_a_row_all_give_the_same_bytes(tmp_path):
     tables = []
     for number in range(BUILDS):
         others = 2 if number >= BUILDS - BUSY_BUILDS else 0
-        out, environment = tmp_path / f"data-{number}", {**os.environ, "XDG_CACHE_HOME": str(tmp_path / f"cache-{number}")}
+        out, environment = (
+            tmp_path / f"data-{number}",
+            {**os.environ, "XDG_CACHE_HOME": str(tmp_path / f"cache-{number}")},
+        )
         pages = drop_pages()
         with busy(others):
             started = time.monotonic()
             done = subprocess.run([*COMMAND, str(out)], env=environment, cwd=ROOT, capture_output=True, text=True)
             seconds = time.monotonic() - started
-        print(f"\nbuild {number + 1} of {BUILDS}: exit {done.returncode}, {seconds:.0f} s, {pages}, busy beside: {others}")
+        print(
+            f"\nbuild {number + 1} of {BUILDS}: exit {done.returncode}, {seconds:.0f} s, {pages}, busy beside: {others}"
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         assert not others or seconds < BUSY_MAX_S
         tables.append((out / TABLE).read_bytes())

@@ -105,7 +105,9 @@ def test_a_tiny_qwen_vl_sees_all_frames_of_a_video(tmp_path):
     seen = []
     encode = adapter._processor.apply_chat_template
     adapter._processor.apply_chat_template = lambda chat, **more: seen.append(chat) or encode(chat, **more)
-    assert len(adapter.caption_frames(images, "Describe")) == 3 and isinstance(adapter.caption_video(images, "Describe"), str)
+    assert len(adapter.caption_frames(images, "Describe")) == 3 and isinstance(
+        adapter.caption_video(images, "Describe"), str
+    )
     assert [sum(part["type"] == "image" for part in chat[0]["content"]) for chat in seen] == [1, 1, 1, 3]
     assert seen[-1][0]["content"][-1] == {"type": "text", "text": "Describe"}
 

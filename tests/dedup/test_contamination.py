@@ -77,7 +77,9 @@ def test_clips_of_an_evaluation_set_are_marked_and_stay(dataset, media, tmp_path
         {"name": "media", "signatures": str(signatures), "semantic": 0.999},
         {"name": "listed", "ids": str(ids), "column": "video_id"},
     ]
-    done = vidal_inline("build-shard", "0-1", *arguments, *sets(*QUICK, f"decontaminate={json.dumps(wanted)}"), "--json")
+    done = vidal_inline(
+        "build-shard", "0-1", *arguments, *sets(*QUICK, f"decontaminate={json.dumps(wanted)}"), "--json"
+    )
     assert done.returncode == 0, done.stderr
     assert [report["contaminated"] for report in json.loads(done.stdout.splitlines()[-1])] == [
         {"listed": 1, "media": 2},

@@ -288,7 +288,10 @@ def test_what_is_wrong_with_the_command_is_one_line(tmp_path):
         (("--task", "mnist", *known), "no task 'mnist'"),
         (("--task", "msrvtt"), "--checkpoint"),
         (("--task", "msrvtt", "--data", str(tmp_path / "none"), "--checkpoint", "recipe:embedded"), "is no folder"),
-        (("--task", "msrvtt", "--data", str(tmp_path / "m"), "--checkpoint", str(tmp_path)), "is not an encoder of vidal"),
+        (
+            ("--task", "msrvtt", "--data", str(tmp_path / "m"), "--checkpoint", str(tmp_path)),
+            "is not an encoder of vidal",
+        ),
         (("--task", "msrvtt", *known, "--query", "smell"), "no modality 'smell'"),
         (("--task", "msrvtt", *known, "--query", "depth"), "has no depth"),
         (("--task", "msrvtt", *known, "--weight", "video=heavy"), "wanted a modality and a number"),
@@ -339,5 +342,8 @@ def test_the_old_names_of_options_work_with_one_line_of_warning_each(tmp_path):
     new = vidal_inline(*known, "--query", "audio", "--target", "image")
     assert old.returncode == new.returncode == 0, old.stderr + new.stderr
     warnings = [line for line in old.stderr.splitlines() if line.startswith("vidal: ")]
-    assert warnings == ["vidal: the option --seen is called --query now", "vidal: the option --told is called --target now"]
+    assert warnings == [
+        "vidal: the option --seen is called --query now",
+        "vidal: the option --told is called --target now",
+    ]
     assert old.stdout == new.stdout and "vidal: " not in new.stderr

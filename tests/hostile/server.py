@@ -98,7 +98,9 @@ class Site:
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}  # Our tasks, and asyncio's own tasks of unfinished handshakes.
+        others = asyncio.all_tasks() - {
+            asyncio.current_task()
+        }  # Our tasks, and asyncio's own tasks of unfinished handshakes.
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)

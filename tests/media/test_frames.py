@@ -27,7 +27,12 @@ def test_every_shared_file_is_processed_right_or_refused_with_a_reason(shared, f
 
 def test_the_scene_policy_takes_every_shot_and_no_frame_on_a_cut():
     assert scene_indices(100, 4, [50]) == [12, 37, 62, 87]
-    assert scene_indices(100, 4, [10, 20, 30, 40]) == [5, 15, 25, 70]  # The longest of five shots; of equal ones, the first.
+    assert scene_indices(100, 4, [10, 20, 30, 40]) == [
+        5,
+        15,
+        25,
+        70,
+    ]  # The longest of five shots; of equal ones, the first.
     assert scene_indices(100, 3, [90]) == [22, 67, 95]
     assert scene_indices(2, 4, []) == [0, 0, 1, 1]
 

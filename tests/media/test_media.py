@@ -125,7 +125,8 @@ def test_an_absurd_pixel_aspect_is_refused(tmp_path, width, height, reason):
 
 # FFmpeg reads signed 32-bit numbers, and takes a negative one for a missing one.
 @pytest.mark.parametrize(
-    ("width", "height", "shown"), [(4, 3, 85), (1, 2, 32), (2147483648, 1, 64), (1, 2147483648, 64), (4294967295, 4294967295, 64)]
+    ("width", "height", "shown"),
+    [(4, 3, 85), (1, 2, 32), (2147483648, 1, 64), (1, 2147483648, 64), (4294967295, 4294967295, 64)],
 )
 def test_a_pixel_aspect_alters_the_size_that_is_shown(tmp_path, width, height, shown):
     path = with_aspect(write_video(tmp_path / "v.mp4"), tmp_path / "aspect.mp4", width, height)
@@ -180,11 +181,47 @@ def test_an_error_of_pyav_is_an_outcome_and_a_bug_of_ours_is_not(tmp_path, monke
 def test_containers_of_all_kinds_are_media(tmp_path):
     import subprocess
 
-    for name in ("a.mkv", "a.webm", "a.avi", "a.flv", "a.ts", "a.mpg", "a.mov", "a.ogv", "a.wmv", "a.3gp", "a.mxf", "a.nut"):
-        command = [ffmpeg.executable(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=d=1:s=352x288:r=25", tmp_path / name]
+    for name in (
+        "a.mkv",
+        "a.webm",
+        "a.avi",
+        "a.flv",
+        "a.ts",
+        "a.mpg",
+        "a.mov",
+        "a.ogv",
+        "a.wmv",
+        "a.3gp",
+        "a.mxf",
+        "a.nut",
+    ):
+        command = [
+            ffmpeg.executable(),
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=d=1:s=352x288:r=25",
+            tmp_path / name,
+        ]
         subprocess.run(command, check=True)
         assert probe(tmp_path / name, max_pixels=MAX).kind == "video"
-    for name in ("a.wav", "a.mp3", "a.flac", "a.ogg", "a.opus", "a.aac", "a.aiff", "a.wma", "a.m4a", "a.ac3", "a.caf", "a.au", "a.wv"):
+    for name in (
+        "a.wav",
+        "a.mp3",
+        "a.flac",
+        "a.ogg",
+        "a.opus",
+        "a.aac",
+        "a.aiff",
+        "a.wma",
+        "a.m4a",
+        "a.ac3",
+        "a.caf",
+        "a.au",
+        "a.wv",
+    ):
         command = [ffmpeg.executable(), "-v", "error", "-f", "lavfi", "-i", "sine=d=1", tmp_path / name]
         subprocess.run(command, check=True)
         assert probe(tmp_path / name, max_pixels=MAX).kind == "audio"

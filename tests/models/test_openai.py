@@ -78,7 +78,9 @@ def test_an_unusable_server_is_reported_before_any_work(server, tmp_path):
     assert "answers 404" in why_unavailable(REWRITERS, spec(url("404")))
     assert "set the environment variable OPENAI_API_KEY" in why_unavailable(REWRITERS, spec(url("401")))
     assert "needs options.base_url" in why_unavailable(REWRITERS, spec("ftp://x"))
-    assert why_unavailable(REWRITERS, spec(url("429"))) is None and why_unavailable(REWRITERS, spec(url("good"))) is None
+    assert (
+        why_unavailable(REWRITERS, spec(url("429"))) is None and why_unavailable(REWRITERS, spec(url("good"))) is None
+    )
     override = json.dumps({"adapter": "openai", "id": "m", "options": {"base_url": nowhere}})
     done = vidal_inline("build-shard", "0", "--out", str(tmp_path / "out"), "--set", f"enhanced.model={override}")
     assert done.returncode == 2 and "does not answer" in done.stderr and not (tmp_path / "out").exists()

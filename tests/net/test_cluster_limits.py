@@ -26,19 +26,20 @@ from vidal.sources import catalogue
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Part, Runtime
 from vidal.stages.order import STAGES
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 out, listed = sys.argv[1:]
 recipe = load_recipe("catalogue", ("crawl.requests_per_s=4", "crawl.burst=2", "crawl.robots=false", "crawl.concurrency=4",
     "crawl.host_concurrency=8", "crawl.attempts=1", "resources.crawl={cpus: 0.7, workers: [2, 2]}"))
 rows = [{**row, "shard": 0} for row in catalogue.read_catalogue(listed)]
 parts = [Part(0, index) for index in range(8)]
 for part in parts:
-    commit_part(Storage(out), part_name("discover", 0, part.index), rows[part.index::8], [], schema.CANDIDATES, {})
+    commit_part(Storage(out), layout.part("discover", 0, part.index), rows[part.index::8], [], schema.CANDIDATES, {})
 runtime = Runtime(out, 0, "run", ("127.0.0.1",), rate_limiter=executor_of(recipe).rate_limiter())
 with executor_of(recipe).pipeline([STAGES["crawl"]], runtime) as run:
     run(parts)
 nodes = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-clip_count = sum(Storage(out).read_table(f"{part_name('crawl', 0, part.index)}.parquet").num_rows for part in parts)
+clip_count = sum(Storage(out).read_table(layout.part_table('crawl', 0, part.index)).num_rows for part in parts)
 print(len(nodes), clip_count)
 ray.shutdown()
 cluster.shutdown()

@@ -65,7 +65,9 @@ def site(serve_folder, tmp_path):
 
 
 @pytest.mark.parametrize("segment", ["manifest", "playlist", "concat"])
-def test_a_segment_that_names_a_local_file_ends_in_an_outcome_and_opens_nothing(site, secret, tmp_path, programs, segment):
+def test_a_segment_that_names_a_local_file_ends_in_an_outcome_and_opens_nothing(
+    site, secret, tmp_path, programs, segment
+):
     folder, base = site
     bodies = {
         "manifest": MANIFEST.format(address=f"file://{secret}"),
@@ -86,7 +88,20 @@ def test_a_segment_that_names_a_local_file_ends_in_an_outcome_and_opens_nothing(
 def test_a_playlist_of_media_is_kept_without_a_repair_by_yt_dlp(site, tmp_path, programs):
     folder, base = site
     whole = write_video(tmp_path / "v.mp4", frames=24, fps=12)
-    command = [ffmpeg.executable(), "-v", "error", "-i", whole, "-c", "copy", "-f", "hls", "-hls_time", "1", "film.m3u8"]
+    command = [
+        ffmpeg.executable(),
+        "-v",
+        "error",
+        "-i",
+        whole,
+        "-c",
+        "copy",
+        "-f",
+        "hls",
+        "-hls_time",
+        "1",
+        "film.m3u8",
+    ]
     subprocess.run(command, check=True, cwd=folder)
     programs.clear()
     clip = crawl(f"{base}/film.m3u8", tmp_path / "out").rows[0]
@@ -133,7 +148,9 @@ def test_pictures_that_name_a_local_file_are_not_put_together_with_sound(site, s
 def test_a_download_that_yt_dlp_would_hand_to_ffmpeg_is_refused(site, tmp_path, programs):
     folder, base = site
     key = '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="key"'  # yt-dlp itself cannot decrypt it.
-    (folder / "film.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n{key}\n#EXTINF:2.0,\nsegment.ts\n#EXT-X-ENDLIST\n")
+    (folder / "film.m3u8").write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n{key}\n#EXTINF:2.0,\nsegment.ts\n#EXT-X-ENDLIST\n"
+    )
     with pytest.raises(RecordError) as failed:
         crawl(f"{base}/film.m3u8", tmp_path / "out")
     assert (failed.value.reason, failed.value.transient) == (Reason.FORBIDDEN_SCHEME, False)
@@ -145,7 +162,7 @@ def test_a_page_whose_medium_is_not_at_an_http_address_is_refused(site, tmp_path
     folder, base = site
     address = f"{scheme}://127.0.0.1/film.mp4"
     (folder / "page.html").write_text(
-        '<!doctype html><html><head><title>A film</title></head><body>'
+        "<!doctype html><html><head><title>A film</title></head><body>"
         f'<video><source src="{address}" type="video/mp4"></video></body></html>'
     )
     with pytest.raises(RecordError) as failed:

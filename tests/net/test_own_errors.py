@@ -38,10 +38,14 @@ def fails_in_yt_dlp(name, error):
     return functions[name]
 
 
-@pytest.mark.parametrize("error", [KeyError("formats"), AttributeError("no group"), TypeError("None"), RecursionError("deep")])
+@pytest.mark.parametrize(
+    "error", [KeyError("formats"), AttributeError("no group"), TypeError("None"), RecursionError("deep")]
+)
 def test_an_error_of_yt_dlps_code_on_a_page_is_an_outcome(site, monkeypatch, error):
     monkeypatch.setattr(InfoExtractor, "_html_extract_title", fails_in_yt_dlp("_html_extract_title", error))
-    monkeypatch.setattr(InfoExtractor, "_parse_html5_media_entries", fails_in_yt_dlp("_parse_html5_media_entries", error))
+    monkeypatch.setattr(
+        InfoExtractor, "_parse_html5_media_entries", fails_in_yt_dlp("_parse_html5_media_entries", error)
+    )
     with pytest.raises(RecordError) as failed:
         crawl_one(f"{site}/page.html")
     assert (failed.value.reason, failed.value.transient) == (Reason.EXTRACTOR, False)

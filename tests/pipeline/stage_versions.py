@@ -25,7 +25,8 @@ from vidal.models.registry import Adapter, adapter_of
 from vidal.pipeline.stage import Part
 from vidal.sources.registry import SOURCES
 from vidal.stages.order import STAGES
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 ROOT = Path(__file__).parents[2]
 LOCK = Path(__file__).with_name("stage_versions.json")
@@ -47,7 +48,10 @@ def code_lock(root: Path = ROOT) -> Lock:
     # Named in the registry as texts, so that nothing that the code lock follows leads to them.
     sources = [(entry.module, entry.name) for entry in SOURCES.values()]
     stages = {
-        name: {"version": stage.version, "digest": code.digest([_definition(name), *(sources if name == "crawl" else [])])}
+        name: {
+            "version": stage.version,
+            "digest": code.digest([_definition(name), *(sources if name == "crawl" else [])]),
+        }
         for name, stage in STAGES.items()
     }
     return {
@@ -80,10 +84,14 @@ def problems(locked: Lock, now: Lock) -> list[str]:
     """What does not agree with the lock, a line each."""
     before, after = entries(locked), entries(now)
     lines = [f"{name}: is not in the lock: run `make stage-versions`" for name in after.keys() - before.keys()]
-    lines += [f"{name}: is in the lock, and no more here: run `make stage-versions`" for name in before.keys() - after.keys()]
+    lines += [
+        f"{name}: is in the lock, and no more here: run `make stage-versions`" for name in before.keys() - after.keys()
+    ]
     for name in sorted(before.keys() & after.keys()):
         if before[name]["version"] != after[name]["version"]:
-            lines.append(f"{name}: its version is {after[name]['version']} and not {before[name]['version']}: run `make stage-versions`")
+            lines.append(
+                f"{name}: its version is {after[name]['version']} and not {before[name]['version']}: run `make stage-versions`"
+            )
         elif before[name]["digest"] != after[name]["digest"]:
             lines.append(
                 f"{name}: the code that it reaches has changed. If its output changes, bump its version; if it does not, "
@@ -110,12 +118,14 @@ def stored_contents(storage: Storage) -> dict[str, str]:
 
 
 def _content(storage: Storage, stage: str, part: Part) -> str:
-    return storage.metadata(f"{part_name(stage, part.shard, part.index)}.parquet")["content"]
+    return storage.metadata(layout.part_table(stage, part.shard, part.index))["content"]
 
 
 def unexplained(locked: Lock, now: Lock, contents: dict[str, str]) -> list[str]:
     """Stages whose parts differ from the committed hashes, though neither they nor what they read nor an adapter was bumped."""
-    raised = {name for name, entry in entries(now).items() if entry["version"] != entries(locked).get(name, entry)["version"]}
+    raised = {
+        name for name, entry in entries(now).items() if entry["version"] != entries(locked).get(name, entry)["version"]
+    }
     recipe = load_recipe("embedded")
     explained = {discover.STAGE} if "discover" in raised else set()
     for name, stage in STAGES.items():

@@ -16,7 +16,8 @@ from vidal.pipeline.runner import PartRunner, batches
 from vidal.pipeline.settings import Resources
 from vidal.pipeline.stage import Batched, Output, Part, Runtime, Stage
 from vidal.schema import Reason, Subject
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 
 class _Worker:
@@ -55,11 +56,11 @@ def run(out, batch_size=3):
 
 def seed(out, values):
     rows = [{"clip_id": f"c{value}", "value": value} for value in values]
-    commit_part(Storage(out), part_name("first", 0, 0), rows, [], TABLE, {})
+    commit_part(Storage(out), layout.part("first", 0, 0), rows, [], TABLE, {})
 
 
 def result(out):
-    rows = Storage(out).read_table(f"{part_name('batched', 0, 0)}.parquet").to_pylist()
+    rows = Storage(out).read_table(layout.part_table("batched", 0, 0)).to_pylist()
     ends = {row["id"]: (row["status"], row["reason"]) for row in outcomes_of(Storage(out), [STAGE], 0, [0])}
     calls = (Path(out) / "calls.log").read_text().split("\n")[:-1]
     return [row["value"] for row in rows], ends, calls
@@ -95,7 +96,7 @@ def test_a_record_that_kills_the_worker_in_a_batch_is_found_and_costs_itself_alo
     out = str(tmp_path)
     seed(out, [0, 4, 2])
     codes = []
-    while not Storage(out).exists(f"{part_name('batched', 0, 0)}.parquet"):
+    while not Storage(out).exists(layout.part_table("batched", 0, 0)):
         assert len(codes) < 4
         process = multiprocessing.get_context("spawn").Process(target=run, args=(out,))
         process.start()

@@ -54,7 +54,10 @@ def test_a_bug_on_one_record_leaves_the_others_alone(executor, tmp_path):
 
 def test_what_ends_a_run_on_ray_is_raised_as_it_was(on_ray, tmp_path):
     parts = seed_parts(str(tmp_path), parts=1, size=1)
-    with on_ray.pipeline([UNOPENED], Runtime(str(tmp_path), 0, "run")) as run, pytest.raises(UserError, match="no weights here"):
+    with (
+        on_ray.pipeline([UNOPENED], Runtime(str(tmp_path), 0, "run")) as run,
+        pytest.raises(UserError, match="no weights here"),
+    ):
         run(parts)
 
 

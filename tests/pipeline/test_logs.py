@@ -27,5 +27,14 @@ def test_every_stage_says_what_it_did_in_json_where_that_is_asked_for(executor, 
 def test_the_log_is_readable_by_people(serve_folder, tmp_path):
     (tmp_path / "clips.csv").write_text("url,title\nhttp://127.0.0.1:1/none.mp4,A gray wall\n")
     overrides = sets(*LIGHT, "engine.executor=inline")
-    done = vidal("build-shard", "0", "--catalogue", str(tmp_path / "clips.csv"), "--out", str(tmp_path / "out"), *overrides, "--verbose")
+    done = vidal(
+        "build-shard",
+        "0",
+        "--catalogue",
+        str(tmp_path / "clips.csv"),
+        "--out",
+        str(tmp_path / "out"),
+        *overrides,
+        "--verbose",
+    )
     assert " INFO run " in done.stderr and " shard 0 part 0 crawl: 1 records in " in done.stderr

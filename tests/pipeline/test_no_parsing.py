@@ -65,5 +65,11 @@ def test_no_module_of_ours_that_a_build_loads_parses_code(serve_folder, tmp_path
     assert done.returncode == 0, done.stderr
     files = [Path(name) for name in json.loads(done.stdout.splitlines()[-1])]
     modules = {f"{file.parent.name}/{file.name}" for file in files}
-    assert {"dataset/build.py", "pipeline/runner.py", "similarity/stage.py", "manifest/stage.py", "executors/ray.py"} <= modules
+    assert {
+        "dataset/build.py",
+        "pipeline/runner.py",
+        "similarity/stage.py",
+        "manifest/stage.py",
+        "executors/ray.py",
+    } <= modules
     assert {file.name: found for file in files if (found := parsing(file.read_text()))} == {}

@@ -12,7 +12,8 @@ from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Runtime
 from vidal.sources.embedded.site import HOST, serve_embedded
 from vidal.stages.order import STAGES
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_a_download_that_fails_after_the_driver_is_not_recorded(recipe, tmp_path
         part = discover.discover(recipe, runtime)[0]
     with pytest.raises(RunEndedError):
         PartRunner(STAGES["crawl"], recipe, runtime).run(part)
-    assert not storage.exists(f"{part_name('crawl', 0, part.index)}.parquet")
+    assert not storage.exists(layout.part_table("crawl", 0, part.index))
 
 
 def test_stages_are_imported_without_torch():

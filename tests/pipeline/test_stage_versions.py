@@ -53,8 +53,18 @@ def test_a_method_that_is_called_on_what_an_annotation_names_is_reached(locked, 
 
 
 def test_comments_docstrings_layout_a_new_reason_a_new_adapter_and_a_moved_module_alter_nothing(locked, copy):
-    edit(copy, "stages/captions/stage.py", '"""Returns an entry of the column `captions`."""', '"""Another\n\n    docstring."""')
-    edit(copy, "stages/captions/stage.py", "captions += imported(clip)\n", "captions += imported(\n            clip  # why\n        )\n")
+    edit(
+        copy,
+        "stages/captions/stage.py",
+        '"""Returns an entry of the column `captions`."""',
+        '"""Another\n\n    docstring."""',
+    )
+    edit(
+        copy,
+        "stages/captions/stage.py",
+        "captions += imported(clip)\n",
+        "captions += imported(\n            clip  # why\n        )\n",
+    )
     edit(copy, "schema.py", '    CRASHED = "crashed"\n', '    CRASHED = "crashed"\n    NEW_REASON = "new_reason"\n')
     entry = '"x": Adapter("vidal.models.x:X", 1, PackagedWeights()),'
     edit(copy, "models/registry.py", "SCORERS: Registry = {", f"SCORERS: Registry = {{{entry}")

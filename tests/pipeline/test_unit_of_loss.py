@@ -20,6 +20,7 @@ from vidal.stages.keyframes import stage as keyframes
 from vidal.stages.measure import stage as measure
 from vidal.stages.order import STAGES
 from vidal.stages.similarity import stage as similarity
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 pytestmark = pytest.mark.xdist_group("ray")
@@ -194,7 +195,7 @@ def test_a_dataset_of_before_versions_is_refused_in_one_line(tmp_path):
     claim(storage, recipe)
     dataset = dataset_file.read_dataset(storage)
     del dataset["work_version"]
-    storage.write(dataset_file.DATASET, dataset_file._json(dataset))
+    storage.write(layout.DATASET, dataset_file._json(dataset))
     with pytest.raises(UserError, match="choose another --out"):
         claim(storage, recipe)
 

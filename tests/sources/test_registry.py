@@ -91,7 +91,10 @@ def test_each_search_is_read_with_the_keys_of_its_source(paths_source):
         ({"rating_mn": 3}, r"search\.0\.rating_mn: unknown key"),
         ({"source": "freesound", "key": "ytsearch"}, r"search\.0\.key: unknown key"),
         ({"source": "paths"}, r"search\.0\.file: Field required"),
-        ({"source": "nowhere"}, r"search\.0\.source: .*unknown source 'nowhere': choose from archive, freesound, paths, "),
+        (
+            {"source": "nowhere"},
+            r"search\.0\.source: .*unknown source 'nowhere': choose from archive, freesound, paths, ",
+        ),
         ("ytsearch", r"search\.0: Input should be a valid dictionary"),
     ):
         with pytest.raises(UserError, match=message):
@@ -99,7 +102,9 @@ def test_each_search_is_read_with_the_keys_of_its_source(paths_source):
 
 
 def test_a_recipe_keeps_every_key_of_its_searches_when_it_is_dumped_and_read_again():
-    recipe = load_recipe("embedded", search=[{"source": "freesound", "rating_min": 3}, {"key": "ytsearch", "shorts": True}])
+    recipe = load_recipe(
+        "embedded", search=[{"source": "freesound", "rating_min": 3}, {"key": "ytsearch", "shorts": True}]
+    )
     assert with_filters(recipe, ("similarity_min=0.5",)).search == recipe.search
     assert recipe.model_dump(mode="json")["search"][0]["rating_min"] == 3
 

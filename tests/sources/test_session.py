@@ -74,7 +74,13 @@ def asked(session, url):
 
 def with_cookies(client, *names):
     for name in names:
-        stated = {"port": None, "port_specified": False, "domain": "127.0.0.1", "domain_specified": True, "domain_initial_dot": False}
+        stated = {
+            "port": None,
+            "port_specified": False,
+            "domain": "127.0.0.1",
+            "domain_specified": True,
+            "domain_initial_dot": False,
+        }
         client.cookiejar.set_cookie(Cookie(0, name, "value", **stated, path="/", path_specified=True, secure=False,
                                            expires=2**31, discard=False, comment=None, comment_url=None, rest={}))  # fmt: skip
 
@@ -223,7 +229,9 @@ def test_an_address_has_an_extractor_where_yt_dlp_says_so():
              "https://www.youtube.com/", "https://www.youtube.com/watch?v=BaW_jenozKc", "https://youtu.be/BaW_jenozKc"]  # fmt: skip
     assert len(urls) > 300
     for url in urls:
-        assert matcher.has_extractor(url) == any(key != "Generic" and each.suitable(url) for key, each in client._ies.items()), url
+        assert matcher.has_extractor(url) == any(
+            key != "Generic" and each.suitable(url) for key, each in client._ies.items()
+        ), url
 
 
 def own_tests(extractor):

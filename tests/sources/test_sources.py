@@ -139,7 +139,10 @@ def test_the_internet_archive_gives_the_smallest_file_that_is_short_enough(site,
     url, asked = site
     _, described, data = fetched(*network(source="archive", base_url=url), 'a "cat"', 3, tmp_path)
     assert asked[0].query["q"].count('"') == 2
-    assert described["media_url"].endswith("/download/a-cat/a%20cat.mp4") and data == (build_media() / "cat.mp4").read_bytes()
+    assert (
+        described["media_url"].endswith("/download/a-cat/a%20cat.mp4")
+        and data == (build_media() / "cat.mp4").read_bytes()
+    )
     assert (described["duration_s"], described["hashtags"]) == (3.0, ["cat", "pets"])
 
 
@@ -150,7 +153,9 @@ def test_the_internet_archive_gives_the_smallest_file_that_is_short_enough(site,
 )  # fmt: skip
 def test_results_are_judged_by_what_they_state(settings, reason):
     stated = {"rating": "4.2", "downloads": "120", "comments": "3", "tags": "2"}
-    drop = candidate_policy.judge_result({"extra": stated, "duration_s": 3.0}, FreesoundSearch(**settings), load_recipe("embedded"))
+    drop = candidate_policy.judge_result(
+        {"extra": stated, "duration_s": 3.0}, FreesoundSearch(**settings), load_recipe("embedded")
+    )
     assert (drop and drop.reason) == reason
 
 

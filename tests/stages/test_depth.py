@@ -79,7 +79,9 @@ def test_pictures_of_one_size_in_one_batch_give_what_each_gives_alone(tmp_path, 
     own = adapter(save_depth("relative", tmp_path / "model"))
     alone = own.estimate(pictures)
     seen = []
-    monkeypatch.setattr("vidal.models.depth.group_into_batches", lambda sizes, device: seen.append(sizes) or [[0, 1], [2]])
+    monkeypatch.setattr(
+        "vidal.models.depth.group_into_batches", lambda sizes, device: seen.append(sizes) or [[0, 1], [2]]
+    )
     for one, other in zip(to_range(alone)[0], to_range(own.estimate(pictures))[0], strict=True):
         assert np.abs(one.astype(int) - other).max() <= 1
     assert seen == [[(64, 48), (64, 48), (50, 70)]]

@@ -79,7 +79,9 @@ def test_a_clip_whose_views_were_never_made_waits_for_a_build(embedded, copy):
 def test_a_build_makes_just_the_views_that_were_waited_for(embedded, copy):
     assert vidal_inline("filter", str(copy), "--set", "filters.similarity_min=null").returncode == 0
     kept = {path: path.stat().st_mtime_ns for path in copy.glob("_media/*/*/frames/*.jpg")}
-    done = vidal_inline("build-shard", "0", "--recipe", "embedded", "--set", "filters.similarity_min=null", "--out", str(copy))
+    done = vidal_inline(
+        "build-shard", "0", "--recipe", "embedded", "--set", "filters.similarity_min=null", "--out", str(copy)
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     before, after = pd.read_parquet(embedded / "shard-00000.parquet"), pd.read_parquet(copy / "shard-00000.parquet")
     assert set(before.clip_id) < set(after.clip_id)

@@ -83,7 +83,13 @@ def test_what_is_said_of_a_sound_is_held_against_no_frame_and_contradicts_nothin
     out = str(tmp_path)
     ground = STAGE.open(load_recipe("embedded"), Runtime(out, 0, "run"), Storage(out))
     said = [caption_of(View.TITLE, "Two silent dogs"), caption_of(View.SOUND, "the sound of speech")]
-    clip = {"clip_id": "a", "captions": said[:1], "enhanced": [], "sound": said[1:], "frame_embeddings": [[1.0] + [0.0] * 383]}
+    clip = {
+        "clip_id": "a",
+        "captions": said[:1],
+        "enhanced": [],
+        "sound": said[1:],
+        "frame_embeddings": [[1.0] + [0.0] * 383],
+    }
     title, sound = ground(clip).rows[0]["captions"]
     assert isinstance(title["similarity"], float) and not title["flags"]
     assert sound["similarity"] is None and not sound["flags"]

@@ -26,7 +26,8 @@ from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime
 from vidal.scores import MEANINGS, MEASURES, SIMILARITIES
 from vidal.stages.order import STAGES
-from vidal.storage.storage import Storage, media_name, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
 
@@ -266,7 +267,9 @@ def test_a_wrong_aesthetic_head_is_refused(aesthetic, tmp_path):
         aesthetic({"weight": linear(rng, 32, 2)[0], "bias": linear(rng, 32, 2)[1]})
     with pytest.raises(UserError, match="takes 16 numbers, the model gives 32"):
         aesthetic(dict(zip(("weight", "bias"), linear(rng, 16, 1), strict=True))).rate([Image.new("RGB", (32, 32))])
-    assert "must be the file of the head" in (why_unavailable(AESTHETIC, ModelSpec(adapter="clip_head", id=str(tmp_path))) or "")
+    assert "must be the file of the head" in (
+        why_unavailable(AESTHETIC, ModelSpec(adapter="clip_head", id=str(tmp_path))) or ""
+    )
 
 
 class Evil:
@@ -334,7 +337,7 @@ def dataset(tmp_path):
     write_pictures(tmp_path / "video.mp4", [coffee[72:328, 4 * k : 4 * k + 384].copy() for k in range(48)])
     rows = []
     for name, language, kind in (("c0", None, "video"), ("c1", "fr", "video"), ("c2", None, "audio")):
-        media = media_name(0, name, "video.mp4" if kind == "video" else "sound.ogg")
+        media = layout.media(0, name, "video.mp4" if kind == "video" else "sound.ogg")
         storage.write(media, (tmp_path / "video.mp4").read_bytes())
         text = "A cup of coffee on the table" if kind == "video" else "123"
         rows.append(
@@ -342,7 +345,7 @@ def dataset(tmp_path):
              "text": text, "duration_s": 4.0, "media_path": media, "media_sha256": name,
              **({"width": 384, "height": 256} if kind == "video" else {})}
         )  # fmt: skip
-    commit_part(storage, part_name("crawl", 0, 0), rows, [], schema.CRAWL, {})
+    commit_part(storage, layout.part("crawl", 0, 0), rows, [], schema.CRAWL, {})
     return storage
 
 
@@ -354,7 +357,7 @@ def run_stages(storage, names, *overrides):
     runtime = Runtime(out=storage.uri, shard=0, run_id="test")
     for name in names:
         PartRunner(STAGES[name], recipe, runtime).run(Part(0, 0))
-    table = storage.read_table(f"{part_name(names[-1], 0, 0)}.parquet").to_pylist()
+    table = storage.read_table(layout.part_table(names[-1], 0, 0)).to_pylist()
     return {row["clip_id"]: row for row in table}
 
 
@@ -380,7 +383,7 @@ def test_the_stage_measures_videos_and_says_what_a_sound_lacks(dataset):
 
 def test_what_fails_costs_one_measure_alone(dataset):
     run_stages(dataset, ["keyframes"])
-    dataset.write(media_name(0, "c0", "video.mp4"), b"no video any more")
+    dataset.write(layout.media(0, "c0", "video.mp4"), b"no video any more")
     rows = run_stages(dataset, ["measure"])
     broken, whole = dict(rows["c0"]["measures"]), dict(rows["c1"]["measures"])
     assert dict(rows["c0"]["measured"])["motion_per_s"].startswith("failed: corrupt")
@@ -433,7 +436,7 @@ def test_the_manifest_has_the_language_and_all_scores(dataset):
 
 
 def test_the_same_files_give_the_same_bytes(dataset):
-    name = f"{part_name('measure', 0, 0)}.parquet"
+    name = layout.part_table("measure", 0, 0)
     run_stages(dataset, ["keyframes", "measure"])
     first = dataset.metadata(name)["content"]
     dataset.remove(name)

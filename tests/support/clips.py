@@ -13,12 +13,13 @@ from vidal.pipeline.parts import commit_part
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Record, Runtime
 from vidal.stages.order import STAGES
-from vidal.storage.storage import Storage, media_name, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 
 def seed(out: str, rows: list[Record]) -> None:
     """One part of crawled clips."""
-    commit_part(Storage(out), part_name("crawl", 0, 0), rows, [], schema.CRAWL, {})
+    commit_part(Storage(out), layout.part("crawl", 0, 0), rows, [], schema.CRAWL, {})
 
 
 def crawled(clip_id: str, **more: object) -> Record:
@@ -44,7 +45,7 @@ def crawled(clip_id: str, **more: object) -> Record:
 def with_frames(out: str, clip_id: str, frames: list[np.ndarray]) -> Record:
     """A clip with (h, w, 3) uint8 frames in storage, as a stage of views gets it."""
     storage = Storage(out)
-    names = [media_name(0, clip_id, f"frames/{index}.png") for index in range(len(frames))]
+    names = [layout.media(0, clip_id, f"frames/{index}.png") for index in range(len(frames))]
     for name, frame in zip(names, frames, strict=True):
         path = Path(storage.path(name))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,9 +58,9 @@ def seed_frames(out: str, clips: list[Record]) -> None:
     storage = Storage(out)
     seed(out, [{key: clip[key] for key in clip if key in schema.CRAWL.names} for clip in clips])
     keyframes = [{"clip_id": clip["clip_id"], "frame_paths": clip["frame_paths"]} for clip in clips]
-    commit_part(storage, part_name("keyframes", 0, 0), keyframes, [], schema.KEYFRAMES, {})
+    commit_part(storage, layout.part("keyframes", 0, 0), keyframes, [], schema.KEYFRAMES, {})
     passed = [{"clip_id": clip["clip_id"]} for clip in clips]
-    commit_part(storage, part_name("filter", 0, 0), passed, [], schema.FILTERED, {})
+    commit_part(storage, layout.part("filter", 0, 0), passed, [], schema.FILTERED, {})
 
 
 def run(out: str, recipe: Recipe, *names: str) -> None:
@@ -69,11 +70,11 @@ def run(out: str, recipe: Recipe, *names: str) -> None:
 
 
 def rows(out: str, stage: str) -> list[Record]:
-    return Storage(out).read_table(f"{part_name(stage, 0, 0)}.parquet").to_pylist()
+    return Storage(out).read_table(layout.part_table(stage, 0, 0)).to_pylist()
 
 
 def outcomes(out: str, stage: str) -> list[Record]:
-    return Storage(out).read_table(f"{part_name(stage, 0, 0)}.ledger.parquet").to_pylist()
+    return Storage(out).read_table(layout.part_ledger(stage, 0, 0)).to_pylist()
 
 
 def sha256(out: str, name: str) -> str:

@@ -226,7 +226,9 @@ def _characters(source: str, at: tuple[int, int]) -> int:
 def _gaps(node: ast.AST, source: str) -> Iterator[Span]:
     """Docstrings, imports and the version of a stage: they do not count."""
     for each in ast.walk(node):
-        docstring = isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) and isinstance(each.value.value, str)
+        docstring = (
+            isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) and isinstance(each.value.value, str)
+        )
         version = isinstance(each, ast.keyword) and each.arg == "version"
         if docstring or version or isinstance(each, (ast.Import, ast.ImportFrom)):
             lines = (each.lineno, each.end_lineno or each.lineno)  # type: ignore[attr-defined]

@@ -11,7 +11,10 @@ SHARED_AUDIO = "title in audio/index.jsonl"
 PACKAGED_TITLE = "file name in the package"
 
 # Of audio/index.jsonl, what its title settles. Not settled: city and coffee-shop, where people may talk, and veryshort (0.1 s).
-SPEECH = ("speech.ogg", "speech2.ogg")  # LibriSpeech utterances 198-209-0000 and 5703-47212-0000, each read by one person.
+SPEECH = (
+    "speech.ogg",
+    "speech2.ogg",
+)  # LibriSpeech utterances 198-209-0000 and 5703-47212-0000, each read by one person.
 NO_SPEECH = (
     "110714_wren.wav", "Group_of_Dogs_Barking.wav", "alarm_clock_3-120526-B-37.wav", "birds.ogg", "boat.ogg",
     "car_horn_1-24074-A-43.wav", "cat_3-95694-A-5.wav", "coughing_1-58792-A-24.wav", "fireplace.ogg", "great_plains_toad.wav",

@@ -16,7 +16,8 @@ from vidal.errors import RecordError, UserError
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Drop, Output, Part, Record, Runtime, Stage, Worker
 from vidal.schema import Reason, Subject
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 TABLE = pa.schema([("clip_id", pa.string()), ("value", pa.int64())])
 
@@ -30,7 +31,7 @@ def seed_parts(out: str, parts: int, size: int) -> list[Part]:
     storage = Storage(out)
     for index in range(parts):
         rows = [{"candidate_id": f"c{index * size + i}", "shard": 0} for i in range(size)]
-        commit_part(storage, part_name("discover", 0, index), rows, [], schema.CANDIDATES, {})
+        commit_part(storage, layout.part("discover", 0, index), rows, [], schema.CANDIDATES, {})
     return [Part(0, index) for index in range(parts)]
 
 

@@ -68,9 +68,7 @@ def build_shard(
 @options.verbose
 @options.log_json
 @options.as_json
-def retry(
-    out: str, class_: str, allow_hosts: tuple[str, ...], verbose: bool, log_json: bool, as_json: bool
-) -> None:
+def retry(out: str, class_: str, allow_hosts: tuple[str, ...], verbose: bool, log_json: bool, as_json: bool) -> None:
     """Tries again the candidates of OUT whose failure is transient, or of one reason, and adds those that succeed."""
     from vidal.dataset import api
 
@@ -127,7 +125,9 @@ def show_report(report: ShardReport, out: str) -> None:
             f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again"
         )
     if report.failed_views:
-        show(f"{report.failed_views} views failed and are transient: the ledger says why; the same command tries them again")
+        show(
+            f"{report.failed_views} views failed and are transient: the ledger says why; the same command tries them again"
+        )
     if report.is_empty:
         show("no clip was kept: `vidal report` and the ledger say why")
     if not report.stage_only:

@@ -21,9 +21,7 @@ from vidal.errors import UserError
 @click.option("--task", help="A benchmark, or your own data: --list names them.")
 @click.option("--data", type=click.Path(file_okay=False), help="Folder with the benchmark's own files.")
 @click.option("--checkpoint", help="An encoder's folder; recipe:NAME takes a recipe's towers before any training.")
-@click.option(
-    "--query", metavar="M[+M]", help="Modalities that search: the task's own without it. image, depth+image."
-)
+@click.option("--query", metavar="M[+M]", help="Modalities that search: the task's own without it. image, depth+image.")
 @click.option("--target", metavar="M[+M]", help="Modalities that are searched: text, or another one.")
 @click.option("--seen", hidden=True)
 @click.option("--told", hidden=True)
@@ -164,5 +162,3 @@ def _list() -> None:
     for name, task in TASKS.items():
         table.add_row(name, task.query, task.target, f"{task.share:.0%}", task.needs)
     show(table)
-
-

@@ -41,7 +41,9 @@ def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--to", required=True, type=click.Path(), help="The catalogue to write: a Parquet file.")
-@click.option("--url", default=None, help="The address of the clip of an id, with {id} and {folder}; YouTube without it.")
+@click.option(
+    "--url", default=None, help="The address of the clip of an id, with {id} and {folder}; YouTube without it."
+)
 @options.as_json
 def import_(file: str, to: str, url: str | None, as_json: bool) -> None:
     """Reads an annotation JSON in LanguageBind's layout as a catalogue: its texts become views of the clips."""
@@ -51,4 +53,6 @@ def import_(file: str, to: str, url: str | None, as_json: bool) -> None:
     if as_json:
         show_json(asdict(imported))
         return
-    show(f"{imported.clips} clips with {imported.texts} texts in {to}; next: vidal build-shard 0 --catalogue {to} --out DIR")
+    show(
+        f"{imported.clips} clips with {imported.texts} texts in {to}; next: vidal build-shard 0 --catalogue {to} --out DIR"
+    )

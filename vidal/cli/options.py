@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import click
 
-recipe = click.option(
-    "--recipe", default="embedded", show_default=True, help="A recipe of pipelines/, or a YAML file."
-)
+recipe = click.option("--recipe", default="embedded", show_default=True, help="A recipe of pipelines/, or a YAML file.")
 overrides = click.option(
     "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides a key of the recipe."
 )

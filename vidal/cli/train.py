@@ -27,13 +27,14 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
     """Trains the recipe's encoders on the manifests of OUT, and writes FOLDER/encoder. The same command continues where it stopped."""
     from vidal.config.loading import load_recipe
     from vidal.errors import UserError
+    from vidal.storage import layout
     from vidal.storage.storage import absolute_uri
 
     loaded = load_recipe(recipe, overrides)
     if folder is None and "://" in out:
         raise UserError("--out: name a local folder for the run of a remote dataset")
     out = absolute_uri(out)
-    target = Path(os.path.abspath(folder or os.path.join(out, "_train", loaded.name)))
+    target = Path(os.path.abspath(folder or os.path.join(out, layout.TRAINED, loaded.name)))
     outcomes = _run(loaded, out, target)
     if as_json:
         show_json(outcomes)

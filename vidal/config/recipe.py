@@ -127,7 +127,9 @@ def import_plugins(names: Sequence[str]) -> None:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise UserError(f"plugins: {name} cannot be imported ({error}): install its package here and on every worker") from error
+            raise UserError(
+                f"plugins: {name} cannot be imported ({error}): install its package here and on every worker"
+            ) from error
 
 
 def _with_views(recipe: type[Recipe]) -> type[Recipe]:

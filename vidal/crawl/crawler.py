@@ -45,7 +45,9 @@ class Crawler:
         self._downloads.close()
 
     def _crawl(self, candidate: Candidate, session: Session) -> Output | Drop:
-        described, describe_attempts = session.call(lambda sources: sources.for_candidate(candidate).describe(candidate))
+        described, describe_attempts = session.call(
+            lambda sources: sources.for_candidate(candidate).describe(candidate)
+        )
         if drop := judge_candidate(described, self._recipe):
             return drop
         address = described["media_url"] or described["url"]

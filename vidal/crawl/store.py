@@ -19,7 +19,8 @@ from vidal.media.probe import Probe, probe
 from vidal.records import Candidate, CrawledClip
 from vidal.schema import Kind
 from vidal.sources.text import clean_text
-from vidal.storage.storage import Storage, media_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 # Codecs that browsers and decoders accept in an MP4. A video with any other is re-encoded, so that video.mp4 is one for all.
 _MP4_CODECS = {"h264", "hevc", "av1", "libdav1d", "mpeg4", "vp9"}
@@ -46,7 +47,7 @@ class ClipStore:
         with _sibling_path(file.path) as path:
             clip_file = self._write_span(file, span, path)
             name = "video.mp4" if file.kind is Kind.VIDEO else "source"
-            media_path = media_name(candidate["shard"], _clip_id(candidate, clip_file), name)
+            media_path = layout.media(candidate["shard"], _clip_id(candidate, clip_file), name)
             self._storage.put(path, media_path)
         cut_count = None if cuts_s is None else shots.count_cuts(cuts_s, span.start_s, span.duration_s)
         return self._make_row(candidate, file, clip_file, media_path, cut_count)
@@ -65,7 +66,6 @@ class ClipStore:
             return _ClipFile(file.properties, file.sha256, span.start_s, span.duration_s)
         ffmpeg.cut_audio(file.path, path, span.start_s, span.duration_s)
         return _ClipFile(file.properties, ids.file_sha256(path), span.start_s, span.duration_s)
-
 
     def _make_row(
         self, candidate: Candidate, file: MediaFile, clip_file: _ClipFile, media_path: str, cut_count: int | None

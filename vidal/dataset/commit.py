@@ -9,7 +9,7 @@ from typing import Any, cast
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.dataset import discover
-from vidal.dataset.dataset_file import DATASET, enter_shard
+from vidal.dataset.dataset_file import enter_shard
 from vidal.dataset.shard_report import ShardReport, report_of
 from vidal.dedup import across_shards, decontamination, within_shard
 from vidal.ids import fingerprint
@@ -22,19 +22,8 @@ from vidal.schema import Reason, Status, Subject
 from vidal.stages.filter import thresholds
 from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS, view_names
-from vidal.storage.storage import Storage, part_name, shard_name
-
-
-def manifest_name(shard: int) -> str:
-    return f"{shard_name(shard)}.parquet"
-
-
-def ledger_name(shard: int) -> str:
-    return f"_ledger/{shard_name(shard)}.parquet"
-
-
-def sums_name(shard: int) -> str:
-    return f"_media/{shard_name(shard)}.sha256"
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 
 def shard_identity(stages: list[Stage], recipe: Recipe) -> WorkIdentity:
@@ -51,8 +40,8 @@ def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Reci
 
     With engine.keep_stale, a shard of earlier versions counts if the choices of the recipe are the same.
     """
-    name = manifest_name(shard)
-    if not storage.exists(name) or not storage.exists(ledger_name(shard)):
+    name = layout.manifest(shard)
+    if not storage.exists(name) or not storage.exists(layout.ledger(shard)):
         return False
     stored = storage.metadata(name)
     if stored.get("candidates") != discover.state(storage, shard):
@@ -80,7 +69,7 @@ def _inputs(storage: Storage, stage: Stage, parts: list[Part]) -> set[str]:
 
 
 def _ids(storage: Storage, stage: str, column: str, parts: list[Part]) -> set[str]:
-    names = [f"{part_name(stage, part.shard, part.index)}.parquet" for part in parts]
+    names = [layout.part_table(stage, part.shard, part.index) for part in parts]
     return {value for name in names for value in storage.read_table(name, [column]).column(column).to_pylist()}
 
 
@@ -91,7 +80,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     """
     shard = parts[0].shard
     stage_outcomes, funnel = balance(storage, stages, parts)
-    names = [f"{part_name(stages[-1].name, shard, part.index)}.parquet" for part in parts]
+    names = [layout.part_table(stages[-1].name, shard, part.index) for part in parts]
     assembled = [row for name in names for row in rows_of(storage.read_table(name), AssembledRow)]
     selection = _select(assembled, recipe)
     searches = outcomes_of(storage, [_DISCOVER], shard, [0])
@@ -152,8 +141,8 @@ def _write(
     outcomes: list[LedgerRow],
 ) -> None:
     """Writes the ledger, the hashes, and last the manifest: a shard that has a manifest is complete."""
-    storage.write_table(ledger_name(shard), schema.table(outcomes, schema.LEDGER))
-    storage.write(sums_name(shard), _sums(kept))
+    storage.write_table(layout.ledger(shard), schema.table(outcomes, schema.LEDGER))
+    storage.write(layout.media_sums(shard), _sums(kept))
     columns = manifest_schema(VIEWS)
     rows = cast("list[Row]", kept)
     table = schema.table([{name: row[name] for name in columns.names} for row in rows], columns)
@@ -166,7 +155,7 @@ def _write(
         "quarantined": str(sum(row["reason"] == Reason.QUARANTINED.value for row in outcomes)),
         "awaiting": str(sum(map(ledger.is_awaiting, outcomes))),
     }
-    storage.write_table(manifest_name(shard), table, metadata)
+    storage.write_table(layout.manifest(shard), table, metadata)
 
 
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
@@ -211,9 +200,9 @@ def _sums(kept: list[AssembledRow]) -> bytes:
 
 def committed_report(storage: Storage, shard: int) -> ShardReport:
     """The report of a shard that was committed before, from _dataset.json."""
-    entry = json.loads(storage.read(DATASET))["shards"].get(str(shard))
+    entry = json.loads(storage.read(layout.DATASET))["shards"].get(str(shard))
     if entry is None:  # The process died between the manifest and this file: the manifest counts.
-        kinds = storage.read_table(manifest_name(shard), ["kind"]).column("kind").to_pylist()
+        kinds = storage.read_table(layout.manifest(shard), ["kind"]).column("kind").to_pylist()
         return ShardReport(shard, rows={kind: kinds.count(kind) for kind in sorted(set(kinds))}, done_before=True)
     names = ("rows", "funnel", "reasons", "views")
     return ShardReport(shard, **{name: entry[name] for name in names}, done_before=True)

@@ -10,9 +10,9 @@ from vidal.config.recipe import Recipe
 from vidal.dataset.shard_report import ShardReport
 from vidal.errors import UserError
 from vidal.pipeline.stage import WorkIdentity
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-DATASET = "_dataset.json"
 # How stored work names what made it. Version 1 held hashes of the code and has no entry in _dataset.json.
 WORK_VERSION = 2
 
@@ -31,7 +31,7 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     """
     catalogue = recipe.catalogue.rsplit("/", 1)[-1] if recipe.catalogue else None
     identity: Identity = {"recipe": recipe.name, "catalogue": catalogue}
-    if storage.exists(DATASET):
+    if storage.exists(layout.DATASET):
         stored = read_dataset(storage)["identity"]
         if stored != identity:
             raise UserError(
@@ -41,8 +41,13 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     if storage.names(""):
         raise UserError(f"{storage.uri} holds files and is not a vidal dataset: choose an empty or new --out")
     storage.check_writable()
-    dataset = {"identity": identity, "schema_version": schema.SCHEMA_VERSION, "work_version": WORK_VERSION, "shards": {}}
-    storage.write(DATASET, _json(dataset))
+    dataset = {
+        "identity": identity,
+        "schema_version": schema.SCHEMA_VERSION,
+        "work_version": WORK_VERSION,
+        "shards": {},
+    }
+    storage.write(layout.DATASET, _json(dataset))
 
 
 def read_dataset(storage: Storage) -> dict[str, Any]:
@@ -50,7 +55,7 @@ def read_dataset(storage: Storage) -> dict[str, Any]:
 
     Raises UserError where the work is of a version of vidal that this one cannot continue.
     """
-    dataset: dict[str, Any] = json.loads(storage.read(DATASET))
+    dataset: dict[str, Any] = json.loads(storage.read(layout.DATASET))
     if dataset.get("work_version") != WORK_VERSION:
         raise UserError(
             f"{storage.uri} was built by a vidal whose work this one cannot continue: it can be read, validated and exported, "
@@ -66,9 +71,9 @@ def _named(identity: Identity) -> str:
 
 def read_dataset_or_fail(storage: Storage) -> dict[str, Any]:
     """The content of _dataset.json of any version, for commands that only read. Raises UserError where OUT is not a dataset."""
-    if not storage.exists(DATASET):
-        raise UserError(f"{storage.uri} is not a vidal dataset: it has no {DATASET}")
-    dataset: dict[str, Any] = json.loads(storage.read(DATASET))
+    if not storage.exists(layout.DATASET):
+        raise UserError(f"{storage.uri} is not a vidal dataset: it has no {layout.DATASET}")
+    dataset: dict[str, Any] = json.loads(storage.read(layout.DATASET))
     return dataset
 
 
@@ -89,7 +94,7 @@ def enter_shard(storage: Storage, recipe: Recipe, made_by: WorkIdentity, report:
     }
     dataset["vidal"] = __version__
     dataset["recipe"] = recipe.model_dump(mode="json")
-    storage.write(DATASET, _json(dataset))
+    storage.write(layout.DATASET, _json(dataset))
 
 
 def _json(value: Any) -> bytes:

@@ -18,13 +18,13 @@ from vidal.pipeline.stage import Part, Runtime, WorkIdentity
 from vidal.records import Candidate, LedgerRow, rows_of
 from vidal.sources import catalogue, search
 from vidal.sources.search import Query, SearchResults
-from vidal.storage.storage import Storage, part_name, shard_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 from vidal.terms import build as terms_build
 from vidal.terms import corpora, tag_partition
 from vidal.terms.build import Map
 
 STAGE = search.STAGE
-TERMS = "_stages/terms"
 # Raised by whoever changes which candidates the same settings find: those of earlier versions are then found anew.
 VERSION = 1
 
@@ -55,7 +55,7 @@ def shard_count(recipe: Recipe) -> int:
 
 def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
     """Returns the stored parts, or None if they are missing or stale."""
-    name = _done_name(shard)
+    name = layout.discovered(shard)
     if not storage.exists(name):
         return None
     before, now = made_by(storage, shard), identity(recipe)
@@ -66,7 +66,7 @@ def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
 
 def is_found(storage: Storage, shard: int) -> bool:
     """Whether candidates of the shard are stored, whatever found them."""
-    return storage.exists(_done_name(shard))
+    return storage.exists(layout.discovered(shard))
 
 
 def made_by(storage: Storage, shard: int) -> WorkIdentity:
@@ -81,18 +81,18 @@ def part_count(storage: Storage, shard: int) -> int:
 
 
 def _done(storage: Storage, shard: int) -> dict[str, Any]:
-    done: dict[str, Any] = json.loads(storage.read(_done_name(shard)))
+    done: dict[str, Any] = json.loads(storage.read(layout.discovered(shard)))
     return done
 
 
 def set_part_count(storage: Storage, shard: int, count: int) -> None:
     done = _done(storage, shard)
-    storage.write(_done_name(shard), json.dumps({**done, "parts": count}).encode())
+    storage.write(layout.discovered(shard), json.dumps({**done, "parts": count}).encode())
 
 
 def state(storage: Storage, shard: int) -> str:
     """Identity of the stored list of candidates. A manifest names the list that it was made from."""
-    names = [name for name in (_done_name(shard), _again_name(shard)) if storage.exists(name)]
+    names = [name for name in (layout.discovered(shard), layout.asked_again(shard)) if storage.exists(name)]
     return ids.sha256(b"".join(storage.read(name) for name in names)) if names else ""
 
 
@@ -105,7 +105,9 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
     results = SearchResults()
     if recipe.catalogue:
         size = recipe.shard_candidates
-        rows = catalogue.read_catalogue(recipe.catalogue, recipe.columns)[runtime.shard * size : (runtime.shard + 1) * size]
+        rows = catalogue.read_catalogue(recipe.catalogue, recipe.columns)[
+            runtime.shard * size : (runtime.shard + 1) * size
+        ]
     else:
         terms = _terms(recipe, storage, runtime.shard, spread)
         results = search.run_queries(recipe, runtime, search.plan_queries(recipe, terms, _weights(recipe)))
@@ -116,7 +118,7 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
     _record(storage, Part(runtime.shard, 0), results.outcomes)
     failed = [asdict(query) for query in results.failed]
     done = {**asdict(identity(recipe)), "parts": count, "failed": failed}
-    storage.write(_done_name(runtime.shard), json.dumps(done).encode())
+    storage.write(layout.discovered(runtime.shard), json.dumps(done).encode())
     return [Part(runtime.shard, index) for index in range(count)]
 
 
@@ -127,7 +129,7 @@ def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
     """
     storage, shard = Storage(runtime.out), runtime.shard
     done = _done(storage, shard)
-    wanted = set(json.loads(storage.read(_again_name(shard))))
+    wanted = set(json.loads(storage.read(layout.asked_again(shard))))
     failed = [Query(**query) for query in done["failed"]]
     repeated = [query for query in failed if query.id(recipe) in wanted]
     results = search.run_queries(recipe, runtime, repeated)
@@ -140,29 +142,29 @@ def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
     _record(storage, parts[0], [*kept, *(row for row in results.outcomes if row["id"] not in recorded)])
     still_failed = [query for query in failed if query not in repeated] + results.failed
     done |= {"parts": count, "failed": [asdict(query) for query in still_failed]}
-    storage.write(_done_name(shard), json.dumps(done).encode())
-    storage.remove(_again_name(shard))
+    storage.write(layout.discovered(shard), json.dumps(done).encode())
+    storage.remove(layout.asked_again(shard))
     return [Part(shard, index) for index in range(count)]
 
 
 def ask_again(storage: Storage, shard: int, failures: set[str]) -> None:
     """The next build repeats these failed searches, named by their ids in the ledger."""
     if failures:
-        storage.write(_again_name(shard), json.dumps(sorted(failures)).encode())
+        storage.write(layout.asked_again(shard), json.dumps(sorted(failures)).encode())
 
 
 def is_asked_again(storage: Storage, shard: int) -> bool:
-    return storage.exists(_again_name(shard))
+    return storage.exists(layout.asked_again(shard))
 
 
 def outcomes(storage: Storage, part: Part) -> list[LedgerRow]:
     """The outcomes of the searches, and of results that were not selected, which lie with the first part of a shard."""
-    return rows_of(storage.read_table(f"{part_name(STAGE, part.shard, part.index)}.ledger.parquet"), LedgerRow)
+    return rows_of(storage.read_table(layout.part_ledger(STAGE, part.shard, part.index)), LedgerRow)
 
 
 def candidates(storage: Storage, part: Part, columns: list[str] | None = None) -> pa.Table:
     """The candidates of a part, a table of schema.CANDIDATES."""
-    return storage.read_table(f"{part_name(STAGE, part.shard, part.index)}.parquet", columns)
+    return storage.read_table(layout.part_table(STAGE, part.shard, part.index), columns)
 
 
 def _freeze(storage: Storage, recipe: Recipe, shard: int, rows: Iterable[Candidate], first: int) -> int:
@@ -175,20 +177,12 @@ def _freeze(storage: Storage, recipe: Recipe, shard: int, rows: Iterable[Candida
 
 
 def _commit(storage: Storage, part: Part, rows: list[Candidate], ledger_rows: list[LedgerRow]) -> None:
-    commit_part(storage, part_name(STAGE, part.shard, part.index), rows, ledger_rows, schema.CANDIDATES, {})
+    commit_part(storage, layout.part(STAGE, part.shard, part.index), rows, ledger_rows, schema.CANDIDATES, {})
 
 
 def _record(storage: Storage, part: Part, ledger_rows: list[LedgerRow]) -> None:
     """Stores the outcomes of the searches beside the part."""
     _commit(storage, part, rows_of(candidates(storage, part), Candidate), ledger_rows)
-
-
-def _again_name(shard: int) -> str:
-    return f"_stages/{STAGE}/{shard_name(shard)}/again.json"
-
-
-def _done_name(shard: int) -> str:
-    return f"_stages/{STAGE}/{shard_name(shard)}/done.json"
 
 
 def _database(recipe: Recipe) -> str:
@@ -215,7 +209,7 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
     if recipe.terms.database:
         table = _open_database(recipe).read_table(terms_build.TABLE, ["term", "term_id"])
     else:
-        inside = Storage(f"{storage.uri.rstrip('/')}/{TERMS}")
+        inside = Storage(f"{storage.uri.rstrip('/')}/{layout.TERMS}")
         terms_build.build(recipe, inside, (lambda: spread) if spread else None)
         table = inside.read_table(terms_build.TABLE, ["term", "term_id"])
     terms: list[str] = table.column("term").to_pylist()

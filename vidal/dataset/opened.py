@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from vidal.dataset.commit import ledger_name, manifest_name
 from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.records import ManifestRow, rows_of
+from vidal.storage import layout
 from vidal.storage.storage import Storage, absolute_uri
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_MANIFEST = re.compile(r"shard-(\d{5})\.parquet")
 
 
 class Dataset:
@@ -35,11 +32,11 @@ class Dataset:
 
     @property
     def shards(self) -> list[int]:
-        return sorted(int(match[1]) for name in self._storage.names("") if (match := _MANIFEST.fullmatch(name)))
+        return layout.shards_in(self._storage.names(""))
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
         """The manifest rows of all shards. columns: only these."""
-        return pa.concat_tables(self._storage.read_table(manifest_name(shard), columns) for shard in self.shards)
+        return pa.concat_tables(self._storage.read_table(layout.manifest(shard), columns) for shard in self.shards)
 
     def to_pandas(self, columns: list[str] | None = None) -> pd.DataFrame:
         frame: pd.DataFrame = self.table(columns).to_pandas()
@@ -47,7 +44,7 @@ class Dataset:
 
     def ledger(self) -> pa.Table:
         """One row for every candidate, clip and view, with its outcome and the reason. Its columns: docs/columns.md."""
-        return pa.concat_tables(self._storage.read_table(ledger_name(shard)) for shard in self.shards)
+        return pa.concat_tables(self._storage.read_table(layout.ledger(shard)) for shard in self.shards)
 
     def read(self, path: str) -> bytes:
         """The bytes of a file that a row names, for example `dataset.read(row["frame_paths"][0])`.
@@ -58,10 +55,10 @@ class Dataset:
 
     def __iter__(self) -> Iterator[ManifestRow]:
         for shard in self.shards:
-            yield from rows_of(self._storage.read_table(manifest_name(shard)), ManifestRow)
+            yield from rows_of(self._storage.read_table(layout.manifest(shard)), ManifestRow)
 
     def __len__(self) -> int:
-        return sum(self._storage.read_table(manifest_name(shard), ["clip_id"]).num_rows for shard in self.shards)
+        return sum(self._storage.read_table(layout.manifest(shard), ["clip_id"]).num_rows for shard in self.shards)
 
     def __repr__(self) -> str:
         return f"vidal.open({self.uri!r})"

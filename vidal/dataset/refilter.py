@@ -13,7 +13,8 @@ from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
 from vidal.schema import Reason
 from vidal.stages.order import STAGES
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 _FIRST = list(STAGES).index("filter")
 
@@ -37,7 +38,7 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
         raise UserError(
             f"shard {shard}: what is stored was made by other versions, models or settings: run vidal build-shard {shard} first"
         )
-    before = storage.read_table(commit.manifest_name(shard), ["clip_id"]).num_rows
+    before = storage.read_table(layout.manifest(shard), ["clip_id"]).num_rows
     runtime = Runtime(out=storage.uri, shard=shard, run_id=uuid.uuid4().hex, stored_only=True)
     for stage in stages[_FIRST:]:
         with PartRunner(stage, recipe, runtime) as runner:
@@ -53,7 +54,7 @@ def _is_stored(storage: Storage, recipe: Recipe, stages: list[Stage], part: Part
     if not all(is_done(stage, recipe, storage, part) for stage in stages[:_FIRST]):
         return False
     for stage in stages[_FIRST + 1 :]:
-        name = f"{part_name(stage.name, part.shard, part.index)}.parquet"
+        name = layout.part_table(stage.name, part.shard, part.index)
         if not storage.exists(name):
             return False
         if not is_made_by(storage.metadata(name), stage.identity(recipe), recipe.engine.keep_stale):

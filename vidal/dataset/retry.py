@@ -17,7 +17,8 @@ from vidal.pipeline.stage import Part
 from vidal.records import Candidate, LedgerRow, rows_of
 from vidal.schema import Reason, Status, Subject
 from vidal.stages.order import STAGES
-from vidal.storage.storage import Storage, part_name, shard_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 TRANSIENT = "transient"
 _CRAWL = STAGES["crawl"]
@@ -54,7 +55,7 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
     failed = [row["id"] for part in parts for row in _ledger(storage, part) if _is_wanted(row, class_)]
     if failed:
         intent = {"parts": len(parts), "candidates": sorted(failed)}
-        storage.write(_intent_name(shard), json.dumps(intent).encode())
+        storage.write(layout.moving(shard), json.dumps(intent).encode())
         _finish(storage, recipe, shard)
     return len(failed) + len(searches)
 
@@ -65,15 +66,11 @@ def _is_wanted(row: LedgerRow, class_: str) -> bool:
     return row["transient"] if class_ == TRANSIENT else bool(row["reason"] == class_)
 
 
-def _intent_name(shard: int) -> str:
-    return f"_stages/{discover.STAGE}/{shard_name(shard)}/moving.json"
-
-
 def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
     """Writes the new parts, then the list of parts, then the old parts without the moved candidates, so that no candidate is lost."""
-    if not storage.exists(_intent_name(shard)):
+    if not storage.exists(layout.moving(shard)):
         return
-    intent = json.loads(storage.read(_intent_name(shard)))
+    intent = json.loads(storage.read(layout.moving(shard)))
     moving, count = set(intent["candidates"]), intent["parts"]
     old = [Part(shard, index) for index in range(count)]
     if discover.part_count(storage, shard) == count:
@@ -85,12 +82,12 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
         ]
         size = recipe.engine.part_size
         for start in range(0, len(rows), size):
-            name = part_name(discover.STAGE, shard, count + start // size)
+            name = layout.part(discover.STAGE, shard, count + start // size)
             commit_part(storage, name, rows[start : start + size], [], schema.CANDIDATES, {})
         discover.set_part_count(storage, shard, count + -(-len(rows) // size))
     for part in old:
         _strip(storage, recipe, part, moving)
-    storage.remove(_intent_name(shard))
+    storage.remove(layout.moving(shard))
 
 
 def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
@@ -100,17 +97,21 @@ def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> No
     if len(remaining) == len(rows):
         return
     done = is_done(_CRAWL, recipe, storage, part)
-    name = part_name(discover.STAGE, part.shard, part.index)
+    name = layout.part(discover.STAGE, part.shard, part.index)
     commit_part(storage, name, remaining, discover.outcomes(storage, part), schema.CANDIDATES, {})
     if done:
-        crawled = part_name(_CRAWL.name, part.shard, part.index)
+        crawled = layout.part(_CRAWL.name, part.shard, part.index)
         table = storage.read_table(f"{crawled}.parquet").to_pylist()
         outcomes = [row for row in _ledger(storage, part) if row["id"] not in moving]
-        made_by = {key: value for key, value in storage.metadata(f"{crawled}.parquet").items() if key not in ("content", "rows")}
+        made_by = {
+            key: value
+            for key, value in storage.metadata(f"{crawled}.parquet").items()
+            if key not in ("content", "rows")
+        }
         metadata = {**made_by, "inputs": inputs_digest(_CRAWL, storage, part)}
         commit_part(storage, crawled, table, outcomes, _CRAWL.schema, metadata)
 
 
 def _ledger(storage: Storage, part: Part) -> list[LedgerRow]:
-    name = f"{part_name(_CRAWL.name, part.shard, part.index)}.ledger.parquet"
+    name = layout.part_ledger(_CRAWL.name, part.shard, part.index)
     return rows_of(storage.read_table(name), LedgerRow) if storage.exists(name) else []

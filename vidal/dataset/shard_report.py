@@ -46,7 +46,11 @@ class ShardReport:
 
 
 def report_of(
-    shard: int, kept: list[AssembledRow], outcomes: list[LedgerRow], funnel: list[FunnelRow], assembled: list[AssembledRow]
+    shard: int,
+    kept: list[AssembledRow],
+    outcomes: list[LedgerRow],
+    funnel: list[FunnelRow],
+    assembled: list[AssembledRow],
 ) -> ShardReport:
     """Counts the result of a shard. kept: rows of the manifest; assembled: of all clips that passed the stages; outcomes: the ledger."""
     clips = {row["clip_id"] for row in kept}

@@ -12,7 +12,6 @@ import pyarrow as pa
 from PIL import Image, UnidentifiedImageError
 
 from vidal import ids, schema
-from vidal.dataset.commit import ledger_name, manifest_name, sums_name
 from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.dataset.media_columns import FRAMES, media_files, per_frame_columns
 from vidal.errors import BalanceError, RecordError, UserError
@@ -23,6 +22,7 @@ from vidal.pipeline import ledger
 from vidal.records import LedgerRow, ManifestRow, rows_of
 from vidal.schema import Kind, Status, Subject, View
 from vidal.stages.order import view_names
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 MAX_PIXELS = 2**31
@@ -32,15 +32,15 @@ def validate(out: str) -> tuple[int, list[str]]:
     """Returns how many rows were checked, and the problems, a line each. Raises UserError where OUT is not a dataset."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
-    shards = [int(name[6:-8]) for name in storage.names("") if name.startswith("shard-") and name.endswith(".parquet")]
+    shards = layout.shards_in(storage.names(""))
     if not shards:
         raise UserError(f"{out} has no shard yet: run vidal build-shard first")
     count, problems = 0, list[str]()
     kept_in: dict[str, int] = {}
     for shard in shards:
-        table = storage.read_table(manifest_name(shard))
+        table = storage.read_table(layout.manifest(shard))
         if not _is_manifest(table.schema):
-            problems.append(f"{manifest_name(shard)}: the schema is not version {schema.SCHEMA_VERSION}")
+            problems.append(f"{layout.manifest(shard)}: the schema is not version {schema.SCHEMA_VERSION}")
             continue
         rows = rows_of(table, ManifestRow)
         count += len(rows)
@@ -55,13 +55,13 @@ def _is_manifest(columns: pa.Schema) -> bool:
 
 def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_in: dict[str, int]) -> Iterator[str]:
     """kept_in: the shard of every clip that a lower shard keeps; those of this shard are added."""
-    lines = storage.read(sums_name(shard)).decode().splitlines()
+    lines = storage.read(layout.media_sums(shard)).decode().splitlines()
     sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
     for row in rows:
         for problem in (*_copy_problems(row, shard, kept_in), *_row_problems(storage, row, sums)):
             yield f"clip {row['clip_id']}: {problem}"
     for problem in _ledger_problems(storage, shard, rows):
-        yield f"{ledger_name(shard)}: {problem}"
+        yield f"{layout.ledger(shard)}: {problem}"
 
 
 def _copy_problems(row: ManifestRow, shard: int, kept_in: dict[str, int]) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _decode(path: Path) -> None:
 
 
 def _ledger_problems(storage: Storage, shard: int, rows: list[ManifestRow]) -> Iterator[str]:
-    outcomes = rows_of(storage.read_table(ledger_name(shard)), LedgerRow)
+    outcomes = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     clips = {row["clip_id"] for row in rows}
     clips_kept = {
         outcome["id"]

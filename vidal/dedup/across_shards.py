@@ -5,7 +5,6 @@ The clip of the lowest shard is the keeper, so what is marked depends on which s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -15,10 +14,9 @@ from vidal.dedup import within_shard
 from vidal.dedup.settings import Duplicates
 from vidal.records import IndexedClip
 from vidal.schema import STR
-from vidal.storage.storage import Storage, shard_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
-FOLDER = "_index"
-_NAME = re.compile(r"shard-(\d{5})\.parquet")
 # In the order of the candidates of the shard.
 SCHEMA = pa.schema(
     [
@@ -38,7 +36,7 @@ SCHEMA = pa.schema(
 def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, Any]]) -> None:
     """Stores what later comparisons need of the clips that a shard keeps. rows: of schema.ASSEMBLED, in the order of the candidates."""
     table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in rows], schema=SCHEMA)
-    storage.write_table(f"{FOLDER}/{shard_name(shard)}.parquet", table)
+    storage.write_table(layout.index(shard), table)
 
 
 def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
@@ -55,16 +53,16 @@ def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
 
 def _shards(storage: Storage) -> list[tuple[int, str]]:
     """Returns the number and the state of every indexed shard that has a manifest."""
-    numbers = sorted(int(match[1]) for name in storage.names(FOLDER) if (match := _NAME.fullmatch(name)))
-    present = [number for number in numbers if storage.exists(f"{shard_name(number)}.parquet")]
-    return [(number, str(storage.fs.ukey(storage.path(f"{FOLDER}/{shard_name(number)}.parquet")))) for number in present]
+    indexed = layout.shards_in(storage.names(layout.INDEX))
+    present = [number for number in indexed if storage.exists(layout.manifest(number))]
+    return [(number, str(storage.fs.ukey(storage.path(layout.index(number))))) for number in present]
 
 
 def _mark(storage: Storage, settings: Duplicates, shards: list[tuple[int, str]]) -> dict[int, int]:
     rows: list[IndexedClip] = []
     for shard, _ in shards:
         # Two shards may hold the very same clip, found by terms of either.
-        for row in storage.read_table(f"{FOLDER}/{shard_name(shard)}.parquet").to_pylist():
+        for row in storage.read_table(layout.index(shard)).to_pylist():
             known = {name: row.get(name) for name in SCHEMA.names}  # An older index has fewer columns.
             clip = cast("IndexedClip", {**known, "clip_id": f"{shard}/{row['clip_id']}"})
             rows.append(clip)
@@ -74,7 +72,7 @@ def _mark(storage: Storage, settings: Duplicates, shards: list[tuple[int, str]])
 
 
 def _rewrite(storage: Storage, shard: int, keepers: dict[str, str]) -> int:
-    name = f"{shard_name(shard)}.parquet"
+    name = layout.manifest(shard)
     table = storage.read_table(name)
     wanted = pa.array([keepers.get(f"{shard}/{clip_id}") for clip_id in table["clip_id"].to_pylist()], STR)
     at = table.schema.get_field_index("duplicate_of")

@@ -85,7 +85,9 @@ def _known(settings: EvaluationSet, recipe: Recipe) -> Known:
     names = dict.fromkeys(_ids(settings), "id") if settings.ids else {}
     enabled: list[matchers.Matcher] = []
     if settings.signatures:
-        enabled = matchers.matchers_of(recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic}))
+        enabled = matchers.matchers_of(
+            recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic})
+        )
         for row in _signatures(settings, recipe):
             names.setdefault(row["sha256"], f"bytes as {row['file']}")
             for matcher in enabled:
@@ -113,7 +115,9 @@ def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[EvaluationFile]
     if not table.schema.remove_metadata().equals(SIGNATURES):
         raise UserError(f"decontaminate {settings.name}: {path} is not what `vidal signatures` writes")
     models_used = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    if settings.semantic is not None and any(models_used.get(c) != wanted for c, wanted in models(recipe).items() if wanted):
+    if settings.semantic is not None and any(
+        models_used.get(c) != wanted for c, wanted in models(recipe).items() if wanted
+    ):
         raise UserError(
             f"decontaminate {settings.name}: the vectors of {path} are of other models than the recipe's: "
             f"run vidal signatures with --recipe {recipe.name} again"

@@ -13,6 +13,8 @@ from vidal.records import SignedRow
 from vidal.schema import Kind, Reason
 
 Match = tuple[str, str]  # The name of the clip that it is a copy of, and in which way.
+
+
 class Matcher(Protocol):
     """Compares rows with those added before. A row that lacks what is compared matches none."""
 

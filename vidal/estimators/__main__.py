@@ -61,7 +61,9 @@ def _depth(spec: ModelSpec, data: Path) -> list[str]:
     for pictures, pairs in sets.items():
         for what, estimate in maps.items():
             s = measure.score_depth(estimate, pairs)
-            lines.append(f"| {pictures} ({len(pairs)}) | {what} | {s.abs_rel:.3f} | {s.delta1:.3f} | {s.spearman:.3f} |")
+            lines.append(
+                f"| {pictures} ({len(pairs)}) | {what} | {s.abs_rel:.3f} | {s.delta1:.3f} | {s.spearman:.3f} |"
+            )
     return lines
 
 

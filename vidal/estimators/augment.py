@@ -12,7 +12,13 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def augment_pair(
-    pair: TrainingPair, size: tuple[int, int], rng: np.random.Generator, *, crop_min: float, turn_deg: float, colour: float
+    pair: TrainingPair,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    crop_min: float,
+    turn_deg: float,
+    colour: float,
 ) -> tuple[Float32Array, Float32Array]:
     """Returns an altered picture, (h, w, 3) float32 in [0, 255], and its target, (h, w) float32 with NaN where it is unknown.
 

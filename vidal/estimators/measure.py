@@ -130,7 +130,9 @@ def mean_map(pairs: Sequence[TrainingPair]) -> Float32Array:
     stack = np.stack(small)
     counts = np.isfinite(stack).sum(0)
     # A place that is unknown in all pairs gets the mean of everything.
-    values: Float32Array = np.where(counts > 0, np.nansum(stack, 0) / np.maximum(counts, 1), np.nanmean(stack)).astype(np.float32)
+    values: Float32Array = np.where(counts > 0, np.nansum(stack, 0) / np.maximum(counts, 1), np.nanmean(stack)).astype(
+        np.float32
+    )
     return values
 
 

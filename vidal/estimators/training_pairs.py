@@ -99,4 +99,6 @@ def motorcycle() -> TrainingPair:
 
     left_view, _, disparity = stereo_motorcycle()
     inverse = (disparity + 31.086) / (994.978 * 0.193001)
-    return TrainingPair("stereo_motorcycle", left_view, np.where(np.isfinite(disparity), inverse, np.nan).astype(np.float32))
+    return TrainingPair(
+        "stereo_motorcycle", left_view, np.where(np.isfinite(disparity), inverse, np.nan).astype(np.float32)
+    )

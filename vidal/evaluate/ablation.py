@@ -13,7 +13,8 @@ from vidal.errors import UserError
 from vidal.evaluate import probe
 from vidal.evaluate.embedding import Progress
 from vidal.records import Row
-from vidal.storage.storage import Storage, shard_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 from vidal.train.settings import Modality, Train
 from vidal.train.towers import open_text_tower
 from vidal.train.training_samples import TrainingSamples, committed_shards, read_samples
@@ -116,7 +117,7 @@ def _arms(storage: Storage, samples: TrainingSamples, change: Change) -> tuple[n
 
 
 def _passing(storage: Storage, passes: Callable[[Row], bool]) -> set[str]:
-    names = [f"{shard_name(shard)}.parquet" for shard in committed_shards(storage)]
+    names = [layout.manifest(shard) for shard in committed_shards(storage)]
     rows = pa.concat_tables([storage.read_table(name, FILTER_COLUMNS) for name in names]).to_pylist()
     return {row["clip_id"] for row in rows if passes(row)}
 

@@ -14,5 +14,7 @@ def joint(parts: Sequence[tuple[np.ndarray, float]]) -> np.ndarray:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    values: np.ndarray = (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+    values: np.ndarray = (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(
+        np.float32
+    )
     return values

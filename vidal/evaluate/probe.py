@@ -62,7 +62,13 @@ def embed_clips(storage: Storage, samples: TrainingSamples, width: int, progress
 
 
 def fit(
-    clips: Clips, samples: TrainingSamples, texts: np.ndarray, rows: np.ndarray, weights: np.ndarray, steps: int, seed: int
+    clips: Clips,
+    samples: TrainingSamples,
+    texts: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    steps: int,
+    seed: int,
 ) -> nn.Linear:
     """Trains the layer for `steps` batches of `rows`. texts: features of records.captions.distinct. weights: of the views."""
     torch.manual_seed(seed)

@@ -45,7 +45,9 @@ def read_results(path: Path) -> dict[str, Any]:
 
 def _with_new_names(result: dict[str, Any]) -> dict[str, Any]:
     """A result of the first edition calls the query "seen" and the target "told"."""
-    metrics = {name.replace("seen", "query").replace("told", "target"): value for name, value in result["metrics"].items()}
+    metrics = {
+        name.replace("seen", "query").replace("told", "target"): value for name, value in result["metrics"].items()
+    }
     return {**result, "metrics": metrics}
 
 

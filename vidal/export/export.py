@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidal.dataset.commit import manifest_name
 from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.errors import UserError
 from vidal.records import ManifestRow, rows_of
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 FORMATS = {
@@ -19,7 +18,6 @@ FORMATS = {
     "languagebind": "vidal.export.languagebind:write",
     "webdataset": "vidal.export.webdataset:write",
 }
-_SHARD = re.compile(r"shard-(\d{5})\.parquet")
 Rows = Iterator[ManifestRow]
 
 
@@ -49,7 +47,7 @@ def export(out: str, format_: str, target: Path) -> Exported:
 
 def _rows(storage: Storage) -> Rows:
     """The rows in the order of their shards, one shard in memory at a time."""
-    for shard in sorted(int(match[1]) for name in storage.names("") if (match := _SHARD.fullmatch(name))):
-        for row in rows_of(storage.read_table(manifest_name(shard)), ManifestRow):
+    for shard in layout.shards_in(storage.names("")):
+        for row in rows_of(storage.read_table(layout.manifest(shard)), ManifestRow):
             if row["duplicate_of"] is None:
                 yield row

@@ -19,7 +19,8 @@ from vidal.records import ManifestRow, Row
 from vidal.schema import map_dict
 from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS
-from vidal.storage.storage import Storage, shard_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 ROWS = 8  # A row group, and so what is in memory at a time.
 _MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -34,7 +35,7 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     done, licences, hours = Exported(), Counter[str](), 0.0
     schema = _schema()
     for shard, group in groupby(rows, key=lambda row: row["shard"]):
-        path = target / "data" / f"{shard_name(shard)}.parquet"
+        path = target / "data" / layout.manifest(shard)
         path.parent.mkdir(exist_ok=True)
         with pq.ParquetWriter(path, schema, compression="zstd") as file:
             for batch in _batches(group):
@@ -77,7 +78,9 @@ def _row(storage: Storage, row: ManifestRow) -> Row:
 def _schema() -> pa.Schema:
     fields = [_field(field) for field in manifest_schema(VIEWS)]
     features = {field.name: feature for field, feature in fields}
-    return pa.schema([field for field, _ in fields], metadata={"huggingface": json.dumps({"info": {"features": features}})})
+    return pa.schema(
+        [field for field, _ in fields], metadata={"huggingface": json.dumps({"info": {"features": features}})}
+    )
 
 
 def _field(field: pa.Field) -> tuple[pa.Field, Any]:

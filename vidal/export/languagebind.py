@@ -18,7 +18,8 @@ from vidal.media import ffmpeg
 from vidal.records import Caption, ManifestRow
 from vidal.schema import View
 from vidal.stages.captions.stage import RELEASED
-from vidal.storage.storage import Storage, shard_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 ANNOTATION = "annotation.json"
 FRAMES = 8  # Its loader draws one of eight.
@@ -57,7 +58,7 @@ def annotation(row: ManifestRow) -> Annotation:
 
     tags = " ".join(f"#{tag}" for tag in row["hashtags"] if f"#{tag}" not in (row["title"] or "").lower())
     return {
-        "folder": shard_name(row["shard"]),
+        "folder": layout.shard_name(row["shard"]),
         "raw": " ".join(part for part in (row["title"], tags) if part),
         "ofa": texts[View.KEYFRAME],
         "mplug": first(View.VIDEO),
@@ -74,11 +75,13 @@ def _texts(captions: list[Caption], view: View) -> list[str]:
 
 
 def is_complete(entry: Annotation) -> bool:
-    return len(entry["ofa"]) == FRAMES and all((entry["raw"], entry["mplug"], entry["polish_mplug"], entry["sound_mplug"]))
+    return len(entry["ofa"]) == FRAMES and all(
+        (entry["raw"], entry["mplug"], entry["polish_mplug"], entry["sound_mplug"])
+    )
 
 
 def _media(storage: Storage, row: ManifestRow, target: Path) -> None:
-    folder, clip_id = target / shard_name(row["shard"]), row["clip_id"]
+    folder, clip_id = target / layout.shard_name(row["shard"]), row["clip_id"]
     if row["video_path"]:
         _write(folder / f"{clip_id}.mp4", storage.read(row["video_path"]))
     for index, name in enumerate(row["depth_paths"]):
@@ -86,7 +89,7 @@ def _media(storage: Storage, row: ManifestRow, target: Path) -> None:
     for index, name in enumerate(row["infrared_paths"]):
         _write(folder / f"{clip_id}_thermal_folder" / f"{index}.jpg", three_channels(storage.read(name)))
     if row["audio_path"]:
-        sound = target / f"{shard_name(row['shard'])}_ffmpeg_mp3" / f"{clip_id}.mp3"
+        sound = target / f"{layout.shard_name(row['shard'])}_ffmpeg_mp3" / f"{clip_id}.mp3"
         sound.parent.mkdir(parents=True, exist_ok=True)
         with storage.local(row["audio_path"]) as source:
             ffmpeg.to_mp3(source, sound)

@@ -24,7 +24,12 @@ from vidal.schema import map_dict
 from vidal.storage.storage import Storage
 
 CLIPS = 1000  # A tar, as released.
-_TEXTS: tuple[Literal["raw", "mplug", "polish_mplug", "sound_mplug"], ...] = ("raw", "mplug", "polish_mplug", "sound_mplug")
+_TEXTS: tuple[Literal["raw", "mplug", "polish_mplug", "sound_mplug"], ...] = (
+    "raw",
+    "mplug",
+    "polish_mplug",
+    "sound_mplug",
+)
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:

@@ -75,7 +75,9 @@ def _pairs(container: InputContainer, stream: Any, targets: list[int], keys: lis
             return
         at = after.pts
         if after.pts > before.pts:
-            yield FramePair(_gray(before, stream), _gray(after, stream), float((after.pts - before.pts) * stream.time_base))
+            yield FramePair(
+                _gray(before, stream), _gray(after, stream), float((after.pts - before.pts) * stream.time_base)
+            )
 
 
 def _walk(decoder: Iterator[Any], pts: int) -> Any:

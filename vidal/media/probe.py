@@ -67,8 +67,12 @@ def probe(path: Path, *, max_pixels: int) -> Probe:
     with _typed(Reason.NOT_MEDIA):
         try:
             container = open_media(path)
-        except av.error.ArgumentError as error:  # FFmpeg only says "Invalid argument" of formats that INPUT_LIMITS excludes.
-            raise RecordError(Reason.NOT_MEDIA, "its format is not one that holds moving pictures or sound itself") from error
+        except (
+            av.error.ArgumentError
+        ) as error:  # FFmpeg only says "Invalid argument" of formats that INPUT_LIMITS excludes.
+            raise RecordError(
+                Reason.NOT_MEDIA, "its format is not one that holds moving pictures or sound itself"
+            ) from error
     with container, _typed(Reason.CORRUPT):
         return _probe(container, max_pixels)
 
@@ -175,7 +179,9 @@ def _packets(container: InputContainer, stream: Any) -> list[tuple[int, int, boo
 def _last_frame(container: InputContainer, stream: Any) -> Any:
     """Decodes from the last key frame to the end. Raises RecordError(corrupt) where no frame decodes."""
     frame = None
-    stream.codec_context.thread_count = 1  # The crawl has threads of its own; more would cost more than so few frames take.
+    stream.codec_context.thread_count = (
+        1  # The crawl has threads of its own; more would cost more than so few frames take.
+    )
     try:
         container.seek((stream.start_time or 0) + (stream.duration or 2**40), stream=stream, backward=True)
         for frame in container.decode(stream):  # noqa: B007 - only the last frame is used

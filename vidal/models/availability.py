@@ -101,7 +101,11 @@ class CheckpointWeights:
             config: Any = transformers.AutoConfig.from_pretrained(source, **arguments)
         except (OSError, ValueError) as error:
             return f"no model of transformers: {' '.join(str(error).split())[:300]}"
-        return None if type(config) in getattr(transformers, mapping) else f"is a {config.model_type} model, not {description}"
+        return (
+            None
+            if type(config) in getattr(transformers, mapping)
+            else f"is a {config.model_type} model, not {description}"
+        )
 
 
 @dataclass(frozen=True)

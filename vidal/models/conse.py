@@ -58,5 +58,7 @@ class Conse:
 
 
 def _unit(vectors: Float32Array) -> Float32Array:
-    values: Float32Array = (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+    values: Float32Array = (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)).astype(
+        np.float32
+    )
     return values

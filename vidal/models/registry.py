@@ -177,7 +177,9 @@ CAPTIONERS: Registry = {
 
 # Protocol: SoundCaptioner.
 SOUND_CAPTIONERS: Registry = {
-    "heard": Adapter("vidal.models.tag_template:TagTemplate", version=1, weights=PackagedWeights(), stored_name="Heard"),
+    "heard": Adapter(
+        "vidal.models.tag_template:TagTemplate", version=1, weights=PackagedWeights(), stored_name="Heard"
+    ),
     "transformers": Adapter(
         "vidal.models.captioner:TransformersCaptioner",
         version=1,

@@ -28,7 +28,9 @@ class TransformersScorer:
         self._processor = AutoProcessor.from_pretrained(source, **arguments)
         self._model = AutoModel.from_pretrained(source, **arguments).to(self._device).eval()
         if not hasattr(self._model, "get_image_features") or not hasattr(self._model, "get_text_features"):
-            raise UserError(f"similarity model {spec.id}: {type(self._model).__name__} does not embed both pictures and texts")
+            raise UserError(
+                f"similarity model {spec.id}: {type(self._model).__name__} does not embed both pictures and texts"
+            )
         config = self._model.config
         self._padding: Any = "max_length" if config.model_type in _PADDED else True
         self._processor.tokenizer.padding_side = "right"

@@ -28,7 +28,16 @@ from vidal.net.work_budget import WorkBudget, WorkStopped
 from vidal.schema import Reason
 
 # Protocols that yt-dlp downloads itself, through `Client.urlopen`: files, and segments of HLS, DASH, Smooth Streaming and HDS.
-_NATIVE_PROTOCOLS = {"http", "https", "m3u8", "m3u8_native", "http_dash_segments", "http_dash_segments_generator", "ism", "f4m"}
+_NATIVE_PROTOCOLS = {
+    "http",
+    "https",
+    "m3u8",
+    "m3u8_native",
+    "http_dash_segments",
+    "http_dash_segments_generator",
+    "ism",
+    "f4m",
+}
 
 # yt-dlp's options, and what it knows of a video.
 Options = dict[str, Any]

@@ -118,7 +118,9 @@ def classify_status(status: int, detail: str, pause_s: float | None = None) -> R
     """
     if status in _BY_STATUS:
         transient = status == 429
-        return RecordError(_BY_STATUS[status], detail, transient=transient, retry_after_s=pause_s if transient else None)
+        return RecordError(
+            _BY_STATUS[status], detail, transient=transient, retry_after_s=pause_s if transient else None
+        )
     if status >= 500:
         return RecordError(Reason.HTTP_5XX, detail, transient=True, retry_after_s=pause_s)
     return RecordError(Reason.HTTP_4XX, detail)

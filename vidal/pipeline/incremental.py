@@ -13,6 +13,7 @@ from vidal import ids
 from vidal.pipeline.stage import WorkIdentity
 from vidal.records import LedgerRow, Row, rows_of
 from vidal.schema import Reason, Status
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 Result = tuple[list[Row], list[LedgerRow]]  # Of one record.
@@ -41,10 +42,6 @@ def identity_of(part_metadata: dict[str, str]) -> WorkIdentity | None:
     return WorkIdentity(json.loads(part_metadata["versions"]), part_metadata["choices"])
 
 
-def retained_name(name: str) -> str:
-    return name.replace("_stages/", "_stages/retained/", 1)
-
-
 @dataclass(frozen=True)
 class Stored:
     """Results of one stage that a part and its retained part hold, and digests of their records, by the records' keys.
@@ -62,9 +59,7 @@ class Stored:
 
     def without(self, wanted: Iterable[str]) -> Stored:
         rest = self.results.keys() - set(wanted)
-        return Stored(
-            self.identity, {id_: self.results[id_] for id_ in rest}, {id_: self.digests[id_] for id_ in rest}
-        )
+        return Stored(self.identity, {id_: self.results[id_] for id_ in rest}, {id_: self.digests[id_] for id_ in rest})
 
 
 def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_stale: bool = False) -> Stored:
@@ -74,7 +69,7 @@ def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_s
     """
     results: dict[str, Result] = {}
     known: dict[str, str] = {}
-    for each in (retained_name(name), name):
+    for each in (layout.retained(name), name):
         if not storage.exists(f"{each}.parquet"):
             continue
         part_metadata = storage.metadata(f"{each}.parquet")

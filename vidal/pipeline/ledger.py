@@ -65,7 +65,9 @@ def check_terminal(rows: Iterable[LedgerRow]) -> None:
         raise BalanceError(f"{len(repeated)} subjects have more than one outcome, the first is {repeated[0]}")
 
 
-def check_stage(stage: str, subject: Subject, inputs: set[str], passed: set[str], rows: Iterable[LedgerRow]) -> FunnelRow:
+def check_stage(
+    stage: str, subject: Subject, inputs: set[str], passed: set[str], rows: Iterable[LedgerRow]
+) -> FunnelRow:
     """Checks that kept + dropped + failed = input, by id and not only by number. Returns the counts, for the funnel.
 
     inputs, passed: ids of the records that the stage was given and of those that it passed on. Raises BalanceError.

@@ -12,12 +12,13 @@ from vidal.config.recipe import Recipe
 from vidal.pipeline.incremental import identity_of
 from vidal.pipeline.stage import Part, Stage, WorkIdentity
 from vidal.records import LedgerRow, rows_of
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 
 def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
     """Returns the identity of the input of a stage for a part: the content of the tables that it reads."""
-    names = [f"{part_name(name, part.shard, part.index)}.parquet" for name in stage.reads]
+    names = [layout.part_table(name, part.shard, part.index) for name in stage.reads]
     return ids.fingerprint([storage.metadata(name)["content"] for name in names])
 
 
@@ -26,7 +27,7 @@ def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
 
     With engine.keep_stale, results of other versions count as well if the choices of the recipe are the same.
     """
-    name = f"{part_name(stage.name, part.shard, part.index)}.parquet"
+    name = layout.part_table(stage.name, part.shard, part.index)
     if not storage.exists(name):
         return False
     stored = storage.metadata(name)
@@ -68,5 +69,5 @@ def _ipc(table: pa.Table) -> bytes:
 
 def outcomes_of(storage: Storage, stages: Iterable[Stage], shard: int, parts: Iterable[int]) -> list[LedgerRow]:
     """All ledger rows that the stages wrote for a shard."""
-    names = [part_name(stage.name, shard, part) for stage in stages for part in parts]
+    names = [layout.part(stage.name, shard, part) for stage in stages for part in parts]
     return [row for name in names for row in rows_of(storage.read_table(f"{name}.ledger.parquet"), LedgerRow)]

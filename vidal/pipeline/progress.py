@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from vidal.pipeline.stage import Stage
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 INTERVAL_S = 0.5
 LINE_INTERVAL_S = 10.0
@@ -23,9 +24,11 @@ def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int
     """How many parts of each stage are in storage."""
     counts = {}
     for stage in stages:
-        folder = part_name(stage.name, shard, 0).rsplit("/", 1)[0]
+        folder = layout.stage_folder(stage.name, shard)
         names = storage.names(folder)
-        counts[stage.name] = min(parts, sum(n.endswith(".parquet") and not n.endswith(".ledger.parquet") for n in names))
+        counts[stage.name] = min(
+            parts, sum(n.endswith(".parquet") and not n.endswith(".ledger.parquet") for n in names)
+        )
     return counts
 
 

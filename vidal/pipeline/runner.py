@@ -25,7 +25,8 @@ from vidal.pipeline.results import failure_of, quarantined, result_of
 from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Worker
 from vidal.records import LedgerRow, Row
 from vidal.schema import Reason
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 RecordT = TypeVar("RecordT")
 # The journal's name for what is no record: the loading of the stage's models.
@@ -98,13 +99,15 @@ class PartRunner:
             return
         started = time.monotonic()
         records = list(self._records(part))
-        name = part_name(self.stage.name, part.shard, part.index)
+        name = layout.part(self.stage.name, part.shard, part.index)
         identity = self.stage.identity(self.recipe)
         digests = incremental.digests(records, self.stage.key)
         stored = incremental.stored(self.storage, name, self.stage.key, identity, self.recipe.engine.keep_stale)
         results = stored.unchanged(digests)
         todo = [record for record in records if record[self.stage.key] not in results]
-        journal = CrashJournal(self.storage, f"{name}.trying.json", self.runtime.run_id)
+        journal = CrashJournal(
+            self.storage, layout.part_journal(self.stage.name, part.shard, part.index), self.runtime.run_id
+        )
         done = self._process(todo, journal)
         results |= {record[self.stage.key]: result for record, result in zip(todo, done, strict=True)}
         in_order = [results[record[self.stage.key]] for record in records]
@@ -131,11 +134,11 @@ class PartRunner:
         outcomes = [row for id_ in sorted(absent.results) for row in absent.results[id_][1]]
         metadata = incremental.metadata(absent.identity, absent.digests)
         with _storing(name):
-            commit_part(self.storage, incremental.retained_name(name), rows, outcomes, self.stage.schema, metadata)
+            commit_part(self.storage, layout.retained(name), rows, outcomes, self.stage.schema, metadata)
 
     def _records(self, part: Part) -> Iterator[Row]:
         first, *others = (
-            self.storage.read_table(f"{part_name(name, part.shard, part.index)}.parquet").to_pylist()
+            self.storage.read_table(layout.part_table(name, part.shard, part.index)).to_pylist()
             for name in self.stage.reads
         )
         joined = [{row["clip_id"]: row for row in rows} for rows in others]
@@ -190,7 +193,9 @@ class PartRunner:
             why = f"done alone: its batch failed: {type(error).__name__}: {error}"
         else:
             seconds = (time.monotonic() - started) / len(group)
-            return [result_of(self.stage, record, result, seconds) for record, result in zip(group, results, strict=True)]
+            return [
+                result_of(self.stage, record, result, seconds) for record, result in zip(group, results, strict=True)
+            ]
         # Not under `except`: the traceback would keep what the batch holds in memory.
         alone = [self._one(record, worker, journal) for record in group]
         for outcome in (outcome for _, outcomes in alone for outcome in outcomes):

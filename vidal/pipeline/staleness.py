@@ -10,7 +10,8 @@ from vidal.config.recipe import Recipe
 from vidal.pipeline.incremental import identity_of
 from vidal.pipeline.stage import Part, Stage, WorkIdentity
 from vidal.schema import Subject
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def stale_stages(storage: Storage, stages: Iterable[Stage], recipe: Recipe, part
         now = stage.identity(recipe)
         counts: dict[str, tuple[WorkIdentity, int]] = {}
         for part in parts:
-            name = f"{part_name(stage.name, part.shard, part.index)}.parquet"
+            name = layout.part_table(stage.name, part.shard, part.index)
             metadata = storage.metadata(name) if storage.exists(name) else {}
             made_by = identity_of(metadata)
             if made_by is not None and made_by != now:

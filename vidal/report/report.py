@@ -14,7 +14,6 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from vidal.dataset.commit import ledger_name, manifest_name
 from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.dataset.media_columns import per_frame_columns
 from vidal.errors import UserError
@@ -22,7 +21,8 @@ from vidal.records import Caption, LedgerRow, ManifestRow, Row, rows_of
 from vidal.schema import Status, Subject, View
 from vidal.scores import MEANINGS
 from vidal.stages.order import view_names
-from vidal.storage.storage import Storage, shard_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 HEIGHT = 84
 
@@ -37,8 +37,8 @@ def report(out: str) -> list[str]:
 
 
 def _write(storage: Storage, dataset: dict[str, Any], shard: int) -> str:
-    rows = rows_of(storage.read_table(manifest_name(shard)), ManifestRow)
-    ledger = rows_of(storage.read_table(ledger_name(shard)), LedgerRow)
+    rows = rows_of(storage.read_table(layout.manifest(shard)), ManifestRow)
+    ledger = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("vidal.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -50,7 +50,7 @@ def _write(storage: Storage, dataset: dict[str, Any], shard: int) -> str:
         rows=[_clip(storage, row) for row in rows],
         rejects=_rejects(storage, ledger, shard),
     )
-    name = f"_reports/{shard_name(shard)}.html"
+    name = layout.report(shard)
     storage.write(name, page.encode())
     return name
 
@@ -101,8 +101,8 @@ def _thumbnail(image: Image.Image) -> str:
 
 def _rejects(storage: Storage, ledger: list[LedgerRow], shard: int) -> list[Row]:
     """Candidates and clips that were not kept, with the address that they came from."""
-    folder = f"_stages/discover/{shard_name(shard)}"
-    tables = [n for n in storage.names(folder) if n.endswith(".parquet") and not n.endswith(".ledger.parquet")]
+    folder = layout.stage_folder("discover", shard)
+    tables = layout.part_tables(storage.names(folder))
     columns = ["candidate_id", "url"]
     urls = {
         row["candidate_id"]: row["url"]

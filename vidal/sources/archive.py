@@ -93,7 +93,9 @@ def _describe_item(item: JsonObject) -> Candidate:
         "hashtags": list(dict.fromkeys(hashtags)),
         "uploader": _join_texts(item.get("creator")) or None,
         "licence": _join_texts(item.get("licenseurl")) or None,
-        "extra": stated_texts({"date": _join_texts(item.get("date")), "description": description}, "date", "description"),
+        "extra": stated_texts(
+            {"date": _join_texts(item.get("date")), "description": description}, "date", "description"
+        ),
     }
 
 

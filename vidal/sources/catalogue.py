@@ -22,7 +22,9 @@ _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".tsv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t"),
     ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False, convert_dates=False),
     ".parquet": lambda path: read_parquet(path).to_pandas(use_threads=False),
-    ".txt": lambda path: pd.DataFrame({"url": [_address_of(line) for line in path.read_text("utf-8").split()]}, dtype=str),
+    ".txt": lambda path: pd.DataFrame(
+        {"url": [_address_of(line) for line in path.read_text("utf-8").split()]}, dtype=str
+    ),
 }
 _YOUTUBE_PAGE = "https://www.youtube.com/watch?v={id}"
 _YOUTUBE_IDS = ("youtube_id", "ytid", "video_id")

@@ -10,7 +10,8 @@ from vidal import ids
 from vidal.errors import RecordError
 from vidal.records import Clip
 from vidal.schema import Reason
-from vidal.storage.storage import Storage, media_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 _FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
@@ -39,6 +40,6 @@ def save_view(
     storage: Storage, clip: Clip, view: str, ending: str, images: list[Image.Image], **options: object
 ) -> tuple[list[str], list[str]]:
     """Stores one picture a frame as view/0.ending, view/1.ending, ... of the clip; returns their names and sha256."""
-    names = [media_name(clip["shard"], clip["clip_id"], f"{view}/{index}.{ending}") for index in range(len(images))]
+    names = [layout.media(clip["shard"], clip["clip_id"], f"{view}/{index}.{ending}") for index in range(len(images))]
     stored = [save(storage, name, image, **options) for name, image in zip(names, images, strict=True)]
     return names, [ids.sha256(data) for data in stored]

@@ -11,9 +11,8 @@ from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.models.once import KeyedLocks
 from vidal.models.registry import Registry, adapter_of
+from vidal.storage import layout
 from vidal.storage.storage import Storage
-
-FOLDER = "_cache"
 
 
 class ResponseCache:
@@ -25,7 +24,7 @@ class ResponseCache:
 
     def __init__(self, recipe: Recipe, storage: Storage, registry: Registry, spec: ModelSpec, revision: str):
         self._storage = Storage(recipe.cache) if recipe.cache else storage
-        self._folder = "" if recipe.cache else f"{FOLDER}/"
+        self._folder = "" if recipe.cache else f"{layout.CACHE}/"
         self._model = [spec.adapter, spec.id, revision, spec.options, adapter_of(registry, spec).version]
         self._locks = KeyedLocks()
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from vidal import ids
 from vidal.errors import StorageError, UserError
+from vidal.storage.atomic_file import written_aside
 
 
 def absolute_uri(out: str) -> str:
@@ -106,8 +107,8 @@ class Storage:
             if not self.is_local:
                 self.fs.pipe_file(path, data)  # An object store shows a put only when it is whole.
                 return
-            with self._aside(path) as temporary:
-                Path(temporary).write_bytes(data)
+            with written_aside(Path(path)) as aside:
+                aside.write_bytes(data)
 
     def put(self, local: Path, name: str) -> None:
         """Moves a local file into the dataset, atomically."""
@@ -117,19 +118,8 @@ class Storage:
                 self.fs.put_file(str(local), path)
                 local.unlink()
                 return
-            with self._aside(path) as temporary:
-                shutil.move(str(local), temporary)
-
-    @contextlib.contextmanager
-    def _aside(self, path: str) -> Iterator[str]:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
-        try:
-            yield temporary
-            os.replace(temporary, path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+            with written_aside(Path(path)) as aside:
+                shutil.move(str(local), aside)
 
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -178,15 +168,3 @@ def read_parquet(source: Any, columns: list[str] | None = None) -> pa.Table:
     """
     with pq.ParquetFile(source, pre_buffer=False) as file:
         return file.read(columns=columns, use_threads=False)
-
-
-def shard_name(shard: int) -> str:
-    return f"shard-{shard:05d}"
-
-
-def part_name(stage: str, shard: int, part: int) -> str:
-    return f"_stages/{stage}/{shard_name(shard)}/part-{part:05d}"
-
-
-def media_name(shard: int, clip_id: str, file: str) -> str:
-    return f"_media/{shard_name(shard)}/{clip_id}/{file}"

@@ -13,7 +13,8 @@ from vidal import ids
 from vidal.errors import UserError
 from vidal.records import LedgerRow, Row, Term, rows_of
 from vidal.schema import STR, Status, Subject
-from vidal.storage.storage import Storage, part_name, shard_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 TABLE = "budget.parquet"
 RETIRED, KEPT, RAISED = 0.0, 1.0, 2.0
@@ -90,9 +91,8 @@ def _yields(out: Storage, terms: list[Term], name_search: Callable[[Row], str]) 
     """Returns the yield of every term whose shard was built, including terms without candidates."""
     yields: dict[str, Yield] = defaultdict(Yield)
     searches = [name_search(search) for search in _searches(out)]
-    for name in out.names("_ledger"):
-        shard = int(name.removeprefix("shard-").removesuffix(".parquet"))
-        ledger = rows_of(out.read_table(f"_ledger/{name}"), LedgerRow)
+    for shard in layout.shards_in(out.names(layout.LEDGERS)):
+        ledger = rows_of(out.read_table(layout.ledger(shard)), LedgerRow)
         waiting = {row["id"] for row in ledger if row["transient"] and row["stage"] == "discover"}
         for term in (row["term"] for row in terms if row["shard"] == shard):
             yields[term].may_pass += any(ids.candidate_id(search, term, None, None) in waiting for search in searches)
@@ -102,19 +102,17 @@ def _yields(out: Storage, terms: list[Term], name_search: Callable[[Row], str]) 
 
 def _searches(out: Storage) -> list[Row]:
     """The searches of the recipe that the dataset was built with."""
-    if not out.exists("_dataset.json"):
+    if not out.exists(layout.DATASET):
         return []
-    searches: list[Row] = json.loads(out.read("_dataset.json")).get("recipe", {}).get("search", [])
+    searches: list[Row] = json.loads(out.read(layout.DATASET)).get("recipe", {}).get("search", [])
     return searches
 
 
 def _terms_of_candidates(out: Storage, shard: int) -> Iterator[tuple[str, list[str]]]:
-    folder = f"_stages/discover/{shard_name(shard)}"
-    for name in out.names(folder):
-        if name.endswith(".parquet") and ".ledger." not in name:
-            index = int(name.removeprefix("part-").removesuffix(".parquet"))
-            table = out.read_table(f"{part_name('discover', shard, index)}.parquet", ["candidate_id", "search_terms"])
-            yield from ((row["candidate_id"], row["search_terms"]) for row in table.to_pylist())
+    folder = layout.stage_folder("discover", shard)
+    for name in layout.part_tables(out.names(folder)):
+        table = out.read_table(f"{folder}/{name}", ["candidate_id", "search_terms"])
+        yield from ((row["candidate_id"], row["search_terms"]) for row in table.to_pylist())
 
 
 def _count(yields: dict[str, Yield], terms: dict[str, list[str]], ledger: Iterable[LedgerRow]) -> None:

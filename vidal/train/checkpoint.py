@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from vidal.errors import UserError
-from vidal.train.atomic_file import written_aside
+from vidal.storage.atomic_file import written_aside
 
 _NAME = re.compile(r"step-(\d{8})\.pt")
 

@@ -21,7 +21,9 @@ def train(settings: Train, out: str, folder: Path) -> None:
 
     out, folder: of the dataset and of the run; all workers must have access to both. Raises the VidalError that a worker raised.
     """
-    run.read_all(settings, Storage(out))  # Reports wrong data before any worker starts, because workers would be started again.
+    run.read_all(
+        settings, Storage(out)
+    )  # Reports wrong data before any worker starts, because workers would be started again.
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import WorkerGroupError

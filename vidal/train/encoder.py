@@ -22,8 +22,8 @@ from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
+from vidal.storage.atomic_file import written_aside
 from vidal.train import frames, inputs, published
-from vidal.train.atomic_file import written_aside
 from vidal.train.reading import spread
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.towers import LanguageTower, ModalityTower, open_text_tower, open_tower
@@ -90,13 +90,17 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
         modality, encoder, tower, text_tower = published.load(folder, config)
         return BoundEncoder({modality: tower}, {modality: encoder}, lambda: text_tower, torch_device)
     if config.get("format") != FORMAT:
-        raise UserError(f"{path}: {CONFIG} has format {config.get('format')!r}, and this version of vidal reads format {FORMAT}")
+        raise UserError(
+            f"{path}: {CONFIG} has format {config.get('format')!r}, and this version of vidal reads format {FORMAT}"
+        )
     settings = {Modality(name): Encoder.model_validate(each["settings"]) for name, each in config["modalities"].items()}
     text = ModelSpec.model_validate(config["text"])
     return BoundEncoder(_load_towers(folder, config, settings), settings, lambda: open_text_tower(text), torch_device)
 
 
-def _load_towers(folder: Path, config: dict[str, Any], settings: Mapping[Modality, Encoder]) -> dict[Modality, ModalityTower]:
+def _load_towers(
+    folder: Path, config: dict[str, Any], settings: Mapping[Modality, Encoder]
+) -> dict[Modality, ModalityTower]:
     towers: dict[Modality, ModalityTower] = {}
     with safe_open(folder / WEIGHTS, "pt") as weights:
         names = set(weights.keys())
@@ -107,7 +111,9 @@ def _load_towers(folder: Path, config: dict[str, Any], settings: Mapping[Modalit
             fill(tower, state, str(folder), prefix)
             towers[modality] = tower
     if unknown := sorted(name for name in names if name.partition(".")[0] not in config["modalities"]):
-        raise UserError(f"{folder}: {WEIGHTS} holds weights of no modality that {CONFIG} names: {', '.join(unknown[:3])}")
+        raise UserError(
+            f"{folder}: {WEIGHTS} holds weights of no modality that {CONFIG} names: {', '.join(unknown[:3])}"
+        )
     return towers
 
 
@@ -181,7 +187,9 @@ class BoundEncoder:
         pictures gets one vector, the normalised mean of theirs.
         """
         side = self._settings_of(Modality.DEPTH).side
-        return self._encode_groups(Modality.DEPTH, images, lambda picture: inputs.read_depth(_as_path(picture), side, kind))
+        return self._encode_groups(
+            Modality.DEPTH, images, lambda picture: inputs.read_depth(_as_path(picture), side, kind)
+        )
 
     def encode_video(self, clips: Sequence[Clip], views: tuple[int, int] = (1, 1)) -> Float32Array:
         """Encodes video files, or lists of the frames of a video in order; frames are sampled evenly from the first to the last.
@@ -202,7 +210,9 @@ class BoundEncoder:
     def encode_audio(self, paths: Sequence[str | Path]) -> Float32Array:
         """Encodes sounds: audio files, or video files with sound. Of a long sound, the beginning, the middle and the end are heard."""
         fbank = self._settings_of(Modality.AUDIO).fbank
-        return self._encode_views(Modality.AUDIO, _listed(paths), lambda path: inputs.read_sound(Path(path), fbank)[None])
+        return self._encode_views(
+            Modality.AUDIO, _listed(paths), lambda path: inputs.read_sound(Path(path), fbank)[None]
+        )
 
     def _encode_pictures(self, modality: Modality, images: Sequence[Pictures]) -> Float32Array:
         side = self._settings_of(modality).side
@@ -220,12 +230,19 @@ class BoundEncoder:
         """read: returns (channels, side, side) for a picture."""
 
         def read_group(item: Pictures) -> inputs.ModelInput:
-            return np.stack([read(picture) for picture in (item if isinstance(item, Sequence) and not isinstance(item, str) else [item])])
+            return np.stack(
+                [
+                    read(picture)
+                    for picture in (item if isinstance(item, Sequence) and not isinstance(item, str) else [item])
+                ]
+            )
 
         return self._encode_views(modality, _listed(items), read_group)
 
     @torch.inference_mode()
-    def _encode_views(self, modality: Modality, items: list[Any], read: Callable[[Any], inputs.ModelInput]) -> Float32Array:
+    def _encode_views(
+        self, modality: Modality, items: list[Any], read: Callable[[Any], inputs.ModelInput]
+    ) -> Float32Array:
         """read: returns (views, ...) for an item, of any number of views; their vectors are averaged."""
         tower, features = self._towers[modality], [np.zeros((0, self.width), np.float32)]
         for start in range(0, len(items), self.batch_size):

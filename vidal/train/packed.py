@@ -12,14 +12,13 @@ import numpy as np
 from vidal import ids
 from vidal.errors import RecordError, UserError
 from vidal.schema import Reason
-from vidal.storage.storage import Storage, shard_name
-from vidal.train.atomic_file import written_aside
+from vidal.storage import layout
+from vidal.storage.atomic_file import written_aside
+from vidal.storage.storage import Storage
 from vidal.train.inputs import ModelInput
 from vidal.train.reading import Reader
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.training_samples import IntArray, TrainingSamples, read_samples
-
-FOLDER = "_packed"
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,11 @@ class Pack:
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
         """Returns (n, 3, h, w) of these frames. Raises RecordError for a clip that could not be read when the dataset was packed."""
         if shard not in self._open:
-            index = json.loads((self._folder / f"{shard_name(shard)}.json").read_text(encoding="utf-8"))
-            self._open[shard] = (np.load(self._folder / f"{shard_name(shard)}.npy", mmap_mode="r"), index["clips"])
+            index = json.loads((self._folder / f"{layout.shard_name(shard)}.json").read_text(encoding="utf-8"))
+            self._open[shard] = (
+                np.load(self._folder / f"{layout.shard_name(shard)}.npy", mmap_mode="r"),
+                index["clips"],
+            )
         array, clips = self._open[shard]
         first, count = clips[clip_id]
         if not count:
@@ -63,7 +65,7 @@ def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack 
         return None
     folder = _folder(storage, samples.modality, settings)
     for shard in np.unique(samples.shards):
-        index = folder / f"{shard_name(int(shard))}.json"
+        index = folder / f"{layout.shard_name(int(shard))}.json"
         if not index.is_file() or json.loads(index.read_text(encoding="utf-8"))["manifest"] != _manifest(
             storage, int(shard)
         ):
@@ -90,7 +92,7 @@ def _pack(storage: Storage, samples: TrainingSamples, settings: Encoder, folder:
     reader, clips, unreadable, kept = Reader(storage, samples, settings), 0, 0, 0
     for shard in np.unique(samples.shards):
         rows = np.flatnonzero(samples.shards == shard)
-        name, manifest = shard_name(int(shard)), _manifest(storage, int(shard))
+        name, manifest = layout.shard_name(int(shard)), _manifest(storage, int(shard))
         index = folder / f"{name}.json"
         if index.is_file() and json.loads(index.read_text(encoding="utf-8"))["manifest"] == manifest:
             kept += len(rows)
@@ -130,9 +132,9 @@ def _write(path: Path, samples: TrainingSamples, reader: Reader, rows: IntArray)
 def _folder(storage: Storage, modality: Modality, settings: Encoder) -> Path:
     kind = {Modality.VIDEO: "frames", Modality.IMAGE: "frames"}.get(modality, modality.value)
     form = settings.fbank.model_dump() if modality is Modality.AUDIO else settings.side
-    return Path(storage.path(FOLDER)) / f"{kind}-{ids.fingerprint([kind, form])[:8]}"
+    return Path(storage.path(layout.PACKED)) / f"{kind}-{ids.fingerprint([kind, form])[:8]}"
 
 
 def _manifest(storage: Storage, shard: int) -> str:
     """Returns the hash of the manifest of a shard."""
-    return ids.sha256(storage.read(f"{shard_name(shard)}.parquet"))
+    return ids.sha256(storage.read(layout.manifest(shard)))

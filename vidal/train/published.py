@@ -47,7 +47,9 @@ def load(folder: Path, config: dict[str, Any]) -> tuple[Modality, Encoder, Modal
     settings = _settings(modality, vision)
     architecture = {"adapter": "clip", "vision_config": vision, "grid": _grid(modality, vision)}
     tower = ClipTower(modality, settings, config["projection_dim"], architecture)
-    vision_state = {name: value for name, value in state.items() if name.startswith("visi") or name.startswith("visual")}
+    vision_state = {
+        name: value for name, value in state.items() if name.startswith("visi") or name.startswith("visual")
+    }
     text_state = {name: value for name, value in state.items() if name.startswith("text_")}
     if unknown := sorted(state.keys() - vision_state.keys() - text_state.keys() - {"logit_scale"}):
         raise UserError(f"{folder} holds weights that LanguageBind's checkpoints do not have: {', '.join(unknown[:3])}")

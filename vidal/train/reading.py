@@ -24,7 +24,9 @@ class PackedArrays(Protocol):
 class Reader:
     """Reads the arrays of samples. packed: where they are read from; None reads the media files."""
 
-    def __init__(self, storage: Storage, samples: TrainingSamples, settings: Encoder, packed: PackedArrays | None = None):
+    def __init__(
+        self, storage: Storage, samples: TrainingSamples, settings: Encoder, packed: PackedArrays | None = None
+    ):
         self._storage, self._samples, self._settings, self._packed = storage, samples, settings, packed
 
     def __call__(self, row: int, frame: int) -> ModelInput:

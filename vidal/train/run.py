@@ -96,10 +96,14 @@ def _trainer(
     cache, encoder_settings = TextFeatures(storage, text), settings.modalities[samples.modality]
     process_group.on_rank0(lambda: cache.compute(samples.captions.distinct))
     reader = Reader(storage, samples, encoder_settings, packed.find(storage, samples, encoder_settings))
-    return ModalityTrainer(samples.modality, settings, samples, reader, cache.compute(samples.captions.distinct), device)
+    return ModalityTrainer(
+        samples.modality, settings, samples, reader, cache.compute(samples.captions.distinct), device
+    )
 
 
-def _loop(trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal) -> None:
+def _loop(
+    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal
+) -> None:
     """Trains in rounds. A round is one step of each modality that is not done."""
     rounds = max(each.step for each in trainers)
     saved = rounds
@@ -116,11 +120,15 @@ def _loop(trainers: list[ModalityTrainer], settings: Train, folder: Path, identi
         _save(trainers, settings, folder, identity, rounds)
 
 
-def _save(trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], rounds: int) -> None:
+def _save(
+    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], rounds: int
+) -> None:
     random: dict[str, Any] = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
-    processes = process_group.all_gather({"random": random, "places": {each.modality.value: each.place() for each in trainers}})
+    processes = process_group.all_gather(
+        {"random": random, "places": {each.modality.value: each.place() for each in trainers}}
+    )
     state = {
         "identity": identity,
         "trainers": {each.modality.value: each.state() for each in trainers},

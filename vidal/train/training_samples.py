@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,8 @@ import pyarrow.compute as pc
 
 from vidal.errors import UserError
 from vidal.media.arrays import Float64Array, Int16Array
-from vidal.storage.storage import Storage, shard_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 from vidal.train.settings import Modality, Train
 
 PATHS = {
@@ -24,7 +24,6 @@ PATHS = {
     Modality.AUDIO: "audio_path",
 }
 IntArray = npt.NDArray[np.integer[Any]]
-_SHARD = re.compile(r"shard-(\d{5})\.parquet")
 _COLUMNS = ["clip_id", "shard", "captions", "duplicate_of", "contaminates", "depth_kind"]
 _ANY_FRAME = -1
 
@@ -71,7 +70,7 @@ class TrainingSamples:
 
 def committed_shards(storage: Storage) -> list[int]:
     """Returns the numbers of the committed shards. Raises UserError where there are none."""
-    numbers = sorted(int(match[1]) for name in storage.names("") if (match := _SHARD.fullmatch(name)))
+    numbers = layout.shards_in(storage.names(""))
     if not numbers:
         raise UserError(f"{storage.uri} holds no shard-NNNNN.parquet: build one with vidal build-shard")
     return numbers
@@ -84,7 +83,7 @@ def read_samples(storage: Storage, modality: Modality, settings: Train) -> Train
     """
     column = PATHS[modality]
     columns = [*_COLUMNS, column, *(["scores"] if modality is Modality.AUDIO else [])]
-    names = [f"{shard_name(shard)}.parquet" for shard in committed_shards(storage)]
+    names = [layout.manifest(shard) for shard in committed_shards(storage)]
     table = pa.concat_tables([storage.read_table(name, columns) for name in names])
     left_out: dict[str, int] = {}
 

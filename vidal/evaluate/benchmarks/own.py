@@ -20,11 +20,11 @@ _VIEWS = ("title", "enhanced", "video", "sound")
 
 def manifest(folder: Path) -> Benchmark:
     """A dataset of vidal on this machine: every clip by its title, else by what comes first of its other texts; copies are left out."""
-    from vidal.storage.storage import shard_name
+    from vidal.storage import layout
 
     storage, samples = Storage(str(folder)), list[Sample]()
     for shard in committed_shards(storage):
-        table = storage.read_table(f"{shard_name(shard)}.parquet")
+        table = storage.read_table(layout.manifest(shard))
         for row in table.to_pylist():
             if row["duplicate_of"] is None and (texts := _texts(row)):
                 samples.append(

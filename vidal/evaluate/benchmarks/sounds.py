@@ -37,7 +37,8 @@ def audiocaps(folder: Path) -> Benchmark:
         stems.append(files.column(row, path, "audiocap_id"))
         texts.append(files.column(row, path, "caption"))
     return _captioned(
-        folder, ((name, (*_stems(name, start), *stems), tuple(texts)) for (name, start), (stems, texts) in captions.items())
+        folder,
+        ((name, (*_stems(name, start), *stems), tuple(texts)) for (name, start), (stems, texts) in captions.items()),
     )
 
 

@@ -57,7 +57,9 @@ def list_pages() -> list[Page]:
 def build_media(cache: Path | None = None) -> Path:
     """Returns the folder that holds every page's file. cache: where it is made; None for the cache of this machine."""
     listing = _read_listing()
-    digest = ids.fingerprint([listing, [_locate(spec["package"], spec["file"])[1] for spec in _from_packages(listing)], _VERSION])
+    digest = ids.fingerprint(
+        [listing, [_locate(spec["package"], spec["file"])[1] for spec in _from_packages(listing)], _VERSION]
+    )
 
     def make(aside: Path) -> None:
         for spec in _from_packages(listing):

@@ -40,7 +40,9 @@ class Site:
     async def search(self, request: web.Request) -> web.Response:
         words = _words(request.query.get("q", ""))
         hits = [page for page in self._pages.values() if words and words <= _words_of_page(page)]
-        items = "".join(f'<li><a class="result" href="/watch/{page.id}">{html.escape(page.title)}</a></li>' for page in hits)
+        items = "".join(
+            f'<li><a class="result" href="/watch/{page.id}">{html.escape(page.title)}</a></li>' for page in hits
+        )
         return _html("Search", f"<ol>{items}</ol>")
 
     async def watch(self, request: web.Request) -> web.Response:

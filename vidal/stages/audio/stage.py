@@ -20,7 +20,8 @@ from vidal.scores import round_score
 from vidal.stages.audio.settings import Audio
 from vidal.stages.vectors import rounded
 from vidal.stages.view import MediaColumn, ViewSpec
-from vidal.storage.storage import Storage, media_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 _ACTIVITY_RATE = 16_000
 
@@ -59,7 +60,7 @@ class _Worker:
 
     def _store(self, clip: Clip, samples: np.ndarray) -> tuple[str, str, bytes]:
         """Stores the sound as FLAC. Returns its name, its sha256, and the fingerprint of the sound."""
-        name = media_name(clip["shard"], clip["clip_id"], "audio.flac")
+        name = layout.media(clip["shard"], clip["clip_id"], "audio.flac")
         with tempfile.TemporaryDirectory() as folder:
             flac = Path(folder) / "audio.flac"
             sound.write_flac(samples, self._settings.sample_rate, flac)
@@ -130,9 +131,7 @@ def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str
     holds: dict[str, bool] = {
         "silence": level_db < settings.silence_db,
         "clipped": scores["audio_clipping_share"] > settings.clipping_share_max,
-        **{
-            name: scores.get(f"audio_{name}_share", 0.0) >= settings.tag_share_min for name in settings.activity_tags
-        },
+        **{name: scores.get(f"audio_{name}_share", 0.0) >= settings.tag_share_min for name in settings.activity_tags},
     }
     return sorted(name for name in holds if holds[name])
 

@@ -132,7 +132,9 @@ class _Worker:
             return [], absent
         assert self._keyframe is not None
         model, prompt = self._keyframe, self._prompts["keyframe"]
-        texts = self._caches[View.KEYFRAME].get(prompt, clip["frame_sha256"], lambda: model.caption_frames(images, prompt))
+        texts = self._caches[View.KEYFRAME].get(
+            prompt, clip["frame_sha256"], lambda: model.caption_frames(images, prompt)
+        )
         sha256 = prompts.digest(self._prompts["keyframe"])
         captions = [
             caption_of(
@@ -148,7 +150,9 @@ class _Worker:
         ]
         if not any(texts):
             return captions, ViewOutcome(View.KEYFRAME, Status.DROPPED, Reason.NOTHING_RECOGNISED)
-        return captions, ViewOutcome(View.KEYFRAME, Status.KEPT, detail=f"{sum(map(bool, texts))} of {len(texts)} frames")
+        return captions, ViewOutcome(
+            View.KEYFRAME, Status.KEPT, detail=f"{sum(map(bool, texts))} of {len(texts)} frames"
+        )
 
     def _clip(self, clip: Clip, images: list[Any]) -> tuple[list[Caption], ViewOutcome]:
         if absent := _absent(View.VIDEO, self._video, images):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from vidal import schema
 from vidal.config.recipe import Recipe
-from vidal.pipeline import incremental
 from vidal.pipeline.stage import Drop, Output, Runtime, Stage
 from vidal.records import Clip
 from vidal.schema import Reason, Subject, map_dict
 from vidal.stages.filter.thresholds import decide
-from vidal.storage.storage import Storage, part_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 
 class _Worker:
@@ -31,9 +31,10 @@ class _Worker:
 
 def _finished(storage: Storage, shard: int) -> set[str]:
     """Returns the clips of the shard whose views are all stored, including those that a filter dropped later."""
-    folder = part_name("manifest", shard, 0).rpartition("/")[0]
-    names = [f"{each}/{name}" for each in (folder, incremental.retained_name(folder)) for name in storage.names(each)]
-    tables = [storage.read_table(name, ["clip_id"]) for name in names if not name.endswith(".ledger.parquet")]
+    folder = layout.stage_folder("manifest", shard)
+    folders = (folder, layout.retained(folder))
+    names = [f"{each}/{name}" for each in folders for name in layout.part_tables(storage.names(each))]
+    tables = [storage.read_table(name, ["clip_id"]) for name in names]
     return {clip_id for table in tables for clip_id in table["clip_id"].to_pylist()}
 
 

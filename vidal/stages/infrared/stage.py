@@ -45,7 +45,9 @@ class _Worker(FrameView[np.ndarray]):
         return self._translator.translate(images, seeds)
 
     def _row(self, clip: Clip, images: list[Image.Image], estimates: list[np.ndarray]) -> InfraredRow:
-        frames = [self._resized(frame) for frame in estimates]  # Before the stretch, so that a clip uses all 256 levels.
+        frames = [
+            self._resized(frame) for frame in estimates
+        ]  # Before the stretch, so that a clip uses all 256 levels.
         levels = [to_uint8([frame])[0] for frame in frames] if self._is_paper else to_uint8(frames)
         scores = quality.scores(levels, images)
         options = {"quality": self._settings.quality} if self._settings.format == "jpg" else {}

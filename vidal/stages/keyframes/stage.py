@@ -17,7 +17,8 @@ from vidal.pipeline.stage import Output, Runtime, Stage
 from vidal.records import Clip, KeyframesRow
 from vidal.schema import Kind, Subject
 from vidal.stages import pictures
-from vidal.storage.storage import Storage, media_name
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 if TYPE_CHECKING:
     from vidal.models.shots import ShotDetector
@@ -64,7 +65,9 @@ class _Worker:
             times_s, images = self._read(path)
         settings = self._settings
         ending, options = settings.format, {} if settings.format == "png" else {"quality": settings.quality}
-        names = [media_name(clip["shard"], clip["clip_id"], f"frames/{index}.{ending}") for index in range(len(images))]
+        names = [
+            layout.media(clip["shard"], clip["clip_id"], f"frames/{index}.{ending}") for index in range(len(images))
+        ]
         stored = [
             pictures.save(self._storage, name, image, **options) for name, image in zip(names, images, strict=True)
         ]

@@ -165,7 +165,9 @@ def _text(settings: FrameModel) -> Group:
 
 def _rated(name: str, settings: FrameModel, registry: Registry, statistic: Callable[[Any], Any]) -> Group:
     rater: Rater = open_model(registry, settings.model)
-    return Group((name,), lambda clip, frames: {name: float(statistic(rater.rate(select_frames(frames, settings))))}, rater.name)
+    return Group(
+        (name,), lambda clip, frames: {name: float(statistic(rater.rate(select_frames(frames, settings))))}, rater.name
+    )
 
 
 def select_frames(frames: Images, settings: FrameModel) -> Images:

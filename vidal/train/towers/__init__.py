@@ -78,7 +78,9 @@ class ModalityTower(nn.Module):
 
     def checkpoint_activations(self) -> None:
         """Makes the backward pass compute activations again, which saves memory. Raises UserError for a tower that cannot do so."""
-        raise UserError("train.checkpoint_activations: only adapter clip can compute its activations again: set it to false")
+        raise UserError(
+            "train.checkpoint_activations: only adapter clip can compute its activations again: set it to false"
+        )
 
 
 def open_tower(

@@ -44,7 +44,9 @@ class VidalEmbeddedIE(_EmbeddedBase):
             "uploader": linked.get("creator"),
             "license": linked.get("license"),
             "webpage_url": url,
-            "formats": [{"url": media_url, "ext": determine_ext(media_url), **({"vcodec": "none"} if is_sound else {})}],
+            "formats": [
+                {"url": media_url, "ext": determine_ext(media_url), **({"vcodec": "none"} if is_sound else {})}
+            ],
             "media_type": "audio" if is_sound else "video",
             "origin": linked.get("isBasedOn"),
             "note": linked.get("abstract"),
