@@ -62,6 +62,10 @@ class RunEndedError(VidalError):
     """The process that drives this run is gone: what failed for want of it is no outcome, and is not recorded."""
 
 
+# These end the run: no record is to blame for them.
+FATAL = (StageError, StorageError, RunEndedError, UserError)
+
+
 class TrainingError(VidalError):
     """Training cannot go on: the loss is no number, or too much of the data cannot be read. The last checkpoint stands."""
 

@@ -11,6 +11,7 @@ from tests.conftest import ROOT, write_video
 from vidal import ids, schema
 from vidal.config.loading import load_recipe, with_filters
 from vidal.crawl.crawler import Crawler
+from vidal.dataset import discover
 from vidal.errors import RecordError, UserError
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
@@ -84,6 +85,26 @@ def test_a_source_from_outside_is_searched_and_crawled(paths_source, tmp_path):
     assert Storage(out).exists(clip["media_path"])
     with pytest.raises(RecordError, match=r"removed: .*a_lost_cat.mp4: no such file"):
         crawler(lost)
+
+
+def test_a_bug_in_the_search_of_a_source_costs_its_query_alone_and_the_next_build_repeats_it(paths_source, tmp_path):
+    listed, out = tmp_path / "paths.txt", str(tmp_path / "out")
+    write_video(tmp_path / "a_cat_runs.mp4", frames=24, fps=12)
+    listed.write_text(f"{tmp_path}/a_cat_runs.mp4\n")
+    (tmp_path / "terms.txt").write_text("cat\ndog\n")
+    searches = [{"source": "paths", "file": str(file), "per_term": 2} for file in (listed, tmp_path / "absent.txt")]
+    corpora = {"corpora": [{"source": "x", "path": str(tmp_path / "terms.txt")}]}
+    recipe = load_recipe("embedded", search=searches, terms=corpora)
+    runtime, storage = Runtime(out, 0, "run"), Storage(out)
+    (part,) = discover.discover(recipe, runtime)
+    failures = discover.outcomes(storage, part)
+    assert [row["reason"] for row in failures] == ["quarantined"] * 2 and "FileNotFoundError" in failures[0]["detail"]
+    assert discover.candidates(storage, part)["title"].to_pylist() == ["a cat runs"]
+    (tmp_path / "absent.txt").write_text(f"{tmp_path}/a_dog.mp4\n")
+    discover.ask_quarantined_again(storage, 0)
+    _, new = discover.search_again(recipe, runtime)
+    assert discover.outcomes(storage, part) == []
+    assert discover.candidates(storage, new)["title"].to_pylist() == ["a dog"]
 
 
 def test_each_search_is_read_with_the_keys_of_its_source(paths_source):

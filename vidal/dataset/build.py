@@ -69,6 +69,8 @@ class ShardBuild:
     def run(self, progress: MakeProgress | None) -> list[Part]:
         """Finds the candidates and runs the stages, where that is still to do. Returns the parts of the shard."""
         parts = discover.parts(self.storage, self.recipe, self.runtime.shard)
+        if parts is not None:
+            discover.ask_quarantined_again(self.storage, self.runtime.shard)
         if parts is not None and not self._is_asked_again and all(map(self._is_done, parts)):
             return parts
         executor = executor_of(self.recipe)

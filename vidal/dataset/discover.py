@@ -16,6 +16,7 @@ from vidal.errors import UserError
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Part, Runtime, WorkIdentity
 from vidal.records import Candidate, LedgerRow, rows_of
+from vidal.schema import Reason
 from vidal.sources import catalogue, search
 from vidal.sources.search import Query, SearchResults
 from vidal.storage import layout
@@ -151,6 +152,14 @@ def ask_again(storage: Storage, shard: int, failures: set[str]) -> None:
     """The next build repeats these failed searches, named by their ids in the ledger."""
     if failures:
         storage.write(layout.asked_again(shard), json.dumps(sorted(failures)).encode())
+
+
+def ask_quarantined_again(storage: Storage, shard: int) -> None:
+    """The next build repeats the searches that a bug ended, as it repeats every record that a bug ended."""
+    if is_asked_again(storage, shard):
+        return
+    rows = outcomes(storage, Part(shard, 0))
+    ask_again(storage, shard, {row["id"] for row in rows if row["reason"] == Reason.QUARANTINED.value})
 
 
 def is_asked_again(storage: Storage, shard: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import tenacity
 
 from vidal.config.recipe import Recipe
-from vidal.errors import RecordError, RunEndedError, StageError, StorageError, UserError, VidalError
+from vidal.errors import FATAL, RecordError, StageError, StorageError, VidalError
 from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks
 from vidal.pipeline import incremental, ledger
@@ -33,8 +33,6 @@ RecordT = TypeVar("RecordT")
 _OPENING = "(opening)"
 # What the machine says when the dataset cannot be written, wherever in a worker it is said.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-# What ends the run: no record is to blame.
-_FATAL = (StageError, StorageError, RunEndedError, UserError)
 
 
 class PartRunner:
@@ -152,7 +150,7 @@ class PartRunner:
             return []
         try:
             worker = self._worker or self._open_journalled(journal)
-        except _FATAL:
+        except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - a model that does not load costs its records, each with the traceback.
             return [failure_of(self.stage, record, quarantined(error), 0.0) for record in records]
@@ -187,7 +185,7 @@ class PartRunner:
                     stack.enter_context(journal.trying(record[self.stage.key]))
                 stack.enter_context(using())
                 results = worker.many(group)
-        except _FATAL:
+        except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - alone, the record that it comes from raises it again.
             why = f"done alone: its batch failed: {type(error).__name__}: {error}"
@@ -215,7 +213,7 @@ class PartRunner:
                 result = worker(record)
         except RecordError as error:
             return failure_of(self.stage, record, error, time.monotonic() - started)
-        except _FATAL:
+        except FATAL:
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _FULL:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from vidal import ids
+from vidal import ids, schema
 from vidal.config.recipe import Recipe
-from vidal.errors import RecordError
+from vidal.errors import FATAL, RecordError
 from vidal.pipeline.ledger import Outcome, outcome_row
+from vidal.pipeline.results import quarantined
 from vidal.pipeline.stage import Drop, Runtime
 from vidal.records import Candidate, LedgerRow
 from vidal.schema import Status, Subject
@@ -74,8 +75,15 @@ def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> S
 
 
 def _ask_source(network: Network, search: Search, query: Query) -> list[Candidate]:
+    """Returns the results of one query. Raises RecordError; a bug of a source costs its query alone, which is quarantined."""
     text = search.query.format(term=query.term)
-    candidates, _ = network.call(lambda sources: sources.for_search(search).search(text, query.limit))
+    try:
+        candidates, _ = network.call(lambda sources: sources.for_search(search).search(text, query.limit))
+        schema.table(candidates, schema.CANDIDATES)
+    except (RecordError, *FATAL):
+        raise
+    except Exception as error:  # noqa: BLE001 - its traceback goes to the ledger.
+        raise quarantined(error) from error
     return candidates
 
 
