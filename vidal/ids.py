@@ -43,7 +43,7 @@ def fingerprint(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True, ensure_ascii=True, default=str))
 
 
-def bucket(key: str, buckets: int) -> int:
+def jump_hash(key: str, buckets: int) -> int:
     """One of n buckets for a key; from n to n + 1 only 1 key in n + 1 moves. Jump hash, Lamping & Veach 2014."""
     state, bucket, jump = int(sha256(key)[:16], 16), -1, 0
     while jump < buckets:

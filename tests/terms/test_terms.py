@@ -111,7 +111,7 @@ def test_the_frequency_filter_drops_what_stands_once(tmp_path):
 
 def test_growing_the_number_of_shards_moves_few_terms():
     terms = [f"term {i}" for i in range(2000)]
-    moved = sum(ids.bucket(term, 10) != ids.bucket(term, 11) for term in terms)
+    moved = sum(ids.jump_hash(term, 10) != ids.jump_hash(term, 11) for term in terms)
     assert 100 < moved < 280  # One in eleven is 182.
 
 

@@ -222,7 +222,7 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
         terms_build.build(recipe, inside, (lambda: spread) if spread else None)
         table = inside.read_table(terms_build.TABLE, ["term", "term_id"])
     terms: list[str] = table.column("term").to_pylist()
-    return [term for term in terms if ids.bucket(term, recipe.shards) == shard]
+    return [term for term in terms if ids.jump_hash(term, recipe.shards) == shard]
 
 
 def _weights(recipe: Recipe) -> dict[str, float]:

@@ -82,7 +82,7 @@ def _ask_source(network: Network, search: Search, query: Query) -> list[Candidat
         schema.table(candidates, schema.CANDIDATES)
     except (RecordError, *FATAL):
         raise
-    except Exception as error:  # noqa: BLE001 - its traceback goes to the ledger.
+    except Exception as error:
         raise quarantined(error) from error
     return candidates
 

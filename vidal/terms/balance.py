@@ -28,11 +28,11 @@ class Bucket:
     keywords: list[list[int]]
 
 
-Taken = set[tuple[int, int]]  # (bucket, row)
+Selected = set[tuple[int, int]]  # (bucket, row)
 Read = Callable[[], Iterable[Bucket]]
 
 
-def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
+def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
     """At most a cap of t terms for each keyword, after MetaCLIP (Xu et al., ICLR 2024).
 
     MetaCLIP keeps a text if any of its keywords draws it, so that a head word rides in on every rare one ("a man with a
@@ -40,7 +40,7 @@ def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
     in the recipe it is a 500th of the count, and doubles until the count is reached.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
-    selected: Taken = set()
+    selected: Selected = set()
     used = np.zeros(len(counts), np.int64).tolist()
     while True:
         for bucket in read():
@@ -57,7 +57,7 @@ def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
         cap *= 2
 
 
-def inverse_frequency(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
+def inverse_frequency(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
     """Sampled without replacement, a term's weight the mean of 1 / frequency over its keywords.
 
     Exponential keys (Efraimidis & Spirakis 2006): the smallest -ln(u) / weight win.
@@ -68,10 +68,10 @@ def inverse_frequency(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
         draws = np.array([_uniform(terms.seed, term) for term in bucket.terms])
         means = np.array([weights[keywords].mean() for keywords in bucket.keywords])
         best.add(bucket.index, -np.log(draws) / means)
-    return best.taken()
+    return best.selected()
 
 
-def round_robin(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
+def round_robin(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
     """Selects in rounds: every term belongs to its rarest keyword, and round k selects the k-th term of every keyword."""
     columns: list[np.ndarray] = [np.zeros(0, np.int64)] * 3 + [np.zeros(0)]
     for bucket in read():
@@ -84,7 +84,7 @@ def round_robin(read: Read, counts: np.ndarray, terms: Terms) -> Taken:
     return set(zip(columns[1].tolist(), columns[2].tolist(), strict=True))
 
 
-STRATEGIES: dict[str, Callable[[Read, np.ndarray, Terms], Taken]] = {
+STRATEGIES: dict[str, Callable[[Read, np.ndarray, Terms], Selected]] = {
     "metaclip": metaclip,
     "inverse_frequency": inverse_frequency,
     "round_robin": round_robin,
@@ -116,7 +116,7 @@ class _Smallest:
         kept = np.lexsort((self._places[:, 1], self._places[:, 0], self._scores))[: self._count]
         self._scores, self._places = self._scores[kept], self._places[kept]
 
-    def taken(self) -> Taken:
+    def selected(self) -> Selected:
         return {(int(bucket), int(row)) for bucket, row in self._places}
 
 

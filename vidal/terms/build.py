@@ -18,9 +18,9 @@ from vidal.errors import UserError
 from vidal.schema import STR
 from vidal.storage.storage import Storage
 from vidal.terms import tag_partition as buckets
-from vidal.terms.balance import STRATEGIES, Bucket, Taken
-from vidal.terms.partition import Spilled, bucket_file, spill
-from vidal.terms.tag_partition import Counts, Work, settled_name
+from vidal.terms.balance import STRATEGIES, Bucket, Selected
+from vidal.terms.partition import PartitionStats, bucket_file, partition_texts
+from vidal.terms.tag_partition import Counts, Work, resolved_name
 from vidal.terms.tagging import RUN, Keyword, load, torch_aside
 
 # Raised by whoever changes which terms the same corpora and settings give.
@@ -77,21 +77,21 @@ def build(recipe: Recipe, storage: Storage, cluster: Callable[[], Map] | None = 
         raise UserError(f"recipe {recipe.name}: terms.corpora names no corpus; name one, or give terms.database")
     with torch_aside():
         load(terms.tagger)
-    spilled = spill(terms, storage)
-    storage.write(buckets.PHRASES, json.dumps(sorted(spilled.phrases)).encode())
+    stats = partition_texts(terms, storage)
+    storage.write(buckets.PHRASES, json.dumps(sorted(stats.phrases)).encode())
     sources = tuple(corpus.source for corpus in terms.corpora)
     work = [Work(storage.uri, i, sources, terms.tagger, terms.frequency_min) for i in range(terms.buckets)]
-    run = cluster() if cluster and spilled.total >= _WORTH_A_CLUSTER else in_process
+    run = cluster() if cluster and stats.total >= _WORTH_A_CLUSTER else in_process
     tagged = _sum(run(buckets.tag, work))
     if not tagged.terms:
-        raise UserError(f"recipe {recipe.name}: no term is left of {spilled.total} texts: see terms.frequency_min")
+        raise UserError(f"recipe {recipe.name}: no term is left of {stats.total} texts: see terms.frequency_min")
     whole = sorted(k.split("\t")[0] for (k, pos), n in tagged.tally.items() if pos == RUN and n >= terms.phrase_min)
     storage.write(buckets.RUNS, json.dumps(whole).encode())
-    before = _sum(run(buckets.settle, work)).tally
-    summary = _balance(recipe, storage, spilled, tagged, before)
+    before = _sum(run(buckets.resolve_phrases, work)).tally
+    summary = _balance(recipe, storage, stats, tagged, before)
     for item in work:
         storage.remove(bucket_file(item.index))
-        storage.remove(settled_name(item.index))
+        storage.remove(resolved_name(item.index))
     return summary
 
 
@@ -103,7 +103,9 @@ def _sum(results: Iterable[Counts]) -> Counts:
     return Counts(terms, rare, bare, tally)
 
 
-def _balance(recipe: Recipe, storage: Storage, spilled: Spilled, tagged: Counts, before: Counter[Keyword]) -> Summary:
+def _balance(
+    recipe: Recipe, storage: Storage, stats: PartitionStats, tagged: Counts, before: Counter[Keyword]
+) -> Summary:
     vocabulary = sorted({keyword for keyword, _ in before})
     counts = np.zeros(len(vocabulary) + 1, np.int64)  # The last stands for terms without noun or verb.
     numbers = {keyword: number for number, keyword in enumerate(vocabulary)}
@@ -114,7 +116,7 @@ def _balance(recipe: Recipe, storage: Storage, spilled: Spilled, tagged: Counts,
 
     def read() -> Iterator[Bucket]:
         for index in range(recipe.terms.buckets):
-            table = storage.read_table(settled_name(index), ["term", "keywords"])
+            table = storage.read_table(resolved_name(index), ["term", "keywords"])
             yield Bucket(index, table.column("term").to_pylist(), _numbered(table, values))
 
     table = _table(STRATEGIES[recipe.terms.strategy](read, counts, recipe.terms), recipe, storage)
@@ -124,10 +126,10 @@ def _balance(recipe: Recipe, storage: Storage, spilled: Spilled, tagged: Counts,
     summary = Summary(
         recipe=recipe.name,
         strategy=recipe.terms.strategy,
-        read=spilled.read,
+        read=stats.read,
         distinct=tagged.terms,
         rare=tagged.rare,
-        long=spilled.long,
+        long=stats.long,
         terms=table.num_rows,
         by_source=dict(sorted(by_source.items())),
         before=_ranked(before),
@@ -158,16 +160,16 @@ def _numbered(table: pa.Table, vocabulary: pa.Array) -> list[list[int]]:
     return [flat[start:end] or none for start, end in itertools.pairwise(ends)]
 
 
-def _table(selected: Taken, recipe: Recipe, storage: Storage) -> pa.Table:
+def _table(selected: Selected, recipe: Recipe, storage: Storage) -> pa.Table:
     rows: dict[int, list[int]] = {}
     for index, row in sorted(selected):
         rows.setdefault(index, []).append(row)
-    table = pa.concat_tables(storage.read_table(settled_name(index)).take(kept) for index, kept in rows.items())
+    table = pa.concat_tables(storage.read_table(resolved_name(index)).take(kept) for index, kept in rows.items())
     table = table.sort_by("term")
     terms = table.column("term").to_pylist()
     columns = {name: table.column(name) for name in table.column_names}
     columns["term_id"] = pa.array([ids.term_id(term) for term in terms], STR)
-    columns["shard"] = pa.array([ids.bucket(term, recipe.shards) for term in terms], pa.int32())
+    columns["shard"] = pa.array([ids.jump_hash(term, recipe.shards) for term in terms], pa.int32())
     return pa.Table.from_arrays(
         [columns[name].cast(schema.TERMS.field(name).type) for name in schema.TERMS.names], schema=schema.TERMS
     )

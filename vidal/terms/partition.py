@@ -17,7 +17,7 @@ from vidal.terms.tagging import PHRASE_WORDS_MAX
 
 
 @dataclass
-class Spilled:
+class PartitionStats:
     """read: texts by corpus; long: those of more words than wanted; phrases: names of things."""
 
     read: dict[str, int] = field(default_factory=dict)
@@ -38,19 +38,21 @@ def position(term: str) -> int:
     return int.from_bytes(blake2b(term.encode(), digest_size=8).digest(), "big")
 
 
-def spill(terms: Terms, storage: Storage) -> Spilled:
+def partition_texts(terms: Terms, storage: Storage) -> PartitionStats:
     """Writes one line "corpus<TAB>term" for each text into the file of its bucket. Raises UserError where a corpus cannot be read."""
-    spilled = Spilled()
+    stats = PartitionStats()
     with contextlib.ExitStack() as stack:
         storage.fs.makedirs(str(PurePosixPath(storage.path(bucket_file(0))).parent), exist_ok=True)
         files = [stack.enter_context(storage.fs.open(storage.path(bucket_file(i)), "wb")) for i in range(terms.buckets)]
         writes = [file.write for file in files]
         for number, corpus in enumerate(terms.corpora):
-            _spill(number, corpus, terms, writes, spilled)
-    return spilled
+            _partition_corpus(number, corpus, terms, writes, stats)
+    return stats
 
 
-def _spill(number: int, corpus: Corpus, terms: Terms, writes: list[Callable[..., Any]], spilled: Spilled) -> None:
+def _partition_corpus(
+    number: int, corpus: Corpus, terms: Terms, writes: list[Callable[..., Any]], stats: PartitionStats
+) -> None:
     count = 0
     whole = corpora.names_things(corpus)
     for text in corpora.texts(corpus):
@@ -60,9 +62,9 @@ def _spill(number: int, corpus: Corpus, terms: Terms, writes: list[Callable[...,
             continue
         count += 1
         if words > terms.words_max:
-            spilled.long += 1
+            stats.long += 1
             continue
         if whole and words <= PHRASE_WORDS_MAX:
-            spilled.phrases.add(term)
+            stats.phrases.add(term)
         writes[position(term) % terms.buckets](f"{number}\t{term}\n".encode())
-    spilled.read[corpus.source] = spilled.read.get(corpus.source, 0) + count
+    stats.read[corpus.source] = stats.read.get(corpus.source, 0) + count

@@ -51,8 +51,8 @@ def tagged_name(index: int) -> str:
     return f"_build/tagged/bucket-{index:04d}.parquet"
 
 
-def settled_name(index: int) -> str:
-    return f"_build/settled/bucket-{index:04d}.parquet"
+def resolved_name(index: int) -> str:
+    return f"_build/resolved/bucket-{index:04d}.parquet"
 
 
 def tag(work: Work) -> Counts:
@@ -70,17 +70,17 @@ def tag(work: Work) -> Counts:
     return _counts(storage.read_table(name, ["keywords", "pos"]), len(texts) - len(kept))
 
 
-def settle(work: Work) -> Counts:
+def resolve_phrases(work: Work) -> Counts:
     """Resolves runs of nouns: a frequent run becomes one keyword, the nouns of other runs become keywords of their own."""
     storage = Storage(work.root)
     whole = _whole_runs(work.root, ids.sha256(storage.read(RUNS)))
     table = storage.read_table(tagged_name(work.index))
     pairs = [
-        list(_settled(list(zip(names, tags, strict=True)), whole)) for names, tags in _lists(table, "keywords", "pos")
+        list(_resolved(list(zip(names, tags, strict=True)), whole)) for names, tags in _lists(table, "keywords", "pos")
     ]
     table = table.set_column(3, "keywords", pa.array([[name for name, _ in each] for each in pairs], STRS))
     table = table.set_column(4, "pos", pa.array([[pos for _, pos in each] for each in pairs], STRS))
-    storage.write_table(settled_name(work.index), table)
+    storage.write_table(resolved_name(work.index), table)
     return _counts(table, 0)
 
 
@@ -108,15 +108,15 @@ def _tagged(kept: dict[str, tuple[int, tuple[str, ...]]], work: Work, phrases: b
     return pa.Table.from_arrays(columns, schema=TERMS)
 
 
-def _settled(pairs: list[Keyword], whole: frozenset[str]) -> dict[Keyword, None]:
-    settled: dict[Keyword, None] = {}
+def _resolved(pairs: list[Keyword], whole: frozenset[str]) -> dict[Keyword, None]:
+    resolved: dict[Keyword, None] = {}
     for name, pos in pairs:
         if pos != RUN:
-            settled[(name, pos)] = None
+            resolved[(name, pos)] = None
             continue
         run, *nouns = name.split("\t")
-        settled.update(dict.fromkeys((part, NOUN) for part in ([run] if run in whole else nouns)))
-    return settled
+        resolved.update(dict.fromkeys((part, NOUN) for part in ([run] if run in whole else nouns)))
+    return resolved
 
 
 def _counts(table: pa.Table, rare: int) -> Counts:

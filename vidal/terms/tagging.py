@@ -112,7 +112,7 @@ def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
     """Nouns and verbs of a text as (lemma, NOUN or VERB), in order, each once.
 
     phrases: names of things; those of several words stay whole ("hot dog"), and a text that is nothing but such a name is
-    a noun, whatever the tagger makes of a word that stands alone ("drill"). A run of up to three nouns is (text, RUN), to be settled when
+    a noun, whatever the tagger makes of a word that stands alone ("drill"). A run of up to three nouns is (text, RUN), resolved when
     it is known how often it stands in the corpora; text is the run, then its nouns, tab-separated.
     """
     if len(words) == 1 and words[0][2] not in _NOUNS and words[0][0] in phrases:

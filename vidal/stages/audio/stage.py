@@ -40,10 +40,10 @@ class _Worker:
             return Output([_empty(clip)], (ViewOutcome(View.AUDIO, Status.DROPPED, Reason.NO_AUDIO),))
         with self._storage.local(clip["media_path"]) as path:
             samples, problem = sound.read_decodable(path, self._settings.sample_rate)
-            heard = self._listen(path, clip["text"] or "")
+            description = self._listen(path, clip["text"] or "")
         name, sha256, chromaprint = self._store(clip, samples)
         level_db = sound.rms_db(samples)
-        scores = {**levels(samples, self._settings), **heard.scores}
+        scores = {**levels(samples, self._settings), **description.scores}
         row: AudioRow = {
             "clip_id": clip["clip_id"],
             "audio_path": name,
@@ -52,8 +52,8 @@ class _Worker:
             "audio_tags": tags(level_db, scores, self._settings),
             "audio_fingerprint": chromaprint,
             "audio_scores": sorted((key, round_score(value)) for key, value in scores.items()),
-            "audio_extra": sorted(heard.extra.items()),
-            "audio_embedding": heard.embedding,
+            "audio_extra": sorted(description.extra.items()),
+            "audio_embedding": description.embedding,
         }
         detail = f"decodes for {len(samples) / self._settings.sample_rate:.2f} s, then: {problem}" if problem else ""
         return Output([row], (ViewOutcome(View.AUDIO, Status.KEPT, detail=detail),))
@@ -71,7 +71,7 @@ class _Worker:
 
 
 @dataclass
-class Heard:
+class SoundDescription:
     """What models say of a sound: scores, and texts for `extra`, by name; embedding: a unit vector, empty without a model."""
 
     scores: dict[str, float] = field(default_factory=dict)
@@ -87,21 +87,21 @@ class _Listener:
         self._speech = open_model(SPEECH, settings.speech) if settings.speech else None
         self._scorer = open_model(SOUND_SCORERS, settings.similarity) if settings.similarity else None
 
-    def __call__(self, path: Path, text: str) -> Heard:
-        heard = Heard()
+    def __call__(self, path: Path, text: str) -> SoundDescription:
+        description = SoundDescription()
         if self._activity:
-            heard.scores |= activity_scores(self._activity, sound.read_decodable(path, _ACTIVITY_RATE)[0])
-            heard.extra["audio_activity_model"] = self._activity.name
+            description.scores |= activity_scores(self._activity, sound.read_decodable(path, _ACTIVITY_RATE)[0])
+            description.extra["audio_activity_model"] = self._activity.name
         if self._speech:
-            heard.extra["audio_speech_text"] = self._speech.transcribe(floats(path, self._speech.sample_rate))
-            heard.extra["audio_speech_model"] = self._speech.name
+            description.extra["audio_speech_text"] = self._speech.transcribe(floats(path, self._speech.sample_rate))
+            description.extra["audio_speech_model"] = self._speech.name
         if self._scorer:
             vector = self._scorer.embed_sound(floats(path, self._scorer.sample_rate))
-            heard.extra["audio_similarity_model"] = self._scorer.name
-            heard.embedding = rounded(vector)
+            description.extra["audio_similarity_model"] = self._scorer.name
+            description.embedding = rounded(vector)
             if text:
-                heard.scores["audio_similarity"] = float(self._scorer.embed_texts([text])[0] @ vector)
-        return heard
+                description.scores["audio_similarity"] = float(self._scorer.embed_texts([text])[0] @ vector)
+        return description
 
 
 def floats(path: Path, sample_rate: int) -> np.ndarray:

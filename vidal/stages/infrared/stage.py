@@ -41,7 +41,7 @@ class _Worker(FrameView[np.ndarray]):
 
     def _infer(self, images: list[Image.Image], places: list[tuple[Clip, int]]) -> list[np.ndarray]:
         """Seeds come from the clip's id, so that a clip's style does not depend on the clips beside it."""
-        seeds = [ids.bucket(clip["clip_id"], 2**31) + (frame if self._is_paper else 0) for clip, frame in places]
+        seeds = [ids.jump_hash(clip["clip_id"], 2**31) + (frame if self._is_paper else 0) for clip, frame in places]
         return self._translator.translate(images, seeds)
 
     def _row(self, clip: Clip, images: list[Image.Image], estimates: list[np.ndarray]) -> InfraredRow:

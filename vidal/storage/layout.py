@@ -1,0 +1,97 @@
+"""Every name on disk, relative to the root of a dataset. Nothing else in vidal spells a name of a dataset's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+DATASET = "_dataset.json"
+LEDGERS = "_ledger"
+STAGES = "_stages"
+TERMS = f"{STAGES}/terms"
+INDEX = "_index"
+CACHE = "_cache"
+TEXT_FEATURES = f"{CACHE}/text_features"
+PACKED = "_packed"
+TRAINED = "_train"
+
+_SHARD = re.compile(r"shard-(\d{5,})\.parquet")
+
+
+def shard_name(shard: int) -> str:
+    return f"shard-{shard:05d}"
+
+
+def manifest(shard: int) -> str:
+    return f"{shard_name(shard)}.parquet"
+
+
+def shards_in(names: Iterable[str]) -> list[int]:
+    """Returns the numbers of the shards whose table is among these names of files, in order."""
+    return sorted(int(match[1]) for name in names if (match := _SHARD.fullmatch(name)))
+
+
+def ledger(shard: int) -> str:
+    return f"{LEDGERS}/{shard_name(shard)}.parquet"
+
+
+def report(shard: int) -> str:
+    return f"_reports/{shard_name(shard)}.html"
+
+
+def media(shard: int, clip_id: str, file: str) -> str:
+    return f"_media/{shard_name(shard)}/{clip_id}/{file}"
+
+
+def media_sums(shard: int) -> str:
+    return f"_media/{shard_name(shard)}.sha256"
+
+
+def index(shard: int) -> str:
+    return f"{INDEX}/{shard_name(shard)}.parquet"
+
+
+def stage_folder(stage: str, shard: int) -> str:
+    return f"{STAGES}/{stage}/{shard_name(shard)}"
+
+
+def part(stage: str, shard: int, index: int) -> str:
+    """The stem of a part's files. Its table, its ledger and its crash journal stand side by side."""
+    return f"{stage_folder(stage, shard)}/part-{index:05d}"
+
+
+def part_table(stage: str, shard: int, index: int) -> str:
+    return f"{part(stage, shard, index)}.parquet"
+
+
+def part_ledger(stage: str, shard: int, index: int) -> str:
+    return f"{part(stage, shard, index)}.ledger.parquet"
+
+
+def part_journal(stage: str, shard: int, index: int) -> str:
+    return f"{part(stage, shard, index)}.trying.json"
+
+
+def part_tables(names: Iterable[str]) -> list[str]:
+    """Those names of files in a stage's folder that are the tables of parts, not their ledgers."""
+    return [name for name in names if name.endswith(".parquet") and not name.endswith(".ledger.parquet")]
+
+
+def discovered(shard: int) -> str:
+    """Written when the candidates of a shard are complete; says how many parts they fill and what found them."""
+    return f"{stage_folder('discover', shard)}/done.json"
+
+
+def asked_again(shard: int) -> str:
+    """The failed searches of a shard that `vidal retry` has asked to repeat."""
+    return f"{stage_folder('discover', shard)}/again.json"
+
+
+def moving(shard: int) -> str:
+    """The candidates that `vidal retry` is moving into parts of their own."""
+    return f"{stage_folder('discover', shard)}/moving.json"
+
+
+def retained(name: str) -> str:
+    """Where the results of records that no longer reach a stage are kept. name: of a part or of a stage's folder."""
+    return name.replace(f"{STAGES}/", f"{STAGES}/retained/", 1)
