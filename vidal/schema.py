@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar
@@ -469,6 +470,14 @@ def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
         return table([encodable(row) for row in rows], schema)
     except (pa.ArrowException, OverflowError) as error:
         raise ValueError(str(error)) from error
+
+
+def content(table: pa.Table) -> str:
+    """Identity of the rows of a table: the sha256 of their Arrow stream, whatever chunks they came in."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()
 
 
 def encodable(value: Any) -> Any:

@@ -70,7 +70,7 @@ def crawled(tmp_path, serve_folder, seconds, *overrides):
     pd.DataFrame(rows).to_csv(tmp_path / "c.csv", index=False)
     recipe = load_recipe("embedded", overrides)
     out = str(tmp_path / "out")
-    (candidate,) = catalogue.read_catalogue(str(tmp_path / "c.csv"))
+    (candidate,) = list(catalogue.read_catalogue(str(tmp_path / "c.csv")))
     return Crawler(recipe, Runtime(out, 0, "run", ("127.0.0.1",)), Storage(out))({**candidate, "shard": 0}), Storage(
         out
     )

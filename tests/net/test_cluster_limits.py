@@ -31,7 +31,7 @@ from vidal.storage.storage import Storage
 out, listed = sys.argv[1:]
 recipe = load_recipe("catalogue", ("crawl.requests_per_s=4", "crawl.burst=2", "crawl.robots=false", "crawl.concurrency=4",
     "crawl.host_concurrency=8", "crawl.attempts=1", "resources.crawl={cpus: 0.7, workers: [2, 2]}"))
-rows = [{**row, "shard": 0} for row in catalogue.read_catalogue(listed)]
+rows = [{**row, "shard": 0} for row in list(catalogue.read_catalogue(listed))]
 parts = [Part(0, index) for index in range(8)]
 for part in parts:
     commit_part(Storage(out), layout.part("discover", 0, part.index), rows[part.index::8], [], schema.CANDIDATES, {})

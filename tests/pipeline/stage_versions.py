@@ -44,7 +44,7 @@ def adapters() -> dict[str, Adapter]:
 def code_lock(root: Path = ROOT) -> Lock:
     """Versions and digests of the code below a folder that holds vidal/."""
     code = Code(root)
-    found = discover.identity(load_recipe("embedded"))
+    found = discover.identity(load_recipe("embedded"), Storage("memory://none"), 0)
     # Named in the registry as texts, so that nothing that the code lock follows leads to them.
     sources = [(entry.module, entry.name) for entry in SOURCES.values()]
     stages = {

@@ -202,7 +202,7 @@ def test_a_dataset_of_before_versions_is_refused_in_one_line(tmp_path):
 
 def test_a_looser_limit_of_the_crawl_finds_the_candidates_anew():
     def found(*overrides):
-        return discover.identity(load_recipe("embedded", overrides))
+        return discover.identity(load_recipe("embedded", overrides), Storage("memory://none"), 0)
 
     for setting in ("crawl.licences=[CC0-1.0]", "crawl.block_uploaders=[x]", "text.duration_max_s=10"):
         assert found(setting) != found()

@@ -216,7 +216,7 @@ def test_the_layout_of_video2dataset_is_read_unchanged(tmp_path):
     frame.to_parquet(tmp_path / "c.parquet")
     frame.to_json(tmp_path / "c.jsonl", orient="records", lines=True)
     for name in ("c.parquet", "c.jsonl"):
-        rows = catalogue.read_catalogue(str(tmp_path / name))
+        rows = list(catalogue.read_catalogue(str(tmp_path / name)))
         assert [(row["url"], row["start_s"], row["end_s"]) for row in rows] == [
             ("http://a/1.mp4", 1.5, 3.0), ("http://a/1.mp4", 4.0, 5.0), ("http://a/2.mp4", 2.0, 4.0)]  # fmt: skip
         assert rows[0]["extra"] == {"split": "x"} and rows[0]["title"] == "A cat"
@@ -224,13 +224,13 @@ def test_the_layout_of_video2dataset_is_read_unchanged(tmp_path):
 
 def test_other_names_of_columns_and_lists_of_ids_are_read(tmp_path):
     (tmp_path / "c.csv").write_text("link,words\nhttp://a/1.mp4,A cat\n")
-    row = catalogue.read_catalogue(str(tmp_path / "c.csv"), {"url": "link", "title": "words"})[0]
+    (row,) = catalogue.read_catalogue(str(tmp_path / "c.csv"), {"url": "link", "title": "words"})
     assert (row["url"], row["title"]) == ("http://a/1.mp4", "A cat")
-    with pytest.raises(UserError, match=r"columns\.url names 'nope', it has link, words"):
-        catalogue.read_catalogue(str(tmp_path / "c.csv"), {"url": "nope"})
+    with pytest.raises(UserError, match=r"columns\.url names 'nope', but the columns are link, words"):
+        list(catalogue.read_catalogue(str(tmp_path / "c.csv"), {"url": "nope"}))
     (tmp_path / "ids.txt").write_text("--GkrdYZ9Tc\nhttp://a/2.mp4\n")
-    urls = [row["url"] for row in catalogue.read_catalogue(str(tmp_path / "ids.txt"))]
+    urls = [row["url"] for row in list(catalogue.read_catalogue(str(tmp_path / "ids.txt")))]
     assert urls == ["https://www.youtube.com/watch?v=--GkrdYZ9Tc", "http://a/2.mp4"]
     (tmp_path / "bad.csv").write_text('url,clips\nhttp://a,"[[1]]"\n')
     with pytest.raises(UserError, match="row 1: clips must be"):
-        catalogue.read_catalogue(str(tmp_path / "bad.csv"))
+        list(catalogue.read_catalogue(str(tmp_path / "bad.csv")))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--catalogue",
     type=click.Path(),
-    help="Your own list of URLs (csv, jsonl, Parquet) instead of the recipe's sources.",
+    help="Your own list of URLs instead of the recipe's sources: csv, tsv, jsonl, Parquet or txt; a file, a glob or a URI.",
 )
 @options.allow_hosts
 @click.option("--keep-stale", is_flag=True, help="Keeps what earlier versions of the stages made.")
@@ -49,15 +49,14 @@ def build_shard(
     as_json: bool,
 ) -> None:
     """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
-    import os
-
     from vidal.config.loading import load_recipe
     from vidal.dataset import api
+    from vidal.storage.storage import absolute_uri
 
     if keep_stale:
         overrides = (*overrides, "engine.keep_stale=true")
     overrides = (*overrides, *options.log_settings(verbose, log_json))
-    loaded = load_recipe(recipe, overrides, catalogue=catalogue and os.path.abspath(catalogue), limit=limit)
+    loaded = load_recipe(recipe, overrides, catalogue=catalogue and absolute_uri(catalogue), limit=limit)
     _end(api.build_shards(loaded, out, shards, allow_hosts=allow_hosts, until=until, watcher=_Watcher(out)), as_json)
 
 

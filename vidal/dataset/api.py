@@ -13,6 +13,7 @@ from vidal.dataset import checks, commit, discover
 from vidal.dataset import refilter as refiltering
 from vidal.dataset import retry as retrying
 from vidal.dataset.build import build as build_shard
+from vidal.dataset.catalogue_split import split_catalogue
 from vidal.dataset.dataset_file import claim
 from vidal.dataset.refilter import Decision
 from vidal.dataset.shard_report import ShardReport
@@ -20,6 +21,7 @@ from vidal.dedup import decontamination
 from vidal.errors import UserError
 from vidal.pipeline.progress import Progress
 from vidal.pipeline.stage import Stage
+from vidal.sources.catalogue_files import Catalogue
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, absolute_uri
 
@@ -88,12 +90,16 @@ def build_shards(
         raise UserError(f"no stage {until!r}: choose from {', '.join(STAGES)}")
     if not recipe.catalogue and not recipe.search:
         raise UserError(f"recipe {recipe.name} names no search: give your own list with --catalogue FILE")
-    numbers = checks.parse_shards(shards, discover.shard_count(recipe))
+    if recipe.catalogue:
+        Catalogue(recipe.catalogue)
     storage = Storage(absolute_uri(out))
+    numbers = checks.parse_shards(shards, discover.shard_count(recipe, storage))
     decontamination.load_sets(recipe)
     if not all(commit.is_committed(storage, shard, list(STAGES.values()), recipe) for shard in numbers):
         checks.check(recipe)
     claim(storage, recipe)
+    if recipe.catalogue:
+        numbers = checks.parse_shards(shards, split_catalogue(recipe, storage).shards)
     return Report([_build(recipe, storage, shard, allow_hosts, until, watcher) for shard in numbers])
 
 

@@ -9,8 +9,8 @@ from vidal.pipeline.stage import ModelUse
 from vidal.stages.order import STAGES
 
 
-def parse_shards(text: str, count: int) -> list[int]:
-    """Reads the numbers of shards: "0", "0-9" or "0,3,7".
+def parse_shards(text: str, count: int | None) -> list[int]:
+    """Reads the numbers of shards: "0", "0-9" or "0,3,7". count: of the recipe's shards, or None where it is not known yet.
 
     Raises UserError for anything else, and for a shard that the recipe does not have.
     """
@@ -21,7 +21,7 @@ def parse_shards(text: str, count: int) -> list[int]:
             raise UserError(f"shard {text!r}: give a number, a range such as 0-9, or a list such as 0,3,7")
         numbers += range(int(first), int(last or first) + 1)
     for shard in numbers:
-        if shard >= count:
+        if count is not None and shard >= count:
             raise UserError(f"shard {shard} is out of range: there are {count}, the last is {count - 1}")
     if not numbers:
         raise UserError(f"shard {text!r}: the range is empty")

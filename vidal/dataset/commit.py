@@ -26,9 +26,9 @@ from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 
-def shard_identity(stages: list[Stage], recipe: Recipe) -> WorkIdentity:
+def shard_identity(stages: list[Stage], recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
     """Returns the identity of everything that decides the rows of a shard, except the answers of its sources."""
-    own = [discover.identity(recipe), *(stage.identity(recipe) for stage in stages)]
+    own = [discover.identity(recipe, storage, shard), *(stage.identity(recipe) for stage in stages)]
     versions = {name: version for each in own for name, version in each.versions.items()}
     marks = [recipe.duplicates.model_dump(mode="json"), decontamination.state(recipe)]
     choices = fingerprint([schema.SCHEMA_VERSION, [each.choices for each in own], *marks])
@@ -47,7 +47,7 @@ def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Reci
     if stored.get("candidates") != discover.state(storage, shard):
         return False
     is_whole = stored.get("quarantined") == "0" and stored.get("awaiting") == "0"
-    return is_whole and is_made_by(stored, shard_identity(stages, recipe), recipe.engine.keep_stale)
+    return is_whole and is_made_by(stored, shard_identity(stages, recipe, storage, shard), recipe.engine.keep_stale)
 
 
 def balance(storage: Storage, stages: list[Stage], parts: list[Part]) -> tuple[list[LedgerRow], list[FunnelRow]]:
@@ -90,7 +90,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     ledger.check_views({row["clip_id"] for row in selection.kept}, outcomes, view_names())
     funnel += selection.funnel
     stale = stale_stages(storage, stages, recipe, parts)
-    made_by = _with_stale(shard_identity(stages, recipe), stale, discover.made_by(storage, shard))
+    made_by = _with_stale(shard_identity(stages, recipe, storage, shard), stale, discover.made_by(storage, shard))
     _write(storage, recipe, shard, made_by, selection.kept, outcomes)
     kept = {row["clip_id"] for row in selection.kept}
     across_shards.write_signatures(storage, shard, [row for row in selection.fit if row["clip_id"] in kept])

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from vidal import ids, schema
 from vidal.config.recipe import Recipe
+from vidal.dataset.catalogue_split import candidates_of, digest_of, stored_split
 from vidal.errors import UserError
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Part, Runtime, WorkIdentity
 from vidal.records import Candidate, LedgerRow, rows_of
 from vidal.schema import Reason
-from vidal.sources import catalogue, search
+from vidal.sources import search
 from vidal.sources.search import Query, SearchResults
 from vidal.storage import layout
 from vidal.storage.storage import Storage
@@ -30,12 +30,12 @@ STAGE = search.STAGE
 VERSION = 1
 
 
-def identity(recipe: Recipe) -> WorkIdentity:
+def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
     """Changes when the recipe, a version or the catalogue's content could give other candidates."""
     settings = recipe.model_dump(
         mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}
     )
-    listed = ids.sha256(Path(recipe.catalogue).read_bytes()) if recipe.catalogue else _database(recipe)
+    listed = digest_of(storage, shard) if recipe.catalogue else _database(recipe)
     choices = [settings, recipe.engine.part_size, listed, None if recipe.catalogue else _limits(recipe)]
     versions = {"discover": VERSION, "terms": terms_build.VERSION, "keywords": tag_partition.VERSION}
     return WorkIdentity(versions, ids.fingerprint(choices))
@@ -47,11 +47,12 @@ def _limits(recipe: Recipe) -> list[Any]:
     return [recipe.duration_max_s, owners]
 
 
-def shard_count(recipe: Recipe) -> int:
-    """Returns the number of shards: the recipe's own, or as many as its catalogue fills."""
+def shard_count(recipe: Recipe, storage: Storage) -> int | None:
+    """Returns the number of shards: the recipe's own, or as many as its catalogue fills; None while that has not been split."""
     if recipe.catalogue is None:
         return recipe.shards
-    return -(-len(catalogue.read_catalogue(recipe.catalogue, recipe.columns)) // recipe.shard_candidates)
+    split = stored_split(storage)
+    return split.shards if split else None
 
 
 def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
@@ -59,7 +60,7 @@ def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
     name = layout.discovered(shard)
     if not storage.exists(name):
         return None
-    before, now = made_by(storage, shard), identity(recipe)
+    before, now = made_by(storage, shard), identity(recipe, storage, shard)
     if before.choices != now.choices or (before != now and not recipe.engine.keep_stale):
         return None
     return [Part(shard, index) for index in range(part_count(storage, shard))]
@@ -105,10 +106,7 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
     storage = Storage(runtime.out)
     results = SearchResults()
     if recipe.catalogue:
-        size = recipe.shard_candidates
-        rows = catalogue.read_catalogue(recipe.catalogue, recipe.columns)[
-            runtime.shard * size : (runtime.shard + 1) * size
-        ]
+        rows = candidates_of(storage, runtime.shard)
     else:
         terms = _terms(recipe, storage, runtime.shard, spread)
         results = search.run_queries(recipe, runtime, search.plan_queries(recipe, terms, _weights(recipe)))
@@ -118,7 +116,7 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
         _commit(storage, Part(runtime.shard, 0), [], [])
     _record(storage, Part(runtime.shard, 0), results.outcomes)
     failed = [asdict(query) for query in results.failed]
-    done = {**asdict(identity(recipe)), "parts": count, "failed": failed}
+    done = {**asdict(identity(recipe, storage, runtime.shard)), "parts": count, "failed": failed}
     storage.write(layout.discovered(runtime.shard), json.dumps(done).encode())
     return [Part(runtime.shard, index) for index in range(count)]
 

@@ -54,17 +54,9 @@ def commit_part(
 ) -> None:
     """Stores a part: first its ledger, then its table. A table that exists therefore has its ledger."""
     table = schema.table(rows, table_schema)
-    content = ids.sha256(_ipc(table))
+    content = schema.content(table)
     storage.write_table(f"{name}.ledger.parquet", schema.table(outcomes, schema.LEDGER))
     storage.write_table(f"{name}.parquet", table, {**metadata, "content": content, "rows": str(len(rows))})
-
-
-def _ipc(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
 
 
 def outcomes_of(storage: Storage, stages: Iterable[Stage], shard: int, parts: Iterable[int]) -> list[LedgerRow]:

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 from vidal import ids
 from vidal.errors import UserError
 from vidal.records import Candidate, Row
 from vidal.schema import IMPORTED, Kind
+from vidal.sources.catalogue_files import Catalogue
+from vidal.sources.known_ids import KnownIds
 from vidal.sources.text import parse_hashtags
-from vidal.storage.storage import read_parquet
 
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
-    ".tsv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t"),
-    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False, convert_dates=False),
-    ".parquet": lambda path: read_parquet(path).to_pandas(use_threads=False),
-    ".txt": lambda path: pd.DataFrame(
-        {"url": [_address_of(line) for line in path.read_text("utf-8").split()]}, dtype=str
-    ),
-}
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 _YOUTUBE_PAGE = "https://www.youtube.com/watch?v={id}"
 _YOUTUBE_IDS = ("youtube_id", "ytid", "video_id")
 # Columns of spans as video2dataset has them: [[start, end], ...], in seconds or as "00:00:01.500".
@@ -35,40 +28,38 @@ _KNOWN_COLUMNS = {
 }  # fmt: skip
 
 
-def read_catalogue(path: str, columns: dict[str, str] | None = None) -> list[Candidate]:
-    """Returns a candidate for each row or, where a row has spans, for each of its spans, in the order of the file.
+def read_catalogue(
+    path: str, columns: dict[str, str] | None = None, digest: _Hash | None = None
+) -> Iterator[Candidate]:
+    """Yields a candidate for each row or, where a row has spans, for each of its spans, in the order of the files.
 
     A row that appears twice is one candidate. columns: our column names to the file's, where they differ. A file without
-    `url` may have YouTube ids instead. Raises UserError for a file that is missing or cannot be read, for one without
-    addresses, and for a value of the wrong type, with its row.
+    `url` may have YouTube ids instead. digest: updated with the bytes that are read. Raises UserError for a file that is
+    missing or cannot be read, for one without addresses, and for a value of the wrong type, with its row.
     """
-    where = f"catalogue {path}"
-    frame = _rename(_read_frame(Path(path), where), columns or {}, where)
-    id_column = next((name for name in _YOUTUBE_IDS if name in frame.columns), None)
-    if "url" not in frame.columns and id_column:
-        frame["url"] = [_YOUTUBE_PAGE.format(id=value) if value else "" for value in frame[id_column]]
-    if "url" not in frame.columns:
-        raise UserError(f"{where}: needs a column `url`, it has {', '.join(map(str, frame.columns)) or 'none'}")
-    if frame.empty:
-        raise UserError(f"{where}: has no rows")
-    candidates = [
-        _candidate_of(span, f"{where}, row {number}")
-        for number, row in enumerate(frame.to_dict("records"), start=1)
-        for span in _split_spans(row, f"{where}, row {number}")
-    ]
-    return list({candidate["candidate_id"]: candidate for candidate in candidates}.values())
+    files = Catalogue(path)
+    known = KnownIds()
+    count = 0
+    for count, (where, row) in enumerate(files.rows(digest or sha256()), start=1):  # noqa: B007 - used after the loop.
+        renamed = _with_address(_rename(row, columns or {}, files.where), where, files.where)
+        for span in _split_spans(renamed, where):
+            candidate = _candidate_of(span, where)
+            if known.add(candidate["candidate_id"]):
+                yield candidate
+    if not count:
+        raise UserError(f"{files.where}: no rows")
 
 
-def _read_frame(file: Path, where: str) -> pd.DataFrame:
-    reader = _READERS.get(file.suffix.lower())
-    if reader is None:
-        raise UserError(f"{where}: must end in {', '.join(sorted(_READERS))}")
-    if not file.is_file():
-        raise UserError(f"{where}: no such file")
-    try:
-        return reader(file)
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{where}: cannot be read: {' '.join(str(error).split())[:200]}") from error
+def _with_address(row: Row, where: str, catalogue: str) -> Row:
+    """The row with an address where it has a YouTube id instead, or where it is a line of a plain list."""
+    if "url" in row:
+        return row
+    if "address" in row:
+        return {"url": _address_of(row["address"])}
+    id_column = next((name for name in _YOUTUBE_IDS if name in row), None)
+    if id_column is None:
+        raise UserError(f"{where}: a column `url` is needed; the columns are {', '.join(map(str, row)) or 'none'}")
+    return {**row, "url": _YOUTUBE_PAGE.format(id=row[id_column]) if row[id_column] else ""}
 
 
 def _address_of(line: str) -> str:
@@ -76,15 +67,15 @@ def _address_of(line: str) -> str:
     return line if "://" in line else _YOUTUBE_PAGE.format(id=line)
 
 
-def _rename(frame: pd.DataFrame, columns: dict[str, str], where: str) -> pd.DataFrame:
+def _rename(row: Row, columns: dict[str, str], where: str) -> Row:
     for ours, theirs in columns.items():
-        if theirs not in frame.columns:
-            names = ", ".join(map(str, frame.columns))
-            raise UserError(f"{where}: columns.{ours} names {theirs!r}, it has {names}")
-    return frame.rename(columns={theirs: ours for ours, theirs in columns.items()})
+        if theirs not in row:
+            raise UserError(f"{where}: columns.{ours} names {theirs!r}, but the columns are {', '.join(map(str, row))}")
+    names = {theirs: ours for ours, theirs in columns.items()}
+    return {names.get(name, name): value for name, value in row.items()} if names else row
 
 
-def _split_spans(row: dict[Any, Any], where: str) -> list[dict[Any, Any]]:
+def _split_spans(row: Row, where: str) -> list[Row]:
     """The row once for each of its spans, or as it is where it has none."""
     column = next((name for name in _SPAN_COLUMNS if name in row and not _is_missing(row[name])), None)
     if column is None:
@@ -107,7 +98,7 @@ def _parse_timestamp(value: object) -> float:
     return total_s
 
 
-def _candidate_of(row: dict[Any, Any], where: str) -> Candidate:
+def _candidate_of(row: Row, where: str) -> Candidate:
     values = {str(key): value for key, value in row.items() if not _is_missing(value)}
     url = str(values.get("url", "")).strip()
     if not url:
@@ -164,7 +155,7 @@ def _parse_seconds(values: Row, key: str, where: str) -> float | None:
     except (TypeError, ValueError):
         seconds = math.nan
     if not math.isfinite(seconds) or seconds < 0:
-        raise UserError(f"{where}: {key} must be seconds, not {values[key]!r}")
+        raise UserError(f"{where}: {key} must be a number of seconds, 0 or more, not {values[key]!r}")
     return seconds
 
 

@@ -13,6 +13,8 @@ INDEX = "_index"
 CACHE = "_cache"
 TEXT_FEATURES = f"{CACHE}/text_features"
 PACKED = "_packed"
+CATALOGUE = "_catalogue"
+CATALOGUE_SPLIT = f"{CATALOGUE}/split.json"
 TRAINED = "_train"
 
 _SHARD = re.compile(r"shard-(\d{5,})\.parquet")
@@ -49,6 +51,10 @@ def media_sums(shard: int) -> str:
 
 def index(shard: int) -> str:
     return f"{INDEX}/{shard_name(shard)}.parquet"
+
+
+def catalogue(shard: int) -> str:
+    return f"{CATALOGUE}/{shard_name(shard)}.parquet"
 
 
 def stage_folder(stage: str, shard: int) -> str:

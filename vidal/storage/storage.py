@@ -125,6 +125,11 @@ class Storage:
         with contextlib.suppress(FileNotFoundError):
             self.fs.rm_file(self.path(name))
 
+    def remove_folder(self, name: str) -> None:
+        """Removes a folder with all that it holds, if there is one."""
+        with contextlib.suppress(FileNotFoundError):
+            self.fs.rm(self.path(name), recursive=True)
+
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
         """A local path to read the file from: the file itself, or a copy that is removed afterwards."""

@@ -1,0 +1,162 @@
+"""The rows of a list of addresses as its files hold them: csv, tsv, jsonl, Parquet or plain text, read as a stream."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+import fsspec
+import pyarrow.parquet as pq
+
+from vidal.errors import UserError
+from vidal.records import Row
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
+_BLOCK = 2**20
+_PARQUET_ROWS = 10_000
+
+
+class Catalogue:
+    """The files of a catalogue: one file, or all that a glob matches, in the order of their names; local or on any store.
+
+    where: how messages name it. Raises UserError where there is no file, or one of a kind that cannot be read.
+    """
+
+    def __init__(self, pattern: str):
+        self.where = f"catalogue {pattern}"
+        try:
+            self._fs, path = fsspec.core.url_to_fs(pattern, use_listings_cache=False)
+            is_glob = any(character in path for character in "*?[") and not self._fs.exists(path)
+            self.paths: list[str] = sorted(self._fs.glob(path)) if is_glob else [path]
+            present = [self._fs.isfile(each) for each in self.paths]
+        except (OSError, ValueError, ImportError) as error:
+            raise UserError(f"{self.where}: cannot be read: {_one_line(error)}") from error
+        if not all(present) or not self.paths:
+            raise UserError(f"{self.where}: no such file")
+        for each in self.paths:
+            if _ending(each) not in _READERS:
+                raise UserError(f"{self.where}: must end in {', '.join(sorted(_READERS))}, compressed or not")
+
+    def stamp(self) -> list[str]:
+        """Changes when a file is written anew; costs no reading."""
+        return [f"{path} {self._fs.ukey(path)}" for path in self.paths]
+
+    def sha256(self) -> str:
+        """Of the bytes of all files, read once, in blocks."""
+        digest = sha256()
+        for path in self.paths:
+            with self._fs.open(path, "rb") as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
+        return digest.hexdigest()
+
+    def rows(self, digest: _Hash) -> Iterator[tuple[str, Row]]:
+        """Yields a place for messages, and a row by the names of its columns. digest: updated with the bytes of the files."""
+        for path in self.paths:
+            name = f", {path.rpartition('/')[2]}" if len(self.paths) > 1 else ""
+            number = 0
+            try:
+                with self._fs.open(path, "rb") as file:
+                    for number, row in enumerate(_READERS[_ending(path)](_Hashed(file, digest), path), start=1):
+                        yield f"{self.where}{name}, row {number}", row
+            except (ValueError, OSError, csv.Error, EOFError) as error:
+                raise UserError(f"{self.where}{name}: cannot be read after row {number}: {_one_line(error)}") from error
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose bytes go into a digest, each once and in their order, however the file is read."""
+
+    def __init__(self, file: IO[bytes], digest: _Hash):
+        self._file, self._digest = file, digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._file.read(len(buffer))
+        self._digest.update(block)
+        buffer[: len(block)] = block
+        return len(block)
+
+    def drain(self) -> None:
+        """Reads what a decoder has not asked for."""
+        while self.read(_BLOCK):
+            pass
+
+    def rewound(self) -> IO[bytes]:
+        """The file itself, from its beginning, for a reader that seeks."""
+        self.drain()
+        self._file.seek(0)
+        return self._file
+
+
+def _ending(path: str) -> str:
+    suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
+    return suffixes[-2] if len(suffixes) > 1 and suffixes[-1] in _PACKED else (suffixes or [""])[-1]
+
+
+def _text(file: _Hashed, path: str) -> Iterator[IO[str]]:
+    """Yields the text of a file, which may be compressed and may begin with a byte order mark; then reads what is left of it."""
+    buffered: Any = io.BufferedReader(file, _BLOCK)
+    if method := _PACKED.get(PurePosixPath(path).suffix.lower()):
+        if method not in fsspec.compression.compr:
+            raise ValueError(f"{method} needs the package zstandard: pip install zstandard")
+        buffered = fsspec.compression.compr[method](buffered, mode="rb")
+    yield io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
+    file.drain()
+
+
+def _delimited(file: _Hashed, path: str, delimiter: str) -> Iterator[Row]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    for text in _text(file, path):
+        lines = csv.reader(text, delimiter=delimiter)
+        names = [name.strip() for name in next(lines, [])]
+        for line in lines:
+            if line:  # A blank line is no row.
+                yield dict(zip(names, line, strict=False))
+
+
+def _jsonl(file: _Hashed, path: str) -> Iterator[Row]:
+    for text in _text(file, path):
+        for line in text:
+            if line.strip():
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError(f"a line must be a JSON object, not {line.strip()[:80]!r}")
+                yield row
+
+
+def _plain(file: _Hashed, path: str) -> Iterator[Row]:
+    for text in _text(file, path):
+        for line in text:
+            address = line.partition(" #")[0].strip()
+            if address and not address.startswith("#"):
+                yield {"address": address}
+
+
+def _parquet(file: _Hashed, path: str) -> Iterator[Row]:
+    with pq.ParquetFile(file.rewound(), pre_buffer=False) as table:
+        for batch in table.iter_batches(_PARQUET_ROWS, use_threads=False):
+            yield from batch.to_pylist()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+_READERS: dict[str, Callable[[_Hashed, str], Iterator[Row]]] = {
+    ".csv": lambda file, path: _delimited(file, path, ","),
+    ".tsv": lambda file, path: _delimited(file, path, "\t"),
+    ".jsonl": _jsonl,
+    ".parquet": _parquet,
+    ".txt": _plain,
+}
