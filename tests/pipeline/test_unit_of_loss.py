@@ -1,5 +1,6 @@
 """A record is the unit of loss: on a real Ray, with the real stages, one odd record takes no neighbour along."""
 
+import json
 import os
 import signal
 from dataclasses import replace
@@ -11,7 +12,9 @@ from tests.conftest import LIGHT, write_video
 from vidal.config.loading import load_recipe
 from vidal.dataset import build, dataset_file, discover
 from vidal.dataset import commit as shards
+from vidal.dataset.catalogue_split import split_catalogue
 from vidal.dataset.dataset_file import claim
+from vidal.dataset.shard_summary import read_summary
 from vidal.errors import StorageError
 from vidal.pipeline.executors import executor_of
 from vidal.pipeline.runner import PartRunner
@@ -71,6 +74,7 @@ def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(on_ray, serve
         "similarity": failing(similarity.STAGE, "bug", divide_by_zero),
     }.values())  # fmt: skip
     claim(storage, recipe)
+    split_catalogue(recipe, storage)
     with executor.session():
         runtime = Runtime(out, 0, "run", ("127.0.0.1",), rate_limiter=executor.rate_limiter())
         parts = discover.discover(recipe, runtime)
@@ -182,8 +186,8 @@ def test_stale_work_is_said_before_it_is_done_again_and_keep_stale_keeps_it(tmp_
     (tmp_path / "out/shard-00000.parquet").unlink()
     lines, report = make(kept)
     assert lines == [] and report.stale == {"measure": 3}
-    entry = dataset_file.read_dataset(Storage(out))["shards"]["0"]
-    assert entry["stale"] == {"measure": 3} and entry["versions"]["measure"] == 1
+    entry = read_summary(Storage(out), 0)
+    assert entry is not None and entry["stale"] == {"measure": 3} and entry["versions"]["measure"] == 1
     assert not shards.is_committed(Storage(out), 0, list(STAGES.values()), recipe)
 
 
@@ -195,7 +199,7 @@ def test_a_dataset_of_before_versions_is_refused_in_one_line(tmp_path):
     claim(storage, recipe)
     dataset = dataset_file.read_dataset(storage)
     del dataset["work_version"]
-    storage.write(layout.DATASET, dataset_file._json(dataset))
+    storage.write(layout.DATASET, json.dumps(dataset).encode())
     with pytest.raises(UserError, match="choose another --out"):
         claim(storage, recipe)
 

@@ -14,14 +14,10 @@ from vidal.cli.output import show, show_json
 @click.argument("out")
 @options.as_json
 def deduplicate(out: str, as_json: bool) -> None:
-    """Marks copies across the shards of OUT anew, in duplicate_of. A build does so itself."""
-    from vidal.dataset.retry import recipe_of
-    from vidal.dedup import across_shards
-    from vidal.storage.storage import Storage, absolute_uri
+    """Marks copies across the shards of OUT, in duplicate_of. A build of a small dataset does so itself."""
+    from vidal.dataset import api
 
-    storage = Storage(absolute_uri(out))
-    recipe, _ = recipe_of(storage)
-    marked = across_shards.mark_copies(storage, recipe.duplicates)
+    marked = api.deduplicate(out)
     if as_json:
         show_json(marked)
         return

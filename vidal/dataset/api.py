@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vidal.config.loading import load_recipe, with_filters, with_overrides
-from vidal.config.recipe import Recipe
+from vidal.config.recipe import Recipe, recipe_from
 from vidal.dataset import checks, commit, discover
 from vidal.dataset import refilter as refiltering
 from vidal.dataset import retry as retrying
 from vidal.dataset.build import build as build_shard
 from vidal.dataset.catalogue_split import split_catalogue
-from vidal.dataset.dataset_file import claim
+from vidal.dataset.dataset_file import claim, read_dataset
 from vidal.dataset.refilter import Decision
 from vidal.dataset.shard_report import ShardReport
-from vidal.dedup import decontamination
+from vidal.dataset.shard_summary import summaries, summaries_or_fail
+from vidal.dedup import across_shards, decontamination
 from vidal.errors import UserError
 from vidal.pipeline.progress import Progress
 from vidal.pipeline.stage import Stage
@@ -100,7 +101,10 @@ def build_shards(
     claim(storage, recipe)
     if recipe.catalogue:
         numbers = checks.parse_shards(shards, split_catalogue(recipe, storage).shards)
-    return Report([_build(recipe, storage, shard, allow_hosts, until, watcher) for shard in numbers])
+    reports = [_build(recipe, storage, shard, allow_hosts, until, watcher) for shard in numbers]
+    if until is None:
+        _mark_copies(storage, recipe)
+    return Report(reports)
 
 
 def retry(
@@ -117,24 +121,48 @@ def retry(
     """
     retrying.check_class(class_)
     storage = Storage(absolute_uri(out))
-    recipe, shards = retrying.recipe_of(storage)
-    recipe = with_overrides(recipe, overrides)
-    checks.check(recipe)
+    read_dataset(storage)
+    recipes = {
+        summary["shard"]: with_overrides(recipe_from(summary["recipe"]), overrides)
+        for summary in summaries_or_fail(storage)
+    }
+    for recipe in recipes.values():
+        checks.check(recipe)
     reports = []
-    for shard in shards:
+    for shard, recipe in recipes.items():
         count = retrying.move(storage, recipe, shard, class_)
         if watcher:
             watcher.say(f"shard {shard}: {count} candidates are tried again")
         reports.append(_build(recipe, storage, shard, allow_hosts, None, watcher))
+    _mark_copies(storage, recipe)
     return Report(reports)
 
 
 def refilter(out: str, overrides: tuple[str, ...]) -> list[Decision]:
     """Decides again which clips of a dataset stay, from stored scores. overrides: thresholds, such as "similarity_min=0.25"."""
     storage = Storage(absolute_uri(out))
-    recipe, shards = retrying.recipe_of(storage)
-    recipe = with_filters(recipe, overrides)
-    return [refiltering.refilter(storage, recipe, shard) for shard in shards]
+    read_dataset(storage)
+    decisions = []
+    for summary in summaries_or_fail(storage):
+        recipe = with_filters(recipe_from(summary["recipe"]), overrides)
+        decisions.append(refiltering.refilter(storage, recipe, summary["shard"]))
+    _mark_copies(storage, recipe)
+    return decisions
+
+
+def deduplicate(out: str) -> dict[int, int]:
+    """Marks copies across the shards of a dataset, in `duplicate_of`; returns how many clips of each shard are marked."""
+    storage = Storage(absolute_uri(out))
+    read_dataset(storage)
+    recipe = recipe_from(summaries_or_fail(storage)[-1]["recipe"])
+    return across_shards.mark_copies(storage, recipe.duplicates)
+
+
+def _mark_copies(storage: Storage, recipe: Recipe) -> None:
+    """Marks copies across shards where the dataset is small enough that a build may do it, and where something has changed."""
+    clips = sum(sum(summary["rows"].values()) for summary in summaries(storage))
+    if clips <= recipe.duplicates.dataset_clips_max and not across_shards.is_marked(storage, recipe.duplicates):
+        across_shards.mark_copies(storage, recipe.duplicates)
 
 
 def _build(

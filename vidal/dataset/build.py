@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vidal.config.recipe import Recipe
 from vidal.dataset import commit, discover
+from vidal.dataset.catalogue_split import split_catalogue, stored_split
 from vidal.dataset.shard_report import ShardReport
 from vidal.pipeline.executors import Executor, executor_of
 from vidal.pipeline.parts import is_done
@@ -43,6 +44,8 @@ def build(
     started = time.monotonic()
     stages = list(STAGES.values())
     storage = Storage(out)
+    if recipe.catalogue and stored_split(storage) is None:
+        split_catalogue(recipe, storage)
     if until is None and commit.is_committed(storage, shard, stages, recipe):
         return commit.committed_report(storage, shard)
     selected = stages[: [stage.name for stage in stages].index(until) + 1] if until else stages

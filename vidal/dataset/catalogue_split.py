@@ -31,10 +31,8 @@ class Split:
 
 def stored_split(storage: Storage) -> Split | None:
     """The split that a dataset holds; None where it has none."""
-    try:
-        return Split(**json.loads(storage.read(layout.CATALOGUE_SPLIT)))
-    except FileNotFoundError:
-        return None
+    content = storage.read_if_present(layout.CATALOGUE_SPLIT)
+    return Split(**json.loads(content)) if content else None
 
 
 def split_catalogue(recipe: Recipe, storage: Storage) -> Split:

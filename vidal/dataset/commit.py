@@ -9,20 +9,22 @@ from typing import Any, cast
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.dataset import discover
-from vidal.dataset.dataset_file import enter_shard
 from vidal.dataset.shard_report import ShardReport, report_of
+from vidal.dataset.shard_summary import read_summary, write_summary
 from vidal.dedup import across_shards, decontamination, within_shard
+from vidal.errors import StorageError
 from vidal.ids import fingerprint
 from vidal.pipeline import ledger
-from vidal.pipeline.parts import is_made_by, outcomes_of
+from vidal.pipeline.parts import outcomes_of
 from vidal.pipeline.stage import Drop, Part, Stage, WorkIdentity
 from vidal.pipeline.staleness import StaleStage, stale_stages
 from vidal.records import AssembledRow, FunnelRow, LedgerRow, Row, rows_of
-from vidal.schema import Reason, Status, Subject
+from vidal.schema import Status, Subject
 from vidal.stages.filter import thresholds
 from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS, view_names
 from vidal.storage import layout
+from vidal.storage.locks import exclusive
 from vidal.storage.storage import Storage
 
 
@@ -30,24 +32,24 @@ def shard_identity(stages: list[Stage], recipe: Recipe, storage: Storage, shard:
     """Returns the identity of everything that decides the rows of a shard, except the answers of its sources."""
     own = [discover.identity(recipe, storage, shard), *(stage.identity(recipe) for stage in stages)]
     versions = {name: version for each in own for name, version in each.versions.items()}
-    marks = [recipe.duplicates.model_dump(mode="json"), decontamination.state(recipe)]
+    marks = [recipe.duplicates.model_dump(mode="json", exclude={"dataset_clips_max"}), decontamination.state(recipe)]
     choices = fingerprint([schema.SCHEMA_VERSION, [each.choices for each in own], *marks])
     return WorkIdentity(versions, choices)
 
 
 def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Recipe) -> bool:
-    """Whether the shard is committed and nothing of it is to be tried again.
+    """Whether the shard is committed and nothing of it is to be tried again. Its summary says so.
 
     With engine.keep_stale, a shard of earlier versions counts if the choices of the recipe are the same.
     """
-    name = layout.manifest(shard)
-    if not storage.exists(name) or not storage.exists(layout.ledger(shard)):
+    summary = read_summary(storage, shard)
+    if summary is None or summary["quarantined"] or summary["awaiting"]:
         return False
-    stored = storage.metadata(name)
-    if stored.get("candidates") != discover.state(storage, shard):
-        return False
-    is_whole = stored.get("quarantined") == "0" and stored.get("awaiting") == "0"
-    return is_whole and is_made_by(stored, shard_identity(stages, recipe, storage, shard), recipe.engine.keep_stale)
+    made_by = WorkIdentity(summary["versions"], summary["choices"])
+    now = shard_identity(stages, recipe, storage, shard)
+    is_current = made_by == now or (recipe.engine.keep_stale and made_by.choices == now.choices)
+    is_same_list = is_current and summary["candidates"] == discover.state(storage, shard)
+    return is_same_list and storage.exists(layout.manifest(shard))
 
 
 def balance(storage: Storage, stages: list[Stage], parts: list[Part]) -> tuple[list[LedgerRow], list[FunnelRow]]:
@@ -74,7 +76,7 @@ def _ids(storage: Storage, stage: str, column: str, parts: list[Part]) -> set[st
 
 
 def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Part]) -> ShardReport:
-    """Writes the ledger, the hashes and last the manifest of a shard, and marks copies of its clips in other shards.
+    """Writes the ledger, the hashes, the signatures, the manifest and the summary of a shard. It touches no other shard.
 
     Raises BalanceError, with nothing committed, where a subject is lost or has two outcomes.
     """
@@ -91,13 +93,14 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     funnel += selection.funnel
     stale = stale_stages(storage, stages, recipe, parts)
     made_by = _with_stale(shard_identity(stages, recipe, storage, shard), stale, discover.made_by(storage, shard))
-    _write(storage, recipe, shard, made_by, selection.kept, outcomes)
-    kept = {row["clip_id"] for row in selection.kept}
-    across_shards.write_signatures(storage, shard, [row for row in selection.fit if row["clip_id"] in kept])
-    across_shards.mark_copies(storage, recipe.duplicates)
     report = report_of(shard, selection.kept, outcomes, funnel, assembled)
     report = replace(report, stale={each.stage: each.records for each in stale})
-    enter_shard(storage, recipe, made_by, report)
+    candidates, awaiting = discover.state(storage, shard), sum(map(ledger.is_awaiting, outcomes))
+    with exclusive(storage, layout.lock(shard)):
+        storage.remove(layout.summary(shard))
+        across_shards.write_signatures(storage, shard, selection.signed)
+        _write(storage, recipe, shard, made_by, selection.kept, outcomes)
+        write_summary(storage, recipe, made_by, candidates, awaiting, report)
     return report
 
 
@@ -109,6 +112,12 @@ class _Selection:
     fit: list[AssembledRow]
     kept: list[AssembledRow]
     drops: dict[str, Drop | within_shard.Copy]
+
+    @property
+    def signed(self) -> list[AssembledRow]:
+        """The clips that are kept, in the order of the candidates."""
+        kept = {row["clip_id"] for row in self.kept}
+        return [row for row in self.fit if row["clip_id"] in kept]
 
     @property
     def funnel(self) -> list[FunnelRow]:
@@ -151,9 +160,6 @@ def _write(
         "recipe": recipe.name,
         "versions": json.dumps(made_by.versions, sort_keys=True),
         "choices": made_by.choices,
-        "candidates": discover.state(storage, shard),
-        "quarantined": str(sum(row["reason"] == Reason.QUARANTINED.value for row in outcomes)),
-        "awaiting": str(sum(map(ledger.is_awaiting, outcomes))),
     }
     storage.write_table(layout.manifest(shard), table, metadata)
 
@@ -199,10 +205,15 @@ def _sums(kept: list[AssembledRow]) -> bytes:
 
 
 def committed_report(storage: Storage, shard: int) -> ShardReport:
-    """The report of a shard that was committed before, from _dataset.json."""
-    entry = json.loads(storage.read(layout.DATASET))["shards"].get(str(shard))
-    if entry is None:  # The process died between the manifest and this file: the manifest counts.
-        kinds = storage.read_table(layout.manifest(shard), ["kind"]).column("kind").to_pylist()
-        return ShardReport(shard, rows={kind: kinds.count(kind) for kind in sorted(set(kinds))}, done_before=True)
-    names = ("rows", "funnel", "reasons", "views")
-    return ShardReport(shard, **{name: entry[name] for name in names}, done_before=True)
+    """The report of a shard that was committed before, from its summary."""
+    summary = read_summary(storage, shard)
+    if summary is None:
+        raise StorageError(f"{storage.uri}: the summary of shard {shard} has disappeared")
+    return ShardReport(
+        shard,
+        rows=summary["rows"],
+        funnel=summary["funnel"],
+        reasons=summary["reasons"],
+        views=summary["views"],
+        done_before=True,
+    )

@@ -1,15 +1,13 @@
-"""_dataset.json: whose dataset a folder is, and what its shards came to."""
+"""_dataset.json: whose dataset a folder is. It is written once; what becomes of the shards stands in their summaries."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, TypedDict
+from typing import TypedDict, cast
 
-from vidal import __version__, schema
+from vidal import schema
 from vidal.config.recipe import Recipe
-from vidal.dataset.shard_report import ShardReport
 from vidal.errors import UserError
-from vidal.pipeline.stage import WorkIdentity
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
@@ -24,6 +22,12 @@ class Identity(TypedDict):
     catalogue: str | None
 
 
+class DatasetFile(TypedDict):
+    identity: Identity
+    schema_version: str
+    work_version: int
+
+
 def claim(storage: Storage, recipe: Recipe) -> None:
     """Makes OUT this recipe's dataset.
 
@@ -31,31 +35,30 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     """
     catalogue = recipe.catalogue.rsplit("/", 1)[-1] if recipe.catalogue else None
     identity: Identity = {"recipe": recipe.name, "catalogue": catalogue}
-    if storage.exists(layout.DATASET):
-        stored = read_dataset(storage)["identity"]
-        if stored != identity:
-            raise UserError(
-                f"{storage.uri} was built with {_named(stored)}, not {_named(identity)}: choose another --out"
-            )
-        return
-    if storage.names(""):
-        raise UserError(f"{storage.uri} holds files and is not a vidal dataset: choose an empty or new --out")
-    storage.check_writable()
-    dataset = {
-        "identity": identity,
-        "schema_version": schema.SCHEMA_VERSION,
-        "work_version": WORK_VERSION,
-        "shards": {},
-    }
-    storage.write(layout.DATASET, _json(dataset))
+    if not storage.exists(layout.DATASET):
+        if storage.names(""):
+            raise UserError(f"{storage.uri} holds files and is not a vidal dataset: choose an empty or new --out")
+        storage.check_writable()
+        dataset: DatasetFile = {
+            "identity": identity,
+            "schema_version": schema.SCHEMA_VERSION,
+            "work_version": WORK_VERSION,
+        }
+        storage.create(
+            layout.DATASET, (json.dumps(dataset, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        )
+    # Read back, because another process may have created it first.
+    stored = read_dataset(storage)["identity"]
+    if stored != identity:
+        raise UserError(f"{storage.uri} was built with {_named(stored)}, not {_named(identity)}: choose another --out")
 
 
-def read_dataset(storage: Storage) -> dict[str, Any]:
+def read_dataset(storage: Storage) -> DatasetFile:
     """The content of _dataset.json, for commands that continue stored work.
 
-    Raises UserError where the work is of a version of vidal that this one cannot continue.
+    Raises UserError where OUT is not a dataset, or where this version of vidal cannot continue its work.
     """
-    dataset: dict[str, Any] = json.loads(storage.read(layout.DATASET))
+    dataset = read_dataset_or_fail(storage)
     if dataset.get("work_version") != WORK_VERSION:
         raise UserError(
             f"{storage.uri} was built by a vidal whose work this one cannot continue: it can be read, validated and exported, "
@@ -64,38 +67,21 @@ def read_dataset(storage: Storage) -> dict[str, Any]:
     return dataset
 
 
-def _named(identity: Identity) -> str:
-    catalogue = f" on catalogue {identity['catalogue']}" if identity["catalogue"] else ""
-    return f"recipe {identity['recipe']}{catalogue}"
-
-
-def read_dataset_or_fail(storage: Storage) -> dict[str, Any]:
-    """The content of _dataset.json of any version, for commands that only read. Raises UserError where OUT is not a dataset."""
-    if not storage.exists(layout.DATASET):
-        raise UserError(f"{storage.uri} is not a vidal dataset: it has no {layout.DATASET}")
-    dataset: dict[str, Any] = json.loads(storage.read(layout.DATASET))
+def read_dataset_or_fail(storage: Storage) -> DatasetFile:
+    """The content of _dataset.json. Raises UserError where OUT is not a dataset, or one of another schema version."""
+    try:
+        dataset = cast("DatasetFile", json.loads(storage.read(layout.DATASET)))
+    except FileNotFoundError as error:
+        raise UserError(f"{storage.uri} is not a vidal dataset: it has no {layout.DATASET}") from error
+    version = dataset["schema_version"]
+    if version != schema.SCHEMA_VERSION:
+        remedy = f"run vidal migrate {storage.uri}" if int(version) < int(schema.SCHEMA_VERSION) else "update vidal"
+        raise UserError(
+            f"{storage.uri} has schema version {version}, and this vidal has {schema.SCHEMA_VERSION}: {remedy}"
+        )
     return dataset
 
 
-def enter_shard(storage: Storage, recipe: Recipe, made_by: WorkIdentity, report: ShardReport) -> None:
-    """Writes what a shard came to, the recipe, and the sums over all shards."""
-    dataset = read_dataset(storage)
-    dataset["shards"][str(report.shard)] = {
-        "rows": report.rows,
-        "funnel": report.funnel,
-        "reasons": report.reasons,
-        "views": report.views,
-        "tokens": report.tokens,
-        "versions": made_by.versions,
-        "stale": report.stale,
-    }
-    dataset["totals"] = {
-        kind: sum(shard["rows"].get(kind, 0) for shard in dataset["shards"].values()) for kind in ("video", "audio")
-    }
-    dataset["vidal"] = __version__
-    dataset["recipe"] = recipe.model_dump(mode="json")
-    storage.write(layout.DATASET, _json(dataset))
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+def _named(identity: Identity) -> str:
+    catalogue = f" on catalogue {identity['catalogue']}" if identity["catalogue"] else ""
+    return f"recipe {identity['recipe']}{catalogue}"

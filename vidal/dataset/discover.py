@@ -94,8 +94,8 @@ def set_part_count(storage: Storage, shard: int, count: int) -> None:
 
 def state(storage: Storage, shard: int) -> str:
     """Identity of the stored list of candidates. A manifest names the list that it was made from."""
-    names = [name for name in (layout.discovered(shard), layout.asked_again(shard)) if storage.exists(name)]
-    return ids.sha256(b"".join(storage.read(name) for name in names)) if names else ""
+    contents = [storage.read_if_present(name) for name in (layout.discovered(shard), layout.asked_again(shard))]
+    return ids.sha256(b"".join(content or b"" for content in contents)) if any(contents) else ""
 
 
 def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> list[Part]:

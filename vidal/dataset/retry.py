@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 
 from vidal import schema
-from vidal.config.recipe import Recipe, recipe_from
+from vidal.config.recipe import Recipe
 from vidal.dataset import discover
-from vidal.dataset.dataset_file import read_dataset, read_dataset_or_fail
 from vidal.errors import UserError
 from vidal.pipeline.parts import commit_part, inputs_digest, is_done
 from vidal.pipeline.stage import Part
@@ -22,15 +21,6 @@ from vidal.storage.storage import Storage
 
 TRANSIENT = "transient"
 _CRAWL = STAGES["crawl"]
-
-
-def recipe_of(storage: Storage) -> tuple[Recipe, list[int]]:
-    """Returns the recipe that a dataset was built with, and the numbers of its shards. Raises UserError where OUT is not a dataset."""
-    read_dataset_or_fail(storage)
-    dataset = read_dataset(storage)
-    if "recipe" not in dataset:
-        raise UserError(f"{storage.uri} has no shard yet: run vidal build-shard first")
-    return recipe_from(dataset["recipe"]), sorted(int(shard) for shard in dataset["shards"])
 
 
 def check_class(name: str) -> None:

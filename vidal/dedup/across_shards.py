@@ -5,18 +5,23 @@ The clip of the lowest shard is the keeper, so what is marked depends on which s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pyarrow as pa
 
+from vidal import ids
 from vidal.dedup import within_shard
 from vidal.dedup.settings import Duplicates
 from vidal.records import IndexedClip
 from vidal.schema import STR
 from vidal.storage import layout
+from vidal.storage.locks import exclusive
 from vidal.storage.storage import Storage
 
+# Raised by whoever changes which copies the same signatures and settings give.
+VERSION = 1
 # In the order of the candidates of the shard.
 SCHEMA = pa.schema(
     [
@@ -42,25 +47,44 @@ def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, A
 def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
     """Sets `duplicate_of` in the manifests of all shards that the index holds. Returns how many clips of each shard are marked.
 
-    Another process may commit a shard meanwhile: the comparison is repeated until none has.
+    Another process may commit a shard meanwhile: the comparison is repeated until none has. Raises StorageError where another
+    process marks copies and does not end.
     """
-    while True:
-        before = _shards(storage)
-        marked = _mark(storage, settings, before)
-        if _shards(storage) == before:
-            return marked
+    with exclusive(storage, layout.MARKING):
+        while True:
+            before = _shards(storage)
+            marked = _mark(storage, settings, list(before))
+            if _shards(storage) == before:
+                state = {"shards": before, "settings": _identity(settings)}
+                storage.write(layout.MARKED, json.dumps(state).encode())
+                return marked
 
 
-def _shards(storage: Storage) -> list[tuple[int, str]]:
-    """Returns the number and the state of every indexed shard that has a manifest."""
-    indexed = layout.shards_in(storage.names(layout.INDEX))
-    present = [number for number in indexed if storage.exists(layout.manifest(number))]
-    return [(number, str(storage.fs.ukey(storage.path(layout.index(number))))) for number in present]
+def is_marked(storage: Storage, settings: Duplicates) -> bool:
+    """Whether copies are marked as mark_copies would mark them now."""
+    content = storage.read_if_present(layout.MARKED)
+    if content is None:
+        return False
+    state = json.loads(content)
+    shards = {int(shard): stamp for shard, stamp in state["shards"].items()}
+    return state["settings"] == _identity(settings) and shards == _shards(storage)
 
 
-def _mark(storage: Storage, settings: Duplicates, shards: list[tuple[int, str]]) -> dict[int, int]:
+def _identity(settings: Duplicates) -> str:
+    return ids.fingerprint([VERSION, settings.model_dump(mode="json", exclude={"dataset_clips_max"})])
+
+
+def _shards(storage: Storage) -> dict[int, str]:
+    """Returns the state of the index of every shard that has a manifest, by its number."""
+    committed = set(layout.shards_in(storage.names("")))
+    stamps = storage.stamps(layout.INDEX)
+    names = {number: layout.manifest(number) for number in layout.shards_in(stamps)}
+    return {number: stamps[name] for number, name in names.items() if number in committed}
+
+
+def _mark(storage: Storage, settings: Duplicates, shards: list[int]) -> dict[int, int]:
     rows: list[IndexedClip] = []
-    for shard, _ in shards:
+    for shard in shards:
         # Two shards may hold the very same clip, found by terms of either.
         for row in storage.read_table(layout.index(shard)).to_pylist():
             known = {name: row.get(name) for name in SCHEMA.names}  # An older index has fewer columns.
@@ -68,15 +92,17 @@ def _mark(storage: Storage, settings: Duplicates, shards: list[tuple[int, str]])
             rows.append(clip)
     copies = within_shard.find_copies(rows, settings)
     keepers = {key: copy.of.partition("/")[2] for key, copy in copies.items()}
-    return {shard: _rewrite(storage, shard, keepers) for shard, _ in shards}
+    return {shard: _rewrite(storage, shard, keepers) for shard in shards}
 
 
 def _rewrite(storage: Storage, shard: int, keepers: dict[str, str]) -> int:
+    """Under the lock of the shard, so that a commit of it is neither lost nor half seen."""
     name = layout.manifest(shard)
-    table = storage.read_table(name)
-    wanted = pa.array([keepers.get(f"{shard}/{clip_id}") for clip_id in table["clip_id"].to_pylist()], STR)
-    at = table.schema.get_field_index("duplicate_of")
-    if table["duplicate_of"].to_pylist() != wanted.to_pylist():
-        storage.write_table(name, table.set_column(at, "duplicate_of", wanted), storage.metadata(name))
+    with exclusive(storage, layout.lock(shard)):
+        table = storage.read_table(name)
+        wanted = pa.array([keepers.get(f"{shard}/{clip_id}") for clip_id in table["clip_id"].to_pylist()], STR)
+        at = table.schema.get_field_index("duplicate_of")
+        if table["duplicate_of"].to_pylist() != wanted.to_pylist():
+            storage.write_table(name, table.set_column(at, "duplicate_of", wanted), storage.metadata(name))
     count: int = len(wanted) - wanted.null_count
     return count

@@ -22,6 +22,8 @@ class Duplicates(Settings):
     """Share of differing bits between two fingerprints of sounds, at most."""
     semantic: float | None = Field(default=None, gt=0, le=1)
     """Cosine of two embeddings from which clips are copies; null is off."""
+    dataset_clips_max: int = Field(default=20_000, ge=0)
+    """Clips of a dataset up to which a build marks copies across its shards; beyond that, run `vidal deduplicate OUT`."""
 
 
 class EvaluationSet(Settings):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.dataset.media_columns import per_frame_columns
-from vidal.errors import UserError
+from vidal.dataset.shard_summary import ShardSummary, summaries_or_fail
 from vidal.records import Caption, LedgerRow, ManifestRow, Row, rows_of
 from vidal.schema import Status, Subject, View
 from vidal.scores import MEANINGS
@@ -30,13 +30,12 @@ HEIGHT = 84
 def report(out: str) -> list[str]:
     """Writes a page for every shard of OUT and returns their names. Raises UserError where there is no shard."""
     storage = Storage(out)
-    dataset = read_dataset_or_fail(storage)
-    if not dataset["shards"]:
-        raise UserError(f"{out} has no shard yet: run vidal build-shard first")
-    return [_write(storage, dataset, int(shard)) for shard in sorted(dataset["shards"], key=int)]
+    name = read_dataset_or_fail(storage)["identity"]["recipe"]
+    return [_write(storage, name, summary) for summary in summaries_or_fail(storage)]
 
 
-def _write(storage: Storage, dataset: dict[str, Any], shard: int) -> str:
+def _write(storage: Storage, recipe: str, summary: ShardSummary) -> str:
+    shard = summary["shard"]
     rows = rows_of(storage.read_table(layout.manifest(shard)), ManifestRow)
     ledger = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     environment = jinja2.Environment(
@@ -44,8 +43,8 @@ def _write(storage: Storage, dataset: dict[str, Any], shard: int) -> str:
     )
     page = environment.get_template("report.html.j2").render(
         shard=shard,
-        name=dataset["identity"]["recipe"],
-        funnel=dataset["shards"][str(shard)]["funnel"],
+        name=recipe,
+        funnel=summary["funnel"],
         views=_views(ledger, {row["clip_id"] for row in rows}),
         rows=[_clip(storage, row) for row in rows],
         rejects=_rejects(storage, ledger, shard),

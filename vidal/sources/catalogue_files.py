@@ -33,6 +33,8 @@ class Catalogue:
 
     def __init__(self, pattern: str):
         self.where = f"catalogue {pattern}"
+        if _ending(pattern) not in _READERS:
+            raise UserError(f"{self.where}: must end in {', '.join(sorted(_READERS))}, compressed or not")
         try:
             self._fs, path = fsspec.core.url_to_fs(pattern, use_listings_cache=False)
             is_glob = any(character in path for character in "*?[") and not self._fs.exists(path)
@@ -42,9 +44,6 @@ class Catalogue:
             raise UserError(f"{self.where}: cannot be read: {_one_line(error)}") from error
         if not all(present) or not self.paths:
             raise UserError(f"{self.where}: no such file")
-        for each in self.paths:
-            if _ending(each) not in _READERS:
-                raise UserError(f"{self.where}: must end in {', '.join(sorted(_READERS))}, compressed or not")
 
     def stamp(self) -> list[str]:
         """Changes when a file is written anew; costs no reading."""

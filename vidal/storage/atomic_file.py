@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all."""
+"""Writes a file whole or not at all, and makes sure that it is on the disk before its name promises that it is."""
 
 from __future__ import annotations
 
@@ -15,10 +15,34 @@ def written_aside(path: Path) -> Iterator[Path]:
 
     Where an exception ends the block, `path` stays as it was.
     """
+    with _aside(path) as aside:
+        yield aside
+        _sync(aside)
+        os.replace(aside, path)
+
+
+def create_file(path: Path, data: bytes) -> None:
+    """Writes a file that does not exist yet. Raises FileExistsError where it does."""
+    with _aside(path) as aside:
+        aside.write_bytes(data)
+        _sync(aside)
+        os.link(aside, path)
+
+
+@contextlib.contextmanager
+def _aside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         yield aside
-        os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Without this, a machine that loses power may keep the new name and lose the bytes."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

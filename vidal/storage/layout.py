@@ -7,9 +7,13 @@ from collections.abc import Iterable
 
 DATASET = "_dataset.json"
 LEDGERS = "_ledger"
+SUMMARIES = "_shards"
 STAGES = "_stages"
 TERMS = f"{STAGES}/terms"
 INDEX = "_index"
+DUPLICATES = "_duplicates"
+MARKED = f"{DUPLICATES}/marked.json"
+MARKING = f"{DUPLICATES}/.lock"
 CACHE = "_cache"
 TEXT_FEATURES = f"{CACHE}/text_features"
 PACKED = "_packed"
@@ -18,6 +22,7 @@ CATALOGUE_SPLIT = f"{CATALOGUE}/split.json"
 TRAINED = "_train"
 
 _SHARD = re.compile(r"shard-(\d{5,})\.parquet")
+_SUMMARY = re.compile(r"shard-(\d{5,})\.json")
 
 
 def shard_name(shard: int) -> str:
@@ -31,6 +36,20 @@ def manifest(shard: int) -> str:
 def shards_in(names: Iterable[str]) -> list[int]:
     """Returns the numbers of the shards whose table is among these names of files, in order."""
     return sorted(int(match[1]) for name in names if (match := _SHARD.fullmatch(name)))
+
+
+def summary(shard: int) -> str:
+    return f"{SUMMARIES}/{shard_name(shard)}.json"
+
+
+def summaries_in(names: Iterable[str]) -> list[int]:
+    """Returns the numbers of the shards whose summary is among these names of files, in order."""
+    return sorted(int(match[1]) for name in names if (match := _SUMMARY.fullmatch(name)))
+
+
+def lock(shard: int) -> str:
+    """Held while the manifest of a shard is replaced."""
+    return f"{SUMMARIES}/.{shard_name(shard)}.lock"
 
 
 def ledger(shard: int) -> str:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from vidal import ids
 from vidal.errors import StorageError, UserError
-from vidal.storage.atomic_file import written_aside
+from vidal.storage.atomic_file import create_file, written_aside
 
 
 def absolute_uri(out: str) -> str:
@@ -74,7 +74,7 @@ class Storage:
     def _failing(self, name: str) -> Iterator[None]:
         try:
             yield
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        except (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise
         except Exception as error:
             if self.is_local and not isinstance(error, OSError):
@@ -100,6 +100,13 @@ class Storage:
             content: bytes = self.fs.cat_file(path)
             return content
 
+    def read_if_present(self, name: str) -> bytes | None:
+        """The content of a file, or None where there is none. One request, where asking first would take two."""
+        try:
+            return self.read(name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
     def write(self, name: str, data: bytes) -> None:
         """Writes a file atomically: a reader sees the old bytes or the new ones, never a mixture."""
         path = self.path(name)
@@ -109,6 +116,36 @@ class Storage:
                 return
             with written_aside(Path(path)) as aside:
                 aside.write_bytes(data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Writes a file that does not exist yet. Returns False, with nothing written, where it does: of two, one wins."""
+        path = self.path(name)
+        try:
+            with self._failing(name):
+                if self.is_local:
+                    create_file(Path(path), data)
+                else:
+                    self.fs.pipe_file(path, data, mode="create")
+        except (FileExistsError, StorageError) as error:
+            # Clients differ in how they say that the condition of a PUT does not hold.
+            if isinstance(error, FileExistsError) or self.exists(name):
+                return False
+            raise
+        return True
+
+    def stamps(self, folder: str) -> dict[str, str]:
+        """What changes whenever a file directly in a folder is written anew, by its name. One request."""
+        try:
+            with self._failing(folder):
+                entries = self.fs.ls(self.path(folder), detail=True, refresh=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        files = ((entry["name"].rstrip("/").rsplit("/", 1)[-1], entry) for entry in entries if entry["type"] == "file")
+        return {
+            name: f"{entry['size']}-{entry.get('ETag') or entry.get('etag') or entry.get('mtime') or entry.get('created')}"
+            for name, entry in files
+            if not name.startswith(".")
+        }
 
     def put(self, local: Path, name: str) -> None:
         """Moves a local file into the dataset, atomically."""

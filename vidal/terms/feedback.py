@@ -90,8 +90,8 @@ def _weight(term_yield: Yield | None, covered: list[int], middle: int) -> tuple[
 def _yields(out: Storage, terms: list[Term], name_search: Callable[[Row], str]) -> dict[str, Yield]:
     """Returns the yield of every term whose shard was built, including terms without candidates."""
     yields: dict[str, Yield] = defaultdict(Yield)
-    searches = [name_search(search) for search in _searches(out)]
     for shard in layout.shards_in(out.names(layout.LEDGERS)):
+        searches = [name_search(search) for search in _searches(out, shard)]
         ledger = rows_of(out.read_table(layout.ledger(shard)), LedgerRow)
         waiting = {row["id"] for row in ledger if row["transient"] and row["stage"] == "discover"}
         for term in (row["term"] for row in terms if row["shard"] == shard):
@@ -100,11 +100,10 @@ def _yields(out: Storage, terms: list[Term], name_search: Callable[[Row], str]) 
     return yields
 
 
-def _searches(out: Storage) -> list[Row]:
-    """The searches of the recipe that the dataset was built with."""
-    if not out.exists(layout.DATASET):
-        return []
-    searches: list[Row] = json.loads(out.read(layout.DATASET)).get("recipe", {}).get("search", [])
+def _searches(out: Storage, shard: int) -> list[Row]:
+    """The searches of the recipe that the shard was built with."""
+    summary = out.read_if_present(layout.summary(shard))
+    searches: list[Row] = json.loads(summary)["recipe"]["search"] if summary else []
     return searches
 
 

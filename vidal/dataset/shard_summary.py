@@ -1,0 +1,87 @@
+"""The summary of a shard: its recipe, its numbers and what made it. Whoever needs to know about a shard reads this one file.
+
+It is written after the manifest, and removed before the manifest is replaced: a summary that exists describes the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, TypedDict, cast
+
+from vidal import __version__
+from vidal.config.recipe import Recipe
+from vidal.dataset.shard_report import ShardReport
+from vidal.errors import UserError
+from vidal.pipeline.stage import WorkIdentity
+from vidal.records import FunnelRow
+from vidal.storage import layout
+from vidal.storage.storage import Storage
+
+
+class ShardSummary(TypedDict):
+    """rows: clips by kind; see ShardReport for the other numbers. candidates: identity of the list that the shard was made from.
+
+    versions, choices: of the work that made it. recipe: with every setting, as `recipe_from` reads it.
+    """
+
+    shard: int
+    rows: dict[str, int]
+    funnel: list[FunnelRow]
+    reasons: dict[str, int]
+    views: dict[str, int]
+    tokens: dict[str, int]
+    contaminated: dict[str, int]
+    stale: dict[str, int]
+    quarantined: int
+    awaiting: int
+    candidates: str
+    versions: dict[str, int]
+    choices: str
+    recipe: dict[str, Any]
+    vidal: str
+
+
+def write_summary(
+    storage: Storage, recipe: Recipe, made_by: WorkIdentity, candidates: str, awaiting: int, report: ShardReport
+) -> None:
+    summary: ShardSummary = {
+        "shard": report.shard,
+        "rows": report.rows,
+        "funnel": report.funnel,
+        "reasons": report.reasons,
+        "views": report.views,
+        "tokens": report.tokens,
+        "contaminated": report.contaminated,
+        "stale": report.stale,
+        "quarantined": report.quarantined,
+        "awaiting": awaiting,
+        "candidates": candidates,
+        "versions": made_by.versions,
+        "choices": made_by.choices,
+        "recipe": recipe.model_dump(mode="json"),
+        "vidal": __version__,
+    }
+    text = json.dumps(summary, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    storage.write(layout.summary(report.shard), text.encode(errors="replace"))
+
+
+def read_summary(storage: Storage, shard: int) -> ShardSummary | None:
+    """The summary of a committed shard; None for a shard that is not committed."""
+    content = storage.read_if_present(layout.summary(shard))
+    return cast("ShardSummary", json.loads(content)) if content else None
+
+
+def summaries(storage: Storage) -> Iterator[ShardSummary]:
+    """The summaries of all committed shards, by number."""
+    for shard in layout.summaries_in(storage.names(layout.SUMMARIES)):
+        if summary := read_summary(storage, shard):
+            yield summary
+
+
+def summaries_or_fail(storage: Storage) -> list[ShardSummary]:
+    """The summaries of all committed shards. Raises UserError where there are none."""
+    each = list(summaries(storage))
+    if not each:
+        raise UserError(f"{storage.uri} has no shard yet: run vidal build-shard first")
+    return each

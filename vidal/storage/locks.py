@@ -1,0 +1,70 @@
+"""Exclusive sections across processes. A lock is advisory, short, and never outlives its holder for long."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from vidal.errors import StorageError
+from vidal.storage.storage import Storage
+
+# On a store that has no locks of its own, a lock older than this was left behind by a process that died.
+EXPIRY_S = 120.0
+_POLL_S = 0.2
+
+
+@contextlib.contextmanager
+def exclusive(storage: Storage, name: str, wait_s: float = 600.0) -> Iterator[None]:
+    """Holds the lock of this name. On a local disk the system releases it when the process ends, however it ends.
+
+    On an object store it is an object that only one process can create; it expires after EXPIRY_S.
+    Raises StorageError where others hold it for longer than wait_s.
+    """
+    with _flock(storage, name, wait_s) if storage.is_local else _object_lock(storage, name, wait_s):
+        yield
+
+
+@contextlib.contextmanager
+def _flock(storage: Storage, name: str, wait_s: float) -> Iterator[None]:
+    path = Path(storage.path(name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for _ in _attempts(storage, name, wait_s):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                continue
+        yield
+
+
+@contextlib.contextmanager
+def _object_lock(storage: Storage, name: str, wait_s: float) -> Iterator[None]:
+    own = json.dumps({"holder": uuid.uuid4().hex, "pid": os.getpid(), "at": time.time()}).encode()
+    for _ in _attempts(storage, name, wait_s):
+        if storage.create(name, own):
+            break
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - json.loads(storage.read(name))["at"] > EXPIRY_S:
+                storage.remove(name)
+    try:
+        yield
+    finally:
+        storage.remove(name)
+
+
+def _attempts(storage: Storage, name: str, wait_s: float) -> Iterator[int]:
+    end = time.monotonic() + wait_s
+    number = 0
+    while True:
+        yield number
+        if time.monotonic() > end:
+            raise StorageError(f"{storage.uri}: {name} has been held by another process for {wait_s:.0f} s")
+        time.sleep(_POLL_S)
+        number += 1
