@@ -24,6 +24,8 @@ from torch.nn import functional as F
 from benchmarks.pipeline import clips
 from vidal import schema
 from vidal.media.frames import read_frames
+from vidal.stages.manifest.stage import manifest_schema
+from vidal.stages.order import VIEWS
 from vidal.storage.storage import Storage
 from vidal.train import packed
 from vidal.train.loss import info_nce
@@ -48,10 +50,10 @@ def dataset(folder: Path, count: int) -> list[tuple[Path, str]]:
         images[number % len(images)].save(folder / name, quality=92)
         title = f"clip number {number} of what was filmed"
         text = {"view": "title", "text": title, "frame": None, "flags": []}
-        row = {"clip_id": str(number), "kind": "video", "shard": 0, "frame_paths": [name], "contaminates": []}
+        row = {"clip_id": str(number), "kind": "video", "shard": 0, "split": "train", "frame_paths": [name], "contaminates": []}
         rows.append({**row, "captions": [text]})
         found.append((folder / name, title))
-    Storage(str(folder)).write_table("shard-00000.parquet", schema.table(rows, schema.MANIFEST))
+    Storage(str(folder)).write_table("shard-00000.parquet", schema.table(rows, manifest_schema(VIEWS)))
     return found
 
 

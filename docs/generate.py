@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from vidal import schema
 from vidal.config.recipe import Recipe
+from vidal.extra import MEANINGS as EXTRA
 from vidal.scores import MEANINGS
 from vidal.sources.registry import SOURCES
 
@@ -95,8 +96,9 @@ def _cell(text: str) -> str:
 def columns_page() -> str:
     lines = [COLUMNS]
     for title, table, text in (
-        ("The manifest", schema.MANIFEST, "One row a clip. A view of a user's own package adds its columns behind these."),
+        ("The manifest", schema.manifest(()), "One row a clip. A view of a user's own package adds its columns behind these."),
         ("An entry of `captions`", pa.schema(list(schema.CAPTION)), ""),
+        ("An entry of `audio_tags`", pa.schema(list(schema.AUDIO_TAG)), ""),
         ("The ledger", schema.LEDGER, "One row for the terminal outcome of each candidate, each clip and each view of a clip."),
         ("Search terms", schema.TERMS, "terms.parquet of a search-term database."),
     ):
@@ -104,12 +106,16 @@ def columns_page() -> str:
         lines += [f"| `{field.name}` | `{_cell(_arrow(field.type))}` | {_cell(schema.MEANINGS[field.name])} |" for field in table]
     lines += ["\n## Scores\n", "| score | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(meaning)} |" for name, meaning in sorted(MEANINGS.items())]
+    lines += ["\n## Keys of `extra`\n", "| key | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {_cell(meaning)} |" for name, meaning in sorted(EXTRA.items())]
     return "\n".join(line for line in lines if line) + "\n"
 
 
 def _arrow(kind: pa.DataType) -> str:
-    if kind.equals(schema.CAPTIONS):
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
         return "list<struct>"
+    if pa.types.is_struct(kind):
+        return "struct"
     return str(kind).replace("element: ", "").replace("item: ", "")
 
 

@@ -57,7 +57,7 @@ def test_its_source_and_its_view_are_built_on_ray_like_those_that_ship(built):
         assert len(clip.edges_paths) == len(clip.frame_paths) > 0
         edges = np.asarray(Image.open(out / clip.edges_paths[0]))
         assert edges.dtype == np.uint8 and "edges" in list(clip.synthetic_views)
-        assert dict(clip.scores)["edges_mean"] >= 0
+        assert clip.scores["edges_mean"] >= 0
     ledger = pd.read_parquet(out / "_ledger")
     assert len(ledger[(ledger.view == "edges") & (ledger.status == "kept")]) == 2
 

@@ -9,7 +9,9 @@ import pytest
 
 from vidal import records, schema
 from vidal.dedup import across_shards, decontamination
+from vidal.scores import MEANINGS
 
+MANIFEST = schema.manifest(MEANINGS)
 TABLES = {
     records.Term: schema.TERMS,
     records.Candidate: schema.CANDIDATES,
@@ -23,8 +25,9 @@ TABLES = {
     records.SoundRow: schema.SOUNDED,
     records.CaptionedRow: schema.CAPTIONED,
     records.EnhancedRow: schema.ENHANCED,
-    records.ManifestRow: schema.MANIFEST,
-    records.AssembledRow: schema.ASSEMBLED,
+    records.ManifestRow: MANIFEST,
+    records.AssembledRow: pa.schema([*MANIFEST, *schema.ASSEMBLED]),
+    records.AudioTag: pa.schema(list(schema.AUDIO_TAG)),
     records.LedgerRow: schema.LEDGER,
     records.IndexedClip: across_shards.SCHEMA,
     records.EvaluationFile: decontamination.SIGNATURES,
@@ -44,8 +47,10 @@ def fits(hint: Any, arrow: pa.DataType) -> bool:
         return fits(key, arrow.key_type) and fits(item, arrow.item_type)
     if get_origin(hint) is list:
         return pa.types.is_list(arrow) and fits(get_args(hint)[0], arrow.value_type)
-    if hint is records.Caption:
-        return bool(arrow.equals(schema.CAPTION))
+    if get_origin(hint) is dict and pa.types.is_struct(arrow):
+        return all(fits(get_args(hint)[1], arrow.field(i).type) for i in range(arrow.num_fields))
+    if hint in (records.Caption, records.AudioTag):
+        return bool(arrow.equals(schema.CAPTION if hint is records.Caption else schema.AUDIO_TAG))
     return hint in SCALARS and SCALARS[hint](arrow)
 
 

@@ -32,7 +32,7 @@ HOUSE = (
     "estimators",  # the networks for depth and infrared that the project trains itself
     "cli",  # the commands
 )
-WORDS = {"vidal.schema", "vidal.ids", "vidal.errors", "vidal.scores", "vidal.records"}
+WORDS = {"vidal.schema", "vidal.ids", "vidal.errors", "vidal.scores", "vidal.extra", "vidal.records"}
 MAX_ROOT_FILES, MAX_ROOMS = 6, 24
 # The recipe is made of the settings of all rooms: the one file that looks down.
 COMPOSES_SETTINGS = "vidal.config.recipe"

@@ -110,7 +110,6 @@ class _Source(TypedDict):
     fps: float | None
     width: int | None
     height: int | None
-    extra: Texts
 
 
 class CrawledClip(_Source):
@@ -118,6 +117,7 @@ class CrawledClip(_Source):
 
     clip_id: str
     candidate_id: str
+    extra: Texts
     text: str | None
     has_audio: bool
     cuts: int | None
@@ -207,6 +207,13 @@ class AudioColumns(TypedDict, total=False):
     audio_fingerprint: bytes | None
 
 
+class AudioTag(TypedDict):
+    """schema.AUDIO_TAG."""
+
+    tag: str
+    score: float | None
+
+
 class AudioRow(AudioColumns):
     """schema.AUDIO."""
 
@@ -256,7 +263,7 @@ class Clip(
 
 
 class ManifestRow(_Source):
-    """schema.MANIFEST: a row of the dataset, as its users read it."""
+    """schema.manifest: a row of the dataset, as its users read it."""
 
     clip_id: str
     sha256: str
@@ -272,10 +279,12 @@ class ManifestRow(_Source):
     infrared_paths: list[str]
     infrared_model: str | None
     audio_rms_db: float | None
-    audio_tags: list[str]
+    audio_tags: list[AudioTag]
+    split: str
     captions: list[Caption]
     similarity: float | None
-    scores: Scores
+    scores: dict[str, float | None]
+    extra: str
     duplicate_of: str | None
     contaminates: list[str]
     synthetic_views: list[str]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 ValueT = TypeVar("ValueT")
 
@@ -39,6 +39,7 @@ class View(str, Enum):
 
     TITLE = "title"
     HASHTAGS = "hashtags"
+    SUBTITLE = "subtitle"
     KEYFRAME = "keyframe"
     VIDEO = "video"
     ENHANCED = "enhanced"
@@ -131,6 +132,7 @@ class Reason(str, Enum):
     NO_FRAMES = "no_frames"
     NO_AUDIO = "no_audio"
     BAD_AUDIO = "bad_audio"
+    NO_SUBTITLE = "no_subtitle"
     NO_HASHTAG_TEXT = "no_hashtag_text"
     NOTHING_RECOGNISED = "nothing_recognised"
     NO_MODEL = "no_model"
@@ -181,9 +183,6 @@ TERMS = pa.schema(
         ("shard", pa.int32()),
     ]
 )
-
-# The key of `extra` under which `vidal import` puts texts: {view: [text, ...]} as JSON.
-IMPORTED = "vidal_views"
 
 # One row a candidate: what a search or a catalogue says of it, before anything is fetched. source: who fetches it.
 CANDIDATES = pa.schema(
@@ -307,8 +306,11 @@ CAPTIONED = pa.schema([("clip_id", STR), ("captions", CAPTIONS)])
 # tokens_*: that the rewriter read and wrote for it, in this build or an earlier one.
 ENHANCED = pa.schema([("clip_id", STR), ("enhanced", CAPTIONS), ("tokens_in", pa.int64()), ("tokens_out", pa.int64())])
 
+# score: of what the tag says, such as the share of the time; null where the tag has none.
+AUDIO_TAG = pa.struct([pa.field("tag", STR), pa.field("score", pa.float64())])
+
 # The contract: other people's scripts are written against these columns. Paths are relative to OUT.
-MANIFEST = pa.schema(
+_MANIFEST = pa.schema(
     [
         ("clip_id", STR),
         ("kind", STR),
@@ -341,21 +343,30 @@ MANIFEST = pa.schema(
         ("infrared_paths", STRS),
         ("infrared_model", STR),
         ("audio_rms_db", pa.float64()),
-        ("audio_tags", STRS),
+        ("audio_tags", pa.list_(AUDIO_TAG)),
+        ("split", STR),
         ("captions", CAPTIONS),
         ("similarity", pa.float64()),
-        ("scores", SCORES),
-        ("extra", TEXTS),
+        ("scores", pa.struct([])),
+        ("extra", STR),
         ("duplicate_of", STR),
         ("contaminates", STRS),
         ("synthetic_views", STRS),
     ]
 )
 
-# What the manifest stage writes for a part: the manifest row, and what only the shard's commit needs of it.
+MANIFEST_COLUMNS: list[str] = _MANIFEST.names
+
+
+def manifest(scores: Iterable[str]) -> pa.Schema:
+    """The columns of a manifest whose recipe declares these scores."""
+    at = _MANIFEST.get_field_index("scores")
+    return _MANIFEST.set(at, pa.field("scores", pa.struct([(name, pa.float64()) for name in sorted(scores)])))
+
+
+# What the manifest stage writes for a part beside the manifest row: what only the shard's commit needs of it.
 ASSEMBLED = pa.schema(
     [
-        *MANIFEST,
         pa.field("candidate_id", STR),
         pa.field("source_sha256", STR),
         pa.field("files", TEXTS),
@@ -420,15 +431,18 @@ MEANINGS = {
     "infrared_paths": "One 8-bit picture a frame.",
     "infrared_model": "Name of the translator.",
     "audio_rms_db": "Level of the sound, dBFS.",
-    "audio_tags": "Sorted: silence, clipped, and activities such as speech.",
+    "audio_tags": "Sorted by tag: silence, clipped, and activities such as speech, each with its score, see below.",
+    "tag": "The tag.",
+    "score": "What the tag was decided by, such as the share of the time; null where it has none.",
+    "split": '"train", "val" or "test"; all clips of one source, and copies, have the same.',
     "captions": "The texts of the clip, see below.",
     "similarity": "Mean cosine of the frames with title and hashtags; of a sound, of its title with the nearest search term.",
-    "scores": "A map from the name of a score to its value, see below.",
-    "extra": "A map of further texts: other columns of your catalogue, `similarity_between`, `contaminates_NAME` and the like.",
+    "scores": "One number for each score of the recipe's stages, null where the clip has none; the names are below.",
+    "extra": "A JSON object: other columns of your catalogue, and the keys below.",
     "duplicate_of": "The clip of a lower shard that this one is a copy of; leave such rows out.",
     "contaminates": "Evaluation sets of the recipe that the clip belongs to.",
     "synthetic_views": "Views that a model computed.",
-    "view": "The view: title, hashtags, keyframe, video, enhanced, sound; in the ledger also depth, infrared, audio.",
+    "view": "The view: title, hashtags, subtitle, keyframe, video, enhanced, sound; in the ledger also depth, infrared, audio.",
     "frame": "Index into frame_paths for a keyframe caption, else null.",
     "text": "The text.",
     "model": '"source" for words of people, "released" for texts of the catalogue, else the model.',
@@ -491,6 +505,6 @@ def encodable(value: Any) -> Any:
     return value
 
 
-def map_dict(value: Iterable[tuple[str, ValueT]] | Mapping[str, ValueT] | None) -> dict[str, ValueT]:
-    """An Arrow map as a dict: `to_pylist` returns it as a list of pairs."""
-    return dict(value or {})
+def map_dict(value: Iterable[tuple[str, ValueT | None]] | Mapping[str, ValueT | None] | None) -> dict[str, ValueT]:
+    """An Arrow map or struct as a dict, without nulls: `to_pylist` returns a map as a list of pairs."""
+    return {name: each for name, each in dict(value or {}).items() if each is not None}

@@ -91,8 +91,8 @@ def test_clips_of_an_evaluation_set_are_marked_and_stay(dataset, media, tmp_path
         "cat.mp4": ["media"], "coffee.mp4": ["listed"], "dog.mp3": ["media"],
         "cat-copy.mp4": ["media"], "dog-copy.mp3": ["media"],
     }  # fmt: skip
-    assert "the same bytes as cat-copy.mp4" in dict(rows.extra["cat-copy.mp4"])["contaminates_media"]
-    assert dict(rows.extra["dog.mp3"])["contaminates_media"].endswith("fingerprint from dog-copy.mp3")
+    assert "the same bytes as cat-copy.mp4" in json.loads(rows.extra["cat-copy.mp4"])["contaminates_media"]
+    assert json.loads(rows.extra["dog.mp3"])["contaminates_media"].endswith("fingerprint from dog-copy.mp3")
 
 
 @pytest.mark.parametrize(

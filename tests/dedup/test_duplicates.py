@@ -15,6 +15,8 @@ from vidal.dedup.matchers import VideoMatcher
 from vidal.dedup.settings import Duplicates
 from vidal.dedup.within_shard import find_copies
 from vidal.media.hashing import Signature
+from vidal.stages.manifest.stage import manifest_schema
+from vidal.stages.order import VIEWS
 from vidal.storage.storage import Storage
 
 # Of these clips, each of these copies is found; of the others, nearly all.
@@ -136,8 +138,10 @@ def test_clips_that_mean_the_same_are_copies_where_the_recipe_says_so():
 
 def committed(storage, shard, rows):
     """A shard as a commit leaves it, as far as copies are concerned."""
-    manifest = [{name: each.get(name) for name in schema.MANIFEST.names} for each in rows]
-    storage.write_table(f"shard-{shard:05d}.parquet", schema.table(manifest, schema.MANIFEST), {"fingerprint": "x"})
+    manifest = [{name: each.get(name) for name in schema.MANIFEST_COLUMNS} for each in rows]
+    storage.write_table(
+        f"shard-{shard:05d}.parquet", schema.table(manifest, manifest_schema(VIEWS)), {"fingerprint": "x"}
+    )
     across_shards.write_signatures(storage, shard, rows)
     across_shards.mark_copies(storage, Duplicates())
 

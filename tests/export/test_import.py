@@ -40,7 +40,7 @@ def test_a_round_trip_loses_nothing_that_the_format_holds(annotation, serve_fold
     done = vidal_inline("build-shard", "0", "--out", str(out), *arguments)
     assert done.returncode == 0, done.stderr
     rows = pd.read_parquet(out)
-    cat = next(row for row in rows.itertuples() if dict(row.extra)["languagebind_id"] == "cat")
+    cat = next(row for row in rows.itertuples() if json.loads(row.extra)["languagebind_id"] == "cat")
     released = [c for c in cat.captions if c["model"] == "released"]
     assert [c["frame"] for c in released if c["view"] == "keyframe"] == list(range(8))
     assert all(list(c["flags"]) == ["imported"] for c in released) and len(released) == 11
@@ -49,7 +49,7 @@ def test_a_round_trip_loses_nothing_that_the_format_holds(annotation, serve_fold
     assert (ledger[(ledger.parent_id == cat.clip_id) & (ledger.detail == "imported")].status == "kept").sum() == 4
     assert vidal_inline("export", str(out), "--format", "languagebind", "--to", str(tmp_path / "back")).returncode == 0
     back = json.loads((tmp_path / "back" / "annotation.json").read_text())
-    ids = {row.clip_id: dict(row.extra)["languagebind_id"] for row in rows.itertuples()}
+    ids = {row.clip_id: json.loads(row.extra)["languagebind_id"] for row in rows.itertuples()}
     texts = {ids[clip_id]: {**entry, "folder": ENTRIES[ids[clip_id]]["folder"]} for clip_id, entry in back.items()}
     assert texts == ENTRIES
     again = tmp_path / "again.parquet"

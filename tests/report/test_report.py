@@ -5,6 +5,8 @@ import pytest
 from tests.support.inline import vidal_inline
 from vidal import schema
 from vidal.report.report import report
+from vidal.stages.manifest.stage import manifest_schema
+from vidal.stages.order import VIEWS
 from vidal.storage.storage import Storage
 
 
@@ -26,6 +28,6 @@ def test_crawled_text_is_escaped(copy):
     storage = Storage(str(copy))
     rows = storage.read_table("shard-00000.parquet").to_pylist()
     rows[0]["title"] = "<img src=x onerror=alert(1)>"
-    storage.write_table("shard-00000.parquet", schema.table(rows, schema.MANIFEST))
+    storage.write_table("shard-00000.parquet", schema.table(rows, manifest_schema(VIEWS)))
     report(str(copy))
     assert "<img src=x" not in (copy / "_reports/shard-00000.html").read_text()

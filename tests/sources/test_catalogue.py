@@ -75,7 +75,7 @@ def test_a_shard_is_built_from_a_video2dataset_list_and_a_span_past_the_end_cost
     built = pd.read_parquet(out).set_index("url")
     assert set(built.index) == {f"{base}/cat.mp4", f"{base}/coffee.mp4", f"{base}/dog.mp3"}
     cat, coffee = built.loc[f"{base}/cat.mp4"], built.loc[f"{base}/coffee.mp4"]
-    assert dict(cat.extra)["mine"] == "kept" and cat.licence == "CC0-1.0" and cat.title == "A tabby cat"
+    assert json.loads(cat.extra)["mine"] == "kept" and cat.licence == "CC0-1.0" and cat.title == "A tabby cat"
     assert (coffee.start_s, round(coffee.duration_s)) == (1.0, 3)
     ledger = pd.read_parquet(out / "_ledger")
     reasons = ledger[(ledger.subject != "view") & (ledger.status != "kept")].reason

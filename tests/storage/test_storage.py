@@ -63,7 +63,7 @@ def test_put_moves_a_local_file(storage, tmp_path):
 
 def test_unknown_columns_are_an_error():
     with pytest.raises(KeyError, match="titel"):
-        schema.table([{"titel": "x"}], schema.MANIFEST)
+        schema.table([{"titel": "x"}], schema.LEDGER)
 
 
 THREADS = """

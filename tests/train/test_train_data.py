@@ -7,6 +7,8 @@ from PIL import Image
 
 from vidal import schema
 from vidal.errors import RecordError, UserError
+from vidal.stages.manifest.stage import manifest_schema
+from vidal.stages.order import VIEWS
 from vidal.storage.storage import Storage
 from vidal.train import packed
 from vidal.train.reading import Reader, spread
@@ -31,9 +33,16 @@ def dataset(folder, rows, shard=0):
         for k, path in enumerate(paths):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (24, 20), (number * 10 + k,) * 3).save(folder / path)
-        default = {"clip_id": clip_id, "kind": "video", "shard": shard, "frame_paths": paths, "contaminates": []}
+        default = {
+            "clip_id": clip_id,
+            "kind": "video",
+            "shard": shard,
+            "split": "train",
+            "frame_paths": paths,
+            "contaminates": [],
+        }
         whole.append({**default, "captions": [caption("title", f"title of {clip_id}")], **row})
-    Storage(str(folder)).write_table(f"shard-{shard:05d}.parquet", schema.table(whole, schema.MANIFEST))
+    Storage(str(folder)).write_table(f"shard-{shard:05d}.parquet", schema.table(whole, manifest_schema(VIEWS)))
     return Storage(str(folder))
 
 

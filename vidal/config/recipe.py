@@ -23,6 +23,7 @@ from vidal.stages.enhanced.settings import Enhanced
 from vidal.stages.filter.settings import Filters
 from vidal.stages.infrared.settings import Infrared
 from vidal.stages.keyframes.settings import Keyframes
+from vidal.stages.manifest.settings import Split
 from vidal.stages.measure.settings import Measure
 from vidal.stages.similarity.settings import Similarity
 from vidal.terms.settings import Terms
@@ -76,6 +77,8 @@ class Recipe(Settings):
     """The text views of captioners."""
     enhanced: Enhanced = Enhanced()
     """The text view of the rewriter."""
+    split: Split = Split()
+    """Which clips are held out for choosing settings and for testing."""
     cache: str | None = None
     """Folder or URI where answers of captioners and rewriters are kept, so that datasets share them; null is OUT/_cache."""
     duplicates: Duplicates = Duplicates()

@@ -21,6 +21,7 @@ from vidal.media.sound import read_mono
 from vidal.pipeline import ledger
 from vidal.records import LedgerRow, ManifestRow, rows_of
 from vidal.schema import Kind, Status, Subject, View
+from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import view_names
 from vidal.storage import layout
 from vidal.storage.storage import Storage
@@ -50,7 +51,17 @@ def validate(out: str) -> tuple[int, list[str]]:
 
 def _is_manifest(columns: pa.Schema) -> bool:
     """Whether a file has the contract's columns. Columns of views from other packages may follow them."""
-    return bool(pa.schema(list(columns)[: len(schema.MANIFEST.names)]).equals(schema.MANIFEST))
+    contract = manifest_schema({})
+    own = [field for field in columns if field.name != "scores"][: len(contract) - 1]
+    return own == [field for field in contract if field.name != "scores"] and _are_scores(columns)
+
+
+def _are_scores(columns: pa.Schema) -> bool:
+    """Whether the scores are numbers. Which there are depends on the views of the recipe and of other packages."""
+    if "scores" not in columns.names:
+        return False
+    kind = columns.field("scores").type
+    return pa.types.is_struct(kind) and all(pa.types.is_float64(kind.field(i).type) for i in range(kind.num_fields))
 
 
 def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_in: dict[str, int]) -> Iterator[str]:

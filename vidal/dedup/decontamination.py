@@ -14,6 +14,7 @@ from vidal.config.recipe import Recipe
 from vidal.dedup import matchers
 from vidal.dedup.settings import EvaluationSet
 from vidal.errors import UserError
+from vidal.extra import read_extra, write_extra
 from vidal.records import AssembledRow, EvaluationFile, rows_of
 from vidal.schema import STR
 from vidal.storage.storage import read_parquet
@@ -78,7 +79,9 @@ def mark_contaminated(rows: list[AssembledRow], recipe: Recipe) -> None:
     for row in rows:
         whys = {known.name: why for known in evaluation_sets if (why := known.why(row))}
         row["contaminates"] = sorted(whys)
-        row["extra"] = sorted({**dict(row["extra"]), **{f"contaminates_{n}": why for n, why in whys.items()}}.items())
+        row["extra"] = write_extra(
+            {**read_extra(row["extra"]), **{f"contaminates_{name}": why for name, why in whys.items()}}
+        )
 
 
 def _known(settings: EvaluationSet, recipe: Recipe) -> Known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from vidal.dataset.dataset_file import read_dataset_or_fail
@@ -43,6 +44,12 @@ def export(out: str, format_: str, target: Path) -> Exported:
     module, _, name = FORMATS[format_].partition(":")
     write: Callable[[Storage, Rows, Path], Exported] = getattr(importlib.import_module(module), name)
     return write(storage, _rows(storage), target)
+
+
+def by_split(rows: Rows) -> Rows:
+    """The rows shard by shard, those of a shard by their split."""
+    for _, group in groupby(rows, key=lambda row: row["shard"]):
+        yield from sorted(group, key=lambda row: row["split"])
 
 
 def _rows(storage: Storage) -> Rows:

@@ -14,28 +14,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidal.dataset.media_columns import FRAMES, per_frame_columns, single_columns
-from vidal.export.export import Exported, Rows
+from vidal.export.export import Exported, Rows, by_split
 from vidal.records import ManifestRow, Row
-from vidal.schema import map_dict
 from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS
-from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 ROWS = 8  # A row group, and so what is in memory at a time.
 _MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # Sounds and videos are not decoded unless the reader casts them: that needs a decoder which `datasets` does not bring along.
 _FEATURES = {"audio": "Audio", "video": "Video"}
-_MAPS = ("scores", "extra")
 _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """Writes one file a shard, in data/. scores and extra become JSON."""
+    """Writes a file for each split of each shard, under the names by which `datasets` knows splits."""
     done, licences, hours = Exported(), Counter[str](), 0.0
     schema = _schema()
-    for shard, group in groupby(rows, key=lambda row: row["shard"]):
-        path = target / "data" / layout.manifest(shard)
+    for (shard, split), group in groupby(by_split(rows), key=lambda row: (row["shard"], row["split"])):
+        path = target / "data" / f"{split}-{shard:05d}.parquet"
         path.parent.mkdir(exist_ok=True)
         with pq.ParquetWriter(path, schema, compression="zstd") as file:
             for batch in _batches(group):
@@ -58,7 +55,7 @@ def _media_name(column: str) -> str:
 
 
 def _row(storage: Storage, row: ManifestRow) -> Row:
-    """The row with the media themselves in place of their paths, and maps as JSON."""
+    """The row with the media themselves in place of their paths."""
 
     def media(path: str) -> Row:
         return {"bytes": storage.read(path), "path": "-".join(path.split("/")[-2:])}
@@ -66,8 +63,6 @@ def _row(storage: Storage, row: ManifestRow) -> Row:
     columns: Row = dict(row)
     single, per_frame = single_columns(columns), per_frame_columns(columns)
     exported = {name: value for name, value in columns.items() if name not in {*single, *per_frame}}
-    for name in _MAPS:
-        exported[name] = json.dumps(map_dict(columns[name]), ensure_ascii=False, sort_keys=True)
     for name in per_frame:
         exported[_media_name(name)] = [media(path) for path in columns[name]]
     for name in single:
@@ -90,8 +85,7 @@ def _field(field: pa.Field) -> tuple[pa.Field, Any]:
         return pa.field(name, pa.list_(_MEDIA)), {"feature": {"_type": "Image"}, "_type": "List"}
     if single_columns([field.name]):
         return pa.field(name, _MEDIA), {"_type": _FEATURES[name], "decode": False}
-    exported = pa.field(field.name, pa.string() if field.name in _MAPS else field.type)
-    return exported, _feature(exported.type)
+    return field, _feature(field.type)
 
 
 def _feature(kind: pa.DataType) -> Any:

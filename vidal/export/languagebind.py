@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import TypedDict
 
@@ -18,6 +19,7 @@ from vidal.media import ffmpeg
 from vidal.records import Caption, ManifestRow
 from vidal.schema import View
 from vidal.stages.captions.stage import RELEASED
+from vidal.stages.manifest.split import TRAIN
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
@@ -37,15 +39,20 @@ class Annotation(TypedDict):
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """LanguageBind's loader takes depth for millimetres: depth in another unit is counted."""
-    done, annotations = Exported(), dict[str, Annotation]()
+    """Writes one annotation JSON a split; that of the split to train on has the name that the release has.
+
+    LanguageBind's loader assumes that depth is in millimetres, so clips whose depth is in another unit are counted.
+    """
+    done, annotations = Exported(), defaultdict[str, dict[str, Annotation]](dict)
     for row in rows:
-        entry = annotations[row["clip_id"]] = annotation(row)
+        entry = annotations[row["split"]][row["clip_id"]] = annotation(row)
         _media(storage, row, target)
         done.clips += 1
         done.incomplete += not is_complete(entry)
         done.not_millimetres += bool(row["depth_paths"]) and row["depth_kind"] != "metric"
-    (target / ANNOTATION).write_text(json.dumps(annotations, ensure_ascii=False, indent=0), encoding="utf-8")
+    for split, entries in annotations.items():
+        name = ANNOTATION if split == TRAIN else f"annotation_{split}.json"
+        (target / name).write_text(json.dumps(entries, ensure_ascii=False, indent=0), encoding="utf-8")
     return done
 
 

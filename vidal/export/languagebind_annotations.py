@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidal.errors import UserError
-from vidal.schema import IMPORTED, STR, STRS, View
+from vidal.extra import IMPORTED
+from vidal.schema import STR, STRS, View
 
 YOUTUBE = "https://www.youtube.com/watch?v={id}"
 _TEXTS = {"ofa": View.KEYFRAME, "mplug": View.VIDEO, "polish_mplug": View.ENHANCED, "sound_mplug": View.SOUND}

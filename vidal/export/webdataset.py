@@ -6,8 +6,10 @@ that this reader ignores: mp4, flac, and json with the manifest's row, each capt
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +21,7 @@ from webdataset import TarWriter
 
 from vidal.export.export import Exported, Rows
 from vidal.export.languagebind import annotation, is_complete, three_channels
+from vidal.extra import read_extra
 from vidal.records import ManifestRow, Row
 from vidal.schema import map_dict
 from vidal.storage.storage import Storage
@@ -33,22 +36,23 @@ _TEXTS: tuple[Literal["raw", "mplug", "polish_mplug", "sound_mplug"], ...] = (
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """The same dataset gives the same bytes."""
-    done, tar = Exported(), None
-    try:
+    """Writes the tars of each split. The same dataset gives the same bytes."""
+    done, counts = Exported(), Counter[str]()
+    with contextlib.ExitStack() as stack:
+        tars: dict[str, Any] = {}
         for row in rows:
-            if done.clips % CLIPS == 0:
-                if tar:
-                    tar.close()
-                path = target / f"{done.clips // CLIPS:05d}.tar"
-                tar = TarWriter(str(path), user="vidal", group="vidal", mtime=0, encoder=False)
-            assert tar is not None
-            tar.write(sample(storage, row))
+            split = row["split"]
+            if counts[split] % CLIPS == 0:
+                if split in tars:
+                    tars[split].close()
+                path = target / f"{split}-{counts[split] // CLIPS:05d}.tar"
+                tars[split] = stack.enter_context(
+                    TarWriter(str(path), user="vidal", group="vidal", mtime=0, encoder=False)
+                )
+            tars[split].write(sample(storage, row))
+            counts[split] += 1
             done.clips += 1
             done.incomplete += not is_complete(annotation(row))
-    finally:
-        if tar:
-            tar.close()
     return done
 
 
@@ -91,4 +95,4 @@ def _npy(array: npt.NDArray[np.float32]) -> bytes:
 def _plain(row: ManifestRow) -> Row:
     """The row as JSON: maps become objects, times ISO 8601."""
     plain: Row = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
-    return plain | {"scores": map_dict(row["scores"]), "extra": map_dict(row["extra"])}
+    return plain | {"scores": map_dict(row["scores"]), "extra": read_extra(row["extra"])}

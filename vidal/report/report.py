@@ -18,7 +18,7 @@ from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.dataset.media_columns import per_frame_columns
 from vidal.dataset.shard_summary import ShardSummary, summaries_or_fail
 from vidal.records import Caption, LedgerRow, ManifestRow, Row, rows_of
-from vidal.schema import Status, Subject, View
+from vidal.schema import Status, Subject, View, map_dict
 from vidal.scores import MEANINGS
 from vidal.stages.order import view_names
 from vidal.storage import layout
@@ -75,7 +75,7 @@ def _clip(storage: Storage, row: ManifestRow) -> Row:
         if each["text"] and not repeated:
             texts.append(each)
     strips = [_strip(storage, columns[column]) for column in per_frame_columns(columns) if columns[column]]
-    scores = [(name, value, MEANINGS.get(name, "")) for name, value in row["scores"]]
+    scores = [(name, value, MEANINGS.get(name, "")) for name, value in map_dict(row["scores"]).items()]
     return {**columns, "texts": texts, "strips": strips, "scores": scores}
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from vidal import ids
 from vidal.errors import UserError
+from vidal.extra import IMPORTED
 from vidal.records import Candidate, Row
-from vidal.schema import IMPORTED, Kind
+from vidal.schema import Kind
 from vidal.sources.catalogue_files import Catalogue
 from vidal.sources.known_ids import KnownIds
 from vidal.sources.text import parse_hashtags

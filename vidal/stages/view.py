@@ -5,10 +5,13 @@ The manifest stage, validation, the report, the exporters, `vidal plan` and the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from vidal.config.base import ViewSettings
 from vidal.pipeline.stage import Stage
+from vidal.records import Clip
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,9 @@ class ViewSpec:
     """A view that is stored as media files beside the frames.
 
     stage: computes it, one row a clip. settings: its section of the recipe, under the view's name. columns: columns of the
-    stage's table that the manifest has too; what schema.MANIFEST does not name is added behind its columns. scores, extra:
-    columns of the stage's table whose entries join the manifest's `scores` and `extra`. is_synthetic: whether a model
+    stage's table that the manifest has too; what schema.py does not name is added behind its columns. scores, extra:
+    columns of the stage's table whose entries join the manifest's `scores` and `extra`. convert: makes a column of the manifest
+    of a clip's columns where the stage's own column is not it. is_synthetic: whether a model
     computes it from the frames; the clip then names it in `synthetic_views`.
     """
 
@@ -40,4 +44,5 @@ class ViewSpec:
     media: MediaColumn
     scores: str | None = None
     extra: str | None = None
+    convert: Mapping[str, Callable[[Clip], Any]] = field(default_factory=dict)
     is_synthetic: bool = field(kw_only=True)

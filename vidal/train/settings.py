@@ -117,6 +117,8 @@ class Train(Settings):
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
     """The weight with which a text of each view is drawn. The caption of a keyframe is drawn together with its frame."""
+    splits: tuple[Literal["train", "val", "test"], ...] = ("train",)
+    """The splits to train on."""
     skip_flags: tuple[str, ...] = ("unsupported",)
     """Captions with one of these flags are not used."""
     loss: Literal["info_nce", "siglip"] = "info_nce"

@@ -24,7 +24,7 @@ PATHS = {
     Modality.AUDIO: "audio_path",
 }
 IntArray = npt.NDArray[np.integer[Any]]
-_COLUMNS = ["clip_id", "shard", "captions", "duplicate_of", "contaminates", "depth_kind"]
+_COLUMNS = ["clip_id", "shard", "split", "captions", "duplicate_of", "contaminates", "depth_kind"]
 _ANY_FRAME = -1
 
 
@@ -77,7 +77,7 @@ def committed_shards(storage: Storage) -> list[int]:
 
 
 def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
-    """Reads all shards, without copies of other clips, clips of evaluation sets, silent sounds and clips without texts.
+    """Reads all shards without copies, clips of other splits and of evaluation sets, silent sounds, and clips without texts.
 
     Raises UserError where no clip is left.
     """
@@ -94,12 +94,13 @@ def read_samples(storage: Storage, modality: Modality, settings: Train) -> Train
         left_out[reason] = before - len(table)
 
     keep(pc.is_null(table["duplicate_of"]), "duplicate")
+    keep(pc.is_in(table["split"], value_set=pa.array(settings.splits)), "held_out")
     keep(pc.equal(pc.fill_null(pc.list_value_length(table["contaminates"]), 0), 0), "of_evaluation_set")
     lists = pa.types.is_list(table.schema.field(column).type)
     has_files = pc.fill_null(pc.list_value_length(table[column]), 0) if lists else pc.is_valid(table[column])
     keep(pc.cast(has_files, pa.bool_()), f"no_{modality.value}")
     if modality is Modality.AUDIO:
-        silence = pc.map_lookup(table["scores"], pa.scalar("audio_silence_share"), "first")
+        silence = pc.struct_field(table["scores"], "audio_silence_share")
         keep(pc.less(pc.fill_null(silence, 0.0), 1.0), "silent")
     captions = _captions(table["captions"].combine_chunks(), settings)
     keep(pa.chunked_array([pa.array(np.diff(captions.starts) > 0)]), "no_text")

@@ -14,8 +14,8 @@ from vidal.media import fingerprint, loudness, sound
 from vidal.models.protocols import ActivityDetector
 from vidal.models.registry import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
 from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
-from vidal.records import AudioRow, Clip
-from vidal.schema import Reason, Status, Subject, View
+from vidal.records import AudioRow, AudioTag, Clip
+from vidal.schema import Reason, Status, Subject, View, map_dict
 from vidal.scores import round_score
 from vidal.stages.audio.settings import Audio
 from vidal.stages.vectors import rounded
@@ -136,6 +136,13 @@ def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str
     return sorted(name for name in holds if holds[name])
 
 
+def scored_tags(clip: Clip) -> list[AudioTag]:
+    """The tags of a clip, each with the share of the time that it was decided by."""
+    scores = map_dict(clip["audio_scores"])
+    shares = {"clipped": "audio_clipping_share"}
+    return [{"tag": tag, "score": scores.get(shares.get(tag, f"audio_{tag}_share"))} for tag in clip["audio_tags"]]
+
+
 STAGE = Stage(
     name="audio",
     version=1,
@@ -161,5 +168,6 @@ VIEW = ViewSpec(
     media=MediaColumn("audio_path", "audio_sha256", is_per_frame=False),
     scores="audio_scores",
     extra="audio_extra",
+    convert={"audio_tags": scored_tags},
     is_synthetic=False,
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from vidal import schema
 from vidal.config.recipe import Recipe
+from vidal.extra import IMPORTED
 from vidal.models.protocols import Captioner
 from vidal.models.registry import CAPTIONERS, open_model
 from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
@@ -51,7 +52,7 @@ RELEASED = "released"
 
 def imported(clip: Clip) -> list[Caption]:
     """Returns the captions that came with the catalogue. If there are as many keyframe texts as frames, each belongs to its frame."""
-    texts = json.loads(map_dict(clip["extra"]).get(schema.IMPORTED, "{}"))
+    texts = json.loads(map_dict(clip["extra"]).get(IMPORTED, "{}"))
     captions = []
     for view in (View.KEYFRAME, View.VIDEO, View.ENHANCED, View.SOUND):
         each = texts.get(view.value, [])

@@ -8,15 +8,20 @@ from typing import Any, cast
 import pyarrow as pa
 
 from vidal import schema
+from vidal.extra import structured, write_extra
 from vidal.pipeline.stage import Output, Stage
 from vidal.records import AssembledRow, Clip
 from vidal.schema import Subject, map_dict
+from vidal.scores import MEASURES, SIMILARITIES
 from vidal.stages.captions.stage import SOURCE
+from vidal.stages.manifest.settings import Split
+from vidal.stages.manifest.split import split_of
+from vidal.stages.manifest.subtitle import AUTOMATIC, TEXT, subtitle_captions, subtitle_outcome
 from vidal.stages.view import MediaColumn, ViewSpec
 
 _COPIED = (
     "clip_id", "kind", "shard", "platform", "source_id", "url", "uploader", "licence", "retrieved_at", "search_terms",
-    "title", "hashtags", "language", "start_s", "duration_s", "fps", "width", "height", "phash", "captions",
+    "title", "hashtags", "language", "start_s", "duration_s", "fps", "width", "height", "phash",
     "frame_times_s", "frame_paths", "similarity", "candidate_id", "source_sha256",
     "signature", "audio_fingerprint", "embedding", "audio_embedding", "tokens_in", "tokens_out",
 )  # fmt: skip
@@ -24,25 +29,33 @@ FRAMES = MediaColumn("frame_paths", "frame_sha256")
 
 
 def manifest_schema(views: Mapping[str, ViewSpec]) -> pa.Schema:
-    """Returns schema.MANIFEST, followed by the columns of views that it does not name."""
-    return pa.schema([*schema.MANIFEST, *_added_fields(views)])
+    """The columns of a manifest with these views. Those that schema.py does not name follow the others."""
+    return pa.schema([*schema.manifest(declared_scores(views)), *_added_fields(views)])
+
+
+def declared_scores(views: Mapping[str, ViewSpec]) -> set[str]:
+    """The names of all scores that the stages of a pipeline with these views may compute."""
+    return {*MEASURES, *SIMILARITIES, "cuts", *(name for view in views.values() for name in view.settings.scores)}
 
 
 def _added_fields(views: Mapping[str, ViewSpec]) -> Iterator[pa.Field]:
     for view in views.values():
-        yield from (view.stage.schema.field(name) for name in view.columns if name not in schema.MANIFEST.names)
+        yield from (view.stage.schema.field(name) for name in view.columns if name not in schema.MANIFEST_COLUMNS)
 
 
-def assemble(clip: Clip, views: Mapping[str, ViewSpec]) -> AssembledRow:
-    """A row of schema.ASSEMBLED from the joined rows of the stages."""
+def assemble(clip: Clip, views: Mapping[str, ViewSpec], shares: Split) -> AssembledRow:
+    """A row of the manifest with the columns of schema.ASSEMBLED, from the joined rows of the stages."""
     columns = cast("dict[str, Any]", clip)  # Which columns a clip has depends on the views.
     is_video = clip["media_path"].endswith("video.mp4")
     row = {
-        **{name: columns[name] for name in (*_COPIED, *(name for view in views.values() for name in view.columns))},
+        **{name: columns[name] for name in _COPIED},
+        **{name: _column(view, name, clip, columns) for view in views.values() for name in view.columns},
         "sha256": clip["media_sha256"] if is_video else clip["audio_sha256"],
         "video_path": clip["media_path"] if is_video else None,
-        "scores": sorted(_scores(clip, columns, views).items()),
-        "extra": sorted(_extra(clip, columns, views).items()),
+        "split": split_of(clip["platform"], clip["source_id"], shares),
+        "captions": [*clip["captions"], *subtitle_captions(clip)],
+        "scores": _scores(clip, columns, views),
+        "extra": write_extra(structured(_extra(clip, columns, views))),
         "contaminates": [],
         "synthetic_views": _synthetic_views(clip, columns, views),
         "files": sorted(_files(clip, columns, views).items()),
@@ -50,11 +63,17 @@ def assemble(clip: Clip, views: Mapping[str, ViewSpec]) -> AssembledRow:
     return cast("AssembledRow", row)
 
 
+def _column(view: ViewSpec, name: str, clip: Clip, columns: dict[str, Any]) -> Any:
+    return view.convert[name](clip) if name in view.convert else columns[name]
+
+
 def _scores(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> dict[str, float]:
     names = ("scores", "measures", *(view.scores for view in views.values() if view.scores))
     scores = {name: value for column in names for name, value in map_dict(columns[column]).items()}
     if clip["cuts"] is not None:
         scores["cuts"] = float(clip["cuts"])
+    if undeclared := scores.keys() - declared_scores(views):
+        raise ValueError(f"scores that no stage declares: {', '.join(sorted(undeclared))}")
     return scores
 
 
@@ -62,7 +81,8 @@ def _extra(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -
     extra = map_dict(clip["extra"])
     for view in views.values():
         extra |= map_dict(columns[view.extra]) if view.extra else {}
-    return {**extra, "similarity_between": clip["compared"]}
+    own = {key: text for key, text in extra.items() if key not in (TEXT, AUTOMATIC)}
+    return {**own, "similarity_between": clip["compared"]}
 
 
 def _synthetic_views(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> list[str]:
@@ -85,18 +105,18 @@ def _files(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -
 
 
 class _Worker:
-    def __init__(self, views: Mapping[str, ViewSpec]):
-        self._views = views
+    def __init__(self, views: Mapping[str, ViewSpec], shares: Split):
+        self._views, self._shares = views, shares
 
     def __call__(self, clip: Clip) -> Output:
-        return Output([assemble(clip, self._views)])
+        return Output([assemble(clip, self._views, self._shares)], (subtitle_outcome(clip),))
 
 
 def manifest_stage(views: Mapping[str, ViewSpec]) -> Stage:
     """The last stage of a pipeline that computes these views."""
     return Stage(
         name="manifest",
-        version=1,
+        version=2,
         subject=Subject.CLIP,
         # Of a column that several tables have, the first table's counts, then the last's: `language` is measure's, which has
         # the page's.
@@ -105,8 +125,8 @@ def manifest_stage(views: Mapping[str, ViewSpec]) -> Stage:
             *(view.stage.name for view in views.values()),
             *("grounding", "enhanced", "measure"),
         ),
-        schema=pa.schema([*schema.ASSEMBLED, *_added_fields(views)]),
-        open=lambda recipe, runtime, storage: _Worker(views),
-        settings=lambda recipe: None,
+        schema=pa.schema([*manifest_schema(views), *schema.ASSEMBLED]),
+        open=lambda recipe, runtime, storage: _Worker(views, recipe.split),
+        settings=lambda recipe: recipe.split,
         terminal=True,
     )

@@ -1,0 +1,56 @@
+"""The column `extra`: what is known of a clip beyond the columns, a JSON object. Stages carry it as a map of texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+# The key under which `vidal import` puts texts: {view: [text, ...]}.
+IMPORTED = "vidal_views"
+
+# Keys that sources and stages fill in; other keys are further columns of the user's catalogue.
+MEANINGS = {
+    "upload_date": "day of publication as the page states it, YYYYMMDD",
+    "channel": "the channel's name as the page states it",
+    "categories": "a list of the site's categories",
+    "chapters": "a list of {start_time, end_time, title}, in seconds of the source",
+    "description": "the page's description",
+    "view_count": "views as the page states them",
+    "hdr": "true where the source had a high dynamic range",
+    "interlaced": "true where the source was interlaced",
+    "similarity_between": "what the column `similarity` compares",
+    "contaminates_NAME": "why the clip counts as one of the evaluation set NAME",
+    "audio_activity_model": "the model behind the scores of activities",
+    "audio_speech_text": "what is said, as a recogniser heard it",
+    "audio_speech_model": "the recogniser",
+    "audio_similarity_model": "the model behind audio_similarity",
+    IMPORTED: "texts that came with the catalogue, {view: [text, ...]}",
+}
+# Keys whose text is JSON itself.
+_STRUCTURED = ("categories", "chapters", "hdr", "interlaced", IMPORTED)
+
+
+def structured(texts: Mapping[str, str]) -> dict[str, Any]:
+    """The values of these texts: those of structured keys become lists and objects."""
+    return {key: _value(key, text) for key, text in texts.items()}
+
+
+def write_extra(values: Mapping[str, Any]) -> str:
+    """A row's `extra`: a JSON object, its keys in order."""
+    return json.dumps(values, sort_keys=True, ensure_ascii=False)
+
+
+def read_extra(extra: str | None) -> dict[str, Any]:
+    """The object of a row's `extra`; empty where the row has none."""
+    values: dict[str, Any] = json.loads(extra) if extra else {}
+    return values
+
+
+def _value(key: str, text: str) -> Any:
+    if key not in _STRUCTURED:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

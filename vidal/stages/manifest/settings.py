@@ -1,0 +1,24 @@
+"""How the clips of a dataset are split into those to train on and those to test with."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from vidal.config.base import Settings
+
+
+class Split(Settings):
+    """Shares of the sources that go to each split; they sum to 1. All clips of one source have the same split."""
+
+    train: float = Field(default=0.98, ge=0, le=1)
+    """Share of the sources to train on."""
+    val: float = Field(default=0.01, ge=0, le=1)
+    """Share of the sources to choose settings with."""
+    test: float = Field(default=0.01, ge=0, le=1)
+    """Share of the sources to report results on."""
+
+    @model_validator(mode="after")
+    def _sum(self) -> Split:
+        if abs(self.train + self.val + self.test - 1) > 1e-9:
+            raise ValueError(f"train, val and test must sum to 1, not {self.train + self.val + self.test:g}")
+        return self

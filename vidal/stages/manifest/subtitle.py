@@ -1,0 +1,41 @@
+"""The text view `subtitle`: what is said in the clip as its source's subtitles have it, words of people or of a machine."""
+
+from __future__ import annotations
+
+from vidal.pipeline.stage import ViewOutcome
+from vidal.records import Caption, Clip
+from vidal.schema import Reason, Status, View, map_dict
+from vidal.stages.captions.stage import SOURCE
+
+# Keys of a clip's `extra` while it passes through the stages. automatic: "true" where a machine wrote the subtitles.
+TEXT, AUTOMATIC = "subtitle", "subtitle_automatic"
+
+
+def subtitle_captions(clip: Clip) -> list[Caption]:
+    """One caption, or none where the source has no subtitles for the clip."""
+    extra = map_dict(clip["extra"])
+    text = " ".join(extra.get(TEXT, "").split())
+    if not text:
+        return []
+    flags = ["automatic"] if extra.get(AUTOMATIC) == "true" else []
+    return [
+        {
+            "view": View.SUBTITLE.value,
+            "frame": None,
+            "text": text,
+            "model": SOURCE,
+            "revision": "",
+            "prompt_sha256": None,
+            "similarity": None,
+            "flags": flags,
+        }
+    ]
+
+
+def subtitle_outcome(clip: Clip) -> ViewOutcome:
+    has_text = any(caption["view"] == View.SUBTITLE.value for caption in (*clip["captions"], *subtitle_captions(clip)))
+    return (
+        ViewOutcome(View.SUBTITLE, Status.KEPT)
+        if has_text
+        else ViewOutcome(View.SUBTITLE, Status.DROPPED, Reason.NO_SUBTITLE)
+    )
