@@ -92,6 +92,23 @@ def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
         show_json([asdict(decision) for decision in decisions])
 
 
+@click.command()
+@click.argument("out")
+@options.as_json
+def migrate(out: str, as_json: bool) -> None:
+    """Rewrites the manifests of OUT, built with schema version 1, in today's columns. Media and stored work stay as they are."""
+    from vidal.dataset.migrate import migrate as rewrite
+    from vidal.storage.storage import absolute_uri
+
+    done = rewrite(absolute_uri(out))
+    if as_json:
+        show_json(asdict(done))
+    elif done.shards:
+        show(f"{done.clips} clips in {done.shards} shards rewritten; next: vidal validate {out}")
+    else:
+        show("nothing to do: the dataset has today's columns")
+
+
 def _end(report: Report, as_json: bool) -> None:
     if as_json:
         show_json([asdict(shard) for shard in report.shards])

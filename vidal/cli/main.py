@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": ("vidal.cli.evaluate:evaluate", "Measures an encoder on a benchmark, or prints the tables."),
     "export": ("vidal.cli.exchange:export", "Writes OUT in the layout of another loader."),
     "filter": ("vidal.cli.build:filter_", "Decides again which clips of OUT stay, from stored scores."),
+    "migrate": ("vidal.cli.build:migrate", "Rewrites a dataset of an earlier schema version in today's columns."),
     "import": ("vidal.cli.exchange:import_", "Reads an annotation JSON in LanguageBind's layout as a catalogue."),
     "pack": ("vidal.cli.train:pack", "Packs a dataset for training."),
     "plan": ("vidal.cli.inspect:plan", "Prints stages, models and resources of a recipe, and what is missing here."),

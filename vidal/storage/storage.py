@@ -20,6 +20,9 @@ from vidal import ids
 from vidal.errors import StorageError, UserError
 from vidal.storage.atomic_file import create_file, written_aside
 
+# The extra of this package that a protocol needs.
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+
 
 def absolute_uri(out: str) -> str:
     """A dataset as users name it, a folder or a URI, in a form that means the same in every process."""
@@ -38,7 +41,8 @@ class Storage:
             # A cached listing would hide what another process has written since.
             self.fs, self.root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
         except ImportError as error:
-            remedy = ": pip install 'vidal-datasets[s3]'" if uri.startswith(("s3://", "s3a://")) else ""
+            extra = _EXTRAS.get(uri.partition("://")[0])
+            remedy = f": pip install 'vidal-datasets[{extra}]'" if extra else ""
             raise UserError(f"{uri}: cannot be opened: {error}{remedy}") from error
         except ValueError as error:
             raise UserError(f"{uri}: cannot be opened: {error}") from error

@@ -138,9 +138,13 @@ def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str
 
 def scored_tags(clip: Clip) -> list[AudioTag]:
     """The tags of a clip, each with the share of the time that it was decided by."""
-    scores = map_dict(clip["audio_scores"])
+    return score_tags(clip["audio_tags"], map_dict(clip["audio_scores"]))
+
+
+def score_tags(names: list[str], scores: dict[str, float]) -> list[AudioTag]:
+    """scores: of the clip, by name."""
     shares = {"clipped": "audio_clipping_share"}
-    return [{"tag": tag, "score": scores.get(shares.get(tag, f"audio_{tag}_share"))} for tag in clip["audio_tags"]]
+    return [{"tag": tag, "score": scores.get(shares.get(tag, f"audio_{tag}_share"))} for tag in names]
 
 
 STAGE = Stage(

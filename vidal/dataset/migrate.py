@@ -1,0 +1,125 @@
+"""Rewrites a dataset of schema version 1 in today's columns: scores, extra, audio tags, split, and a summary a shard.
+
+Media and the tables of the stages stay: the next build assembles the rows anew and computes nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from vidal import schema
+from vidal.config.recipe import Recipe, recipe_from
+from vidal.dataset.shard_report import ShardReport
+from vidal.dataset.shard_summary import write_summary
+from vidal.errors import UserError
+from vidal.extra import structured, write_extra
+from vidal.pipeline.ledger import Outcome, outcome_row
+from vidal.pipeline.stage import WorkIdentity
+from vidal.records import LedgerRow, Row, rows_of
+from vidal.schema import Reason, Status, Subject, View, map_dict
+from vidal.stages.audio.stage import score_tags
+from vidal.stages.manifest.split import split_of
+from vidal.stages.manifest.stage import declared_scores, manifest_schema
+from vidal.stages.order import VIEWS
+from vidal.storage import layout
+from vidal.storage.storage import Storage
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """How much was rewritten; nothing where the dataset had today's columns."""
+
+    shards: int = 0
+    clips: int = 0
+
+
+def migrate(out: str) -> Migrated:
+    """Rewrites shard by shard; where it was interrupted, it goes on with the first that is not rewritten.
+
+    Raises UserError where OUT is not a dataset, or one of a version that this vidal does not know.
+    """
+    storage = Storage(out)
+    content = storage.read_if_present(layout.DATASET)
+    if content is None:
+        raise UserError(f"{storage.uri} is not a vidal dataset: it has no {layout.DATASET}")
+    dataset = json.loads(content)
+    if dataset["schema_version"] == schema.SCHEMA_VERSION:
+        return Migrated()
+    if dataset["schema_version"] != "1":
+        raise UserError(f"{storage.uri} has schema version {dataset['schema_version']}, this vidal migrates version 1")
+    shards = layout.shards_in(storage.names(""))
+    clips = sum(_shard(storage, shard, dataset) for shard in shards)
+    kept = {name: dataset[name] for name in ("identity", "work_version") if name in dataset}
+    text = json.dumps({**kept, "schema_version": schema.SCHEMA_VERSION}, indent=1, sort_keys=True, ensure_ascii=False)
+    storage.write(layout.DATASET, f"{text}\n".encode())
+    return Migrated(len(shards), clips)
+
+
+def _shard(storage: Storage, shard: int, dataset: dict[str, Any]) -> int:
+    name = layout.manifest(shard)
+    metadata = storage.metadata(name)
+    recipe = recipe_from(dataset["recipe"])
+    rows: list[Row] = storage.read_table(name).to_pylist()
+    if metadata["schema_version"] == "1":
+        rows = [_row(row, recipe) for row in rows]
+        _add_subtitles(storage, shard, rows)
+        kept: dict[str, str] = {key: metadata[key] for key in ("recipe", "versions", "choices") if key in metadata}
+        storage.write_table(
+            name, pa.Table.from_pylist(rows, _columns(rows)), {**kept, "schema_version": schema.SCHEMA_VERSION}
+        )
+    _summarise(storage, shard, recipe, metadata, dataset["shards"].get(str(shard), {}))
+    return len(rows)
+
+
+def _row(row: Row, recipe: Recipe) -> Row:
+    scores: dict[str, float] = map_dict(row["scores"])
+    return {
+        **row,
+        "scores": scores,
+        "extra": write_extra(structured(map_dict(row["extra"]))),
+        "audio_tags": score_tags(row["audio_tags"] or [], scores),
+        "split": split_of(row["platform"], row["source_id"], recipe.split),
+    }
+
+
+def _columns(rows: list[Row]) -> pa.Schema:
+    """Today's columns. A score that is no longer declared is kept as well."""
+    names = declared_scores(VIEWS) | {name for row in rows for name in row["scores"]}
+    columns = manifest_schema(VIEWS)
+    kind = pa.struct([(name, pa.float64()) for name in sorted(names)])
+    return columns.set(columns.get_field_index("scores"), pa.field("scores", kind))
+
+
+def _add_subtitles(storage: Storage, shard: int, rows: list[Row]) -> None:
+    """The ledger has a row for every view of every clip, and `subtitle` is a view since version 2."""
+    outcomes = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
+    known = {outcome["id"] for outcome in outcomes}
+    absent = Outcome(Status.DROPPED, Reason.NO_SUBTITLE)
+    for row in rows:
+        id_ = f"{row['clip_id']}/{View.SUBTITLE}"
+        if id_ not in known:
+            outcomes.append(
+                outcome_row(Subject.VIEW, id_, "manifest", absent, parent_id=row["clip_id"], view=View.SUBTITLE.value)
+            )
+    outcomes.sort(key=lambda outcome: (outcome["subject"], outcome["id"]))
+    storage.write_table(layout.ledger(shard), schema.table(outcomes, schema.LEDGER))
+
+
+def _summarise(storage: Storage, shard: int, recipe: Recipe, metadata: dict[str, str], entry: dict[str, Any]) -> None:
+    made_by = WorkIdentity(json.loads(metadata.get("versions", "{}")), metadata.get("choices", ""))
+    report = ShardReport(
+        shard,
+        rows=entry.get("rows", {}),
+        funnel=entry.get("funnel", []),
+        reasons=entry.get("reasons", {}),
+        views=entry.get("views", {}),
+        tokens=entry.get("tokens", {}),
+        stale=entry.get("stale", {}),
+        quarantined=int(metadata.get("quarantined", 0)),
+    )
+    awaiting = int(metadata.get("awaiting", 0))
+    write_summary(storage, recipe, made_by, metadata.get("candidates", ""), awaiting, report)
