@@ -96,7 +96,7 @@ def on_ray() -> Iterator[Executor]:
         yield executor
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve_folder() -> Iterator[Callable[[Path], str]]:
     """Returns a function that serves a folder over HTTP, with Range, and returns the base URL."""
     with contextlib.ExitStack() as stack:

@@ -15,6 +15,10 @@ class UserError(VidalError):
     """The user's input is wrong: one line that says what and how to mend it. Exit code 2."""
 
 
+class DamagedError(UserError):
+    """A file of a dataset is not what was written: it has to be restored, or what it belongs to built again."""
+
+
 class RecordError(VidalError):
     """One record cannot be processed; the others go on.
 

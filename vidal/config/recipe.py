@@ -26,6 +26,7 @@ from vidal.stages.keyframes.settings import Keyframes
 from vidal.stages.manifest.settings import Split
 from vidal.stages.measure.settings import Measure
 from vidal.stages.similarity.settings import Similarity
+from vidal.storage.settings import MediaStorage
 from vidal.terms.settings import Terms
 from vidal.train.settings import Train
 
@@ -77,6 +78,8 @@ class Recipe(Settings):
     """The text views of captioners."""
     enhanced: Enhanced = Enhanced()
     """The text view of the rewriter."""
+    storage: MediaStorage = MediaStorage()
+    """How media are stored."""
     split: Split = Split()
     """Which clips are held out for choosing settings and for testing."""
     cache: str | None = None

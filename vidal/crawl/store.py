@@ -19,7 +19,6 @@ from vidal.media.probe import Probe, probe
 from vidal.records import Candidate, CrawledClip
 from vidal.schema import Kind
 from vidal.sources.text import clean_text
-from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 # Codecs that browsers and decoders accept in an MP4. A video with any other is re-encoded, so that video.mp4 is one for all.
@@ -47,8 +46,7 @@ class ClipStore:
         with _sibling_path(file.path) as path:
             clip_file = self._write_span(file, span, path)
             name = "video.mp4" if file.kind is Kind.VIDEO else "source"
-            media_path = layout.media(candidate["shard"], _clip_id(candidate, clip_file), name)
-            self._storage.put(path, media_path)
+            media_path = self._storage.media.put(candidate["shard"], _clip_id(candidate, clip_file), name, path)
         cut_count = None if cuts_s is None else shots.count_cuts(cuts_s, span.start_s, span.duration_s)
         return self._make_row(candidate, file, clip_file, media_path, cut_count)
 

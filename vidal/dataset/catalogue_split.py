@@ -68,8 +68,7 @@ def candidates_of(storage: Storage, shard: int) -> list[Candidate]:
 
 def digest_of(storage: Storage, shard: int) -> str:
     """Identity of the candidates of a shard; "" where the catalogue has no such shard."""
-    name = layout.catalogue(shard)
-    return storage.metadata(name)["content"] if storage.exists(name) else ""
+    return (storage.metadata_if_present(layout.catalogue(shard)) or {}).get("content", "")
 
 
 def _remedy(storage: Storage) -> str:

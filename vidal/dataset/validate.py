@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from vidal import ids, schema
 from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.dataset.media_columns import FRAMES, media_files, per_frame_columns
-from vidal.errors import BalanceError, RecordError, UserError
+from vidal.errors import BalanceError, DamagedError, RecordError, UserError
 from vidal.media.hashing import phash
 from vidal.media.probe import probe
 from vidal.media.sound import read_mono
@@ -110,7 +110,7 @@ def _phash_problems(storage: Storage, row: ManifestRow) -> Iterator[str]:
     try:
         if phash([Image.open(io.BytesIO(storage.read(name))) for name in row["frame_paths"]]) != row["phash"]:
             yield "phash is not that of its frames"
-    except (OSError, UnidentifiedImageError):
+    except (DamagedError, OSError, UnidentifiedImageError):
         pass  # A frame that does not open is a problem of its file, which has been reported.
 
 
@@ -122,6 +122,8 @@ def _file_problems(storage: Storage, name: str, sums: dict[str, str]) -> Iterato
             _decode(path)
     except FileNotFoundError:
         yield f"{name} is missing"
+    except DamagedError as error:
+        yield f"{name}: {error}"
     except (RecordError, OSError, UnidentifiedImageError) as error:
         yield f"{name} does not decode: {error}"
 

@@ -18,6 +18,7 @@ from vidal.export.export import Exported, Rows, by_split
 from vidal.records import ManifestRow, Row
 from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 ROWS = 8  # A row group, and so what is in memory at a time.
@@ -54,11 +55,16 @@ def _media_name(column: str) -> str:
     return "frames" if column == FRAMES else column.removesuffix("_paths").removesuffix("_path")
 
 
+def _file_name(path: str) -> str:
+    """The name of a picture or a sound, which says of which clip it is."""
+    return layout.file_name(path) if layout.split_chained(path) else "-".join(path.split("/")[-2:])
+
+
 def _row(storage: Storage, row: ManifestRow) -> Row:
     """The row with the media themselves in place of their paths."""
 
     def media(path: str) -> Row:
-        return {"bytes": storage.read(path), "path": "-".join(path.split("/")[-2:])}
+        return {"bytes": storage.read(path), "path": _file_name(path)}
 
     columns: Row = dict(row)
     single, per_frame = single_columns(columns), per_frame_columns(columns)

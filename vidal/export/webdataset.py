@@ -24,6 +24,7 @@ from vidal.export.languagebind import annotation, is_complete, three_channels
 from vidal.extra import read_extra
 from vidal.records import ManifestRow, Row
 from vidal.schema import map_dict
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 CLIPS = 1000  # A tar, as released.
@@ -64,7 +65,7 @@ def sample(storage: Storage, row: ManifestRow) -> dict[str, Any]:
     members |= {f"{name}.txt": text.encode() for name, text in texts.items() if text}
     members |= {f"ofa{k}.txt": text.encode() for k, text in enumerate(entry["ofa"])}
     for k, path in enumerate(row["frame_paths"]):
-        members[f"frm{k}{Path(path).suffix}"] = storage.read(path)
+        members[f"frm{k}{Path(layout.file_name(path)).suffix}"] = storage.read(path)
     for k, path in enumerate(row["infrared_paths"]):
         members[f"tml{k}.jpg"] = three_channels(storage.read(path))
     for k, path in enumerate(row["depth_paths"]):

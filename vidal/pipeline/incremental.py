@@ -53,6 +53,11 @@ class Stored:
     results: dict[str, Result]
     digests: dict[str, str]
 
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of all results, by the keys of their records."""
+        return [row for id_ in sorted(self.results) for row in self.results[id_][0]]
+
     def unchanged(self, wanted: dict[str, str]) -> dict[str, Result]:
         """Results of those wanted records whose digest is the same."""
         return {id_: self.results[id_] for id_, digest in wanted.items() if self.digests.get(id_) == digest}
@@ -70,11 +75,9 @@ def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_s
     results: dict[str, Result] = {}
     known: dict[str, str] = {}
     for each in (layout.retained(name), name):
-        if not storage.exists(f"{each}.parquet"):
-            continue
-        part_metadata = storage.metadata(f"{each}.parquet")
-        made_by = identity_of(part_metadata)
-        if made_by is None or made_by.choices != identity.choices:
+        part_metadata = storage.metadata_if_present(f"{each}.parquet")
+        made_by = identity_of(part_metadata or {})
+        if part_metadata is None or made_by is None or made_by.choices != identity.choices:
             continue
         if made_by != identity and not keep_stale:
             continue

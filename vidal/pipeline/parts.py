@@ -13,7 +13,7 @@ from vidal.pipeline.incremental import identity_of
 from vidal.pipeline.stage import Part, Stage, WorkIdentity
 from vidal.records import LedgerRow, rows_of
 from vidal.storage import layout
-from vidal.storage.storage import Storage
+from vidal.storage.storage import Storage, table_metadata
 
 
 def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
@@ -22,15 +22,28 @@ def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
     return ids.fingerprint([storage.metadata(name)["content"] for name in names])
 
 
+def read_inputs(stage: Stage, storage: Storage, part: Part) -> tuple[list[pa.Table], str]:
+    """Returns the tables that a stage reads, in order, and their identity as inputs_digest has it. One request a table."""
+    tables = [storage.read_table(layout.part_table(name, part.shard, part.index)) for name in stage.reads]
+    return tables, ids.fingerprint([table_metadata(table.schema)["content"] for table in tables])
+
+
+def stored_metadata(stage: Stage, storage: Storage, part: Part) -> dict[str, str] | None:
+    """The metadata of the stored part; None where there is none."""
+    return storage.metadata_if_present(layout.part_table(stage.name, part.shard, part.index))
+
+
 def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
     """Whether the stored part equals what the stage would compute now from its inputs, with no record to try again.
 
     With engine.keep_stale, results of other versions count as well if the choices of the recipe are the same.
     """
-    name = layout.part_table(stage.name, part.shard, part.index)
-    if not storage.exists(name):
-        return False
-    stored = storage.metadata(name)
+    stored = stored_metadata(stage, storage, part)
+    return stored is not None and is_current(stored, stage, recipe, storage, part)
+
+
+def is_current(stored: dict[str, str], stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
+    """is_done of a part with this metadata."""
     if stored.get("quarantined", "0") != "0" or stored.get("awaiting", "0") != "0":
         return False
     return is_made_by(stored, stage.identity(recipe), recipe.engine.keep_stale) and (

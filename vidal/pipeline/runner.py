@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import pyarrow as pa
 import tenacity
 
 from vidal.config.recipe import Recipe
@@ -20,12 +21,13 @@ from vidal.pipeline import incremental, ledger
 from vidal.pipeline.crash_journal import CrashJournal
 from vidal.pipeline.incremental import Result
 from vidal.pipeline.logs import LOGGER, log_context
-from vidal.pipeline.parts import commit_part, inputs_digest, is_done
+from vidal.pipeline.parts import commit_part, is_current, read_inputs, stored_metadata
 from vidal.pipeline.results import failure_of, quarantined, result_of
 from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Worker
 from vidal.records import LedgerRow, Row
 from vidal.schema import Reason
 from vidal.storage import layout
+from vidal.storage.media_store import MediaStore, TarStore
 from vidal.storage.storage import Storage
 
 RecordT = TypeVar("RecordT")
@@ -40,7 +42,7 @@ class PartRunner:
 
     def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime):
         self.stage, self.recipe, self.runtime = stage, recipe, runtime
-        self.storage = Storage(runtime.out)
+        self.storage = Storage(runtime.out, fetch_archives=True)
         self._worker: Worker | None = None
         self._opening = KeyedLocks()
         self._threads: ThreadPoolExecutor | None = None
@@ -92,53 +94,73 @@ class PartRunner:
             retrying(self._run, part)
 
     def _run(self, part: Part) -> None:
-        if is_done(self.stage, self.recipe, self.storage, part):
+        before = stored_metadata(self.stage, self.storage, part)
+        if before is not None and is_current(before, self.stage, self.recipe, self.storage, part):
             LOGGER.info("was done before")
             return
         started = time.monotonic()
-        records = list(self._records(part))
+        # The identity of what is read now: another process may replace it before this part is committed.
+        tables, inputs = read_inputs(self.stage, self.storage, part)
+        records = list(self._join(tables))
         name = layout.part(self.stage.name, part.shard, part.index)
-        identity = self.stage.identity(self.recipe)
         digests = incremental.digests(records, self.stage.key)
-        stored = incremental.stored(self.storage, name, self.stage.key, identity, self.recipe.engine.keep_stale)
+        stored = self._stored(name, before)
         results = stored.unchanged(digests)
         todo = [record for record in records if record[self.stage.key] not in results]
         journal = CrashJournal(
             self.storage, layout.part_journal(self.stage.name, part.shard, part.index), self.runtime.run_id
         )
-        done = self._process(todo, journal)
-        results |= {record[self.stage.key]: result for record, result in zip(todo, done, strict=True)}
-        in_order = [results[record[self.stage.key]] for record in records]
-        rows = [row for result_rows, _ in in_order for row in result_rows]
-        outcomes = [outcome for _, result_outcomes in in_order for outcome in result_outcomes]
-        if any(outcome["transient"] for outcome in outcomes):
-            self.runtime.check_alive()
-        metadata = {
-            "inputs": inputs_digest(self.stage, self.storage, part),
-            **incremental.metadata(stored.identity, digests),
-            **_marks(outcomes),
-        }
-        self._retain(name, stored.without(digests))
+        with self._media(part) as media:
+            done = self._process(todo, journal)
+            results |= {record[self.stage.key]: result for record, result in zip(todo, done, strict=True)}
+            in_order = [results[record[self.stage.key]] for record in records]
+            rows = [row for result_rows, _ in in_order for row in result_rows]
+            outcomes = [outcome for _, result_outcomes in in_order for outcome in result_outcomes]
+            if any(outcome["transient"] for outcome in outcomes):
+                self.runtime.check_alive()
+            absent = stored.without(digests)
+            with _storing(name):
+                media.commit([*rows, *absent.rows])
+        metadata = {"inputs": inputs, **incremental.metadata(stored.identity, digests), **_marks(outcomes)}
+        self._retain(name, absent)
         with _storing(name):
             commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata)
         journal.close()
         _log_part(len(todo), rows, outcomes, time.monotonic() - started)
 
+    def _stored(self, name: str, before: dict[str, str] | None) -> incremental.Stored:
+        """Results that may be used again. before: metadata of the stored part; None where nothing is stored."""
+        identity = self.stage.identity(self.recipe)
+        if before is None:
+            return incremental.Stored(identity, {}, {})
+        return incremental.stored(self.storage, name, self.stage.key, identity, self.recipe.engine.keep_stale)
+
+    @contextlib.contextmanager
+    def _media(self, part: Part) -> Iterator[MediaStore]:
+        """Where the worker stores the media of this part."""
+        if self.recipe.storage.media == "files":
+            yield self.storage.media
+            return
+        before = self.storage.media
+        with contextlib.closing(TarStore(self.storage, part.index)) as media:
+            self.storage.media = media
+            try:
+                yield media
+            finally:
+                self.storage.media = before
+
     def _retain(self, name: str, absent: incremental.Stored) -> None:
         """Keeps the results of records that no longer arrive: a filter may let them through again."""
         if not absent.results:
             return
-        rows = [row for id_ in sorted(absent.results) for row in absent.results[id_][0]]
         outcomes = [row for id_ in sorted(absent.results) for row in absent.results[id_][1]]
         metadata = incremental.metadata(absent.identity, absent.digests)
         with _storing(name):
-            commit_part(self.storage, layout.retained(name), rows, outcomes, self.stage.schema, metadata)
+            commit_part(self.storage, layout.retained(name), absent.rows, outcomes, self.stage.schema, metadata)
 
-    def _records(self, part: Part) -> Iterator[Row]:
-        first, *others = (
-            self.storage.read_table(layout.part_table(name, part.shard, part.index)).to_pylist()
-            for name in self.stage.reads
-        )
+    def _join(self, tables: list[pa.Table]) -> Iterator[Row]:
+        """The records of the first table, with the columns of the same records in the others."""
+        first, *others = (table.to_pylist() for table in tables)
         joined = [{row["clip_id"]: row for row in rows} for rows in others]
         for row in first:
             matches = [rows.get(row[self.stage.key]) for rows in joined]

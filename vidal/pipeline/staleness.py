@@ -48,7 +48,7 @@ def stale_stages(storage: Storage, stages: Iterable[Stage], recipe: Recipe, part
         counts: dict[str, tuple[WorkIdentity, int]] = {}
         for part in parts:
             name = layout.part_table(stage.name, part.shard, part.index)
-            metadata = storage.metadata(name) if storage.exists(name) else {}
+            metadata = storage.metadata_if_present(name) or {}
             made_by = identity_of(metadata)
             if made_by is not None and made_by != now:
                 before = counts.get(made_by.fingerprint, (made_by, 0))[1]

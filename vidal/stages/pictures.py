@@ -10,7 +10,6 @@ from vidal import ids
 from vidal.errors import RecordError
 from vidal.records import Clip
 from vidal.schema import Reason
-from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 _FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
@@ -28,11 +27,10 @@ def _decoded(data: bytes, name: str) -> Image.Image:
         raise RecordError(Reason.CORRUPT, f"{name}: {error}") from error
 
 
-def save(storage: Storage, name: str, image: Image.Image, **options: object) -> bytes:
-    """Encodes the picture by the ending of its name, stores it, and returns its bytes."""
+def encode(image: Image.Image, ending: str, **options: object) -> bytes:
+    """The picture as a file of this ending: jpg, png or webp."""
     buffer = io.BytesIO()
-    image.save(buffer, format=_FORMATS[name.rsplit(".", 1)[-1]], **options)
-    storage.write(name, buffer.getvalue())
+    image.save(buffer, format=_FORMATS[ending], **options)
     return buffer.getvalue()
 
 
@@ -40,6 +38,13 @@ def save_view(
     storage: Storage, clip: Clip, view: str, ending: str, images: list[Image.Image], **options: object
 ) -> tuple[list[str], list[str]]:
     """Stores one picture a frame as view/0.ending, view/1.ending, ... of the clip; returns their names and sha256."""
-    names = [layout.media(clip["shard"], clip["clip_id"], f"{view}/{index}.{ending}") for index in range(len(images))]
-    stored = [save(storage, name, image, **options) for name, image in zip(names, images, strict=True)]
-    return names, [ids.sha256(data) for data in stored]
+    files = [encode(image, ending, **options) for image in images]
+    return save_files(storage, clip, view, ending, files), [ids.sha256(data) for data in files]
+
+
+def save_files(storage: Storage, clip: Clip, view: str, ending: str, files: list[bytes]) -> list[str]:
+    """Stores the bytes of one picture a frame; returns their names."""
+    return [
+        storage.media.write(clip["shard"], clip["clip_id"], f"{view}/{index}.{ending}", data)
+        for index, data in enumerate(files)
+    ]

@@ -64,6 +64,44 @@ def media(shard: int, clip_id: str, file: str) -> str:
     return f"_media/{shard_name(shard)}/{clip_id}/{file}"
 
 
+def archive(shard: int, part: int, kind: str) -> str:
+    """The archive of one kind of media of a part, where media are packed: video, audio, frames, ..."""
+    return f"_media/{shard_name(shard)}/part-{part:05d}.{kind}.tar"
+
+
+def index_of(archive: str) -> str:
+    """The offsets of the members of an archive."""
+    return f"{archive.removesuffix('.tar')}.index.json"
+
+
+def member_name(clip_id: str, file: str) -> tuple[str, str]:
+    """The kind of a file of a clip, and its name in the archive: "frames/0.jpg" is of the frames, and <clip_id>.0.jpg there."""
+    folder, _, name = file.rpartition("/")
+    if folder:
+        return folder, f"{clip_id}.{name}"
+    kind, dot, ending = name.partition(".")
+    return kind, f"{clip_id}{dot}{ending}" if dot else f"{clip_id}.{kind}"
+
+
+def chained(archive: str, member: str) -> str:
+    """The path of a member as fsspec writes it."""
+    return f"tar://{member}::{archive}"
+
+
+def split_chained(path: str) -> tuple[str, str] | None:
+    """The archive and the member of a path; None for a path of a file."""
+    if not path.startswith("tar://"):
+        return None
+    member, _, archive = path.removeprefix("tar://").partition("::")
+    return archive, member
+
+
+def file_name(path: str) -> str:
+    """The name of a media file without folder or archive: "0.jpg", or "<clip_id>.0.jpg" of a member."""
+    place = split_chained(path)
+    return place[1] if place else path.rpartition("/")[2]
+
+
 def media_sums(shard: int) -> str:
     return f"_media/{shard_name(shard)}.sha256"
 

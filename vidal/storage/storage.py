@@ -18,8 +18,13 @@ import pyarrow.parquet as pq
 
 from vidal import ids
 from vidal.errors import StorageError, UserError
+from vidal.storage import layout
+from vidal.storage.archives import Archives
 from vidal.storage.atomic_file import create_file, written_aside
+from vidal.storage.media_store import FileStore, MediaStore
 
+# Bytes at the end of a table that hold its footer, almost always.
+_FOOTER = 2**16
 # The extra of this package that a protocol needs.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 
@@ -32,11 +37,16 @@ def absolute_uri(out: str) -> str:
 class Storage:
     """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
 
+    A name may also be that of a member of an archive, `tar://<member>::<archive>`: it is read as a file is. media: where
+    stages store media. fetch_archives: whether archives on an object store are fetched whole, see vidal.storage.archives.
+
     What is missing raises FileNotFoundError; every other failure of the store raises StorageError.
     """
 
-    def __init__(self, uri: str):
+    def __init__(self, uri: str, *, fetch_archives: bool = False):
         self.uri = uri
+        self.archives = Archives(self, fetch_whole=fetch_archives)
+        self.media: MediaStore = FileStore(self)
         try:
             # A cached listing would hide what another process has written since.
             self.fs, self.root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
@@ -99,6 +109,8 @@ class Storage:
         return sorted(entry for entry in names if not entry.startswith("."))
 
     def read(self, name: str) -> bytes:
+        if place := layout.split_chained(name):
+            return self.archives.read(*place)
         path = self.path(name)
         with self._failing(name):
             content: bytes = self.fs.cat_file(path)
@@ -171,16 +183,31 @@ class Storage:
         with contextlib.suppress(FileNotFoundError):
             self.fs.rm(self.path(name), recursive=True)
 
+    def read_range(self, name: str, start: int, end: int) -> bytes:
+        """The bytes from start to before end."""
+        path = self.path(name)
+        with self._failing(name):
+            content: bytes = self.fs.cat_file(path, start=start, end=end)
+            return content
+
+    def fetch(self, name: str, local: Path) -> None:
+        """Copies a file to a local path."""
+        with self._failing(name):
+            self.fs.get_file(self.path(name), str(local))
+
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
         """A local path to read the file from: the file itself, or a copy that is removed afterwards."""
-        if self.is_local:
+        is_member = layout.split_chained(name) is not None
+        if self.is_local and not is_member:
             yield Path(self.path(name))
             return
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / name.rsplit("/", 1)[-1]
-            with self._failing(name):
-                self.fs.get_file(self.path(name), str(copy))
+            copy = Path(folder) / layout.file_name(name)
+            if is_member:
+                copy.write_bytes(self.read(name))
+            else:
+                self.fetch(name, copy)
             yield copy
 
     def write_table(self, name: str, table: pa.Table, metadata: dict[str, str] | None = None) -> str:
@@ -198,12 +225,30 @@ class Storage:
         return read_parquet(pa.BufferReader(self.read(name)), columns)
 
     def metadata(self, name: str) -> dict[str, str]:
-        """Returns the metadata that write_table was given. Only the footer of the file is read."""
+        """Returns the metadata that write_table was given. Only the footer of the file is read, in one request."""
         path = self.path(name)
-        with self._failing(name), self.fs.open(path, "rb") as file:
-            raw: dict[Any, Any] = pq.read_schema(file).metadata or {}
-        pairs = ((key.decode(), value.decode()) for key, value in raw.items())
-        return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}
+        with self._failing(name):
+            if self.is_local:
+                with open(path, "rb") as file:
+                    return table_metadata(pq.read_schema(file))
+            tail = self.fs.cat_file(path, start=-_FOOTER)
+            length = int.from_bytes(tail[-8:-4], "little") + 8
+            if length > len(tail):
+                tail = self.fs.cat_file(path, start=-length)
+            return table_metadata(pq.read_schema(pa.BufferReader(b"PAR1" + tail[-length:])))
+
+    def metadata_if_present(self, name: str) -> dict[str, str] | None:
+        """The metadata of a table, or None where there is none."""
+        try:
+            return self.metadata(name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def table_metadata(columns: pa.Schema) -> dict[str, str]:
+    """The metadata that write_table was given, of a table that has been read."""
+    pairs = ((key.decode(), value.decode()) for key, value in (columns.metadata or {}).items())
+    return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}
 
 
 def read_parquet(source: Any, columns: list[str] | None = None) -> pa.Table:

@@ -20,7 +20,6 @@ from vidal.scores import round_score
 from vidal.stages.audio.settings import Audio
 from vidal.stages.vectors import rounded
 from vidal.stages.view import MediaColumn, ViewSpec
-from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 _ACTIVITY_RATE = 16_000
@@ -60,13 +59,12 @@ class _Worker:
 
     def _store(self, clip: Clip, samples: np.ndarray) -> tuple[str, str, bytes]:
         """Stores the sound as FLAC. Returns its name, its sha256, and the fingerprint of the sound."""
-        name = layout.media(clip["shard"], clip["clip_id"], "audio.flac")
         with tempfile.TemporaryDirectory() as folder:
             flac = Path(folder) / "audio.flac"
             sound.write_flac(samples, self._settings.sample_rate, flac)
             sha256 = ids.sha256(flac.read_bytes())
             chromaprint = fingerprint.fingerprint(flac).tobytes()
-            self._storage.put(flac, name)
+            name = self._storage.media.put(clip["shard"], clip["clip_id"], "audio.flac", flac)
         return name, sha256, chromaprint
 
 

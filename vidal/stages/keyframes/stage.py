@@ -17,7 +17,6 @@ from vidal.pipeline.stage import Output, Runtime, Stage
 from vidal.records import Clip, KeyframesRow
 from vidal.schema import Kind, Subject
 from vidal.stages import pictures
-from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 if TYPE_CHECKING:
@@ -65,17 +64,12 @@ class _Worker:
             times_s, images = self._read(path)
         settings = self._settings
         ending, options = settings.format, {} if settings.format == "png" else {"quality": settings.quality}
-        names = [
-            layout.media(clip["shard"], clip["clip_id"], f"frames/{index}.{ending}") for index in range(len(images))
-        ]
-        stored = [
-            pictures.save(self._storage, name, image, **options) for name, image in zip(names, images, strict=True)
-        ]
+        stored = [pictures.encode(image, ending, **options) for image in images]
         shown: list[Image.Image] = [Image.open(io.BytesIO(data)) for data in stored]
         row: KeyframesRow = {
             "clip_id": clip["clip_id"],
             "frame_times_s": times_s,
-            "frame_paths": names,
+            "frame_paths": pictures.save_files(self._storage, clip, "frames", ending, stored),
             "frame_sha256": [ids.sha256(data) for data in stored],
             # Of the stored pictures, so that whoever has the files can check it.
             "phash": phash(shown),

@@ -11,7 +11,7 @@ from vidal import schema
 from vidal.extra import structured, write_extra
 from vidal.pipeline.stage import Output, Stage
 from vidal.records import AssembledRow, Clip
-from vidal.schema import Subject, map_dict
+from vidal.schema import Kind, Subject, map_dict
 from vidal.scores import MEASURES, SIMILARITIES
 from vidal.stages.captions.stage import SOURCE
 from vidal.stages.manifest.settings import Split
@@ -46,7 +46,7 @@ def _added_fields(views: Mapping[str, ViewSpec]) -> Iterator[pa.Field]:
 def assemble(clip: Clip, views: Mapping[str, ViewSpec], shares: Split) -> AssembledRow:
     """A row of the manifest with the columns of schema.ASSEMBLED, from the joined rows of the stages."""
     columns = cast("dict[str, Any]", clip)  # Which columns a clip has depends on the views.
-    is_video = clip["media_path"].endswith("video.mp4")
+    is_video = clip["kind"] == Kind.VIDEO.value
     row = {
         **{name: columns[name] for name in _COPIED},
         **{name: _column(view, name, clip, columns) for view in views.values() for name in view.columns},

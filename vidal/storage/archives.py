@@ -1,0 +1,155 @@
+"""Members of tar archives in a dataset, by the chained names of fsspec: `tar://<member>::<archive>`.
+
+Beside an archive lies an index of the offsets of its members, so that one member is one ranged read. An archive whose index is
+missing or older is read by its headers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from vidal.errors import DamagedError
+from vidal.storage.layout import chained, index_of
+
+if TYPE_CHECKING:
+    from vidal.storage.storage import Storage
+
+_BLOCK = tarfile.BLOCKSIZE
+# Of archives on an object store that are fetched whole, this many lie on the local disk at a time.
+_WHOLE_MAX = 2
+
+
+class Place(NamedTuple):
+    """Where the bytes of a member lie in its archive."""
+
+    offset: int
+    size: int
+
+
+Index = Mapping[str, Place]
+
+
+class Archives:
+    """Reads members. Safe to share between threads.
+
+    fetch_whole: whether an archive on an object store is fetched as a whole at its first member; for whoever reads them all.
+    """
+
+    def __init__(self, storage: Storage, fetch_whole: bool = False):
+        self._storage, self._fetch_whole = storage, fetch_whole
+        self._lock = threading.RLock()
+        self._indexes: OrderedDict[str, Index] = OrderedDict()
+        self._copies: OrderedDict[str, Path] = OrderedDict()
+        self._folder: Path | None = None
+
+    def read(self, archive: str, member: str) -> bytes:
+        """Raises FileNotFoundError where the archive or the member is missing, DamagedError where the archive is cut short."""
+        for attempt in range(2):
+            place = self._index(archive).get(member)
+            if place is None:
+                self.forget(archive)
+                continue
+            header_and_data = self._read_range(archive, place.offset - _BLOCK, place.offset + place.size)
+            if header_and_data[:100].rstrip(b"\0").decode("ascii", "replace") == member:
+                if len(header_and_data) != place.size + _BLOCK:
+                    raise self._damaged(archive, f"is cut short in {member}")
+                return header_and_data[_BLOCK:]
+            # The archive was replaced after its index was read, or the index is older than the archive.
+            self.forget(archive)
+            if attempt == 0:
+                self._indexes[archive] = self._scan(archive)
+        raise FileNotFoundError(f"{chained(archive, member)}: no such member")
+
+    def members(self, archive: str) -> list[str]:
+        """The names of all members, as the headers have them; empty where there is no archive."""
+        try:
+            return list(self._scan(archive))
+        except FileNotFoundError:
+            return []
+
+    def forget(self, archive: str) -> None:
+        """Reads the archive anew the next time: it has been replaced."""
+        with self._lock:
+            self._indexes.pop(archive, None)
+            if copy := self._copies.pop(archive, None):
+                copy.unlink(missing_ok=True)
+
+    def _index(self, archive: str) -> Index:
+        with self._lock:
+            if archive not in self._indexes:
+                stored = None if self._fetch_whole else self._storage.read_if_present(index_of(archive))
+                self._indexes[archive] = _parse(stored) if stored else self._scan(archive)
+                while len(self._indexes) > 4096:
+                    self._indexes.popitem(last=False)
+            return self._indexes[archive]
+
+    def _scan(self, archive: str) -> Index:
+        with self._local(archive) as path:
+            try:
+                with tarfile.open(path, "r:") as tar:
+                    return {member.name: Place(member.offset_data, member.size) for member in tar}
+            except tarfile.TarError as error:
+                raise self._damaged(archive, f"is no whole tar archive ({error})") from error
+
+    def _read_range(self, archive: str, start: int, end: int) -> bytes:
+        if not self._storage.is_local and not self._fetch_whole:
+            return self._storage.read_range(archive, start, end)
+        with self._local(archive) as path, path.open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
+    def _damaged(self, archive: str, why: str) -> DamagedError:
+        return DamagedError(
+            f"{self._storage.uri}/{archive} {why}: restore it from a copy, or delete the shard and build it again"
+        )
+
+    def _own_folder(self) -> Path:
+        """A folder for archives that are fetched whole; it goes with this object."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="vidal-archives-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder
+
+    @contextlib.contextmanager
+    def _local(self, archive: str) -> Iterator[Path]:
+        if self._storage.is_local or not self._fetch_whole:
+            with self._storage.local(archive) as path:
+                if not path.exists():
+                    raise FileNotFoundError(archive)
+                yield path
+            return
+        with self._lock:
+            if archive not in self._copies:
+                copy = self._own_folder() / archive.replace("/", "-")
+                self._storage.fetch(archive, copy)
+                self._copies[archive] = copy
+                while len(self._copies) > _WHOLE_MAX:
+                    self._copies.popitem(last=False)[1].unlink(missing_ok=True)
+            yield self._copies[archive]
+
+
+def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> bytes:
+    """Writes a tar file: the same members give the same bytes. Returns its index as it is stored."""
+    places = {}
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            places[name] = Place(tar.offset + _BLOCK, len(data))
+            tar.addfile(header, io.BytesIO(data))
+    return json.dumps(places, separators=(",", ":")).encode()
+
+
+def _parse(index: bytes) -> Index:
+    return {name: Place(*place) for name, place in json.loads(index).items()}

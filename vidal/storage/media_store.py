@@ -1,0 +1,112 @@
+"""How the stages store media: as files, or as members of one archive a part and kind. Readers need not know: see archives.py."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from vidal.records import Row
+from vidal.storage import layout
+from vidal.storage.archives import write_archive
+
+if TYPE_CHECKING:
+    from vidal.storage.storage import Storage
+
+
+class MediaStore(Protocol):
+    """Stores a file of a clip, named as in the layout of files ("video.mp4", "frames/0.jpg"); returns its path for the row."""
+
+    def write(self, shard: int, clip_id: str, file: str, data: bytes) -> str: ...
+
+    def put(self, shard: int, clip_id: str, file: str, local: Path) -> str:
+        """Moves a local file."""
+
+    def commit(self, rows: Iterable[Row]) -> None:
+        """Makes what was stored readable. rows: all rows of the part that may name media; nothing else of it is kept."""
+
+
+class FileStore:
+    """A file each, under _media/shard-00000/<clip_id>/. What is written is readable at once."""
+
+    def __init__(self, storage: Storage):
+        self._storage = storage
+
+    def write(self, shard: int, clip_id: str, file: str, data: bytes) -> str:
+        name = layout.media(shard, clip_id, file)
+        self._storage.write(name, data)
+        return name
+
+    def put(self, shard: int, clip_id: str, file: str, local: Path) -> str:
+        name = layout.media(shard, clip_id, file)
+        self._storage.put(local, name)
+        return name
+
+    def commit(self, rows: Iterable[Row]) -> None:
+        pass
+
+
+class TarStore:
+    """The archives of one part. Files wait on the local disk until the part commits. Safe to share between threads.
+
+    An archive that exists is replaced whole; members of it that the rows still name are taken over.
+    """
+
+    def __init__(self, storage: Storage, part: int):
+        self._storage, self._part = storage, part
+        self._folder = Path(tempfile.mkdtemp(prefix="vidal-media-"))
+
+    def write(self, shard: int, clip_id: str, file: str, data: bytes) -> str:
+        name, waiting = self._place(shard, clip_id, file)
+        waiting.write_bytes(data)
+        return name
+
+    def put(self, shard: int, clip_id: str, file: str, local: Path) -> str:
+        name, waiting = self._place(shard, clip_id, file)
+        shutil.move(local, waiting)
+        return name
+
+    def _place(self, shard: int, clip_id: str, file: str) -> tuple[str, Path]:
+        kind, member = layout.member_name(clip_id, file)
+        waiting = self._waiting(archive := layout.archive(shard, self._part, kind), member)
+        waiting.parent.mkdir(exist_ok=True)
+        return layout.chained(archive, member), waiting
+
+    def _waiting(self, archive: str, member: str) -> Path:
+        return self._folder / archive.rpartition("/")[2] / member
+
+    def commit(self, rows: Iterable[Row]) -> None:
+        named: dict[str, set[str]] = defaultdict(set)
+        for archive, member in _members(rows):
+            named[archive].add(member)
+        for archive, members in sorted(named.items()):
+            if any(self._waiting(archive, member).exists() for member in members):
+                self._write_archive(archive, sorted(members))
+        self.close()
+
+    def _write_archive(self, archive: str, members: list[str]) -> None:
+        path = self._folder / "archive.tar"
+        index = write_archive(path, ((member, self._content(archive, member)) for member in members))
+        self._storage.put(path, archive)
+        self._storage.write(layout.index_of(archive), index)
+        self._storage.archives.forget(archive)
+
+    def _content(self, archive: str, member: str) -> bytes:
+        waiting = self._waiting(archive, member)
+        return waiting.read_bytes() if waiting.exists() else self._storage.archives.read(archive, member)
+
+    def close(self) -> None:
+        """Drops what was not committed."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _members(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
+    """Every member of an archive that a row names, in whatever column."""
+    for row in rows:
+        for value in row.values():
+            for name in value if isinstance(value, list) else [value]:
+                if isinstance(name, str) and (place := layout.split_chained(name)):
+                    yield place
