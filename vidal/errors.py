@@ -79,7 +79,7 @@ class BalanceError(VidalError):
 
 
 def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
-    """The one of the packages in whose code, or in a library that it called, the exception was raised; None where it was in none.
+    """The one of the packages in whose code, or in a library that it called, the exception was raised; None if it was in none.
 
     What a library raises on untrusted input is an outcome; what our own code raises is a bug.
     """

@@ -42,7 +42,7 @@ def write_extra(values: Mapping[str, Any]) -> str:
 
 
 def read_extra(extra: str | None) -> dict[str, Any]:
-    """The object of a row's `extra`; empty where the row has none."""
+    """The object of a row's `extra`; empty if the row has none."""
     values: dict[str, Any] = json.loads(extra) if extra else {}
     return values
 

@@ -30,7 +30,7 @@ def sha256(data: bytes | str) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Of a file of any size. Raises OSError where it cannot be read."""
+    """Of a file of any size. Raises OSError if it cannot be read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(2**20):

@@ -127,7 +127,7 @@ class CrawledClip(_Source):
 
 
 class KeyframeColumns(TypedDict):
-    """phash and signature are null where the clip has no frames."""
+    """phash and signature are null if the clip has no frames."""
 
     frame_times_s: list[float]
     frame_paths: list[str]

@@ -208,7 +208,7 @@ CANDIDATES = pa.schema(
     ]
 )
 
-# One row a clip. media_path is the fetched file, as stored; media_sha256 its hash. cuts: inside it; null where none looked.
+# One row a clip. media_path is the fetched file, as stored; media_sha256 its hash. cuts: inside it; null if none looked.
 CRAWL = pa.schema(
     [
         ("clip_id", STR),
@@ -306,7 +306,7 @@ CAPTIONED = pa.schema([("clip_id", STR), ("captions", CAPTIONS)])
 # tokens_*: that the rewriter read and wrote for it, in this build or an earlier one.
 ENHANCED = pa.schema([("clip_id", STR), ("enhanced", CAPTIONS), ("tokens_in", pa.int64()), ("tokens_out", pa.int64())])
 
-# score: of what the tag says, such as the share of the time; null where the tag has none.
+# score: of what the tag says, such as the share of the time; null if the tag has none.
 AUDIO_TAG = pa.struct([pa.field("tag", STR), pa.field("score", pa.float64())])
 
 # The contract: other people's scripts are written against these columns. Paths are relative to OUT.
@@ -412,7 +412,7 @@ MEANINGS = {
     "search_terms": "All terms that found the clip.",
     "title": "Raw and untouched.",
     "hashtags": 'Without "#", in lower case.',
-    "language": "ISO 639-1 code: the page's own, or a detector's from title and hashtags; null where it is not sure.",
+    "language": "ISO 639-1 code: the page's own, or a detector's from title and hashtags; null if it is not sure.",
     "start_s": "Where the clip begins in its source, in seconds.",
     "duration_s": "Length in seconds.",
     "fps": "Frames a second.",
@@ -424,7 +424,7 @@ MEANINGS = {
     "audio_path": "The sound track as mono FLAC; null without one.",
     "frame_times_s": "Seconds from the first frame. Frames, depth, infrared and keyframe captions share one index.",
     "frame_paths": "The stored frames.",
-    "depth_paths": "One uint16 PNG a frame; empty where there is no estimator, and the ledger says why.",
+    "depth_paths": "One uint16 PNG a frame; empty if there is no estimator, and the ledger says why.",
     "depth_kind": '"metric", "relative" or "inverse_relative".',
     "depth_unit": '"mm" where depth is metric; else empty, and 0 and 65535 stand for the scores depth_at_0 and depth_at_65535.',
     "depth_model": "Name of the estimator.",
@@ -433,11 +433,11 @@ MEANINGS = {
     "audio_rms_db": "Level of the sound, dBFS.",
     "audio_tags": "Sorted by tag: silence, clipped, and activities such as speech, each with its score, see below.",
     "tag": "The tag.",
-    "score": "What the tag was decided by, such as the share of the time; null where it has none.",
+    "score": "What the tag was decided by, such as the share of the time; null if it has none.",
     "split": '"train", "val" or "test"; all clips of one source, and copies, have the same.',
     "captions": "The texts of the clip, see below.",
     "similarity": "Mean cosine of the frames with title and hashtags; of a sound, of its title with the nearest search term.",
-    "scores": "One number for each score of the recipe's stages, null where the clip has none; the names are below.",
+    "scores": "One number for each score of the recipe's stages, null if the clip has none; the names are below.",
     "extra": "A JSON object: other columns of your catalogue, and the keys below.",
     "duplicate_of": "The clip of a lower shard that this one is a copy of; leave such rows out.",
     "contaminates": "Evaluation sets of the recipe that the clip belongs to.",

@@ -100,7 +100,7 @@ def test_sums_that_do_not_balance_are_an_error():
         ledger.check_stage("s", Subject.CLIP, {"a", "b", "c"}, {"a"}, [dropped])
     with pytest.raises(BalanceError, match="more than one outcome"):
         ledger.check_terminal([dropped, dropped])
-    with pytest.raises(BalanceError, match="9 views"):
+    with pytest.raises(BalanceError, match="10 views"):
         ledger.check_views({"a"}, [], view_names())
 
 

@@ -36,7 +36,7 @@ class Cutter:
         return span.is_whole and span.duration_s > self._clips.max_s
 
     def split_at_cuts(self, span: Span, cuts_s: list[float]) -> list[Span]:
-        """The pieces of a whole video. Raises RecordError(too_short) where none lasts clips.min_s."""
+        """The pieces of a whole video. Raises RecordError(too_short) if none lasts clips.min_s."""
         pieces = shots.split_at_cuts(cuts_s, span.duration_s, self._clips.max_s, self._clips.min_s)
         if not pieces:
             raise RecordError(Reason.TOO_SHORT, f"no shot lasts {self._clips.min_s:g} s")
@@ -51,7 +51,7 @@ def requested_span(candidate: Candidate, file_duration_s: float) -> Span:
 
 
 def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe: Recipe) -> Drop | None:
-    """Judges the true duration. Raises RecordError(span_outside) where the span ends after the file."""
+    """Judges the true duration. Raises RecordError(span_outside) if the span ends after the file."""
     end_s, max_s, min_s = span.start_s + span.duration_s, recipe.duration_max_s, recipe.crawl.duration_min_s
     if end_s > file_duration_s + recipe.crawl.duration_tolerance_s:
         raise RecordError(Reason.SPAN_OUTSIDE, f"{span.start_s:g} to {end_s:g} s of a file of {file_duration_s:.2f} s")

@@ -30,7 +30,7 @@ class Span:
 
 
 def inspect_file(path: Path, kind: str | None, max_pixels: int) -> MediaFile:
-    """kind: what the page or the catalogue says that it is. Raises RecordError where the file is not usable media."""
+    """kind: what the page or the catalogue says that it is. Raises RecordError if the file is not usable media."""
     properties = probe(path, max_pixels=max_pixels)
     is_sound = properties.kind == Kind.AUDIO.value or kind == Kind.AUDIO.value
     return MediaFile(path, properties, ids.file_sha256(path), Kind.AUDIO if is_sound else Kind.VIDEO)

@@ -42,7 +42,7 @@ class ClipStore:
         self._recipe, self._storage = recipe, storage
 
     def store_clip(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float] | None) -> CrawledClip:
-        """Stores the span and returns its row. cuts_s: of the whole file. Raises RecordError where it cannot be cut."""
+        """Stores the span and returns its row. cuts_s: of the whole file. Raises RecordError if it cannot be cut."""
         with _sibling_path(file.path) as path:
             clip_file = self._write_span(file, span, path)
             name = "video.mp4" if file.kind is Kind.VIDEO else "source"

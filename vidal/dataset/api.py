@@ -59,7 +59,7 @@ def build(recipe: str | Recipe, out: str, shards: int | str | Iterable[int] = 0,
     recipe: a name in pipelines/, the path of a YAML file, or a loaded Recipe. shards: a number, numbers, or "0-9". overrides:
     keys of the recipe, as `--set` takes them: `build("embedded", "data", 0, limit=10, **{"engine.executor": "inline"})`.
 
-    Raises UserError where the input is wrong, with nothing touched; StorageError where the dataset cannot be read or written.
+    Raises UserError if the input is wrong, with nothing touched; StorageError if the dataset cannot be read or written.
     A record that fails raises nothing: the ledger says why, and `Report.is_faulty` whether anything should have worked that
     did not.
     """

@@ -39,7 +39,7 @@ def build(
     """Builds one shard into a dataset that the recipe has claimed. Starts an executor only where there is work.
 
     until: the last stage to run; the shard is then not committed. say: called before work begins with lines that say which
-    stored work is done again. Raises StorageError where the dataset cannot be read or written.
+    stored work is done again. Raises StorageError if the dataset cannot be read or written.
     """
     started = time.monotonic()
     stages = list(STAGES.values())

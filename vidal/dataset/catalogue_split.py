@@ -30,7 +30,7 @@ class Split:
 
 
 def stored_split(storage: Storage) -> Split | None:
-    """The split that a dataset holds; None where it has none."""
+    """The split that a dataset holds; None if it has none."""
     content = storage.read_if_present(layout.CATALOGUE_SPLIT)
     return Split(**json.loads(content)) if content else None
 
@@ -38,7 +38,7 @@ def stored_split(storage: Storage) -> Split | None:
 def split_catalogue(recipe: Recipe, storage: Storage) -> Split:
     """Splits the recipe's catalogue into `_catalogue/` unless that was done before.
 
-    Raises UserError where the catalogue cannot be read, or where it has changed since it was split; nothing is then touched.
+    Raises UserError if the catalogue cannot be read, or where it has changed since it was split; nothing is then touched.
     """
     split = stored_split(storage)
     if split is None:

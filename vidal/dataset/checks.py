@@ -10,7 +10,7 @@ from vidal.stages.order import STAGES
 
 
 def parse_shards(text: str, count: int | None) -> list[int]:
-    """Reads the numbers of shards: "0", "0-9" or "0,3,7". count: of the recipe's shards, or None where it is not known yet.
+    """Reads the numbers of shards: "0", "0-9" or "0,3,7". count: of the recipe's shards, or None if it is not known yet.
 
     Raises UserError for anything else, and for a shard that the recipe does not have.
     """

@@ -53,7 +53,7 @@ def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Reci
 
 
 def balance(storage: Storage, stages: list[Stage], parts: list[Part]) -> tuple[list[LedgerRow], list[FunnelRow]]:
-    """All ledger rows of the shard and the funnel. Raises BalanceError where the sums of a stage do not hold."""
+    """All ledger rows of the shard and the funnel. Raises BalanceError if the sums of a stage do not hold."""
     shard, indices = parts[0].shard, [part.index for part in parts]
     rows = outcomes_of(storage, stages, shard, indices)
     funnel = [
@@ -78,7 +78,7 @@ def _ids(storage: Storage, stage: str, column: str, parts: list[Part]) -> set[st
 def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Part]) -> ShardReport:
     """Writes the ledger, the hashes, the signatures, the manifest and the summary of a shard. It touches no other shard.
 
-    Raises BalanceError, with nothing committed, where a subject is lost or has two outcomes.
+    Raises BalanceError, with nothing committed, if a subject is lost or has two outcomes.
     """
     shard = parts[0].shard
     stage_outcomes, funnel = balance(storage, stages, parts)

@@ -31,7 +31,7 @@ class DatasetFile(TypedDict):
 def claim(storage: Storage, recipe: Recipe) -> None:
     """Makes OUT this recipe's dataset.
 
-    Raises UserError, with nothing touched, where OUT is another recipe's dataset or holds something else.
+    Raises UserError, with nothing touched, if OUT is another recipe's dataset or holds something else.
     """
     catalogue = recipe.catalogue.rsplit("/", 1)[-1] if recipe.catalogue else None
     identity: Identity = {"recipe": recipe.name, "catalogue": catalogue}
@@ -56,7 +56,7 @@ def claim(storage: Storage, recipe: Recipe) -> None:
 def read_dataset(storage: Storage) -> DatasetFile:
     """The content of _dataset.json, for commands that continue stored work.
 
-    Raises UserError where OUT is not a dataset, or where this version of vidal cannot continue its work.
+    Raises UserError if OUT is not a dataset, or where this version of vidal cannot continue its work.
     """
     dataset = read_dataset_or_fail(storage)
     if dataset.get("work_version") != WORK_VERSION:
@@ -68,7 +68,7 @@ def read_dataset(storage: Storage) -> DatasetFile:
 
 
 def read_dataset_or_fail(storage: Storage) -> DatasetFile:
-    """The content of _dataset.json. Raises UserError where OUT is not a dataset, or one of another schema version."""
+    """The content of _dataset.json. Raises UserError if OUT is not a dataset, or one of another schema version."""
     try:
         dataset = cast("DatasetFile", json.loads(storage.read(layout.DATASET)))
     except FileNotFoundError as error:

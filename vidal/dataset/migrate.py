@@ -40,7 +40,7 @@ class Migrated:
 def migrate(out: str) -> Migrated:
     """Rewrites shard by shard; where it was interrupted, it goes on with the first that is not rewritten.
 
-    Raises UserError where OUT is not a dataset, or one of a version that this vidal does not know.
+    Raises UserError if OUT is not a dataset, or one of a version that this vidal does not know.
     """
     storage = Storage(out)
     content = storage.read_if_present(layout.DATASET)

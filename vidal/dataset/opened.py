@@ -65,5 +65,5 @@ class Dataset:
 
 
 def open_dataset(out: str) -> Dataset:
-    """Opens a dataset: a folder or a URI. Raises UserError where it is not a dataset of vidal."""
+    """Opens a dataset: a folder or a URI. Raises UserError if it is not a dataset of vidal."""
     return Dataset(out)

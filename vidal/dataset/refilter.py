@@ -31,7 +31,7 @@ class Decision:
 
 
 def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
-    """Commits a shard anew under the recipe's filters. Raises UserError where the scores are not those of the recipe."""
+    """Commits a shard anew under the recipe's filters. Raises UserError if the scores are not those of the recipe."""
     stages = list(STAGES.values())
     parts = discover.parts(storage, recipe, shard)
     if parts is None or not all(_is_stored(storage, recipe, stages, part) for part in parts):

@@ -80,7 +80,7 @@ def summaries(storage: Storage) -> Iterator[ShardSummary]:
 
 
 def summaries_or_fail(storage: Storage) -> list[ShardSummary]:
-    """The summaries of all committed shards. Raises UserError where there are none."""
+    """The summaries of all committed shards. Raises UserError if there are none."""
     each = list(summaries(storage))
     if not each:
         raise UserError(f"{storage.uri} has no shard yet: run vidal build-shard first")

@@ -30,7 +30,7 @@ MAX_PIXELS = 2**31
 
 
 def validate(out: str) -> tuple[int, list[str]]:
-    """Returns how many rows were checked, and the problems, a line each. Raises UserError where OUT is not a dataset."""
+    """Returns how many rows were checked, and the problems, a line each. Raises UserError if OUT is not a dataset."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
     shards = layout.shards_in(storage.names(""))

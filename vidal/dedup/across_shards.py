@@ -47,7 +47,7 @@ def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, A
 def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
     """Sets `duplicate_of` in the manifests of all shards that the index holds. Returns how many clips of each shard are marked.
 
-    Another process may commit a shard meanwhile: the comparison is repeated until none has. Raises StorageError where another
+    Another process may commit a shard meanwhile: the comparison is repeated until none has. Raises StorageError if another
     process marks copies and does not end.
     """
     with exclusive(storage, layout.MARKING):

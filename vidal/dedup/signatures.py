@@ -25,7 +25,7 @@ from vidal.stages.vectors import rounded
 def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
     """Writes the signatures to a Parquet file. Returns the number of files, and which could not be read and why.
 
-    Raises UserError where none could be read.
+    Raises UserError if none could be read.
     """
     sign = _Signer(recipe)
     rows, problems = list[EvaluationFile](), list[str]()

@@ -34,7 +34,7 @@ class TrainingPair:
 
 
 def rgbd(data: Path, split: str) -> list[TrainingPair]:
-    """Reads the frames of data/rgbd with their inverse depth in 1/m. Raises UserError where there are none.
+    """Reads the frames of data/rgbd with their inverse depth in 1/m. Raises UserError if there are none.
 
     split: "train" or "test". Test frames have their full size.
     """
@@ -52,7 +52,7 @@ def _rgbd_pair(path: Path, split: str) -> TrainingPair:
 
 
 def rgb_ir(data: Path, split: str) -> list[TrainingPair]:
-    """Reads the pairs of data/rgb_ir with infrared intensities in [0, 1]. Raises UserError where there are none.
+    """Reads the pairs of data/rgb_ir with infrared intensities in [0, 1]. Raises UserError if there are none.
 
     split: "train" or "test".
     """

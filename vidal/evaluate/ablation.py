@@ -62,7 +62,7 @@ class Verdict:
 
 
 def compare(storage: Storage, settings: Train, change: Change, seeds: int, progress: Progress) -> Verdict:
-    """Both arms take as many steps. Raises UserError where a side has too few clips, or the change changes nothing."""
+    """Both arms take as many steps. Raises UserError if a side has too few clips, or the change changes nothing."""
     samples = read_samples(storage, Modality.IMAGE, settings)
     views = {"with": settings.views, "without": _without_view(settings, change.view)}
     sides = _arms(storage, samples, change)

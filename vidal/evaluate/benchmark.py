@@ -28,7 +28,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """classes: empty where samples have texts of their own. templates: texts with {} for a class. many_labels: a sample has several.
+    """classes: empty if samples have texts of their own. templates: texts with {} for a class. many_labels: a sample has several.
 
     views: of a video, in time and in space, whose vectors are averaged. missing: samples that the annotation names without a file.
     """

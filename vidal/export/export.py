@@ -35,7 +35,7 @@ class Exported:
 
 
 def export(out: str, format_: str, target: Path) -> Exported:
-    """Writes all shards but for copies of other clips. Raises UserError where OUT is not a dataset, or the target holds files."""
+    """Writes all shards but for copies of other clips. Raises UserError if OUT is not a dataset, or the target holds files."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
     if target.exists() and any(target.iterdir()):

@@ -39,7 +39,7 @@ class Imported:
 def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
     """Writes the catalogue (Parquet). url: where the clip of an id lies, with {id}, and {folder} where the address has it.
 
-    Raises UserError where the file is not such a JSON, naming the first entry that is wrong.
+    Raises UserError if the file is not such a JSON, naming the first entry that is wrong.
     """
     if "{id}" not in url:
         raise UserError(f"--url {url}: must hold {{id}}")

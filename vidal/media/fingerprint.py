@@ -31,7 +31,7 @@ def is_available() -> bool:
 def fingerprint(path: Path) -> UInt32Array:
     """Returns (n,) uint32, one value for each 0.124 s of a local file's first sound track.
 
-    The result is empty where the track is too short or silent, does not decode, or does not exist.
+    The result is empty if the track is too short or silent, does not decode, or does not exist.
     """
     command = [executable(), "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-i", str(path)]
     command += ["-map", "0:a:0", "-f", "chromaprint", "-fp_format", "raw", "-"]
@@ -57,7 +57,7 @@ class Recordings:
     def nearest(self, own: UInt32Array, overlap_min: float = 0.8) -> tuple[int, float] | None:
         """Returns the number of the nearest recording and the share of bits, 0..1, in which it differs from `own`.
 
-        own: (n,) uint32. overlap_min: the share of the shorter fingerprint that must overlap the other. Returns None where no
+        own: (n,) uint32. overlap_min: the share of the shorter fingerprint that must overlap the other. Returns None if no
         recording has a value in common with `own`.
         """
         votes: Counter[tuple[int, int]] = Counter()

@@ -61,7 +61,7 @@ def read_frames(
     """Returns the times of `count` frames, in seconds from the first frame of the file, and the frames themselves.
 
     The frames are RGB, upright and with square pixels; short_side is in pixels. policy: see sample_indices. firsts: for the policy
-    "scene", the indices of the frames that begin a new shot. Raises RecordError(corrupt) where no picture decodes.
+    "scene", the indices of the frames that begin a new shot. Raises RecordError(corrupt) if no picture decodes.
     """
     try:
         with open_media(path) as container:
@@ -113,7 +113,7 @@ class _Walk:
         self._frames = self._decoded()
 
     def advance(self, pts: int) -> Any:
-        """Returns the first frame at or after pts, or the last of the file. Raises RecordError(corrupt) where nothing decodes."""
+        """Returns the first frame at or after pts, or the last of the file. Raises RecordError(corrupt) if nothing decodes."""
         self._target = pts
         while self.current is None or self.current.pts < pts:
             following = next(self._frames, None)

@@ -21,7 +21,7 @@ SHORTEST_S = 0.4
 def lufs(samples: Int16Array, sample_rate: int) -> float | None:
     """Returns the integrated loudness in LUFS (ITU-R BS.1770-4, by pyloudnorm).
 
-    None where the sound is shorter than 0.4 s, or too quiet for the gates of the measurement.
+    None if the sound is shorter than 0.4 s, or too quiet for the gates of the measurement.
     """
     import pyloudnorm
 

@@ -109,7 +109,7 @@ def _probe(container: InputContainer, max_pixels: int) -> Probe:
 
 
 def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
-    """Raises RecordError where the frames are too large, as stored or as displayed, or where their pixel aspect is absurd."""
+    """Raises RecordError if the frames are too large, as stored or as displayed, or where their pixel aspect is absurd."""
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     if width * height * max(Fraction(1), aspect) > max_pixels:
         raise RecordError(Reason.TOO_MANY_PIXELS, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
@@ -177,7 +177,7 @@ def _packets(container: InputContainer, stream: Any) -> list[tuple[int, int, boo
 
 
 def _last_frame(container: InputContainer, stream: Any) -> Any:
-    """Decodes from the last key frame to the end. Raises RecordError(corrupt) where no frame decodes."""
+    """Decodes from the last key frame to the end. Raises RecordError(corrupt) if no frame decodes."""
     frame = None
     stream.codec_context.thread_count = (
         1  # The crawl has threads of its own; more would cost more than so few frames take.

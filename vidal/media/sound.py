@@ -16,7 +16,7 @@ FLOOR_DB = -120.0  # The level of digital silence, whose logarithm has no value.
 
 
 def read_mono(path: Path, sample_rate: int) -> Int16Array:
-    """Returns (n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) where it does not decode to its end."""
+    """Returns (n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) if it does not decode to its end."""
     samples, problem = read_decodable(path, sample_rate)
     if problem:
         raise RecordError(Reason.BAD_AUDIO, problem)
@@ -26,7 +26,7 @@ def read_mono(path: Path, sample_rate: int) -> Int16Array:
 def read_decodable(path: Path, sample_rate: int) -> tuple[Int16Array, str]:
     """Returns (n,) int16 as read_mono does, up to the first fault, and FFmpeg's message about the fault, or "".
 
-    Raises RecordError(bad_audio) where nothing decodes.
+    Raises RecordError(bad_audio) if nothing decodes.
     """
     blocks: list[Int16Array] = []
     problem = ""

@@ -40,7 +40,7 @@ class ClipHead:
 
     @torch.inference_mode()
     def rate(self, images: Images) -> Float32Array:
-        """Returns (n,) float32, on the scale of the head. Raises UserError where the head is for another model's embeddings."""
+        """Returns (n,) float32, on the scale of the head. Raises UserError if the head is for another model's embeddings."""
         embeddings = torch.from_numpy(self._clip.embed_images(images))
         inputs = next(layer for layer in self._head if isinstance(layer, nn.Linear)).in_features
         if embeddings.shape[1] != inputs:
@@ -51,14 +51,14 @@ class ClipHead:
 
 
 def head_path(spec: ModelSpec) -> Path:
-    """Returns the file of the head that the spec's options name. Raises UserError where they name none."""
+    """Returns the file of the head that the spec's options name. Raises UserError if they name none."""
     if not spec.options.get("head"):
         raise UserError("the aesthetic model needs options.head: the file of the head")
     return Path(str(spec.options["head"]))
 
 
 def read_head(path: Path) -> dict[str, Tensor]:
-    """Returns the state dict of a head. Raises UserError where the file is not one. Nothing in the file is executed."""
+    """Returns the state dict of a head. Raises UserError if the file is not one. Nothing in the file is executed."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

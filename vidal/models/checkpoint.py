@@ -56,7 +56,7 @@ def revision(folder: Path) -> str:
 def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
     """Returns the network in evaluation mode, its configuration, and its name "id@revision".
 
-    task: "depth" or "infrared". Raises UserError where the checkpoint is for another task, has another revision than the spec
+    task: "depth" or "infrared". Raises UserError if the checkpoint is for another task, has another revision than the spec
     asks for, or does not fit the network; the error names the first key that does not.
     """
     folder = embedded_folder(require_id(spec)) or Path(require_id(spec))

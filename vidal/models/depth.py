@@ -21,7 +21,7 @@ KINDS = ("metric", "relative", "inverse_relative")
 
 
 class TransformersDepth:
-    """A DepthEstimator. Raises UserError where neither the options nor the configuration tell what the depth means.
+    """A DepthEstimator. Raises UserError if neither the options nor the configuration tell what the depth means.
 
     options: kind (what the numbers mean, for a checkpoint whose configuration does not tell), input ([width, height] that
     pictures are resized to before the model's own preprocessing; their aspect is lost).
@@ -75,7 +75,7 @@ def depth_kind(config: Any) -> str:
 
     config: of transformers. GLPN and ZoeDepth predict metres, since they were trained on NYU or KITTI. The configuration of Depth
     Anything tells. DPT is MiDaS, which predicts disparity up to scale and shift. DepthPro predicts metres by its own field of
-    view; without that part the focal length is unknown, and the depth is known up to scale. Raises UserError where the
+    view; without that part the focal length is unknown, and the depth is known up to scale. Raises UserError if the
     configuration does not tell.
     """
     model_type = str(getattr(config, "model_type", ""))

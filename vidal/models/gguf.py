@@ -16,8 +16,8 @@ _VERSION = 1
 def unpack_gguf(folder: Path, file: str) -> Path:
     """Returns the folder with the file's tokenizer, configuration and float32 weights, which is written once on a machine.
 
-    folder, file: where the GGUF file is, and its name. Raises OSError or ValueError where transformers cannot read the file, and
-    UserError where the cache cannot be written.
+    folder, file: where the GGUF file is, and its name. Raises OSError or ValueError if transformers cannot read the file, and
+    UserError if the cache cannot be written.
     """
     content = ids.file_sha256(folder / file)
     name = ids.fingerprint([content, version("transformers"), version("gguf"), _VERSION])[:16]

@@ -66,7 +66,7 @@ class Munit:
 def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     """Returns the state dicts of the generators `a` and `b`.
 
-    Raises UserError where the file is not a checkpoint of two generators. Nothing in the file is executed.
+    Raises UserError if the file is not a checkpoint of two generators. Nothing in the file is executed.
     """
     try:
         states = torch.load(path, map_location="cpu", weights_only=True)

@@ -22,7 +22,7 @@ _PROBE_S = 120  # A server may load the model first.
 
 
 def base_url(spec: ModelSpec) -> str:
-    """Returns the address of the server, without a slash at its end. Raises UserError where the spec names none."""
+    """Returns the address of the server, without a slash at its end. Raises UserError if the spec names none."""
     url = str(spec.options.get("base_url", ""))
     if not url.startswith(("http://", "https://")):
         raise UserError(f"the openai adapter needs options.base_url, such as http://127.0.0.1:8000/v1, not {url!r}")

@@ -67,10 +67,10 @@ class Captioner(Protocol):
     revision: str
 
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
-        """Returns one caption a picture; it is empty where nothing is recognised."""
+        """Returns one caption a picture; it is empty if nothing is recognised."""
 
     def caption_video(self, images: Images, prompt: str) -> str:
-        """Returns one caption for the pictures of a clip, in order; it is empty where nothing is recognised."""
+        """Returns one caption for the pictures of a clip, in order; it is empty if nothing is recognised."""
 
 
 class SoundCaptioner(Protocol):
@@ -81,7 +81,7 @@ class SoundCaptioner(Protocol):
     imagines: bool
 
     def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
-        """Returns one sentence; it is empty where there is nothing to say. tags: the audio_tags of the manifest."""
+        """Returns one sentence; it is empty if there is nothing to say. tags: the audio_tags of the manifest."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class LanguageDetector(Protocol):
     name: str
 
     def detect(self, text: str) -> tuple[str | None, float]:
-        """Returns the ISO 639-1 code and the confidence, 0..1; None where the text has nothing to go by."""
+        """Returns the ISO 639-1 code and the confidence, 0..1; None if the text has nothing to go by."""
 
 
 class ActivityDetector(Protocol):

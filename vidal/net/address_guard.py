@@ -137,7 +137,7 @@ class _AuditHook:
 
 
 _HOOK = _AuditHook()
-# connections: of the client that works in this thread; absent or None where no client does.
+# connections: of the client that works in this thread; absent or None if no client does.
 _THREAD = threading.local()
 
 

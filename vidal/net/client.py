@@ -119,7 +119,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return budget.bound(response)
 
     def admit(self, url: str) -> str:
-        """Waits for the turn of the address's host; returns the host. Raises WorkStopped where it may not be asked."""
+        """Waits for the turn of the address's host; returns the host. Raises WorkStopped if it may not be asked."""
         host, budget = hostname(url), self._budget
         try:
             if urlsplit(url).scheme not in ("http", "https"):
@@ -136,7 +136,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return host
 
     def dl(self, name: str, info: Info, subtitle: bool = False, test: bool = False) -> Any:
-        """Downloads one format or several. Raises WorkStopped where that needs another program, which would bypass `urlopen`."""
+        """Downloads one format or several. Raises WorkStopped if that needs another program, which would bypass `urlopen`."""
         protocols = {determine_protocol(format_) for format_ in info.get("requested_formats") or [info]}
         if others := sorted(protocols - _NATIVE_PROTOCOLS):
             detail = f"only http and https can be fetched, not {', '.join(others)}"

@@ -127,7 +127,7 @@ def classify_status(status: int, detail: str, pause_s: float | None = None) -> R
 
 
 def parse_retry_after(header: str | None) -> float | None:
-    """Seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); None where it cannot be read."""
+    """Seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); None if it cannot be read."""
     if not header:
         return None
     try:

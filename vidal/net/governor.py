@@ -82,7 +82,7 @@ class Governor:
     def admit(self, host: str) -> float:
         """Waits until the host may be asked; returns the seconds waited.
 
-        Raises RecordError(daily_budget or breaker_open) where the host may not be asked for too long to wait.
+        Raises RecordError(daily_budget or breaker_open) if the host may not be asked for too long to wait.
         """
         work = self._current_work()
         rules, waited_before_s = self._rules_for(host), work.waited_s

@@ -114,7 +114,7 @@ class LocalRateLimiter:
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
         """Counts a transient failure, and leaves the host alone where it asks for that or has failed too often.
 
-        pause_s: for how long the host wants to be left alone; None where it only failed. Returns whether it is worth waiting
+        pause_s: for how long the host wants to be left alone; None if it only failed. Returns whether it is worth waiting
         for the host: it is not where the host has been unwilling for longer than the rules' patience.
         """
         with self._lock:

@@ -28,7 +28,7 @@ class Robots:
         self._lock = threading.Lock()
 
     def check(self, client: Client, url: str) -> None:
-        """Raises RecordError(robots) where the address is disallowed; transient where robots.txt could not be read."""
+        """Raises RecordError(robots) if the address is disallowed; transient where robots.txt could not be read."""
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc}"
         with self._lock:
@@ -42,7 +42,7 @@ class Robots:
             raise RecordError(Reason.ROBOTS, f"{site}/robots.txt disallows it for {self._agent}")
 
     def _fetch_rules(self, client: Client, url: str) -> Protego | None:
-        """Returns None where the host has no rules. One that cannot answer disallows everything for now (RFC 9309, 2.3.1.4)."""
+        """Returns None if the host has no rules. One that cannot answer disallows everything for now (RFC 9309, 2.3.1.4)."""
         try:
             with client.urlopen(url) as response:
                 text = _read_start(response)
@@ -63,7 +63,7 @@ def _read_start(response: Response) -> bytes:
 
 
 def check_opt_out(headers: Iterable[str], opt_out: tuple[str, ...], agent: str = PRODUCT) -> None:
-    """Raises RecordError(opted_out) where a response opts out of machine learning.
+    """Raises RecordError(opted_out) if a response opts out of machine learning.
 
     headers: all X-Robots-Tag headers of the response. A directive may name one crawler: "otherbot: noai" is not for us.
     """

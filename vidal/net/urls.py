@@ -20,5 +20,5 @@ def check_url(url: str) -> None:
 
 
 def hostname(url: str) -> str:
-    """The host of an address without its port; empty where it has none."""
+    """The host of an address without its port; empty if it has none."""
     return urlsplit(url).hostname or ""

@@ -40,7 +40,7 @@ class WorkBudget:
         self.deadline += seconds
 
     def check(self) -> None:
-        """Raises WorkStopped(timeout) where the time is used up."""
+        """Raises WorkStopped(timeout) if the time is used up."""
         if self.is_over or time.monotonic() > self.deadline:
             raise WorkStopped(self.timeout_error())
 

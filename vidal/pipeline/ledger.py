@@ -59,7 +59,7 @@ def is_awaiting(outcome: LedgerRow) -> bool:
 
 
 def check_terminal(rows: Iterable[LedgerRow]) -> None:
-    """Raises BalanceError where a subject has more than one terminal outcome."""
+    """Raises BalanceError if a subject has more than one terminal outcome."""
     counts = Counter((row["subject"], row["id"]) for row in rows)
     if repeated := [key for key, count in counts.items() if count > 1]:
         raise BalanceError(f"{len(repeated)} subjects have more than one outcome, the first is {repeated[0]}")
@@ -86,7 +86,7 @@ def check_stage(
 
 
 def check_views(clips: set[str], rows: Iterable[LedgerRow], views: Iterable[str]) -> None:
-    """Raises BalanceError where a clip of the manifest has no outcome for one of the views."""
+    """Raises BalanceError if a clip of the manifest has no outcome for one of the views."""
     present = {row["id"] for row in rows if row["subject"] == Subject.VIEW.value}
     expected = {f"{clip}/{view}" for view in views for clip in clips}
     if missing := sorted(expected - present):

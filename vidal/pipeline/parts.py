@@ -29,7 +29,7 @@ def read_inputs(stage: Stage, storage: Storage, part: Part) -> tuple[list[pa.Tab
 
 
 def stored_metadata(stage: Stage, storage: Storage, part: Part) -> dict[str, str] | None:
-    """The metadata of the stored part; None where there is none."""
+    """The metadata of the stored part; None if there is none."""
     return storage.metadata_if_present(layout.part_table(stage.name, part.shard, part.index))
 
 

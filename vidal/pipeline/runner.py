@@ -80,8 +80,8 @@ class PartRunner:
     def run(self, part: Part) -> None:
         """Processes the part unless it is done: only the records that are new or have changed since the last time.
 
-        Raises StorageError where the part can be neither read nor written, after attempts with back-off; UserError where the
-        stage cannot be opened, StageError where that kills the process; RunEndedError.
+        Raises StorageError if the part can be neither read nor written, after attempts with back-off; UserError if the
+        stage cannot be opened, StageError if that kills the process; RunEndedError.
         """
         engine = self.recipe.engine
         retrying = tenacity.Retrying(
@@ -129,7 +129,7 @@ class PartRunner:
         _log_part(len(todo), rows, outcomes, time.monotonic() - started)
 
     def _stored(self, name: str, before: dict[str, str] | None) -> incremental.Stored:
-        """Results that may be used again. before: metadata of the stored part; None where nothing is stored."""
+        """Results that may be used again. before: metadata of the stored part; None if nothing is stored."""
         identity = self.stage.identity(self.recipe)
         if before is None:
             return incremental.Stored(identity, {}, {})

@@ -96,9 +96,9 @@ Worker = Callable[[Any], "Output | Drop"]  # Called with a Candidate or a Clip.
 
 @dataclass(frozen=True)
 class ModelUse:
-    """A model that a recipe chooses for a stage. role: what it is for, for example "keyframe"; empty where the stage has one model.
+    """A model that a recipe chooses for a stage. role: what it is for, for example "keyframe"; empty if the stage has one model.
 
-    spec: None where the recipe names no model for the role. registry: the adapters that may be named.
+    spec: None if the recipe names no model for the role. registry: the adapters that may be named.
     """
 
     role: str

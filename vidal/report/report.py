@@ -28,7 +28,7 @@ HEIGHT = 84
 
 
 def report(out: str) -> list[str]:
-    """Writes a page for every shard of OUT and returns their names. Raises UserError where there is no shard."""
+    """Writes a page for every shard of OUT and returns their names. Raises UserError if there is no shard."""
     storage = Storage(out)
     name = read_dataset_or_fail(storage)["identity"]["recipe"]
     return [_write(storage, name, summary) for summary in summaries_or_fail(storage)]

@@ -65,7 +65,7 @@ class ApiSource(ABC):
 
 
 def get_json(client: Client, url: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
-    """Raises RecordError(extractor) where the answer is not a JSON object, and what the client raises."""
+    """Raises RecordError(extractor) if the answer is not a JSON object, and what the client raises."""
     address = f"{url}?{urlencode(query, doseq=True)}" if query else url
     authorization = {"Authorization": f"Token {token}"} if token else {}
     with client.get(address, Accept="application/json", **authorization) as response:
@@ -80,7 +80,7 @@ def get_json(client: Client, url: str, query: JsonObject | None = None, token: s
 
 
 def parse_duration(value: object) -> float | None:
-    """Seconds of a duration as these APIs state it, a number or "1:02:03"; None where it is neither."""
+    """Seconds of a duration as these APIs state it, a number or "1:02:03"; None if it is neither."""
     try:
         parts = [float(part) for part in str(value).split(":")]
     except ValueError:

@@ -28,7 +28,7 @@ _PARQUET_ROWS = 10_000
 class Catalogue:
     """The files of a catalogue: one file, or all that a glob matches, in the order of their names; local or on any store.
 
-    where: how messages name it. Raises UserError where there is no file, or one of a kind that cannot be read.
+    where: how messages name it. Raises UserError if there is no file, or one of a kind that cannot be read.
     """
 
     def __init__(self, pattern: str):

@@ -89,7 +89,7 @@ class Freesound(ApiSource):
 
 
 def read_token(token_file: str | None) -> str:
-    """The API token from the recipe's file or from the environment. Raises UserError where there is none."""
+    """The API token from the recipe's file or from the environment. Raises UserError if there is none."""
     if token_file:
         path = Path(token_file).expanduser()
         if not path.is_file():

@@ -102,7 +102,7 @@ def _describe_video(video: JsonObject) -> Candidate:
 
 
 def _choose_file(files: list[JsonObject]) -> str:
-    """Returns the address of the smallest file that is large enough. Raises RecordError(unsupported_url) where there is none."""
+    """Returns the address of the smallest file that is large enough. Raises RecordError(unsupported_url) if there is none."""
     videos = sorted(filter(_is_video_file, files), key=lambda file: file["resolution"]["id"])
     if not videos:
         raise RecordError(Reason.UNSUPPORTED_URL, "the video has no file to download")

@@ -53,7 +53,7 @@ def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]
 
 
 def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> SearchResults:
-    """Asks the sources one query after the other. Raises RunEndedError where queries fail because the run is over."""
+    """Asks the sources one query after the other. Raises RunEndedError if queries fail because the run is over."""
     network, results, dropped = Network(recipe, runtime), SearchResults(), dict[str, LedgerRow]()
     for query in queries:
         search = recipe.search[query.search_index]

@@ -85,7 +85,7 @@ class YtDlp:
         return Fetched(Path(downloads[0]["filepath"]), _describe_video(info))
 
     def _extract_one(self, url: str) -> Info:
-        """What yt-dlp says of the one video of a page. Raises RecordError where the page holds none or several."""
+        """What yt-dlp says of the one video of a page. Raises RecordError if the page holds none or several."""
         info = self._extract(url, items=2)
         if info.get("_type") not in ("playlist", "multi_video"):
             return info
@@ -113,7 +113,7 @@ def client_options(endpoints: dict[str, str]) -> Options:
 
 
 def _candidate_of(result: Info) -> Candidate | None:
-    """None where a result of a search has no address."""
+    """None if a result of a search has no address."""
     url = result.get("webpage_url") or result.get("url")
     if not url:
         return None
@@ -145,7 +145,7 @@ def _describe_video(info: Info) -> Candidate:
 
 
 def _kind_of(info: Info) -> str | None:
-    """None where only the file itself can tell."""
+    """None if only the file itself can tell."""
     media_type = info.get("media_type")
     if media_type in (Kind.VIDEO.value, Kind.AUDIO.value):
         return str(media_type)

@@ -54,7 +54,7 @@ class Archives:
         self._folder: Path | None = None
 
     def read(self, archive: str, member: str) -> bytes:
-        """Raises FileNotFoundError where the archive or the member is missing, DamagedError where the archive is cut short."""
+        """Raises FileNotFoundError if the archive or the member is missing, DamagedError where the archive is cut short."""
         for attempt in range(2):
             place = self._index(archive).get(member)
             if place is None:
@@ -72,7 +72,7 @@ class Archives:
         raise FileNotFoundError(f"{chained(archive, member)}: no such member")
 
     def members(self, archive: str) -> list[str]:
-        """The names of all members, as the headers have them; empty where there is no archive."""
+        """The names of all members, as the headers have them; empty if there is no archive."""
         try:
             return list(self._scan(archive))
         except FileNotFoundError:

@@ -22,7 +22,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def create_file(path: Path, data: bytes) -> None:
-    """Writes a file that does not exist yet. Raises FileExistsError where it does."""
+    """Writes a file that does not exist yet. Raises FileExistsError if it does."""
     with _aside(path) as aside:
         aside.write_bytes(data)
         _sync(aside)

@@ -24,7 +24,7 @@ def exclusive(storage: Storage, name: str, wait_s: float = 600.0) -> Iterator[No
     """Holds the lock of this name. On a local disk the system releases it when the process ends, however it ends.
 
     On an object store it is an object that only one process can create; it expires after EXPIRY_S.
-    Raises StorageError where others hold it for longer than wait_s.
+    Raises StorageError if others hold it for longer than wait_s.
     """
     with _flock(storage, name, wait_s) if storage.is_local else _object_lock(storage, name, wait_s):
         yield

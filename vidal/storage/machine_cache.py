@@ -14,7 +14,7 @@ from vidal.errors import UserError
 def folder(name: str, make: Callable[[Path], None], root: Path | None = None) -> Path:
     """Returns the folder of that name, which `make` fills once a machine. The name must include everything that alters its content.
 
-    root: instead of vidal's folder in XDG_CACHE_HOME, or in ~/.cache. Raises UserError where it cannot be written.
+    root: instead of vidal's folder in XDG_CACHE_HOME, or in ~/.cache. Raises UserError if it cannot be written.
     """
     root = root or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidal"
     finished = root / name

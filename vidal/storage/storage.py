@@ -64,7 +64,7 @@ class Storage:
         return f"{self.root}/{name}" if name else self.root
 
     def check_writable(self) -> None:
-        """Raises UserError where nothing could be written later; leaves nothing behind."""
+        """Raises UserError if nothing could be written later; leaves nothing behind."""
         probe = f".probe-{uuid.uuid4().hex}"
         try:
             is_new = not self.exists("")
@@ -98,7 +98,7 @@ class Storage:
             raise StorageError(f"{self.uri}: {name or 'listing'}: {reason}") from error
 
     def names(self, name: str) -> list[str]:
-        """Names of the files directly in a folder, sorted; empty where there is no such folder."""
+        """Names of the files directly in a folder, sorted; empty if there is no such folder."""
         path = self.path(name)
         try:
             with self._failing(name):
@@ -117,7 +117,7 @@ class Storage:
             return content
 
     def read_if_present(self, name: str) -> bytes | None:
-        """The content of a file, or None where there is none. One request, where asking first would take two."""
+        """The content of a file, or None if there is none. One request, where asking first would take two."""
         try:
             return self.read(name)
         except (FileNotFoundError, NotADirectoryError):
@@ -238,7 +238,7 @@ class Storage:
             return table_metadata(pq.read_schema(pa.BufferReader(b"PAR1" + tail[-length:])))
 
     def metadata_if_present(self, name: str) -> dict[str, str] | None:
-        """The metadata of a table, or None where there is none."""
+        """The metadata of a table, or None if there is none."""
         try:
             return self.metadata(name)
         except (FileNotFoundError, NotADirectoryError):

@@ -50,7 +50,7 @@ def feedback(out: Storage, database: Storage, name_search: Callable[[Row], str])
     name_search: returns the name that a search of the stored recipe has in the ids of its failures.
 
     A term that was searched and gave no clip is retired, unless some of its candidates had transient failures. A term of a keyword
-    that is among the less covered half gets more. Raises UserError where there is nothing to learn from.
+    that is among the less covered half gets more. Raises UserError if there is nothing to learn from.
     """
     if not database.exists("terms.parquet"):
         raise UserError(f"{database.uri} holds no terms.parquet: run vidal search-terms build")

@@ -39,7 +39,7 @@ def position(term: str) -> int:
 
 
 def partition_texts(terms: Terms, storage: Storage) -> PartitionStats:
-    """Writes one line "corpus<TAB>term" for each text into the file of its bucket. Raises UserError where a corpus cannot be read."""
+    """Writes one line "corpus<TAB>term" for each text into the file of its bucket. Raises UserError if a corpus cannot be read."""
     stats = PartitionStats()
     with contextlib.ExitStack() as stack:
         storage.fs.makedirs(str(PurePosixPath(storage.path(bucket_file(0))).parent), exist_ok=True)

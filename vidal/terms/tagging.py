@@ -26,7 +26,7 @@ Keyword = tuple[str, str]
 
 @once
 def load(name: str) -> Any:
-    """The pipeline with tagger and lemmatizer only, loaded once a process. Raises UserError where no package holds it."""
+    """The pipeline with tagger and lemmatizer only, loaded once a process. Raises UserError if no package holds it."""
     for package in _PACKAGES.get(name, (name,)):
         try:
             module = importlib.import_module(package)

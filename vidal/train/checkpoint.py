@@ -25,7 +25,7 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
 
 
 def latest(folder: Path) -> Path | None:
-    """Returns the checkpoint of the largest step, or None where the folder holds none."""
+    """Returns the checkpoint of the largest step, or None if the folder holds none."""
     checkpoints = _all(folder)
     return checkpoints[-1] if checkpoints else None
 

@@ -78,7 +78,7 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
     path: the folder with config.json. device: where the towers run, as torch names it ("cpu", "cuda:1"); "auto" and None choose a GPU
     where there is one. The language tower is loaded when it is first needed.
 
-    Raises UserError where the folder holds no encoder, and where a weight is missing, unknown or of another shape.
+    Raises UserError if the folder holds no encoder, and where a weight is missing, unknown or of another shape.
     """
     folder = Path(path)
     try:
@@ -124,7 +124,7 @@ class BoundEncoder:
     `width` is the same for all of them. An empty list gives (0, width). Media are read and encoded `batch_size` items at a time, so
     memory does not grow with n. Read files are resized and cropped as in the training.
 
-    Raises UserError where the encoder was not trained for the modality, RecordError where a file is missing or cannot be decoded, and
+    Raises UserError if the encoder was not trained for the modality, RecordError where a file is missing or cannot be decoded, and
     TypeError for a single path or text in place of a list.
     """
 

@@ -78,9 +78,9 @@ class ModalityTrainer:
         return self.step >= self.steps or self.epoch >= self.encoder.epochs
 
     def train_step(self) -> dict[str, float] | None:
-        """Runs one step and returns its metrics, or None where the last epoch is over.
+        """Runs one step and returns its metrics, or None if the last epoch is over.
 
-        Raises TrainingError where the loss or its gradient is not finite, and where too many records cannot be read.
+        Raises TrainingError if the loss or its gradient is not finite, and where too many records cannot be read.
         """
         batch = self._next_batch()
         if batch is None:
@@ -216,7 +216,7 @@ class ModalityTrainer:
 def embed(trainer: ModalityTrainer, rows: list[int], batch_size: int = 32) -> Tensor:
     """Returns (n, width) float32, L2-normalised: the mean over the pictures of each row, by the tower as it is now.
 
-    rows: of trainer.samples. Raises RecordError where a file cannot be read.
+    rows: of trainer.samples. Raises RecordError if a file cannot be read.
     """
     tower = trainer.final_model()
     was_training = tower.training

@@ -60,7 +60,7 @@ class Pack:
 
 
 def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack | None:
-    """Returns the pack of these samples, or None where one of their shards has changed since it was packed, or with other settings."""
+    """Returns the pack of these samples, or None if one of their shards has changed since it was packed, or with other settings."""
     if not storage.is_local:
         return None
     folder = _folder(storage, samples.modality, settings)

@@ -32,7 +32,7 @@ class Reader:
     def __call__(self, row: int, frame: int) -> ModelInput:
         """Returns (3, h, w), or (t, 3, h, w) for a video, whose frames are spread over the clip.
 
-        Raises RecordError where a file cannot be read.
+        Raises RecordError if a file cannot be read.
         """
         paths = self._samples.paths_of(row)
         places = spread(len(paths), self._settings.frames) if self._samples.modality is Modality.VIDEO else [frame]

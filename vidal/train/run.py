@@ -53,7 +53,7 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     The modalities share nothing else, so each is trained as it would be alone. out: the dataset. folder: of the run; the training
     continues from the last checkpoint there. All processes of a group call this function, and that of rank 0 writes.
 
-    Raises UserError where the recipe or the data are wrong, and TrainingError where the training cannot continue.
+    Raises UserError if the recipe or the data are wrong, and TrainingError where the training cannot continue.
     """
     storage = Storage(out)
     samples = read_all(settings, storage)

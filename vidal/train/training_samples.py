@@ -69,7 +69,7 @@ class TrainingSamples:
 
 
 def committed_shards(storage: Storage) -> list[int]:
-    """Returns the numbers of the committed shards. Raises UserError where there are none."""
+    """Returns the numbers of the committed shards. Raises UserError if there are none."""
     numbers = layout.shards_in(storage.names(""))
     if not numbers:
         raise UserError(f"{storage.uri} holds no shard-NNNNN.parquet: build one with vidal build-shard")
@@ -79,7 +79,7 @@ def committed_shards(storage: Storage) -> list[int]:
 def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
     """Reads all shards without copies, clips of other splits and of evaluation sets, silent sounds, and clips without texts.
 
-    Raises UserError where no clip is left.
+    Raises UserError if no clip is left.
     """
     column = PATHS[modality]
     columns = [*_COLUMNS, column, *(["scores"] if modality is Modality.AUDIO else [])]

@@ -19,7 +19,7 @@ _SPLITS = ("test", "val", "data/val")
 def class_folders(folder: Path, modality: Modality, templates: tuple[str, ...], needs: str) -> Benchmark:
     """FOLDER/CLASS/FILE, or the same in test/, val/ or data/val/. _ in a name is a space. needs: the annotation, for the message.
 
-    Raises UserError where there are no two classes with files.
+    Raises UserError if there are no two classes with files.
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)

@@ -124,7 +124,7 @@ def _persons(path: Path) -> tuple[tuple[int, int], list[Box]]:
 
 
 def _empty(person: Box, persons: list[Box], size: tuple[int, int], generator: np.random.Generator) -> Box | None:
-    """A box of a person's size that meets no person; None where none was found."""
+    """A box of a person's size that meets no person; None if none was found."""
     width, height = person[2] - person[0], person[3] - person[1]
     if width >= size[0] or height >= size[1]:
         return None

@@ -38,7 +38,7 @@ class Executor(Protocol):
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Callable[[list[Part]], None]]:
         """Starts the workers of the stages, which load their models in the background; yields a function that sends parts through them.
 
-        That raises StorageError where a part cannot be stored, and UserError where a stage cannot be opened.
+        That raises StorageError if a part cannot be stored, and UserError if a stage cannot be opened.
         """
 
 

@@ -34,7 +34,7 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
 def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
     """Returns the number of GPUs that a worker requests from Ray.
 
-    gpu_gb: memory of one GPU in GB; None where there is none, and then gpu_memory asks for nothing. Raises UserError where
+    gpu_gb: memory of one GPU in GB; None if there is none, and then gpu_memory asks for nothing. Raises UserError if
     no GPU has that much memory.
     """
     if resources.gpu_memory is None or gpu_gb is None:

@@ -48,7 +48,7 @@ class Page:
 
 
 def list_pages() -> list[Page]:
-    """The pages, in the order of media.yaml. Raises UserError where a package is missing."""
+    """The pages, in the order of media.yaml. Raises UserError if a package is missing."""
     listing = _read_listing()
     specs = {spec["id"]: spec for spec in listing["videos"] + listing["sounds"]}
     return [_page_of(spec, specs, listing["uploader"]) for spec in specs.values()]

@@ -49,7 +49,7 @@ def scores(depths: list[np.ndarray], images: list[Image.Image], metric: bool) ->
 
 
 def consistency(frames: list[np.ndarray]) -> float | None:
-    """Mean Spearman correlation of consecutive (h, w) frames over pixels known in both; None where no pair has one."""
+    """Mean Spearman correlation of consecutive (h, w) frames over pixels known in both; None if no pair has one."""
     small = [frame[:: _step(frame), :: _step(frame)] for frame in frames]
     return _mean([_spearman(one, other) for one, other in pairwise(small)])
 
@@ -60,7 +60,7 @@ def scale_change(frames: list[np.ndarray]) -> float | None:
 
 
 def edge_agreement(depth: np.ndarray, luminance: np.ndarray, metric: bool) -> float | None:
-    """depth: (h, w), NaN where there is no reading; None where it, or the picture, has no edges.
+    """depth: (h, w), NaN where there is no reading; None if it, or the picture, has no edges.
 
     Metric depth is compared by ratio: a step of a metre is an edge at two metres and noise at fifty.
     """

@@ -41,7 +41,7 @@ class Prompt:
 
 
 def read_prompt(name: str) -> Prompt:
-    """Raises UserError where a key is missing or nothing fills a placeholder."""
+    """Raises UserError if a key is missing or nothing fills a placeholder."""
     text = prompts.read(name, _FIELDS)
     try:
         sections = yaml.safe_load(text)

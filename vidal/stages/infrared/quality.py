@@ -34,7 +34,7 @@ def scores(levels: list[np.ndarray], images: list[Image.Image]) -> dict[str, flo
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
-    """Pearson's, of two pictures of one size; None where one of them is flat."""
+    """Pearson's, of two pictures of one size; None if one of them is flat."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])

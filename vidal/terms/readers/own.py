@@ -34,7 +34,7 @@ def tsv(corpus: Corpus) -> Iterator[str]:
 
 
 def jsonl(corpus: Corpus) -> Iterator[str]:
-    """The key of one JSON object a line: a text or a list of texts. Raises FormatError where no object has the key."""
+    """The key of one JSON object a line: a text or a list of texts. Raises FormatError if no object has the key."""
     column, has_column = _column(corpus), False
     for number, line in enumerate(lines(corpus), 1):
         if not line.strip():
