@@ -34,11 +34,11 @@ def test_every_command_that_the_help_lists_has_a_help_of_its_own(name):
 
 
 def test_the_old_name_of_a_command_and_of_an_option_still_work_with_a_warning():
-    assert "the command proxy is called ablate now" in vidal("proxy", "--help").stderr
+    assert "the command proxy is now called ablate" in vidal("proxy", "--help").stderr
     done = vidal(
         "evaluate", "--task", "msrvtt", "--data", "nowhere", "--checkpoint", "recipe:embedded", "--seen", "smell"
     )
-    assert "the option --seen is called --query now" in done.stderr and "--query: no modality 'smell'" in done.stderr
+    assert "the option --seen is now called --query" in done.stderr and "--query: no modality 'smell'" in done.stderr
     assert done.returncode == 2
 
 

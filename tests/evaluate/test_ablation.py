@@ -69,7 +69,7 @@ def compared(out, *arguments):
 def test_what_cannot_be_compared_is_refused(mixed):
     for arguments, said in (
         (("--shard", "7"), "no clip of shard 7"),
-        (("--view", "poems"), "no text of 'poems'"),
+        (("--view", "poems"), "no texts of 'poems'"),
         (("--filter", "beauty_min=1"), "name of a score"),
         (("--filter", "similarity_min=0.01"), "nothing to compare"),
         (("--filter", "similarity_min=0.9"), "held out"),
@@ -77,14 +77,14 @@ def test_what_cannot_be_compared_is_refused(mixed):
         with pytest.raises(UserError, match=said):
             ablate.main(["--data", mixed, *arguments], standalone_mode=False)
     done = vidal_inline("ablate", "--data", mixed)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "say one of" in done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "give exactly one of" in done.stderr
 
 
 def test_the_old_name_of_the_command_works_with_one_line_of_warning(mixed):
     arguments = ("--data", mixed, "--filter", "similarity_min=0.2", "--seeds", "2", "--json")
     old, new = vidal_inline("proxy", *arguments), vidal_inline("ablate", *arguments)
     assert old.returncode == new.returncode == 0
-    assert old.stderr.splitlines() == ["vidal: the command proxy is called ablate now"]
+    assert old.stderr.splitlines() == ["vidal: the command proxy is now called ablate"]
     assert old.stdout == new.stdout and new.stderr == ""
 
 

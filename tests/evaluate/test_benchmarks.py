@@ -221,12 +221,12 @@ def test_a_sample_without_its_file_is_named_and_may_be_passed_over(encoder, tmp_
     (tmp_path / "m" / "MSRVTT_Videos" / "video9772.mp4").unlink()
     (tmp_path / "m" / "MSRVTT_Videos" / "video9773.mp4").write_bytes(b"no film at all")
     benchmark = TASKS["msrvtt"].read(tmp_path / "m")
-    with pytest.raises(UserError, match="1 of 4 samples have no file, first video9772"):
+    with pytest.raises(UserError, match="1 of 4 samples have no file, the first is video9772"):
         measure(encoder, benchmark, "video")
     found = measure(encoder, benchmark, "video", skip_missing=True)
     assert (found.samples, found.missing, found.unreadable) == (2, 1, 1)
     shutil.copy(tmp_path / "m" / "MSRVTT_Videos" / "video9770.mp4", tmp_path / "m" / "MSRVTT_Videos" / "video9772.mp4")
-    with pytest.raises(UserError, match="1 samples cannot be read, first video9773"):
+    with pytest.raises(UserError, match="1 samples cannot be read, the first is video9773"):
         measure(encoder, TASKS["msrvtt"].read(tmp_path / "m"), "video")
 
 
@@ -287,14 +287,14 @@ def test_what_is_wrong_with_the_command_is_one_line(tmp_path):
     for arguments, said in (
         (("--task", "mnist", *known), "no task 'mnist'"),
         (("--task", "msrvtt"), "--checkpoint"),
-        (("--task", "msrvtt", "--data", str(tmp_path / "none"), "--checkpoint", "recipe:embedded"), "is no folder"),
+        (("--task", "msrvtt", "--data", str(tmp_path / "none"), "--checkpoint", "recipe:embedded"), "is not a folder"),
         (
             ("--task", "msrvtt", "--data", str(tmp_path / "m"), "--checkpoint", str(tmp_path)),
             "is not an encoder of vidal",
         ),
         (("--task", "msrvtt", *known, "--query", "smell"), "no modality 'smell'"),
         (("--task", "msrvtt", *known, "--query", "depth"), "has no depth"),
-        (("--task", "msrvtt", *known, "--weight", "video=heavy"), "wanted a modality and a number"),
+        (("--task", "msrvtt", *known, "--weight", "video=heavy"), "must be a modality and a number"),
         ((), "say --task"),
     ):
         with pytest.raises(UserError, match=re.escape(said)):
@@ -343,7 +343,7 @@ def test_the_old_names_of_options_work_with_one_line_of_warning_each(tmp_path):
     assert old.returncode == new.returncode == 0, old.stderr + new.stderr
     warnings = [line for line in old.stderr.splitlines() if line.startswith("vidal: ")]
     assert warnings == [
-        "vidal: the option --seen is called --query now",
-        "vidal: the option --told is called --target now",
+        "vidal: the option --seen is now called --query",
+        "vidal: the option --told is now called --target",
     ]
     assert old.stdout == new.stdout and "vidal: " not in new.stderr

@@ -174,7 +174,7 @@ def test_stale_work_is_said_before_it_is_done_again_and_keep_stale_keeps_it(tmp_
     lines, report = make(recipe)
     assert lines == [
         "shard 0: captions: 3 clips are done again, with what reads them: captions was version 1, is 2",
-        "  --keep-stale keeps what earlier versions made",
+        "  --keep-stale keeps the results of earlier versions",
     ]
     assert not report.done_before and report.stale == {}
     assert {name for name in STAGES if stored(name) != before[name]} == {"captions"}  # They came out the same.

@@ -17,7 +17,7 @@ from vidal.errors import UserError
 @click.command()
 @click.option("--data", required=True, help="The dataset: a folder or a URI.")
 @click.option(
-    "--recipe", default="embedded", show_default=True, help="Whose views and language tower: train.views, train.text."
+    "--recipe", default="embedded", show_default=True, help="The recipe whose train.views and train.text are used."
 )
 @options.overrides
 @click.option("--shard", type=click.IntRange(min=0), help="Did this shard help?")
@@ -27,9 +27,11 @@ from vidal.errors import UserError
     "thresholds",
     multiple=True,
     metavar="SCORE_MIN=VALUE",
-    help="Would this filter help? As under filters: of a recipe.",
+    help="Would this filter help? Written as under filters: in a recipe.",
 )
-@click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Trainings of each side.")
+@click.option(
+    "--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Trainings with, and as many without."
+)
 @options.as_json
 def ablate(
     data: str,
@@ -41,13 +43,13 @@ def ablate(
     seeds: int,
     as_json: bool,
 ) -> None:
-    """Trains a small fixed recipe with and without a shard, a view or a filter: the difference in retrieval, and its spread."""
+    """Trains a small fixed recipe with and without a shard, a view or a filter. Prints the difference in retrieval and its spread."""
     from vidal.config.loading import load_recipe
     from vidal.evaluate import ablation as comparing
     from vidal.storage.storage import Storage, absolute_uri
 
     if sum((shard is not None, view is not None, bool(thresholds))) != 1:
-        raise UserError("say one of --shard N, --view V, --filter SCORE_MIN=VALUE")
+        raise UserError("give exactly one of --shard N, --view V, --filter SCORE_MIN=VALUE")
     change = comparing.Change(shard, view, _filter(thresholds) if thresholds else None)
     storage = Storage(absolute_uri(data))
     verdict = comparing.compare(storage, load_recipe(recipe, overrides).train, change, seeds, progress_bar)
@@ -59,7 +61,7 @@ def ablate(
 
 
 def _filter(thresholds: tuple[str, ...]) -> Any:
-    """Whether a row of the manifest passes the thresholds."""
+    """Returns a function that says whether a row of the manifest passes the thresholds."""
     from pydantic import ValidationError
 
     from vidal.schema import map_dict
@@ -73,7 +75,7 @@ def _filter(thresholds: tuple[str, ...]) -> Any:
         raise UserError(f"--filter: {error.errors()[0]['msg']}") from error
     except ValueError as error:
         raise UserError(
-            f"--filter {' '.join(thresholds)}: wanted a threshold and a number, as similarity_min=0.25"
+            f"--filter {' '.join(thresholds)}: must be a threshold and a number, such as similarity_min=0.25"
         ) from error
     return lambda row: decide(row, map_dict(row["scores"]), filters) is None
 

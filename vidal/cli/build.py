@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="Your own list of URLs instead of the recipe's sources: csv, tsv, jsonl, Parquet or txt; a file, a glob or a URI.",
 )
 @options.allow_hosts
-@click.option("--keep-stale", is_flag=True, help="Keeps what earlier versions of the stages made.")
+@click.option("--keep-stale", is_flag=True, help="Keeps the results of earlier versions of the stages.")
 @options.verbose
 @options.log_json
 @options.as_json
@@ -68,7 +68,7 @@ def build_shard(
 @options.log_json
 @options.as_json
 def retry(out: str, class_: str, allow_hosts: tuple[str, ...], verbose: bool, log_json: bool, as_json: bool) -> None:
-    """Tries again the candidates of OUT whose failure is transient, or of one reason, and adds those that succeed."""
+    """Tries failed candidates of OUT again, those with a transient failure or with one reason, and adds those that succeed."""
     from vidal.dataset import api
 
     overrides = options.log_settings(verbose, log_json)
@@ -80,14 +80,14 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], verbose: bool, lo
 @options.overrides
 @options.as_json
 def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Decides again which clips of OUT stay, from stored scores: vidal filter OUT --set similarity_min=0.25."""
+    """Decides again, from stored scores, which clips of OUT stay: vidal filter OUT --set similarity_min=0.25."""
     from vidal.dataset import api
 
     decisions = api.refilter(out, overrides)
     for decision in decisions:
         show(f"shard {decision.shard}: {decision.before} clips before, {decision.after} now")
         if decision.waiting:
-            show(f"  {decision.waiting} more pass, but their views were never made: vidal build-shard makes them")
+            show(f"  {decision.waiting} more clips pass, but have no views yet: run vidal build-shard to make them")
     if as_json:
         show_json([asdict(decision) for decision in decisions])
 
@@ -96,7 +96,7 @@ def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
 @click.argument("out")
 @options.as_json
 def migrate(out: str, as_json: bool) -> None:
-    """Rewrites the manifests of OUT, built with schema version 1, in today's columns. Media and stored work stay as they are."""
+    """Rewrites the manifests of OUT from schema version 1 to the current columns. Media and stored work stay as they are."""
     from vidal.dataset.migrate import migrate as rewrite
     from vidal.storage.storage import absolute_uri
 
@@ -106,7 +106,7 @@ def migrate(out: str, as_json: bool) -> None:
     elif done.shards:
         show(f"{done.clips} clips in {done.shards} shards rewritten; next: vidal validate {out}")
     else:
-        show("nothing to do: the dataset has today's columns")
+        show("nothing to do: the dataset has the current columns")
 
 
 def _end(report: Report, as_json: bool) -> None:
@@ -116,7 +116,7 @@ def _end(report: Report, as_json: bool) -> None:
 
 
 class _Watcher:
-    """Shows a build while it goes on: its lines, its progress, and each shard's report."""
+    """Shows a build while it runs: its lines, its progress, and the report of each shard."""
 
     def __init__(self, out: str):
         self._out = out
@@ -129,7 +129,7 @@ class _Watcher:
 
 
 def show_report(report: ShardReport, out: str) -> None:
-    """Prints what a shard came to, and the line of Python that opens the dataset."""
+    """Prints the result of a shard, and a line of Python that opens the dataset."""
     if report.done_before:
         show(f"shard {report.shard} was built before and is unchanged: {report.rows}")
     else:

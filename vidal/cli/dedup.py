@@ -14,7 +14,7 @@ from vidal.cli.output import show, show_json
 @click.argument("out")
 @options.as_json
 def deduplicate(out: str, as_json: bool) -> None:
-    """Marks copies across the shards of OUT, in duplicate_of. A build of a small dataset does so itself."""
+    """Marks copies across the shards of OUT, in duplicate_of. A build of a small dataset does this by itself."""
     from vidal.dataset import api
 
     marked = api.deduplicate(out)
@@ -32,7 +32,7 @@ def deduplicate(out: str, as_json: bool) -> None:
 @click.option("--to", required=True, type=click.Path(), help="The Parquet file to write.")
 @options.as_json
 def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as_json: bool) -> None:
-    """Writes hashes and vectors of an evaluation set's media, for decontaminate in a recipe with the same models."""
+    """Writes hashes and vectors of the media of an evaluation set, for use under decontaminate in a recipe with the same models."""
     from pathlib import Path
 
     from vidal.config.loading import load_recipe

@@ -1,4 +1,4 @@
-"""The command evaluate: an encoder on benchmarks, and the tables of the paper."""
+"""The command evaluate: measures an encoder on benchmarks, and prints the tables of the paper."""
 
 from __future__ import annotations
 
@@ -19,24 +19,34 @@ from vidal.errors import UserError
 
 @click.command()
 @click.option("--task", help="A benchmark, or your own data: --list names them.")
-@click.option("--data", type=click.Path(file_okay=False), help="Folder with the benchmark's own files.")
-@click.option("--checkpoint", help="An encoder's folder; recipe:NAME takes a recipe's towers before any training.")
-@click.option("--query", metavar="M[+M]", help="Modalities that search: the task's own without it. image, depth+image.")
-@click.option("--target", metavar="M[+M]", help="Modalities that are searched: text, or another one.")
+@click.option("--data", type=click.Path(file_okay=False), help="Folder with the files of the benchmark.")
+@click.option(
+    "--checkpoint", help="The folder of an encoder; recipe:NAME uses the towers of a recipe before any training."
+)
+@click.option(
+    "--query", metavar="M[+M]", help="Modalities that search, such as image or depth+image. Default: those of the task."
+)
+@click.option(
+    "--target", metavar="M[+M]", help="Modalities that are searched, such as text. Default: those of the task."
+)
 @click.option("--seen", hidden=True)
 @click.option("--told", hidden=True)
-@click.option("--weight", "weights", multiple=True, metavar="M=W", help="Of a modality among several; 1 without it.")
 @click.option(
-    "--share", type=click.FloatRange(0, 1, min_open=True), help="Of the samples, at random, the same each time."
+    "--weight", "weights", multiple=True, metavar="M=W", help="Weight of one of several modalities. Default: 1."
 )
 @click.option(
-    "--skip-missing", is_flag=True, help="Measures samples that have a file that can be read, and counts the others."
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Uses this share of the samples, chosen at random but alike each time.",
 )
 @click.option(
-    "--results", type=click.Path(dir_okay=False), help="Where numbers are kept; CHECKPOINT/evaluations.json without it."
+    "--skip-missing", is_flag=True, help="Measures the samples whose files can be read, and counts the others."
 )
-@click.option("--table", "as_table", is_flag=True, help="Prints the tables of the paper, ours beside them.")
-@click.option("--list", "as_list", is_flag=True, help="Prints the tasks and what each needs.")
+@click.option(
+    "--results", type=click.Path(dir_okay=False), help="File for the results. Default: CHECKPOINT/evaluations.json."
+)
+@click.option("--table", "as_table", is_flag=True, help="Prints the tables of the paper with our results beside them.")
+@click.option("--list", "as_list", is_flag=True, help="Prints the tasks and the files that each needs.")
 @options.as_json
 def evaluate(
     task: str | None,
@@ -54,7 +64,7 @@ def evaluate(
     as_list: bool,
     as_json: bool,
 ) -> None:
-    """Judges an encoder without training it on the task: retrieval both ways, classification, one modality by another."""
+    """Measures an encoder without training it on the task: retrieval both ways, classification, or one modality by another."""
     from vidal.evaluate.benchmarks import TASKS
 
     query = options.renamed("--seen", seen, "--query", query)
@@ -75,7 +85,7 @@ def evaluate(
             record(kept, task, measured)
         show_json({"task": task, **asdict(measured)}) if as_json else _show(task, measured)
     elif not as_table:
-        raise UserError("say --task T --data DIR --checkpoint C, --table or --list")
+        raise UserError("nothing to do: give --task T --data DIR --checkpoint C, or --table, or --list")
     if as_table:
         from vidal.evaluate.table import read_results, tables
 
@@ -121,7 +131,7 @@ def _weights(given: tuple[str, ...]) -> dict[str, float]:
         try:
             weights[name] = float(value)
         except ValueError:
-            raise UserError(f"--weight {option}: wanted a modality and a number, as depth=0.5") from None
+            raise UserError(f"--weight {option}: must be a modality and a number, such as depth=0.5") from None
         _check("--weight", name)
     return weights
 
@@ -136,7 +146,7 @@ def _kept(results: str | None, checkpoint: str | None) -> Path | None:
 
 
 def progress_bar(items: Sequence[Any], name: str) -> Iterator[Any]:
-    """Items with a bar on a terminal."""
+    """Yields the items, with a progress bar if standard error is a terminal."""
     console = Console(stderr=True)
     return iter(track(items, name, console=console, disable=not console.is_terminal))
 

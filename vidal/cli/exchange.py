@@ -16,7 +16,7 @@ from vidal.errors import UserError
 @click.command()
 @click.argument("out")
 @click.option("--format", "format_", type=click.Choice(["languagebind", "webdataset", "hf"]), required=True)
-@click.option("--to", help="Folder to write; OUT/_export/FORMAT without it.")
+@click.option("--to", help="Folder to write. Default: OUT/_export/FORMAT.")
 @options.as_json
 def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
     """Writes OUT in the layout of another loader: LanguageBind's JSON and media, WebDataset's tars, Hugging Face's Parquet."""
@@ -24,7 +24,7 @@ def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
     from vidal.storage.storage import absolute_uri
 
     if to is None and "://" in out:
-        raise UserError("--to: name a local folder to export a remote dataset to")
+        raise UserError("--to: name a local folder, because the dataset is remote")
     target = Path(to or os.path.join(out, "_export", format_))
     exported = write(absolute_uri(out), format_, target)
     if as_json:
@@ -42,11 +42,11 @@ def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--to", required=True, type=click.Path(), help="The catalogue to write: a Parquet file.")
 @click.option(
-    "--url", default=None, help="The address of the clip of an id, with {id} and {folder}; YouTube without it."
+    "--url", default=None, help="The address of a clip, with {id} and {folder} to be filled in. Default: YouTube."
 )
 @options.as_json
 def import_(file: str, to: str, url: str | None, as_json: bool) -> None:
-    """Reads an annotation JSON in LanguageBind's layout as a catalogue: its texts become views of the clips."""
+    """Turns an annotation JSON in LanguageBind's layout into a catalogue. Its texts become views of the clips."""
     from vidal.export import languagebind_annotations
 
     imported = languagebind_annotations.read(Path(file), Path(to), url or languagebind_annotations.YOUTUBE)

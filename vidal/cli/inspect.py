@@ -1,4 +1,4 @@
-"""Commands that look and change nothing: validate, report, plan."""
+"""Commands that read a dataset or a recipe and change no clip: validate, report, plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vidal.cli.output import show, show_json
 @click.argument("out")
 @options.as_json
 def validate(out: str, as_json: bool) -> None:
-    """Reopens every row of OUT, decodes every file, checks every hash."""
+    """Reopens every row of OUT, decodes every file and checks every hash."""
     from vidal.dataset.validate import validate as check
 
     rows, problems = check(out)
@@ -33,7 +33,7 @@ def validate(out: str, as_json: bool) -> None:
 @click.command()
 @click.argument("out")
 def report(out: str) -> None:
-    """Writes OUT/_reports/shard-NNNNN.html: funnel, strips, every caption, the rejects."""
+    """Writes OUT/_reports/shard-NNNNN.html: the funnel, strips of frames, every caption, and the rejects."""
     from vidal.report.report import report as write
 
     for name in write(out):
@@ -45,7 +45,7 @@ def report(out: str) -> None:
 @options.overrides
 @options.as_json
 def plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Prints stages, models and resources of a recipe, and what cannot be loaded here and why."""
+    """Prints the stages, models and resources of a recipe, and which models cannot be loaded here and why."""
     from vidal.config.loading import load_recipe
     from vidal.dataset.plan import plan as plan_of
 

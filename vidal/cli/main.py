@@ -14,20 +14,23 @@ from vidal.errors import BalanceError, StorageError, TrainingError, UserError, V
 COMMANDS = {
     "ablate": ("vidal.cli.ablate:ablate", "Says whether a shard, a view or a filter helped a small trained encoder."),
     "build-shard": ("vidal.cli.build:build_shard", "Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."),
-    "deduplicate": ("vidal.cli.dedup:deduplicate", "Marks copies across the shards of OUT anew."),
+    "deduplicate": ("vidal.cli.dedup:deduplicate", "Marks copies across the shards of OUT again."),
     "evaluate": ("vidal.cli.evaluate:evaluate", "Measures an encoder on a benchmark, or prints the tables."),
     "export": ("vidal.cli.exchange:export", "Writes OUT in the layout of another loader."),
-    "filter": ("vidal.cli.build:filter_", "Decides again which clips of OUT stay, from stored scores."),
-    "migrate": ("vidal.cli.build:migrate", "Rewrites a dataset of an earlier schema version in today's columns."),
-    "import": ("vidal.cli.exchange:import_", "Reads an annotation JSON in LanguageBind's layout as a catalogue."),
+    "filter": ("vidal.cli.build:filter_", "Decides again, from stored scores, which clips of OUT stay."),
+    "migrate": ("vidal.cli.build:migrate", "Rewrites a dataset of an earlier schema version with the current columns."),
+    "import": ("vidal.cli.exchange:import_", "Turns an annotation JSON in LanguageBind's layout into a catalogue."),
     "pack": ("vidal.cli.train:pack", "Packs a dataset for training."),
-    "plan": ("vidal.cli.inspect:plan", "Prints stages, models and resources of a recipe, and what is missing here."),
+    "plan": (
+        "vidal.cli.inspect:plan",
+        "Prints the stages, models and resources of a recipe, and what is missing here.",
+    ),
     "report": ("vidal.cli.inspect:report", "Writes an HTML page for each shard."),
     "retry": ("vidal.cli.build:retry", "Tries failed candidates of OUT again."),
     "search-terms": ("vidal.cli.search_terms:search_terms", "The search-term database."),
     "signatures": ("vidal.cli.dedup:signatures", "Writes hashes and vectors of an evaluation set's media."),
     "train": ("vidal.cli.train:train", "Trains an encoder for each modality, bound to language."),
-    "validate": ("vidal.cli.inspect:validate", "Reopens every row of OUT, decodes every file, checks every hash."),
+    "validate": ("vidal.cli.inspect:validate", "Reopens every row of OUT, decodes every file and checks every hash."),
 }
 # Old names, for one release.
 RENAMED = {"proxy": "ablate"}
@@ -41,7 +44,7 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in RENAMED:
-            click.echo(f"vidal: the command {cmd_name} is called {RENAMED[cmd_name]} now", err=True)
+            click.echo(f"vidal: the command {cmd_name} is now called {RENAMED[cmd_name]}", err=True)
             cmd_name = RENAMED[cmd_name]
         if cmd_name not in COMMANDS:
             return None
@@ -61,7 +64,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point. An error of the user's is one line on stderr, and exit code 2."""
+    """The entry point. An error in the user's input becomes one line on standard error, and exit code 2."""
     try:
         cli(standalone_mode=False)
     except UserError as error:

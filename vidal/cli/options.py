@@ -8,25 +8,25 @@ recipe = click.option("--recipe", default="embedded", show_default=True, help="A
 overrides = click.option(
     "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides a key of the recipe."
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Prints one machine-readable summary line last.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Prints a machine-readable summary as the last line.")
 allow_hosts = click.option(
-    "--allow-host", "allow_hosts", multiple=True, help="Admits a host in a private or loopback range."
+    "--allow-host", "allow_hosts", multiple=True, help="Allows a host in a private or loopback range."
 )
 verbose = click.option("--verbose", is_flag=True, help="Writes what every stage does to standard error.")
-log_json = click.option("--log-json", is_flag=True, help="As --verbose, one JSON object a line.")
+log_json = click.option("--log-json", is_flag=True, help="Like --verbose, but as one JSON object per line.")
 database = click.option("--db", default="search_terms/db", show_default=True, help="Folder or URI of terms.parquet.")
 
 
 def renamed(old: str, old_value: str | None, new: str, new_value: str | None) -> str | None:
-    """The value of an option that has a new name. The old one works for one release, with a line of warning."""
+    """Returns the value of an option that has a new name. The old name works for one release, with a warning."""
     if old_value is None:
         return new_value
-    click.echo(f"vidal: the option {old} is called {new} now", err=True)
+    click.echo(f"vidal: the option {old} is now called {new}", err=True)
     return new_value or old_value
 
 
 def log_settings(verbose: bool, log_json: bool) -> tuple[str, ...]:
-    """Shows the log where it is asked for. Returns what the recipe must say, so that workers send theirs."""
+    """Shows the log if an option asks for it. Returns overrides of the recipe that make the workers send their records."""
     if not (verbose or log_json):
         return ()
     from vidal.pipeline.logs import show_log

@@ -1,4 +1,4 @@
-"""How commands print: lines and tables on standard output, wide where no terminal limits them; one JSON line last."""
+"""How commands print: lines and tables on standard output, 160 columns wide if it is not a terminal, and one last line of JSON."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def search_terms() -> None:
 @click.option("--out", required=True, help="Folder or URI for terms.parquet and its report.")
 @options.as_json
 def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> None:
-    """Reads the recipe's corpora, tags, tallies and balances them."""
+    """Reads the recipe's corpora, tags and counts their words, and balances them."""
     from vidal.config.loading import load_recipe
     from vidal.storage.storage import Storage, absolute_uri
     from vidal.terms.build import build
@@ -50,7 +50,7 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
 
 
 def _cluster_map(recipe: Any, stack: contextlib.ExitStack) -> Any:
-    """A map over the cluster, with progress; called where there is enough to do."""
+    """Returns a map over the cluster, with progress. It is only called if there is enough to do."""
     from vidal.pipeline.executors import executor_of
     from vidal.pipeline.progress import tracked
 
@@ -63,7 +63,7 @@ def _cluster_map(recipe: Any, stack: contextlib.ExitStack) -> Any:
 @click.argument("out")
 @options.database
 def feedback(out: str, db: str) -> None:
-    """Reads what became of each term in OUT, and writes what it may cost next time: DB/budget.parquet."""
+    """Reads what became of each term in OUT, and writes how many results each may ask for next time: DB/budget.parquet."""
     from vidal.sources.searches import search_name
     from vidal.storage.storage import Storage, absolute_uri
     from vidal.terms.feedback import TABLE
@@ -78,7 +78,7 @@ def feedback(out: str, db: str) -> None:
 @click.option("--top", default=50, show_default=True, type=click.IntRange(min=1), help="How many keywords.")
 @options.database
 def show_terms(top: int, db: str) -> None:
-    """Prints the keywords that most terms hold, and some of these."""
+    """Prints the keywords that occur in most terms, and some of these terms."""
     from vidal.storage.storage import Storage, absolute_uri
 
     storage = Storage(absolute_uri(db))

@@ -20,11 +20,11 @@ from vidal.cli.output import show, show_json
 @options.overrides
 @click.option("--data", "out", required=True, help="The dataset: a folder or a URI.")
 @click.option(
-    "--out", "folder", type=click.Path(file_okay=False), help="Folder of the run; OUT/_train/RECIPE without it."
+    "--out", "folder", type=click.Path(file_okay=False), help="Folder of the run. Default: OUT/_train/RECIPE."
 )
 @options.as_json
 def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None, as_json: bool) -> None:
-    """Trains the recipe's encoders on the manifests of OUT, and writes FOLDER/encoder. The same command continues where it stopped."""
+    """Trains the recipe's encoders on the manifests of OUT, and writes FOLDER/encoder. The same command resumes where it stopped."""
     from vidal.config.loading import load_recipe
     from vidal.errors import UserError
     from vidal.storage import layout
@@ -32,7 +32,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
 
     loaded = load_recipe(recipe, overrides)
     if folder is None and "://" in out:
-        raise UserError("--out: name a local folder for the run of a remote dataset")
+        raise UserError("--out: name a local folder for the run, because the dataset is remote")
     out = absolute_uri(out)
     target = Path(os.path.abspath(folder or os.path.join(out, layout.TRAINED, loaded.name)))
     outcomes = _run(loaded, out, target)
@@ -49,7 +49,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
         "samples/s",
         "unreadable",
         "left out",
-        title="on what it learned from",
+        title="on the clips that it learned from",
     )
     for each in outcomes:
         shares = (f"{each[key]:.1%}" for key in ("recall_to_text", "recall_to_modality"))
@@ -91,7 +91,7 @@ def _run(recipe: Any, out: str, folder: Path) -> list[dict[str, Any]]:
 @click.option("--data", "out", required=True, help="The dataset: a folder.")
 @options.as_json
 def pack(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> None:
-    """Decodes what the recipe's encoders see once, into OUT/_packed: training then waits for no decoder."""
+    """Decodes the input of the recipe's encoders once, into OUT/_packed, so that training does not wait for a decoder."""
     from vidal.config.loading import load_recipe
     from vidal.storage.storage import Storage, absolute_uri
     from vidal.train import packed
@@ -102,6 +102,6 @@ def pack(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> No
         return
     for packing in packings:
         show(
-            f"{packing.modality}: {packing.clips} clips packed, {packing.kept} had been before, "
+            f"{packing.modality}: {packing.clips} clips packed, {packing.kept} were already packed, "
             f"{packing.unreadable} could not be read"
         )
