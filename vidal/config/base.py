@@ -1,4 +1,4 @@
-"""The base classes of all settings: frozen models that refuse unknown keys, and how a recipe names a model."""
+"""The base classes of all settings, which are frozen models that refuse unknown keys, and how a recipe names a model."""
 
 from __future__ import annotations
 
@@ -14,25 +14,22 @@ class Settings(BaseModel):
 
 
 class ModelSpec(Settings):
-    """A model by adapter and id. id: a hub id, an open_clip "model/pretrained", or a local folder or file.
-
-    Adapters are the keys of the registries in vidal.models; options go to the adapter as they are.
-    """
+    """Names a model by its adapter and its id. The adapters are the keys of the registries in vidal.models."""
 
     adapter: str
-    """A key of the registry of the role, see vidal/models/registry.py."""
+    """A key of the registry for this role, see vidal/models/registry.py."""
     id: str | None = None
     """A hub id, an open_clip "model/pretrained", "package:NAME/FILE", "embedded:NAME", or a local folder or file."""
     revision: str | None = None
-    """The revision of a hub id; null takes the main branch."""
+    """The revision of a hub id; null means the main branch."""
     device: str = "auto"
-    """ "auto" uses a GPU if there is one; or a device of torch, such as "cuda:1". It does not alter the output."""
+    """A device of torch, such as "cuda:1"; "auto" uses a GPU if there is one. It does not affect the output."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Given to the adapter as they are."""
+    """Passed to the adapter unchanged."""
 
 
 class ViewSettings(Settings):
-    """Settings of a view that is stored as media files. scores: the view's scores, "VIEW_..." by name, and what each means."""
+    """Settings of a view that is stored as media files. scores: the names of the view's scores, "VIEW_...", and their meanings."""
 
     scores: ClassVar[dict[str, str]] = {}
 
@@ -41,5 +38,5 @@ class ViewSettings(Settings):
         MEANINGS.update(cls.scores)
 
 
-# Sections of the recipe that views of the user's own packages add, by view. vidal.stages.order.add_view fills it.
+# The sections that views of the user's own packages add to the recipe, by view. vidal.stages.order.add_view fills this.
 ADDED_SECTIONS: dict[str, type[ViewSettings]] = {}

@@ -1,4 +1,4 @@
-"""Loads recipes from YAML files, with what they extend and what --set overrides."""
+"""Loads recipes from YAML files, with the recipes that they extend and the keys that --set overrides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vidal.errors import UserError
 def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Recipe:
     """Loads a recipe. name: a recipe in pipelines/ or a path to a YAML file; overrides: "key.path=yaml value".
 
-    values replace top-level keys. Raises UserError, with the path of the key, for whatever is wrong.
+    values: replace top-level keys. Raises UserError for anything that is wrong, with the path of the key.
     """
     data = _read(_path(name))
     for override in overrides:
@@ -36,7 +36,7 @@ def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
 
 
 def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
-    """The recipe with other values of some keys, "key.path=yaml value". Raises UserError."""
+    """Returns the recipe with other values for some keys. overrides: "key.path=yaml value". Raises UserError."""
     if not overrides:
         return recipe
     data: dict[str, Any] = recipe.model_dump(mode="json")
@@ -77,7 +77,7 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Mappings merge key by key, except a model: another adapter must not inherit the first one's options."""
+    """Merges mappings key by key, except models: another adapter must not inherit the options of the first one."""
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

@@ -1,4 +1,4 @@
-"""Where the files that ship beside the code lie: in a checkout at its top, in a wheel inside the package."""
+"""Finds the files that ship beside the code. They are at the top of a checkout, and inside the package of a wheel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole recipe: the settings of every room, and of the views that a user's own packages add."""
+"""A whole recipe: the settings of every subpackage, and of the views that a user's own packages add."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 class Recipe(Settings):
     name: str
-    """Stands in the dataset, which belongs to the recipe of this name."""
+    """The name is stored in the dataset, which belongs to the recipe of this name."""
     description: str = ""
-    """One line, shown by `vidal plan`."""
+    """One line that `vidal plan` shows."""
     plugins: tuple[str, ...] = ()
     """Modules of the user's own packages, imported wherever the recipe is used: they add sources, adapters and views."""
     shards: int = Field(default=1, ge=1)
     """Number of shards that the terms are divided into."""
     shard_candidates: int = Field(default=1000, ge=1)
-    """Rows of a catalogue in one shard."""
+    """Number of rows of a catalogue in one shard."""
     terms: Terms = Terms()
     """The search-term database."""
     search: tuple[SourceSearch, ...] = ()
-    """What each term is searched in."""
+    """The sources that each term is searched in."""
     catalogue: str | None = None
     """A list of URLs instead of searches (--catalogue)."""
     columns: dict[str, str] = Field(default_factory=dict)
     """The user's names for columns of a catalogue: {url: link, caption: text, clips: spans}."""
     limit: int | None = Field(default=None, ge=1)
-    """Candidates of a shard, at most (--limit)."""
+    """The largest number of candidates of a shard (--limit)."""
     text: Text = Text()
     """The rule on titles and hashtags."""
     crawl: Crawl = Crawl()
-    """How hosts are asked, and what a download may cost."""
+    """How often hosts are asked, and how large and how slow a download may be."""
     clips: Clips = Clips()
-    """How long videos are cut."""
+    """How long videos are cut into clips."""
     keyframes: Keyframes = Keyframes()
     """Which frames are stored."""
     measure: Measure = Measure()
@@ -67,7 +67,7 @@ class Recipe(Settings):
     similarity: Similarity
     """How frames and texts are compared."""
     filters: Filters = Filters()
-    """`<score>_min` and `<score>_max` bound any score, both included; a clip without the score passes."""
+    """`<score>_min` and `<score>_max` bound any score; a clip at a bound, or without the score, passes."""
     depth: Depth = Depth()
     """The view depth."""
     infrared: Infrared = Infrared()
@@ -83,35 +83,35 @@ class Recipe(Settings):
     split: Split = Split()
     """Which clips are held out for choosing settings and for testing."""
     cache: str | None = None
-    """Folder or URI where answers of captioners and rewriters are kept, so that datasets share them; null is OUT/_cache."""
+    """Folder or URI for the answers of captioners and rewriters, so that datasets can share them; null means OUT/_cache."""
     duplicates: Duplicates = Duplicates()
-    """When clips are copies."""
+    """When two clips count as copies."""
     decontaminate: tuple[EvaluationSet, ...] = ()
     """Evaluation sets whose clips are marked."""
     train: Train = Train()
     """The trainer."""
     engine: Engine = Engine()
-    """How a build runs. Nothing here alters a row."""
+    """How a build runs. Nothing here changes a row."""
     resources: dict[str, Resources] = Field(default_factory=dict)
-    """What a worker of each stage needs, by stage."""
+    """What a worker needs, by stage."""
 
     @property
     def duration_max_s(self) -> float:
-        """The longest video that is fetched, in seconds."""
+        """The duration of the longest video that is fetched, in seconds."""
         return self.clips.source_max_s if self.clips.detector else self.text.duration_max_s
 
     def resources_of(self, stage: str) -> Resources:
         return self.resources.get(stage, Resources())
 
     def settings_of(self, view: str, kind: type[SettingsT]) -> SettingsT:
-        """The section of a view that a plugin has added. Raises UserError if no plugin of the recipe adds it."""
+        """Returns the section of a view that a plugin has added. Raises UserError if no plugin of the recipe adds it."""
         section = getattr(self, view, None)
         if not isinstance(section, kind):
             raise UserError(f"recipe {self.name}: no plugin adds the view {view!r}: name its module under plugins")
         return section
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """A worker that is given the recipe imports its plugins first: its class may be made of theirs."""
+        """Makes a worker that receives the recipe import its plugins first: the recipe's class may contain classes of theirs."""
         if not self.plugins:
             return super().__reduce_ex__(protocol)
         rebuild: Callable[[Mapping[str, Any]], Recipe] = recipe_from
@@ -119,7 +119,10 @@ class Recipe(Settings):
 
 
 def recipe_from(data: Mapping[str, Any]) -> Recipe:
-    """A recipe from its keys. Raises UserError for a plugin that cannot be imported, pydantic.ValidationError for the rest."""
+    """Returns a recipe from its keys.
+
+    Raises UserError for a plugin that cannot be imported, pydantic.ValidationError for anything else that is wrong.
+    """
     plugins = data.get("plugins") or ()
     if isinstance(plugins, (list, tuple)) and plugins:
         import_plugins([str(name) for name in plugins])
@@ -139,6 +142,6 @@ def import_plugins(names: Sequence[str]) -> None:
 
 
 def _with_views(recipe: type[Recipe]) -> type[Recipe]:
-    """The recipe with a section for each view that it does not have yet."""
+    """Returns a class of recipes with a section for each added view that the class does not have yet."""
     sections: dict[str, Any] = {name: (settings, settings()) for name, settings in ADDED_SECTIONS.items()}
     return create_model("Recipe", __base__=recipe, **sections) if sections else recipe
