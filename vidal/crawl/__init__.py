@@ -1,1 +1,1 @@
-"""The crawl: who may be asked and how often, what an answer means, and the fetch itself."""
+"""The crawl of one candidate: fetches its file, judges it, cuts it into clips and stores them."""

@@ -1,4 +1,4 @@
-"""The walk of one candidate from its address to clips in storage: described, judged, fetched, probed, cut, stored."""
+"""Turns one candidate into clips in storage: its page is described and judged, its file fetched, probed, cut and stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vidal.storage.storage import Storage
 
 
 class Crawler:
-    """The worker of the stage `crawl`: candidates in, clips out. Safe to call from several threads."""
+    """The worker of the stage `crawl`: takes candidates, returns clips. Safe to call from several threads."""
 
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._recipe = recipe
@@ -34,13 +34,13 @@ class Crawler:
         self._store = ClipStore(recipe, storage)
 
     def __call__(self, candidate: Candidate) -> Output | Drop:
-        """Raises RecordError for a candidate that cannot be fetched, or whose file is not usable."""
+        """Returns the clips of a candidate. Raises RecordError if it cannot be fetched, or if its file is not usable."""
         candidate = {**candidate, "extra": map_dict(candidate.get("extra"))}
         with self._network.session() as session:
             return self._crawl(candidate, session)
 
     def close(self) -> None:
-        """Closes the connections and removes the downloads. Connections also close when nothing refers to the crawler."""
+        """Closes the connections and removes the downloads. Connections also close when the crawler is garbage-collected."""
         self._network.close()
         self._downloads.close()
 
@@ -67,7 +67,7 @@ class Crawler:
         return Output([self._store.store_clip(candidate, file, span, cuts_s)])
 
     def _store_pieces(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float]) -> Output:
-        """A clip for each shot. A piece that fails is only mentioned in the candidate's outcome, unless all fail."""
+        """Stores a clip for each shot. A piece that fails is only mentioned in the candidate's outcome, unless all of them fail."""
         clips: list[CrawledClip] = []
         errors: list[RecordError] = []
         for piece in self._cutter.split_at_cuts(span, cuts_s):
@@ -83,7 +83,7 @@ class Crawler:
 
 def _fetch(candidate: Candidate, folder: Path, session: Session) -> tuple[Fetched, int]:
     def fetch(sources: Sources) -> Fetched:
-        # An attempt that failed may have left files, which must not be continued: each attempt has an empty folder.
+        # A failed attempt may have left partial files, which must not be resumed: each attempt gets an empty folder.
         attempt = Path(tempfile.mkdtemp(dir=folder)) if os.listdir(folder) else folder
         return sources.for_candidate(candidate).fetch(candidate, attempt)
 

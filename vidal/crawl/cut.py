@@ -1,4 +1,4 @@
-"""Where a downloaded file is cut: at the span that a catalogue asks for, or, for a long video, at its shots."""
+"""Decides where a downloaded file is cut: at the span that a catalogue asks for, or, if the video is long, at its shots."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 
 class Cutter:
-    """Cuts long videos into pieces at their shots, where the recipe names a shot detector."""
+    """Cuts long videos into pieces at their shots, if the recipe names a shot detector."""
 
     def __init__(self, clips: Clips):
         self._clips = clips
         self._detector = _open_detector(clips.detector, clips.threshold) if clips.detector else None
 
     def find_cuts(self, file: MediaFile) -> list[float] | None:
-        """Seconds of the cuts of a video; None for sound, and without a detector. Raises RecordError(corrupt)."""
+        """Returns the times of the cuts of a video in seconds; None for a sound, or without a detector. Raises RecordError(corrupt)."""
         if self._detector is None or file.kind is Kind.AUDIO:
             return None
         times_s, pictures = shots.read_thumbnails(file.path)
         return shots.cut_times(times_s, self._detector.find_shot_starts(pictures))
 
     def is_too_long(self, span: Span) -> bool:
-        """Whether a span has to become pieces. One that a catalogue asks for stays as it is."""
+        """Returns whether a span must be cut into pieces. A span that a catalogue asks for stays as it is."""
         return span.is_whole and span.duration_s > self._clips.max_s
 
     def split_at_cuts(self, span: Span, cuts_s: list[float]) -> list[Span]:
-        """The pieces of a whole video. Raises RecordError(too_short) if none lasts clips.min_s."""
+        """Returns the pieces of a whole video. Raises RecordError(too_short) if none lasts clips.min_s."""
         pieces = shots.split_at_cuts(cuts_s, span.duration_s, self._clips.max_s, self._clips.min_s)
         if not pieces:
             raise RecordError(Reason.TOO_SHORT, f"no shot lasts {self._clips.min_s:g} s")
@@ -44,14 +44,14 @@ class Cutter:
 
 
 def requested_span(candidate: Candidate, file_duration_s: float) -> Span:
-    """The span that a catalogue asks for, or the whole file."""
+    """Returns the span that a catalogue asks for, or the whole file."""
     start_s = candidate["start_s"] or 0.0
     is_whole = candidate["start_s"] is None and candidate["end_s"] is None
     return Span(start_s, (candidate["end_s"] or file_duration_s) - start_s, is_whole)
 
 
 def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe: Recipe) -> Drop | None:
-    """Judges the true duration. Raises RecordError(span_outside) if the span ends after the file."""
+    """Returns why the true duration is not wanted, or None. Raises RecordError(span_outside) if the span ends after the file."""
     end_s, max_s, min_s = span.start_s + span.duration_s, recipe.duration_max_s, recipe.crawl.duration_min_s
     if end_s > file_duration_s + recipe.crawl.duration_tolerance_s:
         raise RecordError(Reason.SPAN_OUTSIDE, f"{span.start_s:g} to {end_s:g} s of a file of {file_duration_s:.2f} s")
@@ -66,6 +66,8 @@ def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe:
 
 
 def _open_detector(name: str, threshold: float | None) -> ShotDetector:
-    from vidal.models.shots import DETECTORS  # Loads OpenCV and perhaps torch, which only a recipe that cuts needs.
+    from vidal.models.shots import (
+        DETECTORS,
+    )  # Loads OpenCV and perhaps torch, which only a recipe with a shot detector needs.
 
     return DETECTORS[name](threshold)

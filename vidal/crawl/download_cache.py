@@ -1,4 +1,4 @@
-"""Downloads that are kept for a while: the spans of one video follow each other in a catalogue, and it is fetched once."""
+"""Keeps downloads for a while: the spans of one video follow each other in a catalogue, and the video is fetched once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Download:
 
 
 class DownloadCache:
-    """Keeps at most `capacity` downloads that nobody uses now. A failure is not kept: the next span tries again."""
+    """Keeps at most `capacity` downloads that nobody is using. A failure is not kept: the next span tries again."""
 
     def __init__(self, capacity: int):
         self._capacity = capacity
@@ -40,7 +40,7 @@ class DownloadCache:
     def borrow(self, address: str, fetch: Callable[[Path], tuple[Fetched, int]]) -> Iterator[tuple[Fetched, int]]:
         """Lends the download of an address. The first thread to ask fetches it into an empty folder while the others wait.
 
-        fetch: returns the download and the number of attempts, which are yielded. Raises what fetch raises.
+        fetch: returns the download and the number of attempts; both are yielded. Raises whatever fetch raises.
         """
         with self._lock:
             download = self._downloads.get(address) or _Download(_create_folder())
@@ -56,7 +56,7 @@ class DownloadCache:
             self._give_back(download)
 
     def close(self) -> None:
-        """Removes the downloads that nobody uses now; the others are removed when they are given back."""
+        """Removes the downloads that nobody is using; the others are removed when they are returned."""
         with self._lock:
             self._capacity = 0
             self._remove_idle()
@@ -74,12 +74,12 @@ class DownloadCache:
 
 
 def _create_folder() -> Path:
-    """The name holds the process, so that another one can tell whether the folder is still in use."""
+    """Creates a folder whose name contains the process id, so that other processes can tell whether it is still in use."""
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
 
 
 def _remove_orphans() -> None:
-    """Removes the folders of processes that have ended: a process that was killed could not do it."""
+    """Removes the folders of processes that have ended: a killed process could not remove its own."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         owner = _FOLDER.fullmatch(folder.name)
         if owner and not _is_alive(int(owner[1])):
@@ -92,5 +92,5 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # It belongs to another user.
+        return True  # The process exists, but belongs to another user.
     return True

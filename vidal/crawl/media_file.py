@@ -12,7 +12,7 @@ from vidal.schema import Kind
 
 @dataclass(frozen=True)
 class MediaFile:
-    """A file as it was fetched. kind: what its clips are to be; a video may be wanted for its sound alone."""
+    """A file as it was fetched. kind: what its clips will be; a video may be wanted for its sound alone."""
 
     path: Path
     properties: Probe
@@ -30,7 +30,7 @@ class Span:
 
 
 def inspect_file(path: Path, kind: str | None, max_pixels: int) -> MediaFile:
-    """kind: what the page or the catalogue says that it is. Raises RecordError if the file is not usable media."""
+    """Probes a file. kind: the kind that the page or the catalogue states. Raises RecordError if the file is not usable media."""
     properties = probe(path, max_pixels=max_pixels)
     is_sound = properties.kind == Kind.AUDIO.value or kind == Kind.AUDIO.value
     return MediaFile(path, properties, ids.file_sha256(path), Kind.AUDIO if is_sound else Kind.VIDEO)

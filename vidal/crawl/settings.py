@@ -10,18 +10,18 @@ from vidal.config.base import Settings
 
 
 class Clips(Settings):
-    """Long videos are cut at shot boundaries. A clip that is not cut keeps the cuts inside it, which the score `cuts` counts."""
+    """Long videos are cut at shot boundaries. A clip that is not cut may have cuts inside it, which the score `cuts` counts."""
 
     detector: Literal["content", "transnetv2"] | None = None
-    """Finds cuts: content (hard cuts, cheap) or transnetv2; null cuts nothing and drops long videos."""
+    """The detector that finds cuts: content (hard cuts, cheap) or transnetv2; null cuts nothing and drops long videos."""
     threshold: float | None = Field(default=None, gt=0)
-    """Threshold of the detector; null takes its own."""
+    """Threshold of the detector; null means its default."""
     max_s: float = Field(default=20.0, gt=0)
     """Longest clip."""
     min_s: float = Field(default=1.0, gt=0)
     """Shorter pieces are left out."""
     source_max_s: float = Field(default=3600.0, gt=0)
-    """Longest video that is fetched to be cut."""
+    """The longest video that is fetched to be cut."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Clips:

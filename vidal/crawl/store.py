@@ -1,4 +1,4 @@
-"""A span of a downloaded file becomes a media file of its own in storage, and a row of the crawl."""
+"""Stores a span of a downloaded file as a media file of its own, and returns its row of the crawl."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vidal.schema import Kind
 from vidal.sources.text import clean_text
 from vidal.storage.storage import Storage
 
-# Codecs that browsers and decoders accept in an MP4. A video with any other is re-encoded, so that video.mp4 is one for all.
+# Codecs that browsers and decoders accept in an MP4. A video with any other codec is re-encoded, so that everyone can play video.mp4.
 _MP4_CODECS = {"h264", "hevc", "av1", "libdav1d", "mpeg4", "vp9"}
 
 
@@ -42,7 +42,7 @@ class ClipStore:
         self._recipe, self._storage = recipe, storage
 
     def store_clip(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float] | None) -> CrawledClip:
-        """Stores the span and returns its row. cuts_s: of the whole file. Raises RecordError if it cannot be cut."""
+        """Stores the span and returns its row. cuts_s: the cuts in the whole file. Raises RecordError if the span cannot be cut out."""
         with _sibling_path(file.path) as path:
             clip_file = self._write_span(file, span, path)
             name = "video.mp4" if file.kind is Kind.VIDEO else "source"
@@ -51,7 +51,7 @@ class ClipStore:
         return self._make_row(candidate, file, clip_file, media_path, cut_count)
 
     def _write_span(self, file: MediaFile, span: Span, path: Path) -> _ClipFile:
-        """A whole file is linked where it is stored as it is; a video is re-encoded where it is cut or is not an MP4."""
+        """Writes the span to path. A whole file is linked if it needs no change; a video is re-encoded if it is cut or is not an MP4."""
         if file.kind is Kind.VIDEO and not (span.is_whole and _is_plain_mp4(file.properties)):
             if span.is_whole:
                 ffmpeg.to_mp4(file.path, path)
@@ -84,7 +84,7 @@ class ClipStore:
             "search_terms": candidate["search_terms"],
             "title": title,
             "hashtags": hashtags,
-            "language": None,  # A later stage finds it out.
+            "language": None,  # A later stage detects it.
             "text": clean_text(title or "", hashtags, self._recipe.text),
             "start_s": clip_file.start_s,
             "duration_s": round(clip_file.duration_s, 6),
@@ -110,7 +110,7 @@ def _is_plain_mp4(properties: Probe) -> bool:
 
 @contextlib.contextmanager
 def _sibling_path(path: Path) -> Iterator[Path]:
-    """An unused name beside a download. Storage may move the file of that name; other spans still need the download."""
+    """Yields an unused name beside a download. Storage may move the file of that name; other spans still need the download."""
     sibling = path.with_name(f"{uuid.uuid4().hex}.part")
     try:
         yield sibling
