@@ -1,1 +1,1 @@
-"""What can be done to a dataset: build its shards, check them, and change which clips they hold."""
+"""Operations on a dataset: build its shards, check them, and change which clips they hold."""

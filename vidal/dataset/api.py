@@ -1,4 +1,4 @@
-"""What users call from Python and the command line calls too: build, retry, refilter."""
+"""The functions that users and the command line call: build, retry, refilter, deduplicate."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Report:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether something that should have worked did not: the command then exits with 1."""
+        """Whether something failed that should have worked: the command then exits with 1."""
         return any(shard.is_faulty for shard in self.shards)
 
     @property
@@ -47,10 +47,10 @@ class Watcher(Protocol):
     """Receives the progress of a build."""
 
     def say(self, line: str) -> None:
-        """A line for people, for example which stored work is done again."""
+        """Receives a line for people, for example which stored work is done again."""
 
     def report(self, report: ShardReport) -> None:
-        """A shard has ended."""
+        """Receives the report of a shard that has ended."""
 
 
 def build(recipe: str | Recipe, out: str, shards: int | str | Iterable[int] = 0, **overrides: Any) -> Report:
@@ -60,13 +60,13 @@ def build(recipe: str | Recipe, out: str, shards: int | str | Iterable[int] = 0,
     keys of the recipe, as `--set` takes them: `build("embedded", "data", 0, limit=10, **{"engine.executor": "inline"})`.
 
     Raises UserError if the input is wrong, with nothing touched; StorageError if the dataset cannot be read or written.
-    A record that fails raises nothing: the ledger says why, and `Report.is_faulty` whether anything should have worked that
-    did not.
+    A record that fails raises nothing: the ledger says why it failed, and `Report.is_faulty` says whether anything failed that
+    should have worked.
     """
     settings = tuple(f"{key}={json.dumps(value)}" for key, value in overrides.items())
     if isinstance(recipe, Recipe):
         if settings:
-            raise UserError("overrides: give them to load_recipe, or give build the recipe's name")
+            raise UserError("overrides: pass them to load_recipe, or pass the name of the recipe to build")
         loaded = recipe
     else:
         loaded = load_recipe(recipe, settings)
@@ -85,10 +85,10 @@ def build_shards(
 ) -> Report:
     """Checks the input, makes OUT this recipe's dataset, and builds its shards one after the other.
 
-    until: the last stage to run; nothing is then committed. watcher: shows progress where there is one.
+    until: the last stage to run; nothing is then committed. watcher: receives the progress, if given.
     """
     if until and until not in STAGES:
-        raise UserError(f"no stage {until!r}: choose from {', '.join(STAGES)}")
+        raise UserError(f"there is no stage {until!r}: choose from {', '.join(STAGES)}")
     if not recipe.catalogue and not recipe.search:
         raise UserError(f"recipe {recipe.name} names no search: give your own list with --catalogue FILE")
     if recipe.catalogue:
@@ -139,7 +139,7 @@ def retry(
 
 
 def refilter(out: str, overrides: tuple[str, ...]) -> list[Decision]:
-    """Decides again which clips of a dataset stay, from stored scores. overrides: thresholds, such as "similarity_min=0.25"."""
+    """Decides again, from stored scores, which clips of a dataset stay. overrides: thresholds, such as "similarity_min=0.25"."""
     storage = Storage(absolute_uri(out))
     read_dataset(storage)
     decisions = []
@@ -159,7 +159,7 @@ def deduplicate(out: str) -> dict[int, int]:
 
 
 def _mark_copies(storage: Storage, recipe: Recipe) -> None:
-    """Marks copies across shards where the dataset is small enough that a build may do it, and where something has changed."""
+    """Marks copies across shards if the dataset is small enough for a build to do it, and if something has changed."""
     clips = sum(sum(summary["rows"].values()) for summary in summaries(storage))
     if clips <= recipe.duplicates.dataset_clips_max and not across_shards.is_marked(storage, recipe.duplicates):
         across_shards.mark_copies(storage, recipe.duplicates)

@@ -1,4 +1,4 @@
-"""A catalogue as one table of candidates a shard. It is read once, as a stream; afterwards a shard reads its own table only."""
+"""Splits a catalogue into one table of candidates per shard. It is read once, as a stream; afterwards a shard reads only its table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from vidal.storage.storage import Storage
 
 @dataclass(frozen=True)
 class Split:
-    """What was split, and into what. stamp: of the files when they were last known to have this hash; choices: of the recipe."""
+    """A catalogue and the shards that it was split into.
+
+    stamp: identifies the files when they were last known to have this hash. choices: the settings of the recipe that matter.
+    """
 
     sha256: str
     stamp: list[str]
@@ -30,15 +33,15 @@ class Split:
 
 
 def stored_split(storage: Storage) -> Split | None:
-    """The split that a dataset holds; None if it has none."""
+    """Returns the split that a dataset holds; None if it has none."""
     content = storage.read_if_present(layout.CATALOGUE_SPLIT)
     return Split(**json.loads(content)) if content else None
 
 
 def split_catalogue(recipe: Recipe, storage: Storage) -> Split:
-    """Splits the recipe's catalogue into `_catalogue/` unless that was done before.
+    """Splits the recipe's catalogue into `_catalogue/`, unless it was split before.
 
-    Raises UserError if the catalogue cannot be read, or where it has changed since it was split; nothing is then touched.
+    Raises UserError if the catalogue cannot be read, or if it has changed since it was split; nothing is then touched.
     """
     split = stored_split(storage)
     if split is None:
@@ -62,12 +65,12 @@ def split_catalogue(recipe: Recipe, storage: Storage) -> Split:
 
 
 def candidates_of(storage: Storage, shard: int) -> list[Candidate]:
-    """The candidates of a shard, in the order of the catalogue."""
+    """Returns the candidates of a shard, in the order of the catalogue."""
     return rows_of(storage.read_table(layout.catalogue(shard)), Candidate)
 
 
 def digest_of(storage: Storage, shard: int) -> str:
-    """Identity of the candidates of a shard; "" where the catalogue has no such shard."""
+    """Returns the identity of the candidates of a shard; "" if the catalogue has no such shard."""
     return (storage.metadata_if_present(layout.catalogue(shard)) or {}).get("content", "")
 
 

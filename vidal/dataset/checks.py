@@ -1,4 +1,4 @@
-"""What is checked before work begins: the shards that were asked for, the prompts, and whether the models can be had here."""
+"""Checks before work begins: the numbers of the shards, the prompts, and whether the models are available on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.stages.order import STAGES
 
 
 def parse_shards(text: str, count: int | None) -> list[int]:
-    """Reads the numbers of shards: "0", "0-9" or "0,3,7". count: of the recipe's shards, or None if it is not known yet.
+    """Parses the numbers of shards: "0", "0-9" or "0,3,7". count: how many shards the recipe has, or None if not known yet.
 
     Raises UserError for anything else, and for a shard that the recipe does not have.
     """
@@ -35,7 +35,7 @@ def models(recipe: Recipe) -> dict[str, ModelUse]:
 
 
 def check(recipe: Recipe) -> None:
-    """Raises UserError for the first prompt or model that cannot be had here, before any work is done."""
+    """Raises UserError for the first prompt or model that is not available here, before any work is done."""
     for stage in STAGES.values():
         stage.identity(recipe)  # Reads the prompts.
     for role, use in models(recipe).items():

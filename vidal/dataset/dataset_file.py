@@ -1,4 +1,4 @@
-"""_dataset.json: whose dataset a folder is. It is written once; what becomes of the shards stands in their summaries."""
+"""_dataset.json says whose dataset a folder is. It is written once; the results of the shards are in their summaries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vidal.errors import UserError
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-# How stored work names what made it. Version 1 held hashes of the code and has no entry in _dataset.json.
+# The version of the identities of stored work. Version 1 held hashes of the code, and has no entry in _dataset.json.
 WORK_VERSION = 2
 
 
 class Identity(TypedDict):
-    """Identifies the owner of a dataset: a recipe and, if it was given one, a catalogue (the name of its file)."""
+    """The owner of a dataset: a recipe, and the name of its catalogue's file if it has a catalogue."""
 
     recipe: str
     catalogue: str | None
@@ -54,21 +54,21 @@ def claim(storage: Storage, recipe: Recipe) -> None:
 
 
 def read_dataset(storage: Storage) -> DatasetFile:
-    """The content of _dataset.json, for commands that continue stored work.
+    """Returns the content of _dataset.json, for commands that continue stored work.
 
-    Raises UserError if OUT is not a dataset, or where this version of vidal cannot continue its work.
+    Raises UserError if OUT is not a dataset, or if this version of vidal cannot continue its work.
     """
     dataset = read_dataset_or_fail(storage)
     if dataset.get("work_version") != WORK_VERSION:
         raise UserError(
-            f"{storage.uri} was built by a vidal whose work this one cannot continue: it can be read, validated and exported, "
-            "but to build on, choose another --out"
+            f"{storage.uri} was built by a version of vidal whose work this version cannot continue: it can be read, validated "
+            "and exported, but not built further: choose another --out"
         )
     return dataset
 
 
 def read_dataset_or_fail(storage: Storage) -> DatasetFile:
-    """The content of _dataset.json. Raises UserError if OUT is not a dataset, or one of another schema version."""
+    """Returns the content of _dataset.json. Raises UserError if OUT is not a dataset, or has another schema version."""
     try:
         dataset = cast("DatasetFile", json.loads(storage.read(layout.DATASET)))
     except FileNotFoundError as error:

@@ -1,6 +1,6 @@
-"""Rewrites a dataset of schema version 1 in today's columns: scores, extra, audio tags, split, and a summary a shard.
+"""Rewrites a dataset of schema version 1 with the current columns: scores, extra, audio tags, split, and a summary per shard.
 
-Media and the tables of the stages stay: the next build assembles the rows anew and computes nothing else.
+Media and the tables of the stages stay: the next build assembles the rows again and computes nothing else.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from vidal.storage.storage import Storage
 
 @dataclass(frozen=True)
 class Migrated:
-    """How much was rewritten; nothing where the dataset had today's columns."""
+    """How many shards and clips were rewritten: none if the dataset had the current columns."""
 
     shards: int = 0
     clips: int = 0
 
 
 def migrate(out: str) -> Migrated:
-    """Rewrites shard by shard; where it was interrupted, it goes on with the first that is not rewritten.
+    """Rewrites a dataset shard by shard. After an interruption it resumes with the first shard that is not rewritten yet.
 
-    Raises UserError if OUT is not a dataset, or one of a version that this vidal does not know.
+    Raises UserError if OUT is not a dataset, or if this version of vidal does not know its schema version.
     """
     storage = Storage(out)
     content = storage.read_if_present(layout.DATASET)
@@ -50,7 +50,9 @@ def migrate(out: str) -> Migrated:
     if dataset["schema_version"] == schema.SCHEMA_VERSION:
         return Migrated()
     if dataset["schema_version"] != "1":
-        raise UserError(f"{storage.uri} has schema version {dataset['schema_version']}, this vidal migrates version 1")
+        raise UserError(
+            f"{storage.uri} has schema version {dataset['schema_version']}, and this version of vidal migrates version 1"
+        )
     shards = layout.shards_in(storage.names(""))
     clips = sum(_shard(storage, shard, dataset) for shard in shards)
     kept = {name: dataset[name] for name in ("identity", "work_version") if name in dataset}
@@ -87,7 +89,7 @@ def _row(row: Row, recipe: Recipe) -> Row:
 
 
 def _columns(rows: list[Row]) -> pa.Schema:
-    """Today's columns. A score that is no longer declared is kept as well."""
+    """Returns the current columns. A score that is no longer declared is kept as well."""
     names = declared_scores(VIEWS) | {name for row in rows for name in row["scores"]}
     columns = manifest_schema(VIEWS)
     kind = pa.struct([(name, pa.float64()) for name in sorted(names)])
@@ -95,7 +97,7 @@ def _columns(rows: list[Row]) -> pa.Schema:
 
 
 def _add_subtitles(storage: Storage, shard: int, rows: list[Row]) -> None:
-    """The ledger has a row for every view of every clip, and `subtitle` is a view since version 2."""
+    """Adds rows to the ledger: it has a row for every view of every clip, and `subtitle` is a view since version 2."""
     outcomes = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     known = {outcome["id"] for outcome in outcomes}
     absent = Outcome(Status.DROPPED, Reason.NO_SUBTITLE)

@@ -1,4 +1,4 @@
-"""A dataset as Python users open it: its rows, its ledger, its media."""
+"""A dataset opened from Python: its rows, its ledger, its media."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Dataset:
-    """A built dataset, opened for reading. `len(dataset)` is the number of clips; iterating yields rows, one shard in memory.
+    """A built dataset, opened for reading. `len(dataset)` is the number of clips; iterating yields rows, one shard at a time.
 
-    shards: numbers of the committed shards. Nothing is cached: a shard that is committed meanwhile is seen by the next call.
+    shards: numbers of the committed shards. Nothing is cached: the next call sees a shard that is committed meanwhile.
     """
 
     def __init__(self, out: str):
@@ -35,7 +35,7 @@ class Dataset:
         return layout.shards_in(self._storage.names(""))
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
-        """The manifest rows of all shards. columns: only these."""
+        """Returns the manifest rows of all shards. columns: returns only these; None returns all."""
         return pa.concat_tables(self._storage.read_table(layout.manifest(shard), columns) for shard in self.shards)
 
     def to_pandas(self, columns: list[str] | None = None) -> pd.DataFrame:
@@ -43,13 +43,13 @@ class Dataset:
         return frame
 
     def ledger(self) -> pa.Table:
-        """One row for every candidate, clip and view, with its outcome and the reason. Its columns: docs/columns.md."""
+        """Returns one row for every candidate, clip and view, with its outcome and the reason; docs/columns.md has the columns."""
         return pa.concat_tables(self._storage.read_table(layout.ledger(shard)) for shard in self.shards)
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file that a row names, for example `dataset.read(row["frame_paths"][0])`.
+        """Returns the bytes of a file that a row names, for example `dataset.read(row["frame_paths"][0])`.
 
-        Raises FileNotFoundError for a file that is not there.
+        Raises FileNotFoundError if there is no such file.
         """
         return self._storage.read(path)
 
@@ -65,5 +65,5 @@ class Dataset:
 
 
 def open_dataset(out: str) -> Dataset:
-    """Opens a dataset: a folder or a URI. Raises UserError if it is not a dataset of vidal."""
+    """Opens a dataset: a folder or a URI. Raises UserError if it is not a vidal dataset."""
     return Dataset(out)

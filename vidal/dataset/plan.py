@@ -1,4 +1,4 @@
-"""What a recipe would do on this machine: stages, pools, models, resources, and which models cannot be loaded and why."""
+"""Shows what a recipe would do on this machine: its stages, pools, models and resources, and which models cannot be loaded and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from vidal.stages.order import STAGES
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the plan: a stage, or one of its models. model: empty if it needs none; absent: why it cannot be loaded, or empty."""
+    """A line of the plan: a stage, or one of its models.
+
+    model: empty if the stage needs none. absent: why the model cannot be loaded, or empty.
+    """
 
     stage: str
     pool: int
@@ -24,7 +27,7 @@ class Line:
 
 
 def plan(recipe: Recipe) -> list[Line]:
-    """Raises UserError for an adapter that does not exist."""
+    """Returns the plan of a recipe. Raises UserError for an adapter that does not exist."""
     lines: list[Line] = []
     pool = -1
     for stage in STAGES.values():
@@ -36,7 +39,7 @@ def plan(recipe: Recipe) -> list[Line]:
 
 
 def _models(stage: Stage, recipe: Recipe) -> list[tuple[str, str]]:
-    """Each model of the stage and why it cannot be loaded here; "none" where the recipe chooses none of those that it could use."""
+    """Returns each model of the stage, and why it cannot be loaded here; "none" if the recipe chooses none that the stage can use."""
     uses = stage.models(recipe)
     lines = [
         (f"{use.spec.adapter}: {use.spec.id or 'packaged'}", why_unavailable(use.registry, use.spec) or "")

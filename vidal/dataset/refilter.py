@@ -1,4 +1,4 @@
-"""Filters a dataset again from stored scores, without running a model. Clips that pass now but were never finished wait for a build."""
+"""Filters a dataset again from stored scores, without running a model. Clips that pass now but have no views wait for a build."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIRST = list(STAGES).index("filter")
 
 @dataclass(frozen=True)
 class Decision:
-    """before, after: rows of the manifest; waiting: clips that pass now, but whose views were never made."""
+    """before, after: the numbers of rows of the manifest. waiting: the number of clips that pass now, but have no views yet."""
 
     shard: int
     before: int
@@ -31,12 +31,12 @@ class Decision:
 
 
 def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
-    """Commits a shard anew under the recipe's filters. Raises UserError if the scores are not those of the recipe."""
+    """Commits a shard again under the recipe's filters. Raises UserError if the stored scores are not those of the recipe."""
     stages = list(STAGES.values())
     parts = discover.parts(storage, recipe, shard)
     if parts is None or not all(_is_stored(storage, recipe, stages, part) for part in parts):
         raise UserError(
-            f"shard {shard}: what is stored was made by other versions, models or settings: run vidal build-shard {shard} first"
+            f"shard {shard}: its stored results were made by other versions, models or settings: run vidal build-shard {shard} first"
         )
     before = storage.read_table(layout.manifest(shard), ["clip_id"]).num_rows
     runtime = Runtime(out=storage.uri, shard=shard, run_id=uuid.uuid4().hex, stored_only=True)
@@ -50,7 +50,7 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
 
 
 def _is_stored(storage: Storage, recipe: Recipe, stages: list[Stage], part: Part) -> bool:
-    """Whether scores are stored for every clip, and views of the recipe's own models and versions for the clips that passed before."""
+    """Returns whether every clip has stored scores, and every clip that passed before has views of the recipe's models and versions."""
     if not all(is_done(stage, recipe, storage, part) for stage in stages[:_FIRST]):
         return False
     for stage in stages[_FIRST + 1 :]:

@@ -24,22 +24,20 @@ _CRAWL = STAGES["crawl"]
 
 
 def check_class(name: str) -> None:
-    """Raises UserError for anything but "transient" or a reason."""
+    """Raises UserError if the name is neither "transient" nor a reason of the ledger."""
     if name != TRANSIENT and name not in {reason.value for reason in Reason}:
         raise UserError(f"--class {name}: must be {TRANSIENT}, or a reason of the ledger such as http_404")
 
 
 def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
-    """Moves the failed candidates of a class to new parts, asks for failed searches again; returns how many of both.
+    """Moves the failed candidates of a class to new parts, and marks failed searches to be repeated. Returns how many of both.
 
-    Where it was interrupted before, it first finishes that.
+    A move that was interrupted before is finished first.
     """
     _finish(storage, recipe, shard)
     parts = discover.parts(storage, recipe, shard)
     if parts is None:
-        raise UserError(
-            f"shard {shard}: its catalogue, or the way its candidates are found, has changed: run vidal build-shard {shard} first"
-        )
+        raise UserError(f"shard {shard}: its catalogue or its search has changed: run vidal build-shard {shard} first")
     searches = {row["id"] for part in parts for row in discover.outcomes(storage, part) if _is_wanted(row, class_)}
     discover.ask_again(storage, shard, searches)
     failed = [row["id"] for part in parts for row in _ledger(storage, part) if _is_wanted(row, class_)]
@@ -81,7 +79,7 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
 
 
 def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
-    """Stores the part without the moved candidates. Its crawl stays valid: it is stored under the identity of the remaining ones."""
+    """Stores the part without the moved candidates. Its crawl stays valid: it is stored under the identity of the others."""
     rows = rows_of(discover.candidates(storage, part), Candidate)
     remaining = [row for row in rows if row["candidate_id"] not in moving]
     if len(remaining) == len(rows):

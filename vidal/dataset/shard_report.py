@@ -1,4 +1,4 @@
-"""The result of a shard in numbers: a build prints it, and _dataset.json keeps it."""
+"""The result of a shard in numbers: a build prints it, and the summary of the shard keeps it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vidal.schema import Reason, Status, Subject
 
 @dataclass(frozen=True)
 class ShardReport:
-    """The result of a shard. rows: clips in the manifest, by kind. funnel: how many records each stage was given, and how they ended.
+    """The result of a shard. rows: clips in the manifest, by kind. funnel: the records that entered each stage, and how they ended.
 
     reasons: candidates and clips that were not kept, by reason; views: clips that have a view, by view; contaminated: clips by
-    evaluation set. tokens: that the rewriter read (in) and wrote (out). stale: clips that earlier versions of a stage made, by
-    stage. quarantined: records that met a bug; failed_views: views whose failure is transient: the same build tries both again.
-    done_before: nothing had to be done; stage_only: the last stage that ran, where the shard was not to be committed.
+    evaluation set. tokens: read (in) and written (out) by the rewriter. stale: clips with results of earlier versions of a stage, by
+    stage. quarantined: records that met a bug; failed_views: views with a transient failure; the same build tries both again.
+    done_before: nothing had to be done; stage_only: the last stage that ran, if the shard was not to be committed.
     """
 
     shard: int
@@ -41,7 +41,7 @@ class ShardReport:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether something that should have worked did not."""
+        """Whether something failed that should have worked."""
         return bool(self.quarantined or self.failed_views or self.is_empty)
 
 
@@ -52,7 +52,10 @@ def report_of(
     funnel: list[FunnelRow],
     assembled: list[AssembledRow],
 ) -> ShardReport:
-    """Counts the result of a shard. kept: rows of the manifest; assembled: of all clips that passed the stages; outcomes: the ledger."""
+    """Counts the result of a shard.
+
+    kept: rows of the manifest. assembled: rows of all clips that passed the stages. outcomes: rows of the ledger.
+    """
     clips = {row["clip_id"] for row in kept}
     ended = [row for row in outcomes if row["subject"] != Subject.VIEW.value and row["status"] != Status.KEPT.value]
     own = [row for row in outcomes if row["parent_id"] in clips]

@@ -1,4 +1,4 @@
-"""The summary of a shard: its recipe, its numbers and what made it. Whoever needs to know about a shard reads this one file.
+"""The summary of a shard: its recipe, its numbers, and the versions that made it, in one file.
 
 It is written after the manifest, and removed before the manifest is replaced: a summary that exists describes the manifest.
 """
@@ -20,9 +20,9 @@ from vidal.storage.storage import Storage
 
 
 class ShardSummary(TypedDict):
-    """rows: clips by kind; see ShardReport for the other numbers. candidates: identity of the list that the shard was made from.
+    """rows: clips by kind; ShardReport explains the other numbers. candidates: the identity of the list that the shard was made from.
 
-    versions, choices: of the work that made it. recipe: with every setting, as `recipe_from` reads it.
+    versions, choices: of the work that made the shard. recipe: with every setting, as `recipe_from` reads it.
     """
 
     shard: int
@@ -67,20 +67,20 @@ def write_summary(
 
 
 def read_summary(storage: Storage, shard: int) -> ShardSummary | None:
-    """The summary of a committed shard; None for a shard that is not committed."""
+    """Returns the summary of a committed shard; None for a shard that is not committed."""
     content = storage.read_if_present(layout.summary(shard))
     return cast("ShardSummary", json.loads(content)) if content else None
 
 
 def summaries(storage: Storage) -> Iterator[ShardSummary]:
-    """The summaries of all committed shards, by number."""
+    """Yields the summaries of all committed shards, in the order of their numbers."""
     for shard in layout.summaries_in(storage.names(layout.SUMMARIES)):
         if summary := read_summary(storage, shard):
             yield summary
 
 
 def summaries_or_fail(storage: Storage) -> list[ShardSummary]:
-    """The summaries of all committed shards. Raises UserError if there are none."""
+    """Returns the summaries of all committed shards. Raises UserError if there are none."""
     each = list(summaries(storage))
     if not each:
         raise UserError(f"{storage.uri} has no shard yet: run vidal build-shard first")

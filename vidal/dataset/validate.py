@@ -1,4 +1,4 @@
-"""Validation: every row is reopened, every file decoded, every hash checked, and the ledger compared with the manifest."""
+"""Validates a dataset: reopens every row, decodes every file, checks every hash, and compares the ledger with the manifest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_PIXELS = 2**31
 
 
 def validate(out: str) -> tuple[int, list[str]]:
-    """Returns how many rows were checked, and the problems, a line each. Raises UserError if OUT is not a dataset."""
+    """Returns how many rows were checked, and one line per problem. Raises UserError if OUT is not a dataset."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
     shards = layout.shards_in(storage.names(""))
@@ -50,14 +50,14 @@ def validate(out: str) -> tuple[int, list[str]]:
 
 
 def _is_manifest(columns: pa.Schema) -> bool:
-    """Whether a file has the contract's columns. Columns of views from other packages may follow them."""
+    """Returns whether a file has the columns of the schema. Columns of views from other packages may follow them."""
     contract = manifest_schema({})
     own = [field for field in columns if field.name != "scores"][: len(contract) - 1]
     return own == [field for field in contract if field.name != "scores"] and _are_scores(columns)
 
 
 def _are_scores(columns: pa.Schema) -> bool:
-    """Whether the scores are numbers. Which there are depends on the views of the recipe and of other packages."""
+    """Returns whether the scores are numbers. Their names depend on the views of the recipe and of other packages."""
     if "scores" not in columns.names:
         return False
     kind = columns.field("scores").type
@@ -65,7 +65,7 @@ def _are_scores(columns: pa.Schema) -> bool:
 
 
 def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_in: dict[str, int]) -> Iterator[str]:
-    """kept_in: the shard of every clip that a lower shard keeps; those of this shard are added."""
+    """Yields the problems of a shard. kept_in: by clip, the lower shard that keeps it; the clips of this shard are added."""
     lines = storage.read(layout.media_sums(shard)).decode().splitlines()
     sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
     for row in rows:
@@ -76,10 +76,10 @@ def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_
 
 
 def _copy_problems(row: ManifestRow, shard: int, kept_in: dict[str, int]) -> Iterator[str]:
-    """A clip is kept once in a dataset, and a copy names a clip that is kept before it."""
+    """Yields a problem if a clip is kept twice, or if a copy names a clip that no lower shard keeps."""
     if row["duplicate_of"] is None:
         if row["clip_id"] in kept_in:
-            yield f"stands in shard {kept_in[row['clip_id']]} and {shard}"
+            yield f"is in shards {kept_in[row['clip_id']]} and {shard}"
         kept_in[row["clip_id"]] = shard
     elif row["duplicate_of"] not in kept_in:
         yield f"duplicate_of {row['duplicate_of']} is not kept in a lower shard"
@@ -88,10 +88,10 @@ def _copy_problems(row: ManifestRow, shard: int, kept_in: dict[str, int]) -> Ite
 def _row_problems(storage: Storage, row: ManifestRow, sums: dict[str, str]) -> Iterator[str]:
     main = row["video_path"] if row["kind"] == Kind.VIDEO.value else row["audio_path"]
     if not main or row["sha256"] != sums.get(main):
-        yield "sha256 is not that of its file"
+        yield "sha256 is not the hash of its file"
     if len(row["frame_times_s"]) != len(row["frame_paths"]):
         yield "frame_times_s and frame_paths differ in length"
-    columns = cast("dict[str, Any]", row)  # A view of another package may have added some.
+    columns = cast("dict[str, Any]", row)  # A view of another package may have added columns.
     for column in per_frame_columns(columns):
         if columns[column] and len(columns[column]) != len(row["frame_paths"]):
             yield f"{column} and {FRAMES} differ in length"
@@ -109,14 +109,14 @@ def _phash_problems(storage: Storage, row: ManifestRow) -> Iterator[str]:
         return
     try:
         if phash([Image.open(io.BytesIO(storage.read(name))) for name in row["frame_paths"]]) != row["phash"]:
-            yield "phash is not that of its frames"
+            yield "phash is not the hash of its frames"
     except (DamagedError, OSError, UnidentifiedImageError):
-        pass  # A frame that does not open is a problem of its file, which has been reported.
+        pass  # A frame that does not open is reported as a problem of its file.
 
 
 def _file_problems(storage: Storage, name: str, sums: dict[str, str]) -> Iterator[str]:
     try:
-        with storage.local(name) as path:  # One copy for both checks, so that an object store is asked once.
+        with storage.local(name) as path:  # One local copy for both checks, so that an object store is asked once.
             if ids.sha256(path.read_bytes()) != sums.get(name):
                 yield f"{name} has another sha256"
             _decode(path)
