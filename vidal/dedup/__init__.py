@@ -1,1 +1,1 @@
-"""Copies: within a shard, across shards, and of evaluation sets."""
+"""Finds copies: within a shard, across shards, and of clips of evaluation sets."""

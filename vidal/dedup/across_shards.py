@@ -1,6 +1,6 @@
-"""An index of the clips of a dataset, one file a shard. Copies across shards are marked in `duplicate_of`, never removed.
+"""An index of the clips of a dataset, one file per shard. Copies across shards are marked in `duplicate_of`, never removed.
 
-The clip of the lowest shard is the keeper, so what is marked depends on which shards exist and not on the order of building.
+The clip in the lowest shard is kept, so the marks depend on which shards exist and not on the order in which they were built.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from vidal.storage import layout
 from vidal.storage.locks import exclusive
 from vidal.storage.storage import Storage
 
-# Raised by whoever changes which copies the same signatures and settings give.
+# Raise this with any change to which copies the same signatures and settings give.
 VERSION = 1
-# In the order of the candidates of the shard.
+# The rows are in the order of the candidates of the shard.
 SCHEMA = pa.schema(
     [
         ("clip_id", STR),
@@ -39,7 +39,10 @@ SCHEMA = pa.schema(
 
 
 def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Stores what later comparisons need of the clips that a shard keeps. rows: of schema.ASSEMBLED, in the order of the candidates."""
+    """Stores the signatures of the kept clips of a shard for later comparisons.
+
+    rows: of schema.ASSEMBLED, in the order of the candidates.
+    """
     table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in rows], schema=SCHEMA)
     storage.write_table(layout.index(shard), table)
 
@@ -47,8 +50,8 @@ def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, A
 def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
     """Sets `duplicate_of` in the manifests of all shards that the index holds. Returns how many clips of each shard are marked.
 
-    Another process may commit a shard meanwhile: the comparison is repeated until none has. Raises StorageError if another
-    process marks copies and does not end.
+    If another process commits a shard meanwhile, the comparison is repeated. Raises StorageError if another process marks
+    copies and does not end.
     """
     with exclusive(storage, layout.MARKING):
         while True:
@@ -61,7 +64,7 @@ def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
 
 
 def is_marked(storage: Storage, settings: Duplicates) -> bool:
-    """Whether copies are marked as mark_copies would mark them now."""
+    """Returns whether copies are marked as mark_copies would mark them now."""
     content = storage.read_if_present(layout.MARKED)
     if content is None:
         return False
@@ -75,7 +78,7 @@ def _identity(settings: Duplicates) -> str:
 
 
 def _shards(storage: Storage) -> dict[int, str]:
-    """Returns the state of the index of every shard that has a manifest, by its number."""
+    """Returns the state of the index of every shard that has a manifest, by the number of the shard."""
     committed = set(layout.shards_in(storage.names("")))
     stamps = storage.stamps(layout.INDEX)
     names = {number: layout.manifest(number) for number in layout.shards_in(stamps)}
@@ -85,7 +88,7 @@ def _shards(storage: Storage) -> dict[int, str]:
 def _mark(storage: Storage, settings: Duplicates, shards: list[int]) -> dict[int, int]:
     rows: list[IndexedClip] = []
     for shard in shards:
-        # Two shards may hold the very same clip, found by terms of either.
+        # Two shards may hold the same clip, found by the terms of both.
         for row in storage.read_table(layout.index(shard)).to_pylist():
             known = {name: row.get(name) for name in SCHEMA.names}  # An older index has fewer columns.
             clip = cast("IndexedClip", {**known, "clip_id": f"{shard}/{row['clip_id']}"})
@@ -96,7 +99,7 @@ def _mark(storage: Storage, settings: Duplicates, shards: list[int]) -> dict[int
 
 
 def _rewrite(storage: Storage, shard: int, keepers: dict[str, str]) -> int:
-    """Under the lock of the shard, so that a commit of it is neither lost nor half seen."""
+    """Rewrites a manifest under the lock of its shard, so that a commit is neither lost nor seen half done."""
     name = layout.manifest(shard)
     with exclusive(storage, layout.lock(shard)):
         table = storage.read_table(name)

@@ -19,7 +19,7 @@ from vidal.records import AssembledRow, EvaluationFile, rows_of
 from vidal.schema import STR
 from vidal.storage.storage import read_parquet
 
-# A file of an evaluation set; the metadata say which models its vectors are of.
+# One row per file of an evaluation set. The metadata of the table name the models that computed the vectors.
 SIGNATURES = pa.schema(
     [
         ("file", STR),
@@ -34,7 +34,7 @@ SIGNATURES = pa.schema(
 
 
 def models(recipe: Recipe) -> dict[str, str]:
-    """Returns the model of each column of vectors: vectors of different models cannot be compared."""
+    """Returns the model of each column of vectors. Vectors of different models cannot be compared."""
     specs = dict(zip(matchers.VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
     return {
         column: "" if spec is None else ids.fingerprint([spec.adapter, spec.id, spec.revision, spec.options])
@@ -43,14 +43,14 @@ def models(recipe: Recipe) -> dict[str, str]:
 
 
 def state(recipe: Recipe) -> list[Any]:
-    """Returns the identity of everything that the marks depend on. Raises UserError for a file that is not there."""
+    """Returns the identity of everything that the marks depend on. Raises UserError for a missing file."""
     paths = [path for each in recipe.decontaminate for path in (each.ids, each.signatures) if path]
     return [[each.model_dump(mode="json") for each in recipe.decontaminate], [ids.sha256(_bytes(p)) for p in paths]]
 
 
 @dataclass(frozen=True)
 class Known:
-    """An evaluation set, ready to be searched. names: ids, URLs and hashes, each with its meaning."""
+    """An evaluation set, ready to be searched. names: maps each id, URL and hash to a description of what it is."""
 
     name: str
     names: dict[str, str]
@@ -74,7 +74,7 @@ def load_sets(recipe: Recipe) -> list[Known]:
 
 
 def mark_contaminated(rows: list[AssembledRow], recipe: Recipe) -> None:
-    """Sets `contaminates` of rows of schema.ASSEMBLED, and `contaminates_NAME` of their `extra`, which says why."""
+    """Sets `contaminates` in rows of schema.ASSEMBLED, and `contaminates_NAME` in their `extra`, which says why."""
     evaluation_sets = load_sets(recipe)
     for row in rows:
         whys = {known.name: why for known in evaluation_sets if (why := known.why(row))}
@@ -105,7 +105,9 @@ def _ids(settings: EvaluationSet) -> list[str]:
         return [line.strip() for line in text.splitlines() if line.strip()]
     rows = csv.DictReader(text.splitlines(), delimiter="\t" if path.endswith(".tsv") else ",")
     if settings.column not in (rows.fieldnames or ()):
-        raise UserError(f"decontaminate {settings.name}: {path} has no column {settings.column!r}")
+        raise UserError(
+            f"evaluation set {settings.name!r}, under decontaminate: {path} has no column {settings.column!r}"
+        )
     return [value.strip() for row in rows if (value := row[settings.column] or "").strip()]
 
 
@@ -114,15 +116,19 @@ def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[EvaluationFile]
     try:
         table = read_parquet(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"decontaminate {settings.name}: {path}: {' '.join(str(error).split())}") from error
+        raise UserError(
+            f"evaluation set {settings.name!r}, under decontaminate: {path}: {' '.join(str(error).split())}"
+        ) from error
     if not table.schema.remove_metadata().equals(SIGNATURES):
-        raise UserError(f"decontaminate {settings.name}: {path} is not what `vidal signatures` writes")
+        raise UserError(
+            f"evaluation set {settings.name!r}, under decontaminate: {path} was not written by `vidal signatures`"
+        )
     models_used = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     if settings.semantic is not None and any(
         models_used.get(c) != wanted for c, wanted in models(recipe).items() if wanted
     ):
         raise UserError(
-            f"decontaminate {settings.name}: the vectors of {path} are of other models than the recipe's: "
+            f"evaluation set {settings.name!r}, under decontaminate: the vectors of {path} are not of the recipe's models: "
             f"run vidal signatures with --recipe {recipe.name} again"
         )
     return rows_of(table, EvaluationFile)

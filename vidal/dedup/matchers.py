@@ -1,4 +1,4 @@
-"""Which earlier clip is nearest to a clip: by its pictures, by its sound, or by its embedding."""
+"""Finds the earlier clip that is nearest to a clip, by pictures, by sound or by embedding."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vidal.media.hashing import STILL, STILL_DISTANCE, Signature, hash_distances
 from vidal.records import SignedRow
 from vidal.schema import Kind, Reason
 
-Match = tuple[str, str]  # The name of the clip that it is a copy of, and in which way.
+Match = tuple[str, str]  # The name of the clip that is repeated, and in which way it is repeated.
 
 
 class Matcher(Protocol):
-    """Compares rows with those added before. A row that lacks what is compared matches none."""
+    """Compares rows with those added before. A row that lacks the compared column matches none."""
 
     reason: Reason
 
@@ -26,7 +26,7 @@ class Matcher(Protocol):
 
 
 def matchers_of(settings: Duplicates) -> list[Matcher]:
-    """The matchers that the recipe asks for, without a row yet."""
+    """Returns the matchers that the recipe asks for, still without rows."""
     near: list[Matcher] = [VideoMatcher(settings), AudioMatcher(settings)] if settings.near else []
     semantic = settings.semantic
     return near if semantic is None else [*near, *(EmbeddingMatcher(column, semantic) for column in VECTORS)]
@@ -93,7 +93,7 @@ class VideoMatcher:
 
 
 class AudioMatcher:
-    """Compares sounds by their fingerprints. Videos are compared by their pictures alone, because many share one tune."""
+    """Compares sounds by their fingerprints. Videos are only compared by their pictures, because many share one tune."""
 
     reason = Reason.DUPLICATE_NEAR
 
@@ -121,7 +121,7 @@ def _fingerprint(row: SignedRow) -> np.ndarray | None:
 
 
 class EmbeddingMatcher:
-    """Compares clips by their embeddings. Vectors of another length are not compared."""
+    """Compares clips by their embeddings. Vectors of different lengths are not compared."""
 
     reason = Reason.DUPLICATE_SEMANTIC
 

@@ -15,30 +15,30 @@ class Duplicates(Settings):
     near: bool = True
     """Whether nearly the same videos and recordings are copies."""
     max_distance: float = Field(default=20.0, ge=0)
-    """Bits of 64 between the frames of two videos, in the median, at most."""
+    """The largest median distance between the frames of two copies, in bits of 64."""
     motion_min: float = Field(default=0.65, ge=-1, le=1)
-    """How alike two videos must move, -1 to 1."""
+    """The lowest correlation of the motion of two copies, -1 to 1."""
     audio_max_difference: float = Field(default=0.12, ge=0, le=1)
-    """Share of differing bits between two fingerprints of sounds, at most."""
+    """The largest share of differing bits between the fingerprints of two copies."""
     semantic: float | None = Field(default=None, gt=0, le=1)
-    """Cosine of two embeddings from which clips are copies; null is off."""
+    """The lowest cosine between the embeddings of two copies; null turns this comparison off."""
     dataset_clips_max: int = Field(default=20_000, ge=0)
-    """Clips of a dataset up to which a build marks copies across its shards; beyond that, run `vidal deduplicate OUT`."""
+    """A build marks copies across shards if the dataset has at most this many clips; above it, run `vidal deduplicate OUT`."""
 
 
 class EvaluationSet(Settings):
-    """Clips that a model will be evaluated on. Clips of a shard that are among them are marked in `contaminates`, never dropped."""
+    """Clips that a model will be evaluated on. Clips of a shard that also occur here are marked in `contaminates`, never dropped."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
-    """Stands in `contaminates` of the clips of the set."""
+    """The name that `contaminates` holds for clips of the set."""
     ids: str | None = None
-    """A file with a source id, platform:id, URL or sha256 in each line, or a csv."""
+    """A file with a source id, platform:id, URL or sha256 on each line, or a csv file."""
     column: str | None = None
-    """The column of a csv of ids."""
+    """The column of the csv file that holds the ids."""
     signatures: str | None = None
-    """What `vidal signatures` wrote of the media of the set."""
+    """The file that `vidal signatures` wrote about the media of the set."""
     semantic: float | None = Field(default=None, gt=0, le=1)
-    """Cosine from which a clip counts as one of the set; null is off."""
+    """The lowest cosine at which a clip counts as one of the set; null turns this comparison off."""
 
     @model_validator(mode="after")
     def _something(self) -> EvaluationSet:

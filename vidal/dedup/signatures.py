@@ -23,9 +23,9 @@ from vidal.stages.vectors import rounded
 
 
 def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
-    """Writes the signatures to a Parquet file. Returns the number of files, and which could not be read and why.
+    """Writes the signatures to a Parquet file. Returns the number of files, and a line for each file that could not be read.
 
-    Raises UserError if none could be read.
+    Raises UserError if no file could be read.
     """
     sign = _Signer(recipe)
     rows, problems = list[EvaluationFile](), list[str]()

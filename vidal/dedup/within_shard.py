@@ -1,4 +1,4 @@
-"""Copies within a shard: the same bytes, nearly the same video or recording, or the same meaning. The earliest is kept."""
+"""Finds copies within a shard: the same bytes, nearly the same video or recording, or the same meaning. The earliest is kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidal.schema import Reason
 
 @dataclass(frozen=True)
 class Copy:
-    """A clip that repeats another one. of: the clip that is kept; detail: in which way it is a copy, and of which clip."""
+    """A clip that repeats another one. of: the clip that is kept. detail: how they are alike, with the name of that clip."""
 
     of: str
     reason: Reason
