@@ -26,7 +26,7 @@ _data = click.option(
 
 @click.group()
 def main() -> None:
-    """The small estimators of depth and infrared that ship with vidal."""
+    """Trains, evaluates and shows the small estimators of depth and infrared that ship with vidal."""
 
 
 @main.command()
@@ -46,7 +46,7 @@ def train(data: Path, names: tuple[str, ...], out: Path) -> None:
 @_task
 @click.option("--weights", default="embedded:", help="embedded: or a folder that holds depth/ and infrared/.")
 def evaluate(data: Path, names: tuple[str, ...], weights: str) -> None:
-    """Prints the tables of the model cards, computed on pictures that are never trained on."""
+    """Prints the tables of the model cards, computed on pictures that were not used for training."""
     for name in names:
         model = f"{weights}{name}" if weights == "embedded:" else str(Path(weights) / name)
         spec = ModelSpec(adapter="encoder_decoder", id=model)
@@ -83,7 +83,7 @@ def _infrared(spec: ModelSpec, data: Path) -> list[str]:
 @main.command()
 @click.argument("target", type=click.Path(path_type=Path), default=EMBEDDED.parent / "contact_sheet.png")
 def sheet(target: Path) -> None:
-    """Draws the colours, depth and infrared of openly licensed pictures that are never trained on."""
+    """Draws the colours, depth and infrared of openly licensed pictures that were not used for training."""
     image = contact_sheet()
     image.quantize(192).save(target, optimize=True)
     click.echo(f"{target}: {image.width} x {image.height}, {target.stat().st_size // 1000} kB")

@@ -22,8 +22,8 @@ def augment_pair(
 ) -> tuple[Float32Array, Float32Array]:
     """Returns an altered picture, (h, w, 3) float32 in [0, 255], and its target, (h, w) float32 with NaN where it is unknown.
 
-    size: (width, height) of both. crop_min: the least share of the picture's side that a crop keeps. turn_deg: the largest turn in
-    degrees. colour: the strength of the changes of colour, 0..1.
+    size: (width, height) of both. crop_min: the smallest share of the picture's side that a crop keeps. turn_deg: the largest turn
+    in degrees. colour: the strength of the colour changes, 0..1.
     """
     matrix = _placement(pair.rgb.shape[1::-1], size, rng, crop_min, turn_deg)
     rgb = cv2.warpAffine(pair.rgb, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
@@ -36,7 +36,7 @@ def augment_pair(
 def _placement(
     source: tuple[int, int], size: tuple[int, int], rng: np.random.Generator, crop_min: float, turn_deg: float
 ) -> Float64Array:
-    """Returns the 2x3 matrix from the picture to a turned and perhaps mirrored crop of it."""
+    """Returns the 2x3 matrix that maps the picture to a rotated and possibly mirrored crop."""
     fit = max(size[0] / source[0], size[1] / source[1])
     scale = fit / rng.uniform(crop_min, 1.0)
     angle = np.deg2rad(rng.uniform(-turn_deg, turn_deg))
@@ -48,7 +48,7 @@ def _placement(
 
 
 def vary_colours(rgb: Float32Array, rng: np.random.Generator, strength: float) -> Float32Array:
-    """Varies gamma, exposure, colour cast, contrast and saturation; now and then makes the picture grey, blurred or noisy.
+    """Varies gamma, exposure, colour cast, contrast and saturation; sometimes makes the picture grey, blurred or noisy.
 
     rgb: (h, w, 3) float32 in [0, 255], as is the result. strength: 0..1.
     """

@@ -26,9 +26,9 @@ LOSSES = {"depth": depth_loss, "infrared": infrared_loss}
 class Plan:
     """How a network is trained.
 
-    sizes: (width, height) of the pictures of a batch; one is drawn for each batch. shares: of the sources in a batch. rate,
-    encoder_rate: the largest learning rates of decoder and encoder. decay: of the weights. crop_min, turn_deg, colour: see
-    augment_pair.
+    sizes: (width, height) of the pictures of a batch; one is drawn for each batch. shares: the share of each source in a batch.
+    rate, encoder_rate: the largest learning rates of decoder and encoder. decay: the weight decay. crop_min, turn_deg, colour:
+    see augment_pair.
     """
 
     steps: int
@@ -46,7 +46,7 @@ class Plan:
 
 
 def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -> EncoderDecoder:
-    """Returns the trained network, in evaluation mode. sources: kinds of pictures, which are drawn with plan.shares."""
+    """Returns the trained network, in evaluation mode. sources: the kinds of pictures, drawn in proportion to plan.shares."""
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
     net = start_network(config).to(memory_format=torch.channels_last)
@@ -72,9 +72,9 @@ def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -
 
 
 def start_network(config: Config) -> EncoderDecoder:
-    """Returns a network whose encoder has the weights of ImageNet.
+    """Returns a network whose encoder starts with ImageNet weights.
 
-    Its batch norms keep the statistics of ImageNet during the training: batches are small and of mixed sources, and their own
+    Its batch norms keep the statistics of ImageNet during training: batches are small and of mixed sources, so their own
     statistics would be noise.
     """
     net = EncoderDecoder(config.widths, config.bounded)

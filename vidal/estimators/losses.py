@@ -12,9 +12,9 @@ SCALES = 4
 def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
     """Returns the mean loss of a batch.
 
-    estimate: (n, h, w); target: (n, h, w), inverse depth up to scale and shift, NaN where it is unknown. The median of each is
-    subtracted and each is divided by its mean absolute deviation, and gradients are compared at four scales, as in Ranftl et al. A
-    small third term puts nearest and farthest at 1 and 0, so that pictures of one clip become comparable.
+    estimate: (n, h, w); target: (n, h, w), inverse depth up to scale and shift, NaN where it is unknown. As in Ranftl et al., the
+    median of each is subtracted, each is divided by its mean absolute deviation, and gradients are compared at four scales. A
+    small third term moves the nearest point to 1 and the farthest to 0, so that pictures of one clip become comparable.
     """
     known = ~target.isnan()
     residual = torch.where(known, standardise(estimate, known) - standardise(target, known), 0.0)

@@ -1,4 +1,4 @@
-"""The numbers of the model cards: the estimators and simple baselines, evaluated alike on pictures that are never trained on."""
+"""The numbers of the model cards: the estimators and simple baselines, evaluated alike on pictures that were not trained on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidal.estimators.training_pairs import TrainingPair
 from vidal.media.arrays import Float32Array, FloatArray
 from vidal.models.protocols import DepthEstimator, InfraredTranslator
 
-# No true depth in the indoor sets is larger; a larger fitted depth is set to this.
+# No true depth in the indoor sets is larger. A fitted depth is clipped to this.
 FARTHEST_M = 10.0
 Map = Callable[[TrainingPair], FloatArray]
 
@@ -41,7 +41,7 @@ class InfraredScore:
 
 
 def fit_to_target(estimate: FloatArray, target: FloatArray) -> FloatArray:
-    """Scales and shifts an estimate, (h, w), to be nearest to the known pixels of a target, (h, w), by least squares."""
+    """Scales and shifts an estimate, (h, w), to fit the known pixels of a target, (h, w), by least squares."""
     known = np.isfinite(target)
     x, y = estimate[known].astype(np.float64), target[known].astype(np.float64)
     centred = x - x.mean()
@@ -51,7 +51,7 @@ def fit_to_target(estimate: FloatArray, target: FloatArray) -> FloatArray:
 
 
 def score_depth_map(estimate: FloatArray, inverse: FloatArray) -> DepthScore:
-    """Scores a map, (h, w), whose larger values are nearer, against the true inverse depth, (h, w) in 1/m with NaN.
+    """Scores a map, (h, w), in which larger is nearer, against the true inverse depth, (h, w) in 1/m, NaN where it is unknown.
 
     The map is fitted in inverse depth, and its errors are computed in depth.
     """
@@ -65,7 +65,7 @@ def score_depth_map(estimate: FloatArray, inverse: FloatArray) -> DepthScore:
 
 
 def score_infrared_map(estimate: FloatArray, true: FloatArray) -> InfraredScore:
-    """Scores a map, (h, w), against the true intensities, (h, w) in [0, 1]. Values outside of [0, 1] are clipped."""
+    """Scores a map, (h, w), against the true intensities, (h, w) in [0, 1]. Values outside [0, 1] are clipped."""
     clipped = np.clip(estimate, 0.0, 1.0).astype(np.float32)
     similarity = float(structural_similarity(clipped, true, data_range=1.0))
     return InfraredScore(float(np.abs(clipped - true).mean()), similarity)
@@ -125,11 +125,11 @@ def ramp(shape: tuple[int, ...]) -> Float32Array:
 
 
 def mean_map(pairs: Sequence[TrainingPair]) -> Float32Array:
-    """Returns the mean inverse depth of all pairs, (60, 80) float32, over what is known."""
+    """Returns the mean inverse depth of all pairs, (60, 80) float32, over the known pixels."""
     small = [np.asarray(Image.fromarray(pair.target).resize((80, 60), Image.Resampling.NEAREST)) for pair in pairs]
     stack = np.stack(small)
     counts = np.isfinite(stack).sum(0)
-    # A place that is unknown in all pairs gets the mean of everything.
+    # A pixel that is unknown in all pairs gets the mean of all known pixels.
     values: Float32Array = np.where(counts > 0, np.nansum(stack, 0) / np.maximum(counts, 1), np.nanmean(stack)).astype(
         np.float32
     )

@@ -1,8 +1,8 @@
 """Renders scenes with exact depth: rooms and open ground with boxes, balls and cut-outs, covered with photographs.
 
 A model cannot learn what the world looks like from one recorded room. The intersections of rays with planes, boxes and spheres have
-closed forms. Textures are photographs, plain colours and stripes, so that the model learns to derive depth from shape and not from
-what is painted on it (Tremblay et al. 2018).
+closed forms. Textures are photographs, plain colours and stripes, so that the model learns to derive depth from shapes and not from
+their textures (Tremblay et al. 2018).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Photographs = Sequence[UInt8Array]
 
 @dataclass(frozen=True)
 class Camera:
-    """origin: (3,) in metres, y points up. rays: (n, 3), a unit vector for each pixel. axis: (3,), where the camera looks."""
+    """origin: (3,) in metres, y points up. rays: (n, 3), a unit vector for each pixel. axis: (3,), the viewing direction."""
 
     origin: Float64Array
     rays: Float64Array
@@ -43,7 +43,7 @@ class Hits:
     normal: Float64Array
 
     def add(self, distance: Float64Array, colour: Float64Array, normal: Float64Array) -> None:
-        """Adds a surface; infinite distances are misses. It hides what is farther away."""
+        """Adds a surface, which hides surfaces that are farther away. An infinite distance is a miss."""
         nearer = (distance > 0.05) & (distance < self.distance)
         self.distance = np.where(nearer, distance, self.distance)
         self.colour = np.where(nearer[:, None], colour, self.colour)
@@ -144,13 +144,13 @@ def _plane(
 
 
 def _place(rng: np.random.Generator) -> tuple[float, float]:
-    """Returns x and z of a thing, in metres."""
+    """Returns the x and z coordinates of an object, in metres."""
     far = float(np.exp(rng.uniform(np.log(1.0), np.log(12.0))))
     return float(rng.uniform(-0.6, 0.6)) * far, far
 
 
 def _box(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
-    """Adds a box, turned about the vertical. Its intersections are those of three slabs (Kay and Kajiya 1986)."""
+    """Adds a box that is rotated about the vertical. Its intersections are those of three slabs (Kay and Kajiya 1986)."""
     origin, rays = camera.origin, camera.rays
     x, z = _place(rng)
     half = rng.uniform(0.08, 0.7, 3) * (0.5 + z / 6)
@@ -190,7 +190,7 @@ def _ball(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Pho
 
 
 def _cut_out(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
-    """Adds an upright ellipse or rectangle that faces the camera; it stands for a person or an animal."""
+    """Adds an upright ellipse or rectangle that faces the camera and represents a person or an animal."""
     origin, rays = camera.origin, camera.rays
     x, z = _place(rng)
     half_width, half_height = rng.uniform(0.15, 0.5) * (0.5 + z / 6), rng.uniform(0.3, 0.9) * (0.5 + z / 6)
@@ -218,7 +218,7 @@ def _lit(hits: Hits, rng: np.random.Generator) -> Float64Array:
 
 
 def render_scenes(photographs: Photographs, count: int) -> list[TrainingPair]:
-    """Returns the first `count` scenes that have relief: nothing is learned from a bare wall in front of the camera."""
+    """Returns the first `count` scenes that have relief: a model learns nothing from a bare wall in front of the camera."""
     scenes: list[TrainingPair] = []
     seed = 0
     while len(scenes) < count:

@@ -17,7 +17,7 @@ SCENES = 400
 
 @dataclass(frozen=True)
 class Task:
-    """How one checkpoint is trained. sources: reads the kinds of pictures from a folder; plan.shares says how they are mixed."""
+    """How one checkpoint is trained. sources: reads the kinds of pictures from a folder; plan.shares are their shares in a batch."""
 
     config: Config
     plan: Plan

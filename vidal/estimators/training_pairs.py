@@ -11,10 +11,10 @@ from PIL import Image
 from vidal.errors import UserError
 from vidal.media.arrays import Float32Array, UInt8Array
 
-# The depth frames are a walk through one room. The last fifth is held out, and the frames just before it are not used at all, because
-# they show nearly the same.
+# The depth frames show a walk through one room. The last fifth is held out, and the frames just before it are not used at all,
+# because they show nearly the same.
 HELD_OUT, GAP = 0.2, 0.04
-# Of the road pairs, every fifth run of six names is held out; of the surveillance pairs, all pairs of one camera.
+# Held out are every fifth run of six names of the road pairs, and all surveillance pairs of one camera.
 RUN, EVERY, CHOSEN = 6, 5, 2
 HELD_OUT_CAMERA = "llvip_2000"
 SHORT_SIDE = 240
@@ -81,7 +81,7 @@ def _pair(path: Path, target: Float32Array, split: str) -> TrainingPair:
 
 
 def resize_target(target: Float32Array, size: tuple[int, int]) -> Float32Array:
-    """Resizes a map, (h, w), to (width, height): by the mean, or by the nearest value where it has NaN, which would spread."""
+    """Resizes a map, (h, w), to (width, height), by the mean; if it has NaN, which would spread, by the nearest value."""
     resampling = Image.Resampling.NEAREST if np.isnan(target).any() else Image.Resampling.BOX
     return np.asarray(Image.fromarray(target).resize(size, resampling), np.float32)
 
