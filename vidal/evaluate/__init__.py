@@ -1,1 +1,1 @@
-"""What an encoder is worth without training on the task: retrieval, classification, and one modality by another."""
+"""Measures an encoder without training it on the task: retrieval, classification, and one modality by another."""

@@ -1,4 +1,4 @@
-"""Did it help? A small fixed recipe, trained with and without a shard, a filter or a view, and what that does to retrieval."""
+"""Measures whether a shard, a filter or a view helps: a small fixed recipe is trained with and without it, and retrieval compared."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ FILTER_COLUMNS = ["clip_id", "kind", "similarity", "language", "title", "scores"
 
 @dataclass(frozen=True)
 class Change:
-    """What is compared: a shard, a view of the texts, or a filter. The arm "with" has the shard, the view, the filter.
+    """The change to judge: a shard, a view of the texts, or a filter. The arm "with" has it, the arm "without" does not.
 
-    passes: whether the filter keeps a row, which has the columns FILTER_COLUMNS of the manifest.
+    passes: returns whether the filter keeps a row with the columns FILTER_COLUMNS of the manifest.
     """
 
     shard: int | None = None
@@ -38,7 +38,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Means over seeds; change: with less without; spread: its standard deviation over seeds, which share their order of clips."""
+    """Means over seeds. change: "with" minus "without". spread: the standard deviation of the change over seeds.
+
+    Both arms of a seed see the clips in the same order.
+    """
 
     with_it: float
     without_it: float
@@ -48,9 +51,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """clips_*: that were learned from; steps: of each arm; held_out: clips that both are judged by and neither learned from.
+    """clips_*: how many clips each arm learned from. steps: of each arm. held_out: how many other clips both arms are judged by.
 
-    Both are judged by texts of the views that both learned from: a view that is wrong must not be what says whether it helps.
+    Both arms are judged by texts of the views that both learned from: a wrong view must not decide whether it helps.
     """
 
     clips_with: int
@@ -62,7 +65,10 @@ class Verdict:
 
 
 def compare(storage: Storage, settings: Train, change: Change, seeds: int, progress: Progress) -> Verdict:
-    """Both arms take as many steps. Raises UserError if a side has too few clips, or the change changes nothing."""
+    """Trains both arms for the same number of steps, and compares them.
+
+    Raises UserError if an arm has too few clips, or if the change changes nothing.
+    """
     samples = read_samples(storage, Modality.IMAGE, settings)
     views = {"with": settings.views, "without": _without_view(settings, change.view)}
     sides = _arms(storage, samples, change)
@@ -86,7 +92,7 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
 def _split(
     samples: TrainingSamples, sides: tuple[np.ndarray, np.ndarray], readable: np.ndarray, change: Change
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Rows that each arm learns from, and those that both are judged by."""
+    """Returns the rows that each arm learns from, and the rows that both are judged by."""
     held = readable & sides[0] & sides[1] & _held_out(samples)
     masks = zip(("with", "without"), sides, strict=True)
     arms = {name: np.flatnonzero(readable & side & ~held) for name, side in masks}
@@ -102,7 +108,7 @@ def _difference(results: dict[str, list[dict[str, float]]], metric: str) -> Diff
 
 
 def _arms(storage: Storage, samples: TrainingSamples, change: Change) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows each arm may use, as masks."""
+    """Returns the rows that each arm may use, as masks."""
     every = np.ones(len(samples), bool)
     if change.shard is not None:
         if change.shard not in samples.shards:
@@ -123,21 +129,21 @@ def _passing(storage: Storage, passes: Callable[[Row], bool]) -> set[str]:
 
 
 def _held_out(samples: TrainingSamples) -> np.ndarray:
-    """The same clips in every comparison: by the hash of their ids."""
+    """Returns a mask of the clips to hold out. The hash of the id decides, so they are the same in every comparison."""
     return np.array([int(ids.sha256(clip_id.encode())[:8], 16) < HELD_OUT * 2**32 for clip_id in samples.clip_ids])
 
 
 def _without_view(settings: Train, view: str | None) -> dict[str, float]:
     if view is not None and not settings.views.get(view):
-        raise UserError(f"--view: the recipe draws no text of {view!r}, only of {', '.join(settings.views)}")
+        raise UserError(f"--view: the recipe uses no texts of {view!r}, only of {', '.join(settings.views)}")
     views = {name: weight for name, weight in settings.views.items() if name != view}
     if not views:
-        raise UserError(f"--view: without {view} the recipe has no text to learn from")
+        raise UserError(f"--view: without {view} the recipe has no texts to learn from")
     return views
 
 
 def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Of these rows, those that have a text of a view with a weight."""
+    """Returns those of the rows that have a text of a view with a weight."""
     captions = samples.captions
     spans: Sequence[np.ndarray] = [captions.views[captions.starts[row] : captions.starts[row + 1]] for row in rows]
     return rows[[bool((weights[span] > 0).any()) for span in spans]]
@@ -146,10 +152,10 @@ def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> 
 def _require(arms: dict[str, np.ndarray], held_out: int, change: Change) -> None:
     if held_out < HELD_OUT_MIN:
         raise UserError(
-            f"{held_out} clips are held out, of {HELD_OUT:.0%} of those on both sides: {HELD_OUT_MIN} are needed: build more shards"
+            f"only {held_out} clips are held out ({HELD_OUT:.0%} of those of both arms), and {HELD_OUT_MIN} are needed: build more shards"
         )
     for name, rows in arms.items():
         if len(rows) < 2:
-            raise UserError(f"{name} it, {len(rows)} clips are left to learn from: 2 are needed")
+            raise UserError(f"{name} it, {len(rows)} clips are left to learn from, and 2 are needed")
     if change.view is None and len(arms["with"]) == len(arms["without"]):
-        raise UserError("with and without it the clips are the same: nothing to compare")
+        raise UserError("the clips are the same with and without it: there is nothing to compare")

@@ -1,4 +1,4 @@
-"""what every reader of a benchmark returns: samples with their media, and the texts or classes that describe them."""
+"""The result of every reader of a benchmark: samples with their media, and the texts or classes that describe them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TEXT = "text"
 
 @dataclass(frozen=True)
 class Sample:
-    """media: what BoundEncoder takes for the modality: a path, a region of a picture, or several pictures of one clip.
+    """media: the input of BoundEncoder, by modality: a path, a region of a picture, or several pictures of one clip.
 
-    texts: captions, of which each is right. labels: places in the benchmark's classes. depth_kind: as in a manifest.
+    texts: captions, each of which is right. labels: indices into the benchmark's classes. depth_kind: as in a manifest.
     """
 
     name: str
@@ -28,9 +28,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """classes: empty if samples have texts of their own. templates: texts with {} for a class. many_labels: a sample has several.
+    """classes: empty if the samples have texts. templates: texts with {} for a class. many_labels: samples may have several labels.
 
-    views: of a video, in time and in space, whose vectors are averaged. missing: samples that the annotation names without a file.
+    views: the numbers of views of a video in time and in space; their vectors are averaged. missing: names of samples of the
+    annotation that have no file.
     """
 
     samples: list[Sample]
@@ -41,7 +42,7 @@ class Benchmark:
     missing: list[str] = field(default_factory=list)
 
     def share(self, share: float) -> Benchmark:
-        """A random share of the samples, the same each time: those whose names have the lowest hashes."""
+        """Returns the benchmark with a random share of its samples, the same each time: the lowest hashes of their names."""
         if share >= 1:
             return self
         ordered = sorted(self.samples, key=lambda sample: hashlib.sha256(sample.name.encode()).digest())
@@ -51,7 +52,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Measured:
-    """metrics: shares, and ranks from 1. samples: those that count. missing, unreadable: those that do not, and the first of them."""
+    """metrics: shares, and ranks from 1. samples: how many were measured. missing, unreadable: how many were not."""
 
     query: str
     target: str

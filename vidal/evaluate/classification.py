@@ -1,4 +1,4 @@
-"""Zero-shot classification: a class is the mean of its name in every template (Radford et al. 2021)."""
+"""Zero-shot classification: the vector of a class is the mean over its name in all templates (Radford et al. 2021)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidal.evaluate.retrieval import KS, TIE, within
 def class_vectors(
     encode: Callable[[list[str]], np.ndarray], names: Sequence[str], templates: Sequence[str]
 ) -> np.ndarray:
-    """(classes, d) float32, L2-normalised. encode: texts to L2-normalised (n, d); templates: texts with {} for the name."""
+    """Returns (classes, d) float32, L2-normalised. encode: texts to L2-normalised (n, d). templates: texts with {} for the name."""
     texts = [template.replace("{}", name) for name in names for template in templates]
     means = encode(texts).reshape(len(names), len(templates), -1).mean(1)
     values: np.ndarray = (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).astype(np.float32)
@@ -21,7 +21,7 @@ def class_vectors(
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """scores: (n, classes); labels: (n,). top1 and top5; of classes with one score each order is as likely."""
+    """Returns top1 and top5. scores: (n, classes); labels: (n,). Any order of classes with equal scores is equally likely."""
     right = scores[np.arange(len(scores)), labels][:, None]
     above = (scores > right + TIE).sum(1)
     tied = (scores >= right - TIE).sum(1) - above - 1
@@ -29,7 +29,7 @@ def accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def mean_average_precision(scores: np.ndarray, labels: Sequence[Sequence[int]]) -> dict[str, float]:
-    """scores: (n, classes); labels: of each row those that are right. The mean over classes that occur, as AudioSet's mAP."""
+    """Returns the mean over the classes that occur, as AudioSet's mAP. scores: (n, classes); labels: the right classes of each row."""
     truth = np.zeros(scores.shape, bool)
     for row, each in enumerate(labels):
         truth[row, list(each)] = True

@@ -20,7 +20,7 @@ Progress = Callable[[Sequence[Any], str], Iterator[Any]]
 
 @dataclass(frozen=True)
 class Vectors:
-    """of: one row a sample, unit length. rejected: samples whose media no decoder reads, with the reason; their rows are nan."""
+    """of: one row of unit length per sample. rejected: samples whose media cannot be decoded, with the reason; their rows are NaN."""
 
     of: np.ndarray
     rejected: dict[str, str]
@@ -29,7 +29,7 @@ class Vectors:
 def side(
     encoder: BoundEncoder, benchmark: Benchmark, names: Sequence[str], weights: Mapping[str, float], progress: Progress
 ) -> Vectors:
-    """names: modalities, and text, whose vectors are joined by weight, 1 where none is given."""
+    """Encodes one side of a comparison. names: modalities, and "text"; their vectors are joined by weight, 1 by default."""
     parts, rejected = [], dict[str, str]()
     for name in names:
         vectors = _texts(encoder, benchmark) if name == TEXT else _media(encoder, benchmark, Modality(name), progress)
@@ -39,11 +39,11 @@ def side(
 
 
 def _texts(encoder: BoundEncoder, benchmark: Benchmark) -> Vectors:
-    """Of several captions the first; of a class its name in the first template."""
+    """Encodes one text per sample: the first of its captions, or the name of its class in the first template."""
     texts = []
     for sample in benchmark.samples:
         if not sample.texts and not sample.labels:
-            raise UserError(f"{sample.name} has no text")
+            raise UserError(f"{sample.name} has neither a text nor a label")
         label = benchmark.classes[sample.labels[0]] if sample.labels else ""
         texts.append(sample.texts[0] if sample.texts else benchmark.templates[0].replace("{}", label))
     return Vectors(encoder.encode_text(texts), {})

@@ -14,14 +14,14 @@ UNTRAINED = "recipe:"
 
 
 def open_encoder(checkpoint: str) -> BoundEncoder:
-    """checkpoint: a folder, or recipe:NAME for its towers as they are before training. Raises UserError."""
+    """Opens an encoder. checkpoint: a folder, or recipe:NAME for the towers of a recipe before training. Raises UserError."""
     if checkpoint.startswith(UNTRAINED):
         return untrained(checkpoint.removeprefix(UNTRAINED))
     return load_encoder(checkpoint)
 
 
 def untrained(recipe: str) -> BoundEncoder:
-    """All modalities of the recipe, and pictures by the tower of its video or any other modality where it has none for them."""
+    """Returns an encoder of all modalities of the recipe. If none is for images, the tower of video or another encodes them."""
     from vidal.config.loading import load_recipe
 
     settings = load_recipe(recipe, ()).train

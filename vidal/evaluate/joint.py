@@ -8,7 +8,7 @@ import numpy as np
 
 
 def joint(parts: Sequence[tuple[np.ndarray, float]]) -> np.ndarray:
-    """parts: (n, d) and a weight each. (n, d) float32, L2-normalised."""
+    """Returns (n, d) float32, L2-normalised. parts: pairs of vectors, (n, d), and a weight."""
     total = np.sum([weight * unit(vectors) for vectors, weight in parts], axis=0)
     return unit(total)
 

@@ -25,10 +25,10 @@ def measure(
     skip_missing: bool = False,
     progress: embedding.Progress | None = None,
 ) -> Measured:
-    """query, target: names of modalities, and text, with + between them.
+    """Measures an encoder. query, target: names of modalities, or "text", joined by +.
 
-    Classes: top-1 and top-5, or mAP where a sample has several. Otherwise retrieval both ways. Raises UserError, which names the
-    first, for samples without a file or with one that no decoder reads, unless skip_missing.
+    A benchmark with classes gives top-1 and top-5, or mAP if a sample has several labels; any other gives retrieval both ways.
+    Unless skip_missing is set, raises UserError that names the first sample whose file is missing or cannot be decoded.
     """
     weights = weights or {}
     require(benchmark, query, target, skip_missing)
@@ -38,11 +38,11 @@ def measure(
     if rejected and not skip_missing:
         name, why = next(iter(rejected.items()))
         raise UserError(
-            f"{len(rejected)} samples cannot be read, first {name}: {why}; --skip-missing measures the others"
+            f"{len(rejected)} samples cannot be read, the first is {name}: {why}; --skip-missing measures the others"
         )
     keep = [place for place, sample in enumerate(benchmark.samples) if sample.name not in rejected]
     if not keep:
-        raise UserError(f"no sample can be read: {next(iter(rejected.values()))}")
+        raise UserError(f"no sample can be read, the first because: {next(iter(rejected.values()))}")
     kept = replace(benchmark, samples=[benchmark.samples[place] for place in keep])
     vectors = one.of[keep]
     metrics = _between(vectors, other.of[keep]) if other else _told(encoder, kept, vectors)
@@ -50,11 +50,11 @@ def measure(
 
 
 def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -> None:
-    """Raises UserError that names the first sample without a file, or without a modality that is asked for."""
+    """Raises UserError that names the first sample without a file, or without a requested modality."""
     if benchmark.missing and not (skip_missing and benchmark.samples):
         raise UserError(
-            f"{len(benchmark.missing)} of {len(benchmark.missing) + len(benchmark.samples)} samples have no file, first "
-            f"{benchmark.missing[0]}: add them{', or --skip-missing to measure the others' if benchmark.samples else ''}"
+            f"{len(benchmark.missing)} of {len(benchmark.missing) + len(benchmark.samples)} samples have no file, the first is "
+            f"{benchmark.missing[0]}: add them{', or give --skip-missing to measure the others' if benchmark.samples else ''}"
         )
     if not benchmark.samples:
         raise UserError("the benchmark names no sample")
@@ -91,7 +91,7 @@ def _told(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> d
 
 
 def _captioned(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> dict[str, float]:
-    """text_to: each caption looks for its sample; to_text: a sample looks for any of its captions."""
+    """Measures retrieval with captions. text_to: each caption searches for its sample; to_text: a sample for any of its captions."""
     texts = [text for sample in benchmark.samples for text in sample.texts]
     groups = np.repeat(np.arange(len(vectors)), [len(sample.texts) for sample in benchmark.samples])
     return _both(encoder.encode_text(texts), vectors, groups, "text_to_query", "query_to_text")

@@ -1,6 +1,6 @@
-"""A linear probe that trains in seconds: what EfficientNet sees of a clip, and one layer from it to the language tower's space.
+"""A linear probe that trains in seconds: one layer from EfficientNet's features of a clip to the space of the language tower.
 
-Features are computed once a clip, so a comparison costs time linear in clips and steps, and next to nothing a seed.
+Features are computed once per clip, so a comparison takes time linear in clips and steps, and another seed costs almost nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LR, TEMPERATURE, WEIGHT_DECAY = 1e-3, 0.07, 0.2
 
 @dataclass(frozen=True)
 class Clips:
-    """of: (n, features); zero_shot: (n, width), what is seen before any training. Rows of clips that cannot be read are nan."""
+    """of: (n, features). zero_shot: (n, width), the vectors before any training. Rows of clips that cannot be read are NaN."""
 
     of: Tensor
     zero_shot: Tensor
@@ -43,7 +43,7 @@ class Clips:
 
 
 def embed_clips(storage: Storage, samples: TrainingSamples, width: int, progress: Progress) -> Clips:
-    """Returns the mean features over FRAMES pictures of every clip; NaN where they cannot be read."""
+    """Returns the features of each clip, averaged over FRAMES of its pictures; NaN where the pictures cannot be read."""
     settings = Encoder(side=SIDE, tuning="head")
     tower = EfficientNetTower(Modality.IMAGE, settings, width, None).eval()
     reader = Reader(storage, samples, settings)
@@ -70,7 +70,7 @@ def fit(
     steps: int,
     seed: int,
 ) -> nn.Linear:
-    """Trains the layer for `steps` batches of `rows`. texts: features of records.captions.distinct. weights: of the views."""
+    """Trains the layer for `steps` batches of `rows`. texts: features of samples.captions.distinct. weights: of the views."""
     torch.manual_seed(seed)
     layer = nn.Linear(clips.of.shape[1], texts.shape[1], bias=False)
     nn.init.zeros_(layer.weight)
@@ -100,7 +100,7 @@ def _batches(rows: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 def judge(
     layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray, views: np.ndarray
 ) -> dict[str, float]:
-    """Measures retrieval among `rows` with their distinct texts of `views` (a mask), the mean of both directions.
+    """Returns retrieval between `rows` and their distinct texts of `views` (a mask), as the mean of both directions.
 
     Rows without texts are left out.
     """

@@ -10,16 +10,16 @@ import torch
 from vidal.models.device import choose_device
 
 KS = (1, 5, 10)
-# float32 products of unit vectors are right to about 1e-7: scores nearer than this are one score.
+# float32 products of unit vectors are accurate to about 1e-7: scores that differ by less than TIE count as equal.
 TIE = 1e-6
-_ROWS, _COLUMNS, _PAIRS = 1024, 8192, 65536  # Of a chunk: 32 MB of scores.
+_ROWS, _COLUMNS, _PAIRS = 1024, 8192, 65536  # The sizes of a chunk: 32 MB of scores.
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """recall: share of the queries, by k, whose first right answer is among the k best. Ranks count from 1.
+    """recall: by k, the share of queries with a right answer among the k best. Ranks count from 1.
 
-    Of answers with one score each order is as likely as any other: recall is its expectation, and a rank the expected one.
+    Any order of answers with equal scores is equally likely: recall and ranks are expectations over these orders.
     """
 
     recall: dict[int, float]
@@ -37,11 +37,10 @@ class Retrieval:
 def retrieve(
     queries: np.ndarray, gallery: np.ndarray, query_groups: np.ndarray, gallery_groups: np.ndarray
 ) -> Retrieval:
-    """queries: (n, d), gallery: (m, d), both float32 and L2-normalised; groups: (n,) and (m,) int.
+    """Ranks the gallery for each query. queries: (n, d), gallery: (m, d), float32, L2-normalised; groups: (n,) and (m,) int.
 
-    An answer is right where its group is the query's: the captions of one clip are one group with it, so a clip finds any of
-    them and each of them finds the clip. Memory is that of the inputs and one chunk. Raises ValueError for a query without
-    a right answer.
+    An answer is right if its group is that of the query. A clip and its captions are one group, so a clip finds any of them and
+    each of them finds the clip. Needs memory for the inputs and one chunk. Raises ValueError for a query without a right answer.
     """
     best, tied_right = _best(queries, gallery, query_groups, gallery_groups)
     above, tied = _counts(queries, gallery, best)
@@ -54,7 +53,7 @@ def retrieve(
 def _best(
     queries: np.ndarray, gallery: np.ndarray, query_groups: np.ndarray, gallery_groups: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each query the score of its best right answer, and how many right answers share it."""
+    """Returns, for each query, the score of its best right answer, and how many right answers share that score."""
     order = np.argsort(gallery_groups, kind="stable")
     grouped = gallery_groups[order]
     starts = np.searchsorted(grouped, query_groups, "left")
@@ -82,7 +81,7 @@ def _best(
 
 
 def _counts(queries: np.ndarray, gallery: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each query, how many candidates score above `best`, and how many as it."""
+    """Returns, for each query, how many candidates score above `best`, and how many are equal to it."""
     device = torch.device(choose_device())
     above, tied = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
     for first in range(0, len(queries), _ROWS):
@@ -98,7 +97,10 @@ def _counts(queries: np.ndarray, gallery: np.ndarray, best: np.ndarray) -> tuple
 
 
 def within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The chance that one of `right` is among the first k, where they stand with `wrong` in any order behind `above`."""
+    """Returns the probability that a right answer is among the first k.
+
+    above: the number of better answers. wrong, right: the numbers of answers with the next score, which come in random order.
+    """
     places = np.clip(k - above, 0, None)
     missed = np.ones(len(above))
     for rank in range(int(places.max(initial=0))):

@@ -1,4 +1,4 @@
-"""The tables of the paper: the reported numbers, and ours beside them where they were measured."""
+"""The tables of the paper: the reported numbers, with ours beside them if they were measured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vidal.evaluate.benchmark import TEXT, Measured
 
 RESULTS = "evaluations.json"
 DASH = "-"
-# Of a number of ours; the star and the dagger are the paper's.
+# Marks one of our numbers; the star and the dagger are the paper's marks.
 PARTIAL = "‡"
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -37,14 +37,14 @@ def read_results(path: Path) -> dict[str, Any]:
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(results, dict):
-            raise ValueError("no JSON object")
+            raise ValueError("not a JSON object")
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error}: move it away; it is written anew") from error
+        raise UserError(f"{path}: {error}: move the file away, and a new one will be written") from error
     return {task: _with_new_names(result) for task, result in results.items()}
 
 
 def _with_new_names(result: dict[str, Any]) -> dict[str, Any]:
-    """A result of the first edition calls the query "seen" and the target "told"."""
+    """Renames the keys of a result of the first release, which called the query "seen" and the target "told"."""
     metrics = {
         name.replace("seen", "query").replace("told", "target"): value for name, value in result["metrics"].items()
     }
@@ -52,7 +52,7 @@ def _with_new_names(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def record(path: Path, task: str, measured: Measured) -> None:
-    """Stores the result of a task beside those of others. It replaces an earlier result of the same task."""
+    """Stores the result of a task beside those of other tasks. It replaces an earlier result of the same task."""
     results = read_results(path) | {key(task, measured.query, measured.target): asdict(measured)}
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.tmp")
@@ -61,7 +61,7 @@ def record(path: Path, task: str, measured: Measured) -> None:
 
 
 def tables(ours: Results) -> Iterator[ReportedTable]:
-    """ours: what read_results returns."""
+    """Yields the tables of the paper. ours: the result of read_results."""
     for table in yaml.safe_load((files("vidal.evaluate") / "reported.yaml").read_text(encoding="utf-8"))["tables"]:
         labels = [name for name in table["systems"][0] if name not in ("name", "values")]
         columns = table["columns"]
@@ -77,23 +77,23 @@ def tables(ours: Results) -> Iterator[ReportedTable]:
 
 @dataclass(frozen=True)
 class Column:
-    """heading: its lines, as many in every column of a table; cells: one a metric."""
+    """heading: its lines; every column of a table has the same number. cells: one per metric."""
 
     heading: list[str]
     cells: list[str]
 
     @property
     def width(self) -> int:
-        """As it is drawn: with a space before the text and a border behind it."""
+        """The width as drawn, with a space before the text and a border after it."""
         return max(map(len, [*self.heading, *self.cells])) + 2
 
 
 @dataclass(frozen=True)
 class ReportedTable:
-    """Prints one row a metric and one column a system, ours last.
+    """Prints one row per metric and one column per system, ours last.
 
-    Where the console is too narrow for all systems they stand in several tables, one below the other, each with all metrics.
-    tasks: of each metric; a rule is drawn between two tasks.
+    If the console is too narrow for all systems, they are printed in several tables, one below the other, each with all metrics.
+    tasks: the task of each metric; a rule is drawn between two tasks.
     """
 
     title: str
@@ -113,7 +113,7 @@ class ReportedTable:
         return [*self.notes, f"{PARTIAL} measured on a part of the benchmark"] if is_partial else self.notes
 
     def _fitting(self, width: int) -> Iterator[list[Column]]:
-        """The systems in groups, each of which fits beside the names of the metrics."""
+        """Yields the systems in groups that each fit beside the names of the metrics."""
         group: list[Column] = []
         for system in [*self.systems, self.ours]:
             if group and 1 + sum(column.width for column in [self.metrics, *group, system]) > width:
@@ -124,14 +124,14 @@ class ReportedTable:
 
     def _table(self, systems: list[Column]) -> Table:
         columns = [self.metrics, *systems]
-        # With no space behind the text all systems fit into 160 columns.
+        # Without a space after the text, all systems fit into 160 columns.
         table = Table(*("\n".join(column.heading) for column in columns), title=self.title, padding=(0, 0, 0, 1))
         for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True)):
             table.add_row(*cells, end_section=row in self._last_of_tasks())
         return table
 
     def _last_of_tasks(self) -> set[int]:
-        """The rows below which a rule is drawn: none where no task has a second metric."""
+        """Returns the rows below which a rule is drawn: none if no task has a second metric."""
         if len(set(self.tasks)) == len(self.tasks):
             return set()
         return {row for row, (task, following) in enumerate(pairwise(self.tasks)) if task != following}

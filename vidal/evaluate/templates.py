@@ -1,4 +1,4 @@
-"""Prompt templates: OpenAI's eighty for ImageNet, with the word for what is shown; sounds have their own."""
+"""Prompt templates: OpenAI's eighty for ImageNet, with "photo" replaced by the modality; sounds have one of their own."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ SOUND = ("a sound of {}.",)
 
 
 def pictures(word: str) -> tuple[str, ...]:
-    """word: what stands for "photo", e.g. "video" or "depth photo"."""
+    """Returns the eighty templates. word: replaces "photo", such as "video" or "depth photo"."""
     return tuple(template("{}").replace("photo", word) for template in OPENAI_IMAGENET_TEMPLATES)

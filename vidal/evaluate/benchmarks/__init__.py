@@ -1,4 +1,4 @@
-"""The benchmarks of LanguageBind's tables, and your own data. A dict is the registry: a task is a reader and what it compares."""
+"""The benchmarks of LanguageBind's tables, and your own data. A dict is the registry; a task names a reader and two modalities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidal.evaluate.benchmark import TEXT, Benchmark
 
 @dataclass(frozen=True)
 class Task:
-    """reader: module:function of this package. query, target: modalities of both sides, with + between them; share: of the samples."""
+    """reader: module:function of this package. query, target: modalities, joined by +. share: the share of the samples to use."""
 
     reader: str
     query: str
@@ -21,19 +21,19 @@ class Task:
     share: float = 1.0
 
     def read(self, folder: Path) -> Benchmark:
-        """Raises UserError that names the file which is missing or wrong."""
+        """Reads the benchmark. Raises UserError that names the file which is missing or wrong."""
         if not folder.is_dir():
-            raise UserError(f"--data: {folder} is no folder")
+            raise UserError(f"--data: {folder} is not a folder")
         module, _, name = self.reader.partition(":")
         reader: Callable[[Path], Benchmark] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         try:
             return reader(folder)
         except (KeyError, TypeError, IndexError, ValueError) as error:
-            raise UserError(f"{folder}: not as {name} publishes it: {error!r}") from error
+            raise UserError(f"{folder}: the files differ from those that {name} publishes: {error!r}") from error
 
     @property
     def needs(self) -> str:
-        """The reader's first line of documentation."""
+        """The first line of the reader's docstring, which says what files it needs."""
         module, _, name = self.reader.partition(":")
         return (getattr(importlib.import_module(f"{__name__}.{module}"), name).__doc__ or "").strip().splitlines()[0]
 
@@ -54,7 +54,7 @@ TASKS = {
     "audioset": Task("sounds:audioset", "audio"),
     "esc50": Task("sounds:esc50", "audio"),
     "vggsound": Task("sounds:vggsound", "audio"),
-    # One modality by another, on a tenth as in the paper.
+    # One modality by another, on a tenth of the samples as in the paper.
     "ave": Task("ave:ave", "image", "audio", 0.1),
     "vggsound_emergent": Task("sounds:vggsound", "image", "audio", 0.1),
     "llvip_emergent": Task("thermal:llvip_pairs", "image", "infrared", 0.1),

@@ -1,4 +1,4 @@
-"""AVE (Tian et al. 2018): events that are seen and heard, to find the one by the other."""
+"""AVE (Tian et al. 2018): events that are both seen and heard, so that pictures find sounds and sounds find pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ave(folder: Path) -> Benchmark:
     for number, line in enumerate(files.lines(path), 1):
         parts = line.split("&")
         if len(parts) != 5:
-            raise UserError(f"{path} line {number}: has {len(parts)} parts between &, not 5")
+            raise UserError(f"{path} line {number}: has {len(parts)} parts separated by &, not 5")
         video = media.find((parts[1],))
         if video is None:
             missing.append(parts[1])

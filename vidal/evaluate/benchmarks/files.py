@@ -1,4 +1,4 @@
-"""Files of a benchmark: an annotation by one of its names, and media by the id in theirs, wherever under the folder they lie."""
+"""Finds the files of a benchmark anywhere below a folder: an annotation by one of its usual names, media by the id in their names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PICTURE = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 def annotation(folder: Path, *names: str) -> Path:
-    """The first of these that lies in the folder or below. Raises UserError that names them where there is none."""
+    """Returns the first of these files that is in the folder or below it. Raises UserError that names them if there is none."""
     for name in names:
         if (folder / name).is_file():
             return folder / name
@@ -35,7 +35,7 @@ def optional(folder: Path, *names: str) -> Path | None:
 
 
 class Media:
-    """Files below a folder by their names without extension; of one name, the first in order of paths."""
+    """Files below a folder by their names without extension; if several have one name, the first in the order of paths."""
 
     def __init__(self, folder: Path, extensions: frozenset[str]):
         self._found: dict[str, Path] = {}
@@ -47,12 +47,12 @@ class Media:
                     self._found.setdefault(stem, Path(root) / name)
 
     def find(self, stems: Iterable[str]) -> Path | None:
-        """By the first of these names that a file has."""
+        """Returns the file with the first of these names that a file has."""
         return next((self._found[stem] for stem in stems if stem in self._found), None)
 
 
 def rows(path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0") -> Iterator[dict[str, str]]:
-    """Of a csv. columns: where it has no header. Raises UserError for a file that is no such table."""
+    """Yields the rows of a csv file. columns: their names, if it has no header. Raises UserError for a file that is not such a table."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = (line for line in file if not line.startswith(comment))
@@ -60,7 +60,7 @@ def rows(path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0"
             for row in reader:
                 if None in row.values():
                     raise UserError(
-                        f"{path} line {reader.line_num}: has {len(reader.fieldnames or [])} columns, this line fewer"
+                        f"{path} line {reader.line_num}: has {len(reader.fieldnames or [])} columns, but this line has fewer"
                     )
                 yield row
     except (csv.Error, UnicodeDecodeError, OSError) as error:
@@ -68,15 +68,15 @@ def rows(path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0"
 
 
 def column(row: dict[str, str], path: Path, *names: str) -> str:
-    """By the first of these names that the table has. Raises UserError that names them."""
+    """Returns the value in the first of these columns that the table has. Raises UserError that names them if it has none."""
     for name in names:
         if name in row:
             return row[name]
-    raise UserError(f"{path} has no column {' or '.join(names)}, but {', '.join(row)}")
+    raise UserError(f"{path} has no column {' or '.join(names)}, only {', '.join(row)}")
 
 
 def parsed(path: Path) -> Any:
-    """Of a JSON file. Raises UserError."""
+    """Returns the content of a JSON file. Raises UserError."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -84,7 +84,7 @@ def parsed(path: Path) -> Any:
 
 
 def lines(path: Path) -> list[str]:
-    """Those that are not empty. Raises UserError."""
+    """Returns the lines of a file that are not empty. Raises UserError."""
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""One folder a class, as ImageNet has them, and as LanguageBind's authors lay out LLVIP, FLIR, NYU-D, ESC-50 and VGGSound."""
+"""One folder per class: the layout of ImageNet, and of LanguageBind's authors for LLVIP, FLIR, NYU-D, ESC-50 and VGGSound."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SPLITS = ("test", "val", "data/val")
 
 
 def class_folders(folder: Path, modality: Modality, templates: tuple[str, ...], needs: str) -> Benchmark:
-    """FOLDER/CLASS/FILE, or the same in test/, val/ or data/val/. _ in a name is a space. needs: the annotation, for the message.
+    """Reads FOLDER/CLASS/FILE, or the same in test/, val/ or data/val/. _ in the name of a class stands for a space.
 
-    Raises UserError if there are no two classes with files.
+    needs: the annotation to name in the message. Raises UserError if fewer than two classes have files.
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)
@@ -30,7 +30,7 @@ def class_folders(folder: Path, modality: Modality, templates: tuple[str, ...], 
     }
     classes = tuple(name for name, paths in media_by_class.items() if paths)
     if len(classes) < 2:
-        raise UserError(f"{folder} lacks {needs}, and has no folder for each class of {modality.value} either")
+        raise UserError(f"{folder} lacks {needs}, and has no folder per class of {modality.value} either")
     return Benchmark(
         [
             Sample(f"{name}/{path.name}", {modality: path}, labels=(place,))

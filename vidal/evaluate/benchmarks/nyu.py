@@ -1,4 +1,4 @@
-"""NYU Depth v2 (Silberman et al. 2012): 654 test pictures, the nine most common kinds of rooms and the others."""
+"""NYU Depth v2 (Silberman et al. 2012): 654 test pictures in ten classes, the nine most common kinds of rooms and all others."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ ROOMS = (
 
 @dataclass(frozen=True)
 class Stored:
-    """A picture inside the .mat file. h5py keeps one handle a file and process."""
+    """A picture inside the .mat file. Each process opens a file once."""
 
     path: Path
     field: str
     index: int
 
     def picture(self) -> Image.Image:
-        """images: RGB; depths: millimetres, 16 bits. MATLAB's arrays lie transposed."""
+        """Returns a picture: RGB from `images`, 16-bit millimetres from `depths`. MATLAB's arrays are stored transposed."""
         array = _opened(self.path)[self.field][self.index]
         if self.field == "depths":
             return Image.fromarray((array.T * 1000).round().clip(0, 65535).astype(np.uint16))
@@ -48,7 +48,7 @@ class Stored:
 
 
 def nyu(folder: Path) -> Benchmark:
-    """nyu_depth_v2_labeled.mat with splits.mat; or one folder a class with depth of 16 bits in millimetres."""
+    """nyu_depth_v2_labeled.mat with splits.mat; or one folder per class with 16-bit depth in millimetres."""
     path = files.optional(folder, "nyu_depth_v2_labeled.mat")
     if path is None:
         return class_folders(folder, Modality.DEPTH, _TEMPLATES, needs="nyu_depth_v2_labeled.mat")
@@ -56,7 +56,7 @@ def nyu(folder: Path) -> Benchmark:
     kinds = _kinds(path)
     for number in _test_numbers(files.annotation(folder, "splits.mat")):
         if number > len(kinds):
-            raise UserError(f"splits.mat names picture {number}, {path.name} has {len(kinds)}")
+            raise UserError(f"splits.mat names picture {number}, but {path.name} has {len(kinds)}")
         kind = kinds[number - 1]
         room = kind if kind in ROOMS else OTHERS
         media = {Modality.DEPTH: Stored(path, "depths", number - 1), Modality.IMAGE: Stored(path, "images", number - 1)}
@@ -66,23 +66,25 @@ def nyu(folder: Path) -> Benchmark:
 
 
 def _kinds(path: Path) -> list[str]:
-    """Of every picture, the kind of its room: a MATLAB cell of strings, that is references to arrays of character codes."""
+    """Returns the kind of room of every picture. The file holds a MATLAB cell of strings: references to arrays of character codes."""
     file = _opened(path)
     try:
         references = file["sceneTypes"][0]
         return ["".join(chr(code) for code in np.ravel(file[each])).replace("_", " ") for each in references]
     except (KeyError, ValueError) as error:
-        raise UserError(f"{path}: {error}: take nyu_depth_v2_labeled.mat as it is published") from error
+        raise UserError(
+            f"{path}: cannot be read ({error}): use nyu_depth_v2_labeled.mat exactly as published"
+        ) from error
 
 
 def _test_numbers(path: Path) -> list[int]:
-    """From 1."""
+    """Returns the numbers of the test pictures, counted from 1."""
     from scipy.io import loadmat
 
     try:
         return [int(number) for number in np.ravel(loadmat(path)["testNdxs"])]
     except (OSError, KeyError, ValueError, NotImplementedError) as error:
-        raise UserError(f"{path}: {error}: take splits.mat as it is published") from error
+        raise UserError(f"{path}: cannot be read ({error}): use splits.mat exactly as published") from error
 
 
 _files: dict[Path, Any] = {}

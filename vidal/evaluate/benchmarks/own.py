@@ -1,4 +1,4 @@
-"""Your own: a dataset of vidal, a list of files with captions, and a folder a class."""
+"""Your own data: a vidal dataset, a list of files with captions, or one folder per class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VIEWS = ("title", "enhanced", "video", "sound")
 
 
 def manifest(folder: Path) -> Benchmark:
-    """A dataset of vidal on this machine: every clip by its title, else by what comes first of its other texts; copies are left out."""
+    """A vidal dataset on this machine: a clip's text is its title, or else the first of its other texts; copies are left out."""
     from vidal.storage import layout
 
     storage, samples = Storage(str(folder)), list[Sample]()
@@ -34,7 +34,7 @@ def manifest(folder: Path) -> Benchmark:
 
 
 def captions(folder: Path) -> Benchmark:
-    """captions.jsonl: {"file": path under the folder, "captions": [...]} a line; pictures, films or sounds."""
+    """captions.jsonl, with {"file": path under the folder, "captions": [...]} on each line, and its pictures, videos or sounds."""
     path = files.annotation(folder, "captions.jsonl", "*captions.jsonl")
     samples, missing = list[Sample](), list[str]()
     for number, line in enumerate(files.lines(path), 1):
@@ -48,7 +48,7 @@ def captions(folder: Path) -> Benchmark:
 
 
 def folders(folder: Path) -> Benchmark:
-    """Pictures, one folder a class."""
+    """Pictures, one folder per class."""
     return class_folders(folder, Modality.IMAGE, pictures("photo"), needs="pictures")
 
 
@@ -76,7 +76,7 @@ def _entry(path: Path, number: int, line: str) -> tuple[str, tuple[str, ...]]:
             raise ValueError("no caption")
         return str(entry["file"]), texts
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f'{path} line {number}: {error!r}: wanted {{"file": ..., "captions": [...]}}') from error
+        raise UserError(f'{path} line {number}: {error!r}: must be {{"file": ..., "captions": [...]}}') from error
 
 
 def _shown(path: Path) -> tuple[Modality, ...]:

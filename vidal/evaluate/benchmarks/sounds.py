@@ -16,7 +16,7 @@ _HEARD = files.SOUND | files.VIDEO
 
 
 def clotho(folder: Path) -> Benchmark:
-    """Drossos et al. 2020: five captions a recording."""
+    """Drossos et al. 2020: five captions per recording."""
     path = files.annotation(
         folder, "clotho_captions_evaluation.csv", "clotho_captions_validation.csv", "clotho_val.csv"
     )
@@ -28,7 +28,7 @@ def clotho(folder: Path) -> Benchmark:
 
 
 def audiocaps(folder: Path) -> Benchmark:
-    """Kim et al. 2019: five captions a clip of AudioSet, in rows of their own."""
+    """Kim et al. 2019: five captions per clip of AudioSet, one in each row."""
     path = files.annotation(folder, "test.csv", "audiocaps_test.csv", "val.csv", "audiocaps_val.csv")
     captions: dict[tuple[str, int], tuple[list[str], list[str]]] = {}
     for row in files.rows(path):
@@ -43,7 +43,7 @@ def audiocaps(folder: Path) -> Benchmark:
 
 
 def audioset(folder: Path) -> Benchmark:
-    """Gemmeke et al. 2017: the evaluation segments, several of 527 labels each."""
+    """Gemmeke et al. 2017: the evaluation segments, each with several of 527 labels."""
     index = files.annotation(folder, "class_labels_indices.csv", "audioset_class_labels_indices.csv")
     classes = {files.column(row, index, "mid"): files.column(row, index, "display_name") for row in files.rows(index)}
     places = {mid: place for place, mid in enumerate(classes)}
@@ -63,7 +63,7 @@ def audioset(folder: Path) -> Benchmark:
 
 
 def esc50(folder: Path) -> Benchmark:
-    """Piczak 2015: all five folds, as nothing is trained on it. Or one folder a class."""
+    """Piczak 2015: all five folds, because nothing is trained on them. Or one folder per class."""
     if (path := files.optional(folder, "esc50.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="meta/esc50.csv")
     named = [
@@ -77,7 +77,7 @@ def esc50(folder: Path) -> Benchmark:
 
 
 def vggsound(folder: Path) -> Benchmark:
-    """Chen et al. 2020: the test split, 309 classes. Or one folder a class."""
+    """Chen et al. 2020: the test split, 309 classes. Or one folder per class."""
     if (path := files.optional(folder, "vggsound.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="vggsound.csv")
     listed = list(files.rows(path, ("id", "start", "label", "split")))
@@ -95,7 +95,7 @@ def vggsound(folder: Path) -> Benchmark:
 
 
 def _stems(name: str, start: int) -> tuple[str, ...]:
-    """How the usual downloaders name a segment of a YouTube video."""
+    """Returns the names that common downloaders give to a segment of a YouTube video."""
     span = f"{name}_{start}_{start + 10}"
     return (name, f"Y{name}", f"{name}_{start:06d}", f"{name}_{start}", f"{name}_{start:06d}_{start + 10:06d}", span)
 

@@ -23,7 +23,7 @@ _TRIES = 50
 
 
 def llvip(folder: Path) -> Benchmark:
-    """Persons, and as many places of their size where nobody stands, drawn by the picture's name; or one folder a class."""
+    """Boxes of persons, and as many random boxes of the same sizes without a person, seeded by the picture; or one folder per class."""
     if not (folder / "Annotations").is_dir():
         return class_folders(folder, Modality.INFRARED, _TEMPLATES, needs="Annotations/*.xml")
     samples: list[Sample] = []
@@ -39,7 +39,7 @@ def llvip(folder: Path) -> Benchmark:
 
 
 def llvip_pairs(folder: Path) -> Benchmark:
-    """Pairs of whole pictures of the test split, for retrieval of one by the other."""
+    """Pairs of whole pictures of the test split, infrared and visible, to retrieve one by the other."""
     return Benchmark(
         [
             Sample(
@@ -51,12 +51,12 @@ def llvip_pairs(folder: Path) -> Benchmark:
 
 
 def flir_v1(folder: Path) -> Benchmark:
-    """ADAS 1.3, val: boxes of four classes in thermal pictures of 8 bits; or one folder a class."""
+    """ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures; or one folder per class."""
     return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"))
 
 
 def flir_v2(folder: Path) -> Benchmark:
-    """ADAS v2, video_thermal_test: boxes of those classes that occur; or one folder a class."""
+    """ADAS v2, video_thermal_test: boxes of the classes that occur; or one folder per class."""
     return _coco(folder, ("video_thermal_test/coco.json", "coco.json"))
 
 
@@ -87,7 +87,7 @@ def _coco(folder: Path, names: tuple[str, ...]) -> Benchmark:
 
 
 def _picture(folder: Path, entry: dict[str, Any]) -> tuple[Path | None, str]:
-    """The annotation's path, within the folder: beside it, or in one of the folders that FLIR's archives have."""
+    """Returns the picture of an annotation, and its name: beside the annotation, or in one of the folders of FLIR's archives."""
     name = entry["file_name"]
     places = [folder / name, folder / "thermal_8_bit" / Path(name).name, folder / "data" / Path(name).name]
     return next(
@@ -102,12 +102,12 @@ def _pairs(folder: Path) -> Iterator[tuple[str, Path, Path]]:
     for thermal in sorted(root.glob("*.jpg")):
         visible = folder / "visible" / "test" / thermal.name
         if not visible.is_file():
-            raise UserError(f"{visible} is missing: every infrared picture has its visible one")
+            raise UserError(f"{visible} is missing: every infrared picture needs its visible one")
         yield thermal.stem, thermal, visible
 
 
 def _persons(path: Path) -> tuple[tuple[int, int], list[Box]]:
-    """Size of the picture, and the boxes of the persons, after VOC."""
+    """Returns the size of the picture, and the boxes of the persons, from an annotation in the format of Pascal VOC."""
     try:
         root = ElementTree.parse(path).getroot()
         size = tuple(int(root.findtext(f"size/{key}", "")) for key in ("width", "height"))
@@ -124,7 +124,7 @@ def _persons(path: Path) -> tuple[tuple[int, int], list[Box]]:
 
 
 def _empty(person: Box, persons: list[Box], size: tuple[int, int], generator: np.random.Generator) -> Box | None:
-    """A box of a person's size that meets no person; None if none was found."""
+    """Returns a box of a person's size that overlaps no person; None if none was found."""
     width, height = person[2] - person[0], person[3] - person[1]
     if width >= size[0] or height >= size[1]:
         return None

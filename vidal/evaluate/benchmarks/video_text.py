@@ -13,7 +13,7 @@ _Named = Iterable[tuple[str, tuple[str, ...]]]
 
 
 def msrvtt(folder: Path) -> Benchmark:
-    """The 1K-A split (Yu et al. 2018): a thousand videos, a sentence each."""
+    """The 1K-A split (Yu et al. 2018): a thousand videos with one sentence each."""
     path = files.annotation(folder, "MSRVTT_JSFUSION_test.csv", "msrvtt_jsfusion_test1k.csv")
     return _videos(
         folder,
@@ -33,7 +33,7 @@ def msvd(folder: Path) -> Benchmark:
 
 
 def didemo(folder: Path) -> Benchmark:
-    """Hendricks et al. 2017, as paragraphs: the descriptions of a video in a row are one text."""
+    """Hendricks et al. 2017, as paragraphs: the descriptions of a video are joined into one text."""
     path = files.annotation(folder, "test_data.json")
     captions: dict[str, list[str]] = {}
     for entry in files.parsed(path):
@@ -42,7 +42,7 @@ def didemo(folder: Path) -> Benchmark:
 
 
 def activitynet(folder: Path) -> Benchmark:
-    """Krishna et al. 2017, val_1 as paragraphs: the sentences of a video in a row are one text."""
+    """Krishna et al. 2017, val_1 as paragraphs: the sentences of a video are joined into one text."""
     captions = files.parsed(files.annotation(folder, "val_1.json"))
     return _videos(
         folder, ((name, (" ".join(text.strip() for text in each["sentences"]),)) for name, each in captions.items())
@@ -50,7 +50,7 @@ def activitynet(folder: Path) -> Benchmark:
 
 
 def _videos(folder: Path, named: _Named) -> Benchmark:
-    """Finds the file of each video: its name, or its name after "v_". A video has pictures and sound."""
+    """Finds the file of each video by its name, or by "v_" and its name. A video has pictures and sound."""
     media, samples, missing = files.Media(folder, files.VIDEO), list[Sample](), list[str]()
     for name, texts in _merged(named):
         path = media.find((name, name.removeprefix("v_"), f"v_{name}"))
