@@ -1,1 +1,1 @@
-"""A dataset in the layouts that other loaders read."""
+"""Writes a dataset in the layouts that other loaders read."""

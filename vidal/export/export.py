@@ -1,4 +1,4 @@
-"""A dataset in the layouts that other loaders read. A dict is the registry: a format is a function that writes rows to a folder."""
+"""Exports a dataset to the layouts that other loaders read. A dict is the registry; a format is a function that writes rows."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Rows = Iterator[ManifestRow]
 
 @dataclass
 class Exported:
-    """clips: written; incomplete: of these, those that lack a text or a view which the format has a place for.
+    """clips: how many were written. incomplete: how many of these lack a text or a view that the format has a place for.
 
-    not_millimetres: those whose depth is of no known scale, though the format's readers may take it for millimetres.
+    not_millimetres: how many have depth of unknown scale, though readers of the format may take it for millimetres.
     """
 
     clips: int = 0
@@ -35,7 +35,7 @@ class Exported:
 
 
 def export(out: str, format_: str, target: Path) -> Exported:
-    """Writes all shards but for copies of other clips. Raises UserError if OUT is not a dataset, or the target holds files."""
+    """Writes all shards without copies of other clips. Raises UserError if OUT is not a dataset, or if the target holds files."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
     if target.exists() and any(target.iterdir()):
@@ -47,13 +47,13 @@ def export(out: str, format_: str, target: Path) -> Exported:
 
 
 def by_split(rows: Rows) -> Rows:
-    """The rows shard by shard, those of a shard by their split."""
+    """Yields the rows shard by shard, and the rows of a shard split by split."""
     for _, group in groupby(rows, key=lambda row: row["shard"]):
         yield from sorted(group, key=lambda row: row["split"])
 
 
 def _rows(storage: Storage) -> Rows:
-    """The rows in the order of their shards, one shard in memory at a time."""
+    """Yields the rows in the order of their shards, with one shard in memory at a time."""
     for shard in layout.shards_in(storage.names("")):
         for row in rows_of(storage.read_table(layout.manifest(shard)), ManifestRow):
             if row["duplicate_of"] is None:

@@ -1,4 +1,4 @@
-"""Hugging Face: Parquet files that hold the media themselves, with the features that `datasets` reads, and a dataset card."""
+"""Hugging Face: Parquet files that contain the media, with the features that `datasets` reads, and a dataset card."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from vidal.stages.order import VIEWS
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-ROWS = 8  # A row group, and so what is in memory at a time.
+ROWS = 8  # The rows of a row group, which are in memory together.
 _MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-# Sounds and videos are not decoded unless the reader casts them: that needs a decoder which `datasets` does not bring along.
+# Sounds and videos are not decoded unless the reader casts them: that needs a decoder which `datasets` does not install.
 _FEATURES = {"audio": "Audio", "video": "Video"}
 _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """Writes a file for each split of each shard, under the names by which `datasets` knows splits."""
+    """Writes a file for each split of each shard, under the names that `datasets` has for splits."""
     done, licences, hours = Exported(), Counter[str](), 0.0
     schema = _schema()
     for (shard, split), group in groupby(by_split(rows), key=lambda row: (row["shard"], row["split"])):
@@ -51,17 +51,17 @@ def _batches(rows: Iterator[ManifestRow]) -> Iterator[list[ManifestRow]]:
 
 
 def _media_name(column: str) -> str:
-    """The name of the column that holds what a column of paths names: "frame_paths" becomes "frames", "depth_paths" "depth"."""
+    """Returns the name of the column of media for a column of paths: "frames" for "frame_paths", "depth" for "depth_paths"."""
     return "frames" if column == FRAMES else column.removesuffix("_paths").removesuffix("_path")
 
 
 def _file_name(path: str) -> str:
-    """The name of a picture or a sound, which says of which clip it is."""
+    """Returns the name of a picture or a sound. The name contains the id of its clip."""
     return layout.file_name(path) if layout.split_chained(path) else "-".join(path.split("/")[-2:])
 
 
 def _row(storage: Storage, row: ManifestRow) -> Row:
-    """The row with the media themselves in place of their paths."""
+    """Returns the row with the media in place of their paths."""
 
     def media(path: str) -> Row:
         return {"bytes": storage.read(path), "path": _file_name(path)}
@@ -85,7 +85,7 @@ def _schema() -> pa.Schema:
 
 
 def _field(field: pa.Field) -> tuple[pa.Field, Any]:
-    """The exported column of a column of the manifest, and its feature."""
+    """Returns the exported column for a column of the manifest, and its feature."""
     name = _media_name(field.name)
     if per_frame_columns([field.name]):
         return pa.field(name, pa.list_(_MEDIA)), {"feature": {"_type": "Image"}, "_type": "List"}
@@ -95,7 +95,7 @@ def _field(field: pa.Field) -> tuple[pa.Field, Any]:
 
 
 def _feature(kind: pa.DataType) -> Any:
-    """The feature of a column, as the library `datasets` describes it."""
+    """Returns the feature of a column, as the library `datasets` describes it."""
     if pa.types.is_list(kind):
         return {"feature": _feature(kind.value_type), "_type": "List"}
     if pa.types.is_struct(kind):
@@ -107,7 +107,7 @@ def _card(clips: int, hours: float, licences: Counter[str]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("vidal.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
-    # The licence on a page is untrusted text: it must not end the table, or the card.
+    # The licence on a page is untrusted text: it must not break the table or the card.
     names = [(" ".join(name.replace("|", "/").split())[:80], count) for name, count in licences.most_common()]
     size = next((name for bound, name in _SIZES if clips < bound), "1M<n<10M")
     return environment.get_template("card.md.j2").render(clips=clips, hours=hours, licences=names, size=size)

@@ -1,7 +1,7 @@
-"""A dataset in the layout that LanguageBind's own loader reads: one annotation JSON, and media by id.
+"""Exports to the layout that LanguageBind's own loader reads: one annotation JSON, and media by id.
 
 Layout (its `VAT_dataset`): FOLDER/ID.mp4, FOLDER_ffmpeg_mp3/ID.mp3, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
-FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), where FOLDER stands in the annotation of the id.
+FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), where the annotation of the id names FOLDER.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 ANNOTATION = "annotation.json"
-FRAMES = 8  # Its loader draws one of eight.
+FRAMES = 8  # LanguageBind's loader draws one of eight.
 
 
 class Annotation(TypedDict):
-    """An entry of the annotation JSON: the folder of the media, and the texts by the models that the paper used."""
+    """An entry of the annotation JSON: the folder of the media, and the texts, under the names of the models that the paper used."""
 
     folder: str
     raw: str
@@ -39,7 +39,7 @@ class Annotation(TypedDict):
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """Writes one annotation JSON a split; that of the split to train on has the name that the release has.
+    """Writes one annotation JSON per split; the one of the training split has the file name of the release.
 
     LanguageBind's loader assumes that depth is in millimetres, so clips whose depth is in another unit are counted.
     """
@@ -57,7 +57,7 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
 
 
 def annotation(row: ManifestRow) -> Annotation:
-    """A manifest row as an entry of the released JSON. A text that no model gave is empty: the format has no null."""
+    """Returns a manifest row as an entry of the released JSON. A text that no model produced is empty: the format has no null."""
     texts = {view: _texts(row["captions"], view) for view in View}
 
     def first(view: View) -> str:
@@ -75,7 +75,7 @@ def annotation(row: ManifestRow) -> Annotation:
 
 
 def _texts(captions: list[Caption], view: View) -> list[str]:
-    """The texts of a view by the recipe's models; where there are none, those that came with the catalogue."""
+    """Returns the texts of a view by the recipe's models; if there are none, those that came with the catalogue."""
     of_view = [caption for caption in captions if caption["view"] == view.value]
     own = [caption["text"] for caption in of_view if caption["model"] != RELEASED]
     return own or [caption["text"] for caption in of_view]
@@ -108,7 +108,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def three_channels(data: bytes) -> bytes:
-    """A picture as a JPEG of three channels, which its loader reads."""
+    """Returns a picture as a JPEG of three channels, which LanguageBind's loader reads."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(data)) as image:
         image.convert("RGB").save(buffer, "JPEG", quality=95)

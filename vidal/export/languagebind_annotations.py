@@ -1,4 +1,4 @@
-"""The released annotation JSON of VIDAL-10M, read as a catalogue whose texts are kept as views."""
+"""Turns the released annotation JSON of VIDAL-10M into a catalogue. Its texts become views."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class Imported:
 
 
 def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
-    """Writes the catalogue (Parquet). url: where the clip of an id lies, with {id}, and {folder} where the address has it.
+    """Writes the catalogue (Parquet). url: the address of a clip, with {id} and, if the address needs it, {folder}.
 
-    Raises UserError if the file is not such a JSON, naming the first entry that is wrong.
+    Raises UserError that names the first wrong entry if the file is not such a JSON.
     """
     if "{id}" not in url:
-        raise UserError(f"--url {url}: must hold {{id}}")
+        raise UserError(f"--url {url}: must contain {{id}}")
     try:
         entries = json.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{source}: is no JSON: {error}") from error
+        raise UserError(f"{source}: is not JSON: {error}") from error
     if not isinstance(entries, dict) or not entries:
         raise UserError(f"{source}: must be a mapping of ids to texts, as VIDAL-10M's annotation is")
     rows = [_row(str(id_), entry, url, source) for id_, entry in entries.items()]
@@ -72,7 +72,7 @@ def _row(id_: str, entry: Any, url: str, source: Path) -> dict[str, Any]:
 
 
 def _views(entry: dict[str, Any], where: str) -> dict[str, list[str]]:
-    """Returns the texts by view. Empty texts are left out, except those of frames, which keep their count."""
+    """Returns the texts by view. Empty texts are left out, except those of frames: each frame keeps its place."""
     views = {}
     for key, view in _TEXTS.items():
         given = entry.get(key) or []

@@ -1,7 +1,7 @@
 """WebDataset: tars of a thousand clips, with the members that LanguageBind's own reader of such tars looks for.
 
-raw.txt, mplug.txt, polish_mplug.txt, sound_mplug.txt, ofa0.txt ..., frm0.jpg ..., tml0.jpg ..., dep0.npy ..., and beside them members
-that this reader ignores: mp4, flac, and json with the manifest's row, each caption with its provenance.
+These are raw.txt, mplug.txt, polish_mplug.txt, sound_mplug.txt, ofa0.txt ..., frm0.jpg ..., tml0.jpg ..., dep0.npy ... The reader
+ignores the other members: mp4, flac, and json with the row of the manifest, in which each caption has its provenance.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vidal.schema import map_dict
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-CLIPS = 1000  # A tar, as released.
+CLIPS = 1000  # The clips of a tar, as in the release.
 _TEXTS: tuple[Literal["raw", "mplug", "polish_mplug", "sound_mplug"], ...] = (
     "raw",
     "mplug",
@@ -58,7 +58,7 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
 
 
 def sample(storage: Storage, row: ManifestRow) -> dict[str, Any]:
-    """Members of one clip as bytes, by their extensions. A text or a view that the clip lacks has no member."""
+    """Returns the members of one clip as bytes, by their extensions. A text or a view that the clip lacks has no member."""
     entry = annotation(row)
     texts = {name: entry[name] for name in _TEXTS}
     members = {"json": json.dumps(_plain(row), ensure_ascii=False).encode()}
@@ -77,7 +77,7 @@ def sample(storage: Storage, row: ManifestRow) -> dict[str, Any]:
 
 
 def depth(data: bytes, row: ManifestRow) -> npt.NDArray[np.float32]:
-    """(h, w) float32: metres of metric depth, else what the model gave, in the range that is stored in the row's scores."""
+    """Returns (h, w) float32: metres if depth is metric, else the model's values, in the range that the row's scores state."""
     stored: npt.NDArray[np.float32] = np.asarray(Image.open(io.BytesIO(data))).astype(np.float32)
     if row["depth_kind"] == "metric":
         return stored / np.float32(1000)
@@ -94,6 +94,6 @@ def _npy(array: npt.NDArray[np.float32]) -> bytes:
 
 
 def _plain(row: ManifestRow) -> Row:
-    """The row as JSON: maps become objects, times ISO 8601."""
+    """Returns the row as it is written to JSON: maps become objects, and times ISO 8601."""
     plain: Row = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
     return plain | {"scores": map_dict(row["scores"]), "extra": read_extra(row["extra"])}
