@@ -1,1 +1,1 @@
-"""Bytes in, arrays out: probing, frames, sound, hashes. No Ray, no models."""
+"""Turns the bytes of media into arrays: probing, frames, sound, hashes. Without Ray and without models."""

@@ -1,4 +1,4 @@
-"""Types of arrays by what their elements are. A docstring or a comment beside an array says what its shape is."""
+"""Types of arrays by the type of their elements. Docstrings and comments state the shapes."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ import imageio_ffmpeg
 from vidal.errors import RecordError
 from vidal.schema import Reason
 
-# Formats that hold moving pictures or sound themselves. Playlists, scripts, descriptions of streams and still pictures are left out:
-# FFmpeg would open the files that they name, wherever these are.
+# Formats that contain moving pictures or sound. Playlists, scripts, descriptions of streams and still pictures are left out:
+# FFmpeg would open the files that they name, wherever those are.
 CONTAINERS = (
     "mov", "mp4", "matroska", "webm", "avi", "asf", "flv", "mpeg", "mpegts", "mpegvideo", "mxf", "gxf", "nut", "nsv", "nuv", "ogg",
     "rm", "wtv", "dv", "ivf", "obu", "h261", "h263", "h264", "hevc", "vvc", "av1", "vc1", "m4v", "mjpeg", "yuv4mpegpipe", "swf", "ty",
@@ -24,8 +24,8 @@ CONTAINERS = (
     "tta", "tak", "mpc", "mpc8", "shn", "amr", "loas", "oma", "xwma", "dsf", "iff", "qcp", "sox", "spdif", "gsm", "aa", "aax", "qoa",
     "iamf", "osq", "bonk", "vqf", "brstm", "bfstm", "adx", "hca", "ircam", "nistsphere", "rso", "smjpeg", "wsd",
 )  # fmt: skip
-# FFmpeg's own options (libavformat/options_table.h) for untrusted input. The first alone would not do: a playlist could still name
-# other local files.
+# FFmpeg's own options (libavformat/options_table.h) for untrusted input. The first alone is not enough: a playlist could still
+# name other local files.
 INPUT_LIMITS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 
 # One thread and bitexact muxing: the same input gives the same bytes on every machine.

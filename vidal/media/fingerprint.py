@@ -41,7 +41,7 @@ def fingerprint(path: Path) -> UInt32Array:
 
 
 class Recordings:
-    """An index of fingerprints by their values: it finds those that share values with another, and leaves out all others."""
+    """An index of fingerprints by their values, so that only fingerprints with a value in common are compared."""
 
     def __init__(self) -> None:
         self._values: list[UInt32Array] = []
@@ -72,7 +72,7 @@ class Recordings:
 
 
 def difference(own: UInt32Array, other: UInt32Array, offset: int, overlap_min: float) -> float:
-    """Returns the share of bits, 0..1, that differ where own[i] is laid over other[i + offset]; 1 where the overlap is too short."""
+    """Returns the share of differing bits, 0..1, with own[i] aligned to other[i + offset]; 1 if the overlap is too short."""
     first, last = max(0, -offset), min(len(own), len(other) - offset)
     if last - first < max(VALUES_MIN, overlap_min * min(len(own), len(other))):
         return 1.0

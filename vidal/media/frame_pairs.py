@@ -1,8 +1,7 @@
-"""Pairs of frames that follow each other closely, at a few places of a video: motion only shows between neighbours.
+"""Reads pairs of frames that follow each other closely, at a few places of a video, to measure motion.
 
 Stored frames are seconds apart, which is too far for optical flow. Decoding the whole file again would double the cost of the
-keyframes. So each place is approached from the key frame before it by decoding a limited number of frames, and the pair is read
-where that ends.
+keyframes. So a limited number of frames is decoded from the key frame before each place, and the pair is read where that ends.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from vidal.media.probe import ffmpeg_message, open_media, packet_times
 from vidal.schema import Reason
 
 SHORT_SIDE = 128
-# Not the very next frame: a file of 30 frames a second may show 15 pictures, each of them twice, and these would not move.
+# Not the very next frame: a file of 30 frames a second may show 15 pictures, each of them twice, and the two would not differ.
 GAP_S = 0.08
 WALK_MAX = 48  # Frames.
 
@@ -40,12 +39,12 @@ class FramePair:
 
 
 def middle_indices(total: int, count: int) -> list[int]:
-    """Returns the middles of `count` equal spans of `total` frames: never the first and the last frame, which are often black."""
+    """Returns the middles of `count` equal spans of `total` frames: never the first or the last frame, which are often black."""
     return sorted({int(total * (2 * i + 1) / (2 * count)) for i in range(count)})
 
 
 def read_frame_pairs(path: Path, count: int) -> list[FramePair]:
-    """Returns at most `count` pairs, in order; none where the video has a single frame. Raises RecordError(corrupt)."""
+    """Returns at most `count` pairs, in order; none if the video has a single frame. Raises RecordError(corrupt)."""
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]
@@ -60,7 +59,7 @@ def read_frame_pairs(path: Path, count: int) -> list[FramePair]:
 
 
 def _pairs(container: InputContainer, stream: Any, targets: list[int], keys: list[int]) -> Iterator[FramePair]:
-    """targets, keys: times in the stream's time base, ascending; keys are those of the key frames."""
+    """Yields the pairs. targets, keys: times in the stream's time base, ascending; keys are the times of the key frames."""
     gap = round(GAP_S / stream.time_base)
     decoder: Iterator[Any] | None = None
     at: int | None = None

@@ -1,4 +1,4 @@
-"""A few frames of a video at exact times: the file is read once, with seeks where they save decoding."""
+"""Reads a few frames of a video at exact times, in one pass over the file, and seeks where that saves decoding."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def scene_indices(total: int, count: int, firsts: Sequence[int]) -> list[int]:
     """Returns the middles of equal parts of each shot, so that no frame lies on a cut.
 
     firsts: the indices of the frames that begin a new shot. Every shot has one part, and longer shots have more of them (by the
-    d'Hondt method). Where there are more than `count` shots, only the longest get a frame.
+    d'Hondt method). If there are more than `count` shots, only the longest get a frame.
     """
     bounds = [0, *(first for first in sorted(firsts) if 0 < first < total), total]
     shots = sorted(sorted(pairwise(bounds), key=lambda shot: shot[0] - shot[1])[:count])
@@ -50,7 +50,7 @@ def scene_indices(total: int, count: int, firsts: Sequence[int]) -> list[int]:
 
 
 def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Returns (width, height) of at least 1 with the same aspect and this short side, but never larger than the original."""
+    """Returns (width, height), each at least 1, with the same aspect and this short side, but never larger than the original."""
     scale = min(1.0, short_side / min(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -83,7 +83,7 @@ def read_frames(
 def decode_frames(
     container: InputContainer, stream: Any, packets: list[tuple[int, int, bool]], indices: list[int]
 ) -> list[Any]:
-    """Returns the frame of each index, ascending. Where that one does not decode, it is the next that does, or the last.
+    """Returns the frame of each index, ascending. A frame that does not decode is replaced by the next that does, or by the last.
 
     packets: as packet_times returns them.
     """
@@ -137,5 +137,5 @@ def _upright(frame: Any, stream: Any, short_side: int) -> Image.Image:
     aspect = float(stream.sample_aspect_ratio or 1)
     width, height = short_side_size(max(1, round(frame.width * aspect)), frame.height, short_side)
     image = Image.fromarray(frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC"))
-    # FFmpeg's rotation is counter-clockwise degrees to turn the stored picture by, as PIL's rotate is.
+    # FFmpeg's rotation is the angle to turn the stored picture by, counter-clockwise in degrees, as for PIL's rotate.
     return image.rotate(frame.rotation, expand=True) if frame.rotation else image

@@ -1,8 +1,8 @@
-"""Perceptual hashes and signatures of a clip's frames, and whether two clips are copies of one film.
+"""Computes perceptual hashes and signatures of a clip's frames, and compares them to find copies of one video.
 
-Hashes alone mistake two takes in front of the same wall for copies. So two clips must also move alike: after each clip's own mean
-picture is subtracted from its frames, they must correlate. This removes logos, which stand still, and survives another encoding,
-size or speed. Hashes of the frames' middles find cropped copies.
+Hashes alone mistake two takes in front of the same wall for copies. So two clips must also move alike: their frames must correlate
+after the clip's own mean picture is subtracted. The subtraction removes logos, which stand still, and the correlation survives
+another encoding, size or speed. Hashes of the middles of the frames find cropped copies.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from PIL import Image
 
 from vidal.media.arrays import Float64Array, UInt8Array, UInt64Array
 
-# Shares of the sides: the whole frame, and its middle without 5 and 10 % of the sides. A cropped copy is the middle of the original.
+# Shares of the sides: the whole frame, and its middle with 95 % and 90 % of the sides. A cropped copy is the middle of the original.
 MIDDLES = (1.0, 0.95, 0.9)
 THUMB = 16
-# Levels of 255. A clip that moves less stands still, and its changes are noise of the encoding: then only the hashes can tell, and
-# they must be STILL_DISTANCE bits apart at most.
+# Levels of 255. A clip that moves less counts as still, because its changes are noise of the encoding. Then only the hashes decide,
+# and they must be at most STILL_DISTANCE bits apart.
 STILL = 1.5
 STILL_DISTANCE = 4.0
 _RECORD = THUMB * THUMB + 8 * len(MIDDLES)
@@ -32,9 +32,9 @@ def phash(frames: list[Image.Image]) -> str:
 
 @dataclass(frozen=True)
 class Signature:
-    """What is stored of a clip's frames to find copies of it.
+    """The stored data of a clip's frames that find copies of the clip.
 
-    hashes: (variants, frames) uint64, a variant for each of MIDDLES; thumbs: (frames, 256) uint8, luma of 16 x 16 pixels.
+    hashes: (variants, frames) uint64, one variant for each of MIDDLES. thumbs: (frames, 256) uint8, luma of 16 x 16 pixels.
     """
 
     hashes: UInt64Array
@@ -80,10 +80,10 @@ def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
 
 
 def motion_correlation(first: Signature, second: Signature) -> tuple[float, float]:
-    """Returns how alike two clips move, -1..1, and the movement of the one that moves less, in levels of 255.
+    """Returns how alike two clips move, -1..1, and the motion of the clip that moves less, in levels of 255.
 
-    The first is the mean over frames of the largest correlation with the frame at the same place or one beside it. Both clips
-    must have the same number of frames.
+    The first number is the mean, over frames, of the largest correlation with the frame at the same or a neighbouring place. Both
+    clips must have the same number of frames.
     """
     one, two = _movement(first.thumbs), _movement(second.thumbs)
     cosines = _unit(one) @ _unit(two).T

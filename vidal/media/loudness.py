@@ -21,14 +21,14 @@ SHORTEST_S = 0.4
 def lufs(samples: Int16Array, sample_rate: int) -> float | None:
     """Returns the integrated loudness in LUFS (ITU-R BS.1770-4, by pyloudnorm).
 
-    None if the sound is shorter than 0.4 s, or too quiet for the gates of the measurement.
+    Returns None if the sound is shorter than 0.4 s, or too quiet for the gates of the measurement.
     """
     import pyloudnorm
 
     if len(samples) < SHORTEST_S * sample_rate:
         return None
     with warnings.catch_warnings(), np.errstate(divide="ignore"):
-        warnings.simplefilter("ignore")  # pyloudnorm warns of the logarithm of silence.
+        warnings.simplefilter("ignore")  # pyloudnorm warns about the logarithm of silence.
         loudness = float(pyloudnorm.Meter(sample_rate).integrated_loudness(samples.astype(np.float64) / FULL))
     return loudness if np.isfinite(loudness) else None
 
@@ -48,7 +48,7 @@ def silence_share(samples: Int16Array, sample_rate: int, silence_db: float) -> f
 
 
 def clipping_share(samples: Int16Array) -> float:
-    """Returns the share, 0..1, of samples that are at the limit of 16 bits, three or more in a row."""
+    """Returns the share, 0..1, of samples that lie in runs of three or more samples at the limit of 16 bits."""
     at_limit = np.abs(samples.astype(np.int32)) >= CLIPPED_AT
     edges = np.flatnonzero(np.diff(np.r_[False, at_limit, False].astype(np.int8)))
     runs = edges[1::2] - edges[::2]

@@ -1,6 +1,6 @@
-"""What a media file is: its streams, true duration and size, and whether it decodes to its end.
+"""Probes a media file: its streams, true duration and size, and whether it decodes to its end.
 
-Everything is read from the file itself. What the page that links to it claims is not trusted.
+Everything is read from the file itself. The claims of the page that links to it are not trusted.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from vidal.errors import RecordError, raised_by
 from vidal.media.ffmpeg import INPUT_LIMITS
 from vidal.schema import Reason
 
-# A file whose packets end this much before the stated end is not truncated: audio priming and rounding explain the difference.
+# A file whose packets end at most this long before the stated end is not truncated: audio priming and rounding explain the difference.
 END_SLACK_S = 0.75
-# No camera has pixels that are so many times as wide as high, or as high as wide: such a file states nonsense.
+# No camera has pixels this many times as wide as high, or as high as wide: such a file states nonsense.
 _ASPECT_MAX = 100
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a file is.
+    """The properties of a media file.
 
-    kind: "video" or "audio". codec: of the video, else of the audio stream. width, height: in pixels as displayed, after rotation
-    and sample aspect; 0 without video. fps: 0 without video.
+    kind: "video" or "audio". codec: of the video stream, or else of the audio stream. width, height: in pixels as displayed, after
+    rotation and sample aspect; 0 without video. fps: 0 without video.
     """
 
     kind: str
@@ -52,13 +52,13 @@ def ffmpeg_message(error: Exception) -> str:
 def open_media(path: Path) -> InputContainer:
     """Opens a local media file with PyAV. Raises av.error.FFmpegError.
 
-    Playlists and scripts are refused, and the file cannot make FFmpeg open any other.
+    Playlists and scripts are refused, and the file cannot make FFmpeg open any other file.
     """
     return av.open(str(path), options=dict(INPUT_LIMITS), metadata_errors="replace")
 
 
 def probe(path: Path, *, max_pixels: int) -> Probe:
-    """Returns what the file is. Raises RecordError: empty_file, not_media, too_many_pixels, truncated, corrupt.
+    """Returns the properties of a file. Raises RecordError: empty_file, not_media, too_many_pixels, truncated, corrupt.
 
     max_pixels: of a displayed frame. The last frame is decoded, and a sound track without video is decoded whole.
     """
@@ -79,7 +79,7 @@ def probe(path: Path, *, max_pixels: int) -> Probe:
 
 @contextlib.contextmanager
 def _typed(reason: Reason) -> Iterator[None]:
-    """Turns whatever PyAV raises on untrusted bytes into a RecordError. An exception of our own code is a bug and passes through."""
+    """Turns any exception that PyAV raises on untrusted bytes into a RecordError. An exception of our own is a bug and propagates."""
     try:
         yield
     except RecordError:
@@ -94,7 +94,7 @@ def _probe(container: InputContainer, max_pixels: int) -> Probe:
     video: Any = next((s for s in container.streams.video if not s.disposition & _COVER and s.codec_context), None)
     audio: Any = next((s for s in container.streams.audio if s.codec_context), None)
     name = container.format.name
-    if video is None and audio is None:  # FFmpeg has no decoder for a stream without a codec context.
+    if video is None and audio is None:  # A stream without a codec context is one that FFmpeg has no decoder for.
         raise RecordError(Reason.NOT_MEDIA, f"no moving pictures or sound that can be decoded in a {name} file")
     if video is None:
         return Probe("audio", name, audio.codec_context.name, _audio_duration(container, audio), 0.0, 0, 0, True)
@@ -109,7 +109,7 @@ def _probe(container: InputContainer, max_pixels: int) -> Probe:
 
 
 def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
-    """Raises RecordError if the frames are too large, as stored or as displayed, or where their pixel aspect is absurd."""
+    """Raises RecordError if the frames are too large, as stored or as displayed, or if their pixel aspect is absurd."""
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     if width * height * max(Fraction(1), aspect) > max_pixels:
         raise RecordError(Reason.TOO_MANY_PIXELS, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
@@ -177,7 +177,7 @@ def _packets(container: InputContainer, stream: Any) -> list[tuple[int, int, boo
 
 
 def _last_frame(container: InputContainer, stream: Any) -> Any:
-    """Decodes from the last key frame to the end. Raises RecordError(corrupt) if no frame decodes."""
+    """Decodes from the last key frame to the end, and returns the last frame. Raises RecordError(corrupt) if none decodes."""
     frame = None
     stream.codec_context.thread_count = (
         1  # The crawl has threads of its own; more would cost more than so few frames take.

@@ -1,4 +1,4 @@
-"""Shots of a video: thumbnails of all its frames for a detector, and the spans between its cuts."""
+"""Handles the shots of a video: reads thumbnails of all frames for a detector, and returns the spans between the cuts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidal.media.arrays import UInt8Array
 from vidal.media.probe import ffmpeg_message, open_media
 from vidal.schema import Reason
 
-# The input size of TransNetV2 (Souček and Lokoč 2020); large enough to compare colours too.
+# The input size of TransNetV2 (Souček and Lokoč 2020). It is also large enough to compare colours.
 WIDTH, HEIGHT = 48, 27
 
 

@@ -24,7 +24,7 @@ def read_mono(path: Path, sample_rate: int) -> Int16Array:
 
 
 def read_decodable(path: Path, sample_rate: int) -> tuple[Int16Array, str]:
-    """Returns (n,) int16 as read_mono does, up to the first fault, and FFmpeg's message about the fault, or "".
+    """Returns the samples up to the first fault, (n,) int16 as from read_mono, and FFmpeg's message about it, or "" if there is none.
 
     Raises RecordError(bad_audio) if nothing decodes.
     """

@@ -1,1 +1,1 @@
-"""Statistics of frames: arrays in, floats out. vidal/scores.py names the results and says what they mean."""
+"""Computes statistics of frames: arrays in, floats out. vidal/scores.py names the results and explains them."""

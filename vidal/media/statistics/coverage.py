@@ -1,4 +1,4 @@
-"""How much of a picture is covered by boxes."""
+"""Measures how much of a picture boxes cover."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vidal.media.arrays import Float32Array
 
 
 def covered_share(boxes: Float32Array, width: int, height: int) -> float:
-    """Returns the share, 0..1, of a picture that boxes cover; a pixel under several boxes counts once.
+    """Returns the share, 0..1, of a picture that is covered by boxes; a pixel under several boxes counts once.
 
     boxes: (n, 4, 2) float32, corners (x, y) in pixels. width, height: of the picture.
     """

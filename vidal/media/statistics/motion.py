@@ -1,8 +1,8 @@
-"""How much a video moves: dense optical flow between frames that follow each other closely.
+"""Measures how much a video moves: dense optical flow between frames that follow each other closely.
 
-The flow is Farneback's (2003) and not DIS (Kroeger et al. 2016), which is faster, 3 ms a pair instead of 13, but sees motion where
-there is none: on flat walls and skies with sensor noise of two levels it moves by 3 pixels a frame, and Farneback's by 0.01 (short
-side of 128 pixels).
+The flow is Farneback's (2003). DIS (Kroeger et al. 2016) is faster, 3 ms per pair instead of 13, but sees motion where there is
+none: on flat walls and skies with sensor noise of two levels, DIS finds 3 pixels per frame, and Farneback 0.01 (at a short side of
+128 pixels).
 """
 
 from __future__ import annotations
@@ -31,5 +31,5 @@ def flow_px(before: UInt8Array, after: UInt8Array) -> float:
 
 
 def motion_per_s(pairs: list[FramePair]) -> float:
-    """Returns the motion in short sides a second: the median of the pairs, since one of them may lie on a cut."""
+    """Returns the motion in short sides per second: the median of the pairs, because one of them may lie on a cut."""
     return float(np.median([flow_px(p.before, p.after) / min(p.before.shape) / p.gap_s for p in pairs]))

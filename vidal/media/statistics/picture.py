@@ -1,4 +1,4 @@
-"""What stored frames look like, alone and in sequence. Every frame is (h, w, 3) uint8 RGB."""
+"""Computes statistics of stored frames, alone and in sequence. Every frame is (h, w, 3) uint8 RGB."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from vidal.media.arrays import Float32Array, UInt8Array
 
-# The defaults of FFmpeg's blackdetect: how dark a pixel must be, and which share of the pixels.
+# The defaults of FFmpeg's blackdetect: how dark a pixel must be, and how large the share of such pixels.
 BLACK_LUMA_MAX, BLACK_PIXELS_MIN = 0.1, 0.98
 # Noise averages out over a pixel of the thumbnail: a still picture changes by less than 0.004 even between frames of strongly
-# compressed H.264 (CRF 40), and between JPEG qualities. A thing that moves changes its block, however small it is.
+# compressed H.264 (CRF 40), and between JPEG qualities. An object that moves changes its block, however small it is.
 THUMBNAIL, GRID = 64, 8
 FROZEN_DIFFERENCE_MAX = 0.005
-# In pixels. Fixed, because sharpness depends on the size of the picture and must be comparable between recipes.
+# In pixels. Fixed, because sharpness depends on the size of the picture, and scores must be comparable between recipes.
 SHARPNESS_SIDE = 256
 
 
@@ -64,7 +64,7 @@ def sharpness(frame: UInt8Array) -> float:
 def statistics(frames: list[UInt8Array]) -> dict[str, float]:
     """Returns the means over the frames of a clip, by the names in vidal/scores.py.
 
-    frames: at least one, all of one size. frozen_share is there from two frames on.
+    frames: at least one, all of one size. frozen_share is only returned for two frames or more.
     """
     values = {
         "brightness": float(np.mean([brightness(frame) for frame in frames])),
