@@ -42,7 +42,9 @@ def _write_list(path: Path, rows: int) -> None:
         writer = csv.writer(file)
         writer.writerow(["url", "title", "licence", "mine"])
         for number in range(rows):
-            writer.writerow([f"https://example.org/videos/{number}.mp4", f"A cat, take {number} #cat #cute", "CC0-1.0", number])
+            writer.writerow(
+                [f"https://example.org/videos/{number}.mp4", f"A cat, take {number} #cat #cute", "CC0-1.0", number]
+            )
 
 
 def _peak_mb() -> float:

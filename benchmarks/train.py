@@ -50,7 +50,14 @@ def dataset(folder: Path, count: int) -> list[tuple[Path, str]]:
         images[number % len(images)].save(folder / name, quality=92)
         title = f"clip number {number} of what was filmed"
         text = {"view": "title", "text": title, "frame": None, "flags": []}
-        row = {"clip_id": str(number), "kind": "video", "shard": 0, "split": "train", "frame_paths": [name], "contaminates": []}
+        row = {
+            "clip_id": str(number),
+            "kind": "video",
+            "shard": 0,
+            "split": "train",
+            "frame_paths": [name],
+            "contaminates": [],
+        }
         rows.append({**row, "captions": [text]})
         found.append((folder / name, title))
     Storage(str(folder)).write_table("shard-00000.parquet", schema.table(rows, manifest_schema(VIEWS)))

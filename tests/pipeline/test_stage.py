@@ -85,11 +85,20 @@ def test_a_bug_quarantines_its_record_with_the_traceback_and_only_that_is_tried_
 
 def test_only_a_crash_in_the_same_run_blames_a_record(out):
     storage = Storage(out)
-    journal = CrashJournal(storage, "trying.json", "run 1")
-    journal.mark("c5", begins=True)  # The process dies here.
-    again = CrashJournal(storage, "trying.json", "run 1")
-    assert (again.crashed, again.crashes("c5"), again.crashes("c6")) == (True, 1, 0)
-    assert not CrashJournal(storage, "trying.json", "run 2").crashed
+
+    def begun(run_id):
+        journal = CrashJournal(storage, "trying.json", run_id)
+        journal.begin(["c5", "c6"])
+        return journal
+
+    first = begun("run 1")
+    first.mark("c5", begins=True)  # The process dies here: the part is known, and the record not yet.
+    second = begun("run 1")
+    assert (first.crashed, second.crashed, second.crashes("c5"), second.crashes("c6")) == (False, True, 1, 1)
+    second.mark("c5", begins=True)  # And again.
+    third = begun("run 1")
+    assert (third.crashed, third.crashes("c5"), third.crashes("c6")) == (True, 2, 1)
+    assert not begun("run 2").crashed
 
 
 def test_sums_that_do_not_balance_are_an_error():

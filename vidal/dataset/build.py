@@ -23,7 +23,7 @@ from vidal.storage.storage import Storage
 if TYPE_CHECKING:
     from vidal.pipeline.progress import Progress
 
-MakeProgress = Callable[[Storage, int, list[Stage]], "Progress"]  # Of a dataset, a number of parts and the stages.
+MakeProgress = Callable[[Storage, int, list[Stage]], "Progress"]  # Takes a dataset, a number of parts and the stages.
 
 
 def build(
@@ -36,9 +36,9 @@ def build(
     progress: MakeProgress | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> ShardReport:
-    """Builds one shard into a dataset that the recipe has claimed. Starts an executor only where there is work.
+    """Builds one shard into a dataset that the recipe has claimed. Starts an executor only if there is work.
 
-    until: the last stage to run; the shard is then not committed. say: called before work begins with lines that say which
+    until: the last stage to run; the shard is then not committed. say: receives, before work begins, lines that say which
     stored work is done again. Raises StorageError if the dataset cannot be read or written.
     """
     started = time.monotonic()
@@ -70,7 +70,7 @@ class ShardBuild:
     stages: list[Stage]
 
     def run(self, progress: MakeProgress | None) -> list[Part]:
-        """Finds the candidates and runs the stages, where that is still to do. Returns the parts of the shard."""
+        """Finds the candidates and runs the stages that still have work. Returns the parts of the shard."""
         parts = discover.parts(self.storage, self.recipe, self.runtime.shard)
         if parts is not None:
             discover.ask_quarantined_again(self.storage, self.runtime.shard)
@@ -94,24 +94,24 @@ class ShardBuild:
         parts = discover.parts(self.storage, self.recipe, shard)
         if parts is None:
             if discover.is_found(self.storage, shard):
-                yield f"shard {shard}: its candidates are found anew: the search, its settings or its catalogue have changed"
+                yield f"shard {shard}: its candidates are found again: the search, its settings or its catalogue have changed"
             return
-        stale = stale_stages(self.storage, self.stages, self.recipe, parts)
+        stale = stale_stages(self.stages, self.recipe, parts, self.storage.metadata_if_present)
         for stage in stale:
             yield f"shard {shard}: {stage}"
         if any(stage.is_by_version for stage in stale):
-            yield "  --keep-stale keeps what earlier versions made"
+            yield "  --keep-stale keeps the results of earlier versions"
 
     @property
     def _is_asked_again(self) -> bool:
         return discover.is_asked_again(self.storage, self.runtime.shard)
 
     def _is_done(self, part: Part) -> bool:
-        """Whether every stage has finished the part. Stages are asked in order, because each needs the tables before it."""
+        """Returns whether every stage has finished the part. Stages are asked in order, because each needs the tables before it."""
         return all(is_done(stage, self.recipe, self.storage, part) for stage in self.stages)
 
     def _find_candidates(self, runtime: Runtime, parts: list[Part] | None, executor: Executor) -> list[Part]:
-        """Finds the candidates, or repeats failed searches where `vidal retry` has asked for it. parts: None if none are stored."""
+        """Finds the candidates, or repeats failed searches if `vidal retry` has asked for it. parts: None if none are stored."""
         if parts is None:
             parts = executor.run_once(discover.discover, self.recipe, runtime, executor.spread)
         elif self._is_asked_again:
@@ -130,7 +130,7 @@ class ShardBuild:
 
     @contextlib.contextmanager
     def _services(self, parts: list[Part] | None) -> Iterator[Runtime]:
-        """Serves the embedded site while something may ask it, where the recipe searches it."""
+        """Serves the embedded site, if the recipe searches it, for as long as something may ask for its pages."""
         crawl = self.stages[0]
         is_crawled = parts is not None and all(is_done(crawl, self.recipe, self.storage, part) for part in parts)
         searches_site = any(search.is_on_embedded_site for search in self.recipe.search)

@@ -1,4 +1,4 @@
-"""The commit of a shard: sums checked, copies marked, ledger and hashes written, the manifest last, by rename."""
+"""Commits a shard: checks the sums, marks copies, writes the ledger and the hashes, and last the manifest, by rename."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from vidal.config.recipe import Recipe
 from vidal.dataset import discover
 from vidal.dataset.shard_report import ShardReport, report_of
 from vidal.dataset.shard_summary import read_summary, write_summary
+from vidal.dataset.stored_tables import StoredTables
 from vidal.dedup import across_shards, decontamination, within_shard
 from vidal.errors import StorageError
 from vidal.ids import fingerprint
@@ -38,9 +39,9 @@ def shard_identity(stages: list[Stage], recipe: Recipe, storage: Storage, shard:
 
 
 def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Recipe) -> bool:
-    """Whether the shard is committed and nothing of it is to be tried again. Its summary says so.
+    """Returns whether the shard is committed and nothing in it is to be tried again, according to its summary.
 
-    With engine.keep_stale, a shard of earlier versions counts if the choices of the recipe are the same.
+    With engine.keep_stale, a shard that earlier versions built counts if the choices of the recipe are the same.
     """
     summary = read_summary(storage, shard)
     if summary is None or summary["quarantined"] or summary["awaiting"]:
@@ -53,26 +54,20 @@ def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Reci
 
 
 def balance(storage: Storage, stages: list[Stage], parts: list[Part]) -> tuple[list[LedgerRow], list[FunnelRow]]:
-    """All ledger rows of the shard and the funnel. Raises BalanceError if the sums of a stage do not hold."""
-    shard, indices = parts[0].shard, [part.index for part in parts]
-    rows = outcomes_of(storage, stages, shard, indices)
-    funnel = [
-        ledger.check_stage(
-            stage.name, stage.subject, _inputs(storage, stage, parts), _ids(storage, stage.name, stage.key, parts), rows
-        )
-        for stage in stages
-    ]
+    """Returns all ledger rows of the shard, and its funnel. Raises BalanceError if the sums of a stage do not hold."""
+    return _balance(storage, stages, parts, StoredTables(storage, parts))
+
+
+def _balance(
+    storage: Storage, stages: list[Stage], parts: list[Part], tables: StoredTables
+) -> tuple[list[LedgerRow], list[FunnelRow]]:
+    rows = outcomes_of(storage, stages, parts[0].shard, [part.index for part in parts])
+    funnel = []
+    for stage in stages:
+        # What arrives at a stage are the records in every table that it reads.
+        inputs = set.intersection(*(tables.ids(name, stage.key) for name in stage.reads))
+        funnel.append(ledger.check_stage(stage.name, stage.subject, inputs, tables.ids(stage.name, stage.key), rows))
     return rows, funnel
-
-
-def _inputs(storage: Storage, stage: Stage, parts: list[Part]) -> set[str]:
-    """Returns the ids of the records that arrive at a stage: those in every table that it reads."""
-    return set.intersection(*(_ids(storage, name, stage.key, parts) for name in stage.reads))
-
-
-def _ids(storage: Storage, stage: str, column: str, parts: list[Part]) -> set[str]:
-    names = [layout.part_table(stage, part.shard, part.index) for part in parts]
-    return {value for name in names for value in storage.read_table(name, [column]).column(column).to_pylist()}
 
 
 def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Part]) -> ShardReport:
@@ -81,7 +76,8 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     Raises BalanceError, with nothing committed, if a subject is lost or has two outcomes.
     """
     shard = parts[0].shard
-    stage_outcomes, funnel = balance(storage, stages, parts)
+    tables = StoredTables(storage, parts)
+    stage_outcomes, funnel = _balance(storage, stages, parts, tables)
     names = [layout.part_table(stages[-1].name, shard, part.index) for part in parts]
     assembled = [row for name in names for row in rows_of(storage.read_table(name), AssembledRow)]
     selection = _select(assembled, recipe)
@@ -91,11 +87,12 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     ledger.check_terminal(outcomes)
     ledger.check_views({row["clip_id"] for row in selection.kept}, outcomes, view_names())
     funnel += selection.funnel
-    stale = stale_stages(storage, stages, recipe, parts)
+    stale = stale_stages(stages, recipe, parts, tables.metadata)
     made_by = _with_stale(shard_identity(stages, recipe, storage, shard), stale, discover.made_by(storage, shard))
     report = report_of(shard, selection.kept, outcomes, funnel, assembled)
     report = replace(report, stale={each.stage: each.records for each in stale})
     candidates, awaiting = discover.state(storage, shard), sum(map(ledger.is_awaiting, outcomes))
+    storage.remove_all([layout.part_journal(stage.name, shard, part.index) for stage in stages for part in parts])
     with exclusive(storage, layout.lock(shard)):
         storage.remove(layout.summary(shard))
         across_shards.write_signatures(storage, shard, selection.signed)
@@ -106,7 +103,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
 
 @dataclass(frozen=True)
 class _Selection:
-    """fit: clips that pass the filter with the scores of all stages; kept: of these, the first of each group of copies, by id."""
+    """fit: the clips that pass the filter with the scores of all stages. kept: the first clip of each group of copies, by id."""
 
     assembled: list[AssembledRow]
     fit: list[AssembledRow]
@@ -115,7 +112,7 @@ class _Selection:
 
     @property
     def signed(self) -> list[AssembledRow]:
-        """The clips that are kept, in the order of the candidates."""
+        """The kept clips, in the order of the candidates."""
         kept = {row["clip_id"] for row in self.kept}
         return [row for row in self.fit if row["clip_id"] in kept]
 
@@ -132,7 +129,7 @@ def _funnel_row(stage: str, count: int, kept: int) -> FunnelRow:
 
 
 def _select(assembled: list[AssembledRow], recipe: Recipe) -> _Selection:
-    """Decides which of the clips that passed every stage the manifest holds, and marks those of evaluation sets."""
+    """Decides which clips, of those that passed every stage, the manifest holds, and marks clips of evaluation sets."""
     unfit = thresholds.late(assembled, recipe.filters)
     fit = [row for row in assembled if row["clip_id"] not in unfit]
     copies = within_shard.find_copies(fit, recipe.duplicates)
@@ -165,7 +162,7 @@ def _write(
 
 
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
-    """Returns the versions that made the stored work. For stages that were kept stale, and for the search, these are earlier ones."""
+    """Returns the versions that made the stored work. The search and stages that were kept stale may have earlier ones."""
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)
 
@@ -191,7 +188,7 @@ _DISCOVER: Any = _Discover()
 
 
 def _with_drop(row: LedgerRow, drops: dict[str, Drop | within_shard.Copy]) -> LedgerRow:
-    """A clip that passed every stage may still be dropped by the scores of its views, or as a copy."""
+    """Returns the row, with a drop if there is one: a clip that passed every stage may still fail the filter, or be a copy."""
     if row["subject"] != Subject.CLIP.value or row["id"] not in drops:
         return row
     drop = drops[row["id"]]
@@ -199,13 +196,13 @@ def _with_drop(row: LedgerRow, drops: dict[str, Drop | within_shard.Copy]) -> Le
 
 
 def _sums(kept: list[AssembledRow]) -> bytes:
-    """In the format of sha256sum: `cd OUT && sha256sum -c _media/shard-00000.sha256` checks them."""
+    """Returns the hashes in the format of sha256sum: `cd OUT && sha256sum -c _media/shard-00000.sha256` checks them."""
     files = {name: sha256 for row in kept for name, sha256 in schema.map_dict(row["files"]).items()}
     return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files.items())).encode()
 
 
 def committed_report(storage: Storage, shard: int) -> ShardReport:
-    """The report of a shard that was committed before, from its summary."""
+    """Returns the report of a shard that was committed before, from its summary."""
     summary = read_summary(storage, shard)
     if summary is None:
         raise StorageError(f"{storage.uri}: the summary of shard {shard} has disappeared")

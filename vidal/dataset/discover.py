@@ -1,4 +1,4 @@
-"""The candidates of a shard. They are found once and stored in parts, so that an interrupted build continues with the same list."""
+"""The candidates of a shard. They are found once and stored in parts, so that an interrupted build resumes with the same list."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from vidal.terms import corpora, tag_partition
 from vidal.terms.build import Map
 
 STAGE = search.STAGE
-# Raised by whoever changes which candidates the same settings find: those of earlier versions are then found anew.
+# Raise this with any change to which candidates the same settings find: stored candidates are then found again.
 VERSION = 1
 
 
 def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Changes when the recipe, a version or the catalogue's content could give other candidates."""
+    """Returns an identity that changes if the recipe, a version or the catalogue's content could give other candidates."""
     settings = recipe.model_dump(
         mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}
     )
@@ -42,13 +42,13 @@ def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
 
 
 def _limits(recipe: Recipe) -> list[Any]:
-    """The settings that drop results of a search before they become candidates, see vidal.sources.candidate_policy."""
+    """Returns the settings that drop search results before they become candidates, see vidal.sources.candidate_policy."""
     owners = recipe.crawl.model_dump(mode="json", include={"licences", "licence_unknown", "block_uploaders"})
     return [recipe.duration_max_s, owners]
 
 
 def shard_count(recipe: Recipe, storage: Storage) -> int | None:
-    """Returns the number of shards: the recipe's own, or as many as its catalogue fills; None while that has not been split."""
+    """Returns the number of shards of the recipe, or of its catalogue; None if the catalogue has not been split yet."""
     if recipe.catalogue is None:
         return recipe.shards
     split = stored_split(storage)
@@ -56,29 +56,29 @@ def shard_count(recipe: Recipe, storage: Storage) -> int | None:
 
 
 def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
-    """Returns the stored parts, or None if they are missing or stale."""
-    name = layout.discovered(shard)
-    if not storage.exists(name):
+    """Returns the stored parts; None if they are missing or stale."""
+    done = _done_if_present(storage, shard)
+    if done is None:
         return None
-    before, now = made_by(storage, shard), identity(recipe, storage, shard)
+    before, now = WorkIdentity(done["versions"], done["choices"]), identity(recipe, storage, shard)
     if before.choices != now.choices or (before != now and not recipe.engine.keep_stale):
         return None
-    return [Part(shard, index) for index in range(part_count(storage, shard))]
+    return [Part(shard, index) for index in range(done["parts"])]
 
 
 def is_found(storage: Storage, shard: int) -> bool:
-    """Whether candidates of the shard are stored, whatever found them."""
-    return storage.exists(layout.discovered(shard))
+    """Returns whether candidates of the shard are stored, whichever settings and versions found them."""
+    return storage.read_if_present(layout.discovered(shard)) is not None
 
 
 def made_by(storage: Storage, shard: int) -> WorkIdentity:
-    """The identity of the work that found the stored candidates."""
+    """Returns the identity of the work that found the stored candidates."""
     done = _done(storage, shard)
     return WorkIdentity(done["versions"], done["choices"])
 
 
 def part_count(storage: Storage, shard: int) -> int:
-    """How many parts the candidates of a shard are frozen in."""
+    """Returns how many parts the candidates of a shard are stored in."""
     return int(_done(storage, shard)["parts"])
 
 
@@ -87,21 +87,26 @@ def _done(storage: Storage, shard: int) -> dict[str, Any]:
     return done
 
 
+def _done_if_present(storage: Storage, shard: int) -> dict[str, Any] | None:
+    content = storage.read_if_present(layout.discovered(shard))
+    return json.loads(content) if content else None
+
+
 def set_part_count(storage: Storage, shard: int, count: int) -> None:
     done = _done(storage, shard)
     storage.write(layout.discovered(shard), json.dumps({**done, "parts": count}).encode())
 
 
 def state(storage: Storage, shard: int) -> str:
-    """Identity of the stored list of candidates. A manifest names the list that it was made from."""
+    """Returns the identity of the stored list of candidates. A summary names the list that its shard was made from."""
     contents = [storage.read_if_present(name) for name in (layout.discovered(shard), layout.asked_again(shard))]
     return ids.sha256(b"".join(content or b"" for content in contents)) if any(contents) else ""
 
 
 def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> list[Part]:
-    """Finds and freezes the candidates of a shard. A search that fails is in the ledger, as a candidate that failed.
+    """Finds and stores the candidates of a shard. The ledger records a failed search as a failed candidate.
 
-    spread: a map over the cluster, for search terms of large corpora.
+    spread: a map over the cluster, for the search terms of large corpora.
     """
     storage = Storage(runtime.out)
     results = SearchResults()
@@ -122,9 +127,9 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
 
 
 def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
-    """Repeats the searches that `ask_again` has named. New candidates go to new parts.
+    """Repeats the searches that `ask_again` marked. New candidates go to new parts; the old parts stay as they are.
 
-    The old parts stay as they are. If it is interrupted, it begins again with the same result.
+    If this function is interrupted, it starts over at the next run and gives the same result.
     """
     storage, shard = Storage(runtime.out), runtime.shard
     done = _done(storage, shard)
@@ -147,13 +152,13 @@ def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
 
 
 def ask_again(storage: Storage, shard: int, failures: set[str]) -> None:
-    """The next build repeats these failed searches, named by their ids in the ledger."""
+    """Marks failed searches, so that the next build repeats them. failures: their ids in the ledger."""
     if failures:
         storage.write(layout.asked_again(shard), json.dumps(sorted(failures)).encode())
 
 
 def ask_quarantined_again(storage: Storage, shard: int) -> None:
-    """The next build repeats the searches that a bug ended, as it repeats every record that a bug ended."""
+    """Marks the searches that a bug ended. The next build repeats them, as it repeats every record that a bug ended."""
     if is_asked_again(storage, shard):
         return
     rows = outcomes(storage, Part(shard, 0))
@@ -161,21 +166,21 @@ def ask_quarantined_again(storage: Storage, shard: int) -> None:
 
 
 def is_asked_again(storage: Storage, shard: int) -> bool:
-    return storage.exists(layout.asked_again(shard))
+    return storage.read_if_present(layout.asked_again(shard)) is not None
 
 
 def outcomes(storage: Storage, part: Part) -> list[LedgerRow]:
-    """The outcomes of the searches, and of results that were not selected, which lie with the first part of a shard."""
+    """Returns the outcomes of the searches, and of results that were not selected. They are stored with a shard's first part."""
     return rows_of(storage.read_table(layout.part_ledger(STAGE, part.shard, part.index)), LedgerRow)
 
 
 def candidates(storage: Storage, part: Part, columns: list[str] | None = None) -> pa.Table:
-    """The candidates of a part, a table of schema.CANDIDATES."""
+    """Returns the candidates of a part, a table of schema.CANDIDATES."""
     return storage.read_table(layout.part_table(STAGE, part.shard, part.index), columns)
 
 
 def _freeze(storage: Storage, recipe: Recipe, shard: int, rows: Iterable[Candidate], first: int) -> int:
-    """Writes the candidates as parts from number `first` on; returns how many parts."""
+    """Writes the candidates as parts, numbered from `first`. Returns how many parts it wrote."""
     numbered: list[Candidate] = [{**row, "shard": shard} for row in rows]
     size = recipe.engine.part_size
     for index, start in enumerate(range(0, len(numbered), size)):
@@ -193,7 +198,7 @@ def _record(storage: Storage, part: Part, ledger_rows: list[LedgerRow]) -> None:
 
 
 def _database(recipe: Recipe) -> str:
-    """Identity of the input of the search terms: the bytes of the database, or the files of the corpora."""
+    """Returns the identity of the input of the search terms: the bytes of the database, or the files of the corpora."""
     weights = _weights(recipe)
     if recipe.terms.database:
         return ids.fingerprint([ids.sha256(_open_database(recipe).read(terms_build.TABLE)), weights])
@@ -204,13 +209,13 @@ def _open_database(recipe: Recipe) -> Storage:
     storage = Storage(str(recipe.terms.database))
     if not storage.exists(terms_build.TABLE):
         raise UserError(
-            f"terms.database {recipe.terms.database} holds no {terms_build.TABLE}: vidal search-terms build"
+            f"terms.database {recipe.terms.database} holds no {terms_build.TABLE}: run vidal search-terms build"
         )
     return storage
 
 
 def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> list[str]:
-    """The search terms of a shard: of the recipe's database, or of one that is built into the dataset."""
+    """Returns the search terms of a shard, from the recipe's database or from one that is built into the dataset."""
     if not recipe.search:
         raise UserError(f"recipe {recipe.name} names no search: give your own list with --catalogue FILE")
     if recipe.terms.database:
@@ -224,7 +229,7 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
 
 
 def _weights(recipe: Recipe) -> dict[str, float]:
-    """How many times its usual number of results each term may ask for, after `search-terms feedback`."""
+    """Returns, by term, the factor of the usual number of results that a term may ask for, after `search-terms feedback`."""
     if not recipe.terms.budget:
         return {}
     table = _open_budget(recipe)
@@ -235,5 +240,7 @@ def _open_budget(recipe: Recipe) -> pa.Table:
     folder, _, name = str(recipe.terms.budget).rpartition("/")
     storage = Storage(folder or ".")
     if not storage.exists(name):
-        raise UserError(f"terms.budget {recipe.terms.budget}: no such file: vidal search-terms feedback writes it")
+        raise UserError(
+            f"terms.budget {recipe.terms.budget}: no such file: run vidal search-terms feedback to write it"
+        )
     return storage.read_table(name, ["term", "weight"])

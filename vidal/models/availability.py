@@ -1,7 +1,7 @@
-"""What the entry of an adapter in the registry says about its weights: whether they are available here, and which they are.
+"""Describes the weights of an adapter in its registry entry: whether they are available here, and which weights they are.
 
-This is in the entry and not in the adapter's file, because importing an adapter imports torch, and `vidal plan` must be quick.
-No weights are loaded here, and the hub is asked once at most.
+The entry says this, and not the adapter's file, because importing an adapter imports torch, and `vidal plan` must be quick.
+No weights are loaded here, and the hub is asked at most once.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _NO_ID = "no id: give a hub id or a local folder"
 
 
 class Weights(Protocol):
-    """The weights of an adapter. A package of your own may write another class with these two methods."""
+    """The weights of an adapter. A package of your own may define another class with these two methods."""
 
     def why_unavailable(self, spec: ModelSpec) -> str | None:
-        """Returns why the model of the spec cannot be loaded here and how to mend it, or None."""
+        """Returns why the model of the spec cannot be loaded here and how to fix that, or None."""
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns what changes when the weights do. It is part of the fingerprint of the work that is done with the model."""
+        """Returns a value that changes with the weights. It is part of the fingerprint of all work that uses the model."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: the mapping of transformers that must contain the model's configuration, and the name of such a model in plain words.
-    remedy: what to do where the file is missing; for weights that no hub has.
+    kind: the mapping of transformers that must contain the model's configuration, and a plain name for such a model.
+    remedy: what to do if the file is missing, for weights that are on no hub.
     """
 
     kind: tuple[str, str] | None = None
@@ -71,7 +71,7 @@ class CheckpointWeights:
         return self._why_absent(spec) or self._why_of_another_kind(spec)
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns a hash of local files, else id and revision. The hub is not asked what the main branch contains at every run."""
+        """Returns a hash of local files, else id and revision. The hub is not asked on every run what its main branch contains."""
         path = Path(spec.id or "")
         if spec.id and path.exists():
             return [content_identity(path)]
@@ -90,7 +90,7 @@ class CheckpointWeights:
         return f"{spec.id}: no such checkpoint; {self.remedy}" if self.remedy else why_not_on_hub(spec.id)
 
     def _why_of_another_kind(self, spec: ModelSpec) -> str | None:
-        """Only the configuration is read. Packaged models are not checked."""
+        """Returns why the model is of another kind, or None. Only the configuration is read; packaged models are not checked."""
         if self.kind is None or str(spec.id).startswith(PACKAGE_SCHEME):
             return None
         import transformers
@@ -110,7 +110,7 @@ class CheckpointWeights:
 
 @dataclass(frozen=True)
 class OpenClipWeights:
-    """A model of open_clip: "MODEL/PRETRAINED" where PRETRAINED is a tag or a file, a hub id, or a local folder.
+    """A model of open_clip: "MODEL/PRETRAINED", in which PRETRAINED is a tag or a file; or a hub id; or a local folder.
 
     has_head: options.head must name the file of a head.
     """
@@ -176,7 +176,7 @@ class ServedModel:
         return why
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns a hash of local files where the server was started with their path, else id and revision."""
+        """Returns a hash of local files if the server was started with their path, else id and revision."""
         path = Path(spec.id or "")
         if spec.id and path.exists():
             return [content_identity(path)]

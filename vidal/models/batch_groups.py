@@ -1,8 +1,8 @@
-"""Which pictures go through a model in one batch, so that the result for a picture does not depend on the others.
+"""Decides which pictures go through a model in one batch, so that the result for a picture does not depend on the others.
 
-On a CPU, convolutions and matrix products take other code paths for another batch size, and their sums differ in the last bits:
-about one stored pixel in 100,000 differs by one unit. Batches gain nothing there, so each picture goes alone. A GPU is only busy
-with batches, and its last bits depend on the card anyway.
+On a CPU, convolutions and matrix products take different code paths for different batch sizes, and their sums differ in the last
+bits: about one stored pixel in 100,000 differs by one unit. Batches gain nothing there, so each picture is processed alone. A GPU
+needs batches to be busy, and its last bits depend on the card anyway.
 """
 
 from __future__ import annotations

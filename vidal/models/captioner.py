@@ -19,9 +19,9 @@ _TASKS = {"florence2": "<CAPTION>"}
 class TransformersCaptioner:
     """A Captioner and SoundCaptioner of transformers.
 
-    A model with a chat template is asked the prompt. A plain captioner has no use for one and gets `task`, or nothing.
-    options: generate (arguments of generate), task (a literal prompt for a captioner without a chat template, such as
-    Florence-2's <CAPTION>, which is its default here, or BLIP-2's "Question: ... Answer:").
+    A model with a chat template is asked the prompt. A plain captioner cannot use it, and gets `task` or nothing.
+    options: generate (arguments of generate), task (a literal prompt for a captioner without a chat template, such as BLIP-2's
+    "Question: ... Answer:" or Florence-2's <CAPTION>, the default for Florence-2).
     """
 
     def __init__(self, spec: ModelSpec):
@@ -37,13 +37,13 @@ class TransformersCaptioner:
     imagines = True
 
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
-        """Returns one caption a picture."""
+        """Returns one caption per picture."""
         return [self._ask([image], prompt) for image in images]
 
     def caption_video(self, images: Images, prompt: str) -> str:
         """Returns one caption for the pictures of a clip, in order.
 
-        A plain captioner sees the middle picture only; GIT's video models see as many pictures as they were trained on.
+        A plain captioner only sees the middle picture; GIT's video models see as many pictures as they were trained on.
         """
         if self._chats:
             return self._ask(images, prompt)
@@ -51,7 +51,7 @@ class TransformersCaptioner:
         return self._ask([images[index] for index in indices], prompt)
 
     def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
-        """Returns what would be heard, from the pictures alone, as in VIDAL-10M (Zhu et al. 2024). The tags are not used."""
+        """Returns a guess of the sound from the pictures alone, as in VIDAL-10M (Zhu et al. 2024). The tags are not used."""
         return self.caption_video(images, prompt)
 
     @torch.inference_mode()

@@ -21,10 +21,10 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class Config(Settings):
-    """What the adapter must know about the weights.
+    """The configuration of a checkpoint.
 
     kind, unit: of the depth. short_side: the length in pixels that a picture's short side is scaled to; multiple: its sides are
-    rounded to multiples of this. mean, std: of the input's 8-bit values. widths, bounded: see EncoderDecoder.
+    rounded to multiples of this. mean, std: for the 8-bit values of the input. widths, bounded: see EncoderDecoder.
     """
 
     task: Literal["depth", "infrared"]
@@ -39,7 +39,7 @@ class Config(Settings):
 
 
 def save(folder: Path, net: EncoderDecoder, config: Config) -> str:
-    """Writes the folder's two files and returns the revision. Convolutions in half precision, norms in full."""
+    """Writes the two files of the folder, convolutions in half precision and norms in full. Returns the revision."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: (value.half() if value.ndim > 1 else value).contiguous() for key, value in net.state_dict().items()}
     save_file(state, folder / WEIGHTS)
@@ -57,7 +57,7 @@ def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
     """Returns the network in evaluation mode, its configuration, and its name "id@revision".
 
     task: "depth" or "infrared". Raises UserError if the checkpoint is for another task, has another revision than the spec
-    asks for, or does not fit the network; the error names the first key that does not.
+    asks for, or does not fit the network; the error then names the first key that does not match.
     """
     folder = embedded_folder(require_id(spec)) or Path(require_id(spec))
     config = _read_config(folder)

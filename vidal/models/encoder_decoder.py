@@ -1,7 +1,7 @@
-"""Depth and infrared by the small networks that the project trains itself: python -m vidal.estimators.
+"""Estimates depth and infrared by the small networks that the project trains itself: python -m vidal.estimators.
 
-The id of the model is a folder with config.json and model.safetensors, or "embedded:depth" or "embedded:infrared", whose weights
-ship with vidal. Where the spec has a revision, the weights must have it too. The model cards are beside the weights.
+The id of the model is a folder with config.json and model.safetensors, or "embedded:depth" or "embedded:infrared" for the weights
+that ship with vidal. If the spec has a revision, the weights must have the same. The model cards are beside the weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vidal.models.protocols import Images
 
 
 class _Mapper:
-    """Computes a map of each picture. Pictures go in one by one, so a result never depends on other pictures."""
+    """Computes a map of one picture. Pictures are processed one at a time, so the result never depends on other pictures."""
 
     def __init__(self, spec: ModelSpec, task: str):
         self._device = choose_device(spec.device)
@@ -42,7 +42,7 @@ class EncoderDecoderDepth:
         self.unit = self._map.config.unit
 
     def estimate(self, images: Images) -> list[Float32Array]:
-        """Returns (h, w) float32 for each picture, at its size; `kind` says what the numbers mean."""
+        """Returns one (h, w) float32 map per picture, at the picture's own size; `kind` says what the values mean."""
         return [self._map(image) for image in images]
 
 
@@ -54,14 +54,14 @@ class EncoderDecoderInfrared:
         self.name = self._map.name
 
     def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
-        """Returns (h, w) float32 in (0, 1) for each picture, at its size. Nothing is random, so the seeds have no effect."""
+        """Returns one (h, w) float32 map in (0, 1) per picture, at the picture's own size. Nothing is random: seeds have no effect."""
         return [self._map(image) for image in images]
 
 
 def input_size(size: tuple[int, int], config: Config) -> tuple[int, int]:
     """Returns (width, height) of the network's input: the short side is scaled, and both sides are rounded to the multiple."""
     scale = config.short_side / min(size)
-    # A very long picture is distorted, because its size would have no limit otherwise.
+    # A very long picture is distorted, because otherwise its size would have no limit.
     longest = 4 * config.short_side
     width, height = (
         max(config.multiple, round(min(side * scale, longest) / config.multiple) * config.multiple) for side in size

@@ -1,7 +1,7 @@
 """The network that turns a picture into a map of one channel.
 
 The encoder is EfficientNet-Lite0 (Tan and Le 2019), the decoder is made of separable convolutions with skip connections. It is small
-enough to be trained on two cores and shipped inside the package. The decoder is normalised by groups and not by batches, because
+enough to be trained on two cores and to ship inside the package. The decoder is normalised by groups and not by batches, because
 the statistics of photographs and of rendered pictures must not mix.
 """
 
@@ -31,11 +31,11 @@ class Separable(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Turns (n, 3, h, w) into one map a level; h and w must be divisible by the stride of the last level."""
+    """Turns (n, 3, h, w) into one map per level; h and w must be divisible by the stride of the last level."""
 
     def __init__(self, levels: int):
         super().__init__()
-        # The package pads for an input of 224 pixels, which is right for every size that the strides divide.
+        # The package pads for an input of 224 pixels, which is correct for every size that the strides divide.
         whole = EfficientNet.from_name("efficientnet-lite0")
         self._ends = [block for block, _ in LEVELS[:levels]]
         self.stem, self.norm = whole._conv_stem, whole._bn0
@@ -52,9 +52,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Goes from the deepest map upwards and joins it with the encoder's map at each level.
+    """Goes from the deepest map upwards, and joins the encoder's map at each level.
 
-    The mean feature of the picture is added to the deepest map, to tell what kind of scene it is.
+    The mean feature of the picture is added to the deepest map, as a hint about the kind of scene.
     """
 
     def __init__(self, widths: tuple[int, ...]):

@@ -1,4 +1,4 @@
-"""Unpacks GGUF files into folders of safetensors: transformers reads such a folder in a second, and the file in half a minute."""
+"""Unpacks GGUF files into folders of safetensors, which transformers reads in a second; a GGUF file takes it half a minute."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from vidal import ids
 from vidal.storage import machine_cache
 
-# Raise it when you change what _unpack writes.
+# Raise this with any change to the output of _unpack.
 _VERSION = 1
 
 
 def unpack_gguf(folder: Path, file: str) -> Path:
-    """Returns the folder with the file's tokenizer, configuration and float32 weights, which is written once on a machine.
+    """Returns a folder with the file's tokenizer, configuration and float32 weights. It is written once per machine.
 
-    folder, file: where the GGUF file is, and its name. Raises OSError or ValueError if transformers cannot read the file, and
+    folder, file: the folder and the name of the GGUF file. Raises OSError or ValueError if transformers cannot read the file, and
     UserError if the cache cannot be written.
     """
     content = ids.file_sha256(folder / file)
@@ -31,7 +31,7 @@ def _unpack(folder: Path, file: str, target: Path) -> None:
     AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(target)
     read = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     config = copy.deepcopy(read.config)
-    # The weights are float32 now, but transformers refuses to save a model whose configuration says that it is quantized.
+    # The weights are now float32, but transformers refuses to save a model whose configuration says that it is quantized.
     config.__dict__.pop("quantization_config", None)
     plain = type(read)(config)
     plain.load_state_dict(read.state_dict())

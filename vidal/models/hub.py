@@ -1,10 +1,10 @@
-"""Whether a model hub has a repository, asked once and without loading it."""
+"""Asks whether a model hub has a repository, once and without loading it."""
 
 from __future__ import annotations
 
 
 def why_not_on_hub(repository: str) -> str | None:
-    """Returns why neither the local cache nor the hub has the repository, or None. Asks the hub once, for 5 seconds at most."""
+    """Returns why neither the local cache nor the hub has the repository, or None. Asks the hub once, for at most 5 seconds."""
     import httpx
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

@@ -1,4 +1,4 @@
-"""RGB to infrared with a MUNIT checkpoint in the layout of sRGB-TIR (Lee et al. 2023): {"a": state dict, "b": state dict}."""
+"""Translates RGB to infrared with a MUNIT checkpoint in sRGB-TIR's layout (Lee et al. 2023): {"a": state dict, "b": state dict}."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from vidal.models.weights import require_id
 class Munit:
     """An InfraredTranslator: it encodes with one generator and decodes with the other and a random style, in evaluation mode.
 
-    options: generator (arguments of Generator, where the checkpoint is not of the published size); a2b (false: from domain b to a,
-    which is RGB to thermal in sRGB-TIR, trained as tir2rgb); short_side (pixels of the model's input, with the aspect kept; 400 as
-    in its training); input ([width, height] that pictures are resized to; their aspect is lost).
+    options: generator (arguments of Generator, if the checkpoint is not of the published size); a2b (false: from domain b to a,
+    which is RGB to thermal in sRGB-TIR, trained as tir2rgb); short_side (of the model's input in pixels, with the aspect kept; 400,
+    as in its training); input ([width, height] that pictures are resized to; their aspect is lost).
     """
 
     def __init__(self, spec: ModelSpec):
@@ -52,11 +52,11 @@ class Munit:
         return [frames[index] for index in range(len(images))]
 
     def _style(self, seed: int) -> torch.Tensor:
-        """Drawn on the CPU, so that a seed means the same style on every machine."""
+        """Returns the style of a seed. It is drawn on the CPU, so that a seed means the same style on every machine."""
         return torch.randn(1, self._target.style_dim, 1, 1, generator=torch.Generator().manual_seed(seed))
 
     def _input_size(self, image: Image.Image) -> tuple[int, int]:
-        """Returns (width, height) of the model's input: multiples of 4, since the model halves them twice."""
+        """Returns (width, height) of the model's input: multiples of 4, because the model halves them twice."""
         if self._input is not None:
             return self._input[0], self._input[1]
         scale = self._short_side / min(image.size)
@@ -83,7 +83,7 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
 def load(generator: Generator, state: dict[str, torch.Tensor], key: str) -> Generator:
     """Returns the generator with these weights, in evaluation mode.
 
-    key: "a" or "b", for messages. Raises UserError that names the first weight whose name or shape does not match.
+    key: "a" or "b", for messages. Raises UserError that names the first weight with a name or shape that does not match.
     """
     expected = generator.state_dict().keys()
     if wrong := sorted((state.keys() - expected) | (expected - state.keys())):

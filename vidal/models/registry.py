@@ -1,4 +1,4 @@
-"""Which adapters there are for each role of a recipe.
+"""The adapters for each role of a recipe.
 
 To add an adapter, write a class with the methods of its protocol (vidal/models/protocols.py) in a file of its own, and add an entry
 to the dict of its role. A package of your own adds its entries to the same dicts when it is imported; docs/extending.md shows both.
@@ -27,9 +27,9 @@ from vidal.models.loading import loading
 class Adapter:
     """An entry of a registry.
 
-    path: "module:Class", which is imported when the model is opened. version: an integer; raise it by one when you change what the
-    adapter returns, and work of earlier versions is done again. weights: says whether the model is available here, and which
-    weights it has. stored_name: the earlier name of a renamed class, under which work is stored.
+    path: "module:Class", which is imported when the model is opened. version: an integer; raise it by one with any change to the
+    adapter's output, and work of earlier versions is done again. weights: says whether the model is available here, and which
+    weights it has. stored_name: the earlier name of a renamed class, which stored work still uses.
     """
 
     path: str
@@ -206,7 +206,7 @@ REWRITERS: Registry = {
 def open_model(registry: Registry, spec: ModelSpec) -> Any:
     """Returns the adapter that the spec names, with its weights loaded.
 
-    Raises UserError for a name that the registry does not have, and for a spec that the adapter refuses.
+    Raises UserError for a name that is not in the registry, and for a spec that the adapter refuses.
     """
     adapter = adapter_of(registry, spec)
     with loading():
@@ -214,7 +214,7 @@ def open_model(registry: Registry, spec: ModelSpec) -> Any:
 
 
 def adapter_of(registry: Registry, spec: ModelSpec) -> Adapter:
-    """Returns the entry that the spec names. Raises UserError for a name that the registry does not have."""
+    """Returns the entry that the spec names. Raises UserError for a name that is not in the registry."""
     if spec.adapter not in registry:
         raise UserError(f"no adapter {spec.adapter!r}: choose from {', '.join(sorted(registry))}")
     return registry[spec.adapter]
@@ -223,6 +223,6 @@ def adapter_of(registry: Registry, spec: ModelSpec) -> Adapter:
 def why_unavailable(registry: Registry, spec: ModelSpec) -> str | None:
     """Returns why the model that the spec names cannot be loaded here, or None. Nothing is loaded.
 
-    Raises UserError for a name that the registry does not have.
+    Raises UserError for a name that is not in the registry.
     """
     return adapter_of(registry, spec).weights.why_unavailable(spec)

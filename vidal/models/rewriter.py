@@ -1,4 +1,4 @@
-"""Rewriting by any chat model of transformers, GGUF files included. Decoding is greedy, so a caption is the same every time."""
+"""Rewrites texts by any chat model of transformers, including GGUF files. Decoding is greedy, so a rewrite is the same every time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from vidal.models.device import choose_device
 from vidal.models.protocols import Answer
 from vidal.models.weights import revision_of, transformers_source
 
-# A rewrite repeats words of its prompt. So the tokens that follow a word in the prompt are proposed after it, this many at once, and
-# the model keeps those that it would have chosen itself. The answer is the same, in fewer steps.
+# A rewrite repeats words of its prompt. So after a word, this many of the tokens that follow it in the prompt are proposed at once,
+# and the model keeps those that it would have chosen itself. The answer is the same, in fewer steps.
 _PROPOSED_TOKENS = 5
 
 

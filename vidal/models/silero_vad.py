@@ -1,4 +1,4 @@
-"""The probability of speech over time by silero-vad (Silero Team 2024, MIT). Of its package only the ONNX file is used."""
+"""Computes the probability of speech over time by silero-vad (Silero Team 2024, MIT), from the ONNX file of its package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.models.weights import package_folder
 
 RATE = 16_000
 WINDOW = 512  # Samples of a step: 32 ms.
-_CONTEXT = 64  # Samples before the window that the network reads again.
+_CONTEXT = 64  # The samples before each window, which the network reads again.
 _STATE = (2, 1, 128)  # The shape of the state that the network carries from step to step.
 _FULL_SCALE = 32_768.0
 
@@ -18,7 +18,7 @@ _FULL_SCALE = 32_768.0
 class SileroVad:
     """The network with its weights. threads: how many it uses.
 
-    The package itself is not imported: it would import torch and set the number of torch's threads for the whole process.
+    The package is not imported, because it would import torch and set the number of torch's threads for the whole process.
     """
 
     def __init__(self, threads: int):
@@ -29,7 +29,7 @@ class SileroVad:
         self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
 
     def probabilities(self, samples: Int16Array) -> Float32Array:
-        """Returns (ceil(n / 512),) float32, a probability a window. samples: (n,) int16 at 16 kHz. Zeros fill the last window."""
+        """Returns (ceil(n / 512),) float32, one probability per window. samples: (n,) int16 at 16 kHz. Zeros fill the last window."""
         steps = -(-len(samples) // WINDOW)
         padded = np.zeros(_CONTEXT + steps * WINDOW, np.float32)
         padded[_CONTEXT : _CONTEXT + len(samples)] = samples / _FULL_SCALE

@@ -1,8 +1,8 @@
-"""Whether two words mean the same: they share a noun of WordNet, or their vectors are close.
+"""Decides whether two words are synonyms: they share a noun of WordNet, or their vectors are close.
 
-WordNet (Fellbaum 1998) is represented by ImageNet's 21,841 synsets, which timm carries. The vectors are MiniLM's: of 30 pairs of
-synonyms 17 have a cosine of 0.78 or more; of 31 pairs of other words (dog and cat, car and truck, red and blue) one has, a pair of
-numbers. So colours and numbers never count as synonyms.
+WordNet (Fellbaum 1998) is represented by ImageNet's 21,841 synsets, which timm contains. The vectors are MiniLM's: of 30 pairs of
+synonyms, 17 have a cosine of 0.78 or more; of 31 other pairs (dog and cat, car and truck, red and blue), only a pair of numbers
+has. So colours and numbers never count as synonyms.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NUMBERS = frozenset(
 
 
 class Synonyms:
-    """Finds synonyms. cosine_min: two words count as synonyms from this cosine of their vectors on."""
+    """Finds synonyms. cosine_min: two words count as synonyms if the cosine of their vectors is at least this."""
 
     def __init__(self, cosine_min: float):
         self._cosine_min = cosine_min
@@ -34,7 +34,7 @@ class Synonyms:
         self._synsets = _synsets()
 
     def find_synonym(self, word: str, others: Iterable[str]) -> str | None:
-        """Returns the first of the others that is in a synset of the word, else the nearest by its vector, or None.
+        """Returns the first of the others that shares a synset with the word, else the one with the nearest vector, or None.
 
         All words are in lower case.
         """
@@ -59,7 +59,7 @@ class Synonyms:
 
 
 def _synsets() -> dict[str, set[int]]:
-    """Returns the numbers of the synsets that hold each lemma of a single word."""
+    """Returns, for each lemma of a single word, the numbers of its synsets."""
     synsets: dict[str, set[int]] = defaultdict(set)
     path = package_folder("timm") / "data" / "_info" / "imagenet_synset_to_lemma.txt"
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):

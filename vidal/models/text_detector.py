@@ -1,7 +1,7 @@
-"""Where readable text is in a picture: PP-OCRv4 (PaddleOCR), from the package rapidocr-onnxruntime.
+"""Finds readable text in a picture by PP-OCRv4 (PaddleOCR), from the package rapidocr-onnxruntime.
 
-The detector alone mistakes compact things for text: in real clips it frames three bears, a hand and a dancer. So each box is read
-as well, and counts only if the reader is confident. This removes all of these, and takes 0.07 s a picture in all.
+The detector alone mistakes compact objects for text: in real clips it marks three bears, a hand and a dancer. So each box is also
+read, and counts only if the reader is confident. This removes all of these mistakes; detecting and reading take 0.07 s per picture.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from vidal.media.arrays import Float32Array
 from vidal.models.threads import thread_count
 from vidal.models.weights import package_version
 
-# In pixels. At 384, letters of 10 pixels in a stored frame are found, and at 256 letters of 16; the package's default, 736, takes
-# three times as long.
+# In pixels. At 384, the detector finds letters of 10 pixels in a stored frame; at 256, only letters of 16. The package's default,
+# 736, takes three times as long.
 SHORT_SIDE, LONG_SIDE_MAX = 384, 960
 CONFIDENCE_MIN = 0.7
 
 
 class RapidOcr:
-    """A TextDetector. options: short_side (in pixels, that pictures are resized to), confidence_min (of the reader, 0..1)."""
+    """A TextDetector. options: short_side (the size in pixels that pictures are resized to), confidence_min (of the reader, 0..1)."""
 
     def __init__(self, spec: ModelSpec):
         self.name = f"PP-OCRv4, {package_version('rapidocr-onnxruntime')}"

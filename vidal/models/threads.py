@@ -1,11 +1,11 @@
-"""How many threads the numeric libraries of a process use. The recipe decides it, once for each process."""
+"""Sets how many threads the numeric libraries of a process use. The recipe decides this once for each process."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-# OpenMP, MKL and OpenBLAS read them when they are loaded. Torch loads its own later than this module.
+# OpenMP, MKL and OpenBLAS read these when they are loaded. Torch loads its own copies later than this module.
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _limit = 1
 
@@ -30,5 +30,5 @@ def usable_cores() -> int:
 
 
 def thread_count() -> int:
-    """Returns the last argument of limit_threads, else 1; for libraries that take the number when a model is opened."""
+    """Returns the last argument of limit_threads, or 1; for libraries that are told the number when a model is opened."""
     return _limit

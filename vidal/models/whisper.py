@@ -1,4 +1,4 @@
-"""What is said in a sound, by a speech-to-text model of transformers such as Whisper, from a hub id or a local folder."""
+"""Transcribes speech by a speech-to-text model of transformers such as Whisper, from a hub id or a local folder."""
 
 from __future__ import annotations
 

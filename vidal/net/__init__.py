@@ -1,1 +1,1 @@
-"""The one way out: every request of a crawl passes its rate limits, its address guard and the opt-outs of the sites."""
+"""The only way to the network: every request of a crawl passes its rate limits, its address guard and the opt-outs of the sites."""

@@ -1,7 +1,7 @@
-"""Keeps crawled input from private, loopback and link-local addresses, unless a host is allowed, and from starting programs.
+"""Prevents crawled input from reaching private, loopback and link-local addresses, unless allowed, and from starting programs.
 
-An address is checked when the socket connects, after name resolution and after every redirect, so a name that resolves to a
-public address first and to a private one later is refused as well.
+An address is checked when the socket connects, after name resolution and after every redirect. So a name that first resolves to a
+public address and later to a private one is refused as well.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from vidal.net.programs import check_program
 from vidal.net.settings import Crawl
 from vidal.net.urls import hostname
 
-# So many connections of a client are remembered, to be shut when its time is over: it reads from no more at once.
+# How many connections of a client are remembered, to be shut when its time is over. It never reads from more at once.
 _REMEMBERED = 32
-# Storage may stand in a private range, because the recipe names it; fsspec reaches it from a thread of its own.
+# Storage may be in a private range, because the recipe names it; fsspec reaches it from a thread of its own.
 _STORAGE_THREAD = "fsspecIO"
 _CONNECTING = ("socket.connect", "socket.sendto")
-# As a socket has it: (host, port), with two more values for IPv6.
+# The address of a socket: (host, port), with two more values for IPv6.
 SocketAddress: TypeAlias = "tuple[Any, ...]"
 
 
@@ -43,7 +43,7 @@ class Connections:
         self._opened.append((connection.fileno(), address))
 
     def shut(self) -> None:
-        """Shuts all of them down, so that every read of the client from them ends."""
+        """Shuts all connections down, so that every read from them ends."""
         for number, address in list(self._opened):
             _shut(number, address)
 
@@ -62,7 +62,7 @@ class AddressGuard:
 
     @contextlib.contextmanager
     def enforce(self, connections: Connections | None = None) -> Iterator[None]:
-        """Refuses forbidden addresses in this process, and in this thread also programs that check_program refuses.
+        """Refuses forbidden addresses in this process, and forbidden programs (see check_program) in this thread.
 
         connections: collects the connections that this thread opens.
         """
@@ -77,29 +77,29 @@ class AddressGuard:
             _THREAD.connections = outer
 
     def check_address(self, address: str) -> None:
-        """address: an IP address. Raises ForbiddenAddress."""
+        """Raises ForbiddenAddress for a forbidden address. address: an IP address."""
         if not self.permits(address):
             raise ForbiddenAddress(f"{address} is in a private, loopback or reserved range; --allow-host admits a host")
 
     def check_host(self, host: str) -> None:
-        """Raises ForbiddenAddress for an IP address in place of a name: a proxy would connect to it, unseen by this process."""
+        """Raises ForbiddenAddress if a host is a forbidden IP address: a proxy would connect to it, unseen by this process."""
         with contextlib.suppress(ValueError):
             self.check_address(str(ipaddress.ip_address(host.strip("[]"))))
 
     def permits(self, address: str) -> bool:
-        """Whether an IP address is public, or belongs to an allowed host."""
+        """Returns whether an IP address is public or belongs to an allowed host."""
         ip = ipaddress.ip_address(address.split("%")[0])
         mapped = getattr(ip, "ipv4_mapped", None) or ip
         return mapped.is_global or str(mapped) in self._allowed
 
 
 class _AuditHook:
-    """The audit hook of this process. Python cannot remove one, so one hook asks all guards that are enforced now."""
+    """The audit hook of this process. Python cannot remove a hook, so a single hook asks all guards that are currently enforced."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_installed = False
-        self._guards: tuple[AddressGuard, ...] = ()  # A guard is in it once for each `enforce`.
+        self._guards: tuple[AddressGuard, ...] = ()  # A guard occurs once for each active `enforce`.
 
     def install(self) -> None:
         with self._lock:
@@ -137,12 +137,12 @@ class _AuditHook:
 
 
 _HOOK = _AuditHook()
-# connections: of the client that works in this thread; absent or None if no client does.
+# connections: those of the client that works in this thread; absent or None if no client does.
 _THREAD = threading.local()
 
 
 def _shut(number: int, address: SocketAddress) -> None:
-    """Shuts a connection down. Its file may be closed by now and its number in use again, so the address is compared first."""
+    """Shuts a connection down. Its file may be closed by now and its number reused, so the address is compared first."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""yt-dlp with one way out to the network: extractors, downloaders and our own requests all pass through `Client.urlopen`."""
+"""yt-dlp with a single way to the network: extractors, downloaders and our own requests all pass through `Client.urlopen`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NATIVE_PROTOCOLS = {
     "f4m",
 }
 
-# yt-dlp's options, and what it knows of a video.
+# yt-dlp's options, and its information about a video.
 Options = dict[str, Any]
 Info = dict[str, Any]
 
@@ -47,7 +47,7 @@ Info = dict[str, Any]
 class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
     """A YoutubeDL for one thread at a time that waits for hosts, counts bytes, and refuses forbidden addresses and programs.
 
-    Creating one costs more than a small download, so clients are used again.
+    Creating a client costs more than a small download, so clients are reused.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
 
     @contextlib.contextmanager
     def work(self) -> Iterator[None]:
-        """Surrounds one description, search or download, whose time and bytes count from here.
+        """Surrounds one description, search or download. Its time and bytes count from here.
 
-        An error of a server, of the connection or of yt-dlp leaves it as a RecordError; an error of our own code as it is.
+        An error of a server, of the connection or of yt-dlp is raised as a RecordError; an error of our own code is not changed.
         """
         crawl = self.crawl
         budget = self._budget = WorkBudget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes)
@@ -80,7 +80,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         except RecordError:
             raise
         except Exception as error:
-            if budget.is_over:  # The watchdog shut the connections, so the read from them failed in some way.
+            if budget.is_over:  # The watchdog shut the connections, so a read from them failed in some way.
                 raise budget.timeout_error() from error
             own = find_own_error(error)
             if own is error:
@@ -92,12 +92,12 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self._budget = None
 
     def get(self, url: str, **headers: str) -> Response:
-        """A GET request with our User-Agent. headers: further ones, with "_" for "-" in their names. Raises as urlopen."""
+        """Sends a GET request with our User-Agent. headers: further headers, with "_" for "-" in their names. Raises as urlopen does."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.urlopen(Request(url, headers={"User-Agent": self.crawl.user_agent or USER_AGENT, **named}))
 
     def urlopen(self, req: Request | str) -> Response:
-        """Every request of this client. Raises yt-dlp's RequestErrors, and WorkStopped for what is refused here."""
+        """Sends a request; every request of this client passes here. Raises yt-dlp's RequestErrors, and WorkStopped if it is refused."""
         request = Request(req) if isinstance(req, str) else req
         budget = self._budget
         if budget is None:
@@ -106,7 +106,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         try:
             response = super().urlopen(request)
         except NoSupportingHandlers as error:
-            # yt-dlp collects exceptions that it does not know here, such as that of a redirect that was refused.
+            # Here yt-dlp collects exceptions that it does not know, such as the one for a refused redirect.
             raise next((e for e in error.unexpected_errors if isinstance(e, WorkStopped)), error) from error
         except HTTPError as error:
             self.governor.record_failure(host, classify_error(error))
@@ -119,7 +119,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return budget.bound(response)
 
     def admit(self, url: str) -> str:
-        """Waits for the turn of the address's host; returns the host. Raises WorkStopped if it may not be asked."""
+        """Waits until the host of the address may be asked, and returns the host. Raises WorkStopped if it may not be asked."""
         host, budget = hostname(url), self._budget
         try:
             if urlsplit(url).scheme not in ("http", "https"):
@@ -136,7 +136,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return host
 
     def dl(self, name: str, info: Info, subtitle: bool = False, test: bool = False) -> Any:
-        """Downloads one format or several. Raises WorkStopped if that needs another program, which would bypass `urlopen`."""
+        """Downloads one or several formats. Raises WorkStopped if that needs another program, which would bypass `urlopen`."""
         protocols = {determine_protocol(format_) for format_ in info.get("requested_formats") or [info]}
         if others := sorted(protocols - _NATIVE_PROTOCOLS):
             detail = f"only http and https can be fetched, not {', '.join(others)}"
@@ -144,7 +144,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return super().dl(name, info, subtitle, test)
 
     def run_pp(self, pp: Any, infodict: Info) -> Info:
-        """Merges video and audio that arrived as two files with our own ffmpeg, which opens nothing but media."""
+        """Merges video and audio that arrived as two files, with our own ffmpeg, which only opens media."""
         if not isinstance(pp, FFmpegMergerPP):
             processed: Info = super().run_pp(pp, infodict)
             return processed
@@ -163,7 +163,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
                 raise RecordError(Reason.BLOCKED_DOMAIN, f"{host}: the recipe blocks {domain}")
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
-        """Keeps only the handler that streams and uses Python's sockets: others would bypass the address guard."""
+        """Keeps only the handler that streams and uses Python's sockets; the others would bypass the address guard."""
         director = super().build_request_director([_VidalRH], preferences)
         for handler in director.handlers.values():
             handler.client = self
@@ -182,7 +182,7 @@ class _VidalRH(RequestsRH):  # type: ignore[misc]  # yt-dlp has no annotations. 
         return session
 
     def _admit_redirect(self, response: Any, **_: Any) -> None:
-        """A redirect is a request: its target is checked and waited for. Its body may be endless, and is not read."""
+        """Treats a redirect as a request: its target is checked and its host waited for. Its body may be endless, so it is not read."""
         if not response.is_redirect:
             return
         response._content, response._content_consumed = b"", True
@@ -191,7 +191,7 @@ class _VidalRH(RequestsRH):  # type: ignore[misc]  # yt-dlp has no annotations. 
 
 
 class _Silent:
-    """yt-dlp's messages reach the ledger as exceptions; its console output would drown the progress."""
+    """A logger without output: yt-dlp's messages reach the ledger as exceptions, and its console output would drown the progress."""
 
     def debug(self, message: str) -> None: ...
     def info(self, message: str) -> None: ...
@@ -212,7 +212,7 @@ def _options(crawl: Crawl, proxy: str | None) -> Options:
         "cachedir": False,
         "updatetime": False,
         "writethumbnail": False,
-        # The governor makes and counts the attempts; a second layer would hide them.
+        # The governor makes and counts the attempts; retries by yt-dlp would hide some of them.
         "retries": 0,
         "fragment_retries": 0,
         "extractor_retries": 0,
@@ -221,7 +221,7 @@ def _options(crawl: Crawl, proxy: str | None) -> Options:
         "socket_timeout": crawl.stall_s,
         "hls_prefer_native": True,
         "ffmpeg_location": ffmpeg.executable(),
-        # A download is probed before any ffmpeg opens it; re-encoding a file that is not an MP4 also repairs it.
+        # A download is probed before any ffmpeg opens it, and re-encoding a file that is not an MP4 also repairs it.
         "fixup": "never",
         "extractor_args": {},
     }

@@ -1,4 +1,4 @@
-"""How many requests each host has had today, kept in storage so that a restart does not start at zero."""
+"""Counts the requests that each host has had today, in storage, so that a restart does not start at zero."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAVED_EVERY_S = 2.0
 
 @dataclass(frozen=True)
 class QuotaFile:
-    """Where the requests of a day are counted: the URI of a storage and a name in it."""
+    """The file that counts the requests of a day: the URI of a storage and a name in it."""
 
     uri: str
     name: str
@@ -31,7 +31,7 @@ class DailyQuota:
         self._day = ""
 
     def take_request(self, host: str, limit: int, file: QuotaFile | None) -> bool:
-        """Counts one more request of the host. Returns False, and counts nothing, where it has had `limit` today."""
+        """Counts one more request to the host. Returns False, and counts nothing, if it has had `limit` requests today."""
         counts = self._todays_counts(file)
         if counts.get(host, 0) >= limit:
             return False

@@ -1,6 +1,6 @@
 """Turns exceptions of yt-dlp and its libraries into RecordErrors with a reason.
 
-The reason follows from the exception's type; where yt-dlp raises one type for everything, from the words of its message.
+The reason follows from the type of the exception or, if yt-dlp raises one type for everything, from the words of its message.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _BY_STATUS = {
     410: Reason.REMOVED,
     429: Reason.RATE_LIMITED,
 }
-# yt-dlp raises the same ExtractorError for all of these; the words are its own or the platform's. The first match wins.
+# yt-dlp raises the same ExtractorError for all of these. The words are its own or the platform's. The first match wins.
 PHRASES = (
     ("not a bot", Reason.BOT_CHECK),
     ("anti-bot", Reason.BOT_CHECK),
@@ -62,7 +62,7 @@ PHRASES = (
     ("sign in", Reason.LOGIN_REQUIRED),
 )
 
-# Raised by a server's answer or by the connection, in whichever package's code.
+# These come from the answer of a server or from the connection, whichever package raises them.
 _NETWORK_ERRORS = (
     YoutubeDLError, ForbiddenAddress, ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror, HTTPException,
     urllib3.exceptions.HTTPError, requests.exceptions.RequestException,
@@ -73,7 +73,7 @@ _PACKAGES = (_OUR_PACKAGE, "yt_dlp", "yt_dlp_plugins")
 
 
 def find_own_error(error: BaseException) -> BaseException | None:
-    """Returns the exception that yt-dlp has wrapped and that is not the record's fault: a bug of ours, or our full disk."""
+    """Returns an exception that yt-dlp has wrapped and that is not the record's fault, such as a bug of ours or a full disk."""
     for cause in _wrapped(error):
         if isinstance(cause, RecordError):
             return None
@@ -85,7 +85,7 @@ def find_own_error(error: BaseException) -> BaseException | None:
 
 
 def classify_error(error: BaseException) -> RecordError:
-    """The RecordError for any exception of yt-dlp or its libraries; it keeps the message."""
+    """Returns the RecordError for any exception of yt-dlp or its libraries. It keeps the message."""
     detail = str(error).removeprefix("ERROR: ")
     chain = list(_chain(error))
     for cause in chain:
@@ -103,7 +103,7 @@ def classify_error(error: BaseException) -> RecordError:
 
 
 def classify_http_error(error: HTTPError, detail: str) -> RecordError:
-    """As classify_status, but recognises redirect loops and Cloudflare's challenge."""
+    """Does the same as classify_status, and also recognises redirect loops and Cloudflare's challenge."""
     if error.redirect_loop:
         return RecordError(Reason.REDIRECT_LOOP, detail)
     if error.response.headers.get("cf-mitigated") == "challenge":
@@ -112,9 +112,9 @@ def classify_http_error(error: HTTPError, detail: str) -> RecordError:
 
 
 def classify_status(status: int, detail: str, pause_s: float | None = None) -> RecordError:
-    """The RecordError for an HTTP status. 429 and 5xx are transient, other 4xx are not.
+    """Returns the RecordError for an HTTP status. 429 and 5xx are transient, other 4xx are not.
 
-    pause_s: the seconds of Retry-After; they count only where the failure is transient.
+    pause_s: the seconds of Retry-After; they only count if the failure is transient.
     """
     if status in _BY_STATUS:
         transient = status == 429
@@ -127,7 +127,7 @@ def classify_status(status: int, detail: str, pause_s: float | None = None) -> R
 
 
 def parse_retry_after(header: str | None) -> float | None:
-    """Seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); None if it cannot be read."""
+    """Returns the seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); None if it cannot be parsed."""
     if not header:
         return None
     try:
@@ -173,7 +173,7 @@ def _classify_extractor_error(chain: list[BaseException], error: BaseException, 
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The exception and all that it is linked to: by yt-dlp, by urllib3 (as arguments) and by Python, each once."""
+    """Yields the exception and all that are linked to it by yt-dlp, by urllib3 (as arguments) or by Python, each once."""
 
     def all_links(current: BaseException) -> list[object]:
         return [*_wrapped_in(current), getattr(current, "reason", None), *current.args, current.__context__]
@@ -182,7 +182,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _wrapped(error: BaseException) -> Iterator[BaseException]:
-    """The exception and those that it was raised for, but not those that had been handled before."""
+    """Yields the exception and its causes, but not exceptions that had been handled before."""
     return _walk(error, _wrapped_in)
 
 

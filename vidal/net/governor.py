@@ -1,4 +1,4 @@
-"""The governor: every request waits here for its host's turn, and work that failed for a transient reason is tried again."""
+"""The governor: every request waits here until its host may be asked, and work with a transient failure is tried again."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from vidal.schema import Reason
 
 T = TypeVar("T")
 QUOTA_NAME = "_crawl/requests.json"
-# The slot of a worker that died becomes free after this time; a live worker renews its lease several times in it.
+# The slot of a dead worker becomes free after this time. A live worker renews its lease several times within it.
 LEASE_S = 15.0
 RENEWED_EVERY_S = 4.0
-# Not before another day, or another run: an immediate retry cannot help.
+# These wait for another day or another run, because an immediate retry cannot help.
 _RETRIED_LATER = {Reason.BREAKER_OPEN, Reason.DAILY_BUDGET}
 _NO_LIMITS = HostLimits()
 
@@ -60,8 +60,8 @@ class Governor:
     def call(self, work: Callable[[], T]) -> tuple[T, int]:
         """Does a piece of work whose requests pass through `admit`. Returns its result and the number of attempts.
 
-        A transient failure is tried again after a jittered exponential pause, or after what the host asked for. Raises the
-        last RecordError, with its attempts.
+        After a transient failure it tries again, after a jittered exponential pause or the pause that the host asked for. Raises the
+        last RecordError, with the number of attempts.
         """
         self._threads.is_hopeless = False
         patience = _Patience(self._crawl, lambda: self._threads.is_hopeless)
@@ -80,9 +80,9 @@ class Governor:
         return result, retrying.statistics["attempt_number"]
 
     def admit(self, host: str) -> float:
-        """Waits until the host may be asked; returns the seconds waited.
+        """Waits until the host may be asked, and returns the seconds that it waited.
 
-        Raises RecordError(daily_budget or breaker_open) if the host may not be asked for too long to wait.
+        Raises RecordError(daily_budget or breaker_open) if the wait would be too long.
         """
         work = self._current_work()
         rules, waited_before_s = self._rules_for(host), work.waited_s
@@ -100,7 +100,7 @@ class Governor:
         self._rate_limiter.record_success(host)
 
     def record_failure(self, host: str, error: RecordError) -> None:
-        """Reports a transient failure to the rate limiter. A host that says it is asked too much is left alone at once."""
+        """Reports a transient failure to the rate limiter. A host that says it gets too many requests is left alone at once."""
         if not error.transient:
             return
         pause_s = error.retry_after_s
@@ -115,7 +115,7 @@ class Governor:
 
     @contextlib.contextmanager
     def _leased(self) -> Iterator[None]:
-        """Holds the slots of the hosts until the work has ended."""
+        """Holds the slots of the hosts until the work ends."""
         work = self._threads.work = _Work(uuid.uuid4().hex)
         try:
             yield
@@ -165,7 +165,7 @@ class Governor:
         )
 
     def _limits_of(self, host: str) -> HostLimits:
-        """The limits under the longest name in the recipe that the host equals or is a subdomain of."""
+        """Returns the recipe's limits for the host: those of the longest name that the host equals or is a subdomain of."""
         names = [name for name in self._crawl.hosts if host == name or host.endswith(f".{name}")]
         return self._crawl.hosts[max(names, key=len)] if names else _NO_LIMITS
 
@@ -180,7 +180,7 @@ def _raise_refusal(host: str, admission: Admission, rules: HostRules) -> None:
 
 
 class _Patience:
-    """When to stop trying. A pause that a host asks for costs no attempt: the rate limiter says when it becomes too long."""
+    """Decides when to stop trying. A pause that a host asks for costs no attempt; the rate limiter says if it becomes too long."""
 
     def __init__(self, crawl: Crawl, is_hopeless: Callable[[], bool]):
         self._crawl, self._is_hopeless = crawl, is_hopeless

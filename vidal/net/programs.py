@@ -1,8 +1,8 @@
-"""Which programs a thread may start while it crawls: none that could open a file or an address because a page names it.
+"""Checks the programs that a thread starts while it crawls: none may open a file or an address that a page names.
 
-yt-dlp hands some downloads to ffmpeg, rtmpdump and other programs, and repairs downloaded files with ffmpeg. ffmpeg follows
-what its input says: a segment that is itself a playlist may name local files. So ffmpeg starts only where both of its
-whitelists (protocols and formats) stand before every input.
+yt-dlp hands some downloads to ffmpeg, rtmpdump and other programs, and repairs downloaded files with ffmpeg. ffmpeg follows its
+input: a segment that is itself a playlist may name local files. So ffmpeg may only start if both of its whitelists (protocols and
+formats) precede every input.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vidal.media.ffmpeg import INPUT_LIMITS, executable
 from vidal.net.work_budget import WorkStopped
 from vidal.schema import Reason
 
-# yt-dlp solves the JavaScript challenges of some sites with these: they get a script on their standard input, and no address.
+# yt-dlp solves the JavaScript challenges of some sites with these. They get a script on their standard input, and no address.
 _SCRIPT_RUNTIMES = {"deno", "node", "bun", "qjs", "quickjs"}
 # The arguments with which yt-dlp asks ffmpeg and other programs for their version.
 _VERSION_QUERIES = {"-bsfs", "-version", "--version", "-V", "-v", "-h"}
@@ -26,7 +26,7 @@ Argument: TypeAlias = "str | bytes | os.PathLike[str]"
 
 
 def check_program(command: Sequence[Argument] | Argument) -> None:
-    """Raises WorkStopped(forbidden_scheme), which yt-dlp lets pass, for a program that must not start.
+    """Raises WorkStopped(forbidden_scheme), which yt-dlp does not catch, for a program that must not start.
 
     command: the arguments of subprocess.Popen.
     """
@@ -41,7 +41,7 @@ def check_program(command: Sequence[Argument] | Argument) -> None:
 
 
 def limits_all_inputs(arguments: Sequence[str]) -> bool:
-    """Whether a command line of ffmpeg has inputs, and each of them has both whitelists with our values only."""
+    """Returns whether a command line of ffmpeg has inputs, and every input has both whitelists with only our values."""
     options: list[str] = []
     for argument in arguments:
         options.append(argument)

@@ -1,4 +1,4 @@
-"""The rate limiter: when the whole cluster last asked each host, and who may ask it next. It makes no request itself."""
+"""The rate limiter decides which worker may ask a host next, and when, for the whole cluster. It makes no requests itself."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Protocol
 
 from vidal.net.daily_quota import DailyQuota, QuotaFile
 
-# How soon a worker that waits for a slot, or for another worker's trial request, asks again.
+# How soon a worker that is waiting for a slot, or for another worker's trial request, asks again.
 _ASK_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True)
 class HostRules:
-    """What a host may be asked. quota_file: where its requests of the day are counted; None counts in memory."""
+    """The limits of a host. quota_file: counts its requests of the day; None counts them in memory."""
 
     requests_per_s: float
     burst: int
@@ -33,8 +33,8 @@ class HostRules:
 class Admission:
     """is_granted: the request may be sent after wait_s; otherwise ask again after wait_s.
 
-    refusal: busy (the host's slots are taken), paused (the host asked for a pause), open (the host fails, or its pause has
-    become too long: do not wait), or spent (the requests of the day).
+    refusal: busy (the host's slots are taken), paused (the host asked for a pause), open (the host keeps failing, or its pause has
+    become too long: do not wait), or spent (the requests of the day are used up).
     """
 
     is_granted: bool
@@ -68,7 +68,7 @@ class _HostState:
 
 
 class LocalRateLimiter:
-    """A token bucket, slots, and a circuit breaker for every host. Safe to share between the threads of a process."""
+    """Keeps a token bucket, slots and a circuit breaker for each host. The threads of a process can share it safely."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
@@ -79,15 +79,15 @@ class LocalRateLimiter:
     def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
         """Asks for one request to a host.
 
-        lease: the name of the work that asks. It holds one of the host's slots until the slot is released, or until the lease
-        has not been renewed for rules.lease_s.
+        lease: the name of the work that asks. It holds one of the host's slots until it releases the slot, or until it has not been
+        renewed for rules.lease_s.
         """
         with self._lock:
             now, state = self._clock(), self._state_of(host, rules)
             return self._refuse(host, state, lease, rules, now) or _grant(state, lease, rules, now)
 
     def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None:
-        """leases: (host, lease) of work in progress. A worker that dies renews nothing, so its slots become free."""
+        """Renews the leases of work in progress, (host, lease). A dead worker renews nothing, so its slots become free."""
         with self._lock:
             until = self._clock() + lease_s
             for host, lease in leases:
@@ -112,10 +112,10 @@ class LocalRateLimiter:
                 state.failures, state.tripped_at, state.trial = 0, None, None
 
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
-        """Counts a transient failure, and leaves the host alone where it asks for that or has failed too often.
+        """Counts a transient failure, and leaves the host alone if it asks for that or has failed too often.
 
-        pause_s: for how long the host wants to be left alone; None if it only failed. Returns whether it is worth waiting
-        for the host: it is not where the host has been unwilling for longer than the rules' patience.
+        pause_s: how long the host asks to be left alone; None if it only failed. Returns whether to wait for the host; not if it has
+        refused requests for longer than the patience of the rules.
         """
         with self._lock:
             now, state = self._clock(), self._state_of(host, rules)
@@ -146,7 +146,7 @@ class LocalRateLimiter:
 
 
 def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admission:
-    """Takes a token from the bucket. Tokens may become negative: the request then waits until they have been refilled."""
+    """Takes a token from the bucket. The number of tokens may become negative: the request then waits until they are refilled."""
     if state.tripped_at is not None:
         state.trial, state.trial_until = lease, now + rules.lease_s
     state.tokens = min(rules.burst, state.tokens + (now - state.filled_at) * rules.requests_per_s) - 1
@@ -157,6 +157,6 @@ def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admis
 
 
 def _explain_pause(state: _HostState, rules: HostRules) -> str:
-    """A host that asks for a pause is waited for, until it has been unwilling for longer than is reasonable."""
+    """Returns "paused" while it is reasonable to wait for a host that asks for a pause, and "open" after that."""
     since_s = state.open_until - (state.tripped_at or 0.0)
     return "paused" if state.is_pause_requested and since_s <= rules.patience_s else "open"

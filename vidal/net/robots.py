@@ -1,4 +1,4 @@
-"""robots.txt (RFC 9309) and X-Robots-Tag: whether the host of a plain page or file allows fetching it."""
+"""Checks robots.txt (RFC 9309) and X-Robots-Tag: whether the host of a plain page or file allows fetching it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_BYTES = 512 * 1024
 
 
 class Robots:
-    """The robots.txt rules of each host, fetched once a worker. Safe to share between threads."""
+    """The robots.txt rules of each host, fetched once per worker. Safe to share between threads."""
 
     def __init__(self, user_agent: str | None):
         self._agent = (user_agent or PRODUCT).split("/")[0]
@@ -28,7 +28,7 @@ class Robots:
         self._lock = threading.Lock()
 
     def check(self, client: Client, url: str) -> None:
-        """Raises RecordError(robots) if the address is disallowed; transient where robots.txt could not be read."""
+        """Raises RecordError(robots) if the address is disallowed; the error is transient if robots.txt could not be read."""
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc}"
         with self._lock:
@@ -42,7 +42,7 @@ class Robots:
             raise RecordError(Reason.ROBOTS, f"{site}/robots.txt disallows it for {self._agent}")
 
     def _fetch_rules(self, client: Client, url: str) -> Protego | None:
-        """Returns None if the host has no rules. One that cannot answer disallows everything for now (RFC 9309, 2.3.1.4)."""
+        """Returns the rules, or None if the host has none. A host that cannot answer disallows everything (RFC 9309, 2.3.1.4)."""
         try:
             with client.urlopen(url) as response:
                 text = _read_start(response)
@@ -65,7 +65,7 @@ def _read_start(response: Response) -> bytes:
 def check_opt_out(headers: Iterable[str], opt_out: tuple[str, ...], agent: str = PRODUCT) -> None:
     """Raises RecordError(opted_out) if a response opts out of machine learning.
 
-    headers: all X-Robots-Tag headers of the response. A directive may name one crawler: "otherbot: noai" is not for us.
+    headers: all X-Robots-Tag headers of the response. A directive may name a crawler: "otherbot: noai" does not concern us.
     """
     for header in headers:
         scope = ""

@@ -1,4 +1,4 @@
-"""How politely and patiently hosts are asked, and what a download may cost."""
+"""How often and how patiently hosts are asked, and how large and slow a download may be."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ USER_AGENT = f"{PRODUCT}/{__version__}"
 
 
 class HostLimits(Settings):
-    """At most how often the whole cluster asks one host and its subdomains. A null key takes the value of `crawl`."""
+    """The limits of the whole cluster for one host and its subdomains. A null key has the value of the same key of `crawl`."""
 
     requests_per_s: float | None = Field(default=None, gt=0)
-    """Requests a second."""
+    """Requests per second."""
     burst: int | None = Field(default=None, ge=1)
-    """Requests at once, after a pause."""
+    """Requests that may follow each other without waiting, after a pause."""
     host_concurrency: int | None = Field(default=None, ge=1)
     """Requests at the same time."""
     daily_requests: int | None = Field(default=None, ge=1)
-    """Requests a day."""
+    """Requests per day."""
 
 
 class Crawl(Settings):
-    """How politely and patiently hosts are asked, and what a download may cost. Limits hold for the whole cluster."""
+    """How often and how patiently hosts are asked, and how large and slow a download may be. Limits hold for the whole cluster."""
 
     requests_per_s: float = Field(default=2.0, gt=0)
-    """Requests a second to one host, by the whole cluster."""
+    """Requests per second to one host, by the whole cluster."""
     burst: int = Field(default=4, ge=1)
-    """Requests to one host at once, after a pause."""
+    """Requests to one host that may follow each other without waiting, after a pause."""
     host_concurrency: int = Field(default=4, ge=1)
     """Requests to one host at the same time."""
     daily_requests: int | None = Field(default=None, ge=1)
-    """Requests to one host a day; null is no limit."""
+    """Requests to one host per day; null means no limit."""
     hosts: dict[str, HostLimits] = Field(default_factory=dict)
     """Other limits for some hosts and their subdomains, by name."""
     concurrency: int = Field(default=4, ge=1)
-    """Downloads at a time in one worker."""
+    """Simultaneous downloads in one worker."""
     attempts: int = Field(default=3, ge=1)
     """How often work with a transient failure is tried."""
     backoff_s: float = Field(default=1.0, ge=0)
@@ -48,13 +48,13 @@ class Crawl(Settings):
     backoff_max_s: float = Field(default=60.0, ge=0)
     """The longest such pause."""
     patience_s: float = Field(default=900.0, ge=0)
-    """How long a host that asks for a pause is waited for, in all."""
+    """How long the crawl waits in total for a host that asks for pauses."""
     breaker_failures: int = Field(default=10, ge=1)
     """Failures in a row after which a host is left alone."""
     breaker_pause_s: float = Field(default=60.0, ge=0)
-    """How long it is left alone."""
+    """How long such a host is left alone."""
     timeout_s: float = Field(default=120.0, gt=0)
-    """Longest time of one download or page, without waiting for the host's turn."""
+    """Longest time for one download or page, without the time spent waiting until the host may be asked."""
     stall_s: float = Field(default=20.0, gt=0)
     """Longest time without a byte."""
     max_bytes: int = Field(default=200_000_000, ge=1)
@@ -64,19 +64,19 @@ class Crawl(Settings):
     max_redirects: int = Field(default=10, ge=0)
     """Redirects of one request."""
     max_pixels: int = Field(default=7680 * 4320, ge=1)
-    """Largest picture, width times height."""
+    """Largest frame, width times height."""
     duration_min_s: float = Field(default=0.0, ge=0)
     """Shortest clip."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
-    """By how much a stated duration may differ from the true one."""
+    """The largest difference between a stated and the true duration."""
     format: str = "best[height<=?720]/best"
-    """yt-dlp's choice of format."""
+    """A format selection of yt-dlp."""
     user_agent: str | None = None
-    """Null states vidal and its version."""
+    """The User-Agent; null names vidal and its version."""
     cookies_file: str | None = None
     """A cookies file in Netscape's format."""
     proxies: tuple[str, ...] = ()
-    """Proxies, used in turn by the workers."""
+    """Proxies; the workers use them in turn."""
     sleep_s: tuple[float, float] = (0.0, 0.0)
     """yt-dlp's pause before a download, from and to."""
     sleep_requests_s: float = Field(default=0.0, ge=0)
@@ -84,9 +84,9 @@ class Crawl(Settings):
     robots: bool = True
     """Whether robots.txt is obeyed for plain pages and files."""
     opt_out: tuple[str, ...] = ("noai", "noimageai")
-    """Values of X-Robots-Tag that leave a page or file alone."""
+    """Values of X-Robots-Tag that opt a page or file out."""
     licences: tuple[str, ...] = ()
-    """Allowed licences, SPDX names with * ("CC-BY*"); empty allows all."""
+    """Allowed licences: SPDX names, in which * matches anything ("CC-BY*"); empty allows all."""
     licence_unknown: bool = True
     """Whether a clip without a stated licence passes."""
     block_uploaders: tuple[str, ...] = ()
@@ -96,4 +96,4 @@ class Crawl(Settings):
     allow_hosts: tuple[str, ...] = ()
     """Hosts in private or loopback ranges that may be asked."""
     retrieved_at: datetime | None = None
-    """A fixed date for sources that never change, so that builds are reproducible; null is the time of the download."""
+    """A fixed date for sources that never change, so that builds are reproducible; null means the time of the download."""

@@ -1,4 +1,4 @@
-"""Addresses of the web: their form, checked before anything is asked."""
+"""Checks the form of web addresses before any request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vidal.schema import Reason
 
 
 def check_url(url: str) -> None:
-    """Raises RecordError(bad_url) for anything but http(s) with a host."""
+    """Raises RecordError(bad_url) unless the address is http(s) and has a host."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -20,5 +20,5 @@ def check_url(url: str) -> None:
 
 
 def hostname(url: str) -> str:
-    """The host of an address without its port; empty if it has none."""
+    """Returns the host of an address without its port; empty if it has none."""
     return urlsplit(url).hostname or ""

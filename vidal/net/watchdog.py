@@ -1,4 +1,4 @@
-"""The watchdog: one thread of a worker that shuts the connections of any work that takes longer than its budget."""
+"""The watchdog: a thread in each worker that closes the connections of any piece of work that exceeds its time budget."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _IDLE_ROUNDS_MAX = 10
 
 
 class Watchdog:
-    """Shared by the clients of a worker. Its thread starts with the first budget, and ends when there was none for a while."""
+    """Shared by the clients of a worker. Its thread starts with the first budget, and ends after a while without budgets."""
 
     def __init__(self) -> None:
         self._watched: dict[WorkBudget, Connections] = {}
@@ -26,7 +26,7 @@ class Watchdog:
 
     @contextlib.contextmanager
     def watch(self, budget: WorkBudget, connections: Connections) -> Iterator[None]:
-        """Shuts the connections once the budget's deadline has passed, so that no read waits any longer."""
+        """Closes the connections once the budget's deadline has passed, so that no read waits any longer."""
         with self._changed:
             self._watched[budget] = connections
             if self._thread is None:
@@ -37,7 +37,7 @@ class Watchdog:
         try:
             yield
         finally:
-            with self._changed:  # From here on the connections are free for other work, and must not be shut.
+            with self._changed:  # From here on the connections belong to other work, and must not be closed.
                 del self._watched[budget]
 
     def _run(self) -> None:

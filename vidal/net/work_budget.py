@@ -1,4 +1,4 @@
-"""The budget of one description, search or download: seconds in all, bytes of a file, bytes of a page."""
+"""The budget of one description, search or download: its total seconds, and the bytes of a file and of a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidal.errors import RecordError
 from vidal.schema import Reason
 
 _CHUNK_BYTES = 64 * 1024
-# Reads at most so many decoded bytes, fewer where fewer have arrived; b"" is the end.
+# Reads at most this many decoded bytes, or fewer if fewer have arrived; b"" is the end.
 Read = Callable[[int], bytes]
 
 
@@ -48,9 +48,9 @@ class WorkBudget:
         return RecordError(Reason.TIMEOUT, f"took longer than {self._timeout_s:g} s", transient=True)
 
     def bound(self, response: Response) -> Response:
-        """Makes reads of the response count, and return what has arrived instead of waiting for more.
+        """Makes reads of the response count towards the budget, and return the bytes that have arrived instead of waiting for more.
 
-        Raises WorkStopped(too_large) at once where the response states more bytes than are allowed.
+        Raises WorkStopped(too_large) at once if the response states more bytes than are allowed.
         """
         stated_bytes = response.headers.get("Content-Length") or ""
         if stated_bytes.isdecimal() and int(stated_bytes) > self._max_bytes:
@@ -85,10 +85,10 @@ class WorkBudget:
 
 
 def _make_reader(response: Response) -> Read:
-    """Returns a read that does not wait until all bytes that were asked for have come.
+    """Returns a read function that does not wait for all requested bytes.
 
-    response.read would wait for them, at a byte a second where the server sends so slowly. yt-dlp's adapter translates
-    urllib3's errors around fp.read, so fp.read is replaced, by read1.
+    response.read would wait for all of them, even if the server sends one byte per second. yt-dlp's adapter translates urllib3's
+    errors around fp.read, so fp.read is replaced by read1.
     """
     read_arrived = response.fp.read1
 

@@ -1,1 +1,1 @@
-"""How work is run: stages over parts, in worker processes or in this one."""
+"""Runs the work: stages over parts, in worker processes or in this one."""

@@ -1,37 +1,61 @@
-"""The crash journal: the records that a worker is processing. When a worker dies, its journal names the record that killed it."""
+"""The crash journal: what a worker is processing. When a worker dies, its journal says that, and in the end names the record.
+
+A part is journalled as a whole, in one write. After a crash, which counts against all its records, they are processed one by one,
+each with a write of its own, so that only the record that kills the process collects further crashes.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypedDict
 
 from vidal.storage.storage import Storage
 
 
+class _Entry(TypedDict):
+    run_id: str
+    trying: list[str]
+    crashes: dict[str, int]
+
+
 class CrashJournal:
-    """The journal of one part, in one file. Only crashes within the same run count, so that stopping a run blames no record."""
+    """The journal of one part, in one file. Only crashes within the same run count, so that stopping a run blames no record.
+
+    It begins with one request: the file is created, which fails only where an earlier worker has left its own behind.
+    crashed: whether that worker was of this run; it has died then.
+    """
 
     def __init__(self, storage: Storage, name: str, run_id: str):
         self._storage, self._name, self._run_id = storage, name, run_id
         self.lock = threading.RLock()
         self._trying: set[str] = set()
-        self._crashes = self._left_behind()
+        self._crashes: dict[str, int] = {}
+        self.crashed = False
 
-    def _left_behind(self) -> dict[str, int]:
-        if not self._storage.exists(self._name):
-            return {}
-        entry = json.loads(self._storage.read(self._name))
-        if entry["run_id"] != self._run_id:
-            return {}
-        crashes: dict[str, int] = entry["crashes"]
+    def begin(self, keys: Iterable[str]) -> None:
+        """Says that these records are being processed."""
+        self._trying = set(keys)
+        if self._storage.create(self._name, self._entry()):
+            return
+        self.crashed = self._read()
+        if self.crashed:
+            self._trying.clear()
+        else:
+            self._write()
+
+    def _read(self) -> bool:
+        """Whether the journal that lies there is of this run."""
+        content = self._storage.read_if_present(self._name)
+        entry: _Entry | None = json.loads(content) if content else None
+        if entry is None or entry["run_id"] != self._run_id:
+            return False
+        self._crashes = entry["crashes"]
         for key in entry["trying"]:
-            crashes[key] = crashes.get(key, 0) + 1
-        return crashes
-
-    @property
-    def crashed(self) -> bool:
-        return bool(self._crashes)
+            self._crashes[key] = self._crashes.get(key, 0) + 1
+        return True
 
     def crashes(self, key: str) -> int:
         return self._crashes.get(key, 0)
@@ -40,13 +64,22 @@ class CrashJournal:
         return _Trying(self, key)
 
     def mark(self, key: str, begins: bool) -> None:
+        if not self.crashed:
+            return
         with self.lock:
             (self._trying.add if begins else self._trying.discard)(key)
             if begins:
-                state = {"run_id": self._run_id, "trying": sorted(self._trying), "crashes": self._crashes}
-                self._storage.write(self._name, json.dumps(state).encode())
+                self._write()
+
+    def _write(self) -> None:
+        self._storage.write(self._name, self._entry())
+
+    def _entry(self) -> bytes:
+        entry: _Entry = {"run_id": self._run_id, "trying": sorted(self._trying), "crashes": self._crashes}
+        return json.dumps(entry).encode()
 
     def close(self) -> None:
+        """Ends the journal: the worker is alive."""
         self._storage.remove(self._name)
 
 

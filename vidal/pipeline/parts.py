@@ -10,10 +10,11 @@ import pyarrow as pa
 from vidal import ids, schema
 from vidal.config.recipe import Recipe
 from vidal.pipeline.incremental import identity_of
+from vidal.pipeline.recent_tables import RECENT
 from vidal.pipeline.stage import Part, Stage, WorkIdentity
 from vidal.records import LedgerRow, rows_of
 from vidal.storage import layout
-from vidal.storage.storage import Storage, table_metadata
+from vidal.storage.storage import Storage, table_metadata, tagged
 
 
 def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
@@ -22,9 +23,10 @@ def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
     return ids.fingerprint([storage.metadata(name)["content"] for name in names])
 
 
-def read_inputs(stage: Stage, storage: Storage, part: Part) -> tuple[list[pa.Table], str]:
+def read_inputs(stage: Stage, storage: Storage, part: Part, run_id: str) -> tuple[list[pa.Table], str]:
     """Returns the tables that a stage reads, in order, and their identity as inputs_digest has it. One request a table."""
-    tables = [storage.read_table(layout.part_table(name, part.shard, part.index)) for name in stage.reads]
+    names = [layout.part_table(name, part.shard, part.index) for name in stage.reads]
+    tables = [RECENT.read(storage, name, run_id) for name in names]
     return tables, ids.fingerprint([table_metadata(table.schema)["content"] for table in tables])
 
 
@@ -64,12 +66,14 @@ def commit_part(
     outcomes: Sequence[LedgerRow],
     table_schema: pa.Schema,
     metadata: dict[str, str],
-) -> None:
-    """Stores a part: first its ledger, then its table. A table that exists therefore has its ledger."""
+) -> pa.Table:
+    """Stores a part: first its ledger, then its table. A table that exists therefore has its ledger. Returns the table."""
     table = schema.table(rows, table_schema)
-    content = schema.content(table)
+    tags = {**metadata, "content": schema.content(table), "rows": str(len(rows))}
     storage.write_table(f"{name}.ledger.parquet", schema.table(outcomes, schema.LEDGER))
-    storage.write_table(f"{name}.parquet", table, {**metadata, "content": content, "rows": str(len(rows))})
+    storage.write_table(f"{name}.parquet", table, tags)
+    RECENT.forget(storage, f"{name}.parquet")
+    return tagged(table, tags)
 
 
 def outcomes_of(storage: Storage, stages: Iterable[Stage], shard: int, parts: Iterable[int]) -> list[LedgerRow]:

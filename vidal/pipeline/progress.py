@@ -18,6 +18,8 @@ from vidal.storage.storage import Storage
 
 INTERVAL_S = 0.5
 LINE_INTERVAL_S = 10.0
+# Of a dataset on an object store, where each look is a request a stage.
+STORE_INTERVAL_S = 60.0
 
 
 def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int) -> dict[str, int]:
@@ -40,6 +42,8 @@ class Progress:
         self._parts, self._stages = parts, stages
         self._stop = threading.Event()
         self._live = sys.stderr.isatty()
+        interval_s = INTERVAL_S if self._live else LINE_INTERVAL_S
+        self._interval_s = interval_s if storage.is_local else STORE_INTERVAL_S
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Progress:
@@ -54,7 +58,7 @@ class Progress:
 
     def _watch(self) -> None:
         if not self._live:
-            while not self._stop.wait(LINE_INTERVAL_S):
+            while not self._stop.wait(self._interval_s):
                 done = stage_progress(*self._arguments)
                 print(
                     "parts:", "  ".join(f"{k} {v}/{self._parts}" for k, v in done.items()), file=sys.stderr, flush=True
@@ -63,7 +67,7 @@ class Progress:
         columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Bars(*columns, console=Console(stderr=True)) as bars:
             tasks = {stage.name: bars.add_task(stage.name, total=self._parts) for stage in self._stages}
-            while not self._stop.wait(INTERVAL_S):
+            while not self._stop.wait(self._interval_s):
                 self._draw(bars, tasks)
             self._draw(bars, tasks)
 

@@ -22,6 +22,7 @@ from vidal.pipeline.crash_journal import CrashJournal
 from vidal.pipeline.incremental import Result
 from vidal.pipeline.logs import LOGGER, log_context
 from vidal.pipeline.parts import commit_part, is_current, read_inputs, stored_metadata
+from vidal.pipeline.recent_tables import RECENT
 from vidal.pipeline.results import failure_of, quarantined, result_of
 from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Worker
 from vidal.records import LedgerRow, Row
@@ -100,17 +101,14 @@ class PartRunner:
             return
         started = time.monotonic()
         # The identity of what is read now: another process may replace it before this part is committed.
-        tables, inputs = read_inputs(self.stage, self.storage, part)
+        tables, inputs = read_inputs(self.stage, self.storage, part, self.runtime.run_id)
         records = list(self._join(tables))
         name = layout.part(self.stage.name, part.shard, part.index)
         digests = incremental.digests(records, self.stage.key)
         stored = self._stored(name, before)
         results = stored.unchanged(digests)
         todo = [record for record in records if record[self.stage.key] not in results]
-        journal = CrashJournal(
-            self.storage, layout.part_journal(self.stage.name, part.shard, part.index), self.runtime.run_id
-        )
-        with self._media(part) as media:
+        with self._journal(part, todo) as journal, self._media(part) as media:
             done = self._process(todo, journal)
             results |= {record[self.stage.key]: result for record, result in zip(todo, done, strict=True)}
             in_order = [results[record[self.stage.key]] for record in records]
@@ -121,12 +119,27 @@ class PartRunner:
             absent = stored.without(digests)
             with _storing(name):
                 media.commit([*rows, *absent.rows])
-        metadata = {"inputs": inputs, **incremental.metadata(stored.identity, digests), **_marks(outcomes)}
-        self._retain(name, absent)
-        with _storing(name):
-            commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata)
-        journal.close()
+            metadata = {"inputs": inputs, **incremental.metadata(stored.identity, digests), **_marks(outcomes)}
+            self._retain(name, absent)
+            with _storing(name):
+                table = commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata)
+        RECENT.keep(self.storage, f"{name}.parquet", self.runtime.run_id, table)
         _log_part(len(todo), rows, outcomes, time.monotonic() - started)
+
+    @contextlib.contextmanager
+    def _journal(self, part: Part, todo: list[Row]) -> Iterator[CrashJournal]:
+        """The journal of a part that has work. On an object store, the journal of a finished part is removed by the shard's commit."""
+        name = layout.part_journal(self.stage.name, part.shard, part.index)
+        journal = CrashJournal(self.storage, name, self.runtime.run_id)
+        if todo:
+            journal.begin(record[self.stage.key] for record in todo)
+        try:
+            yield journal
+        except BaseException:
+            journal.close()
+            raise
+        if todo and self.storage.is_local:
+            journal.close()
 
     def _stored(self, name: str, before: dict[str, str] | None) -> incremental.Stored:
         """Results that may be used again. before: metadata of the stored part; None if nothing is stored."""

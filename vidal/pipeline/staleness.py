@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from vidal.config.recipe import Recipe
@@ -11,7 +11,6 @@ from vidal.pipeline.incremental import identity_of
 from vidal.pipeline.stage import Part, Stage, WorkIdentity
 from vidal.schema import Subject
 from vidal.storage import layout
-from vidal.storage.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,20 @@ class StaleStage:
         return ", ".join(f"{name} was version {old.get(name, 'none')}, is {new.get(name, 'none')}" for name in changed)
 
 
-def stale_stages(storage: Storage, stages: Iterable[Stage], recipe: Recipe, parts: list[Part]) -> list[StaleStage]:
-    """Returns one entry for each stage and each identity that made stale parts of it. Effects of new inputs are not known yet."""
+def stale_stages(
+    stages: Iterable[Stage], recipe: Recipe, parts: list[Part], read_metadata: Callable[[str], dict[str, str] | None]
+) -> list[StaleStage]:
+    """Returns one entry for each stage and each identity that made stale parts of it. Effects of new inputs are not known yet.
+
+    read_metadata: returns the metadata of a stored table by its name, or None where there is none.
+    """
     stale: list[StaleStage] = []
     for stage in stages:
         now = stage.identity(recipe)
         counts: dict[str, tuple[WorkIdentity, int]] = {}
         for part in parts:
             name = layout.part_table(stage.name, part.shard, part.index)
-            metadata = storage.metadata_if_present(name) or {}
+            metadata = read_metadata(name) or {}
             made_by = identity_of(metadata)
             if made_by is not None and made_by != now:
                 before = counts.get(made_by.fingerprint, (made_by, 0))[1]

@@ -1,0 +1,40 @@
+"""The tables that the stages have stored of a shard, as its commit reads them: each of them once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vidal.pipeline.stage import Part
+from vidal.storage import layout
+from vidal.storage.storage import Storage, table_metadata
+
+_KEYS = ("clip_id", "candidate_id")
+
+
+class _Table(NamedTuple):
+    ids: dict[str, list[str]]
+    metadata: dict[str, str]
+
+
+class StoredTables:
+    """Ids and metadata of the tables of all parts. parts: of one shard."""
+
+    def __init__(self, storage: Storage, parts: list[Part]):
+        self._storage, self._parts = storage, parts
+        self._tables: dict[str, _Table] = {}
+
+    def ids(self, stage: str, column: str) -> set[str]:
+        """The ids in a column of the stage's tables."""
+        names = [layout.part_table(stage, part.shard, part.index) for part in self._parts]
+        return {id_ for name in names for id_ in self._table(name).ids[column]}
+
+    def metadata(self, name: str) -> dict[str, str]:
+        """The metadata of a table of the shard, by its name on disk."""
+        return self._table(name).metadata
+
+    def _table(self, name: str) -> _Table:
+        if name not in self._tables:
+            table = self._storage.read_table(name)
+            ids = {key: table.column(key).to_pylist() for key in _KEYS if key in table.column_names}
+            self._tables[name] = _Table(ids, table_metadata(table.schema))
+        return self._tables[name]

@@ -1,0 +1,56 @@
+"""The tables that this process has read or written lately, so that fused stages do not fetch them one after the other.
+
+A stage names the content of what it has read as its input. A table that another process replaces meanwhile is therefore no
+danger: the part is then not the current one, and is done again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+import pyarrow as pa
+
+from vidal.storage.storage import Storage
+
+_BYTES_MAX = 64 * 2**20
+
+
+class RecentTables:
+    """Tables of one run by name, the least recently used dropped first. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tables: OrderedDict[tuple[str, str], pa.Table] = OrderedDict()
+        self._run_id = ""
+
+    def read(self, storage: Storage, name: str, run_id: str) -> pa.Table:
+        with self._lock:
+            self._begin(run_id)
+            if (table := self._tables.get((storage.uri, name))) is not None:
+                self._tables.move_to_end((storage.uri, name))
+                return table
+        table = storage.read_table(name)
+        self.keep(storage, name, run_id, table)
+        return table
+
+    def keep(self, storage: Storage, name: str, run_id: str, table: pa.Table) -> None:
+        """Keeps a table as it is stored, with its metadata."""
+        with self._lock:
+            self._begin(run_id)
+            self._tables[storage.uri, name] = table
+            while sum(each.nbytes for each in self._tables.values()) > _BYTES_MAX:
+                self._tables.popitem(last=False)
+
+    def forget(self, storage: Storage, name: str) -> None:
+        """The table has been replaced."""
+        with self._lock:
+            self._tables.pop((storage.uri, name), None)
+
+    def _begin(self, run_id: str) -> None:
+        if run_id != self._run_id:
+            self._tables.clear()
+            self._run_id = run_id
+
+
+RECENT = RecentTables()
