@@ -57,7 +57,7 @@ class TransformersDepth:
 
     @torch.inference_mode()
     def _predict(self, images: Images) -> list[dict[str, torch.Tensor]]:
-        """images: all of one size. For ZoeDepth's processor, `sizes` are the input sizes, to crop padding; for others, the output sizes."""
+        """images: all of one size. For ZoeDepth's processor, `sizes` are the input's, to crop padding; for others, the output's."""
         sizes = [(image.height, image.width) for image in images]
         inputs = self._processor(images=[self._resize(image) for image in images], return_tensors="pt")
         outputs = self._model(**inputs.to(self._device))
