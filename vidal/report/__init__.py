@@ -1,1 +1,1 @@
-"""A page about each shard for people: funnel, strips of pictures, captions, rejected candidates."""
+"""Writes a page about each shard for people: funnel, strips of pictures, captions, rejected candidates."""

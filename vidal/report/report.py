@@ -1,6 +1,6 @@
-"""One HTML page a shard, with nothing outside it: the funnel, the views, every clip with its strips and texts, the rejects.
+"""Writes one self-contained HTML page per shard: the funnel, the views, every clip with its strips and texts, the rejects.
 
-Everything crawled is escaped; the page holds no script and loads nothing.
+Everything crawled is escaped; the page has no script and loads nothing.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _write(storage: Storage, recipe: str, summary: ShardSummary) -> str:
 
 
 def _views(ledger: list[LedgerRow], clips: set[str]) -> list[dict[str, Any]]:
-    """Returns for each view how many clips have it, and why the others do not."""
+    """Returns, for each view, how many clips have it, and why the others do not."""
     lines = []
     for view in view_names():
         own = [row for row in ledger if row["view"] == view and row["parent_id"] in clips]
@@ -67,7 +67,7 @@ def _views(ledger: list[LedgerRow], clips: set[str]) -> list[dict[str, Any]]:
 
 
 def _clip(storage: Storage, row: ManifestRow) -> Row:
-    """The row with its strips, and a keyframe caption only where it differs from the one before."""
+    """Returns the row with its strips, and with a keyframe caption only if it differs from the one before."""
     columns: Row = dict(row)
     texts: list[Caption] = []
     for each in row["captions"]:
@@ -85,7 +85,7 @@ def _strip(storage: Storage, names: list[str]) -> list[str]:
 
 
 def _stretched(images: list[Image.Image]) -> list[Image.Image]:
-    """16-bit depth to gray, over the range of the whole clip: millimetres of a room fill a tenth of 65,535."""
+    """Converts 16-bit depth to gray, over the range of the whole clip: the millimetres of a room only fill a tenth of 65,535."""
     values = [np.asarray(image, np.float32) for image in images]
     low, high = np.percentile(np.concatenate([each.ravel() for each in values]), (1, 99))
     return [Image.fromarray((np.clip((v - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)) for v in values]
@@ -99,7 +99,7 @@ def _thumbnail(image: Image.Image) -> str:
 
 
 def _rejects(storage: Storage, ledger: list[LedgerRow], shard: int) -> list[Row]:
-    """Candidates and clips that were not kept, with the address that they came from."""
+    """Returns the candidates and clips that were not kept, with the address that they came from."""
     folder = layout.stage_folder("discover", shard)
     tables = layout.part_tables(storage.names(folder))
     columns = ["candidate_id", "url"]
