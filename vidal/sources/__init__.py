@@ -1,1 +1,1 @@
-"""Where candidates come from: one file a source, with its settings."""
+"""The sources of candidates: one file per source, with its settings."""

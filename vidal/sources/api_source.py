@@ -1,4 +1,4 @@
-"""What sources with a JSON API have in common: a search page by page, and a plain download of the file."""
+"""The base of sources with a JSON API: a search page by page, and a plain download of the file."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ JsonObject = dict[str, Any]
 
 
 class ApiSearch(Search):
-    """A search of a source with an API. base_url: of another instance or server."""
+    """A search of a source with an API."""
 
     base_url: str | None = None
-    """Address of another instance or server; null is the source's own."""
+    """Address of another instance or server; null means the source's own."""
 
 
 class ApiSource(ABC):
-    """A source with an API. A subclass says how results are listed, and how a candidate is described."""
+    """A source with an API. A subclass defines how results are listed, and how a candidate is described."""
 
     settings: ClassVar[type[Search]]
     default_base_url: ClassVar[str]
@@ -45,11 +45,11 @@ class ApiSource(ABC):
 
     @abstractmethod
     def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
-        """Yields the results of a term, the best first. The next page is asked for when all of the last one are used."""
+        """Yields the results of a term, the best first. The next page is requested when all results of the last one are used."""
 
     @abstractmethod
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate with its media_url and what its page states. Raises RecordError."""
+        """Returns the candidate with its media_url and the values that its page states. Raises RecordError."""
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
         url = candidate.get("media_url") or self.describe(candidate).get("media_url")
@@ -59,13 +59,13 @@ class ApiSource(ABC):
             return Fetched(save_body(response, b"", folder))
 
     def _get_json(self, path: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
-        """path: below the base URL, or an address. Raises as get_json."""
+        """Returns the JSON object at a path below the base URL, or at an address. Raises as get_json does."""
         url = path if "://" in path else f"{self._base_url}{path}"
         return get_json(self._client, url, query, token)
 
 
 def get_json(client: Client, url: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
-    """Raises RecordError(extractor) if the answer is not a JSON object, and what the client raises."""
+    """Returns the JSON object at this URL. Raises RecordError(extractor) if it is not one, and whatever the client raises."""
     address = f"{url}?{urlencode(query, doseq=True)}" if query else url
     authorization = {"Authorization": f"Token {token}"} if token else {}
     with client.get(address, Accept="application/json", **authorization) as response:
@@ -80,7 +80,7 @@ def get_json(client: Client, url: str, query: JsonObject | None = None, token: s
 
 
 def parse_duration(value: object) -> float | None:
-    """Seconds of a duration as these APIs state it, a number or "1:02:03"; None if it is neither."""
+    """Returns the seconds of a duration as these APIs state it, a number or "1:02:03"; None if it is neither."""
     try:
         parts = [float(part) for part in str(value).split(":")]
     except ValueError:

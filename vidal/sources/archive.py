@@ -1,4 +1,4 @@
-"""Videos and sounds of the Internet Archive: its advanced search, an item's metadata, the smallest fitting file of the item."""
+"""Videos and sounds of the Internet Archive: its advanced search, the metadata of an item, and the item's smallest suitable file."""
 
 from __future__ import annotations
 
@@ -100,5 +100,5 @@ def _describe_item(item: JsonObject) -> Candidate:
 
 
 def _join_texts(value: object) -> str:
-    """A field of an item is a text, a list of texts, or missing."""
+    """Returns a field of an item as one text. The field is a text, a list of texts, or missing."""
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value or "")

@@ -1,4 +1,4 @@
-"""Which candidates a recipe accepts, by what their source says of them. Nothing is fetched for it."""
+"""Decides which candidates a recipe accepts, from the information that their source gives. Nothing is fetched for this."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidal.sources.text import meaningful_tags, split_words
 
 
 def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop | None:
-    """Judges a search's result by the search's minimums and by the recipe. A result that states nothing passes."""
+    """Judges a result by the minimums of its search and by the recipe. A result that states nothing passes."""
     extra = map_dict(candidate.get("extra"))
     for minimum in search.minimums():
         key, least = minimum.stated, minimum.least
@@ -32,9 +32,9 @@ def judge_candidate(candidate: Candidate, recipe: Recipe) -> Drop | None:
 
 
 def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
-    """The paper (section A) drops titles of fewer than 2 words "and" without hashtags; both readings are offered.
+    """Judges a title. The paper (section A) drops titles of fewer than 2 words "and" without hashtags; both readings are offered.
 
-    `or` drops a title that is short or untagged, `and` one that is both. An empty title is always dropped.
+    `or` drops a title that is short or untagged, `and` drops one that is both. An empty title is always dropped.
     """
     if not title.strip():
         return Drop(Reason.NO_TITLE)
@@ -52,7 +52,7 @@ def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
 
 
 def judge_duration(candidate: Candidate, recipe: Recipe) -> Drop | None:
-    """Drops a candidate whose page states too long a duration, unless a catalogue asks for a span of it."""
+    """Drops a candidate if its page states too long a duration, unless a catalogue asks for a span of it."""
     stated_s, max_s = candidate.get("duration_s"), recipe.duration_max_s
     if stated_s and stated_s > max_s and candidate.get("end_s") is None:
         return Drop(Reason.TOO_LONG, f"the page says {stated_s:g} s, at most {max_s:g} s are wanted")

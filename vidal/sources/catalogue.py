@@ -1,4 +1,4 @@
-"""Candidates from the user's own list of addresses: csv, tsv, jsonl, Parquet or plain text. Unknown columns are kept in `extra`."""
+"""Reads candidates from the user's own list of addresses: csv, tsv, jsonl, Parquet or plain text. `extra` keeps unknown columns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _YOUTUBE_PAGE = "https://www.youtube.com/watch?v={id}"
 _YOUTUBE_IDS = ("youtube_id", "ytid", "video_id")
-# Columns of spans as video2dataset has them: [[start, end], ...], in seconds or as "00:00:01.500".
+# Columns of spans in the form of video2dataset: [[start, end], ...], in seconds or as "00:00:01.500".
 _SPAN_COLUMNS = ("clips", "spans")
 _KNOWN_COLUMNS = {
     "url", "title", "caption", "hashtags", "kind", "duration_s", "start_s", "end_s", "uploader", "licence",
@@ -32,11 +32,11 @@ _KNOWN_COLUMNS = {
 def read_catalogue(
     path: str, columns: dict[str, str] | None = None, digest: _Hash | None = None
 ) -> Iterator[Candidate]:
-    """Yields a candidate for each row or, where a row has spans, for each of its spans, in the order of the files.
+    """Yields a candidate for each row or, if a row has spans, for each of its spans, in the order of the files.
 
-    A row that appears twice is one candidate. columns: our column names to the file's, where they differ. A file without
-    `url` may have YouTube ids instead. digest: updated with the bytes that are read. Raises UserError for a file that is
-    missing or cannot be read, for one without addresses, and for a value of the wrong type, with its row.
+    A row that appears twice is one candidate. columns: maps our column names to the file's, if they differ. A file without `url` may
+    have YouTube ids instead. digest: updated with the bytes that are read. Raises UserError for a file that is missing or cannot be
+    read, for a file without addresses, and for a value of the wrong type, with its row.
     """
     files = Catalogue(path)
     known = KnownIds()
@@ -52,7 +52,7 @@ def read_catalogue(
 
 
 def _with_address(row: Row, where: str, catalogue: str) -> Row:
-    """The row with an address where it has a YouTube id instead, or where it is a line of a plain list."""
+    """Returns the row with an address, if it has a YouTube id instead or is a line of a plain list."""
     if "url" in row:
         return row
     if "address" in row:
@@ -64,7 +64,7 @@ def _with_address(row: Row, where: str, catalogue: str) -> Row:
 
 
 def _address_of(line: str) -> str:
-    """A line of a plain list is an address or the id of a YouTube video, as in the released list of VIDAL-10M."""
+    """Returns the address of a line of a plain list: an address, or a YouTube id, as in the released list of VIDAL-10M."""
     return line if "://" in line else _YOUTUBE_PAGE.format(id=line)
 
 
@@ -77,7 +77,7 @@ def _rename(row: Row, columns: dict[str, str], where: str) -> Row:
 
 
 def _split_spans(row: Row, where: str) -> list[Row]:
-    """The row once for each of its spans, or as it is where it has none."""
+    """Returns the row once for each of its spans, or unchanged if it has none."""
     column = next((name for name in _SPAN_COLUMNS if name in row and not _is_missing(row[name])), None)
     if column is None:
         return [row]
@@ -92,7 +92,7 @@ def _split_spans(row: Row, where: str) -> list[Row]:
 
 
 def _parse_timestamp(value: object) -> float:
-    """Seconds of a number, or of hours, minutes and seconds with colons between them. Raises ValueError."""
+    """Returns the seconds of a number, or of hours, minutes and seconds separated by colons. Raises ValueError."""
     total_s = 0.0
     for part in str(value).split(":"):
         total_s = total_s * 60 + float(part)
@@ -134,7 +134,7 @@ def _candidate_of(row: Row, where: str) -> Candidate:
 
 
 def _check_imported_views(values: Row, where: str) -> None:
-    """Checks texts that came with the list, in the form that `vidal import` writes."""
+    """Checks texts that came with the catalogue, in the form that `vidal import` writes."""
     try:
         views = json.loads(str(values.get(IMPORTED, "{}")))
         is_valid = all(isinstance(text, str) for texts in views.values() for text in texts)
@@ -161,7 +161,7 @@ def _parse_seconds(values: Row, key: str, where: str) -> float | None:
 
 
 def _parse_tags(value: Any, title: str) -> list[str]:
-    """value: a list, or a text with or without '#'. Without a value, the hashtags of the title."""
+    """Returns hashtags. value: a list, or a text with or without '#'; without a value, the hashtags of the title are returned."""
     if value is None:
         return parse_hashtags(title)
     tags = [str(tag) for tag in value] if not isinstance(value, str) else value.replace(",", " ").split()

@@ -1,4 +1,4 @@
-"""The rows of a list of addresses as its files hold them: csv, tsv, jsonl, Parquet or plain text, read as a stream."""
+"""Reads the rows of a list of addresses from its files: csv, tsv, jsonl, Parquet or plain text, as a stream."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _PARQUET_ROWS = 10_000
 
 
 class Catalogue:
-    """The files of a catalogue: one file, or all that a glob matches, in the order of their names; local or on any store.
+    """The files of a catalogue: one file, or all files that match a glob, in the order of their names; local or on any store.
 
-    where: how messages name it. Raises UserError if there is no file, or one of a kind that cannot be read.
+    where: the name of the catalogue in messages. Raises UserError if there is no file, or one of a kind that cannot be read.
     """
 
     def __init__(self, pattern: str):
@@ -46,11 +46,11 @@ class Catalogue:
             raise UserError(f"{self.where}: no such file")
 
     def stamp(self) -> list[str]:
-        """Changes when a file is written anew; costs no reading."""
+        """Returns values that change when a file is written again, without reading the files."""
         return [f"{path} {self._fs.ukey(path)}" for path in self.paths]
 
     def sha256(self) -> str:
-        """Of the bytes of all files, read once, in blocks."""
+        """Returns the hash of the bytes of all files, which are read once, in blocks."""
         digest = sha256()
         for path in self.paths:
             with self._fs.open(path, "rb") as file:
@@ -59,7 +59,7 @@ class Catalogue:
         return digest.hexdigest()
 
     def rows(self, digest: _Hash) -> Iterator[tuple[str, Row]]:
-        """Yields a place for messages, and a row by the names of its columns. digest: updated with the bytes of the files."""
+        """Yields the place of each row, for messages, and the row by column names. digest: updated with the bytes of the files."""
         for path in self.paths:
             name = f", {path.rpartition('/')[2]}" if len(self.paths) > 1 else ""
             number = 0
@@ -72,7 +72,7 @@ class Catalogue:
 
 
 class _Hashed(io.RawIOBase):
-    """A file whose bytes go into a digest, each once and in their order, however the file is read."""
+    """A file that updates a digest with its bytes, each once and in order, however the file is read."""
 
     def __init__(self, file: IO[bytes], digest: _Hash):
         self._file, self._digest = file, digest
@@ -87,12 +87,12 @@ class _Hashed(io.RawIOBase):
         return len(block)
 
     def drain(self) -> None:
-        """Reads what a decoder has not asked for."""
+        """Reads the bytes that a decoder has not read."""
         while self.read(_BLOCK):
             pass
 
     def rewound(self) -> IO[bytes]:
-        """The file itself, from its beginning, for a reader that seeks."""
+        """Returns the file from its beginning, for a reader that seeks."""
         self.drain()
         self._file.seek(0)
         return self._file
@@ -104,7 +104,7 @@ def _ending(path: str) -> str:
 
 
 def _text(file: _Hashed, path: str) -> Iterator[IO[str]]:
-    """Yields the text of a file, which may be compressed and may begin with a byte order mark; then reads what is left of it."""
+    """Yields the text of a file, which may be compressed and may begin with a byte order mark; then reads the rest of the file."""
     buffered: Any = io.BufferedReader(file, _BLOCK)
     if method := _PACKED.get(PurePosixPath(path).suffix.lower()):
         if method not in fsspec.compression.compr:
@@ -120,7 +120,7 @@ def _delimited(file: _Hashed, path: str, delimiter: str) -> Iterator[Row]:
         lines = csv.reader(text, delimiter=delimiter)
         names = [name.strip() for name in next(lines, [])]
         for line in lines:
-            if line:  # A blank line is no row.
+            if line:  # A blank line is not a row.
                 yield dict(zip(names, line, strict=False))
 
 

@@ -1,4 +1,4 @@
-"""Which source a client uses: for a search the one that the recipe names, for a candidate the one that can fetch it."""
+"""Chooses the source of a client: for a search, the one that the recipe names; for a candidate, the one that can fetch it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Sources:
         return source(self._client, search, self._recipe.text.duration_max_s)
 
     def for_candidate(self, candidate: Candidate) -> Fetcher:
-        """The source that found the candidate; for an address of a catalogue, yt-dlp where it knows the site."""
+        """Returns the source that found the candidate; for an address of a catalogue, yt-dlp if it knows the site, else Plain."""
         name = candidate.get("source")
         if name:
             return self._finder(name)
         return self._pages if self._extractors.has_extractor(candidate["url"]) else self._plain
 
     def _finder(self, name: str) -> Source:
-        """Created once: a source may remember between `describe` and `fetch` what a page said."""
+        """Returns the source of this name. It is created once, because it may remember a page between `describe` and `fetch`."""
         if name not in self._finders:
             searches = (search for search in self._recipe.search if search.source == name)
             search = next(searches, None) or SOURCES[name].load().settings()

@@ -1,4 +1,4 @@
-"""Plain downloads: the bytes of an address as they are, in a file whose name the server has no influence on."""
+"""Downloads the unchanged bytes of an address into a file. The server has no influence on its name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
 
 
 def open_media(client: Client, url: str) -> Response:
-    """A GET request for the bytes as they are, without compression."""
+    """Sends a GET request for the bytes as they are, without compression."""
     return client.get(url, Accept_Encoding="identity")
 
 
 def save_body(response: Response, start: bytes, folder: Path) -> Path:
-    """Writes the rest of the body to a file after `start`, which has been read from it before. Probing tells the file's type."""
+    """Writes a body to a file. start: the bytes that have already been read from it. Probing determines the type of the file."""
     path = folder / "media.bin"
     with path.open("wb") as file:
         file.write(start)

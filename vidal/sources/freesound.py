@@ -1,4 +1,4 @@
-"""Sounds of Freesound by its API v2, in the server's own order of relevance. Previews need no login."""
+"""Sounds of Freesound by its API v2, in the server's order of relevance. Previews need no login."""
 
 from __future__ import annotations
 
@@ -29,24 +29,20 @@ _PREVIEWS = ("preview-hq-ogg", "preview-hq-mp3", "preview-lq-ogg", "preview-lq-m
 
 
 class FreesoundSearch(ApiSearch):
-    """A search of Freesound.
-
-    token_file: a file with the API token; without it, the environment variable FREESOUND_TOKEN. The *_min keys drop a sound
-    that states less; a sound that states nothing passes.
-    """
+    """A search of Freesound. The *_min keys drop a sound that states less; a sound that states nothing passes."""
 
     source: str = "freesound"
     """The name of this source."""
     token_file: str | None = None
-    """A file with the API token; without it the environment variable FREESOUND_TOKEN."""
+    """A file with the API token; null means the environment variable FREESOUND_TOKEN."""
     rating_min: float | None = Field(default=None, ge=0)
-    """Least rating, 0 to 5."""
+    """Lowest rating, 0 to 5."""
     downloads_min: int | None = Field(default=None, ge=0)
-    """Least number of downloads."""
+    """Lowest number of downloads."""
     comments_min: int | None = Field(default=None, ge=0)
-    """Least number of comments."""
+    """Lowest number of comments."""
     tags_min: int | None = Field(default=None, ge=0)
-    """Least number of tags."""
+    """Lowest number of tags."""
 
     def minimums(self) -> tuple[Minimum, ...]:
         return (
@@ -68,7 +64,7 @@ class Freesound(ApiSource):
         self._token_file = search.token_file
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate as it is: the search has stated everything."""
+        """Returns the candidate unchanged: the search has stated everything."""
         return candidate
 
     def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
@@ -89,7 +85,7 @@ class Freesound(ApiSource):
 
 
 def read_token(token_file: str | None) -> str:
-    """The API token from the recipe's file or from the environment. Raises UserError if there is none."""
+    """Returns the API token from the recipe's file or from the environment. Raises UserError if there is none."""
     if token_file:
         path = Path(token_file).expanduser()
         if not path.is_file():

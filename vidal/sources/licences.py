@@ -1,4 +1,4 @@
-"""Maps licences as the platforms write them to SPDX names, for the recipe's allow-list. Rows keep the raw text."""
+"""Maps the licences of the platforms to SPDX names, for the recipe's allow-list. Rows keep the raw text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KNOWN = {
 
 
 def to_spdx(licence: str) -> str:
-    """Returns CC-BY-4.0 for "https://creativecommons.org/licenses/by/4.0/", and an unknown name as it is."""
+    """Returns the SPDX name: CC-BY-4.0 for "https://creativecommons.org/licenses/by/4.0/". An unknown name is returned unchanged."""
     text = " ".join(licence.lower().split())
     if match := _CC_URL.search(text):
         if match["public"]:
@@ -52,7 +52,7 @@ def to_spdx(licence: str) -> str:
 
 
 def judge_licence(licence: str | None, crawl: Crawl) -> Drop | None:
-    """Drops a licence that the recipe's allow-list does not hold."""
+    """Drops a licence that is not in the recipe's allow-list."""
     if not crawl.licences:
         return None
     if not licence:

@@ -1,4 +1,4 @@
-"""Videos of PeerTube: an instance's own search, or Sepia Search over all of them; files from the video's own instance."""
+"""Videos of PeerTube: the search of one instance, or Sepia Search over all of them. Files come from the video's own instance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PeerTubeSearch(ApiSearch):
     source: str = "peertube"
     """The name of this source."""
     comments_min: int | None = Field(default=None, ge=0)
-    """Least number of comments."""
+    """Lowest number of comments."""
 
     def minimums(self) -> tuple[Minimum, ...]:
         return (Minimum("comments", self.comments_min, Reason.FEW_COMMENTS),)
@@ -40,7 +40,7 @@ class PeerTube(ApiSource):
     default_base_url = "https://sepiasearch.org"
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Asks the video's own instance for title, tags, licence and files."""
+        """Asks the video's own instance for its title, tags, licence and files."""
         check_url(candidate["url"])
         parts = urlsplit(candidate["url"])
         video = self._get_json(f"{parts.scheme}://{parts.netloc}/api/v1/videos/{candidate['source_id']}")
@@ -76,7 +76,7 @@ def _candidate_of(video: JsonObject) -> Candidate:
         "platform": "peertube",
         "source_id": source_id,
         "url": video["url"],
-        "hashtags": [],  # The search states none; the video's own page does.
+        "hashtags": [],  # The search states none; the page of the video does.
         "curated": False,
     }
 
@@ -111,5 +111,5 @@ def _choose_file(files: list[JsonObject]) -> str:
 
 
 def _is_video_file(file: JsonObject) -> bool:
-    """A file of sound alone has a resolution of zero."""
+    """Returns whether a file has pictures. A file with only sound has a resolution of zero."""
     return bool(file.get("fileUrl") and (file.get("resolution") or {}).get("id"))

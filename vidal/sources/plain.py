@@ -1,4 +1,4 @@
-"""A plain address: a file is downloaded as it is, a page is handed to yt-dlp. robots.txt and X-Robots-Tag are obeyed."""
+"""Fetches a plain address: a file is downloaded as it is, a page is handed to yt-dlp. robots.txt and X-Robots-Tag are obeyed."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _LOGIN = re.compile(r"\b(log|sign)[-_]?in\b|\bauth(enticate)?\b|\bsso\b", re.I)
 
 
 class Plain:
-    """The source of addresses of a catalogue for which yt-dlp has no extractor. It stands in no recipe."""
+    """The source of catalogue addresses that yt-dlp has no extractor for. No recipe names it."""
 
     def __init__(self, client: Client, crawl: Crawl, robots: Robots, pages: YtDlp):
         self._client, self._crawl, self._robots, self._pages = client, crawl, robots, pages
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate as it is: the address is opened only once, to fetch it."""
+        """Returns the candidate unchanged: the address is only opened once, to fetch it."""
         check_url(candidate["url"])
         return candidate
 
@@ -55,7 +55,7 @@ class Plain:
 
 
 def read_start(response: Response) -> bytes:
-    """The first bytes of a body, which tell a page from a file."""
+    """Returns the first bytes of a body, which distinguish a page from a file."""
     start = b""
     while len(start) < _SNIFFED_BYTES and (chunk := response.read(_SNIFFED_BYTES - len(start))):
         start += chunk
@@ -63,7 +63,7 @@ def read_start(response: Response) -> bytes:
 
 
 def _is_page(response: Response, start: bytes, url: str) -> bool:
-    """Whether yt-dlp should read it. Raises RecordError for a login page, and for a page that is sent as a media file."""
+    """Returns whether yt-dlp should read the address. Raises RecordError for a login page, and for a page sent as a media file."""
     is_playlist = start.startswith(b"#EXTM3U")
     if not is_playlist and not _MARKUP.match(start):
         return False

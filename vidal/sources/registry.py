@@ -1,4 +1,4 @@
-"""Which sources there are. To add one: write a file with a source and its settings, and add an entry to SOURCES."""
+"""The registry of sources. To add one, write a file with a source and its settings, and add an entry to SOURCES."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From search terms to candidates: every search for every term. Each result appears once; a failed search can be repeated."""
+"""Turns search terms into candidates: runs every search for every term. Each result appears once; failed searches can be repeated."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ STAGE = "discover"
 
 @dataclass(frozen=True)
 class Query:
-    """One term for one search. search_index: which of the recipe's searches; limit: the most results that are wanted."""
+    """One term for one search. search_index: of the search in the recipe; limit: the largest number of results."""
 
     search_index: int
     term: str
     limit: int
 
     def id(self, recipe: Recipe) -> str:
-        """The id of the query in the ledger, where it failed."""
+        """Returns the id of the query in the ledger, in case it fails."""
         return ids.candidate_id(recipe.search[self.search_index].name, self.term, None, None)
 
 
 @dataclass
 class SearchResults:
-    """candidates: by id; outcomes: ledger rows of failed queries and of dropped results; failed: the failed queries."""
+    """candidates: by id. outcomes: ledger rows of failed queries and of dropped results. failed: the failed queries."""
 
     candidates: dict[str, Candidate] = field(default_factory=dict)
     outcomes: list[LedgerRow] = field(default_factory=list)
@@ -43,7 +43,7 @@ class SearchResults:
 
 
 def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> list[Query]:
-    """weights: how many times its usual number of results a term may ask for; 1 where the term has none."""
+    """Returns the queries for the terms. weights: by term, the factor of the usual number of results that it may ask for; else 1."""
     return [
         Query(index, term, limit)
         for term in terms
@@ -75,7 +75,7 @@ def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> S
 
 
 def _ask_source(network: Network, search: Search, query: Query) -> list[Candidate]:
-    """Returns the results of one query. Raises RecordError; a bug of a source costs its query alone, which is quarantined."""
+    """Returns the results of one query. Raises RecordError; a bug in a source costs only this query, which is quarantined."""
     text = search.query.format(term=query.term)
     try:
         candidates, _ = network.call(lambda sources: sources.for_search(search).search(text, query.limit))
@@ -88,7 +88,7 @@ def _ask_source(network: Network, search: Search, query: Query) -> list[Candidat
 
 
 def _add_candidate(candidates: dict[str, Candidate], candidate: Candidate, term: str) -> None:
-    """A candidate that several terms found is one row with all of these terms."""
+    """Adds a candidate. If several terms found it, it is one row with all of these terms."""
     row = candidates.setdefault(candidate["candidate_id"], {**candidate, "search_terms": []})
     if term not in row["search_terms"]:
         row["search_terms"].append(term)

@@ -1,4 +1,4 @@
-"""The searches of a recipe: each is read with the settings of its own source."""
+"""Reads the searches of a recipe, each with the settings of its own source."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vidal.sources.settings import Search
 def parse_search(value: object) -> object:
     """Validates one search of a recipe with the settings of its source.
 
-    Raises pydantic.ValidationError for an unknown source, an unknown key or a wrong value. Returns a value that is not a
-    mapping as it is: pydantic then says what it must be.
+    Raises pydantic.ValidationError for an unknown source, an unknown key or a wrong value. Returns a value that is not a mapping
+    unchanged, so that pydantic says what it must be.
     """
     if not isinstance(value, dict):
         return value
@@ -25,11 +25,11 @@ def parse_search(value: object) -> object:
     return SOURCES[name].load().settings.model_validate(value)
 
 
-# A search as a field of the recipe: read with its source's settings, and dumped with all of their keys.
+# A search as a field of the recipe: it is read with the settings of its source, and dumped with all of their keys.
 SourceSearch = Annotated[SerializeAsAny[Search], BeforeValidator(parse_search)]
 
 
 def search_name(dumped: Row) -> str:
-    """The name of a search from the recipe of a stored dataset. An earlier version may have dumped keys of other sources."""
+    """Returns the name of a search in the recipe of a stored dataset. An earlier version may have dumped keys of other sources."""
     settings = SOURCES[dumped["source"]].load().settings
     return settings.model_validate({key: value for key, value in dumped.items() if key in settings.model_fields}).name

@@ -1,4 +1,4 @@
-"""A worker's access to the network: one governor, one address guard, one watchdog, and a client for each thread at work."""
+"""A worker's access to the network: one governor, one address guard, one watchdog, and a client for each active thread."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _COOKIES_MAX = 1000
 
 
 class Session:
-    """A client and its sources, lent to one thread for one candidate: a source remembers the page that it has just described."""
+    """A client and its sources, lent to one thread for one candidate, because a source remembers the page it has just described."""
 
     def __init__(self, client: Client, sources: Sources, governor: Governor):
         self.client, self._sources, self._governor = client, sources, governor
 
     def call(self, work: Callable[[Sources], T]) -> tuple[T, int]:
-        """Does a description, a search or a download within its limits; a transient failure is tried again.
+        """Does a description, a search or a download within its limits, and tries again after a transient failure.
 
-        Returns its result and the attempts. Raises RecordError.
+        Returns its result and the number of attempts. Raises RecordError.
         """
 
         def once() -> T:
@@ -44,7 +44,7 @@ class Session:
 
 
 class Network:
-    """The sessions of a worker. Safe to share between threads. Its clients are closed with it, or when nothing refers to it."""
+    """The sessions of a worker. Safe to share between threads. Its clients are closed with it, or when it is garbage-collected."""
 
     def __init__(self, recipe: Recipe, runtime: Runtime):
         self._recipe, self._runtime = recipe, runtime
@@ -58,7 +58,7 @@ class Network:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        """Lends a session that no other thread uses meanwhile: an idle one where there is one, else a new one."""
+        """Lends a session that no other thread uses meanwhile: an idle one if there is one, else a new one."""
         session = self._pool.take() or self._create_session()
         try:
             yield session
@@ -66,12 +66,12 @@ class Network:
             self._pool.put_back(session)
 
     def call(self, work: Callable[[Sources], T]) -> tuple[T, int]:
-        """Session.call in any session, for work that needs no other call in the same one."""
+        """Calls Session.call in any session, for work that needs no other call in the same session."""
         with self.session() as session:
             return session.call(work)
 
     def close(self) -> None:
-        """Closes the clients; one that is in use is closed when its work has ended."""
+        """Closes the clients. A client that is in use is closed when its work ends."""
         self._finalizer()
 
     def _create_session(self) -> Session:
@@ -81,7 +81,7 @@ class Network:
 
 
 class _SessionPool:
-    """Idle sessions. The one that was put back last is taken first, because its connections are the freshest."""
+    """Idle sessions. The last one that was returned is lent first, because its connections are the freshest."""
 
     def __init__(self) -> None:
         self._sessions: list[Session] = []

@@ -1,4 +1,4 @@
-"""Settings of searches that every source shares, and the rule on titles and hashtags."""
+"""The settings of searches that all sources share, and the rule on titles and hashtags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # Reading a recipe's settings must not load pyarrow.
 
 @dataclass(frozen=True)
 class Minimum:
-    """A result that states less than `least` under the key `stated` of its extra is dropped. None: no minimum."""
+    """Drops a result that states less than `least` under the key `stated` of its extra. None means no minimum."""
 
     stated: str
     least: float | None
@@ -24,14 +24,14 @@ class Minimum:
 
 
 class Search(Settings):
-    """One search of a recipe: which source is asked, with which text, and for how many results a term. Each source adds its own keys."""
+    """One search of a recipe: its source, its text, and its number of results per term. Each source adds its own keys."""
 
     source: str = "ytdlp"
     """A key of vidal.sources.registry.SOURCES."""
     per_term: int = Field(default=5, ge=1)
-    """Results of a term, at most."""
+    """The largest number of results per term."""
     query: str = "{term}"
-    """The text that is searched for, with {term} in it."""
+    """The text that is searched for; {term} stands for the term."""
 
     @field_validator("source")
     @classmethod
@@ -47,24 +47,24 @@ class Search(Settings):
 
     @property
     def is_on_embedded_site(self) -> bool:
-        """Whether the embedded site has to be served while this search and its downloads run."""
+        """Whether the embedded site must be served while this search and its downloads run."""
         return False
 
     def minimums(self) -> tuple[Minimum, ...]:
-        """What a result must state at least; a result that states nothing passes."""
+        """The minimums of this search. A result that states nothing passes."""
         return ()
 
 
 class Text(Settings):
-    """The rule of the paper on titles and hashtags."""
+    """The paper's rule on titles and hashtags."""
 
     rule: Literal["or", "and", "off"] = "or"
-    """or drops what is short or untagged, and drops what is both; off keeps all titles."""
+    """`or` drops titles that are short or untagged, `and` drops those that are both, `off` keeps all titles."""
     title_words_min: int = Field(default=2, ge=0)
-    """Words of a title, hashtags aside."""
+    """Fewest words of a title, not counting hashtags."""
     stop_words: tuple[str, ...] = ()
-    """Hashtags that say nothing of the content."""
+    """Hashtags that say nothing about the content."""
     junk_tags: tuple[str, ...] = ()
-    """Hashtags of the platform, such as "shorts"."""
+    """Hashtags of the platform itself, such as "shorts"."""
     duration_max_s: float = Field(default=20.0, gt=0)
-    """Longest video, as its page states it, unless clips.detector cuts long ones."""
+    """Longest video, by the duration that its page states, unless clips.detector cuts long ones."""

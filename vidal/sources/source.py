@@ -1,4 +1,4 @@
-"""What a source is: it finds candidates by a term, describes a candidate, and fetches its media."""
+"""Defines a source: it finds candidates by a term, describes a candidate, and fetches its media."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
 
 @dataclass(frozen=True)
 class Fetched:
-    """A downloaded file, and the columns of a candidate that its page states."""
+    """A downloaded file, and the candidate columns that the file's page gives values for."""
 
     path: Path
     page: Candidate = field(default_factory=Candidate)
@@ -32,7 +32,7 @@ class Fetcher(Protocol):
         """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """Puts the media into an empty folder, under a name of our choice. Raises RecordError."""
+        """Downloads the media into an empty folder, under a name that we choose. Raises RecordError."""
 
 
 class Source(Fetcher, Protocol):
@@ -51,12 +51,12 @@ class Source(Fetcher, Protocol):
 
 
 def fill_in(candidate: Candidate, page: Candidate) -> Candidate:
-    """Fills in the columns that a candidate lacks from its page. What a catalogue says takes precedence over the page."""
+    """Fills in the columns that a candidate lacks from its page. The values of a catalogue take precedence over the page."""
     stated = {key: value for key, value in page.items() if candidate.get(key) in (None, "", [])}
     extra = {**page.get("extra", {}), **dict(candidate.get("extra") or {})}
     return cast(Candidate, {**candidate, **stated, "extra": extra})
 
 
 def stated_texts(values: Mapping[str, Any], *keys: str) -> dict[str, str]:
-    """The values of the keys as texts, without those that are empty: the `extra` column of a candidate."""
+    """Returns the values of the keys as texts, for the `extra` column of a candidate; empty values are left out."""
     return {key: str(values[key]) for key in keys if values.get(key) not in (None, "", [])}

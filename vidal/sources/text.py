@@ -1,4 +1,4 @@
-"""Titles and hashtags: parsed, and cleaned on word boundaries with Unicode kept. The raw text is never altered."""
+"""Parses titles and hashtags, and cleans them on word boundaries, with Unicode kept. The raw text is never changed."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Iterable
 
 from vidal.sources.settings import Text
 
-# A hashtag is # and word characters of any script, but not digits alone ("#1" is a rank).
+# A hashtag is # and word characters of any script, but not only digits ("#1" is a rank).
 _HASHTAG = re.compile(r"(?<![\w&/])[#＃](\w*[^\W\d]\w*)")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def parse_hashtags(*texts: str | None) -> list[str]:
-    """Hashtags without '#', in lower case and in order, each once. yt-dlp does not parse them."""
+    """Returns the hashtags without '#', in lower case and in order, each once. yt-dlp does not parse them."""
     hashtags = (tag.lower() for text in texts if text for tag in _HASHTAG.findall(text))
     return list(dict.fromkeys(hashtags))
 
 
 def split_words(title: str) -> list[str]:
-    """The words of a title that are not hashtags."""
+    """Returns the words of a title that are not hashtags."""
     return _WORD.findall(_HASHTAG.sub(" ", title))
 
 
 def meaningful_tags(tags: Iterable[str], rules: Text) -> list[str]:
-    """The hashtags that are neither junk ("shorts", "fyp") nor stop words."""
+    """Returns the hashtags that are neither junk ("shorts", "fyp") nor stop words."""
     meaningless = {word.lower() for word in (*rules.junk_tags, *rules.stop_words)}
     return [tag for tag in tags if tag not in meaningless]
 
 
 def clean_text(title: str, tags: Iterable[str], rules: Text) -> str:
-    """The text that is compared with the frames: the title's words without junk, then the meaningful hashtags."""
+    """Returns the text to compare with the frames: the words of the title without junk, then the meaningful hashtags."""
     junk = {word.lower() for word in rules.junk_tags}
     words = [word for word in split_words(title) if word.lower() not in junk]
     lower = {word.lower() for word in words}

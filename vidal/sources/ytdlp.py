@@ -1,4 +1,4 @@
-"""Candidates and media by yt-dlp: any of its search keys, any page or file address that it can read."""
+"""Finds candidates and fetches media by yt-dlp: any of its search keys, any page or file address that it can read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from vidal.sources.text import parse_hashtags
 if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
     from vidal.net.client import Client, Options
 
-# YouTube's own filter "under 4 minutes", the shortest that its search has. The recipe's limit is applied to stated durations.
+# YouTube's filter "under 4 minutes", the shortest that its search has. The recipe's limit is applied to stated durations.
 _SHORTS = "https://www.youtube.com/results?search_query={query}&sp=EgIYAQ%253D%253D"
 _EXTRA = ("origin", "note", "upload_date", "view_count", "like_count", "comment_count", "description")
-# What yt-dlp says of a page, a search or a video.
+# yt-dlp's information about a page, a search or a video.
 Info = dict[str, Any]
 
 
@@ -33,9 +33,9 @@ class YtDlpSearch(Search):
     key: str = "ytsearch"
     """One of yt-dlp's search keys."""
     shorts: bool = False
-    """YouTube's short videos only, whatever the key."""
+    """Whether to search YouTube's short videos only, whatever the key."""
     site: Literal["embedded"] | None = None
-    """ "embedded" for the site that vidal itself serves."""
+    """ "embedded" means the site that vidal itself serves."""
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class YtDlpSearch(Search):
 
 
 class YtDlp:
-    """yt-dlp over a client, in one thread at a time."""
+    """yt-dlp with a client, in one thread at a time."""
 
     settings = YtDlpSearch
 
@@ -62,7 +62,7 @@ class YtDlp:
         return [candidate for candidate in candidates if candidate][:limit]
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Asks the page, unless a catalogue states the title: then the download tells the rest."""
+        """Asks the page, unless a catalogue states the title: the download then supplies the rest."""
         check_url(candidate["url"])
         if candidate["curated"] and candidate["title"]:
             return candidate
@@ -71,7 +71,7 @@ class YtDlp:
         return fill_in(candidate, _describe_video(info))
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """Downloads the one file of a page. The page is asked once where its description came just before."""
+        """Downloads the one file of a page. The page is not asked again if it was described just before."""
         self._client.params["outtmpl"]["default"] = f"{folder}/media.%(ext)s"
         described, self._described = self._described, None
         is_described = described is not None and described[0] == candidate["url"]
@@ -85,7 +85,7 @@ class YtDlp:
         return Fetched(Path(downloads[0]["filepath"]), _describe_video(info))
 
     def _extract_one(self, url: str) -> Info:
-        """What yt-dlp says of the one video of a page. Raises RecordError if the page holds none or several."""
+        """Returns yt-dlp's information about the one video of a page. Raises RecordError if the page has none or several."""
         info = self._extract(url, items=2)
         if info.get("_type") not in ("playlist", "multi_video"):
             return info
@@ -107,13 +107,13 @@ class YtDlp:
 
 
 def client_options(endpoints: dict[str, str]) -> Options:
-    """yt-dlp options for the services of this run. endpoints: their addresses by name."""
+    """Returns yt-dlp options for the services of this run. endpoints: their addresses by name."""
     embedded = endpoints.get("embedded")
     return {"extractor_args": {"vidalembedded": {"base_url": [embedded]}}} if embedded else {}
 
 
 def _candidate_of(result: Info) -> Candidate | None:
-    """None if a result of a search has no address."""
+    """Returns the candidate of a search result; None if the result has no address."""
     url = result.get("webpage_url") or result.get("url")
     if not url:
         return None
@@ -145,7 +145,7 @@ def _describe_video(info: Info) -> Candidate:
 
 
 def _kind_of(info: Info) -> str | None:
-    """None if only the file itself can tell."""
+    """Returns whether it is a video or a sound; None if only the file itself can tell."""
     media_type = info.get("media_type")
     if media_type in (Kind.VIDEO.value, Kind.AUDIO.value):
         return str(media_type)

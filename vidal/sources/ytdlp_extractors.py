@@ -1,4 +1,4 @@
-"""Which addresses yt-dlp has an extractor for.
+"""Finds out whether yt-dlp has an extractor for an address.
 
 yt-dlp asks its 1,800 extractors one after the other; comparing their patterns first gives the same answer sooner.
 """
@@ -13,13 +13,13 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.extractor.lazy_extractors import LazyLoadExtractor
 
 _GENERIC = "Generic"
-# Extractors that judge an address by their patterns alone share one of these functions. The others look more closely at an
-# address that their patterns match, mostly to leave it to another extractor; none accepts one that its patterns do not match.
+# Extractors that judge an address only by their patterns share one of these functions. The others look more closely at an
+# address that matches their patterns, mostly to leave it to another extractor; none accepts an address that does not match.
 _BY_PATTERNS = {InfoExtractor.suitable.__func__, LazyLoadExtractor.suitable.__func__}
 
 
 class ExtractorMatcher:
-    """extractors: those of a yt_dlp.YoutubeDL, by key.
+    """Finds extractors by their patterns. extractors: those of a yt_dlp.YoutubeDL, by key.
 
     Remembers the last address, because a candidate is described and then fetched.
     """
@@ -30,7 +30,7 @@ class ExtractorMatcher:
         self._last: tuple[str, bool] | None = None
 
     def has_extractor(self, url: str) -> bool:
-        """Whether yt-dlp has an extractor for the address other than the generic one for any page."""
+        """Returns whether yt-dlp has an extractor for the address, besides the generic one for any page."""
         if self._last is None or self._last[0] != url:
             self._last = (url, self._match(url))
         return self._last[1]
@@ -45,7 +45,7 @@ def _judges_by_patterns(extractor: Any) -> bool:
 
 
 def _patterns_of(extractor: Any) -> tuple[re.Pattern[str], ...]:
-    """Compiled once a process, and stored where yt-dlp itself stores them."""
+    """Returns the patterns of an extractor, compiled once per process, and stored in the same attribute as yt-dlp stores them."""
     extractor._match_valid_url("")
     patterns: tuple[re.Pattern[str], ...] = extractor.__dict__.get("_VALID_URL_RE", ())
     return patterns

@@ -1,4 +1,4 @@
-"""Makes the media of the embedded site from files of installed packages, with the same bytes every time, once a machine."""
+"""Makes the media of the embedded site from files of installed packages, once per machine and with the same bytes every time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from vidal.errors import UserError
 from vidal.media.ffmpeg import BITEXACT, H264, run
 from vidal.storage import machine_cache
 
-# Raise it when a change alters the media: those of earlier versions are then made again.
+# Raise this with any change to the media: those of earlier versions are then made again.
 _VERSION = 1
 SIZE = (320, 240)
 FPS = 12
-# One file as media.yaml describes it, and the whole of media.yaml.
+# The description of one file in media.yaml, or the whole of media.yaml.
 Spec = dict[str, Any]
 Listing = dict[str, Any]
 
@@ -30,8 +30,8 @@ Listing = dict[str, Any]
 class Page:
     """One page of the site, with one video or sound.
 
-    stated_s: the duration that the page states, which may be false; origin: "package version, file" that it was made from;
-    note: how it was made; fault: how the site fails to serve its file, see Site.
+    stated_s: the duration that the page states, which may be false. origin: the "package version, file" that the media was made
+    from. note: how it was made. fault: how the site fails to serve the file, see Site.
     """
 
     id: str
@@ -48,14 +48,14 @@ class Page:
 
 
 def list_pages() -> list[Page]:
-    """The pages, in the order of media.yaml. Raises UserError if a package is missing."""
+    """Returns the pages, in the order of media.yaml. Raises UserError if a package is missing."""
     listing = _read_listing()
     specs = {spec["id"]: spec for spec in listing["videos"] + listing["sounds"]}
     return [_page_of(spec, specs, listing["uploader"]) for spec in specs.values()]
 
 
 def build_media(cache: Path | None = None) -> Path:
-    """Returns the folder that holds every page's file. cache: where it is made; None for the cache of this machine."""
+    """Returns the folder with the files of all pages. cache: the folder to make it in; None means the cache of this machine."""
     listing = _read_listing()
     digest = ids.fingerprint(
         [listing, [_locate(spec["package"], spec["file"])[1] for spec in _from_packages(listing)], _VERSION]
@@ -107,7 +107,7 @@ def _page_of(spec: Spec, specs: dict[str, Spec], uploader: str) -> Page:
 
 
 def _locate(package: str, file: str) -> tuple[Path, str]:
-    """A file of an installed package, and the package's version."""
+    """Returns a file of an installed package, and the version of the package."""
     try:
         distribution = importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError as error:
@@ -137,7 +137,7 @@ def _make_cut(spec: Spec, source: Path, target: Path) -> None:
 
 
 def _make_pan(spec: Spec, source: Path, target: Path) -> None:
-    """A window that moves slowly over a photograph, with the sound of another file where the listing names one."""
+    """Makes a video of a window that moves slowly over a photograph, with the sound of another file if media.yaml names one."""
     seconds = float(spec["seconds"])
     with tempfile.TemporaryDirectory() as folder:
         photograph = Path(folder) / "photograph.png"
@@ -151,7 +151,7 @@ def _make_pan(spec: Spec, source: Path, target: Path) -> None:
 
 
 def _panorama(source: Path, crop: float) -> Image.Image:
-    """The photograph, scaled so that the window covers the fraction `crop` of its shorter side and has room to move."""
+    """Returns the photograph, scaled so that the window covers the fraction `crop` of its shorter side and has room to move."""
     with Image.open(source) as opened:
         image = opened.convert("RGB")
     scale = max(SIZE[0] / image.width, SIZE[1] / image.height) / crop

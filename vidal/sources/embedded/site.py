@@ -21,8 +21,8 @@ HOST = "127.0.0.1"
 class Site:
     """The request handlers.
 
-    Faults of a page: http_404; html (a page is served as video/mp4); truncate (the file ends early); drop_once (the connection
-    is cut half way through the first answer).
+    Faults of a page: http_404; html (an HTML page is served as video/mp4); truncate (the file ends early); drop_once (the
+    connection is cut half way through the first answer).
     """
 
     def __init__(self, folder: Path, pages: list[Page]):
@@ -110,7 +110,7 @@ def _words(text: str) -> set[str]:
 
 @contextlib.contextmanager
 def serve(app: web.Application, host: str = HOST) -> Iterator[str]:
-    """Serves from a thread of this process, on a free port; yields the base URL."""
+    """Serves the app from a thread of this process, on a free port. Yields the base URL."""
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, access_log=None)
     loop.run_until_complete(runner.setup())
