@@ -1,4 +1,4 @@
-"""The crash journal: what a worker is processing. When a worker dies, its journal says that, and in the end names the record.
+"""The crash journal names the records that a worker is processing. After a worker has died, it finds the record that killed it.
 
 A part is journalled as a whole, in one write. After a crash, which counts against all its records, they are processed one by one,
 each with a write of its own, so that only the record that kills the process collects further crashes.
@@ -24,8 +24,8 @@ class _Entry(TypedDict):
 class CrashJournal:
     """The journal of one part, in one file. Only crashes within the same run count, so that stopping a run blames no record.
 
-    It begins with one request: the file is created, which fails only where an earlier worker has left its own behind.
-    crashed: whether that worker was of this run; it has died then.
+    It begins with one request, which creates the file; this fails only if an earlier worker has left its journal behind.
+    crashed: whether that worker belonged to this run, and has therefore died.
     """
 
     def __init__(self, storage: Storage, name: str, run_id: str):
@@ -36,7 +36,7 @@ class CrashJournal:
         self.crashed = False
 
     def begin(self, keys: Iterable[str]) -> None:
-        """Says that these records are being processed."""
+        """Records that these records are being processed. keys: of the records."""
         self._trying = set(keys)
         if self._storage.create(self._name, self._entry()):
             return
@@ -47,7 +47,7 @@ class CrashJournal:
             self._write()
 
     def _read(self) -> bool:
-        """Whether the journal that lies there is of this run."""
+        """Reads the existing journal. Returns whether it belongs to this run."""
         content = self._storage.read_if_present(self._name)
         entry: _Entry | None = json.loads(content) if content else None
         if entry is None or entry["run_id"] != self._run_id:
@@ -79,7 +79,7 @@ class CrashJournal:
         return json.dumps(entry).encode()
 
     def close(self) -> None:
-        """Ends the journal: the worker is alive."""
+        """Ends the journal, because the worker is alive."""
         self._storage.remove(self._name)
 
 

@@ -1,6 +1,6 @@
-"""Results of a stale part that can still be used: the record and the stage are the same, only the record's neighbours changed.
+"""Reuses results of a stale part: those of records that are unchanged, of a stage that is unchanged, while other records changed.
 
-Results of records that the filter has dropped since lie in a retained part beside it, and are used again when the records return.
+A retained part beside it holds the results of records that the filter has dropped since. They are used again if the records return.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from vidal.schema import Reason, Status
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-Result = tuple[list[Row], list[LedgerRow]]  # Of one record.
+Result = tuple[list[Row], list[LedgerRow]]  # The rows and outcomes of one record.
 
 _DIGITS = 16
 
 
 def digests(records: Iterable[Row], key: str) -> dict[str, str]:
-    """A hash of each record's content, by its key."""
+    """Returns a hash of the content of each record, by the record's key."""
     return {record[key]: ids.fingerprint(record)[:_DIGITS] for record in records}
 
 
@@ -36,7 +36,7 @@ def metadata(identity: WorkIdentity, record_digests: dict[str, str]) -> dict[str
 
 
 def identity_of(part_metadata: dict[str, str]) -> WorkIdentity | None:
-    """The identity of the work that made a stored part; None for a part that no stage made."""
+    """Returns the identity of the work that made a stored part; None for a part that no stage made."""
     if "versions" not in part_metadata:
         return None
     return WorkIdentity(json.loads(part_metadata["versions"]), part_metadata["choices"])
@@ -44,9 +44,9 @@ def identity_of(part_metadata: dict[str, str]) -> WorkIdentity | None:
 
 @dataclass(frozen=True)
 class Stored:
-    """Results of one stage that a part and its retained part hold, and digests of their records, by the records' keys.
+    """The results of one stage in a part and its retained part, and digests of their records, by the keys of the records.
 
-    identity: what made them; a part that is made with them names it too.
+    identity: of the work that made the results. A part that reuses them has the same identity.
     """
 
     identity: WorkIdentity
@@ -55,11 +55,11 @@ class Stored:
 
     @property
     def rows(self) -> list[Row]:
-        """The rows of all results, by the keys of their records."""
+        """The rows of all results, in the order of the keys of their records."""
         return [row for id_ in sorted(self.results) for row in self.results[id_][0]]
 
     def unchanged(self, wanted: dict[str, str]) -> dict[str, Result]:
-        """Results of those wanted records whose digest is the same."""
+        """Returns the stored results of the wanted records whose digest has not changed. wanted: digests by record id."""
         return {id_: self.results[id_] for id_, digest in wanted.items() if self.digests.get(id_) == digest}
 
     def without(self, wanted: Iterable[str]) -> Stored:
@@ -68,9 +68,9 @@ class Stored:
 
 
 def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_stale: bool = False) -> Stored:
-    """Results that work of this identity made, without those of records that are to be tried again.
+    """Returns the results that work of this identity made, except for records that are to be tried again.
 
-    keep_stale: also results of other versions, where the recipe's choices are the same.
+    keep_stale: also returns results of other versions, if the choices of the recipe are the same.
     """
     results: dict[str, Result] = {}
     known: dict[str, str] = {}
@@ -104,7 +104,7 @@ def _results(storage: Storage, name: str, key: str) -> dict[str, Result]:
 
 
 def _is_open(outcomes: list[LedgerRow]) -> bool:
-    """Whether another run may end differently: a bug that may be mended, a transient failure, a view that was never computed."""
+    """Returns whether another run may end differently, after a bug, a transient failure, or a view that was never computed."""
     return any(
         each["reason"] in (Reason.QUARANTINED.value, Reason.AWAITING_VIEWS.value)
         or (each["status"] == Status.FAILED.value and each["transient"])

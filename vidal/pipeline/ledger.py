@@ -1,4 +1,4 @@
-"""The ledger: one terminal outcome per candidate, clip and view. Sums must balance or the shard is not committed."""
+"""The ledger: one terminal outcome per candidate, clip and view. The sums must balance, or the shard is not committed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DETAIL_MAX = 4_000  # A crawled error page must not swell the ledger.
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a subject ended. detail: the true message; attempts: how often it was tried; transient: trying again later may help."""
+    """How a subject ended. detail: the original message; attempts: how often it was tried; transient: a later attempt may succeed."""
 
     status: Status
     reason: Reason = Reason.OK
@@ -35,7 +35,7 @@ def outcome_row(
     view: str | None = None,
     seconds: float = 0.0,
 ) -> LedgerRow:
-    """One ledger row, dated now (UTC)."""
+    """Returns one ledger row with the current time (UTC)."""
     return {
         "subject": subject.value,
         "id": id_,
@@ -53,7 +53,7 @@ def outcome_row(
 
 
 def is_awaiting(outcome: LedgerRow) -> bool:
-    """Whether another run of the same build tries this again: a view whose failure is transient, or that was never computed."""
+    """Returns whether the next run of the same build tries this again: a view that failed transiently or was never computed."""
     failed = outcome["subject"] == Subject.VIEW.value and outcome["status"] == Status.FAILED.value
     return outcome["reason"] == Reason.AWAITING_VIEWS.value or bool(failed and outcome["transient"])
 
@@ -68,9 +68,9 @@ def check_terminal(rows: Iterable[LedgerRow]) -> None:
 def check_stage(
     stage: str, subject: Subject, inputs: set[str], passed: set[str], rows: Iterable[LedgerRow]
 ) -> FunnelRow:
-    """Checks that kept + dropped + failed = input, by id and not only by number. Returns the counts, for the funnel.
+    """Checks that kept + dropped + failed equals the input, compared by id. Returns the counts, for the funnel.
 
-    inputs, passed: ids of the records that the stage was given and of those that it passed on. Raises BalanceError.
+    inputs, passed: ids of the records that entered the stage, and of those that it passed on. Raises BalanceError.
     """
     ended = {status: set[str]() for status in (Status.DROPPED, Status.FAILED)}
     for row in rows:

@@ -1,7 +1,7 @@
-"""The library's log: every line says of which run, shard, part and stage it is, whichever process wrote it.
+"""The library's log: every line names its run, shard, part and stage, whichever process wrote it.
 
-Nothing is shown unless somebody asks: `--verbose`, `--log-json`, or a handler of the user's own on the logger "vidal". Workers
-of other processes forward their records where the recipe's engine.log_level is set, see vidal.pipeline.executors.ray.
+Nothing is shown unless it is asked for by `--verbose`, by `--log-json`, or by a handler of the user's own on the logger "vidal".
+Workers in other processes forward their records if the recipe sets engine.log_level, see vidal.pipeline.executors.ray.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _context: ContextVar[Mapping[str, Any]] = ContextVar("vidal_log_context", defaul
 
 @contextlib.contextmanager
 def log_context(**fields: Any) -> Iterator[None]:
-    """Adds fields (run, shard, part, stage) to every record that is logged inside, in this thread."""
+    """Adds fields (run, shard, part, stage) to every record that this thread logs inside the context."""
     token = _context.set({**_context.get(), **fields})
     try:
         yield
@@ -34,7 +34,7 @@ def log_context(**fields: Any) -> Iterator[None]:
 
 
 class _AddContext(logging.Filter):
-    """Puts the fields on a record, unless another process has put them there."""
+    """Adds the fields to a record, unless another process has added them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         for name in FIELDS:
@@ -58,7 +58,7 @@ class _TextFormatter(logging.Formatter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC, ISO 8601), level, run, shard, part, stage, message."""
+    """One JSON object per line: time (UTC, ISO 8601), level, run, shard, part, stage, message."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, timezone.utc).isoformat()
@@ -75,7 +75,7 @@ def show_log(level: str, as_json: bool) -> None:
 
 
 class _Forward(logging.Handler):
-    """Hands each record on, as a dict that another process can take."""
+    """Passes each record on, as a dict that can be sent to another process."""
 
     def __init__(self, send: Callable[[dict[str, Any]], object]):
         super().__init__()
@@ -87,7 +87,7 @@ class _Forward(logging.Handler):
 
 
 def forward_log(level: str, send: Callable[[dict[str, Any]], object]) -> None:
-    """Makes this process, a worker, send its records to its driver."""
+    """Makes this process, a worker, send its log records to its driver."""
     LOGGER.handlers = [_Forward(send)]
     LOGGER.setLevel(level.upper())
 
@@ -103,7 +103,7 @@ def replay(fields: dict[str, Any]) -> None:
 
 
 class LogRelay:
-    """Keeps what workers send until the driver fetches it."""
+    """Keeps the records that workers send until the driver fetches them."""
 
     def __init__(self) -> None:
         self._records: list[dict[str, Any]] = []

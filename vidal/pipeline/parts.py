@@ -1,4 +1,4 @@
-"""Parts in storage: what one is named, whether it is done, how it commits by rename."""
+"""Parts in storage: their names, whether they are done, and their commit by rename."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def read_inputs(stage: Stage, storage: Storage, part: Part, run_id: str) -> tupl
 
 
 def stored_metadata(stage: Stage, storage: Storage, part: Part) -> dict[str, str] | None:
-    """The metadata of the stored part; None if there is none."""
+    """Returns the metadata of the stored part; None if there is none."""
     return storage.metadata_if_present(layout.part_table(stage.name, part.shard, part.index))
 
 
 def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
-    """Whether the stored part equals what the stage would compute now from its inputs, with no record to try again.
+    """Returns whether the stored part equals what the stage would compute now from its inputs, with no record to try again.
 
     With engine.keep_stale, results of other versions count as well if the choices of the recipe are the same.
     """
@@ -45,7 +45,7 @@ def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
 
 
 def is_current(stored: dict[str, str], stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
-    """is_done of a part with this metadata."""
+    """Returns whether a part with this metadata is done, see is_done."""
     if stored.get("quarantined", "0") != "0" or stored.get("awaiting", "0") != "0":
         return False
     return is_made_by(stored, stage.identity(recipe), recipe.engine.keep_stale) and (
@@ -54,7 +54,7 @@ def is_current(stored: dict[str, str], stage: Stage, recipe: Recipe, storage: St
 
 
 def is_made_by(stored: dict[str, str], identity: WorkIdentity, keep_stale: bool) -> bool:
-    """Whether work of this identity made a part. stored: the metadata of the part."""
+    """Returns whether work of this identity made a part. stored: the metadata of the part."""
     made_by = identity_of(stored)
     return made_by is not None and (made_by == identity or (keep_stale and made_by.choices == identity.choices))
 
@@ -67,7 +67,7 @@ def commit_part(
     table_schema: pa.Schema,
     metadata: dict[str, str],
 ) -> pa.Table:
-    """Stores a part: first its ledger, then its table. A table that exists therefore has its ledger. Returns the table."""
+    """Stores a part: first its ledger, then its table, so that a table that exists has its ledger. Returns the table."""
     table = schema.table(rows, table_schema)
     tags = {**metadata, "content": schema.content(table), "rows": str(len(rows))}
     storage.write_table(f"{name}.ledger.parquet", schema.table(outcomes, schema.LEDGER))
@@ -77,6 +77,6 @@ def commit_part(
 
 
 def outcomes_of(storage: Storage, stages: Iterable[Stage], shard: int, parts: Iterable[int]) -> list[LedgerRow]:
-    """All ledger rows that the stages wrote for a shard."""
+    """Returns all ledger rows that the stages wrote for a shard."""
     names = [layout.part(stage.name, shard, part) for stage in stages for part in parts]
     return [row for name in names for row in rows_of(storage.read_table(f"{name}.ledger.parquet"), LedgerRow)]

@@ -1,4 +1,4 @@
-"""Progress per stage: the parts that each has committed, read from storage, so that it is true after a restart too."""
+"""Progress per stage: the number of parts that each has committed, read from storage, so that it is also right after a restart."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from vidal.storage.storage import Storage
 
 INTERVAL_S = 0.5
 LINE_INTERVAL_S = 10.0
-# Of a dataset on an object store, where each look is a request a stage.
+# For a dataset on an object store, where each look costs one request per stage.
 STORE_INTERVAL_S = 60.0
 
 
 def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int) -> dict[str, int]:
-    """How many parts of each stage are in storage."""
+    """Returns how many parts of each stage are in storage."""
     counts = {}
     for stage in stages:
         folder = layout.stage_folder(stage.name, shard)
@@ -77,7 +77,7 @@ class Progress:
 
 
 def tracked(spread: Callable[[Any, list[Any]], Iterator[Any]]) -> Callable[[Any, list[Any]], Iterator[Any]]:
-    """A map with a bar that names the function and counts its items; silent where there is no terminal."""
+    """Returns a map with a progress bar that names the function and counts its items; silent without a terminal."""
 
     def run(function: Any, items: list[Any]) -> Iterator[Any]:
         console = Console(stderr=True)

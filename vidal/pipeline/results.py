@@ -14,7 +14,7 @@ from vidal.schema import Reason, Status, Subject
 
 
 def result_of(stage: Stage, record: Row, answer: Output | Drop, seconds: float) -> Result:
-    """The result of a record that the worker answered. Rows that their columns cannot hold fail it, as unstorable."""
+    """Returns the result of a record that the worker has answered. A row that does not fit its columns fails the record (unstorable)."""
     if isinstance(answer, Drop):
         return [], [_record_row(stage, record, Outcome(Status.DROPPED, answer.reason, answer.detail), seconds)]
     rows = [dict(row) for row in answer.rows]
@@ -30,7 +30,7 @@ def result_of(stage: Stage, record: Row, answer: Output | Drop, seconds: float) 
 
 
 def failure_of(stage: Stage, record: Row, error: RecordError, seconds: float) -> Result:
-    """The result of a record that failed. Where the stage only computes views, the clip goes on without them."""
+    """Returns the result of a record that failed. If the stage only computes views, the clip goes on without them."""
     outcome = Outcome(Status.FAILED, error.reason, error.detail, error.transient, error.attempts)
     if stage.views is None or stage.empty is None:
         return [], [_record_row(stage, record, outcome, seconds)]
@@ -40,7 +40,7 @@ def failure_of(stage: Stage, record: Row, error: RecordError, seconds: float) ->
 
 
 def quarantined(error: Exception) -> RecordError:
-    """An exception that nobody foresaw, with its traceback as the detail."""
+    """Returns a RecordError for an unexpected exception, with its traceback as the detail."""
     return RecordError(Reason.QUARANTINED, "".join(traceback.format_exception(error)))
 
 

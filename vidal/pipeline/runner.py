@@ -1,4 +1,4 @@
-"""How a stage runs over a part: every record ends in a row or in the ledger."""
+"""Runs a stage over a part. Every record ends in a row or in the ledger."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from vidal.storage.media_store import MediaStore, TarStore
 from vidal.storage.storage import Storage
 
 RecordT = TypeVar("RecordT")
-# The journal's name for what is no record: the loading of the stage's models.
+# The journal's key for the loading of the stage's models, which is not a record.
 _OPENING = "(opening)"
-# What the machine says when the dataset cannot be written, wherever in a worker it is said.
+# Errors of the machine that mean that the dataset cannot be written, wherever in a worker they are raised.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class PartRunner:
-    """Runs one stage in one worker process. Its models and its threads live as long as it does."""
+    """Runs one stage in one worker process. Its models and threads live as long as the runner."""
 
     def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime):
         self.stage, self.recipe, self.runtime = stage, recipe, runtime
@@ -55,7 +55,7 @@ class PartRunner:
         self.close()
 
     def close(self) -> None:
-        """Ends the threads, and releases the models and what the worker holds open."""
+        """Ends the threads, and releases the models and everything that the worker holds open."""
         if self._threads:
             self._threads.shutdown()
         if close := getattr(self._worker, "close", None):
@@ -63,7 +63,7 @@ class PartRunner:
         self._threads = self._worker = None
 
     def warm(self) -> None:
-        """Opens the stage before its first part arrives, if the stage has work. An error is raised again by the first part."""
+        """Opens the stage before its first part arrives, if the stage has work. The first part raises any error again."""
         if self.stage.name in self.runtime.warm:
             with contextlib.suppress(Exception):
                 self._open()
@@ -79,10 +79,10 @@ class PartRunner:
             self._opening.release(None)
 
     def run(self, part: Part) -> None:
-        """Processes the part unless it is done: only the records that are new or have changed since the last time.
+        """Processes the part unless it is done: only the records that are new or have changed since the last run.
 
-        Raises StorageError if the part can be neither read nor written, after attempts with back-off; UserError if the
-        stage cannot be opened, StageError if that kills the process; RunEndedError.
+        Raises StorageError if the part cannot be read or written, after several attempts with back-off; UserError if the
+        stage cannot be opened; StageError if opening it kills the process; RunEndedError.
         """
         engine = self.recipe.engine
         retrying = tenacity.Retrying(
@@ -100,7 +100,7 @@ class PartRunner:
             LOGGER.info("was done before")
             return
         started = time.monotonic()
-        # The identity of what is read now: another process may replace it before this part is committed.
+        # The identity of the tables as read here: another process may replace them before this part is committed.
         tables, inputs = read_inputs(self.stage, self.storage, part, self.runtime.run_id)
         records = list(self._join(tables))
         name = layout.part(self.stage.name, part.shard, part.index)
@@ -128,7 +128,7 @@ class PartRunner:
 
     @contextlib.contextmanager
     def _journal(self, part: Part, todo: list[Row]) -> Iterator[CrashJournal]:
-        """The journal of a part that has work. On an object store, the journal of a finished part is removed by the shard's commit."""
+        """Yields the journal of a part that has work. On an object store, the commit of the shard removes journals of finished parts."""
         name = layout.part_journal(self.stage.name, part.shard, part.index)
         journal = CrashJournal(self.storage, name, self.runtime.run_id)
         if todo:
@@ -142,7 +142,7 @@ class PartRunner:
             journal.close()
 
     def _stored(self, name: str, before: dict[str, str] | None) -> incremental.Stored:
-        """Results that may be used again. before: metadata of the stored part; None if nothing is stored."""
+        """Returns the results that may be reused. before: metadata of the stored part; None if nothing is stored."""
         identity = self.stage.identity(self.recipe)
         if before is None:
             return incremental.Stored(identity, {}, {})
@@ -150,7 +150,7 @@ class PartRunner:
 
     @contextlib.contextmanager
     def _media(self, part: Part) -> Iterator[MediaStore]:
-        """Where the worker stores the media of this part."""
+        """Yields the store that the worker writes the media of this part to."""
         if self.recipe.storage.media == "files":
             yield self.storage.media
             return
@@ -163,7 +163,7 @@ class PartRunner:
                 self.storage.media = before
 
     def _retain(self, name: str, absent: incremental.Stored) -> None:
-        """Keeps the results of records that no longer arrive: a filter may let them through again."""
+        """Keeps the results of records that no longer arrive, because a filter may let them through again."""
         if not absent.results:
             return
         outcomes = [row for id_ in sorted(absent.results) for row in absent.results[id_][1]]
@@ -172,7 +172,7 @@ class PartRunner:
             commit_part(self.storage, layout.retained(name), absent.rows, outcomes, self.stage.schema, metadata)
 
     def _join(self, tables: list[pa.Table]) -> Iterator[Row]:
-        """The records of the first table, with the columns of the same records in the others."""
+        """Yields the records of the first table, with the columns that the other tables have for them."""
         first, *others = (table.to_pylist() for table in tables)
         joined = [{row["clip_id"]: row for row in rows} for rows in others]
         for row in first:
@@ -193,7 +193,7 @@ class PartRunner:
             size = self.recipe.resources_of(self.stage.name).batch_size
             groups = batches(records, worker.size, size) if size else [[record] for record in records]
             return [result for group in groups for result in self._group(group, worker, journal)]
-        # Alone, a record that kills the process is found.
+        # After a crash, records are processed one at a time, so that the record that kills the process is found.
         threads = 1 if journal.crashed else self.stage.concurrency(self.recipe)
         if threads == 1:
             return [self._one(record, worker, journal) for record in records]
@@ -202,7 +202,7 @@ class PartRunner:
         return list(self._threads.map(lambda record: self._one(record, worker, journal), records))
 
     def _open_journalled(self, journal: CrashJournal) -> Worker:
-        """Opens the stage, and ends the run where loading its models has killed the process too often."""
+        """Opens the stage. Ends the run if loading its models has killed the process too often."""
         crashes = journal.crashes(_OPENING)
         if crashes > self.recipe.engine.record_crashes_max:
             raise StageError(f"the process died {crashes} times while stage {self.stage.name} loaded its models")
@@ -210,7 +210,7 @@ class PartRunner:
             return self._open()
 
     def _group(self, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
-        """Gives records to a Batched worker at once; if that fails, one by one, so that only the faulty record is blamed."""
+        """Gives all records to a Batched worker at once; if that fails, one by one, so that only the faulty record is blamed."""
         if len(group) == 1:
             return [self._one(group[0], worker, journal)]
         started = time.monotonic()
@@ -229,14 +229,14 @@ class PartRunner:
             return [
                 result_of(self.stage, record, result, seconds) for record, result in zip(group, results, strict=True)
             ]
-        # Not under `except`: the traceback would keep what the batch holds in memory.
+        # Not under `except`: the traceback would keep the data of the batch in memory.
         alone = [self._one(record, worker, journal) for record in group]
         for outcome in (outcome for _, outcomes in alone for outcome in outcomes):
             outcome["detail"] = outcome["detail"] or why
         return alone
 
     def _one(self, record: Row, worker: Worker, journal: CrashJournal) -> Result:
-        """Processes one record. Whatever the worker raises fails this record alone."""
+        """Processes one record. Any exception of the worker fails only this record."""
         started = time.monotonic()
         key = record[self.stage.key]
         crashes = journal.crashes(key)
@@ -258,7 +258,7 @@ class PartRunner:
 
 
 def batches(records: list[RecordT], size: Callable[[RecordT], int], limit: int) -> list[list[RecordT]]:
-    """Groups neighbouring records so that their sizes sum to at most the limit. A record that is larger by itself is alone."""
+    """Groups neighbouring records so that the sum of their sizes is at most the limit. A record above the limit is alone."""
     groups: list[list[RecordT]] = []
     room = 0
     for record in records:
@@ -279,7 +279,7 @@ def _log_part(computed: int, rows: list[Row], outcomes: list[LedgerRow], seconds
 
 
 def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:
-    """Counts the outcomes of a part that the next run of the same build tries again."""
+    """Counts the outcomes of a part that the next run of the same build will try again."""
     quarantined = sum(outcome["reason"] == Reason.QUARANTINED.value for outcome in outcomes)
     awaiting = sum(ledger.is_awaiting(outcome) for outcome in outcomes)
     return {"quarantined": str(quarantined), "awaiting": str(awaiting)}

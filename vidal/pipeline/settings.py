@@ -1,4 +1,4 @@
-"""What a run takes of the machine: resources of a stage, sizes of the engine."""
+"""How much of the machine a run uses: the resources of a stage, the sizes of the engine."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from vidal.config.base import Settings
 
 
 class Resources(Settings):
-    """What one worker of a stage needs, and how many workers there may be."""
+    """The resources of one worker of a stage, and the number of workers."""
 
     cpus: float = Field(default=0.25, gt=0)
     """CPUs of one worker."""
     gpus: float = Field(default=0.0, ge=0)
     """GPUs of one worker; a fraction shares one."""
     gpu_memory: float | None = Field(default=None, gt=0)
-    """In place of gpus: GB of the memory of one GPU. Ignored where the cluster has no GPU."""
+    """Instead of gpus: GB of the memory of one GPU. Ignored if the cluster has no GPU."""
     batch_size: int | None = Field(default=None, ge=1)
-    """Pictures that the estimator of a view gets at a time; null is one clip's. It alters speed, never rows."""
+    """Pictures that the estimator of a view gets at a time; null means those of one clip. It affects speed, never rows."""
     memory_gb: float | None = Field(default=None, gt=0)
     """Memory of one worker."""
     workers: tuple[int, int] = (1, 1)
-    """Number of workers, from and to."""
+    """The minimum and maximum number of workers."""
     fuse: bool = False
     """Whether the stage shares the worker of the stage before it."""
 
@@ -42,22 +42,22 @@ class Resources(Settings):
 
 
 class Engine(Settings):
-    """How a build runs. Nothing here alters a row."""
+    """How a build runs. Nothing here changes a row."""
 
     executor: Literal["ray", "inline"] = "ray"
     """ray, or inline, which runs everything in this process."""
     part_size: int = Field(default=32, ge=1)
-    """Candidates of a part."""
+    """Number of candidates in a part."""
     parts_in_flight: int = Field(default=16, ge=1)
-    """Parts between crawl and manifest at one time, at most."""
+    """The largest number of parts between crawl and manifest at one time."""
     part_attempts: int = Field(default=4, ge=1)
-    """How often a part is tried whose table or storage fails."""
+    """How often a part is tried if its table or its storage fails."""
     part_backoff_s: float = Field(default=2.0, ge=0)
     """Pause before the second attempt; it doubles with each one."""
     threads: int = Field(default=1, ge=1)
     """Threads of numeric libraries in a worker."""
     keep_stale: bool = False
-    """Whether work of earlier versions of a stage is kept (--keep-stale)."""
+    """Whether the results of earlier versions of a stage are kept (--keep-stale)."""
     record_crashes_max: int = Field(default=2, ge=1)
     """How often one record may kill its worker."""
     object_store_mb: int = Field(default=256, ge=80)

@@ -1,4 +1,4 @@
-"""What a stage is: what it reads, what it returns, and what changes that."""
+"""Defines a stage: what it reads, what it returns, and what can change its output."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a worker needs to know about the current run. Nothing in it may change the output of a stage.
+    """The current run, as far as a worker needs to know it. Nothing here may change the output of a stage.
 
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
-    rate_limiter: the crawl's rate limiter (vidal.net.rate_limiter.RateLimiter), where the whole cluster shares one.
-    stored_only: no view is made in this run; a clip that lacks them waits.
+    rate_limiter: the crawl's rate limiter (vidal.net.rate_limiter.RateLimiter), if the whole cluster shares one.
+    stored_only: no view is computed in this run; a clip without views waits for a build.
     """
 
     out: str
@@ -41,7 +41,7 @@ class Runtime:
     stored_only: bool = False
 
     def check_alive(self) -> None:
-        """Called before a transient failure is recorded. Raises RunEndedError if the services of the run, and so its driver, are gone."""
+        """Raises RunEndedError if the services of the run, and so its driver, are gone. Called before recording a transient failure."""
         for name, url in self.endpoints.items():
             address = urlsplit(url)
             try:
@@ -52,7 +52,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Part:
-    """A reference to a part of a shard. It travels through Ray in place of the rows."""
+    """A reference to a part of a shard. It travels through Ray instead of the rows."""
 
     shard: int
     index: int
@@ -60,7 +60,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Drop:
-    """The record does not qualify: an outcome, not an error."""
+    """Says that the record does not qualify: an outcome, not an error."""
 
     reason: Reason
     detail: str = ""
@@ -68,7 +68,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class ViewOutcome:
-    """What became of one view of a clip."""
+    """The outcome of one view of a clip."""
 
     view: str
     status: Status
@@ -80,9 +80,9 @@ class ViewOutcome:
 
 @dataclass(frozen=True)
 class Output:
-    """What a worker returns for a record. rows: go to the next stage (a candidate may become several clips).
+    """The result of a worker for a record. rows: for the next stage (a candidate may become several clips).
 
-    views: outcomes of the views of a clip that the stage computes.
+    views: the outcomes of the views that the stage computes.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -96,7 +96,7 @@ Worker = Callable[[Any], "Output | Drop"]  # Called with a Candidate or a Clip.
 
 @dataclass(frozen=True)
 class ModelUse:
-    """A model that a recipe chooses for a stage. role: what it is for, for example "keyframe"; empty if the stage has one model.
+    """A model that a recipe chooses for a stage. role: its purpose, such as "keyframe"; empty if the stage has one model.
 
     spec: None if the recipe names no model for the role. registry: the adapters that may be named.
     """
@@ -108,10 +108,10 @@ class ModelUse:
 
 @runtime_checkable
 class Batched(Protocol):
-    """A worker that accepts several records at once, and returns for each what it would return for the record alone."""
+    """A worker that accepts several records at once, and returns the same result for each as for that record alone."""
 
     def size(self, record: Any) -> int:
-        """The share of resources.<stage>.batch_size that the record needs."""
+        """Returns how much of resources.<stage>.batch_size the record needs."""
 
     def many(self, records: list[Any]) -> list[Output | Drop]: ...
 
@@ -121,7 +121,7 @@ class WorkIdentity:
     """Decides, together with the inputs, whether stored work equals what a stage would compute now.
 
     versions: of the stage and of each adapter that the recipe chose, by name; integers that people raise when the output
-    changes. choices: a hash of the settings that alter the output and of the weights. No code is looked at.
+    changes. choices: a hash of the settings that affect the output and of the weights. The code itself is not hashed.
     """
 
     versions: dict[str, int]
@@ -136,11 +136,11 @@ class WorkIdentity:
 class Stage:
     """One step of the pipeline.
 
-    version: raised by whoever changes what the stage makes; the work of earlier versions is then done again. reads: the
-    stages whose tables it needs, the first gives the records, the others join by clip_id; a record that is missing in one
-    of them does not arrive. views: what it alone makes; where it fails on a clip, it costs these views and not the clip.
-    terminal: whether "kept" here is the subject's last word. settings: the part of the recipe that alters the output;
-    models: the models that the recipe chose for it, each with its registry.
+    version: raise it with any change to the output; work of earlier versions is then done again. reads: the stages whose tables it
+    reads; the first has the records, and the others are joined by clip_id; a record that one of them lacks does not arrive. views:
+    the views that only this stage computes; if it fails on a clip, the clip loses these views, but stays. terminal: whether "kept"
+    is final for the subject here. settings: the part of the recipe that affects the output. models: the models that the recipe
+    chose for it, each with its registry.
     """
 
     name: str
@@ -161,7 +161,7 @@ class Stage:
         return "candidate_id" if self.subject is Subject.CANDIDATE else "clip_id"
 
     def identity(self, recipe: Recipe) -> WorkIdentity:
-        """Raises UserError for an adapter that does not exist, and for weights or a prompt that cannot be read."""
+        """Returns the identity of the work. Raises UserError for an unknown adapter, and for weights or a prompt that cannot be read."""
         chosen = [(use.registry, use.spec) for use in self.models(recipe) if use.spec]
         adapters = [adapter_of(registry, spec) for registry, spec in chosen]
         settings = self.settings(recipe)
@@ -173,12 +173,12 @@ class Stage:
         )
 
     def fingerprint(self, recipe: Recipe) -> str:
-        """Changes when the recipe, a version or the weights could give another output from the same input."""
+        """Returns a hash that changes if the recipe, a version or the weights could give another output from the same input."""
         return self.identity(recipe).fingerprint
 
 
 def without_device(settings: Any) -> Any:
-    """Returns dumped settings without the devices of models: where a model runs does not change its output."""
+    """Returns dumped settings without the devices of models, because the device does not change the output."""
     if isinstance(settings, dict):
         kept = settings.keys() - ({"device"} if "adapter" in settings else set())
         return {key: without_device(settings[key]) for key in kept}

@@ -1,4 +1,4 @@
-"""Which stored work would be computed again, and why. A build says so before it begins."""
+"""Finds stored work that would be computed again, and why. A build reports it before it begins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidal.storage import layout
 
 @dataclass(frozen=True)
 class StaleStage:
-    """Stored parts of a stage that work of another identity made. records: number of clips, or of candidates for the crawl."""
+    """Stored parts of a stage that work of another identity made. records: the number of clips, or of candidates of the crawl."""
 
     stage: str
     records: int
@@ -25,26 +25,26 @@ class StaleStage:
 
     @property
     def is_by_version(self) -> bool:
-        """Whether only a version differs, so that --keep-stale can keep the work."""
+        """Whether only versions differ, so that --keep-stale can keep the work."""
         return self.made_by.choices == self.now.choices
 
     def __str__(self) -> str:
-        return f"{self.stage}: {self.records} {self.unit} are done again, with what reads them: {self._why()}"
+        return f"{self.stage}: {self.records} {self.unit} are done again, with all that depends on them: {self._why()}"
 
     def _why(self) -> str:
         if not self.is_by_version:
             return "its settings, models or weights have changed"
         old, new = self.made_by.versions, self.now.versions
         changed = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
-        return ", ".join(f"{name} was version {old.get(name, 'none')}, is {new.get(name, 'none')}" for name in changed)
+        return ", ".join(f"{name} was version {old.get(name, 'none')}, is now {new.get(name, 'none')}" for name in changed)
 
 
 def stale_stages(
     stages: Iterable[Stage], recipe: Recipe, parts: list[Part], read_metadata: Callable[[str], dict[str, str] | None]
 ) -> list[StaleStage]:
-    """Returns one entry for each stage and each identity that made stale parts of it. Effects of new inputs are not known yet.
+    """Returns one entry for each stage and each identity that made stale parts of it. The effects of new inputs are not known yet.
 
-    read_metadata: returns the metadata of a stored table by its name, or None where there is none.
+    read_metadata: returns the metadata of a stored table by its name, or None if there is none.
     """
     stale: list[StaleStage] = []
     for stage in stages:

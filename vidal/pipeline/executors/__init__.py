@@ -1,4 +1,4 @@
-"""Executors: where the parts of a shard run. `ray` is the default; `inline` runs them in this process, one after another.
+"""Executors run the parts of a shard. `ray` is the default; `inline` runs them in this process, one after another.
 
 Both run the same parts through the same PartRunner, so they write the same bytes.
 """
@@ -21,13 +21,13 @@ EXECUTORS = {
 
 
 class Executor(Protocol):
-    """Runs parts. Every method but `session` is called inside a session; sessions may be nested."""
+    """Runs parts. Every method except `session` is called inside a session; sessions may be nested."""
 
     def session(self) -> AbstractContextManager[None]:
-        """Starts what the executor needs and stops it at the end."""
+        """Starts the processes that the executor needs, and stops them at the end."""
 
     def rate_limiter(self) -> RateLimiter:
-        """The rate limiter that all workers of this executor share."""
+        """Returns the rate limiter that all workers of this executor share."""
 
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
         """Runs a function once and returns its result. Raises what the function raises."""
@@ -36,14 +36,14 @@ class Executor(Protocol):
         """Runs a function over the items, in any order, and yields the results as they come."""
 
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Callable[[list[Part]], None]]:
-        """Starts the workers of the stages, which load their models in the background; yields a function that sends parts through them.
+        """Starts the workers of the stages, which load their models in the background. Yields a function that sends parts through them.
 
-        That raises StorageError if a part cannot be stored, and UserError if a stage cannot be opened.
+        The function raises StorageError if a part cannot be stored, and UserError if a stage cannot be opened.
         """
 
 
 def executor_of(recipe: Recipe) -> Executor:
-    """Returns the executor that the recipe's engine.executor names. Importing ray takes seconds, so only its own file is imported."""
+    """Returns the executor that the recipe's engine.executor names. Only its file is imported, because importing ray takes seconds."""
     module, _, name = EXECUTORS[recipe.engine.executor].partition(":")
     executor: Executor = getattr(importlib.import_module(module), name)(recipe)
     return executor

@@ -1,6 +1,6 @@
 """Runs everything in this process, one part after another: for debuggers, profilers and tests.
 
-A record that kills the process kills this one; a worker's memory is never given back before the end.
+A record that kills its process kills this one, and the memory of a worker is not released before the end.
 """
 
 from __future__ import annotations

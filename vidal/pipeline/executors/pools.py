@@ -1,4 +1,4 @@
-"""Which stages share a worker process, and what a worker asks of the cluster."""
+"""Decides which stages share a worker process, and which resources a worker requests from the cluster."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vidal.pipeline.stage import Stage
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """One stage, or several light ones that share a worker process."""
+    """One stage, or several light stages that share a worker process."""
 
     stages: tuple[Stage, ...]
     resources: Resources
 
 
 def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
-    """Groups the stages into pools: a stage that the recipe fuses shares the worker and the resources of the stage before it."""
+    """Groups the stages into pools. A stage that the recipe fuses shares the worker and the resources of the stage before it."""
     grouped: list[PoolSpec] = []
     for stage in stages:
         resources = recipe.resources_of(stage.name)
@@ -34,8 +34,8 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
 def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
     """Returns the number of GPUs that a worker requests from Ray.
 
-    gpu_gb: memory of one GPU in GB; None if there is none, and then gpu_memory asks for nothing. Raises UserError if
-    no GPU has that much memory.
+    gpu_gb: memory of one GPU in GB; None if there is no GPU, and gpu_memory is then ignored. Raises UserError if no GPU has
+    that much memory.
     """
     if resources.gpu_memory is None or gpu_gb is None:
         return resources.gpus

@@ -48,14 +48,14 @@ class RayExecutor:
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
         """Runs the function in a process of its own, which ends with it.
 
-        It asks Ray for no CPU: workers that wait for its result may hold them all.
+        It requests no CPU from Ray, because the workers that wait for its result may hold all of them.
         """
         task = ray.remote(num_cpus=0, max_retries=3, max_calls=1)(function)
         with _causes():
             return ray.get(task.remote(*args))
 
     def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
-        """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold these CPUs."""
+        """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs."""
         task = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(function)
         waiting, running = deque(items), list[Any]()
         while waiting or running:
@@ -91,7 +91,7 @@ class _Worker:
         self._runners = [PartRunner(stage, recipe, runtime) for stage in stages]
 
     def open(self) -> None:
-        """Loads the models before the first part arrives. An error is raised again, and recorded, by the part that needs them."""
+        """Loads the models before the first part arrives. The part that needs them raises and records any error again."""
         for runner in self._runners:
             runner.warm()
 
@@ -102,7 +102,7 @@ class _Worker:
 
 @dataclass
 class _Pool:
-    """The workers of one pool, from the recipe's minimum to its maximum, and the parts that wait for one."""
+    """The workers of one pool, from the recipe's minimum to its maximum, and the parts that wait for a worker."""
 
     spec: PoolSpec
     recipe: Recipe
@@ -120,18 +120,18 @@ class _Pool:
     def _add_worker(self) -> None:
         resources = self.spec.resources
         memory = {"memory": int(resources.memory_gb * 2**30)} if resources.memory_gb else {}
-        # A worker that dies is started again, and its part tried again: the crash journal ends what would go on for ever.
+        # A worker that dies is restarted and its part tried again. The crash journal prevents this from going on for ever.
         actor = ray.remote(max_restarts=-1, max_task_retries=-1)(_Worker).options(
             num_cpus=resources.cpus, num_gpus=self.gpus, **memory
         )
         worker = actor.remote(self.spec.stages, self.recipe, self.runtime, self.relay)
-        # Not again where it kills the process: the first part counts such deaths, and ends them.
+        # Not retried if it kills the process: the first part counts these deaths, and ends the run after too many.
         worker.open.options(max_task_retries=0).remote()
         self.workers.append(worker)
         self.idle.append(worker)
 
     def submit(self) -> Iterator[tuple[Any, Any, Part]]:
-        """Hands waiting parts to idle workers: (reference, worker, part) of each."""
+        """Hands waiting parts to idle workers. Yields (reference, worker, part) for each."""
         while self.waiting:
             if not self.idle and len(self.workers) < self.spec.resources.workers[1]:
                 self._add_worker()
@@ -171,7 +171,7 @@ class _Flow:
                 self.running[reference] = (index, worker, part)
 
     def _advance(self) -> int:
-        """Waits for a part to leave a pool; returns how many have left the last one."""
+        """Waits for a part to leave a pool. Returns how many parts have left the last pool."""
         done, _ = ray.wait(list(self.running), num_returns=1)
         finished = 0
         for reference in done:
@@ -187,7 +187,7 @@ class _Flow:
 
 
 class SharedRateLimiter:
-    """The rate limiter of the cluster: a named actor that all jobs of the cluster find, around a LocalRateLimiter."""
+    """The rate limiter of the cluster: a LocalRateLimiter inside a named actor, which all jobs of the cluster can find."""
 
     def __init__(self) -> None:
         actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(LocalRateLimiter)
@@ -215,7 +215,7 @@ class SharedRateLimiter:
 
 @contextlib.contextmanager
 def _workers_log(level: str | None) -> Iterator[Any]:
-    """Fetches the records of the workers' log, where the recipe asks for them, and logs them in this process."""
+    """Fetches the log records of the workers, if the recipe asks for them, and logs them in this process."""
     if level is None:
         yield None
         return
@@ -244,11 +244,11 @@ def _workers_log(level: str | None) -> Iterator[Any]:
 def _start(object_store_mb: int) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
     if not os.environ.get("RAY_ADDRESS"):
-        # "local": a head that someone runs on this machine is joined only where RAY_ADDRESS asks for it.
+        # "local": a cluster that someone else runs on this machine is joined only if RAY_ADDRESS asks for it.
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": object_store_mb * 2**20}
-        # Ray's own default is 15: beside two busy processes such a build hardly begins.
+        # Ray's default is 15: beside two busy processes, such a build hardly begins.
         os.environ.setdefault("RAY_worker_niceness", "0")
-    # Ray keeps its actors' arguments alive itself, and warns about them at level ERROR on every start.
+    # Ray itself keeps the arguments of its actors alive, and warns about them at level ERROR on every start.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     _quiet()
     with _stderr_aside():
@@ -257,7 +257,7 @@ def _start(object_store_mb: int) -> None:
 
 @contextlib.contextmanager
 def _stderr_aside() -> Iterator[None]:
-    """Captures what Ray's native code prints at start-up, and shows it only if the start fails."""
+    """Captures the output of Ray's native code at start-up, and shows it only if the start fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:
@@ -275,7 +275,7 @@ def _stderr_aside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _causes() -> Iterator[None]:
-    """Raises the exception of a worker itself, without the wrapper that Ray puts around it."""
+    """Raises the original exception of a worker, without the wrapper that Ray puts around it."""
     try:
         yield
     except ray.exceptions.RayTaskError as error:
@@ -283,7 +283,7 @@ def _causes() -> Iterator[None]:
 
 
 def _gpu_gb() -> float | None:
-    """Returns the memory of one GPU of the cluster in GB, or None without GPUs. The GPUs are assumed to be alike."""
+    """Returns the memory of one GPU of the cluster in GB, or None without GPUs. All GPUs are assumed to be alike."""
     if not ray.cluster_resources().get("GPU"):
         return None
     return float(ray.get(ray.remote(num_gpus=0.001, num_cpus=0)(_own_gpu_gb).remote()))
