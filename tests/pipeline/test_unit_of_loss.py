@@ -173,7 +173,7 @@ def test_stale_work_is_said_before_it_is_done_again_and_keep_stale_keeps_it(tmp_
     assert lines == [] and report.done_before and {name: stored(name) for name in STAGES} == before
     lines, report = make(recipe)
     assert lines == [
-        "shard 0: captions: 3 clips are done again, with what reads them: captions was version 1, is 2",
+        "shard 0: captions: 3 clips are done again, with all that depends on them: captions was version 1, is now 2",
         "  --keep-stale keeps the results of earlier versions",
     ]
     assert not report.done_before and report.stale == {}

@@ -1,4 +1,4 @@
-"""The stage `crawl`: a candidate becomes clips in storage, or has an outcome with a reason."""
+"""The stage `crawl`: a candidate becomes clips in storage, or gets an outcome with a reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.crawl.crawler import Crawler
 from vidal.pipeline.stage import Stage
 from vidal.schema import Subject
 
-# How politely and patiently a file is fetched does not alter the file.
+# Settings of how politely and patiently a file is fetched. They do not change the file.
 _WITHOUT_EFFECT = {
     "requests_per_s", "burst", "host_concurrency", "daily_requests", "hosts", "concurrency", "attempts", "backoff_s",
     "backoff_max_s", "patience_s", "breaker_failures", "breaker_pause_s", "allow_hosts", "cookies_file", "proxies", "sleep_s",

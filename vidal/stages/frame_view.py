@@ -1,4 +1,4 @@
-"""A view with one picture a frame, estimated by a model that is given frames of several clips at once."""
+"""A view with one picture per frame, estimated by a model that gets the frames of several clips at once."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ EstimateT = TypeVar("EstimateT")
 
 
 class FrameView(ABC, Generic[EstimateT]):
-    """A Batched worker. batch_size: pictures that the model is given at a time; None gives it those of one clip."""
+    """A Batched worker. batch_size: the number of pictures that the model gets at a time; None means those of one clip."""
 
     view: str
-    # Of VIDAL-10M's own scripts: the size that pictures are forced to, (width, height), and the short side that is stored.
+    # From VIDAL-10M's own scripts: the size that pictures are forced to, (width, height), and the short side that is stored.
     paper_input: tuple[int, int]
     paper_short_side: int
     resampling: Image.Resampling
@@ -37,15 +37,15 @@ class FrameView(ABC, Generic[EstimateT]):
 
     @abstractmethod
     def _infer(self, images: list[Image.Image], places: list[tuple[Clip, int]]) -> list[EstimateT]:
-        """The model's estimate for each picture. places: the clip of the picture, and which of its frames it is."""
+        """Returns the model's estimate for each picture. places: the clip of each picture, and its index among the clip's frames."""
 
     @abstractmethod
     def _row(self, clip: Clip, images: list[Image.Image], estimates: list[EstimateT]) -> Mapping[str, Any]:
-        """Stores a clip's pictures and returns its row. images: the frames of the estimates."""
+        """Stores the pictures of a clip and returns its row. images: the frames of the estimates."""
 
     @abstractmethod
     def _empty(self, clip: Clip) -> Mapping[str, Any]:
-        """The row of a clip without the view."""
+        """Returns the row of a clip without the view."""
 
     def size(self, clip: Clip) -> int:
         return len(clip["frame_paths"])
@@ -82,13 +82,13 @@ class FrameView(ABC, Generic[EstimateT]):
         return Output([self._empty(clip)], (outcome,))
 
     def _model_spec(self, model: ModelSpec) -> ModelSpec:
-        """The recipe's model; in mode paper with the size that the published script forces pictures to."""
+        """Returns the recipe's model; in mode paper, with the size that the published script forces pictures to."""
         if not self._is_paper:
             return model
         return model.model_copy(update={"options": {"input": list(self.paper_input), **model.options}})
 
     def _resized(self, values: np.ndarray) -> np.ndarray:
-        """(h, w) float32 at the short side that is stored; never larger than the frame."""
+        """Returns (h, w) float32 with the stored short side, but never larger than the frame."""
         height, width = values.shape
         size = short_side_size(width, height, self._short_side) if self._short_side else (width, height)
         if size == (width, height):

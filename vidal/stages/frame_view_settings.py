@@ -1,4 +1,4 @@
-"""What the views that are estimated from frames have in common: a model, a mode, the size of the stored pictures."""
+"""The settings that all views estimated from frames share: a model, a mode, the size of the stored pictures."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from vidal.config.base import ModelSpec, ViewSettings
 
 
 class FrameViewSettings(ViewSettings):
-    """paper_adapter: the only adapter that mode paper, which repeats VIDAL-10M's own script, is defined for."""
+    """paper_adapter: the only adapter that mode paper is defined for. This mode repeats VIDAL-10M's own script."""
 
     paper_adapter: ClassVar[str]
 
     model: ModelSpec | None = None
-    """The estimator; without one the view is absent."""
+    """The estimator; null leaves this view out."""
     mode: Literal["own", "paper"] = "own"
     """own, or paper, which repeats VIDAL-10M's own script."""
     short_side: int | None = Field(default=None, ge=16)
-    """Short side of stored pictures, never larger than the frames; null takes the mode's."""
+    """Short side of stored pictures, never larger than that of the frames; null means the default of the mode."""
 
     @model_validator(mode="after")
     def _paper(self) -> Self:

@@ -36,14 +36,14 @@ STAGES: dict[str, Stage] = _in_order()
 
 
 def view_names() -> list[str]:
-    """Every view that the ledger has a row for: the texts, and the views of VIEWS."""
+    """Returns the names of all views that the ledger has rows for: the texts, and the views of VIEWS."""
     return list(dict.fromkeys([*(view.value for view in View), *VIEWS]))
 
 
 def add_view(view: ViewSpec) -> None:
-    """Adds a view of a user's own package: its stage runs after the views that ship, its settings are a section of the recipe.
+    """Adds a view of a user's own package: its stage runs after vidal's own views, and its settings are a section of the recipe.
 
-    Called when the package's module is imported, which a recipe asks for under `plugins`. Adding a view again changes nothing.
+    The module of the package calls this when it is imported, which a recipe asks for under `plugins`. A repeated call has no effect.
     """
     VIEWS.setdefault(view.name, view)
     ADDED_SECTIONS.setdefault(view.name, view.settings)

@@ -16,7 +16,7 @@ _FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
 
 def load(storage: Storage, names: list[str]) -> list[Image.Image]:
-    """RGB pictures, decoded. Raises RecordError(corrupt) for one that does not decode."""
+    """Returns RGB pictures, decoded. Raises RecordError(corrupt) for a picture that does not decode."""
     return [_decoded(storage.read(name), name) for name in names]
 
 
@@ -28,7 +28,7 @@ def _decoded(data: bytes, name: str) -> Image.Image:
 
 
 def encode(image: Image.Image, ending: str, **options: object) -> bytes:
-    """The picture as a file of this ending: jpg, png or webp."""
+    """Returns the picture as a file with this ending: jpg, png or webp."""
     buffer = io.BytesIO()
     image.save(buffer, format=_FORMATS[ending], **options)
     return buffer.getvalue()
@@ -37,13 +37,13 @@ def encode(image: Image.Image, ending: str, **options: object) -> bytes:
 def save_view(
     storage: Storage, clip: Clip, view: str, ending: str, images: list[Image.Image], **options: object
 ) -> tuple[list[str], list[str]]:
-    """Stores one picture a frame as view/0.ending, view/1.ending, ... of the clip; returns their names and sha256."""
+    """Stores one picture per frame as view/0.ending, view/1.ending, ... of the clip. Returns their names and sha256."""
     files = [encode(image, ending, **options) for image in images]
     return save_files(storage, clip, view, ending, files), [ids.sha256(data) for data in files]
 
 
 def save_files(storage: Storage, clip: Clip, view: str, ending: str, files: list[bytes]) -> list[str]:
-    """Stores the bytes of one picture a frame; returns their names."""
+    """Stores the bytes of one picture per frame. Returns their names."""
     return [
         storage.media.write(clip["shard"], clip["clip_id"], f"{view}/{index}.{ending}", data)
         for index, data in enumerate(files)

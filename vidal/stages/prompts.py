@@ -11,14 +11,14 @@ from vidal.errors import UserError
 
 
 def read(name: str, known: frozenset[str]) -> str:
-    """A prompt file's text. Raises UserError for a file that is missing or no template, and a placeholder that nothing fills."""
+    """Returns the text of a prompt file. Raises UserError if it is missing or not a template, or for a placeholder that nothing fills."""
     path = Path(name) if "/" in name else packaged_files.folder("pipelines") / "prompts" / name
     if not path.is_file():
         raise UserError(f"prompt {name}: no such file in pipelines/prompts")
     try:
         text = path.read_text(encoding="utf-8").strip()
         fields = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
-    except ValueError as error:  # Also what is no UTF-8.
+    except ValueError as error:  # Also raised for text that is not UTF-8.
         raise UserError(f"prompt {name}: {error}; a brace that is meant is written twice") from error
     if unknown := sorted(fields - known):
         raise UserError(

@@ -1,4 +1,4 @@
-"""Answers of models, kept by what was asked: none is computed or paid for twice, across restarts, shards and upgrades."""
+"""Caches the answers of models by their questions: none is computed or paid for twice, across restarts, shards and upgrades."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from vidal.storage.storage import Storage
 
 
 class ResponseCache:
-    """Keyed by model, revision, options, the adapter's version, prompt and input. One small JSON file an answer, written by rename.
+    """Keyed by model, revision, options, version of the adapter, prompt and input. Each answer is a small JSON file, written by rename.
 
-    It lies in the dataset (`OUT/_cache`), or where the recipe's `cache` says, so that datasets can share it. Safe to share
-    between threads: a question that several ask at once is computed once.
+    The cache is in the dataset (`OUT/_cache`), or in the folder that the recipe's `cache` names, so that datasets can share it. Safe
+    to share between threads: a question that several ask at once is computed once.
     """
 
     def __init__(self, recipe: Recipe, storage: Storage, registry: Registry, spec: ModelSpec, revision: str):
@@ -29,7 +29,7 @@ class ResponseCache:
         self._locks = KeyedLocks()
 
     def get(self, prompt: str, given: Any, make: Callable[[], Any]) -> Any:
-        """The stored answer, or what make() returns, stored. given: the input as JSON, hashes of media in place of media."""
+        """Returns the stored answer, or the result of make(), which is then stored. given: the input as JSON, with hashes of media."""
         key = ids.fingerprint([self._model, prompt, given])
         name = f"{self._folder}{key[:2]}/{key}.json"
         self._locks.acquire(key)

@@ -1,6 +1,6 @@
-"""How a view of a clip describes itself, so that no other file has to know its name.
+"""The description of a view of a clip, so that no other file needs to know its name.
 
-The manifest stage, validation, the report, the exporters, `vidal plan` and the recipe go over these descriptions.
+The manifest stage, validation, the report, the exporters, `vidal plan` and the recipe iterate over these descriptions.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from vidal.records import Clip
 
 @dataclass(frozen=True)
 class MediaColumn:
-    """The files of a view. paths: the manifest's column of their names; sha256: the stage's column of their hashes.
+    """The files of a view. paths: the manifest column of their names. sha256: the stage's column of their hashes.
 
-    is_per_frame: whether both columns are lists with one entry for each stored frame; otherwise they hold one name, or null.
+    is_per_frame: whether both columns are lists with one entry per stored frame; otherwise each holds one value, or null.
     """
 
     paths: str
@@ -30,11 +30,11 @@ class MediaColumn:
 class ViewSpec:
     """A view that is stored as media files beside the frames.
 
-    stage: computes it, one row a clip. settings: its section of the recipe, under the view's name. columns: columns of the
-    stage's table that the manifest has too; what schema.py does not name is added behind its columns. scores, extra:
-    columns of the stage's table whose entries join the manifest's `scores` and `extra`. convert: makes a column of the manifest
-    of a clip's columns where the stage's own column is not it. is_synthetic: whether a model
-    computes it from the frames; the clip then names it in `synthetic_views`.
+    stage: computes the view, one row per clip. settings: its section of the recipe, under the view's name. columns: columns of the
+    stage's table that the manifest also has; those that schema.py does not name follow its other columns. scores, extra: columns
+    of the stage's table whose entries join the manifest's `scores` and `extra`. convert: computes a manifest column from the columns
+    of a clip, if the stage's own column differs from it. is_synthetic: whether a model computes the view from the frames; the clip
+    then names it in `synthetic_views`.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""The view audio: the sound track."""
+"""The view `audio`: the sound track."""

@@ -10,9 +10,9 @@ from vidal.config.base import ModelSpec, ViewSettings
 
 
 class Audio(ViewSettings):
-    """What is computed from the sound track. Singing and music are one model's opinion, and often wrong."""
+    """Settings of the sound track and its scores. Singing and music are the opinion of one model, and often wrong."""
 
-    # Of the sound track, mono at the sample rate.
+    # The scores of the sound track, mono at the sample rate.
     scores: ClassVar[dict[str, str]] = {
         "audio_lufs": "integrated loudness, LUFS (ITU-R BS.1770-4)",
         "audio_peak_db": "largest sample, dBFS",
@@ -27,20 +27,20 @@ class Audio(ViewSettings):
     }
 
     sample_rate: int = Field(default=16_000, ge=4_000)
-    """Of the stored FLAC, in Hz."""
+    """Sample rate of the stored FLAC, in Hz."""
     silence_db: float = -60.0
-    """RMS level in dBFS below which a block, or the whole, is silence."""
+    """RMS level in dBFS below which a block, or the whole track, counts as silence."""
     loudness: bool = True
     """Whether loudness is measured (LUFS, BS.1770)."""
     activity: ModelSpec | None = None
-    """Detects speech, singing and music; null is off."""
+    """The model that detects speech, singing and music; null uses none."""
     speech: ModelSpec | None = None
-    """Recognises what is said; null is off."""
+    """The model that transcribes speech; null uses none."""
     similarity: ModelSpec | None = None
-    """Compares the sound with title and hashtags; null is off."""
+    """The model that compares the sound with title and hashtags; null uses none."""
     activity_tags: tuple[Literal["speech", "singing", "music"], ...] = ("speech",)
     """Activities that become a tag."""
-    tag_share_min: float = Field(default=0.35, gt=0, le=1)  # Of speech: measured by benchmarks/speech_threshold.py.
-    """Share of the time from which an activity becomes a tag. Of speech: measured by benchmarks/speech_threshold.py."""
+    tag_share_min: float = Field(default=0.35, gt=0, le=1)  # For speech: measured by benchmarks/speech_threshold.py.
+    """An activity becomes a tag from this share of the time on. benchmarks/speech_threshold.py measured the value for speech."""
     clipping_share_max: float = Field(default=0.001, ge=0, le=1)
-    """Share of clipped samples from which a sound is tagged `clipped`."""
+    """A sound is tagged `clipped` from this share of clipped samples on."""

@@ -1,4 +1,4 @@
-"""Audio: the sound track of every clip as mono FLAC, with its level and what is in it. A clip without sound is marked, not dropped."""
+"""Audio: the sound track of every clip as mono FLAC, with its level and its content. A clip without sound is marked, not dropped."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _Worker:
 
 @dataclass
 class SoundDescription:
-    """What models say of a sound: scores, and texts for `extra`, by name; embedding: a unit vector, empty without a model."""
+    """The results of models for a sound: scores, and texts for `extra`, by name. embedding: a unit vector, empty without a model."""
 
     scores: dict[str, float] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class SoundDescription:
 
 
 class _Listener:
-    """Asks the models that the recipe names. Each is given the sound at its own sample rate."""
+    """Asks the models that the recipe names. Each gets the sound at its own sample rate."""
 
     def __init__(self, settings: Audio):
         self._activity: ActivityDetector | None = open_model(ACTIVITY, settings.activity) if settings.activity else None
@@ -108,12 +108,12 @@ def floats(path: Path, sample_rate: int) -> np.ndarray:
 
 
 def activity_scores(detector: ActivityDetector, samples: np.ndarray) -> dict[str, float]:
-    """The shares of activities in a sound, under the names of their scores. samples: (n,) int16 mono at 16 kHz."""
+    """Returns the shares of activities in a sound, by the names of their scores. samples: (n,) int16 mono at 16 kHz."""
     return {f"audio_{name}_share": share for name, share in detector.measure_shares(samples).items()}
 
 
 def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:
-    """Scores that need no model. samples: (n,) int16 mono at the sample rate of the recipe."""
+    """Returns the scores that need no model. samples: (n,) int16 mono at the sample rate of the recipe."""
     values: dict[str, float | None] = {
         "audio_peak_db": loudness.peak_db(samples),
         "audio_silence_share": loudness.silence_share(samples, settings.sample_rate, settings.silence_db),
@@ -125,7 +125,7 @@ def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:
 
 
 def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str]:
-    """Returns the tags whose score passes the threshold of the recipe, sorted."""
+    """Returns the tags with a score that reaches the recipe's threshold, sorted."""
     holds: dict[str, bool] = {
         "silence": level_db < settings.silence_db,
         "clipped": scores["audio_clipping_share"] > settings.clipping_share_max,
@@ -135,12 +135,12 @@ def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str
 
 
 def scored_tags(clip: Clip) -> list[AudioTag]:
-    """The tags of a clip, each with the share of the time that it was decided by."""
+    """Returns the tags of a clip, each with the share of the time that decided it."""
     return score_tags(clip["audio_tags"], map_dict(clip["audio_scores"]))
 
 
 def score_tags(names: list[str], scores: dict[str, float]) -> list[AudioTag]:
-    """scores: of the clip, by name."""
+    """Returns the tags with their scores. scores: all scores of the clip, by name."""
     shares = {"clipped": "audio_clipping_share"}
     return [{"tag": tag, "score": scores.get(shares.get(tag, f"audio_{tag}_share"))} for tag in names]
 

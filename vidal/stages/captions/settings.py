@@ -9,11 +9,11 @@ class Captions(Settings):
     """A caption for each frame, one for the clip, and one for its sound."""
 
     keyframe: ModelSpec | None = None
-    """Captions each frame; null gives no such view."""
+    """The model that captions each frame; null leaves this view out."""
     video: ModelSpec | None = None
-    """Captions the clip; null gives no such view."""
+    """The model that captions the clip; null leaves this view out."""
     sound: ModelSpec | None = None
-    """Captions the sound: heard describes what was detected, a captioner imagines it from the pictures; null gives no such view."""
+    """The model that captions the sound: `heard` describes the detected tags, a captioner imagines the sound; null leaves it out."""
     prompt_keyframe: str = "keyframe.txt"
     """A file of pipelines/prompts, or a path."""
     prompt_video: str = "video.txt"

@@ -1,4 +1,4 @@
-"""Captions: the uploader's words as they are, a caption for each frame, and one for the video."""
+"""Captions: the unchanged words of the uploader, a caption for each frame, and one for the video."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vidal.stages.enhanced.rewrite_checks import gives_orders
 from vidal.stages.response_cache import ResponseCache
 from vidal.storage.storage import Storage
 
-SOURCE = "source"  # The model of what people wrote.
+SOURCE = "source"  # The `model` of texts that people wrote.
 _VIEWS = (View.TITLE, View.HASHTAGS, View.KEYFRAME, View.VIDEO)
 _KEYFRAME_FIELDS = frozenset({"things"})
 _VIDEO_FIELDS = frozenset({"things", "title", "hashtags"})
@@ -69,7 +69,7 @@ def has_imported(clip: Clip, view: str) -> bool:
 
 
 def _empty(clip: Clip) -> CaptionedRow:
-    """The row of a clip whose captioners fail: the texts that people wrote remain."""
+    """Returns the row of a clip whose captioners fail: the texts that people wrote remain."""
     titles = [caption_of(View.TITLE, clip["title"])] if clip["title"] else []
     return {"clip_id": clip["clip_id"], "captions": [*titles, *imported(clip)]}
 
@@ -108,7 +108,7 @@ class _Worker:
         return Output([{"clip_id": clip["clip_id"], "captions": captions}], tuple(self._with_imported(clip, views)))
 
     def _with_imported(self, clip: Clip, views: list[ViewOutcome]) -> list[ViewOutcome]:
-        """Marks views as kept that no model of the recipe computes but that came with the catalogue."""
+        """Marks those views as kept that came with the catalogue and that no model of the recipe computes."""
         return [
             ViewOutcome(each.view, Status.KEPT, detail="imported")
             if each.status is not Status.KEPT and has_imported(clip, each.view)
@@ -128,7 +128,7 @@ class _Worker:
         return [caption_of(View.HASHTAGS, text)], ViewOutcome(View.HASHTAGS, Status.KEPT)
 
     def _frames(self, clip: Clip, images: list[Any]) -> tuple[list[Caption], ViewOutcome]:
-        """Returns one caption a frame. Where nothing was recognised, the text is empty and flagged."""
+        """Returns one caption per frame. If nothing was recognised, the text is empty and flagged."""
         if absent := _absent(View.KEYFRAME, self._keyframe, images):
             return [], absent
         assert self._keyframe is not None

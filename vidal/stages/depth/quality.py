@@ -1,16 +1,16 @@
-"""Judges the depth of a clip without a ground truth. Pure functions over arrays; a score that is not defined is absent.
+"""Judges the depth of a clip without ground truth. Pure functions over arrays; an undefined score is absent.
 
-depth_valid_share: pixels with a reading (finite, and positive where metric).
+depth_valid_share: share of the pixels with a reading (finite, and positive if metric).
 depth_low, depth_high: 1st and 99th percentile of the readings, in metres or in the model's own numbers.
-depth_temporal_consistency: mean rank correlation (Spearman) of one frame's depth with the next one's at the same pixels,
-    which leaves out scale and shift. Stored frames are seconds apart: where the scene or the camera moves it is low however
-    good the labels are. depth_luminance_consistency is the same of the pictures' luminance, to read it against.
-depth_scale_change: mean |ln| of the ratio of one frame's median depth to the next one's, where metric: 0.1 is 10 %. What
-    the consistency leaves out.
-depth_edge_agreement: share of the strongest depth edges that lie near strong edges of the picture, less what chance would
-    give: 1 all of them, 0 no more than anywhere. Texture without relief costs nothing, relief without contrast does. True
-    depth of a room (Kinect): 0.30 with its own pictures, -0.04 with others; luminance taken for depth: 0.99, so that a
-    value near 1 tells of a model that copies texture.
+depth_temporal_consistency: mean rank correlation (Spearman) of the depth of consecutive frames at the same pixels, which ignores
+    scale and shift. Stored frames are seconds apart: if the scene or the camera moves, it is low however good the depth is.
+    depth_luminance_consistency is the same number for the luminance of the pictures, as a reference.
+depth_scale_change: mean |ln| of the ratio of the median depths of consecutive frames, if metric: 0.1 means 10 %. It measures the
+    change that the consistency ignores.
+depth_edge_agreement: share of the strongest depth edges that lie near strong edges of the picture, corrected for chance: 1 means
+    all of them, 0 no more than anywhere. Texture without relief costs nothing; relief without contrast does. True depth of a room
+    (Kinect) has 0.30 with its own pictures and -0.04 with others; luminance used as depth has 0.99, so a value near 1 indicates a
+    model that copies texture.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage, stats
 
-RANKED_SHORT_SIDE = 64  # Ranks are of so many pixels that noise does not matter, and no more.
+RANKED_SHORT_SIDE = 64  # Enough pixels for ranks in which noise does not matter.
 SMOOTHING = 1.0
 DEPTH_EDGES, IMAGE_EDGES = 0.95, 0.85  # Quantiles above which a gradient is strong.
 REACH = (
     1 / 64
-)  # Of the short side: how far a depth edge may lie from the picture's, since models work at low resolution.
+)  # The largest distance of a depth edge from one of the picture, as a share of the short side: models have a low resolution.
 _TINY = 1e-6
 
 
 def scores(depths: list[np.ndarray], images: list[Image.Image], metric: bool) -> dict[str, float]:
-    """depths: (h, w) float32 of a clip's frames in order; images: those frames. Scores that are defined, not rounded."""
+    """Returns the scores that are defined, not rounded. depths: (h, w) float32 of a clip's frames, in order; images: the frames."""
     luminances = [_luminance(image, depth) for image, depth in zip(images, depths, strict=True)]
     valid = [np.isfinite(depth) & ((depth > 0) | (not metric)) for depth in depths]
     readings = np.concatenate([depth[known] for depth, known in zip(depths, valid, strict=True)])
@@ -49,7 +49,7 @@ def scores(depths: list[np.ndarray], images: list[Image.Image], metric: bool) ->
 
 
 def consistency(frames: list[np.ndarray]) -> float | None:
-    """Mean Spearman correlation of consecutive (h, w) frames over pixels known in both; None if no pair has one."""
+    """Returns the mean Spearman correlation of consecutive (h, w) frames over pixels known in both; None if no pair has one."""
     small = [frame[:: _step(frame), :: _step(frame)] for frame in frames]
     return _mean([_spearman(one, other) for one, other in pairwise(small)])
 
@@ -60,16 +60,17 @@ def scale_change(frames: list[np.ndarray]) -> float | None:
 
 
 def edge_agreement(depth: np.ndarray, luminance: np.ndarray, metric: bool) -> float | None:
-    """depth: (h, w), NaN where there is no reading; None if it, or the picture, has no edges.
+    """Returns how well the edges of the depth match those of the picture, or None where either has no edges.
 
-    Metric depth is compared by ratio: a step of a metre is an edge at two metres and noise at fifty.
+    depth: (h, w), NaN where there is no reading.
     """
     known = np.isfinite(depth)
     if not known.any():
         return None
+    # Metric depth is compared by ratio: a step of one metre is an edge at a distance of two metres, but noise at fifty.
     filled = np.where(known, depth, np.nanmedian(depth)).astype(np.float64)
     relief = ndimage.gaussian_gradient_magnitude(np.log(np.maximum(filled, _TINY)) if metric else filled, SMOOTHING)
-    # Where readings end is no edge of the scene.
+    # The border of the known pixels is not an edge of the scene.
     inside = ndimage.binary_erosion(known, iterations=max(1, round(4 * SMOOTHING)), border_value=1)
     contrast = ndimage.gaussian_gradient_magnitude(luminance.astype(np.float64), SMOOTHING)
     if not inside.any() or np.ptp(relief[inside]) < _TINY or np.ptp(contrast) < _TINY:
@@ -84,7 +85,7 @@ def edge_agreement(depth: np.ndarray, luminance: np.ndarray, metric: bool) -> fl
 
 
 def _luminance(image: Image.Image, depth: np.ndarray) -> np.ndarray:
-    """(h, w) float of the depth's size."""
+    """Returns (h, w) float, resized to the size of the depth."""
     height, width = depth.shape
     return np.asarray(image.convert("L").resize((width, height), Image.Resampling.BOX), np.float64)
 

@@ -12,11 +12,11 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 class Depth(FrameViewSettings):
     """The view depth.
 
-    Mode paper does what VIDAL-10M's script does with GLPN: pictures forced to 448 x 796, stored at short side 256, cut at 10 m,
-    millimetres rounded down.
+    Mode paper does the same as VIDAL-10M's script with GLPN: pictures are forced to 448 x 796, and depth is stored with a short side
+    of 256, clipped at 10 m, with millimetres rounded down.
     """
 
-    # How each is computed: vidal/stages/depth/quality.py.
+    # vidal/stages/depth/quality.py explains how each is computed.
     scores: ClassVar[dict[str, str]] = {
         "depth_valid_share": "share of pixels with a depth",
         "depth_low": "1st percentile of the depth, in metres where metric, else in the model's own numbers",
@@ -35,4 +35,4 @@ class Depth(FrameViewSettings):
     paper_adapter: ClassVar[str] = "transformers"
 
     max_m: float | None = Field(default=None, gt=0, le=65.535)
-    """Metric depth beyond it is cut and counted; null takes 65.535 m, or 10 m in mode paper."""
+    """Metric depth beyond this is clipped and counted; null means 65.535 m, or 10 m in mode paper."""

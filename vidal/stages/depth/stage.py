@@ -1,4 +1,4 @@
-"""Depth: one 16-bit picture a frame. Millimetres where the model is metric, else scaled by one range for the clip."""
+"""Depth: one 16-bit picture per frame, in millimetres if the model is metric, else scaled by one range for the clip."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from vidal.stages.frame_view import FrameView
 from vidal.stages.view import MediaColumn, ViewSpec
 from vidal.storage.storage import Storage
 
-Estimate = tuple[np.ndarray, float | None]  # The depth, and the field of view in degrees where the model reports it.
+Estimate = tuple[np.ndarray, float | None]  # The depth, and the field of view in degrees if the model reports it.
 UINT16_MAX = 65_535
 PAPER_MAX_M = 10.0  # VIDAL-10M's depth_ddp_glpn.py: np.clip(output, 0, 10), astype("uint16").
-COMPRESS_LEVEL = 3  # Of zlib: at its default, 6, a picture takes 2.5 times as long and is 2 % smaller.
+COMPRESS_LEVEL = 3  # A level of zlib. At the default, 6, a picture takes 2.5 times as long and is 2 % smaller.
 
 
 def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = False) -> tuple[list[np.ndarray], int]:
-    """depths: (h, w) float32 metres. Returns (h, w) uint16 and how many pixels were beyond max_m, which becomes theirs.
+    """Converts depth to (h, w) uint16. Also returns how many pixels were beyond max_m, to which they are clipped.
 
-    What is not finite or not positive becomes 0, no reading. truncate: rounds down, as the published script does.
+    depths: (h, w) float32 metres; a value that is not finite or not positive becomes 0, which means no reading. truncate: rounds
+    down, as the published script does.
     """
     images, clipped, limit = [], 0, round(max_m * 1000)
     for depth in depths:
@@ -43,10 +44,10 @@ def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = Fals
 
 
 def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
-    """depths: (h, w) float32 of one clip, without a unit. Returns (h, w) uint16 and what 0 and 65535 stand for.
+    """Scales depth to (h, w) uint16. Also returns the values that 0 and 65535 stand for. depths: (h, w) float32, without a unit.
 
-    One range for the clip, so that its frames can be compared, widened to five digits of its width: the file and the
-    two numbers agree exactly. What is not finite becomes 0.
+    The frames of a clip share one range, so that they can be compared. It is widened to five digits of its width, so that the
+    pictures and the two numbers agree exactly. A value that is not finite becomes 0.
     """
     finite = [depth[np.isfinite(depth)] for depth in depths]
     present = [values for values in finite if values.size]
@@ -61,7 +62,7 @@ def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, floa
 
 
 def _widened(value: float, sign: int, digits: int) -> float:
-    """Rounds to so many digits: down for sign -1, up for sign 1."""
+    """Rounds to this number of digits: down for sign -1, up for sign 1."""
     rounded = round(value, digits)
     return rounded if (rounded - value) * sign >= 0 else round(rounded + sign * 10.0**-digits, digits)
 
@@ -69,10 +70,10 @@ def _widened(value: float, sign: int, digits: int) -> float:
 class _Worker(FrameView[Estimate]):
     view = View.DEPTH.value
     paper_input, paper_short_side = (448, 796), 256  # cv2.resize(frame, (448, 796)) in the same script.
-    resampling = Image.Resampling.NEAREST  # A mean over an edge is a depth at which there is nothing.
+    resampling = Image.Resampling.NEAREST  # A mean across an edge would be a depth at which there is no surface.
 
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        from vidal.stages.depth import quality  # scipy takes a second, and every process imports every stage.
+        from vidal.stages.depth import quality  # scipy takes a second to import, and every process imports every stage.
 
         settings = recipe.depth
         super().__init__(settings, storage, recipe.resources_of("depth").batch_size)
@@ -116,7 +117,7 @@ class _Worker(FrameView[Estimate]):
         return {name: round_score(value) for name, value in scores.items()}
 
     def _stored(self, depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
-        """(h, w) uint16 pictures, and the scores that say how they were stored."""
+        """Returns (h, w) uint16 pictures, and the scores that say how they were stored."""
         if not self._is_metric:
             return to_range(depths)
         stored, clipped = to_millimetres(depths, self._max_m, self._is_paper)

@@ -1,4 +1,4 @@
-"""Checks of rewrites: a rewrite must be one plain sentence about the caption, and name only what another view or the pictures show."""
+"""Checks rewrites: a rewrite must be one plain sentence about the caption, and only name things that another view or a picture has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from vidal.terms.tagging import load
 
-# Words that name nothing in the picture, or that a sentence cannot do without.
+# Words that name nothing in the picture, or that most sentences need.
 _LIGHT = frozenset(
     "video clip photo picture image scene frame view show be have do see feature appear look contain include depict "
     "display can let there thing".split()
@@ -17,14 +17,14 @@ _LIGHT = frozenset(
 _NAMING = {"NOUN", "PROPN", "VERB", "ADJ"}
 _WORD = re.compile(r"[^\W\d_]+")
 WORDS_MAX = 80
-# What a sentence about a video does not hold: addresses, markup, turns of a chat, and talk of the model about itself.
+# Text that does not belong in a sentence about a video: addresses, markup, turns of a chat, and a model's remarks about itself.
 _FOREIGN = re.compile(
     r"https?://|www\.|```|</?\w+>|<\||[{}]|\[/?INST\]|^\W*(?:title|caption|hashtags|user|assistant|system)\s*:|"
     r"\bas an? (?:ai|language model)\b|\bI(?:'m| am) (?:sorry|an? (?:ai|assistant))\b|\bI (?:can|will|would|cannot|can't)\b",
     re.IGNORECASE,
 )
 
-# What speaks to a model, not of a video.
+# Text that addresses a model instead of describing a video.
 _ORDERS = re.compile(
     r"\b(?:ignore|disregard|forget)\b.*\b(?:above|previous|prior|instructions?|prompts?)\b|\byou are (?:now|an? (?:ai|assistant))\b|"
     r"\b(?:answer|respond|reply|say|output|write|print) (?:only|just|nothing but)\b|<\|",
@@ -35,7 +35,7 @@ Supports = Callable[[str, frozenset[str]], bool]
 
 
 def gives_orders(text: str) -> bool:
-    """Whether a crawled text gives orders to a model. It is then shown to no model; in its own view it stays as it is."""
+    """Returns whether a crawled text gives orders to a model. No model is then shown the text; its own view keeps it unchanged."""
     return bool(_ORDERS.search(text))
 
 
@@ -48,22 +48,22 @@ def malformed(text: str) -> str | None:
 
 
 def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None = None) -> bool:
-    """Whether a rewrite names anything that its caption names. True for a caption that names nothing."""
+    """Returns whether a rewrite names anything that its caption names. True for a caption that names nothing."""
     wanted = frozenset(_named(caption, tagger))
     known = _lemmas(caption, tagger)
     return not wanted or any(each in known or (supports and supports(each, wanted)) for each in _named(rewrite, tagger))
 
 
 def tells(rewrite: str, title: str, tagger: str) -> bool:
-    """Whether a rewrite names at least half of what its title names. A rewrite that only obeys a title does not."""
+    """Returns whether a rewrite names at least half of the things in its title. A rewrite that only obeys orders in a title does not."""
     wanted, known = _named(title, tagger), _lemmas(rewrite, tagger)
     return bool(wanted) and 2 * sum(bool(forms & known) for forms in wanted.values()) >= len(wanted)
 
 
 def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports | None = None) -> list[str]:
-    """Lemmas of nouns, verbs and adjectives in the rewrite that no view holds, in order. Numbers count as named things.
+    """Returns the lemmas of nouns, verbs, adjectives and numbers in the rewrite that occur in no view, in order.
 
-    supports: whether a lemma stands for one of the views' words, or can be seen.
+    supports: returns whether a lemma is a synonym of one of the views' words, or visible in the pictures.
     """
     known = _lemmas(" . ".join(views), tagger)
     missing = [lemma for lemma, forms in _named(rewrite, tagger).items() if not forms & known]
@@ -71,7 +71,7 @@ def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports 
 
 
 def _named(text: str, tagger: str) -> dict[str, frozenset[str]]:
-    """Returns the lemmas that a text names, each with its forms, without words that name nothing in a picture."""
+    """Returns the lemmas that a text names, each with its forms. Words that name nothing in a picture are left out."""
     named: dict[str, frozenset[str]] = {}
     for token in load(tagger)(text.replace("#", " ")):
         names = (token.pos_ in _NAMING and _WORD.search(token.text)) or token.like_num
@@ -81,7 +81,7 @@ def _named(text: str, tagger: str) -> dict[str, frozenset[str]]:
 
 
 def _verbs(word: str) -> tuple[str, ...]:
-    """Returns the verbs that an -ing form may come from, whichever part of speech the tagger says it is."""
+    """Returns the verbs that an -ing form may come from, whichever part of speech the tagger assigns to it."""
     stem = word.removesuffix("ing")
     if stem == word or len(stem) < 3:
         return ()
@@ -97,7 +97,7 @@ def _lemmas(text: str, tagger: str) -> frozenset[str]:
 
 
 def support(synonyms: Any | None, is_visible: Callable[[str], bool] | None) -> Supports:
-    """Returns a function that looks for support by synonyms, then in the pictures; either may be absent."""
+    """Returns a function that looks for support among synonyms, then in the pictures; either may be absent."""
 
     def supports(lemma: str, known: Iterable[str]) -> bool:
         return bool(synonyms and synonyms.find_synonym(lemma, known)) or bool(is_visible and is_visible(lemma))

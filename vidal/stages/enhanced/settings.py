@@ -1,4 +1,4 @@
-"""The rewriter, and the checks of its answers."""
+"""Settings of the rewriter, and of the checks of its answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Enhanced(Settings):
     """The rewriter of captions. Its words must be supported by another view: by a lemma, a synonym, or the pictures."""
 
     model: ModelSpec | None = None
-    """The rewriter; null gives no such view."""
+    """The rewriter; null leaves this view out."""
     prompt: str = "enhance.yaml"
     """A file of pipelines/prompts, or a path."""
     guard_tagger: str = "en_core_web_sm"
@@ -19,8 +19,8 @@ class Enhanced(Settings):
     reject_unsupported: bool = True
     """Whether a rewrite with unsupported words is rejected, or only flagged."""
     synonym_min: float | None = Field(default=0.78, gt=0, le=1)
-    """Cosine from which two words count as synonyms; null knows none."""
+    """The lowest cosine at which two words count as synonyms; null uses no synonyms."""
     seen_min: float | None = Field(default=None, ge=-1, le=1)
-    """Cosine of a word and the clip (similarity model) from which the pictures support the word; null does not look."""
+    """The lowest cosine of a word and the clip (similarity model) at which the pictures support the word; null ignores the pictures."""
     concurrency: int = Field(default=1, ge=1)
-    """Requests at a time, for an adapter that asks a server."""
+    """Simultaneous requests, for an adapter that asks a server."""

@@ -1,4 +1,4 @@
-"""Enhanced captions: a language model rewrites the video's caption; what names a thing that no other view names is rejected."""
+"""Enhanced captions: a language model rewrites the video's caption. A rewrite that names a thing that no other view has is rejected."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Prompt:
 
 
 def read_prompt(name: str) -> Prompt:
-    """Raises UserError if a key is missing or nothing fills a placeholder."""
+    """Reads a prompt. Raises UserError if a key is missing, or for a placeholder that nothing fills."""
     text = prompts.read(name, _FIELDS)
     try:
         sections = yaml.safe_load(text)
@@ -58,7 +58,7 @@ def _empty(clip: Clip) -> EnhancedRow:
 def _synonyms(cosine_min: float | None) -> Synonyms | None:
     if not cosine_min:
         return None
-    from vidal.models.synonyms import Synonyms  # Torch: a process that rewrites nothing does without.
+    from vidal.models.synonyms import Synonyms  # Imports torch, which a process that rewrites nothing does not need.
 
     return Synonyms(cosine_min)
 
@@ -82,7 +82,7 @@ class _Worker:
             return Output([_empty(clip)], (ViewOutcome(View.ENHANCED, Status.KEPT, detail="imported"),))
         if self._settings.model is None:
             return _without(clip, Reason.NO_MODEL, "the recipe names no rewriter")
-        # The rewriter works on what this recipe made, before what came with a catalogue.
+        # The rewriter prefers texts of this recipe's models to those that came with a catalogue.
         texts = {each["view"]: each["text"] for each in reversed(clip["captions"]) if each["text"]}
         title = clip["title"] or ""
         if gives_orders(title):
@@ -155,7 +155,7 @@ def _data(text: str | None) -> str:
 
 
 def _settings(recipe: Recipe) -> Any:
-    """The settings that alter the output. The number of requests at a time does not."""
+    """Returns the settings that affect the output. The number of simultaneous requests does not."""
     if recipe.enhanced.model is None:
         return None
     scorer = recipe.similarity.model.model_dump(mode="json") if recipe.enhanced.seen_min is not None else None

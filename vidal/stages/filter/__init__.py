@@ -1,1 +1,1 @@
-"""Which clips go on."""
+"""Decides which clips go on."""

@@ -9,14 +9,14 @@ from vidal.scores import is_score
 
 
 class Filters(Settings):
-    """Which clips stay. `<score>_min` and `<score>_max` bound any score, both included; a clip without the score passes."""
+    """The clips that stay. `<score>_min` and `<score>_max` bound any score; a clip at a bound, or without the score, passes."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
     similarity_min: float | None = Field(default=None, ge=-1, le=1)
-    """Least similarity of frames and raw text; a sound passes it."""
+    """Lowest similarity of frames and raw text; every sound passes."""
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes of the raw text; empty admits all, and an unknown language passes."""
+    """ISO 639-1 codes of the languages that pass; empty admits all, and an unknown language always passes."""
 
     @model_validator(mode="after")
     def _bounds(self) -> Filters:

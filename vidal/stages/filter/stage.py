@@ -24,7 +24,7 @@ class _Worker:
             return drop
         if self._finished is not None and clip["clip_id"] not in self._finished:
             return Drop(
-                Reason.AWAITING_VIEWS, "it passes now, but its views were never made: vidal build-shard makes them"
+                Reason.AWAITING_VIEWS, "it passes now, but has no views yet: run vidal build-shard to make them"
             )
         return Output([{"clip_id": clip["clip_id"]}])
 

@@ -1,4 +1,4 @@
-"""The filter compares scores with thresholds. It uses stored scores only, so that it can decide again in seconds."""
+"""Compares scores with thresholds. Only stored scores are used, so that the filter can decide again in seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from vidal.records import AssembledRow, Clip
 from vidal.schema import Kind, Reason, map_dict
 from vidal.stages.filter.settings import Filters
 
-# Reasons of well-known thresholds, the one that tells most first; any other is `filtered`.
+# The reasons of well-known thresholds, the most informative first; any other threshold has the reason `filtered`.
 _REASONS = {
     "similarity_min": Reason.LOW_SIMILARITY,
     "short_side_px_min": Reason.LOW_RESOLUTION,
@@ -41,7 +41,7 @@ def decide(clip: Clip | AssembledRow, scores: dict[str, float], filters: Filters
 
 
 def late(rows: list[AssembledRow], filters: Filters) -> dict[str, Drop]:
-    """Returns the drops of clips that fail with the scores of all stages, by clip_id. rows: of schema.ASSEMBLED."""
+    """Returns the drops of clips that fail the filter with the scores of all stages, by clip_id. rows: of schema.ASSEMBLED."""
     decisions = {row["clip_id"]: decide(row, map_dict(row["scores"]), filters) for row in rows}
     return {clip_id: drop for clip_id, drop in decisions.items() if drop}
 

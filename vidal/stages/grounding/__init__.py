@@ -1,1 +1,1 @@
-"""Flags of captions that contradict the pictures or each other."""
+"""Flags captions that contradict the pictures or each other."""

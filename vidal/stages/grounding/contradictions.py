@@ -1,6 +1,6 @@
-"""Finds views that contradict each other: different numbers or colours of one thing, a thing and none of it, or opposite scenes.
+"""Finds views that contradict each other: different numbers or colours of a thing, a thing that another view denies, opposite scenes.
 
-Only words and their order are compared; the meaning of a sentence is not.
+Only words and their order are compared, not the meaning of a sentence.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Claims = dict[tuple[str, str], set[object]]
 
 
 def claims(text: str, tagger: str) -> Claims:
-    """What a text says of things: the values of (thing, "number" | "colour" | "absent"), and of ("", pair) for opposites of a scene."""
+    """Returns the claims of a text: values of (thing, "number" | "colour" | "absent"), and of ("", pair) for opposite scenes."""
     claimed: Claims = defaultdict(set)
     tokens = [token for token in load(tagger)(text.replace("#", " ")) if not token.is_space]
     for at, token in enumerate(tokens):
@@ -43,7 +43,7 @@ def claims(text: str, tagger: str) -> Claims:
 
 
 def _read_before(claimed: Claims, thing: str, tokens: list[Token], at: int) -> None:
-    """Reads the words before a noun, back to the first that cannot belong to it."""
+    """Reads the words before a noun, back to the first word that cannot belong to it."""
     claimed[(thing, "absent")].add(False)
     for before in reversed(tokens[max(0, at - 4) : at]):
         word = before.lower_
@@ -66,7 +66,7 @@ def contradict(first: Claims, second: Claims) -> bool:
 def mark(captions: list[Caption], tagger: str) -> None:
     """Adds "contradicts:VIEW" to the flags of captions of two views that cannot both be true.
 
-    Captions of two frames are not compared: the frames differ.
+    Captions of two different frames are not compared, because the frames differ.
     """
     texts = [(each, claims(each["text"], tagger)) for each in captions if each["text"] and each["view"] != "hashtags"]
     for (one, ones), (other, others) in combinations(texts, 2):

@@ -1,4 +1,4 @@
-"""Grounding: how far each text agrees with the frames it speaks of, and which texts contradict each other."""
+"""Grounding: how well each text agrees with the frames that it describes, and which texts contradict each other."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 class Infrared(FrameViewSettings):
     """The view infrared.
 
-    Mode own has one style and one range of intensities for a clip. Mode paper does what VIDAL-10M's script does with sRGB-TIR:
-    pictures forced to 640 x 400, a new random style and range for every frame, stored at short side 256.
+    Mode own has one style and one range of intensities for a clip. Mode paper does the same as VIDAL-10M's script with sRGB-TIR:
+    pictures are forced to 640 x 400, every frame has a new random style and range, and is stored with a short side of 256.
     """
 
-    # How each is computed: vidal/stages/infrared/quality.py.
+    # vidal/stages/infrared/quality.py explains how each is computed.
     scores: ClassVar[dict[str, str]] = {
         "infrared_luminance_correlation": "with the picture's luminance, mean over frames: -1 is an inverted gray picture",
         "infrared_luminance_explained": "share of the infrared that any function of luminance explains: 1 is a recoloured gray picture",
@@ -29,4 +29,4 @@ class Infrared(FrameViewSettings):
     format: Literal["jpg", "png"] = "jpg"
     """Format of stored pictures."""
     quality: int = Field(default=95, ge=1, le=100)
-    """Of jpg, 1 to 100."""
+    """Quality of jpg, 1 to 100."""

@@ -1,4 +1,4 @@
-"""Infrared: one 8-bit picture a frame, with one intensity range for the whole clip, so that frames can be compared."""
+"""Infrared: one 8-bit picture per frame, with one intensity range for the whole clip, so that frames can be compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vidal.storage.storage import Storage
 
 
 def to_uint8(frames: list[np.ndarray]) -> list[np.ndarray]:
-    """(h, w) float to (h, w) uint8, stretched from the lowest to the highest value of all frames."""
+    """Converts (h, w) float to (h, w) uint8, stretched from the lowest to the highest value of all frames."""
     low, high = min(float(f.min()) for f in frames), max(float(f.max()) for f in frames)
     return [np.rint((frame - low) / max(high - low, 1e-12) * 255.0).astype(np.uint8) for frame in frames]
 
@@ -40,14 +40,14 @@ class _Worker(FrameView[np.ndarray]):
             self._translator: InfraredTranslator = open_model(INFRARED, self._model_spec(settings.model))
 
     def _infer(self, images: list[Image.Image], places: list[tuple[Clip, int]]) -> list[np.ndarray]:
-        """Seeds come from the clip's id, so that a clip's style does not depend on the clips beside it."""
+        """Seeds come from the id of the clip, so that its style does not depend on the clips beside it."""
         seeds = [ids.jump_hash(clip["clip_id"], 2**31) + (frame if self._is_paper else 0) for clip, frame in places]
         return self._translator.translate(images, seeds)
 
     def _row(self, clip: Clip, images: list[Image.Image], estimates: list[np.ndarray]) -> InfraredRow:
         frames = [
             self._resized(frame) for frame in estimates
-        ]  # Before the stretch, so that a clip uses all 256 levels.
+        ]  # Resized before the stretch, so that a clip uses all 256 levels.
         levels = [to_uint8([frame])[0] for frame in frames] if self._is_paper else to_uint8(frames)
         scores = quality.scores(levels, images)
         options = {"quality": self._settings.quality} if self._settings.format == "jpg" else {}

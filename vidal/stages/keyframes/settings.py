@@ -13,7 +13,7 @@ class Keyframes(Settings):
     """Which frames of a clip are stored, and how."""
 
     count: int = Field(default=8, ge=1)
-    """Frames of a clip."""
+    """Number of frames of a clip."""
     times: Literal["linspace", "paper", "scene"] = "linspace"
     """linspace (first to last), paper (i * (n // count)) or scene (middles of equal parts of each shot)."""
     short_side: int = Field(default=256, ge=16)
@@ -21,4 +21,4 @@ class Keyframes(Settings):
     format: Literal["jpg", "png", "webp"] = "jpg"
     """Format of stored frames."""
     quality: int = Field(default=92, ge=1, le=100)
-    """Of jpg and webp, 1 to 100."""
+    """Quality of jpg and webp, 1 to 100."""

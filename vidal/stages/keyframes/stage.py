@@ -31,7 +31,7 @@ class FrameReader:
         self._detector: ShotDetector | None = None
 
     def __call__(self, path: Path) -> tuple[list[float], list[Image.Image]]:
-        """Returns times in seconds, and pictures with the short side of the recipe."""
+        """Returns times in seconds, and pictures with the recipe's short side."""
         settings = self._settings
         return read_frames(path, settings.count, settings.times, settings.short_side, self._firsts(path))
 
@@ -71,7 +71,7 @@ class _Worker:
             "frame_times_s": times_s,
             "frame_paths": pictures.save_files(self._storage, clip, "frames", ending, stored),
             "frame_sha256": [ids.sha256(data) for data in stored],
-            # Of the stored pictures, so that whoever has the files can check it.
+            # Computed from the stored pictures, so that anyone who has the files can check it.
             "phash": phash(shown),
             "signature": Signature.from_frames(shown).to_bytes(),
         }

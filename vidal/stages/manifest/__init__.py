@@ -1,1 +1,1 @@
-"""The tables of all stages as one row a clip."""
+"""Joins the tables of all stages into one row per clip."""

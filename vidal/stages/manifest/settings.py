@@ -1,4 +1,4 @@
-"""How the clips of a dataset are split into those to train on and those to test with."""
+"""How the clips of a dataset are split into those for training, for validation and for testing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vidal.config.base import Settings
 
 
 class Split(Settings):
-    """Shares of the sources that go to each split; they sum to 1. All clips of one source have the same split."""
+    """The share of the sources that goes to each split; the shares sum to 1. All clips of one source have the same split."""
 
     train: float = Field(default=0.98, ge=0, le=1)
     """Share of the sources to train on."""

@@ -1,4 +1,4 @@
-"""Which split a source belongs to: decided by a hash of its name, so that it is the same in every shard and every run."""
+"""Decides the split of a source by a hash of its name, so that it is the same in every shard and every run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TRAIN, VAL, TEST = "train", "val", "test"
 
 
 def split_of(platform: str, source_id: str, shares: Split) -> str:
-    """The split of all clips of a source. Raising one share moves sources into that split and none between the others."""
+    """Returns the split of all clips of a source. Raising one share moves sources into that split, and none between the others."""
     place = int(ids.sha256(f"split {platform} {source_id}")[:15], 16) / 16**15
     if place < shares.test:
         return TEST

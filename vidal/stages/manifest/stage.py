@@ -1,4 +1,4 @@
-"""Manifest: the tables of all stages as one row a clip."""
+"""Manifest: the tables of all stages, joined into one row per clip."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ FRAMES = MediaColumn("frame_paths", "frame_sha256")
 
 
 def manifest_schema(views: Mapping[str, ViewSpec]) -> pa.Schema:
-    """The columns of a manifest with these views. Those that schema.py does not name follow the others."""
+    """Returns the columns of a manifest with these views. Columns that schema.py does not name follow the others."""
     return pa.schema([*schema.manifest(declared_scores(views)), *_added_fields(views)])
 
 
 def declared_scores(views: Mapping[str, ViewSpec]) -> set[str]:
-    """The names of all scores that the stages of a pipeline with these views may compute."""
+    """Returns the names of all scores that the stages of a pipeline with these views may compute."""
     return {*MEASURES, *SIMILARITIES, "cuts", *(name for view in views.values() for name in view.settings.scores)}
 
 
@@ -44,8 +44,8 @@ def _added_fields(views: Mapping[str, ViewSpec]) -> Iterator[pa.Field]:
 
 
 def assemble(clip: Clip, views: Mapping[str, ViewSpec], shares: Split) -> AssembledRow:
-    """A row of the manifest with the columns of schema.ASSEMBLED, from the joined rows of the stages."""
-    columns = cast("dict[str, Any]", clip)  # Which columns a clip has depends on the views.
+    """Returns a row of the manifest with the columns of schema.ASSEMBLED, from the joined rows of the stages."""
+    columns = cast("dict[str, Any]", clip)  # The columns of a clip depend on the views.
     is_video = clip["kind"] == Kind.VIDEO.value
     row = {
         **{name: columns[name] for name in _COPIED},
@@ -93,7 +93,7 @@ def _synthetic_views(clip: Clip, columns: dict[str, Any], views: Mapping[str, Vi
 
 
 def _files(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> dict[str, str]:
-    """sha256 of every file of the clip, by its name."""
+    """Returns the sha256 of every file of the clip, by name."""
     files = {clip["media_path"]: clip["media_sha256"]}
     for media in (FRAMES, *(view.media for view in views.values())):
         names, sums = columns[media.paths], columns[media.sha256]
@@ -113,13 +113,13 @@ class _Worker:
 
 
 def manifest_stage(views: Mapping[str, ViewSpec]) -> Stage:
-    """The last stage of a pipeline that computes these views."""
+    """Returns the last stage of a pipeline that computes these views."""
     return Stage(
         name="manifest",
         version=2,
         subject=Subject.CLIP,
-        # Of a column that several tables have, the first table's counts, then the last's: `language` is measure's, which has
-        # the page's.
+        # If several tables have a column, the first table's is used, then the last's: `language` is that of measure, which
+        # includes the page's.
         reads=(
             *("keyframes", "crawl", "similarity"),
             *(view.stage.name for view in views.values()),

@@ -1,4 +1,4 @@
-"""The text view `subtitle`: what is said in the clip as its source's subtitles have it, words of people or of a machine."""
+"""The text view `subtitle`: the speech in the clip according to the subtitles of its source, written by people or by a machine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from vidal.records import Caption, Clip
 from vidal.schema import Reason, Status, View, map_dict
 from vidal.stages.captions.stage import SOURCE
 
-# Keys of a clip's `extra` while it passes through the stages. automatic: "true" where a machine wrote the subtitles.
+# Keys of a clip's `extra` while it passes through the stages. automatic: "true" if a machine wrote the subtitles.
 TEXT, AUTOMATIC = "subtitle", "subtitle_automatic"
 
 
 def subtitle_captions(clip: Clip) -> list[Caption]:
-    """One caption, or none where the source has no subtitles for the clip."""
+    """Returns one caption, or none if the source has no subtitles for the clip."""
     extra = map_dict(clip["extra"])
     text = " ".join(extra.get(TEXT, "").split())
     if not text:

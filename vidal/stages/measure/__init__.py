@@ -1,1 +1,1 @@
-"""Statistics of a clip, by which a filter can decide."""
+"""Computes statistics of a clip, which a filter can use."""

@@ -8,12 +8,12 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class FrameModel(Settings):
-    """A model of stored frames. frames: how many it gets, evenly spread over the clip; null is all."""
+    """A model that looks at stored frames."""
 
     model: ModelSpec
-    """The model that looks at stored frames."""
+    """The model."""
     frames: int | None = Field(default=None, ge=1)
-    """How many frames, evenly spread over the clip; null is all."""
+    """How many frames it gets, evenly spread over the clip; null means all."""
 
 
 class Language(Settings):
@@ -22,7 +22,7 @@ class Language(Settings):
     model: ModelSpec = ModelSpec(adapter="py3langid")
     """The detector; options.languages are the ISO 639-1 codes to choose from."""
     confidence_min: float = Field(default=0.5, ge=0, le=1)
-    """Below it the language stays null."""
+    """Lowest confidence; below it, the language stays null."""
 
 
 class Measure(Settings):
@@ -35,12 +35,12 @@ class Measure(Settings):
     motion: bool = True
     """Optical flow."""
     motion_pairs: int = Field(default=3, ge=1)
-    """At how many places of a video motion is measured, at most."""
+    """The largest number of places of a video at which motion is measured."""
     text: FrameModel | None = None
-    """Share of the picture under text; null is off."""
+    """Share of the picture under text; null turns this off."""
     nsfw: FrameModel | None = None
-    """Probability that a picture is unsafe for work; null is off."""
+    """Probability that a picture is unsafe for work; null turns this off."""
     aesthetic: FrameModel | None = None
-    """Rating of an aesthetic head; null is off."""
+    """Rating of an aesthetic head; null turns this off."""
     language: Language | None = Language()
-    """Language of title and hashtags; null is off."""
+    """Language of title and hashtags; null turns this off."""

@@ -1,6 +1,6 @@
-"""Measure: statistics of every clip, for the filter to compare and for people to look at. It drops nothing.
+"""Measure: statistics of every clip, for the filter and for people to look at. It drops nothing.
 
-A measure that fails costs only itself: `measured` then says under its name what went wrong.
+A measure that fails leaves the others intact: `measured` then says, under its name, what went wrong.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LANGUAGE = "language_confidence"
 
 @dataclass(frozen=True)
 class Group:
-    """Measures that are computed together from a clip and its frames. model: its name and version, where a model computes them."""
+    """Measures that are computed together from a clip and its frames. model: name and version, if a model computes them."""
 
     names: tuple[str, ...]
     compute: Callable[[Clip, Images], dict[str, float]]
@@ -65,7 +65,7 @@ class _Worker:
 
 
 def probed_measures(clip: Clip) -> dict[str, float]:
-    """Measures that the crawl's probe of the file has determined."""
+    """Returns the measures that the crawl has read from the file."""
     measures: dict[str, float] = {"duration_s": clip["duration_s"]}
     fps, width, height = clip["fps"], clip["width"], clip["height"]
     if clip["kind"] == Kind.VIDEO.value and fps is not None and width and height:
@@ -74,7 +74,7 @@ def probed_measures(clip: Clip) -> dict[str, float]:
 
 
 def compute(group: Group, clip: Clip, frames: Images) -> tuple[dict[str, float], str]:
-    """The measures of a group that have a finite value, and the reason why the others have none."""
+    """Returns the measures of a group that have a finite value, and the reason why the others have none."""
     if not frames:
         return {}, "absent: no frames"
     try:
@@ -85,16 +85,16 @@ def compute(group: Group, clip: Clip, frames: Images) -> tuple[dict[str, float],
 
 
 class _LanguageOf:
-    """Detects the language of a title and its hashtags, and returns it where the detector is confident enough."""
+    """Detects the language of a title and its hashtags, and returns it if the detector is confident enough."""
 
     def __init__(self, settings: Language):
         self._min = settings.confidence_min
         self._detector: LanguageDetector = open_model(LANGUAGES, settings.model)
 
     def __call__(self, text: str) -> tuple[str | None, float | None, str]:
-        """text: without junk hashtags, because "shorts" is English on every page.
+        """Returns the code, the confidence, and the name of the detector or the reason why there is no code.
 
-        Returns the code, the confidence, and the name of the detector or why there is no code.
+        text: without junk hashtags, because "shorts" is English on every page.
         """
         code, confidence = self._detector.detect(text)
         if code is None:
@@ -103,7 +103,7 @@ class _LanguageOf:
 
 
 def groups(recipe: Recipe, storage: Storage) -> list[Group]:
-    """The groups of measures that the recipe asks for; opens their models."""
+    """Returns the groups of measures that the recipe asks for, with their models opened."""
     settings = recipe.measure
     selected = []
     if settings.pictures:
@@ -121,7 +121,7 @@ def groups(recipe: Recipe, storage: Storage) -> list[Group]:
     return selected
 
 
-# OpenCV takes a third of a second to import: only the worker imports it, not a process that lists the stages.
+# OpenCV takes a third of a second to import, so only the worker imports it, not a process that lists the stages.
 def _pictures() -> Group:
     from vidal.media.statistics import picture
 

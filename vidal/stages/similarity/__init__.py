@@ -1,1 +1,1 @@
-"""How well pictures and words agree."""
+"""Measures how well pictures and words agree."""

@@ -7,4 +7,4 @@ from vidal.config.base import ModelSpec, Settings
 
 class Similarity(Settings):
     model: ModelSpec
-    """Compares frames with texts."""
+    """The model that compares frames with texts."""

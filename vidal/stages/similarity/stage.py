@@ -1,6 +1,6 @@
-"""Similarity: do the pictures show what the words say? It measures; the filter decides.
+"""Similarity: measures how well the pictures agree with the words. The filter decides.
 
-A sound has no frames. As in the paper, it is compared by text: its title with the search terms that found it.
+A sound has no frames. As in the paper, its title is compared with the search terms that found it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Worker:
         return Output([self._row(clip, mean, scores, "frames, title and hashtags", frames)])
 
     def _by_terms(self, clip: Clip) -> float | None:
-        """Returns the similarity of the title to the nearest search term; None without search terms, as in a catalogue."""
+        """Returns the similarity of the title to the nearest search term; None without search terms, as for a catalogue."""
         if not clip["search_terms"]:
             return None
         vectors = self._scorer.embed_texts([clip["text"] or "", *clip["search_terms"]])
@@ -61,7 +61,7 @@ class _Worker:
 
 
 def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
-    """Returns the texts to compare the frames with, by score. A clip's `text` is its title and hashtags without junk."""
+    """Returns the texts to compare the frames with, by score. The `text` of a clip is its title and hashtags without junk."""
     title = " ".join(split_words(clip["title"] or ""))
     tags = " ".join(meaningful_tags(clip["hashtags"], rules))
     return {
@@ -73,7 +73,7 @@ def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
 
 
 def compare(frames: np.ndarray, texts: dict[str, list[str]], scorer: Scorer) -> tuple[float, dict[str, float]]:
-    """frames: (n, d), L2-normalised. Returns the mean over frames for `similarity`, and the other scores that have a text."""
+    """Returns the mean over frames for `similarity`, and the other scores that have a text. frames: (n, d), L2-normalised."""
     named = [(name, text) for name, each in texts.items() for text in each]
     cosines = frames @ scorer.embed_texts([text for _, text in named]).T
     means = cosines.mean(axis=0)

@@ -1,4 +1,4 @@
-"""The view `sound`: a sentence about what is heard, or, as in VIDAL-10M, about what the pictures suggest, which is flagged."""
+"""The view `sound`: a sentence about the detected sounds or, as in VIDAL-10M, one imagined from the pictures, which is flagged."""
 
 from __future__ import annotations
 
