@@ -6,6 +6,7 @@ python -m benchmarks.object_store [--clips 64] [--part-size 32] [--delay-ms 0]
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from tests.conftest import LIGHT, ROOT, sets, write_video
-from tests.support.s3_server import environment, s3_server
+from tests.support.s3_server import environment, s3_server, unreliable
 from vidal.sources.embedded.site import serve
 
 ALL_STAY = ("filters.similarity_min=null", "duplicates.near=false", "duplicates.exact=false", "crawl.requests_per_s=200",
@@ -30,6 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--part-size", type=int, default=32)
+    parser.add_argument("--delay-ms", type=float, default=0.0, help="added to every request")
+    parser.add_argument("--fail-every", type=int, default=0, help="each n-th request is answered 503")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -37,9 +40,11 @@ def main() -> None:
         _clips(folder / "site", options.clips)
         app = web.Application()
         app.router.add_static("/", folder / "site")
-        with serve(app) as base, s3_server(folder / "s3.log") as address:
-            import os
-
+        with (
+            serve(app) as base,
+            s3_server(folder / "s3.log") as server,
+            unreliable(server, delay_s=options.delay_ms / 1000, fail_every=options.fail_every) as address,
+        ):
             os.environ |= environment(address)
             import s3fs
 

@@ -1,4 +1,4 @@
-"""The errors of the house, drawn once. Everything else that is raised is a bug and is reported as one."""
+"""All errors that vidal raises on purpose. Any other exception is a bug and is reported as one."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from vidal.schema import Reason
 
 
 class VidalError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors that are raised on purpose."""
 
 
 class UserError(VidalError):
-    """The user's input is wrong: one line that says what and how to mend it. Exit code 2."""
+    """The user's input is wrong. The message is one line that says what is wrong and how to fix it. Exit code 2."""
 
 
 class DamagedError(UserError):
-    """A file of a dataset is not what was written: it has to be restored, or what it belongs to built again."""
+    """A file of a dataset differs from what was written: it must be restored, or its part or shard built again."""
 
 
 class RecordError(VidalError):
     """One record cannot be processed; the others go on.
 
-    reason: slug for the ledger; detail: the true message of what failed; transient: whether trying
-    again later may help; attempts: how often it was tried; retry_after_s: what the server asked for.
+    reason: slug for the ledger. detail: the original message of the failure. transient: whether a later
+    attempt may succeed. attempts: how often it was tried. retry_after_s: the pause that the server asked for.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int, retry_
 
 
 class ModelError(VidalError):
-    """A model refuses one input: what it would have said of it is absent, the rest of the record stands."""
+    """A model refuses one input: its result for this input is absent, and the rest of the record is kept."""
 
 
 class StorageError(VidalError):
-    """The dataset cannot be read or written: a full disk, a store that does not answer. It is no record's fault."""
+    """The dataset cannot be read or written: a full disk, or a store that does not answer. This is not the fault of any record."""
 
 
 class StageError(VidalError):
@@ -63,25 +63,25 @@ class StageError(VidalError):
 
 
 class RunEndedError(VidalError):
-    """The process that drives this run is gone: what failed for want of it is no outcome, and is not recorded."""
+    """The process that drives this run is gone. Failures that follow from this are not outcomes, and are not recorded."""
 
 
-# These end the run: no record is to blame for them.
+# These end the run, because no record is to blame for them.
 FATAL = (StageError, StorageError, RunEndedError, UserError)
 
 
 class TrainingError(VidalError):
-    """Training cannot go on: the loss is no number, or too much of the data cannot be read. The last checkpoint stands."""
+    """Training cannot go on: the loss is not finite, or too much of the data cannot be read. The last checkpoint stays valid."""
 
 
 class BalanceError(VidalError):
-    """kept + dropped + failed is not the input: the shard must not be committed."""
+    """kept + dropped + failed does not equal the input: the shard must not be committed."""
 
 
 def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
-    """The one of the packages in whose code, or in a library that it called, the exception was raised; None if it was in none.
+    """Returns the innermost of the packages whose code, or a library that it called, raised the exception; None if none did.
 
-    What a library raises on untrusted input is an outcome; what our own code raises is a bug.
+    An exception of a library on untrusted input is an outcome; an exception of our own code is a bug.
     """
     innermost = None
     frame = error.__traceback__

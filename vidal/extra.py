@@ -1,4 +1,4 @@
-"""The column `extra`: what is known of a clip beyond the columns, a JSON object. Stages carry it as a map of texts."""
+"""The column `extra`: a JSON object of values of a clip that have no column. Stages carry it as a map of texts."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ IMPORTED = "vidal_views"
 
 # Keys that sources and stages fill in; other keys are further columns of the user's catalogue.
 MEANINGS = {
-    "upload_date": "day of publication as the page states it, YYYYMMDD",
-    "channel": "the channel's name as the page states it",
+    "upload_date": "day of publication, as stated on the page, YYYYMMDD",
+    "channel": "name of the channel, as stated on the page",
     "categories": "a list of the site's categories",
     "chapters": "a list of {start_time, end_time, title}, in seconds of the source",
     "description": "the page's description",
-    "view_count": "views as the page states them",
-    "hdr": "true where the source had a high dynamic range",
-    "interlaced": "true where the source was interlaced",
-    "similarity_between": "what the column `similarity` compares",
+    "view_count": "number of views, as stated on the page",
+    "hdr": "true if the source had a high dynamic range",
+    "interlaced": "true if the source was interlaced",
+    "similarity_between": "the two things that the column `similarity` compares",
     "contaminates_NAME": "why the clip counts as one of the evaluation set NAME",
-    "audio_activity_model": "the model behind the scores of activities",
-    "audio_speech_text": "what is said, as a recogniser heard it",
+    "audio_activity_model": "the model that computed the scores of activities",
+    "audio_speech_text": "transcript of the speech, by a model",
     "audio_speech_model": "the recogniser",
-    "audio_similarity_model": "the model behind audio_similarity",
+    "audio_similarity_model": "the model that computed audio_similarity",
     IMPORTED: "texts that came with the catalogue, {view: [text, ...]}",
 }
-# Keys whose text is JSON itself.
+# Keys with a text that is JSON itself.
 _STRUCTURED = ("categories", "chapters", "hdr", "interlaced", IMPORTED)
 
 
 def structured(texts: Mapping[str, str]) -> dict[str, Any]:
-    """The values of these texts: those of structured keys become lists and objects."""
+    """Returns the values of these texts: those of structured keys become lists and objects."""
     return {key: _value(key, text) for key, text in texts.items()}
 
 
 def write_extra(values: Mapping[str, Any]) -> str:
-    """A row's `extra`: a JSON object, its keys in order."""
+    """Returns the `extra` of a row: a JSON object with its keys in order."""
     return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
 def read_extra(extra: str | None) -> dict[str, Any]:
-    """The object of a row's `extra`; empty if the row has none."""
+    """Returns the object in the `extra` of a row; empty if the row has none."""
     values: dict[str, Any] = json.loads(extra) if extra else {}
     return values
 

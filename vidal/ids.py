@@ -12,12 +12,12 @@ NAMESPACE = uuid.UUID("5f0d9b0e-9c8e-5c51-8b0a-7d1f0f3f1a10")
 
 
 def candidate_id(platform: str, source_id: str, start_s: float | None, end_s: float | None) -> str:
-    """Id of what was found: a source, or a span of it where the catalogue asks for one."""
+    """Returns the id of a candidate: a source, or a span of it if the catalogue asks for one."""
     return str(uuid.uuid5(NAMESPACE, json.dumps(["candidate", platform, source_id, start_s, end_s])))
 
 
 def clip_id(candidate: str, start_s: float, duration_s: float) -> str:
-    """Id of a span of a candidate's media, to the millisecond."""
+    """Returns the id of a clip: a span of the candidate's media, to the millisecond."""
     return str(uuid.uuid5(NAMESPACE, json.dumps(["clip", candidate, round(start_s, 3), round(duration_s, 3)])))
 
 
@@ -30,7 +30,7 @@ def sha256(data: bytes | str) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Of a file of any size. Raises OSError if it cannot be read."""
+    """Returns the hash of a file of any size. Raises OSError if it cannot be read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(2**20):
@@ -39,12 +39,12 @@ def file_sha256(path: Path) -> str:
 
 
 def fingerprint(value: Any) -> str:
-    """Hash of any JSON-like value, independent of the order of its keys."""
+    """Returns a hash of any JSON-like value, independent of the order of its keys."""
     return sha256(json.dumps(value, sort_keys=True, ensure_ascii=True, default=str))
 
 
 def jump_hash(key: str, buckets: int) -> int:
-    """One of n buckets for a key; from n to n + 1 only 1 key in n + 1 moves. Jump hash, Lamping & Veach 2014."""
+    """Returns one of n buckets for a key; from n to n + 1 buckets, only 1 key in n + 1 moves. Jump hash, Lamping & Veach 2014."""
     state, bucket, jump = int(sha256(key)[:16], 16), -1, 0
     while jump < buckets:
         bucket = jump

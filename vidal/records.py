@@ -1,6 +1,6 @@
-"""The rows of every table as types: what a worker is given and what it returns. tests/test_records.py ties them to schema.py.
+"""The rows of every table as types: the input and the output of the workers. tests/test_records.py compares them with schema.py.
 
-A row is a plain dict, so that Arrow, pickle and a debugger take it as it is; these types only say which keys it has.
+A row is a plain dict, so that Arrow, pickle and debuggers can use it directly; these types only say which keys it has.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import Any, TypedDict, TypeVar, cast
 
 import pyarrow as pa
 
-# Arrow maps: a list of pairs, as `to_pylist` returns them. schema.map_dict makes a dict of one.
+# Arrow maps: a list of pairs, as `to_pylist` returns them. schema.map_dict converts one to a dict.
 Scores = list[tuple[str, float]]
 Texts = list[tuple[str, str]]
-# A row of whatever table, where the code that handles it does not depend on its columns.
+# A row of any table, for code that does not depend on its columns.
 Row = dict[str, Any]
 RowT = TypeVar("RowT")
 
 
 class Term(TypedDict):
-    """schema.TERMS: a search term, with the corpora that it comes from and the keywords that it holds."""
+    """A row of schema.TERMS: a search term, with the corpora that it comes from and the keywords in it."""
 
     term_id: str
     term: str
@@ -31,7 +31,7 @@ class Term(TypedDict):
 
 
 class Candidate(TypedDict, total=False):
-    """schema.CANDIDATES: what a search or a catalogue says of a video or a sound before anything is fetched.
+    """A row of schema.CANDIDATES: the information of a search or a catalogue about a video or sound, before anything is fetched.
 
     A source fills in the columns that its pages have; the others become null.
     """
@@ -57,7 +57,7 @@ class Candidate(TypedDict, total=False):
 
 
 class Caption(TypedDict):
-    """schema.CAPTION. frame: index into frame_paths for a keyframe caption, else None."""
+    """A value of schema.CAPTION. frame: index into frame_paths for a keyframe caption, else None."""
 
     view: str
     frame: int | None
@@ -70,7 +70,7 @@ class Caption(TypedDict):
 
 
 class LedgerRow(TypedDict):
-    """schema.LEDGER: the terminal outcome of a candidate, a clip or a view of a clip."""
+    """A row of schema.LEDGER: the terminal outcome of a candidate, a clip or a view of a clip."""
 
     subject: str
     id: str
@@ -86,12 +86,12 @@ class LedgerRow(TypedDict):
     at: datetime
 
 
-# How many records a stage was given, and how they ended. Functional syntax, because one key is a keyword of Python.
+# How many records entered a stage, and how they ended. Functional syntax, because one key is a Python keyword.
 FunnelRow = TypedDict("FunnelRow", {"stage": str, "in": int, "kept": int, "dropped": int, "failed": int})
 
 
 class _Source(TypedDict):
-    """What a clip has from where it was found."""
+    """The columns of a clip that come from its source."""
 
     kind: str
     shard: int
@@ -113,7 +113,7 @@ class _Source(TypedDict):
 
 
 class CrawledClip(_Source):
-    """schema.CRAWL: a clip as the crawl stores it."""
+    """A row of schema.CRAWL: a clip as the crawl stores it."""
 
     clip_id: str
     candidate_id: str
@@ -127,7 +127,7 @@ class CrawledClip(_Source):
 
 
 class KeyframeColumns(TypedDict):
-    """phash and signature are null if the clip has no frames."""
+    """The columns of the keyframes. phash and signature are null if the clip has no frames."""
 
     frame_times_s: list[float]
     frame_paths: list[str]
@@ -137,7 +137,7 @@ class KeyframeColumns(TypedDict):
 
 
 class KeyframesRow(KeyframeColumns):
-    """schema.KEYFRAMES."""
+    """A row of schema.KEYFRAMES."""
 
     clip_id: str
 
@@ -148,7 +148,7 @@ class MeasureColumns(TypedDict):
 
 
 class MeasuredRow(MeasureColumns):
-    """schema.MEASURED."""
+    """A row of schema.MEASURED."""
 
     clip_id: str
     language: str | None
@@ -163,7 +163,7 @@ class SimilarityColumns(TypedDict):
 
 
 class SimilarityRow(SimilarityColumns):
-    """schema.SIMILARITY."""
+    """A row of schema.SIMILARITY."""
 
     clip_id: str
 
@@ -178,7 +178,7 @@ class DepthColumns(TypedDict, total=False):
 
 
 class DepthRow(DepthColumns):
-    """schema.DEPTH."""
+    """A row of schema.DEPTH."""
 
     clip_id: str
 
@@ -191,7 +191,7 @@ class InfraredColumns(TypedDict, total=False):
 
 
 class InfraredRow(InfraredColumns):
-    """schema.INFRARED."""
+    """A row of schema.INFRARED."""
 
     clip_id: str
 
@@ -208,34 +208,34 @@ class AudioColumns(TypedDict, total=False):
 
 
 class AudioTag(TypedDict):
-    """schema.AUDIO_TAG."""
+    """A value of schema.AUDIO_TAG."""
 
     tag: str
     score: float | None
 
 
 class AudioRow(AudioColumns):
-    """schema.AUDIO."""
+    """A row of schema.AUDIO."""
 
     clip_id: str
 
 
 class SoundRow(TypedDict):
-    """schema.SOUNDED."""
+    """A row of schema.SOUNDED."""
 
     clip_id: str
     sound: list[Caption]
 
 
 class CaptionedRow(TypedDict):
-    """schema.CAPTIONED."""
+    """A row of schema.CAPTIONED."""
 
     clip_id: str
     captions: list[Caption]
 
 
 class EnhancedRow(TypedDict, total=False):
-    """schema.ENHANCED."""
+    """A row of schema.ENHANCED."""
 
     clip_id: str
     enhanced: list[Caption]
@@ -253,7 +253,7 @@ class Clip(
     AudioColumns,
     total=False,
 ):
-    """A clip as a stage sees it: the columns of all tables that the stage reads, joined. Its other columns are not there."""
+    """A clip as a stage gets it: the columns of all tables that the stage reads, joined. Other columns are absent."""
 
     sound: list[Caption]
     captions: list[Caption]
@@ -263,7 +263,7 @@ class Clip(
 
 
 class ManifestRow(_Source):
-    """schema.manifest: a row of the dataset, as its users read it."""
+    """A row of schema.manifest: a row of the dataset, as users read it."""
 
     clip_id: str
     sha256: str
@@ -291,7 +291,7 @@ class ManifestRow(_Source):
 
 
 class AssembledRow(ManifestRow):
-    """schema.ASSEMBLED: a manifest row, and what only the commit of its shard needs."""
+    """A row of schema.ASSEMBLED: a manifest row, and columns that only the commit of its shard needs."""
 
     candidate_id: str
     source_sha256: str
@@ -305,7 +305,7 @@ class AssembledRow(ManifestRow):
 
 
 class SignedRow(TypedDict):
-    """What copies are recognised by. signature: of the frames; the vectors are empty without a model."""
+    """The columns by which copies are recognised. signature: of the frames. The vectors are empty without a model."""
 
     kind: str
     signature: bytes | None
@@ -315,7 +315,7 @@ class SignedRow(TypedDict):
 
 
 class IndexedClip(SignedRow):
-    """vidal.dedup.across_shards.SCHEMA: a clip in the index of its shard."""
+    """A row of vidal.dedup.across_shards.SCHEMA: a clip in the index of its shard."""
 
     clip_id: str
     source_sha256: str
@@ -324,12 +324,12 @@ class IndexedClip(SignedRow):
 
 
 class EvaluationFile(SignedRow, total=False):
-    """vidal.dedup.decontamination.SIGNATURES: a file of an evaluation set."""
+    """A row of vidal.dedup.decontamination.SIGNATURES: a file of an evaluation set."""
 
     file: str
     sha256: str
 
 
 def rows_of(table: pa.Table, row_type: type[RowT]) -> list[RowT]:
-    """The rows of a table, typed. The caller names the type that belongs to the table's schema; nothing is checked here."""
+    """Returns the rows of a table as typed dicts. The caller names the type for the table's schema; nothing is checked here."""
     return cast("list[RowT]", table.to_pylist())

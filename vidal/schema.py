@@ -1,4 +1,4 @@
-"""Arrow schemas of every table, and the words used in them: the only place where columns are named."""
+"""The Arrow schemas of all tables, and the words used in them. All columns are defined here."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Reason(str, Enum):
     NO_HASHTAGS = "no_hashtags"
     STOP_HASHTAGS = "stop_hashtags"
     TOO_LONG = "too_long"
-    # choice by what a source says of it
+    # choice by the information of its source
     LICENCE = "licence"
     BLOCKED_UPLOADER = "blocked_uploader"
     BLOCKED_DOMAIN = "blocked_domain"
@@ -99,7 +99,7 @@ class Reason(str, Enum):
     PLAYLIST = "playlist"
     LIVE = "live"
     EXTRACTOR = "extractor"
-    # what arrived
+    # the downloaded file
     NOT_MEDIA = "not_media"
     EMPTY_FILE = "empty_file"
     TRUNCATED = "truncated"
@@ -184,7 +184,7 @@ TERMS = pa.schema(
     ]
 )
 
-# One row a candidate: what a search or a catalogue says of it, before anything is fetched. source: who fetches it.
+# One row per candidate: the information of a search or a catalogue, before anything is fetched. source: the one that fetches it.
 CANDIDATES = pa.schema(
     [
         ("candidate_id", STR),
@@ -208,7 +208,8 @@ CANDIDATES = pa.schema(
     ]
 )
 
-# One row a clip. media_path is the fetched file, as stored; media_sha256 its hash. cuts: inside it; null if none looked.
+# One row per clip. media_path: the fetched file, as stored; media_sha256: its hash. cuts: the number of cuts inside the clip; null
+# without a detector.
 CRAWL = pa.schema(
     [
         ("clip_id", STR),
@@ -250,11 +251,11 @@ KEYFRAMES = pa.schema(
         ("signature", pa.binary()),
     ]
 )
-# language: what the page says, else what its words are in. measured: of a measure that a model took, the model; of one
-# that was asked for and has no value, why.
+# language: as the page states it, else as detected from its words. measured: the model, for a measure that a model computed; the
+# reason, for a measure that was asked for but has no value.
 MEASURED = pa.schema([("clip_id", STR), ("language", STR), ("measures", SCORES), ("measured", TEXTS)])
-# compared: what the similarity is between. frame_embeddings: unit vectors of the frames; embedding: their unit mean.
-# Both are empty without frames.
+# compared: the two things that the similarity compares. frame_embeddings: unit vectors of the frames; embedding: their mean,
+# normalised. Both are empty without frames.
 SIMILARITY = pa.schema(
     [
         ("clip_id", STR),
@@ -286,8 +287,8 @@ INFRARED = pa.schema(
         ("infrared_scores", SCORES),
     ]
 )
-# audio_extra: what is said, and which models said so. audio_embedding: unit vector of the sound, empty without a model.
-# audio_fingerprint: uint32 values of Chromaprint, empty of silence and of less than a second or so.
+# audio_extra: the transcript, and the names of the models. audio_embedding: unit vector of the sound, empty without a model.
+# audio_fingerprint: uint32 values of Chromaprint, empty for silence and for less than about a second.
 AUDIO = pa.schema(
     [
         ("clip_id", STR),
@@ -303,13 +304,13 @@ AUDIO = pa.schema(
 )
 SOUNDED = pa.schema([("clip_id", STR), ("sound", CAPTIONS)])
 CAPTIONED = pa.schema([("clip_id", STR), ("captions", CAPTIONS)])
-# tokens_*: that the rewriter read and wrote for it, in this build or an earlier one.
+# tokens_*: the numbers of tokens that the rewriter read and wrote for the clip, in this build or an earlier one.
 ENHANCED = pa.schema([("clip_id", STR), ("enhanced", CAPTIONS), ("tokens_in", pa.int64()), ("tokens_out", pa.int64())])
 
-# score: of what the tag says, such as the share of the time; null if the tag has none.
+# score: a measure of the tag, such as the share of the time; null if the tag has none.
 AUDIO_TAG = pa.struct([pa.field("tag", STR), pa.field("score", pa.float64())])
 
-# The contract: other people's scripts are written against these columns. Paths are relative to OUT.
+# The contract: other people's scripts depend on these columns. Paths are relative to OUT.
 _MANIFEST = pa.schema(
     [
         ("clip_id", STR),
@@ -359,12 +360,12 @@ MANIFEST_COLUMNS: list[str] = _MANIFEST.names
 
 
 def manifest(scores: Iterable[str]) -> pa.Schema:
-    """The columns of a manifest whose recipe declares these scores."""
+    """Returns the columns of a manifest with these scores, which are those that the recipe declares."""
     at = _MANIFEST.get_field_index("scores")
     return _MANIFEST.set(at, pa.field("scores", pa.struct([(name, pa.float64()) for name in sorted(scores)])))
 
 
-# What the manifest stage writes for a part beside the manifest row: what only the shard's commit needs of it.
+# The output of the manifest stage: the manifest row, and columns that only the commit of the shard needs.
 ASSEMBLED = pa.schema(
     [
         pa.field("candidate_id", STR),
@@ -379,7 +380,7 @@ ASSEMBLED = pa.schema(
     ]
 )
 
-# at: when the outcome was known (UTC). One terminal row a candidate, a clip, and a view of a clip.
+# One terminal row per candidate, per clip, and per view of a clip. at: when the outcome was known (UTC).
 LEDGER = pa.schema(
     [
         ("subject", STR),
@@ -398,54 +399,54 @@ LEDGER = pa.schema(
 )
 
 
-# What a column of the manifest, the ledger, the captions or the search terms means; docs/columns.md is made of it.
+# The meanings of the columns of the manifest, the ledger, the captions and the search terms. docs/columns.md is generated from them.
 MEANINGS = {
     "clip_id": "Identifier of the clip: the same in every run, on every machine.",
     "kind": '"video" or "audio".',
     "shard": "Number of the shard.",
-    "platform": "Where the clip was found, for example the name of a site.",
+    "platform": "The site or other place where the clip was found.",
     "source_id": "Identifier of the video or sound on its platform.",
     "url": "Address of its page or file.",
-    "uploader": "As the page states it.",
-    "licence": "As the page states it.",
-    "retrieved_at": "When it was downloaded (UTC).",
+    "uploader": "The uploader, as stated on the page.",
+    "licence": "The licence, as stated on the page.",
+    "retrieved_at": "Time of the download (UTC).",
     "search_terms": "All terms that found the clip.",
-    "title": "Raw and untouched.",
-    "hashtags": 'Without "#", in lower case.',
-    "language": "ISO 639-1 code: the page's own, or a detector's from title and hashtags; null if it is not sure.",
-    "start_s": "Where the clip begins in its source, in seconds.",
+    "title": "The title, unchanged.",
+    "hashtags": 'The hashtags without "#", in lower case.',
+    "language": "ISO 639-1 code, from the page or detected from title and hashtags; null if the detector is not sure.",
+    "start_s": "Start of the clip in its source, in seconds.",
     "duration_s": "Length in seconds.",
-    "fps": "Frames a second.",
+    "fps": "Frames per second.",
     "width": "Displayed width in pixels.",
     "height": "Displayed height in pixels.",
-    "sha256": "Of `video_path`, or of `audio_path` where the clip is a sound.",
+    "sha256": "Hash of `video_path`, or of `audio_path` if the clip is a sound.",
     "phash": "Perceptual hash of the stored frames.",
     "video_path": "The video; null for a sound.",
     "audio_path": "The sound track as mono FLAC; null without one.",
     "frame_times_s": "Seconds from the first frame. Frames, depth, infrared and keyframe captions share one index.",
     "frame_paths": "The stored frames.",
-    "depth_paths": "One uint16 PNG a frame; empty if there is no estimator, and the ledger says why.",
+    "depth_paths": "One uint16 PNG per frame; empty if the clip has no depth, and the ledger says why.",
     "depth_kind": '"metric", "relative" or "inverse_relative".',
-    "depth_unit": '"mm" where depth is metric; else empty, and 0 and 65535 stand for the scores depth_at_0 and depth_at_65535.',
+    "depth_unit": '"mm" if depth is metric; else empty, and 0 and 65535 stand for the scores depth_at_0 and depth_at_65535.',
     "depth_model": "Name of the estimator.",
-    "infrared_paths": "One 8-bit picture a frame.",
+    "infrared_paths": "One 8-bit picture per frame.",
     "infrared_model": "Name of the translator.",
     "audio_rms_db": "Level of the sound, dBFS.",
     "audio_tags": "Sorted by tag: silence, clipped, and activities such as speech, each with its score, see below.",
     "tag": "The tag.",
-    "score": "What the tag was decided by, such as the share of the time; null if it has none.",
+    "score": "The measure that decided the tag, such as the share of the time; null if it has none.",
     "split": '"train", "val" or "test"; all clips of one source, and copies, have the same.',
     "captions": "The texts of the clip, see below.",
-    "similarity": "Mean cosine of the frames with title and hashtags; of a sound, of its title with the nearest search term.",
-    "scores": "One number for each score of the recipe's stages, null if the clip has none; the names are below.",
-    "extra": "A JSON object: other columns of your catalogue, and the keys below.",
+    "similarity": "Mean cosine of the frames with title and hashtags; for a sound, of its title with the nearest search term.",
+    "scores": "One number for each score of the recipe's stages, null if the clip does not have it; the names are below.",
+    "extra": "A JSON object with other columns of your catalogue, and the keys below.",
     "duplicate_of": "The clip of a lower shard that this one is a copy of; leave such rows out.",
     "contaminates": "Evaluation sets of the recipe that the clip belongs to.",
     "synthetic_views": "Views that a model computed.",
     "view": "The view: title, hashtags, subtitle, keyframe, video, enhanced, sound; in the ledger also depth, infrared, audio.",
     "frame": "Index into frame_paths for a keyframe caption, else null.",
     "text": "The text.",
-    "model": '"source" for words of people, "released" for texts of the catalogue, else the model.',
+    "model": '"source" for texts that people wrote, "released" for texts of the catalogue, else the model.',
     "revision": "Revision of the model.",
     "prompt_sha256": "Hash of the prompt.",
     "flags": "For example imagined, unsupported, contradicts:VIEW, nothing_recognised.",
@@ -455,24 +456,24 @@ MEANINGS = {
     "stage": "The stage that ended it.",
     "status": '"kept", "dropped" or "failed".',
     "reason": "A slug that stays stable, see docs/troubleshooting.md.",
-    "detail": "The true message.",
-    "transient": "Whether trying again later may help.",
+    "detail": "The original message.",
+    "transient": "Whether a later attempt may succeed.",
     "attempts": "How often it was tried.",
     "seconds": "How long it took.",
     "at": "When the outcome was known (UTC).",
     "term_id": "Identifier of the term.",
     "term": "The normalised text.",
-    "sources": "The corpora that hold it.",
+    "sources": "The corpora that contain it.",
     "keywords": "Its nouns and verbs.",
-    "pos": "Their parts of speech.",
+    "pos": "The parts of speech of the keywords.",
     "frequency": "How often it occurs in the corpora.",
 }
 
 
 def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Rows to a table of exactly this schema: an all-None column keeps its type, an unknown key is an error.
+    """Converts rows to a table of exactly this schema: a column of only None keeps its type, and an unknown key is an error.
 
-    Text that UTF-8 cannot hold is replaced, see `encodable`. Raises ValueError for a number that its column cannot hold.
+    Text that UTF-8 cannot encode is replaced, see `encodable`. Raises ValueError for a number that does not fit its column.
     """
     names = set(schema.names)
     for row in rows:
@@ -487,7 +488,7 @@ def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def content(table: pa.Table) -> str:
-    """Identity of the rows of a table: the sha256 of their Arrow stream, whatever chunks they came in."""
+    """Returns the identity of the rows of a table: the sha256 of their Arrow stream, however they are divided into chunks."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
@@ -495,7 +496,7 @@ def content(table: pa.Table) -> str:
 
 
 def encodable(value: Any) -> Any:
-    """The value with every lone surrogate in its texts replaced by U+FFFD: a page may hold one, UTF-8 and Arrow may not."""
+    """Returns the value with every lone surrogate in its texts replaced by U+FFFD. A page may contain one; UTF-8 and Arrow cannot."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
@@ -506,5 +507,5 @@ def encodable(value: Any) -> Any:
 
 
 def map_dict(value: Iterable[tuple[str, ValueT | None]] | Mapping[str, ValueT | None] | None) -> dict[str, ValueT]:
-    """An Arrow map or struct as a dict, without nulls: `to_pylist` returns a map as a list of pairs."""
+    """Returns an Arrow map or struct as a dict without nulls. `to_pylist` returns a map as a list of pairs."""
     return {name: each for name, each in dict(value or {}).items() if each is not None}

@@ -1,27 +1,27 @@
-"""The numbers that are computed of a clip, and what each of them means."""
+"""The numbers that are computed for a clip, and their meanings."""
 
 from __future__ import annotations
 
-# Of stage `measure`. Shares, brightness, contrast, saturation and confidences lie in 0..1; frames are the stored ones.
+# Scores of the stage `measure`. Shares, brightness, contrast, saturation and confidences lie in 0..1; frames are the stored frames.
 MEASURES = {
-    "short_side_px": "short side of the video as it is displayed, in pixels",
-    "aspect_ratio": "width by height as displayed",
-    "fps": "frames a second",
+    "short_side_px": "short side of the video as displayed, in pixels",
+    "aspect_ratio": "width divided by height, as displayed",
+    "fps": "frames per second",
     "duration_s": "length of the clip in seconds",
     "brightness": "mean luma of the frames",
     "contrast": "standard deviation of the luma within a frame, mean over frames",
     "saturation": "mean HSV saturation of the frames",
     "black_share": "share of the frames that are black: 98 % of their pixels have a luma of 0.1 or less",
-    "frozen_share": "share of consecutive frames that are near identical: luma differs by under 0.005 in every 64th of the picture",
-    "motion_per_s": "optical flow: short sides of the picture that a pixel moves in a second, mean over pixels, median of a few places",
-    "sharpness": "variance of the Laplacian (8-bit luma, short side 256), median over frames; low is blurred",
-    "text_share": "share of the picture under boxes of readable text, mean over the frames looked at",
-    "nsfw": "probability that a picture is unsafe for work, of the worst frame looked at",
-    "aesthetic": "rating of the aesthetic head, mean over the frames looked at",
-    "language_confidence": "how sure the detector is of the language of the title and hashtags",
+    "frozen_share": "share of consecutive frames that are nearly identical: luma differs by under 0.005 in every 64th of the picture",
+    "motion_per_s": "optical flow, in short sides of the picture per second: mean over pixels, median of a few places",
+    "sharpness": "variance of the Laplacian (8-bit luma, short side 256), median over frames; low means blurred",
+    "text_share": "share of the picture under boxes of readable text, mean over the examined frames",
+    "nsfw": "probability that a picture is unsafe for work, of the worst examined frame",
+    "aesthetic": "rating of the aesthetic head, mean over the examined frames",
+    "language_confidence": "confidence of the detected language of the title and hashtags",
 }
 
-# Of stage `similarity`, beside the column `similarity` (frames against title and hashtags, mean over frames).
+# Scores of the stage `similarity`, beside the column `similarity` (frames against title and hashtags, mean over frames).
 SIMILARITIES = {
     "similarity_max": "frames against title and hashtags, the nearest frame",
     "similarity_min": "frames against title and hashtags, the farthest frame",
@@ -32,11 +32,11 @@ SIMILARITIES = {
 
 OTHERS = {
     "similarity": "frames against title and hashtags, mean over frames",
-    "cuts": "cuts inside the clip, where the recipe has a shot detector",
+    "cuts": "number of cuts inside the clip, if the recipe has a shot detector",
 }
 SCORE_DIGITS = 4
 
-# What every score means. The views that are media files add theirs, see vidal.config.base.ViewSettings.
+# The meaning of every score. Views that are media files add their own, see vidal.config.base.ViewSettings.
 MEANINGS = {**MEASURES, **SIMILARITIES, **OTHERS}
 
 
@@ -47,6 +47,6 @@ def is_score(name: str) -> bool:
 def round_score(value: float) -> float:
     """Rounds a score to the digits that are stored.
 
-    Further digits differ between processors, because they add numbers in different orders; the bytes of a shard must not.
+    Further digits differ between processors, because they add numbers in different orders, but the bytes of a shard must not differ.
     """
     return round(value, SCORE_DIGITS)

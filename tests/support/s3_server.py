@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import itertools
 import re
 import subprocess
 import sys
@@ -10,6 +12,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
+import yarl
+from aiohttp import web
+
+from vidal.sources.embedded.site import serve
+
+_SLOW_DOWN = (
+    b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+)
+_HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
 _MAIN = "from moto.server import main; main(['-H', '127.0.0.1', '-p', '0'])"
 _ADDRESS = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
 
@@ -44,3 +56,28 @@ def environment(address: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+
+
+@contextlib.contextmanager
+def unreliable(address: str, *, delay_s: float = 0.0, fail_every: int = 0) -> Iterator[str]:
+    """A proxy before the server. delay_s: added to every request; fail_every: each n-th request is answered 503 and goes no further."""
+    count = itertools.count(1)
+
+    async def forward(request: web.Request) -> web.Response:
+        await asyncio.sleep(delay_s)
+        if fail_every and next(count) % fail_every == 0:
+            return web.Response(status=503, body=_SLOW_DOWN, content_type="application/xml")
+        headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP_BY_HOP}
+        url = yarl.URL(f"{address}{request.raw_path}", encoded=True)
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            async with session.request(request.method, url, data=await request.read(), headers=headers) as answer:
+                kept = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}
+                body = await answer.read()
+                if request.method != "HEAD":
+                    kept.pop("Content-Length", None)
+                return web.Response(status=answer.status, body=body if request.method != "HEAD" else None, headers=kept)
+
+    app = web.Application(client_max_size=2**30)
+    app.router.add_route("*", "/{path:.*}", forward)
+    with serve(app) as url:
+        yield url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +26,9 @@ from vidal.pipeline.stage import Stage
 from vidal.sources.catalogue_files import Catalogue
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, absolute_uri
+
+# Shards of a dataset on an object store that are looked at together.
+_ASKED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -96,15 +100,35 @@ def build_shards(
     storage = Storage(absolute_uri(out))
     numbers = checks.parse_shards(shards, discover.shard_count(recipe, storage))
     decontamination.load_sets(recipe)
-    if not all(commit.is_committed(storage, shard, list(STAGES.values()), recipe) for shard in numbers):
+    done = {} if until else _committed(recipe, storage, numbers)
+    if len(done) < len(numbers):
         checks.check(recipe)
     claim(storage, recipe)
     if recipe.catalogue:
         numbers = checks.parse_shards(shards, split_catalogue(recipe, storage).shards)
-    reports = [_build(recipe, storage, shard, allow_hosts, until, watcher) for shard in numbers]
+    reports = []
+    for shard in numbers:
+        if report := done.get(shard):
+            reports.append(report)
+            if watcher:
+                watcher.report(report)
+        else:
+            reports.append(_build(recipe, storage, shard, allow_hosts, until, watcher))
     if until is None:
         _mark_copies(storage, recipe)
     return Report(reports)
+
+
+def _committed(recipe: Recipe, storage: Storage, shards: list[int]) -> dict[int, ShardReport]:
+    """The reports of those shards that need no work. They are asked for together, because an object store is slow to answer."""
+    stages = list(STAGES.values())
+
+    def report_of(shard: int) -> ShardReport | None:
+        is_done = commit.is_committed(storage, shard, stages, recipe)
+        return commit.committed_report(storage, shard) if is_done else None
+
+    with ThreadPoolExecutor(1 if storage.is_local else _ASKED_AT_ONCE) as threads:
+        return {shard: report for shard, report in zip(shards, threads.map(report_of, shards), strict=True) if report}
 
 
 def retry(

@@ -36,7 +36,9 @@ class StaleStage:
             return "its settings, models or weights have changed"
         old, new = self.made_by.versions, self.now.versions
         changed = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
-        return ", ".join(f"{name} was version {old.get(name, 'none')}, is now {new.get(name, 'none')}" for name in changed)
+        return ", ".join(
+            f"{name} was version {old.get(name, 'none')}, is now {new.get(name, 'none')}" for name in changed
+        )
 
 
 def stale_stages(

@@ -1,1 +1,1 @@
-"""Where everything is written: tables and media in a folder or an object store, and the cache of a machine."""
+"""Reads and writes storage: tables and media in a folder or an object store, and the cache of a machine."""

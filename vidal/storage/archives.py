@@ -1,7 +1,7 @@
-"""Members of tar archives in a dataset, by the chained names of fsspec: `tar://<member>::<archive>`.
+"""Reads members of tar archives in a dataset, by the chained names of fsspec: `tar://<member>::<archive>`.
 
-Beside an archive lies an index of the offsets of its members, so that one member is one ranged read. An archive whose index is
-missing or older is read by its headers.
+An index beside each archive holds the offsets of its members, so that one member is one ranged read. If the index is missing or
+older than the archive, the headers of the archive are read instead.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from vidal.storage.storage import Storage
 
 _BLOCK = tarfile.BLOCKSIZE
-# Of archives on an object store that are fetched whole, this many lie on the local disk at a time.
+# How many archives that were fetched whole from an object store are on the local disk at a time.
 _WHOLE_MAX = 2
 
 
 class Place(NamedTuple):
-    """Where the bytes of a member lie in its archive."""
+    """The place of a member's bytes in its archive."""
 
     offset: int
     size: int
@@ -43,7 +43,7 @@ Index = Mapping[str, Place]
 class Archives:
     """Reads members. Safe to share between threads.
 
-    fetch_whole: whether an archive on an object store is fetched as a whole at its first member; for whoever reads them all.
+    fetch_whole: whether an archive on an object store is fetched as a whole with its first member, for callers that read all members.
     """
 
     def __init__(self, storage: Storage, fetch_whole: bool = False):
@@ -54,7 +54,7 @@ class Archives:
         self._folder: Path | None = None
 
     def read(self, archive: str, member: str) -> bytes:
-        """Raises FileNotFoundError if the archive or the member is missing, DamagedError where the archive is cut short."""
+        """Returns the bytes of a member. Raises FileNotFoundError if it is missing, DamagedError if the archive is cut short."""
         for attempt in range(2):
             place = self._index(archive).get(member)
             if place is None:
@@ -72,14 +72,14 @@ class Archives:
         raise FileNotFoundError(f"{chained(archive, member)}: no such member")
 
     def members(self, archive: str) -> list[str]:
-        """The names of all members, as the headers have them; empty if there is no archive."""
+        """Returns the names of all members, from the headers; empty if there is no archive."""
         try:
             return list(self._scan(archive))
         except FileNotFoundError:
             return []
 
     def forget(self, archive: str) -> None:
-        """Reads the archive anew the next time: it has been replaced."""
+        """Forgets an archive that has been replaced, so that it is read again."""
         with self._lock:
             self._indexes.pop(archive, None)
             if copy := self._copies.pop(archive, None):
@@ -115,7 +115,7 @@ class Archives:
         )
 
     def _own_folder(self) -> Path:
-        """A folder for archives that are fetched whole; it goes with this object."""
+        """Returns a folder for archives that are fetched whole. It is removed together with this object."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="vidal-archives-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -140,7 +140,7 @@ class Archives:
 
 
 def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> bytes:
-    """Writes a tar file: the same members give the same bytes. Returns its index as it is stored."""
+    """Writes a tar file. The same members give the same bytes. Returns its index in the form in which it is stored."""
     places = {}
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, data in members:

@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all, and makes sure that it is on the disk before its name promises that it is."""
+"""Writes a file completely or not at all, and makes sure that its bytes are on the disk before its name is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 def written_aside(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, and renames it to `path` at the end, so that no reader sees half a file.
 
-    Where an exception ends the block, `path` stays as it was.
+    If an exception ends the block, `path` stays as it was.
     """
     with _aside(path) as aside:
         yield aside
@@ -40,7 +40,7 @@ def _aside(path: Path) -> Iterator[Path]:
 
 
 def _sync(path: Path) -> None:
-    """Without this, a machine that loses power may keep the new name and lose the bytes."""
+    """Flushes a file to the disk. Without this, a machine that loses power may keep the new name and lose the bytes."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Every name on disk, relative to the root of a dataset. Nothing else in vidal spells a name of a dataset's files."""
+"""All names on disk, relative to the root of a dataset. No other file of vidal spells out a name of a dataset's files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def summaries_in(names: Iterable[str]) -> list[int]:
 
 
 def lock(shard: int) -> str:
-    """Held while the manifest of a shard is replaced."""
+    """Returns the name of the lock that is held while the manifest of a shard is replaced."""
     return f"{SUMMARIES}/.{shard_name(shard)}.lock"
 
 
@@ -65,17 +65,17 @@ def media(shard: int, clip_id: str, file: str) -> str:
 
 
 def archive(shard: int, part: int, kind: str) -> str:
-    """The archive of one kind of media of a part, where media are packed: video, audio, frames, ..."""
+    """Returns the archive of one kind of media of a part (video, audio, frames, ...), if media are packed."""
     return f"_media/{shard_name(shard)}/part-{part:05d}.{kind}.tar"
 
 
 def index_of(archive: str) -> str:
-    """The offsets of the members of an archive."""
+    """Returns the name of the index of an archive: the offsets of its members."""
     return f"{archive.removesuffix('.tar')}.index.json"
 
 
 def member_name(clip_id: str, file: str) -> tuple[str, str]:
-    """The kind of a file of a clip, and its name in the archive: "frames/0.jpg" is of the frames, and <clip_id>.0.jpg there."""
+    """Returns the kind of a file of a clip, and its name in the archive: ("frames", "<clip_id>.0.jpg") for "frames/0.jpg"."""
     folder, _, name = file.rpartition("/")
     if folder:
         return folder, f"{clip_id}.{name}"
@@ -84,12 +84,12 @@ def member_name(clip_id: str, file: str) -> tuple[str, str]:
 
 
 def chained(archive: str, member: str) -> str:
-    """The path of a member as fsspec writes it."""
+    """Returns the path of a member in the notation of fsspec."""
     return f"tar://{member}::{archive}"
 
 
 def split_chained(path: str) -> tuple[str, str] | None:
-    """The archive and the member of a path; None for a path of a file."""
+    """Returns the archive and the member of a path; None for the path of a file."""
     if not path.startswith("tar://"):
         return None
     member, _, archive = path.removeprefix("tar://").partition("::")
@@ -97,7 +97,7 @@ def split_chained(path: str) -> tuple[str, str] | None:
 
 
 def file_name(path: str) -> str:
-    """The name of a media file without folder or archive: "0.jpg", or "<clip_id>.0.jpg" of a member."""
+    """Returns the name of a media file without folder or archive: "0.jpg", or "<clip_id>.0.jpg" for a member."""
     place = split_chained(path)
     return place[1] if place else path.rpartition("/")[2]
 
@@ -119,7 +119,7 @@ def stage_folder(stage: str, shard: int) -> str:
 
 
 def part(stage: str, shard: int, index: int) -> str:
-    """The stem of a part's files. Its table, its ledger and its crash journal stand side by side."""
+    """Returns the stem of the names of a part's files: its table, its ledger and its crash journal lie side by side."""
     return f"{stage_folder(stage, shard)}/part-{index:05d}"
 
 
@@ -136,25 +136,25 @@ def part_journal(stage: str, shard: int, index: int) -> str:
 
 
 def part_tables(names: Iterable[str]) -> list[str]:
-    """Those names of files in a stage's folder that are the tables of parts, not their ledgers."""
+    """Returns those of the names in a stage's folder that are tables of parts, not their ledgers."""
     return [name for name in names if name.endswith(".parquet") and not name.endswith(".ledger.parquet")]
 
 
 def discovered(shard: int) -> str:
-    """Written when the candidates of a shard are complete; says how many parts they fill and what found them."""
+    """Returns the file that is written when the candidates of a shard are complete. It has their number of parts and their origin."""
     return f"{stage_folder('discover', shard)}/done.json"
 
 
 def asked_again(shard: int) -> str:
-    """The failed searches of a shard that `vidal retry` has asked to repeat."""
+    """Returns the file with the failed searches of a shard that `vidal retry` has asked to repeat."""
     return f"{stage_folder('discover', shard)}/again.json"
 
 
 def moving(shard: int) -> str:
-    """The candidates that `vidal retry` is moving into parts of their own."""
+    """Returns the file with the candidates that `vidal retry` is moving into parts of their own."""
     return f"{stage_folder('discover', shard)}/moving.json"
 
 
 def retained(name: str) -> str:
-    """Where the results of records that no longer reach a stage are kept. name: of a part or of a stage's folder."""
+    """Returns the name under which results of records that no longer reach a stage are kept. name: of a part or a stage's folder."""
     return name.replace(f"{STAGES}/", f"{STAGES}/retained/", 1)

@@ -1,4 +1,4 @@
-"""Exclusive sections across processes. A lock is advisory, short, and never outlives its holder for long."""
+"""Exclusive sections across processes. A lock is advisory, is held briefly, and never outlives its holder for long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from vidal.errors import StorageError
 from vidal.storage.storage import Storage
 
-# On a store that has no locks of its own, a lock older than this was left behind by a process that died.
+# On a store without locks of its own, a lock older than this was left behind by a process that died.
 EXPIRY_S = 120.0
 _POLL_S = 0.2
 
@@ -23,8 +23,8 @@ _POLL_S = 0.2
 def exclusive(storage: Storage, name: str, wait_s: float = 600.0) -> Iterator[None]:
     """Holds the lock of this name. On a local disk the system releases it when the process ends, however it ends.
 
-    On an object store it is an object that only one process can create; it expires after EXPIRY_S.
-    Raises StorageError if others hold it for longer than wait_s.
+    On an object store the lock is an object that only one process can create; it expires after EXPIRY_S.
+    Raises StorageError if other processes hold it for longer than wait_s.
     """
     with _flock(storage, name, wait_s) if storage.is_local else _object_lock(storage, name, wait_s):
         yield

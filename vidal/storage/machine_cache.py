@@ -12,9 +12,9 @@ from vidal.errors import UserError
 
 
 def folder(name: str, make: Callable[[Path], None], root: Path | None = None) -> Path:
-    """Returns the folder of that name, which `make` fills once a machine. The name must include everything that alters its content.
+    """Returns the folder of that name, which `make` fills once per machine. The name must include everything that affects the content.
 
-    root: instead of vidal's folder in XDG_CACHE_HOME, or in ~/.cache. Raises UserError if it cannot be written.
+    root: replaces vidal's folder in XDG_CACHE_HOME or ~/.cache. Raises UserError if it cannot be written.
     """
     root = root or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidal"
     finished = root / name
@@ -29,7 +29,7 @@ def folder(name: str, make: Callable[[Path], None], root: Path | None = None) ->
         make(aside)
         aside.rename(finished)
     except OSError:
-        if not finished.is_dir():  # Else another process was faster; its folder is the same.
+        if not finished.is_dir():  # Otherwise another process was faster, and its folder is the same.
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How the stages store media: as files, or as members of one archive a part and kind. Readers need not know: see archives.py."""
+"""Stores the media of the stages: as files, or as members of one archive per part and kind. archives.py reads both in the same way."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 class MediaStore(Protocol):
-    """Stores a file of a clip, named as in the layout of files ("video.mp4", "frames/0.jpg"); returns its path for the row."""
+    """Stores the files of clips, with the names that they have as files ("video.mp4", "frames/0.jpg")."""
 
     def write(self, shard: int, clip_id: str, file: str, data: bytes) -> str: ...
 
     def put(self, shard: int, clip_id: str, file: str, local: Path) -> str:
-        """Moves a local file."""
+        """Moves a local file into the store. Returns its path for the row."""
 
     def commit(self, rows: Iterable[Row]) -> None:
-        """Makes what was stored readable. rows: all rows of the part that may name media; nothing else of it is kept."""
+        """Makes the stored files readable. rows: all rows of the part that may name media; other media of the part are not kept."""
 
 
 class FileStore:
-    """A file each, under _media/shard-00000/<clip_id>/. What is written is readable at once."""
+    """Stores each as a file of its own under _media/shard-00000/<clip_id>/. A file is readable at once."""
 
     def __init__(self, storage: Storage):
         self._storage = storage
@@ -50,9 +50,9 @@ class FileStore:
 
 
 class TarStore:
-    """The archives of one part. Files wait on the local disk until the part commits. Safe to share between threads.
+    """Stores the archives of one part. Files wait on the local disk until the part commits. Safe to share between threads.
 
-    An archive that exists is replaced whole; members of it that the rows still name are taken over.
+    An archive that exists is replaced as a whole. Members that the rows still name are copied into the new archive.
     """
 
     def __init__(self, storage: Storage, part: int):
@@ -99,12 +99,12 @@ class TarStore:
         return waiting.read_bytes() if waiting.exists() else self._storage.archives.read(archive, member)
 
     def close(self) -> None:
-        """Drops what was not committed."""
+        """Discards the files that were not committed."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _members(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
-    """Every member of an archive that a row names, in whatever column."""
+    """Yields every member of an archive that a row names, in any column."""
     for row in rows:
         for value in row.values():
             for name in value if isinstance(value, list) else [value]:

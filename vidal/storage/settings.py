@@ -8,7 +8,7 @@ from vidal.config.base import Settings
 
 
 class MediaStorage(Settings):
-    """How a dataset stores its media. Changing it alters what is stored from then on, not what is stored already."""
+    """How a dataset stores its media. A change affects media that are stored from then on, not those that are already stored."""
 
     media: Literal["files", "tar"] = "files"
-    """files: one file each, easy to look at; tar: one archive a part and kind, for many clips and for object stores."""
+    """files: one file each, easy to look at; tar: one archive per part and kind, for many clips and for object stores."""

@@ -1,4 +1,4 @@
-"""Where a dataset lies, by URI (local folder, s3, gs, memory). A name that exists is complete: writes end in a rename."""
+"""The storage of a dataset, by URI (local folder, s3, gs, memory). A name that exists is complete: writes end in a rename."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from vidal.storage.archives import Archives
 from vidal.storage.atomic_file import create_file, written_aside
 from vidal.storage.media_store import FileStore, MediaStore
 
-# Bytes at the end of a table that hold its footer, almost always.
+# The last bytes of a table, which almost always contain its whole footer.
 _FOOTER = 2**16
-# The extra of this package that a protocol needs.
+# The extra dependencies of this package that a protocol needs.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
 def _options(uri: str) -> dict[str, int]:
-    """With more than one request at a time, s3fs asks for the size of an object before it reads it: two requests for one."""
+    """Returns options for fsspec. With concurrent requests, s3fs asks for the size of an object before it reads it: two requests."""
     return {"max_concurrency": 1} if uri.startswith(("s3://", "s3a://")) else {}
 
 
 def absolute_uri(out: str) -> str:
-    """A dataset as users name it, a folder or a URI, in a form that means the same in every process."""
+    """Returns the folder or URI of a dataset in a form that means the same in every process."""
     return out if "://" in out else os.path.abspath(out)
 
 
 class Storage:
     """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
 
-    A name may also be that of a member of an archive, `tar://<member>::<archive>`: it is read as a file is. media: where
-    stages store media. fetch_archives: whether archives on an object store are fetched whole, see vidal.storage.archives.
+    A name may also be that of a member of an archive, `tar://<member>::<archive>`, which is read like a file. media: the store that
+    stages write media to. fetch_archives: whether archives on an object store are fetched whole, see vidal.storage.archives.
 
-    What is missing raises FileNotFoundError; every other failure of the store raises StorageError.
+    A missing file raises FileNotFoundError; every other failure of the store raises StorageError.
     """
 
     def __init__(self, uri: str, *, fetch_archives: bool = False):
@@ -53,7 +53,7 @@ class Storage:
         self.archives = Archives(self, fetch_whole=fetch_archives)
         self.media: MediaStore = FileStore(self)
         try:
-            # A cached listing would hide what another process has written since.
+            # A cached listing would hide files that another process has written since.
             self.fs, self.root = fsspec.core.url_to_fs(uri, use_listings_cache=False, **_options(uri))
         except ImportError as error:
             extra = _EXTRAS.get(uri.partition("://")[0])
@@ -69,7 +69,7 @@ class Storage:
         return f"{self.root}/{name}" if name else self.root
 
     def check_writable(self) -> None:
-        """Raises UserError if nothing could be written later; leaves nothing behind."""
+        """Raises UserError if the storage cannot be written to. The check leaves nothing behind."""
         probe = f".probe-{uuid.uuid4().hex}"
         try:
             is_new = not self.exists("")
@@ -98,12 +98,12 @@ class Storage:
         except Exception as error:
             if self.is_local and not isinstance(error, OSError):
                 raise
-            # A store's client raises errors of its own, such as botocore's, for what a disk says with an OSError.
+            # The client of a store raises errors of its own, such as botocore's, where a disk would raise an OSError.
             reason = " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
             raise StorageError(f"{self.uri}: {name or 'listing'}: {reason}") from error
 
     def names(self, name: str) -> list[str]:
-        """Names of the files directly in a folder, sorted; empty if there is no such folder."""
+        """Returns the names of the files directly in a folder, sorted; empty if there is no such folder."""
         path = self.path(name)
         try:
             with self._failing(name):
@@ -122,24 +122,24 @@ class Storage:
             return content
 
     def read_if_present(self, name: str) -> bytes | None:
-        """The content of a file, or None if there is none. One request, where asking first would take two."""
+        """Returns the content of a file; None if there is none. One request; asking first whether it exists would take two."""
         try:
             return self.read(name)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def write(self, name: str, data: bytes) -> None:
-        """Writes a file atomically: a reader sees the old bytes or the new ones, never a mixture."""
+        """Writes a file atomically: a reader sees either the old bytes or the new ones, never a mixture."""
         path = self.path(name)
         with self._failing(name):
             if not self.is_local:
-                self.fs.pipe_file(path, data)  # An object store shows a put only when it is whole.
+                self.fs.pipe_file(path, data)  # An object store shows an object only when it is complete.
                 return
             with written_aside(Path(path)) as aside:
                 aside.write_bytes(data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Writes a file that does not exist yet. Returns False, with nothing written, where it does: of two, one wins."""
+        """Writes a file that does not exist yet. Returns False, with nothing written, if it does: of two processes, one wins."""
         path = self.path(name)
         try:
             with self._failing(name):
@@ -148,14 +148,14 @@ class Storage:
                 else:
                     self.fs.pipe_file(path, data, mode="create")
         except (FileExistsError, StorageError) as error:
-            # Clients differ in how they say that the condition of a PUT does not hold.
+            # Clients differ in how they report that the condition of a PUT does not hold.
             if isinstance(error, FileExistsError) or self.exists(name):
                 return False
             raise
         return True
 
     def stamps(self, folder: str) -> dict[str, str]:
-        """What changes whenever a file directly in a folder is written anew, by its name. One request."""
+        """Returns, by name, a value that changes whenever a file directly in the folder is written again. One request."""
         try:
             with self._failing(folder):
                 entries = self.fs.ls(self.path(folder), detail=True, refresh=True)
@@ -184,7 +184,7 @@ class Storage:
             self.fs.rm_file(self.path(name))
 
     def remove_all(self, names: list[str]) -> None:
-        """Removes these files where they exist; on an object store a thousand in one request."""
+        """Removes those of these files that exist; on an object store, a thousand per request."""
         if self.is_local:
             for name in names:
                 self.remove(name)
@@ -193,12 +193,12 @@ class Storage:
             self.fs.rm([self.path(name) for name in names])
 
     def remove_folder(self, name: str) -> None:
-        """Removes a folder with all that it holds, if there is one."""
+        """Removes a folder with everything in it, if there is one."""
         with contextlib.suppress(FileNotFoundError):
             self.fs.rm(self.path(name), recursive=True)
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
-        """The bytes from start to before end."""
+        """Returns the bytes from start up to, but without, end."""
         path = self.path(name)
         with self._failing(name):
             content: bytes = self.fs.cat_file(path, start=start, end=end)
@@ -211,7 +211,7 @@ class Storage:
 
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """A local path to read the file from: the file itself, or a copy that is removed afterwards."""
+        """Yields a local path to read the file from: the file itself, or a copy that is removed afterwards."""
         is_member = layout.split_chained(name) is not None
         if self.is_local and not is_member:
             yield Path(self.path(name))
@@ -225,7 +225,7 @@ class Storage:
             yield copy
 
     def write_table(self, name: str, table: pa.Table, metadata: dict[str, str] | None = None) -> str:
-        """Writes Parquet, the same bytes for the same rows and metadata; returns their sha256."""
+        """Writes Parquet, with the same bytes for the same rows and metadata. Returns their sha256."""
         buffer = io.BytesIO()
         pq.write_table(tagged(table, metadata or {}), buffer, compression="zstd", store_schema=True)
         self.write(name, buffer.getvalue())
@@ -236,7 +236,7 @@ class Storage:
         return read_parquet(pa.BufferReader(self.read(name)), columns)
 
     def metadata(self, name: str) -> dict[str, str]:
-        """Returns the metadata that write_table was given. Only the footer of the file is read, in one request."""
+        """Returns the metadata that write_table stored. Only the footer of the file is read, in one request."""
         path = self.path(name)
         with self._failing(name):
             if self.is_local:
@@ -249,7 +249,7 @@ class Storage:
             return table_metadata(pq.read_schema(pa.BufferReader(b"PAR1" + tail[-length:])))
 
     def metadata_if_present(self, name: str) -> dict[str, str] | None:
-        """The metadata of a table, or None if there is none."""
+        """Returns the metadata of a table; None if there is no table."""
         try:
             return self.metadata(name)
         except (FileNotFoundError, NotADirectoryError):
@@ -257,21 +257,21 @@ class Storage:
 
 
 def tagged(table: pa.Table, metadata: dict[str, str]) -> pa.Table:
-    """A table with this metadata, as write_table stores it and read_table returns it."""
+    """Returns the table with this metadata, as write_table stores it and read_table returns it."""
     return table.replace_schema_metadata({f"vidal.{key}": value for key, value in sorted(metadata.items())})
 
 
 def table_metadata(columns: pa.Schema) -> dict[str, str]:
-    """The metadata that write_table was given, of a table that has been read."""
+    """Returns the metadata that write_table stored, from the schema of a table that has been read."""
     pairs = ((key.decode(), value.decode()) for key, value in (columns.metadata or {}).items())
     return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}
 
 
 def read_parquet(source: Any, columns: list[str] | None = None) -> pa.Table:
-    """A Parquet file, by path or buffer, read in this thread.
+    """Reads a Parquet file, by path or buffer, in this thread.
 
     pq.read_table starts Arrow's thread pools even with use_threads=False, and a process that ends while they stop may abort
-    after its work is done; pq.ParquetFile starts none.
+    after its work is done. pq.ParquetFile starts none.
     """
     with pq.ParquetFile(source, pre_buffer=False) as file:
         return file.read(columns=columns, use_threads=False)
