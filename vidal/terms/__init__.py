@@ -1,1 +1,1 @@
-"""Search terms: label lists in, a tagged and balanced database out."""
+"""Turns label lists and captions into a tagged and balanced database of search terms."""

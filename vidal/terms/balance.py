@@ -1,7 +1,7 @@
-"""Selects terms so that frequent keywords do not crowd out the others. Strategies by name, deterministic by seed.
+"""Selects terms so that frequent keywords do not crowd out the others. Each strategy has a name, and its seed determines its result.
 
-Terms arrive bucket by bucket, in the order of a hash of their texts, with their keywords as numbers. What is kept in memory
-grows with the number of terms wanted and of distinct keywords, not with the number of terms.
+Terms arrive bucket by bucket, in the order of a hash of their texts, with their keywords as numbers. Memory grows with the number
+of wanted terms and of distinct keywords, not with the number of all terms.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 
 from vidal.terms.settings import Terms
 
-# A keyword's share of the database where the recipe gives no cap: MetaCLIP's 20,000 of 400 million would be 40 times less,
+# The largest share of a keyword in the database if the recipe sets no cap. MetaCLIP's cap, 20,000 of 400 million, is 40 times less,
 # but its database is 4,000 times larger than one of 100,000 terms.
 SHARE = 1 / 500
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """terms: texts of a bucket; keywords: for each the numbers of its keywords, never empty; index: which bucket."""
+    """terms: the texts of a bucket. keywords: the numbers of the keywords of each term, never empty. index: of the bucket."""
 
     index: int
     terms: list[str]
@@ -33,11 +33,11 @@ Read = Callable[[], Iterable[Bucket]]
 
 
 def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
-    """At most a cap of t terms for each keyword, after MetaCLIP (Xu et al., ICLR 2024).
+    """Selects at most t terms for each keyword, after MetaCLIP (Xu et al., ICLR 2024).
 
-    MetaCLIP keeps a text if any of its keywords draws it, so that a head word rides in on every rare one ("a man with a
-    theremin"): on real labels that cuts the head three times. Here all its keywords must be below the cap. Without a cap
-    in the recipe it is a 500th of the count, and doubles until the count is reached.
+    MetaCLIP keeps a text if any of its keywords draws it, so a frequent word comes along with every rare one ("a man with a
+    theremin"): on real labels, that reduces the most frequent keyword by a factor of only three. Here all keywords of a text must be
+    below the cap t. If the recipe sets none, it is a 500th of the count, and doubles until the count is reached.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
     selected: Selected = set()
@@ -58,9 +58,9 @@ def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
 
 
 def inverse_frequency(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
-    """Sampled without replacement, a term's weight the mean of 1 / frequency over its keywords.
+    """Samples without replacement. The weight of a term is the mean of 1 / frequency over its keywords.
 
-    Exponential keys (Efraimidis & Spirakis 2006): the smallest -ln(u) / weight win.
+    Uses exponential keys (Efraimidis & Spirakis 2006): the terms with the smallest -ln(u) / weight are selected.
     """
     weights = 1.0 / np.maximum(counts, 1)
     best = _Smallest(terms.count)
@@ -79,7 +79,7 @@ def round_robin(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
         draws = np.array([_uniform(terms.seed, term) for term in bucket.terms])
         rows = np.arange(len(home))
         arrived = (home, np.full(len(home), bucket.index), rows, draws)
-        # A term that falls behind here can only fall further: those with its keyword that stand before it stay.
+        # A term that is not selected here can only fall further behind: the terms of its keyword before it stay before it.
         columns = _first_rounds([np.concatenate(pair) for pair in zip(columns, arrived, strict=True)], terms.count)
     return set(zip(columns[1].tolist(), columns[2].tolist(), strict=True))
 

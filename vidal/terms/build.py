@@ -1,4 +1,4 @@
-"""The search-term database, in the paper's order: normalise, frequency filter, tag, tally, balance, assign to shards."""
+"""Builds the search-term database, in the paper's order: normalise, filter by frequency, tag, count, balance, assign to shards."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from vidal.terms.partition import PartitionStats, bucket_file, partition_texts
 from vidal.terms.tag_partition import Counts, Work, resolved_name
 from vidal.terms.tagging import RUN, Keyword, load, torch_aside
 
-# Raised by whoever changes which terms the same corpora and settings give.
+# Raise this with any change to which terms the same corpora and settings give.
 VERSION = 1
 TABLE = "terms.parquet"
 SUMMARY = "summary.json"
-# Below this a cluster takes longer to start than one process to finish.
+# Below this number of texts, a cluster takes longer to start than one process takes to finish.
 _WORTH_A_CLUSTER = 20_000
 
-# Runs a function over items, anywhere and in any order; gives the results as they come.
+# Runs a function over items, anywhere and in any order, and yields the results as they come.
 Map = Callable[[Callable[[Work], Counts], list[Work]], Iterable[Counts]]
 
 
 @dataclass
 class Summary:
-    """What the report shows. before, after: terms by keyword, as lists of (keyword, POS, count), most frequent first."""
+    """The content of the report. before, after: numbers of terms, as lists of (keyword, POS, count), most frequent first."""
 
     recipe: str
     strategy: str
@@ -51,11 +51,11 @@ class Summary:
 
     @property
     def coverage(self) -> float:
-        """Share of all keywords that the database holds."""
+        """The share of all keywords that occur in the database."""
         return len(self.after) / max(1, len(self.before))
 
     def head(self) -> tuple[str, float, float]:
-        """The most frequent keyword, its share of all texts, and of the terms taken."""
+        """Returns the most frequent keyword, its share of all texts, and its share of the selected terms."""
         if not self.before:
             return "", 0.0, 0.0
         keyword, pos, count = self.before[0]
@@ -70,7 +70,7 @@ def in_process(function: Callable[[Work], Counts], items: list[Work]) -> Iterato
 def build(recipe: Recipe, storage: Storage, cluster: Callable[[], Map] | None = None) -> Summary:
     """Writes terms.parquet (schema.TERMS, ordered by term) and summary.json. The same corpora and recipe give the same bytes.
 
-    cluster: gives a map over many processes; asked only where there is enough to do. Raises UserError.
+    cluster: returns a map over many processes; it is only called if there is enough to do. Raises UserError.
     """
     terms = recipe.terms
     if not terms.corpora:
@@ -107,7 +107,7 @@ def _balance(
     recipe: Recipe, storage: Storage, stats: PartitionStats, tagged: Counts, before: Counter[Keyword]
 ) -> Summary:
     vocabulary = sorted({keyword for keyword, _ in before})
-    counts = np.zeros(len(vocabulary) + 1, np.int64)  # The last stands for terms without noun or verb.
+    counts = np.zeros(len(vocabulary) + 1, np.int64)  # The last one stands for terms without noun or verb.
     numbers = {keyword: number for number, keyword in enumerate(vocabulary)}
     for (keyword, _), count in before.items():
         counts[numbers[keyword]] += count
@@ -140,7 +140,7 @@ def _balance(
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Fingerprint of the settings. Whether the corpora are the same is known only after reading them."""
+    """Returns the fingerprint of the settings. Whether the corpora are the same is only known after reading them."""
     settings = recipe.terms.model_dump(mode="json", exclude={"database", "budget"})
     return ids.fingerprint([settings, recipe.shards, VERSION, buckets.VERSION])
 

@@ -1,4 +1,4 @@
-"""Corpora: label lists and captions in their official files, read as one stream of texts."""
+"""Reads corpora, which are label lists and captions in their official files, as one stream of texts."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from vidal.terms.readers.files import FormatError, locate
 from vidal.terms.settings import Corpus
 
 _HASHED_BYTES = 64 * 2**20
-# What the decompressors and Arrow raise on a damaged file, besides OSError.
+# The exceptions of the decompressors and of Arrow for a damaged file, besides OSError.
 _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
 
 
 def texts(corpus: Corpus) -> Iterator[str]:
-    """The raw texts, stripped, empty ones left out; streamed, so that memory does not grow with the file.
+    """Returns the raw texts, stripped and without empty ones, as a stream, so that memory does not grow with the file.
 
-    Raises UserError, in one line: here for an unknown reader; while it is read for a file that is missing, damaged,
-    empty or not in the reader's format.
+    Raises UserError, in one line: at once for an unknown reader; during reading, for a file that is missing, damaged, empty or not
+    in the reader's format.
     """
     return _read(corpus, _reader(corpus))
 
 
 def names_things(corpus: Corpus) -> bool:
-    """Whether its texts are names of things. Raises UserError for an unknown reader."""
+    """Returns whether the texts of a corpus are names of things. Raises UserError for an unknown reader."""
     return _reader(corpus).names_things
 
 
 def identity(corpus: Corpus) -> str:
-    """Identifies the state of the files of a corpus: by their bytes, or for large files by what the file system knows."""
+    """Returns the identity of the files of a corpus: of their bytes, or for large files of their metadata in the file system."""
     wanted = [corpus, *([corpus.model_copy(update={"path": corpus.subset})] if corpus.subset else [])]
     return ids.fingerprint([_file_identity(each) for each in wanted])
 
@@ -82,7 +82,7 @@ def _missing(corpus: Corpus, error: FileNotFoundError) -> str:
 
 
 def _unfit(corpus: Corpus, reader: Reader, problem: str) -> UserError:
-    # What was found may quote the file, and a file may hold escape sequences.
+    # The problem may quote the file, and a file may contain escape sequences.
     printable = "".join(char if char.isprintable() else "?" for char in textwrap.shorten(problem, 240))
     return UserError(
         f"corpus {corpus.source}: {corpus.path}: {printable}; "

@@ -1,4 +1,4 @@
-"""The yield of each term at each stage, from the ledgers of a dataset, and the results that it may ask for next time."""
+"""Computes the yield of each term at each stage, from the ledgers of a dataset, and how many results it may ask for next time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vidal.storage.storage import Storage
 TABLE = "budget.parquet"
 RETIRED, KEPT, RAISED = 0.0, 1.0, 2.0
 
-# weight: times the recipe's per_term results are asked for the term next time; 0 is never again.
+# weight: the factor of the recipe's per_term that the term may ask for next time; 0 means never again.
 BUDGET = pa.schema(
     [
         ("term", STR),
@@ -35,7 +35,7 @@ BUDGET = pa.schema(
 
 @dataclass
 class Yield:
-    """found: candidates; fetched: those that gave clips; dropped: clips by the stage that dropped them; kept: clips."""
+    """found: candidates. fetched: candidates that gave clips. dropped: clips, by the stage that dropped them. kept: clips."""
 
     found: int = 0
     fetched: int = 0
@@ -49,15 +49,15 @@ def feedback(out: Storage, database: Storage, name_search: Callable[[Row], str])
 
     name_search: returns the name that a search of the stored recipe has in the ids of its failures.
 
-    A term that was searched and gave no clip is retired, unless some of its candidates had transient failures. A term of a keyword
-    that is among the less covered half gets more. Raises UserError if there is nothing to learn from.
+    A term that was searched and gave no clip is retired, unless some of its candidates had transient failures. A term with a
+    keyword from the less covered half of all keywords gets more results. Raises UserError if there is nothing to learn from.
     """
     if not database.exists("terms.parquet"):
         raise UserError(f"{database.uri} holds no terms.parquet: run vidal search-terms build")
     terms = rows_of(database.read_table("terms.parquet", ["term", "keywords", "shard"]), Term)
     yields = _yields(out, terms, name_search)
     if not yields:
-        raise UserError(f"{out.uri} has no committed shard with search terms: build one first")
+        raise UserError(f"{out.uri} has no committed shard that was built from search terms: build one first")
     covered: Counter[str] = Counter()
     for row in terms:
         for keyword in row["keywords"]:
@@ -101,7 +101,7 @@ def _yields(out: Storage, terms: list[Term], name_search: Callable[[Row], str]) 
 
 
 def _searches(out: Storage, shard: int) -> list[Row]:
-    """The searches of the recipe that the shard was built with."""
+    """Returns the searches of the recipe that the shard was built with."""
     summary = out.read_if_present(layout.summary(shard))
     searches: list[Row] = json.loads(summary)["recipe"]["search"] if summary else []
     return searches

@@ -1,4 +1,4 @@
-"""Normalises texts, so that the same label of two corpora becomes one term."""
+"""Normalises texts, so that the same label in two corpora becomes one term."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import unicodedata
 
 
 def normalise(term: str) -> str:
-    """NFKC, single spaces, lower case, underscores as spaces, no full stop at the end."""
+    """Returns the text in NFKC, with single spaces, in lower case, with underscores as spaces, without a full stop at the end."""
     return " ".join(unicodedata.normalize("NFKC", term).replace("_", " ").lower().split()).rstrip(" .")

@@ -1,4 +1,4 @@
-"""Partitions the normalised texts of all corpora into bucket files by hash, so that no later step holds more than a bucket."""
+"""Partitions the normalised texts of all corpora into bucket files by hash, so that no later step holds more than one bucket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vidal.terms.tagging import PHRASE_WORDS_MAX
 
 @dataclass
 class PartitionStats:
-    """read: texts by corpus; long: those of more words than wanted; phrases: names of things."""
+    """read: number of texts, by corpus. long: number of texts with too many words. phrases: the names of things."""
 
     read: dict[str, int] = field(default_factory=dict)
     long: int = 0

@@ -1,4 +1,4 @@
-"""The report of a term database: one HTML page and a plot, which load nothing from elsewhere."""
+"""Writes the report of a term database: a self-contained HTML page, and a plot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOP = 25
 
 
 def report(storage: Storage) -> None:
-    """Writes report.html, with the plot inside, and the plot alone."""
+    """Writes report.html, which contains the plot, and the plot as a file of its own."""
     summary = read_summary(storage)
     plot = rank_frequency(summary)
     environment = jinja2.Environment(
@@ -36,7 +36,7 @@ def report(storage: Storage) -> None:
 
 
 def rank_frequency(summary: Summary) -> str:
-    """Both rank-frequency curves as SVG: the share of terms that hold the keyword of each rank, before and after."""
+    """Returns both rank-frequency curves as SVG: the share of terms with the keyword of each rank, before and after balancing."""
     import matplotlib.style
     from matplotlib.figure import Figure
 
@@ -72,6 +72,6 @@ def _top(summary: Summary) -> list[tuple[str, str, int, int]]:
 
 
 def _missing(summary: Summary) -> list[tuple[str, int]]:
-    """The most frequent keywords that the database lacks."""
+    """Returns the most frequent keywords that the database lacks."""
     have = {(keyword, pos) for keyword, pos, _ in summary.after}
     return [(keyword, count) for keyword, pos, count in summary.before if (keyword, pos) not in have][:TOP]

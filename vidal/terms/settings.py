@@ -1,4 +1,4 @@
-"""What the search-term database is built from, and how it is balanced."""
+"""Settings of the search-term database: the corpora that it is built from, and how it is balanced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Corpus(Settings):
     """A corpus: labels or captions in a file or URI."""
 
     source: str
-    """Name of the corpus, kept with every term."""
+    """Name of the corpus, which is stored with every term."""
     path: str
     """A file or URI; a bare file name is looked up in search_terms/."""
     reader: str = "text"
@@ -23,7 +23,7 @@ class Corpus(Settings):
     subset: str | None = None
     """For imagenet: a list of the synset ids to keep."""
     synonyms: Literal["each", "joined"] = "each"
-    """For imagenet: each synonym is a term, or the whole list of a synset is one, as in the paper."""
+    """For imagenet: whether each synonym is a term, or the whole list of a synset is one term, as in the paper."""
 
 
 class Terms(Settings):
@@ -38,18 +38,18 @@ class Terms(Settings):
     tagger: str = "en_core_web_sm"
     """The spaCy pipeline that tags parts of speech."""
     count: int = Field(default=100_000, ge=1)
-    """Number of terms, at most."""
+    """The largest number of terms."""
     strategy: Literal["metaclip", "inverse_frequency", "round_robin"] = "metaclip"
     """How terms are balanced over their keywords."""
     cap: float | None = Field(default=None, gt=0)
-    """Terms for each keyword, at most (MetaCLIP's t); null takes the cap that yields `count`."""
+    """The largest number of terms per keyword (MetaCLIP's t); null uses the cap that yields `count`."""
     seed: int = 0
     """Seed of the selection."""
     frequency_min: int = Field(default=1, ge=1)
-    """How often a text must occur in the corpora."""
+    """How often a text must occur in the corpora to be a term."""
     words_max: int = Field(default=40, ge=1)
-    """Longer texts are left out."""
+    """Longer texts, by their number of words, are left out."""
     phrase_min: int = Field(default=3, ge=1)
-    """How many terms must hold a run of nouns for it to become one keyword."""
+    """How many terms must contain a run of nouns for it to become one keyword."""
     buckets: int = Field(default=64, ge=1)
     """Number of bucket files; more need less memory each."""

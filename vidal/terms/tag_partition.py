@@ -1,4 +1,4 @@
-"""Processes one bucket of texts: counts, tags, resolves phrases. A bucket fits into memory, and finished ones are recognised."""
+"""Processes one bucket of texts: counts, tags, resolves phrases. A bucket fits into memory, and a finished one is recognised."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from vidal.terms.tagging import NOUN, RUN, Keyword, Tagger, keywords
 PHRASES = "_build/phrases.json"
 RUNS = "_build/runs.json"
 TERMS = pa.schema([("term", STR), ("sources", STRS), ("frequency", pa.int64()), ("keywords", STRS), ("pos", STRS)])
-# Raised by whoever changes which keywords a text has: tagged buckets of earlier versions are then done again.
+# Raise this with any change to which keywords a text has: tagged buckets of earlier versions are then done again.
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Work:
-    """A bucket to be done. sources: the corpora's names, by their number in the lines of the bucket."""
+    """A bucket to process. sources: the names of the corpora, by their number in the lines of the bucket."""
 
     root: str
     index: int
@@ -39,7 +39,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Counts:
-    """terms: kept after the frequency filter; bare: those without noun or verb; tally: how many terms hold each keyword."""
+    """terms: left after the frequency filter. bare: of these, those without noun or verb. tally: terms by keyword."""
 
     terms: int
     rare: int
@@ -56,7 +56,7 @@ def resolved_name(index: int) -> str:
 
 
 def tag(work: Work) -> Counts:
-    """Counts the texts of a bucket, drops the rare ones, tags the rest. A bucket that was tagged before is read back."""
+    """Counts the texts of a bucket, drops the rare ones and tags the rest. A bucket that was tagged before is read back."""
     storage = Storage(work.root)
     raw = storage.read(bucket_file(work.index))
     phrases = storage.read(PHRASES)
@@ -71,7 +71,7 @@ def tag(work: Work) -> Counts:
 
 
 def resolve_phrases(work: Work) -> Counts:
-    """Resolves runs of nouns: a frequent run becomes one keyword, the nouns of other runs become keywords of their own."""
+    """Resolves runs of nouns: a frequent run becomes one keyword; otherwise each of its nouns becomes a keyword."""
     storage = Storage(work.root)
     whole = _whole_runs(work.root, ids.sha256(storage.read(RUNS)))
     table = storage.read_table(tagged_name(work.index))
@@ -85,7 +85,7 @@ def resolve_phrases(work: Work) -> Counts:
 
 
 def _count(raw: bytes, sources: tuple[str, ...]) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """Frequency and sources of each distinct text, in the order of their positions."""
+    """Returns the frequency and sources of each distinct text, in the order of their positions."""
     counts: dict[str, int] = {}
     sources_by_keyword: dict[str, set[str]] = {}
     for line in raw.decode().splitlines():
@@ -125,7 +125,7 @@ def _counts(table: pa.Table, rare: int) -> Counts:
 
 
 def tally(table: pa.Table) -> Counter[Keyword]:
-    """How many rows hold each keyword."""
+    """Counts the rows that contain each keyword."""
     names, tags = (pc.list_flatten(table.column(column)).to_pylist() for column in ("keywords", "pos"))
     return Counter(zip(names, tags, strict=True))
 
@@ -141,5 +141,5 @@ def _tagger(model: str) -> Tagger:
 
 @once
 def _whole_runs(root: str, digest: str) -> frozenset[str]:
-    """digest: so that a build in the same process sees its own file."""
+    """Returns the runs that become keywords. digest: makes a later build in the same process read its own file."""
     return frozenset(json.loads(Storage(root).read(RUNS)))

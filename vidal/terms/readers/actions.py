@@ -1,4 +1,4 @@
-"""Names of actions. Every reader also takes a plain list, one name a line, such as those of search_terms/."""
+"""Readers of names of actions. Every reader also accepts a plain list with one name per line, such as those in search_terms/."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def ava(corpus: Corpus) -> Iterator[str]:
-    """Names of ava_action_list_v2.2.pbtxt (`label {...}` or `item {...}`), or lines `1: bend/bow (at the waist)`.
+    """Reads names from ava_action_list_v2.2.pbtxt (`label {...}` or `item {...}`), or from lines `1: bend/bow (at the waist)`.
 
-    Alternatives become names of their own, each once. Gu et al. 2018.
+    Alternatives become separate names, each once. Gu et al. 2018.
     """
     if extension(corpus) == ".pbtxt":
         labels = (match[2] for line in lines(corpus) if (match := _PBTXT_NAME.search(line)))
@@ -26,35 +26,36 @@ def ava(corpus: Corpus) -> Iterator[str]:
 
 
 def alternatives(label: str) -> list[str]:
-    """ "bend/bow (at the waist)" gives bend, bow; "give/serve (an object) to (a person)" gives give, serve.
+    """Returns the alternatives of a label: bend, bow for "bend/bow (at the waist)".
 
-    What stands in parentheses is an example or an object left open; its preposition goes with it.
+    From "give/serve (an object) to (a person)" it returns give, serve: text in parentheses is an example or an open object, and is
+    removed with its preposition.
     """
     names = re.sub(r"\([^()]*\)", " ", label).split("/")
     return [re.sub(r" (to|from|on)$", "", " ".join(name.split())) for name in names]
 
 
 def hmdb51(corpus: Corpus) -> Iterator[str]:
-    """brush_hair, or as the archive's parts and folders are listed: brush_hair.rar, hmdb51/brush_hair/. Kuehne 2011."""
+    """Reads brush_hair, or the names of the archive's parts and folders: brush_hair.rar, hmdb51/brush_hair/. Kuehne 2011."""
     for line in plain(corpus):
         yield line.rstrip("/").rpartition("/")[2].removesuffix(".rar")
 
 
 def ucf101(corpus: Corpus) -> Iterator[str]:
-    """ApplyEyeMakeup, or `1 ApplyEyeMakeup` of classInd.txt, as Apply Eye Makeup. Soomro et al. 2012."""
+    """Reads lines such as ApplyEyeMakeup, or `1 ApplyEyeMakeup` in classInd.txt, as Apply Eye Makeup. Soomro et al. 2012."""
     for line in plain(corpus):
         yield _HUMP.sub(" ", re.sub(r"^\d+\s+", "", line))
 
 
 def kinetics(corpus: Corpus) -> Iterator[str]:
-    """The distinct `label` of train.csv (label,youtube_id,time_start,time_end,split), or a list. Kay et al. 2017."""
+    """Reads the distinct `label` of train.csv (label,youtube_id,time_start,time_end,split), or a list. Kay et al. 2017."""
     yield from distinct(fields(corpus, "label")) if extension(corpus) == ".csv" else plain(corpus)
 
 
 def activitynet(corpus: Corpus) -> Iterator[str]:
-    """`action` of a CSV, or the leaves of the taxonomy of activity_net.v1-3.min.json. Caba Heilbron et al. 2015.
+    """Reads `action` of a CSV, or the leaves of the taxonomy in activity_net.v1-3.min.json. Caba Heilbron et al. 2015.
 
-    The inner nodes ("Root", "Personal Care") name groups of activities, none that a clip is labelled with.
+    The inner nodes ("Root", "Personal Care") name groups of activities, and no clip has them as a label.
     """
     if extension(corpus) == ".json":
         nodes = [node for node in elements(corpus, "taxonomy.item") if isinstance(node, dict)]
@@ -67,20 +68,20 @@ def activitynet(corpus: Corpus) -> Iterator[str]:
 
 
 def moments(corpus: Corpus) -> Iterator[str]:
-    """`clapping`, or `clapping,0` of moments_categories.txt; playing+music as playing music. Monfort et al. 2019."""
+    """Reads lines such as `clapping`, or `clapping,0` in moments_categories.txt; + becomes a space. Monfort et al. 2019."""
     for line in plain(corpus):
         yield re.sub(r",\d+$", "", line).replace("+", " ")
 
 
 def sthv2(corpus: Corpus) -> Iterator[str]:
-    """Keys of labels.json ({"Holding something": "0"}), or a list; [something] as something. Goyal et al. 2017."""
+    """Reads the keys of labels.json ({"Holding something": "0"}), or a list; [something] becomes something. Goyal et al. 2017."""
     keys = (key for key, prefix, _ in leaves(corpus) if prefix == key)
     for template in keys if extension(corpus) == ".json" else plain(corpus):
         yield re.sub(r"\[([^\[\]]*)\]", r"\1", template)
 
 
 def howto100m(corpus: Corpus) -> Iterator[str]:
-    """Task names of task_ids.csv (`task_id<TAB>task name`, no header), or the distinct `category_2` of HowTo100M_v1.csv.
+    """Reads the task names of task_ids.csv (`task_id<TAB>task name`, no header), or the distinct `category_2` of HowTo100M_v1.csv.
 
     Miech et al. 2019.
     """

@@ -1,4 +1,4 @@
-"""Captions: sentences about a picture, a video or a sound. Repeated ones come repeatedly; they are counted later."""
+"""Readers of captions, which are sentences about a picture, a video or a sound. Repetitions are kept, and counted later."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.terms.settings import Corpus
 
 
 def msrvtt(corpus: Corpus) -> Iterator[str]:
-    """sentences[].caption of train_val_videodatainfo.json, or `sentence` of a split's CSV. Xu et al. 2016."""
+    """Reads sentences[].caption of train_val_videodatainfo.json, or `sentence` of the CSV of a split. Xu et al. 2016."""
     if extension(corpus) == ".json":
         yield from strings(corpus, "sentences.item.caption")
     else:
@@ -18,20 +18,20 @@ def msrvtt(corpus: Corpus) -> Iterator[str]:
 
 
 def coco_captions(corpus: Corpus) -> Iterator[str]:
-    """annotations[].caption of captions_train2017.json. Chen et al. 2015."""
+    """Reads annotations[].caption of captions_train2017.json. Chen et al. 2015."""
     yield from strings(corpus, "annotations.item.caption")
 
 
 def audiocaps(corpus: Corpus) -> Iterator[str]:
-    """`caption` of train.csv (audiocap_id,youtube_id,start_time,caption). Kim et al. 2019."""
+    """Reads `caption` of train.csv (audiocap_id,youtube_id,start_time,caption). Kim et al. 2019."""
     yield from fields(corpus, "caption")
 
 
 def clotho(corpus: Corpus) -> Iterator[str]:
-    """`caption_1` to `caption_5` of clotho_captions_development.csv. Drossos et al. 2020."""
+    """Reads `caption_1` to `caption_5` of clotho_captions_development.csv. Drossos et al. 2020."""
     yield from fields(corpus, *(f"caption_{number}" for number in range(1, 6)))
 
 
 def wavcaps(corpus: Corpus) -> Iterator[str]:
-    """data[].caption of a source's JSON, such as sb_final.json. Mei et al. 2023."""
+    """Reads data[].caption of the JSON of a source, such as sb_final.json. Mei et al. 2023."""
     yield from strings(corpus, "data.item.caption")

@@ -1,4 +1,4 @@
-"""Opening a corpus: a local file, one shipped in search_terms/ or one behind an fsspec URI; compressed or not."""
+"""Opens the file of a corpus: a local file, one that ships in search_terms/, or one behind an fsspec URI; compressed or not."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LINE_CHARS_MAX = 2**24
 
 
 class FormatError(VidalError):
-    """A file is not in its reader's format. vidal.terms.corpora makes a UserError of it."""
+    """A file is not in its reader's format. vidal.terms.corpora turns this into a UserError."""
 
 
 def locate(corpus: Corpus) -> str:
-    """The path or URI to open. A local file goes before one of the same name in search_terms/."""
+    """Returns the path or URI to open. A local file takes precedence over one of the same name in search_terms/."""
     if "://" in corpus.path:
         return corpus.path
     path = os.path.expanduser(corpus.path)
@@ -40,14 +40,14 @@ def locate(corpus: Corpus) -> str:
 
 
 def extension(corpus: Corpus) -> str:
-    """ ".csv" for a.csv and for A.CSV.gz."""
+    """Returns the extension without compression: ".csv" for a.csv and for A.CSV.gz."""
     stem, last = os.path.splitext(corpus.path.lower())
     return os.path.splitext(stem)[1] if last in _COMPRESSED else last
 
 
 @contextlib.contextmanager
 def open_bytes(corpus: Corpus) -> Iterator[io.BufferedReader]:
-    """The bytes, decompressed by the file's name. Raises UserError for a URI whose protocol is not installed."""
+    """Yields the bytes, decompressed according to the name of the file. Raises UserError if the protocol of a URI is not installed."""
     path = locate(corpus)
     zst = path.lower().endswith(".zst")
     try:
@@ -55,13 +55,13 @@ def open_bytes(corpus: Corpus) -> Iterator[io.BufferedReader]:
     except (ImportError, ValueError) as error:
         raise UserError(f"corpus {corpus.source}: {path}: cannot be opened: {error}") from error
     with opener as file:
-        # fsspec reads zst only where zstandard is installed; Arrow always does.
+        # fsspec only reads zst if zstandard is installed; Arrow always does.
         yield io.BufferedReader(pa.CompressedInputStream(file, "zstd") if zst else file)
 
 
 @contextlib.contextmanager
 def open_text(corpus: Corpus) -> Iterator[IO[str]]:
-    """UTF-8 with or without a mark; bytes that are not UTF-8 become U+FFFD. Raises FormatError for a binary file."""
+    """Yields the text: UTF-8 with or without a byte order mark; invalid bytes become U+FFFD. Raises FormatError for a binary file."""
     with open_bytes(corpus) as file:
         if b"\0" in file.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES]:
             raise FormatError("it holds zero bytes, so it is binary or UTF-16")
@@ -75,9 +75,9 @@ def open_json(corpus: Corpus) -> Iterator[ShallowJson]:
 
 
 class ShallowJson:
-    """What ijson reads from: clean UTF-8, for it takes neither a mark nor broken bytes, of bounded depth.
+    """A file for ijson: valid UTF-8, because ijson accepts neither a byte order mark nor invalid bytes, and of bounded depth.
 
-    ijson keeps a path for every level it is in: a file of 100,000 brackets would take it 25 GB.
+    ijson keeps a path for every open level: a file of 100,000 brackets would take 25 GB.
     """
 
     def __init__(self, file: IO[bytes]):
@@ -86,10 +86,10 @@ class ShallowJson:
         self._unclosed = b""
 
     def read(self, size: int = -1) -> bytes:
-        """At most a small chunk, since the depth is known at its end only. Raises FormatError."""
+        """Returns at most a small chunk, because its depth is only known at its end. Raises FormatError."""
         chunk = self._file.read(_JSON_CHUNK_BYTES if size < 0 else min(size, _JSON_CHUNK_BYTES))
         bare, quote, string = _JSON_STRING.sub(b"", self._unclosed + chunk).partition(b'"')
-        # Of a string that goes on in the next chunk, only whether its last character is an escape matters there.
+        # If a string goes on in the next chunk, that chunk only needs to know whether the last character is an escape.
         self._unclosed = quote + b"\\" * ((len(string) - len(string.rstrip(b"\\"))) % 2)
         self._depth += sum(map(bare.count, (b"[", b"{"))) - sum(map(bare.count, (b"]", b"}")))
         if self._depth > _JSON_DEPTH_MAX:
@@ -98,7 +98,7 @@ class ShallowJson:
 
 
 def lines(corpus: Corpus) -> Iterator[str]:
-    """Lines with their ends. One that would not fit in memory is a FormatError."""
+    """Yields lines with their line ends. Raises FormatError for a line that would not fit in memory."""
     with open_text(corpus) as file:
         while line := file.readline(LINE_CHARS_MAX):
             if len(line) == LINE_CHARS_MAX:

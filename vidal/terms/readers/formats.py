@@ -1,4 +1,4 @@
-"""What corpus files are made of: plain lists, rows of CSV, strings of JSON. All are streamed."""
+"""Reads the formats of corpus files: plain lists, rows of CSV, strings of JSON. All are streamed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STRUCTURED = (".csv", ".json", ".jsonl", ".parquet", ".tsv")
 
 
 def plain(corpus: Corpus) -> Iterator[str]:
-    """One name a line. Only a line that begins with '#' is a comment: names may hold one ("C#")."""
+    """Yields one name per line. Only a line that begins with '#' is a comment, because names may contain a '#' ("C#")."""
     for line in listed(corpus):
         name = line.strip()
         if name and not name.startswith("#"):
@@ -24,22 +24,22 @@ def plain(corpus: Corpus) -> Iterator[str]:
 
 
 def listed(corpus: Corpus) -> Iterator[str]:
-    """Lines of a list. A file that its name says is a table or JSON is a FormatError: its lines are no names."""
+    """Yields the lines of a list. Raises FormatError for a file with the extension of a table or of JSON: its lines are not names."""
     if extension(corpus) in _STRUCTURED:
         raise FormatError(f"a {extension(corpus)} file is no list with a name a line")
     yield from lines(corpus)
 
 
 class Tsv(csv.excel_tab):
-    """A quote is text (IANA text/tab-separated-values): captions that begin with one must not run together."""
+    """Quotes are plain text (IANA text/tab-separated-values), so that captions that begin with one do not run together."""
 
     quoting = csv.QUOTE_NONE
 
 
 def rows(corpus: Corpus, dialect: type[csv.Dialect] = csv.excel) -> Iterator[list[str]]:
-    """Rows of CSV (RFC 4180) or Tsv, empty ones left out.
+    """Yields the rows of CSV (RFC 4180) or Tsv, without empty ones.
 
-    strict: a quote that is never closed would silently swallow the rest of the file; so it is an error.
+    A quote that is never closed is an error, because it would silently swallow the rest of the file.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LINE_CHARS_MAX))
     reader = csv.reader(lines(corpus), dialect, strict=True)
@@ -50,7 +50,7 @@ def rows(corpus: Corpus, dialect: type[csv.Dialect] = csv.excel) -> Iterator[lis
 
 
 def fields(corpus: Corpus, *columns: str, dialect: type[csv.Dialect] = csv.excel) -> Iterator[str]:
-    """Row by row, the values of those columns that the header has. Raises FormatError if it has none of them."""
+    """Yields, row by row, the values of those of the columns that the header has. Raises FormatError if it has none of them."""
     table = rows(corpus, dialect)
     header = [name.strip() for name in next(table, [])]
     wanted = [header.index(column) for column in columns if column in header]
@@ -62,7 +62,7 @@ def fields(corpus: Corpus, *columns: str, dialect: type[csv.Dialect] = csv.excel
 
 
 def elements(corpus: Corpus, prefix: str) -> Iterator[Any]:
-    """The JSON values at an ijson prefix such as "annotations.item.caption". Raises FormatError for what is not JSON."""
+    """Yields the JSON values at an ijson prefix such as "annotations.item.caption". Raises FormatError for a file that is not JSON."""
     with open_json(corpus) as file:
         try:
             yield from ijson.items(file, prefix)
@@ -71,7 +71,7 @@ def elements(corpus: Corpus, prefix: str) -> Iterator[Any]:
 
 
 def leaves(corpus: Corpus) -> Iterator[tuple[str, str, str]]:
-    """(key at the top, ijson prefix, text) of every text and number of a JSON file: for lists and maps without a key."""
+    """Yields (top-level key, ijson prefix, text) for every text and number of a JSON file, for lists and maps without a fixed key."""
     key = ""
     with open_json(corpus) as file:
         try:
@@ -90,20 +90,20 @@ def strings(corpus: Corpus, prefix: str) -> Iterator[str]:
 
 
 def strings_of(value: object) -> list[str]:
-    """A text, or the texts of a list: some corpora keep all captions of a clip in one value."""
+    """Returns a text, or the texts of a list, as a list: some corpora keep all captions of a clip in one value."""
     values = value if isinstance(value, list) else [value]
     return [text for text in values if isinstance(text, str)]
 
 
 def _not_json(error: ijson.JSONError) -> FormatError:
-    # The parser's message is text or bytes, and its first line says what, the others draw where.
+    # The parser's message is text or bytes. Its first line names the problem; the others draw its place.
     message = error.args[0] if error.args else ""
     message = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
     return FormatError(f"not JSON: {message.partition(chr(10))[0]}")
 
 
 def distinct(texts: Iterable[str]) -> Iterator[str]:
-    """Each once, in order: for files with a row a clip, whose classes are few."""
+    """Yields each text once, in order. For files with one row per clip and few classes."""
     known: set[str] = set()
     for text in texts:
         if text not in known:

@@ -1,4 +1,4 @@
-"""ImageNet's synsets (Russakovsky et al. 2015): names from the lists of lemmas that are passed around."""
+"""Reads names of ImageNet's synsets (Russakovsky et al. 2015) from the common lists of their lemmas."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SYNSET = re.compile(r"n\d{8}\b")
 
 
 def imagenet(corpus: Corpus) -> Iterator[str]:
-    """Synonyms of each synset, one by one, or with `synonyms: joined` as the list that the file has.
+    """Reads the synonyms of each synset, one by one, or with `synonyms: joined` as the list in the file.
 
     Text: `n01440764<tab or space>tench, Tinca tinca` (words.txt, LOC_synset_mapping.txt, imagenet_synset_to_lemma.txt),
-    or without ids. JSON: ["tench", ...] or {"0": ["n01440764", "tench"], ...}. subset: a list of ids, one a line.
+    or without ids. JSON: ["tench", ...] or {"0": ["n01440764", "tench"], ...}. subset: a list of ids, one per line.
     """
     kept = _subset(corpus)
     for synset, names in _json(corpus) if extension(corpus) == ".json" else _text(corpus):

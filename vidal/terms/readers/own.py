@@ -18,23 +18,23 @@ _BATCH_ROWS = 8192
 
 
 def text(corpus: Corpus) -> Iterator[str]:
-    """One term a line; '#' begins a comment, also behind a term."""
+    """Reads one term per line; '#' begins a comment, also after a term."""
     for line in listed(corpus):
         yield line.partition("#")[0]
 
 
 def csv(corpus: Corpus) -> Iterator[str]:
-    """The column of a CSV with a header."""
+    """Reads the column of a CSV with a header."""
     yield from fields(corpus, _column(corpus))
 
 
 def tsv(corpus: Corpus) -> Iterator[str]:
-    """The column of a TSV with a header; quotes are text."""
+    """Reads the column of a TSV with a header; quotes are plain text."""
     yield from fields(corpus, _column(corpus), dialect=Tsv)
 
 
 def jsonl(corpus: Corpus) -> Iterator[str]:
-    """The key of one JSON object a line: a text or a list of texts. Raises FormatError if no object has the key."""
+    """Reads the key of one JSON object per line: a text or a list of texts. Raises FormatError if no object has the key."""
     column, has_column = _column(corpus), False
     for number, line in enumerate(lines(corpus), 1):
         if not line.strip():
@@ -57,7 +57,7 @@ def _object(line: str, number: int) -> dict[str, Any]:
 
 
 def parquet(corpus: Corpus) -> Iterator[str]:
-    """The column, of texts or lists of texts, of a Parquet file, of those in a folder, or of those that a glob matches."""
+    """Reads the column, of texts or lists of texts, of one Parquet file, of all in a folder, or of all that match a glob."""
     column = _column(corpus)
     fs, names = _parquet_files(corpus)
     for name in names:

@@ -1,6 +1,6 @@
-"""Names of sounds. Every reader also takes a plain list, one name a line, such as those of search_terms/.
+"""Readers of names of sounds. Every reader also accepts a plain list with one name per line, such as those in search_terms/.
 
-A name that lists near synonyms ("Bird chirping, tweeting") stays one name.
+A name that lists near synonyms ("Bird chirping, tweeting") remains one name.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from vidal.terms.settings import Corpus
 
 
 def audioset(corpus: Corpus) -> Iterator[str]:
-    """`display_name` of class_labels_indices.csv, or names of ontology.json. Gemmeke et al. 2017.
+    """Reads `display_name` of class_labels_indices.csv, or the names in ontology.json. Gemmeke et al. 2017.
 
     The ontology's restricted nodes are left out: "abstract" ones only group others ("Source-ambiguous sounds"), and
-    "blacklist" ones were found too obscure or unclear to label ("Otoacoustic emission").
+    "blacklist" ones were judged too obscure or unclear to label ("Otoacoustic emission").
     """
     if extension(corpus) == ".json":
         nodes = (node for node in elements(corpus, "item") if isinstance(node, dict))
@@ -28,7 +28,7 @@ def audioset(corpus: Corpus) -> Iterator[str]:
 
 
 def vggsound(corpus: Corpus) -> Iterator[str]:
-    """Label of vggsound.csv (ytid,start,label,split) or stat.csv (label,count[,group]), each once; neither has a header.
+    """Reads the labels of vggsound.csv (ytid,start,label,split) or stat.csv (label,count[,group]), each once; neither has a header.
 
     Chen et al. 2020.
     """
@@ -42,7 +42,7 @@ def _label(row: list[str]) -> str:
 
 
 def esc50(corpus: Corpus) -> Iterator[str]:
-    """The distinct `category` of meta/esc50.csv, or `display_name` of a class CSV (index,mid,display_name). Piczak 2015."""
+    """Reads the distinct `category` of meta/esc50.csv, or `display_name` of a class CSV (index,mid,display_name). Piczak 2015."""
     if extension(corpus) == ".csv":
         yield from distinct(fields(corpus, "category", "display_name"))
     else:
