@@ -1,1 +1,1 @@
-"""The contrastive trainer. Of a dataset it reads the manifests and the media, and nothing else that the builder writes."""
+"""The contrastive trainer. It reads only the manifests and the media of a dataset."""

@@ -1,4 +1,4 @@
-"""Checkpoints: what a run needs to continue as if it had never stopped. A checkpoint that exists is whole."""
+"""Checkpoints: the state that a run needs to continue as if it had never stopped. A checkpoint that exists is complete."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def latest(folder: Path) -> Path | None:
 def load(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
     """Loads a checkpoint.
 
-    identity: of this run. Raises UserError, which names the difference, for a checkpoint of a run with other settings, data or
+    identity: of this run. Raises UserError that names the difference, for a checkpoint of a run with other settings, data or
     processes.
     """
     state = torch.load(path, map_location="cpu", weights_only=True)

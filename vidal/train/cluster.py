@@ -12,18 +12,18 @@ from vidal.storage.storage import Storage
 from vidal.train import run
 from vidal.train.settings import Train
 
-# Where a worker dies, its whole group starts again from the last checkpoint, at most this often.
+# If a worker dies, its whole group starts again from the last checkpoint, at most this many times.
 FAILURES_MAX = 3
 
 
 def train(settings: Train, out: str, folder: Path) -> None:
     """Trains with settings.processes workers of the cluster that this process has joined.
 
-    out, folder: of the dataset and of the run; all workers must have access to both. Raises the VidalError that a worker raised.
+    out: the dataset. folder: of the run. All workers must have access to both. Raises the VidalError that a worker raised.
     """
     run.read_all(
         settings, Storage(out)
-    )  # Reports wrong data before any worker starts, because workers would be started again.
+    )  # Reports wrong data before any worker starts, because failed workers would be restarted.
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import WorkerGroupError

@@ -1,4 +1,4 @@
-"""The public encoder: it maps text, and every modality that it was trained for, to vectors of one space.
+"""The public encoder: it maps text, and every modality that it was trained for, to vectors in one space.
 
 On disk it is a folder with config.json and model.safetensors.
 """
@@ -40,9 +40,9 @@ Clip = str | Path | Sequence[Picture]
 
 
 def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, text: LanguageTower) -> None:
-    """Writes an encoder: the weights of all modalities, and what is needed to build their towers again.
+    """Writes an encoder: the weights of all modalities, and the settings that are needed to build their towers again.
 
-    The language tower was never altered, so its name is written and not its weights.
+    The language tower was never changed, so its name is written instead of its weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = {
@@ -75,10 +75,10 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
         encoder = vidal.load_encoder("manifests/embedded/_train/embedded/encoder")
         scores = encoder.encode_video(["a.mp4", "b.mp4"]) @ encoder.encode_text(["a dog in the snow"]).T  # (2, 1) cosines
 
-    path: the folder with config.json. device: where the towers run, as torch names it ("cpu", "cuda:1"); "auto" and None choose a GPU
-    where there is one. The language tower is loaded when it is first needed.
+    path: the folder with config.json. device: the device of the towers, as torch names it ("cpu", "cuda:1"); "auto" and None choose a
+    GPU if there is one. The language tower is loaded when it is first needed.
 
-    Raises UserError if the folder holds no encoder, and where a weight is missing, unknown or of another shape.
+    Raises UserError if the folder holds no encoder, or if a weight is missing, unknown or of another shape.
     """
     folder = Path(path)
     try:
@@ -118,18 +118,18 @@ def _load_towers(
 
 
 class BoundEncoder:
-    """An encoder of media and texts whose vectors can be compared: the dot product of two of them is their cosine similarity.
+    """Encodes media and texts as vectors that can be compared: the dot product of two vectors is their cosine similarity.
 
     Every method takes a list of n items and returns (n, width) float32 on the CPU, one L2-normalised vector for each item in order;
-    `width` is the same for all of them. An empty list gives (0, width). Media are read and encoded `batch_size` items at a time, so
-    memory does not grow with n. Read files are resized and cropped as in the training.
+    `width` is the same for all methods. An empty list gives (0, width). Media are read and encoded `batch_size` items at a time, so
+    memory does not grow with n. Files are resized and cropped as in training.
 
-    Raises UserError if the encoder was not trained for the modality, RecordError where a file is missing or cannot be decoded, and
-    TypeError for a single path or text in place of a list.
+    Raises UserError if the encoder was not trained for the modality, RecordError if a file is missing or cannot be decoded, and
+    TypeError for a single path or text instead of a list.
     """
 
     batch_size: int
-    """Items that are encoded at a time, and pictures or sounds that a tower gets at a time."""
+    """The number of items that are encoded at a time, and of pictures or sounds that a tower gets at a time."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class BoundEncoder:
         open_text: Callable[[], LanguageTower],
         device: torch.device,
     ):
-        """Users call load_encoder. open_text: opens the language tower; it is called once, when the tower is first needed."""
+        """Users call load_encoder instead. open_text: opens the language tower; it is called once, when the tower is first needed."""
         self._towers = {modality: tower.to(device).eval() for modality, tower in towers.items()}
         self._settings, self._device = settings, device
         self._open_text = open_text
@@ -147,7 +147,7 @@ class BoundEncoder:
 
     @property
     def modalities(self) -> list[str]:
-        """The modalities that the encoder was trained for, such as ["video", "depth"]; it encodes text in any case."""
+        """The modalities that the encoder was trained for, such as ["video", "depth"]. It always encodes text."""
         return [modality.value for modality in self._towers]
 
     @property
@@ -163,25 +163,25 @@ class BoundEncoder:
         return self._text
 
     def encode_text(self, texts: Sequence[str]) -> Float32Array:
-        """Encodes texts. A text that is longer than the language tower reads is cut."""
+        """Encodes texts. A text that is too long for the language tower is cut."""
         return np.asarray(self.text.encode(_listed(texts)), np.float32)
 
     def encode_image(self, images: Sequence[Pictures]) -> Float32Array:
-        """Encodes pictures of any format that Pillow reads. The picture of a video file is its middle frame.
+        """Encodes pictures of any format that Pillow reads. For a video file, its middle frame is used.
 
         An item that is a list of pictures gets one vector, the normalised mean of theirs.
         """
         return self._encode_pictures(Modality.IMAGE, images)
 
     def encode_infrared(self, images: Sequence[Pictures]) -> Float32Array:
-        """Encodes infrared pictures, as `infrared_paths` of a manifest names them.
+        """Encodes infrared pictures, such as those in `infrared_paths` of a manifest.
 
         An item that is a list of pictures gets one vector, the normalised mean of theirs.
         """
         return self._encode_pictures(Modality.INFRARED, images)
 
     def encode_depth(self, images: Sequence[Pictures], kind: str = "metric") -> Float32Array:
-        """Encodes depth pictures with one channel of 16 bits, as `depth_paths` of a manifest names them.
+        """Encodes depth pictures with one channel of 16 bits, such as those in `depth_paths` of a manifest.
 
         kind: `depth_kind` of the manifest: "metric" (millimetres), "relative" or "inverse_relative". An item that is a list of
         pictures gets one vector, the normalised mean of theirs.
@@ -194,7 +194,7 @@ class BoundEncoder:
     def encode_video(self, clips: Sequence[Clip], views: tuple[int, int] = (1, 1)) -> Float32Array:
         """Encodes video files, or lists of the frames of a video in order; frames are sampled evenly from the first to the last.
 
-        views: (samplings in time, crops in space) of a video file whose vectors are averaged; Kinetics is measured with (5, 3).
+        views: (samplings in time, crops in space) of a video file; their vectors are averaged. Kinetics is measured with (5, 3).
         """
         settings, (times, crops) = self._settings_of(Modality.VIDEO), views
 
@@ -208,7 +208,7 @@ class BoundEncoder:
         return self._encode_views(Modality.VIDEO, _listed(clips), read)
 
     def encode_audio(self, paths: Sequence[str | Path]) -> Float32Array:
-        """Encodes sounds: audio files, or video files with sound. Of a long sound, the beginning, the middle and the end are heard."""
+        """Encodes sounds: audio files, or video files with sound. For a long sound, the beginning, the middle and the end are used."""
         fbank = self._settings_of(Modality.AUDIO).fbank
         return self._encode_views(
             Modality.AUDIO, _listed(paths), lambda path: inputs.read_sound(Path(path), fbank)[None]
@@ -264,7 +264,7 @@ class BoundEncoder:
 
 
 def _listed(items: Sequence[Any]) -> list[Any]:
-    """Raises TypeError for a single path or text, whose characters would be taken for items."""
+    """Returns the items as a list. Raises TypeError for a single path or text, whose characters would be mistaken for items."""
     if isinstance(items, (str, Path)):
         raise TypeError(f"{items!r} is one item: pass a list")
     return list(items)

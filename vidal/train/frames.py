@@ -1,4 +1,4 @@
-"""Reads frames of video files as the arrays that towers take."""
+"""Reads frames of video files as input arrays of towers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ EXTENSIONS = frozenset({".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg"
 def views(path: Path, count: int, side: int, times: int, crops: int) -> UInt8Array:
     """Returns (times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
 
-    Each of the `times` samplings takes `count` frames evenly from the whole video, each sampling a little later than the one before
-    it. The square crops lie evenly along the longer side; a single crop is that of the centre.
+    Each of the `times` samplings takes `count` frames evenly from the whole video, a little later than the previous sampling. The
+    square crops are spaced evenly along the longer side; a single crop is taken from the centre.
     """
     _, pictures = read_frames(path, count=count * times, policy="linspace", short_side=side)
     clips = []
@@ -39,7 +39,7 @@ def _places(crops: int) -> list[float]:
 
 
 def _crop(picture: Image.Image, side: int, place: float) -> UInt8Array:
-    """Returns a square of a picture, (3, side, side). place: where it lies along the longer side, 0..1."""
+    """Returns a square crop of a picture, (3, side, side). place: its position along the longer side, 0..1."""
     short = min(picture.size)
     left, top = (round((length - short) * place) for length in picture.size)
     return square_array(picture.crop((left, top, left + short, top + short)), side)

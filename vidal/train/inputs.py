@@ -1,4 +1,4 @@
-"""Reads files into compact arrays, and turns these into the floats that a tower takes."""
+"""Reads files into compact arrays, and turns these into the floats that a tower needs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ModelInput = npt.NDArray[np.uint8 | np.float16]
 
 
 class Pictured(Protocol):
-    """A picture that is not a file of its own, but a part of one."""
+    """A picture that is only a part of a file."""
 
     def picture(self) -> Image.Image:
         """Returns the picture."""
@@ -49,7 +49,7 @@ class Region:
 
 
 def read_image(path: Path | Pictured, side: int) -> UInt8Array:
-    """Returns (3, side, side) uint8 RGB: the centre of the picture, whose shorter side becomes `side` (bicubic).
+    """Returns (3, side, side) uint8 RGB: the centre of the picture, with its shorter side scaled to `side` (bicubic).
 
     Raises RecordError(corrupt).
     """
@@ -62,10 +62,10 @@ def square_array(image: Image.Image, side: int) -> UInt8Array:
 
 
 def read_depth(path: Path | Pictured, side: int, kind: str | None) -> Float16Array:
-    """Returns (1, side, side) float16 in 0..1, where larger is farther. Raises RecordError(corrupt).
+    """Returns (1, side, side) float16 in 0..1; larger is farther. Raises RecordError(corrupt).
 
     kind: depth_kind of the manifest. Metric depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
-    loader. Relative depth is divided by the largest value of 16 bits; inverse depth is then subtracted from 1.
+    loader. Other depth is divided by the largest 16-bit value; inverse depth is then subtracted from 1.
     """
     stored = np.asarray(_open(path)).astype(np.float32)
     if stored.ndim != 2:
@@ -82,7 +82,7 @@ def read_depth(path: Path | Pictured, side: int, kind: str | None) -> Float16Arr
 def read_sound(path: Path, fbank: Fbank) -> Float16Array:
     """Returns (3, mel_bins, frames) float16, log mel energies as Kaldi computes them. Raises RecordError(bad_audio).
 
-    The three planes are the beginning, the middle and the end of a long sound. For a short sound they are equal, and filled up with
+    The three planes are the beginning, the middle and the end of a long sound. For a short sound they are equal, and padded with
     zeros or by repetition.
     """
     energies = _fbank(read_mono(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768), fbank.mel_bins)
@@ -100,7 +100,7 @@ def read_sound(path: Path, fbank: Fbank) -> Float16Array:
 def normalise(modality: Modality, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
     """Turns stacked arrays of the readers into (..., 3, h, w) float32 on the device of `values`.
 
-    mean, std: (3,), of the tower. Sounds are normalised by AudioSet's mean and twice its deviation instead, as LanguageBind's are.
+    mean, std: (3,), of the tower. Sounds are instead normalised by AudioSet's mean and twice its deviation, as in LanguageBind.
     """
     if modality is Modality.AUDIO:
         return (values.float() - FBANK_MEAN) / (2 * FBANK_STD)

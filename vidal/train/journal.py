@@ -1,4 +1,4 @@
-"""Reports the progress of a run: a line of JSON for each step, TensorBoard, and a progress bar."""
+"""Reports the progress of a run: one line of JSON per step, TensorBoard, and a progress bar."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE_INTERVAL_S = 10.0
 class Journal:
     """Records the steps of a run.
 
-    steps: how many there are, of all modalities together. done: how many were done before this start. writes: whether this process
+    steps: the total number, of all modalities together. done: how many were done before this start. writes: whether this process
     writes files; one process of a group does.
     """
 
@@ -54,7 +54,7 @@ class Journal:
             self._board.close()
 
     def record_step(self, trainer: ModalityTrainer, metrics: dict[str, float], seconds: float) -> None:
-        """metrics: what train_step returned. seconds: how long the step took."""
+        """Records a step. metrics: the result of train_step. seconds: the duration of the step."""
         self._done += 1
         modality = trainer.modality
         self._losses[modality] = metrics["loss"]
@@ -78,7 +78,7 @@ class Journal:
         self._show(f"{modality.value} loss {metrics['loss']:.3f} {line['samples_s']:.1f} samples/s")
 
     def summary(self, modality: Modality) -> tuple[float, float]:
-        """Returns (the last loss, samples per second since this start), both NaN where no step was taken."""
+        """Returns (the last loss, samples per second since this start); both are NaN if no step was taken."""
         samples, seconds = self._samples.get(modality, (0.0, 0.0))
         return self._losses.get(modality, float("nan")), samples / seconds if seconds else float("nan")
 
@@ -90,7 +90,7 @@ class Journal:
 
 
 def _truncate(path: Path, done: int) -> None:
-    """Removes the lines of the steps after the checkpoint, because these steps are run again."""
+    """Removes the lines of the steps after the checkpoint, because these steps will run again."""
     if path.is_file():
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["n"] <= done]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -31,7 +31,7 @@ class Temperature(nn.Module):
 
     @torch.no_grad()
     def cap_(self) -> None:
-        """Caps the scale. To be called after each step of the optimiser."""
+        """Caps the scale. Must be called after each step of the optimiser."""
         self.log_scale.clamp_(max=math.log(SCALE_MAX))
 
 
@@ -49,7 +49,7 @@ def info_nce(x: Tensor, y: Tensor, scale: Tensor | float) -> Tensor:
 
 
 def build_loss(kind: Literal["info_nce", "siglip"], rank: int = 0, world: int = 1) -> Loss:
-    """Returns a function of (features, texts, temperature) of this process; its mean over all processes is the loss of the whole batch.
+    """Returns a loss function of (features, texts, temperature). Its mean over all processes is the loss of the whole batch.
 
     features and texts are (n, d) float32, L2-normalised, with the same n in all processes. InfoNCE gathers the features of all
     processes with their gradients, and compares those of this process with them (the local loss of open_clip). SigLIP passes the

@@ -1,4 +1,4 @@
-"""Trains the encoder of one modality: its tower, its temperature and its optimiser, from any place in the data."""
+"""Trains the encoder of one modality: its tower, its temperature and its optimiser, from any position in the data."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class ModalityTrainer:
     def train_step(self) -> dict[str, float] | None:
         """Runs one step and returns its metrics, or None if the last epoch is over.
 
-        Raises TrainingError if the loss or its gradient is not finite, and where too many records cannot be read.
+        Raises TrainingError if the loss or its gradient is not finite, or if too many records cannot be read.
         """
         batch = self._next_batch()
         if batch is None:
@@ -158,7 +158,7 @@ class ModalityTrainer:
             )
 
     def state(self) -> dict[str, Any]:
-        """Returns what a checkpoint holds: trained weights and all buffers. Frozen weights are loaded from their source again."""
+        """Returns the state for a checkpoint: trained weights and all buffers. Frozen weights are loaded from their source again."""
         frozen = {name for name, weight in self.tower.named_parameters() if not weight.requires_grad}
         return {
             "tower": {name: value for name, value in self.tower.state_dict().items() if name not in frozen},
@@ -171,11 +171,11 @@ class ModalityTrainer:
         }
 
     def place(self) -> dict[str, int]:
-        """Returns the place of this process in the data."""
+        """Returns the position of this process in the data."""
         return {"cursor": self.cursor, "unreadable": self.unreadable, "missed": self._skipped}
 
     def restore(self, state: dict[str, Any], place: dict[str, int]) -> None:
-        """Continues from what `state` and `place` returned."""
+        """Continues from the results of `state` and `place`."""
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -186,7 +186,7 @@ class ModalityTrainer:
         self.cursor, self.unreadable, self._skipped = place["cursor"], place["unreadable"], place["missed"]
 
     def final_model(self) -> nn.Module:
-        """Returns the trained tower, or the average of its weights over the steps where the recipe sets `ema`."""
+        """Returns the trained tower; if the recipe sets `ema`, with the average of its weights over the steps."""
         return self.ema.module if self.ema is not None else self.tower
 
     def _averaged_model(self) -> torch.optim.swa_utils.AveragedModel | None:
@@ -208,15 +208,15 @@ class ModalityTrainer:
         return torch.autocast(self.device.type, dtype) if dtype else contextlib.nullcontext()
 
     def _unsynchronised(self) -> Any:
-        """Keeps DDP from averaging the gradients of every chunk."""
+        """Prevents DDP from averaging the gradients of every chunk."""
         inner = getattr(self._forward, "_orig_mod", self._forward)
         return inner.no_sync() if isinstance(inner, DistributedDataParallel) else contextlib.nullcontext()
 
 
 def embed(trainer: ModalityTrainer, rows: list[int], batch_size: int = 32) -> Tensor:
-    """Returns (n, width) float32, L2-normalised: the mean over the pictures of each row, by the tower as it is now.
+    """Returns (n, width) float32, L2-normalised: the mean over the pictures of each row, computed by the tower in its current state.
 
-    rows: of trainer.samples. Raises RecordError if a file cannot be read.
+    rows: indices into trainer.samples. Raises RecordError if a file cannot be read.
     """
     tower = trainer.final_model()
     was_training = tower.training

@@ -15,8 +15,8 @@ from vidal.train.settings import Encoder, Train
 def build(named: Iterable[tuple[str, nn.Parameter]], encoder: Encoder, train: Train) -> torch.optim.AdamW:
     """Returns the optimiser of all weights that are trained, in groups of the same learning rate and decay.
 
-    named: the weights with their names. A key of encoder.lr_factors is the beginning of a name; the longest that fits a name counts.
-    Vectors and scalars (norms, biases, the temperature) do not decay. Raises UserError for a factor that fits no weight.
+    named: the weights with their names. A key of encoder.lr_factors is the beginning of a name; for each weight, the longest matching
+    key counts. Vectors and scalars (norms, biases, the temperature) do not decay. Raises UserError for a key that matches no weight.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     unused = set(encoder.lr_factors)
@@ -45,6 +45,6 @@ def rate(step: int, steps: int, encoder: Encoder) -> float:
 
 
 def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
-    """Sets the learning rate of every group to its share of `lr`."""
+    """Sets the learning rate of every group to its factor times `lr`."""
     for group in optimiser.param_groups:
         group["lr"] = lr * group["factor"]

@@ -1,4 +1,4 @@
-"""Decodes pictures and sounds once into memory-mapped arrays, so that a training step waits for no decoder."""
+"""Decodes pictures and sounds once into memory-mapped arrays, so that no training step waits for a decoder."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from vidal.train.training_samples import IntArray, TrainingSamples, read_samples
 
 @dataclass(frozen=True)
 class Packed:
-    """What was done for one modality.
+    """The result of packing one modality.
 
-    clips: how many were packed now. unreadable: how many of these could not be read. kept: how many had been packed before.
+    clips: how many were packed now. unreadable: how many of these could not be read. kept: how many were already packed.
     """
 
     modality: str
@@ -35,14 +35,14 @@ class Packed:
 
 
 class Pack:
-    """The packed arrays of one modality: for each shard a file of all frames, and an index that says where those of a clip begin."""
+    """The packed arrays of one modality: for each shard, a file of all frames, and an index of the first frame of each clip."""
 
     def __init__(self, folder: Path):
         self._folder = folder
         self._open: dict[int, tuple[ModelInput, dict[str, list[int]]]] = {}
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns (n, 3, h, w) of these frames. Raises RecordError for a clip that could not be read when the dataset was packed."""
+        """Returns these frames as (n, 3, h, w). Raises RecordError if the clip could not be read when the dataset was packed."""
         if shard not in self._open:
             index = json.loads((self._folder / f"{layout.shard_name(shard)}.json").read_text(encoding="utf-8"))
             self._open[shard] = (
@@ -56,11 +56,15 @@ class Pack:
         return np.asarray(array[[first + frame for frame in frames]])
 
     def __getstate__(self) -> dict[str, object]:
-        return {"_folder": self._folder, "_open": {}}  # Each worker of the loader opens the files itself.
+        return {"_folder": self._folder, "_open": {}}  # Each worker of the loader opens the files again.
 
 
 def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack | None:
-    """Returns the pack of these samples, or None if one of their shards has changed since it was packed, or with other settings."""
+    """Returns the pack of these samples.
+
+    Returns None if one of their shards has changed since it was packed, or was not packed with these settings. Always None for a
+    remote dataset.
+    """
     if not storage.is_local:
         return None
     folder = _folder(storage, samples.modality, settings)
@@ -74,7 +78,7 @@ def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack 
 
 
 def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
-    """Packs the files that the modalities of the recipe read, and yields what was done for each. Packed shards are skipped.
+    """Packs the files that the modalities of the recipe read, and yields the result for each. Packed shards are skipped.
 
     Raises UserError for a dataset that is not local.
     """
@@ -106,7 +110,7 @@ def _pack(storage: Storage, samples: TrainingSamples, settings: Encoder, folder:
 
 
 def _write(path: Path, samples: TrainingSamples, reader: Reader, rows: IntArray) -> dict[str, list[int]]:
-    """Writes the arrays of a shard clip by clip, so that memory holds one clip. Returns [first, count] of each clip, by clip_id."""
+    """Writes the arrays of a shard clip by clip, so that memory holds one clip. Returns [first, count] by clip_id."""
     places: dict[str, list[int]] = {}
     total, array, first = int(sum(len(samples.paths[int(row)]) for row in rows)), None, 0
     with written_aside(path) as aside:

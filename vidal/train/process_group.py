@@ -60,6 +60,6 @@ def average_gradients(weights: list[nn.Parameter]) -> None:
         return
     for weight in weights:
         if weight.grad is None:
-            weight.grad = torch.zeros_like(weight)  # All processes must bring the same list.
+            weight.grad = torch.zeros_like(weight)  # All processes must pass the same list.
         dist.all_reduce(weight.grad)
         weight.grad /= world()

@@ -1,6 +1,6 @@
-"""Reads the checkpoints that LanguageBind published (Zhu et al. 2024), whose config.json has a model_type of LanguageBind...
+"""Reads the checkpoints that LanguageBind published (Zhu et al. 2024). The model_type in their config.json begins with LanguageBind.
 
-Their adapters are merged into the weights that they adapt. A weight that has no place in our towers is an error that names it.
+Their adapters are merged into the weights that they adapt. A weight without a place in our towers is an error that names it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def load(folder: Path, config: dict[str, Any]) -> tuple[Modality, Encoder, Modal
 
 
 class PublishedText:
-    """The language tower that a published checkpoint holds: a towers.LanguageTower."""
+    """The language tower of a published checkpoint: a towers.LanguageTower."""
 
     def __init__(self, folder: Path, config: dict[str, Any], state: dict[str, Tensor]):
         text = {**config["text_config"], "projection_dim": config["projection_dim"]}
@@ -88,7 +88,7 @@ def _state(folder: Path) -> dict[str, Tensor]:
 
 
 def _plain(state: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
-    """Returns the weights without adapters of peft: W + alpha / r * B A under the name of W."""
+    """Returns the weights without peft's adapters: W + alpha / r * B A, under the name of W."""
     vision = config["vision_config"]
     clean = {
         name.replace(".base_model.model.", ".").replace(".base_layer.", "."): value for name, value in state.items()
@@ -118,7 +118,7 @@ def _settings(modality: Modality, vision: dict[str, Any]) -> Encoder:
 
 
 def _grid(modality: Modality, vision: dict[str, Any]) -> list[int] | None:
-    """Returns the rows (mel) and columns (time) of the patches of a sound, for which positions were learned; None for pictures."""
+    """Returns the rows (mel) and columns (time) of patches of a sound that positions were learned for; None for pictures."""
     if modality is not Modality.AUDIO:
         return None
     patch, fbank = vision["patch_size"], _settings(modality, vision).fbank

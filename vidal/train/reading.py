@@ -1,4 +1,4 @@
-"""Reads the array that an encoder gets for a clip: from the packed file if there is one, else from the media."""
+"""Reads the input array of an encoder for a clip: from the packed file if there is one, else from the media."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vidal.train.training_samples import TrainingSamples
 
 
 class PackedArrays(Protocol):
-    """Arrays that were decoded before; packed.Pack."""
+    """Arrays that were decoded before, see packed.Pack."""
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns (n, 3, h, w) of these frames. Raises RecordError."""
+        """Returns these frames as (n, 3, h, w). Raises RecordError."""
 
 
 class Reader:
-    """Reads the arrays of samples. packed: where they are read from; None reads the media files."""
+    """Reads the arrays of samples. packed: the arrays to read from; None reads the media files."""
 
     def __init__(
         self, storage: Storage, samples: TrainingSamples, settings: Encoder, packed: PackedArrays | None = None
@@ -30,7 +30,7 @@ class Reader:
         self._storage, self._samples, self._settings, self._packed = storage, samples, settings, packed
 
     def __call__(self, row: int, frame: int) -> ModelInput:
-        """Returns (3, h, w), or (t, 3, h, w) for a video, whose frames are spread over the clip.
+        """Returns (3, h, w), or (t, 3, h, w) for a video, with frames that are spread over the clip.
 
         Raises RecordError if a file cannot be read.
         """
@@ -44,7 +44,7 @@ class Reader:
         return values
 
     def read_files(self, paths: list[str], depth_kind: str | None) -> ModelInput:
-        """Returns (n, 3, h, w), (n, 1, h, w) for depth, of these files. Raises RecordError for an unreadable file."""
+        """Returns these files as (n, 3, h, w), or (n, 1, h, w) for depth. Raises RecordError for an unreadable file."""
         modality, side = self._samples.modality, self._settings.side
         with contextlib.ExitStack() as stack:
             local = [stack.enter_context(self._storage.local(path)) for path in paths]
@@ -56,5 +56,5 @@ class Reader:
 
 
 def spread(count: int, sampled: int) -> list[int]:
-    """Returns the indices of `sampled` frames, evenly from the first to the last of `count`; some repeat where count is smaller."""
+    """Returns the indices of `sampled` frames, evenly from the first to the last of `count`; some repeat if count is smaller."""
     return [round(place) for place in np.linspace(0, count - 1, sampled)]

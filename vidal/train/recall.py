@@ -8,14 +8,14 @@ from vidal.errors import RecordError
 from vidal.media.arrays import BoolArray, Float32Array
 from vidal.train.modality_trainer import ModalityTrainer, embed
 
-CLIPS = 1000  # At most, because this is a check and not an evaluation.
+CLIPS = 1000  # An upper limit, because this is a check and not an evaluation.
 
 
 def recall(trainer: ModalityTrainer) -> tuple[float, float]:
     """Returns R@1 (from the modality to text, from text to the modality) over at most CLIPS clips that can be read.
 
-    The text of a clip is its title, or else one of another view. All clips with the same text are right answers for it. Of tied scores
-    each order is equally likely, and the expected value counts.
+    The text of a clip is its title, or else a text of another view. All clips with the same text are right answers for it. Any order
+    of tied scores is equally likely, and the expected value is returned.
     """
     rows = _readable_rows(trainer)
     texts = np.array([_text(trainer, row) for row in rows])

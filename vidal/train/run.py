@@ -50,10 +50,10 @@ class Outcome:
 def train(settings: Train, out: str, folder: Path, device: torch.device) -> list[Outcome]:
     """Trains all modalities of the recipe, each against the frozen language tower, and returns the results in the process of rank 0.
 
-    The modalities share nothing else, so each is trained as it would be alone. out: the dataset. folder: of the run; the training
-    continues from the last checkpoint there. All processes of a group call this function, and that of rank 0 writes.
+    The modalities share nothing else, so each is trained as if it were alone. out: the dataset. folder: of the run; training
+    continues from the last checkpoint there. All processes of a group call this function, and the one of rank 0 writes.
 
-    Raises UserError if the recipe or the data are wrong, and TrainingError where the training cannot continue.
+    Raises UserError if the recipe or the data are wrong, and TrainingError if training cannot continue.
     """
     storage = Storage(out)
     samples = read_all(settings, storage)
@@ -104,7 +104,7 @@ def _trainer(
 def _loop(
     trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal
 ) -> None:
-    """Trains in rounds. A round is one step of each modality that is not done."""
+    """Trains in rounds. Each round takes one step of every modality that is not done."""
     rounds = max(each.step for each in trainers)
     saved = rounds
     while not all(each.done for each in trainers):
@@ -147,7 +147,7 @@ def _restore(state: dict[str, Any], trainers: list[ModalityTrainer]) -> None:
 
 
 def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, Any]:
-    """Returns everything that must stay the same for a run to continue. How often it logs and saves may change."""
+    """Returns everything that must stay the same for a run to continue. The intervals of logging and saving may change."""
     free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes"}
     return {
         "recipe": ids.fingerprint([settings.model_dump(mode="json", exclude=free)]),
@@ -157,7 +157,7 @@ def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, Any
 
 
 def _seed(seed: int) -> None:
-    """Seeds the random numbers of this process, differently from those of the others, so that their dropout differs."""
+    """Seeds the random numbers of this process, differently from the other processes, so that their dropout differs."""
     torch.manual_seed(seed * 1000 + process_group.rank())
 
 
@@ -178,5 +178,5 @@ def _outcome(trainer: ModalityTrainer, journal: Journal) -> Outcome:
 
 
 def default_device() -> torch.device:
-    """Returns a GPU where there is one, else the CPU."""
+    """Returns a GPU if there is one, else the CPU."""
     return torch.device(choose_device())

@@ -11,7 +11,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Modality(str, Enum):
-    """A kind of media that an encoder takes. Each is bound to language, and through language to the others."""
+    """A kind of media that an encoder accepts. Each is bound to language, and through language to the others."""
 
     VIDEO = "video"
     DEPTH = "depth"
@@ -21,7 +21,7 @@ class Modality(str, Enum):
 
 
 class Lora(Settings):
-    """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out, in a video tower on those of its attention over time."""
+    """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out; in a video tower, on those of its attention over time."""
 
     rank: int = Field(default=16, ge=1)
     """Rank of the adapters."""
@@ -39,7 +39,7 @@ class Fbank(Settings):
     frames: int = Field(default=1024, ge=16)
     """Number of windows of 25 ms, which begin every 10 ms."""
     fill: Literal["zero", "tile"] = "zero"
-    """How a short sound is filled up: with zeros, or by repetition. A long sound is cut to its beginning, middle and end."""
+    """How a short sound is padded: with zeros, or by repetition. A long sound is cut to its beginning, middle and end."""
 
 
 class Encoder(Settings):
@@ -56,15 +56,15 @@ class Encoder(Settings):
     frames: int = Field(default=8, ge=1)
     """Number of frames of a video."""
     side: int = Field(default=224, ge=16)
-    """Side of the square picture that the tower takes, in pixels."""
+    """Side of the square input picture of the tower, in pixels."""
     fbank: Fbank = Fbank()
     """The spectrogram of a sound."""
     preset: Literal["paper", "script"] | None = None
-    """Published settings of LanguageBind, from the paper or from its script; keys that are given here override them."""
+    """Published settings of LanguageBind, from the paper or from its script; other keys given here override them."""
     epochs: int = Field(default=10, ge=1)
     """Number of passes over the data."""
     batch_size: int = Field(default=16, ge=2)
-    """Samples of a step, in all processes and chunks together."""
+    """Number of samples in a step, in all processes and chunks together."""
     accumulate: int = Field(default=1, ge=1)
     """Number of chunks in which a step is computed, to save memory."""
     lr: float = Field(default=1e-4, gt=0)
@@ -72,7 +72,7 @@ class Encoder(Settings):
     lr_factors: dict[str, float] = Field(default_factory=dict)
     """Factors of the learning rate, by the beginning of the names of weights."""
     warmup_steps: int = Field(default=0, ge=0)
-    """Steps until the learning rate is at its largest."""
+    """Number of steps until the learning rate reaches its largest value."""
 
 
 def _published(
@@ -116,7 +116,7 @@ class Train(Settings):
     views: dict[str, float] = Field(
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
-    """The weight with which a text of each view is drawn. The caption of a keyframe is drawn together with its frame."""
+    """The weight of each view when a text is drawn. The caption of a keyframe is drawn together with its frame."""
     splits: tuple[Literal["train", "val", "test"], ...] = ("train",)
     """The splits to train on."""
     skip_flags: tuple[str, ...] = ("unsupported",)
@@ -132,11 +132,11 @@ class Train(Settings):
     eps: float = Field(default=1e-6, gt=0)
     """Epsilon of AdamW."""
     weight_decay: float = Field(default=0.2, ge=0)
-    """Weight decay of AdamW, for all weights but vectors and scalars."""
+    """Weight decay of AdamW, for all weights except vectors and scalars."""
     clip_norm: float | None = Field(default=1.0, gt=0)
-    """Norm to which gradients are clipped; null does not clip them."""
+    """Norm that gradients are clipped to; null does not clip them."""
     ema: float | None = Field(default=None, gt=0, lt=1)
-    """Decay of the exponential moving average of the weights; null averages none."""
+    """Decay of the exponential moving average of the weights; null computes no average."""
     precision: Literal["fp32", "bf16", "amp"] = "fp32"
     """Precision of the forward pass."""
     checkpoint_activations: bool = False
@@ -146,7 +146,7 @@ class Train(Settings):
     seed: int = 0
     """Seed of the order of the clips, the choice of texts and the dropout."""
     workers: int = Field(default=0, ge=0)
-    """Number of processes that load data; 0 loads in the process that trains."""
+    """Number of processes that load data; 0 loads data in the training process."""
     processes: int = Field(default=1, ge=1)
     """Number of processes that train together; more than one need a Ray cluster."""
     unreadable_max: float = Field(default=0.05, ge=0, le=1)

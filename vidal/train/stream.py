@@ -1,4 +1,4 @@
-"""Yields batches in an order that depends on seed and epoch alone, from any position, so that a resumed run gets the same batches."""
+"""Yields batches in an order that only depends on seed and epoch, from any position, so that a resumed run gets the same batches."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ REST_MAX = 0.1  # Share of an epoch that may be left over because it does not fi
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's samples of one process.
+    """The samples of one step in one process.
 
-    pixels: the stacked arrays of the reader. texts: (n,) indices of captions.distinct. cursor: where the next batch begins. problems:
-    for each record that was skipped on the way to this batch, why it could not be read.
+    pixels: the stacked arrays of the reader. texts: (n,) indices into captions.distinct. cursor: the position of the next batch.
+    problems: for each record that was skipped on the way to this batch, why it could not be read.
     """
 
     pixels: torch.Tensor
@@ -33,10 +33,10 @@ class Batch:
 
 
 class Stream:
-    """The batches of one process, of `world` processes. Every process has the same number of records in an epoch.
+    """The batches of one of `world` processes. Every process has the same number of records in an epoch.
 
-    weights: how often each view is sampled, in the order of captions.names. size: of a batch of this process. steps: in an epoch.
-    tail: the problems behind the last batch of the epoch that ended.
+    weights: how often each view is sampled, in the order of captions.names. size: of a batch of this process. steps: per epoch.
+    tail: the problems after the last batch of the epoch that has ended.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Stream:
 def _batch_plan(rows: int, size: int) -> tuple[int, int]:
     """Returns (size, steps) of the full batches of an epoch.
 
-    Where more than REST_MAX of the rows would be left over, there is one more batch, and all are smaller.
+    If more than REST_MAX of the rows would be left over, there is one more batch, and all batches are smaller.
     """
     size = max(1, min(size, rows))
     steps = max(1, rows // size)
@@ -114,7 +114,7 @@ def _batch_plan(rows: int, size: int) -> tuple[int, int]:
 class _Items(Dataset[Any]):
     """Reads chunks of rows for the loader, each with a sampled text.
 
-    A chunk gives the stacked arrays of its readable rows, their texts, whether each row was readable, and why the others were not.
+    A chunk yields the stacked arrays of its readable rows, their texts, whether each row was readable, and why the others were not.
     """
 
     def __init__(self, samples: TrainingSamples, reader: Reader, weights: Float64Array, key: tuple[int, int]):

@@ -1,4 +1,4 @@
-"""Features of the frozen language tower, computed once for each text and stored with the dataset; no training step waits for them."""
+"""Features of the frozen language tower, computed once for each text and stored with the dataset. No training step waits for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Keys = npt.NDArray[np.void]
 class TextFeatures:
     """The features of texts by one language tower, stored under _cache/text_features/TOWER/.
 
-    Several processes may write there: files are written whole, and the same texts give the same bytes.
+    Several processes may write there: files are written atomically, and the same texts give the same bytes.
     """
 
     def __init__(self, storage: Storage, tower: LanguageTower):

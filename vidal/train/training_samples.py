@@ -1,4 +1,4 @@
-"""The clips of a dataset that a modality is trained on: rows of its manifests that have files of the modality, and texts."""
+"""The clips of a dataset that a modality is trained on: rows of the manifests that have files of the modality, and texts."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _ANY_FRAME = -1
 
 @dataclass(frozen=True)
 class Captions:
-    """The captions of all clips, end to end; those of clip i are the captions from starts[i] up to, but without, starts[i + 1].
+    """The captions of all clips, one after the other. Clip i has the captions from starts[i] up to, but without, starts[i + 1].
 
-    views: of each caption, an index of `names`. frames: the frame that a keyframe's caption describes, else -1. texts: of each caption,
-    an index of `distinct`.
+    views: for each caption, an index into `names`. frames: the frame that a keyframe's caption describes, else -1. texts: for each
+    caption, an index into `distinct`.
     """
 
     starts: IntArray
@@ -48,7 +48,7 @@ class Captions:
 class TrainingSamples:
     """The clips that a modality is trained on, one row each.
 
-    paths: of the files of each clip, relative to the dataset. left_out: how many clips are not here, by reason.
+    paths: of the files of each clip, relative to the dataset. left_out: how many clips were left out, by reason.
     """
 
     modality: Modality
@@ -77,7 +77,7 @@ def committed_shards(storage: Storage) -> list[int]:
 
 
 def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
-    """Reads all shards without copies, clips of other splits and of evaluation sets, silent sounds, and clips without texts.
+    """Reads all shards. Leaves out copies, clips of other splits and of evaluation sets, silent sounds, and clips without texts.
 
     Raises UserError if no clip is left.
     """
@@ -120,7 +120,7 @@ def read_samples(storage: Storage, modality: Modality, settings: Train) -> Train
 
 
 def _captions(lists: pa.ListArray, settings: Train) -> Captions:
-    """Returns the captions of the views that have a weight, without those that have a flag which the recipe skips."""
+    """Returns the captions of the views with a weight, without those with a flag that the recipe skips."""
     names = tuple(view for view, weight in settings.views.items() if weight > 0)
     flat = pc.list_flatten(lists)
     parents = pc.list_parent_indices(lists).to_numpy()
@@ -148,8 +148,8 @@ def _captions(lists: pa.ListArray, settings: Train) -> Captions:
 def sample_caption(samples: TrainingSamples, row: int, weights: Float64Array, key: tuple[int, ...]) -> tuple[int, int]:
     """Draws a text and a frame for a clip, and returns (text, frame); the same key gives the same result.
 
-    weights: of the views, in the order of captions.names. A view is drawn by weight among those that the clip has, then one of its
-    texts. The caption of a keyframe comes with its own frame, if the clip has it; for any other text the frame is drawn too.
+    weights: of the views, in the order of captions.names. First a view is drawn by weight among those of the clip, then one of its
+    texts. The caption of a keyframe comes with its own frame, if the clip has it; for any other text, the frame is also drawn.
     """
     captions, generator = samples.captions, np.random.default_rng((*key, row))
     first, last = captions.starts[row], captions.starts[row + 1]

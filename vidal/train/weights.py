@@ -11,8 +11,8 @@ from vidal.errors import UserError
 def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
     """Loads the weights of a tower.
 
-    where: names the file in errors. prefix: stands before the names in errors. Raises UserError that names the weights which are missing,
-    unknown or of another shape.
+    where: names the file in errors. prefix: precedes the names of weights in errors. Raises UserError that names the weights which are
+    missing, unknown or of another shape.
     """
     own = tower.state_dict()
     for problem, names in (

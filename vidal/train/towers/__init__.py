@@ -17,7 +17,7 @@ from vidal.errors import UserError
 from vidal.models.registry import SCORERS, open_model, why_unavailable
 from vidal.train.settings import Encoder, Modality
 
-# Each language tower is the text side of an image-text scorer. That of conse is MiniLM, centred as its pictures are.
+# Each language tower is the text side of an image-text scorer. The text side of conse is MiniLM, centred in the same way as pictures.
 TEXT_ADAPTERS = {"minilm": "conse", "clip": "transformers", "open_clip": "open_clip"}
 TOWERS = {
     "efficientnet": "vidal.train.towers.efficientnet:EfficientNetTower",
@@ -27,7 +27,7 @@ TOWERS = {
 
 
 class LanguageTower(Protocol):
-    """A frozen language tower. name, revision: which model it is. width: the length of its features."""
+    """A frozen language tower. name, revision: of the model. width: the length of its features."""
 
     name: str
     revision: str
@@ -64,7 +64,7 @@ def open_text_tower(spec: ModelSpec) -> TextTower:
 class ModalityTower(nn.Module):
     """Maps normalised pictures, (n, 3, h, w), or videos, (n, t, 3, h, w), to features, (n, width) float, which are not normalised.
 
-    mean, std: (3,), with which pictures are normalised. architecture: what is needed, beside the weights, to build a saved tower again.
+    mean, std: (3,), to normalise pictures with. architecture: the values that are needed, besides the weights, to rebuild a saved tower.
     """
 
     mean: Tensor
@@ -86,7 +86,7 @@ class ModalityTower(nn.Module):
 def open_tower(
     modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None = None
 ) -> ModalityTower:
-    """Builds a tower with pretrained weights, or, with the `architecture` of a saved tower, one that load_state_dict is to fill.
+    """Builds a tower with pretrained weights or, with the `architecture` of a saved tower, one for load_state_dict to fill.
 
     width: of the language tower. Raises UserError for an unknown adapter, for another width, and for weights that are not available.
     """

@@ -1,6 +1,6 @@
 """CLIP's vision tower (transformers) for every modality, after LanguageBind: attention over time for videos, LoRA, patch dropout.
 
-Weights have the names of transformers, and those of the attention over time the names of LanguageBind (temporal_attn,
+Weights have the names that transformers gives them; those of the attention over time have LanguageBind's names (temporal_attn,
 temporal_layer_norm1, temporal_embedding).
 """
 
@@ -22,16 +22,17 @@ from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import ModalityTower
 from vidal.train.towers.patches import drop_patches
 
-# Those of OpenAI, with which all CLIP models of transformers were trained.
+# OpenAI's values, which all CLIP models of transformers were trained with.
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
 class ClipTower(ModalityTower):
-    """CLIP's vision tower, with the weights that `tuning` names trained and the others frozen.
+    """CLIP's vision tower. `tuning` decides which weights are trained; the others are frozen.
 
-    lora: adapters on the projections q, k, v and out (those of the attention over time for videos), the class embedding, the last norm,
-    the projection, and the other new weights of the attention over time. full: all weights. head: the last norm and the projection.
+    lora: adapters on the projections q, k, v and out (for videos, those of the attention over time), the class embedding, the last
+    norm, the projection, and the other new weights of the attention over time. full: all weights. head: the last norm and the
+    projection.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
@@ -78,7 +79,7 @@ class ClipTower(ModalityTower):
     def _embed_patches(self, flat: Tensor) -> Tensor:
         """Returns (n, 1 + patches, d) of pictures, (n, 3, h, w), with their positions.
 
-        Positions are interpolated from a square, except where they were learned for a grid of other rows and columns.
+        Positions are interpolated from a square, unless they were learned for a grid of other rows and columns.
         """
         embeddings = self.vision_model.embeddings
         if self._grid is None:
@@ -92,13 +93,13 @@ class ClipTower(ModalityTower):
     def _run_layer(self, layer: Any, hidden: Tensor, frames: int) -> Tensor:
         if self.video:
             hidden = _attend_over_time(layer, hidden, frames)
-        result = layer(hidden, None)  # A tuple before transformers 5.
+        result = layer(hidden, None)  # It is a tuple before transformers 5.
         output: Tensor = result[0] if isinstance(result, tuple) else result
         return output
 
 
 def _attend_over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
-    """Lets each patch attend to the patches at its place in the other frames. hidden: (n * t, patches, d), as is the result."""
+    """Lets each patch attend to the patches at the same place in the other frames. hidden, result: (n * t, patches, d)."""
     if frames > layer.temporal_embedding.shape[1]:
         raise UserError(
             f"a video has {frames} frames, and this tower takes at most {layer.temporal_embedding.shape[1]}"

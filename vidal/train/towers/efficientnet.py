@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: the offline tower for every modality.
 
 It starts as ConSE (Norouzi et al. 2014), the mean of the embeddings of class names weighted by the softmax of the classifier, so its
-features mean something before any training. A layer on its last features, zero at first, learns what the classes do not say.
+features are meaningful before any training. A layer on its last features, zero at first, learns the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
 
 
 class EfficientNetTower(ModalityTower):
-    """EfficientNet with an output of the width of MiniLM.
+    """EfficientNet with an output that has the width of MiniLM.
 
     tuning: full (all weights) or head (the last two layers). Batch norms keep their statistics, because batches are small.
     """
@@ -53,7 +53,7 @@ class EfficientNetTower(ModalityTower):
         self.train()
 
     def train(self, mode: bool = True) -> EfficientNetTower:
-        """Leaves the batch norms in evaluation mode."""
+        """Sets the mode, but leaves the batch norms in evaluation mode."""
         super().train(mode)
         self.trunk.eval()
         return self
@@ -68,7 +68,7 @@ class EfficientNetTower(ModalityTower):
         return output
 
     def embed_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the last features, (n, FEATURES), and the output of ConSE alone, (n, width). pixels: (n, 3, h, w), normalised."""
+        """Returns the last features, (n, FEATURES), and the output of ConSE only, (n, width). pixels: (n, 3, h, w), normalised."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuned == "full"):
             features = self.trunk.extract_features(pixels).mean((2, 3))
         return features, self.classes(self.trunk._fc(features).softmax(-1))

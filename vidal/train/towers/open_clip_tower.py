@@ -1,4 +1,4 @@
-"""Any vision tower of open_clip. The features of a video are the mean over its frames."""
+"""Any vision tower of open_clip. The features of a video are the mean of those of its frames."""
 
 from __future__ import annotations
 
