@@ -124,6 +124,7 @@ class Reason(str, Enum):
     CUT_INSIDE = "cut_inside"
     FILTERED = "filtered"
     AWAITING_VIEWS = "awaiting_views"
+    AWAITING_MEDIA = "awaiting_media"
     DUPLICATE_EXACT = "duplicate_exact"
     DUPLICATE_NEAR = "duplicate_near"
     DUPLICATE_SEMANTIC = "duplicate_semantic"

@@ -69,13 +69,15 @@ def unreliable(address: str, *, delay_s: float = 0.0, fail_every: int = 0) -> It
             return web.Response(status=503, body=_SLOW_DOWN, content_type="application/xml")
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP_BY_HOP}
         url = yarl.URL(f"{address}{request.raw_path}", encoded=True)
-        async with aiohttp.ClientSession(auto_decompress=False) as session:
-            async with session.request(request.method, url, data=await request.read(), headers=headers) as answer:
-                kept = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}
-                body = await answer.read()
-                if request.method != "HEAD":
-                    kept.pop("Content-Length", None)
-                return web.Response(status=answer.status, body=body if request.method != "HEAD" else None, headers=kept)
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.request(request.method, url, data=await request.read(), headers=headers) as answer,
+        ):
+            kept = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}
+            if request.method == "HEAD":
+                return web.Response(status=answer.status, headers=kept)
+            kept.pop("Content-Length", None)
+            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
     app = web.Application(client_max_size=2**30)
     app.router.add_route("*", "/{path:.*}", forward)

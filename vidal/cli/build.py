@@ -88,8 +88,27 @@ def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
         show(f"shard {decision.shard}: {decision.before} clips before, {decision.after} now")
         if decision.waiting:
             show(f"  {decision.waiting} more clips pass, but have no views yet: run vidal build-shard to make them")
+        if decision.deleted:
+            show(
+                f"  {decision.deleted} more clips pass, but their media were deleted: vidal retry {out} --class awaiting_media fetches them"
+            )
     if as_json:
         show_json([asdict(decision) for decision in decisions])
+
+
+@click.command()
+@click.argument("out")
+@options.as_json
+def clean(out: str, as_json: bool) -> None:
+    """Deletes the media of clips of OUT that ended before the manifest. Their rows in the ledger and their scores stay."""
+    from vidal.dataset.clean import clean as delete
+    from vidal.storage.storage import absolute_uri
+
+    done = delete(absolute_uri(out))
+    if as_json:
+        show_json(asdict(done))
+    else:
+        show(f"the media of {done.clips} clips deleted, {done.bytes / 1e6:.1f} MB")
 
 
 @click.command()
@@ -134,6 +153,8 @@ def show_report(report: ShardReport, out: str) -> None:
         show(f"shard {report.shard} was built before and is unchanged: {report.rows}")
     else:
         _show_counts(report)
+    if report.cleaned_clips:
+        show(f"media deleted: of {report.cleaned_clips} clips, {report.cleaned_bytes / 1e6:.1f} MB")
     if report.stale:
         show("kept from earlier versions: " + _joined(report.stale))
     if report.quarantined:

@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": ("vidal.cli.evaluate:evaluate", "Measures an encoder on a benchmark, or prints the tables."),
     "export": ("vidal.cli.exchange:export", "Writes OUT in the layout of another loader."),
     "filter": ("vidal.cli.build:filter_", "Decides again, from stored scores, which clips of OUT stay."),
+    "clean": ("vidal.cli.build:clean", "Deletes the media of clips that ended before the manifest."),
     "migrate": ("vidal.cli.build:migrate", "Rewrites a dataset of an earlier schema version with the current columns."),
     "import": ("vidal.cli.exchange:import_", "Turns an annotation JSON in LanguageBind's layout into a catalogue."),
     "pack": ("vidal.cli.train:pack", "Packs a dataset for training."),

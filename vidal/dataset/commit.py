@@ -9,6 +9,7 @@ from typing import Any, cast
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.dataset import discover
+from vidal.dataset.clean import Cleaned, clean_shard
 from vidal.dataset.shard_report import ShardReport, report_of
 from vidal.dataset.shard_summary import read_summary, write_summary
 from vidal.dataset.stored_tables import StoredTables
@@ -20,11 +21,13 @@ from vidal.pipeline.parts import outcomes_of
 from vidal.pipeline.stage import Drop, Part, Stage, WorkIdentity
 from vidal.pipeline.staleness import StaleStage, stale_stages
 from vidal.records import AssembledRow, FunnelRow, LedgerRow, Row, rows_of
-from vidal.schema import Status, Subject
+from vidal.schema import Reason, Status, Subject
 from vidal.stages.filter import thresholds
+from vidal.stages.filter.stage import MEDIA_DELETED
 from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS, view_names
 from vidal.storage import layout
+from vidal.storage.cleaned import cleaned_clips
 from vidal.storage.locks import exclusive
 from vidal.storage.storage import Storage
 
@@ -80,7 +83,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     stage_outcomes, funnel = _balance(storage, stages, parts, tables)
     names = [layout.part_table(stages[-1].name, shard, part.index) for part in parts]
     assembled = [row for name in names for row in rows_of(storage.read_table(name), AssembledRow)]
-    selection = _select(assembled, recipe)
+    selection = _select(assembled, recipe, cleaned_clips(storage, shard))
     searches = outcomes_of(storage, [_DISCOVER], shard, [0])
     outcomes = [_with_drop(row, selection.drops) for row in (*searches, *_first_failures(stage_outcomes))]
     outcomes.sort(key=lambda row: (row["subject"], row["id"]))
@@ -97,6 +100,8 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
         storage.remove(layout.summary(shard))
         across_shards.write_signatures(storage, shard, selection.signed)
         _write(storage, recipe, shard, made_by, selection.kept, outcomes)
+        cleaned = Cleaned() if recipe.storage.keep_dropped else clean_shard(storage, shard, outcomes)
+        report = replace(report, cleaned_clips=cleaned.clips, cleaned_bytes=cleaned.bytes)
         write_summary(storage, recipe, made_by, candidates, awaiting, report)
     return report
 
@@ -128,9 +133,11 @@ def _funnel_row(stage: str, count: int, kept: int) -> FunnelRow:
     return {"stage": stage, "in": count, "kept": kept, "dropped": count - kept, "failed": 0}
 
 
-def _select(assembled: list[AssembledRow], recipe: Recipe) -> _Selection:
+def _select(assembled: list[AssembledRow], recipe: Recipe, cleaned: set[str]) -> _Selection:
     """Decides which clips, of those that passed every stage, the manifest holds, and marks clips of evaluation sets."""
     unfit = thresholds.late(assembled, recipe.filters)
+    gone = (row["clip_id"] for row in assembled if row["clip_id"] in cleaned and row["clip_id"] not in unfit)
+    unfit |= {clip_id: Drop(Reason.AWAITING_MEDIA, MEDIA_DELETED) for clip_id in gone}
     fit = [row for row in assembled if row["clip_id"] not in unfit]
     copies = within_shard.find_copies(fit, recipe.duplicates)
     kept = sorted((row for row in fit if row["clip_id"] not in copies), key=lambda row: row["clip_id"])

@@ -21,12 +21,14 @@ _FIRST = list(STAGES).index("filter")
 
 @dataclass(frozen=True)
 class Decision:
-    """before, after: the numbers of rows of the manifest. waiting: the number of clips that pass now, but have no views yet."""
+    """before, after: the numbers of rows of the manifest. waiting: the number of clips that pass now, but have no views yet;
+    deleted: of those that pass now, but whose media were deleted."""
 
     shard: int
     before: int
     after: int
     waiting: int
+    deleted: int
     reasons: dict[str, int]
 
 
@@ -45,8 +47,10 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
             for part in parts:
                 runner.run(part)
     report = commit.commit(storage, stages, recipe, parts)
-    waiting = report.reasons.get(Reason.AWAITING_VIEWS.value, 0)
-    return Decision(shard, before, sum(report.rows.values()), waiting, report.reasons)
+    waiting, deleted = (
+        report.reasons.get(reason.value, 0) for reason in (Reason.AWAITING_VIEWS, Reason.AWAITING_MEDIA)
+    )
+    return Decision(shard, before, sum(report.rows.values()), waiting, deleted, report.reasons)
 
 
 def _is_stored(storage: Storage, recipe: Recipe, stages: list[Stage], part: Part) -> bool:

@@ -10,6 +10,7 @@ import json
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.dataset import discover
+from vidal.dataset.clean import forget_cleaned
 from vidal.errors import UserError
 from vidal.pipeline.parts import commit_part, inputs_digest, is_done
 from vidal.pipeline.stage import Part
@@ -41,11 +42,20 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
     searches = {row["id"] for part in parts for row in discover.outcomes(storage, part) if _is_wanted(row, class_)}
     discover.ask_again(storage, shard, searches)
     failed = [row["id"] for part in parts for row in _ledger(storage, part) if _is_wanted(row, class_)]
+    failed += _without_media(storage, shard) if class_ == Reason.AWAITING_MEDIA.value else []
     if failed:
         intent = {"parts": len(parts), "candidates": sorted(failed)}
         storage.write(layout.moving(shard), json.dumps(intent).encode())
         _finish(storage, recipe, shard)
     return len(failed) + len(searches)
+
+
+def _without_media(storage: Storage, shard: int) -> list[str]:
+    """The candidates of clips that pass, but whose media were deleted; they are fetched as if for the first time."""
+    rows = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
+    clips = {row["id"]: row["parent_id"] for row in rows if row["reason"] == Reason.AWAITING_MEDIA.value}
+    forget_cleaned(storage, shard, set(clips))
+    return sorted({candidate for candidate in clips.values() if candidate})
 
 
 def _is_wanted(row: LedgerRow, class_: str) -> bool:
@@ -89,7 +99,9 @@ def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> No
     commit_part(storage, name, remaining, discover.outcomes(storage, part), schema.CANDIDATES, {})
     if done:
         crawled = layout.part(_CRAWL.name, part.shard, part.index)
-        table = storage.read_table(f"{crawled}.parquet").to_pylist()
+        table = [
+            row for row in storage.read_table(f"{crawled}.parquet").to_pylist() if row["candidate_id"] not in moving
+        ]
         outcomes = [row for row in _ledger(storage, part) if row["id"] not in moving]
         made_by = {
             key: value

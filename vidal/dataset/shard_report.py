@@ -18,7 +18,8 @@ class ShardReport:
     reasons: candidates and clips that were not kept, by reason; views: clips that have a view, by view; contaminated: clips by
     evaluation set. tokens: read (in) and written (out) by the rewriter. stale: clips with results of earlier versions of a stage, by
     stage. quarantined: records that met a bug; failed_views: views with a transient failure; the same build tries both again.
-    done_before: nothing had to be done; stage_only: the last stage that ran, if the shard was not to be committed.
+    cleaned_clips, cleaned_bytes: whose media were deleted, and how many bytes that were. done_before: nothing had to be done;
+    stage_only: the last stage that ran, if the shard was not to be committed.
     """
 
     shard: int
@@ -32,6 +33,8 @@ class ShardReport:
     failed_views: int = 0
     stale: dict[str, int] = field(default_factory=dict)
     done_before: bool = False
+    cleaned_clips: int = 0
+    cleaned_bytes: int = 0
     seconds: float = 0.0
     stage_only: str | None = None
 

@@ -28,6 +28,7 @@ from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Worker
 from vidal.records import LedgerRow, Row
 from vidal.schema import Reason
 from vidal.storage import layout
+from vidal.storage.cleaned import cleaned_clips
 from vidal.storage.media_store import MediaStore, TarStore
 from vidal.storage.storage import Storage
 
@@ -251,6 +252,11 @@ class PartRunner:
         except FATAL:
             raise
         except Exception as error:
+            if isinstance(error, FileNotFoundError) and key in cleaned_clips(self.storage, self.runtime.shard):
+                gone = RecordError(
+                    Reason.AWAITING_MEDIA, "its media were deleted: run vidal retry --class awaiting_media"
+                )
+                return failure_of(self.stage, record, gone, time.monotonic() - started)
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise StorageError(f"stage {self.stage.name}: {error}") from error
             return failure_of(self.stage, record, quarantined(error), time.monotonic() - started)

@@ -71,12 +71,9 @@ class Archives:
                 self._indexes[archive] = self._scan(archive)
         raise FileNotFoundError(f"{chained(archive, member)}: no such member")
 
-    def members(self, archive: str) -> list[str]:
-        """Returns the names of all members, from the headers; empty if there is no archive."""
-        try:
-            return list(self._scan(archive))
-        except FileNotFoundError:
-            return []
+    def sizes(self, archive: str) -> dict[str, int]:
+        """The sizes of all members in bytes."""
+        return {name: place.size for name, place in self._scan(archive).items()}
 
     def forget(self, archive: str) -> None:
         """Forgets an archive that has been replaced, so that it is read again."""

@@ -60,6 +60,15 @@ def report(shard: int) -> str:
     return f"_reports/{shard_name(shard)}.html"
 
 
+def media_folder(shard: int) -> str:
+    return f"_media/{shard_name(shard)}"
+
+
+def cleaned(shard: int) -> str:
+    """The clips of a shard whose media were deleted after they had ended."""
+    return f"_media/{shard_name(shard)}.cleaned.json"
+
+
 def media(shard: int, clip_id: str, file: str) -> str:
     return f"_media/{shard_name(shard)}/{clip_id}/{file}"
 

@@ -30,7 +30,7 @@ class MediaStore(Protocol):
 
 
 class FileStore:
-    """Stores each as a file of its own under _media/shard-00000/<clip_id>/. A file is readable at once."""
+    """Stores each file under _media/shard-00000/<clip_id>/. A file is readable at once."""
 
     def __init__(self, storage: Storage):
         self._storage = storage
@@ -88,11 +88,8 @@ class TarStore:
         self.close()
 
     def _write_archive(self, archive: str, members: list[str]) -> None:
-        path = self._folder / "archive.tar"
-        index = write_archive(path, ((member, self._content(archive, member)) for member in members))
-        self._storage.put(path, archive)
-        self._storage.write(layout.index_of(archive), index)
-        self._storage.archives.forget(archive)
+        contents = ((member, self._content(archive, member)) for member in members)
+        _store_archive(self._storage, archive, self._folder / "archive.tar", contents)
 
     def _content(self, archive: str, member: str) -> bytes:
         waiting = self._waiting(archive, member)
@@ -101,6 +98,24 @@ class TarStore:
     def close(self) -> None:
         """Discards the files that were not committed."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def replace_archive(storage: Storage, archive: str, members: list[str]) -> None:
+    """Rewrites an archive with these of its members, in this order; removes it where there are none."""
+    if not members:
+        storage.remove_all([archive, layout.index_of(archive)])
+        storage.archives.forget(archive)
+        return
+    with tempfile.TemporaryDirectory(prefix="vidal-media-") as folder:
+        contents = ((member, storage.archives.read(archive, member)) for member in members)
+        _store_archive(storage, archive, Path(folder) / "archive.tar", contents)
+
+
+def _store_archive(storage: Storage, archive: str, aside: Path, contents: Iterable[tuple[str, bytes]]) -> None:
+    index = write_archive(aside, contents)
+    storage.put(aside, archive)
+    storage.write(layout.index_of(archive), index)
+    storage.archives.forget(archive)
 
 
 def _members(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:

@@ -12,3 +12,5 @@ class MediaStorage(Settings):
 
     media: Literal["files", "tar"] = "files"
     """files: one file each, easy to look at; tar: one archive per part and kind, for many clips and for object stores."""
+    keep_dropped: bool = True
+    """Whether the media of clips that end before the manifest are kept. If not, looser filters later mean fetching them again."""

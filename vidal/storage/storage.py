@@ -168,6 +168,16 @@ class Storage:
             if not name.startswith(".")
         }
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The sizes in bytes of all files below a folder, by their names relative to it."""
+        root = self.path(folder)
+        try:
+            with self._failing(folder):
+                entries = self.fs.find(root, detail=True, refresh=True) if self.fs.exists(root) else {}
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        return {name.removeprefix(root).lstrip("/"): int(entry["size"]) for name, entry in entries.items()}
+
     def put(self, local: Path, name: str) -> None:
         """Moves a local file into the dataset, atomically."""
         path = self.path(name)

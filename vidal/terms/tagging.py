@@ -100,7 +100,9 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
     words: set[str] = set()
     for rule in nlp.get_pipe("attribute_ruler").patterns:
         for pattern in rule["patterns"]:
-            if len(pattern) == 1 or any("DEP" in token for token in pattern):  # No parser sets DEP, so it never applies.
+            if len(pattern) == 1 or any(
+                "DEP" in token for token in pattern
+            ):  # No parser sets DEP, so it never applies.
                 continue
             literal = [token["LOWER"] for token in pattern if isinstance(token.get("LOWER"), str)]
             if not literal:

@@ -9,12 +9,16 @@ from vidal.records import Clip
 from vidal.schema import Reason, Subject, map_dict
 from vidal.stages.filter.thresholds import decide
 from vidal.storage import layout
+from vidal.storage.cleaned import cleaned_clips
 from vidal.storage.storage import Storage
+
+MEDIA_DELETED = "it passes now, but its media were deleted: run vidal retry --class awaiting_media to fetch it again"
 
 
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._filters = recipe.filters
+        self._cleaned = cleaned_clips(storage, runtime.shard)
         self._finished = _finished(storage, runtime.shard) if runtime.stored_only else None
 
     def __call__(self, clip: Clip) -> Output | Drop:
@@ -22,6 +26,8 @@ class _Worker:
         scores = {**map_dict(clip["measures"]), **map_dict(clip["scores"]), **cuts}
         if drop := decide(clip, scores, self._filters):
             return drop
+        if clip["clip_id"] in self._cleaned:
+            return Drop(Reason.AWAITING_MEDIA, MEDIA_DELETED)
         if self._finished is not None and clip["clip_id"] not in self._finished:
             return Drop(
                 Reason.AWAITING_VIEWS, "it passes now, but has no views yet: run vidal build-shard to make them"

@@ -1,0 +1,17 @@
+"""Which clips of a shard have had their media deleted. A stage that needs them says so, instead of failing."""
+
+from __future__ import annotations
+
+import json
+
+from vidal.storage import layout
+from vidal.storage.storage import Storage
+
+
+def cleaned_clips(storage: Storage, shard: int) -> set[str]:
+    content = storage.read_if_present(layout.cleaned(shard))
+    return set(json.loads(content)) if content else set()
+
+
+def set_cleaned(storage: Storage, shard: int, clips: set[str]) -> None:
+    storage.write(layout.cleaned(shard), json.dumps(sorted(clips), indent=0).encode())
