@@ -78,20 +78,39 @@ def test_commands_on_a_finished_shard_always_end_well(embedded, command, times):
     assert codes == [0] * times
 
 
-def test_killing_the_driver_again_and_again_changes_no_byte(embedded, tmp_path):
-    killed = kill_drivers(tmp_path / "data", KILLS, random.Random(1))
+TAR = ("--set", "storage.media=tar")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """The embedded shard with its media in archives."""
+    out = tmp_path_factory.mktemp("packed") / "data"
+    finish(out, TAR)
+    return out
+
+
+def contents(out):
+    """The bytes of the manifest and of every archive."""
+    return {str(path.relative_to(out)): path.read_bytes() for path in (out / TABLE, *sorted(out.glob("_media/*/*.tar")))}
+
+
+@pytest.mark.parametrize("options", [(), TAR], ids=["files", "tar"])
+def test_killing_the_driver_again_and_again_changes_no_byte(embedded, packed, tmp_path, options):
+    killed = kill_drivers(tmp_path / "data", KILLS, random.Random(1), options)
     print(f"\ndrivers killed: {killed}")
     assert killed >= min(3, KILLS)
-    assert finish(tmp_path / "data") == (embedded / TABLE).read_bytes()
+    finish(tmp_path / "data", options)
+    assert contents(tmp_path / "data") == contents(packed if options else embedded)
 
 
-def test_killing_workers_again_and_again_changes_no_byte(embedded, tmp_path):
+@pytest.mark.parametrize("options", [(), TAR], ids=["files", "tar"])
+def test_killing_workers_again_and_again_changes_no_byte(embedded, packed, tmp_path, options):
     """Five in each build, at random moments while they hold stages."""
     chance, killed = random.Random(2), 0
     for build in range(-(-KILLS // 5)):
         out = tmp_path / f"data-{build}"
-        killed += kill_workers(out, min(5, KILLS), chance)
-        assert (out / TABLE).read_bytes() == (embedded / TABLE).read_bytes()
+        killed += kill_workers(out, min(5, KILLS), chance, options)
+        assert contents(out) == contents(packed if options else embedded)
     print(f"\nworkers killed: {killed}")
     assert killed >= 0.8 * KILLS
 

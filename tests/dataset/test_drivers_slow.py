@@ -1,6 +1,7 @@
 """Several drivers on one dataset: each shard has its summary, the totals are right, and nothing that one committed is lost."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,9 @@ import pytest
 from tests.conftest import LIGHT, ROOT, sets, write_video
 from tests.support.inline import vidal_inline
 
-SHARDS, ROUNDS = 40, 10
+SHARDS = 40
+# `make soak` does ten.
+ROUNDS = int(os.environ.get("DRIVERS_ROUNDS", 1))
 OPTIONS = sets(*LIGHT, "engine.executor=inline", "filters.similarity_min=null", "shard_candidates=2", "crawl.requests_per_s=500",
                "crawl.host_concurrency=16", "duplicates.near=false", "storage.media=tar")  # fmt: skip
 

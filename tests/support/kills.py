@@ -17,21 +17,23 @@ COMMAND = [sys.executable, "-m", "vidal.cli", "build-shard", "0", "--recipe", "e
 TABLE = "shard-00000.parquet"
 
 
-def start(out: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    out: Path, environment: dict[str, str] | None = None, options: tuple[str, ...] = ()
+) -> subprocess.Popen[bytes]:
     quiet = subprocess.DEVNULL
-    return subprocess.Popen([*COMMAND, str(out)], stdout=quiet, stderr=quiet, cwd=ROOT, env=environment)
+    return subprocess.Popen([*COMMAND, str(out), *options], stdout=quiet, stderr=quiet, cwd=ROOT, env=environment)
 
 
-def finish(out: Path) -> bytes:
+def finish(out: Path, options: tuple[str, ...] = ()) -> bytes:
     """The manifest's bytes, after a build that nobody disturbs."""
-    assert start(out).wait(timeout=600) == 0
+    assert start(out, options=options).wait(timeout=600) == 0
     return (out / TABLE).read_bytes()
 
 
-def kill_drivers(out: Path, kills: int, chance: random.Random) -> int:
+def kill_drivers(out: Path, kills: int, chance: random.Random, options: tuple[str, ...] = ()) -> int:
     """Starts builds one after another and kills each, until one ends by itself; returns how many were killed."""
     for killed in range(kills):
-        process = start(out)
+        process = start(out, options=options)
         try:
             process.wait(timeout=chance.uniform(8, 35))
             return killed
@@ -42,9 +44,9 @@ def kill_drivers(out: Path, kills: int, chance: random.Random) -> int:
     return kills
 
 
-def kill_workers(out: Path, kills: int, chance: random.Random) -> int:
+def kill_workers(out: Path, kills: int, chance: random.Random, options: tuple[str, ...] = ()) -> int:
     """Kills workers of one build while they hold stages; returns how many. Raises AssertionError where the build fails."""
-    process = start(out)
+    process = start(out, options=options)
     while process.poll() is None and not workers_of(process):
         time.sleep(0.5)
     killed = 0

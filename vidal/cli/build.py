@@ -89,9 +89,8 @@ def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
         if decision.waiting:
             show(f"  {decision.waiting} more clips pass, but have no views yet: run vidal build-shard to make them")
         if decision.deleted:
-            show(
-                f"  {decision.deleted} more clips pass, but their media were deleted: vidal retry {out} --class awaiting_media fetches them"
-            )
+            remedy = f"run vidal retry {out} --class awaiting_media to fetch them"
+            show(f"  {decision.deleted} more clips pass, but their media were deleted: {remedy}")
     if as_json:
         show_json([asdict(decision) for decision in decisions])
 
