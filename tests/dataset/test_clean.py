@@ -50,7 +50,7 @@ def test_a_build_that_keeps_no_dropped_media_leaves_none_and_says_how_much(build
     done, out = build("out", f"storage.media={media}", "storage.keep_dropped=false")
     kept = set(pd.read_parquet(out).clip_id)
     assert len(kept) == 2 and clips_with_media(out) == kept
-    assert "media deleted: of 2 clips" in done.stdout
+    assert "deleted the media of 2 clips" in done.stdout
     assert vidal_inline("validate", str(out)).returncode == 0
     ledger = pd.read_parquet(out / "_ledger")
     assert ledger[ledger.subject == "clip"].reason.value_counts().to_dict() == {"ok": 2, "filtered": 2}

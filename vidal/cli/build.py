@@ -1,4 +1,4 @@
-"""Commands that build shards: build-shard, retry, filter."""
+"""Commands that build shards or change their clips: build-shard, retry, filter, clean, migrate."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def clean(out: str, as_json: bool) -> None:
     if as_json:
         show_json(asdict(done))
     else:
-        show(f"the media of {done.clips} clips deleted, {done.bytes / 1e6:.1f} MB")
+        show(f"deleted the media of {done.clips} clips, {done.bytes / 1e6:.1f} MB")
 
 
 @click.command()
@@ -153,7 +153,7 @@ def show_report(report: ShardReport, out: str) -> None:
     else:
         _show_counts(report)
     if report.cleaned_clips:
-        show(f"media deleted: of {report.cleaned_clips} clips, {report.cleaned_bytes / 1e6:.1f} MB")
+        show(f"deleted the media of {report.cleaned_clips} clips, {report.cleaned_bytes / 1e6:.1f} MB")
     if report.stale:
         show("kept from earlier versions: " + _joined(report.stale))
     if report.quarantined:

@@ -1,4 +1,4 @@
-"""`vidal`: its commands, and their exit codes: 0 done; 1 done, but something that should have worked did not; 2 the input is wrong."""
+"""`vidal`: its commands, and their exit codes: 0 done; 1 done, but something failed that should have worked; 2 the input is wrong."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from vidal.sources.catalogue_files import Catalogue
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, absolute_uri
 
-# Shards of a dataset on an object store that are looked at together.
+# How many shards of a dataset on an object store are checked at the same time.
 _ASKED_AT_ONCE = 16
 
 
@@ -58,7 +58,7 @@ class Watcher(Protocol):
 
 
 def build(recipe: str | Recipe, out: str, shards: int | str | Iterable[int] = 0, **overrides: Any) -> Report:
-    """Builds shards of a recipe into the dataset `out`, a folder or a URI. What is stored already is not computed again.
+    """Builds shards of a recipe into the dataset `out`, a folder or a URI. Work that is already stored is not done again.
 
     recipe: a name in pipelines/, the path of a YAML file, or a loaded Recipe. shards: a number, numbers, or "0-9". overrides:
     keys of the recipe, as `--set` takes them: `build("embedded", "data", 0, limit=10, **{"engine.executor": "inline"})`.
@@ -120,7 +120,7 @@ def build_shards(
 
 
 def _committed(recipe: Recipe, storage: Storage, shards: list[int]) -> dict[int, ShardReport]:
-    """The reports of those shards that need no work. They are asked for together, because an object store is slow to answer."""
+    """Returns the reports of shards that need no work. They are read at the same time, because an object store answers slowly."""
     stages = list(STAGES.values())
 
     def report_of(shard: int) -> ShardReport | None:

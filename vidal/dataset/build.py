@@ -1,4 +1,4 @@
-"""The build of a shard: find its candidates, run them through the stages, commit. What is stored already is not computed again."""
+"""The build of a shard: find its candidates, run them through the stages, commit. Work that is already stored is not done again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Deletes the media of clips that ended before the manifest. Their rows and scores stay, and a list says whose media are gone.
+"""Deletes the media of clips that ended before the manifest. Their rows and scores stay, and a list names the clips without media.
 
-A filter that would let such a clip pass says that it must be fetched again, which `vidal retry OUT --class awaiting_media` does.
+If a filter would let such a clip pass, it says that the clip must be fetched again; `vidal retry OUT --class awaiting_media` does so.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from vidal.storage.locks import exclusive
 from vidal.storage.media_store import replace_archive
 from vidal.storage.storage import Storage
 
-# Clips that ended so for now: the next build needs their media.
+# Clips with these reasons have only ended for now: the next build needs their media.
 _UNFINISHED = {Reason.AWAITING_VIEWS.value, Reason.QUARANTINED.value}
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What was deleted: the media of so many clips, of so many bytes in all."""
+    """The numbers of clips whose media were deleted, and of deleted bytes."""
 
     clips: int = 0
     bytes: int = 0
@@ -34,7 +34,7 @@ class Cleaned:
 
 
 def clean(out: str) -> Cleaned:
-    """Cleans every shard of a dataset. Raises UserError where OUT is not a dataset, or has no shard."""
+    """Cleans every shard of a dataset. Raises UserError if OUT is not a dataset, or has no shard."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
     done = Cleaned()
@@ -47,7 +47,7 @@ def clean(out: str) -> Cleaned:
 
 
 def clean_shard(storage: Storage, shard: int, outcomes: Iterable[LedgerRow]) -> Cleaned:
-    """Deletes the media of the clips of a shard that ended. outcomes: its ledger. Where it is interrupted, it can be repeated."""
+    """Deletes the media of those clips of a shard that ended. outcomes: its ledger. After an interruption, it can be repeated."""
     ended = {row["id"] for row in outcomes if _has_ended(row)}
     before = cleaned_clips(storage, shard)
     if not ended - before and not before:
@@ -95,7 +95,7 @@ def _delete_members(storage: Storage, shard: int, clips: set[str]) -> Iterator[t
 
 
 def forget_cleaned(storage: Storage, shard: int, clips: set[str]) -> None:
-    """These clips are fetched again."""
+    """Removes clips from the list, because they will be fetched again."""
     before = cleaned_clips(storage, shard)
     if before & clips:
         set_cleaned(storage, shard, before - clips)

@@ -67,7 +67,7 @@ def _balance(
     rows = outcomes_of(storage, stages, parts[0].shard, [part.index for part in parts])
     funnel = []
     for stage in stages:
-        # What arrives at a stage are the records in every table that it reads.
+        # The input of a stage is the set of records that are in every table that it reads.
         inputs = set.intersection(*(tables.ids(name, stage.key) for name in stage.reads))
         funnel.append(ledger.check_stage(stage.name, stage.subject, inputs, tables.ids(stage.name, stage.key), rows))
     return rows, funnel

@@ -51,7 +51,7 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
 
 
 def _without_media(storage: Storage, shard: int) -> list[str]:
-    """The candidates of clips that pass, but whose media were deleted; they are fetched as if for the first time."""
+    """Returns the candidates of clips that pass, but have no media any more. They are fetched as if for the first time."""
     rows = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     clips = {row["id"]: row["parent_id"] for row in rows if row["reason"] == Reason.AWAITING_MEDIA.value}
     forget_cleaned(storage, shard, set(clips))

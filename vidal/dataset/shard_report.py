@@ -18,7 +18,7 @@ class ShardReport:
     reasons: candidates and clips that were not kept, by reason; views: clips that have a view, by view; contaminated: clips by
     evaluation set. tokens: read (in) and written (out) by the rewriter. stale: clips with results of earlier versions of a stage, by
     stage. quarantined: records that met a bug; failed_views: views with a transient failure; the same build tries both again.
-    cleaned_clips, cleaned_bytes: whose media were deleted, and how many bytes that were. done_before: nothing had to be done;
+    cleaned_clips: clips whose media were deleted; cleaned_bytes: the size of these media. done_before: nothing had to be done;
     stage_only: the last stage that ran, if the shard was not to be committed.
     """
 

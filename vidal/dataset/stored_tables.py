@@ -1,4 +1,4 @@
-"""The tables that the stages have stored of a shard, as its commit reads them: each of them once."""
+"""Reads the tables that the stages have stored for a shard, for its commit, each of them once."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class StoredTables:
         self._tables: dict[str, _Table] = {}
 
     def ids(self, stage: str, column: str) -> set[str]:
-        """The ids in a column of the stage's tables."""
+        """Returns the ids in a column of the stage's tables."""
         names = [layout.part_table(stage, part.shard, part.index) for part in self._parts]
         return {id_ for name in names for id_ in self._table(name).ids[column]}
 
     def metadata(self, name: str) -> dict[str, str]:
-        """The metadata of a table of the shard, by its name on disk."""
+        """Returns the metadata of a table of the shard, by its name on disk."""
         return self._table(name).metadata
 
     def _table(self, name: str) -> _Table:

@@ -23,7 +23,7 @@ _OFFSETS = 32  # How many alignments of two recordings are compared, the likelie
 
 @lru_cache(maxsize=1)
 def is_available() -> bool:
-    """Whether this ffmpeg was built with Chromaprint."""
+    """Returns whether this ffmpeg was built with Chromaprint."""
     done = subprocess.run([executable(), "-hide_banner", "-muxers"], capture_output=True, text=True, check=False)
     return " chromaprint " in done.stdout
 

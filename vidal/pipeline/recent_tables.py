@@ -1,7 +1,7 @@
-"""The tables that this process has read or written lately, so that fused stages do not fetch them one after the other.
+"""Keeps the tables that this process has read or written lately, so that each of several fused stages need not fetch them.
 
-A stage names the content of what it has read as its input. A table that another process replaces meanwhile is therefore no
-danger: the part is then not the current one, and is done again.
+A stage records the content of the tables that it has read as its input. So it does no harm if another process replaces a table
+meanwhile: the part is then not current, and is done again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class RecentTables:
                 self._tables.popitem(last=False)
 
     def forget(self, storage: Storage, name: str) -> None:
-        """The table has been replaced."""
+        """Forgets a table that has been replaced."""
         with self._lock:
             self._tables.pop((storage.uri, name), None)
 

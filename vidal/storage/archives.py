@@ -72,7 +72,7 @@ class Archives:
         raise FileNotFoundError(f"{chained(archive, member)}: no such member")
 
     def sizes(self, archive: str) -> dict[str, int]:
-        """The sizes of all members in bytes."""
+        """Returns the sizes of all members in bytes, by name."""
         return {name: place.size for name, place in self._scan(archive).items()}
 
     def forget(self, archive: str) -> None:

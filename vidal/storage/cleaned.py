@@ -1,4 +1,4 @@
-"""Which clips of a shard have had their media deleted. A stage that needs them says so, instead of failing."""
+"""The list of clips of a shard whose media were deleted. A stage that needs the media says so, instead of failing."""
 
 from __future__ import annotations
 

