@@ -295,7 +295,7 @@ def test_what_is_wrong_with_the_command_is_one_line(tmp_path):
         (("--task", "msrvtt", *known, "--query", "smell"), "no modality 'smell'"),
         (("--task", "msrvtt", *known, "--query", "depth"), "has no depth"),
         (("--task", "msrvtt", *known, "--weight", "video=heavy"), "must be a modality and a number"),
-        ((), "say --task"),
+        ((), "nothing to do: give --task"),
     ):
         with pytest.raises(UserError, match=re.escape(said)):
             evaluate.main([*arguments], standalone_mode=False)

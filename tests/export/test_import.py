@@ -68,7 +68,7 @@ def test_ids_are_youtubes_where_nothing_else_is_said(annotation, tmp_path):
     ("text", "says"),
     [
         ("[]", "must be a mapping of ids"),
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ('{"a": 1}', "a: must be a mapping"),
         ('{"a": {"ofa": [1]}}', "ofa must be"),
     ],
@@ -78,5 +78,5 @@ def test_another_file_is_refused_by_what_is_wrong(tmp_path, text, says):
     with pytest.raises(UserError, match=says):
         languagebind_annotations.read(tmp_path / "a.json", tmp_path / "c.parquet")
     assert not (tmp_path / "c.parquet").exists()
-    with pytest.raises(UserError, match="must hold"):
+    with pytest.raises(UserError, match="must contain"):
         languagebind_annotations.read(tmp_path / "a.json", tmp_path / "c.parquet", "http://x")
