@@ -321,6 +321,7 @@ class IndexedClip(SignedRow):
     source_sha256: str
     start_s: float
     duration_s: float
+    split: str
 
 
 class EvaluationFile(SignedRow, total=False):

@@ -91,7 +91,9 @@ def packed(tmp_path_factory):
 
 def contents(out):
     """The bytes of the manifest and of every archive."""
-    return {str(path.relative_to(out)): path.read_bytes() for path in (out / TABLE, *sorted(out.glob("_media/*/*.tar")))}
+    return {
+        str(path.relative_to(out)): path.read_bytes() for path in (out / TABLE, *sorted(out.glob("_media/*/*.tar")))
+    }
 
 
 @pytest.mark.parametrize("options", [(), TAR], ids=["files", "tar"])

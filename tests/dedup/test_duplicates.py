@@ -136,6 +136,20 @@ def test_clips_that_mean_the_same_are_copies_where_the_recipe_says_so():
     assert "cosine 0.960" in found["b"].detail
 
 
+def test_a_copy_has_the_split_of_its_keeper_as_long_as_it_is_one(tmp_path):
+    storage = Storage(str(tmp_path))
+    smaller = [frame.resize((80, 80)) for frame in moving(1)]
+    committed(storage, 0, [{**row("a", moving(1)), "split": "test"}])
+    committed(storage, 1, [{**row("d", smaller), "split": "train"}, {**row("f", moving(4)), "split": "val"}])
+
+    def splits():
+        return {each["clip_id"]: each["split"] for each in storage.read_table("shard-00001.parquet").to_pylist()}
+
+    assert splits() == {"d": "test", "f": "val"}
+    across_shards.mark_copies(storage, Duplicates(near=False))
+    assert splits() == {"d": "train", "f": "val"}
+
+
 def committed(storage, shard, rows):
     """A shard as a commit leaves it, as far as copies are concerned."""
     manifest = [{name: each.get(name) for name in schema.MANIFEST_COLUMNS} for each in rows]

@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         ("audio_fingerprint", pa.binary()),
         ("embedding", pa.list_(pa.float32())),
         ("audio_embedding", pa.list_(pa.float32())),
+        ("split", STR),
     ]
 )
 
@@ -94,18 +95,27 @@ def _mark(storage: Storage, settings: Duplicates, shards: list[int]) -> dict[int
             clip = cast("IndexedClip", {**known, "clip_id": f"{shard}/{row['clip_id']}"})
             rows.append(clip)
     copies = within_shard.find_copies(rows, settings)
+    # A copy has the split of its keeper, so that nothing of what is tested is trained on.
+    splits = {row["clip_id"]: row["split"] for row in rows}
+    splits |= {key: splits[copy.of] for key, copy in copies.items()}
     keepers = {key: copy.of.partition("/")[2] for key, copy in copies.items()}
-    return {shard: _rewrite(storage, shard, keepers) for shard in shards}
+    return {shard: _rewrite(storage, shard, keepers, splits) for shard in shards}
 
 
-def _rewrite(storage: Storage, shard: int, keepers: dict[str, str]) -> int:
+def _rewrite(storage: Storage, shard: int, keepers: dict[str, str], splits: dict[str, str]) -> int:
     """Rewrites a manifest under the lock of its shard, so that a commit is neither lost nor seen half done."""
     name = layout.manifest(shard)
     with exclusive(storage, layout.lock(shard)):
         table = storage.read_table(name)
-        wanted = pa.array([keepers.get(f"{shard}/{clip_id}") for clip_id in table["clip_id"].to_pylist()], STR)
-        at = table.schema.get_field_index("duplicate_of")
-        if table["duplicate_of"].to_pylist() != wanted.to_pylist():
-            storage.write_table(name, table.set_column(at, "duplicate_of", wanted), storage.metadata(name))
+        keys = [f"{shard}/{clip_id}" for clip_id in table["clip_id"].to_pylist()]
+        wanted = pa.array([keepers.get(key) for key in keys], STR)
+        # An index of an earlier version knows no splits: those of the manifest stay.
+        own = table["split"].to_pylist()
+        split = pa.array([splits.get(key) or before for key, before in zip(keys, own, strict=True)], STR)
+        if table["duplicate_of"].to_pylist() != wanted.to_pylist() or own != split.to_pylist():
+            metadata = storage.metadata(name)
+            for column, values in (("duplicate_of", wanted), ("split", split)):
+                table = table.set_column(table.schema.get_field_index(column), column, values)
+            storage.write_table(name, table, metadata)
     count: int = len(wanted) - wanted.null_count
     return count
