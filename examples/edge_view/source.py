@@ -1,4 +1,4 @@
-"""A source: videos of this machine, from a text file with one path a line. A path is a result for every term that it contains."""
+"""A source: videos of this machine, from a text file with one path per line. A path is a result for every term that it contains."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ class PathsSearch(Search):
     source: str = "paths"
     """The name of this source."""
     file: str
-    """A text file with one path a line."""
+    """A text file with one path per line."""
 
 
 class Paths:
