@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 # The key under which `vidal import` puts texts: {view: [text, ...]}.
 IMPORTED = "vidal_views"
@@ -31,26 +30,27 @@ MEANINGS = {
 _STRUCTURED = ("categories", "chapters", "hdr", "interlaced", IMPORTED)
 
 
-def structured(texts: Mapping[str, str]) -> dict[str, Any]:
+def structured(texts: Mapping[str, str]) -> dict[str, object]:
     """Returns the values of these texts: those of structured keys become lists and objects."""
     return {key: _value(key, text) for key, text in texts.items()}
 
 
-def write_extra(values: Mapping[str, Any]) -> str:
+def write_extra(values: Mapping[str, object]) -> str:
     """Returns the `extra` of a row: a JSON object with its keys in order."""
     return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
-def read_extra(extra: str | None) -> dict[str, Any]:
+def read_extra(extra: str | None) -> dict[str, object]:
     """Returns the object in the `extra` of a row; empty if the row has none."""
-    values: dict[str, Any] = json.loads(extra) if extra else {}
+    values: dict[str, object] = json.loads(extra) if extra else {}
     return values
 
 
-def _value(key: str, text: str) -> Any:
+def _value(key: str, text: str) -> object:
     if key not in _STRUCTURED:
         return text
     try:
-        return json.loads(text)
+        value: object = json.loads(text)
     except ValueError:
         return text
+    return value

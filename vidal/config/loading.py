@@ -39,7 +39,7 @@ def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
     """Returns the recipe with other values for some keys. overrides: "key.path=yaml value". Raises UserError."""
     if not overrides:
         return recipe
-    data: dict[str, Any] = recipe.model_dump(mode="json")
+    data: dict[str, object] = recipe.model_dump(mode="json")
     for override in overrides:
         _set(data, override)
     try:
@@ -59,7 +59,7 @@ def _path(name: str) -> Path:
     return path
 
 
-def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, object]:
     if path.resolve() in seen:
         raise UserError(f"recipe {path}: extends itself")
     try:
@@ -76,29 +76,31 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     return _merge(base, data)
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merge(base: dict[str, object], over: dict[str, object]) -> dict[str, object]:
     """Merges mappings key by key, except models: another adapter must not inherit the options of the first one."""
     merged = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both and "adapter" not in value else value
+        before = merged.get(key)
+        if isinstance(before, dict) and isinstance(value, dict) and "adapter" not in value:
+            merged[key] = _merge(before, value)
+        else:
+            merged[key] = value
     return merged
 
 
-def _set(data: dict[str, Any], override: str) -> None:
+def _set(data: dict[str, object], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise UserError(f"--set {override!r}: must be key.path=value")
     *parents, last = path.split(".")
     node = data
     for key in parents:
-        child = node.get(key)
-        if child is None:
-            child = {}
-        elif not isinstance(child, dict):
+        child = {} if node.get(key) is None else node[key]
+        if not isinstance(child, dict):
             raise UserError(f"--set {override!r}: {key} is not a mapping")
-        node[key] = dict(child)
-        node = node[key]
+        copied: dict[str, object] = dict(child)
+        node[key] = copied
+        node = copied
     try:
         node[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any
@@ -74,30 +75,40 @@ def show_log(level: str, as_json: bool) -> None:
     LOGGER.setLevel(level.upper())
 
 
-class _Forward(logging.Handler):
-    """Passes each record on, as a dict that can be sent to another process."""
+@dataclass(frozen=True)
+class SentRecord:
+    """A log record that can be sent to another process. created: seconds since 1970; place: run, shard, part and stage."""
 
-    def __init__(self, send: Callable[[dict[str, Any]], object]):
+    level: int
+    message: str
+    created: float
+    place: dict[str, object]
+
+
+class _Forward(logging.Handler):
+    """Passes each record on, in a form that can be sent to another process."""
+
+    def __init__(self, send: Callable[[SentRecord], object]):
         super().__init__()
         self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
         fields = {name: getattr(record, name, None) for name in FIELDS}
-        self._send({"level": record.levelno, "message": record.getMessage(), "created": record.created, **fields})
+        self._send(SentRecord(record.levelno, record.getMessage(), record.created, fields))
 
 
-def forward_log(level: str, send: Callable[[dict[str, Any]], object]) -> None:
+def forward_log(level: str, send: Callable[[SentRecord], object]) -> None:
     """Makes this process, a worker, send its log records to its driver."""
     LOGGER.handlers = [_Forward(send)]
     LOGGER.setLevel(level.upper())
 
 
-def replay(fields: dict[str, Any]) -> None:
+def replay(fields: SentRecord) -> None:
     """Logs a record that another process has sent."""
-    record = logging.LogRecord("vidal", fields["level"], "", 0, fields["message"], None, None)
-    record.created = fields["created"]
+    record = logging.LogRecord("vidal", fields.level, "", 0, fields.message, None, None)
+    record.created = fields.created
     for name in FIELDS:
-        setattr(record, name, fields[name])
+        setattr(record, name, fields.place[name])
     if LOGGER.isEnabledFor(record.levelno):
         LOGGER.handle(record)
 
@@ -106,14 +117,14 @@ class LogRelay:
     """Keeps the records that workers send until the driver fetches them."""
 
     def __init__(self) -> None:
-        self._records: list[dict[str, Any]] = []
+        self._records: list[SentRecord] = []
         self._lock = threading.Lock()
 
-    def send(self, fields: dict[str, Any]) -> None:
+    def send(self, fields: SentRecord) -> None:
         with self._lock:
             self._records.append(fields)
 
-    def fetch(self) -> list[dict[str, Any]]:
+    def fetch(self) -> list[SentRecord]:
         with self._lock:
             records, self._records = self._records, []
         return records

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from vidal import ids
 from vidal.errors import UserError
 from vidal.extra import IMPORTED
-from vidal.records import Candidate, Row
+from vidal.records import Candidate
 from vidal.schema import Kind
-from vidal.sources.catalogue_files import Catalogue
+from vidal.sources.catalogue_files import Catalogue, ListedRow
 from vidal.sources.known_ids import KnownIds
 from vidal.sources.text import parse_hashtags
 
@@ -51,12 +51,12 @@ def read_catalogue(
         raise UserError(f"{files.where}: no rows")
 
 
-def _with_address(row: Row, where: str, catalogue: str) -> Row:
+def _with_address(row: ListedRow, where: str, catalogue: str) -> ListedRow:
     """Returns the row with an address, if it has a YouTube id instead or is a line of a plain list."""
     if "url" in row:
         return row
     if "address" in row:
-        return {"url": _address_of(row["address"])}
+        return {"url": _address_of(str(row["address"]))}
     id_column = next((name for name in _YOUTUBE_IDS if name in row), None)
     if id_column is None:
         raise UserError(f"{where}: a column `url` is needed; the columns are {', '.join(map(str, row)) or 'none'}")
@@ -68,7 +68,7 @@ def _address_of(line: str) -> str:
     return line if "://" in line else _YOUTUBE_PAGE.format(id=line)
 
 
-def _rename(row: Row, columns: dict[str, str], where: str) -> Row:
+def _rename(row: ListedRow, columns: dict[str, str], where: str) -> ListedRow:
     for ours, theirs in columns.items():
         if theirs not in row:
             raise UserError(f"{where}: columns.{ours} names {theirs!r}, but the columns are {', '.join(map(str, row))}")
@@ -76,7 +76,7 @@ def _rename(row: Row, columns: dict[str, str], where: str) -> Row:
     return {names.get(name, name): value for name, value in row.items()} if names else row
 
 
-def _split_spans(row: Row, where: str) -> list[Row]:
+def _split_spans(row: ListedRow, where: str) -> list[ListedRow]:
     """Returns the row once for each of its spans, or unchanged if it has none."""
     column = next((name for name in _SPAN_COLUMNS if name in row and not _is_missing(row[name])), None)
     if column is None:
@@ -84,6 +84,8 @@ def _split_spans(row: Row, where: str) -> list[Row]:
     value = row[column]
     try:
         pairs = json.loads(value) if isinstance(value, str) else value
+        if not isinstance(pairs, list):
+            raise TypeError("no list")
         spans_s = [(_parse_timestamp(start), _parse_timestamp(end)) for start, end in pairs]
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: {column} must be [[start, end], ...], not {str(value)[:80]!r}") from error
@@ -99,7 +101,7 @@ def _parse_timestamp(value: object) -> float:
     return total_s
 
 
-def _candidate_of(row: Row, where: str) -> Candidate:
+def _candidate_of(row: ListedRow, where: str) -> Candidate:
     values = {str(key): value for key, value in row.items() if not _is_missing(value)}
     url = str(values.get("url", "")).strip()
     if not url:
@@ -123,8 +125,8 @@ def _candidate_of(row: Row, where: str) -> Candidate:
         "search_terms": [],
         "title": title,
         "hashtags": _parse_tags(values.get("hashtags"), title),
-        "uploader": values.get("uploader"),
-        "licence": values.get("licence"),
+        "uploader": _text(values, "uploader"),
+        "licence": _text(values, "licence"),
         "duration_s": _parse_seconds(values, "duration_s", where),
         "start_s": start_s,
         "end_s": end_s,
@@ -133,7 +135,11 @@ def _candidate_of(row: Row, where: str) -> Candidate:
     }
 
 
-def _check_imported_views(values: Row, where: str) -> None:
+def _text(values: ListedRow, key: str) -> str | None:
+    return str(values[key]) if key in values else None
+
+
+def _check_imported_views(values: ListedRow, where: str) -> None:
     """Checks texts that came with the catalogue, in the form that `vidal import` writes."""
     try:
         views = json.loads(str(values.get(IMPORTED, "{}")))
@@ -148,11 +154,11 @@ def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value)) or (isinstance(value, str) and not value)
 
 
-def _parse_seconds(values: Row, key: str, where: str) -> float | None:
+def _parse_seconds(values: ListedRow, key: str, where: str) -> float | None:
     if key not in values:
         return None
     try:
-        seconds = float(values[key])
+        seconds = float(str(values[key]))
     except (TypeError, ValueError):
         seconds = math.nan
     if not math.isfinite(seconds) or seconds < 0:

@@ -15,7 +15,6 @@ import fsspec
 import pyarrow.parquet as pq
 
 from vidal.errors import UserError
-from vidal.records import Row
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
 _PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 _BLOCK = 2**20
 _PARQUET_ROWS = 10_000
+
+
+# A row of a user's list, by the names of its columns: texts, or what Parquet and JSON hold.
+ListedRow = dict[str, object]
 
 
 class Catalogue:
@@ -58,7 +61,7 @@ class Catalogue:
                     digest.update(block)
         return digest.hexdigest()
 
-    def rows(self, digest: _Hash) -> Iterator[tuple[str, Row]]:
+    def rows(self, digest: _Hash) -> Iterator[tuple[str, ListedRow]]:
         """Yields the place of each row, for messages, and the row by column names. digest: updated with the bytes of the files."""
         for path in self.paths:
             name = f", {path.rpartition('/')[2]}" if len(self.paths) > 1 else ""
@@ -114,7 +117,7 @@ def _text(file: _Hashed, path: str) -> Iterator[IO[str]]:
     file.drain()
 
 
-def _delimited(file: _Hashed, path: str, delimiter: str) -> Iterator[Row]:
+def _delimited(file: _Hashed, path: str, delimiter: str) -> Iterator[ListedRow]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     for text in _text(file, path):
         lines = csv.reader(text, delimiter=delimiter)
@@ -124,7 +127,7 @@ def _delimited(file: _Hashed, path: str, delimiter: str) -> Iterator[Row]:
                 yield dict(zip(names, line, strict=False))
 
 
-def _jsonl(file: _Hashed, path: str) -> Iterator[Row]:
+def _jsonl(file: _Hashed, path: str) -> Iterator[ListedRow]:
     for text in _text(file, path):
         for line in text:
             if line.strip():
@@ -134,7 +137,7 @@ def _jsonl(file: _Hashed, path: str) -> Iterator[Row]:
                 yield row
 
 
-def _plain(file: _Hashed, path: str) -> Iterator[Row]:
+def _plain(file: _Hashed, path: str) -> Iterator[ListedRow]:
     for text in _text(file, path):
         for line in text:
             address = line.partition(" #")[0].strip()
@@ -142,7 +145,7 @@ def _plain(file: _Hashed, path: str) -> Iterator[Row]:
                 yield {"address": address}
 
 
-def _parquet(file: _Hashed, path: str) -> Iterator[Row]:
+def _parquet(file: _Hashed, path: str) -> Iterator[ListedRow]:
     with pq.ParquetFile(file.rewound(), pre_buffer=False) as table:
         for batch in table.iter_batches(_PARQUET_ROWS, use_threads=False):
             yield from batch.to_pylist()
@@ -152,7 +155,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-_READERS: dict[str, Callable[[_Hashed, str], Iterator[Row]]] = {
+_READERS: dict[str, Callable[[_Hashed, str], Iterator[ListedRow]]] = {
     ".csv": lambda file, path: _delimited(file, path, ","),
     ".tsv": lambda file, path: _delimited(file, path, "\t"),
     ".jsonl": _jsonl,

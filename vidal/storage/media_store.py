@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from vidal.records import Row
 from vidal.storage import layout
 from vidal.storage.archives import write_archive
 
@@ -25,7 +24,7 @@ class MediaStore(Protocol):
     def put(self, shard: int, clip_id: str, file: str, local: Path) -> str:
         """Moves a local file into the store. Returns its path for the row."""
 
-    def commit(self, rows: Iterable[Row]) -> None:
+    def commit(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Makes the stored files readable. rows: all rows of the part that may name media; other media of the part are not kept."""
 
 
@@ -45,7 +44,7 @@ class FileStore:
         self._storage.put(local, name)
         return name
 
-    def commit(self, rows: Iterable[Row]) -> None:
+    def commit(self, rows: Iterable[Mapping[str, object]]) -> None:
         pass
 
 
@@ -78,7 +77,7 @@ class TarStore:
     def _waiting(self, archive: str, member: str) -> Path:
         return self._folder / archive.rpartition("/")[2] / member
 
-    def commit(self, rows: Iterable[Row]) -> None:
+    def commit(self, rows: Iterable[Mapping[str, object]]) -> None:
         named: dict[str, set[str]] = defaultdict(set)
         for archive, member in _members(rows):
             named[archive].add(member)
@@ -118,7 +117,7 @@ def _store_archive(storage: Storage, archive: str, aside: Path, contents: Iterab
     storage.archives.forget(archive)
 
 
-def _members(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
+def _members(rows: Iterable[Mapping[str, object]]) -> Iterator[tuple[str, str]]:
     """Yields every member of an archive that a row names, in any column."""
     for row in rows:
         for value in row.values():

@@ -6,7 +6,7 @@ import importlib.metadata
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 import ffmpeg
 import yaml
@@ -21,9 +21,40 @@ from vidal.storage import machine_cache
 _VERSION = 1
 SIZE = (320, 240)
 FPS = 12
-# The description of one file in media.yaml, or the whole of media.yaml.
-Spec = dict[str, Any]
-Listing = dict[str, Any]
+
+
+class _Sound(TypedDict):
+    """A file of a package whose sound goes with a photograph."""
+
+    package: str
+    file: str
+
+
+class Spec(TypedDict, total=False):
+    """The description of one file in media.yaml. of: the id of the entry that it is a copy of."""
+
+    id: str
+    make: Literal["pan", "cut", "sound", "copy", "reencode"]
+    of: str
+    package: str
+    file: str
+    sound: _Sound
+    crop: float
+    start_s: float
+    seconds: float
+    stated_s: float
+    title: str
+    tags: list[str]
+    licence: str
+    fault: str
+
+
+class Listing(TypedDict):
+    """The whole of media.yaml."""
+
+    uploader: str
+    videos: list[Spec]
+    sounds: list[Spec]
 
 
 @dataclass(frozen=True)
