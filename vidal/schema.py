@@ -471,7 +471,7 @@ MEANINGS = {
 }
 
 
-def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     """Converts rows to a table of exactly this schema: a column of only None keeps its type, and an unknown key is an error.
 
     Text that UTF-8 cannot encode is replaced, see `encodable`. Raises ValueError for a number that does not fit its column.

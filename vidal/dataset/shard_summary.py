@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
 from vidal import __version__
 from vidal.config.recipe import Recipe
@@ -38,7 +38,7 @@ class ShardSummary(TypedDict):
     candidates: str
     versions: dict[str, int]
     choices: str
-    recipe: dict[str, Any]
+    recipe: dict[str, object]
     vidal: str
 
 

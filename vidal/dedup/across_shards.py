@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
 
@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
 )
 
 
-def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, object]]) -> None:
     """Stores the signatures of the kept clips of a shard for later comparisons.
 
     rows: of schema.ASSEMBLED, in the order of the candidates.

@@ -12,7 +12,6 @@ from vidal import ids
 from vidal.errors import UserError
 from vidal.evaluate import probe
 from vidal.evaluate.embedding import Progress
-from vidal.records import Row
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 from vidal.train.settings import Modality, Train
@@ -33,7 +32,7 @@ class Change:
 
     shard: int | None = None
     view: str | None = None
-    passes: Callable[[Row], bool] | None = None
+    passes: Callable[[dict[str, object]], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def _arms(storage: Storage, samples: TrainingSamples, change: Change) -> tuple[n
     return every, every
 
 
-def _passing(storage: Storage, passes: Callable[[Row], bool]) -> set[str]:
+def _passing(storage: Storage, passes: Callable[[dict[str, object]], bool]) -> set[str]:
     names = [layout.manifest(shard) for shard in committed_shards(storage)]
     rows = pa.concat_tables([storage.read_table(name, FILTER_COLUMNS) for name in names]).to_pylist()
     return {row["clip_id"] for row in rows if passes(row)}

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from webdataset import TarWriter
 from vidal.export.export import Exported, Rows
 from vidal.export.languagebind import annotation, is_complete, three_channels
 from vidal.extra import read_extra
-from vidal.records import ManifestRow, Row
+from vidal.records import ManifestRow
 from vidal.schema import map_dict
 from vidal.storage import layout
 from vidal.storage.storage import Storage
@@ -40,7 +40,7 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     """Writes the tars of each split. The same dataset gives the same bytes."""
     done, counts = Exported(), Counter[str]()
     with contextlib.ExitStack() as stack:
-        tars: dict[str, Any] = {}
+        tars: dict[str, TarWriter] = {}
         for row in rows:
             split = row["split"]
             if counts[split] % CLIPS == 0:
@@ -57,7 +57,7 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     return done
 
 
-def sample(storage: Storage, row: ManifestRow) -> dict[str, Any]:
+def sample(storage: Storage, row: ManifestRow) -> dict[str, object]:
     """Returns the members of one clip as bytes, by their extensions. A text or a view that the clip lacks has no member."""
     entry = annotation(row)
     texts = {name: entry[name] for name in _TEXTS}
@@ -93,7 +93,9 @@ def _npy(array: npt.NDArray[np.float32]) -> bytes:
     return buffer.getvalue()
 
 
-def _plain(row: ManifestRow) -> Row:
+def _plain(row: ManifestRow) -> dict[str, object]:
     """Returns the row as it is written to JSON: maps become objects, and times ISO 8601."""
-    plain: Row = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
+    plain: dict[str, object] = {
+        key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()
+    }
     return plain | {"scores": map_dict(row["scores"]), "extra": read_extra(row["extra"])}

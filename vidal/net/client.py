@@ -23,6 +23,7 @@ from vidal.net.errors import classify_error, find_own_error
 from vidal.net.governor import Governor
 from vidal.net.settings import USER_AGENT, Crawl
 from vidal.net.urls import hostname
+from vidal.net.video_info import VideoInfo
 from vidal.net.watchdog import Watchdog
 from vidal.net.work_budget import WorkBudget, WorkStopped
 from vidal.schema import Reason
@@ -40,8 +41,7 @@ _NATIVE_PROTOCOLS = {
 }
 
 # yt-dlp's options, and its information about a video.
-Options = dict[str, Any]
-Info = dict[str, Any]
+Options = dict[str, object]
 
 
 class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
@@ -135,7 +135,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             raise WorkStopped(error) from error
         return host
 
-    def dl(self, name: str, info: Info, subtitle: bool = False, test: bool = False) -> Any:
+    def dl(self, name: str, info: VideoInfo, subtitle: bool = False, test: bool = False) -> Any:
         """Downloads one or several formats. Raises WorkStopped if that needs another program, which would bypass `urlopen`."""
         protocols = {determine_protocol(format_) for format_ in info.get("requested_formats") or [info]}
         if others := sorted(protocols - _NATIVE_PROTOCOLS):
@@ -143,10 +143,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             raise WorkStopped(RecordError(Reason.FORBIDDEN_SCHEME, detail))
         return super().dl(name, info, subtitle, test)
 
-    def run_pp(self, pp: Any, infodict: Info) -> Info:
+    def run_pp(self, pp: Any, infodict: VideoInfo) -> VideoInfo:
         """Merges video and audio that arrived as two files, with our own ffmpeg, which only opens media."""
         if not isinstance(pp, FFmpegMergerPP):
-            processed: Info = super().run_pp(pp, infodict)
+            processed: VideoInfo = super().run_pp(pp, infodict)
             return processed
         try:
             ffmpeg.merge([Path(name) for name in infodict["__files_to_merge"]], Path(infodict["filepath"]))

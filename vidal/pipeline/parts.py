@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -62,7 +61,7 @@ def is_made_by(stored: dict[str, str], identity: WorkIdentity, keep_stale: bool)
 def commit_part(
     storage: Storage,
     name: str,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, object]],
     outcomes: Sequence[LedgerRow],
     table_schema: pa.Schema,
     metadata: dict[str, str],

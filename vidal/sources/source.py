@@ -57,6 +57,6 @@ def fill_in(candidate: Candidate, page: Candidate) -> Candidate:
     return cast(Candidate, {**candidate, **stated, "extra": extra})
 
 
-def stated_texts(values: Mapping[str, Any], *keys: str) -> dict[str, str]:
+def stated_texts(values: Mapping[str, object], *keys: str) -> dict[str, str]:
     """Returns the values of the keys as texts, for the `extra` column of a candidate; empty values are left out."""
     return {key: str(values[key]) for key in keys if values.get(key) not in (None, "", [])}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote_plus
 
 from vidal import ids
 from vidal.errors import RecordError
 from vidal.net.urls import check_url
+from vidal.net.video_info import VideoInfo
 from vidal.records import Candidate
 from vidal.schema import Kind, Reason
 from vidal.sources.settings import Search
@@ -22,7 +23,6 @@ if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
 _SHORTS = "https://www.youtube.com/results?search_query={query}&sp=EgIYAQ%253D%253D"
 _EXTRA = ("origin", "note", "upload_date", "view_count", "like_count", "comment_count", "description")
 # yt-dlp's information about a page, a search or a video.
-Info = dict[str, Any]
 
 
 class YtDlpSearch(Search):
@@ -53,7 +53,7 @@ class YtDlp:
 
     def __init__(self, client: Client, search: YtDlpSearch, duration_max_s: float):
         self._client, self._search = client, search
-        self._described: tuple[str, Info] | None = None
+        self._described: tuple[str, VideoInfo] | None = None
 
     def search(self, term: str, limit: int) -> list[Candidate]:
         address = _SHORTS.format(query=quote_plus(term)) if self._search.shorts else f"{self._search.key}{limit}:{term}"
@@ -84,12 +84,12 @@ class YtDlp:
             raise RecordError(Reason.EXTRACTOR, "yt-dlp downloaded nothing")
         return Fetched(Path(downloads[0]["filepath"]), _describe_video(info))
 
-    def _extract_one(self, url: str) -> Info:
+    def _extract_one(self, url: str) -> VideoInfo:
         """Returns yt-dlp's information about the one video of a page. Raises RecordError if the page has none or several."""
         info = self._extract(url, items=2)
         if info.get("_type") not in ("playlist", "multi_video"):
             return info
-        videos: list[Info] = list(info.get("entries") or [])
+        videos: list[VideoInfo] = list(info.get("entries") or [])
         if not videos:
             raise RecordError(Reason.UNSUPPORTED_URL, "the page holds no media")
         if len(videos) > 1:
@@ -98,9 +98,9 @@ class YtDlp:
         address = videos[0].get("url")
         return videos[0] if videos[0].get("formats") or not address or address == url else self._extract(address, 2)
 
-    def _extract(self, address: str, items: int) -> Info:
+    def _extract(self, address: str, items: int) -> VideoInfo:
         self._client.params["playlist_items"] = f"1:{items}"
-        info: Info | None = self._client.extract_info(address, download=False)
+        info: VideoInfo | None = self._client.extract_info(address, download=False)
         if info is None:
             raise RecordError(Reason.EXTRACTOR, "yt-dlp found nothing at the address")
         return info
@@ -112,7 +112,7 @@ def client_options(endpoints: dict[str, str]) -> Options:
     return {"extractor_args": {"vidalembedded": {"base_url": [embedded]}}} if embedded else {}
 
 
-def _candidate_of(result: Info) -> Candidate | None:
+def _candidate_of(result: VideoInfo) -> Candidate | None:
     """Returns the candidate of a search result; None if the result has no address."""
     url = result.get("webpage_url") or result.get("url")
     if not url:
@@ -132,7 +132,7 @@ def _candidate_of(result: Info) -> Candidate | None:
     }
 
 
-def _describe_video(info: Info) -> Candidate:
+def _describe_video(info: VideoInfo) -> Candidate:
     return {
         "title": info.get("title") or "",
         "hashtags": parse_hashtags(info.get("title"), info.get("description")),
@@ -144,7 +144,7 @@ def _describe_video(info: Info) -> Candidate:
     }
 
 
-def _kind_of(info: Info) -> str | None:
+def _kind_of(info: VideoInfo) -> str | None:
     """Returns whether it is a video or a sound; None if only the file itself can tell."""
     media_type = info.get("media_type")
     if media_type in (Kind.VIDEO.value, Kind.AUDIO.value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -40,11 +40,11 @@ class FrameView(ABC, Generic[EstimateT]):
         """Returns the model's estimate for each picture. places: the clip of each picture, and its index among the clip's frames."""
 
     @abstractmethod
-    def _row(self, clip: Clip, images: list[Image.Image], estimates: list[EstimateT]) -> Mapping[str, Any]:
+    def _row(self, clip: Clip, images: list[Image.Image], estimates: list[EstimateT]) -> Mapping[str, object]:
         """Stores the pictures of a clip and returns its row. images: the frames of the estimates."""
 
     @abstractmethod
-    def _empty(self, clip: Clip) -> Mapping[str, Any]:
+    def _empty(self, clip: Clip) -> Mapping[str, object]:
         """Returns the row of a clip without the view."""
 
     def size(self, clip: Clip) -> int:
@@ -58,7 +58,7 @@ class FrameView(ABC, Generic[EstimateT]):
         rows = dict(zip((clip["clip_id"] for clip in present), self._rows(present), strict=True))
         return [self._output(clip, rows.get(clip["clip_id"])) for clip in clips]
 
-    def _rows(self, clips: list[Clip]) -> list[Mapping[str, Any]]:
+    def _rows(self, clips: list[Clip]) -> list[Mapping[str, object]]:
         frames = [pictures.load(self._storage, clip["frame_paths"]) for clip in clips]
         placed = [(im, (clip, at)) for clip, images in zip(clips, frames, strict=True) for at, im in enumerate(images)]
         size = self._batch_size or max(map(len, frames), default=1)
@@ -71,7 +71,7 @@ class FrameView(ABC, Generic[EstimateT]):
             self._row(clip, images, [next(rest) for _ in images]) for clip, images in zip(clips, frames, strict=True)
         ]
 
-    def _output(self, clip: Clip, row: Mapping[str, Any] | None) -> Output:
+    def _output(self, clip: Clip, row: Mapping[str, object] | None) -> Output:
         if row is not None:
             return Output([row], (ViewOutcome(self.view, Status.KEPT),))
         if not clip["frame_paths"]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from vidal import ids
 from vidal.errors import UserError
-from vidal.records import LedgerRow, Row, Term, rows_of
+from vidal.records import LedgerRow, Term, rows_of
 from vidal.schema import STR, Status, Subject
 from vidal.storage import layout
 from vidal.storage.storage import Storage
@@ -44,7 +44,7 @@ class Yield:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-def feedback(out: Storage, database: Storage, name_search: Callable[[Row], str]) -> dict[str, int]:
+def feedback(out: Storage, database: Storage, name_search: Callable[[dict[str, object]], str]) -> dict[str, int]:
     """Writes budget.parquet beside the terms. Returns how many terms it retires, keeps and raises.
 
     name_search: returns the name that a search of the stored recipe has in the ids of its failures.
@@ -66,10 +66,10 @@ def feedback(out: Storage, database: Storage, name_search: Callable[[Row], str])
     middle = searched[len(searched) // 2] if searched else 0
     rows = [_row(row["term"], yields.get(row["term"]), [covered[k] for k in row["keywords"]], middle) for row in terms]
     database.write_table(TABLE, pa.Table.from_pylist(rows, schema=BUDGET))
-    return dict(Counter(row["why"] for row in rows))
+    return dict(Counter(str(row["why"]) for row in rows))
 
 
-def _row(term: str, term_yield: Yield | None, covered: list[int], middle: int) -> Row:
+def _row(term: str, term_yield: Yield | None, covered: list[int], middle: int) -> dict[str, object]:
     weight, why = _weight(term_yield, covered, middle)
     term_yield = term_yield or Yield()
     dropped = sorted(term_yield.dropped.items())
@@ -87,7 +87,7 @@ def _weight(term_yield: Yield | None, covered: list[int], middle: int) -> tuple[
     return KEPT, "kept"
 
 
-def _yields(out: Storage, terms: list[Term], name_search: Callable[[Row], str]) -> dict[str, Yield]:
+def _yields(out: Storage, terms: list[Term], name_search: Callable[[dict[str, object]], str]) -> dict[str, Yield]:
     """Returns the yield of every term whose shard was built, including terms without candidates."""
     yields: dict[str, Yield] = defaultdict(Yield)
     for shard in layout.shards_in(out.names(layout.LEDGERS)):
@@ -100,10 +100,10 @@ def _yields(out: Storage, terms: list[Term], name_search: Callable[[Row], str]) 
     return yields
 
 
-def _searches(out: Storage, shard: int) -> list[Row]:
+def _searches(out: Storage, shard: int) -> list[dict[str, object]]:
     """Returns the searches of the recipe that the shard was built with."""
     summary = out.read_if_present(layout.summary(shard))
-    searches: list[Row] = json.loads(summary)["recipe"]["search"] if summary else []
+    searches: list[dict[str, object]] = json.loads(summary)["recipe"]["search"] if summary else []
     return searches
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,7 +14,7 @@ from vidal.storage.atomic_file import written_aside
 _NAME = re.compile(r"step-(\d{8})\.pt")
 
 
-def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
+def save(folder: Path, step: int, state: Mapping[str, object], keep: int) -> Path:
     """Writes a checkpoint, removes all but the last `keep`, and returns its path."""
     path = folder / f"step-{step:08d}.pt"
     with written_aside(path) as aside:
@@ -30,7 +30,7 @@ def latest(folder: Path) -> Path | None:
     return checkpoints[-1] if checkpoints else None
 
 
-def load(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+def load(path: Path, identity: dict[str, object]) -> dict[str, object]:
     """Loads a checkpoint.
 
     identity: of this run. Raises UserError that names the difference, for a checkpoint of a run with other settings, data or
@@ -43,7 +43,7 @@ def load(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
         raise UserError(
             f"{path.parent.parent} holds a run with another {', '.join(differing)}: name another folder with --out, or remove this one"
         )
-    result: dict[str, Any] = state
+    result: dict[str, object] = state
     return result
 
 

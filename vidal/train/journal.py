@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -62,7 +61,7 @@ class Journal:
         self._samples[modality] = (samples + metrics["samples"], spent + seconds)
         if not self._writes:
             return
-        line: dict[str, Any] = {
+        line: dict[str, object] = {
             "n": self._done,
             "modality": modality.value,
             "step": trainer.step,

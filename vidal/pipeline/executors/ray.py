@@ -242,7 +242,7 @@ def _workers_log(level: str | None) -> Iterator[Any]:
 
 
 def _start(object_store_mb: int) -> None:
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
     if not os.environ.get("RAY_ADDRESS"):
         # "local": a cluster that someone else runs on this machine is joined only if RAY_ADDRESS asks for it.
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": object_store_mb * 2**20}

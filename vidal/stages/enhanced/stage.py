@@ -115,7 +115,7 @@ class _Worker:
     def _ask(self, filled: str) -> Answer:
         prompt = self._prompt
 
-        def rewrite() -> dict[str, Any]:
+        def rewrite() -> dict[str, object]:
             return asdict(self._rewriter.rewrite(prompt.system, prompt.examples, filled))
 
         return Answer(**self._cache.get(prompt.text, filled, rewrite))

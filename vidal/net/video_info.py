@@ -1,0 +1,39 @@
+"""What yt-dlp says of a video: the keys of its information dictionary that are used here, as its documentation describes them."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+# A format of yt-dlp, which only yt-dlp looks into.
+Format = Any
+
+VideoInfo = TypedDict(
+    "VideoInfo",
+    {
+        "_type": str,
+        "id": str,
+        "url": str,
+        "webpage_url": str,
+        "ie_key": str,
+        "extractor_key": str,
+        "title": str,
+        "description": str,
+        "uploader": str,
+        "channel": str,
+        "license": str,
+        "duration": float,
+        "media_type": str,
+        "vcodec": str,
+        "is_live": bool,
+        "live_status": str,
+        "entries": "list[VideoInfo]",
+        "playlist_count": int,
+        "formats": list[Format],
+        "requested_formats": list[Format],
+        "requested_downloads": "list[VideoInfo]",
+        "filepath": str,
+        # The files that arrived one for each format.
+        "__files_to_merge": list[str],
+    },
+    total=False,
+)
