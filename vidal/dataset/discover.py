@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import pyarrow as pa
 
@@ -82,14 +82,31 @@ def part_count(storage: Storage, shard: int) -> int:
     return int(_done(storage, shard)["parts"])
 
 
-def _done(storage: Storage, shard: int) -> dict[str, Any]:
-    done: dict[str, Any] = json.loads(storage.read(layout.discovered(shard)))
+class _Failed(TypedDict):
+    """A failed query, see vidal.sources.search.Query."""
+
+    search_index: int
+    term: str
+    limit: int
+
+
+class _Done(TypedDict):
+    """What is stored when the candidates of a shard are complete. parts: how many they fill; failed: queries that failed."""
+
+    versions: dict[str, int]
+    choices: str
+    parts: int
+    failed: list[_Failed]
+
+
+def _done(storage: Storage, shard: int) -> _Done:
+    done: _Done = json.loads(storage.read(layout.discovered(shard)))
     return done
 
 
-def _done_if_present(storage: Storage, shard: int) -> dict[str, Any] | None:
+def _done_if_present(storage: Storage, shard: int) -> _Done | None:
     content = storage.read_if_present(layout.discovered(shard))
-    return json.loads(content) if content else None
+    return cast("_Done", json.loads(content)) if content else None
 
 
 def set_part_count(storage: Storage, shard: int, count: int) -> None:
@@ -145,8 +162,8 @@ def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
     recorded = {row["id"] for row in kept} | known | {row["candidate_id"] for row in new}
     _record(storage, parts[0], [*kept, *(row for row in results.outcomes if row["id"] not in recorded)])
     still_failed = [query for query in failed if query not in repeated] + results.failed
-    done |= {"parts": count, "failed": [asdict(query) for query in still_failed]}
-    storage.write(layout.discovered(shard), json.dumps(done).encode())
+    changed = {"parts": count, "failed": [asdict(query) for query in still_failed]}
+    storage.write(layout.discovered(shard), json.dumps({**done, **changed}).encode())
     storage.remove(layout.asked_again(shard))
     return [Part(shard, index) for index in range(count)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 FRAMES = "frame_paths"
 
@@ -18,7 +17,13 @@ def per_frame_columns(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.endswith("_paths")]
 
 
-def media_files(row: Mapping[str, Any]) -> list[str]:
+def paths_in(row: Mapping[str, object], column: str) -> list[str]:
+    """Returns the names of the files that a column of a row names; none for null."""
+    value = row[column]
+    return [str(name) for name in value] if isinstance(value, list) else [str(value)] if value else []
+
+
+def media_files(row: Mapping[str, object]) -> list[str]:
     """Returns the names of all files of a clip."""
-    single = [row[column] for column in single_columns(row) if row[column]]
-    return [*single, *(name for column in per_frame_columns(row) for name in row[column] or ())]
+    columns = (*single_columns(row), *per_frame_columns(row))
+    return [name for column in columns for name in paths_in(row, column)]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vidal import ids, schema
 from vidal.dataset.dataset_file import read_dataset_or_fail
-from vidal.dataset.media_columns import FRAMES, media_files, per_frame_columns
+from vidal.dataset.media_columns import FRAMES, media_files, paths_in, per_frame_columns
 from vidal.errors import BalanceError, DamagedError, RecordError, UserError
 from vidal.media.hashing import phash
 from vidal.media.probe import probe
@@ -91,9 +90,9 @@ def _row_problems(storage: Storage, row: ManifestRow, sums: dict[str, str]) -> I
         yield "sha256 is not the hash of its file"
     if len(row["frame_times_s"]) != len(row["frame_paths"]):
         yield "frame_times_s and frame_paths differ in length"
-    columns = cast("dict[str, Any]", row)  # A view of another package may have added columns.
+    columns: Mapping[str, object] = row  # A view of another package may have added columns.
     for column in per_frame_columns(columns):
-        if columns[column] and len(columns[column]) != len(row["frame_paths"]):
+        if len(paths_in(columns, column)) not in (0, len(row["frame_paths"])):
             yield f"{column} and {FRAMES} differ in length"
     for caption in row["captions"]:
         frame = caption["frame"]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import yaml
 from rich.console import Console, ConsoleOptions
@@ -22,7 +22,20 @@ RESULTS = "evaluations.json"
 DASH = "-"
 # Marks one of our numbers; the star and the dagger are the paper's marks.
 PARTIAL = "‡"
-Results = Mapping[str, Mapping[str, Any]]
+
+
+class StoredResult(TypedDict):
+    """A stored Measured."""
+
+    query: str
+    target: str
+    metrics: dict[str, float]
+    samples: int
+    missing: int
+    unreadable: int
+
+
+Results = Mapping[str, StoredResult]
 
 
 def key(task: str, query: str, target: str) -> str:
@@ -30,7 +43,7 @@ def key(task: str, query: str, target: str) -> str:
     return f"{task}: {'+'.join(sorted(query.split('+')))} -> {'+'.join(sorted(target.split('+')))}"
 
 
-def read_results(path: Path) -> dict[str, Any]:
+def read_results(path: Path) -> dict[str, StoredResult]:
     """Reads stored results. Raises UserError for a file that does not hold results."""
     if not path.exists():
         return {}
@@ -43,7 +56,7 @@ def read_results(path: Path) -> dict[str, Any]:
     return {task: _with_new_names(result) for task, result in results.items()}
 
 
-def _with_new_names(result: dict[str, Any]) -> dict[str, Any]:
+def _with_new_names(result: StoredResult) -> StoredResult:
     """Renames the keys of a result of the first release, which called the query "seen" and the target "told"."""
     metrics = {
         name.replace("seen", "query").replace("told", "target"): value for name, value in result["metrics"].items()
@@ -137,9 +150,10 @@ class ReportedTable:
         return {row for row, (task, following) in enumerate(pairwise(self.tasks)) if task != following}
 
 
-def _system(system: Mapping[str, Any], labels: list[str]) -> Column:
-    heading = [system["name"], *(system[label] or DASH for label in labels)]
-    return Column(heading, [_printed(value) for value in system["values"]])
+def _system(system: Mapping[str, object], labels: list[str]) -> Column:
+    heading = [str(system["name"]), *(str(system[label] or DASH) for label in labels)]
+    values = system["values"]
+    return Column(heading, [_printed(value) for value in values] if isinstance(values, list) else [])
 
 
 def _printed(value: float | str | None) -> str:

@@ -13,9 +13,9 @@ import jinja2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vidal.dataset.media_columns import FRAMES, per_frame_columns, single_columns
+from vidal.dataset.media_columns import FRAMES, paths_in, per_frame_columns, single_columns
 from vidal.export.export import Exported, Rows, by_split
-from vidal.records import ManifestRow, Row
+from vidal.records import ManifestRow
 from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS
 from vidal.storage import layout
@@ -60,19 +60,19 @@ def _file_name(path: str) -> str:
     return layout.file_name(path) if layout.split_chained(path) else "-".join(path.split("/")[-2:])
 
 
-def _row(storage: Storage, row: ManifestRow) -> Row:
+def _row(storage: Storage, row: ManifestRow) -> dict[str, object]:
     """Returns the row with the media in place of their paths."""
 
-    def media(path: str) -> Row:
+    def media(path: str) -> dict[str, object]:
         return {"bytes": storage.read(path), "path": _file_name(path)}
 
-    columns: Row = dict(row)
+    columns: dict[str, object] = dict(row)
     single, per_frame = single_columns(columns), per_frame_columns(columns)
     exported = {name: value for name, value in columns.items() if name not in {*single, *per_frame}}
     for name in per_frame:
-        exported[_media_name(name)] = [media(path) for path in columns[name]]
+        exported[_media_name(name)] = [media(path) for path in paths_in(columns, name)]
     for name in single:
-        exported[_media_name(name)] = media(columns[name]) if columns[name] else None
+        exported[_media_name(name)] = next(map(media, paths_in(columns, name)), None)
     return exported
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from typing import Any
 
 import jinja2
 import numpy as np
 from PIL import Image
 
 from vidal.dataset.dataset_file import read_dataset_or_fail
-from vidal.dataset.media_columns import per_frame_columns
+from vidal.dataset.media_columns import paths_in, per_frame_columns
 from vidal.dataset.shard_summary import ShardSummary, summaries_or_fail
-from vidal.records import Caption, LedgerRow, ManifestRow, Row, rows_of
+from vidal.records import Caption, LedgerRow, ManifestRow, rows_of
 from vidal.schema import Status, Subject, View, map_dict
 from vidal.scores import MEANINGS
 from vidal.stages.order import view_names
@@ -54,7 +53,7 @@ def _write(storage: Storage, recipe: str, summary: ShardSummary) -> str:
     return name
 
 
-def _views(ledger: list[LedgerRow], clips: set[str]) -> list[dict[str, Any]]:
+def _views(ledger: list[LedgerRow], clips: set[str]) -> list[dict[str, object]]:
     """Returns, for each view, how many clips have it, and why the others do not."""
     lines = []
     for view in view_names():
@@ -66,17 +65,16 @@ def _views(ledger: list[LedgerRow], clips: set[str]) -> list[dict[str, Any]]:
     return lines
 
 
-def _clip(storage: Storage, row: ManifestRow) -> Row:
+def _clip(storage: Storage, row: ManifestRow) -> dict[str, object]:
     """Returns the row with its strips, and with a keyframe caption only if it differs from the one before."""
-    columns: Row = dict(row)
     texts: list[Caption] = []
     for each in row["captions"]:
         repeated = texts and each["view"] == View.KEYFRAME.value and each["text"] == texts[-1]["text"]
         if each["text"] and not repeated:
             texts.append(each)
-    strips = [_strip(storage, columns[column]) for column in per_frame_columns(columns) if columns[column]]
+    strips = [_strip(storage, names) for column in per_frame_columns(row) if (names := paths_in(row, column))]
     scores = [(name, value, MEANINGS.get(name, "")) for name, value in map_dict(row["scores"]).items()]
-    return {**columns, "texts": texts, "strips": strips, "scores": scores}
+    return {**row, "texts": texts, "strips": strips, "scores": scores}
 
 
 def _strip(storage: Storage, names: list[str]) -> list[str]:
@@ -98,7 +96,7 @@ def _thumbnail(image: Image.Image) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _rejects(storage: Storage, ledger: list[LedgerRow], shard: int) -> list[Row]:
+def _rejects(storage: Storage, ledger: list[LedgerRow], shard: int) -> list[dict[str, object]]:
     """Returns the candidates and clips that were not kept, with the address that they came from."""
     folder = layout.stage_folder("discover", shard)
     tables = layout.part_tables(storage.names(folder))
