@@ -6,13 +6,16 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
 from vidal.cli import options
 from vidal.cli.output import show, show_json
+
+if TYPE_CHECKING:
+    from vidal.train.run import Outcome
 
 
 @click.command()
@@ -37,7 +40,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
     target = Path(os.path.abspath(folder or os.path.join(out, layout.TRAINED, loaded.name)))
     outcomes = _run(loaded, out, target)
     if as_json:
-        show_json(outcomes)
+        show_json([asdict(each) for each in outcomes])
         return
     table = Table(
         "modality",
@@ -52,16 +55,16 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
         title="on the clips that it learned from",
     )
     for each in outcomes:
-        shares = (f"{each[key]:.1%}" for key in ("recall_to_text", "recall_to_modality"))
         table.add_row(
-            each["modality"],
-            str(each["clips"]),
-            str(each["steps"]),
-            f"{each['loss']:.3f}",
-            *shares,
-            f"{each['samples_s']:.1f}",
-            str(each["unreadable"]),
-            ", ".join(f"{reason} {count}" for reason, count in each["left_out"].items()) or "0",
+            each.modality,
+            str(each.clips),
+            str(each.steps),
+            f"{each.loss:.3f}",
+            f"{each.recall_to_text:.1%}",
+            f"{each.recall_to_modality:.1%}",
+            f"{each.samples_s:.1f}",
+            str(each.unreadable),
+            ", ".join(f"{reason} {count}" for reason, count in each.left_out.items()) or "0",
         )
     show(table)
     show(
@@ -69,7 +72,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
     )
 
 
-def _run(recipe: Any, out: str, folder: Path) -> list[dict[str, Any]]:
+def _run(recipe: Any, out: str, folder: Path) -> list[Outcome]:
     from vidal.train import run
 
     if recipe.train.processes == 1:
@@ -81,8 +84,8 @@ def _run(recipe: Any, out: str, folder: Path) -> list[dict[str, Any]]:
         ray_recipe = recipe.model_copy(update={"engine": recipe.engine.model_copy(update={"executor": "ray"})})
         with executor_of(ray_recipe).session():
             cluster.train(recipe.train, out, folder)
-    outcomes: list[dict[str, Any]] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return outcomes
+    stored = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return [run.Outcome(**each) for each in stored]
 
 
 @click.command()

@@ -6,8 +6,9 @@ Media and the tables of the stages stay: the next build assembles the rows again
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict, cast
 
 import pyarrow as pa
 
@@ -19,7 +20,7 @@ from vidal.errors import UserError
 from vidal.extra import structured, write_extra
 from vidal.pipeline.ledger import Outcome, outcome_row
 from vidal.pipeline.stage import WorkIdentity
-from vidal.records import LedgerRow, Row, rows_of
+from vidal.records import FunnelRow, LedgerRow, Scores, Texts, rows_of
 from vidal.schema import Reason, Status, Subject, View, map_dict
 from vidal.stages.audio.stage import score_tags
 from vidal.stages.manifest.split import split_of
@@ -27,6 +28,37 @@ from vidal.stages.manifest.stage import declared_scores, manifest_schema
 from vidal.stages.order import VIEWS
 from vidal.storage import layout
 from vidal.storage.storage import Storage
+
+
+class _OldRow(TypedDict):
+    """The columns of a row of version 1 that have changed since, or that the new ones are made of."""
+
+    clip_id: str
+    platform: str
+    source_id: str
+    scores: Scores
+    extra: Texts
+    audio_tags: list[str] | None
+
+
+class _OldShard(TypedDict, total=False):
+    rows: dict[str, int]
+    funnel: list[FunnelRow]
+    reasons: dict[str, int]
+    views: dict[str, int]
+    tokens: dict[str, int]
+    stale: dict[str, int]
+
+
+class _OldDataset(TypedDict):
+    """_dataset.json of version 1, which held the shards too."""
+
+    schema_version: str
+    recipe: dict[str, object]
+    shards: dict[str, _OldShard]
+
+
+NewRow = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -61,23 +93,23 @@ def migrate(out: str) -> Migrated:
     return Migrated(len(shards), clips)
 
 
-def _shard(storage: Storage, shard: int, dataset: dict[str, Any]) -> int:
+def _shard(storage: Storage, shard: int, dataset: _OldDataset) -> int:
     name = layout.manifest(shard)
     metadata = storage.metadata(name)
     recipe = recipe_from(dataset["recipe"])
-    rows: list[Row] = storage.read_table(name).to_pylist()
+    table = storage.read_table(name)
     if metadata["schema_version"] == "1":
-        rows = [_row(row, recipe) for row in rows]
-        _add_subtitles(storage, shard, rows)
+        rows = [_row(row, recipe) for row in rows_of(table, _OldRow)]
+        _add_subtitles(storage, shard, [str(row["clip_id"]) for row in rows])
         kept: dict[str, str] = {key: metadata[key] for key in ("recipe", "versions", "choices") if key in metadata}
         storage.write_table(
             name, pa.Table.from_pylist(rows, _columns(rows)), {**kept, "schema_version": schema.SCHEMA_VERSION}
         )
     _summarise(storage, shard, recipe, metadata, dataset["shards"].get(str(shard), {}))
-    return len(rows)
+    return int(table.num_rows)
 
 
-def _row(row: Row, recipe: Recipe) -> Row:
+def _row(row: _OldRow, recipe: Recipe) -> NewRow:
     scores: dict[str, float] = map_dict(row["scores"])
     return {
         **row,
@@ -88,30 +120,30 @@ def _row(row: Row, recipe: Recipe) -> Row:
     }
 
 
-def _columns(rows: list[Row]) -> pa.Schema:
+def _columns(rows: list[NewRow]) -> pa.Schema:
     """Returns the current columns. A score that is no longer declared is kept as well."""
-    names = declared_scores(VIEWS) | {name for row in rows for name in row["scores"]}
+    names = declared_scores(VIEWS) | {name for row in rows for name in cast("dict[str, float]", row["scores"])}
     columns = manifest_schema(VIEWS)
     kind = pa.struct([(name, pa.float64()) for name in sorted(names)])
     return columns.set(columns.get_field_index("scores"), pa.field("scores", kind))
 
 
-def _add_subtitles(storage: Storage, shard: int, rows: list[Row]) -> None:
+def _add_subtitles(storage: Storage, shard: int, clips: list[str]) -> None:
     """Adds rows to the ledger: it has a row for every view of every clip, and `subtitle` is a view since version 2."""
     outcomes = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     known = {outcome["id"] for outcome in outcomes}
     absent = Outcome(Status.DROPPED, Reason.NO_SUBTITLE)
-    for row in rows:
-        id_ = f"{row['clip_id']}/{View.SUBTITLE}"
+    for clip_id in clips:
+        id_ = f"{clip_id}/{View.SUBTITLE}"
         if id_ not in known:
             outcomes.append(
-                outcome_row(Subject.VIEW, id_, "manifest", absent, parent_id=row["clip_id"], view=View.SUBTITLE.value)
+                outcome_row(Subject.VIEW, id_, "manifest", absent, parent_id=clip_id, view=View.SUBTITLE.value)
             )
     outcomes.sort(key=lambda outcome: (outcome["subject"], outcome["id"]))
     storage.write_table(layout.ledger(shard), schema.table(outcomes, schema.LEDGER))
 
 
-def _summarise(storage: Storage, shard: int, recipe: Recipe, metadata: dict[str, str], entry: dict[str, Any]) -> None:
+def _summarise(storage: Storage, shard: int, recipe: Recipe, metadata: dict[str, str], entry: _OldShard) -> None:
     made_by = WorkIdentity(json.loads(metadata.get("versions", "{}")), metadata.get("choices", ""))
     report = ShardReport(
         shard,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from safetensors.torch import load_file
@@ -35,17 +36,38 @@ _LORA = re.compile(r"(.+)\.lora_(A|B)(?:\.[^.]+)?\.weight")
 _TOKENS = 77
 
 
-def is_published(config: dict[str, Any]) -> bool:
+class VisionConfig(TypedDict, total=False):
+    """The keys of a vision_config that are used here; transformers reads the others."""
+
+    lora_alpha: float
+    num_mel_bins: int
+    target_length: int
+    image_size: int
+    num_frames: int
+    patch_size: int
+
+
+class PublishedConfig(TypedDict):
+    """The config.json of a published checkpoint."""
+
+    model_type: str
+    vision_config: VisionConfig
+    text_config: dict[str, object]
+    projection_dim: int
+
+
+def is_published(config: Mapping[str, object]) -> bool:
     """Returns whether a config.json is that of a published checkpoint."""
     return config.get("model_type") in MODALITIES
 
 
-def load(folder: Path, config: dict[str, Any]) -> tuple[Modality, Encoder, ModalityTower, PublishedText]:
+def load(folder: Path, config: PublishedConfig) -> tuple[Modality, Encoder, ModalityTower, PublishedText]:
     """Loads a checkpoint. Raises UserError that names the file or weight that is missing, unknown or of another shape."""
     modality, state = MODALITIES[config["model_type"]], _plain(_state(folder), config)
-    vision = {**config["vision_config"], "projection_dim": config["projection_dim"]}
+    vision = config["vision_config"]
     settings = _settings(modality, vision)
-    architecture = {"adapter": "clip", "vision_config": vision, "grid": _grid(modality, vision)}
+    whole = {**vision, "projection_dim": config["projection_dim"]}
+    architecture = {"adapter": "clip", "vision_config": whole, "grid": _grid(modality, vision)}
     tower = ClipTower(modality, settings, config["projection_dim"], architecture)
     vision_state = {
         name: value for name, value in state.items() if name.startswith("visi") or name.startswith("visual")
@@ -60,7 +82,7 @@ def load(folder: Path, config: dict[str, Any]) -> tuple[Modality, Encoder, Modal
 class PublishedText:
     """The language tower of a published checkpoint: a towers.LanguageTower."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], state: dict[str, Tensor]):
+    def __init__(self, folder: Path, config: PublishedConfig, state: dict[str, Tensor]):
         text = {**config["text_config"], "projection_dim": config["projection_dim"]}
         self._model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(text)).eval()
         fill(self._model, state, str(folder))
@@ -87,7 +109,7 @@ def _state(folder: Path) -> dict[str, Tensor]:
     return state
 
 
-def _plain(state: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
+def _plain(state: dict[str, Tensor], config: PublishedConfig) -> dict[str, Tensor]:
     """Returns the weights without peft's adapters: W + alpha / r * B A, under the name of W."""
     vision = config["vision_config"]
     clean = {
@@ -107,7 +129,7 @@ def _plain(state: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor
     return clean
 
 
-def _settings(modality: Modality, vision: dict[str, Any]) -> Encoder:
+def _settings(modality: Modality, vision: VisionConfig) -> Encoder:
     mel = Fbank(mel_bins=vision.get("num_mel_bins") or 112, frames=vision.get("target_length") or 1036, fill="tile")
     return Encoder(
         model=ModelSpec(adapter="clip"),
@@ -117,7 +139,7 @@ def _settings(modality: Modality, vision: dict[str, Any]) -> Encoder:
     )
 
 
-def _grid(modality: Modality, vision: dict[str, Any]) -> list[int] | None:
+def _grid(modality: Modality, vision: VisionConfig) -> list[int] | None:
     """Returns the rows (mel) and columns (time) of patches of a sound that positions were learned for; None for pictures."""
     if modality is not Modality.AUDIO:
         return None

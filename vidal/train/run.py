@@ -102,7 +102,7 @@ def _trainer(
 
 
 def _loop(
-    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], journal: Journal
+    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, object], journal: Journal
 ) -> None:
     """Trains in rounds. Each round takes one step of every modality that is not done."""
     rounds = max(each.step for each in trainers)
@@ -121,7 +121,7 @@ def _loop(
 
 
 def _save(
-    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, Any], rounds: int
+    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, object], rounds: int
 ) -> None:
     random: dict[str, Any] = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
@@ -146,7 +146,7 @@ def _restore(state: dict[str, Any], trainers: list[ModalityTrainer]) -> None:
         torch.cuda.set_rng_state(mine["random"]["cuda"])
 
 
-def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, Any]:
+def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, object]:
     """Returns everything that must stay the same for a run to continue. The intervals of logging and saving may change."""
     free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes"}
     return {

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import atexit
+import functools
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,8 @@ from vidal.evaluate.benchmark import Benchmark, Sample
 from vidal.evaluate.benchmarks import files
 from vidal.evaluate.benchmarks.folders import class_folders
 from vidal.evaluate.templates import pictures
+from vidal.records import ManifestRow, rows_of
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 from vidal.train.settings import Modality
 from vidal.train.training_samples import PATHS, committed_shards
@@ -20,12 +26,10 @@ _VIEWS = ("title", "enhanced", "video", "sound")
 
 def manifest(folder: Path) -> Benchmark:
     """A vidal dataset on this machine: a clip's text is its title, or else the first of its other texts; copies are left out."""
-    from vidal.storage import layout
-
     storage, samples = Storage(str(folder)), list[Sample]()
     for shard in committed_shards(storage):
         table = storage.read_table(layout.manifest(shard))
-        for row in table.to_pylist():
+        for row in rows_of(table, ManifestRow):
             if row["duplicate_of"] is None and (texts := _texts(row)):
                 samples.append(
                     Sample(row["clip_id"], dict(_media(storage, row)), texts, depth_kind=row["depth_kind"] or "")
@@ -52,18 +56,38 @@ def folders(folder: Path) -> Benchmark:
     return class_folders(folder, Modality.IMAGE, pictures("photo"), needs="pictures")
 
 
-def _texts(row: dict[str, Any]) -> tuple[str, ...]:
+def _texts(row: ManifestRow) -> tuple[str, ...]:
     texts = {each["view"]: each["text"] for each in reversed(row["captions"]) if each["text"].strip()}
     return next(((texts[view],) for view in _VIEWS if view in texts), ())
 
 
-def _media(storage: Storage, row: dict[str, Any]) -> Iterator[tuple[Modality, Any]]:
+def _media(storage: Storage, row: ManifestRow) -> Iterator[tuple[Modality, Any]]:
+    columns: Mapping[str, object] = row
     for modality, name in PATHS.items():
-        if value := row[name]:
-            yield (
-                modality,
-                storage.path(value) if isinstance(value, str) else tuple(storage.path(each) for each in value),
-            )
+        if places := tuple(_place(storage, path) for path in _paths(columns[name])):
+            yield modality, places if isinstance(columns[name], list) else places[0]
+
+
+def _paths(value: object) -> list[str]:
+    """The paths of a cell of the manifest: a list, one path, or null."""
+    return [str(path) for path in value] if isinstance(value, list) else [str(value)] if value else []
+
+
+def _place(storage: Storage, name: str) -> str:
+    """The path of a file of the dataset; of one in an archive or on an object store, that of a copy which goes with this process."""
+    if storage.is_local and not layout.split_chained(name):
+        return storage.path(name)
+    copy = _copies() / name.replace("/", "-").replace(":", "-")
+    if not copy.exists():
+        copy.write_bytes(storage.read(name))
+    return str(copy)
+
+
+@functools.cache
+def _copies() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="vidal-evaluate-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _entry(path: Path, number: int, line: str) -> tuple[str, tuple[str, ...]]:

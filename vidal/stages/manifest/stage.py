@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
 
 from vidal import schema
 from vidal.extra import structured, write_extra
 from vidal.pipeline.stage import Output, Stage
-from vidal.records import AssembledRow, Clip
+from vidal.records import AssembledRow, Clip, Scores, Texts
 from vidal.schema import Kind, Subject, map_dict
 from vidal.scores import MEASURES, SIMILARITIES
 from vidal.stages.captions.stage import SOURCE
@@ -26,6 +26,10 @@ _COPIED = (
     "signature", "audio_fingerprint", "embedding", "audio_embedding", "tokens_in", "tokens_out",
 )  # fmt: skip
 FRAMES = MediaColumn("frame_paths", "frame_sha256")
+
+
+# The columns of a clip by name, where it depends on the views which there are.
+Columns = Mapping[str, object]
 
 
 def manifest_schema(views: Mapping[str, ViewSpec]) -> pa.Schema:
@@ -45,7 +49,7 @@ def _added_fields(views: Mapping[str, ViewSpec]) -> Iterator[pa.Field]:
 
 def assemble(clip: Clip, views: Mapping[str, ViewSpec], shares: Split) -> AssembledRow:
     """Returns a row of the manifest with the columns of schema.ASSEMBLED, from the joined rows of the stages."""
-    columns = cast("dict[str, Any]", clip)  # The columns of a clip depend on the views.
+    columns: Columns = clip  # The columns of a clip depend on the views.
     is_video = clip["kind"] == Kind.VIDEO.value
     row = {
         **{name: columns[name] for name in _COPIED},
@@ -63,13 +67,14 @@ def assemble(clip: Clip, views: Mapping[str, ViewSpec], shares: Split) -> Assemb
     return cast("AssembledRow", row)
 
 
-def _column(view: ViewSpec, name: str, clip: Clip, columns: dict[str, Any]) -> Any:
+def _column(view: ViewSpec, name: str, clip: Clip, columns: Columns) -> object:
     return view.convert[name](clip) if name in view.convert else columns[name]
 
 
-def _scores(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> dict[str, float]:
+def _scores(clip: Clip, columns: Columns, views: Mapping[str, ViewSpec]) -> dict[str, float]:
     names = ("scores", "measures", *(view.scores for view in views.values() if view.scores))
-    scores = {name: value for column in names for name, value in map_dict(columns[column]).items()}
+    pairs = (pair for column in names for pair in cast("Scores", columns[column]) or ())
+    scores = map_dict(pairs)
     if clip["cuts"] is not None:
         scores["cuts"] = float(clip["cuts"])
     if undeclared := scores.keys() - declared_scores(views):
@@ -77,30 +82,30 @@ def _scores(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) 
     return scores
 
 
-def _extra(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> dict[str, str]:
+def _extra(clip: Clip, columns: Columns, views: Mapping[str, ViewSpec]) -> dict[str, str]:
     extra = map_dict(clip["extra"])
     for view in views.values():
-        extra |= map_dict(columns[view.extra]) if view.extra else {}
+        extra |= map_dict(cast("Texts", columns[view.extra])) if view.extra else {}
     own = {key: text for key, text in extra.items() if key not in (TEXT, AUTOMATIC)}
     return {**own, "similarity_between": clip["compared"]}
 
 
-def _synthetic_views(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> list[str]:
+def _synthetic_views(clip: Clip, columns: Columns, views: Mapping[str, ViewSpec]) -> list[str]:
     """Returns the names of the views that a model computed."""
     written = {caption["view"] for caption in clip["captions"] if caption["model"] != SOURCE}
     estimated = {name for name, view in views.items() if view.is_synthetic and columns[view.media.paths]}
     return sorted(written | estimated)
 
 
-def _files(clip: Clip, columns: dict[str, Any], views: Mapping[str, ViewSpec]) -> dict[str, str]:
+def _files(clip: Clip, columns: Columns, views: Mapping[str, ViewSpec]) -> dict[str, str]:
     """Returns the sha256 of every file of the clip, by name."""
     files = {clip["media_path"]: clip["media_sha256"]}
     for media in (FRAMES, *(view.media for view in views.values())):
         names, sums = columns[media.paths], columns[media.sha256]
-        if media.is_per_frame:
+        if isinstance(names, list) and isinstance(sums, list):
             files |= dict(zip(names, sums, strict=True))
         elif names:
-            files[names] = sums
+            files[str(names)] = str(sums)
     return files
 
 
