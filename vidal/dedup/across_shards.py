@@ -22,6 +22,8 @@ from vidal.storage.storage import Storage
 
 # Raise this with any change to which copies the same signatures and settings give.
 VERSION = 1
+# The comparison of a large dataset takes hours.
+_MARKING_S = 6 * 3600.0
 # The rows are in the order of the candidates of the shard.
 SCHEMA = pa.schema(
     [
@@ -54,7 +56,7 @@ def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
     If another process commits a shard meanwhile, the comparison is repeated. Raises StorageError if another process marks
     copies and does not end.
     """
-    with exclusive(storage, layout.MARKING):
+    with exclusive(storage, layout.MARKING, expiry_s=_MARKING_S):
         while True:
             before = _shards(storage)
             marked = _mark(storage, settings, list(before))

@@ -26,7 +26,13 @@ def create_file(path: Path, data: bytes) -> None:
     with _aside(path) as aside:
         aside.write_bytes(data)
         _sync(aside)
-        os.link(aside, path)
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            raise
+        except OSError:  # A disk without hard links: a reader may see the file before it is whole.
+            with path.open("xb") as file:
+                file.write(data)
 
 
 @contextlib.contextmanager

@@ -20,13 +20,13 @@ _POLL_S = 0.2
 
 
 @contextlib.contextmanager
-def exclusive(storage: Storage, name: str, wait_s: float = 600.0) -> Iterator[None]:
+def exclusive(storage: Storage, name: str, wait_s: float = 600.0, expiry_s: float = EXPIRY_S) -> Iterator[None]:
     """Holds the lock of this name. On a local disk the system releases it when the process ends, however it ends.
 
-    On an object store the lock is an object that only one process can create; it expires after EXPIRY_S.
+    On an object store the lock is an object that only one process can create; it expires after expiry_s.
     Raises StorageError if other processes hold it for longer than wait_s.
     """
-    with _flock(storage, name, wait_s) if storage.is_local else _object_lock(storage, name, wait_s):
+    with _flock(storage, name, wait_s) if storage.is_local else _object_lock(storage, name, wait_s, expiry_s):
         yield
 
 
@@ -41,22 +41,27 @@ def _flock(storage: Storage, name: str, wait_s: float) -> Iterator[None]:
                 break
             except BlockingIOError:
                 continue
+            except OSError:  # A network disk without locks: as on an object store.
+                with _object_lock(storage, f"{name}.held", wait_s, EXPIRY_S):
+                    yield
+                return
         yield
 
 
 @contextlib.contextmanager
-def _object_lock(storage: Storage, name: str, wait_s: float) -> Iterator[None]:
+def _object_lock(storage: Storage, name: str, wait_s: float, expiry_s: float) -> Iterator[None]:
     own = json.dumps({"holder": uuid.uuid4().hex, "pid": os.getpid(), "at": time.time()}).encode()
     for _ in _attempts(storage, name, wait_s):
         if storage.create(name, own):
             break
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - json.loads(storage.read(name))["at"] > EXPIRY_S:
+            if time.time() - json.loads(storage.read(name))["at"] > expiry_s:
                 storage.remove(name)
     try:
         yield
     finally:
-        storage.remove(name)
+        if storage.read_if_present(name) == own:  # Else it has expired, and is another's.
+            storage.remove(name)
 
 
 def _attempts(storage: Storage, name: str, wait_s: float) -> Iterator[int]:
