@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from vidal import schema
 from vidal.config.recipe import Recipe
@@ -20,7 +21,7 @@ from vidal.pipeline import ledger
 from vidal.pipeline.parts import outcomes_of
 from vidal.pipeline.stage import Drop, Part, Stage, WorkIdentity
 from vidal.pipeline.staleness import StaleStage, stale_stages
-from vidal.records import AssembledRow, FunnelRow, LedgerRow, Row, rows_of
+from vidal.records import AssembledRow, FunnelRow, LedgerRow, rows_of
 from vidal.schema import Reason, Status, Subject
 from vidal.stages.filter import thresholds
 from vidal.stages.filter.stage import MEDIA_DELETED
@@ -157,7 +158,7 @@ def _write(
     storage.write_table(layout.ledger(shard), schema.table(outcomes, schema.LEDGER))
     storage.write(layout.media_sums(shard), _sums(kept))
     columns = manifest_schema(VIEWS)
-    rows = cast("list[Row]", kept)
+    rows: Sequence[Mapping[str, object]] = kept  # A view of another package may have added columns.
     table = schema.table([{name: row[name] for name in columns.names} for row in rows], columns)
     metadata = {
         "schema_version": schema.SCHEMA_VERSION,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jinja2
 import pyarrow as pa
@@ -26,6 +26,13 @@ _MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # Sounds and videos are not decoded unless the reader casts them: that needs a decoder which `datasets` does not install.
 _FEATURES = {"audio": "Audio", "video": "Video"}
 _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+class Media(TypedDict):
+    """A file as `datasets` stores it."""
+
+    bytes: bytes
+    path: str
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
@@ -63,7 +70,7 @@ def _file_name(path: str) -> str:
 def _row(storage: Storage, row: ManifestRow) -> dict[str, object]:
     """Returns the row with the media in place of their paths."""
 
-    def media(path: str) -> dict[str, object]:
+    def media(path: str) -> Media:
         return {"bytes": storage.read(path), "path": _file_name(path)}
 
     columns: dict[str, object] = dict(row)

@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -54,10 +53,10 @@ def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
     aside = target.with_name(f".{target.name}.part")
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), aside)
     aside.replace(target)
-    return Imported(len(rows), sum(len(each) for row in rows for each in json.loads(row[IMPORTED]).values()))
+    return Imported(len(rows), sum(len(each) for row in rows for each in json.loads(str(row[IMPORTED])).values()))
 
 
-def _row(id_: str, entry: Any, url: str, source: Path) -> dict[str, Any]:
+def _row(id_: str, entry: object, url: str, source: Path) -> dict[str, str | list[str]]:
     if not isinstance(entry, dict) or not isinstance(entry.get("raw", ""), str):
         raise UserError(f"{source}: {id_}: must be a mapping with raw, ofa, mplug, polish_mplug, sound_mplug")
     raw = str(entry.get("raw", ""))
@@ -71,7 +70,7 @@ def _row(id_: str, entry: Any, url: str, source: Path) -> dict[str, Any]:
     }
 
 
-def _views(entry: dict[str, Any], where: str) -> dict[str, list[str]]:
+def _views(entry: dict[str, object], where: str) -> dict[str, list[str]]:
     """Returns the texts by view. Empty texts are left out, except those of frames: each frame keeps its place."""
     views = {}
     for key, view in _TEXTS.items():

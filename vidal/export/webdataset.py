@@ -57,7 +57,7 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     return done
 
 
-def sample(storage: Storage, row: ManifestRow) -> dict[str, object]:
+def sample(storage: Storage, row: ManifestRow) -> dict[str, str | bytes]:
     """Returns the members of one clip as bytes, by their extensions. A text or a view that the clip lacks has no member."""
     entry = annotation(row)
     texts = {name: entry[name] for name in _TEXTS}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
+from typing import TypedDict
 
 import jinja2
 import numpy as np
@@ -24,6 +25,28 @@ from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 HEIGHT = 84
+
+
+class ViewLine(TypedDict):
+    """A line of the table of views. absent: why the other clips lack the view, with their numbers."""
+
+    name: str
+    kept: int
+    absent: str
+
+
+class ClipCard(ManifestRow):
+    """A clip on the page. strips: the pictures of each column, as JPEG in base64. score_lines: name, value and meaning."""
+
+    texts: list[Caption]
+    strips: list[list[str]]
+    score_lines: list[tuple[str, float, str]]
+
+
+class Reject(LedgerRow):
+    """what: the address of the candidate, else its id."""
+
+    what: str
 
 
 def report(out: str) -> list[str]:
@@ -53,9 +76,9 @@ def _write(storage: Storage, recipe: str, summary: ShardSummary) -> str:
     return name
 
 
-def _views(ledger: list[LedgerRow], clips: set[str]) -> list[dict[str, object]]:
+def _views(ledger: list[LedgerRow], clips: set[str]) -> list[ViewLine]:
     """Returns, for each view, how many clips have it, and why the others do not."""
-    lines = []
+    lines: list[ViewLine] = []
     for view in view_names():
         own = [row for row in ledger if row["view"] == view and row["parent_id"] in clips]
         absent = Counter(row["reason"] for row in own if row["status"] != Status.KEPT.value)
@@ -65,7 +88,7 @@ def _views(ledger: list[LedgerRow], clips: set[str]) -> list[dict[str, object]]:
     return lines
 
 
-def _clip(storage: Storage, row: ManifestRow) -> dict[str, object]:
+def _clip(storage: Storage, row: ManifestRow) -> ClipCard:
     """Returns the row with its strips, and with a keyframe caption only if it differs from the one before."""
     texts: list[Caption] = []
     for each in row["captions"]:
@@ -73,8 +96,8 @@ def _clip(storage: Storage, row: ManifestRow) -> dict[str, object]:
         if each["text"] and not repeated:
             texts.append(each)
     strips = [_strip(storage, names) for column in per_frame_columns(row) if (names := paths_in(row, column))]
-    scores = [(name, value, MEANINGS.get(name, "")) for name, value in map_dict(row["scores"]).items()]
-    return {**row, "texts": texts, "strips": strips, "scores": scores}
+    lines = [(name, value, MEANINGS.get(name, "")) for name, value in map_dict(row["scores"]).items()]
+    return {**row, "texts": texts, "strips": strips, "score_lines": lines}
 
 
 def _strip(storage: Storage, names: list[str]) -> list[str]:
@@ -96,7 +119,7 @@ def _thumbnail(image: Image.Image) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _rejects(storage: Storage, ledger: list[LedgerRow], shard: int) -> list[dict[str, object]]:
+def _rejects(storage: Storage, ledger: list[LedgerRow], shard: int) -> list[Reject]:
     """Returns the candidates and clips that were not kept, with the address that they came from."""
     folder = layout.stage_folder("discover", shard)
     tables = layout.part_tables(storage.names(folder))

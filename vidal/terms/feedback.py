@@ -6,6 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 import pyarrow as pa
 
@@ -31,6 +32,18 @@ BUDGET = pa.schema(
         ("why", STR),
     ]
 )
+
+
+class BudgetRow(TypedDict):
+    """A row of BUDGET."""
+
+    term: str
+    found: int
+    fetched: int
+    dropped: list[tuple[str, int]]
+    kept: int
+    weight: float
+    why: str
 
 
 @dataclass
@@ -66,15 +79,21 @@ def feedback(out: Storage, database: Storage, name_search: Callable[[dict[str, o
     middle = searched[len(searched) // 2] if searched else 0
     rows = [_row(row["term"], yields.get(row["term"]), [covered[k] for k in row["keywords"]], middle) for row in terms]
     database.write_table(TABLE, pa.Table.from_pylist(rows, schema=BUDGET))
-    return dict(Counter(str(row["why"]) for row in rows))
+    return dict(Counter(row["why"] for row in rows))
 
 
-def _row(term: str, term_yield: Yield | None, covered: list[int], middle: int) -> dict[str, object]:
+def _row(term: str, term_yield: Yield | None, covered: list[int], middle: int) -> BudgetRow:
     weight, why = _weight(term_yield, covered, middle)
     term_yield = term_yield or Yield()
-    dropped = sorted(term_yield.dropped.items())
-    counts = {"found": term_yield.found, "fetched": term_yield.fetched, "dropped": dropped, "kept": term_yield.kept}
-    return {"term": term, **counts, "weight": weight, "why": why}
+    return {
+        "term": term,
+        "found": term_yield.found,
+        "fetched": term_yield.fetched,
+        "dropped": sorted(term_yield.dropped.items()),
+        "kept": term_yield.kept,
+        "weight": weight,
+        "why": why,
+    }
 
 
 def _weight(term_yield: Yield | None, covered: list[int], middle: int) -> tuple[float, str]:

@@ -3,18 +3,64 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 import torch
+from torch import Tensor
 
 from vidal.errors import UserError
 from vidal.storage.atomic_file import written_aside
 
 _NAME = re.compile(r"step-(\d{8})\.pt")
 
+# What must stay the same for a run to continue, by its name in the error for a run that differs.
+Identity = dict[str, str | int]
 
-def save(folder: Path, step: int, state: Mapping[str, object], keep: int) -> Path:
+
+class TrainerState(TypedDict):
+    """The state of the training of one modality. torch decides what the states of its optimisers and scalers hold."""
+
+    tower: dict[str, Tensor]
+    temperature: dict[str, Tensor]
+    optimiser: dict[str, object]
+    scaler: dict[str, object]
+    ema: dict[str, Tensor] | None
+    step: int
+    epoch: int
+
+
+class Place(TypedDict):
+    """The position of one process in the data of one modality."""
+
+    cursor: int
+    unreadable: int
+    missed: int
+
+
+class RandomState(TypedDict, total=False):
+    """The states of the generators of random numbers. cuda: absent without a GPU."""
+
+    cpu: Tensor
+    cuda: Tensor
+
+
+class ProcessState(TypedDict):
+    """The state of one process. places: by modality."""
+
+    random: RandomState
+    places: dict[str, Place]
+
+
+class RunState(TypedDict):
+    """The content of a checkpoint. trainers: by modality. processes: in the order of their ranks."""
+
+    identity: Identity
+    trainers: dict[str, TrainerState]
+    processes: list[ProcessState]
+
+
+def save(folder: Path, step: int, state: RunState, keep: int) -> Path:
     """Writes a checkpoint, removes all but the last `keep`, and returns its path."""
     path = folder / f"step-{step:08d}.pt"
     with written_aside(path) as aside:
@@ -30,21 +76,20 @@ def latest(folder: Path) -> Path | None:
     return checkpoints[-1] if checkpoints else None
 
 
-def load(path: Path, identity: dict[str, object]) -> dict[str, object]:
+def load(path: Path, identity: Identity) -> RunState:
     """Loads a checkpoint.
 
     identity: of this run. Raises UserError that names the difference, for a checkpoint of a run with other settings, data or
     processes.
     """
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state: RunState = torch.load(path, map_location="cpu", weights_only=True)
     stored = state["identity"]
     differing = [key for key in identity if stored.get(key) != identity[key]]
     if differing:
         raise UserError(
             f"{path.parent.parent} holds a run with another {', '.join(differing)}: name another folder with --out, or remove this one"
         )
-    result: dict[str, object] = state
-    return result
+    return state
 
 
 def _all(folder: Path) -> list[Path]:

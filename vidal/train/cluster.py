@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
@@ -14,6 +14,14 @@ from vidal.train.settings import Train
 
 # If a worker dies, its whole group starts again from the last checkpoint, at most this many times.
 FAILURES_MAX = 3
+
+
+class _Work(TypedDict):
+    """What a worker gets. settings: of a Train, as JSON. out: the dataset. folder: of the run."""
+
+    settings: dict[str, object]
+    out: str
+    folder: str
 
 
 def train(settings: Train, out: str, folder: Path) -> None:
@@ -28,9 +36,10 @@ def train(settings: Train, out: str, folder: Path) -> None:
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import WorkerGroupError
 
+    work: _Work = {"settings": settings.model_dump(mode="json"), "out": out, "folder": str(folder)}
     trainer = TorchTrainer(
         _worker,
-        train_loop_config={"settings": settings.model_dump(mode="json"), "out": out, "folder": str(folder)},
+        train_loop_config=work,
         scaling_config=ScalingConfig(num_workers=settings.processes, use_gpu=_has_gpu()),
         run_config=RunConfig(storage_path=str(folder / "ray"), failure_config=FailureConfig(max_failures=FAILURES_MAX)),
     )
@@ -46,10 +55,10 @@ def train(settings: Train, out: str, folder: Path) -> None:
         raise
 
 
-def _worker(config: dict[str, Any]) -> None:
+def _worker(work: _Work) -> None:
     from ray.train.torch import get_device
 
-    run.train(Train.model_validate(config["settings"]), config["out"], Path(config["folder"]), _device(get_device()))
+    run.train(Train.model_validate(work["settings"]), work["out"], Path(work["folder"]), _device(get_device()))
 
 
 def _device(value: Any) -> torch.device:

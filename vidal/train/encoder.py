@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from vidal.storage.atomic_file import written_aside
 from vidal.train import frames, inputs, published
 from vidal.train.reading import spread
 from vidal.train.settings import Encoder, Modality, Train
-from vidal.train.towers import LanguageTower, ModalityTower, open_text_tower, open_tower
+from vidal.train.towers import Architecture, LanguageTower, ModalityTower, open_text_tower, open_tower
 from vidal.train.weights import fill
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -37,6 +37,23 @@ Picture = str | Path | inputs.Pictured
 Pictures = Picture | Sequence[Picture]
 # A video file, or the frames of a video in order.
 Clip = str | Path | Sequence[Picture]
+
+
+class _SavedTower(TypedDict):
+    """settings: of an Encoder, as JSON."""
+
+    settings: dict[str, object]
+    architecture: Architecture
+
+
+class _Config(TypedDict):
+    """The config.json of an encoder. text: a ModelSpec, as JSON. width: of the vectors. modalities: by name."""
+
+    format: int
+    vidal: str
+    text: dict[str, object]
+    width: int
+    modalities: dict[str, _SavedTower]
 
 
 def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, text: LanguageTower) -> None:
@@ -98,9 +115,7 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
     return BoundEncoder(_load_towers(folder, config, settings), settings, lambda: open_text_tower(text), torch_device)
 
 
-def _load_towers(
-    folder: Path, config: dict[str, Any], settings: Mapping[Modality, Encoder]
-) -> dict[Modality, ModalityTower]:
+def _load_towers(folder: Path, config: _Config, settings: Mapping[Modality, Encoder]) -> dict[Modality, ModalityTower]:
     towers: dict[Modality, ModalityTower] = {}
     with safe_open(folder / WEIGHTS, "pt") as weights:
         names = set(weights.keys())

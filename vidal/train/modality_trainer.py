@@ -16,6 +16,7 @@ from vidal.errors import TrainingError
 from vidal.media.arrays import Float32Array
 from vidal.train import inputs, optimiser, process_group
 from vidal.train.accumulate import accumulated_backward
+from vidal.train.checkpoint import Place, TrainerState
 from vidal.train.loss import SIGLIP_BIAS, Temperature, build_loss
 from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
@@ -157,7 +158,7 @@ class ModalityTrainer:
                 "vidal validate names all of them"
             )
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> TrainerState:
         """Returns the state for a checkpoint: trained weights and all buffers. Frozen weights are loaded from their source again."""
         frozen = {name for name, weight in self.tower.named_parameters() if not weight.requires_grad}
         return {
@@ -170,17 +171,18 @@ class ModalityTrainer:
             "epoch": self.epoch,
         }
 
-    def place(self) -> dict[str, int]:
+    def place(self) -> Place:
         """Returns the position of this process in the data."""
         return {"cursor": self.cursor, "unreadable": self.unreadable, "missed": self._skipped}
 
-    def restore(self, state: dict[str, Any], place: dict[str, int]) -> None:
+    def restore(self, state: TrainerState, place: Place) -> None:
         """Continues from the results of `state` and `place`."""
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
-        if self.ema is not None:
+        # Both or neither: `ema` belongs to the identity of a run.
+        if self.ema is not None and state["ema"] is not None:
             self.ema.load_state_dict(state["ema"])
         self.step, self.epoch = state["step"], state["epoch"]
         self.cursor, self.unreadable, self._skipped = place["cursor"], place["unreadable"], place["missed"]

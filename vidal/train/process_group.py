@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import nn
+
+ValueT = TypeVar("ValueT")
 
 
 def rank() -> int:
@@ -20,7 +22,7 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def on_rank0(action: Callable[[], Any]) -> None:
+def on_rank0(action: Callable[[], object]) -> None:
     """Runs an action in the process of rank 0 while the others wait. An exception that it raises is raised in all of them."""
     problem: list[BaseException | None] = [None]
     if rank() == 0:
@@ -45,11 +47,11 @@ def all_true(value: bool, device: torch.device) -> bool:
     return bool(flag.item())
 
 
-def all_gather(value: Any) -> list[Any]:
+def all_gather(value: ValueT) -> list[ValueT]:
     """Returns the values of all processes, in order of rank."""
     if world() == 1:
         return [value]
-    values: list[Any] = [None] * world()
+    values = [value] * world()  # Each is replaced.
     dist.all_gather_object(values, value)
     return values
 

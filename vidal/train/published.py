@@ -20,7 +20,7 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokeni
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.train.settings import Encoder, Fbank, Modality
-from vidal.train.towers import ModalityTower
+from vidal.train.towers import Architecture, ModalityTower
 from vidal.train.towers.clip import ClipTower
 from vidal.train.weights import fill
 
@@ -66,8 +66,8 @@ def load(folder: Path, config: PublishedConfig) -> tuple[Modality, Encoder, Moda
     modality, state = MODALITIES[config["model_type"]], _plain(_state(folder), config)
     vision = config["vision_config"]
     settings = _settings(modality, vision)
-    whole = {**vision, "projection_dim": config["projection_dim"]}
-    architecture = {"adapter": "clip", "vision_config": whole, "grid": _grid(modality, vision)}
+    whole: dict[str, object] = {**vision, "projection_dim": config["projection_dim"]}
+    architecture: Architecture = {"adapter": "clip", "vision_config": whole, "grid": _grid(modality, vision)}
     tower = ClipTower(modality, settings, config["projection_dim"], architecture)
     vision_state = {
         name: value for name, value in state.items() if name.startswith("visi") or name.startswith("visual")

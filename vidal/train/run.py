@@ -6,7 +6,6 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -102,7 +101,7 @@ def _trainer(
 
 
 def _loop(
-    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, object], journal: Journal
+    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: checkpoint.Identity, journal: Journal
 ) -> None:
     """Trains in rounds. Each round takes one step of every modality that is not done."""
     rounds = max(each.step for each in trainers)
@@ -121,15 +120,17 @@ def _loop(
 
 
 def _save(
-    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: dict[str, object], rounds: int
+    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: checkpoint.Identity, rounds: int
 ) -> None:
-    random: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    random: checkpoint.RandomState = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
-    processes = process_group.all_gather(
-        {"random": random, "places": {each.modality.value: each.place() for each in trainers}}
-    )
-    state = {
+    own: checkpoint.ProcessState = {
+        "random": random,
+        "places": {each.modality.value: each.place() for each in trainers},
+    }
+    processes = process_group.all_gather(own)
+    state: checkpoint.RunState = {
         "identity": identity,
         "trainers": {each.modality.value: each.state() for each in trainers},
         "processes": processes,
@@ -137,7 +138,7 @@ def _save(
     process_group.on_rank0(lambda: checkpoint.save(folder / CHECKPOINTS, rounds, state, settings.keep))
 
 
-def _restore(state: dict[str, Any], trainers: list[ModalityTrainer]) -> None:
+def _restore(state: checkpoint.RunState, trainers: list[ModalityTrainer]) -> None:
     mine = state["processes"][process_group.rank()]
     for each in trainers:
         each.restore(state["trainers"][each.modality.value], mine["places"][each.modality.value])
@@ -146,7 +147,7 @@ def _restore(state: dict[str, Any], trainers: list[ModalityTrainer]) -> None:
         torch.cuda.set_rng_state(mine["random"]["cuda"])
 
 
-def _identity(settings: Train, trainers: list[ModalityTrainer]) -> dict[str, object]:
+def _identity(settings: Train, trainers: list[ModalityTrainer]) -> checkpoint.Identity:
     """Returns everything that must stay the same for a run to continue. The intervals of logging and saving may change."""
     free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes"}
     return {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from pydantic import Field, model_validator
 
@@ -75,9 +76,32 @@ class Encoder(Settings):
     """Number of steps until the learning rate reaches its largest value."""
 
 
-def _published(
-    epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float
-) -> dict[str, Any]:
+class _LoraPreset(TypedDict):
+    rank: int
+    alpha: float
+    dropout: float
+
+
+class _FbankPreset(TypedDict):
+    mel_bins: int
+    frames: int
+    fill: Literal["zero", "tile"]
+
+
+class Preset(TypedDict, total=False):
+    """The settings of an Encoder that a preset fills in."""
+
+    epochs: int
+    lr: float
+    batch_size: int
+    warmup_steps: int
+    patch_dropout: float
+    tuning: Literal["lora", "full", "head"]
+    lora: _LoraPreset
+    fbank: _FbankPreset
+
+
+def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float) -> Preset:
     """Returns the settings of a preset. batch: samples of a step, in all processes and chunks together. mask: of patches."""
     return {
         "epochs": epochs,
@@ -91,7 +115,7 @@ def _published(
 
 
 # The appendix of Zhu et al. 2024, and the scripts of their repository, which differ from it.
-PRESETS: dict[tuple[Modality, str], dict[str, Any]] = {
+PRESETS: dict[tuple[Modality, str], Preset] = {
     (Modality.VIDEO, "paper"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
     (Modality.VIDEO, "script"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
     (Modality.INFRARED, "paper"): _published(1, 1e-4, 1024, 200, 0.5, 2, 0.1),
@@ -176,9 +200,10 @@ def _with_preset(modality: str, given: Any) -> Any:
     if given["preset"] not in presets:
         choices = f"choose from {', '.join(presets)}" if presets else "it has none"
         raise ValueError(f"modalities.{modality}: no preset {given['preset']!r}: {choices}")
-    known = presets[given["preset"]]
+    known: Mapping[str, object] = presets[given["preset"]]
     merged = {**known, **given}
     for key in ("lora", "fbank"):
-        if isinstance(known.get(key), dict) and isinstance(given.get(key), dict):
-            merged[key] = {**known[key], **given[key]}
+        own = known.get(key)
+        if isinstance(own, dict) and isinstance(given.get(key), dict):
+            merged[key] = {**own, **given[key]}
     return merged

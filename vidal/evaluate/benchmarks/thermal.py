@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,6 +20,33 @@ from vidal.train.settings import Modality
 
 _TEMPLATES = pictures("infrared photo")
 _TRIES = 50
+
+
+class _Category(TypedDict):
+    id: int
+    name: str
+
+
+class _Picture(TypedDict):
+    id: int
+    file_name: str
+
+
+class _Annotation(TypedDict):
+    """bbox: left, top, width and height, in pixels."""
+
+    id: int
+    image_id: int
+    category_id: int
+    bbox: list[float]
+
+
+class _Coco(TypedDict):
+    """An annotation file in the format of COCO."""
+
+    categories: list[_Category]
+    images: list[_Picture]
+    annotations: list[_Annotation]
 
 
 def llvip(folder: Path) -> Benchmark:
@@ -64,7 +91,7 @@ def _coco(folder: Path, names: tuple[str, ...]) -> Benchmark:
     path = files.optional(folder, *names)
     if path is None:
         return class_folders(folder, Modality.INFRARED, _TEMPLATES, needs=names[0])
-    annotations = files.parsed(path)
+    annotations: _Coco = files.parsed(path)
     titles = {each["id"]: each["name"] for each in annotations["categories"]}
     used = sorted({each["category_id"] for each in annotations["annotations"]})
     pictures_of = {each["id"]: _picture(path.parent, each) for each in annotations["images"]}
@@ -86,7 +113,7 @@ def _coco(folder: Path, names: tuple[str, ...]) -> Benchmark:
     return Benchmark(samples, tuple(titles[each] for each in used), _TEMPLATES, missing=sorted(missing))
 
 
-def _picture(folder: Path, entry: dict[str, Any]) -> tuple[Path | None, str]:
+def _picture(folder: Path, entry: _Picture) -> tuple[Path | None, str]:
     """Returns the picture of an annotation, and its name: beside the annotation, or in one of the folders of FLIR's archives."""
     name = entry["file_name"]
     places = [folder / name, folder / "thermal_8_bit" / Path(name).name, folder / "data" / Path(name).name]

@@ -46,7 +46,7 @@ def jsonl(corpus: Corpus) -> Iterator[str]:
         raise FormatError(f"no object has the key {column}")
 
 
-def _object(line: str, number: int) -> dict[str, Any]:
+def _object(line: str, number: int) -> dict[str, object]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -6,7 +6,7 @@ To add a tower, write a file with a subclass of ModalityTower, and add its name 
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,19 @@ TOWERS = {
     "clip": "vidal.train.towers.clip:ClipTower",
     "open_clip": "vidal.train.towers.open_clip_tower:OpenClipTower",
 }
+
+
+class Architecture(TypedDict, total=False):
+    """The values that are needed, besides the weights, to rebuild a saved tower.
+
+    adapter: always. name: of an open_clip model. vision_config: of a CLIP tower, as transformers writes it. grid: the rows and columns
+    of patches of a CLIP tower for sounds.
+    """
+
+    adapter: str
+    name: str
+    vision_config: dict[str, object]
+    grid: list[int] | None
 
 
 class LanguageTower(Protocol):
@@ -64,12 +77,12 @@ def open_text_tower(spec: ModelSpec) -> TextTower:
 class ModalityTower(nn.Module):
     """Maps normalised pictures, (n, 3, h, w), or videos, (n, t, 3, h, w), to features, (n, width) float, which are not normalised.
 
-    mean, std: (3,), to normalise pictures with. architecture: the values that are needed, besides the weights, to rebuild a saved tower.
+    mean, std: (3,), to normalise pictures with.
     """
 
     mean: Tensor
     std: Tensor
-    architecture: dict[str, Any]
+    architecture: Architecture
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]):
         super().__init__()
@@ -84,7 +97,7 @@ class ModalityTower(nn.Module):
 
 
 def open_tower(
-    modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None = None
+    modality: Modality, settings: Encoder, width: int, architecture: Architecture | None = None
 ) -> ModalityTower:
     """Builds a tower with pretrained weights or, with the `architecture` of a saved tower, one for load_state_dict to fill.
 

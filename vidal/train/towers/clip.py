@@ -19,7 +19,7 @@ from vidal.errors import UserError
 from vidal.models.availability import CheckpointWeights
 from vidal.models.weights import transformers_source
 from vidal.train.settings import Encoder, Modality
-from vidal.train.towers import ModalityTower
+from vidal.train.towers import Architecture, ModalityTower
 from vidal.train.towers.patches import drop_patches
 
 # OpenAI's values, which all CLIP models of transformers were trained with.
@@ -35,7 +35,7 @@ class ClipTower(ModalityTower):
     projection.
     """
 
-    def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
+    def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
         super().__init__(MEAN, STD)
         self.video = modality is Modality.VIDEO
         model = _untrained(architecture) if architecture else _pretrained(modality, settings)
@@ -44,7 +44,7 @@ class ClipTower(ModalityTower):
                 f"train.modalities.{modality.value}: the features of {settings.model.id} have width {model.config.projection_dim}, "
                 f"those of the language tower width {width}: name the same model in train.text"
             )
-        self._grid = (architecture or {}).get("grid")
+        self._grid = architecture.get("grid") if architecture else None
         if self._grid:
             model.vision_model.embeddings.position_embedding = nn.Embedding(
                 math.prod(self._grid) + 1, model.config.hidden_size
@@ -148,7 +148,7 @@ def _tune(tower: ClipTower, settings: Encoder) -> None:
             layer.temporal_layer_norm1.requires_grad_(True)
 
 
-def _untrained(architecture: dict[str, Any]) -> CLIPVisionModelWithProjection:
+def _untrained(architecture: Architecture) -> CLIPVisionModelWithProjection:
     return CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(architecture["vision_config"]))
 
 

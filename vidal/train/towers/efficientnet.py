@@ -6,14 +6,12 @@ features are meaningful before any training. A layer on its last features, zero 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from vidal.errors import UserError
 from vidal.train.settings import Encoder, Modality
-from vidal.train.towers import ModalityTower
+from vidal.train.towers import Architecture, ModalityTower
 
 FEATURES, CLASSES = 1280, 1000
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
@@ -25,7 +23,7 @@ class EfficientNetTower(ModalityTower):
     tuning: full (all weights) or head (the last two layers). Batch norms keep their statistics, because batches are small.
     """
 
-    def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
+    def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
         from vidal.models.classifier import Classifier
         from vidal.models.conse import class_embeddings
         from vidal.models.sentences import DIMENSIONS

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import open_clip
 import torch
 from torch import Tensor
@@ -13,13 +11,13 @@ from vidal.models.availability import OpenClipWeights
 from vidal.models.open_clip_scorer import resolve_name
 from vidal.models.weights import require_id
 from vidal.train.settings import Encoder, Modality
-from vidal.train.towers import ModalityTower
+from vidal.train.towers import Architecture, ModalityTower
 
 
 class OpenClipTower(ModalityTower):
     """A vision tower of open_clip. tuning: full, or head (the layers that open_clip leaves unlocked in a locked image tower)."""
 
-    def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: dict[str, Any] | None):
+    def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
         where = f"train.modalities.{modality.value}"
         if settings.tuning == "lora":
             raise UserError(
