@@ -1,6 +1,6 @@
 """Requests and objects of a build on an object store: moto on loopback, every request counted at the server.
 
-python -m benchmarks.object_store [--clips 64] [--part-size 32] [--delay-ms 0]
+python -m benchmarks.object_store [--clips 64] [--part-size 32] [--delay-ms 0] [--captions]
 """
 
 from __future__ import annotations
@@ -33,12 +33,14 @@ def main() -> None:
     parser.add_argument("--part-size", type=int, default=32)
     parser.add_argument("--delay-ms", type=float, default=0.0, help="added to every request")
     parser.add_argument("--fail-every", type=int, default=0, help="each n-th request is answered 503")
+    parser.add_argument("--captions", action="store_true", help="the packaged captioners, and a rewriter on loopback")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _clips(folder / "site", options.clips)
         app = web.Application()
+        app.router.add_post("/v1/chat/completions", _answer)
         app.router.add_static("/", folder / "site")
         with (
             serve(app) as base,
@@ -54,7 +56,7 @@ def main() -> None:
             for what in ("build", "rerun"):
                 before = len((folder / "s3.log").read_text().splitlines())
                 started = time.monotonic()
-                _build(folder, options.part_size)
+                _build(folder, options.part_size, _asking(base) if options.captions else ())
                 lines = (folder / "s3.log").read_text().splitlines()[before:]
                 _show(what, lines, options.clips, time.monotonic() - started, options.verbose)
             files = s3fs.S3FileSystem(skip_instance_cache=True).find("bucket/data")
@@ -69,10 +71,21 @@ def _clips(folder: Path, count: int) -> None:
         write_video(folder / f"{number}.mp4", frames=24 + 2 * number)
 
 
-def _build(folder: Path, part_size: int) -> None:
+async def _answer(_: web.Request) -> web.Response:
+    usage = {"prompt_tokens": 10, "completion_tokens": 3}
+    return web.json_response({"choices": [{"message": {"content": "A gray wall"}}], "usage": usage})
+
+
+def _asking(base: str) -> tuple[str, ...]:
+    """Settings for a rewriter at this address, and for the packaged captioners."""
+    rewriter = f'enhanced.model={{adapter: openai, id: m, options: {{base_url: "{base}/v1"}}}}'
+    return (rewriter, *(f"captions.{view}={{adapter: tags}}" for view in ("keyframe", "video")))
+
+
+def _build(folder: Path, part_size: int, more: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "vidal.cli", "build-shard", "0", "--recipe", "catalogue", "--catalogue",
                str(folder / "clips.csv"), "--allow-host", "127.0.0.1", "--out", "s3://bucket/data",
-               *sets(*LIGHT, *ALL_STAY, f"engine.part_size={part_size}")]  # fmt: skip
+               *sets(*LIGHT, *ALL_STAY, f"engine.part_size={part_size}", *more)]  # fmt: skip
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         raise SystemExit(done.stdout[-2000:] + done.stderr[-3000:])

@@ -89,7 +89,10 @@ def test_the_papers_recipe_builds_a_shard(checkpoints, serve_folder, tmp_path):
         )
         .all()
     )
-    assert len(list((tmp_path / "out" / "_cache").rglob("*.json"))) == 8  # Four models, two clips.
+    answers = [
+        line for file in (tmp_path / "out" / "_cache").rglob("*.jsonl") for line in file.read_text().splitlines()
+    ]
+    assert len(answers) == 8  # Four models, two clips.
     done = vidal_inline("validate", str(tmp_path / "out"))
     assert done.returncode == 0, done.stdout
 

@@ -83,7 +83,8 @@ class Recipe(Settings):
     split: Split = Split()
     """Which clips are held out for choosing settings and for testing."""
     cache: str | None = None
-    """Folder or URI for the answers of captioners and rewriters, so that datasets can share them; null means OUT/_cache."""
+    """Folder or URI for the answers of captioners and rewriters, one file each, so that shards and datasets can share them; null means
+    OUT/_cache, with one file a part, whose answers are reused within the shard."""
     duplicates: Duplicates = Duplicates()
     """When two clips count as copies."""
     decontaminate: tuple[EvaluationSet, ...] = ()

@@ -28,6 +28,7 @@ from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Worker
 from vidal.records import LedgerRow, Row
 from vidal.schema import Reason
 from vidal.storage import layout
+from vidal.storage.answer_store import PartAnswers
 from vidal.storage.cleaned import cleaned_clips
 from vidal.storage.media_store import MediaStore, TarStore
 from vidal.storage.storage import Storage
@@ -45,6 +46,7 @@ class PartRunner:
     def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime):
         self.stage, self.recipe, self.runtime = stage, recipe, runtime
         self.storage = Storage(runtime.out, fetch_archives=True)
+        self.storage.answers = self._answers = PartAnswers(self.storage, stage.name)
         self._worker: Worker | None = None
         self._opening = KeyedLocks()
         self._threads: ThreadPoolExecutor | None = None
@@ -110,7 +112,8 @@ class PartRunner:
         results = stored.unchanged(digests)
         todo = [record for record in records if record[self.stage.key] not in results]
         with self._journal(part, todo) as journal, self._media(part) as media:
-            done = self._process(todo, journal)
+            with self._answers.part(part.shard, part.index):
+                done = self._process(todo, journal)
             results |= {record[self.stage.key]: result for record, result in zip(todo, done, strict=True)}
             in_order = [results[record[self.stage.key]] for record in records]
             rows = [row for result_rows, _ in in_order for row in result_rows]

@@ -123,6 +123,16 @@ def catalogue(shard: int) -> str:
     return f"{CATALOGUE}/{shard_name(shard)}.parquet"
 
 
+def answers_folder(stage: str, shard: int) -> str:
+    """Returns the folder with the answers that models gave to a stage for a shard."""
+    return f"{CACHE}/{stage}/{shard_name(shard)}"
+
+
+def answers(stage: str, shard: int, part: int, writer: str) -> str:
+    """Returns a file of answers. writer: tells apart the processes that have asked for the same part."""
+    return f"{answers_folder(stage, shard)}/part-{part:05d}.{writer}.jsonl"
+
+
 def stage_folder(stage: str, shard: int) -> str:
     return f"{STAGES}/{stage}/{shard_name(shard)}"
 

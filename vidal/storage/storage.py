@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from vidal import ids
 from vidal.errors import StorageError, UserError
 from vidal.storage import layout
+from vidal.storage.answer_store import AnswerStore, FileAnswers
 from vidal.storage.archives import Archives
 from vidal.storage.atomic_file import create_file, written_aside
 from vidal.storage.media_store import FileStore, MediaStore
@@ -42,8 +43,9 @@ def absolute_uri(out: str) -> str:
 class Storage:
     """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
 
-    A name may also be that of a member of an archive, `tar://<member>::<archive>`, which is read like a file. media: the store that
-    stages write media to. fetch_archives: whether archives on an object store are fetched whole, see vidal.storage.archives.
+    A name may also be that of a member of an archive, `tar://<member>::<archive>`, which is read like a file. media and answers: the
+    stores that stages write media, and the answers of models, to. fetch_archives: whether archives on an object store are fetched
+    whole, see vidal.storage.archives.
 
     A missing file raises FileNotFoundError; every other failure of the store raises StorageError.
     """
@@ -52,6 +54,7 @@ class Storage:
         self.uri = uri
         self.archives = Archives(self, fetch_whole=fetch_archives)
         self.media: MediaStore = FileStore(self)
+        self.answers: AnswerStore = FileAnswers(self, f"{layout.CACHE}/")
         try:
             # A cached listing would hide files that another process has written since.
             self.fs, self.root = fsspec.core.url_to_fs(uri, use_listings_cache=False, **_options(uri))
