@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import LIGHT, sets, write_video
 from tests.support.inline import vidal_inline
+from tests.support.training_batches import assert_same_batches, batches_of
 from vidal.errors import DamagedError
 from vidal.sources.embedded.media import build_media
 from vidal.storage import layout
@@ -61,6 +62,13 @@ def test_both_layouts_hold_the_same_rows_and_the_same_bytes(layouts):
         }
         assert media(layouts / "files", one) == media(layouts / "tar", other)
     assert vidal_inline("validate", str(layouts / "tar")).returncode == 0
+
+
+def test_the_trainer_learns_from_the_same_batches(layouts):
+    from_files, packed = (batches_of(str(layouts / name)) for name in ("files", "tar"))
+    assert_same_batches(from_files, packed)
+    assert_same_batches(packed, batches_of(str(layouts / "tar"), workers=2))
+    assert float(packed[0].pixels.float().std()) > 0
 
 
 def test_an_archive_is_a_webdataset_and_its_paths_are_those_of_fsspec(layouts, monkeypatch):

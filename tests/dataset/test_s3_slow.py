@@ -12,6 +12,7 @@ import s3fs
 
 from tests.conftest import LIGHT, ROOT, sets, write_video
 from tests.support.s3_server import environment, s3_server, unreliable
+from tests.support.training_batches import assert_same_batches, batches_of
 from vidal.storage.storage import Storage
 
 SETTINGS = sets(*LIGHT, "filters.similarity_min=null", "duplicates.near=false", "crawl.requests_per_s=200", "engine.part_size=8",
@@ -62,6 +63,11 @@ def test_a_disk_a_store_and_a_faulty_store_give_the_same_bytes(buckets, serve_fo
     assert len(set(manifests.values())) == 1
     archive = "_media/shard-00000/part-00001.frames.tar"
     assert Storage("s3://bucket/faulty").read(archive) == Storage(str(tmp_path / "disk")).read(archive)
+
+    # Loader workers are processes of their own, each with a connection to the store.
+    on_disk = batches_of(str(tmp_path / "disk"), size=4)
+    for out, workers in (("s3://bucket/whole", 0), ("s3://bucket/faulty", 2)):
+        assert_same_batches(on_disk, batches_of(out, workers=workers, size=4))
 
     hidden.rename(site / "19.mp4")
     out = "s3://bucket/faulty"

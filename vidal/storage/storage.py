@@ -56,8 +56,7 @@ class Storage:
         self.media: MediaStore = FileStore(self)
         self.answers: AnswerStore = FileAnswers(self, f"{layout.CACHE}/")
         try:
-            # A cached listing would hide files that another process has written since.
-            self.fs, self.root = fsspec.core.url_to_fs(uri, use_listings_cache=False, **_options(uri))
+            self._fs, self.root = self._connect()
         except ImportError as error:
             extra = _EXTRAS.get(uri.partition("://")[0])
             remedy = f": pip install 'vidal-datasets[{extra}]'" if extra else ""
@@ -65,6 +64,19 @@ class Storage:
         except ValueError as error:
             raise UserError(f"{uri}: cannot be opened: {error}") from error
         self.is_local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
+
+    def _connect(self) -> tuple[Any, str]:
+        # A cached listing would hide files that another process has written since.
+        self._process = os.getpid()
+        fs, root = fsspec.core.url_to_fs(self.uri, use_listings_cache=False, **_options(self.uri))
+        return fs, root
+
+    @property
+    def fs(self) -> Any:
+        """The file system. A forked process, such as a worker of a data loader, has a connection of its own."""
+        if self._process != os.getpid():
+            self._fs, self.root = self._connect()
+        return self._fs
 
     def path(self, name: str) -> str:
         if name.startswith("/") or ".." in name.split("/"):
