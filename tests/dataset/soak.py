@@ -12,10 +12,15 @@ import time
 from pathlib import Path
 
 import pytest
+import s3fs
 
 from tests.conftest import ROOT, vidal
-from tests.support.kills import COMMAND, TABLE, finish, kill_drivers, kill_workers
+from tests.support.kills import COMMAND, TABLE, finish, kill_drivers, kill_workers, start
+from tests.support.s3_server import environment, s3_server
 from tests.support.shared_clips import build_all
+from tests.support.two_nodes import two_nodes
+from vidal.storage import layout
+from vidal.storage.storage import Storage
 
 BUILDS, VALIDATIONS, RERUNS, KILLS = (
     int(os.environ.get(f"SOAK_{name}", often))
@@ -89,32 +94,66 @@ def packed(tmp_path_factory):
     return out
 
 
-def contents(out):
-    """The bytes of the manifest and of every archive."""
-    return {
-        str(path.relative_to(out)): path.read_bytes() for path in (out / TABLE, *sorted(out.glob("_media/*/*.tar")))
-    }
+def contents(out: object) -> dict[str, bytes]:
+    """The bytes of the manifest and of every archive, on a disk or a store."""
+    storage, folder = Storage(str(out)), layout.media_folder(0)
+    archives = [f"{folder}/{name}" for name in storage.names(folder) if name.endswith(".tar")]
+    return {name: storage.read(name) for name in (TABLE, *archives)}
 
 
-@pytest.mark.parametrize("options", [(), TAR], ids=["files", "tar"])
-def test_killing_the_driver_again_and_again_changes_no_byte(embedded, packed, tmp_path, options):
-    killed = kill_drivers(tmp_path / "data", KILLS, random.Random(1), options)
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+    """The URI of an empty bucket of a real server, for this process and those that it starts."""
+    with s3_server(tmp_path / "s3.log") as address:
+        for name, value in environment(address).items():
+            monkeypatch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()
+        s3fs.S3FileSystem(skip_instance_cache=True).mkdir("bucket")
+        yield "s3://bucket"
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(params=["files", "tar", "s3"])
+def place(request, tmp_path, embedded, packed):
+    """Where a shard is built, with which options, and the shard whose bytes it must have."""
+    if request.param == "s3":
+        return f"{request.getfixturevalue('bucket')}/data", TAR, packed
+    return (str(tmp_path / "data"), TAR, packed) if request.param == "tar" else (str(tmp_path / "data"), (), embedded)
+
+
+def test_killing_the_driver_again_and_again_changes_no_byte(place):
+    out, options, reference = place
+    killed = kill_drivers(out, KILLS, random.Random(1), options)
     print(f"\ndrivers killed: {killed}")
     assert killed >= min(3, KILLS)
-    finish(tmp_path / "data", options)
-    assert contents(tmp_path / "data") == contents(packed if options else embedded)
+    finish(out, options)
+    assert contents(out) == contents(reference)
 
 
-@pytest.mark.parametrize("options", [(), TAR], ids=["files", "tar"])
-def test_killing_workers_again_and_again_changes_no_byte(embedded, packed, tmp_path, options):
+def test_killing_workers_again_and_again_changes_no_byte(place):
     """Five in each build, at random moments while they hold stages."""
+    out, options, reference = place
     chance, killed = random.Random(2), 0
     for build in range(-(-KILLS // 5)):
-        out = tmp_path / f"data-{build}"
-        killed += kill_workers(out, min(5, KILLS), chance, options)
-        assert contents(out) == contents(packed if options else embedded)
+        killed += kill_workers(f"{out}-{build}", min(5, KILLS), chance, options)
+        assert contents(f"{out}-{build}") == contents(reference)
     print(f"\nworkers killed: {killed}")
     assert killed >= 0.8 * KILLS
+
+
+def test_killing_one_of_two_nodes_changes_no_byte(place):
+    """Nothing is asked of the node again: its workers start anew on the other, or on the node that replaces it."""
+    out, options, reference = place
+    chance, workers = random.Random(3), 0
+    with two_nodes() as cluster:
+        build = start(out, {**os.environ, "RAY_ADDRESS": cluster.address}, options)
+        for _ in range(3):
+            time.sleep(chance.uniform(15, 25))
+            workers += cluster.kill_node() if build.poll() is None else 0
+        assert build.wait(timeout=900) == 0
+    print(f"\nworkers that died with their node: {workers}")
+    assert workers >= 2
+    assert contents(out) == contents(reference)
 
 
 def test_all_shared_clips_end_in_the_manifest_or_in_the_ledger(shared, serve_folder, tmp_path):

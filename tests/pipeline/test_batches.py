@@ -11,8 +11,9 @@ from tests.support.stages_for_tests import TABLE
 from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
 from vidal.models.batch_groups import group_into_batches
+from vidal.pipeline.batches import batches
 from vidal.pipeline.parts import commit_part, outcomes_of
-from vidal.pipeline.runner import PartRunner, batches
+from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.settings import Resources
 from vidal.pipeline.stage import Batched, Output, Part, Runtime, Stage
 from vidal.schema import Reason, Subject

@@ -12,25 +12,26 @@ from pathlib import Path
 import psutil
 
 from tests.conftest import ROOT
+from vidal.storage.storage import Storage
 
 COMMAND = [sys.executable, "-m", "vidal.cli", "build-shard", "0", "--recipe", "embedded", "--out"]
 TABLE = "shard-00000.parquet"
 
 
 def start(
-    out: Path, environment: dict[str, str] | None = None, options: tuple[str, ...] = ()
+    out: Path | str, environment: dict[str, str] | None = None, options: tuple[str, ...] = ()
 ) -> subprocess.Popen[bytes]:
     quiet = subprocess.DEVNULL
     return subprocess.Popen([*COMMAND, str(out), *options], stdout=quiet, stderr=quiet, cwd=ROOT, env=environment)
 
 
-def finish(out: Path, options: tuple[str, ...] = ()) -> bytes:
+def finish(out: Path | str, options: tuple[str, ...] = ()) -> bytes:
     """The manifest's bytes, after a build that nobody disturbs."""
     assert start(out, options=options).wait(timeout=600) == 0
-    return (out / TABLE).read_bytes()
+    return Storage(str(out)).read(TABLE)
 
 
-def kill_drivers(out: Path, kills: int, chance: random.Random, options: tuple[str, ...] = ()) -> int:
+def kill_drivers(out: Path | str, kills: int, chance: random.Random, options: tuple[str, ...] = ()) -> int:
     """Starts builds one after another and kills each, until one ends by itself; returns how many were killed."""
     for killed in range(kills):
         process = start(out, options=options)
@@ -44,7 +45,7 @@ def kill_drivers(out: Path, kills: int, chance: random.Random, options: tuple[st
     return kills
 
 
-def kill_workers(out: Path, kills: int, chance: random.Random, options: tuple[str, ...] = ()) -> int:
+def kill_workers(out: Path | str, kills: int, chance: random.Random, options: tuple[str, ...] = ()) -> int:
     """Kills workers of one build while they hold stages; returns how many. Raises AssertionError where the build fails."""
     process = start(out, options=options)
     while process.poll() is None and not workers_of(process):

@@ -6,9 +6,9 @@ import contextlib
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 import tenacity
@@ -18,6 +18,7 @@ from vidal.errors import FATAL, RecordError, StageError, StorageError, VidalErro
 from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks
 from vidal.pipeline import incremental, ledger
+from vidal.pipeline.batches import batches
 from vidal.pipeline.crash_journal import CrashJournal
 from vidal.pipeline.incremental import Result
 from vidal.pipeline.logs import LOGGER, log_context
@@ -33,7 +34,6 @@ from vidal.storage.cleaned import cleaned_clips
 from vidal.storage.media_store import MediaStore, TarStore
 from vidal.storage.storage import Storage
 
-RecordT = TypeVar("RecordT")
 # The journal's key for the loading of the stage's models, which is not a record.
 _OPENING = "(opening)"
 # Errors of the machine that mean that the dataset cannot be written, wherever in a worker they are raised.
@@ -50,6 +50,7 @@ class PartRunner:
         self._worker: Worker | None = None
         self._opening = KeyedLocks()
         self._threads: ThreadPoolExecutor | None = None
+        self._stored_names: tuple[int, set[str]] | None = None
 
     def __enter__(self) -> PartRunner:
         return self
@@ -95,10 +96,14 @@ class PartRunner:
             reraise=True,
         )
         with log_context(run=self.runtime.run_id[:8], shard=part.shard, part=part.index, stage=self.stage.name):
-            retrying(self._run, part)
+            for attempt in retrying:
+                with attempt:
+                    self._run(part, is_first=attempt.retry_state.attempt_number == 1)
 
-    def _run(self, part: Part) -> None:
-        before = stored_metadata(self.stage, self.storage, part)
+    def _run(self, part: Part, is_first: bool) -> None:
+        name = layout.part(self.stage.name, part.shard, part.index)
+        may_be_stored = not is_first or _file_of(name) in self._names_of(part.shard)
+        before = stored_metadata(self.stage, self.storage, part) if may_be_stored else None
         if before is not None and is_current(before, self.stage, self.recipe, self.storage, part):
             LOGGER.info("was done before")
             return
@@ -106,7 +111,6 @@ class PartRunner:
         # The identity of the tables as read here: another process may replace them before this part is committed.
         tables, inputs = read_inputs(self.stage, self.storage, part, self.runtime.run_id)
         records = list(self._join(tables))
-        name = layout.part(self.stage.name, part.shard, part.index)
         digests = incremental.digests(records, self.stage.key)
         stored = self._stored(name, before)
         results = stored.unchanged(digests)
@@ -128,7 +132,17 @@ class PartRunner:
             with _storing(name):
                 table = commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata)
         RECENT.keep(self.storage, f"{name}.parquet", self.runtime.run_id, table)
+        self._names_of(part.shard).add(_file_of(name))
         _log_part(len(todo), rows, outcomes, time.monotonic() - started)
+
+    def _names_of(self, shard: int) -> set[str]:
+        """Returns the files that this stage had stored for the shard when the first part of it arrived here, and those since.
+
+        One request for a shard, where to ask for the table of each part is one for each.
+        """
+        if self._stored_names is None or self._stored_names[0] != shard:
+            self._stored_names = shard, set(self.storage.names(layout.stage_folder(self.stage.name, shard)))
+        return self._stored_names[1]
 
     @contextlib.contextmanager
     def _journal(self, part: Part, todo: list[Row]) -> Iterator[CrashJournal]:
@@ -266,17 +280,9 @@ class PartRunner:
         return result_of(self.stage, record, result, time.monotonic() - started)
 
 
-def batches(records: list[RecordT], size: Callable[[RecordT], int], limit: int) -> list[list[RecordT]]:
-    """Groups neighbouring records so that the sum of their sizes is at most the limit. A record above the limit is alone."""
-    groups: list[list[RecordT]] = []
-    room = 0
-    for record in records:
-        if not groups or size(record) > room:
-            groups.append([])
-            room = limit
-        groups[-1].append(record)
-        room -= size(record)
-    return groups
+def _file_of(name: str) -> str:
+    """Returns the file name of a part's table. name: of the part."""
+    return f"{name.rpartition('/')[2]}.parquet"
 
 
 def _log_part(computed: int, rows: list[Row], outcomes: list[LedgerRow], seconds: float) -> None:

@@ -1,0 +1,21 @@
+"""Groups records into batches for stages whose models work on several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+RecordT = TypeVar("RecordT")
+
+
+def batches(records: list[RecordT], size: Callable[[RecordT], int], limit: int) -> list[list[RecordT]]:
+    """Groups neighbouring records so that the sum of their sizes is at most the limit. A record above the limit is alone."""
+    groups: list[list[RecordT]] = []
+    room = 0
+    for record in records:
+        if not groups or size(record) > room:
+            groups.append([])
+            room = limit
+        groups[-1].append(record)
+        room -= size(record)
+    return groups
