@@ -104,3 +104,18 @@ def test_twelve_clips_are_built_rerun_and_validated_on_s3_with_no_terminal(bucke
     checked = run("-m", "vidal.cli", "validate", f"{bucket}/data")
     assert checked.returncode == 0, checked.stdout[-2000:] + checked.stderr[-3000:]
     assert "12 rows, 0 problems" in checked.stdout
+
+
+@pytest.mark.parametrize("command", ["build-shard 0 --recipe embedded --out", "validate", "report", "clean"])
+def test_no_credentials_no_bucket_and_no_protocol_are_one_line(bucket: str, monkeypatch, command: str) -> None:
+    def refused(out: str) -> str:
+        done = run("-m", "vidal.cli", *command.split(), out)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    assert "s4" in refused("s4://bucket/data")
+    assert "bucket does not exist" in (line := refused("s3://nowhere/data")) or "is not a vidal dataset" in line
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert "check AWS_ACCESS_KEY_ID" in refused(f"{bucket}/data")

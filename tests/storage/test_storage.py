@@ -68,7 +68,8 @@ def test_unknown_columns_are_an_error():
 
 THREADS = """
 import os, sys
-from vidal.storage.storage import Storage, read_parquet
+from vidal.storage.storage import Storage
+from vidal.storage.tables import read_parquet
 count = lambda: len(os.listdir("/proc/self/task"))
 before = count()
 table = Storage(sys.argv[1]).read_table("t.parquet")

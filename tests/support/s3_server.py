@@ -18,9 +18,8 @@ from aiohttp import web
 
 from vidal.sources.embedded.site import serve
 
-_SLOW_DOWN = (
-    b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-)
+# What stores answer when they are asked too much: a status, and the code in the body.
+_REFUSALS = ((503, "SlowDown"), (429, "TooManyRequests"), (500, "InternalError"))
 _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
 _MAIN = "from moto.server import main; main(['-H', '127.0.0.1', '-p', '0'])"
 _ADDRESS = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
@@ -60,13 +59,18 @@ def environment(address: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def unreliable(address: str, *, delay_s: float = 0.0, fail_every: int = 0) -> Iterator[str]:
-    """A proxy before the server. delay_s: added to every request; fail_every: each n-th request is answered 503 and goes no further."""
-    count = itertools.count(1)
+    """A proxy before the server.
+
+    delay_s: added to every request. fail_every: each n-th request goes no further; it is answered 503, 429 or 500 in turn.
+    """
+    count, refusals = itertools.count(1), itertools.cycle(_REFUSALS)
 
     async def forward(request: web.Request) -> web.Response:
         await asyncio.sleep(delay_s)
         if fail_every and next(count) % fail_every == 0:
-            return web.Response(status=503, body=_SLOW_DOWN, content_type="application/xml")
+            status, code = next(refusals)
+            body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>Please reduce your request rate.</Message></Error>"
+            return web.Response(status=status, body=body.encode(), content_type="application/xml")
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP_BY_HOP}
         url = yarl.URL(f"{address}{request.raw_path}", encoded=True)
         async with (

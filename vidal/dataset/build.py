@@ -76,9 +76,12 @@ class ShardBuild:
             discover.ask_quarantined_again(self.storage, self.runtime.shard)
         if parts is not None and not self._is_asked_again and all(map(self._is_done, parts)):
             return parts
+        is_new = parts is None and not discover.is_found(self.storage, self.runtime.shard)
         executor = executor_of(self.recipe)
         with self._services(parts) as served, executor.session():
-            served = replace(served, rate_limiter=executor.rate_limiter(), warm=self._stages_with_work(parts))
+            served = replace(
+                served, rate_limiter=executor.rate_limiter(), warm=self._stages_with_work(parts), is_new=is_new
+            )
             with executor.pipeline(self.stages, served) as run_through_stages:
                 parts = self._find_candidates(served, parts, executor)
                 unfinished = [part for part in parts if not self._is_done(part)]

@@ -13,7 +13,7 @@ from vidal.dataset import discover
 from vidal.dataset.clean import Cleaned, clean_shard
 from vidal.dataset.shard_report import ShardReport, report_of
 from vidal.dataset.shard_summary import read_summary, write_summary
-from vidal.dataset.stored_tables import StoredTables
+from vidal.dataset.stored_tables import StoredTables, stored_files
 from vidal.dedup import across_shards, decontamination, within_shard
 from vidal.errors import StorageError
 from vidal.ids import fingerprint
@@ -29,6 +29,7 @@ from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS, view_names
 from vidal.storage import layout
 from vidal.storage.cleaned import cleaned_clips
+from vidal.storage.gathered import gather
 from vidal.storage.locks import exclusive
 from vidal.storage.storage import Storage
 
@@ -80,6 +81,8 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     Raises BalanceError, with nothing committed, if a subject is lost or has two outcomes.
     """
     shard = parts[0].shard
+    if recipe.storage.media == "tar":
+        gather(storage, shard, stored_files(storage, [discover.STAGE, *(stage.name for stage in stages)], parts))
     tables = StoredTables(storage, parts)
     stage_outcomes, funnel = _balance(storage, stages, parts, tables)
     names = [layout.part_table(stages[-1].name, shard, part.index) for part in parts]

@@ -6,9 +6,20 @@ from typing import NamedTuple
 
 from vidal.pipeline.stage import Part
 from vidal.storage import layout
-from vidal.storage.storage import Storage, table_metadata
+from vidal.storage.storage import Storage
+from vidal.storage.tables import table_metadata
 
 _KEYS = ("clip_id", "candidate_id")
+
+
+def stored_files(storage: Storage, stages: list[str], parts: list[Part]) -> list[str]:
+    """Returns the names of the tables and ledgers that these stages have stored for a shard, and of those that they retain."""
+    places = [(stage, part.shard, part.index) for stage in stages for part in parts]
+    names = [name(*place) for place in places for name in (layout.part_table, layout.part_ledger)]
+    for stage in storage.names(layout.RETAINED):
+        folder = layout.retained(layout.stage_folder(stage, parts[0].shard))
+        names += [f"{folder}/{name}" for name in storage.names(folder) if name.endswith(".parquet")]
+    return names
 
 
 class _Table(NamedTuple):

@@ -17,7 +17,7 @@ from vidal.errors import UserError
 from vidal.extra import read_extra, write_extra
 from vidal.records import AssembledRow, EvaluationFile, rows_of
 from vidal.schema import STR
-from vidal.storage.storage import read_parquet
+from vidal.storage.tables import read_parquet
 
 # One row per file of an evaluation set. The metadata of the table name the models that computed the vectors.
 SIGNATURES = pa.schema(

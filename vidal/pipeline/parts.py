@@ -13,7 +13,8 @@ from vidal.pipeline.recent_tables import RECENT
 from vidal.pipeline.stage import Part, Stage, WorkIdentity
 from vidal.records import LedgerRow, rows_of
 from vidal.storage import layout
-from vidal.storage.storage import Storage, table_metadata, tagged
+from vidal.storage.storage import Storage
+from vidal.storage.tables import table_metadata, tagged
 
 
 def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:

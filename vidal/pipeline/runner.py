@@ -141,7 +141,8 @@ class PartRunner:
         One request for a shard, where to ask for the table of each part is one for each.
         """
         if self._stored_names is None or self._stored_names[0] != shard:
-            self._stored_names = shard, set(self.storage.names(layout.stage_folder(self.stage.name, shard)))
+            folder = layout.stage_folder(self.stage.name, shard)
+            self._stored_names = shard, set() if self.runtime.is_new else set(self.storage.names(folder))
         return self._stored_names[1]
 
     @contextlib.contextmanager

@@ -29,6 +29,7 @@ class Runtime:
     warm: stages with work, whose models are worth loading before the first part arrives.
     rate_limiter: the crawl's rate limiter (vidal.net.rate_limiter.RateLimiter), if the whole cluster shares one.
     stored_only: no view is computed in this run; a clip without views waits for a build.
+    is_new: nothing is stored for the shard when the run begins, so that workers need not look for stored parts.
     """
 
     out: str
@@ -39,6 +40,7 @@ class Runtime:
     warm: frozenset[str] = frozenset()
     rate_limiter: Any = None
     stored_only: bool = False
+    is_new: bool = False
 
     def check_alive(self) -> None:
         """Raises RunEndedError if the services of the run, and so its driver, are gone. Called before recording a transient failure."""

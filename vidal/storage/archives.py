@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vidal.errors import DamagedError
-from vidal.storage.layout import chained, index_of
+from vidal.storage.layout import STAGES, chained, index_of
 
 if TYPE_CHECKING:
     from vidal.storage.storage import Storage
@@ -51,6 +51,7 @@ class Archives:
         self._lock = threading.RLock()
         self._indexes: OrderedDict[str, Index] = OrderedDict()
         self._copies: OrderedDict[str, Path] = OrderedDict()
+        self._adopted: set[str] = set()
         self._folder: Path | None = None
 
     def read(self, archive: str, member: str) -> bytes:
@@ -75,9 +76,26 @@ class Archives:
         """Returns the sizes of all members in bytes, by name."""
         return {name: place.size for name, place in self._scan(archive).items()}
 
+    def stored_index(self, archive: str) -> Index | None:
+        """Returns the index that is stored beside an archive; None if there is none, which says that the archive is not complete."""
+        stored = self._storage.read_if_present(index_of(archive))
+        return _parse(stored) if stored else None
+
+    def adopt(self, archive: str, local: Path, index: bytes) -> None:
+        """Reads an archive that this process has just written from its local copy, which is then owned by this object."""
+        with self._lock:
+            copy = self._own_folder() / archive.replace("/", "-")
+            self._copies[archive] = Path(shutil.move(local, copy))
+            self._indexes[archive] = _parse(index)
+            self._adopted.add(archive)
+
+    def has_adopted(self, archive: str, member: str) -> bool:
+        return archive in self._adopted and member in self._indexes.get(archive, {})
+
     def forget(self, archive: str) -> None:
         """Forgets an archive that has been replaced, so that it is read again."""
         with self._lock:
+            self._adopted.discard(archive)
             self._indexes.pop(archive, None)
             if copy := self._copies.pop(archive, None):
                 copy.unlink(missing_ok=True)
@@ -85,8 +103,8 @@ class Archives:
     def _index(self, archive: str) -> Index:
         with self._lock:
             if archive not in self._indexes:
-                stored = None if self._fetch_whole else self._storage.read_if_present(index_of(archive))
-                self._indexes[archive] = _parse(stored) if stored else self._scan(archive)
+                stored = None if self._is_whole(archive) else self.stored_index(archive)
+                self._indexes[archive] = self._scan(archive) if stored is None else stored
                 while len(self._indexes) > 4096:
                     self._indexes.popitem(last=False)
             return self._indexes[archive]
@@ -100,11 +118,15 @@ class Archives:
                 raise self._damaged(archive, f"is no whole tar archive ({error})") from error
 
     def _read_range(self, archive: str, start: int, end: int) -> bytes:
-        if not self._storage.is_local and not self._fetch_whole:
+        if not self._storage.is_local and not self._is_whole(archive):
             return self._storage.read_range(archive, start, end)
         with self._local(archive) as path, path.open("rb") as file:
             file.seek(start)
             return file.read(end - start)
+
+    def _is_whole(self, archive: str) -> bool:
+        """Returns whether an archive is read from a local copy. Nobody reads all the gathered tables of a shard."""
+        return archive in self._adopted or (self._fetch_whole and not archive.startswith(f"{STAGES}/"))
 
     def _damaged(self, archive: str, why: str) -> DamagedError:
         return DamagedError(
@@ -120,7 +142,7 @@ class Archives:
 
     @contextlib.contextmanager
     def _local(self, archive: str) -> Iterator[Path]:
-        if self._storage.is_local or not self._fetch_whole:
+        if self._storage.is_local or not self._is_whole(archive):
             with self._storage.local(archive) as path:
                 if not path.exists():
                     raise FileNotFoundError(archive)
@@ -132,7 +154,7 @@ class Archives:
                 self._storage.fetch(archive, copy)
                 self._copies[archive] = copy
                 while len(self._copies) > _WHOLE_MAX:
-                    self._copies.popitem(last=False)[1].unlink(missing_ok=True)
+                    self.forget(next(iter(self._copies)))
             yield self._copies[archive]
 
 

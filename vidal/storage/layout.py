@@ -9,6 +9,7 @@ DATASET = "_dataset.json"
 LEDGERS = "_ledger"
 SUMMARIES = "_shards"
 STAGES = "_stages"
+RETAINED = f"{STAGES}/retained"
 TERMS = f"{STAGES}/terms"
 INDEX = "_index"
 DUPLICATES = "_duplicates"
@@ -22,6 +23,7 @@ CATALOGUE_SPLIT = f"{CATALOGUE}/split.json"
 TRAINED = "_train"
 
 _SHARD = re.compile(r"shard-(\d{5,})\.parquet")
+_STAGE_FOLDER = re.compile(rf"{STAGES}/((?:retained/)?[^/]+)/shard-(\d{{5,}})")
 _SUMMARY = re.compile(r"shard-(\d{5,})\.json")
 
 
@@ -154,6 +156,24 @@ def part_journal(stage: str, shard: int, index: int) -> str:
     return f"{part(stage, shard, index)}.trying.json"
 
 
+def gathered(shard: int) -> str:
+    """Returns the archive that the tables of all stages of a shard are gathered into at its commit."""
+    return f"{STAGES}/{shard_name(shard)}.tar"
+
+
+def gathered_folder(folder: str) -> tuple[str, str] | None:
+    """Returns the archive that the tables of a stage's folder are gathered into, and the beginning of their names there; or None."""
+    match = _STAGE_FOLDER.fullmatch(folder)
+    return (gathered(int(match[2])), f"{match[1]}/") if match else None
+
+
+def gathered_place(name: str) -> tuple[str, str] | None:
+    """Returns the archive and the member that a table of a part may be gathered into; None for any other file."""
+    folder, _, file = name.rpartition("/")
+    place = gathered_folder(folder) if file.endswith(".parquet") else None
+    return (place[0], f"{place[1]}{file}") if place else None
+
+
 def part_tables(names: Iterable[str]) -> list[str]:
     """Returns those of the names in a stage's folder that are tables of parts, not their ledgers."""
     return [name for name in names if name.endswith(".parquet") and not name.endswith(".ledger.parquet")]
@@ -176,4 +196,4 @@ def moving(shard: int) -> str:
 
 def retained(name: str) -> str:
     """Returns the name under which results of records that no longer reach a stage are kept. name: of a part or a stage's folder."""
-    return name.replace(f"{STAGES}/", f"{STAGES}/retained/", 1)
+    return name.replace(STAGES, RETAINED, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import shutil
 import tempfile
@@ -23,11 +22,16 @@ from vidal.storage.answer_store import AnswerStore, FileAnswers
 from vidal.storage.archives import Archives
 from vidal.storage.atomic_file import create_file, written_aside
 from vidal.storage.media_store import FileStore, MediaStore
+from vidal.storage.tables import FOOTER, encoded, footer_length, read_parquet, schema_of_footer, table_metadata
 
-# The last bytes of a table, which almost always contain its whole footer.
-_FOOTER = 2**16
 # The extra dependencies of this package that a protocol needs.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+# The errors of botocore and google.auth for credentials that are missing. Both packages are optional.
+_NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"}
+_LOGIN = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+}
 
 
 def _options(uri: str) -> dict[str, int]:
@@ -43,11 +47,15 @@ def absolute_uri(out: str) -> str:
 class Storage:
     """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
 
-    A name may also be that of a member of an archive, `tar://<member>::<archive>`, which is read like a file. media and answers: the
-    stores that stages write media, and the answers of models, to. fetch_archives: whether archives on an object store are fetched
-    whole, see vidal.storage.archives.
+    The table of a part may have been gathered into an archive (vidal.storage.gathered). It is read under its own name all the same;
+    a file of that name counts before the archive. A name may also be that of a member of an archive, `tar://<member>::<archive>`,
+    which is read like a file.
 
-    A missing file raises FileNotFoundError; every other failure of the store raises StorageError.
+    media and answers: the stores that stages write media, and the answers of models, to. fetch_archives: whether archives on an
+    object store are fetched whole, see vidal.storage.archives.
+
+    A missing file raises FileNotFoundError, missing or refused credentials raise UserError; every other failure of the store raises
+    StorageError.
     """
 
     def __init__(self, uri: str, *, fetch_archives: bool = False):
@@ -102,7 +110,8 @@ class Storage:
         path = self.path(name)
         with self._failing(name):
             exists: bool = self.fs.exists(path)
-            return exists
+        place = None if exists else layout.gathered_place(name)
+        return exists or (place is not None and place[1] in (self.archives.stored_index(place[0]) or {}))
 
     @contextlib.contextmanager
     def _failing(self, name: str) -> Iterator[None]:
@@ -115,10 +124,22 @@ class Storage:
                 raise
             # The client of a store raises errors of its own, such as botocore's, where a disk would raise an OSError.
             reason = " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
+            if not self.is_local and (isinstance(error, PermissionError) or type(error).__name__ in _NO_CREDENTIALS):
+                login = _LOGIN.get(self.uri.partition("://")[0], "the variables of its client")
+                raise UserError(f"{self.uri}: {reason}: check {login}, here and on every node of a cluster") from error
             raise StorageError(f"{self.uri}: {name or 'listing'}: {reason}") from error
 
     def names(self, name: str) -> list[str]:
-        """Returns the names of the files directly in a folder, sorted; empty if there is no such folder."""
+        """Returns the names of the files directly in a folder, sorted, gathered ones among them; empty if there is no such folder."""
+        names = set(self.loose_names(name))
+        if place := layout.gathered_folder(name):
+            archive, prefix = place
+            members = self.archives.stored_index(archive) or {}
+            names |= {member.removeprefix(prefix) for member in members if member.startswith(prefix)}
+        return sorted(names)
+
+    def loose_names(self, name: str) -> list[str]:
+        """Returns the names of the files directly in a folder that are not gathered into an archive, sorted."""
         path = self.path(name)
         try:
             with self._failing(name):
@@ -131,10 +152,17 @@ class Storage:
     def read(self, name: str) -> bytes:
         if place := layout.split_chained(name):
             return self.archives.read(*place)
-        path = self.path(name)
-        with self._failing(name):
-            content: bytes = self.fs.cat_file(path)
-            return content
+        path, gathered = self.path(name), layout.gathered_place(name)
+        if gathered and self.archives.has_adopted(*gathered):
+            return self.archives.read(*gathered)
+        try:
+            with self._failing(name):
+                content: bytes = self.fs.cat_file(path)
+                return content
+        except FileNotFoundError:
+            if gathered is None:
+                raise
+            return self.archives.read(*gathered)
 
     def read_if_present(self, name: str) -> bytes | None:
         """Returns the content of a file; None if there is none. One request; asking first whether it exists would take two."""
@@ -251,10 +279,9 @@ class Storage:
 
     def write_table(self, name: str, table: pa.Table, metadata: dict[str, str] | None = None) -> str:
         """Writes Parquet, with the same bytes for the same rows and metadata. Returns their sha256."""
-        buffer = io.BytesIO()
-        pq.write_table(tagged(table, metadata or {}), buffer, compression="zstd", store_schema=True)
-        self.write(name, buffer.getvalue())
-        return ids.sha256(buffer.getvalue())
+        content = encoded(table, metadata or {})
+        self.write(name, content)
+        return ids.sha256(content)
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """Reads a table as a whole, in this thread, because these tables are small."""
@@ -262,16 +289,23 @@ class Storage:
 
     def metadata(self, name: str) -> dict[str, str]:
         """Returns the metadata that write_table stored. Only the footer of the file is read, in one request."""
+        try:
+            return self._footer(name)
+        except FileNotFoundError:
+            if layout.gathered_place(name) is None:
+                raise
+            return table_metadata(pq.read_schema(pa.BufferReader(self.read(name))))
+
+    def _footer(self, name: str) -> dict[str, str]:
         path = self.path(name)
         with self._failing(name):
             if self.is_local:
                 with open(path, "rb") as file:
                     return table_metadata(pq.read_schema(file))
-            tail = self.fs.cat_file(path, start=-_FOOTER)
-            length = int.from_bytes(tail[-8:-4], "little") + 8
-            if length > len(tail):
-                tail = self.fs.cat_file(path, start=-length)
-            return table_metadata(pq.read_schema(pa.BufferReader(b"PAR1" + tail[-length:])))
+            tail = self.fs.cat_file(path, start=-FOOTER)
+            if footer_length(tail) > len(tail):
+                tail = self.fs.cat_file(path, start=-footer_length(tail))
+            return table_metadata(schema_of_footer(tail))
 
     def metadata_if_present(self, name: str) -> dict[str, str] | None:
         """Returns the metadata of a table; None if there is no table."""
@@ -279,24 +313,3 @@ class Storage:
             return self.metadata(name)
         except (FileNotFoundError, NotADirectoryError):
             return None
-
-
-def tagged(table: pa.Table, metadata: dict[str, str]) -> pa.Table:
-    """Returns the table with this metadata, as write_table stores it and read_table returns it."""
-    return table.replace_schema_metadata({f"vidal.{key}": value for key, value in sorted(metadata.items())})
-
-
-def table_metadata(columns: pa.Schema) -> dict[str, str]:
-    """Returns the metadata that write_table stored, from the schema of a table that has been read."""
-    pairs = ((key.decode(), value.decode()) for key, value in (columns.metadata or {}).items())
-    return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}
-
-
-def read_parquet(source: Any, columns: list[str] | None = None) -> pa.Table:
-    """Reads a Parquet file, by path or buffer, in this thread.
-
-    pq.read_table starts Arrow's thread pools even with use_threads=False, and a process that ends while they stop may abort
-    after its work is done. pq.ParquetFile starts none.
-    """
-    with pq.ParquetFile(source, pre_buffer=False) as file:
-        return file.read(columns=columns, use_threads=False)

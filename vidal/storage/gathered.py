@@ -1,0 +1,73 @@
+"""Gathers the tables of all stages of a shard into one archive, so that a packed dataset of millions of clips has few objects.
+
+The archive is written before the tables are removed. A table that is stored again later counts before its copy in the archive, until
+it is gathered too. Storage reads, lists and finds gathered tables under their own names.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+from vidal.storage import layout
+from vidal.storage.archives import write_archive
+from vidal.storage.storage import Storage
+
+# How many tables are read at a time from an object store.
+_READ_AT_ONCE = 32
+
+
+def gather(storage: Storage, shard: int, names: Iterable[str]) -> None:
+    """Moves tables of parts into the archive of their shard. names: of tables and ledgers, some of which may be gathered already.
+
+    After an interruption it can be repeated. On an object store, this process then reads the archive from a local copy.
+    """
+    archive = layout.gathered(shard)
+    before = storage.archives.stored_index(archive)
+    loose = list(names) if before is None else _loose(storage, names)
+    if not loose:
+        return
+    members = {_member(name): name for name in loose}
+    with tempfile.TemporaryDirectory(prefix="vidal-gathered-") as folder:
+        aside = Path(folder) / "archive.tar"
+        index = write_archive(aside, _contents(storage, archive, sorted({*(before or {}), *members}), members))
+        copy = None if storage.is_local else Path(shutil.copy(aside, f"{aside}.copy"))
+        storage.put(aside, archive)
+        storage.write(layout.index_of(archive), index)
+        storage.archives.forget(archive)
+        if copy:
+            storage.archives.adopt(archive, copy, index)
+    storage.remove_all(loose)
+
+
+def _member(name: str) -> str:
+    place = layout.gathered_place(name)
+    if place is None:
+        raise ValueError(f"{name} is not the table of a part")
+    return place[1]
+
+
+def _loose(storage: Storage, names: Iterable[str]) -> list[str]:
+    listed: dict[str, set[str]] = {}
+    loose = []
+    for name in names:
+        folder, _, file = name.rpartition("/")
+        if folder not in listed:
+            listed[folder] = set(storage.loose_names(folder))
+        if file in listed[folder]:
+            loose.append(name)
+    return loose
+
+
+def _contents(storage: Storage, archive: str, members: list[str], loose: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    def content(member: str) -> tuple[str, bytes]:
+        return member, storage.read(loose[member]) if member in loose else storage.archives.read(archive, member)
+
+    waiting = iter(members)
+    with ThreadPoolExecutor(1 if storage.is_local else _READ_AT_ONCE) as pool:
+        while batch := list(islice(waiting, _READ_AT_ONCE)):
+            yield from pool.map(content, batch)

@@ -1,0 +1,50 @@
+"""Tables as Parquet: written with the same bytes for the same rows, read in this thread, their metadata from the footer alone."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# The last bytes of a table, which almost always contain its whole footer.
+FOOTER = 2**16
+
+
+def encoded(table: pa.Table, metadata: dict[str, str]) -> bytes:
+    """Returns the table as a Parquet file, with the same bytes for the same rows and metadata."""
+    buffer = io.BytesIO()
+    pq.write_table(tagged(table, metadata), buffer, compression="zstd", store_schema=True)
+    return buffer.getvalue()
+
+
+def footer_length(tail: bytes) -> int:
+    """Returns the length of the footer of a file in bytes. tail: the last bytes of the file, eight at least."""
+    return int.from_bytes(tail[-8:-4], "little") + 8
+
+
+def schema_of_footer(tail: bytes) -> pa.Schema:
+    """Returns the schema of a file. tail: the last bytes of the file, the whole footer among them."""
+    return pq.read_schema(pa.BufferReader(b"PAR1" + tail[-footer_length(tail) :]))
+
+
+def tagged(table: pa.Table, metadata: dict[str, str]) -> pa.Table:
+    """Returns the table with this metadata, as write_table stores it and read_table returns it."""
+    return table.replace_schema_metadata({f"vidal.{key}": value for key, value in sorted(metadata.items())})
+
+
+def table_metadata(columns: pa.Schema) -> dict[str, str]:
+    """Returns the metadata that write_table stored, from the schema of a table that has been read."""
+    pairs = ((key.decode(), value.decode()) for key, value in (columns.metadata or {}).items())
+    return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}
+
+
+def read_parquet(source: Any, columns: list[str] | None = None) -> pa.Table:
+    """Reads a Parquet file, by path or buffer, in this thread.
+
+    pq.read_table starts Arrow's thread pools even with use_threads=False, and a process that ends while they stop may abort
+    after its work is done. pq.ParquetFile starts none.
+    """
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        return file.read(columns=columns, use_threads=False)
