@@ -24,13 +24,12 @@ STORE_INTERVAL_S = 60.0
 
 def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int) -> dict[str, int]:
     """Returns how many parts of each stage are in storage."""
+    gathered = storage.archives.stored_index(layout.gathered(shard)) or {}
     counts = {}
     for stage in stages:
-        folder = layout.stage_folder(stage.name, shard)
-        names = storage.names(folder)
-        counts[stage.name] = min(
-            parts, sum(n.endswith(".parquet") and not n.endswith(".ledger.parquet") for n in names)
-        )
+        before = (name.removeprefix(f"{stage.name}/") for name in gathered if name.startswith(f"{stage.name}/"))
+        names = {*before, *storage.loose_names(layout.stage_folder(stage.name, shard))}
+        counts[stage.name] = min(parts, len(layout.part_tables(names)))
     return counts
 
 

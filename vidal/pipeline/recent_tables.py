@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from vidal.storage.storage import Storage
 
-_BYTES_MAX = 64 * 2**20
+# A worker processes one part after another, and a part has a table for each stage.
+_TABLES_MAX, _BYTES_MAX = 64, 64 * 2**20
 
 
 class RecentTables:
@@ -39,7 +40,7 @@ class RecentTables:
         with self._lock:
             self._begin(run_id)
             self._tables[storage.uri, name] = table
-            while sum(each.nbytes for each in self._tables.values()) > _BYTES_MAX:
+            while len(self._tables) > _TABLES_MAX or sum(each.nbytes for each in self._tables.values()) > _BYTES_MAX:
                 self._tables.popitem(last=False)
 
     def forget(self, storage: Storage, name: str) -> None:

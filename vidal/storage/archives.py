@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _BLOCK = tarfile.BLOCKSIZE
 # How many archives that were fetched whole from an object store are on the local disk at a time.
 _WHOLE_MAX = 2
+# How many indexes are kept: by a process that works on one part after another, and by one that reads members in any order.
+_INDEXES_MAX_WHOLE, _INDEXES_MAX = 8, 4096
 
 
 class Place(NamedTuple):
@@ -105,7 +107,7 @@ class Archives:
             if archive not in self._indexes:
                 stored = None if self._is_whole(archive) else self.stored_index(archive)
                 self._indexes[archive] = self._scan(archive) if stored is None else stored
-                while len(self._indexes) > 4096:
+                while len(self._indexes) > (_INDEXES_MAX_WHOLE if self._fetch_whole else _INDEXES_MAX):
                     self._indexes.popitem(last=False)
             return self._indexes[archive]
 

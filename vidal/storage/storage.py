@@ -292,9 +292,9 @@ class Storage:
         try:
             return self._footer(name)
         except FileNotFoundError:
-            if layout.gathered_place(name) is None:
+            if (place := layout.gathered_place(name)) is None:
                 raise
-            return table_metadata(pq.read_schema(pa.BufferReader(self.read(name))))
+            return table_metadata(pq.read_schema(pa.BufferReader(self.archives.read(*place))))
 
     def _footer(self, name: str) -> dict[str, str]:
         path = self.path(name)
