@@ -78,7 +78,7 @@ def test_bad_input_is_one_line_and_exit_code_2_and_touches_nothing(arguments, sa
     ("text", "says"),
     [
         ("a clip by {uploader}", "unknown placeholder {uploader}; known are"),
-        ("a {things", "a brace that is meant is written twice"),
+        ("a {things", "write a literal brace twice"),
         (None, "no such file"),
     ],
 )

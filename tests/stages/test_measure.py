@@ -399,7 +399,7 @@ def test_a_text_detector_that_raises_costs_the_text_alone(dataset, text_detector
     monkeypatch.setattr(rapidocr_onnxruntime.RapidOCR, "__call__", fails)
     text = "measure.text={model: {adapter: rapidocr}, frames: 2}"
     row = run_stages(dataset, ["keyframes", "measure"], text)["c0"]
-    assert dict(row["measured"])["text_share"] == "failed: the text detector fails: a picture that it cannot take"
+    assert dict(row["measured"])["text_share"] == "failed: the text detector failed: a picture that it cannot take"
     assert dict(row["measures"]).keys() >= {"brightness", "motion_per_s", "nsfw"}
     monkeypatch.undo()
     again = run_stages(dataset, ["keyframes", "measure"], text, "measure.blur=false")["c0"]

@@ -30,7 +30,7 @@ BAD = [
     ("imagenet", "a.json", b'{"images": [{"file_name": "x"}]}', "holds no such texts"),
     ("imagenet", "a.txt", b"n01440764\nn01443537\n", "holds no such texts"),
     ("sthv2", "a.json", b'{"info": {"year": 2017}, "images": []}', "holds no such texts"),
-    ("vggsound", "a.csv", b"label,count\nx,1\n", "neither of stat.csv nor of vggsound.csv: label,count"),
+    ("vggsound", "a.csv", b"label,count\nx,1\n", "neither stat.csv nor vggsound.csv: label,count"),
     ("kinetics", "a.json", b'{"x": 1}', "a .json file is no list"),
     ("text", "a.csv", b"caption\nx\n", "a .csv file is no list"),
     ("text", "a.txt", b"# nothing\n", "holds no such texts"),

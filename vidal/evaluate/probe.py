@@ -100,7 +100,7 @@ def _batches(rows: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 def judge(
     layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray, views: np.ndarray
 ) -> dict[str, float]:
-    """Returns retrieval between `rows` and their distinct texts of `views` (a mask), as the mean of both directions.
+    """Returns the retrieval scores between `rows` and their distinct texts of `views` (a mask), each the mean of both directions.
 
     Rows without texts are left out.
     """

@@ -172,7 +172,7 @@ def _packets(container: InputContainer, stream: Any) -> list[tuple[int, int, boo
     except av.error.InvalidDataError as error:
         raise RecordError(Reason.TRUNCATED, ffmpeg_message(error)) from error
     if not packets:
-        raise RecordError(Reason.TRUNCATED, "the container announces pictures, but holds none")
+        raise RecordError(Reason.TRUNCATED, "the container declares pictures, but contains none")
     return packets
 
 

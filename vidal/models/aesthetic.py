@@ -88,7 +88,7 @@ def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Seque
     shapes = [tuple(flat[f"layers.{index}.weight"].shape) for index in indices]
     fits = all(len(shape) == 2 for shape in shapes)
     if not fits or shapes[-1][0] != 1 or any(a[0] != b[1] for a, b in pairwise(shapes)):
-        raise UserError(f"aesthetic head {name}: its layers do not chain to one number: {shapes}")
+        raise UserError(f"aesthetic head {name}: its layers do not lead to a single number: {shapes}")
     layers: list[nn.Module] = []
     for index, shape in zip(indices, shapes, strict=True):
         linear = nn.Linear(shape[1], shape[0])

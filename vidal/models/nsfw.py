@@ -25,5 +25,5 @@ class OpenNsfw:
         try:
             probabilities: Float32Array = self._classifier.score_images(images)
         except (Fail, InvalidArgument, RuntimeException) as error:
-            raise ModelError(f"Open-NSFW fails: {error}") from error
+            raise ModelError(f"Open-NSFW failed: {error}") from error
         return probabilities

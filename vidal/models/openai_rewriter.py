@@ -87,7 +87,9 @@ class OpenAiRewriter:
         except openai.OpenAIError as error:
             raise _record_error(error, self._client.max_retries + 1) from error
         except (ValueError, AttributeError, TypeError, IndexError) as error:
-            raise RecordError(Reason.BAD_ANSWER, f"the server answers nonsense: {error}", transient=True) from error
+            raise RecordError(
+                Reason.BAD_ANSWER, f"the server's answer cannot be understood: {error}", transient=True
+            ) from error
 
 
 def _answer(completion: Any, attempts: int) -> Answer:

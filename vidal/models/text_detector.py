@@ -48,7 +48,7 @@ class RapidOcr:
         try:
             readings, _ = self._reader(np.ascontiguousarray(pixels))
         except (ResizeImgError, cv2.error, Fail, InvalidArgument, RuntimeException) as error:
-            raise ModelError(f"the text detector fails: {error}") from error
+            raise ModelError(f"the text detector failed: {error}") from error
         corners: Float32Array = np.array([box for box, _, _ in readings or []], np.float32).reshape(-1, 4, 2)
         scales: Float32Array = np.array([size[0] / image.width, size[1] / image.height], np.float32)
         return corners / scales

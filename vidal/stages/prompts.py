@@ -19,7 +19,7 @@ def read(name: str, known: frozenset[str]) -> str:
         text = path.read_text(encoding="utf-8").strip()
         fields = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
     except ValueError as error:  # Also raised for text that is not UTF-8.
-        raise UserError(f"prompt {name}: {error}; a brace that is meant is written twice") from error
+        raise UserError(f"prompt {name}: {error}; write a literal brace twice") from error
     if unknown := sorted(fields - known):
         raise UserError(
             f"prompt {name}: unknown placeholder {{{unknown[0]}}}; known are {', '.join(sorted(known)) or 'none'}"

@@ -117,7 +117,7 @@ class Archives:
                 with tarfile.open(path, "r:") as tar:
                     return {member.name: Place(member.offset_data, member.size) for member in tar}
             except tarfile.TarError as error:
-                raise self._damaged(archive, f"is no whole tar archive ({error})") from error
+                raise self._damaged(archive, f"is not a complete tar archive ({error})") from error
 
     def _read_range(self, archive: str, start: int, end: int) -> bytes:
         if not self._storage.is_local and not self._is_whole(archive):

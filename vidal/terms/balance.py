@@ -36,7 +36,7 @@ def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
     """Selects at most t terms for each keyword, after MetaCLIP (Xu et al., ICLR 2024).
 
     MetaCLIP keeps a text if any of its keywords draws it, so a frequent word comes along with every rare one ("a man with a
-    theremin"): on real labels, that reduces the most frequent keyword by a factor of only three. Here all keywords of a text must be
+    theremin"): on real labels, the most frequent keyword is then only three times rarer. Here all keywords of a text must be
     below the cap t. If the recipe sets none, it is a 500th of the count, and doubles until the count is reached.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)

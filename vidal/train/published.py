@@ -140,7 +140,7 @@ def _settings(modality: Modality, vision: VisionConfig) -> Encoder:
 
 
 def _grid(modality: Modality, vision: VisionConfig) -> list[int] | None:
-    """Returns the rows (mel) and columns (time) of patches of a sound that positions were learned for; None for pictures."""
+    """Returns how many rows (mel) and columns (time) of patches have a learned position, for sound; None for pictures."""
     if modality is not Modality.AUDIO:
         return None
     patch, fbank = vision["patch_size"], _settings(modality, vision).fbank

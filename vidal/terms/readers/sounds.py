@@ -37,7 +37,7 @@ def vggsound(corpus: Corpus) -> Iterator[str]:
 
 def _label(row: list[str]) -> str:
     if len(row) not in (2, 3, 4) or not row[1].isdigit():
-        raise FormatError(f"a row is neither of stat.csv nor of vggsound.csv: {','.join(row)}")
+        raise FormatError(f"a row fits neither stat.csv nor vggsound.csv: {','.join(row)}")
     return row[2] if len(row) == 4 else row[0]
 
 
