@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vidal.config.loading import load_recipe
 from vidal.dataset import discover
-from vidal.dataset.catalogue_split import split_catalogue
+from vidal.dataset.listing_split import split_listing
 from vidal.pipeline.stage import Runtime
 from vidal.storage.storage import Storage
 
@@ -28,11 +28,11 @@ def main() -> None:
         _write_list(path, rows)
         recipe, storage = load_recipe("catalogue", catalogue=str(path)), Storage(f"{folder}/out")
         before, started = _peak_mb(), time.monotonic()
-        split = split_catalogue(recipe, storage)
+        split = split_listing(recipe, storage)
         print(f"split of {split.candidates:,} rows into {split.shards:,} shards: {time.monotonic() - started:.1f} s")
         print(f"peak resident memory: {_peak_mb():.0f} MB, {before:.0f} MB of them before the split")
         started = time.monotonic()
-        split_catalogue(recipe, storage)
+        split_listing(recipe, storage)
         discover.discover(recipe, Runtime(storage.uri, split.shards // 2, "bench"))
         print(f"discovery of one shard afterwards: {time.monotonic() - started:.2f} s")
 

@@ -23,8 +23,8 @@ from vidal import ids, schema
 from vidal.config.loading import load_recipe
 from vidal.config.recipe import Recipe
 from vidal.dataset import api, build, commit, discover
-from vidal.dataset.catalogue_split import split_catalogue
 from vidal.dataset.dataset_file import claim
+from vidal.dataset.listing_split import split_listing
 from vidal.dataset.shard_report import ShardReport
 from vidal.dataset.shard_summary import write_summary
 from vidal.pipeline.stage import Runtime
@@ -103,7 +103,7 @@ def _recipe(folder: Path, base: str, shards: int, rows: int) -> Recipe:
 def _dataset(recipe: Recipe, out: str, shards: int, rows: int) -> Storage:
     storage = Storage(out)
     claim(storage, recipe)
-    split_catalogue(recipe, storage)
+    split_listing(recipe, storage)
     stages = list(STAGES.values())
     for shard in range(shards):
         discover.discover(recipe, Runtime(out, shard, "bench"))

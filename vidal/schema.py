@@ -67,6 +67,8 @@ class Reason(str, Enum):
     FEW_DOWNLOADS = "few_downloads"
     FEW_COMMENTS = "few_comments"
     FEW_TAGS = "few_tags"
+    # the user's list
+    BAD_ROW = "bad_row"
     # crawl
     BAD_URL = "bad_url"
     FORBIDDEN_ADDRESS = "forbidden_address"

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from skimage import data
 
+from tests.support.listed import listed
 from vidal.config.loading import load_recipe
 from vidal.crawl.crawler import Crawler
 from vidal.crawl.settings import Clips
@@ -15,7 +16,6 @@ from vidal.media.frames import read_frames
 from vidal.models.shots import DETECTORS
 from vidal.pipeline.stage import Drop, Runtime
 from vidal.schema import Reason
-from vidal.sources import catalogue
 from vidal.storage.storage import Storage
 
 FPS = 12
@@ -70,7 +70,7 @@ def crawled(tmp_path, serve_folder, seconds, *overrides):
     pd.DataFrame(rows).to_csv(tmp_path / "c.csv", index=False)
     recipe = load_recipe("embedded", overrides)
     out = str(tmp_path / "out")
-    (candidate,) = list(catalogue.read_catalogue(str(tmp_path / "c.csv")))
+    (candidate,) = listed(tmp_path / "c.csv")
     return Crawler(recipe, Runtime(out, 0, "run", ("127.0.0.1",)), Storage(out))({**candidate, "shard": 0}), Storage(
         out
     )

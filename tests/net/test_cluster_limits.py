@@ -22,7 +22,7 @@ ray.init(address=cluster.address, log_to_driver=False)
 from vidal import schema
 from vidal.pipeline.executors import executor_of
 from vidal.config.loading import load_recipe
-from vidal.sources import catalogue
+from tests.support.listed import listed as read
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Part, Runtime
 from vidal.stages.order import STAGES
@@ -31,7 +31,7 @@ from vidal.storage.storage import Storage
 out, listed = sys.argv[1:]
 recipe = load_recipe("catalogue", ("crawl.requests_per_s=4", "crawl.burst=2", "crawl.robots=false", "crawl.concurrency=4",
     "crawl.host_concurrency=8", "crawl.attempts=1", "resources.crawl={cpus: 0.7, workers: [2, 2]}"))
-rows = [{**row, "shard": 0} for row in list(catalogue.read_catalogue(listed))]
+rows = [{**row, "shard": 0} for row in read(listed)]
 parts = [Part(0, index) for index in range(8)]
 for part in parts:
     commit_part(Storage(out), layout.part("discover", 0, part.index), rows[part.index::8], [], schema.CANDIDATES, {})

@@ -12,8 +12,8 @@ from tests.conftest import LIGHT, write_video
 from vidal.config.loading import load_recipe
 from vidal.dataset import build, dataset_file, discover
 from vidal.dataset import commit as shards
-from vidal.dataset.catalogue_split import split_catalogue
 from vidal.dataset.dataset_file import claim
+from vidal.dataset.listing_split import split_listing
 from vidal.dataset.shard_summary import read_summary
 from vidal.errors import StorageError
 from vidal.pipeline.executors import executor_of
@@ -74,7 +74,7 @@ def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(on_ray, serve
         "similarity": failing(similarity.STAGE, "bug", divide_by_zero),
     }.values())  # fmt: skip
     claim(storage, recipe)
-    split_catalogue(recipe, storage)
+    split_listing(recipe, storage)
     with executor.session():
         runtime = Runtime(out, 0, "run", ("127.0.0.1",), rate_limiter=executor.rate_limiter())
         parts = discover.discover(recipe, runtime)

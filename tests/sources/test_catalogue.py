@@ -1,12 +1,10 @@
 import json
 
 import pandas as pd
-import pytest
 
 from tests.conftest import LIGHT, sets, vidal, write_video
 from tests.support.inline import vidal_inline
-from vidal.errors import UserError
-from vidal.sources import catalogue
+from tests.support.listed import listed
 from vidal.sources.embedded.media import build_media
 
 
@@ -17,35 +15,10 @@ def test_csv_jsonl_and_parquet_are_read_alike(tmp_path):
     frame.to_csv(tmp_path / "c.csv", index=False)
     frame.to_parquet(tmp_path / "c.parquet")
     (tmp_path / "c.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    first, *others = (
-        list(catalogue.read_catalogue(str(tmp_path / f"c.{ending}"))) for ending in ("csv", "jsonl", "parquet")
-    )
+    first, *others = (listed(tmp_path / f"c.{ending}") for ending in ("csv", "jsonl", "parquet"))
     assert others == [first, first]
     assert (first[0]["title"], first[0]["hashtags"], first[0]["extra"]) == ("A cat #cute", ["cute"], {"label": "x"})
     assert (first[0]["start_s"], first[0]["end_s"], first[1]["start_s"]) == (1.5, 4.0, None)
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("link\nhttp://a\n", "a column `url` is needed; the columns are link"),
-        ("url\n", ": no rows"),
-        ("url,start_s\nhttp://a,soon\n", "row 1: start_s must be a number of seconds, 0 or more, not 'soon'"),
-        ("url,start_s,end_s\nhttp://a,1,2\nhttp://b,5,2\n", "row 2: end_s must be after start_s"),
-        ("url,kind\nhttp://a,film\n", "row 1: kind must be video or audio"),
-        ("url,title\n,x\n", "row 1: the url is empty"),
-        ("url,vidal_views\nhttp://a,[1]\n", "row 1: vidal_views must be JSON such as"),
-    ],
-)
-def test_a_bad_catalogue_is_told_by_its_row(tmp_path, text, says):
-    (tmp_path / "c.csv").write_text(text)
-    with pytest.raises(UserError, match=says):
-        list(catalogue.read_catalogue(str(tmp_path / "c.csv")))
-
-
-def test_a_row_that_stands_twice_is_one_and_two_spans_are_two(tmp_path):
-    (tmp_path / "c.csv").write_text("url,start_s,end_s\nhttp://a,0,1\nhttp://a,0,1\nhttp://a,1,2\n")
-    assert len(list(catalogue.read_catalogue(str(tmp_path / "c.csv")))) == 2
 
 
 def test_a_shard_is_built_from_a_video2dataset_list_and_a_span_past_the_end_costs_itself_alone(serve_folder, tmp_path):

@@ -3,13 +3,14 @@
 import pytest
 from aiohttp import web
 
+from tests.support.listed import listed, read_list
 from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
 from vidal.net.errors import PHRASES, classify_error
 from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
-from vidal.sources import candidate_policy, catalogue, licences
+from vidal.sources import candidate_policy, licences
 from vidal.sources.embedded.media import build_media
 from vidal.sources.embedded.site import serve
 from vidal.sources.freesound import FreesoundSearch, read_token
@@ -216,7 +217,7 @@ def test_the_layout_of_video2dataset_is_read_unchanged(tmp_path):
     frame.to_parquet(tmp_path / "c.parquet")
     frame.to_json(tmp_path / "c.jsonl", orient="records", lines=True)
     for name in ("c.parquet", "c.jsonl"):
-        rows = list(catalogue.read_catalogue(str(tmp_path / name)))
+        rows = listed(tmp_path / name)
         assert [(row["url"], row["start_s"], row["end_s"]) for row in rows] == [
             ("http://a/1.mp4", 1.5, 3.0), ("http://a/1.mp4", 4.0, 5.0), ("http://a/2.mp4", 2.0, 4.0)]  # fmt: skip
         assert rows[0]["extra"] == {"split": "x"} and rows[0]["title"] == "A cat"
@@ -224,13 +225,14 @@ def test_the_layout_of_video2dataset_is_read_unchanged(tmp_path):
 
 def test_other_names_of_columns_and_lists_of_ids_are_read(tmp_path):
     (tmp_path / "c.csv").write_text("link,words\nhttp://a/1.mp4,A cat\n")
-    (row,) = catalogue.read_catalogue(str(tmp_path / "c.csv"), {"url": "link", "title": "words"})
+    (row,) = listed(tmp_path / "c.csv", {"url": "link", "title": "words"})
     assert (row["url"], row["title"]) == ("http://a/1.mp4", "A cat")
     with pytest.raises(UserError, match=r"columns\.url names 'nope', but the columns are link, words"):
-        list(catalogue.read_catalogue(str(tmp_path / "c.csv"), {"url": "nope"}))
+        listed(tmp_path / "c.csv", {"url": "nope"})
     (tmp_path / "ids.txt").write_text("--GkrdYZ9Tc\nhttp://a/2.mp4\n")
-    urls = [row["url"] for row in list(catalogue.read_catalogue(str(tmp_path / "ids.txt")))]
+    urls = [row["url"] for row in listed(tmp_path / "ids.txt")]
     assert urls == ["https://www.youtube.com/watch?v=--GkrdYZ9Tc", "http://a/2.mp4"]
     (tmp_path / "bad.csv").write_text('url,clips\nhttp://a,"[[1]]"\n')
-    with pytest.raises(UserError, match="row 1: clips must be"):
-        list(catalogue.read_catalogue(str(tmp_path / "bad.csv")))
+    assert [(row.where[-5:], row.why) for row in read_list(tmp_path / "bad.csv")[1]] == [
+        ("row 1", "a span must be [start, end] in seconds or as 00:00:01.500, not '[1]'")
+    ]

@@ -14,8 +14,8 @@ from vidal.dataset import checks, commit, discover
 from vidal.dataset import refilter as refiltering
 from vidal.dataset import retry as retrying
 from vidal.dataset.build import build as build_shard
-from vidal.dataset.catalogue_split import split_catalogue
 from vidal.dataset.dataset_file import claim, read_dataset
+from vidal.dataset.listing_split import split_listing
 from vidal.dataset.refilter import Decision
 from vidal.dataset.shard_report import ShardReport
 from vidal.dataset.shard_summary import summaries, summaries_or_fail
@@ -23,7 +23,7 @@ from vidal.dedup import across_shards, decontamination
 from vidal.errors import UserError
 from vidal.pipeline.progress import Progress
 from vidal.pipeline.stage import Stage
-from vidal.sources.catalogue_files import Catalogue
+from vidal.sources.listings import listing_of
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, absolute_uri
 
@@ -96,7 +96,7 @@ def build_shards(
     if not recipe.catalogue and not recipe.search:
         raise UserError(f"recipe {recipe.name} names no search: give your own list with --catalogue FILE")
     if recipe.catalogue:
-        Catalogue(recipe.catalogue)
+        listing_of(recipe)
     storage = Storage(absolute_uri(out))
     numbers = checks.parse_shards(shards, discover.shard_count(recipe, storage))
     decontamination.load_sets(recipe)
@@ -105,7 +105,9 @@ def build_shards(
         checks.check(recipe)
     claim(storage, recipe)
     if recipe.catalogue:
-        numbers = checks.parse_shards(shards, split_catalogue(recipe, storage).shards)
+        numbers = checks.parse_shards(
+            shards, split_listing(recipe, storage, watcher.say if watcher else _ignore).shards
+        )
     reports = []
     for shard in numbers:
         if report := done.get(shard):
@@ -117,6 +119,10 @@ def build_shards(
     if until is None:
         _mark_copies(storage, recipe)
     return Report(reports)
+
+
+def _ignore(line: str) -> None:
+    """Takes the lines of a build that nobody watches."""
 
 
 def _committed(recipe: Recipe, storage: Storage, shards: list[int]) -> dict[int, ShardReport]:

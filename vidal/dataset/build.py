@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vidal.config.recipe import Recipe
 from vidal.dataset import commit, discover
-from vidal.dataset.catalogue_split import split_catalogue, stored_split
+from vidal.dataset.listing_split import split_listing, stored_split
 from vidal.dataset.shard_report import ShardReport
 from vidal.pipeline.executors import Executor, executor_of
 from vidal.pipeline.parts import is_done
@@ -45,7 +45,7 @@ def build(
     stages = list(STAGES.values())
     storage = Storage(out)
     if recipe.catalogue and stored_split(storage) is None:
-        split_catalogue(recipe, storage)
+        split_listing(recipe, storage)
     if until is None and commit.is_committed(storage, shard, stages, recipe):
         return commit.committed_report(storage, shard)
     selected = stages[: [stage.name for stage in stages].index(until) + 1] if until else stages

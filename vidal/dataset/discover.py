@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from vidal import ids, schema
 from vidal.config.recipe import Recipe
-from vidal.dataset.catalogue_split import candidates_of, digest_of, stored_split
+from vidal.dataset.listing_split import candidates_of, digest_of, refused_of, stored_split
 from vidal.errors import UserError
 from vidal.pipeline.parts import commit_part
 from vidal.pipeline.stage import Part, Runtime, WorkIdentity
@@ -129,6 +129,7 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
     results = SearchResults()
     if recipe.catalogue:
         rows = candidates_of(storage, runtime.shard)
+        results.outcomes += refused_of(storage, runtime.shard)
     else:
         terms = _terms(recipe, storage, runtime.shard, spread)
         results = search.run_queries(recipe, runtime, search.plan_queries(recipe, terms, _weights(recipe)))

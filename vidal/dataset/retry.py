@@ -39,7 +39,9 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
     parts = discover.parts(storage, recipe, shard)
     if parts is None:
         raise UserError(f"shard {shard}: its catalogue or its search has changed: run vidal build-shard {shard} first")
-    searches = {row["id"] for part in parts for row in discover.outcomes(storage, part) if _is_wanted(row, class_)}
+    outcomes = [row for part in parts for row in discover.outcomes(storage, part)]
+    # A refused row of a catalogue is no search: it needs another list, not another attempt.
+    searches = {row["id"] for row in outcomes if _is_wanted(row, class_) and row["reason"] != Reason.BAD_ROW.value}
     discover.ask_again(storage, shard, searches)
     failed = [row["id"] for part in parts for row in _ledger(storage, part) if _is_wanted(row, class_)]
     failed += _without_media(storage, shard) if class_ == Reason.AWAITING_MEDIA.value else []

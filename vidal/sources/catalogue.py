@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Iterator
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vidal import ids
 from vidal.errors import UserError
@@ -14,161 +13,178 @@ from vidal.extra import IMPORTED
 from vidal.records import Candidate
 from vidal.schema import Kind
 from vidal.sources.catalogue_files import Catalogue, ListedRow
-from vidal.sources.known_ids import KnownIds
-from vidal.sources.text import parse_hashtags
+from vidal.sources.listed_spans import split_spans
+from vidal.sources.listed_texts import add_texts
+from vidal.sources.listed_values import RowError, is_missing, parse_seconds, parse_tags, parse_texts, text_of
+from vidal.sources.listing import RefusedRow
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 _YOUTUBE_PAGE = "https://www.youtube.com/watch?v={id}"
 _YOUTUBE_IDS = ("youtube_id", "ytid", "video_id")
-# Columns of spans in the form of video2dataset: [[start, end], ...], in seconds or as "00:00:01.500".
-_SPAN_COLUMNS = ("clips", "spans")
+_YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _KNOWN_COLUMNS = {
     "url", "title", "caption", "hashtags", "kind", "duration_s", "start_s", "end_s", "uploader", "licence",
 }  # fmt: skip
 
 
-def read_catalogue(
-    path: str, columns: dict[str, str] | None = None, digest: _Hash | None = None
-) -> Iterator[Candidate]:
-    """Yields a candidate for each row or, if a row has spans, for each of its spans, in the order of the files.
+class CatalogueListing:
+    """A user's list as candidates: one for each row or, if a row has spans, for each of its spans, in the order of the files.
 
-    A row that appears twice is one candidate. columns: maps our column names to the file's, if they differ. A file without `url` may
-    have YouTube ids instead. digest: updated with the bytes that are read. Raises UserError for a file that is missing or cannot be
-    read, for a file without addresses, and for a value of the wrong type, with its row.
+    columns: maps our column names to the file's, if they differ. A file without `url` may have YouTube ids instead. Raises UserError
+    for a file that is missing or cannot be read.
     """
-    files = Catalogue(path)
-    known = KnownIds()
-    count = 0
-    for count, (where, row) in enumerate(files.rows(digest or sha256()), start=1):  # noqa: B007 - used after the loop.
-        renamed = _with_address(_rename(row, columns or {}, files.where), where, files.where)
-        for span in _split_spans(renamed, where):
-            candidate = _candidate_of(span, where)
-            if known.add(candidate["candidate_id"]):
-                yield candidate
-    if not count:
-        raise UserError(f"{files.where}: no rows")
+
+    def __init__(self, pattern: str, columns: dict[str, str] | None = None):
+        self._files = Catalogue(pattern)
+        self._columns = columns or {}
+        self._ours = {theirs: ours for ours, theirs in self._columns.items()}
+        self._names: set[str] = set()
+        self._others: dict[str, None] = {}
+        self.where = self._files.where
+
+    def stamp(self) -> list[str]:
+        return self._files.stamp()
+
+    def sha256(self) -> str:
+        return self._files.sha256()
+
+    def candidates(self, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
+        for where, row in self._files.rows(digest):
+            try:
+                spans = split_spans(_with_address(self._rename(row)))
+            except RowError as error:
+                yield RefusedRow(where, str(error))
+            else:
+                for number, span in enumerate(spans, start=1):
+                    yield self._candidate_of(span, f"{where}, span {number}" if len(spans) > 1 else where)
+        self._check_columns()
+
+    def remarks(self) -> list[str]:
+        return [f"columns kept in extra: {', '.join(self._others)}"] if self._others else []
+
+    def _candidate_of(self, row: ListedRow | RowError, where: str) -> Candidate | RefusedRow:
+        try:
+            if isinstance(row, RowError):
+                raise row
+            candidate = candidate_of(row)
+        except RowError as error:
+            return RefusedRow(where, str(error))
+        self._others.update(dict.fromkeys(candidate["extra"]))
+        return candidate
+
+    def _rename(self, row: ListedRow | RowError) -> ListedRow:
+        if isinstance(row, RowError):
+            raise row
+        if not self._ours:
+            return row
+        self._names.update(row)
+        # A name that the user maps to another column means that column alone.
+        kept = {name: cell for name, cell in row.items() if name not in self._columns or name in self._ours}
+        return {self._ours.get(name, name): cell for name, cell in kept.items()}
+
+    def _check_columns(self) -> None:
+        for ours, theirs in self._columns.items():
+            if theirs not in self._names:
+                known = ", ".join(sorted(self._names)) or "none"
+                raise UserError(f"{self.where}: columns.{ours} names {theirs!r}, but the columns are {known}")
 
 
-def _with_address(row: ListedRow, where: str, catalogue: str) -> ListedRow:
-    """Returns the row with an address, if it has a YouTube id instead or is a line of a plain list."""
-    if "url" in row:
+def _with_address(row: ListedRow) -> ListedRow:
+    """Returns the row with an address, if it has a YouTube id instead or is a line of a plain list. Raises RowError."""
+    if "url" in row and not is_missing(row["url"]):
         return row
     if "address" in row:
         return {"url": _address_of(str(row["address"]))}
-    id_column = next((name for name in _YOUTUBE_IDS if name in row), None)
-    if id_column is None:
-        raise UserError(f"{where}: a column `url` is needed; the columns are {', '.join(map(str, row)) or 'none'}")
-    return {**row, "url": _YOUTUBE_PAGE.format(id=row[id_column]) if row[id_column] else ""}
+    id_column = next((name for name in _YOUTUBE_IDS if not is_missing(row.get(name))), None)
+    if id_column is not None:
+        return {**row, "url": _youtube_page(id_column, str(row[id_column]).strip())}
+    if "url" in row or any(name in row for name in _YOUTUBE_IDS):
+        raise RowError("the url is empty")
+    raise RowError(f"a column `url` is needed; the columns are {', '.join(map(str, row)) or 'none'}")
 
 
 def _address_of(line: str) -> str:
     """Returns the address of a line of a plain list: an address, or a YouTube id, as in the released list of VIDAL-10M."""
-    return line if "://" in line else _YOUTUBE_PAGE.format(id=line)
+    return line if "://" in line else _youtube_page("a line without ://", line)
 
 
-def _rename(row: ListedRow, columns: dict[str, str], where: str) -> ListedRow:
-    for ours, theirs in columns.items():
-        if theirs not in row:
-            raise UserError(f"{where}: columns.{ours} names {theirs!r}, but the columns are {', '.join(map(str, row))}")
-    names = {theirs: ours for ours, theirs in columns.items()}
-    return {names.get(name, name): value for name, value in row.items()} if names else row
+def _youtube_page(name: str, id_: str) -> str:
+    if not _YOUTUBE_ID.fullmatch(id_):
+        raise RowError(f"{name} must be a YouTube id of eleven characters, not {id_[:80]!r}")
+    return _YOUTUBE_PAGE.format(id=id_)
 
 
-def _split_spans(row: ListedRow, where: str) -> list[ListedRow]:
-    """Returns the row once for each of its spans, or unchanged if it has none."""
-    column = next((name for name in _SPAN_COLUMNS if name in row and not _is_missing(row[name])), None)
-    if column is None:
-        return [row]
-    value = row[column]
-    try:
-        pairs = json.loads(value) if isinstance(value, str) else value
-        if not isinstance(pairs, list):
-            raise TypeError("no list")
-        spans_s = [(_parse_timestamp(start), _parse_timestamp(end)) for start, end in pairs]
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{where}: {column} must be [[start, end], ...], not {str(value)[:80]!r}") from error
-    others = {key: cell for key, cell in row.items() if key != column}
-    return [{**others, "start_s": start_s, "end_s": end_s} for start_s, end_s in spans_s]
-
-
-def _parse_timestamp(value: object) -> float:
-    """Returns the seconds of a number, or of hours, minutes and seconds separated by colons. Raises ValueError."""
-    total_s = 0.0
-    for part in str(value).split(":"):
-        total_s = total_s * 60 + float(part)
-    return total_s
-
-
-def _candidate_of(row: ListedRow, where: str) -> Candidate:
-    values = {str(key): value for key, value in row.items() if not _is_missing(value)}
-    url = str(values.get("url", "")).strip()
-    if not url:
-        raise UserError(f"{where}: the url is empty")
-    kind = values.get("kind")
-    if kind not in (None, Kind.VIDEO.value, Kind.AUDIO.value):
-        raise UserError(f"{where}: kind must be video or audio, not {kind!r}")
-    start_s, end_s = (_parse_seconds(values, key, where) for key in ("start_s", "end_s"))
-    if end_s is not None and end_s <= (start_s or 0.0):
-        raise UserError(f"{where}: end_s must be after start_s")
-    _check_imported_views(values, where)
-    title = str(values.get("title", values.get("caption", "")))
-    return {
+def candidate_of(row: ListedRow) -> Candidate:
+    """Returns the candidate of a row of a list. Raises RowError."""
+    values = {str(key): value for key, value in row.items() if not is_missing(value)}
+    url = _text(values, "url").strip()
+    start_s, end_s = _span(values)
+    _check_imported_views(values)
+    title, *others = [*parse_texts(values.get("title")), *parse_texts(values.get("caption"))] or [""]
+    candidate: Candidate = {
         "candidate_id": ids.candidate_id("url", url, start_s, end_s),
         "source": None,
         "platform": "url",
         "source_id": url,
         "url": url,
         "media_url": None,
-        "kind": kind,
+        "kind": parse_kind(values.get("kind")),
         "search_terms": [],
         "title": title,
-        "hashtags": _parse_tags(values.get("hashtags"), title),
-        "uploader": _text(values, "uploader"),
-        "licence": _text(values, "licence"),
-        "duration_s": _parse_seconds(values, "duration_s", where),
+        "hashtags": parse_tags(values.get("hashtags"), (title, *others)),
+        "uploader": _text(values, "uploader") or None,
+        "licence": _text(values, "licence") or None,
+        "duration_s": _seconds(values, "duration_s"),
         "start_s": start_s,
         "end_s": end_s,
         "curated": True,
-        "extra": {key: str(value) for key, value in values.items() if key not in _KNOWN_COLUMNS},
+        "extra": {key: text_of(value) for key, value in values.items() if key not in _KNOWN_COLUMNS},
     }
+    return add_texts(candidate, others) if others else candidate
 
 
-def _text(values: ListedRow, key: str) -> str | None:
-    return str(values[key]) if key in values else None
+def parse_kind(value: object) -> str | None:
+    """Returns the kind that a list states, if it does. Raises RowError for any other word."""
+    kind = None if is_missing(value) else str(value).strip().lower()
+    if kind not in (None, Kind.VIDEO.value, Kind.AUDIO.value):
+        raise RowError(f"kind must be video or audio, not {value!r}")
+    return kind
 
 
-def _check_imported_views(values: ListedRow, where: str) -> None:
+def _span(values: ListedRow) -> tuple[float | None, float | None]:
+    start_s, end_s = _seconds(values, "start_s"), _seconds(values, "end_s")
+    if end_s is not None and end_s <= (start_s or 0.0):
+        raise RowError("end_s must be after start_s")
+    return start_s, end_s
+
+
+def _text(values: ListedRow, key: str) -> str:
+    """Returns the text of a column; "" if it is missing. Raises RowError for a list or an object."""
+    value = values.get(key, "")
+    if isinstance(value, (list, dict)):
+        raise RowError(f"{key} must be a text, not {str(value)[:80]}")
+    return str(value)
+
+
+def _check_imported_views(values: ListedRow) -> None:
     """Checks texts that came with the catalogue, in the form that `vidal import` writes."""
+    if IMPORTED not in values:
+        return
     try:
-        views = json.loads(str(values.get(IMPORTED, "{}")))
+        views = json.loads(str(values[IMPORTED]))
         is_valid = all(isinstance(text, str) for texts in views.values() for text in texts)
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         is_valid = False
     if not is_valid:
-        raise UserError(f'{where}: {IMPORTED} must be JSON such as {{"video": ["a text"]}}')
+        raise RowError(f'{IMPORTED} must be JSON such as {{"video": ["a text"]}}')
 
 
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value)) or (isinstance(value, str) and not value)
-
-
-def _parse_seconds(values: ListedRow, key: str, where: str) -> float | None:
+def _seconds(values: ListedRow, key: str) -> float | None:
     if key not in values:
         return None
     try:
-        seconds = float(str(values[key]))
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if not math.isfinite(seconds) or seconds < 0:
-        raise UserError(f"{where}: {key} must be a number of seconds, 0 or more, not {values[key]!r}")
-    return seconds
-
-
-def _parse_tags(value: Any, title: str) -> list[str]:
-    """Returns hashtags. value: a list, or a text with or without '#'; without a value, the hashtags of the title are returned."""
-    if value is None:
-        return parse_hashtags(title)
-    tags = [str(tag) for tag in value] if not isinstance(value, str) else value.replace(",", " ").split()
-    return list(dict.fromkeys(tag.lstrip("#＃").lower() for tag in tags if tag.strip("#＃")))
+        return parse_seconds(values[key])
+    except ValueError as error:
+        raise RowError(f"{key} must be a number of seconds, 0 or more, not {values[key]!r}") from error

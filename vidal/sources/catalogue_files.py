@@ -5,24 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
+import re
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidal.errors import UserError
+from vidal.sources.delimited import delimited_rows
+from vidal.sources.listed_values import RowError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 _PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BLOCK = 2**20
 _PARQUET_ROWS = 10_000
-
+_COMMENT = re.compile(r"(?:^|\s)#.*", re.S)
 
 # A row of a user's list, by the names of its columns: texts, or what Parquet and JSON hold.
 ListedRow = dict[str, object]
@@ -61,8 +65,11 @@ class Catalogue:
                     digest.update(block)
         return digest.hexdigest()
 
-    def rows(self, digest: _Hash) -> Iterator[tuple[str, ListedRow]]:
-        """Yields the place of each row, for messages, and the row by column names. digest: updated with the bytes of the files."""
+    def rows(self, digest: _Hash) -> Iterator[tuple[str, ListedRow | RowError]]:
+        """Yields the place of each row, for messages, and the row by column names, or why that row cannot be read.
+
+        digest: updated with the bytes of the files. Raises UserError for a file that cannot be read further.
+        """
         for path in self.paths:
             name = f", {path.rpartition('/')[2]}" if len(self.paths) > 1 else ""
             number = 0
@@ -107,58 +114,102 @@ def _ending(path: str) -> str:
 
 
 def _text(file: _Hashed, path: str) -> Iterator[IO[str]]:
-    """Yields the text of a file, which may be compressed and may begin with a byte order mark; then reads the rest of the file."""
-    buffered: Any = io.BufferedReader(file, _BLOCK)
-    if method := _PACKED.get(PurePosixPath(path).suffix.lower()):
-        if method not in fsspec.compression.compr:
-            raise ValueError(f"{method} needs the package zstandard: pip install zstandard")
-        buffered = fsspec.compression.compr[method](buffered, mode="rb")
-    yield io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
+    """Yields the text of a file, which may be compressed and may begin with a byte order mark; then reads the rest of the file.
+
+    Bytes that are not UTF-8 become lone surrogates, by which their row is recognised and refused.
+    """
+    unpacked = io.BufferedReader(_unpacked(file, _PACKED.get(PurePosixPath(path).suffix.lower())), _BLOCK)
+    encoding = "utf-16" if unpacked.peek(2)[:2] in _UTF16 else "utf-8-sig"
+    yield io.TextIOWrapper(unpacked, encoding=encoding, errors="surrogateescape", newline="")
     file.drain()
 
 
-def _delimited(file: _Hashed, path: str, delimiter: str) -> Iterator[ListedRow]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    for text in _text(file, path):
-        lines = csv.reader(text, delimiter=delimiter)
-        names = [name.strip() for name in next(lines, [])]
-        for line in lines:
-            if line:  # A blank line is not a row.
-                yield dict(zip(names, line, strict=False))
+def _unpacked(file: _Hashed, method: str | None) -> Any:
+    if method is None:
+        return file
+    buffered = io.BufferedReader(file, _BLOCK)
+    # fsspec only reads zst if zstandard is installed; Arrow always does.
+    if method == "zstd":
+        return pa.CompressedInputStream(buffered, method)
+    return fsspec.compression.compr[method](buffered, mode="rb")
 
 
-def _jsonl(file: _Hashed, path: str) -> Iterator[ListedRow]:
-    for text in _text(file, path):
+def _check_utf8(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RowError("its text is not UTF-8: save the list as UTF-8") from error
+
+
+def _each(texts: Iterator[IO[str]], parse: Callable[[str], ListedRow | None]) -> Iterator[ListedRow | RowError]:
+    """Yields the row of each line. parse: returns None for a line without a row, and raises RowError."""
+    for text in texts:
         for line in text:
-            if line.strip():
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError(f"a line must be a JSON object, not {line.strip()[:80]!r}")
-                yield row
+            try:
+                _check_utf8(line)
+                row = parse(line)
+            except RowError as error:
+                yield error
+            else:
+                if row is not None:
+                    yield row
 
 
-def _plain(file: _Hashed, path: str) -> Iterator[ListedRow]:
+def _delimited(file: _Hashed, path: str, delimiter: str) -> Iterator[ListedRow | RowError]:
     for text in _text(file, path):
-        for line in text:
-            address = line.partition(" #")[0].strip()
-            if address and not address.startswith("#"):
-                yield {"address": address}
+        for row in delimited_rows(text, delimiter):
+            try:
+                if isinstance(row, dict):
+                    _check_utf8("".join(row.values()))
+            except RowError as error:
+                yield error
+            else:
+                # A row of texts is a row of objects; the type of a dict does not say so.
+                yield row if isinstance(row, RowError) else {**row}
 
 
-def _parquet(file: _Hashed, path: str) -> Iterator[ListedRow]:
+def _parse_json(line: str) -> ListedRow | None:
+    if not line.strip():
+        return None
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RowError(f"the line is not JSON: {_one_line(error)}") from error
+    if not isinstance(row, dict):
+        raise RowError(f"a line must be a JSON object, not {line.strip()[:80]!r}")
+    return trimmed(row)
+
+
+def _parse_address(line: str) -> ListedRow | None:
+    address = _COMMENT.sub("", line).strip()
+    return {"address": address} if address else None
+
+
+def _parquet(file: _Hashed, path: str) -> Iterator[ListedRow | RowError]:
     with pq.ParquetFile(file.rewound(), pre_buffer=False) as table:
         for batch in table.iter_batches(_PARQUET_ROWS, use_threads=False):
-            yield from batch.to_pylist()
+            names = list(trimmed(dict.fromkeys(batch.schema.names)))
+            if len(names) != batch.num_columns:
+                raise ValueError("two columns have the same name")
+            yield from batch.rename_columns(names).to_pylist()
+
+
+def trimmed(row: ListedRow) -> ListedRow:
+    """Returns the row with its names of columns without blanks and byte order mark around them. Raises RowError for equal names."""
+    names = {name: name.strip().lstrip("\ufeff").strip() for name in row}
+    if len(set(names.values())) < len(names):
+        raise RowError("two columns have the same name")
+    return {names[name]: value for name, value in row.items()}
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-_READERS: dict[str, Callable[[_Hashed, str], Iterator[ListedRow]]] = {
+_READERS: dict[str, Callable[[_Hashed, str], Iterator[ListedRow | RowError]]] = {
     ".csv": lambda file, path: _delimited(file, path, ","),
     ".tsv": lambda file, path: _delimited(file, path, "\t"),
-    ".jsonl": _jsonl,
+    ".jsonl": lambda file, path: _each(_text(file, path), _parse_json),
     ".parquet": _parquet,
-    ".txt": _plain,
+    ".txt": lambda file, path: _each(_text(file, path), _parse_address),
 }

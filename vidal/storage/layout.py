@@ -135,6 +135,11 @@ def answers(stage: str, shard: int, part: int, writer: str) -> str:
     return f"{answers_folder(stage, shard)}/part-{part:05d}.{writer}.jsonl"
 
 
+def refused(shard: int) -> str:
+    """Returns the ledger rows of the rows of a listing that stand among a shard's candidates and cannot be used."""
+    return f"{CATALOGUE}/{shard_name(shard)}.refused.parquet"
+
+
 def stage_folder(stage: str, shard: int) -> str:
     return f"{STAGES}/{stage}/{shard_name(shard)}"
 

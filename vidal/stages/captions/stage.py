@@ -50,9 +50,20 @@ def caption_of(
 RELEASED = "released"
 
 
+def _titles(clip: Clip) -> list[Caption]:
+    """Returns the words of the uploader: the title, and the further texts that a catalogue has for the same address."""
+    titles = [clip["title"], *_imported_texts(clip).get(View.TITLE.value, [])]
+    return [caption_of(View.TITLE, title) for title in titles if title]
+
+
+def _imported_texts(clip: Clip) -> dict[str, list[str]]:
+    texts: dict[str, list[str]] = json.loads(map_dict(clip["extra"]).get(IMPORTED, "{}"))
+    return texts
+
+
 def imported(clip: Clip) -> list[Caption]:
     """Returns the captions that came with the catalogue. If there are as many keyframe texts as frames, each belongs to its frame."""
-    texts = json.loads(map_dict(clip["extra"]).get(IMPORTED, "{}"))
+    texts = _imported_texts(clip)
     captions = []
     for view in (View.KEYFRAME, View.VIDEO, View.ENHANCED, View.SOUND):
         each = texts.get(view.value, [])
@@ -70,8 +81,7 @@ def has_imported(clip: Clip, view: str) -> bool:
 
 def _empty(clip: Clip) -> CaptionedRow:
     """Returns the row of a clip whose captioners fail: the texts that people wrote remain."""
-    titles = [caption_of(View.TITLE, clip["title"])] if clip["title"] else []
-    return {"clip_id": clip["clip_id"], "captions": [*titles, *imported(clip)]}
+    return {"clip_id": clip["clip_id"], "captions": [*_titles(clip), *imported(clip)]}
 
 
 class _Worker:
@@ -119,7 +129,7 @@ class _Worker:
     def _title(self, clip: Clip) -> tuple[list[Caption], ViewOutcome]:
         if not clip["title"]:
             return [], ViewOutcome(View.TITLE, Status.DROPPED, Reason.NO_TITLE)
-        return [caption_of(View.TITLE, clip["title"])], ViewOutcome(View.TITLE, Status.KEPT)
+        return _titles(clip), ViewOutcome(View.TITLE, Status.KEPT)
 
     def _hashtags(self, clip: Clip) -> tuple[list[Caption], ViewOutcome]:
         if not clip["hashtags"]:

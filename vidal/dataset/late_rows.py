@@ -1,0 +1,32 @@
+"""Rows of a list that repeat a candidate whose shard is already written. They wait on disk, and are added to it at the end."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from itertools import groupby
+
+from vidal.records import Candidate
+from vidal.sources.listed_texts import titles_of
+
+
+class LateRows:
+    """A temporary file of texts, by shard and candidate. SQLite removes it with the connection, however the process ends."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("")
+        self._file.execute("CREATE TABLE late (shard INTEGER, candidate_id TEXT, titles TEXT, hashtags TEXT)")
+
+    def add(self, shard: int, candidate: Candidate) -> None:
+        texts = json.dumps(titles_of(candidate)), json.dumps(candidate["hashtags"])
+        self._file.execute("INSERT INTO late VALUES (?, ?, ?, ?)", (shard, candidate["candidate_id"], *texts))
+
+    def by_shard(self) -> Iterator[tuple[int, Iterator[tuple[str, list[str], list[str]]]]]:
+        """Yields each shard with its rows in the order of the list: the candidate, its titles and its hashtags."""
+        rows = self._file.execute("SELECT shard, candidate_id, titles, hashtags FROM late ORDER BY shard, rowid")
+        for shard, group in groupby(rows, key=lambda row: int(row[0])):
+            yield shard, ((id_, json.loads(titles), json.loads(tags)) for _, id_, titles, tags in group)
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,38 @@
+"""The texts of a listed candidate. The first is its title; others travel in `extra`, and become captions of the view `title`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from vidal.extra import IMPORTED
+from vidal.records import Candidate
+from vidal.schema import View, map_dict
+
+# An address that stands in many rows is often a placeholder: more texts than this say nothing about it.
+TEXTS_MAX = 100
+
+
+def imported_views(extra: Mapping[str, str]) -> dict[str, list[str]]:
+    """Returns the texts that came with a list, by view."""
+    views: dict[str, list[str]] = json.loads(extra.get(IMPORTED) or "{}")
+    return views
+
+
+def titles_of(candidate: Candidate) -> list[str]:
+    """Returns all titles of a candidate, the first of them first."""
+    views = imported_views(map_dict(candidate["extra"]))
+    return [text for text in (candidate["title"] or "", *views.get(View.TITLE.value, [])) if text]
+
+
+def add_texts(candidate: Candidate, texts: Iterable[str], hashtags: Iterable[str] = ()) -> Candidate:
+    """Returns the candidate with these texts and hashtags besides its own, each once."""
+    titles = list(dict.fromkeys((*titles_of(candidate), *texts)))[:TEXTS_MAX]
+    extra = map_dict(candidate["extra"])
+    if len(titles) > 1:
+        views = {**imported_views(extra), View.TITLE.value: titles[1:]}
+        extra = {**extra, IMPORTED: json.dumps(views, ensure_ascii=False, sort_keys=True)}
+    tags = list(dict.fromkeys((*candidate["hashtags"], *hashtags)))
+    changed = {"title": titles[0] if titles else "", "hashtags": tags, "extra": extra}
+    return cast("Candidate", {**candidate, **changed})

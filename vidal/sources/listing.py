@@ -1,0 +1,42 @@
+"""What a build is made from instead of searches: a list of candidates, in an order that stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from vidal.records import Candidate
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """A row that is no candidate. where: the row, for people; why: in one line."""
+
+    where: str
+    why: str
+
+
+class Listing(Protocol):
+    """A list of candidates, read once when it is split into shards."""
+
+    where: str
+    """The name of the list in messages."""
+
+    def stamp(self) -> list[str]:
+        """Returns values that change when the list changes, which cost less than reading it."""
+
+    def sha256(self) -> str:
+        """Returns the identity of the content of the list."""
+
+    def candidates(self, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
+        """Yields the candidates in order; one may occur several times. digest: becomes what sha256 returns.
+
+        Raises UserError for a list that cannot be read further.
+        """
+
+    def remarks(self) -> list[str]:
+        """Returns, after the list has been read, what else a user should know: columns that were not understood."""
