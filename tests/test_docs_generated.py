@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from tests.conftest import ROOT
 from vidal import schema
 from vidal.config.recipe import Recipe
-from vidal.sources.registry import SOURCES
+from vidal.sources.registry import COLLECTIONS, SOURCES
 
 GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 
@@ -25,7 +25,7 @@ def sections(model: type[BaseModel]) -> set[type[BaseModel]]:
 
 
 def test_every_key_of_a_recipe_is_described():
-    models = sections(Recipe).union(entry.load().settings for entry in SOURCES.values())
+    models = sections(Recipe).union(entry.load().settings for entry in (*SOURCES.values(), *COLLECTIONS.values()))
     undescribed = [
         f"{model.__name__}.{key}"
         for model in models

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 # The key under which `vidal import` puts texts: {view: [text, ...]}.
 IMPORTED = "vidal_views"
+# The words of the subtitles of a clip, and "true" if a machine wrote them. They become the text view `subtitle`.
+SUBTITLE, SUBTITLE_AUTOMATIC = "subtitle", "subtitle_automatic"
 
 # Keys that sources and stages fill in; other keys are further columns of the user's catalogue.
 MEANINGS = {

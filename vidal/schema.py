@@ -69,6 +69,7 @@ class Reason(str, Enum):
     FEW_TAGS = "few_tags"
     # the user's list
     BAD_ROW = "bad_row"
+    UNREADABLE_FILE = "unreadable_file"
     # crawl
     BAD_URL = "bad_url"
     FORBIDDEN_ADDRESS = "forbidden_address"
@@ -424,7 +425,7 @@ MEANINGS = {
     "height": "Displayed height in pixels.",
     "sha256": "Hash of `video_path`, or of `audio_path` if the clip is a sound.",
     "phash": "Perceptual hash of the stored frames.",
-    "video_path": "The video; null for a sound.",
+    "video_path": "The video; null for a sound. With storage.media: reference, an absolute path or a URI.",
     "audio_path": "The sound track as mono FLAC; null without one.",
     "frame_times_s": "Seconds from the first frame. Frames, depth, infrared and keyframe captions share one index.",
     "frame_paths": "The stored frames.",

@@ -23,7 +23,7 @@ from vidal.dataset.dataset_file import claim
 from vidal.models import registry
 from vidal.models.registry import Adapter, adapter_of
 from vidal.pipeline.stage import Part
-from vidal.sources.registry import SOURCES
+from vidal.sources.registry import COLLECTIONS, SOURCES
 from vidal.stages.order import STAGES
 from vidal.storage import layout
 from vidal.storage.storage import Storage
@@ -46,7 +46,7 @@ def code_lock(root: Path = ROOT) -> Lock:
     code = Code(root)
     found = discover.identity(load_recipe("embedded"), Storage("memory://none"), 0)
     # Named in the registry as texts, so that nothing that the code lock follows leads to them.
-    sources = [(entry.module, entry.name) for entry in SOURCES.values()]
+    sources = [(entry.module, entry.name) for entry in (*SOURCES.values(), *COLLECTIONS.values())]
     stages = {
         name: {
             "version": stage.version,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(),
     help="Your own list of URLs instead of the recipe's sources: csv, tsv, jsonl, Parquet or txt; a file, a glob or a URI.",
 )
+@options.collection
 @options.allow_hosts
 @click.option("--keep-stale", is_flag=True, help="Keeps the results of earlier versions of the stages.")
 @options.verbose
@@ -42,6 +43,7 @@ def build_shard(
     limit: int | None,
     overrides: tuple[str, ...],
     catalogue: str | None,
+    collection: str | None,
     allow_hosts: tuple[str, ...],
     keep_stale: bool,
     verbose: bool,
@@ -53,6 +55,7 @@ def build_shard(
     from vidal.dataset import api
     from vidal.storage.storage import absolute_uri
 
+    overrides = (*options.from_settings(collection), *overrides)
     if keep_stale:
         overrides = (*overrides, "engine.keep_stale=true")
     overrides = (*overrides, *options.log_settings(verbose, log_json))

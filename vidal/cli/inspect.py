@@ -43,16 +43,19 @@ def report(out: str) -> None:
 @click.command()
 @options.recipe
 @options.overrides
+@options.collection
 @options.as_json
-def plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+def plan(recipe: str, overrides: tuple[str, ...], collection: str | None, as_json: bool) -> None:
     """Prints the stages, models and resources of a recipe, and which models cannot be loaded here and why."""
     from vidal.config.loading import load_recipe
+    from vidal.dataset.plan import describe_listing
     from vidal.dataset.plan import plan as plan_of
 
-    loaded = load_recipe(recipe, overrides)
+    loaded = load_recipe(recipe, (*options.from_settings(collection), *overrides))
     lines = plan_of(loaded)
+    listed = describe_listing(loaded)
     if as_json:
-        show_json({"recipe": loaded.name, "stages": [asdict(line) for line in lines]})
+        show_json({"recipe": loaded.name, "listing": listed, "stages": [asdict(line) for line in lines]})
         return
     columns = ("stage", "pool", "cpus", "gpus", "workers", "model", "here")
     table = Table(*columns, title=f"{loaded.name}: {loaded.description}")
@@ -61,3 +64,5 @@ def plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
         workers = "-".join(str(count) for count in dict.fromkeys(line.workers))
         table.add_row(line.stage, str(line.pool), f"{line.cpus:g}", f"{line.gpus:g}", workers, line.model, here)
     show(table)
+    if listed:
+        show(listed)

@@ -9,6 +9,11 @@ overrides = click.option(
     "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides a key of the recipe."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Prints a machine-readable summary as the last line.")
+collection = click.option(
+    "--from",
+    "collection",
+    help="Media that you have already: a folder or bucket, tables of Parquet, WebDataset archives; a path, a glob or a URI.",
+)
 allow_hosts = click.option(
     "--allow-host", "allow_hosts", multiple=True, help="Allows a host in a private or loopback range."
 )
@@ -23,6 +28,19 @@ def renamed(old: str, old_value: str | None, new: str, new_value: str | None) ->
         return new_value
     click.echo(f"vidal: the option {old} is now called {new}", err=True)
     return new_value or old_value
+
+
+def from_settings(collection: str | None) -> tuple[str, ...]:
+    """Returns the overrides of the recipe for --from. Raises UserError for a store that cannot be opened."""
+    if collection is None:
+        return ()
+    import json
+
+    from vidal.sources.collections import source_for
+    from vidal.storage.storage import absolute_uri
+
+    uri = absolute_uri(collection)
+    return (f"collection.uri={json.dumps(uri)}", f"collection.source={source_for(uri)}")
 
 
 def log_settings(verbose: bool, log_json: bool) -> tuple[str, ...]:

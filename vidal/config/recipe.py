@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsIndex, TypeVar
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
 from vidal.config.base import ADDED_SECTIONS, Settings
 from vidal.crawl.settings import Clips
@@ -14,6 +14,7 @@ from vidal.dedup.settings import Duplicates, EvaluationSet
 from vidal.errors import UserError
 from vidal.net.settings import Crawl
 from vidal.pipeline.settings import Engine, Resources
+from vidal.sources.collections import SourceCollection
 from vidal.sources.searches import SourceSearch
 from vidal.sources.settings import Text
 from vidal.stages.audio.settings import Audio
@@ -50,8 +51,10 @@ class Recipe(Settings):
     """The sources that each term is searched in."""
     catalogue: str | None = None
     """A list of URLs instead of searches (--catalogue)."""
+    collection: SourceCollection | None = None
+    """Media that you have already, instead of searches (--from): a folder or bucket, tables of Parquet, or WebDataset archives."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """The user's names for columns of a catalogue: {url: link, caption: text, clips: spans}."""
+    """The user's names for columns of a catalogue, and for keys of sidecars: {url: link, caption: text, clips: spans}."""
     limit: int | None = Field(default=None, ge=1)
     """The largest number of candidates of a shard (--limit)."""
     text: Text = Text()
@@ -95,6 +98,19 @@ class Recipe(Settings):
     """How a build runs. Nothing here changes a row."""
     resources: dict[str, Resources] = Field(default_factory=dict)
     """What a worker needs, by stage."""
+
+    @model_validator(mode="after")
+    def _check_input(self) -> Recipe:
+        if self.catalogue and self.collection:
+            raise ValueError("give either a catalogue or a collection (--from), not both")
+        if self.storage.media == "reference" and not (self.collection and self.collection.has_originals):
+            raise ValueError("storage.media: reference needs a folder or bucket of media files: give it with --from")
+        return self
+
+    @property
+    def listing(self) -> str | None:
+        """The list that candidates come from, instead of searches: the catalogue, or the place of the collection."""
+        return self.collection.uri if self.collection else self.catalogue
 
     @property
     def duration_max_s(self) -> float:

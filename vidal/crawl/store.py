@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from vidal.media.probe import Probe, probe
 from vidal.records import Candidate, CrawledClip
 from vidal.schema import Kind
 from vidal.sources.text import clean_text
+from vidal.storage.atomic_file import link_or_copy
 from vidal.storage.storage import Storage
 
 # Codecs that browsers and decoders accept in an MP4. A video with any other codec is re-encoded, so that everyone can play video.mp4.
@@ -42,12 +41,18 @@ class ClipStore:
         self._recipe, self._storage = recipe, storage
 
     def store_clip(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float] | None) -> CrawledClip:
-        """Stores the span and returns its row. cuts_s: the cuts in the whole file. Raises RecordError if the span cannot be cut out."""
+        """Stores the span and returns its row. cuts_s: the cuts in the whole file. Raises RecordError if the span cannot be cut out.
+
+        With storage.media: reference, a whole file stays where it is, and the row names its original.
+        """
+        cut_count = None if cuts_s is None else shots.count_cuts(cuts_s, span.start_s, span.duration_s)
+        if self._recipe.storage.media == "reference" and span.is_whole:
+            clip_file = _ClipFile(file.properties, file.sha256, span.start_s, span.duration_s)
+            return self._make_row(candidate, file, clip_file, candidate["media_url"] or "", cut_count)
         with _sibling_path(file.path) as path:
             clip_file = self._write_span(file, span, path)
             name = "video.mp4" if file.kind is Kind.VIDEO else "source"
             media_path = self._storage.media.put(candidate["shard"], _clip_id(candidate, clip_file), name, path)
-        cut_count = None if cuts_s is None else shots.count_cuts(cuts_s, span.start_s, span.duration_s)
         return self._make_row(candidate, file, clip_file, media_path, cut_count)
 
     def _write_span(self, file: MediaFile, span: Span, path: Path) -> _ClipFile:
@@ -60,7 +65,7 @@ class ClipStore:
             properties = probe(path, max_pixels=self._recipe.crawl.max_pixels)
             return _ClipFile(properties, ids.file_sha256(path), span.start_s, properties.duration_s)
         if span.is_whole or file.kind is Kind.VIDEO:
-            _link(file.path, path)
+            link_or_copy(file.path, path)
             return _ClipFile(file.properties, file.sha256, span.start_s, span.duration_s)
         ffmpeg.cut_audio(file.path, path, span.start_s, span.duration_s)
         return _ClipFile(file.properties, ids.file_sha256(path), span.start_s, span.duration_s)
@@ -116,10 +121,3 @@ def _sibling_path(path: Path) -> Iterator[Path]:
         yield sibling
     finally:
         sibling.unlink(missing_ok=True)
-
-
-def _link(path: Path, copy: Path) -> None:
-    try:
-        os.link(path, copy)
-    except OSError:
-        shutil.copyfile(path, copy)

@@ -15,7 +15,7 @@ from vidal.dataset import refilter as refiltering
 from vidal.dataset import retry as retrying
 from vidal.dataset.build import build as build_shard
 from vidal.dataset.dataset_file import claim, read_dataset
-from vidal.dataset.listing_split import split_listing
+from vidal.dataset.listing_split import split_listing, stored_split
 from vidal.dataset.refilter import Decision
 from vidal.dataset.shard_report import ShardReport
 from vidal.dataset.shard_summary import summaries, summaries_or_fail
@@ -93,18 +93,15 @@ def build_shards(
     """
     if until and until not in STAGES:
         raise UserError(f"there is no stage {until!r}: choose from {', '.join(STAGES)}")
-    if not recipe.catalogue and not recipe.search:
-        raise UserError(f"recipe {recipe.name} names no search: give your own list with --catalogue FILE")
-    if recipe.catalogue:
-        listing_of(recipe)
     storage = Storage(absolute_uri(out))
+    _check_input(recipe, storage)
     numbers = checks.parse_shards(shards, discover.shard_count(recipe, storage))
     decontamination.load_sets(recipe)
     done = {} if until else _committed(recipe, storage, numbers)
     if len(done) < len(numbers):
         checks.check(recipe)
     claim(storage, recipe)
-    if recipe.catalogue:
+    if recipe.listing:
         numbers = checks.parse_shards(
             shards, split_listing(recipe, storage, watcher.say if watcher else _ignore).shards
         )
@@ -119,6 +116,16 @@ def build_shards(
     if until is None:
         _mark_copies(storage, recipe)
     return Report(reports)
+
+
+def _check_input(recipe: Recipe, storage: Storage) -> None:
+    """Raises UserError if there is nothing to build from: no search, or a listing that is not there and was not split before."""
+    if not recipe.listing and not recipe.search:
+        raise UserError(
+            f"recipe {recipe.name} names no search: give your own list with --catalogue FILE, or media with --from"
+        )
+    if recipe.listing and stored_split(storage) is None:
+        listing_of(recipe).check()
 
 
 def _ignore(line: str) -> None:

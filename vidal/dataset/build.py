@@ -44,7 +44,7 @@ def build(
     started = time.monotonic()
     stages = list(STAGES.values())
     storage = Storage(out)
-    if recipe.catalogue and stored_split(storage) is None:
+    if recipe.listing and stored_split(storage) is None:
         split_listing(recipe, storage)
     if until is None and commit.is_committed(storage, shard, stages, recipe):
         return commit.committed_report(storage, shard)
@@ -137,7 +137,7 @@ class ShardBuild:
         crawl = self.stages[0]
         is_crawled = parts is not None and all(is_done(crawl, self.recipe, self.storage, part) for part in parts)
         searches_site = any(search.is_on_embedded_site for search in self.recipe.search)
-        if self.recipe.catalogue or not searches_site or (is_crawled and not self._is_asked_again):
+        if self.recipe.listing or not searches_site or (is_crawled and not self._is_asked_again):
             yield self.runtime
             return
         from vidal.sources.embedded.site import HOST, serve_embedded

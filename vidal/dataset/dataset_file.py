@@ -16,14 +16,17 @@ WORK_VERSION = 2
 
 
 class Identity(TypedDict):
-    """The owner of a dataset: a recipe, and the name of its catalogue's file if it has a catalogue."""
+    """The owner of a dataset: a recipe, and the name of its catalogue or collection if it has one."""
 
     recipe: str
     catalogue: str | None
 
 
 class DatasetFile(TypedDict):
+    """originals: the folder or bucket of media that rows may name instead of files of the dataset; None if they may not."""
+
     identity: Identity
+    originals: str | None
     schema_version: str
     work_version: int
 
@@ -33,14 +36,16 @@ def claim(storage: Storage, recipe: Recipe) -> None:
 
     Raises UserError, with nothing touched, if OUT is another recipe's dataset or holds something else.
     """
-    catalogue = recipe.catalogue.rsplit("/", 1)[-1] if recipe.catalogue else None
+    catalogue = recipe.listing.rstrip("/").rsplit("/", 1)[-1] if recipe.listing else None
     identity: Identity = {"recipe": recipe.name, "catalogue": catalogue}
+    originals = recipe.collection.uri if recipe.collection and recipe.collection.has_originals else None
     if not storage.exists(layout.DATASET):
         if storage.names(""):
             raise UserError(f"{storage.uri} holds files and is not a vidal dataset: choose an empty or new --out")
         storage.check_writable()
         dataset: DatasetFile = {
             "identity": identity,
+            "originals": originals,
             "schema_version": schema.SCHEMA_VERSION,
             "work_version": WORK_VERSION,
         }
@@ -48,7 +53,12 @@ def claim(storage: Storage, recipe: Recipe) -> None:
             layout.DATASET, (json.dumps(dataset, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
         )
     # Read back, because another process may have created it first.
-    stored = read_dataset(storage)["identity"]
+    dataset = read_dataset(storage)
+    stored = dataset["identity"]
+    if stored == identity and dataset.get("originals") != originals:
+        raise UserError(
+            f"{storage.uri} was built from {dataset.get('originals')}, not {originals}: choose another --out"
+        )
     if stored != identity:
         raise UserError(f"{storage.uri} was built with {_named(stored)}, not {_named(identity)}: choose another --out")
 

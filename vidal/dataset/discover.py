@@ -35,8 +35,8 @@ def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
     settings = recipe.model_dump(
         mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}
     )
-    listed = digest_of(storage, shard) if recipe.catalogue else _database(recipe)
-    choices = [settings, recipe.engine.part_size, listed, None if recipe.catalogue else _limits(recipe)]
+    listed = digest_of(storage, shard) if recipe.listing else _database(recipe)
+    choices = [settings, recipe.engine.part_size, listed, None if recipe.listing else _limits(recipe)]
     versions = {"discover": VERSION, "terms": terms_build.VERSION, "keywords": tag_partition.VERSION}
     return WorkIdentity(versions, ids.fingerprint(choices))
 
@@ -49,7 +49,7 @@ def _limits(recipe: Recipe) -> list[Any]:
 
 def shard_count(recipe: Recipe, storage: Storage) -> int | None:
     """Returns the number of shards of the recipe, or of its catalogue; None if the catalogue has not been split yet."""
-    if recipe.catalogue is None:
+    if recipe.listing is None:
         return recipe.shards
     split = stored_split(storage)
     return split.shards if split else None
@@ -127,7 +127,7 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
     """
     storage = Storage(runtime.out)
     results = SearchResults()
-    if recipe.catalogue:
+    if recipe.listing:
         rows = candidates_of(storage, runtime.shard)
         results.outcomes += refused_of(storage, runtime.shard)
     else:
@@ -235,7 +235,9 @@ def _open_database(recipe: Recipe) -> Storage:
 def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> list[str]:
     """Returns the search terms of a shard, from the recipe's database or from one that is built into the dataset."""
     if not recipe.search:
-        raise UserError(f"recipe {recipe.name} names no search: give your own list with --catalogue FILE")
+        raise UserError(
+            f"recipe {recipe.name} names no search: give your own list with --catalogue FILE, or media with --from"
+        )
     if recipe.terms.database:
         table = _open_database(recipe).read_table(terms_build.TABLE, ["term", "term_id"])
     else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vidal.config.recipe import Recipe
 from vidal.models.registry import why_unavailable
 from vidal.pipeline.stage import Stage
+from vidal.sources.listings import listing_of
 from vidal.stages.order import STAGES
 
 
@@ -36,6 +37,14 @@ def plan(recipe: Recipe) -> list[Line]:
         for model, why in _models(stage, recipe):
             lines.append(Line(stage.name, pool, resources.cpus, resources.gpus, resources.workers, model, why))
     return lines
+
+
+def describe_listing(recipe: Recipe) -> str | None:
+    """Returns what the recipe is built from instead of searches, and its extent. Raises UserError if it is missing."""
+    if not recipe.listing:
+        return None
+    listing = listing_of(recipe)
+    return f"from {listing.where}: {listing.extent()}"
 
 
 def _models(stage: Stage, recipe: Recipe) -> list[tuple[str, str]]:

@@ -170,7 +170,7 @@ class PartRunner:
     @contextlib.contextmanager
     def _media(self, part: Part) -> Iterator[MediaStore]:
         """Yields the store that the worker writes the media of this part to."""
-        if self.recipe.storage.media == "files":
+        if self.recipe.storage.media != "tar":
             yield self.storage.media
             return
         before = self.storage.media

@@ -16,7 +16,7 @@ from vidal.sources.catalogue_files import Catalogue, ListedRow
 from vidal.sources.listed_spans import split_spans
 from vidal.sources.listed_texts import add_texts
 from vidal.sources.listed_values import RowError, is_missing, parse_seconds, parse_tags, parse_texts, text_of
-from vidal.sources.listing import RefusedRow
+from vidal.sources.listing import RefusedRow, count_of
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -47,6 +47,12 @@ class CatalogueListing:
     def stamp(self) -> list[str]:
         return self._files.stamp()
 
+    def check(self) -> None:
+        """The constructor has found the files."""
+
+    def extent(self) -> str:
+        return count_of(len(self._files.paths), "file")
+
     def sha256(self) -> str:
         return self._files.sha256()
 
@@ -62,7 +68,7 @@ class CatalogueListing:
         self._check_columns()
 
     def remarks(self) -> list[str]:
-        return [f"columns kept in extra: {', '.join(self._others)}"] if self._others else []
+        return [f"columns ignored (kept in extra): {', '.join(self._others)}"] if self._others else []
 
     def _candidate_of(self, row: ListedRow | RowError, where: str) -> Candidate | RefusedRow:
         try:

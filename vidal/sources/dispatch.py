@@ -6,6 +6,7 @@ from vidal.config.recipe import Recipe
 from vidal.net.client import Client
 from vidal.net.robots import Robots
 from vidal.records import Candidate
+from vidal.sources.collection import Collection
 from vidal.sources.plain import Plain
 from vidal.sources.registry import SOURCES
 from vidal.sources.settings import Search
@@ -17,8 +18,8 @@ from vidal.sources.ytdlp_extractors import ExtractorMatcher
 class Sources:
     """The sources of one client, which work in one thread at a time."""
 
-    def __init__(self, recipe: Recipe, client: Client, robots: Robots):
-        self._recipe, self._client = recipe, client
+    def __init__(self, recipe: Recipe, client: Client, robots: Robots, collection: Collection | None):
+        self._recipe, self._client, self._collection = recipe, client, collection
         self._finders: dict[str, Source] = {}
         self._pages = YtDlp(client, YtDlpSearch(), recipe.text.duration_max_s)
         self._plain = Plain(client, recipe.crawl, robots, self._pages)
@@ -31,6 +32,8 @@ class Sources:
     def for_candidate(self, candidate: Candidate) -> Fetcher:
         """Returns the source that found the candidate; for an address of a catalogue, yt-dlp if it knows the site, else Plain."""
         name = candidate.get("source")
+        if name and self._recipe.collection and name == self._recipe.collection.source and self._collection:
+            return self._collection
         if name:
             return self._finder(name)
         return self._pages if self._extractors.has_extractor(candidate["url"]) else self._plain

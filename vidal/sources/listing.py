@@ -20,6 +20,10 @@ class RefusedRow:
     why: str
 
 
+def count_of(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 class Listing(Protocol):
     """A list of candidates, read once when it is split into shards."""
 
@@ -28,6 +32,12 @@ class Listing(Protocol):
 
     def stamp(self) -> list[str]:
         """Returns values that change when the list changes, which cost less than reading it."""
+
+    def check(self) -> None:
+        """Raises UserError if the list is not there, before anything is written."""
+
+    def extent(self) -> str:
+        """Returns how large the list is, for people, without reading it: "12 files"."""
 
     def sha256(self) -> str:
         """Returns the identity of the content of the list."""

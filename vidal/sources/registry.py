@@ -1,18 +1,19 @@
-"""The registry of sources. To add one, write a file with a source and its settings, and add an entry to SOURCES."""
+"""The registries of sources and collections. To add one, write a file with it and its settings, and add an entry here."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vidal.sources.collection import Collection
     from vidal.sources.source import Source
 
 
 @dataclass(frozen=True)
-class SourceEntry:
-    """An entry of SOURCES. path: "module:Class"; the module is imported when the source or its settings are needed."""
+class _Entry:
+    """path: "module:Class"; the module is imported when the class or its settings are needed."""
 
     path: str
 
@@ -24,14 +25,36 @@ class SourceEntry:
     def name(self) -> str:
         return self.path.partition(":")[2]
 
+    def _load(self) -> Any:
+        return getattr(importlib.import_module(self.module), self.name)
+
+
+class SourceEntry(_Entry):
+    """An entry of SOURCES."""
+
     def load(self) -> type[Source]:
-        source: type[Source] = getattr(importlib.import_module(self.module), self.name)
+        source: type[Source] = self._load()
         return source
 
 
+class CollectionEntry(_Entry):
+    """An entry of COLLECTIONS."""
+
+    def load(self) -> type[Collection]:
+        collection: type[Collection] = self._load()
+        return collection
+
+
+# Where candidates are searched for.
 SOURCES: dict[str, SourceEntry] = {
     "ytdlp": SourceEntry("vidal.sources.ytdlp:YtDlp"),
     "freesound": SourceEntry("vidal.sources.freesound:Freesound"),
     "peertube": SourceEntry("vidal.sources.peertube:PeerTube"),
     "archive": SourceEntry("vidal.sources.archive:Archive"),
+}
+# Media that the user has already, which are listed and not searched for.
+COLLECTIONS: dict[str, CollectionEntry] = {
+    "folder": CollectionEntry("vidal.sources.folder:Folder"),
+    "parquet": CollectionEntry("vidal.sources.parquet_column:ParquetColumn"),
+    "webdataset": CollectionEntry("vidal.sources.webdataset:WebDataset"),
 }

@@ -16,6 +16,7 @@ from vidal.net.governor import Governor
 from vidal.net.robots import Robots
 from vidal.net.watchdog import Watchdog
 from vidal.pipeline.stage import Runtime
+from vidal.sources.collections import open_collection
 from vidal.sources.dispatch import Sources
 from vidal.sources.ytdlp import client_options
 
@@ -53,6 +54,7 @@ class Network:
         self._robots = Robots(recipe.crawl.user_agent)
         self._watchdog = Watchdog()
         self._proxies = itertools.cycle(recipe.crawl.proxies or (None,))
+        self._collection = open_collection(recipe)
         self._pool = _SessionPool()
         self._finalizer = weakref.finalize(self, self._pool.close)
 
@@ -73,11 +75,13 @@ class Network:
     def close(self) -> None:
         """Closes the clients. A client that is in use is closed when its work ends."""
         self._finalizer()
+        if self._collection:
+            self._collection.close()
 
     def _create_session(self) -> Session:
         recipe, options = self._recipe, client_options(self._runtime.endpoints)
         client = Client(recipe.crawl, self._governor, self._guard, self._watchdog, options, next(self._proxies))
-        return Session(client, Sources(recipe, client, self._robots), self._governor)
+        return Session(client, Sources(recipe, client, self._robots, self._collection), self._governor)
 
 
 class _SessionPool:

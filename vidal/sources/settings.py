@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -53,6 +54,24 @@ class Search(Settings):
     def minimums(self) -> tuple[Minimum, ...]:
         """The minimums of this search. A result that states nothing passes."""
         return ()
+
+
+class CollectionSettings(Settings):
+    """Media that you have already. `--from` sets `uri`, and finds out the source."""
+
+    has_originals: ClassVar[bool] = False
+    """Whether each of its media is a file of its own, which rows may point to."""
+    source: str
+    """A key of vidal.sources.registry.COLLECTIONS."""
+    uri: str
+    """A folder, a file, a glob or a URI."""
+
+    @field_validator("uri")
+    @classmethod
+    def _make_absolute(cls, value: str) -> str:
+        """A worker may have another current folder."""
+        value = value.removeprefix("file://")
+        return value if "://" in value else os.path.abspath(value)
 
 
 class Text(Settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,14 @@ def create_file(path: Path, data: bytes) -> None:
         except OSError:  # A disk without hard links: a reader may see the file before it is whole.
             with path.open("xb") as file:
                 file.write(data)
+
+
+def link_or_copy(path: Path, copy: Path) -> None:
+    """Gives a file a second name; on a disk without hard links, copies it."""
+    try:
+        os.link(path, copy)
+    except OSError:
+        shutil.copyfile(path, copy)
 
 
 @contextlib.contextmanager

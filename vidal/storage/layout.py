@@ -107,6 +107,11 @@ def split_chained(path: str) -> tuple[str, str] | None:
     return archive, member
 
 
+def is_original(path: str) -> bool:
+    """Returns whether a path of a row is that of an original outside the dataset: an absolute path, or a URI."""
+    return path.startswith("/") or ("://" in path and not path.startswith("tar://"))
+
+
 def file_name(path: str) -> str:
     """Returns the name of a media file without folder or archive: "0.jpg", or "<clip_id>.0.jpg" for a member."""
     place = split_chained(path)

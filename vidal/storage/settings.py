@@ -10,7 +10,8 @@ from vidal.config.base import Settings
 class MediaStorage(Settings):
     """How a dataset stores its media. A change affects media that are stored from then on, not those that are already stored."""
 
-    media: Literal["files", "tar"] = "files"
-    """files: one file each, easy to look at; tar: one archive per part and kind, for many clips and for object stores."""
+    media: Literal["files", "tar", "reference"] = "files"
+    """files: one file each, easy to look at; tar: one archive per part and kind, for many clips and for object stores; reference: the
+    files of `--from FOLDER_OR_BUCKET` stay where they are and rows name them, and all else is stored as files."""
     keep_dropped: bool = True
     """Whether the media of clips that end before the manifest are kept. If not, looser filters later mean fetching them again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -48,8 +49,9 @@ class Storage:
     """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
 
     The table of a part may have been gathered into an archive (vidal.storage.gathered). It is read under its own name all the same;
-    a file of that name counts before the archive. A name may also be that of a member of an archive, `tar://<member>::<archive>`,
-    which is read like a file.
+    a file of that name counts before the archive. A name may also be that of a member of an archive, `tar://<member>::<archive>`, or
+    of an original, an absolute path or a URI in the folder that `_dataset.json` names. Both are read like files; an original cannot
+    be written or removed.
 
     media and answers: the stores that stages write media, and the answers of models, to. fetch_archives: whether archives on an
     object store are fetched whole, see vidal.storage.archives.
@@ -62,6 +64,7 @@ class Storage:
         self.uri = uri
         self.archives = Archives(self, fetch_whole=fetch_archives)
         self.media: MediaStore = FileStore(self)
+        self._originals: str | None = None
         self.answers: AnswerStore = FileAnswers(self, f"{layout.CACHE}/")
         try:
             self._fs, self.root = self._connect()
@@ -152,6 +155,9 @@ class Storage:
     def read(self, name: str) -> bytes:
         if place := layout.split_chained(name):
             return self.archives.read(*place)
+        if layout.is_original(name):
+            with self.local(name) as local:
+                return local.read_bytes()
         path, gathered = self.path(name), layout.gathered_place(name)
         if gathered and self.archives.has_adopted(*gathered):
             return self.archives.read(*gathered)
@@ -262,17 +268,37 @@ class Storage:
         with self._failing(name):
             self.fs.get_file(self.path(name), str(local))
 
+    def _check_original(self, name: str) -> None:
+        """Raises ValueError for an original that is not in the folder that the dataset was made from: its rows may be anybody's."""
+        if self._originals is None and (content := self.read_if_present(layout.DATASET)):
+            self._originals = json.loads(content).get("originals")
+        if not self._originals or ".." in name.split("/") or not _is_below(name, self._originals):
+            raise ValueError(f"{name!r} leads out of the dataset")
+
+    def _fetch_original(self, uri: str, local: Path) -> None:
+        """Copies an original that a row names by its URI. Its name is not parsed: `::` and `*` are characters there."""
+        with self._failing(uri):
+            fs = fsspec.filesystem(uri.partition("://")[0], use_listings_cache=False, **_options(uri))
+            fs.get_file(fs._strip_protocol(uri), str(local))
+
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
         """Yields a local path to read the file from: the file itself, or a copy that is removed afterwards."""
-        is_member = layout.split_chained(name) is not None
-        if self.is_local and not is_member:
+        is_member, is_original = layout.split_chained(name) is not None, layout.is_original(name)
+        if is_original:
+            self._check_original(name)
+            if name.startswith("/"):
+                yield Path(name)
+                return
+        if self.is_local and not is_member and not is_original:
             yield Path(self.path(name))
             return
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / layout.file_name(name)
             if is_member:
                 copy.write_bytes(self.read(name))
+            elif is_original:
+                self._fetch_original(name, copy)
             else:
                 self.fetch(name, copy)
             yield copy
@@ -313,3 +339,9 @@ class Storage:
             return self.metadata(name)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+
+def _is_below(name: str, root: str) -> bool:
+    if name.startswith("/") and root.startswith("/"):
+        name, root = os.path.realpath(name), os.path.realpath(root)
+    return name.startswith(f"{root.rstrip('/')}/")

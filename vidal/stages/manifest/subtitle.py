@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from vidal.extra import SUBTITLE, SUBTITLE_AUTOMATIC
 from vidal.pipeline.stage import ViewOutcome
 from vidal.records import Caption, Clip
 from vidal.schema import Reason, Status, View, map_dict
 from vidal.stages.captions.stage import SOURCE
 
-# Keys of a clip's `extra` while it passes through the stages. automatic: "true" if a machine wrote the subtitles.
-TEXT, AUTOMATIC = "subtitle", "subtitle_automatic"
+# Keys of a clip's `extra` while it passes through the stages.
+TEXT, AUTOMATIC = SUBTITLE, SUBTITLE_AUTOMATIC
 
 
 def subtitle_captions(clip: Clip) -> list[Caption]:

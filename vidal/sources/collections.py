@@ -1,0 +1,69 @@
+"""Reads the collection of a recipe with the settings of its source, opens it, and finds out which source a folder is for."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BeforeValidator, SerializeAsAny
+
+from vidal.errors import UserError
+from vidal.sources.media_cells import media_column
+from vidal.sources.registry import COLLECTIONS
+from vidal.sources.settings import CollectionSettings
+from vidal.storage.storage import Storage
+
+if TYPE_CHECKING:
+    from vidal.config.recipe import Recipe
+    from vidal.sources.collection import Collection
+
+_ENDINGS = {".tar": "webdataset", ".parquet": "parquet"}
+
+
+def parse_collection(value: object) -> object:
+    """Validates the collection of a recipe with the settings of its source. Raises pydantic.ValidationError, or ValueError."""
+    if not isinstance(value, dict):
+        return value
+    name = value.get("source")
+    if name not in COLLECTIONS:
+        raise ValueError(f"unknown source {name!r}: choose from {', '.join(sorted(COLLECTIONS))}")
+    return COLLECTIONS[name].load().settings.model_validate(value)
+
+
+# The collection as a field of the recipe: it is read with the settings of its source, and dumped with all of their keys.
+SourceCollection = Annotated[SerializeAsAny[CollectionSettings], BeforeValidator(parse_collection)]
+
+
+def open_collection(recipe: Recipe) -> Collection | None:
+    """Returns the collection of a recipe, if it has one. Raises UserError for a store that cannot be opened."""
+    settings = recipe.collection
+    return COLLECTIONS[settings.source].load()(settings, recipe) if settings else None
+
+
+def source_for(uri: str) -> str:
+    """Returns the source that reads a path or URI: by its ending; for a folder, by the archives or tables of media directly in it.
+
+    Raises UserError for a store that cannot be opened.
+    """
+    ending = PurePosixPath(uri).suffix.lower()
+    if ending in _ENDINGS:
+        return _ENDINGS[ending]
+    storage = Storage(uri)
+    # The Hugging Face hub keeps tables in `data`.
+    names = [*storage.names(""), *(f"data/{name}" for name in storage.names("data"))]
+    if any(name.lower().endswith(".tar") for name in names):
+        return _ENDINGS[".tar"]
+    tables = [name for name in names if name.lower().endswith(".parquet")]
+    return _ENDINGS[".parquet"] if tables and _holds_media(storage, tables[0]) else "folder"
+
+
+def _holds_media(storage: Storage, table: str) -> bool:
+    """Returns whether a table has a column of media. video2dataset and others put tables without one beside their folders."""
+    try:
+        with storage.fs.open(storage.path(table), "rb") as file:
+            media_column(pq.read_schema(file), None)
+    except (UserError, OSError, pa.ArrowException):
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""Finds the files that a path, a glob or a folder of a user stands for, on a disk or in a bucket."""
+
+from __future__ import annotations
+
+import fnmatch
+
+from vidal.errors import UserError
+from vidal.sources.originals import Originals, StoredFile
+
+_GLOB = frozenset("*?[")
+
+
+def files_of(uri: str, ending: str) -> tuple[Originals, list[StoredFile]]:
+    """Returns the files that a path or URI names, in order, and their root: one file, those of a glob, or all in a folder.
+
+    ending: of the names, with its dot. Raises UserError if there are none.
+    """
+    folder, glob = (uri, "") if _exists(uri) else _split_glob(uri)
+    root = Originals(folder)
+    if glob or not root.is_file():
+        files = [file for stored in root.folders() for file in stored.files.values() if _fits(file.name, glob, ending)]
+        if not files:
+            raise UserError(f"{uri}: no file there ends in {ending}")
+        return root, sorted(files)
+    folder, _, name = root.uri.rpartition("/")
+    parent = Originals(folder)
+    return parent, [parent.file(name)]
+
+
+def _exists(uri: str) -> bool:
+    """Returns whether a path with a character of wildcards is that of a file or folder."""
+    root = Originals(uri)
+    return root.exists() or root.is_file()
+
+
+def _split_glob(uri: str) -> tuple[str, str]:
+    """Returns the folder before the first part of a path with a wildcard, and the rest."""
+    scheme, separator, path = uri.rpartition("://")
+    parts = path.split("/")
+    first = next((index for index, part in enumerate(parts) if _GLOB & set(part)), len(parts))
+    return f"{scheme}{separator}{'/'.join(parts[:first])}" or ".", "/".join(parts[first:])
+
+
+def _fits(name: str, glob: str, ending: str) -> bool:
+    return name.lower().endswith(ending) and (not glob or fnmatch.fnmatchcase(name, glob))

@@ -1,0 +1,97 @@
+"""Unpacks media from row groups of Parquet: one row cannot be read alone, so all rows of a group wait on the local disk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import pyarrow.parquet as pq
+
+from vidal.errors import RecordError
+from vidal.schema import Reason
+from vidal.sources.media_cells import media_column, media_value
+
+# How many row groups wait at a time: parts follow each other in the order of the table.
+_GROUPS_MAX = 2
+_BUFFER = 2**20
+
+
+@dataclass
+class _Group:
+    folder: Path
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    paths: dict[int, str] = field(default_factory=dict)
+    is_unpacked: bool = False
+
+
+class RowGroups:
+    """The media of the row groups that were asked for last. Safe to share between threads.
+
+    max_bytes: larger values are not written; asking for one raises RecordError(too_large).
+    """
+
+    def __init__(self, max_bytes: int):
+        self._max_bytes = max_bytes
+        self._folder: Path | None = None
+        self._groups: OrderedDict[tuple[str, int], _Group] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def cell(
+        self, table: str, open_table: Callable[[], IO[bytes]], column: str | None, group: int, row: int
+    ) -> Path | str:
+        """Returns a copy of the bytes of a row, which the caller may move but not change, or its path if it has no bytes.
+
+        table: its location; column: of the media, as the recipe names it. Raises RecordError.
+        """
+        unpacked = self._group(table, group)
+        with unpacked.lock:
+            if not unpacked.is_unpacked:
+                with open_table() as file:
+                    self._unpack(unpacked, file, column, group)
+            if row in unpacked.paths:
+                return unpacked.paths[row]
+            path = unpacked.folder / f"{row}.bin"
+            where = f"{table}#{group}.{row}"
+            if not path.exists():
+                raise RecordError(Reason.EMPTY_FILE, f"{where} has no media")
+            if path.stat().st_size > self._max_bytes:
+                raise RecordError(Reason.TOO_LARGE, f"{where}: at most {self._max_bytes} bytes are wanted")
+            return path
+
+    def close(self) -> None:
+        with self._lock:
+            self._groups.clear()
+            if self._folder:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder = None
+
+    def _group(self, table: str, group: int) -> _Group:
+        with self._lock:
+            self._folder = self._folder or Path(tempfile.mkdtemp(prefix="vidal-rows-"))
+            key = (table, group)
+            if key not in self._groups:
+                self._groups[key] = _Group(Path(tempfile.mkdtemp(dir=self._folder)))
+                while len(self._groups) > _GROUPS_MAX:
+                    oldest = self._groups.popitem(last=False)[1]
+                    with oldest.lock:
+                        shutil.rmtree(oldest.folder, ignore_errors=True)
+            self._groups.move_to_end(key)
+            return self._groups[key]
+
+    def _unpack(self, unpacked: _Group, file: IO[bytes], column: str | None, group: int) -> None:
+        with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER) as table:
+            name = media_column(table.schema_arrow, column)
+            batches = table.iter_batches(1, row_groups=[group], columns=[name], use_threads=False)
+            for row, batch in enumerate(batches):
+                content, path = media_value(batch.column(0)[0])
+                if content is not None:
+                    (unpacked.folder / f"{row}.bin").write_bytes(content[: self._max_bytes + 1])
+                elif path:
+                    unpacked.paths[row] = path
+        unpacked.is_unpacked = True

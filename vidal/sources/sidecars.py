@@ -1,0 +1,123 @@
+"""What stands beside a media file says what it shows: `.json`, `.txt`, `.srt` and `.vtt`, in a folder or in an archive."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from vidal import ids
+from vidal.extra import SUBTITLE, SUBTITLE_AUTOMATIC
+from vidal.records import Candidate
+from vidal.sources.catalogue import candidate_of
+from vidal.sources.catalogue_files import ListedRow, trimmed
+from vidal.sources.listed_spans import split_spans
+from vidal.sources.listed_values import RowError, is_missing, parse_texts, text_of
+from vidal.sources.listing import RefusedRow
+from vidal.sources.subtitle_files import subtitle_text
+
+VIDEOS = {
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv", ".3gp",
+    ".gif",
+}  # fmt: skip
+SOUNDS = {".mp3", ".m4a", ".aac", ".flac", ".wav", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff"}
+MEDIA = VIDEOS | SOUNDS
+PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
+# The rest of a sidecar's name after the stem of its media file: "json", "info.json" (yt-dlp), "en.vtt", "txt".
+SIDECAR = re.compile(r"(?:info\.)?json|txt|(?:[a-z]{2,3}(?:-[\w-]+)?\.)?(?:srt|vtt)", re.I | re.ASCII)
+SIDECAR_MAX_BYTES = 2**24
+# A longer value of a sidecar, such as yt-dlp's list of formats, says nothing about the pictures.
+_VALUE_MAX = 2_000
+# Characters that end a line of text, or that UTF-8 cannot encode.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_ALIASES = {"license": "licence", "webpage_url": "url"}
+_SPANS = ("clips", "spans", "start_s", "end_s", "duration_s")
+
+
+def row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> ListedRow | RowError:
+    """Returns what the sidecars of a media file say, as a row of a list. sidecars: by the rest of their names."""
+    try:
+        return _row_of(sidecars, columns)
+    except RowError as error:
+        return error
+
+
+def _row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> ListedRow:
+    row: ListedRow = {}
+    texts: list[str] = []
+    for rest, content in sorted(sidecars.items(), key=lambda item: (item[0].count("."), item[0].lower())):
+        kind = rest.lower().rpartition(".")[2]
+        if kind == "json":
+            row = {**_parse_json(content, rest), **row}
+        elif kind == "txt":
+            texts += parse_texts(" ".join(content.decode("utf-8-sig", "replace").split()))
+        elif SUBTITLE not in row and (words := subtitle_text(content)):
+            row |= {SUBTITLE: words, SUBTITLE_AUTOMATIC: "false"}
+    named = rename(row, columns)
+    if texts:
+        named["caption"] = [*parse_texts(named.get("caption")), *texts]
+    return named
+
+
+def rename(row: ListedRow, columns: Mapping[str, str]) -> ListedRow:
+    """Returns the row with our names. columns: maps our names to the user's. A page's address is rather its `url` than its file's."""
+    ours = {**_ALIASES, **{theirs: name for name, theirs in columns.items()}}
+    renamed = {ours.get(name, name): value for name, value in row.items() if not is_missing(value)}
+    return {**renamed, **{ours[name]: row[name] for name in ours if not is_missing(row.get(name))}}
+
+
+def _parse_json(content: bytes, name: str) -> ListedRow:
+    try:
+        row = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RowError(f"its {name} is not JSON: {' '.join(str(error).split())[:200]}") from error
+    if not isinstance(row, dict):
+        raise RowError(f"its {name} must be a JSON object")
+    return trimmed({key: value for key, value in row.items() if key in _SPANS or len(text_of(value)) <= _VALUE_MAX})
+
+
+def listed_media(
+    source: str, location: str, row: ListedRow | RowError, is_cut: bool = False
+) -> Iterator[Candidate | RefusedRow]:
+    """Yields the candidate of a media file, or one for each span that the row names. location: where its bytes are.
+
+    is_cut: the file is the span already, so its times are only kept.
+    """
+    try:
+        if isinstance(row, RowError):
+            raise row
+        candidates = list(_candidates(source, location, row, is_cut))
+    except RowError as error:
+        yield RefusedRow(repr(location)[1:-1], str(error))
+        return
+    for number, candidate in enumerate(candidates, start=1):
+        where = f"{location}, span {number}" if len(candidates) > 1 else location
+        yield RefusedRow(where, str(candidate)) if isinstance(candidate, RowError) else candidate
+
+
+def _candidates(source: str, location: str, row: ListedRow, is_cut: bool) -> Iterator[Candidate | RowError]:
+    if _UNFIT.search(location):
+        raise RowError("its name has control characters, or is not UTF-8")
+    kept = {name: text_of(row[name]) for name in _SPANS if is_cut and not is_missing(row.get(name))}
+    described = {name: value for name, value in row.items() if name not in kept}
+    page = text_of(described.get("url") or "")
+    url = page if page.startswith(("http://", "https://")) else location
+    for span in split_spans({**described, "url": url}):
+        yield span if isinstance(span, RowError) else _candidate_of(source, location, span, kept)
+
+
+def _candidate_of(source: str, location: str, row: ListedRow, kept: dict[str, str]) -> Candidate | RowError:
+    try:
+        candidate = candidate_of(row)
+    except RowError as error:
+        return error
+    changed = {
+        "candidate_id": ids.candidate_id(source, location, candidate["start_s"], candidate["end_s"]),
+        "source": source,
+        "platform": source,
+        "source_id": location,
+        "media_url": location,
+        "extra": {**candidate["extra"], **kept},
+    }
+    return cast("Candidate", {**candidate, **changed})

@@ -1,0 +1,93 @@
+"""Lists the members of a tar archive without reading their bytes: a bucket is asked for headers and small members alone."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, cast
+
+_BLOCK = tarfile.BLOCKSIZE
+# What tarfile raises for an archive that is damaged, or made to harm its reader.
+_DAMAGE = (tarfile.TarError, RecursionError, ValueError, OverflowError, EOFError, MemoryError)
+
+
+class TarMember(NamedTuple):
+    """A plain file in an archive. offset: of its first byte. content: of a small member that was asked for, else None."""
+
+    name: str
+    offset: int
+    size: int
+    content: bytes | None = None
+
+
+class DamagedTar(Exception):
+    """An archive cannot be listed further."""
+
+
+class TarListing:
+    """The members of an archive. read_range: returns its bytes from one offset up to another. size: of the archive, in bytes.
+
+    is_wanted: whether the content of a member with this name is read. max_bytes: no header, and no such member, may be larger.
+    """
+
+    def __init__(
+        self, read_range: Callable[[int, int], bytes], size: int, is_wanted: Callable[[str], bool], max_bytes: int
+    ):
+        self._file = _RangeFile(read_range, size, max_bytes)
+        self._is_wanted, self._max_bytes = is_wanted, max_bytes
+
+    def __iter__(self) -> Iterator[TarMember]:
+        """Yields the plain files in order; links, devices and sparse files are left out. Raises DamagedTar."""
+        try:
+            # tarfile only reads, seeks and asks for the position.
+            with tarfile.open(fileobj=cast("io.BufferedReader", self._file), mode="r:", errorlevel=0) as tar:
+                for member in tar:
+                    tar.members = []  # type: ignore[attr-defined]  # tarfile would keep them all.
+                    if member.isreg() and not member.issparse():
+                        yield TarMember(member.name, member.offset_data, member.size, self._content(member))
+        except _DAMAGE as error:
+            raise DamagedTar(" ".join(str(error).split())[:200] or type(error).__name__) from error
+
+    def _content(self, member: tarfile.TarInfo) -> bytes | None:
+        """Returns the bytes of a member that is wanted and small. tarfile itself seeks to the next header."""
+        if member.size > self._max_bytes or not self._is_wanted(member.name):
+            return None
+        self._file.seek(member.offset_data)
+        return self._file.read(member.size)
+
+
+class _RangeFile:
+    """The archive as tarfile reads it. Every read is one request.
+
+    After the bytes of a small member comes the next header, so both are read at once; the bytes of a large one are never read.
+    """
+
+    def __init__(self, read_range: Callable[[int, int], bytes], size: int, max_bytes: int):
+        self._read_range, self._size, self._max_bytes = read_range, size, max_bytes
+        self._position = 0
+        self._start, self._buffer = 0, b""
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = base + position
+        return self._position
+
+    def read(self, count: int) -> bytes:
+        count = max(0, min(count, self._size - self._position))
+        if count > self._max_bytes:
+            raise tarfile.ReadError(f"a header of {count} bytes")
+        # With one byte, tarfile only wants to know whether the archive goes on.
+        content = b"\0" if count == 1 else self._buffered(count)
+        self._position += len(content)
+        return content
+
+    def _buffered(self, count: int) -> bytes:
+        start, end = self._position, self._position + count
+        if not (self._start <= start and end <= self._start + len(self._buffer)):
+            padded = count if count == _BLOCK else -(-count // _BLOCK) * _BLOCK + _BLOCK
+            self._start, self._buffer = start, self._read_range(start, min(start + padded, self._size))
+        return self._buffer[start - self._start : end - self._start]
