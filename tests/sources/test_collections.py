@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import tarfile
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 
@@ -144,15 +145,30 @@ def test_names_are_never_taken_for_wildcards(tmp_path):
     assert collection_of(folder / "a [1].tar").extent() == "1 archive"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_costs_itself(tmp_path):
-    (tmp_path / "closed").mkdir(mode=0)
+@pytest.fixture
+def unprivileged():
+    """Root may read everything, so root becomes nobody for the test. Yields a folder that all may write to."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o777)
+        own = os.geteuid()
+        if own == 0:
+            os.seteuid(65534)
+        yield Path(folder)
+        os.seteuid(own)
+
+
+def test_what_may_not_be_read_costs_itself(unprivileged):
+    (unprivileged / "closed").mkdir(mode=0)
     for name in ("a.mp4", "b.mp4"):
-        (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "a.txt").write_text("x")
-    (tmp_path / "a.txt").chmod(0)
-    rows, refused = listed(collection_of(tmp_path))
-    assert len(rows) == 1 and len(refused) == 2
+        (unprivileged / name).write_bytes(b"x")
+    (unprivileged / "a.txt").write_text("x")
+    (unprivileged / "a.txt").chmod(0)
+    rows, refused = listed(collection_of(unprivileged))
+    assert [Path(row["source_id"]).name for row in rows] == ["b.mp4"]
+    assert sorted(row.why.partition(":")[0] for row in refused) == [
+        "a file beside it cannot be read",
+        "cannot be listed",
+    ]
 
 
 def test_a_folder_that_is_missing_is_said(tmp_path):

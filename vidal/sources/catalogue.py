@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _YOUTUBE_PAGE = "https://www.youtube.com/watch?v={id}"
 _YOUTUBE_IDS = ("youtube_id", "ytid", "video_id")
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
+# The largest number of unknown columns that are named at the end.
+_NAMED_MAX = 30
 _KNOWN_COLUMNS = {
     "url", "title", "caption", "hashtags", "kind", "duration_s", "start_s", "end_s", "uploader", "licence",
 }  # fmt: skip
@@ -68,7 +70,8 @@ class CatalogueListing:
         self._check_columns()
 
     def remarks(self) -> list[str]:
-        return [f"columns ignored (kept in extra): {', '.join(self._others)}"] if self._others else []
+        names = ", ".join(list(self._others)[:_NAMED_MAX])
+        return [f"columns ignored (kept in extra): {names}"] if names else []
 
     def _candidate_of(self, row: ListedRow | RowError, where: str) -> Candidate | RefusedRow:
         try:
@@ -77,7 +80,8 @@ class CatalogueListing:
             candidate = candidate_of(row)
         except RowError as error:
             return RefusedRow(where, str(error))
-        self._others.update(dict.fromkeys(candidate["extra"]))
+        if len(self._others) < _NAMED_MAX:
+            self._others.update(dict.fromkeys(candidate["extra"]))
         return candidate
 
     def _rename(self, row: ListedRow | RowError) -> ListedRow:
