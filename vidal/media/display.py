@@ -24,7 +24,7 @@ def displayed_picture(frame: Any, stream: Any, short_side: int) -> Image.Image:
     """
     width, height = short_side_size(_square_width(frame.width, stream), frame.height, short_side)
     if frame.interlaced_frame:
-        frame = _deinterlaced(frame)
+        frame = _one_field(frame)
     if dynamic_range.is_high(frame):
         pixels = dynamic_range.to_srgb(frame, width, height)
     else:
@@ -55,11 +55,10 @@ def _square_width(width: int, stream: Any) -> int:
     return max(1, round(width * (stream.sample_aspect_ratio or 1)))
 
 
-def _deinterlaced(frame: Any) -> Any:
-    """Returns the frame with the lines of one field interpolated from those of the other (bwdif)."""
+def _one_field(frame: Any) -> Any:
+    """Returns every second line of the frame, those of one moment. Scaling then fills the lines between."""
     graph = av.filter.Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-    graph.link_nodes(source, graph.add("bwdif", "send_frame"), graph.add("buffersink")).configure()
+    graph.link_nodes(source, graph.add("field", "top"), graph.add("buffersink")).configure()
     graph.push(frame)
-    graph.push(None)
     return graph.pull()

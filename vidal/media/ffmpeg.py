@@ -14,7 +14,7 @@ import ffmpeg
 import imageio_ffmpeg
 
 from vidal.errors import RecordError
-from vidal.media.process_limits import ended_error, watch
+from vidal.media.process_limits import cpu_error, ended_error, watch
 from vidal.media.settings import Decoding, Limits
 from vidal.schema import Reason
 
@@ -32,6 +32,8 @@ CONTAINERS = (
 # name other local files.
 INPUT_LIMITS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 
+# The exit code of an ffmpeg that a signal stops, here that of -timelimit. An error with the same code also has a message.
+_STOPPED = 255
 # One thread and bitexact muxing: the same input gives the same bytes on every machine.
 BITEXACT: dict[str, str | int] = {
     "threads": 1,
@@ -74,6 +76,8 @@ def execute(arguments: Sequence[str], limits: Limits | None = None) -> bytes:
         except BaseException:
             process.kill()
             raise
+    if process.returncode == _STOPPED and not message:
+        raise cpu_error(limits)
     if process.returncode < 0:
         raise ended_error(process.returncode, limits)
     if process.returncode > 0:

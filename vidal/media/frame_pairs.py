@@ -75,10 +75,9 @@ def _pairs(container: InputContainer, stream: Any, targets: list[int], keys: lis
         if before is None or after is None:
             return
         at = after.pts
-        if after.pts > before.pts:
-            yield FramePair(
-                _gray(before, stream), _gray(after, stream), float((after.pts - before.pts) * stream.time_base)
-            )
+        first, second = _gray(before, stream), _gray(after, stream)
+        if after.pts > before.pts and first.shape == second.shape:  # The size may change in the middle of a file.
+            yield FramePair(first, second, float((after.pts - before.pts) * stream.time_base))
 
 
 def _walk(decoder: Iterator[Any], pts: int) -> Any:

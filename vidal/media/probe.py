@@ -132,14 +132,14 @@ class _Prober:
 
     def _probe_video(self, video: Any, audio: Any) -> Probe:
         codec = video.codec_context
-        _check_size(codec.width, codec.height, video, self._max_pixels)
+        first_size = codec.width, codec.height  # Later pictures are fitted into the size of the first.
+        _check_size(*first_size, video, self._max_pixels)
         fps = float(video.average_rate or video.guessed_rate or 0)
         duration_s = self._video_duration(video, fps)
         ending = self._decode_ending(video)
         frame = ending.frame
         _check_size(frame.width, frame.height, video, self._max_pixels)
-        # The size of the first picture: later ones are fitted into it.
-        width, height = displayed_size(codec.width, codec.height, video, orientation_of(frame))
+        width, height = displayed_size(*first_size, video, orientation_of(frame))
         return Probe(
             "video", self._name, codec.name, duration_s, fps, width, height, video.index, audio.index if audio else None,
             dynamic_range.is_high(frame), ending.is_interlaced,
@@ -181,9 +181,8 @@ class _Prober:
 
     def _check_length(self, stated_s: float, measured_s: float, what: str) -> None:
         """Raises RecordError(truncated) if the file holds less than its container states."""
-        if stated_s - measured_s > max(END_SLACK_S, 0.05 * stated_s) and bare_streams.states_length(
-            self._name, self._path
-        ):
+        is_short = stated_s - measured_s > max(END_SLACK_S, 0.05 * stated_s)
+        if is_short and not bare_streams.is_bare(self._name):
             raise RecordError(Reason.TRUNCATED, f"the container says {stated_s:.2f} s, {what} {measured_s:.2f} s")
 
     def _decode_ending(self, stream: Any) -> _Ending:

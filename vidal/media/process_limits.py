@@ -51,9 +51,13 @@ def memory_error(limits: Limits) -> RecordError:
     return RecordError(Reason.TOO_COSTLY, detail)
 
 
+def cpu_error(limits: Limits) -> RecordError:
+    return RecordError(Reason.TOO_COSTLY, f"more than {limits.cpu_s:g} CPU seconds (decoding.cpu_s)")
+
+
 def ended_error(returncode: int, limits: Limits) -> RecordError:
     """Returns the error for a process that a signal has ended in the middle of its work. returncode: as subprocess has it."""
     if returncode == -signal.SIGXCPU:
-        return RecordError(Reason.TOO_COSTLY, f"more than {limits.cpu_s:g} CPU seconds (decoding.cpu_s)")
+        return cpu_error(limits)
     name = signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
     return RecordError(Reason.CRASHED, f"the process that reads the file has crashed ({name})")
