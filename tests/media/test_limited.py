@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from tests.conftest import write_video
-from tests.support.hostile_media import endless_8k, endless_samples
+from tests.hostile.handlers.media import endless_8k, endless_samples
+from tests.hostile.sample import sample_video
 from vidal.errors import RecordError
 from vidal.media import ffmpeg, limited, transcode
 from vidal.media.budget import spend_frame, spend_packet
@@ -85,7 +86,8 @@ def test_no_process_is_left_behind_by_a_call_that_was_killed():
 
 
 def test_8k_pictures_of_28_bytes_end_within_the_limits(tmp_path):
-    path = endless_8k(tmp_path / "8k.mp4")
+    path = tmp_path / "8k.mp4"
+    path.write_bytes(endless_8k())
     assert path.stat().st_size < 200_000
     limited.call(LIMITS, work, "")
     (process,) = processes()
@@ -95,7 +97,8 @@ def test_8k_pictures_of_28_bytes_end_within_the_limits(tmp_path):
 
 
 def test_a_table_of_40_million_samples_ends_within_the_limits(tmp_path):
-    path = endless_samples(tmp_path / "samples.mp4")
+    path = tmp_path / "samples.mp4"
+    path.write_bytes(endless_samples(sample_video()))
     assert path.stat().st_size < 2_000
     with pytest.raises(RecordError, match="too_costly"):
         limited.call(LIMITS, probe, path, max_pixels=MAX)
