@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_video
+from tests.support.players import with_aspect
 from vidal.errors import RecordError
 from vidal.media import ffmpeg, sound, transcode
 from vidal.media.display import short_side_size
@@ -95,20 +96,6 @@ def test_a_truncated_file_and_one_with_too_many_pixels_are_refused(tmp_path):
         probe(whole, max_pixels=1000)
 
 
-def with_aspect(path, target, width, height):
-    """Writes the file with a pixel aspect of width to height: ffmpeg adds a pasp box, and its two numbers are replaced."""
-    import struct
-    import subprocess
-
-    marked = ["-c", "copy", "-aspect", "7:1", str(target)]  # ffmpeg writes the box only for an aspect that is not 1:1.
-    subprocess.run([ffmpeg.executable(), "-v", "error", "-y", "-i", path, *marked], check=True)
-    data = bytearray(target.read_bytes())
-    at = data.index(b"pasp") + 4
-    data[at : at + 8] = struct.pack(">II", width, height)
-    target.write_bytes(data)
-    return target
-
-
 @pytest.mark.parametrize(
     ("width", "height", "reason"),
     [
@@ -120,7 +107,7 @@ def with_aspect(path, target, width, height):
     ],
 )
 def test_an_absurd_pixel_aspect_is_refused(tmp_path, width, height, reason):
-    path = with_aspect(write_video(tmp_path / "v.mp4"), tmp_path / "aspect.mp4", width, height)
+    path = with_aspect(tmp_path / "aspect.mp4", write_video(tmp_path / "v.mp4"), width, height)
     with pytest.raises(RecordError) as failed:
         probe(path, max_pixels=10**6)
     assert failed.value.reason.value == reason
@@ -132,7 +119,7 @@ def test_an_absurd_pixel_aspect_is_refused(tmp_path, width, height, reason):
     [(4, 3, 85), (1, 2, 32), (2147483648, 1, 64), (1, 2147483648, 64), (4294967295, 4294967295, 64)],
 )
 def test_a_pixel_aspect_alters_the_size_that_is_shown(tmp_path, width, height, shown):
-    path = with_aspect(write_video(tmp_path / "v.mp4"), tmp_path / "aspect.mp4", width, height)
+    path = with_aspect(tmp_path / "aspect.mp4", write_video(tmp_path / "v.mp4"), width, height)
     properties = probe(path, max_pixels=10**6)
     assert (properties.width, properties.height) == (shown, 48)
 
