@@ -16,9 +16,10 @@ import numpy as np
 
 from tests.conftest import SHARED
 from vidal.errors import RecordError
+from vidal.media.container import open_media, packet_times
 from vidal.media.ffmpeg import executable
 from vidal.media.frames import decode_frames, read_frames, sample_indices
-from vidal.media.probe import open_media, packet_times, probe
+from vidal.media.probe import probe
 
 MAX_PIXELS = 7680 * 4320
 COUNT = 8

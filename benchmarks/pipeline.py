@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import SHARED
+from vidal.media.container import open_media
 from vidal.media.ffmpeg import executable
 from vidal.media.frames import read_frames
-from vidal.media.probe import open_media, probe
+from vidal.media.probe import probe
 
 
 def clips() -> list[Path]:

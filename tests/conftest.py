@@ -26,7 +26,7 @@ SHARED = Path(os.environ.get("VIDAL_SHARED_DATA", ROOT.parent / "shared" / "data
 
 # The longest files run first (with --no-loadscope-reorder): otherwise one of two processes would end alone with one of them.
 LONG = {"test_dataset_slow", "test_training_slow", "test_openai", "test_benchmarks", "test_embedded", "test_executors", "test_train_run",
-        "test_measure", "test_ablation", "test_s3", "test_cluster_limits", "test_hostile"}  # fmt: skip
+        "test_measure", "test_ablation", "test_s3", "test_cluster_limits", "test_hostile", "test_media_cases"}  # fmt: skip
 
 
 def pytest_configure() -> None:

@@ -111,6 +111,10 @@ class Reason(str, Enum):
     TOO_SHORT = "too_short"
     TOO_MANY_PIXELS = "too_many_pixels"
     SPAN_OUTSIDE = "span_outside"
+    STILL_PICTURE = "still_picture"
+    ANIMATED_PICTURE = "animated_picture"
+    NO_PICTURES = "no_pictures"
+    TOO_COSTLY = "too_costly"
     # filters
     LOW_SIMILARITY = "low_similarity"
     LOW_RESOLUTION = "low_resolution"

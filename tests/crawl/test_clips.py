@@ -13,6 +13,7 @@ from vidal.crawl.settings import Clips
 from vidal.errors import RecordError
 from vidal.media import shots
 from vidal.media.frames import read_frames
+from vidal.media.settings import Decoding
 from vidal.models.shots import DETECTORS
 from vidal.pipeline.stage import Drop, Runtime
 from vidal.schema import Reason
@@ -57,7 +58,7 @@ def test_spans_are_shots_of_a_bounded_length(cuts, duration, wanted):
 @pytest.mark.parametrize("detector", sorted(DETECTORS))
 def test_hard_cuts_are_found_to_the_frame(tmp_path, detector):
     truth = film(tmp_path / "film.mp4", (3, 4, 2.5, 3.5))
-    times, pictures = shots.read_thumbnails(tmp_path / "film.mp4")
+    times, pictures = shots.read_thumbnails(tmp_path / "film.mp4", Decoding().limits())
     cuts_s = shots.cut_times(times, DETECTORS[detector](None).find_shot_starts(pictures))
     np.testing.assert_allclose(cuts_s, np.array(truth) - 0.5 / FPS, atol=1e-3)
 
@@ -107,16 +108,16 @@ def test_a_video_beyond_the_limit_of_the_source_is_too_long(tmp_path, serve_fold
 
 
 def test_a_piece_that_fails_costs_itself_alone(tmp_path, serve_folder, monkeypatch):
-    from vidal.media import ffmpeg
+    from vidal.media import transcode
 
-    real = ffmpeg.to_mp4
+    real = transcode.to_mp4
 
-    def fails_in_the_middle(source, target, *, start_s=None, duration_s=None):
-        if start_s and 5 < start_s < 8:
+    def fails_in_the_middle(source, target, properties, limits, span=None, *, seeks=True):
+        if span and 5 < span[0] < 8:
             raise RecordError(Reason.CORRUPT, "a bad piece")
-        real(source, target, start_s=start_s, duration_s=duration_s)
+        real(source, target, properties, limits, span, seeks=seeks)
 
-    monkeypatch.setattr(ffmpeg, "to_mp4", fails_in_the_middle)
+    monkeypatch.setattr(transcode, "to_mp4", fails_in_the_middle)
     result, _ = crawled(tmp_path, serve_folder, (6, 7, 5), *CUT)
     assert len(result.rows) == 2 and "1 failed" in result.detail
 

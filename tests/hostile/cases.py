@@ -32,6 +32,7 @@ _CONNECT = "must not connect to the address the answer names"
 _LOCAL_FILE = "must not open a file of its own machine because an answer names it"
 _PART = "must not keep a part of a file as if it were the whole"
 _MEDIA = "must not keep what does not decode as video or sound, whatever the Content-Type and the name say"
+_COST = "must not spend more CPU or memory on a file than its limits, and must go on with the next"
 _ENTRIES = "must not fetch a thousand files for one address unless it was told to follow playlists"
 _TITLE = "must not let a title choose a file's name or folder, and must keep it as text that every reader can decode"
 _OWNER = "must not keep what its owner has reserved"
@@ -110,6 +111,13 @@ ENDLESS = (
     Case("drip", "/drip.mp4", "One byte a second.", ("timeout",), _CLOCK),
     Case("stall", "/stall.mp4", "Headers, 1 KB, then silence.", ("timeout",), _CLOCK),
     Case("silent", "/silent.mp4", "Accepts the request and never answers.", ("timeout",), _CLOCK),
+)
+
+MEDIA = (
+    Case("pictures-8k", "/8k.mp4", "2,500 pictures in 8K, of 28 bytes each.", ("too_costly",), _COST),
+    Case("samples", "/samples.mp4", "1.6 KB whose tables claim 40 million samples.", ("too_costly",), _COST),
+    Case("still-picture", "/still.mp4", "A GIF of one picture as `video/mp4`.", ("still_picture",), _MEDIA),
+    Case("drawing", "/drawing.mp4", "An SVG as `video/mp4`.", ("not_media",), _MEDIA),
 )
 
 REDIRECTS = (
@@ -239,7 +247,7 @@ BROKEN = (
     ),
 )
 
-CASES = (*VALID, *STATUSES, *BODIES, *ENDLESS, *REDIRECTS, *PLAYLISTS, *TITLES, *REFUSALS, *BROKEN)
+CASES = (*VALID, *STATUSES, *BODIES, *ENDLESS, *MEDIA, *REDIRECTS, *PLAYLISTS, *TITLES, *REFUSALS, *BROKEN)
 
 
 def table() -> str:

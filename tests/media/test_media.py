@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_video
+from tests.support.players import with_aspect
 from vidal.errors import RecordError
-from vidal.media import ffmpeg, sound
-from vidal.media.frames import read_frames, sample_indices, short_side_size
+from vidal.media import ffmpeg, sound, transcode
+from vidal.media.display import short_side_size
+from vidal.media.frames import read_frames, sample_indices
 from vidal.media.probe import probe
+from vidal.media.settings import Decoding
 
 MAX = 10**9
+LIMITS = Decoding().limits()
 
 
 def test_sampling_policies():
@@ -82,7 +86,7 @@ def test_a_file_that_is_not_media_is_refused(tmp_path, content, reason):
 def test_a_truncated_file_and_one_with_too_many_pixels_are_refused(tmp_path):
     whole = write_video(tmp_path / "v.mp4", frames=240)
     fast = tmp_path / "fast.mp4"
-    ffmpeg.to_mp4(whole, fast)
+    transcode.to_mp4(whole, fast, probe(whole, max_pixels=MAX), LIMITS)
     half = tmp_path / "half.mp4"
     half.write_bytes(fast.read_bytes()[: fast.stat().st_size // 2])
     with pytest.raises(RecordError) as failed:
@@ -90,20 +94,6 @@ def test_a_truncated_file_and_one_with_too_many_pixels_are_refused(tmp_path):
     assert failed.value.reason.value in ("truncated", "corrupt")
     with pytest.raises(RecordError, match="too_many_pixels"):
         probe(whole, max_pixels=1000)
-
-
-def with_aspect(path, target, width, height):
-    """Writes the file with a pixel aspect of width to height: ffmpeg adds a pasp box, and its two numbers are replaced."""
-    import struct
-    import subprocess
-
-    marked = ["-c", "copy", "-aspect", "7:1", str(target)]  # ffmpeg writes the box only for an aspect that is not 1:1.
-    subprocess.run([ffmpeg.executable(), "-v", "error", "-y", "-i", path, *marked], check=True)
-    data = bytearray(target.read_bytes())
-    at = data.index(b"pasp") + 4
-    data[at : at + 8] = struct.pack(">II", width, height)
-    target.write_bytes(data)
-    return target
 
 
 @pytest.mark.parametrize(
@@ -117,7 +107,7 @@ def with_aspect(path, target, width, height):
     ],
 )
 def test_an_absurd_pixel_aspect_is_refused(tmp_path, width, height, reason):
-    path = with_aspect(write_video(tmp_path / "v.mp4"), tmp_path / "aspect.mp4", width, height)
+    path = with_aspect(tmp_path / "aspect.mp4", write_video(tmp_path / "v.mp4"), width, height)
     with pytest.raises(RecordError) as failed:
         probe(path, max_pixels=10**6)
     assert failed.value.reason.value == reason
@@ -129,7 +119,7 @@ def test_an_absurd_pixel_aspect_is_refused(tmp_path, width, height, reason):
     [(4, 3, 85), (1, 2, 32), (2147483648, 1, 64), (1, 2147483648, 64), (4294967295, 4294967295, 64)],
 )
 def test_a_pixel_aspect_alters_the_size_that_is_shown(tmp_path, width, height, shown):
-    path = with_aspect(write_video(tmp_path / "v.mp4"), tmp_path / "aspect.mp4", width, height)
+    path = with_aspect(tmp_path / "aspect.mp4", write_video(tmp_path / "v.mp4"), width, height)
     properties = probe(path, max_pixels=10**6)
     assert (properties.width, properties.height) == (shown, 48)
 
@@ -152,7 +142,7 @@ def test_still_pictures_are_refused(tmp_path):
     for kind in ("png", "jpeg", "webp", "gif", "bmp", "tiff"):
         path = tmp_path / f"still.{kind}"
         Image.new("RGB", (64, 48)).save(path)
-        with pytest.raises(RecordError, match="not_media"):
+        with pytest.raises(RecordError, match="still_picture"):
             probe(path, max_pixels=MAX)
 
 
@@ -173,7 +163,7 @@ def test_an_error_of_pyav_is_an_outcome_and_a_bug_of_ours_is_not(tmp_path, monke
             outcomes.add(error.reason.value)
     assert outcomes >= {"corrupt", "not_media"}
     path.write_bytes(whole)
-    monkeypatch.setattr("vidal.media.probe.displayed_size", lambda frame, stream: 1 / 0)
+    monkeypatch.setattr("vidal.media.probe.displayed_size", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         probe(path, max_pixels=10**6)
 
@@ -230,7 +220,7 @@ def test_containers_of_all_kinds_are_media(tmp_path):
 def test_re_encoding_gives_the_same_bytes_twice(tmp_path):
     source = write_video(tmp_path / "v.mp4")
     for name in ("a.mp4", "b.mp4"):
-        ffmpeg.to_mp4(source, tmp_path / name, start_s=0.5, duration_s=1.0)
+        transcode.to_mp4(source, tmp_path / name, probe(source, max_pixels=MAX), LIMITS, (0.5, 1.0))
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 

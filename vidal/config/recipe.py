@@ -12,6 +12,7 @@ from vidal.config.base import ADDED_SECTIONS, Settings
 from vidal.crawl.settings import Clips
 from vidal.dedup.settings import Duplicates, EvaluationSet
 from vidal.errors import UserError
+from vidal.media.settings import Decoding
 from vidal.net.settings import Crawl
 from vidal.pipeline.settings import Engine, Resources
 from vidal.sources.collections import SourceCollection
@@ -63,6 +64,8 @@ class Recipe(Settings):
     """How often hosts are asked, and how large and how slow a download may be."""
     clips: Clips = Clips()
     """How long videos are cut into clips."""
+    decoding: Decoding = Decoding()
+    """What one operation on a media file may cost."""
     keyframes: Keyframes = Keyframes()
     """Which frames are stored."""
     measure: Measure = Measure()

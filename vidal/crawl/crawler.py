@@ -30,7 +30,7 @@ class Crawler:
         self._recipe = recipe
         self._network = Network(recipe, runtime)
         self._downloads = DownloadCache(2 * recipe.crawl.concurrency)
-        self._cutter = Cutter(recipe.clips)
+        self._cutter = Cutter(recipe)
         self._store = ClipStore(recipe, storage)
 
     def __call__(self, candidate: Candidate) -> Output | Drop:
@@ -57,7 +57,7 @@ class Crawler:
         return result if isinstance(result, Drop) else replace(result, attempts=max(describe_attempts, attempts))
 
     def _make_clips(self, candidate: Candidate, path: Path) -> Output | Drop:
-        file = inspect_file(path, candidate["kind"], self._recipe.crawl.max_pixels)
+        file = inspect_file(path, candidate["kind"], self._recipe)
         span = requested_span(candidate, file.properties.duration_s)
         if drop := judge_span(candidate, span, file.properties.duration_s, self._recipe):
             return drop

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from vidal.config.recipe import Recipe
 from vidal.crawl.media_file import MediaFile, Span
-from vidal.crawl.settings import Clips
 from vidal.errors import RecordError
 from vidal.media import shots
 from vidal.pipeline.stage import Drop
@@ -20,15 +19,21 @@ if TYPE_CHECKING:
 class Cutter:
     """Cuts long videos into pieces at their shots, if the recipe names a shot detector."""
 
-    def __init__(self, clips: Clips):
-        self._clips = clips
+    def __init__(self, recipe: Recipe):
+        self._clips, self._recipe = recipe.clips, recipe
+        clips = recipe.clips
         self._detector = _open_detector(clips.detector, clips.threshold) if clips.detector else None
 
     def find_cuts(self, file: MediaFile) -> list[float] | None:
-        """Returns the times of the cuts of a video in seconds; None for a sound, or without a detector. Raises RecordError(corrupt)."""
+        """Returns the times of the cuts of a video in seconds; None for a sound, or without a detector.
+
+        Raises RecordError as shots.read_thumbnails does.
+        ."""
         if self._detector is None or file.kind is Kind.AUDIO:
             return None
-        times_s, pictures = shots.read_thumbnails(file.path)
+        recipe = self._recipe
+        limits = recipe.decoding.limits(media_s=file.properties.duration_s, max_pixels=recipe.crawl.max_pixels)
+        times_s, pictures = shots.read_thumbnails(file.path, limits)
         return shots.cut_times(times_s, self._detector.find_shot_starts(pictures))
 
     def is_too_long(self, span: Span) -> bool:
@@ -53,7 +58,7 @@ def requested_span(candidate: Candidate, file_duration_s: float) -> Span:
 def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe: Recipe) -> Drop | None:
     """Returns why the true duration is not wanted, or None. Raises RecordError(span_outside) if the span ends after the file."""
     end_s, max_s, min_s = span.start_s + span.duration_s, recipe.duration_max_s, recipe.crawl.duration_min_s
-    if end_s > file_duration_s + recipe.crawl.duration_tolerance_s:
+    if end_s > file_duration_s + recipe.crawl.duration_tolerance_s or span.start_s >= file_duration_s:
         raise RecordError(Reason.SPAN_OUTSIDE, f"{span.start_s:g} to {end_s:g} s of a file of {file_duration_s:.2f} s")
     if span.duration_s > max_s:
         stated_s = candidate["duration_s"]

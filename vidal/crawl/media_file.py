@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidal import ids
+from vidal.config.recipe import Recipe
+from vidal.media import limited
 from vidal.media.probe import Probe, probe
 from vidal.schema import Kind
 
 
 @dataclass(frozen=True)
 class MediaFile:
-    """A file as it was fetched. kind: what its clips will be; a video may be wanted for its sound alone."""
+    """A file as it was fetched. kind: what its clips will be; of a video that is wanted for its sound alone, properties say "audio"."""
 
     path: Path
     properties: Probe
@@ -29,8 +31,9 @@ class Span:
     is_whole: bool = False
 
 
-def inspect_file(path: Path, kind: str | None, max_pixels: int) -> MediaFile:
-    """Probes a file. kind: the kind that the page or the catalogue states. Raises RecordError if the file is not usable media."""
-    properties = probe(path, max_pixels=max_pixels)
-    is_sound = properties.kind == Kind.AUDIO.value or kind == Kind.AUDIO.value
-    return MediaFile(path, properties, ids.file_sha256(path), Kind.AUDIO if is_sound else Kind.VIDEO)
+def inspect_file(path: Path, kind: str | None, recipe: Recipe) -> MediaFile:
+    """Probes a file. kind: what the page or the catalogue says it is. Raises RecordError if the file is not usable media of this kind."""
+    max_pixels = recipe.crawl.max_pixels
+    limits = recipe.decoding.limits(max_pixels=max_pixels)
+    properties = limited.call(limits, probe, path, max_pixels=max_pixels, kind=kind)
+    return MediaFile(path, properties, ids.file_sha256(path), Kind(properties.kind))

@@ -12,8 +12,9 @@ from pathlib import Path
 from vidal import ids
 from vidal.config.recipe import Recipe
 from vidal.crawl.media_file import MediaFile, Span
-from vidal.media import ffmpeg, shots
-from vidal.media.probe import Probe, probe
+from vidal.crawl.span_writer import SLACK_S, SpanWriter
+from vidal.media import shots
+from vidal.media.probe import Probe
 from vidal.records import Candidate, CrawledClip
 from vidal.schema import Kind
 from vidal.sources.text import clean_text
@@ -38,7 +39,7 @@ class ClipStore:
     """Writes clips of candidates to the storage of a dataset."""
 
     def __init__(self, recipe: Recipe, storage: Storage):
-        self._recipe, self._storage = recipe, storage
+        self._recipe, self._storage, self._writer = recipe, storage, SpanWriter(recipe)
 
     def store_clip(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float] | None) -> CrawledClip:
         """Stores the span and returns its row. cuts_s: the cuts in the whole file. Raises RecordError if the span cannot be cut out.
@@ -57,18 +58,14 @@ class ClipStore:
 
     def _write_span(self, file: MediaFile, span: Span, path: Path) -> _ClipFile:
         """Writes the span to path. A whole file is linked if it needs no change; a video is re-encoded if it is cut or is not an MP4."""
-        if file.kind is Kind.VIDEO and not (span.is_whole and _is_plain_mp4(file.properties)):
-            if span.is_whole:
-                ffmpeg.to_mp4(file.path, path)
-            else:
-                ffmpeg.to_mp4(file.path, path, start_s=span.start_s, duration_s=span.duration_s)
-            properties = probe(path, max_pixels=self._recipe.crawl.max_pixels)
-            return _ClipFile(properties, ids.file_sha256(path), span.start_s, properties.duration_s)
-        if span.is_whole or file.kind is Kind.VIDEO:
+        if span.is_whole and (file.kind is Kind.AUDIO or _is_plain_mp4(file.properties)):
             link_or_copy(file.path, path)
             return _ClipFile(file.properties, file.sha256, span.start_s, span.duration_s)
-        ffmpeg.cut_audio(file.path, path, span.start_s, span.duration_s)
-        return _ClipFile(file.properties, ids.file_sha256(path), span.start_s, span.duration_s)
+        properties = self._writer.write(file, span, path)
+        # A cut sound is as long as its span, to the sample. What differs more is a clip of another length than was asked for.
+        is_exact = file.kind is Kind.AUDIO and abs(properties.duration_s - span.duration_s) < SLACK_S
+        duration_s = span.duration_s if is_exact else properties.duration_s
+        return _ClipFile(properties, ids.file_sha256(path), span.start_s, duration_s)
 
     def _make_row(
         self, candidate: Candidate, file: MediaFile, clip_file: _ClipFile, media_path: str, cut_count: int | None
@@ -101,12 +98,18 @@ class ClipStore:
             "media_path": media_path,
             "media_sha256": clip_file.sha256,
             "source_sha256": file.sha256,
-            "extra": sorted(candidate["extra"].items()),
+            "extra": sorted({**candidate["extra"], **_flags(file.properties)}.items()),
         }
 
 
 def _clip_id(candidate: Candidate, clip_file: _ClipFile) -> str:
     return ids.clip_id(candidate["candidate_id"], clip_file.start_s, clip_file.duration_s)
+
+
+def _flags(source: Probe) -> dict[str, str]:
+    """Returns the keys of `extra` that say how the pictures differ from those of the source."""
+    flags = {"hdr": source.is_hdr, "interlaced": source.is_interlaced}
+    return {name: "true" for name, is_set in flags.items() if is_set}
 
 
 def _is_plain_mp4(properties: Probe) -> bool:

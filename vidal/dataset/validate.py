@@ -14,8 +14,10 @@ from vidal import ids, schema
 from vidal.dataset.dataset_file import read_dataset_or_fail
 from vidal.dataset.media_columns import FRAMES, media_files, paths_in, per_frame_columns
 from vidal.errors import BalanceError, DamagedError, RecordError, UserError
+from vidal.media import limited
 from vidal.media.hashing import phash
 from vidal.media.probe import probe
+from vidal.media.settings import Decoding
 from vidal.media.sound import read_mono
 from vidal.pipeline import ledger
 from vidal.records import LedgerRow, ManifestRow, rows_of
@@ -26,6 +28,7 @@ from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 MAX_PIXELS = 2**31
+_LIMITS = Decoding().limits()
 
 
 def validate(out: str) -> tuple[int, list[str]]:
@@ -132,9 +135,9 @@ def _decode(path: Path) -> None:
         with Image.open(path) as image:
             np.asarray(image)
     elif path.suffix == ".flac":
-        read_mono(path, 16_000)
+        limited.call(_LIMITS, read_mono, path, 16_000)
     else:
-        probe(path, max_pixels=MAX_PIXELS)
+        limited.call(_LIMITS, probe, path, max_pixels=MAX_PIXELS)
 
 
 def _ledger_problems(storage: Storage, shard: int, rows: list[ManifestRow]) -> Iterator[str]:

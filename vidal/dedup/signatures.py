@@ -10,13 +10,14 @@ from vidal import ids, schema
 from vidal.config.recipe import Recipe
 from vidal.dedup.decontamination import SIGNATURES, models
 from vidal.errors import RecordError, UserError
+from vidal.media import limited
 from vidal.media.fingerprint import fingerprint
 from vidal.media.hashing import Signature
 from vidal.media.probe import probe
 from vidal.models.registry import SCORERS, SOUND_SCORERS, open_model
 from vidal.records import EvaluationFile
 from vidal.schema import Kind
-from vidal.stages.audio.stage import floats
+from vidal.stages.audio.stage import SoundReader
 from vidal.stages.keyframes.stage import FrameReader
 from vidal.stages.similarity.stage import embedding
 from vidal.stages.vectors import rounded
@@ -48,11 +49,13 @@ def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
 class _Signer:
     def __init__(self, recipe: Recipe):
         self._frames, self._max_pixels = FrameReader(recipe), recipe.crawl.max_pixels
+        self._decoding = recipe.decoding
+        self._limits = recipe.decoding.limits(max_pixels=self._max_pixels)
         self._scorer = open_model(SCORERS, recipe.similarity.model)
         self._sounds = open_model(SOUND_SCORERS, recipe.audio.similarity) if recipe.audio.similarity else None
 
     def __call__(self, path: Path) -> EvaluationFile:
-        probed = probe(path, max_pixels=self._max_pixels)
+        probed = limited.call(self._limits, probe, path, max_pixels=self._max_pixels)
         row: EvaluationFile = {
             "kind": probed.kind,
             "sha256": ids.sha256(path.read_bytes()),
@@ -62,11 +65,13 @@ class _Signer:
             "audio_embedding": [],
         }
         if probed.kind == Kind.VIDEO.value:
-            _, images = self._frames(path)
+            _, images = self._frames(path, probed.duration_s)
             row["signature"] = Signature.from_frames(images).to_bytes()
             row["embedding"] = embedding(self._scorer.embed_images(images))
         if probed.has_audio:
             row["audio_fingerprint"] = fingerprint(path).tobytes()
             if self._sounds:
-                row["audio_embedding"] = rounded(self._sounds.embed_sound(floats(path, self._sounds.sample_rate)))
+                is_video = probed.kind == Kind.VIDEO.value
+                read = SoundReader(path, probed.duration_s if is_video else None, self._decoding)
+                row["audio_embedding"] = rounded(self._sounds.embed_sound(read.floats(self._sounds.sample_rate)))
         return row

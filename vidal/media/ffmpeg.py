@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,6 +14,8 @@ import ffmpeg
 import imageio_ffmpeg
 
 from vidal.errors import RecordError
+from vidal.media.process_limits import cpu_error, ended_error, watch
+from vidal.media.settings import Decoding, Limits
 from vidal.schema import Reason
 
 # Formats that contain moving pictures or sound. Playlists, scripts, descriptions of streams and still pictures are left out:
@@ -28,6 +32,8 @@ CONTAINERS = (
 # name other local files.
 INPUT_LIMITS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 
+# The exit code of an ffmpeg that a signal stops, here that of -timelimit. An error with the same code also has a message.
+_STOPPED = 255
 # One thread and bitexact muxing: the same input gives the same bytes on every machine.
 BITEXACT: dict[str, str | int] = {
     "threads": 1,
@@ -52,40 +58,49 @@ def executable() -> str:
     return text
 
 
-def run(stream: Any, *, timeout_s: float = 600.0) -> None:
-    """Runs an ffmpeg-python graph.
+def run(stream: Any, limits: Limits | None = None) -> None:
+    """Runs an ffmpeg-python graph. limits: None means those of the default recipe.
 
-    Raises RecordError: corrupt with the end of ffmpeg's error output, timeout after timeout_s seconds.
+    Raises RecordError: corrupt with the end of ffmpeg's error output, and as process_limits.watch.
     """
-    command = [*ffmpeg.compile(stream, cmd=executable(), overwrite_output=True), "-nostdin", "-v", "error"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise RecordError(Reason.TIMEOUT, f"ffmpeg took longer than {timeout_s:.0f} s") from error
-    if done.returncode != 0:
-        raise RecordError(Reason.CORRUPT, done.stderr.decode(errors="replace").strip()[-1000:])
+    execute(ffmpeg.compile(stream, cmd=executable(), overwrite_output=True)[1:], limits)
 
 
-def to_mp4(source: Path, target: Path, *, start_s: float | None = None, duration_s: float | None = None) -> None:
-    """Re-encodes a file, or an exact span of it in seconds, to H.264 and AAC in MP4. Raises RecordError as `run` does.
+def execute(arguments: Sequence[str], limits: Limits | None = None) -> bytes:
+    """Runs ffmpeg with these arguments and returns what it writes to its standard output. Raises as `run`."""
+    limits = limits or Decoding().limits()
+    own = [executable(), "-nostdin", "-v", "error", "-timelimit", str(math.ceil(limits.cpu_s))]
+    with subprocess.Popen([*own, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            output, message = _communicate(process, limits)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode == _STOPPED and not message:
+        raise cpu_error(limits)
+    if process.returncode < 0:
+        raise ended_error(process.returncode, limits)
+    if process.returncode > 0:
+        raise RecordError(Reason.CORRUPT, message.decode(errors="replace").strip()[-1000:])
+    return output
 
-    Pixels become square and sides even. Only local files are read.
-    """
-    span = {key: value for key, value in (("ss", start_s), ("t", duration_s)) if value is not None}
-    read = _input(source, **span)
-    even = read.video.filter("scale", "trunc(iw*sar/2)*2", "trunc(ih/2)*2").filter("setsar", 1)
-    run(ffmpeg.output(even, _optional_audio(read), str(target), format="mp4", acodec="aac", **H264, **BITEXACT))
 
+def _communicate(process: subprocess.Popen[bytes], limits: Limits) -> tuple[bytes, bytes]:
+    """Returns what the process has written to its standard output and error when it ends."""
+    outputs: list[tuple[bytes, bytes]] = []
 
-def cut_audio(source: Path, target: Path, start_s: float, duration_s: float) -> None:
-    """Writes an exact span of a sound file, in seconds, as FLAC. Raises RecordError as `run` does."""
-    read = _input(source, ss=start_s, t=duration_s)
-    run(ffmpeg.output(read.audio, str(target), format="flac", **BITEXACT))
+    def is_done(wait_s: float) -> bool:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            outputs.append(process.communicate(timeout=wait_s))
+        return bool(outputs)
+
+    watch(process, limits, is_done)
+    return outputs[0]
 
 
 def to_mp3(source: Path, target: Path) -> None:
     """Converts a sound file to MP3 and keeps its sample rate and channels. Raises RecordError as `run` does."""
-    run(ffmpeg.output(_input(source).audio, str(target), format="mp3", audio_bitrate="128k", **BITEXACT))
+    run(ffmpeg.output(open_input(source).audio, str(target), format="mp3", audio_bitrate="128k", **BITEXACT))
 
 
 def merge(sources: Sequence[Path], target: Path) -> None:
@@ -93,14 +108,11 @@ def merge(sources: Sequence[Path], target: Path) -> None:
 
     The suffix of the target chooses the container. Raises RecordError as `run` does.
     """
-    inputs = [_input(source) for source in sources]
+    inputs = [open_input(source) for source in sources]
     streams = [opened[f"{kind}:0?"] for opened in inputs for kind in ("v", "a")]
     run(ffmpeg.output(*streams, str(target), codec="copy", **BITEXACT))
 
 
-def _input(source: Path, **options: Any) -> Any:
+def open_input(source: Path, **options: Any) -> Any:
+    """Returns an input of an ffmpeg-python graph, which only opens media. options: of the input, by the names of ffmpeg."""
     return ffmpeg.input(str(source), **INPUT_LIMITS, **options)
-
-
-def _optional_audio(read: Any) -> Any:
-    return read["a:0?"]

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vidal.errors import RecordError
 from vidal.media.arrays import UInt32Array
-from vidal.media.ffmpeg import executable
+from vidal.media.ffmpeg import INPUT_LIMITS, executable, execute
 
 # Less than a second of values, or values that hardly change (silence), cannot identify a recording.
 VALUES_MIN, DISTINCT_MIN = 8, 4
@@ -33,10 +34,12 @@ def fingerprint(path: Path) -> UInt32Array:
 
     The result is empty if the track is too short or silent, does not decode, or does not exist.
     """
-    command = [executable(), "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-i", str(path)]
-    command += ["-map", "0:a:0", "-f", "chromaprint", "-fp_format", "raw", "-"]
-    done = subprocess.run(command, capture_output=True, timeout=600, check=False)
-    values: UInt32Array = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], "<u4")
+    limits = [argument for name, value in INPUT_LIMITS.items() for argument in (f"-{name}", value)]
+    try:
+        data = execute([*limits, "-i", str(path), "-map", "0:a:0", "-f", "chromaprint", "-fp_format", "raw", "-"])
+    except RecordError:
+        data = b""
+    values: UInt32Array = np.frombuffer(data[: len(data) // 4 * 4], "<u4")
     return values if len(values) >= VALUES_MIN and len(np.unique(values)) >= DISTINCT_MIN else values[:0]
 
 

@@ -16,8 +16,8 @@ from av.container import InputContainer
 
 from vidal.errors import RecordError
 from vidal.media.arrays import UInt8Array
-from vidal.media.frames import short_side_size
-from vidal.media.probe import ffmpeg_message, open_media, packet_times
+from vidal.media.container import TrackReader, ffmpeg_message, open_media, packet_times, video_track
+from vidal.media.display import short_side_size
 from vidal.schema import Reason
 
 SHORT_SIDE = 128
@@ -47,7 +47,9 @@ def read_frame_pairs(path: Path, count: int) -> list[FramePair]:
     """Returns at most `count` pairs, in order; none if the video has a single frame. Raises RecordError(corrupt)."""
     try:
         with open_media(path) as container:
-            stream = container.streams.video[0]
+            stream = video_track(container)
+            if stream is None:
+                return []
             stream.thread_type = "NONE"
             packets = packet_times(container, stream)
             times = [pts for pts, _, _ in packets]
@@ -67,16 +69,15 @@ def _pairs(container: InputContainer, stream: Any, targets: list[int], keys: lis
         key = max((k for k in keys if k <= pts), default=None)
         if decoder is None or (key is not None and (at is None or key > at)):
             container.seek(targets[0] if key is None else key, stream=stream, backward=True)
-            decoder = iter(container.decode(stream))
+            decoder = TrackReader(container, stream).frames()
         before = _walk(decoder, pts)
         after = _walk(decoder, before.pts + gap) if before else None
         if before is None or after is None:
             return
         at = after.pts
-        if after.pts > before.pts:
-            yield FramePair(
-                _gray(before, stream), _gray(after, stream), float((after.pts - before.pts) * stream.time_base)
-            )
+        first, second = _gray(before, stream), _gray(after, stream)
+        if after.pts > before.pts and first.shape == second.shape:  # The size may change in the middle of a file.
+            yield FramePair(first, second, float((after.pts - before.pts) * stream.time_base))
 
 
 def _walk(decoder: Iterator[Any], pts: int) -> Any:

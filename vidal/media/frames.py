@@ -13,7 +13,8 @@ from av.container import InputContainer
 from PIL import Image
 
 from vidal.errors import RecordError
-from vidal.media.probe import ffmpeg_message, open_media, packet_times
+from vidal.media.container import PacketTime, TrackReader, ffmpeg_message, open_media, packet_times, video_track
+from vidal.media.display import displayed_picture, fitted
 from vidal.schema import Reason
 
 
@@ -49,23 +50,19 @@ def scene_indices(total: int, count: int, firsts: Sequence[int]) -> list[int]:
     ]
 
 
-def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Returns (width, height), each at least 1, with the same aspect and this short side, but never larger than the original."""
-    scale = min(1.0, short_side / min(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
 def read_frames(
     path: Path, count: int, policy: str, short_side: int, firsts: Sequence[int] = ()
 ) -> tuple[list[float], list[Image.Image]]:
     """Returns the times of `count` frames, in seconds from the first frame of the file, and the frames themselves.
 
-    The frames are RGB, upright and with square pixels; short_side is in pixels. policy: see sample_indices. firsts: for the policy
-    "scene", the indices of the frames that begin a new shot. Raises RecordError(corrupt) if no picture decodes.
+    The frames are RGB, as a player shows them, all with the size of the first; short_side is in pixels. policy: see sample_indices.
+    firsts: for the policy "scene", the indices of the frames that begin a new shot. Raises RecordError(corrupt) if no picture decodes.
     """
     try:
         with open_media(path) as container:
-            stream: Any = container.streams.video[0]
+            stream = video_track(container)
+            if stream is None:
+                raise RecordError(Reason.CORRUPT, "no pictures in the file")
             # Frame threads would decode more frames than are read, and several clips are decoded at once anyway.
             stream.thread_type = "NONE"
             packets = packet_times(container, stream)
@@ -74,15 +71,14 @@ def read_frames(
             first_pts = packets[0][0]
             indices = sample_indices(len(packets), count, policy, firsts)
             frames = decode_frames(container, stream, packets, indices)
-            images = [_upright(frame, stream, short_side) for frame in frames]
+            images = [displayed_picture(frame, stream, short_side) for frame in frames]
+            images = [fitted(image, images[0].size) for image in images]
             return [round(float((frame.pts - first_pts) * stream.time_base), 6) for frame in frames], images
     except av.error.FFmpegError as error:
         raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
 
 
-def decode_frames(
-    container: InputContainer, stream: Any, packets: list[tuple[int, int, bool]], indices: list[int]
-) -> list[Any]:
+def decode_frames(container: InputContainer, stream: Any, packets: list[PacketTime], indices: list[int]) -> list[Any]:
     """Returns the frame of each index, ascending. A frame that does not decode is replaced by the next that does, or by the last.
 
     packets: as packet_times returns them.
@@ -104,6 +100,7 @@ class _Walk:
 
     def __init__(self, container: InputContainer, stream: Any):
         self._container, self._stream = container, stream
+        self._reader = TrackReader(container, stream)
         self._frames: Iterator[Any] = iter(())
         self._target = 0
         self.current: Any = None
@@ -129,13 +126,4 @@ class _Walk:
         for packet in self._container.demux(self._stream):
             is_early = packet.pts is not None and packet.pts < self._target
             context.skip_frame = "NONREF" if is_early else "DEFAULT"
-            yield from (frame for frame in packet.decode() if frame.pts is not None)
-
-
-def _upright(frame: Any, stream: Any, short_side: int) -> Image.Image:
-    """Returns the frame upright and with square pixels. Scaling is part of the conversion: an RGB copy in HD costs more than decoding."""
-    aspect = float(stream.sample_aspect_ratio or 1)
-    width, height = short_side_size(max(1, round(frame.width * aspect)), frame.height, short_side)
-    image = Image.fromarray(frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC"))
-    # FFmpeg's rotation is the angle to turn the stored picture by, counter-clockwise in degrees, as for PIL's rotate.
-    return image.rotate(frame.rotation, expand=True) if frame.rotation else image
+            yield from (frame for frame in self._reader.decode(packet) if frame.pts is not None)

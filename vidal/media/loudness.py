@@ -7,9 +7,8 @@ import warnings
 import numpy as np
 
 from vidal.media.arrays import Int16Array
-from vidal.media.sound import FLOOR_DB
+from vidal.media.sound import FLOOR_DB, FULL_SCALE
 
-FULL = 32768.0
 BLOCK_S = 0.05
 # An overdriven converter stays at its limit for several samples; a single sample at the limit may be a true peak.
 CLIPPED_RUN = 3
@@ -29,21 +28,21 @@ def lufs(samples: Int16Array, sample_rate: int) -> float | None:
         return None
     with warnings.catch_warnings(), np.errstate(divide="ignore"):
         warnings.simplefilter("ignore")  # pyloudnorm warns about the logarithm of silence.
-        loudness = float(pyloudnorm.Meter(sample_rate).integrated_loudness(samples.astype(np.float64) / FULL))
+        loudness = float(pyloudnorm.Meter(sample_rate).integrated_loudness(samples.astype(np.float64) / FULL_SCALE))
     return loudness if np.isfinite(loudness) else None
 
 
 def peak_db(samples: Int16Array) -> float:
     """Returns the level of the largest sample in dBFS; FLOOR_DB for digital silence."""
     peak = int(np.abs(samples.astype(np.int32)).max(initial=0))
-    return max(FLOOR_DB, 20.0 * float(np.log10(peak / FULL))) if peak else FLOOR_DB
+    return max(FLOOR_DB, 20.0 * float(np.log10(peak / FULL_SCALE))) if peak else FLOOR_DB
 
 
 def silence_share(samples: Int16Array, sample_rate: int, silence_db: float) -> float:
     """Returns the share, 0..1, of blocks of 50 ms whose RMS level is below silence_db (dBFS)."""
     size = max(1, round(BLOCK_S * sample_rate))
     blocks = np.array_split(samples, max(1, len(samples) // size))
-    power = np.array([np.mean((block.astype(np.float32) / FULL) ** 2) for block in blocks])
+    power = np.array([np.mean((block.astype(np.float32) / FULL_SCALE) ** 2) for block in blocks])
     return float(np.mean(power < 10 ** (silence_db / 10)))
 
 

@@ -1,4 +1,4 @@
-"""Probes a media file: its streams, true duration and size, and whether it decodes to its end.
+"""Probes a media file: its tracks, true duration and size, and whether it decodes to its end.
 
 Everything is read from the file itself. The claims of the page that links to it are not trusted.
 """
@@ -6,7 +6,6 @@ Everything is read from the file itself. The claims of the page that links to it
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,8 +16,20 @@ import av
 from av.container import InputContainer
 
 from vidal.errors import RecordError, raised_by
-from vidal.media.ffmpeg import INPUT_LIMITS
-from vidal.schema import Reason
+from vidal.media import bare_streams, dynamic_range
+from vidal.media.container import (
+    PacketTime,
+    TrackReader,
+    audio_track,
+    ffmpeg_message,
+    open_media,
+    read_packet_times,
+    video_track,
+)
+from vidal.media.display import displayed_size
+from vidal.media.orientation import orientation_of
+from vidal.media.still_picture import refusal_of_format
+from vidal.schema import Kind, Reason
 
 # A file whose packets end at most this long before the stated end is not truncated: audio priming and rounding explain the difference.
 END_SLACK_S = 0.75
@@ -26,12 +37,17 @@ END_SLACK_S = 0.75
 _ASPECT_MAX = 100
 
 
+# Where bare streams were joined, or end in tags, a few packets do not decode. Players skip them.
+_DAMAGED_SHARE_MAX = 0.05
+
+
 @dataclass(frozen=True)
 class Probe:
     """The properties of a media file.
 
-    kind: "video" or "audio". codec: of the video stream, or else of the audio stream. width, height: in pixels as displayed, after
-    rotation and sample aspect; 0 without video. fps: 0 without video.
+    kind: "video" or "audio". codec: of the video track, or else of the audio track. width, height: in pixels as displayed, after
+    display matrix and sample aspect; 0 without video. fps: 0 without video. video_index, audio_index: of the tracks that players
+    choose, among all tracks of the file. is_hdr, is_interlaced: of its last pictures.
     """
 
     kind: str
@@ -41,40 +57,32 @@ class Probe:
     fps: float
     width: int
     height: int
-    has_audio: bool
+    video_index: int | None
+    audio_index: int | None
+    is_hdr: bool = False
+    is_interlaced: bool = False
+
+    @property
+    def has_audio(self) -> bool:
+        return self.audio_index is not None
 
 
-def ffmpeg_message(error: Exception) -> str:
-    """Returns FFmpeg's message without the path of the file, which is in a temporary folder."""
-    return str(getattr(error, "strerror", None) or error)
+def probe(path: Path, *, max_pixels: int, kind: str | None = None) -> Probe:
+    """Returns the properties of a file. Raises RecordError: empty_file, not_media, still_picture, no_pictures, no_audio,
+    too_many_pixels, truncated, corrupt, too_costly.
 
-
-def open_media(path: Path) -> InputContainer:
-    """Opens a local media file with PyAV. Raises av.error.FFmpegError.
-
-    Playlists and scripts are refused, and the file cannot make FFmpeg open any other file.
-    """
-    return av.open(str(path), options=dict(INPUT_LIMITS), metadata_errors="replace")
-
-
-def probe(path: Path, *, max_pixels: int) -> Probe:
-    """Returns the properties of a file. Raises RecordError: empty_file, not_media, too_many_pixels, truncated, corrupt.
-
-    max_pixels: of a displayed frame. The last frame is decoded, and a sound track without video is decoded whole.
+    max_pixels: of a displayed frame. kind: what the file is wanted as, "video" or "audio"; None means whatever it is. The last
+    frames are decoded, and a sound track without video is decoded whole.
     """
     if path.stat().st_size == 0:
         raise RecordError(Reason.EMPTY_FILE, "the file has no bytes")
     with _typed(Reason.NOT_MEDIA):
         try:
             container = open_media(path)
-        except (
-            av.error.ArgumentError
-        ) as error:  # FFmpeg only says "Invalid argument" of formats that INPUT_LIMITS excludes.
-            raise RecordError(
-                Reason.NOT_MEDIA, "its format is not one that holds moving pictures or sound itself"
-            ) from error
+        except av.error.ArgumentError as error:  # FFmpeg's answer to formats that INPUT_LIMITS excludes.
+            raise refusal_of_format(path) from error
     with container, _typed(Reason.CORRUPT):
-        return _probe(container, max_pixels)
+        return _Prober(path, container, max_pixels).probe(kind)
 
 
 @contextlib.contextmanager
@@ -90,22 +98,126 @@ def _typed(reason: Reason) -> Iterator[None]:
         raise RecordError(reason, ffmpeg_message(error)) from error
 
 
-def _probe(container: InputContainer, max_pixels: int) -> Probe:
-    video: Any = next((s for s in container.streams.video if not s.disposition & _COVER and s.codec_context), None)
-    audio: Any = next((s for s in container.streams.audio if s.codec_context), None)
-    name = container.format.name
-    if video is None and audio is None:  # A stream without a codec context is one that FFmpeg has no decoder for.
-        raise RecordError(Reason.NOT_MEDIA, f"no moving pictures or sound that can be decoded in a {name} file")
-    if video is None:
-        return Probe("audio", name, audio.codec_context.name, _audio_duration(container, audio), 0.0, 0, 0, True)
-    codec = video.codec_context
-    _check_size(codec.width, codec.height, video, max_pixels)
-    duration_s = _video_duration(container, video)
-    frame = _last_frame(container, video)
-    _check_size(frame.width, frame.height, video, max_pixels)
-    width, height = displayed_size(frame, video)
-    fps = float(video.average_rate or video.guessed_rate or 0)
-    return Probe("video", name, codec.name, duration_s, fps, width, height, audio is not None)
+@dataclass(frozen=True)
+class _Ending:
+    """The last frame of a video, and whether any frame that was decoded on the way is interlaced."""
+
+    frame: Any
+    is_interlaced: bool
+
+
+class _Prober:
+    def __init__(self, path: Path, container: InputContainer, max_pixels: int):
+        self._path, self._container, self._max_pixels = path, container, max_pixels
+        self._name = container.format.name
+
+    def probe(self, kind: str | None) -> Probe:
+        video = None if kind == Kind.AUDIO.value else video_track(self._container)
+        audio = audio_track(self._container)
+        if kind == Kind.AUDIO.value and audio is None:
+            raise RecordError(
+                Reason.NO_AUDIO, f"a sound is wanted, the {self._name} file has no sound that can be decoded"
+            )
+        if video is None and audio is None:
+            raise RecordError(
+                Reason.NOT_MEDIA, f"no moving pictures or sound that can be decoded in a {self._name} file"
+            )
+        if kind == Kind.VIDEO.value and video is None:
+            raise RecordError(Reason.NO_PICTURES, f"a video is wanted, the {self._name} file has no pictures that move")
+        return self._probe_sound(audio) if video is None else self._probe_video(video, audio)
+
+    def _probe_sound(self, audio: Any) -> Probe:
+        duration_s = self._sound_duration(audio)
+        return Probe("audio", self._name, audio.codec_context.name, duration_s, 0.0, 0, 0, None, audio.index)
+
+    def _probe_video(self, video: Any, audio: Any) -> Probe:
+        codec = video.codec_context
+        first_size = codec.width, codec.height  # Later pictures are fitted into the size of the first.
+        _check_size(*first_size, video, self._max_pixels)
+        fps = float(video.average_rate or video.guessed_rate or 0)
+        duration_s = self._video_duration(video, fps)
+        ending = self._decode_ending(video)
+        frame = ending.frame
+        _check_size(frame.width, frame.height, video, self._max_pixels)
+        width, height = displayed_size(*first_size, video, orientation_of(frame))
+        return Probe(
+            "video", self._name, codec.name, duration_s, fps, width, height, video.index, audio.index if audio else None,
+            dynamic_range.is_high(frame), ending.is_interlaced,
+        )  # fmt: skip
+
+    def _video_duration(self, stream: Any, fps: float) -> float:
+        times, untimed = self._read_times(stream)
+        if untimed:  # A format without a clock, or times before the start of the file's own.
+            measured = (len(times) + untimed) / (fps or 25.0)
+        else:
+            measured = float((times[-1].pts + times[-1].duration - times[0].pts) * stream.time_base)
+            stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
+            self._check_length(stated, measured, "its packets end after")
+            measured = measured or stated
+        if len(times) + untimed == 1:
+            raise RecordError(Reason.STILL_PICTURE, f"a single picture in a {self._name} file")
+        return measured
+
+    def _read_times(self, stream: Any) -> tuple[list[PacketTime], int]:
+        try:
+            times, untimed = read_packet_times(self._container, stream)
+        except av.error.InvalidDataError as error:
+            raise RecordError(Reason.TRUNCATED, ffmpeg_message(error)) from error
+        if not times and not untimed:
+            raise RecordError(Reason.TRUNCATED, "the container declares pictures, but contains none")
+        return times, untimed
+
+    def _sound_duration(self, stream: Any) -> float:
+        reader, rates, measured = TrackReader(self._container, stream), set[int](), 0.0
+        for frame in reader.frames():
+            measured += frame.samples / frame.sample_rate
+            rates.add(frame.sample_rate)
+        if not rates:
+            raise RecordError(Reason.CORRUPT, reader.problem or "the sound does not decode")
+        _check_damage(reader, self._name)
+        stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
+        self._check_length(stated, measured, "the sound that decodes lasts")
+        return measured
+
+    def _check_length(self, stated_s: float, measured_s: float, what: str) -> None:
+        """Raises RecordError(truncated) if the file holds less than its container states."""
+        is_short = stated_s - measured_s > max(END_SLACK_S, 0.05 * stated_s)
+        if is_short and not bare_streams.is_bare(self._name):
+            raise RecordError(Reason.TRUNCATED, f"the container says {stated_s:.2f} s, {what} {measured_s:.2f} s")
+
+    def _decode_ending(self, stream: Any) -> _Ending:
+        """Decodes from the last key frame to the end. Raises RecordError(corrupt) if nothing decodes, or too much is damaged."""
+        try:
+            self._container.seek((stream.start_time or 0) + (stream.duration or 2**40), stream=stream, backward=True)
+            ending = _decode(self._container, stream)
+        except av.error.FFmpegError:
+            ending = None
+        if ending is not None:
+            return ending
+        # Many formats have no index to seek by, and the last key frame may be the first: decode from the start.
+        with open_media(self._path) as container:
+            ending = _decode(container, container.streams[stream.index])
+        if ending is None:
+            raise RecordError(Reason.CORRUPT, "no picture decodes")
+        return ending
+
+
+def _decode(container: InputContainer, stream: Any) -> _Ending | None:
+    # The crawl has threads of its own; more would cost more than so few frames take.
+    stream.codec_context.thread_count = 1
+    reader, last, is_interlaced = TrackReader(container, stream), None, False
+    for frame in reader.frames():
+        last, is_interlaced = frame, is_interlaced or frame.interlaced_frame
+    _check_damage(reader, container.format.name)
+    return None if last is None else _Ending(last, is_interlaced)
+
+
+def _check_damage(reader: TrackReader, container: str) -> None:
+    """Raises RecordError(corrupt) if packets do not decode, or for a bare stream, more than a few."""
+    if reader.damaged > (max(1, _DAMAGED_SHARE_MAX * reader.packets) if bare_streams.is_bare(container) else 0):
+        raise RecordError(
+            Reason.CORRUPT, f"{reader.damaged} of {reader.packets} packets do not decode: {reader.problem}"
+        )
 
 
 def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
@@ -115,82 +227,3 @@ def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
         raise RecordError(Reason.TOO_MANY_PIXELS, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
     if not 1 / _ASPECT_MAX <= aspect <= _ASPECT_MAX:
         raise RecordError(Reason.CORRUPT, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
-
-
-_COVER = av.stream.Disposition.attached_pic
-
-
-def displayed_size(frame: Any, stream: Any) -> tuple[int, int]:
-    """Returns (width, height) in pixels after the sample aspect and the display rotation. frame, stream: PyAV's, of a video."""
-    aspect = stream.sample_aspect_ratio or 1
-    width, height = max(1, round(frame.width * aspect)), frame.height
-    return (height, width) if frame.rotation % 180 else (width, height)
-
-
-def packet_times(container: InputContainer, stream: Any) -> list[tuple[int, int, bool]]:
-    """Returns (pts, duration, is key frame) of every packet of a stream, in the order of pts and in the stream's time base.
-
-    The file is read, but nothing is decoded.
-    """
-    times: list[tuple[int, int, bool]] = []
-    for packet in container.demux(stream):
-        pts = packet.pts if packet.pts is not None else packet.dts
-        if packet.size and pts is not None and not packet.is_discard:
-            times.append((pts, packet.duration or 0, bool(packet.is_keyframe)))
-    return sorted(times)
-
-
-def _video_duration(container: InputContainer, stream: Any) -> float:
-    packets = _packets(container, stream)
-    first, (last, step, _) = packets[0][0], packets[-1]
-    measured = float((last + step - first) * stream.time_base)
-    stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
-    if stated - measured > max(END_SLACK_S, 0.05 * stated):
-        raise RecordError(
-            Reason.TRUNCATED, f"the container says {stated:.2f} s, its packets end after {measured:.2f} s"
-        )
-    return measured or stated
-
-
-def _audio_duration(container: InputContainer, stream: Any) -> float:
-    stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
-    try:
-        frames = [(frame.samples, frame.sample_rate) for frame in container.decode(stream)]
-    except av.error.InvalidDataError as error:
-        raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
-    measured = math.fsum(samples / rate for samples, rate in frames)
-    if not frames:
-        raise RecordError(Reason.CORRUPT, "the sound does not decode")
-    if stated - measured > max(END_SLACK_S, 0.05 * stated):
-        raise RecordError(Reason.TRUNCATED, f"the container says {stated:.2f} s, {measured:.2f} s decode")
-    return measured
-
-
-def _packets(container: InputContainer, stream: Any) -> list[tuple[int, int, bool]]:
-    try:
-        packets = packet_times(container, stream)
-    except av.error.InvalidDataError as error:
-        raise RecordError(Reason.TRUNCATED, ffmpeg_message(error)) from error
-    if not packets:
-        raise RecordError(Reason.TRUNCATED, "the container declares pictures, but contains none")
-    return packets
-
-
-def _last_frame(container: InputContainer, stream: Any) -> Any:
-    """Decodes from the last key frame to the end, and returns the last frame. Raises RecordError(corrupt) if none decodes."""
-    frame = None
-    stream.codec_context.thread_count = (
-        1  # The crawl has threads of its own; more would cost more than so few frames take.
-    )
-    try:
-        container.seek((stream.start_time or 0) + (stream.duration or 2**40), stream=stream, backward=True)
-        for frame in container.decode(stream):  # noqa: B007 - only the last frame is used
-            pass
-        if frame is None:  # Some demuxers have no index to seek by, so decode from the start.
-            container.seek(stream.start_time or 0, stream=stream, backward=True)
-            frame = next(iter(container.decode(stream)), None)
-    except av.error.FFmpegError as error:
-        raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
-    if frame is None:
-        raise RecordError(Reason.CORRUPT, "no picture decodes")
-    return frame

@@ -3,42 +3,52 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 
 from vidal.errors import RecordError
+from vidal.media import limited
 from vidal.media.arrays import UInt8Array
-from vidal.media.probe import ffmpeg_message, open_media
+from vidal.media.container import TrackReader, ffmpeg_message, open_media, video_track
+from vidal.media.settings import Limits
 from vidal.schema import Reason
 
 # The input size of TransNetV2 (Souček and Lokoč 2020). It is also large enough to compare colours.
 WIDTH, HEIGHT = 48, 27
 
 
-def read_thumbnails(path: Path) -> tuple[list[float], UInt8Array]:
+def read_thumbnails(path: Path, limits: Limits) -> tuple[list[float], UInt8Array]:
     """Returns the time of every frame in seconds from the first one, and (n, 27, 48, 3) uint8 RGB.
 
-    Raises RecordError(corrupt) if no picture decodes.
+    Raises RecordError(corrupt) if no picture decodes, and what limited.call raises.
     """
+    with tempfile.NamedTemporaryFile(prefix="vidal-thumbnails-") as raw:  # Those of an hour of video take 420 MB.
+        times = limited.call(limits, write_thumbnails, path, Path(raw.name))
+        thumbnails = np.fromfile(raw.name, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)
+    return [time - times[0] for time in times], thumbnails
+
+
+def write_thumbnails(path: Path, raw: Path) -> list[float]:
+    """Writes all thumbnails, (n, 27, 48, 3) uint8, to the file raw. Returns their times in seconds. Raises RecordError(corrupt)."""
     times: list[float] = []
-    thumbnails: list[UInt8Array] = []
     try:
-        with open_media(path) as container:
-            stream: Any = container.streams.video[0]
-            for frame in container.decode(stream):
-                if frame.pts is None:
-                    continue
-                times.append(float(frame.pts * stream.time_base))
-                thumbnails.append(frame.to_ndarray(format="rgb24", width=WIDTH, height=HEIGHT, interpolation="AREA"))
+        with open_media(path) as container, raw.open("wb") as file:
+            stream = video_track(container)
+            frames = TrackReader(container, stream).frames() if stream else ()
+            rate = float((stream and (stream.average_rate or stream.guessed_rate)) or 25)
+            for frame in frames:
+                times.append(len(times) / rate if frame.pts is None else float(frame.pts * stream.time_base))
+                thumbnail = frame.to_ndarray(format="rgb24", width=WIDTH, height=HEIGHT, interpolation="AREA")
+                file.write(thumbnail.tobytes())
     except av.error.FFmpegError as error:
         raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
-    if not thumbnails:
+    if not times:
         raise RecordError(Reason.CORRUPT, "no picture decodes")
-    return [time - times[0] for time in times], np.stack(thumbnails)
+    return times
 
 
 def cut_times(times_s: list[float], firsts: list[int]) -> list[float]:

@@ -1,18 +1,26 @@
-"""Reads and writes sound tracks as mono samples, and measures their level."""
+"""Reads sound tracks as mono samples on the clip's own clock, writes them, and measures their level."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from vidal.errors import RecordError
-from vidal.media.arrays import Int16Array
-from vidal.media.probe import ffmpeg_message, open_media
+from vidal.media.arrays import Float64Array, Int16Array
+from vidal.media.container import TrackReader, audio_track, ffmpeg_message, open_media, video_track
 from vidal.schema import Reason
 
+FULL_SCALE = 32768.0
 FLOOR_DB = -120.0  # The level of digital silence, whose logarithm has no value.
+# Times in files are rounded, and encoders delay the sound a little: only more than this is a gap.
+_GAP_S = 0.05
+# If the mix is quieter than this and a channel is louder than the mix by this much, the channels cancel each other.
+_QUIET_DB, _CANCELLED_DB = -40.0, 20.0
 
 
 def read_mono(path: Path, sample_rate: int) -> Int16Array:
@@ -23,24 +31,140 @@ def read_mono(path: Path, sample_rate: int) -> Int16Array:
     return samples
 
 
-def read_decodable(path: Path, sample_rate: int) -> tuple[Int16Array, str]:
-    """Returns the samples up to the first fault, (n,) int16 as from read_mono, and FFmpeg's message about it, or "" if there is none.
+def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None) -> tuple[Int16Array, str]:
+    """Returns (n,) int16 of the default track, and FFmpeg's message about the last packet that does not decode, or "".
 
-    Raises RecordError(bad_audio) if nothing decodes.
+    duration_s: of a video. Its sound lies on the clock of its pictures, which starts with the first: there is silence before a late
+    sound and in gaps, and the samples are padded or trimmed to this length. None joins what decodes. Raises RecordError(bad_audio)
+    if nothing decodes.
     """
-    blocks: list[Int16Array] = []
-    problem = ""
+    samples, problem = _read(path, sample_rate, duration_s, channel=None)
+    mix_db = rms_db(samples)
+    if mix_db < _QUIET_DB and (channel := _cancelled_channel(path, mix_db)) is not None:
+        return _read(path, sample_rate, duration_s, channel)
+    return samples, problem
+
+
+def _read(path: Path, sample_rate: int, duration_s: float | None, channel: int | None) -> tuple[Int16Array, str]:
+    """As read_decodable, of one channel, or of the mix of all."""
+    track, problem, start_s = _Track(sample_rate, channel), "", 0.0
     try:
         with open_media(path) as container:
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
-            for frame in container.decode(audio=0):
-                blocks += [block.to_ndarray()[0] for block in resampler.resample(frame)]
-            blocks += [block.to_ndarray()[0] for block in resampler.resample(None)]
-    except (av.error.FFmpegError, IndexError) as error:
+            reader, start_s = _open_track(container), _clock_start_s(container)
+            for frame in reader.frames():
+                track.add(frame)
+            problem = reader.problem
+    except av.error.FFmpegError as error:
         problem = ffmpeg_message(error)
-    if not blocks:
+    runs = track.runs()
+    if not any(len(samples) for _, samples in runs):
         raise RecordError(Reason.BAD_AUDIO, problem or "the sound track holds no samples")
-    return np.concatenate(blocks), problem
+    if duration_s is None:
+        return np.concatenate([samples for _, samples in runs]), problem
+    placed = [(round((time_s - start_s) * sample_rate), samples) for time_s, samples in runs]
+    return _laid_out(placed, round(duration_s * sample_rate)), problem
+
+
+def _open_track(container: InputContainer) -> TrackReader:
+    track = audio_track(container)
+    if track is None:
+        raise RecordError(Reason.BAD_AUDIO, "there is no sound track that can be decoded")
+    return TrackReader(container, track)
+
+
+def _clock_start_s(container: InputContainer) -> float:
+    """Returns the time of the first picture; 0 if the file has none."""
+    video = video_track(container)
+    return 0.0 if video is None or video.start_time is None else float(video.start_time * video.time_base)
+
+
+class _Track:
+    """Collects the frames of a track in runs that have no gap inside. channel: the one that is used; None mixes all."""
+
+    def __init__(self, sample_rate: int, channel: int | None):
+        self._rate, self._channel = sample_rate, channel
+        self._runs: list[_Run] = []
+
+    def add(self, frame: Any) -> None:
+        if not self._runs or not self._runs[-1].is_continued_by(frame):
+            self._runs.append(_Run(frame, self._rate, self._channel))
+        self._runs[-1].add(frame)
+
+    def runs(self) -> list[tuple[float, Int16Array]]:
+        """Returns the time in seconds and the samples, (n,) int16, of each run."""
+        return [(run.start_s, run.samples()) for run in self._runs]
+
+
+class _Run:
+    """Frames of one format that follow each other. channel: the one that is used, or None for the mix of all."""
+
+    def __init__(self, first: Any, sample_rate: int, channel: int | None):
+        self.start_s = self._end_s = first.time or 0.0
+        self._format = _format_of(first)
+        self._resampler = av.AudioResampler(format="s16p", layout="mono" if channel is None else None, rate=sample_rate)
+        self._channel = 0 if channel is None else min(channel, len(first.layout.channels) - 1)
+        self._blocks: list[Int16Array] = []
+
+    def is_continued_by(self, frame: Any) -> bool:
+        has_gap = frame.time is not None and frame.time - self._end_s > _GAP_S
+        return not has_gap and _format_of(frame) == self._format
+
+    def add(self, frame: Any) -> None:
+        self._end_s += frame.samples / frame.sample_rate
+        self._resample(frame)
+
+    def samples(self) -> Int16Array:
+        self._resample(None)
+        return np.concatenate(self._blocks) if self._blocks else np.empty(0, np.int16)
+
+    def _resample(self, frame: Any) -> None:
+        """Resamples a frame; None releases what the resampler holds back."""
+        self._blocks += [block.to_ndarray()[self._channel] for block in self._resampler.resample(frame)]
+
+
+def _format_of(frame: Any) -> tuple[str, str, int]:
+    """Returns what a resampler is set up for. Where files were joined, it may change."""
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _laid_out(placed: list[tuple[int, Int16Array]], count: int) -> Int16Array:
+    """Returns (count,) int16: each run at its first sample, as far as it lies inside, and silence elsewhere."""
+    samples = np.zeros(count, np.int16)
+    for at, run in placed:
+        first, last = max(0, at), min(count, at + len(run))
+        if first < last:
+            samples[first:last] = run[first - at : last - at]
+    return samples
+
+
+def _cancelled_channel(path: Path, mix_db: float) -> int | None:
+    """Returns the loudest channel if the mix, at this level in dBFS, is quiet because channels cancel each other; None otherwise."""
+    levels_db = _channel_levels_db(path)
+    loudest = int(np.argmax(levels_db))
+    return loudest if len(levels_db) > 1 and levels_db[loudest] - mix_db > _CANCELLED_DB else None
+
+
+def _channel_levels_db(path: Path) -> list[float]:
+    """Returns the level of each channel of the default track in dBFS."""
+    powers: list[Float64Array] = []
+    with (
+        open_media(path) as container,
+        contextlib.suppress(av.error.FFmpegError),
+    ):  # The mix lacks what follows an error, too.
+        resampler, first = av.AudioResampler(format="s16p"), None
+        for frame in _open_track(container).frames():
+            first = first or _format_of(frame)
+            if _format_of(frame) == first:
+                powers += [
+                    _powers(block.to_ndarray().astype(np.int16, copy=False)) for block in resampler.resample(frame)
+                ]
+    return [level_db(float(power)) for power in np.mean(powers, axis=0)]
+
+
+def _powers(samples: Int16Array) -> Float64Array:
+    """Returns the power of each channel; full scale is 1. samples: (channels, n) int16."""
+    powers: Float64Array = np.mean((samples / FULL_SCALE) ** 2, axis=1)
+    return powers
 
 
 def write_flac(samples: Int16Array, sample_rate: int, path: Path) -> None:
@@ -56,5 +180,9 @@ def write_flac(samples: Int16Array, sample_rate: int, path: Path) -> None:
 
 def rms_db(samples: Int16Array) -> float:
     """Returns the root mean square level in dBFS, to two digits; FLOOR_DB for digital silence. samples: (n,) int16."""
-    power = float(np.mean((samples.astype(np.float64) / 32768.0) ** 2))
-    return round(max(FLOOR_DB, 10.0 * np.log10(power)), 2) if power > 0 else FLOOR_DB
+    return level_db(float(np.mean((samples.astype(np.float64) / FULL_SCALE) ** 2)))
+
+
+def level_db(power: float) -> float:
+    """Returns a power as a level in dBFS, to two digits; at least FLOOR_DB. power: full scale is 1."""
+    return round(max(FLOOR_DB, 10.0 * float(np.log10(power))), 2) if power > 0 else FLOOR_DB

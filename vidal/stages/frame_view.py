@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from vidal.config.base import ModelSpec
-from vidal.media.frames import short_side_size
+from vidal.media.display import short_side_size
 from vidal.pipeline.stage import Output, ViewOutcome
 from vidal.records import Clip
 from vidal.schema import Reason, Status

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from tests.hostile.exchange import Exchange
-from tests.hostile.handlers import bodies, bombs, broken, endless, pages, playlists, redirects, refusals, slow, statuses
+from tests.hostile.handlers import (
+    bodies,
+    bombs,
+    broken,
+    endless,
+    media,
+    pages,
+    playlists,
+    redirects,
+    refusals,
+    slow,
+    statuses,
+)
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
@@ -13,6 +25,7 @@ ROUTES: dict[str, Handler] = {
     **statuses.ROUTES,
     **bodies.ROUTES,
     **endless.ROUTES,
+    **media.ROUTES,
     **slow.ROUTES,
     **bombs.ROUTES,
     **redirects.ROUTES,

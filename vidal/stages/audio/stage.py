@@ -10,12 +10,13 @@ import numpy as np
 
 from vidal import ids, schema
 from vidal.config.recipe import Recipe
-from vidal.media import fingerprint, loudness, sound
+from vidal.media import fingerprint, limited, loudness, sound
+from vidal.media.settings import Decoding
 from vidal.models.protocols import ActivityDetector
 from vidal.models.registry import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
 from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
 from vidal.records import AudioRow, AudioTag, Clip
-from vidal.schema import Reason, Status, Subject, View, map_dict
+from vidal.schema import Kind, Reason, Status, Subject, View, map_dict
 from vidal.scores import round_score
 from vidal.stages.audio.settings import Audio
 from vidal.stages.vectors import rounded
@@ -31,15 +32,16 @@ def _empty(clip: Clip) -> AudioRow:
 
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        self._settings, self._storage = recipe.audio, storage
+        self._settings, self._decoding, self._storage = recipe.audio, recipe.decoding, storage
         self._listen = _Listener(recipe.audio)
 
     def __call__(self, clip: Clip) -> Output:
         if not clip["has_audio"]:
             return Output([_empty(clip)], (ViewOutcome(View.AUDIO, Status.DROPPED, Reason.NO_AUDIO),))
         with self._storage.local(clip["media_path"]) as path:
-            samples, problem = sound.read_decodable(path, self._settings.sample_rate)
-            description = self._listen(path, clip["text"] or "")
+            read = SoundReader(path, clip["duration_s"] if clip["kind"] == Kind.VIDEO.value else None, self._decoding)
+            samples, problem = read(self._settings.sample_rate)
+            description = self._listen(read, clip["text"] or "")
         name, sha256, chromaprint = self._store(clip, samples)
         level_db = sound.rms_db(samples)
         scores = {**levels(samples, self._settings), **description.scores}
@@ -54,7 +56,7 @@ class _Worker:
             "audio_extra": sorted(description.extra.items()),
             "audio_embedding": description.embedding,
         }
-        detail = f"decodes for {len(samples) / self._settings.sample_rate:.2f} s, then: {problem}" if problem else ""
+        detail = f"some of it does not decode: {problem}" if problem else ""
         return Output([row], (ViewOutcome(View.AUDIO, Status.KEPT, detail=detail),))
 
     def _store(self, clip: Clip, samples: np.ndarray) -> tuple[str, str, bytes]:
@@ -66,6 +68,24 @@ class _Worker:
             chromaprint = fingerprint.fingerprint(flac).tobytes()
             name = self._storage.media.put(clip["shard"], clip["clip_id"], "audio.flac", flac)
         return name, sha256, chromaprint
+
+
+@dataclass(frozen=True)
+class SoundReader:
+    """Reads the sound of a file at any sample rate. duration_s: of the video whose clock it lies on; None for a sound."""
+
+    path: Path
+    duration_s: float | None
+    decoding: Decoding
+
+    def __call__(self, sample_rate: int) -> tuple[np.ndarray, str]:
+        """Returns (n,) int16 mono samples, and what does not decode: see sound.read_decodable."""
+        limits = self.decoding.limits(media_s=self.duration_s or 0.0)
+        return limited.call(limits, sound.read_decodable, self.path, sample_rate, self.duration_s)
+
+    def floats(self, sample_rate: int) -> np.ndarray:
+        """Returns (n,) float32 mono samples in -1..1."""
+        return self(sample_rate)[0].astype(np.float32) / sound.FULL_SCALE
 
 
 @dataclass
@@ -85,26 +105,21 @@ class _Listener:
         self._speech = open_model(SPEECH, settings.speech) if settings.speech else None
         self._scorer = open_model(SOUND_SCORERS, settings.similarity) if settings.similarity else None
 
-    def __call__(self, path: Path, text: str) -> SoundDescription:
+    def __call__(self, read: SoundReader, text: str) -> SoundDescription:
         description = SoundDescription()
         if self._activity:
-            description.scores |= activity_scores(self._activity, sound.read_decodable(path, _ACTIVITY_RATE)[0])
+            description.scores |= activity_scores(self._activity, read(_ACTIVITY_RATE)[0])
             description.extra["audio_activity_model"] = self._activity.name
         if self._speech:
-            description.extra["audio_speech_text"] = self._speech.transcribe(floats(path, self._speech.sample_rate))
+            description.extra["audio_speech_text"] = self._speech.transcribe(read.floats(self._speech.sample_rate))
             description.extra["audio_speech_model"] = self._speech.name
         if self._scorer:
-            vector = self._scorer.embed_sound(floats(path, self._scorer.sample_rate))
+            vector = self._scorer.embed_sound(read.floats(self._scorer.sample_rate))
             description.extra["audio_similarity_model"] = self._scorer.name
             description.embedding = rounded(vector)
             if text:
                 description.scores["audio_similarity"] = float(self._scorer.embed_texts([text])[0] @ vector)
         return description
-
-
-def floats(path: Path, sample_rate: int) -> np.ndarray:
-    """Reads a file as (n,) float32 mono samples in -1..1."""
-    return sound.read_decodable(path, sample_rate)[0].astype(np.float32) / loudness.FULL
 
 
 def activity_scores(detector: ActivityDetector, samples: np.ndarray) -> dict[str, float]:

@@ -10,9 +10,10 @@ from PIL import Image
 
 from vidal import ids, schema
 from vidal.config.recipe import Recipe
-from vidal.media import shots
+from vidal.media import limited, shots
 from vidal.media.frames import read_frames
 from vidal.media.hashing import Signature, phash
+from vidal.media.settings import Limits
 from vidal.pipeline.stage import Output, Runtime, Stage
 from vidal.records import Clip, KeyframesRow
 from vidal.schema import Kind, Subject
@@ -27,22 +28,23 @@ class FrameReader:
     """Reads the frames of a file that the recipe selects."""
 
     def __init__(self, recipe: Recipe):
-        self._settings, self._clips = recipe.keyframes, recipe.clips
+        self._settings, self._clips, self._decoding = recipe.keyframes, recipe.clips, recipe.decoding
         self._detector: ShotDetector | None = None
 
-    def __call__(self, path: Path) -> tuple[list[float], list[Image.Image]]:
-        """Returns times in seconds, and pictures with the recipe's short side."""
-        settings = self._settings
-        return read_frames(path, settings.count, settings.times, settings.short_side, self._firsts(path))
+    def __call__(self, path: Path, duration_s: float) -> tuple[list[float], list[Image.Image]]:
+        """Returns times in seconds, and pictures with the recipe's short side. duration_s: of the file."""
+        settings, limits = self._settings, self._decoding.limits(media_s=duration_s)
+        firsts = self._firsts(path, limits)
+        return limited.call(limits, read_frames, path, settings.count, settings.times, settings.short_side, firsts)
 
-    def _firsts(self, path: Path) -> list[int]:
+    def _firsts(self, path: Path, limits: Limits) -> list[int]:
         """Returns the frames at which new shots begin; empty unless the recipe selects frames by shot."""
         if self._settings.times != "scene":
             return []
         from vidal.models.shots import DETECTORS
 
         self._detector = self._detector or DETECTORS[self._clips.detector or "content"](self._clips.threshold)
-        return self._detector.find_shot_starts(shots.read_thumbnails(path)[1])
+        return self._detector.find_shot_starts(shots.read_thumbnails(path, limits)[1])
 
 
 class _Worker:
@@ -61,7 +63,7 @@ class _Worker:
             }
             return Output([absent])
         with self._storage.local(clip["media_path"]) as path:
-            times_s, images = self._read(path)
+            times_s, images = self._read(path, clip["duration_s"])
         settings = self._settings
         ending, options = settings.format, {} if settings.format == "png" else {"quality": settings.quality}
         stored = [pictures.encode(image, ending, **options) for image in images]

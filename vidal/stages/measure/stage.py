@@ -15,6 +15,8 @@ from PIL import Image
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.errors import ModelError, RecordError
+from vidal.media import limited
+from vidal.media.settings import Decoding
 from vidal.models.protocols import LanguageDetector, Rater, TextDetector
 from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, Registry, open_model
 from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
@@ -111,7 +113,7 @@ def groups(recipe: Recipe, storage: Storage) -> list[Group]:
     if settings.blur:
         selected.append(_blur())
     if settings.motion:
-        selected.append(_motion(storage, settings.motion_pairs))
+        selected.append(_motion(storage, settings.motion_pairs, recipe.decoding))
     if settings.text:
         selected.append(_text(settings.text))
     if settings.nsfw:
@@ -138,13 +140,13 @@ def _blur() -> Group:
     return Group(("sharpness",), compute)
 
 
-def _motion(storage: Storage, count: int) -> Group:
+def _motion(storage: Storage, count: int, decoding: Decoding) -> Group:
     from vidal.media.frame_pairs import read_frame_pairs
     from vidal.media.statistics import motion
 
     def compute(clip: Clip, frames: Images) -> dict[str, float]:
         with storage.local(clip["media_path"]) as path:
-            pairs = read_frame_pairs(path, count)
+            pairs = limited.call(decoding.limits(media_s=clip["duration_s"]), read_frame_pairs, path, count)
         return {"motion_per_s": motion.motion_per_s(pairs)} if pairs else {}
 
     return Group(("motion_per_s",), compute)

@@ -1,0 +1,81 @@
+"""Writes a span of a downloaded file to a file of its own, and checks that this holds what was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidal.config.recipe import Recipe
+from vidal.crawl.media_file import MediaFile, Span
+from vidal.errors import RecordError
+from vidal.media import limited, transcode
+from vidal.media.probe import Probe, probe
+from vidal.media.settings import Limits
+from vidal.schema import Kind, Reason
+
+# A cut may begin and end up to a frame late or early.
+SLACK_S = 0.25
+
+
+class SpanWriter:
+    """Cuts and re-encodes within the limits of the recipe."""
+
+    def __init__(self, recipe: Recipe):
+        self._recipe = recipe
+
+    def write(self, file: MediaFile, span: Span, path: Path) -> Probe:
+        """Writes a span, or a whole file that is not an MP4, to path. Returns the properties of the new file.
+
+        Raises RecordError if the file cannot be cut, if the new file does not hold the span, or if its length is not wanted.
+        """
+        if file.kind is Kind.AUDIO:
+            limits = self._limits(file)
+            transcode.cut_audio(file.path, path, file.properties, limits, (span.start_s, span.duration_s))
+            properties = self._probe(path, Kind.AUDIO)
+        else:
+            properties = self._write_video(file, span, path)
+        if (lack_s := _lack_s(file, span, properties)) > SLACK_S:
+            raise RecordError(Reason.TRUNCATED, f"{lack_s:.2f} of {span.duration_s:g} s cannot be cut out of the file")
+        self._check_length(properties.duration_s)
+        return properties
+
+    def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
+        """Cuts from the key frame before the span. If that was a wrong guess, decodes from the start of the file instead."""
+        if not span.is_whole and transcode.is_indexed(file.properties):
+            try:
+                properties = self._encode(file, span, path, seeks=True)
+            except RecordError as error:
+                if error.reason is Reason.TOO_COSTLY:
+                    raise
+            else:
+                if _lack_s(file, span, properties) <= SLACK_S:
+                    return properties
+        return self._encode(file, span, path, seeks=False)
+
+    def _encode(self, file: MediaFile, span: Span, path: Path, *, seeks: bool) -> Probe:
+        times = None if span.is_whole else (span.start_s, span.duration_s)
+        transcode.to_mp4(file.path, path, file.properties, self._limits(file), times, seeks=seeks)
+        return self._probe(path, Kind.VIDEO)
+
+    def _probe(self, path: Path, kind: Kind) -> Probe:
+        max_pixels = self._recipe.crawl.max_pixels
+        limits = self._recipe.decoding.limits(max_pixels=max_pixels)
+        return limited.call(limits, probe, path, max_pixels=max_pixels, kind=kind.value)
+
+    def _limits(self, file: MediaFile) -> Limits:
+        return self._recipe.decoding.limits(media_s=file.properties.duration_s)
+
+    def _check_length(self, duration_s: float) -> None:
+        """Raises RecordError if a clip is shorter or longer than the recipe wants; the file's own statement may have been wrong."""
+        crawl, max_s = self._recipe.crawl, self._recipe.duration_max_s
+        if duration_s < crawl.duration_min_s - SLACK_S:
+            raise RecordError(
+                Reason.TOO_SHORT, f"{duration_s:.2f} s are left, at least {crawl.duration_min_s:g} s are wanted"
+            )
+        if duration_s > max_s + crawl.duration_tolerance_s:
+            raise RecordError(Reason.TOO_LONG, f"{duration_s:.2f} s, at most {max_s:g} s are wanted")
+
+
+def _lack_s(file: MediaFile, span: Span, properties: Probe) -> float:
+    """Returns how many seconds of the span the new file does not hold. A span may end a little after the file."""
+    end_s = min(span.start_s + span.duration_s, file.properties.duration_s)
+    return end_s - span.start_s - properties.duration_s

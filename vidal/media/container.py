@@ -1,0 +1,112 @@
+"""Opens media files, chooses their tracks, and reads their packets and frames, counted against the limits of the operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+from av.container import InputContainer
+
+from vidal.media.budget import spend_frame, spend_packet
+from vidal.media.ffmpeg import INPUT_LIMITS
+
+_COVER = av.stream.Disposition.attached_pic
+_DEFAULT = av.stream.Disposition.default
+
+
+class PacketTime(NamedTuple):
+    """A packet of a track. pts, duration: in the track's time base."""
+
+    pts: int
+    duration: int
+    is_key: bool
+
+
+def ffmpeg_message(error: Exception) -> str:
+    """Returns FFmpeg's message without the path of the file, which is in a temporary folder."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+def open_media(path: Path) -> InputContainer:
+    """Opens a local media file with PyAV. Raises av.error.FFmpegError.
+
+    Playlists and scripts are refused, and the file cannot make FFmpeg open any other file.
+    """
+    return av.open(str(path), options=dict(INPUT_LIMITS), metadata_errors="replace")
+
+
+def video_track(container: InputContainer) -> Any:
+    """Returns the default video track that can be decoded and is not a cover picture; None without one."""
+    return _choose([stream for stream in container.streams.video if not stream.disposition & _COVER])
+
+
+def audio_track(container: InputContainer) -> Any:
+    """Returns the default audio track that can be decoded; None without one."""
+    return _choose(list(container.streams.audio))
+
+
+def _choose(streams: Sequence[Any]) -> Any:
+    """Returns the first track that is marked as the default, as players choose it, or else the first."""
+    usable = [stream for stream in streams if stream.codec_context]  # FFmpeg has no decoder for a stream without one.
+    return next((stream for stream in usable if stream.disposition & _DEFAULT), usable[0] if usable else None)
+
+
+def packets(container: InputContainer, stream: Any) -> Iterator[Any]:
+    """Yields the packets of a track that hold data. Raises av.error.FFmpegError, and RecordError(too_costly)."""
+    for packet in container.demux(stream):
+        if packet.size:
+            spend_packet()
+            yield packet
+
+
+def packet_times(container: InputContainer, stream: Any) -> list[PacketTime]:
+    """Returns the time of every packet of a track that is shown, in the order of pts. Nothing is decoded."""
+    return read_packet_times(container, stream)[0]
+
+
+def read_packet_times(container: InputContainer, stream: Any) -> tuple[list[PacketTime], int]:
+    """As packet_times, and the number of packets without a time, which formats without a clock have."""
+    times, untimed = list[PacketTime](), 0
+    for packet in packets(container, stream):
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is None:
+            untimed += 1
+        elif not packet.is_discard:
+            times.append(PacketTime(pts, packet.duration or 0, bool(packet.is_keyframe)))
+    return sorted(times), untimed
+
+
+class TrackReader:
+    """Decodes a track. Packets that do not decode are counted and skipped, as players skip them.
+
+    packets: read so far; damaged: how many of them did not decode; problem: FFmpeg's message about the last of these.
+    """
+
+    def __init__(self, container: InputContainer, stream: Any):
+        self._container, self._stream = container, stream
+        self.packets = self.damaged = 0
+        self.problem = ""
+
+    def frames(self) -> Iterator[Any]:
+        """Yields the frames from the current position to the end. Raises as `decode`, and av.error.FFmpegError if reading fails."""
+        for packet in self._container.demux(
+            self._stream
+        ):  # The last packet is empty: it releases the decoder's last frames.
+            yield from self.decode(packet)
+
+    def decode(self, packet: Any) -> Iterator[Any]:
+        """Yields the frames that a packet completes. Raises RecordError: too_costly, too_many_pixels."""
+        spend_packet()
+        self.packets += 1
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError as error:
+            self.damaged += 1
+            self.problem = ffmpeg_message(error)
+            return
+        for frame in frames:
+            if isinstance(frame, av.VideoFrame):
+                spend_frame(frame.width, frame.height)
+            yield frame

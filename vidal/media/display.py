@@ -1,0 +1,64 @@
+"""Turns a decoded frame into the picture that a player shows: square pixels, upright, deinterlaced, in sRGB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+from PIL import Image
+
+from vidal.media import dynamic_range
+from vidal.media.orientation import Orientation, orientation_of
+
+
+def displayed_size(width: int, height: int, stream: Any, orientation: Orientation) -> tuple[int, int]:
+    """Returns (width, height) in pixels after the sample aspect and the orientation. stream: PyAV's, of a video."""
+    width = _square_width(width, stream)
+    return (height, width) if orientation.swaps_sides else (width, height)
+
+
+def displayed_picture(frame: Any, stream: Any, short_side: int) -> Image.Image:
+    """Returns the frame as RGB with this short side, in pixels, or smaller if the frame is smaller.
+
+    Scaling is part of the conversion: an RGB copy in HD costs more than decoding.
+    """
+    width, height = short_side_size(_square_width(frame.width, stream), frame.height, short_side)
+    if frame.interlaced_frame:
+        frame = _one_field(frame)
+    if dynamic_range.is_high(frame):
+        pixels = dynamic_range.to_srgb(frame, width, height)
+    else:
+        pixels = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
+    return orientation_of(frame).apply(Image.fromarray(pixels))
+
+
+def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """Returns (width, height), each at least 1, with the same aspect and this short side, but never larger than the original."""
+    scale = min(1.0, short_side / min(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Returns the picture in a frame of this size, scaled as a whole, between black bars where its aspect differs."""
+    if image.size == size:
+        return image
+    scale = min(size[0] / image.width, size[1] / image.height)
+    inner = image.resize(
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BICUBIC
+    )
+    framed = Image.new("RGB", size)
+    framed.paste(inner, ((size[0] - inner.width) // 2, (size[1] - inner.height) // 2))
+    return framed
+
+
+def _square_width(width: int, stream: Any) -> int:
+    return max(1, round(width * (stream.sample_aspect_ratio or 1)))
+
+
+def _one_field(frame: Any) -> Any:
+    """Returns every second line of the frame, those of one moment. Scaling then fills the lines between."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+    graph.link_nodes(source, graph.add("field", "top"), graph.add("buffersink")).configure()
+    graph.push(frame)
+    return graph.pull()

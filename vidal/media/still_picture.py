@@ -1,0 +1,22 @@
+"""Names pictures among the files that are refused: a still picture is not a video, whatever its address says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from vidal.errors import RecordError
+from vidal.schema import Reason
+
+
+def refusal_of_format(path: Path) -> RecordError:
+    """Returns the error for a file whose format FFmpeg may not open: still_picture, animated_picture, or not_media."""
+    try:
+        with Image.open(path) as image:
+            name, count = image.format, getattr(image, "n_frames", 1)
+    except Exception:  # noqa: BLE001 - on untrusted bytes, Pillow's readers raise whatever their parsing runs into.
+        return RecordError(Reason.NOT_MEDIA, "its format is not one that holds moving pictures or sound itself")
+    if count > 1:
+        return RecordError(Reason.ANIMATED_PICTURE, f"{count} pictures in a {name} file")
+    return RecordError(Reason.STILL_PICTURE, f"a still picture ({name})")
