@@ -90,7 +90,9 @@ def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
     for decision in decisions:
         show(f"shard {decision.shard}: {decision.before} clips before, {decision.after} now")
         if decision.waiting:
-            show(f"  {decision.waiting} more clips pass, but have no views yet: run vidal build-shard to make them")
+            bounds = "".join(f" --set filters.{each.removeprefix('filters.')}" for each in overrides)
+            remedy = f"run vidal build-shard with the same bounds to make them{bounds and ':' + bounds}"
+            show(f"  {decision.waiting} more clips pass, but have no views yet: {remedy}")
         if decision.deleted:
             remedy = f"run vidal retry {out} --class awaiting_media to fetch them"
             show(f"  {decision.deleted} more clips pass, but their media were deleted: {remedy}")
@@ -167,7 +169,9 @@ def show_report(report: ShardReport, out: str) -> None:
         show(
             f"{report.failed_views} views failed and are transient: the ledger says why; the same command tries them again"
         )
-    if report.is_empty:
+    if report.is_empty and not report.reasons:
+        show("no clip was kept: no candidate was found; docs/search_terms.md says which terms a recipe searches for")
+    elif report.is_empty:
         show("no clip was kept: `vidal report` and the ledger say why")
     if not report.stage_only:
         show(f'python -c "import pandas as pd; print(pd.read_parquet({out!r}))"')
