@@ -1,9 +1,12 @@
 """Executors: the same parts on Ray and in this process; on Ray, streaming and processes that die."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.support.stages_for_tests import BUGGY, DEADLY, FIRST, KILLER, UNOPENED, recipe, seed_parts
 from vidal.config.loading import load_recipe
 from vidal.errors import StageError, UserError
@@ -98,3 +101,24 @@ def test_the_recipe_fuses_light_stages_into_one_process():
         ["enhanced", "grounding", "manifest"],
     ]
     assert sum(pool.resources.cpus * pool.resources.workers[1] for pool in grouped) <= 2
+
+
+_MORE_THAN_HERE = """
+import os, ray
+from vidal.config.loading import load_recipe
+from vidal.pipeline.executors import executor_of
+from vidal.stages.order import STAGES
+cpus = os.cpu_count() + 1
+recipe = load_recipe("embedded", (f"resources.crawl={{cpus: {cpus}}}",))
+with executor_of(recipe).session([STAGES["crawl"], STAGES["keyframes"]]):
+    print(ray.cluster_resources()["CPU"] - cpus)
+"""
+
+
+def test_a_pipeline_that_holds_more_cpus_than_this_machine_has_does_not_wait_for_ever():
+    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    done = subprocess.run(
+        [sys.executable, "-c", _MORE_THAN_HERE], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) >= 0.3  # Those of keyframes.

@@ -78,7 +78,7 @@ class ShardBuild:
             return parts
         is_new = parts is None and not discover.is_found(self.storage, self.runtime.shard)
         executor = executor_of(self.recipe)
-        with self._services(parts) as served, executor.session():
+        with self._services(parts) as served, executor.session(self.stages):
             served = replace(
                 served, rate_limiter=executor.rate_limiter(), warm=self._stages_with_work(parts), is_new=is_new
             )

@@ -6,7 +6,7 @@ Both run the same parts through the same PartRunner, so they write the same byte
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -23,8 +23,8 @@ EXECUTORS = {
 class Executor(Protocol):
     """Runs parts. Every method except `session` is called inside a session; sessions may be nested."""
 
-    def session(self) -> AbstractContextManager[None]:
-        """Starts the processes that the executor needs, and stops them at the end."""
+    def session(self, stages: Sequence[Stage] = ()) -> AbstractContextManager[None]:
+        """Starts the processes that the executor needs, and stops them at the end. stages: of the pipeline that is to run in it."""
 
     def rate_limiter(self) -> RateLimiter:
         """Returns the rate limiter that all workers of this executor share."""

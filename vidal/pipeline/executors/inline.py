@@ -6,7 +6,7 @@ A record that kills its process kills this one, and the memory of a worker is no
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from vidal.config.recipe import Recipe
@@ -21,7 +21,7 @@ class InlineExecutor:
         self._recipe = recipe
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[None]:
+    def session(self, stages: Sequence[Stage] = ()) -> Iterator[None]:
         limit_threads(self._recipe.engine.threads)
         yield
 

@@ -31,6 +31,11 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
     return grouped
 
 
+def cpus_at_once(specs: list[PoolSpec]) -> float:
+    """Returns the CPUs that the pools hold from beginning to end: those of their least numbers of workers."""
+    return sum(spec.resources.cpus * spec.resources.workers[0] for spec in specs)
+
+
 def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
     """Returns the number of GPUs that a worker requests from Ray.
 

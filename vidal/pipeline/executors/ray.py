@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ import ray
 from vidal.config.recipe import Recipe
 from vidal.models.threads import limit_threads
 from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter, RateLimiter
-from vidal.pipeline.executors.pools import PoolSpec, gpu_share, pools
+from vidal.pipeline.executors.pools import PoolSpec, cpus_at_once, gpu_share, pools
 from vidal.pipeline.logs import LogRelay, forward_log, replay
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
@@ -31,11 +32,11 @@ class RayExecutor:
         self._recipe = recipe
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[None]:
+    def session(self, stages: Sequence[Stage] = ()) -> Iterator[None]:
         """Joins the cluster of RAY_ADDRESS or of a Ray job, or starts one on this machine that dies with this process."""
         started = not ray.is_initialized()
         if started:
-            _start(self._recipe.engine.object_store_mb)
+            _start(self._recipe.engine.object_store_mb, cpus_at_once(pools(list(stages), self._recipe)))
         try:
             yield
         finally:
@@ -241,7 +242,12 @@ def _workers_log(level: str | None) -> Iterator[Any]:
         ray.kill(relay)
 
 
-def _start(object_store_mb: int) -> None:
+def _start(object_store_mb: int, cpus: float) -> None:
+    """Starts Ray. cpus: what the pipeline holds at once.
+
+    Ray hands out CPUs as numbers only. On this machine, it gets as many as the pipeline needs, because a pool that waits for a CPU that
+    never becomes free would wait for ever. A cluster of several nodes may still grow, so the user is told.
+    """
     options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
     if not os.environ.get("RAY_ADDRESS"):
         # "local": a cluster that someone else runs on this machine is joined only if RAY_ADDRESS asks for it.
@@ -253,6 +259,14 @@ def _start(object_store_mb: int) -> None:
     _quiet()
     with _stderr_aside():
         ray.init(**options)
+        present = ray.cluster_resources().get("CPU", 0.0)
+        if present < cpus and options.get("address") == "local":
+            ray.shutdown()
+            ray.init(**options, num_cpus=math.ceil(cpus))
+            return
+    if present < cpus:
+        line = f"vidal: the stages hold {cpus:g} CPUs at once, and the cluster has {present:g}: the build waits until it has more"
+        print(f"{line}; lower resources.STAGE.cpus, or fuse light stages", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
