@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from vidal.cli import options
-from vidal.cli.output import show, show_json
+from vidal.cli.output import python_line, show, show_json
 
 if TYPE_CHECKING:
     from vidal.dataset.api import Report
@@ -174,7 +174,7 @@ def show_report(report: ShardReport, out: str) -> None:
     elif report.is_empty:
         show("no clip was kept: `vidal report` and the ledger say why")
     if not report.stage_only:
-        show(f'python -c "import pandas as pd; print(pd.read_parquet({out!r}))"')
+        show(python_line(f"import pandas as pd; print(pd.read_parquet({out!r}))"))
 
 
 def _show_counts(report: ShardReport) -> None:

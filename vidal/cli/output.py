@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,3 +18,10 @@ def show(what: RenderableType) -> None:
 
 def show_json(summary: Any) -> None:
     click.echo(json.dumps(summary))
+
+
+def python_line(code: str) -> str:
+    """Returns a command line that runs the code with this Python, by a short path if it lies below the current folder."""
+    python = Path(sys.executable)
+    own = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+    return f'{own} -c "{code}"'

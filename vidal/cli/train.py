@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from vidal.cli import options
-from vidal.cli.output import show, show_json
+from vidal.cli.output import python_line, show, show_json
 
 if TYPE_CHECKING:
     from vidal.train.run import Outcome
@@ -68,7 +68,8 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
         )
     show(table)
     show(
-        f'encoder: {target / "encoder"}; python -c "import vidal; print(vidal.load_encoder({str(target / "encoder")!r}).modalities)"'
+        f"encoder: {target / 'encoder'}; "
+        + python_line(f"import vidal; print(vidal.load_encoder({str(target / 'encoder')!r}).modalities)")
     )
 
 

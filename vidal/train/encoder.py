@@ -101,7 +101,9 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not an encoder of vidal: {CONFIG} cannot be read: {error}") from error
+        raise UserError(
+            f"{path} is not an encoder of vidal: {CONFIG} cannot be read: {error}; vidal train writes encoders"
+        ) from error
     torch_device = torch.device(choose_device(device))
     if published.is_published(config):
         modality, encoder, tower, text_tower = published.load(folder, config)
