@@ -50,6 +50,21 @@ def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int, retry_
     return RecordError(reason, detail, transient=transient, attempts=attempts, retry_after_s=retry_after_s)
 
 
+class HostPaused(RecordError):
+    """A host is left alone for now: it has asked for a pause, or keeps failing. retry_after_s: when it may be asked again."""
+
+    def __init__(self, detail: str, retry_after_s: float):
+        super().__init__(Reason.BREAKER_OPEN, detail, transient=True, retry_after_s=retry_after_s)
+
+
+class PutBack(VidalError):
+    """A record has to wait, while others can be processed. wait_s: when to take it up again."""
+
+    def __init__(self, wait_s: float):
+        super().__init__(f"put back for {wait_s:.1f} s")
+        self.wait_s = wait_s
+
+
 class ModelError(VidalError):
     """A model refuses one input: its result for this input is absent, and the rest of the record is kept."""
 

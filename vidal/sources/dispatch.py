@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from vidal.config.recipe import Recipe
 from vidal.net.client import Client
-from vidal.net.robots import Robots
 from vidal.records import Candidate
 from vidal.sources.plain import Plain
 from vidal.sources.registry import SOURCES
@@ -17,23 +16,26 @@ from vidal.sources.ytdlp_extractors import ExtractorMatcher
 class Sources:
     """The sources of one client, which work in one thread at a time."""
 
-    def __init__(self, recipe: Recipe, client: Client, robots: Robots):
+    def __init__(self, recipe: Recipe, client: Client):
         self._recipe, self._client = recipe, client
         self._finders: dict[str, Source] = {}
         self._pages = YtDlp(client, YtDlpSearch(), recipe.text.duration_max_s)
-        self._plain = Plain(client, recipe.crawl, robots, self._pages)
+        self._plain = Plain(client, self._pages)
         self._extractors = ExtractorMatcher(client._ies)
 
     def for_search(self, search: Search) -> Source:
+        self._client.set_plain(False)
         source = SOURCES[search.source].load()
         return source(self._client, search, self._recipe.text.duration_max_s)
 
     def for_candidate(self, candidate: Candidate) -> Fetcher:
         """Returns the source that found the candidate; for an address of a catalogue, yt-dlp if it knows the site, else Plain."""
         name = candidate.get("source")
+        is_plain = not name and not self._extractors.has_extractor(candidate["url"])
+        self._client.set_plain(is_plain)
         if name:
             return self._finder(name)
-        return self._pages if self._extractors.has_extractor(candidate["url"]) else self._plain
+        return self._plain if is_plain else self._pages
 
     def _finder(self, name: str) -> Source:
         """Returns the source of this name. It is created once, because it may remember a page between `describe` and `fetch`."""
