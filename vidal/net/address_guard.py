@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from vidal.net.addresses import is_public, parse_address
+from vidal.net.addresses import is_address, is_public, parse_address
 from vidal.net.programs import check_program
 from vidal.net.settings import Crawl
 from vidal.net.urls import hostname, port_of
@@ -93,22 +93,22 @@ class AddressGuard:
         if not self.permits(address):
             raise ForbiddenAddress(f"{address} is in a private, loopback or reserved range; --allow-host admits a host")
 
-    def check_host(self, host: str) -> None:
-        """Raises ForbiddenAddress if a proxy would lead to a forbidden address, unseen by this process. host: of a URL.
+    def check_host(self, host: str, is_proxied: bool) -> None:
+        """Raises ForbiddenAddress for a host that is a forbidden IP address, as a number in any notation. host: of a URL.
 
-        Numbers in any notation are judged here, and names by what they resolve to here. The proxy may know names that do not
-        resolve here; those of a local network are refused.
+        is_proxied: a proxy would connect to the host, unseen by this process, so that names are judged by what they resolve to here.
+        The proxy may know names that do not resolve here; those of a local network are refused.
         """
-        for address in resolve(host):
-            self.check_address(address)
+        for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
+            if is_proxied or is_address(address):
+                self.check_address(address)
 
     def permits(self, address: str) -> bool:
         """Returns whether an IP address is public or belongs to an allowed host. A name that does not resolve must not be a local one."""
-        try:
-            ip = parse_address(address)
-        except ValueError:
+        if not is_address(address):
             is_local = "." not in address or address.rpartition(".")[2] in _LOCAL_NAMES
             return not is_local or address in self._allowed
+        ip = parse_address(address)
         return is_public(ip) or str(ip) in self._allowed
 
 
@@ -167,11 +167,14 @@ def _shut(number: int, address: SocketAddress) -> None:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-def resolve(host: str) -> set[str]:
-    """Returns the IP addresses of a host, which may be a number in any notation; the host itself if it does not resolve."""
-    with contextlib.suppress(ValueError):
+def resolve(host: str, flags: int = 0) -> set[str]:
+    """Returns the IP addresses of a host, which may be a number in any notation; the host itself if it does not resolve.
+
+    flags: of socket.getaddrinfo; AI_NUMERICHOST asks no name server.
+    """
+    if is_address(host):
         return {str(parse_address(host))}
     try:
-        return {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+        return {str(info[4][0]) for info in socket.getaddrinfo(host, None, flags=flags)}
     except (OSError, UnicodeError):
         return {host}

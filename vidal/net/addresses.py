@@ -26,6 +26,15 @@ def parse_address(text: str) -> Address:
     return mapped or address
 
 
+def is_address(text: str) -> bool:
+    """Returns whether a text is an IP address in its usual notation."""
+    try:
+        parse_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_public(address: Address) -> bool:
     """Returns whether an address belongs to a host of the public internet, wherever a gateway may forward it."""
     if address.is_multicast or not address.is_global or any(address in network for network in _NOT_PUBLIC):

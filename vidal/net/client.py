@@ -176,8 +176,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         host, budget = hostname(url), self._budget
         with _stopping():
             self._check_domain(host)
-            if self._is_proxied:
-                self.guard.check_host(host)
+            self.guard.check_host(host, self._is_proxied)
             if budget:
                 budget.check()
                 self._check_rules(url)

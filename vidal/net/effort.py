@@ -19,8 +19,8 @@ _TRIES_MAX = 30
 class Effort:
     """may_be_put_back: the caller has other work meanwhile, so that a pause is not slept through but raised as PutBack.
 
-    tries: attempts that failed; failures: those that count, because the host did not name a pause. is_hopeless: the host will not answer soon.
-    last_error: what ended the last attempt, other than a pause.
+    tries: attempts that failed; failures: those that count, because the host did not name a pause. is_hopeless: the host will not
+    answer soon. last_error: what ended the last attempt, other than a pause.
     """
 
     may_be_put_back: bool = False

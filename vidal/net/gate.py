@@ -13,6 +13,8 @@ from yt_dlp.networking._requests import RequestsHTTPAdapter, RequestsRH, Request
 from vidal.errors import RecordError
 from vidal.net.errors import classify_answer, classify_error
 from vidal.net.opt_outs import TDM
+from vidal.net.work_budget import WorkStopped
+from vidal.schema import Reason
 
 if TYPE_CHECKING:
     from vidal.net.client import Client
@@ -55,7 +57,10 @@ class _Gate(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp has no annotat
         try:
             answer: Answer = super().send(request, *arguments, **named)
         except Exception as error:
-            self._client.record_answer(host, 0, classify_error(error))
+            failure = classify_error(error)
+            self._client.record_answer(host, 0, failure)
+            if failure.reason is Reason.FORBIDDEN_ADDRESS:
+                raise WorkStopped(failure) from error
             raise
         self._client.record_answer(host, answer.status_code, _error_of(answer))
         if answer.status_code < 400:

@@ -25,7 +25,7 @@ RENEWED_EVERY_S = 4.0
 # Reasons for which a host has blocked whoever asks: it is left alone for long.
 BLOCKS = {Reason.BOT_CHECK, Reason.RATE_LIMITED}
 # A shorter pause is slept through in the midst of a work; a longer one puts the work back.
-_SHORT_PAUSE_S = 0.5
+_SHORT_PAUSE_S = 0.2
 _NO_LIMITS = HostLimits()
 
 

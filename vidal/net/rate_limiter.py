@@ -11,7 +11,7 @@ from typing import Protocol
 from vidal.net.daily_quota import DailyQuota, QuotaFile
 
 # How soon a worker that is waiting for a slot asks again, or for another worker's trial request.
-_ASK_AGAIN_S, _TRIAL_AGAIN_S = 0.2, 1.0
+_ASK_AGAIN_S, _TRIAL_AGAIN_S = 0.2, 0.3
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,10 @@ class LocalRateLimiter:
             now, state = self._clock(), self._state_of(host, rules)
             state.failures += 1
             state.trial = None
-            if pause_s is None and state.tripped_at is None and state.failures < rules.breaker_failures:
+            if pause_s is None and state.failures < rules.breaker_failures:
                 return True
+            # After the pause half as many failures open it again: some bad files must not keep the good ones waiting for long.
+            state.failures = rules.breaker_failures // 2
             state.tripped_at = now if state.tripped_at is None else state.tripped_at
             state.open_until = max(state.open_until, now + (rules.breaker_pause_s if pause_s is None else pause_s))
             return _explain_pause(state, rules) == "paused"

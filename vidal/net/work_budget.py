@@ -27,9 +27,8 @@ class WorkStopped(DownloadCancelled):  # type: ignore[misc]  # yt-dlp has no ann
 class WorkBudget:
     """The limits of one piece of work of one client. Time spent waiting for a host's turn does not count.
 
-    spent_s: seconds of work on the same candidate before.
-
-    deadline: a value of time.monotonic(); waited_s: what it was extended by; is_over: set by the watchdog once it has shut the connections.
+    spent_s: seconds of work on the same candidate before. deadline: a value of time.monotonic(); waited_s: what it was extended by;
+    is_over: set by the watchdog once it has shut the connections.
     """
 
     def __init__(self, timeout_s: float, max_bytes: int, page_max_bytes: int, spent_s: float = 0.0):

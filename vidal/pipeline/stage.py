@@ -116,6 +116,14 @@ class Batched(Protocol):
     def many(self, records: list[Any]) -> list[Output | Drop]: ...
 
 
+@runtime_checkable
+class Waiting(Protocol):
+    """A worker whose records may have to wait for a host. Called as a function, it waits itself."""
+
+    def attempt(self, record: Any) -> Output | Drop:
+        """Returns the result of a record. Raises PutBack in place of a wait: the record is then given to it again."""
+
+
 @dataclass(frozen=True)
 class WorkIdentity:
     """Decides, together with the inputs, whether stored work equals what a stage would compute now.
