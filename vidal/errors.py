@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from vidal.schema import Reason
+from vidal.schema import Reason, without_credentials
 
 
 class VidalError(Exception):
-    """Base of all errors that are raised on purpose."""
+    """Base of all errors that are raised on purpose. No message contains the user or the password of an address."""
+
+    def __init__(self, message: str = ""):
+        super().__init__(without_credentials(message))
 
 
 class UserError(VidalError):
@@ -37,7 +40,7 @@ class RecordError(VidalError):
     ):
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
-        self.detail = detail
+        self.detail = without_credentials(detail)
         self.transient = transient
         self.attempts = attempts
         self.retry_after_s = retry_after_s

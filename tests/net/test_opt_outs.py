@@ -19,13 +19,37 @@ VALUES = ("noai", "noimageai", "none")
 @pytest.mark.parametrize(
     "value",
     [
-        "noai", "NOAI", " noai ", "noimageai", "none", "noindex, noai", "max-image-preview: large, noai", "max-image-preview:large,noai",
-        "max-snippet: 50, max-image-preview: large, none", "noindex;noai", "noindex noai", "noindex|noai", "noindex\tnoai", "noai,", ",,noai",
-        "vidal: noai", "Vidal : noindex, noai", "vidal/1.0: noai", "*: noai", "all: noai", "otherbot: noindex, vidal: noai",
-        "otherbot: noai; vidal: noimageai", "unavailable_after: Mon, 25 Jun 2040 15:00:00 GMT, noai",
-        "unavailable_after: 2040-06-25T15:00:00Z; noai", '"noai"', "noindex / noai", "max-snippet: -1 noai", "noai: true", "noai=1",
+        "noai",
+        "NOAI",
+        " noai ",
+        "noimageai",
+        "none",
+        "noindex, noai",
+        "max-image-preview: large, noai",
+        "max-image-preview:large,noai",
+        "max-snippet: 50, max-image-preview: large, none",
+        "noindex;noai",
+        "noindex noai",
+        "noindex|noai",
+        "noindex\tnoai",
+        "noai,",
+        ",,noai",
+        "vidal: noai",
+        "Vidal : noindex, noai",
+        "vidal/1.0: noai",
+        "*: noai",
+        "all: noai",
+        "otherbot: noindex, vidal: noai",
+        "otherbot: noai; vidal: noimageai",
+        "unavailable_after: Mon, 25 Jun 2040 15:00:00 GMT, noai",
+        "unavailable_after: 2040-06-25T15:00:00Z; noai",
+        '"noai"',
+        "noindex / noai",
+        "max-snippet: -1 noai",
+        "noai: true",
+        "noai=1",
     ],
-)  # fmt: skip
+)
 def test_directives_that_opt_out(value):
     """C7."""
     assert opts_out(value, VALUES, "vidal")
@@ -34,11 +58,23 @@ def test_directives_that_opt_out(value):
 @pytest.mark.parametrize(
     "value",
     [
-        "", "noindex", "otherbot: noai", "otherbot: noindex, noai", "otherbot: max-image-preview: large, noai", "max-image-preview: none",
-        "max-image-preview: none, noindex", "max-video-preview: -1", "all", "noarchive, nosnippet", "unavailable_after: none", "noaix", "no ai",
-        "vidal: noindex, otherbot: noai", "index, follow",
+        "",
+        "noindex",
+        "otherbot: noai",
+        "otherbot: noindex, noai",
+        "otherbot: max-image-preview: large, noai",
+        "max-image-preview: none",
+        "max-image-preview: none, noindex",
+        "max-video-preview: -1",
+        "all",
+        "noarchive, nosnippet",
+        "unavailable_after: none",
+        "noaix",
+        "no ai",
+        "vidal: noindex, otherbot: noai",
+        "index, follow",
     ],
-)  # fmt: skip
+)
 def test_directives_that_do_not_concern_us(value):
     assert not opts_out(value, VALUES, "vidal")
 
@@ -46,12 +82,17 @@ def test_directives_that_do_not_concern_us(value):
 @pytest.mark.parametrize(
     "tag",
     [
-        '<meta name="robots" content="noai">', "<META NAME=robots CONTENT=noimageai>", "<meta content='none' name='robots'/>",
-        '<meta name="vidal" content="noindex, noai">', '<meta\n name = "robots"\n content = "index,noai"\n>',
-        '<meta name="tdm-reservation" content="1">', '<meta http-equiv="X-Robots-Tag" content="noai">',
-        '<meta name="robots" content="&#110;oai">', "<!-- a comment --><meta name=robots content=noai>",
+        '<meta name="robots" content="noai">',
+        "<META NAME=robots CONTENT=noimageai>",
+        "<meta content='none' name='robots'/>",
+        '<meta name="vidal" content="noindex, noai">',
+        '<meta\n name = "robots"\n content = "index,noai"\n>',
+        '<meta name="tdm-reservation" content="1">',
+        '<meta http-equiv="X-Robots-Tag" content="noai">',
+        '<meta name="robots" content="&#110;oai">',
+        "<!-- a comment --><meta name=robots content=noai>",
     ],
-)  # fmt: skip
+)
 def test_meta_tags_that_opt_out(tag):
     with pytest.raises(RecordError, match="opted_out"):
         check_page(f"<html><head>{tag}</head></html>", VALUES, "vidal")
@@ -59,9 +100,15 @@ def test_meta_tags_that_opt_out(tag):
 
 @pytest.mark.parametrize(
     "tag",
-    ['<!-- <meta name="robots" content="noai"> -->', '<meta name="otherbot" content="noai">', '<meta name="description" content="noai">',
-     '<meta name="tdm-reservation" content="0">', '<meta name="robots" content="index">', "<!-- <meta name=robots content=noai>"],
-)  # fmt: skip
+    [
+        '<!-- <meta name="robots" content="noai"> -->',
+        '<meta name="otherbot" content="noai">',
+        '<meta name="description" content="noai">',
+        '<meta name="tdm-reservation" content="0">',
+        '<meta name="robots" content="index">',
+        "<!-- <meta name=robots content=noai>",
+    ],
+)
 def test_meta_tags_that_do_not_concern_us(tag):
     check_page(f"<html><head>{tag}</head></html>", VALUES, "vidal")
 
@@ -101,8 +148,11 @@ def site(tmp_path):
     ]
     subprocess.run([*command, "v.m3u8"], check=True, cwd=folder)
     data, playlist = video.read_bytes(), (folder / "v.m3u8").read_text()
-    files = {"/robots.txt": (b"User-agent: *\nDisallow: /secret/\n", "text/plain", {}), "/clip.mp4": (data, "video/mp4", {}),
-             "/secret/clip.mp4": (data, "video/mp4", {})}  # fmt: skip
+    files = {
+        "/robots.txt": (b"User-agent: *\nDisallow: /secret/\n", "text/plain", {}),
+        "/clip.mp4": (data, "video/mp4", {}),
+        "/secret/clip.mp4": (data, "video/mp4", {}),
+    }
     for segment in folder.glob("*.ts"):
         files[f"/secret/{segment.name}"] = (segment.read_bytes(), "video/mp2t", {})
     files["/list.m3u8"] = (
@@ -166,8 +216,13 @@ def test_headers_opt_out_wherever_they_stand(site, tmp_path, header, where):
     url, files, _, _ = site
     del files["/robots.txt"]
     files["/page.html"] = page("/clip.mp4")
-    name, path = {"file": ("/clip.mp4", "/clip.mp4"), "page": ("/page.html", "/page.html"), "medium": ("/clip.mp4", "/page.html"),
-                  "segment": ("/secret/v1.ts", "/list.m3u8"), "redirect": ("/clip.mp4", "/to/clip.mp4")}[where]  # fmt: skip
+    name, path = {
+        "file": ("/clip.mp4", "/clip.mp4"),
+        "page": ("/page.html", "/page.html"),
+        "medium": ("/clip.mp4", "/page.html"),
+        "segment": ("/secret/v1.ts", "/list.m3u8"),
+        "redirect": ("/clip.mp4", "/to/clip.mp4"),
+    }[where]
     body, type_, _ = files[name]
     files[name] = (body, type_, dict([header]))
     assert outcome(tmp_path, url + path) == "opted_out"
@@ -212,7 +267,11 @@ TDM = [{"location": "/free/*", "tdm-reservation": 0}, {"location": "/", "tdm-res
     ("name", "body", "reason"),
     [
         ("/.well-known/tdmrep.json", json.dumps(TDM), "opted_out"),
-        ("/.well-known/tdmrep.json", json.dumps([{"location": "/clip*", "tdm-reservation": 1, "tdm-policy": "https://x/p"}]), "opted_out"),
+        (
+            "/.well-known/tdmrep.json",
+            json.dumps([{"location": "/clip*", "tdm-reservation": 1, "tdm-policy": "p"}]),
+            "opted_out",
+        ),
         ("/.well-known/tdmrep.json", json.dumps([{"location": "/other/", "tdm-reservation": 1}]), "kept"),
         ("/.well-known/tdmrep.json", json.dumps([{"location": "/", "tdm-reservation": 0}]), "kept"),
         ("/.well-known/tdmrep.json", "{[" * 100_000, "kept"),
@@ -223,7 +282,7 @@ TDM = [{"location": "/free/*", "tdm-reservation": 0}, {"location": "/", "tdm-res
         ("/ai.txt", "User-Agent: otherbot\nDisallow: /\n", "kept"),
         ("/ai.txt", "<!doctype html><html><title>No such page</title></html>", "kept"),
     ],
-)  # fmt: skip
+)
 def test_ai_txt_and_tdmrep_json_are_obeyed(site, tmp_path, name, body, reason):
     url, files, _, _ = site
     files[name] = (body.encode(), "text/plain", {})

@@ -46,11 +46,34 @@ def test_a_public_name_goes_through_the_proxy(proxy):
 @pytest.mark.parametrize(
     "host",
     [
-        "2852039166", "127.0.0.1", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "017700000001", "localhost:8265", "LOCALHOST", "localhost.",
-        "127.0.0.1.", "[::1]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "10.0.0.1", "169.254.169.254", "metadata", "db.internal",
-        "printer.local", "１２７.0.0.1", "127。0。0。1", "user@127.0.0.1", "[fe80::1%25eth0]", "0", "255.255.255.255", "224.0.0.1",
+        "2852039166",
+        "127.0.0.1",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+        "0x7f.1",
+        "017700000001",
+        "localhost:8265",
+        "LOCALHOST",
+        "localhost.",
+        "127.0.0.1.",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "10.0.0.1",
+        "169.254.169.254",
+        "metadata",
+        "db.internal",
+        "printer.local",
+        "１２７.0.0.1",
+        "127。0。0。1",
+        "user@127.0.0.1",
+        "[fe80::1%25eth0]",
+        "0",
+        "255.255.255.255",
+        "224.0.0.1",
     ],
-)  # fmt: skip
+)
 def test_the_proxy_is_not_asked_for_a_forbidden_host(proxy, host):
     """C5."""
     url, asked = proxy
@@ -81,8 +104,15 @@ def test_a_redirect_behind_the_proxy_is_judged_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1\\@videos.example/", "http://127%2e0.0.1/", "http://a b/", "http://videos.example:port/", "http://[::1/"]
-)  # fmt: skip
+    "url",
+    [
+        "http://127.0.0.1\\@videos.example/",
+        "http://127%2e0.0.1/",
+        "http://a b/",
+        "http://videos.example:port/",
+        "http://[::1/",
+    ],
+)
 def test_an_address_whose_host_programs_read_differently_is_no_address(proxy, url):
     with pytest.raises(RecordError, match="bad_url"):
         crawl(url, proxy[0])
@@ -92,12 +122,40 @@ def test_an_address_whose_host_programs_read_differently_is_no_address(proxy, ur
 @pytest.mark.parametrize(
     "address",
     [
-        "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::7f00:1", "64:ff9b:1::808:808", "2002:7f00:1::", "2002:a00:1::1", "::127.0.0.1",
-        "::10.0.0.1", "::8.8.8.8", "fec0::1", "feff::1", "ff02::1", "ff0e::1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255",
-        "100.64.0.1", "198.18.0.1", "192.0.0.8", "192.88.99.1", "2001:db8::1", "3fff::1", "2001:0:7f00:1::", "5f00::1", "100::1", "fd00::1",
-        "fe80::1%eth0", "::ffff:0:127.0.0.1", "2606:4700::5efe:10.0.0.1", "0.0.0.1", "::",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::7f00:1",
+        "64:ff9b:1::808:808",
+        "2002:7f00:1::",
+        "2002:a00:1::1",
+        "::127.0.0.1",
+        "::10.0.0.1",
+        "::8.8.8.8",
+        "fec0::1",
+        "feff::1",
+        "ff02::1",
+        "ff0e::1",
+        "224.0.0.1",
+        "239.1.1.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "100.64.0.1",
+        "198.18.0.1",
+        "192.0.0.8",
+        "192.88.99.1",
+        "2001:db8::1",
+        "3fff::1",
+        "2001:0:7f00:1::",
+        "5f00::1",
+        "100::1",
+        "fd00::1",
+        "fe80::1%eth0",
+        "::ffff:0:127.0.0.1",
+        "2606:4700::5efe:10.0.0.1",
+        "0.0.0.1",
+        "::",
     ],
-)  # fmt: skip
+)
 def test_addresses_that_are_not_public_are_forbidden_even_where_loopback_is_allowed(address):
     """C6: a gateway would forward an embedded address to a host beside it."""
     assert not AddressGuard(()).permits(address)

@@ -19,6 +19,7 @@ from vidal.records import Candidate, CrawledClip
 from vidal.schema import map_dict
 from vidal.sources.candidate_policy import judge_candidate
 from vidal.sources.dispatch import Sources
+from vidal.sources.fit import fit
 from vidal.sources.session import Network, Session
 from vidal.sources.source import Fetched, fill_in
 from vidal.storage.storage import Storage
@@ -65,7 +66,7 @@ class Crawler:
 
     def _fetch_clips(self, candidate: Candidate, session: Session, effort: Effort) -> Output | Drop:
         described, describe_attempts = session.call(
-            lambda sources: sources.for_candidate(candidate).describe(candidate), effort
+            lambda sources: fit(sources.for_candidate(candidate).describe(candidate)), effort
         )
         if drop := judge_candidate(described, self._recipe):
             return drop
@@ -74,7 +75,7 @@ class Crawler:
             fetched,
             attempts,
         ):
-            stated = fill_in(described, fetched.page)
+            stated = fit(fill_in(described, fetched.page))
             result = judge_candidate(stated, self._recipe) or self._make_clips(stated, fetched.path)
         return result if isinstance(result, Drop) else replace(result, attempts=max(describe_attempts, attempts))
 

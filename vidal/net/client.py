@@ -18,6 +18,7 @@ from yt_dlp.utils import determine_protocol
 
 from vidal.errors import RecordError
 from vidal.media import ffmpeg
+from vidal.net.accounts import read_passwords, with_password
 from vidal.net.address_guard import AddressGuard, Connections, ForbiddenAddress
 from vidal.net.effort import Effort
 from vidal.net.errors import classify_error, find_own_error
@@ -72,7 +73,8 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self._is_asking_rules = False
         self._asked_host = ""
         self._is_block_recorded = False
-        super().__init__({**_options(crawl, proxy), **options})
+        self.passwords = read_passwords(crawl.netrc_file)
+        super().__init__({**_options(crawl, proxy and with_password(proxy, self.passwords)), **options})
 
     def set_plain(self, is_plain: bool) -> None:
         """Says whether the next addresses are plain pages and files, or those of a source with an extractor or API of its own."""
@@ -287,6 +289,8 @@ def _options(crawl: Crawl, proxy: str | None) -> Options:
     }
     if crawl.cookies_file:
         options["cookiefile"] = crawl.cookies_file
+    if crawl.netrc_file:
+        options["usenetrc"], options["netrc_location"] = True, crawl.netrc_file
     if proxy:
         options["proxy"] = proxy
     if crawl.user_agent:

@@ -11,6 +11,7 @@ from requests import Response as Answer
 from yt_dlp.networking._requests import RequestsHTTPAdapter, RequestsRH, RequestsSession
 
 from vidal.errors import RecordError
+from vidal.net.accounts import basic_authorization
 from vidal.net.errors import classify_answer, classify_error
 from vidal.net.opt_outs import TDM
 from vidal.net.work_budget import WorkStopped
@@ -54,6 +55,8 @@ class _Gate(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp has no annotat
     def send(self, request: PreparedRequest, *arguments: Any, **named: Any) -> Answer:
         """Sends one request. Whatever it fails with is charged to the host that was asked, not to the one that led there."""
         host = self._client.admit(str(request.url))
+        if authorization := basic_authorization(host, self._client.passwords):
+            request.headers.setdefault("Authorization", authorization)
         try:
             answer: Answer = super().send(request, *arguments, **named)
         except Exception as error:

@@ -75,6 +75,8 @@ class Crawl(Settings):
     """The User-Agent; null names vidal and its version."""
     cookies_file: str | None = None
     """A cookies file in Netscape's format."""
+    netrc_file: str | None = None
+    """A netrc file with the users and passwords of hosts and proxies. Those in an address are not stored with the dataset."""
     proxies: tuple[str, ...] = ()
     """Proxies; the workers use them in turn."""
     sleep_s: tuple[float, float] = (0.0, 0.0)

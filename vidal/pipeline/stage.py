@@ -15,7 +15,7 @@ from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.errors import RunEndedError
 from vidal.models.registry import Registry, adapter_of
-from vidal.schema import Reason, Status, Subject
+from vidal.schema import Reason, Status, Subject, without_credentials
 from vidal.storage.storage import Storage
 
 Record = dict[str, Any]
@@ -186,8 +186,10 @@ class Stage:
 
 
 def without_device(settings: Any) -> Any:
-    """Returns dumped settings without the devices of models, because the device does not change the output."""
+    """Returns dumped settings without the devices of models and without passwords, because they do not change the output."""
     if isinstance(settings, dict):
         kept = settings.keys() - ({"device"} if "adapter" in settings else set())
         return {key: without_device(settings[key]) for key in kept}
-    return [without_device(each) for each in settings] if isinstance(settings, (list, tuple)) else settings
+    if isinstance(settings, (list, tuple)):
+        return [without_device(each) for each in settings]
+    return without_credentials(settings) if isinstance(settings, str) else settings

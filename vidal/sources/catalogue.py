@@ -12,7 +12,7 @@ from vidal import ids
 from vidal.errors import UserError
 from vidal.extra import IMPORTED
 from vidal.records import Candidate
-from vidal.schema import Kind
+from vidal.schema import Kind, without_credentials
 from vidal.sources.catalogue_files import Catalogue, ListedRow
 from vidal.sources.known_ids import KnownIds
 from vidal.sources.text import parse_hashtags
@@ -103,7 +103,7 @@ def _parse_timestamp(value: object) -> float:
 
 def _candidate_of(row: ListedRow, where: str) -> Candidate:
     values = {str(key): value for key, value in row.items() if not _is_missing(value)}
-    url = str(values.get("url", "")).strip()
+    url = without_credentials(str(values.get("url", "")).strip())
     if not url:
         raise UserError(f"{where}: the url is empty")
     kind = values.get("kind")
@@ -131,7 +131,7 @@ def _candidate_of(row: ListedRow, where: str) -> Candidate:
         "start_s": start_s,
         "end_s": end_s,
         "curated": True,
-        "extra": {key: str(value) for key, value in values.items() if key not in _KNOWN_COLUMNS},
+        "extra": {key: without_credentials(str(value)) for key, value in values.items() if key not in _KNOWN_COLUMNS},
     }
 
 
