@@ -55,13 +55,28 @@ def test_a_build_with_passwords_in_addresses_stores_and_says_none(site, tmp_path
     """C8."""
     url, _ = site
     secret = url.replace("http://", f"http://{USER}:{SECRET}@")
-    rows = [{"url": f"{secret}/{name}", "title": "A grey wall #wall", "thumbnail": f"{secret}/t.jpg"}
-            for name in ("open.mp4", "missing.mp4", "away.mp4", "page.html", "closed/c.mp4")]  # fmt: skip
+    rows = [
+        {"url": f"{secret}/{name}", "title": "A grey wall #wall", "thumbnail": f"{secret}/t.jpg"}
+        for name in ("open.mp4", "missing.mp4", "away.mp4", "page.html", "closed/c.mp4")
+    ]
     rows.append({"url": f"http://{USER}:{SECRET}@127.0.0.1:1/refused.mp4", "title": "A grey wall"})
     (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "out"
-    command = ("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "list.jsonl"), "--out", str(out), "--allow-host",
-               "127.0.0.1", "--allow-host", "localhost", *sets(*LIGHT, *FAST, "crawl.attempts=1", "filters.similarity_min=null"))  # fmt: skip
+    command = (
+        "build-shard",
+        "0",
+        "--recipe",
+        "catalogue",
+        "--catalogue",
+        str(tmp_path / "list.jsonl"),
+        "--out",
+        str(out),
+        "--allow-host",
+        "127.0.0.1",
+        "--allow-host",
+        "localhost",
+        *sets(*LIGHT, *FAST, "crawl.attempts=1", "filters.similarity_min=null"),
+    )
     finished = vidal_inline(*command)
     assert finished.returncode == 0, finished.stderr[-2000:]
     said = [vidal_inline("report", str(out)), vidal_inline("validate", str(out)), finished]
@@ -121,11 +136,15 @@ def test_the_password_of_a_proxy_is_used_and_not_stored(tmp_path):
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
-        ("http://u:p@h/x", "http://h/x"), ("see https://u@h:1/, and socks5://a:b@c", "see https://h:1/, and socks5://c"),
-        ("http://u:p@ss@h/", "http://h/"), ("http://h/a@b", "http://h/a@b"), ("mail@example.org", "mail@example.org"),
-        ("('http://u:p@h',)", "('http://h',)"), ("http://h?a=http://u:p@i/", "http://h?a=http://i/"),
+        ("http://u:p@h/x", "http://h/x"),
+        ("see https://u@h:1/, and socks5://a:b@c", "see https://h:1/, and socks5://c"),
+        ("http://u:p@ss@h/", "http://h/"),
+        ("http://h/a@b", "http://h/a@b"),
+        ("mail@example.org", "mail@example.org"),
+        ("('http://u:p@h',)", "('http://h',)"),
+        ("http://h?a=http://u:p@i/", "http://h?a=http://i/"),
     ],
-)  # fmt: skip
+)
 def test_a_text_without_credentials(text, clean):
     assert without_credentials(text) == clean
 
@@ -148,5 +167,16 @@ def test_a_cookies_file_is_checked_before_anything_else(tmp_path):
 
 def vidal_inline_crawl(tmp_path, *settings):
     (tmp_path / "l.jsonl").write_text('{"url": "http://127.0.0.1:1/x.mp4", "title": "A cat"}\n')
-    return vidal_inline("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "l.jsonl"), "--out",
-                        str(tmp_path / "out"), "--stage", "crawl", *sets(*FAST, "crawl.attempts=1", *settings))  # fmt: skip
+    return vidal_inline(
+        "build-shard",
+        "0",
+        "--recipe",
+        "catalogue",
+        "--catalogue",
+        str(tmp_path / "l.jsonl"),
+        "--out",
+        str(tmp_path / "out"),
+        "--stage",
+        "crawl",
+        *sets(*FAST, "crawl.attempts=1", *settings),
+    )
