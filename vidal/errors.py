@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from vidal.schema import Reason
+from vidal.schema import Reason, without_credentials
 
 
 class VidalError(Exception):
-    """Base of all errors that are raised on purpose."""
+    """Base of all errors that are raised on purpose. No message contains the user or the password of an address."""
+
+    def __init__(self, message: str = ""):
+        super().__init__(without_credentials(message))
 
 
 class UserError(VidalError):
@@ -37,7 +40,7 @@ class RecordError(VidalError):
     ):
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
-        self.detail = detail
+        self.detail = without_credentials(detail)
         self.transient = transient
         self.attempts = attempts
         self.retry_after_s = retry_after_s
@@ -48,6 +51,21 @@ class RecordError(VidalError):
 
 def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int, retry_after_s: float | None) -> RecordError:
     return RecordError(reason, detail, transient=transient, attempts=attempts, retry_after_s=retry_after_s)
+
+
+class HostPaused(RecordError):
+    """A host is left alone for now: it has asked for a pause, or keeps failing. retry_after_s: when it may be asked again."""
+
+    def __init__(self, detail: str, retry_after_s: float):
+        super().__init__(Reason.BREAKER_OPEN, detail, transient=True, retry_after_s=retry_after_s)
+
+
+class PutBack(VidalError):
+    """A record has to wait, while others can be processed. wait_s: when to take it up again."""
+
+    def __init__(self, wait_s: float):
+        super().__init__(f"put back for {wait_s:.1f} s")
+        self.wait_s = wait_s
 
 
 class ModelError(VidalError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ import pyarrow as pa
 SCHEMA_VERSION = "2"
 
 ValueT = TypeVar("ValueT")
+# What stands between "://" and the "@" before the host.
+_CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 
 
 class Subject(str, Enum):
@@ -512,6 +515,11 @@ def encodable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(encodable(each) for each in value)
     return value
+
+
+def without_credentials(text: str) -> str:
+    """Returns the text without the user and the password of every address in it ("http://user:password@host/")."""
+    return _CREDENTIALS.sub("", text) if "@" in text else text
 
 
 def map_dict(value: Iterable[tuple[str, ValueT | None]] | Mapping[str, ValueT | None] | None) -> dict[str, ValueT]:

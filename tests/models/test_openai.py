@@ -1,8 +1,15 @@
 """Rewriting by a server: its answers, its failures, and that nothing is asked twice."""
 
+import asyncio
+import contextlib
+import gzip
 import json
+import resource
 import shutil
 import socket
+import socketserver
+import threading
+import time
 
 import pandas as pd
 import pytest
@@ -20,6 +27,36 @@ def spec(url, **options):
     return ModelSpec(adapter="openai", id="some-model", options={"base_url": url, "attempts": 2, **options})
 
 
+def completion(content='"A cat."', usage="null"):
+    return f'{{"choices": [{{"index": 0, "message": {{"role": "assistant", "content": {content}}}}}], "usage": {usage}}}'.encode()
+
+
+BAD_BODIES = {
+    "nested": b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "nested-open": b"[" * 100_000,
+    "objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "bomb": gzip.compress(b" " * 50_000_000),
+    "long": completion(json.dumps("a cat " * 20_000)),
+    "number": completion("7"),
+    "null": completion("null"),
+    "object": completion('{"a": 1}'),
+    "choices-object": b'{"choices": {"0": 1}}',
+    "digits": completion(usage=f'{{"prompt_tokens": {"9" * 10_000}}}'),
+    "latin": completion().replace(b"cat", b"c\xe4t"),
+}
+BAD_HEADERS = {"bomb": {"Content-Encoding": "gzip"}}
+
+
+async def _endless(request, data, pause_s):
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        for _ in range(100_000):
+            await response.write(data)
+            await asyncio.sleep(pause_s)
+    return response
+
+
 @pytest.fixture
 def server():
     """A server that answers as its path says, and the list of the requests that it got."""
@@ -30,6 +67,10 @@ def server():
         asked.append({**await request.json(), "key": request.headers.get("Authorization")})
         if how == "nonsense":
             return web.Response(text="<html>It works!</html>")
+        if how == "endless" or how == "drip":
+            return await _endless(request, b"x" * 65536 if how == "endless" else b" ", 0.0 if how == "endless" else 0.2)
+        if how in BAD_BODIES:
+            return web.Response(body=BAD_BODIES[how], content_type="application/json", headers=BAD_HEADERS.get(how, {}))
         if how == "empty":
             return web.json_response({"choices": []})
         if how.isdecimal():
@@ -66,6 +107,84 @@ def test_each_failure_of_a_server_has_a_reason(server, how, reason, transient, r
     with pytest.raises(RecordError) as raised:
         open_model(REWRITERS, spec(url(how))).rewrite("s", [], "t")
     assert (raised.value.reason.value, raised.value.transient, len(asked)) == (reason, transient, requests)
+
+
+@pytest.mark.parametrize("how", ["endless", *BAD_BODIES])
+def test_an_answer_beyond_all_limits_is_a_bad_answer(server, how):
+    """C15."""
+    url, asked = server
+    started, memory_kb = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RecordError) as raised:
+        open_model(REWRITERS, spec(url(how))).rewrite("s", [], "t")
+    assert (raised.value.reason.value, raised.value.transient, len(asked)) == ("bad_answer", True, 1)
+    assert time.monotonic() - started < 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_kb < 100_000
+    if how != "latin":
+        assert (
+            "is this an OpenAI-compatible server" in (why_unavailable(REWRITERS, spec(url(how))) or "")
+            or how in HARMLESS
+        )
+
+
+# The question whether the server is there only looks whether there is a message.
+HARMLESS = {"endless", "bomb", "long", "number", "null", "object", "digits"}
+
+
+@pytest.mark.parametrize(("limits", "requests"), [({"timeout_s": 1}, 2), ({"timeout_s": 60, "total_s": 1.5}, 1)])
+def test_an_answer_that_drips_ends_at_its_time(server, limits, requests):
+    url, asked = server
+    started = time.monotonic()
+    with pytest.raises(RecordError, match="timeout") as raised:
+        open_model(REWRITERS, spec(url("drip"), **limits)).rewrite("s", [], "t")
+    assert raised.value.transient and len(asked) == requests
+    assert time.monotonic() - started < 8
+
+
+def test_a_server_that_drips_its_headers_ends_at_its_time():
+    class Drip(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(1 << 16)
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            with contextlib.suppress(OSError):
+                while True:
+                    self.request.sendall(b"x")
+                    time.sleep(0.2)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as slow:
+        threading.Thread(target=slow.serve_forever, daemon=True).start()
+        started = time.monotonic()
+        with pytest.raises(RecordError, match="timeout"):
+            url = f"http://127.0.0.1:{slow.server_address[1]}/v1"
+            open_model(REWRITERS, spec(url, timeout_s=1, attempts=1)).rewrite("s", [], "t")
+        assert time.monotonic() - started < 5
+        slow.shutdown()
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        '{"prompt_tokens": 1000000000000000000000000000000}',
+        '{"prompt_tokens": NaN}',
+        '{"prompt_tokens": Infinity}',
+        '{"prompt_tokens": -1}',
+        '{"prompt_tokens": "many"}',
+        '{"prompt_tokens": 1.5}',
+        "[]",
+        "7",
+    ],
+)
+def test_a_number_of_tokens_that_is_nonsense_is_zero(monkeypatch, server, usage):
+    """C2."""
+    url, _ = server
+    monkeypatch.setitem(BAD_BODIES, "tokens", completion(usage=usage))
+    answer = open_model(REWRITERS, spec(url("tokens"))).rewrite("s", [], "t")
+    assert (answer.text, answer.tokens_in, answer.tokens_out) == ("A cat.", 0, 0)
+
+
+def test_a_lone_surrogate_of_a_server_is_replaced(monkeypatch, server):
+    url, _ = server
+    monkeypatch.setitem(BAD_BODIES, "surrogate", completion('"A \\ud800 cat."'))
+    assert open_model(REWRITERS, spec(url("surrogate"))).rewrite("s", [], "t").text == "A \ufffd cat."
 
 
 def test_an_unusable_server_is_reported_before_any_work(server, tmp_path):

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from vidal.errors import RecordError
+from vidal.errors import PutBack, RecordError
+from vidal.net.daily_quota import DailyQuota, QuotaFile
+from vidal.net.effort import Effort
 from vidal.net.governor import LEASE_S, Governor
 from vidal.net.rate_limiter import LocalRateLimiter
 from vidal.net.settings import Crawl
@@ -79,7 +81,7 @@ def test_a_lasting_failure_is_not_tried_again():
 
 
 def test_the_breaker_leaves_a_failing_host_alone_for_a_while():
-    govern, clock = governor(attempts=1, breaker_failures=3, breaker_pause_s=60)
+    govern, clock = governor(attempts=1, breaker_failures=3, breaker_pause_s=60, patience_s=0)
     for _ in range(3):
         with pytest.raises(RecordError, match="http_5xx"):
             ask(govern, "a", RecordError(Reason.HTTP_5XX, transient=True))
@@ -114,6 +116,92 @@ def test_a_host_that_is_unwilling_for_too_long_is_given_up():
         ask(govern, "a")
 
 
+def test_a_host_that_fails_is_waited_for_while_the_patience_lasts():
+    govern, clock = governor(attempts=1, breaker_failures=3, breaker_pause_s=60, patience_s=300)
+    for _ in range(3):
+        with pytest.raises(RecordError, match="http_5xx"):
+            ask(govern, "a", RecordError(Reason.HTTP_5XX, transient=True))
+    assert ask(govern, "a") == ("ok", 1)
+    assert 60 <= clock.now <= 62
+
+
+def test_a_host_that_names_no_time_to_wait_costs_an_attempt_each_time():
+    """C9: a page that answers in between closes the breaker, so that only the attempts end it."""
+    govern, clock = governor(attempts=2, patience_s=5, requests_per_s=100)
+    asked = []
+
+    def work():
+        govern.admit("a")
+        govern.record_success("a")
+        asked.append(clock.now)
+        error = RecordError(Reason.RATE_LIMITED, transient=True, retry_after_s=0.0)
+        govern.record_failure("a", error)
+        raise error
+
+    with pytest.raises(RecordError) as failed:
+        govern.call(work)
+    assert (failed.value.reason, failed.value.transient, failed.value.attempts) == (Reason.RATE_LIMITED, True, 2)
+    assert len(asked) == 2
+
+
+def test_attempts_waits_and_seconds_of_one_candidate_have_limits_over_all_of_its_works():
+    govern, _ = governor(attempts=3, timeout_s=100, backoff_s=0)
+    effort, calls = Effort(work_s=40.0), []
+
+    def work():
+        calls.append(1)
+        effort.work_s += 40.0
+        raise RecordError(Reason.TIMEOUT, transient=True)
+
+    with pytest.raises(RecordError, match="timeout"):
+        govern.call(work, effort)
+    assert len(calls) == 2
+
+
+def test_a_pause_puts_work_back_where_others_can_go_on():
+    govern, clock = governor(attempts=2, breaker_failures=1, breaker_pause_s=30)
+    effort = Effort(may_be_put_back=True)
+    answers = iter([RecordError(Reason.HTTP_5XX, transient=True)])
+
+    def work():
+        govern.admit("a")
+        if error := next(answers, None):
+            govern.record_failure("a", error)
+            raise error
+        return "ok"
+
+    with pytest.raises(PutBack):
+        govern.call(work, effort)
+    with pytest.raises(PutBack) as put_back:
+        govern.call(work, effort)
+    assert 29 <= put_back.value.wait_s <= 30 and clock.now == 0.0
+    clock.now += 30
+    assert govern.call(work, effort) == ("ok", 2)
+
+
+def test_work_holds_no_host_while_it_waits_for_another():
+    """C4: two hosts with one slot each that lead to each other."""
+    limiter = LocalRateLimiter()
+    governors = [Governor(Crawl(host_concurrency=1, requests_per_s=1000, burst=1000), limiter) for _ in range(2)]
+    both_hold, ended = threading.Barrier(2), []
+
+    def work(govern, first, second):
+        govern.admit(first)
+        both_hold.wait(10)
+        govern.admit(second)
+        ended.append(first)
+
+    threads = [
+        threading.Thread(target=govern.call, args=(lambda g=govern, p=pair: work(g, *p),), daemon=True)
+        for govern, pair in zip(governors, (("a", "b"), ("b", "a")), strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(ended) == ["a", "b"]
+
+
 def test_a_days_requests_are_kept_over_restarts(tmp_path):
     for _ in range(2):
         with_account = Governor(Crawl(daily_requests=1), out=str(tmp_path))
@@ -121,6 +209,20 @@ def test_a_days_requests_are_kept_over_restarts(tmp_path):
             ask(with_account, "a")
     with pytest.raises(RecordError, match="daily_budget"):
         ask(Governor(Crawl(daily_requests=1), out=str(tmp_path)), "a")
+
+
+@pytest.mark.parametrize("limit", [5, 1000])
+def test_a_days_budget_is_exact_over_a_killed_process(tmp_path, limit):
+    """Nothing is written when a process is killed, so what is stored must be ahead of what was asked."""
+    granted = 0
+    for _ in range(3):
+        quota, file = DailyQuota(), QuotaFile(str(tmp_path), "requests.json")
+        for _ in range(limit):
+            granted += quota.take_request("a", limit, file)
+            if granted == 3:
+                break
+    assert granted <= limit
+    assert granted >= 0.9 * limit or limit == 5 == granted
 
 
 def test_a_host_answers_at_most_so_many_at_a_time():

@@ -65,7 +65,9 @@ def test_an_error_of_our_own_code_below_an_extractor_leaves_as_it_is(site, monke
 
     def second_fails(self, host):
         asked.append(host)
-        if len(asked) == 3:  # robots.txt and the page are asked by us, the page once more by yt-dlp.
+        if (
+            len(asked) == 5
+        ):  # robots.txt, ai.txt, tdmrep.json and the page are asked by us, the page once more by yt-dlp.
             raising(bug)()
         return admit(self, host)
 
@@ -81,7 +83,7 @@ def test_an_error_of_our_own_code_in_a_redirect_leaves_as_it_is(monkeypatch):
 
     app = web.Application()
     app.router.add_get("/film.mp4", redirect)
-    monkeypatch.setattr("vidal.net.client.urljoin", raising(ZeroDivisionError("a bug")))
+    monkeypatch.setattr("vidal.net.gate.urljoin", raising(ZeroDivisionError("a bug")))
     with serve(app) as url, pytest.raises(ZeroDivisionError, match="a bug"):
         crawl_one(f"{url}/film.mp4")
 

@@ -12,12 +12,14 @@ from vidal.crawl.cut import Cutter, judge_span, requested_span
 from vidal.crawl.download_cache import DownloadCache
 from vidal.crawl.media_file import MediaFile, Span, inspect_file
 from vidal.crawl.store import ClipStore
-from vidal.errors import RecordError
+from vidal.errors import PutBack, RecordError
+from vidal.net.effort import Effort
 from vidal.pipeline.stage import Drop, Output, Runtime
 from vidal.records import Candidate, CrawledClip
 from vidal.schema import map_dict
 from vidal.sources.candidate_policy import judge_candidate
 from vidal.sources.dispatch import Sources
+from vidal.sources.fit import fit
 from vidal.sources.session import Network, Session
 from vidal.sources.source import Fetched, fill_in
 from vidal.storage.storage import Storage
@@ -32,27 +34,48 @@ class Crawler:
         self._downloads = DownloadCache(2 * recipe.crawl.concurrency)
         self._cutter = Cutter(recipe)
         self._store = ClipStore(recipe, storage)
+        self._efforts: dict[str, Effort] = {}
 
     def __call__(self, candidate: Candidate) -> Output | Drop:
         """Returns the clips of a candidate. Raises RecordError if it cannot be fetched, or if its file is not usable."""
-        candidate = {**candidate, "extra": map_dict(candidate.get("extra"))}
-        with self._network.session() as session:
-            return self._crawl(candidate, session)
+        return self._crawl(candidate, Effort())
+
+    def attempt(self, candidate: Candidate) -> Output | Drop:
+        """Does the same, but raises PutBack where it would have to wait for a host. What the candidate has cost is remembered."""
+        id_ = candidate["candidate_id"]
+        effort = self._efforts.setdefault(id_, Effort(may_be_put_back=True))
+        is_put_back = False
+        try:
+            return self._crawl(candidate, effort)
+        except PutBack:
+            is_put_back = True
+            raise
+        finally:
+            if not is_put_back:
+                del self._efforts[id_]
 
     def close(self) -> None:
         """Closes the connections and removes the downloads. Connections also close when the crawler is garbage-collected."""
         self._network.close()
         self._downloads.close()
 
-    def _crawl(self, candidate: Candidate, session: Session) -> Output | Drop:
+    def _crawl(self, candidate: Candidate, effort: Effort) -> Output | Drop:
+        candidate = {**candidate, "extra": map_dict(candidate.get("extra"))}
+        with self._network.session() as session:
+            return self._fetch_clips(candidate, session, effort)
+
+    def _fetch_clips(self, candidate: Candidate, session: Session, effort: Effort) -> Output | Drop:
         described, describe_attempts = session.call(
-            lambda sources: sources.for_candidate(candidate).describe(candidate)
+            lambda sources: fit(sources.for_candidate(candidate).describe(candidate)), effort
         )
         if drop := judge_candidate(described, self._recipe):
             return drop
         address = described["media_url"] or described["url"]
-        with self._downloads.borrow(address, lambda folder: _fetch(described, folder, session)) as (fetched, attempts):
-            stated = fill_in(described, fetched.page)
+        with self._downloads.borrow(address, lambda folder: _fetch(described, folder, session, effort)) as (
+            fetched,
+            attempts,
+        ):
+            stated = fit(fill_in(described, fetched.page))
             result = judge_candidate(stated, self._recipe) or self._make_clips(stated, fetched.path)
         return result if isinstance(result, Drop) else replace(result, attempts=max(describe_attempts, attempts))
 
@@ -81,10 +104,10 @@ class Crawler:
         return Output(clips, detail=f"{detail}; {len(errors)} failed, the first: {errors[0]}" if errors else detail)
 
 
-def _fetch(candidate: Candidate, folder: Path, session: Session) -> tuple[Fetched, int]:
+def _fetch(candidate: Candidate, folder: Path, session: Session, effort: Effort) -> tuple[Fetched, int]:
     def fetch(sources: Sources) -> Fetched:
         # A failed attempt may have left partial files, which must not be resumed: each attempt gets an empty folder.
         attempt = Path(tempfile.mkdtemp(dir=folder)) if os.listdir(folder) else folder
         return sources.for_candidate(candidate).fetch(candidate, attempt)
 
-    return session.call(fetch)
+    return session.call(fetch, effort)

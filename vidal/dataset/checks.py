@@ -5,6 +5,7 @@ from __future__ import annotations
 from vidal.config.recipe import Recipe
 from vidal.errors import UserError
 from vidal.models.registry import why_unavailable
+from vidal.net.accounts import check_cookies_file, read_passwords
 from vidal.pipeline.stage import ModelUse
 from vidal.stages.order import STAGES
 
@@ -35,7 +36,10 @@ def models(recipe: Recipe) -> dict[str, ModelUse]:
 
 
 def check(recipe: Recipe) -> None:
-    """Raises UserError for the first prompt or model that is not available here, before any work is done."""
+    """Raises UserError for the first file, prompt or model that is not available here, before any work is done."""
+    if recipe.crawl.cookies_file:
+        check_cookies_file("crawl.cookies_file", recipe.crawl.cookies_file)
+    read_passwords(recipe.crawl.netrc_file)
     for stage in STAGES.values():
         stage.identity(recipe)  # Reads the prompts.
     for role, use in models(recipe).items():

@@ -15,6 +15,7 @@ from vidal.dataset.shard_report import ShardReport
 from vidal.errors import UserError
 from vidal.pipeline.stage import WorkIdentity
 from vidal.records import FunnelRow
+from vidal.schema import without_credentials
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
@@ -63,6 +64,7 @@ def write_summary(
         "vidal": __version__,
     }
     text = json.dumps(summary, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    text = without_credentials(text)  # Of proxies and model servers.
     storage.write(layout.summary(report.shard), text.encode(errors="replace"))
 
 

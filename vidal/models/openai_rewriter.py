@@ -1,24 +1,32 @@
 """Rewrites texts by any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, or a hosted model.
 
-The client of the `openai` package repeats requests that fail transiently, with a random back-off that obeys Retry-After.
+A request that fails transiently is repeated, with a random back-off that obeys Retry-After. The server is not trusted: its answers
+have limits on bytes, depth and seconds, and what does not fit is a bad answer.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import openai
+import tenacity
 
 from vidal.config.base import ModelSpec
 from vidal.errors import RecordError, UserError
+from vidal.models.limited_http import AnswerTooLarge, open_client
 from vidal.models.protocols import Answer
 from vidal.models.weights import require_id
-from vidal.schema import Reason
+from vidal.net.errors import parse_retry_after
+from vidal.schema import Reason, encodable
 
 KEY = "OPENAI_API_KEY"
 _PROBE_S = 120  # A server may load the model first.
+# What a server may say at most: a rewrite is a few sentences, and no context window has so many tokens.
+_TEXT_MAX, _TOKENS_MAX = 10_000, 2**40
+_BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=8.0)
 
 
 def base_url(spec: ModelSpec) -> str:
@@ -43,7 +51,8 @@ def why_unavailable(spec: ModelSpec) -> str | None:
         url = base_url(spec)
         body = {"model": spec.id, "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}]}
         headers = {"Authorization": f"Bearer {api_key(spec)}"}
-        answer = httpx.post(f"{url}/chat/completions", json=body, headers=headers, timeout=_PROBE_S)
+        with open_client(_PROBE_S) as client:
+            answer = client.post(f"{url}/chat/completions", json=body, headers=headers)
     except UserError as error:
         return str(error)
     except httpx.HTTPError as error:
@@ -54,24 +63,26 @@ def why_unavailable(spec: ModelSpec) -> str | None:
         return None  # The server is busy or has a problem that may go away.
     try:
         answer.raise_for_status().json()["choices"][0]["message"]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError, IndexError):
+    except (httpx.HTTPError, ValueError, LookupError, TypeError, RecursionError):
         reply = " ".join(answer.text.split())[:200]
         return f"{url}/chat/completions answers {answer.status_code}: {reply!r}: is this an OpenAI-compatible server with this model?"
     return None
 
 
 class OpenAiRewriter:
-    """options: base_url; key (name of the environment variable); max_tokens; attempts (per request); timeout_s (per attempt)."""
+    """options: base_url; key (name of the environment variable); max_tokens; attempts (per request); timeout_s (per attempt, with its
+    body); total_s (of all attempts)."""
 
     def __init__(self, spec: ModelSpec):
         self.name, self.revision = require_id(spec), spec.revision or "served"
         self._max_tokens = int(spec.options.get("max_tokens", 80))
-        self._client = openai.OpenAI(
-            base_url=base_url(spec),
-            api_key=api_key(spec),
-            max_retries=int(spec.options.get("attempts", 12)) - 1,
-            timeout=float(spec.options.get("timeout_s", 120)),
-        )
+        self._attempts = int(spec.options.get("attempts", 12))
+        self._total_s = float(spec.options.get("total_s", 600))
+        timeout_s = float(spec.options.get("timeout_s", 120))
+        http: Any = open_client(
+            min(timeout_s, self._total_s)
+        )  # openai takes a client of httpx, and names only httpx2's.
+        self._client = openai.OpenAI(base_url=base_url(spec), api_key=api_key(spec), max_retries=0, http_client=http)
 
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
         """Returns the server's answer. Raises RecordError, which is transient if a later request may succeed."""
@@ -79,39 +90,74 @@ class OpenAiRewriter:
         chat: list[Any] = [
             {"role": role, "content": content} for role, content in [("system", system), *turns, ("user", text)]
         ]
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_worth_repeating),
+            stop=tenacity.stop_after_attempt(self._attempts) | tenacity.stop_before_delay(self._total_s),
+            wait=_pause_s,
+            reraise=True,
+        )
         try:
-            raw = self._client.chat.completions.with_raw_response.create(
+            answer: Answer = retrying(self._ask, chat)
+        except RecordError as error:
+            error.attempts = retrying.statistics["attempt_number"]
+            raise
+        return replace(answer, attempts=retrying.statistics["attempt_number"])
+
+    def _ask(self, chat: list[Any]) -> Answer:
+        try:
+            completion = self._client.chat.completions.create(
                 model=self.name, messages=chat, max_tokens=self._max_tokens, temperature=0, seed=0
             )
-            return _answer(raw.parse(), raw.retries_taken + 1)
+            return _answer(completion)
         except openai.OpenAIError as error:
-            raise _record_error(error, self._client.max_retries + 1) from error
-        except (ValueError, AttributeError, TypeError, IndexError) as error:
+            raise _record_error(error) from error
+        except (AnswerTooLarge, ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:
             raise RecordError(
                 Reason.BAD_ANSWER, f"the server's answer cannot be understood: {error}", transient=True
             ) from error
 
 
-def _answer(completion: Any, attempts: int) -> Answer:
+def _is_worth_repeating(error: BaseException) -> bool:
+    return isinstance(error, RecordError) and error.transient and error.reason is not Reason.BAD_ANSWER
+
+
+def _pause_s(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked_s = error.retry_after_s if isinstance(error, RecordError) else None
+    return max(_BACKOFF(state), asked_s or 0.0)
+
+
+def _answer(completion: Any) -> Answer:
     usage = completion.usage
-    return Answer(
-        completion.choices[0].message.content.strip(),
-        tokens_in=usage.prompt_tokens if usage else 0,
-        tokens_out=usage.completion_tokens if usage else 0,
-        attempts=attempts,
-    )
+    text = encodable(completion.choices[0].message.content.strip())
+    if len(text) > _TEXT_MAX:
+        raise ValueError(f"a text of {len(text)} characters")
+    return Answer(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
 
-def _record_error(error: openai.OpenAIError, attempts: int) -> RecordError:
+def _count(usage: object, name: str) -> int:
+    """Returns a number of tokens as the server states it; zero if it states none, or nonsense."""
+    value = getattr(usage, name, None)
+    return value if type(value) is int and 0 <= value <= _TOKENS_MAX else 0
+
+
+def _record_error(error: openai.OpenAIError) -> RecordError:
     detail = " ".join(str(error).split())
     if isinstance(error, openai.APITimeoutError):
-        return RecordError(Reason.TIMEOUT, detail, transient=True, attempts=attempts)
+        return RecordError(Reason.TIMEOUT, detail, transient=True)
+    if isinstance(error.__cause__, AnswerTooLarge):
+        return RecordError(Reason.BAD_ANSWER, str(error.__cause__), transient=True)
     if isinstance(error, openai.APIConnectionError):
-        return RecordError(Reason.CONNECTION, detail, transient=True, attempts=attempts)
+        return RecordError(Reason.CONNECTION, f"{detail}: {error.__cause__ or ''}", transient=True)
+    pause_s = (
+        parse_retry_after(error.response.headers.get("Retry-After"))
+        if isinstance(error, openai.APIStatusError)
+        else None
+    )
     if isinstance(error, openai.RateLimitError):
-        return RecordError(Reason.RATE_LIMITED, detail, transient=True, attempts=attempts)
+        return RecordError(Reason.RATE_LIMITED, detail, transient=True, retry_after_s=pause_s)
     status = getattr(error, "status_code", 0)
     if status >= 500:
-        return RecordError(Reason.HTTP_5XX, detail, transient=True, attempts=attempts)
+        return RecordError(Reason.HTTP_5XX, detail, transient=True, retry_after_s=pause_s)
     known = {401: Reason.HTTP_401, 403: Reason.HTTP_403, 404: Reason.HTTP_404}
     return RecordError(known.get(status, Reason.HTTP_4XX if status else Reason.BAD_ANSWER), detail)

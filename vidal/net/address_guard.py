@@ -7,7 +7,6 @@ public address and later to a private one is refused as well.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import socket
 import sys
@@ -16,15 +15,18 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from vidal.net.addresses import is_address, is_public, parse_address
 from vidal.net.programs import check_program
 from vidal.net.settings import Crawl
-from vidal.net.urls import hostname
+from vidal.net.urls import hostname, port_of
 
 # How many connections of a client are remembered, to be shut when its time is over. It never reads from more at once.
 _REMEMBERED = 32
 # Storage may be in a private range, because the recipe names it; fsspec reaches it from a thread of its own.
 _STORAGE_THREAD = "fsspecIO"
 _CONNECTING = ("socket.connect", "socket.sendto")
+# The last labels of names that only a local network knows. A proxy may resolve them to hosts beside it.
+_LOCAL_NAMES = {"localhost", "local", "localdomain", "internal", "intranet", "private", "corp", "home", "lan", "arpa"}
 # The address of a socket: (host, port), with two more values for IPv6.
 SocketAddress: TypeAlias = "tuple[Any, ...]"
 
@@ -51,46 +53,63 @@ class Connections:
 class AddressGuard:
     """While it is enforced, no Python socket of this process connects to a forbidden address."""
 
-    def __init__(self, allow_hosts: tuple[str, ...]):
-        self._allowed = frozenset(address for host in allow_hosts for address in _resolve(host))
+    def __init__(self, allow_hosts: tuple[str, ...], proxies: tuple[str, ...] = ()):
+        self._allowed = frozenset(address for host in allow_hosts for address in resolve(host))
+        self._proxies = frozenset(
+            (address, port_of(proxy)) for proxy in proxies for address in resolve(hostname(proxy))
+        )
 
     @classmethod
     def from_settings(cls, crawl: Crawl, more_hosts: tuple[str, ...]) -> AddressGuard:
-        """Allows the hosts of the recipe and of the command line (more_hosts), and the recipe's own proxies."""
-        proxies = (hostname(proxy) for proxy in crawl.proxies)
-        return cls((*crawl.allow_hosts, *more_hosts, *proxies))
+        """Allows the hosts of the recipe and of the command line (more_hosts), and connections to the recipe's own proxies."""
+        return cls((*crawl.allow_hosts, *more_hosts), crawl.proxies)
 
     @contextlib.contextmanager
-    def enforce(self, connections: Connections | None = None) -> Iterator[None]:
+    def enforce(self, connections: Connections | None = None, *, is_proxied: bool = False) -> Iterator[None]:
         """Refuses forbidden addresses in this process, and forbidden programs (see check_program) in this thread.
 
-        connections: collects the connections that this thread opens.
+        connections: collects the connections that this thread opens. is_proxied: the thread may connect to the recipe's proxies; it
+        must pass the host of every URL to check_host before.
         """
         _HOOK.install()
-        outer = getattr(_THREAD, "connections", None)
-        _THREAD.connections = Connections() if connections is None else connections
+        outer = (getattr(_THREAD, "connections", None), getattr(_THREAD, "is_proxied", False))
+        _THREAD.connections, _THREAD.is_proxied = Connections() if connections is None else connections, is_proxied
         _HOOK.add(self)
         try:
             yield
         finally:
             _HOOK.remove(self)
-            _THREAD.connections = outer
+            _THREAD.connections, _THREAD.is_proxied = outer
+
+    def check_connection(self, address: SocketAddress, is_proxied: bool) -> None:
+        """Raises ForbiddenAddress for a connection to a forbidden address."""
+        if is_proxied and (address[0], address[1]) in self._proxies:
+            return
+        for each in resolve(address[0]):
+            self.check_address(each)
 
     def check_address(self, address: str) -> None:
         """Raises ForbiddenAddress for a forbidden address. address: an IP address."""
         if not self.permits(address):
             raise ForbiddenAddress(f"{address} is in a private, loopback or reserved range; --allow-host admits a host")
 
-    def check_host(self, host: str) -> None:
-        """Raises ForbiddenAddress if a host is a forbidden IP address: a proxy would connect to it, unseen by this process."""
-        with contextlib.suppress(ValueError):
-            self.check_address(str(ipaddress.ip_address(host.strip("[]"))))
+    def check_host(self, host: str, is_proxied: bool) -> None:
+        """Raises ForbiddenAddress for a host that is a forbidden IP address, as a number in any notation. host: of a URL.
+
+        is_proxied: a proxy would connect to the host, unseen by this process, so that names are judged by what they resolve to here.
+        The proxy may know names that do not resolve here; those of a local network are refused.
+        """
+        for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
+            if is_proxied or is_address(address):
+                self.check_address(address)
 
     def permits(self, address: str) -> bool:
-        """Returns whether an IP address is public or belongs to an allowed host."""
-        ip = ipaddress.ip_address(address.split("%")[0])
-        mapped = getattr(ip, "ipv4_mapped", None) or ip
-        return mapped.is_global or str(mapped) in self._allowed
+        """Returns whether an IP address is public or belongs to an allowed host. A name that does not resolve must not be a local one."""
+        if not is_address(address):
+            is_local = "." not in address or address.rpartition(".")[2] in _LOCAL_NAMES
+            return not is_local or address in self._allowed
+        ip = parse_address(address)
+        return is_public(ip) or str(ip) in self._allowed
 
 
 class _AuditHook:
@@ -130,7 +149,7 @@ class _AuditHook:
         if threading.current_thread().name == _STORAGE_THREAD:
             return
         for guard in dict.fromkeys(self._guards):
-            guard.check_address(address[0])
+            guard.check_connection(address, getattr(_THREAD, "is_proxied", False))
         connections: Connections | None = getattr(_THREAD, "connections", None)
         if event == "socket.connect" and connections is not None:
             connections.add(connecting, address)
@@ -148,8 +167,14 @@ def _shut(number: int, address: SocketAddress) -> None:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-def _resolve(host: str) -> set[str]:
+def resolve(host: str, flags: int = 0) -> set[str]:
+    """Returns the IP addresses of a host, which may be a number in any notation; the host itself if it does not resolve.
+
+    flags: of socket.getaddrinfo; AI_NUMERICHOST asks no name server.
+    """
+    if is_address(host):
+        return {str(parse_address(host))}
     try:
-        return {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
-    except socket.gaierror:
+        return {str(info[4][0]) for info in socket.getaddrinfo(host, None, flags=flags)}
+    except (OSError, UnicodeError):
         return {host}

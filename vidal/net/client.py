@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import yt_dlp
 from yt_dlp.networking import Request
-from yt_dlp.networking._requests import RequestsRH
 from yt_dlp.networking.common import Response
-from yt_dlp.networking.exceptions import HTTPError, NoSupportingHandlers, RequestError
+from yt_dlp.networking.exceptions import HTTPError, NoSupportingHandlers
 from yt_dlp.postprocessor import FFmpegMergerPP
 from yt_dlp.utils import determine_protocol
 
 from vidal.errors import RecordError
 from vidal.media import ffmpeg
+from vidal.net.accounts import read_passwords, with_password
 from vidal.net.address_guard import AddressGuard, Connections, ForbiddenAddress
+from vidal.net.effort import Effort
 from vidal.net.errors import classify_error, find_own_error
-from vidal.net.governor import Governor
+from vidal.net.gate import GateRH, is_media
+from vidal.net.governor import BLOCKS, Governor
+from vidal.net.opt_outs import check_headers
+from vidal.net.page import guard_page
 from vidal.net.settings import USER_AGENT, Crawl
-from vidal.net.urls import hostname
+from vidal.net.site_rules import SiteRules
+from vidal.net.urls import check_url, hostname
 from vidal.net.video_info import VideoInfo
 from vidal.net.watchdog import Watchdog
 from vidal.net.work_budget import WorkBudget, WorkStopped
@@ -45,7 +51,7 @@ Options = dict[str, object]
 
 
 class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
-    """A YoutubeDL for one thread at a time that waits for hosts, counts bytes, and refuses forbidden addresses and programs.
+    """A YoutubeDL for one thread at a time that waits for hosts, counts bytes, obeys sites, and refuses forbidden addresses and programs.
 
     Creating a client costs more than a small download, so clients are reused.
     """
@@ -55,46 +61,85 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         crawl: Crawl,
         governor: Governor,
         guard: AddressGuard,
+        rules: SiteRules,
         watchdog: Watchdog,
         options: Options,
         proxy: str | None = None,
     ):
         self.crawl, self.governor, self.guard = crawl, governor, guard
-        self._watchdog, self._connections = watchdog, Connections()
+        self._rules, self._watchdog, self._connections = rules, watchdog, Connections()
         self._budget: WorkBudget | None = None
-        super().__init__({**_options(crawl, proxy), **options})
+        self._is_plain = True
+        self._is_asking_rules = False
+        self._asked_host = ""
+        self._is_block_recorded = False
+        self.passwords = read_passwords(crawl.netrc_file)
+        super().__init__({**_options(crawl, proxy and with_password(proxy, self.passwords)), **options})
+
+    def set_plain(self, is_plain: bool) -> None:
+        """Says whether the next addresses are plain pages and files, or those of a source with an extractor or API of its own."""
+        self._is_plain = is_plain
 
     @contextlib.contextmanager
-    def work(self) -> Iterator[None]:
+    def work(self, effort: Effort | None = None) -> Iterator[None]:
         """Surrounds one description, search or download. Its time and bytes count from here.
 
-        An error of a server, of the connection or of yt-dlp is raised as a RecordError; an error of our own code is not changed.
+        effort: of its candidate, whose seconds of work add up. An error of a server, of the connection or of yt-dlp is raised as a
+        RecordError; an error of our own code is not changed.
         """
-        crawl = self.crawl
-        budget = self._budget = WorkBudget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes)
+        crawl, effort, started = self.crawl, effort or Effort(), time.monotonic()
+        budget = self._budget = WorkBudget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes, effort.work_s)
+        self._asked_host, self._is_block_recorded = "", False
         try:
-            with self.guard.enforce(self._connections), self._watchdog.watch(budget, self._connections):
+            with (
+                self.guard.enforce(self._connections, is_proxied=self._is_proxied),
+                self._watchdog.watch(budget, self._connections),
+            ):
                 yield
-        except WorkStopped as error:
-            raise error.error from error
-        except RecordError:
-            raise
-        except Exception as error:
-            if budget.is_over:  # The watchdog shut the connections, so a read from them failed in some way.
-                raise budget.timeout_error() from error
-            own = find_own_error(error)
-            if own is error:
+        except BaseException as error:
+            final = self._record_error(error, budget)
+            if final is error:
                 raise
-            if own is not None:  # yt-dlp wraps exceptions that are raised inside it.
-                raise own from None
-            raise classify_error(error) from error
+            raise final from (error if isinstance(final, RecordError) else None)
         finally:
+            effort.work_s += time.monotonic() - started - budget.waited_s
             self._budget = None
+
+    def _record_error(self, error: BaseException, budget: WorkBudget) -> BaseException:
+        """Returns what ends a work: the RecordError of a failure, or an error of our own code as it is."""
+        if isinstance(error, WorkStopped):
+            return error.error
+        if isinstance(error, RecordError) or not isinstance(error, Exception):
+            return error
+        if budget.is_over:  # The watchdog shut the connections, so a read from them failed in some way.
+            return budget.timeout_error()
+        if own := find_own_error(error):  # yt-dlp wraps exceptions that are raised inside it.
+            return own
+        record_error = classify_error(error)
+        if record_error.reason in BLOCKS and not self._is_block_recorded and self._asked_host:
+            self.governor.record_failure(self._asked_host, record_error)
+        return record_error
+
+    @property
+    def _is_proxied(self) -> bool:
+        return any(self.proxies.values())
 
     def get(self, url: str, **headers: str) -> Response:
         """Sends a GET request with our User-Agent. headers: further headers, with "_" for "-" in their names. Raises as urlopen does."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.urlopen(Request(url, headers={"User-Agent": self.crawl.user_agent or USER_AGENT, **named}))
+        return self.urlopen(Request(url, headers={"User-Agent": self.user_agent, **named}))
+
+    @property
+    def user_agent(self) -> str:
+        return self.crawl.user_agent or USER_AGENT
+
+    def open_rules(self, url: str) -> Response:
+        """Asks for robots.txt or a file like it, which no such file forbids. Raises as urlopen does."""
+        outer, self._is_asking_rules = self._is_asking_rules, True
+        try:
+            return self.get(url)
+        finally:
+            self._is_asking_rules = outer
 
     def urlopen(self, req: Request | str) -> Response:
         """Sends a request; every request of this client passes here. Raises yt-dlp's RequestErrors, and WorkStopped if it is refused."""
@@ -102,38 +147,64 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         budget = self._budget
         if budget is None:
             raise RuntimeError("a request outside Client.work")
-        host = self.admit(request.url)
+        self.check_scheme(request.url)
+        if self._is_plain:
+            request.headers["User-Agent"] = self.user_agent
         try:
-            response = super().urlopen(request)
+            response = budget.bound(super().urlopen(request))
         except NoSupportingHandlers as error:
             # Here yt-dlp collects exceptions that it does not know, such as the one for a refused redirect.
             raise next((e for e in error.unexpected_errors if isinstance(e, WorkStopped)), error) from error
         except HTTPError as error:
-            self.governor.record_failure(host, classify_error(error))
             budget.bound(error.response)
             raise
-        except RequestError as error:
-            self.governor.record_failure(host, classify_error(error))
-            raise
-        self.governor.record_success(host)
-        return budget.bound(response)
+        if not self._is_plain or self._is_asking_rules:
+            return response
+        with _stopping():
+            return guard_page(response, self.crawl.opt_out, self._rules.agent)
 
-    def admit(self, url: str) -> str:
-        """Waits until the host of the address may be asked, and returns the host. Raises WorkStopped if it may not be asked."""
-        host, budget = hostname(url), self._budget
-        try:
+    def check_scheme(self, url: str) -> None:
+        """Raises WorkStopped for an address that is not http(s), or whose host cannot be told for sure."""
+        with _stopping():
             if urlsplit(url).scheme not in ("http", "https"):
                 raise RecordError(Reason.FORBIDDEN_SCHEME, f"{url[:200]}: only http and https addresses can be fetched")
+            check_url(url)
+
+    def admit(self, url: str) -> str:
+        """Waits until an address may be asked, and returns its host. Every hop of a redirect passes here too.
+
+        Raises WorkStopped if it may not be asked.
+        """
+        host, budget = hostname(url), self._budget
+        with _stopping():
             self._check_domain(host)
-            self.guard.check_host(host)
+            self.guard.check_host(host, self._is_proxied)
             if budget:
                 budget.check()
+                self._check_rules(url)
                 budget.extend(self.governor.admit(host))
-        except ForbiddenAddress as error:
-            raise WorkStopped(RecordError(Reason.FORBIDDEN_ADDRESS, str(error))) from error
-        except RecordError as error:
-            raise WorkStopped(error) from error
+        self._asked_host = host
         return host
+
+    def record_answer(self, host: str, status: int, error: RecordError | None) -> None:
+        """Reports an answer to the governor. A host that refuses one address for good is well."""
+        if error is None or (400 <= status < 500 and not error.transient):
+            self.governor.record_success(host)
+            return
+        self._is_block_recorded = error.reason in BLOCKS
+        self.governor.record_failure(host, error)
+
+    def check_answer(self, content_type: str, tags: list[str], reservations: list[str]) -> None:
+        """Raises WorkStopped if the headers of an answer opt out. Sources of their own answer for their pages, but not for media."""
+        if self._is_asking_rules or not (self._is_plain or is_media(content_type)):
+            return
+        with _stopping():
+            check_headers(tags, reservations, self.crawl.opt_out, self._rules.agent)
+
+    def _check_rules(self, url: str) -> None:
+        is_obeyed = self.crawl.robots and (self._is_plain or self.crawl.robots_for_sources)
+        if is_obeyed and not self._is_asking_rules:
+            self._rules.check(self, url)
 
     def dl(self, name: str, info: VideoInfo, subtitle: bool = False, test: bool = False) -> Any:
         """Downloads one or several formats. Raises WorkStopped if that needs another program, which would bypass `urlopen`."""
@@ -163,31 +234,22 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
                 raise RecordError(Reason.BLOCKED_DOMAIN, f"{host}: the recipe blocks {domain}")
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
-        """Keeps only the handler that streams and uses Python's sockets; the others would bypass the address guard."""
-        director = super().build_request_director([_VidalRH], preferences)
+        """Keeps only the handler that streams and uses Python's sockets; the others would bypass the gate."""
+        director = super().build_request_director([GateRH], preferences)
         for handler in director.handlers.values():
             handler.client = self
         return director
 
 
-class _VidalRH(RequestsRH):  # type: ignore[misc]  # yt-dlp has no annotations. It also wants names that end in "RH".
-    """yt-dlp's handler over `requests`, with our limit on redirects and a check of each of them."""
-
-    client: Client
-
-    def _create_instance(self, *args: Any, **kwargs: Any) -> Any:
-        session = super()._create_instance(*args, **kwargs)
-        session.max_redirects = self.client.crawl.max_redirects
-        session.hooks["response"].append(self._admit_redirect)
-        return session
-
-    def _admit_redirect(self, response: Any, **_: Any) -> None:
-        """Treats a redirect as a request: its target is checked and its host waited for. Its body may be endless, so it is not read."""
-        if not response.is_redirect:
-            return
-        response._content, response._content_consumed = b"", True
-        response.close()
-        self.client.admit(urljoin(response.url, response.headers["location"]))
+@contextlib.contextmanager
+def _stopping() -> Iterator[None]:
+    """Turns a refusal into WorkStopped, which yt-dlp neither wraps nor swallows."""
+    try:
+        yield
+    except ForbiddenAddress as error:
+        raise WorkStopped(RecordError(Reason.FORBIDDEN_ADDRESS, str(error))) from error
+    except RecordError as error:
+        raise WorkStopped(error) from error
 
 
 class _Silent:
@@ -227,6 +289,8 @@ def _options(crawl: Crawl, proxy: str | None) -> Options:
     }
     if crawl.cookies_file:
         options["cookiefile"] = crawl.cookies_file
+    if crawl.netrc_file:
+        options["usenetrc"], options["netrc_location"] = True, crawl.netrc_file
     if proxy:
         options["proxy"] = proxy
     if crawl.user_agent:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
+from typing import Protocol
 
 import requests
 import urllib3
@@ -30,6 +31,14 @@ from vidal.net.address_guard import ForbiddenAddress
 from vidal.schema import Reason
 
 RETRY_AFTER_MAX_S = 24 * 3600.0
+
+
+class Headers(Protocol):
+    """The headers of an answer, whichever package read it."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+
 _BY_STATUS = {
     401: Reason.HTTP_401,
     403: Reason.HTTP_403,
@@ -67,6 +76,7 @@ _NETWORK_ERRORS = (
     YoutubeDLError, ForbiddenAddress, ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror, HTTPException,
     urllib3.exceptions.HTTPError, requests.exceptions.RequestException,
 )  # fmt: skip
+_BAD_URL = (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, urllib3.exceptions.LocationParseError)
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _OUR_PACKAGE = "vidal"
 _PACKAGES = (_OUR_PACKAGE, "yt_dlp", "yt_dlp_plugins")
@@ -99,16 +109,23 @@ def classify_error(error: BaseException) -> RecordError:
             return RecordError(Reason.GEO_BLOCKED, detail)
         if isinstance(cause, UnsupportedError):
             return RecordError(Reason.UNSUPPORTED_URL, detail)
+        if isinstance(cause, _BAD_URL):
+            return RecordError(Reason.BAD_URL, detail)
     return _classify_network_error(chain, detail) or _classify_extractor_error(chain, error, detail)
 
 
 def classify_http_error(error: HTTPError, detail: str) -> RecordError:
-    """Does the same as classify_status, and also recognises redirect loops and Cloudflare's challenge."""
+    """Does the same as classify_answer, and also recognises redirect loops."""
     if error.redirect_loop:
         return RecordError(Reason.REDIRECT_LOOP, detail)
-    if error.response.headers.get("cf-mitigated") == "challenge":
-        return RecordError(Reason.BOT_CHECK, detail)
-    return classify_status(error.status, detail, parse_retry_after(error.response.headers.get("Retry-After")))
+    return classify_answer(error.status, error.response.headers, detail)
+
+
+def classify_answer(status: int, headers: Headers, detail: str) -> RecordError:
+    """Does the same as classify_status, and also recognises Cloudflare's challenge."""
+    if headers.get("cf-mitigated") == "challenge":
+        return RecordError(Reason.BOT_CHECK, detail, transient=True)
+    return classify_status(status, detail, parse_retry_after(headers.get("Retry-After")))
 
 
 def classify_status(status: int, detail: str, pause_s: float | None = None) -> RecordError:

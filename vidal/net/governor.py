@@ -7,13 +7,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
-import tenacity
-
-from vidal.errors import RecordError
+from vidal.errors import HostPaused, PutBack, RecordError
 from vidal.net.daily_quota import QuotaFile
+from vidal.net.effort import Effort
 from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter, RateLimiter
 from vidal.net.settings import Crawl, HostLimits
 from vidal.schema import Reason
@@ -23,17 +22,20 @@ QUOTA_NAME = "_crawl/requests.json"
 # The slot of a dead worker becomes free after this time. A live worker renews its lease several times within it.
 LEASE_S = 15.0
 RENEWED_EVERY_S = 4.0
-# These wait for another day or another run, because an immediate retry cannot help.
-_RETRIED_LATER = {Reason.BREAKER_OPEN, Reason.DAILY_BUDGET}
+# Reasons for which a host has blocked whoever asks: it is left alone for long.
+BLOCKS = {Reason.BOT_CHECK, Reason.RATE_LIMITED}
+# A shorter pause is slept through in the midst of a work; a longer one puts the work back.
+_SHORT_PAUSE_S = 0.2
 _NO_LIMITS = HostLimits()
 
 
 @dataclass
 class _Work:
-    """The work of one thread: its lease with the rate limiter, the hosts that it asked, and how long it waited for them."""
+    """The work of one thread: its lease with the rate limiter, the one host whose slot it holds, and how long it waited."""
 
     lease: str
-    hosts: set[str] = field(default_factory=set)
+    effort: Effort
+    host: str | None = None
     waited_s: float = 0.0
 
 
@@ -57,44 +59,65 @@ class Governor:
         self._renewer_lock = threading.Lock()
         self._renewer: threading.Thread | None = None
 
-    def call(self, work: Callable[[], T]) -> tuple[T, int]:
+    def call(self, work: Callable[[], T], effort: Effort | None = None) -> tuple[T, int]:
         """Does a piece of work whose requests pass through `admit`. Returns its result and the number of attempts.
 
-        After a transient failure it tries again, after a jittered exponential pause or the pause that the host asked for. Raises the
-        last RecordError, with the number of attempts.
+        After a transient failure it tries again, after a jittered exponential pause or the pause that the host asked for. effort:
+        what its candidate has cost so far. Raises the last RecordError, with the number of attempts; PutBack in place of a pause,
+        if the effort says so.
         """
-        self._threads.is_hopeless = False
-        patience = _Patience(self._crawl, lambda: self._threads.is_hopeless)
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: isinstance(error, RecordError) and error.transient),
-            stop=patience.is_over,
-            wait=patience.wait_s,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        try:
-            result = retrying(self._call_once, work)
-        except RecordError as error:
-            error.attempts = retrying.statistics["attempt_number"]
-            raise
-        return result, retrying.statistics["attempt_number"]
+        effort = effort or Effort()
+        effort.is_hopeless = False
+        while True:
+            try:
+                with self._leased(effort):
+                    return work(), effort.tries + 1
+            except RecordError as error:
+                pause_s = effort.pause_after(error, self._crawl)
+                if pause_s is None:
+                    final = _final(error, effort)
+                    if final is error:
+                        raise
+                    raise final from error
+            if effort.may_be_put_back and pause_s > 0:
+                raise PutBack(pause_s)
+            self._sleep(pause_s)
 
     def admit(self, host: str) -> float:
         """Waits until the host may be asked, and returns the seconds that it waited.
 
-        Raises RecordError(daily_budget or breaker_open) if the wait would be too long.
+        A work holds the slot of one host at a time, and none while it waits for another: two hosts that redirect to each other cannot
+        wait for each other. Raises RecordError(daily_budget), and HostPaused if the host is left alone for longer than a moment.
         """
         work = self._current_work()
         rules, waited_before_s = self._rules_for(host), work.waited_s
+        if work.host != host:
+            self._release_slot(work)
         while True:
             admission = self._rate_limiter.request_slot(host, work.lease, rules)
-            _raise_refusal(host, admission, rules)
+            if not admission.is_granted:
+                self._check_refusal(host, admission, rules, work, work.waited_s - waited_before_s)
             if admission.wait_s > 0:
                 self._sleep(admission.wait_s)
                 work.waited_s += admission.wait_s
             if admission.is_granted:
                 self._hold_slot(host, work)
                 return work.waited_s - waited_before_s
+
+    def _check_refusal(self, host: str, admission: Admission, rules: HostRules, work: _Work, waited_s: float) -> None:
+        """Raises the RecordError of a refusal, unless the work should wait in its place and ask again."""
+        if admission.refusal == "spent":
+            detail = f"{host}: {rules.daily_requests} requests today, as the recipe allows"
+            raise RecordError(Reason.DAILY_BUDGET, detail, transient=True)
+        if admission.refusal == "open":
+            work.effort.is_hopeless = True
+            raise HostPaused(f"{host} fails, and is left alone for {admission.wait_s:.0f} s", admission.wait_s)
+        if admission.refusal == "busy":
+            if waited_s > self._crawl.patience_s:
+                raise HostPaused(f"{host} was busy for {waited_s:.0f} s", admission.wait_s)
+            return
+        if admission.wait_s > _SHORT_PAUSE_S or work.effort.count_wait(admission.wait_s, self._crawl) is None:
+            raise HostPaused(f"{host} is left alone for {admission.wait_s:.0f} s", admission.wait_s)
 
     def record_success(self, host: str) -> None:
         self._rate_limiter.record_success(host)
@@ -104,29 +127,30 @@ class Governor:
         if not error.transient:
             return
         pause_s = error.retry_after_s
-        if pause_s is None and error.reason is Reason.RATE_LIMITED:
+        if pause_s is None and error.reason in BLOCKS:
             pause_s = self._crawl.breaker_pause_s
         is_worth_waiting = self._rate_limiter.record_failure(host, self._rules_for(host), pause_s)
-        self._threads.is_hopeless = error.reason is Reason.RATE_LIMITED and not is_worth_waiting
-
-    def _call_once(self, work: Callable[[], T]) -> T:
-        with self._leased():
-            return work()
+        if error.reason in BLOCKS and not is_worth_waiting:
+            self._current_work().effort.is_hopeless = True
 
     @contextlib.contextmanager
-    def _leased(self) -> Iterator[None]:
-        """Holds the slots of the hosts until the work ends."""
-        work = self._threads.work = _Work(uuid.uuid4().hex)
+    def _leased(self, effort: Effort) -> Iterator[None]:
+        """Releases the slot of the work when it ends."""
+        work = self._threads.work = _Work(uuid.uuid4().hex, effort)
         try:
             yield
         finally:
             self._threads.work = None
-            for host in work.hosts:
-                self._active.discard((host, work.lease))
-                self._rate_limiter.release_slot(host, work.lease)
+            self._release_slot(work)
+
+    def _release_slot(self, work: _Work) -> None:
+        if work.host is not None:
+            self._active.discard((work.host, work.lease))
+            self._rate_limiter.release_slot(work.host, work.lease)
+            work.host = None
 
     def _hold_slot(self, host: str, work: _Work) -> None:
-        work.hosts.add(host)
+        work.host = host
         self._active.add((host, work.lease))
         with self._renewer_lock:
             if self._renewer is None:
@@ -170,37 +194,8 @@ class Governor:
         return self._crawl.hosts[max(names, key=len)] if names else _NO_LIMITS
 
 
-def _raise_refusal(host: str, admission: Admission, rules: HostRules) -> None:
-    if admission.refusal == "spent":
-        detail = f"{host}: {rules.daily_requests} requests today, as the recipe allows"
-        raise RecordError(Reason.DAILY_BUDGET, detail, transient=True)
-    if admission.refusal == "open":
-        detail = f"{host} fails, and is left alone for {admission.wait_s:.0f} s"
-        raise RecordError(Reason.BREAKER_OPEN, detail, transient=True)
-
-
-class _Patience:
-    """Decides when to stop trying. A pause that a host asks for costs no attempt; the rate limiter says if it becomes too long."""
-
-    def __init__(self, crawl: Crawl, is_hopeless: Callable[[], bool]):
-        self._crawl, self._is_hopeless = crawl, is_hopeless
-        self._jitter = tenacity.wait_random_exponential(multiplier=crawl.backoff_s, max=crawl.backoff_max_s)
-        self._failures = 0
-
-    def is_over(self, state: tenacity.RetryCallState) -> bool:
-        error = _error_of(state)
-        if error.reason in _RETRIED_LATER or self._is_hopeless():
-            return True
-        self._failures += error.reason is not Reason.RATE_LIMITED
-        return self._failures >= self._crawl.attempts
-
-    def wait_s(self, state: tenacity.RetryCallState) -> float:
-        error = _error_of(state)
-        return max(self._jitter(state), error.retry_after_s or 0.0)
-
-
-def _error_of(state: tenacity.RetryCallState) -> RecordError:
-    error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, RecordError):
-        raise TypeError(f"only a RecordError is tried again, not {error!r}")
-    return error
+def _final(error: RecordError, effort: Effort) -> RecordError:
+    """Returns the error that ends a work: what the host last failed with, if it was only left alone since. Counts the attempts."""
+    last = effort.last_error if isinstance(error, HostPaused) and effort.last_error else error
+    last.attempts = max(1, effort.tries)
+    return last

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from vidal.net.daily_quota import DailyQuota, QuotaFile
 
-# How soon a worker that is waiting for a slot, or for another worker's trial request, asks again.
-_ASK_AGAIN_S = 0.2
+# How soon a worker that is waiting for a slot asks again, or for another worker's trial request.
+_ASK_AGAIN_S, _TRIAL_AGAIN_S = 0.2, 0.3
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class HostRules:
 class Admission:
     """is_granted: the request may be sent after wait_s; otherwise ask again after wait_s.
 
-    refusal: busy (the host's slots are taken), paused (the host asked for a pause), open (the host keeps failing, or its pause has
-    become too long: do not wait), or spent (the requests of the day are used up).
+    refusal: busy (the host's slots are taken), paused (the host asked for a pause, or keeps failing), open (it has been left alone
+    for longer than the patience of the rules: do not wait), or spent (the requests of the day are used up).
     """
 
     is_granted: bool
@@ -61,7 +61,6 @@ class _HostState:
     leases: dict[str, float] = field(default_factory=dict)
     failures: int = 0
     tripped_at: float | None = None
-    is_pause_requested: bool = False
     open_until: float = 0.0
     trial: str | None = None
     trial_until: float = 0.0
@@ -73,7 +72,7 @@ class LocalRateLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
         self._hosts: dict[str, _HostState] = {}
-        self._quota = DailyQuota(clock)
+        self._quota = DailyQuota()
         self._lock = threading.Lock()
 
     def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
@@ -121,9 +120,10 @@ class LocalRateLimiter:
             now, state = self._clock(), self._state_of(host, rules)
             state.failures += 1
             state.trial = None
-            if pause_s is None and state.tripped_at is None and state.failures < rules.breaker_failures:
+            if pause_s is None and state.failures < rules.breaker_failures:
                 return True
-            state.is_pause_requested = pause_s is not None
+            # After the pause half as many failures open it again: some bad files must not keep the good ones waiting for long.
+            state.failures = rules.breaker_failures // 2
             state.tripped_at = now if state.tripped_at is None else state.tripped_at
             state.open_until = max(state.open_until, now + (rules.breaker_pause_s if pause_s is None else pause_s))
             return _explain_pause(state, rules) == "paused"
@@ -135,7 +135,7 @@ class LocalRateLimiter:
         if now < state.open_until:
             return Admission(False, state.open_until - now, _explain_pause(state, rules))
         if state.tripped_at is not None and state.trial not in (None, lease) and now < state.trial_until:
-            return Admission(False, _ASK_AGAIN_S, "paused")
+            return Admission(False, _TRIAL_AGAIN_S, "paused")
         state.leases = {name: until for name, until in state.leases.items() if until > now}
         if lease not in state.leases and len(state.leases) >= rules.concurrency:
             return Admission(False, _ASK_AGAIN_S, "busy")
@@ -157,6 +157,6 @@ def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admis
 
 
 def _explain_pause(state: _HostState, rules: HostRules) -> str:
-    """Returns "paused" while it is reasonable to wait for a host that asks for a pause, and "open" after that."""
+    """Returns "paused" while it is reasonable to wait for the host, and "open" after that."""
     since_s = state.open_until - (state.tripped_at or 0.0)
-    return "paused" if state.is_pause_requested and since_s <= rules.patience_s else "open"
+    return "paused" if since_s <= rules.patience_s else "open"

@@ -54,7 +54,7 @@ class Crawl(Settings):
     breaker_pause_s: float = Field(default=60.0, ge=0)
     """How long such a host is left alone."""
     timeout_s: float = Field(default=120.0, gt=0)
-    """Longest time for one download or page, without the time spent waiting until the host may be asked."""
+    """Longest time for one candidate, page and download and all attempts together, without waiting until a host may be asked."""
     stall_s: float = Field(default=20.0, gt=0)
     """Longest time without a byte."""
     max_bytes: int = Field(default=200_000_000, ge=1)
@@ -75,6 +75,8 @@ class Crawl(Settings):
     """The User-Agent; null names vidal and its version."""
     cookies_file: str | None = None
     """A cookies file in Netscape's format."""
+    netrc_file: str | None = None
+    """A netrc file with the users and passwords of hosts and proxies. Those in an address are not stored with the dataset."""
     proxies: tuple[str, ...] = ()
     """Proxies; the workers use them in turn."""
     sleep_s: tuple[float, float] = (0.0, 0.0)
@@ -82,9 +84,11 @@ class Crawl(Settings):
     sleep_requests_s: float = Field(default=0.0, ge=0)
     """yt-dlp's pause between the requests of an extractor."""
     robots: bool = True
-    """Whether robots.txt is obeyed for plain pages and files."""
-    opt_out: tuple[str, ...] = ("noai", "noimageai")
-    """Values of X-Robots-Tag that opt a page or file out."""
+    """Whether robots.txt, ai.txt and tdmrep.json are obeyed for plain pages and files, with what they embed and lead to."""
+    robots_for_sources: bool = False
+    """Whether they are also obeyed for sites that yt-dlp has an extractor for, and for sources with an API of their own."""
+    opt_out: tuple[str, ...] = ("noai", "noimageai", "none")
+    """Values of X-Robots-Tag and of meta tags that opt a page or file out; if empty, ai.txt and TDMRep are not obeyed either."""
     licences: tuple[str, ...] = ()
     """Allowed licences: SPDX names, in which * matches anything ("CC-BY*"); empty allows all."""
     licence_unknown: bool = True

@@ -1,24 +1,39 @@
-"""Checks the form of web addresses before any request."""
+"""Reads and checks web addresses before any request."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from urllib.parse import urlsplit
 
 from vidal.errors import RecordError
 from vidal.schema import Reason
+
+_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
+# Programs disagree about where the host of such an address begins or ends.
+_AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f]")
 
 
 def check_url(url: str) -> None:
     """Raises RecordError(bad_url) unless the address is http(s) and has a host."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname
+        host, _ = hostname(url), parts.port
     except ValueError as error:
         raise RecordError(Reason.BAD_URL, f"{url[:200]}: {error}") from error
     if parts.scheme not in ("http", "https") or not host:
         raise RecordError(Reason.BAD_URL, f"{url[:200]}: only http and https addresses with a host can be fetched")
+    if _AMBIGUOUS.search(parts.netloc) or "%" in parts.netloc.rpartition("@")[2].partition("[")[0]:
+        raise RecordError(Reason.BAD_URL, f"{url[:200]}: its host has characters that no host has")
 
 
 def hostname(url: str) -> str:
-    """Returns the host of an address without its port; empty if it has none."""
-    return urlsplit(url).hostname or ""
+    """Returns the host of an address without its port, in one notation: lower case, no wide characters, no dot at its end."""
+    host = unicodedata.normalize("NFKC", urlsplit(url).hostname or "").lower()
+    return host.replace("\u3002", ".").rstrip(".")
+
+
+def port_of(url: str) -> int:
+    """Returns the port of an address, or the usual one of its scheme."""
+    parts = urlsplit(url)
+    return parts.port or _PORTS.get(parts.scheme, 80)

@@ -27,17 +27,20 @@ class WorkStopped(DownloadCancelled):  # type: ignore[misc]  # yt-dlp has no ann
 class WorkBudget:
     """The limits of one piece of work of one client. Time spent waiting for a host's turn does not count.
 
-    deadline: a value of time.monotonic(); is_over: set by the watchdog once it has shut the connections.
+    spent_s: seconds of work on the same candidate before. deadline: a value of time.monotonic(); waited_s: what it was extended by;
+    is_over: set by the watchdog once it has shut the connections.
     """
 
-    def __init__(self, timeout_s: float, max_bytes: int, page_max_bytes: int):
+    def __init__(self, timeout_s: float, max_bytes: int, page_max_bytes: int, spent_s: float = 0.0):
         self._timeout_s, self._max_bytes, self._page_max_bytes = timeout_s, max_bytes, page_max_bytes
-        self.deadline = time.monotonic() + timeout_s
+        self.deadline = time.monotonic() + timeout_s - spent_s
+        self.waited_s = 0.0
         self._bytes = 0
         self.is_over = False
 
     def extend(self, seconds: float) -> None:
         self.deadline += seconds
+        self.waited_s += seconds
 
     def check(self) -> None:
         """Raises WorkStopped(timeout) if the time is used up."""

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 from vidal.errors import BalanceError
 from vidal.records import FunnelRow, LedgerRow
-from vidal.schema import Reason, Status, Subject, encodable
+from vidal.schema import Reason, Status, Subject, encodable, without_credentials
 
 DETAIL_MAX = 4_000  # A crawled error page must not swell the ledger.
 
@@ -44,7 +44,7 @@ def outcome_row(
         "view": str(view) if view else None,
         "status": outcome.status.value,
         "reason": outcome.reason.value,
-        "detail": encodable(outcome.detail[-DETAIL_MAX:]),
+        "detail": encodable(without_credentials(outcome.detail[-DETAIL_MAX:])),
         "transient": outcome.transient,
         "attempts": outcome.attempts,
         "seconds": round(seconds, 4),

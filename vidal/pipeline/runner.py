@@ -14,7 +14,7 @@ import pyarrow as pa
 import tenacity
 
 from vidal.config.recipe import Recipe
-from vidal.errors import FATAL, RecordError, StageError, StorageError, VidalError
+from vidal.errors import FATAL, PutBack, RecordError, StageError, StorageError, VidalError
 from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks
 from vidal.pipeline import incremental, ledger
@@ -25,7 +25,8 @@ from vidal.pipeline.logs import LOGGER, log_context
 from vidal.pipeline.parts import commit_part, is_current, read_inputs, stored_metadata
 from vidal.pipeline.recent_tables import RECENT
 from vidal.pipeline.results import failure_of, quarantined, result_of
-from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Worker
+from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Waiting, Worker
+from vidal.pipeline.waiting_list import process_all
 from vidal.records import LedgerRow, Row
 from vidal.schema import Reason
 from vidal.storage import layout
@@ -214,11 +215,10 @@ class PartRunner:
             return [result for group in groups for result in self._group(group, worker, journal)]
         # After a crash, records are processed one at a time, so that the record that kills the process is found.
         threads = 1 if journal.crashed else self.stage.concurrency(self.recipe)
-        if threads == 1:
-            return [self._one(record, worker, journal) for record in records]
-        if self._threads is None:
+        if threads > 1 and self._threads is None:
             self._threads = ThreadPoolExecutor(threads, thread_name_prefix=self.stage.name)
-        return list(self._threads.map(lambda record: self._one(record, worker, journal), records))
+        pool = self._threads if threads > 1 else None
+        return process_all(lambda record: self._one(record, worker, journal), records, pool, threads)
 
     def _open_journalled(self, journal: CrashJournal) -> Worker:
         """Opens the stage. Ends the run if loading its models has killed the process too often."""
@@ -255,7 +255,7 @@ class PartRunner:
         return alone
 
     def _one(self, record: Row, worker: Worker, journal: CrashJournal) -> Result:
-        """Processes one record. Any exception of the worker fails only this record."""
+        """Processes one record. Any exception of the worker fails only this record. Raises PutBack if the record has to wait."""
         started = time.monotonic()
         key = record[self.stage.key]
         crashes = journal.crashes(key)
@@ -264,7 +264,9 @@ class PartRunner:
             return failure_of(self.stage, record, error, 0.0)
         try:
             with journal.trying(key), using():
-                result = worker(record)
+                result = worker.attempt(record) if isinstance(worker, Waiting) else worker(record)
+        except PutBack:
+            raise
         except RecordError as error:
             return failure_of(self.stage, record, error, time.monotonic() - started)
         except FATAL:

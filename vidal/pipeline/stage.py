@@ -15,7 +15,7 @@ from vidal.config.base import ModelSpec
 from vidal.config.recipe import Recipe
 from vidal.errors import RunEndedError
 from vidal.models.registry import Registry, adapter_of
-from vidal.schema import Reason, Status, Subject
+from vidal.schema import Reason, Status, Subject, without_credentials
 from vidal.storage.storage import Storage
 
 Record = dict[str, Any]
@@ -118,6 +118,14 @@ class Batched(Protocol):
     def many(self, records: list[Any]) -> list[Output | Drop]: ...
 
 
+@runtime_checkable
+class Waiting(Protocol):
+    """A worker whose records may have to wait for a host. Called as a function, it waits itself."""
+
+    def attempt(self, record: Any) -> Output | Drop:
+        """Returns the result of a record. Raises PutBack in place of a wait: the record is then given to it again."""
+
+
 @dataclass(frozen=True)
 class WorkIdentity:
     """Decides, together with the inputs, whether stored work equals what a stage would compute now.
@@ -180,8 +188,10 @@ class Stage:
 
 
 def without_device(settings: Any) -> Any:
-    """Returns dumped settings without the devices of models, because the device does not change the output."""
+    """Returns dumped settings without the devices of models and without passwords, because they do not change the output."""
     if isinstance(settings, dict):
         kept = settings.keys() - ({"device"} if "adapter" in settings else set())
         return {key: without_device(settings[key]) for key in kept}
-    return [without_device(each) for each in settings] if isinstance(settings, (list, tuple)) else settings
+    if isinstance(settings, (list, tuple)):
+        return [without_device(each) for each in settings]
+    return without_credentials(settings) if isinstance(settings, str) else settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from abc import ABC, abstractmethod
@@ -41,7 +42,8 @@ class ApiSource(ABC):
         self._base_url = (search.base_url or self.default_base_url).rstrip("/")
 
     def search(self, term: str, limit: int) -> list[Candidate]:
-        return list(itertools.islice(self._list_results(term, limit), limit))
+        with reading_answers():
+            return list(itertools.islice(self._list_results(term, limit), limit))
 
     @abstractmethod
     def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
@@ -64,6 +66,15 @@ class ApiSource(ABC):
         return get_json(self._client, url, query, token)
 
 
+@contextlib.contextmanager
+def reading_answers() -> Iterator[None]:
+    """Turns what a server's answer of another form raises, where it is read, into RecordError(extractor)."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise RecordError(Reason.EXTRACTOR, f"an unexpected answer: {type(error).__name__}: {error}") from error
+
+
 def get_json(client: Client, url: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
     """Returns the JSON object at this URL. Raises RecordError(extractor) if it is not one, and whatever the client raises."""
     address = f"{url}?{urlencode(query, doseq=True)}" if query else url
@@ -72,7 +83,7 @@ def get_json(client: Client, url: str, query: JsonObject | None = None, token: s
         body = response.read()
     try:
         answer = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(Reason.EXTRACTOR, f"{url} does not answer with JSON") from error
     if not isinstance(answer, dict):
         raise RecordError(Reason.EXTRACTOR, f"{url} answers with JSON that is not an object")

@@ -9,7 +9,7 @@ from vidal import ids
 from vidal.errors import RecordError
 from vidal.records import Candidate
 from vidal.schema import Kind, Reason
-from vidal.sources.api_source import ApiSearch, ApiSource, JsonObject, parse_duration
+from vidal.sources.api_source import ApiSearch, ApiSource, JsonObject, parse_duration, reading_answers
 from vidal.sources.source import fill_in, stated_texts
 from vidal.sources.text import parse_hashtags
 
@@ -31,6 +31,7 @@ class Archive(ApiSource):
     settings = ArchiveSearch
     default_base_url = "https://archive.org"
 
+    @reading_answers()
     def describe(self, candidate: Candidate) -> Candidate:
         item = self._get_json(f"/metadata/{quote(candidate['source_id'])}")
         metadata = item.get("metadata")

@@ -11,7 +11,7 @@ from vidal import ids
 from vidal.errors import UserError
 from vidal.extra import IMPORTED
 from vidal.records import Candidate
-from vidal.schema import Kind
+from vidal.schema import Kind, without_credentials
 from vidal.sources.catalogue_files import Catalogue, ListedRow
 from vidal.sources.listed_spans import split_spans
 from vidal.sources.listed_texts import add_texts
@@ -129,7 +129,7 @@ def _youtube_page(name: str, id_: str) -> str:
 def candidate_of(row: ListedRow) -> Candidate:
     """Returns the candidate of a row of a list. Raises RowError."""
     values = {str(key): value for key, value in row.items() if not is_missing(value)}
-    url = _text(values, "url").strip()
+    url = without_credentials(_text(values, "url").strip())
     start_s, end_s = _span(values)
     _check_imported_views(values)
     title, *others = [*parse_texts(values.get("title")), *parse_texts(values.get("caption"))] or [""]
@@ -150,7 +150,9 @@ def candidate_of(row: ListedRow) -> Candidate:
         "start_s": start_s,
         "end_s": end_s,
         "curated": True,
-        "extra": {key: text_of(value) for key, value in values.items() if key not in _KNOWN_COLUMNS},
+        "extra": {
+            key: without_credentials(text_of(value)) for key, value in values.items() if key not in _KNOWN_COLUMNS
+        },
     }
     return add_texts(candidate, others) if others else candidate
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from vidal.config.recipe import Recipe
 from vidal.net.client import Client
-from vidal.net.robots import Robots
 from vidal.records import Candidate
 from vidal.sources.collection import Collection
 from vidal.sources.plain import Plain
@@ -18,14 +17,15 @@ from vidal.sources.ytdlp_extractors import ExtractorMatcher
 class Sources:
     """The sources of one client, which work in one thread at a time."""
 
-    def __init__(self, recipe: Recipe, client: Client, robots: Robots, collection: Collection | None):
+    def __init__(self, recipe: Recipe, client: Client, collection: Collection | None):
         self._recipe, self._client, self._collection = recipe, client, collection
         self._finders: dict[str, Source] = {}
         self._pages = YtDlp(client, YtDlpSearch(), recipe.text.duration_max_s)
-        self._plain = Plain(client, recipe.crawl, robots, self._pages)
+        self._plain = Plain(client, self._pages)
         self._extractors = ExtractorMatcher(client._ies)
 
     def for_search(self, search: Search) -> Source:
+        self._client.set_plain(False)
         source = SOURCES[search.source].load()
         return source(self._client, search, self._recipe.text.duration_max_s)
 
@@ -34,9 +34,11 @@ class Sources:
         name = candidate.get("source")
         if name and self._recipe.collection and name == self._recipe.collection.source and self._collection:
             return self._collection
+        is_plain = not name and not self._extractors.has_extractor(candidate["url"])
+        self._client.set_plain(is_plain)
         if name:
             return self._finder(name)
-        return self._pages if self._extractors.has_extractor(candidate["url"]) else self._plain
+        return self._plain if is_plain else self._pages
 
     def _finder(self, name: str) -> Source:
         """Returns the source of this name. It is created once, because it may remember a page between `describe` and `fetch`."""

@@ -12,7 +12,7 @@ from vidal.errors import RecordError
 from vidal.net.urls import check_url
 from vidal.records import Candidate
 from vidal.schema import Kind, Reason
-from vidal.sources.api_source import ApiSearch, ApiSource, JsonObject
+from vidal.sources.api_source import ApiSearch, ApiSource, JsonObject, reading_answers
 from vidal.sources.settings import Minimum
 from vidal.sources.source import fill_in, stated_texts
 from vidal.sources.text import parse_hashtags
@@ -39,6 +39,7 @@ class PeerTube(ApiSource):
     settings = PeerTubeSearch
     default_base_url = "https://sepiasearch.org"
 
+    @reading_answers()
     def describe(self, candidate: Candidate) -> Candidate:
         """Asks the video's own instance for its title, tags, licence and files."""
         check_url(candidate["url"])

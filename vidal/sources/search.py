@@ -14,6 +14,7 @@ from vidal.pipeline.stage import Drop, Runtime
 from vidal.records import Candidate, LedgerRow
 from vidal.schema import Status, Subject
 from vidal.sources.candidate_policy import judge_result
+from vidal.sources.fit import fit
 from vidal.sources.session import Network
 from vidal.sources.settings import Search
 
@@ -78,7 +79,8 @@ def _ask_source(network: Network, search: Search, query: Query) -> list[Candidat
     """Returns the results of one query. Raises RecordError; a bug in a source costs only this query, which is quarantined."""
     text = search.query.format(term=query.term)
     try:
-        candidates, _ = network.call(lambda sources: sources.for_search(search).search(text, query.limit))
+        results, _ = network.call(lambda sources: sources.for_search(search).search(text, query.limit))
+        candidates = [fit(result) for result in results]
         schema.table(candidates, schema.CANDIDATES)
     except (RecordError, *FATAL):
         raise

@@ -12,8 +12,9 @@ from typing import TypeVar
 from vidal.config.recipe import Recipe
 from vidal.net.address_guard import AddressGuard
 from vidal.net.client import Client
+from vidal.net.effort import Effort
 from vidal.net.governor import Governor
-from vidal.net.robots import Robots
+from vidal.net.site_rules import SiteRules
 from vidal.net.watchdog import Watchdog
 from vidal.pipeline.stage import Runtime
 from vidal.sources.collections import open_collection
@@ -31,17 +32,19 @@ class Session:
     def __init__(self, client: Client, sources: Sources, governor: Governor):
         self.client, self._sources, self._governor = client, sources, governor
 
-    def call(self, work: Callable[[Sources], T]) -> tuple[T, int]:
+    def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
         """Does a description, a search or a download within its limits, and tries again after a transient failure.
 
-        Returns its result and the number of attempts. Raises RecordError.
+        effort: what the candidate has cost so far. Returns its result and the number of attempts. Raises RecordError, and PutBack if the
+        effort allows it.
         """
+        spent = effort or Effort()
 
         def once() -> T:
-            with self.client.work():
+            with self.client.work(spent):
                 return work(self._sources)
 
-        return self._governor.call(once)
+        return self._governor.call(once, spent)
 
 
 class Network:
@@ -51,7 +54,7 @@ class Network:
         self._recipe, self._runtime = recipe, runtime
         self._governor = Governor(recipe.crawl, runtime.rate_limiter, out=runtime.out)
         self._guard = AddressGuard.from_settings(recipe.crawl, runtime.allow_hosts)
-        self._robots = Robots(recipe.crawl.user_agent)
+        self._rules = SiteRules(recipe.crawl.user_agent, bool(recipe.crawl.opt_out))
         self._watchdog = Watchdog()
         self._proxies = itertools.cycle(recipe.crawl.proxies or (None,))
         self._collection = open_collection(recipe)
@@ -80,8 +83,10 @@ class Network:
 
     def _create_session(self) -> Session:
         recipe, options = self._recipe, client_options(self._runtime.endpoints)
-        client = Client(recipe.crawl, self._governor, self._guard, self._watchdog, options, next(self._proxies))
-        return Session(client, Sources(recipe, client, self._robots, self._collection), self._governor)
+        client = Client(
+            recipe.crawl, self._governor, self._guard, self._rules, self._watchdog, options, next(self._proxies)
+        )
+        return Session(client, Sources(recipe, client, self._collection), self._governor)
 
 
 class _SessionPool:

@@ -12,9 +12,9 @@ _HASHTAG = re.compile(r"(?<![\w&/])[#＃](\w*[^\W\d]\w*)")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
-def parse_hashtags(*texts: str | None) -> list[str]:
-    """Returns the hashtags without '#', in lower case and in order, each once. yt-dlp does not parse them."""
-    hashtags = (tag.lower() for text in texts if text for tag in _HASHTAG.findall(text))
+def parse_hashtags(*texts: object) -> list[str]:
+    """Returns the hashtags without '#', in lower case and in order, each once. texts: what a page states; only texts have hashtags."""
+    hashtags = (tag.lower() for text in texts if isinstance(text, str) for tag in _HASHTAG.findall(text))
     return list(dict.fromkeys(hashtags))
 
 

@@ -12,6 +12,7 @@ from vidal.net.urls import check_url
 from vidal.net.video_info import VideoInfo
 from vidal.records import Candidate
 from vidal.schema import Kind, Reason
+from vidal.sources.fit import fit_number
 from vidal.sources.settings import Search
 from vidal.sources.source import Fetched, fill_in, stated_texts
 from vidal.sources.text import parse_hashtags
@@ -126,7 +127,7 @@ def _candidate_of(result: VideoInfo) -> Candidate | None:
         "source_id": source_id,
         "url": url,
         "title": result.get("title"),
-        "duration_s": _positive(result.get("duration")),
+        "duration_s": fit_number(result.get("duration")) or None,
         "curated": False,
         "extra": stated_texts(result, "view_count"),
     }
@@ -138,7 +139,7 @@ def _describe_video(info: VideoInfo) -> Candidate:
         "hashtags": parse_hashtags(info.get("title"), info.get("description")),
         "uploader": info.get("uploader") or info.get("channel"),
         "licence": info.get("license"),
-        "duration_s": _positive(info.get("duration")),
+        "duration_s": fit_number(info.get("duration")) or None,
         "kind": _kind_of(info),
         "extra": stated_texts(info, *_EXTRA),
     }
@@ -150,7 +151,3 @@ def _kind_of(info: VideoInfo) -> str | None:
     if media_type in (Kind.VIDEO.value, Kind.AUDIO.value):
         return str(media_type)
     return Kind.AUDIO.value if info.get("vcodec") == "none" else None
-
-
-def _positive(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and value > 0 else None

@@ -1,0 +1,109 @@
+"""HTTP to a model server: an answer may take so many seconds in all and have so many bytes, whatever the server does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import httpcore
+import httpx
+
+# An answer is a text of a few sentences.
+_BODY_MAX = 1 << 20
+
+
+class AnswerTooLarge(httpx.HTTPError):
+    """A body that is longer than any answer, or compressed, so that its length is not known."""
+
+
+class _Deadline(threading.local):
+    """The time (of time.monotonic()) at which the request of this thread is over."""
+
+    at = float("inf")
+
+    def remaining_s(self, timeout_s: float | None) -> float:
+        """Returns the seconds that one operation may take: its own timeout, or what is left of the request."""
+        return max(0.001, min(float("inf") if timeout_s is None else timeout_s, self.at - time.monotonic()))
+
+
+_DEADLINE = _Deadline()
+
+
+def open_client(timeout_s: float) -> httpx.Client:
+    """Returns a client whose requests end, with their bodies, within the timeout. An answer without end raises AnswerTooLarge."""
+    return httpx.Client(
+        transport=_Transport(timeout_s),
+        timeout=timeout_s,
+        headers={"Accept-Encoding": "identity"},
+        follow_redirects=True,
+    )
+
+
+class _Transport(httpx.HTTPTransport):
+    def __init__(self, timeout_s: float):
+        super().__init__()
+        self._timeout_s = timeout_s
+        self._pool._network_backend = _Backend()  # httpx has no argument for it; httpcore's pool has.
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        _DEADLINE.at = time.monotonic() + self._timeout_s
+        response = super().handle_request(request)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            response.close()
+            raise AnswerTooLarge(f"an answer that is compressed by {response.headers['Content-Encoding'][:20]}")
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=_LimitedBody(response),
+            extensions=response.extensions,
+        )
+
+
+class _LimitedBody(httpx.SyncByteStream):
+    def __init__(self, response: httpx.Response):
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        total = 0
+        for chunk in self._response.iter_raw():
+            total += len(chunk)
+            if total > _BODY_MAX:
+                raise AnswerTooLarge(f"an answer of more than {_BODY_MAX} bytes")
+            yield chunk
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _Backend(httpcore.SyncBackend):
+    """Opens streams whose operations are bounded by the deadline of the request."""
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *arguments: object, **named: object
+    ) -> httpcore.NetworkStream:
+        stream = super().connect_tcp(host, port, _DEADLINE.remaining_s(timeout), *arguments, **named)  # type: ignore[arg-type]
+        return _Stream(stream)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream):
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _DEADLINE.remaining_s(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _DEADLINE.remaining_s(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: object, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        stream = self._stream.start_tls(ssl_context, server_hostname, _DEADLINE.remaining_s(timeout))  # type: ignore[arg-type]
+        return _Stream(stream)
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)

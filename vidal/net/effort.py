@@ -1,0 +1,59 @@
+"""What one candidate has cost so far: attempts, seconds of work and seconds of waiting. Each has a limit over all attempts."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from vidal.errors import HostPaused, RecordError
+from vidal.net.settings import Crawl
+from vidal.schema import Reason
+
+# A host that asks for a shorter pause than this is not waited for: asking again costs an attempt.
+_NAMED_PAUSE_MIN_S = 1.0
+# A host that names one pause after the other is asked at most so often for one candidate.
+_TRIES_MAX = 30
+
+
+@dataclass
+class Effort:
+    """may_be_put_back: the caller has other work meanwhile, so that a pause is not slept through but raised as PutBack.
+
+    tries: attempts that failed; failures: those that count, because the host did not name a pause. is_hopeless: the host will not
+    answer soon. last_error: what ended the last attempt, other than a pause.
+    """
+
+    may_be_put_back: bool = False
+    tries: int = 0
+    failures: int = 0
+    work_s: float = 0.0
+    waited_s: float = 0.0
+    is_hopeless: bool = False
+    last_error: RecordError | None = None
+
+    def pause_after(self, error: RecordError, crawl: Crawl) -> float | None:
+        """Counts a failed attempt. Returns the seconds until the next one, or None if there is none."""
+        asked_s = error.retry_after_s or 0.0
+        if isinstance(error, HostPaused):
+            return None if self.is_hopeless else self.count_wait(asked_s, crawl)
+        self.tries += 1
+        if not error.transient or self.is_hopeless or error.reason is Reason.DAILY_BUDGET:
+            return None
+        self.last_error = error
+        if error.reason is not Reason.RATE_LIMITED or asked_s < _NAMED_PAUSE_MIN_S:
+            self.failures += 1
+        is_spent = self.failures >= crawl.attempts or self.tries >= _TRIES_MAX or self.work_s >= crawl.timeout_s
+        if is_spent or self.count_wait(asked_s, crawl) is None:
+            return None
+        return max(asked_s, self._backoff_s(crawl))
+
+    def count_wait(self, wait_s: float, crawl: Crawl) -> float | None:
+        """Counts a wait for a host. Returns its seconds, or None if all waits together would exceed the recipe's patience."""
+        if self.waited_s + wait_s > crawl.patience_s:
+            return None
+        self.waited_s += wait_s
+        return wait_s
+
+    def _backoff_s(self, crawl: Crawl) -> float:
+        """Returns a random pause, whose limit doubles with each try."""
+        return random.uniform(0.0, min(crawl.backoff_max_s, crawl.backoff_s * 2.0 ** min(self.tries - 1, 30)))

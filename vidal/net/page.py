@@ -1,0 +1,66 @@
+"""A page that may say in its own text that it opts out of machine learning. It is read before anything is made of it."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Callable
+
+from yt_dlp.networking.common import Response
+
+from vidal.net.opt_outs import check_page
+
+_SNIFFED_BYTES = 512
+_PAGE_TYPES = ("text/html", "application/xhtml")
+MARKUP = re.compile(
+    rb"^\s*(?:\xef\xbb\xbf)?\s*(?:<!--.{0,400}?-->\s*){0,3}<(?:!doctype|html|head|body|meta|\?xml|rss|smil|mpd)", re.I | re.S
+)  # fmt: skip
+
+
+def read_start(response: Response) -> bytes:
+    """Returns the first bytes of a body, which distinguish a page from a file."""
+    start = b""
+    while len(start) < _SNIFFED_BYTES and (chunk := response.read(_SNIFFED_BYTES - len(start))):
+        start += chunk
+    return start
+
+
+def guard_page(response: Response, opt_out: tuple[str, ...], agent: str) -> Response:
+    """Returns a response whose body can be read as before. Raises RecordError(opted_out) if it is a page that opts out."""
+    start = read_start(response)
+    if is_page(response, start):
+        if not response.closed:
+            start += response.read()
+        check_page(_decode(start), opt_out, agent)
+        response.close()
+    if response.closed:  # yt-dlp closes a response that has been read to its end.
+        return Response(io.BytesIO(start), response.url, response.headers, response.status, response.reason)
+    response.read = _reader(start, response.read)
+    return response
+
+
+def is_page(response: Response, start: bytes) -> bool:
+    """Returns whether a body is HTML or XML, by its type or its first bytes."""
+    content_type = (response.headers.get("Content-Type") or "").strip().lower()
+    return content_type.startswith(_PAGE_TYPES) or MARKUP.match(start) is not None
+
+
+def _decode(page: bytes) -> str:
+    is_wide = page.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return page.decode("utf-16" if is_wide else "latin-1", errors="replace")
+
+
+def _reader(start: bytes, read_rest: Callable[..., bytes]) -> Callable[..., bytes]:
+    """Returns a function that reads `start` and then the rest. One call returns bytes of only one of them, unless it reads all."""
+    position = 0
+
+    def read(amount: int | None = None) -> bytes:
+        nonlocal position
+        data = start[position:] if amount is None else start[position : position + amount]
+        position += len(data)
+        if amount is None:
+            return data + read_rest()
+        return data or read_rest(amount)
+
+    return read

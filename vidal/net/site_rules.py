@@ -1,0 +1,127 @@
+"""The files in which a site says what crawlers may fetch: robots.txt (RFC 9309), ai.txt and tdmrep.json (TDMRep)."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from protego import Protego
+from yt_dlp.networking.common import Response
+from yt_dlp.networking.exceptions import HTTPError
+
+from vidal.errors import RecordError
+from vidal.net.settings import PRODUCT
+from vidal.schema import Reason
+
+if TYPE_CHECKING:
+    from vidal.net.client import Client
+
+# RFC 9309, 2.5: at least 500 kibibytes must be parsed.
+_MAX_BYTES = 512 * 1024
+_SITES_MAX = 10_000
+_ROBOTS, _AI, _TDM = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """The rules of one site. robots, ai, tdm: None if the site has no such file. tdm: disallows what is reserved."""
+
+    robots: Protego | None
+    ai: Protego | None
+    tdm: Protego | None
+
+
+class SiteRules:
+    """The rules of each site, fetched once per worker. Safe to share between threads."""
+
+    def __init__(self, user_agent: str | None, obeys_opt_outs: bool):
+        self.agent = (user_agent or PRODUCT).split("/")[0]
+        self._obeys_opt_outs = obeys_opt_outs
+        self._rules: OrderedDict[str, _Rules] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def check(self, client: Client, url: str) -> None:
+        """Raises RecordError: robots or opted_out if the address is disallowed; robots, transient, if robots.txt cannot be read."""
+        parts = urlsplit(url)
+        site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+        rules = self._known(site) or self._fetch(client, site)
+        if rules.robots and not rules.robots.can_fetch(url, self.agent):
+            raise RecordError(Reason.ROBOTS, f"{site}{_ROBOTS} disallows it for {self.agent}")
+        if rules.ai and not rules.ai.can_fetch(url, self.agent):
+            raise RecordError(Reason.OPTED_OUT, f"{site}{_AI} disallows it")
+        if rules.tdm and not rules.tdm.can_fetch(url, self.agent):
+            raise RecordError(Reason.OPTED_OUT, f"{site}{_TDM} reserves it")
+
+    def _known(self, site: str) -> _Rules | None:
+        with self._lock:
+            if rules := self._rules.get(site):
+                self._rules.move_to_end(site)
+            return rules
+
+    def _fetch(self, client: Client, site: str) -> _Rules:
+        robots = _read_robots(client, f"{site}{_ROBOTS}")
+        ai = _read_optional(client, f"{site}{_AI}") if self._obeys_opt_outs else None
+        tdm = _read_optional(client, f"{site}{_TDM}") if self._obeys_opt_outs else None
+        rules = _Rules(robots, _parse_ai(ai), _parse_tdm(tdm))
+        with self._lock:
+            self._rules[site] = rules
+            if len(self._rules) > _SITES_MAX:
+                self._rules.popitem(last=False)
+        return rules
+
+
+def _read_robots(client: Client, url: str) -> Protego | None:
+    """Returns the rules, or None if the host has none. A host that cannot answer disallows everything (RFC 9309, 2.3.1.4)."""
+    try:
+        with client.open_rules(url) as response:
+            return Protego.parse(_read_start(response))
+    except HTTPError as error:
+        if error.status == 429:
+            raise
+        if error.status < 500:
+            return None
+        raise RecordError(Reason.ROBOTS, f"{url} cannot be read: {error}", transient=True) from error
+
+
+def _read_optional(client: Client, url: str) -> str | None:
+    """Returns the start of a file that most hosts do not have, or None. A page in its place is no such file."""
+    try:
+        with client.open_rules(url) as response:
+            text = _read_start(response)
+    except HTTPError as error:
+        if error.status == 429:
+            raise
+        return None
+    return None if text.lstrip("\ufeff \t\r\n").startswith("<") else text
+
+
+def _parse_ai(text: str | None) -> Protego | None:
+    """Parses ai.txt, which has the form of robots.txt, with patterns such as *.mp4."""
+    return Protego.parse(text) if text else None
+
+
+def _parse_tdm(text: str | None) -> Protego | None:
+    """Parses tdmrep.json: a list of {location, tdm-reservation}, whose locations are patterns of robots.txt."""
+    try:
+        rules = json.loads(text or "[]")
+    except (ValueError, RecursionError):
+        return None
+    lines = [_tdm_line(rule) for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+    return Protego.parse("\n".join(["User-agent: *", *lines])) if lines else None
+
+
+def _tdm_line(rule: dict[str, object]) -> str:
+    location = "".join(str(rule.get("location") or "/").split())
+    is_reserved = str(rule.get("tdm-reservation")).lower() in ("1", "true")
+    return f"{'Disallow' if is_reserved else 'Allow'}: {location}"
+
+
+def _read_start(response: Response) -> str:
+    data = b""
+    while len(data) < _MAX_BYTES and (chunk := response.read(_MAX_BYTES - len(data))):
+        data += chunk
+    return data.decode("utf-8", errors="replace")

@@ -1,0 +1,58 @@
+"""What a site states of a video is made to fit the columns of a candidate, once, whatever it is."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+from vidal.records import Candidate
+from vidal.schema import encodable, without_credentials
+
+# Longer texts are cut: no title is, and a description must not swell the tables.
+_TEXT_MAX = 100_000
+_ADDRESSES = {"url", "media_url", "source_id"}
+_NUMBERS = {"duration_s", "start_s", "end_s"}
+_LISTS = {"hashtags", "search_terms"}
+# What the user's own list and our own code state is not touched.
+_OURS = {"curated", "shard", "candidate_id", "source"}
+
+
+def fit(candidate: Candidate) -> Candidate:
+    """Returns the candidate with texts that UTF-8 can encode, finite numbers and addresses without passwords; else with nulls."""
+    return cast(Candidate, {key: value if key in _OURS else _fit_value(key, value) for key, value in candidate.items()})
+
+
+def fit_number(value: object) -> float | None:
+    """Returns a number that is finite and not negative as a float; None for anything else."""
+    if not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # Of an integer with hundreds of digits.
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _fit_value(key: str, value: object) -> object:
+    if key in _NUMBERS:
+        return fit_number(value)
+    if key in _LISTS:
+        items = value if isinstance(value, (list, tuple)) else []
+        return [text for item in items if (text := _fit_text(item))]
+    if key == "extra":
+        items = dict(value or {}).items()  # type: ignore[call-overload]
+        return {
+            str(encodable(name)): without_credentials(text)
+            for name, each in items
+            if (text := _fit_text(each)) is not None
+        }
+    text = _fit_text(value)
+    return without_credentials(text) if text and key in _ADDRESSES else text
+
+
+def _fit_text(value: object) -> str | None:
+    """Returns a text, or a number as one; None for null and for objects."""
+    if not isinstance(value, (str, int, float)):
+        return None
+    text: str = encodable(value if isinstance(value, str) else str(value))
+    return text[:_TEXT_MAX]
