@@ -12,6 +12,7 @@ from vidal.errors import UserError
 from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
 from vidal.models.protocols import Images
+from vidal.models.text_batches import embed_in_batches
 from vidal.models.weights import transformers_source
 
 # SigLIP uses the state of the last token, and was trained with padding on the right up to its full length. Any other padding
@@ -42,9 +43,12 @@ class TransformersScorer:
         inputs = self._processor(images=images, return_tensors="pt").to(self._device)
         return _unit(self._model.get_image_features(**inputs))
 
-    @torch.inference_mode()
     def embed_texts(self, texts: list[str]) -> Float32Array:
         """Returns (n, d) float32, L2-normalised."""
+        return embed_in_batches(texts, self._embed_batch)
+
+    @torch.inference_mode()
+    def _embed_batch(self, texts: list[str]) -> Float32Array:
         inputs = self._processor(
             text=texts, padding=self._padding, truncation=True, max_length=self._length, return_tensors="pt"
         )

@@ -93,7 +93,7 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
         scores = encoder.encode_video(["a.mp4", "b.mp4"]) @ encoder.encode_text(["a dog in the snow"]).T  # (2, 1) cosines
 
     path: the folder with config.json. device: the device of the towers, as torch names it ("cpu", "cuda:1"); "auto" and None choose a
-    GPU if there is one. The language tower is loaded when it is first needed.
+    GPU if there is one. The language tower is loaded when it is first needed, onto the same device.
 
     Raises UserError if the folder holds no encoder, or if a weight is missing, unknown or of another shape.
     """
@@ -104,7 +104,7 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
         raise UserError(f"{path} is not an encoder of vidal: {CONFIG} cannot be read: {error}") from error
     torch_device = torch.device(choose_device(device))
     if published.is_published(config):
-        modality, encoder, tower, text_tower = published.load(folder, config)
+        modality, encoder, tower, text_tower = published.load(folder, config, torch_device)
         return BoundEncoder({modality: tower}, {modality: encoder}, lambda: text_tower, torch_device)
     if config.get("format") != FORMAT:
         raise UserError(
@@ -112,7 +112,7 @@ def load_encoder(path: str | Path, device: str | None = None) -> BoundEncoder:
         )
     settings = {Modality(name): Encoder.model_validate(each["settings"]) for name, each in config["modalities"].items()}
     text = ModelSpec.model_validate(config["text"])
-    return BoundEncoder(_load_towers(folder, config, settings), settings, lambda: open_text_tower(text), torch_device)
+    return BoundEncoder(_load_towers(folder, config, settings), settings, lambda: open_text_tower(text, torch_device), torch_device)
 
 
 def _load_towers(folder: Path, config: _Config, settings: Mapping[Modality, Encoder]) -> dict[Modality, ModalityTower]:

@@ -19,6 +19,8 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokeni
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.media.arrays import Float32Array
+from vidal.models.text_batches import embed_in_batches
 from vidal.train.settings import Encoder, Fbank, Modality
 from vidal.train.towers import Architecture, ModalityTower
 from vidal.train.towers.clip import ClipTower
@@ -61,8 +63,10 @@ def is_published(config: Mapping[str, object]) -> bool:
     return config.get("model_type") in MODALITIES
 
 
-def load(folder: Path, config: PublishedConfig) -> tuple[Modality, Encoder, ModalityTower, PublishedText]:
-    """Loads a checkpoint. Raises UserError that names the file or weight that is missing, unknown or of another shape."""
+def load(
+    folder: Path, config: PublishedConfig, device: torch.device
+) -> tuple[Modality, Encoder, ModalityTower, PublishedText]:
+    """Loads a checkpoint. device: of its language tower. Raises UserError that names the file or weight that is missing, unknown or of another shape."""
     modality, state = MODALITIES[config["model_type"]], _plain(_state(folder), config)
     vision = config["vision_config"]
     settings = _settings(modality, vision)
@@ -76,24 +80,30 @@ def load(folder: Path, config: PublishedConfig) -> tuple[Modality, Encoder, Moda
     if unknown := sorted(state.keys() - vision_state.keys() - text_state.keys() - {"logit_scale"}):
         raise UserError(f"{folder} holds weights that LanguageBind's checkpoints do not have: {', '.join(unknown[:3])}")
     fill(tower, vision_state, str(folder))
-    return modality, settings, tower, PublishedText(folder, config, text_state)
+    return modality, settings, tower, PublishedText(folder, config, text_state, device)
 
 
 class PublishedText:
     """The language tower of a published checkpoint: a towers.LanguageTower."""
 
-    def __init__(self, folder: Path, config: PublishedConfig, state: dict[str, Tensor]):
+    def __init__(self, folder: Path, config: PublishedConfig, state: dict[str, Tensor], device: torch.device):
         text = {**config["text_config"], "projection_dim": config["projection_dim"]}
         self._model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(text)).eval()
         fill(self._model, state, str(folder))
+        self._model.to(device)
         self._tokenizer = CLIPTokenizer.from_pretrained(str(folder))
         self.name, self.revision, self.width = str(folder), "", config["projection_dim"]
 
-    @torch.inference_mode()
     def encode(self, texts: list[str]) -> Tensor:
         """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+        return torch.from_numpy(embed_in_batches(texts, self._embed))
+
+    @torch.inference_mode()
+    def _embed(self, texts: list[str]) -> Float32Array:
         tokens = self._tokenizer(texts, padding="max_length", truncation=True, max_length=_TOKENS, return_tensors="pt")
-        return F.normalize(self._model(**tokens).text_embeds.float(), dim=-1)
+        features = self._model(**tokens.to(self._model.device)).text_embeds
+        values: Float32Array = F.normalize(features.float(), dim=-1).cpu().numpy()
+        return values
 
 
 def _state(folder: Path) -> dict[str, Tensor]:

@@ -56,7 +56,7 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     """
     storage = Storage(out)
     samples = read_all(settings, storage)
-    text = open_text_tower(settings.text)
+    text = open_text_tower(settings.text, device)
     trainers = [_trainer(storage, settings, each, text, device) for each in samples.values()]
     threads.limit_threads(max(1, threads.usable_cores() // process_group.world()))
     identity = _identity(settings, trainers)

@@ -68,9 +68,14 @@ class TextTower:
         return torch.from_numpy(self._scorer.embed_texts(texts))
 
 
-def open_text_tower(spec: ModelSpec) -> TextTower:
-    """Opens the language tower of a recipe. Raises UserError for an unknown adapter, and for weights that are not available here."""
+def open_text_tower(spec: ModelSpec, device: torch.device | None = None) -> TextTower:
+    """Opens the language tower of a recipe. Raises UserError for an unknown adapter, and for weights that are not available here.
+
+    device: where it runs, unless the spec names a device.
+    """
     logging.disable_progress_bar()
+    if device is not None and spec.device == "auto":
+        spec = spec.model_copy(update={"device": str(device)})
     return TextTower(spec)
 
 
