@@ -30,10 +30,10 @@ from vidal.storage.storage import Storage
 from vidal.train import packed
 from vidal.train.loss import info_nce
 from vidal.train.modality_trainer import ModalityTrainer
+from vidal.train.opening import open_text_tower, open_tower
 from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
-from vidal.train.towers import open_text_tower, open_tower
 from vidal.train.training_samples import read_samples
 
 MODEL, BATCH, STEPS = "ViT-B-32", 16, 3

@@ -72,6 +72,7 @@ def test_ours_stands_last_a_rank_is_no_percentage_and_a_part_is_marked() -> None
     ours = {
         key("msrvtt", "video", "text"): whole,
         key("nyu", "depth", "text"): {"metrics": {"top1": 0.5}, "missing": 1, "unreadable": 0},
+        key("esc50", "audio", "text"): {"metrics": {"top1": 0.5}, "missing": 0, "unreadable": 0, "is_validation": True},
     }
     text = printed(200, ours)
     values = {(title, metric): value for title, heading, metric, value in cells(text) if heading.startswith("ours")}
@@ -82,4 +83,6 @@ def test_ours_stands_last_a_rank_is_no_percentage_and_a_part_is_marked() -> None
     assert text.count("‡ measured on a part of the benchmark") == 2, (
         "classification and joint modalities have this number"
     )
-    assert "‡" not in printed(200)
+    assert values["Zero-shot X-language classification, top-1 (AS-A mAP)", "ESC-50"] == "50.0★"
+    assert "★ measured on the validation split" in text
+    assert "‡" not in printed(200) and "★" not in printed(200)

@@ -187,4 +187,4 @@ def test_a_text_is_encoded_once_for_a_dataset(tmp_path, uri):
 
 
 def test_frames_of_a_video_are_spread_over_the_clip():
-    assert spread(8, 4) == [0, 2, 5, 7] and spread(2, 4) == [0, 0, 1, 1] and spread(8, 1) == [0]
+    assert spread(8, 4) == [0, 2, 4, 7] and spread(2, 4) == [0, 0, 0, 1] and spread(8, 1) == [0]

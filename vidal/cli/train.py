@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.table import Table
@@ -108,3 +108,25 @@ def pack(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> No
             f"{packing.modality}: {packing.clips} clips packed, {packing.kept} were already packed, "
             f"{packing.unreadable} could not be read"
         )
+
+
+@click.command("export-encoder")
+@click.argument("encoder", type=click.Path(file_okay=False))
+@click.option("--to", required=True, type=click.Path(file_okay=False), help="Folder for a folder of each modality.")
+@click.option(
+    "--format", "layout", type=click.Choice(["languagebind", "transformers"]), default="languagebind", show_default=True
+)
+@click.option("--keep-adapters", is_flag=True, help="Writes LoRA beside the weights, instead of merging it into them.")
+@options.as_json
+def export_encoder(
+    encoder: str, to: str, layout: Literal["languagebind", "transformers"], keep_adapters: bool, as_json: bool
+) -> None:
+    """Writes each modality of ENCODER, with its language tower, in the layout of LanguageBind or of CLIP in transformers."""
+    from vidal.train.export import export_encoder as write
+
+    written = write(encoder, to, layout, keep_adapters)
+    if as_json:
+        show_json([asdict(each) for each in written])
+        return
+    for each in written:
+        show(f"{each.modality}: {each.folder}")

@@ -6,9 +6,10 @@ import torch
 
 from vidal.errors import UserError
 from vidal.models.device import choose_device
-from vidal.train.encoder import BoundEncoder, load_encoder
+from vidal.train.encoder import BoundEncoder
+from vidal.train.loading import load_encoder
+from vidal.train.opening import open_text_tower, open_tower
 from vidal.train.settings import Encoder, Modality
-from vidal.train.towers import open_text_tower, open_tower
 
 UNTRAINED = "recipe:"
 

@@ -20,11 +20,20 @@ from vidal.evaluate.benchmark import TEXT, Measured
 
 RESULTS = "evaluations.json"
 DASH = "-"
-# Marks one of our numbers; the star and the dagger are the paper's marks.
-PARTIAL = "‡"
+# Marks of our numbers; the asterisk and the dagger are the paper's marks.
+PARTIAL, VALIDATION = "‡", "★"
 
 
-class StoredResult(TypedDict):
+_MARKS = {PARTIAL: "measured on a part of the benchmark", VALIDATION: "measured on the validation split"}
+
+
+class _Mark(TypedDict, total=False):
+    """is_validation: absent from results of earlier releases."""
+
+    is_validation: bool
+
+
+class StoredResult(_Mark):
     """A stored Measured."""
 
     query: str
@@ -122,8 +131,10 @@ class ReportedTable:
         yield Text("; ".join(self._legend()) + "\n")
 
     def _legend(self) -> list[str]:
-        is_partial = any(PARTIAL in cell for cell in self.ours.cells)
-        return [*self.notes, f"{PARTIAL} measured on a part of the benchmark"] if is_partial else self.notes
+        used = [
+            f"{mark} {meaning}" for mark, meaning in _MARKS.items() if any(mark in cell for cell in self.ours.cells)
+        ]
+        return [*self.notes, *used]
 
     def _fitting(self, width: int) -> Iterator[list[Column]]:
         """Yields the systems in groups that each fit beside the names of the metrics."""
@@ -167,4 +178,5 @@ def _ours(column: Mapping[str, str], ours: Results) -> str:
     if result is None or column["metric"] not in result["metrics"]:
         return DASH
     value = result["metrics"][column["metric"]] * (1 if column["metric"].endswith("_rank") else 100)
-    return f"{value:.1f}{PARTIAL if result['missing'] or result['unreadable'] else ''}"
+    is_partial = bool(result["missing"] or result["unreadable"])
+    return f"{value:.1f}{PARTIAL * is_partial}{VALIDATION * result.get('is_validation', False)}"

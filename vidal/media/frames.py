@@ -74,7 +74,7 @@ def read_frames(
             first_pts = packets[0][0]
             indices = sample_indices(len(packets), count, policy, firsts)
             frames = decode_frames(container, stream, packets, indices)
-            images = [_upright(frame, stream, short_side) for frame in frames]
+            images = [upright_image(frame, stream, short_side) for frame in frames]
             return [round(float((frame.pts - first_pts) * stream.time_base), 6) for frame in frames], images
     except av.error.FFmpegError as error:
         raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
@@ -132,10 +132,14 @@ class _Walk:
             yield from (frame for frame in packet.decode() if frame.pts is not None)
 
 
-def _upright(frame: Any, stream: Any, short_side: int) -> Image.Image:
-    """Returns the frame upright and with square pixels. Scaling is part of the conversion: an RGB copy in HD costs more than decoding."""
+def upright_image(frame: Any, stream: Any, short_side: int | None = None) -> Image.Image:
+    """Returns a decoded frame upright and with square pixels. short_side: in pixels; None keeps the size.
+
+    Scaling is part of the conversion: an RGB copy in HD costs more than decoding.
+    """
     aspect = float(stream.sample_aspect_ratio or 1)
-    width, height = short_side_size(max(1, round(frame.width * aspect)), frame.height, short_side)
+    size = max(1, round(frame.width * aspect)), frame.height
+    width, height = size if short_side is None else short_side_size(*size, short_side)
     image = Image.fromarray(frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC"))
     # FFmpeg's rotation is the angle to turn the stored picture by, counter-clockwise in degrees, as for PIL's rotate.
     return image.rotate(frame.rotation, expand=True) if frame.rotation else image

@@ -17,22 +17,30 @@ FLOOR_DB = -120.0  # The level of digital silence, whose logarithm has no value.
 
 def read_mono(path: Path, sample_rate: int) -> Int16Array:
     """Returns (n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) if it does not decode to its end."""
-    samples, problem = read_decodable(path, sample_rate)
+    return _whole(*read_decodable(path, sample_rate))
+
+
+def read_first_channel(path: Path, sample_rate: int) -> Int16Array:
+    """Returns (n,) int16 at sample_rate, the first channel. Raises RecordError(bad_audio) if it does not decode to its end."""
+    return _whole(*read_decodable(path, sample_rate, layout=None))
+
+
+def _whole(samples: Int16Array, problem: str) -> Int16Array:
     if problem:
         raise RecordError(Reason.BAD_AUDIO, problem)
     return samples
 
 
-def read_decodable(path: Path, sample_rate: int) -> tuple[Int16Array, str]:
+def read_decodable(path: Path, sample_rate: int, layout: str | None = "mono") -> tuple[Int16Array, str]:
     """Returns the samples up to the first fault, (n,) int16 as from read_mono, and FFmpeg's message about it, or "" if there is none.
 
-    Raises RecordError(bad_audio) if nothing decodes.
+    layout: "mono" mixes the channels; None keeps them, and the first is returned. Raises RecordError(bad_audio) if nothing decodes.
     """
     blocks: list[Int16Array] = []
     problem = ""
     try:
         with open_media(path) as container:
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
+            resampler = av.AudioResampler(format="s16p", layout=layout, rate=sample_rate)
             for frame in container.decode(audio=0):
                 blocks += [block.to_ndarray()[0] for block in resampler.resample(frame)]
             blocks += [block.to_ndarray()[0] for block in resampler.resample(None)]

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vidal.errors import RecordError
 from vidal.media.arrays import Float32Array, UInt8Array
-from vidal.media.sound import read_mono
+from vidal.media.sound import read_first_channel
 from vidal.schema import Reason
 from vidal.train.settings import Fbank, Modality
 
@@ -82,10 +82,11 @@ def read_depth(path: Path | Pictured, side: int, kind: str | None) -> Float16Arr
 def read_sound(path: Path, fbank: Fbank) -> Float16Array:
     """Returns (3, mel_bins, frames) float16, log mel energies as Kaldi computes them. Raises RecordError(bad_audio).
 
-    The three planes are the beginning, the middle and the end of a long sound. For a short sound they are equal, and padded with
-    zeros or by repetition.
+    Of a sound with several channels the first is used, as in LanguageBind's loader. The three planes are the beginning, the middle and
+    the end of a long sound. For a short sound they are equal, and padded with zeros or by repetition.
     """
-    energies = _fbank(read_mono(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768), fbank.mel_bins)
+    samples = read_first_channel(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768)
+    energies = _fbank(samples, fbank.mel_bins)
     length, count = energies.shape[1], fbank.frames
     if length > count:
         starts = (0, (length - count) // 2, length - count)
@@ -126,10 +127,11 @@ def _name(path: Path | Pictured) -> str:
 
 
 def _square(image: Image.Image, side: int) -> Image.Image:
-    scale = side / min(image.size)
-    size = (max(side, round(image.width * scale)), max(side, round(image.height * scale)))
+    """Resizes and crops as Resize and CenterCrop of torchvision do, which CLIP, open_clip and LanguageBind use."""
+    short = min(image.size)
+    size = (int(side * image.width / short), int(side * image.height / short))
     resized = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
-    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    left, top = (round((length - side) / 2) for length in size)
     return resized.crop((left, top, left + side, top + side))
 
 

@@ -18,10 +18,10 @@ from vidal.train import inputs, optimiser, process_group
 from vidal.train.accumulate import accumulated_backward
 from vidal.train.checkpoint import Place, TrainerState
 from vidal.train.loss import SIGLIP_BIAS, Temperature, build_loss
+from vidal.train.opening import open_tower
 from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.stream import Batch, Stream
-from vidal.train.towers import open_tower
 from vidal.train.training_samples import TrainingSamples
 
 
@@ -60,7 +60,7 @@ class ModalityTrainer:
         self.stream = Stream(
             samples,
             reader,
-            np.array([settings.views[name] for name in samples.captions.names]),
+            np.array([settings.views_of(modality)[name] for name in samples.captions.names]),
             batch_size=self.encoder.batch_size,
             seed=settings.seed,
             rank=process_group.rank(),
@@ -132,7 +132,7 @@ class ModalityTrainer:
 
     def _gradient_norm(self) -> float:
         self.scaler.unscale_(self.optimiser)
-        limit = self.settings.clip_norm
+        limit = self.encoder.clip_norm
         return float(nn.utils.clip_grad_norm_(self.weights, limit if limit is not None else float("inf")))
 
     def _next_batch(self) -> Batch | None:

@@ -56,5 +56,8 @@ class Reader:
 
 
 def spread(count: int, sampled: int) -> list[int]:
-    """Returns the indices of `sampled` frames, evenly from the first to the last of `count`; some repeat if count is smaller."""
-    return [round(place) for place in np.linspace(0, count - 1, sampled)]
+    """Returns the indices of `sampled` frames, evenly from the first to the last of `count`, rounded down as in LanguageBind's loader.
+
+    Some repeat if count is smaller.
+    """
+    return [int(place) for place in np.linspace(0, count - 1, sampled, dtype=int)]

@@ -14,14 +14,15 @@ from vidal.errors import UserError
 from vidal.models import threads
 from vidal.models.device import choose_device
 from vidal.storage.storage import Storage
-from vidal.train import checkpoint, encoder, packed, process_group
+from vidal.train import checkpoint, packed, process_group, saved
 from vidal.train.journal import Journal
 from vidal.train.modality_trainer import ModalityTrainer
+from vidal.train.opening import open_text_tower
 from vidal.train.reading import Reader
 from vidal.train.recall import recall
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
-from vidal.train.towers import LanguageTower, open_text_tower
+from vidal.train.towers import LanguageTower
 from vidal.train.training_samples import TrainingSamples, read_samples
 
 CHECKPOINTS, ENCODER = "checkpoints", "encoder"
@@ -73,7 +74,7 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 
     def finish() -> None:
         towers = {each.modality: each.final_model() for each in trainers}
-        encoder.save(folder / ENCODER, towers, settings, text)
+        saved.save(folder / ENCODER, towers, settings, text)
         (folder / "summary.json").write_text(
             json.dumps([asdict(each) for each in outcomes], indent=1) + "\n", encoding="utf-8"
         )

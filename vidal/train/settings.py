@@ -48,8 +48,9 @@ class Encoder(Settings):
 
     model: ModelSpec = ModelSpec(adapter="efficientnet")
     """The pretrained tower, by the adapter efficientnet (offline), clip (transformers) or open_clip."""
-    tuning: Literal["lora", "full", "head"] = "full"
-    """The trained weights: lora (adapters, class embedding, last norm, projection, as in LanguageBind), full, or head (last layers)."""
+    tuning: Literal["lora", "attention", "full", "head", "frozen"] = "full"
+    """The trained weights: lora (adapters, class embedding, last norm, projection, as in LanguageBind), attention (the attention itself
+    in place of adapters, which LanguageBind calls full tuning), full, head (last layers), or frozen (none: the tower is only saved)."""
     lora: Lora = Lora()
     """The low-rank adapters."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -60,6 +61,10 @@ class Encoder(Settings):
     """Side of the square input picture of the tower, in pixels."""
     fbank: Fbank = Fbank()
     """The spectrogram of a sound."""
+    views: dict[str, float] | None = None
+    """The weight of each view when a text is drawn for this modality; null draws by train.views."""
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    """Norm that gradients are clipped to; null does not clip them. Off in the presets, because LanguageBind does not clip."""
     preset: Literal["paper", "script"] | None = None
     """Published settings of LanguageBind, from the paper or from its script; other keys given here override them."""
     epochs: int = Field(default=10, ge=1)
@@ -96,9 +101,15 @@ class Preset(TypedDict, total=False):
     batch_size: int
     warmup_steps: int
     patch_dropout: float
-    tuning: Literal["lora", "full", "head"]
+    tuning: Literal["lora", "attention", "full", "head", "frozen"]
+    clip_norm: float | None
+    views: dict[str, float]
     lora: _LoraPreset
     fbank: _FbankPreset
+
+
+# LanguageBind's scripts train these modalities on one text of a clip, the rewritten caption ("polish_mplug").
+_SEEN: Preset = {"views": {"enhanced": 1.0}}
 
 
 def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float) -> Preset:
@@ -110,18 +121,19 @@ def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, ran
         "warmup_steps": warmup,
         "patch_dropout": mask,
         "tuning": "lora",
+        "clip_norm": None,
         "lora": {"rank": rank, "alpha": 16.0, "dropout": dropout},
     }
 
 
 # The appendix of Zhu et al. 2024, and the scripts of their repository, which differ from it.
 PRESETS: dict[tuple[Modality, str], Preset] = {
-    (Modality.VIDEO, "paper"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
-    (Modality.VIDEO, "script"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
-    (Modality.INFRARED, "paper"): _published(1, 1e-4, 1024, 200, 0.5, 2, 0.1),
-    (Modality.INFRARED, "script"): _published(1, 1e-4, 1024, 200, 0.5, 2, 0.0),
-    (Modality.DEPTH, "paper"): _published(1, 5e-4, 1024, 200, 0.5, 2, 0.1),
-    (Modality.DEPTH, "script"): _published(1, 5e-4, 1024, 200, 0.5, 2, 0.0),
+    (Modality.VIDEO, "paper"): {**_SEEN, **_published(16, 1e-4, 640, 2000, 0.3, 16, 0.0)},
+    (Modality.VIDEO, "script"): {**_SEEN, **_published(16, 1e-4, 640, 2000, 0.3, 16, 0.0)},
+    (Modality.INFRARED, "paper"): {**_SEEN, **_published(1, 1e-4, 1024, 200, 0.5, 2, 0.1)},
+    (Modality.INFRARED, "script"): {**_SEEN, **_published(1, 1e-4, 1024, 200, 0.5, 2, 0.0)},
+    (Modality.DEPTH, "paper"): {**_SEEN, **_published(1, 5e-4, 1024, 200, 0.5, 2, 0.1)},
+    (Modality.DEPTH, "script"): {**_SEEN, **_published(1, 5e-4, 1024, 200, 0.5, 2, 0.0)},
     (Modality.AUDIO, "paper"): _published(8, 5e-4, 512, 2000, 0.3, 16, 0.1),
     (Modality.AUDIO, "script"): {
         **_published(16, 1e-3, 1024, 2000, 0.1, 16, 0.0),
@@ -157,8 +169,6 @@ class Train(Settings):
     """Epsilon of AdamW."""
     weight_decay: float = Field(default=0.2, ge=0)
     """Weight decay of AdamW, for all weights except vectors and scalars."""
-    clip_norm: float | None = Field(default=1.0, gt=0)
-    """Norm that gradients are clipped to; null does not clip them."""
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Decay of the exponential moving average of the weights; null computes no average."""
     precision: Literal["fp32", "bf16", "amp"] = "fp32"
@@ -181,6 +191,11 @@ class Train(Settings):
     """Steps between lines of metrics.jsonl."""
     keep: int = Field(default=2, ge=1)
     """Number of checkpoints that are kept."""
+
+    def views_of(self, modality: Modality) -> dict[str, float]:
+        """Returns the weight of each view when a text is drawn for a modality of the recipe."""
+        encoder = self.modalities.get(modality)
+        return self.views if encoder is None or encoder.views is None else encoder.views
 
     @model_validator(mode="before")
     @classmethod

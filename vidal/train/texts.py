@@ -28,7 +28,7 @@ class TextFeatures:
 
     def __init__(self, storage: Storage, tower: LanguageTower):
         self._storage, self._tower = storage, tower
-        self._folder = f"{layout.TEXT_FEATURES}/{ids.fingerprint([tower.name, tower.revision, tower.width])[:16]}"
+        self._folder = f"{layout.TEXT_FEATURES}/{ids.fingerprint([tower.identity, tower.width])[:16]}"
 
     def compute(self, texts: list[str]) -> Float32Array:
         """Returns (n, width) float32, L2-normalised. Features that are not stored yet are computed and stored first."""

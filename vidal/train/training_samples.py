@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,8 @@ def read_samples(storage: Storage, modality: Modality, settings: Train) -> Train
     if modality is Modality.AUDIO:
         silence = pc.struct_field(table["scores"], "audio_silence_share")
         keep(pc.less(pc.fill_null(silence, 0.0), 1.0), "silent")
-    captions = _captions(table["captions"].combine_chunks(), settings)
+    views = settings.views_of(modality)
+    captions = _captions(table["captions"].combine_chunks(), views, settings.skip_flags)
     keep(pa.chunked_array([pa.array(np.diff(captions.starts) > 0)]), "no_text")
     if not len(table):
         why = ", ".join(f"{reason} {count}" for reason, count in left_out.items() if count) or "there are no clips"
@@ -114,14 +116,14 @@ def read_samples(storage: Storage, modality: Modality, settings: Train) -> Train
         table["shard"].to_numpy(),
         paths if lists else pa.ListArray.from_arrays(pa.array(range(len(paths) + 1), pa.int32()), paths),
         table["depth_kind"].to_pylist(),
-        _captions(table["captions"].combine_chunks(), settings),
+        _captions(table["captions"].combine_chunks(), views, settings.skip_flags),
         {reason: count for reason, count in left_out.items() if count},
     )
 
 
-def _captions(lists: pa.ListArray, settings: Train) -> Captions:
+def _captions(lists: pa.ListArray, weights: Mapping[str, float], skip_flags: tuple[str, ...]) -> Captions:
     """Returns the captions of the views with a weight, without those with a flag that the recipe skips."""
-    names = tuple(view for view, weight in settings.views.items() if weight > 0)
+    names = tuple(view for view, weight in weights.items() if weight > 0)
     flat = pc.list_flatten(lists)
     parents = pc.list_parent_indices(lists).to_numpy()
     text = flat.field("text")
@@ -130,7 +132,7 @@ def _captions(lists: pa.ListArray, settings: Train) -> Captions:
         pc.and_(pc.is_valid(text), pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(pc.fill_null(text, ""))), 0)),
     ).to_numpy(zero_copy_only=False)
     flags = flat.field("flags")
-    skipped = pc.is_in(pc.list_flatten(flags), value_set=pa.array(settings.skip_flags, pa.string()))
+    skipped = pc.is_in(pc.list_flatten(flags), value_set=pa.array(skip_flags, pa.string()))
     selected[pc.list_parent_indices(flags).to_numpy()[skipped.to_numpy(zero_copy_only=False)]] = False
     coded = pc.dictionary_encode(text.filter(pa.array(selected)))
     counts = np.bincount(parents[selected], minlength=len(lists)) if len(lists) else np.zeros(0, np.int64)

@@ -20,7 +20,7 @@ MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
 class EfficientNetTower(ModalityTower):
     """EfficientNet with an output that has the width of MiniLM.
 
-    tuning: full (all weights) or head (the last two layers). Batch norms keep their statistics, because batches are small.
+    tuning: full (all weights), head (the last two layers) or frozen. Batch norms keep their statistics, because batches are small.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
@@ -33,10 +33,10 @@ class EfficientNetTower(ModalityTower):
             raise UserError(
                 f"train.modalities.{modality.value}: adapter efficientnet needs the adapter minilm in train.text, of width {DIMENSIONS}"
             )
-        if settings.tuning == "lora" or settings.patch_dropout:
+        if settings.tuning in ("lora", "attention") or settings.patch_dropout:
             raise UserError(
                 f"train.modalities.{modality.value}: adapter efficientnet has no attention and no patches: "
-                "set tuning to full or head, and patch_dropout to 0"
+                "set tuning to full, head or frozen, and patch_dropout to 0"
             )
         self.architecture = {"adapter": "efficientnet-lite0"}
         self.trunk = Classifier().net
@@ -46,8 +46,10 @@ class EfficientNetTower(ModalityTower):
         self.head = nn.Linear(FEATURES, width, bias=False)
         nn.init.zeros_(self.head.weight)
         self._tuned = settings.tuning
-        if settings.tuning == "head":
+        if settings.tuning != "full":
             self.trunk.requires_grad_(False)
+        if settings.tuning == "frozen":
+            self.requires_grad_(False)
         self.train()
 
     def train(self, mode: bool = True) -> EfficientNetTower:
