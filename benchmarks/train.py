@@ -79,7 +79,7 @@ def trainer(
     encoder = {"model": model, "tuning": "full", "batch_size": batch, "epochs": 10_000, "lr": 1e-4}
     settings = Train.model_validate({"text": model, "modalities": {"image": encoder}, "views": {"title": 1}, **train})
     found = read_samples(storage, Modality.IMAGE, settings)
-    features = TextFeatures(storage, open_text_tower(settings.text)).compute(found.captions.distinct)
+    features = TextFeatures(storage, open_text_tower(settings.text)).compute(found.captions)
     encoder_settings = settings.modalities[Modality.IMAGE]
     if pack:
         list(packed.pack(storage, settings))

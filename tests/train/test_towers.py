@@ -20,6 +20,7 @@ from vidal.train.opening import open_text_tower, open_tower
 from vidal.train.settings import Encoder, Modality, Train
 
 WIDTH = 12
+NAMES = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +59,7 @@ def test_lora_frees_what_languagebind_frees_and_nothing_else(tiny_clip):
     }
 
     def adapters(where):
-        return {
-            f"{layer}.{where}.{name}.lora_{ab}.default.weight"
-            for layer in layers
-            for name in ("q_proj", "k_proj", "v_proj", "out_proj")
-            for ab in "AB"
-        }
+        return {f"{layer}.{where}.{name}.lora_{ab}.default.weight" for layer in layers for name in NAMES for ab in "AB"}
 
     picture = clip(tiny_clip, tuning="lora", lora={"rank": 2})
     assert learns(picture) == beside | adapters("self_attn")
@@ -74,6 +70,12 @@ def test_lora_frees_what_languagebind_frees_and_nothing_else(tiny_clip):
         for name in ("temporal_embedding", "temporal_layer_norm1.weight", "temporal_layer_norm1.bias")
     }
     assert learns(clip(tiny_clip, Modality.VIDEO, tuning="lora")) == beside | adapters("temporal_attn") | time
+    assert learns(clip(tiny_clip, tuning="frozen")) == set()
+    attention = {f"{layer}.{{}}.{name}.{kind}" for layer in layers for name in NAMES for kind in ("weight", "bias")}
+    assert learns(clip(tiny_clip, tuning="attention")) == beside | {each.format("self_attn") for each in attention}
+    assert learns(clip(tiny_clip, Modality.VIDEO, tuning="attention")) == (
+        beside | time | {each.format("temporal_attn") for each in attention}
+    )
     assert learns(clip(tiny_clip, tuning="head")) == beside - {"vision_model.embeddings.class_embedding"}
 
 

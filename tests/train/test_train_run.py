@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from tests.support.inline import vidal_inline
 from tests.support.tiny_models import save_clip
@@ -18,6 +19,7 @@ from tests.train.test_train_data import caption, dataset
 from vidal.cli.train import train as command
 from vidal.errors import TrainingError, UserError
 from vidal.train import checkpoint, optimiser, run
+from vidal.train.opening import open_tower
 from vidal.train.settings import Encoder, Modality, Train
 
 WORDS = ("a red ball", "a green field", "the blue sea", "a white wall", "a black cat", "a yellow bus")
@@ -246,6 +248,31 @@ def test_published_presets_give_way_to_the_recipes_own_keys():
         1036,
         "tile",
     )
+
+
+def test_presets_do_not_clip_gradients_and_draw_the_texts_of_languagebinds_scripts():
+    made = Train.model_validate(
+        {
+            "clip_norm": 0.5,
+            "views": {"title": 1.0},
+            "modalities": {"depth": {"preset": "paper"}, "audio": {"preset": "script"}, "image": {"tuning": "head"}},
+        }
+    )
+    assert [made.clip_norm_of(Modality(name)) for name in ("depth", "audio", "image")] == [None, None, 0.5]
+    assert made.views_of(Modality.DEPTH) == {"enhanced": 1.0}
+    assert made.views_of(Modality.AUDIO) == made.views_of(Modality.IMAGE) == {"title": 1.0}
+
+
+def test_a_frozen_modality_is_bound_as_it_is(coloured, tiny, tmp_path):
+    one = {"model": tiny, "side": 32, "batch_size": 3, "epochs": 1}
+    both = Train.model_validate({"modalities": {"video": {**one, "frames": 2}, "image": {**one, "tuning": "frozen"}}})
+    outcomes = run.train(both, str(coloured), tmp_path / "run", CPU)
+    assert [each.modality for each in outcomes] == ["video"]
+    bound = load_file(tmp_path / "run" / "encoder" / "model.safetensors")
+    start = open_tower(Modality.IMAGE, both.modalities[Modality.IMAGE], 384).state_dict()
+    assert all(torch.equal(bound[f"image.{name}"], value) for name, value in start.items())
+    with pytest.raises(UserError, match="none to train"):
+        run.train(settings(encoder={"model": tiny, "tuning": "frozen"}), str(coloured), tmp_path / "none", CPU)
 
 
 def test_a_checkpoint_is_whole_or_absent(tmp_path):

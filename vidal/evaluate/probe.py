@@ -120,4 +120,7 @@ def _texts_of(captions: Captions, row: int, views: np.ndarray) -> np.ndarray:
 
 
 def text_features(storage: Storage, tower: LanguageTower, samples: TrainingSamples) -> np.ndarray:
-    return TextFeatures(storage, tower).compute(samples.captions.distinct)
+    """Returns (texts, width) float32: the features of samples.captions.distinct."""
+    table = TextFeatures(storage, tower).compute(samples.captions)
+    features: np.ndarray = table[np.arange(len(table))].numpy()
+    return features

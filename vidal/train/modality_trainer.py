@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from vidal.errors import TrainingError
-from vidal.media.arrays import Float32Array
 from vidal.train import inputs, optimiser, process_group
 from vidal.train.accumulate import accumulated_backward
 from vidal.train.checkpoint import Place, TrainerState
@@ -22,14 +21,14 @@ from vidal.train.opening import open_tower
 from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.stream import Batch, Stream
+from vidal.train.texts import TextTable
 from vidal.train.training_samples import TrainingSamples
 
 
 class ModalityTrainer:
     """The training of one modality, step by step.
 
-    modality: one of settings.modalities. features: (texts, width) float32 of the frozen language tower, one row for each text of
-    samples.captions.distinct.
+    modality: one of settings.modalities. features: of the texts in samples.captions.distinct, by the frozen language tower.
     """
 
     def __init__(
@@ -38,14 +37,14 @@ class ModalityTrainer:
         settings: Train,
         samples: TrainingSamples,
         reader: Reader,
-        features: Float32Array,
+        features: TextTable,
         device: torch.device,
     ):
         self.modality, self.settings, self.encoder = modality, settings, settings.modalities[modality]
         self.samples, self.reader, self.device = samples, reader, device
-        self.features = torch.from_numpy(features)
+        self.features = features
         torch.manual_seed(settings.seed)  # All processes start from the same weights.
-        self.tower = open_tower(modality, self.encoder, features.shape[1]).to(device)
+        self.tower = open_tower(modality, self.encoder, features.width).to(device)
         if settings.checkpoint_activations:
             self.tower.checkpoint_activations()
         self.temperature = Temperature(settings.temperature, SIGLIP_BIAS if settings.loss == "siglip" else None).to(
@@ -132,7 +131,7 @@ class ModalityTrainer:
 
     def _gradient_norm(self) -> float:
         self.scaler.unscale_(self.optimiser)
-        limit = self.encoder.clip_norm
+        limit = self.settings.clip_norm_of(self.modality)
         return float(nn.utils.clip_grad_norm_(self.weights, limit if limit is not None else float("inf")))
 
     def _next_batch(self) -> Batch | None:

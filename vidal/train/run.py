@@ -17,15 +17,16 @@ from vidal.storage.storage import Storage
 from vidal.train import checkpoint, packed, process_group, saved
 from vidal.train.journal import Journal
 from vidal.train.modality_trainer import ModalityTrainer
-from vidal.train.opening import open_text_tower
+from vidal.train.opening import open_text_tower, open_tower
 from vidal.train.reading import Reader
 from vidal.train.recall import recall
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
-from vidal.train.towers import LanguageTower
+from vidal.train.towers import LanguageTower, ModalityTower
 from vidal.train.training_samples import TrainingSamples, read_samples
 
 CHECKPOINTS, ENCODER = "checkpoints", "encoder"
+FROZEN = "frozen"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 
     def finish() -> None:
         towers = {each.modality: each.final_model() for each in trainers}
-        saved.save(folder / ENCODER, towers, settings, text)
+        saved.save(folder / ENCODER, {**towers, **_frozen_towers(settings, text.width)}, settings, text)
         (folder / "summary.json").write_text(
             json.dumps([asdict(each) for each in outcomes], indent=1) + "\n", encoding="utf-8"
         )
@@ -84,21 +85,28 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 
 
 def read_all(settings: Train, storage: Storage) -> dict[Modality, TrainingSamples]:
-    """Reads the samples of every modality of the recipe. Raises UserError."""
-    if not settings.modalities:
-        raise UserError("train.modalities is empty: name at least one, e.g. --set 'train.modalities={video: {}}'")
-    return {modality: read_samples(storage, modality, settings) for modality in settings.modalities}
+    """Reads the samples of every modality of the recipe that is trained. Raises UserError."""
+    trained = [modality for modality, each in settings.modalities.items() if each.tuning != FROZEN]
+    if not trained:
+        raise UserError(
+            "train.modalities names none to train: name at least one, e.g. --set 'train.modalities={video: {}}'"
+        )
+    return {modality: read_samples(storage, modality, settings) for modality in trained}
+
+
+def _frozen_towers(settings: Train, width: int) -> dict[Modality, ModalityTower]:
+    """Returns the towers that the recipe binds as they are."""
+    frozen = {modality: each for modality, each in settings.modalities.items() if each.tuning == FROZEN}
+    return {modality: open_tower(modality, each, width) for modality, each in frozen.items()}
 
 
 def _trainer(
     storage: Storage, settings: Train, samples: TrainingSamples, text: LanguageTower, device: torch.device
 ) -> ModalityTrainer:
     cache, encoder_settings = TextFeatures(storage, text), settings.modalities[samples.modality]
-    process_group.on_rank0(lambda: cache.compute(samples.captions.distinct))
+    process_group.on_rank0(lambda: cache.compute(samples.captions))
     reader = Reader(storage, samples, encoder_settings, packed.find(storage, samples, encoder_settings))
-    return ModalityTrainer(
-        samples.modality, settings, samples, reader, cache.compute(samples.captions.distinct), device
-    )
+    return ModalityTrainer(samples.modality, settings, samples, reader, cache.compute(samples.captions), device)
 
 
 def _loop(

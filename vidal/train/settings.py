@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from vidal.config.base import ModelSpec, Settings
 
@@ -63,8 +63,8 @@ class Encoder(Settings):
     """The spectrogram of a sound."""
     views: dict[str, float] | None = None
     """The weight of each view when a text is drawn for this modality; null draws by train.views."""
-    clip_norm: float | None = Field(default=1.0, gt=0)
-    """Norm that gradients are clipped to; null does not clip them. Off in the presets, because LanguageBind does not clip."""
+    clip_norm: PositiveFloat | Literal["off"] | None = None
+    """Norm that gradients are clipped to; null takes train.clip_norm. Off in the presets, because LanguageBind does not clip."""
     preset: Literal["paper", "script"] | None = None
     """Published settings of LanguageBind, from the paper or from its script; other keys given here override them."""
     epochs: int = Field(default=10, ge=1)
@@ -102,7 +102,7 @@ class Preset(TypedDict, total=False):
     warmup_steps: int
     patch_dropout: float
     tuning: Literal["lora", "attention", "full", "head", "frozen"]
-    clip_norm: float | None
+    clip_norm: Literal["off"]
     views: dict[str, float]
     lora: _LoraPreset
     fbank: _FbankPreset
@@ -121,7 +121,7 @@ def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, ran
         "warmup_steps": warmup,
         "patch_dropout": mask,
         "tuning": "lora",
-        "clip_norm": None,
+        "clip_norm": "off",
         "lora": {"rank": rank, "alpha": 16.0, "dropout": dropout},
     }
 
@@ -169,6 +169,8 @@ class Train(Settings):
     """Epsilon of AdamW."""
     weight_decay: float = Field(default=0.2, ge=0)
     """Weight decay of AdamW, for all weights except vectors and scalars."""
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    """Norm that gradients are clipped to; null does not clip them."""
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Decay of the exponential moving average of the weights; null computes no average."""
     precision: Literal["fp32", "bf16", "amp"] = "fp32"
@@ -191,6 +193,11 @@ class Train(Settings):
     """Steps between lines of metrics.jsonl."""
     keep: int = Field(default=2, ge=1)
     """Number of checkpoints that are kept."""
+
+    def clip_norm_of(self, modality: Modality) -> float | None:
+        """Returns the norm that the gradients of a modality of the recipe are clipped to, or None."""
+        own = self.modalities[modality].clip_norm
+        return self.clip_norm if own is None else None if own == "off" else own
 
     def views_of(self, modality: Modality) -> dict[str, float]:
         """Returns the weight of each view when a text is drawn for a modality of the recipe."""

@@ -82,13 +82,19 @@ def llvip(folder: Path) -> Benchmark:
 
 
 def llvip_pairs(folder: Path) -> Benchmark:
-    """Pairs of whole pictures of the test split, infrared and visible, to retrieve one by the other."""
+    """Pairs of whole pictures of the test split, infrared and visible, to retrieve one by the other; and depth/test/*.png if there."""
     return Benchmark(
         [
-            Sample(name, {Modality.INFRARED: thermal, Modality.IMAGE: visible}, texts=("a photo of people.",))
+            Sample(name, _media(folder, name, thermal, visible), texts=("a photo of people.",))
             for name, thermal, visible in _pairs(folder)
         ]
     )
+
+
+def _media(folder: Path, name: str, thermal: Path, visible: Path) -> dict[Modality, Path]:
+    """LLVIP has no depth: whoever estimated it puts millimetres into depth/test, under the names of the pictures."""
+    depth = folder / "depth" / "test" / f"{name}.png"
+    return {Modality.INFRARED: thermal, Modality.IMAGE: visible} | ({Modality.DEPTH: depth} if depth.is_file() else {})
 
 
 def flir_v1(folder: Path) -> Benchmark:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vidal.errors import UserError
 from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import Architecture, ModalityTower
+from vidal.train.towers.feature_cache import FeatureCache
 
 FEATURES, CLASSES = 1280, 1000
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
@@ -46,6 +47,7 @@ class EfficientNetTower(ModalityTower):
         self.head = nn.Linear(FEATURES, width, bias=False)
         nn.init.zeros_(self.head.weight)
         self._tuned = settings.tuning
+        self._cache = FeatureCache(self._trunk_features)
         if settings.tuning != "full":
             self.trunk.requires_grad_(False)
         if settings.tuning == "frozen":
@@ -67,8 +69,17 @@ class EfficientNetTower(ModalityTower):
         output: Tensor = zero_shot + self.head(features)
         return output
 
+    def _trunk_features(self, pixels: Tensor) -> Tensor:
+        features: Tensor = self.trunk.extract_features(pixels).mean((2, 3))
+        return features
+
     def embed_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the last features, (n, FEATURES), and the output of ConSE only, (n, width). pixels: (n, 3, h, w), normalised."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuned == "full"):
-            features = self.trunk.extract_features(pixels).mean((2, 3))
+        if self._tuned == "full":
+            features = self._trunk_features(pixels)
+        elif self.training and pixels.device.type == "cpu":
+            features = self._cache(pixels)
+        else:
+            with torch.no_grad():
+                features = self._trunk_features(pixels)
         return features, self.classes(self.trunk._fc(features).softmax(-1))
