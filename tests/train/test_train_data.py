@@ -16,9 +16,10 @@ from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS
 from vidal.storage.storage import Storage
 from vidal.train import packed
+from vidal.train.augmentation import NONE
 from vidal.train.reading import Reader, spread
 from vidal.train.settings import Encoder, Modality, Train
-from vidal.train.stream import Stream
+from vidal.train.stream import Stream, _prefetched
 from vidal.train.texts import TextFeatures
 from vidal.train.training_samples import Captions, read_samples, sample_caption
 
@@ -115,6 +116,67 @@ def test_two_processes_share_the_batches_of_one(tmp_path):
     shared = [list(each.batches(0)) for each in pair]
     for step, batch in enumerate(alone.batches(0)):
         assert sorted(shared[0][step].texts.tolist() + shared[1][step].texts.tolist()) == sorted(batch.texts.tolist())
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_other_processes_go_on_with_the_same_batches(tmp_path, before, after):
+    """As a run does that was stopped with one number of processes and is continued with another."""
+    storage = dataset(tmp_path, [{} for _ in range(16)])
+    whole = [sorted(batch.texts.tolist()) for batch in stream(storage)[1].batches(1)]
+    old = [stream(storage, rank=rank, world=before)[1] for rank in range(before)]
+    begun = [list(each.batches(1))[:2] for each in old]
+    window = old[0].window(1).advanced(16, [batches[-1].cursor for batches in begun])
+    new = [stream(storage, rank=rank, world=after)[1] for rank in range(after)]
+    for each in new:
+        each.resume_in(1, window)
+    for steps, batches in ((whole[:2], begun), (whole[2:], [list(each.batches(1)) for each in new])):
+        union = [sorted(text for batch in step for text in batch.texts.tolist()) for step in zip(*batches, strict=True)]
+        assert union == steps
+    assert sorted(text for batch in new[0].batches(2) for text in batch.texts.tolist()) != []
+
+
+def test_loader_processes_persist_over_epochs(tmp_path):
+    storage = dataset(tmp_path, [{} for _ in range(8)])
+    _, alone = stream(storage)
+    _, helped = stream(storage, workers=2)
+    processes = []
+    for epoch in range(3):
+        expected = [batch.texts.tolist() for batch in alone.batches(epoch)]
+        assert [batch.texts.tolist() for batch in helped.batches(epoch)] == expected
+        processes.append([each.pid for each in helped._loader._iterator._workers])
+    assert processes[0] == processes[1] == processes[2]
+
+
+@pytest.mark.parametrize(("batch_bytes", "ahead"), [(1 << 10, 16), (64 << 20, 4), (1 << 30, 1)])
+def test_large_batches_are_read_less_far_ahead(batch_bytes, ahead):
+    assert _prefetched(batch_bytes, 2) == ahead
+
+
+def test_crops_and_flips_are_the_same_for_all_frames_and_absent_by_default(tmp_path):
+    storage = dataset(tmp_path, [{"frames": 2}])
+    for k in range(2):  # Wide, brighter from left to right.
+        wide = np.tile(np.linspace(0, 250, 64).astype(np.uint8), (16, 1))
+        Image.fromarray(wide).convert("RGB").save(tmp_path / "_media" / "clip-0" / f"{k}.png")
+    found = read_samples(storage, Modality.VIDEO, Train())
+    plain = Reader(storage, found, Encoder(side=SIDE, frames=2))
+    assert plain.draw_augmentation((0, 0, 0)) == NONE
+    centre = plain(0, 0)
+    reader = Reader(storage, found, Encoder(side=SIDE, frames=2, random_crop=True, flip=0.5))
+    crops = set()
+    for epoch in range(20):
+        drawn = reader.draw_augmentation((0, epoch, 0))
+        assert drawn == reader.draw_augmentation((0, epoch, 0))
+        views = reader(0, 0, drawn)
+        assert np.array_equal(views[0], views[1])
+        assert (views[0, 0, 0, 0] > views[0, 0, 0, -1]) == drawn.flip
+        crops.add(int(views[0, 0, 0].min()))
+    assert len(crops) > 5 and np.array_equal(reader(0, 0), centre)
+
+
+def test_a_modality_that_a_clip_lacks_costs_that_modality_alone(tmp_path):
+    storage = dataset(tmp_path, [{}, {"audio_path": "_media/clip-1/a.flac"}])
+    assert len(read_samples(storage, Modality.IMAGE, Train())) == 2
+    assert read_samples(storage, Modality.AUDIO, Train()).clip_ids == ["clip-1"]
 
 
 def test_workers_give_what_one_process_gives(tmp_path):

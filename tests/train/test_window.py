@@ -8,9 +8,8 @@ from vidal.train.window import Window
 
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (4, 2), (2, 4), (3, 1)])
 def test_other_processes_go_on_with_the_same_samples_in_the_same_order(before, after):
-    count, steps = 24, 2
-    cursors = [12 // before // 2 * steps] * before
-    moved = Window().advanced(count, cursors)
+    count = 24
+    moved = Window().advanced(count, [12 // before] * before)
     assert moved == Window(12)
     dealt = np.stack([moved.of_process(count, rank, after) for rank in range(after)], 1).ravel()
     assert dealt.tolist() == list(range(12, 24))

@@ -49,10 +49,12 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
         "loss",
         "R@1 to text",
         "R@1 from text",
+        "val to text",
+        "val from text",
         "samples/s",
         "unreadable",
         "left out",
-        title="on the clips that it learned from",
+        title="R@1 on the clips that it learned from, and on those of the split val",
     )
     for each in outcomes:
         table.add_row(
@@ -62,6 +64,8 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
             f"{each.loss:.3f}",
             f"{each.recall_to_text:.1%}",
             f"{each.recall_to_modality:.1%}",
+            _share(each.val_recall_to_text),
+            _share(each.val_recall_to_modality),
             f"{each.samples_s:.1f}",
             str(each.unreadable),
             ", ".join(f"{reason} {count}" for reason, count in each.left_out.items()) or "0",
@@ -70,6 +74,10 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
     show(
         f'encoder: {target / "encoder"}; python -c "import vidal; print(vidal.load_encoder({str(target / "encoder")!r}).modalities)"'
     )
+
+
+def _share(value: float | None) -> str:
+    return "no clips" if value is None else f"{value:.1%}"
 
 
 def _run(recipe: Any, out: str, folder: Path) -> list[Outcome]:

@@ -48,20 +48,20 @@ class Region:
             return image.crop(self.box)
 
 
-def read_image(path: Path | Pictured, side: int) -> UInt8Array:
-    """Returns (3, side, side) uint8 RGB: the centre of the picture, with its shorter side scaled to `side` (bicubic).
+def read_image(path: Path | Pictured, side: int, place: float = 0.5) -> UInt8Array:
+    """Returns (3, side, side) uint8 RGB: a square of the picture, with its shorter side scaled to `side` (bicubic).
 
-    Raises RecordError(corrupt).
+    place: of the square along the longer side, 0..1; 0.5 is the centre. Raises RecordError(corrupt).
     """
-    return square_array(_open(path), side)
+    return square_array(_open(path), side, place)
 
 
-def square_array(image: Image.Image, side: int) -> UInt8Array:
-    """Returns (3, side, side) uint8 RGB: the centre of a picture of any size and mode."""
-    return np.ascontiguousarray(np.asarray(_square(image.convert("RGB"), side)).transpose(2, 0, 1))
+def square_array(image: Image.Image, side: int, place: float = 0.5) -> UInt8Array:
+    """Returns (3, side, side) uint8 RGB: a square of a picture of any size and mode, as read_image does."""
+    return np.ascontiguousarray(np.asarray(_square(image.convert("RGB"), side, place)).transpose(2, 0, 1))
 
 
-def read_depth(path: Path | Pictured, side: int, kind: str | None) -> Float16Array:
+def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
     """Returns (1, side, side) float16 in 0..1; larger is farther. Raises RecordError(corrupt).
 
     kind: depth_kind of the manifest. Metric depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
@@ -75,7 +75,7 @@ def read_depth(path: Path | Pictured, side: int, kind: str | None) -> Float16Arr
     else:
         depth = stored / _DEPTH_MAX
         depth = 1 - depth if kind == "inverse_relative" else depth
-    square = np.asarray(_square(Image.fromarray(depth), side)).clip(0, 1)  # Bicubic overshoots.
+    square = np.asarray(_square(Image.fromarray(depth), side, place)).clip(0, 1)  # Bicubic overshoots.
     return square[None].astype(np.float16)
 
 
@@ -126,12 +126,12 @@ def _name(path: Path | Pictured) -> str:
     return path.name if isinstance(path, Path) else str(path)
 
 
-def _square(image: Image.Image, side: int) -> Image.Image:
+def _square(image: Image.Image, side: int, place: float) -> Image.Image:
     """Resizes and crops as Resize and CenterCrop of torchvision do, which CLIP, open_clip and LanguageBind use."""
     short = min(image.size)
     size = (int(side * image.width / short), int(side * image.height / short))
     resized = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
-    left, top = (round((length - side) / 2) for length in size)
+    left, top = (round((length - side) * place) for length in size)
     return resized.crop((left, top, left + side, top + side))
 
 

@@ -69,7 +69,7 @@ def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack 
     Returns None if one of their shards has changed since it was packed, or was not packed with these settings. Always None for a
     remote dataset.
     """
-    if not storage.is_local:
+    if not storage.is_local or settings.random_crop:  # Packed pictures are cropped already.
         return None
     folder = _folder(storage, samples.modality, settings)
     for shard in np.unique(samples.shards):

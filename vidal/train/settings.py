@@ -59,6 +59,10 @@ class Encoder(Settings):
     """Number of frames of a video."""
     side: int = Field(default=224, ge=16)
     """Side of the square input picture of the tower, in pixels."""
+    random_crop: bool = False
+    """Whether the square crop of a training picture is drawn along its longer side, as in LanguageBind's training of videos."""
+    flip: float = Field(default=0.0, ge=0, le=1)
+    """Probability that left and right of a training picture are exchanged. Evaluation neither crops at random nor flips."""
     fbank: Fbank = Fbank()
     """The spectrogram of a sound."""
     views: dict[str, float] | None = None
@@ -193,6 +197,11 @@ class Train(Settings):
     """Steps between lines of metrics.jsonl."""
     keep: int = Field(default=2, ge=1)
     """Number of checkpoints that are kept."""
+    eval_steps: int | None = Field(default=None, ge=1)
+    """Steps between measurements of retrieval on the split val; null measures at the end only. Without clips in val none is measured."""
+    patience: int | None = Field(default=None, ge=1)
+    """Number of measurements in a row without better retrieval after which the training of a modality stops, and returns to its best
+    weights; null never stops early."""
 
     def clip_norm_of(self, modality: Modality) -> float | None:
         """Returns the norm that the gradients of a modality of the recipe are clipped to, or None."""
@@ -203,6 +212,19 @@ class Train(Settings):
         """Returns the weight of each view when a text is drawn for a modality of the recipe."""
         encoder = self.modalities.get(modality)
         return self.views if encoder is None or encoder.views is None else encoder.views
+
+    @model_validator(mode="after")
+    def _patience_needs_measurements(self) -> Train:
+        if self.patience is not None and self.eval_steps is None:
+            raise ValueError("patience: set eval_steps too, the steps between measurements on the split val")
+        return self
+
+    @model_validator(mode="after")
+    def _sounds_are_not_cropped(self) -> Train:
+        sound = self.modalities.get(Modality.AUDIO)
+        if sound is not None and (sound.random_crop or sound.flip):
+            raise ValueError("modalities.audio: random_crop and flip are for pictures")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -79,10 +79,16 @@ def committed_shards(storage: Storage) -> list[int]:
 
 
 def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
-    """Reads all shards. Leaves out copies, clips of other splits and of evaluation sets, silent sounds, and clips without texts.
+    """Reads the clips to train a modality on, as find_samples does. Raises UserError if no clip is left."""
+    samples = find_samples(storage, modality, settings)
+    if not len(samples):
+        why = ", ".join(f"{reason} {count}" for reason, count in samples.left_out.items()) or "there are no clips"
+        raise UserError(f"{storage.uri}: no clip to train {modality.value} on: {why}")
+    return samples
 
-    Raises UserError if no clip is left.
-    """
+
+def find_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
+    """Reads all shards. Leaves out copies, clips of other splits and of evaluation sets, silent sounds, and clips without texts."""
     column = PATHS[modality]
     columns = [*_COLUMNS, column, *(["scores"] if modality is Modality.AUDIO else [])]
     names = [layout.manifest(shard) for shard in committed_shards(storage)]
@@ -107,9 +113,6 @@ def read_samples(storage: Storage, modality: Modality, settings: Train) -> Train
     views = settings.views_of(modality)
     captions = _captions(table, views, settings.skip_flags)
     keep(pa.chunked_array([pa.array(np.diff(captions.starts) > 0)]), "no_text")
-    if not len(table):
-        why = ", ".join(f"{reason} {count}" for reason, count in left_out.items() if count) or "there are no clips"
-        raise UserError(f"{storage.uri}: no clip to train {modality.value} on: {why}")
     paths = table[column].combine_chunks()
     return TrainingSamples(
         modality,

@@ -14,6 +14,11 @@ from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import Architecture, ModalityTower
 
 
+def _size(modality: Modality, settings: Encoder) -> int | tuple[int, int]:
+    """Returns the size of the input of the tower, for which its positions are interpolated. A sound is a wide picture."""
+    return (settings.fbank.mel_bins, settings.fbank.frames) if modality is Modality.AUDIO else settings.side
+
+
 class OpenClipTower(ModalityTower):
     """A vision tower of open_clip. tuning: full, frozen, or head (the layers that open_clip leaves unlocked in a locked tower)."""
 
@@ -30,7 +35,7 @@ class OpenClipTower(ModalityTower):
             name,
             pretrained=pretrained,
             load_weights=architecture is None,
-            force_image_size=None if modality is Modality.AUDIO else settings.side,
+            force_image_size=_size(modality, settings),
             force_patch_dropout=settings.patch_dropout or None,
         )
         super().__init__(tuple(model.visual.image_mean), tuple(model.visual.image_std))
