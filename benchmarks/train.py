@@ -30,10 +30,10 @@ from vidal.storage.storage import Storage
 from vidal.train import packed
 from vidal.train.loss import info_nce
 from vidal.train.modality_trainer import ModalityTrainer
+from vidal.train.opening import open_text_tower, open_tower
 from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
-from vidal.train.towers import open_text_tower, open_tower
 from vidal.train.training_samples import read_samples
 
 MODEL, BATCH, STEPS = "ViT-B-32", 16, 3
@@ -79,7 +79,7 @@ def trainer(
     encoder = {"model": model, "tuning": "full", "batch_size": batch, "epochs": 10_000, "lr": 1e-4}
     settings = Train.model_validate({"text": model, "modalities": {"image": encoder}, "views": {"title": 1}, **train})
     found = read_samples(storage, Modality.IMAGE, settings)
-    features = TextFeatures(storage, open_text_tower(settings.text)).compute(found.captions.distinct)
+    features = TextFeatures(storage, open_text_tower(settings.text)).compute(found.captions)
     encoder_settings = settings.modalities[Modality.IMAGE]
     if pack:
         list(packed.pack(storage, settings))

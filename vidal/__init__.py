@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vidal.dataset.api import Report, build
     from vidal.dataset.opened import Dataset
     from vidal.dataset.opened import open_dataset as open
-    from vidal.train.encoder import load_encoder
+    from vidal.train.loading import load_encoder
 
 __version__ = "0.1.0"
 __all__ = ["Dataset", "Report", "build", "load_encoder", "open"]
@@ -23,7 +23,7 @@ _PUBLIC = {
     "Dataset": "vidal.dataset.opened:Dataset",
     "Report": "vidal.dataset.api:Report",
     "build": "vidal.dataset.api:build",
-    "load_encoder": "vidal.train.encoder:load_encoder",
+    "load_encoder": "vidal.train.loading:load_encoder",
     "open": "vidal.dataset.opened:open_dataset",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,16 +12,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from vidal.evaluate.table import DASH, key, tables
+from tests.support import benchmark_layouts as layouts
+from vidal.evaluate.table import DASH, Possible, key, tables
+from vidal.evaluate.table_formats import csv_text, markdown
 
 LIST = Path(__file__).with_name("reported_numbers.tsv")
 Cell = tuple[str, str, str, str]  # Title of the table, heading of the system, name of the metric, value.
 
 
-def printed(width: int, ours: dict[str, Any] | None = None) -> str:
+def printed(width: int, ours: dict[str, Any] | None = None, here: Possible | None = None) -> str:
     console = Console(width=width, highlight=False, markup=False)
     with console.capture() as capture:
-        for table in tables(ours or {}):
+        for table in tables(ours or {}, here):
             console.print(table)
     return capture.get()
 
@@ -72,6 +76,7 @@ def test_ours_stands_last_a_rank_is_no_percentage_and_a_part_is_marked() -> None
     ours = {
         key("msrvtt", "video", "text"): whole,
         key("nyu", "depth", "text"): {"metrics": {"top1": 0.5}, "missing": 1, "unreadable": 0},
+        key("esc50", "audio", "text"): {"metrics": {"top1": 0.5}, "missing": 0, "unreadable": 0, "is_validation": True},
     }
     text = printed(200, ours)
     values = {(title, metric): value for title, heading, metric, value in cells(text) if heading.startswith("ours")}
@@ -82,4 +87,44 @@ def test_ours_stands_last_a_rank_is_no_percentage_and_a_part_is_marked() -> None
     assert text.count("‡ measured on a part of the benchmark") == 2, (
         "classification and joint modalities have this number"
     )
-    assert "‡" not in printed(200)
+    assert values["Zero-shot X-language classification, top-1 (AS-A mAP)", "ESC-50"] == "50.0★"
+    assert "★ measured on the validation split" in text
+    assert "‡" not in printed(200) and "★" not in printed(200)
+
+
+def test_each_dash_of_the_markdown_has_a_footnote_that_says_why() -> None:
+    text = markdown(list(tables({})))
+    defined = dict(re.findall(r"^\[\^(\d+)\]: (.+)$", text, re.MULTILINE))
+    body = text[: text.index("[^1]: ")]
+    used = set(re.findall(r"\[\^(\d+)\]", body))
+    assert used == defined.keys() and "ours: no encoder is named: --checkpoint" in defined.values()
+    rows = [line.strip("| ").split(" | ") for line in body.splitlines() if line.startswith("|") and "---" not in line]
+    assert len(rows) == 6 + 10 + 2 + 3 + 4 + 2 + 2 + 6
+    assert not [row for row in rows if DASH in row]
+    numbers = {value for *_, value in listed()}
+    assert all(f"| {number} " in body for number in numbers)
+
+
+def test_the_csv_has_a_line_for_each_cell_and_a_reason_for_each_dash() -> None:
+    rows = list(csv.DictReader(csv_text(list(tables({}))).splitlines()))
+    reported = sorted((row["table"], row["system"], row["metric"], row["value"]) for row in rows if row["value"])
+    assert reported == listed()
+    assert all(row["reason"] for row in rows if not row["value"])
+
+
+def test_what_can_be_measured_here_is_marked_and_what_is_lacking_is_named(tmp_path: Path) -> None:
+    layouts.clotho(tmp_path / "clotho")
+    here = Possible(frozenset({"audio", "image"}), tmp_path)
+    rows = list(csv.DictReader(csv_text(list(tables({}, here))).splitlines()))
+    ours = {
+        (row["task"] if "task" in row else row["metric"]): row["reason"] for row in rows if row["system"][:4] == "ours"
+    }
+    assert ours["Clotho R@1"] == "ours: not measured yet: vidal evaluate --task clotho --query audio --target text"
+    assert f"{tmp_path / 'esc50'} is not a folder" in ours["ESC-50"]
+    assert "no tower for video" in ours["MSR-VTT R@1"] and "no tower for depth and infrared" in ours["LLVIP D+I->RGB"]
+    cells_of = {
+        (title, metric): value
+        for title, heading, metric, value in cells(printed(200, here=here))
+        if heading[:4] == "ours"
+    }
+    assert cells_of["Zero-shot audio-language retrieval, text to audio", "Clotho R@1"] == "-○"

@@ -245,32 +245,51 @@ def llvip(folder: Path) -> Layout:
             f"<annotation><size><width>160</width><height>120</height></size>{objects}</annotation>"
         )
     jpeg(folder / "infrared" / "train" / "010001.jpg", 5)
-    return Layout([], ("background", "person"))
+    return Layout([], ("background", "people"))
 
 
-def flir(name: str) -> Any:
+FLIR_V2 = (
+    "bike",
+    "bus",
+    "car or pick-up trucks or vans",
+    "hydrant",
+    "traffic light",
+    "motor",
+    "construction equipment or trailers",
+    "person",
+    "sign",
+    "skateboard",
+    "stroller or pram",
+    "semi truck or freight truck",
+)
+
+
+def flir(name: str, classes: tuple[str, ...] = ("bicycle", "car", "dog", "person"), car: str = "car") -> Any:
+    """classes: in prompts, in order. car: the name of cars in prompts. A box of a category that is no class counts for nothing."""
+
     def write(folder: Path) -> Layout:
         path = folder / name
         names = ("thermal_8_bit/FLIR_08863.jpeg", "thermal_8_bit/FLIR_08864.jpeg")
         for k, each in enumerate(names):
             jpeg(path.parent / each, k, (160, 120))
         told = {
-            "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}, {"id": 3, "name": "car"}],
+            "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "kite"}, {"id": 3, "name": "car"}],
             "images": [{"id": k, "file_name": each} for k, each in enumerate(names)],
             "annotations": [
                 {"id": 7, "image_id": 0, "category_id": 3, "bbox": [10, 20, 50, 30]},
                 {"id": 8, "image_id": 1, "category_id": 1, "bbox": [80.5, 5, 20, 60.2]},
                 {"id": 9, "image_id": 1, "category_id": 3, "bbox": [0, 0, 40, 40]},
+                {"id": 10, "image_id": 1, "category_id": 2, "bbox": [0, 0, 40, 40]},
             ],
         }
         path.write_text(json.dumps(told))
-        crops = ((0, (10, 20, 60, 50), "car"), (1, (80, 5, 101, 66), "person"), (1, (0, 0, 40, 40), "car"))
+        crops = ((0, (10, 20, 60, 50), car), (1, (80, 5, 101, 66), "person"), (1, (0, 0, 40, 40), car))
         samples = []
         for number, (k, box, label) in enumerate(crops):
             with Image.open(path.parent / names[k]) as image:
                 image.crop(box).save(folder / f"crop{number}.png")
             samples.append(Expected({"infrared": folder / f"crop{number}.png"}, classes=(label,)))
-        return Layout(samples, ("person", "car"))
+        return Layout(samples, classes)
 
     return write
 
@@ -319,19 +338,19 @@ def ave(folder: Path) -> Layout:
     return Layout([_film(folder / "AVE" / f"{name}.mp4", k) for k, name in enumerate(names)])
 
 
-def class_folders(extension: str) -> Any:
-    """As LanguageBind's authors lay their sets out: val/CLASS/FILE."""
+def class_folders(extension: str, person: str = "person") -> Any:
+    """As LanguageBind's authors lay their sets out: val/CLASS/FILE. person: the name of the class in prompts."""
 
     def write(folder: Path) -> Layout:
         samples = []
-        for k, name in enumerate(("bus_stop", "person", "person")):
+        for k, (name, label) in enumerate((("bus_stop", "bus stop"), ("person", person), ("person", person))):
             path = folder / "val" / name / f"{k}{extension}"
             if extension == ".wav":
-                samples.append(Expected({"audio": wav(path, k)}, classes=(name.replace("_", " "),)))
+                samples.append(Expected({"audio": wav(path, k)}, classes=(label,)))
                 continue
             jpeg(path.with_suffix(".jpg"), k)
-            samples.append(Expected({"infrared": path.with_suffix(".jpg")}, classes=(name.replace("_", " "),)))
+            samples.append(Expected({"infrared": path.with_suffix(".jpg")}, classes=(label,)))
         shutil.copy(__file__, folder / "val" / "readme.py")
-        return Layout(samples, ("bus stop", "person"))
+        return Layout(samples, ("bus stop", person))
 
     return write

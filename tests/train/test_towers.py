@@ -15,11 +15,12 @@ from vidal import load_encoder
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models.registry import SCORERS, open_model
-from vidal.train import encoder, inputs
+from vidal.train import inputs, saved
+from vidal.train.opening import open_text_tower, open_tower
 from vidal.train.settings import Encoder, Modality, Train
-from vidal.train.towers import open_text_tower, open_tower
 
 WIDTH = 12
+NAMES = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +59,7 @@ def test_lora_frees_what_languagebind_frees_and_nothing_else(tiny_clip):
     }
 
     def adapters(where):
-        return {
-            f"{layer}.{where}.{name}.lora_{ab}.default.weight"
-            for layer in layers
-            for name in ("q_proj", "k_proj", "v_proj", "out_proj")
-            for ab in "AB"
-        }
+        return {f"{layer}.{where}.{name}.lora_{ab}.default.weight" for layer in layers for name in NAMES for ab in "AB"}
 
     picture = clip(tiny_clip, tuning="lora", lora={"rank": 2})
     assert learns(picture) == beside | adapters("self_attn")
@@ -74,6 +70,12 @@ def test_lora_frees_what_languagebind_frees_and_nothing_else(tiny_clip):
         for name in ("temporal_embedding", "temporal_layer_norm1.weight", "temporal_layer_norm1.bias")
     }
     assert learns(clip(tiny_clip, Modality.VIDEO, tuning="lora")) == beside | adapters("temporal_attn") | time
+    assert learns(clip(tiny_clip, tuning="frozen")) == set()
+    attention = {f"{layer}.{{}}.{name}.{kind}" for layer in layers for name in NAMES for kind in ("weight", "bias")}
+    assert learns(clip(tiny_clip, tuning="attention")) == beside | {each.format("self_attn") for each in attention}
+    assert learns(clip(tiny_clip, Modality.VIDEO, tuning="attention")) == (
+        beside | time | {each.format("temporal_attn") for each in attention}
+    )
     assert learns(clip(tiny_clip, tuning="head")) == beside - {"vision_model.embeddings.class_embedding"}
 
 
@@ -138,6 +140,26 @@ def test_a_tower_that_does_not_fit_the_language_tower_is_refused(tiny_clip):
         open_tower(Modality.IMAGE, Encoder(model=ModelSpec(adapter="resnet")), 384)
 
 
+def test_a_clip_without_a_layer_is_refused_by_the_names_of_its_weights(tmp_path):
+    save_clip(tmp_path, WIDTH)
+    state = load_file(tmp_path / "model.safetensors")
+    kept = {name: value for name, value in state.items() if "vision_model.encoder.layers.1." not in name}
+    save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match=r"lacks vision_model.encoder.layers.1"):
+        clip(str(tmp_path))
+
+
+def test_positions_of_a_sound_start_as_languagebinds_resized_ones(tiny_clip):
+    """Its resize_pos: bicubic, with antialiasing, from the square of the picture to mel x time."""
+    fbank = {"mel_bins": 16, "frames": 64}
+    tower = clip(tiny_clip, Modality.AUDIO, tuning="lora", fbank=fbank)
+    own = transformers.CLIPModel.from_pretrained(tiny_clip).vision_model.embeddings.position_embedding.weight
+    square = own[1:].reshape(1, 4, 4, -1).permute(0, 3, 1, 2)
+    wide = F.interpolate(square, size=[2, 8], mode="bicubic", antialias=True, align_corners=False)
+    expected = torch.cat([own[:1], wide.permute(0, 2, 3, 1).reshape(16, -1)])
+    assert torch.allclose(tower.vision_model.embeddings.position_embedding.weight, expected, atol=1e-6)
+
+
 def test_open_clips_tower_gives_open_clips_features(tmp_path):
     import open_clip
 
@@ -175,7 +197,7 @@ def test_the_offline_tower_starts_as_conse():
 
 
 @pytest.fixture
-def saved(tmp_path):
+def written(tmp_path):
     settings = Train.model_validate(
         {"modalities": {"image": {"side": 64, "tuning": "head"}, "video": {"side": 64, "frames": 2}}}
     )
@@ -184,14 +206,14 @@ def saved(tmp_path):
     towers = {modality: open_tower(modality, each, text.width) for modality, each in settings.modalities.items()}
     for tower in towers.values():
         torch.nn.init.normal_(tower.head.weight, std=0.1)
-    encoder.save(tmp_path / "encoder", towers, settings, text)
+    saved.save(tmp_path / "encoder", towers, settings, text)
     for k in range(3):
         Image.effect_noise((80, 60), 20 + 60 * k).save(tmp_path / f"{k}.png")
     return tmp_path, towers
 
 
-def test_an_encoder_comes_back_as_it_was(saved):
-    folder, towers = saved
+def test_an_encoder_comes_back_as_it_was(written):
+    folder, towers = written
     bound = load_encoder(folder / "encoder")
     paths = [folder / f"{k}.png" for k in range(3)]
     pixels = torch.from_numpy(np.stack([inputs.read_image(path, 64) for path in paths]))
@@ -214,9 +236,9 @@ def test_an_encoder_comes_back_as_it_was(saved):
         ("stranger", "no modality.*sonar.x"),
     ],
 )
-def test_an_encoder_with_a_wrong_weight_is_refused_by_its_name(saved, change, said):
-    folder, _ = saved
-    path = folder / "encoder" / encoder.WEIGHTS
+def test_an_encoder_with_a_wrong_weight_is_refused_by_its_name(written, change, said):
+    folder, _ = written
+    path = folder / "encoder" / saved.WEIGHTS
     state = load_file(path)
     if change == "lacks":
         del state["image.head.weight"]

@@ -1,6 +1,11 @@
 """What the trainer is given: which clips, which texts, in which order, and from where."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
@@ -11,11 +16,12 @@ from vidal.stages.manifest.stage import manifest_schema
 from vidal.stages.order import VIEWS
 from vidal.storage.storage import Storage
 from vidal.train import packed
+from vidal.train.augmentation import NONE
 from vidal.train.reading import Reader, spread
 from vidal.train.settings import Encoder, Modality, Train
-from vidal.train.stream import Stream
+from vidal.train.stream import Stream, _prefetched
 from vidal.train.texts import TextFeatures
-from vidal.train.training_samples import read_samples, sample_caption
+from vidal.train.training_samples import Captions, read_samples, sample_caption
 
 SIDE = 16
 
@@ -73,7 +79,7 @@ def test_views_are_drawn_by_weight_and_a_keyframes_caption_brings_its_frame(tmp_
     found = read_samples(dataset(tmp_path, [{"captions": texts, "frames": 4}]), Modality.IMAGE, settings)
     weights = np.array([settings.views[name] for name in found.captions.names])
     drawn = [sample_caption(found, 0, weights, (0, epoch)) for epoch in range(2000)]
-    said = [(found.captions.distinct[text], frame) for text, frame in drawn]
+    said = [(found.captions.distinct[text].as_py(), frame) for text, frame in drawn]
     share = np.mean([text == "the title" for text, _ in said])
     assert share == pytest.approx(0.75, abs=0.04)
     assert all(text == f"frame {frame}" for text, frame in said if text != "the title")
@@ -110,6 +116,67 @@ def test_two_processes_share_the_batches_of_one(tmp_path):
     shared = [list(each.batches(0)) for each in pair]
     for step, batch in enumerate(alone.batches(0)):
         assert sorted(shared[0][step].texts.tolist() + shared[1][step].texts.tolist()) == sorted(batch.texts.tolist())
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_other_processes_go_on_with_the_same_batches(tmp_path, before, after):
+    """As a run does that was stopped with one number of processes and is continued with another."""
+    storage = dataset(tmp_path, [{} for _ in range(16)])
+    whole = [sorted(batch.texts.tolist()) for batch in stream(storage)[1].batches(1)]
+    old = [stream(storage, rank=rank, world=before)[1] for rank in range(before)]
+    begun = [list(each.batches(1))[:2] for each in old]
+    window = old[0].window(1).advanced(16, [batches[-1].cursor for batches in begun])
+    new = [stream(storage, rank=rank, world=after)[1] for rank in range(after)]
+    for each in new:
+        each.resume_in(1, window)
+    for steps, batches in ((whole[:2], begun), (whole[2:], [list(each.batches(1)) for each in new])):
+        union = [sorted(text for batch in step for text in batch.texts.tolist()) for step in zip(*batches, strict=True)]
+        assert union == steps
+    assert sorted(text for batch in new[0].batches(2) for text in batch.texts.tolist()) != []
+
+
+def test_loader_processes_persist_over_epochs(tmp_path):
+    storage = dataset(tmp_path, [{} for _ in range(8)])
+    _, alone = stream(storage)
+    _, helped = stream(storage, workers=2)
+    processes = []
+    for epoch in range(3):
+        expected = [batch.texts.tolist() for batch in alone.batches(epoch)]
+        assert [batch.texts.tolist() for batch in helped.batches(epoch)] == expected
+        processes.append([each.pid for each in helped._loader._iterator._workers])
+    assert processes[0] == processes[1] == processes[2]
+
+
+@pytest.mark.parametrize(("batch_bytes", "ahead"), [(1 << 10, 16), (64 << 20, 4), (1 << 30, 1)])
+def test_large_batches_are_read_less_far_ahead(batch_bytes, ahead):
+    assert _prefetched(batch_bytes, 2) == ahead
+
+
+def test_crops_and_flips_are_the_same_for_all_frames_and_absent_by_default(tmp_path):
+    storage = dataset(tmp_path, [{"frames": 2}])
+    for k in range(2):  # Wide, brighter from left to right.
+        wide = np.tile(np.linspace(0, 250, 64).astype(np.uint8), (16, 1))
+        Image.fromarray(wide).convert("RGB").save(tmp_path / "_media" / "clip-0" / f"{k}.png")
+    found = read_samples(storage, Modality.VIDEO, Train())
+    plain = Reader(storage, found, Encoder(side=SIDE, frames=2))
+    assert plain.draw_augmentation((0, 0, 0)) == NONE
+    centre = plain(0, 0)
+    reader = Reader(storage, found, Encoder(side=SIDE, frames=2, random_crop=True, flip=0.5))
+    crops = set()
+    for epoch in range(20):
+        drawn = reader.draw_augmentation((0, epoch, 0))
+        assert drawn == reader.draw_augmentation((0, epoch, 0))
+        views = reader(0, 0, drawn)
+        assert np.array_equal(views[0], views[1])
+        assert (views[0, 0, 0, 0] > views[0, 0, 0, -1]) == drawn.flip
+        crops.add(int(views[0, 0, 0].min()))
+    assert len(crops) > 5 and np.array_equal(reader(0, 0), centre)
+
+
+def test_a_modality_that_a_clip_lacks_costs_that_modality_alone(tmp_path):
+    storage = dataset(tmp_path, [{}, {"audio_path": "_media/clip-1/a.flac"}])
+    assert len(read_samples(storage, Modality.IMAGE, Train())) == 2
+    assert read_samples(storage, Modality.AUDIO, Train()).clip_ids == ["clip-1"]
 
 
 def test_workers_give_what_one_process_gives(tmp_path):
@@ -163,28 +230,118 @@ def test_what_could_not_be_packed_is_unreadable(tmp_path):
 
 
 class Tower:
-    name, revision, width = "counting", "1", 3
+    name, width = "counting", 3
 
-    def __init__(self):
-        self.asked = []
+    def __init__(self, identity="weights 1"):
+        self.asked, self.identity = [], identity
 
     def encode(self, texts):
         self.asked += texts
-        return torch.tensor([[len(text), ord(text[0]), 1.0] for text in texts])
+        vectors = torch.tensor([[len(text), ord(text[0]), 1.0] for text in texts])
+        return torch.nn.functional.normalize(vectors, dim=-1)
+
+
+def captions(*shards):
+    """Captions of these lists of texts, one clip a text."""
+    rows = [(text, number) for number, texts in enumerate(shards) for text in texts]
+    distinct = list(dict.fromkeys(text for text, _ in rows))
+    first = {text: number for text, number in reversed(rows)}
+    places = np.arange(len(rows))
+    return Captions(
+        np.arange(len(rows) + 1), places.astype(np.int16) * 0, places * 0, np.array([distinct.index(t) for t, _ in rows]),
+        ("title",), pa.array(distinct), np.array([first[text] for text in distinct], np.int32),
+    )  # fmt: skip
+
+
+def expected(*texts):
+    return Tower().encode(list(texts))
 
 
 @pytest.mark.parametrize("uri", ["{}", "memory://features"])
-def test_a_text_is_encoded_once_for_a_dataset(tmp_path, uri):
-    storage, tower = Storage(uri.format(tmp_path)), Tower()
-    first = TextFeatures(storage, tower).compute(["one", "three", "one and more"])
-    second = TextFeatures(storage, tower).compute(["three", "two", "one"])
-    assert first.tolist() == [[3, 111, 1], [5, 116, 1], [12, 111, 1]] and second.tolist() == [
-        [5, 116, 1],
-        [3, 116, 1],
-        [3, 111, 1],
-    ]
+def test_a_text_of_a_shard_is_encoded_once(tmp_path, uri, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    storage, tower = Storage(uri.format(tmp_path / "data")), Tower()
+    first = TextFeatures(storage, tower).compute(captions(["one", "three"], ["one and more"]))
+    second = TextFeatures(storage, tower).compute(captions(["three", "two", "one"], ["one and more"]))
+    assert torch.allclose(first[np.array([0, 1, 2])], expected("one", "three", "one and more"), atol=1e-3)
+    assert torch.allclose(
+        second[torch.tensor([3, 0, 2, 1])], expected("one and more", "three", "one", "two"), atol=1e-3
+    )
     assert sorted(tower.asked) == ["one", "one and more", "three", "two"]
+    assert torch.allclose(second[np.arange(4)].norm(dim=1), torch.ones(4), atol=1e-6)
+
+
+def test_other_weights_of_the_tower_give_other_features(tmp_path):
+    storage = Storage(str(tmp_path))
+    TextFeatures(storage, Tower()).compute(captions(["one"]))
+    replaced = Tower("weights 2")
+    TextFeatures(storage, replaced).compute(captions(["one"]))
+    assert replaced.asked == ["one"]
+
+
+def test_weights_that_are_replaced_in_place_are_noticed(tmp_path):
+    from vidal.config.base import ModelSpec
+    from vidal.models.registry import SCORERS
+
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"first")
+    spec = ModelSpec(adapter="transformers", id=str(tmp_path))
+    before = SCORERS["transformers"].weights.identity(spec)
+    (tmp_path / "model.safetensors").write_bytes(b"other")
+    assert SCORERS["transformers"].weights.identity(spec) != before
+
+
+def test_a_shard_that_is_added_writes_no_segment_of_another_again(tmp_path):
+    storage, tower = Storage(str(tmp_path)), Tower()
+    TextFeatures(storage, tower).compute(captions(["one", "two"]))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
+    TextFeatures(storage, tower).compute(captions(["one", "two"], ["three", "one"]))
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
+    assert before.items() <= after.items() and len(after) == len(before) + 2
+    assert sorted(tower.asked) == ["one", "three", "two"]
+
+
+class Constant:
+    name, identity, width = "constant", "constant", 8
+
+    def encode(self, texts):
+        return torch.ones(len(texts), 8) / 8**0.5
+
+
+OPENING = """
+import json, sys, time
+import psutil
+from tests.train.test_train_data import Constant, million
+from vidal.storage.storage import Storage
+from vidal.train.texts import TextFeatures
+
+texts = million()
+Constant().encode(["a"])
+process, started = psutil.Process(), time.process_time()
+before = process.memory_full_info().uss
+table = TextFeatures(Storage(sys.argv[1]), Constant()).compute(texts)
+seconds = time.process_time() - started
+after = process.memory_full_info().uss
+print(json.dumps({"seconds": seconds, "private": after - before, "rows": len(table[list(range(0, 10**6, 1000))])}))
+"""
+
+
+def million():
+    """A million texts in ten shards."""
+    texts = pa.array([f"caption number {number} of a million" for number in range(10**6)])
+    places = np.arange(10**6)
+    return Captions(np.arange(10**6 + 1), places, places, places, ("title",), texts, (places // 10**5).astype(np.int32))
+
+
+@pytest.mark.slow
+def test_a_million_texts_in_ten_segments_open_in_a_second_and_little_memory(tmp_path):
+    """Processor seconds, because other tests run beside."""
+    TextFeatures(Storage(str(tmp_path)), Constant()).compute(million())
+    assert len(list(tmp_path.rglob("*.features.npy"))) == 10
+    done = subprocess.run([sys.executable, "-c", OPENING, str(tmp_path)], capture_output=True, text=True, check=True)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["seconds"] < 1 and figures["private"] < 100e6 and figures["rows"] == 1000, figures
 
 
 def test_frames_of_a_video_are_spread_over_the_clip():
-    assert spread(8, 4) == [0, 2, 5, 7] and spread(2, 4) == [0, 0, 1, 1] and spread(8, 1) == [0]
+    assert spread(8, 4) == [0, 2, 4, 7] and spread(2, 4) == [0, 0, 0, 1] and spread(8, 1) == [0]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from tests.support.inline import vidal_inline
 from tests.support.tiny_models import save_clip
@@ -18,7 +19,10 @@ from tests.train.test_train_data import caption, dataset
 from vidal.cli.train import train as command
 from vidal.errors import TrainingError, UserError
 from vidal.train import checkpoint, optimiser, run
+from vidal.train.opening import open_tower
+from vidal.train.recall import Recall
 from vidal.train.settings import Encoder, Modality, Train
+from vidal.train.towers.efficientnet import EfficientNetTower
 
 WORDS = ("a red ball", "a green field", "the blue sea", "a white wall", "a black cat", "a yellow bus")
 COLOURS = ((220, 30, 30), (30, 200, 30), (20, 40, 220), (250, 250, 250), (5, 5, 5), (230, 220, 20))
@@ -36,11 +40,15 @@ def coloured(tmp_path):
     out = tmp_path / "data"
     out.mkdir()
     dataset(out, [{"captions": [caption("title", words)], "frames": 2} for words in WORDS])
-    for number, colour in enumerate(COLOURS):
+    colour(out)
+    return out
+
+
+def colour(out):
+    for number, rgb in enumerate(COLOURS):
         for path in (out / "_media" / f"clip-{number}").iterdir():
             noise = np.random.default_rng([number, int(path.stem)]).integers(0, 20, (40, 40, 3))
-            Image.fromarray((np.array(colour) * 0.9 + noise).clip(0, 255).astype(np.uint8)).save(path)
-    return out
+            Image.fromarray((np.array(rgb) * 0.9 + noise).clip(0, 255).astype(np.uint8)).save(path)
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +254,89 @@ def test_published_presets_give_way_to_the_recipes_own_keys():
         1036,
         "tile",
     )
+
+
+def held_out(out):
+    """The last two of the clips become the split val."""
+    dataset(
+        out,
+        [
+            {"captions": [caption("title", words)], "split": "train" if k < 4 else "val"}
+            for k, words in enumerate(WORDS)
+        ],
+    )
+    colour(out)
+
+
+def test_retrieval_on_the_split_val_is_measured_during_training(coloured, tmp_path):
+    held_out(coloured)
+    made = settings(encoder={"epochs": 4, "batch_size": 4}, eval_steps=2)
+    (outcome,) = run.train(made, str(coloured), tmp_path / "run", CPU)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "val_recall_to_text" in line] == [2, 4]
+    assert outcome.clips == 4 and outcome.val_recall_to_text == lines[-1]["val_recall_to_text"]
+    assert 0 <= outcome.val_recall_to_modality <= 1
+
+
+def test_a_training_that_no_longer_improves_stops_and_returns_to_its_best_weights(
+    coloured, tiny, tmp_path, monkeypatch
+):
+    held_out(coloured)
+    told, weights_at = iter([0.1, 0.5, 0.4, 0.3, 0.2, 0.1]), []
+
+    def measured(trainer, clips):
+        weights_at.append({name: value.clone() for name, value in trainer.tower.state_dict().items()})
+        value = next(told, 0.0)
+        return Recall(value, value)
+
+    monkeypatch.setattr("vidal.train.validation.recall", measured)
+    encoder = {"model": tiny, "side": 32, "epochs": 50, "batch_size": 4}
+    (outcome,) = run.train(settings(encoder=encoder, eval_steps=1, patience=2), str(coloured), tmp_path / "run", CPU)
+    assert outcome.steps == 4
+    final = load_file(tmp_path / "run" / "encoder" / "model.safetensors")
+    assert all(torch.equal(final[f"image.{name}"], value) for name, value in weights_at[1].items())
+    with pytest.raises(ValueError, match="set eval_steps too"):
+        settings(patience=2)
+
+
+def test_a_frozen_trunk_sees_each_picture_once(coloured, tmp_path, monkeypatch):
+    seen = []
+    real = EfficientNetTower._trunk_features
+
+    def counted(self, pixels):
+        seen.append(len(pixels))
+        return real(self, pixels)
+
+    monkeypatch.setattr(EfficientNetTower, "_trunk_features", counted)
+    encoder = {"tuning": "head", "epochs": 8, "batch_size": 6}
+    run.train(settings(encoder=encoder), str(coloured), tmp_path / "run", CPU)
+    pictures = 6 * 2
+    assert sum(seen) <= 2 * pictures  # Once to learn from, once to measure.
+
+
+def test_presets_do_not_clip_gradients_and_draw_the_texts_of_languagebinds_scripts():
+    made = Train.model_validate(
+        {
+            "clip_norm": 0.5,
+            "views": {"title": 1.0},
+            "modalities": {"depth": {"preset": "paper"}, "audio": {"preset": "script"}, "image": {"tuning": "head"}},
+        }
+    )
+    assert [made.clip_norm_of(Modality(name)) for name in ("depth", "audio", "image")] == [None, None, 0.5]
+    assert made.views_of(Modality.DEPTH) == {"enhanced": 1.0}
+    assert made.views_of(Modality.AUDIO) == made.views_of(Modality.IMAGE) == {"title": 1.0}
+
+
+def test_a_frozen_modality_is_bound_as_it_is(coloured, tiny, tmp_path):
+    one = {"model": tiny, "side": 32, "batch_size": 3, "epochs": 1}
+    both = Train.model_validate({"modalities": {"video": {**one, "frames": 2}, "image": {**one, "tuning": "frozen"}}})
+    outcomes = run.train(both, str(coloured), tmp_path / "run", CPU)
+    assert [each.modality for each in outcomes] == ["video"]
+    bound = load_file(tmp_path / "run" / "encoder" / "model.safetensors")
+    start = open_tower(Modality.IMAGE, both.modalities[Modality.IMAGE], 384).state_dict()
+    assert all(torch.equal(bound[f"image.{name}"], value) for name, value in start.items())
+    with pytest.raises(UserError, match="none to train"):
+        run.train(settings(encoder={"model": tiny, "tuning": "frozen"}), str(coloured), tmp_path / "none", CPU)
 
 
 def test_a_checkpoint_is_whole_or_absent(tmp_path):

@@ -19,9 +19,17 @@ from vidal.errors import UserError
 
 @click.command()
 @click.option("--task", help="A benchmark, or your own data: --list names them.")
-@click.option("--data", type=click.Path(file_okay=False), help="Folder with the files of the benchmark.")
 @click.option(
-    "--checkpoint", help="The folder of an encoder; recipe:NAME uses the towers of a recipe before any training."
+    "--data",
+    type=click.Path(file_okay=False),
+    help="Folder with the files of the benchmark; for --table, a folder with such a folder for each task.",
+)
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    help="The folder of an encoder; recipe:NAME uses the towers of a recipe before any training. Repeated: encoders that were trained "
+    "apart, for other modalities, are used as one.",
 )
 @click.option(
     "--query", metavar="M[+M]", help="Modalities that search, such as image or depth+image. Default: those of the task."
@@ -43,15 +51,21 @@ from vidal.errors import UserError
     "--skip-missing", is_flag=True, help="Measures the samples whose files can be read, and counts the others."
 )
 @click.option(
-    "--results", type=click.Path(dir_okay=False), help="File for the results. Default: CHECKPOINT/evaluations.json."
+    "--results",
+    type=click.Path(dir_okay=False),
+    help="File for the results. Default: evaluations.json in the first CHECKPOINT.",
 )
 @click.option("--table", "as_table", is_flag=True, help="Prints the tables of the paper with our results beside them.")
+@click.option(
+    "--markdown", "layout", flag_value="markdown", help="Prints the tables as Markdown, with the reason of each dash."
+)
+@click.option("--csv", "layout", flag_value="csv", help="Prints the tables as csv, with the reason of each dash.")
 @click.option("--list", "as_list", is_flag=True, help="Prints the tasks and the files that each needs.")
 @options.as_json
 def evaluate(
     task: str | None,
     data: str | None,
-    checkpoint: str | None,
+    checkpoints: tuple[str, ...],
     query: str | None,
     target: str | None,
     seen: str | None,
@@ -61,6 +75,7 @@ def evaluate(
     skip_missing: bool,
     results: str | None,
     as_table: bool,
+    layout: str | None,
     as_list: bool,
     as_json: bool,
 ) -> None:
@@ -69,34 +84,48 @@ def evaluate(
 
     query = options.renamed("--seen", seen, "--query", query)
     target = options.renamed("--told", told, "--target", target)
-    kept = _kept(results, checkpoint)
+    kept = _kept(results, checkpoints)
     if as_list:
         _list()
         return
     if task is not None:
         if task not in TASKS:
             raise UserError(f"--task: no task {task!r}: choose from {', '.join(TASKS)}")
-        if data is None or checkpoint is None:
+        if data is None or not checkpoints:
             raise UserError("--task needs --data, a folder with the benchmark's files, and --checkpoint, an encoder")
-        measured = _measure(task, Path(data), checkpoint, (query, target), _weights(weights), share, skip_missing)
+        measured = _measure(task, Path(data), checkpoints, (query, target), _weights(weights), share, skip_missing)
         if kept:
             from vidal.evaluate.table import record
 
             record(kept, task, measured)
         show_json({"task": task, **asdict(measured)}) if as_json else _show(task, measured)
-    elif not as_table:
+    elif not as_table and layout is None:
         raise UserError("nothing to do: give --task T --data DIR --checkpoint C, or --table, or --list")
-    if as_table:
-        from vidal.evaluate.table import read_results, tables
+    if as_table or layout:
+        _show_tables(kept, checkpoints, None if task else data, layout)
 
-        for each in tables(read_results(kept) if kept else {}):
-            show(each)
+
+def _show_tables(kept: Path | None, checkpoints: tuple[str, ...], data: str | None, layout: str | None) -> None:
+    """Prints the tables. data: the folder with a folder for each task."""
+    from vidal.evaluate import table_formats
+    from vidal.evaluate.encoders import modalities_of
+    from vidal.evaluate.table import Possible, read_results, tables
+
+    here = Possible(modalities_of(checkpoints) if checkpoints else None, Path(data) if data else None)
+    reported = list(tables(read_results(kept) if kept else {}, here))
+    if layout is not None:
+        click.echo(
+            table_formats.markdown(reported) if layout == "markdown" else table_formats.csv_text(reported), nl=False
+        )
+        return
+    for each in reported:
+        show(each)
 
 
 def _measure(
     task: str,
     data: Path,
-    checkpoint: str,
+    checkpoints: tuple[str, ...],
     sides: tuple[str | None, str | None],
     weights: dict[str, float],
     share: float | None,
@@ -112,7 +141,7 @@ def _measure(
         _check(option, names)
     benchmark = chosen.read(data).share(chosen.share if share is None else share)
     require(benchmark, query, target, skip_missing)
-    return measure(open_encoder(checkpoint), benchmark, query, target, weights, skip_missing, progress_bar)
+    return measure(open_encoder(*checkpoints), benchmark, query, target, weights, skip_missing, progress_bar)
 
 
 def _check(option: str, names: str) -> None:
@@ -136,13 +165,15 @@ def _weights(given: tuple[str, ...]) -> dict[str, float]:
     return weights
 
 
-def _kept(results: str | None, checkpoint: str | None) -> Path | None:
+def _kept(results: str | None, checkpoints: tuple[str, ...]) -> Path | None:
+    """Returns the file of the results: that of the option, or one in the folder of the first encoder."""
     from vidal.evaluate.encoders import UNTRAINED
     from vidal.evaluate.table import RESULTS
 
     if results:
         return Path(results)
-    return None if checkpoint is None or checkpoint.startswith(UNTRAINED) else Path(checkpoint) / RESULTS
+    folders = [each for each in checkpoints if not each.startswith(UNTRAINED)]
+    return Path(folders[0]) / RESULTS if folders else None
 
 
 def progress_bar(items: Sequence[Any], name: str) -> Iterator[Any]:

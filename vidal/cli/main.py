@@ -17,6 +17,10 @@ COMMANDS = {
     "deduplicate": ("vidal.cli.dedup:deduplicate", "Marks copies across the shards of OUT again."),
     "evaluate": ("vidal.cli.evaluate:evaluate", "Measures an encoder on a benchmark, or prints the tables."),
     "export": ("vidal.cli.exchange:export", "Writes OUT in the layout of another loader."),
+    "export-encoder": (
+        "vidal.cli.train:export_encoder",
+        "Writes an encoder in LanguageBind's layout or transformers'.",
+    ),
     "filter": ("vidal.cli.build:filter_", "Decides again, from stored scores, which clips of OUT stay."),
     "clean": ("vidal.cli.build:clean", "Deletes the media of clips that ended before the manifest."),
     "migrate": ("vidal.cli.build:migrate", "Rewrites a dataset of an earlier schema version with the current columns."),

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.table import Table
@@ -49,10 +49,12 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
         "loss",
         "R@1 to text",
         "R@1 from text",
+        "val to text",
+        "val from text",
         "samples/s",
         "unreadable",
         "left out",
-        title="on the clips that it learned from",
+        title="R@1 on the clips that it learned from, and on those of the split val",
     )
     for each in outcomes:
         table.add_row(
@@ -62,6 +64,8 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
             f"{each.loss:.3f}",
             f"{each.recall_to_text:.1%}",
             f"{each.recall_to_modality:.1%}",
+            _share(each.val_recall_to_text),
+            _share(each.val_recall_to_modality),
             f"{each.samples_s:.1f}",
             str(each.unreadable),
             ", ".join(f"{reason} {count}" for reason, count in each.left_out.items()) or "0",
@@ -71,6 +75,10 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
         f"encoder: {target / 'encoder'}; "
         + python_line(f"import vidal; print(vidal.load_encoder({str(target / 'encoder')!r}).modalities)")
     )
+
+
+def _share(value: float | None) -> str:
+    return "no clips" if value is None else f"{value:.1%}"
 
 
 def _run(recipe: Any, out: str, folder: Path) -> list[Outcome]:
@@ -109,3 +117,25 @@ def pack(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> No
             f"{packing.modality}: {packing.clips} clips packed, {packing.kept} were already packed, "
             f"{packing.unreadable} could not be read"
         )
+
+
+@click.command("export-encoder")
+@click.argument("encoder", type=click.Path(file_okay=False))
+@click.option("--to", required=True, type=click.Path(file_okay=False), help="Folder for a folder of each modality.")
+@click.option(
+    "--format", "layout", type=click.Choice(["languagebind", "transformers"]), default="languagebind", show_default=True
+)
+@click.option("--keep-adapters", is_flag=True, help="Writes LoRA beside the weights, instead of merging it into them.")
+@options.as_json
+def export_encoder(
+    encoder: str, to: str, layout: Literal["languagebind", "transformers"], keep_adapters: bool, as_json: bool
+) -> None:
+    """Writes each modality of ENCODER, with its language tower, in the layout of LanguageBind or of CLIP in transformers."""
+    from vidal.train.export import export_encoder as write
+
+    written = write(encoder, to, layout, keep_adapters)
+    if as_json:
+        show_json([asdict(each) for each in written])
+        return
+    for each in written:
+        show(f"{each.modality}: {each.folder}")

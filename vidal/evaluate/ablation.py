@@ -14,8 +14,8 @@ from vidal.evaluate import probe
 from vidal.evaluate.embedding import Progress
 from vidal.storage import layout
 from vidal.storage.storage import Storage
+from vidal.train.opening import open_text_tower
 from vidal.train.settings import Modality, Train
-from vidal.train.towers import open_text_tower
 from vidal.train.training_samples import TrainingSamples, committed_shards, read_samples
 
 EPOCHS, HELD_OUT = 20, 0.2

@@ -30,16 +30,24 @@ class Sample:
 class Benchmark:
     """classes: empty if the samples have texts. templates: texts with {} for a class. many_labels: samples may have several labels.
 
-    views: the numbers of views of a video in time and in space; their vectors are averaged. missing: names of samples of the
-    annotation that have no file.
+    picture_templates: the templates if visible pictures alone are classified; none means `templates`. views: the numbers of views of
+    a video in time and in space; the probabilities of their classes are averaged. missing: names of samples of the annotation that
+    have no file. is_validation: the samples are of the validation split, because the folder has no test split.
     """
 
     samples: list[Sample]
     classes: tuple[str, ...] = ()
     templates: tuple[str, ...] = ("{}",)
+    picture_templates: tuple[str, ...] = ()
     many_labels: bool = False
     views: tuple[int, int] = (1, 1)
     missing: list[str] = field(default_factory=list)
+    is_validation: bool = False
+
+    def templates_for(self, query: str) -> tuple[str, ...]:
+        """Returns the templates for a query, such as "image" or "depth+image"."""
+        is_picture = query == Modality.IMAGE.value and self.picture_templates
+        return self.picture_templates if is_picture else self.templates
 
     def share(self, share: float) -> Benchmark:
         """Returns the benchmark with a random share of its samples, the same each time: the lowest hashes of their names."""
@@ -52,7 +60,10 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Measured:
-    """metrics: shares, and ranks from 1. samples: how many were measured. missing, unreadable: how many were not."""
+    """metrics: shares, and ranks from 1. samples: how many were measured. missing, unreadable: how many were not.
+
+    is_validation: as in Benchmark.
+    """
 
     query: str
     target: str
@@ -60,3 +71,4 @@ class Measured:
     samples: int
     missing: int = 0
     unreadable: int = 0
+    is_validation: bool = False

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from sklearn.metrics import average_precision_score
 
 from vidal.evaluate.retrieval import KS, TIE, within
+
+SCALE = 100.0
 
 
 def class_vectors(
@@ -17,6 +20,16 @@ def class_vectors(
     texts = [template.replace("{}", name) for name in names for template in templates]
     means = encode(texts).reshape(len(names), len(templates), -1).mean(1)
     values: np.ndarray = (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return values
+
+
+def mean_probabilities(scores: np.ndarray) -> np.ndarray:
+    """Returns (n, classes), the logarithm of the mean over views of the probabilities of the classes.
+
+    scores: (n, views, classes), cosines. They are multiplied by SCALE, the largest that CLIP's temperature may have.
+    """
+    logits = torch.from_numpy(scores.astype(np.float64)) * SCALE
+    values: np.ndarray = (logits.log_softmax(-1).logsumexp(1) - np.log(scores.shape[1])).numpy()
     return values
 
 

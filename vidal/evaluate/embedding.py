@@ -49,33 +49,55 @@ def _texts(encoder: BoundEncoder, benchmark: Benchmark) -> Vectors:
     return Vectors(encoder.encode_text(texts), {})
 
 
+def view_vectors(encoder: BoundEncoder, benchmark: Benchmark, progress: Progress) -> Vectors:
+    """Encodes the views of the videos of a benchmark. The vectors are (n, views, d)."""
+    times, crops = benchmark.views
+
+    def encode(samples: Sequence[Sample]) -> np.ndarray:
+        return encoder.encode_video_views([sample.media[Modality.VIDEO] for sample in samples], times, crops)
+
+    return _encoded(benchmark.samples, encode, (times * crops, encoder.width), progress, Modality.VIDEO.value)
+
+
 def _media(encoder: BoundEncoder, benchmark: Benchmark, modality: Modality, progress: Progress) -> Vectors:
-    samples = benchmark.samples
+    def encode(samples: Sequence[Sample]) -> np.ndarray:
+        return _encode(encoder, modality, samples)
+
+    return _encoded(benchmark.samples, encode, (encoder.width,), progress, modality.value)
+
+
+def _encoded(
+    samples: list[Sample],
+    encode: Callable[[Sequence[Sample]], np.ndarray],
+    shape: tuple[int, ...],
+    progress: Progress,
+    title: str,
+) -> Vectors:
+    """Encodes the samples in batches. If one of a batch cannot be decoded, each is encoded alone. shape: of the result for a sample."""
     encoded, rejected = [], dict[str, str]()
     batches = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
-    for batch in progress(batches, modality.value):
+    for batch in progress(batches, title):
         try:
-            encoded.append(_encode(encoder, modality, batch, benchmark.views))
+            encoded.append(encode(batch))
         except RecordError:
-            for sample in batch:
-                encoded.append(_alone(encoder, modality, sample, benchmark.views, rejected))
+            encoded += [_alone(encode, sample, shape, rejected) for sample in batch]
     return Vectors(np.concatenate(encoded), rejected)
 
 
 def _alone(
-    encoder: BoundEncoder, modality: Modality, sample: Sample, views: tuple[int, int], rejected: dict[str, str]
+    encode: Callable[[Sequence[Sample]], np.ndarray], sample: Sample, shape: tuple[int, ...], rejected: dict[str, str]
 ) -> np.ndarray:
     try:
-        return _encode(encoder, modality, [sample], views)
+        return encode([sample])
     except RecordError as error:
         rejected[sample.name] = str(error)
-        return np.full((1, encoder.text.width), np.nan, np.float32)
+        return np.full((1, *shape), np.nan, np.float32)
 
 
-def _encode(encoder: BoundEncoder, modality: Modality, samples: Sequence[Sample], views: tuple[int, int]) -> np.ndarray:
+def _encode(encoder: BoundEncoder, modality: Modality, samples: Sequence[Sample]) -> np.ndarray:
     media = [sample.media[modality] for sample in samples]
     if modality is Modality.VIDEO:
-        return encoder.encode_video(media, views)
+        return encoder.encode_video(media)
     if modality is Modality.AUDIO:
         return encoder.encode_audio(media)
     if modality is Modality.INFRARED:

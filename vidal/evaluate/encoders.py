@@ -2,36 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import torch
 
 from vidal.errors import UserError
 from vidal.models.device import choose_device
-from vidal.train.encoder import BoundEncoder, load_encoder
-from vidal.train.settings import Encoder, Modality
-from vidal.train.towers import open_text_tower, open_tower
+from vidal.train import published, saved
+from vidal.train.encoder import BoundEncoder
+from vidal.train.loading import Part, join_encoders, load_part
+from vidal.train.opening import open_text_tower, open_tower
+from vidal.train.settings import Encoder, Modality, Train
 
 UNTRAINED = "recipe:"
 
 
-def open_encoder(checkpoint: str) -> BoundEncoder:
-    """Opens an encoder. checkpoint: a folder, or recipe:NAME for the towers of a recipe before training. Raises UserError."""
+def open_encoder(*checkpoints: str) -> BoundEncoder:
+    """Opens an encoder, or several that were trained apart as one.
+
+    checkpoints: folders, or recipe:NAME for the towers of a recipe before training. Raises UserError.
+    """
+    device = torch.device(choose_device())
+    return join_encoders([_open_part(each, device) for each in checkpoints], device)
+
+
+def _open_part(checkpoint: str, device: torch.device) -> Part:
     if checkpoint.startswith(UNTRAINED):
-        return untrained(checkpoint.removeprefix(UNTRAINED))
-    return load_encoder(checkpoint)
+        return _untrained(checkpoint.removeprefix(UNTRAINED), device)
+    return load_part(Path(checkpoint), device)
 
 
-def untrained(recipe: str) -> BoundEncoder:
+def _untrained(recipe: str, device: torch.device) -> Part:
     """Returns an encoder of all modalities of the recipe. If none is for images, the tower of video or another encodes them."""
-    from vidal.config.loading import load_recipe
-
-    settings = load_recipe(recipe, ()).train
-    if not settings.modalities:
-        raise UserError(f"recipe {recipe} names no modality under train.modalities")
+    settings = _recipe(recipe)
     first = settings.modalities.get(Modality.VIDEO) or next(iter(settings.modalities.values()))
     image = Encoder.model_validate({"model": first.model, "side": first.side})
     wanted = {Modality.IMAGE: image, **settings.modalities}
-    text = open_text_tower(settings.text)
+    text = open_text_tower(settings.text, device)
     torch.manual_seed(settings.seed)
     towers = {modality: open_tower(modality, each, text.width) for modality, each in wanted.items()}
-    device = torch.device(choose_device())
-    return BoundEncoder(towers, wanted, lambda: text, device)
+    return Part(Path(recipe), towers, wanted, settings.text, lambda: text)
+
+
+def modalities_of(checkpoints: Sequence[str]) -> frozenset[str]:
+    """Returns the modalities of encoders. Only their configurations are read. Raises UserError as open_encoder does."""
+    return frozenset(modality.value for each in checkpoints for modality in _modalities(each))
+
+
+def _modalities(checkpoint: str) -> list[Modality]:
+    if checkpoint.startswith(UNTRAINED):
+        return [Modality.IMAGE, *_recipe(checkpoint.removeprefix(UNTRAINED)).modalities]
+    folder = Path(checkpoint)
+    config = saved.read_json(folder)
+    if published.is_published(config):
+        return [published.MODALITIES[str(config["model_type"])]]
+    return list(saved.settings_of(saved.checked(folder, config)))
+
+
+def _recipe(name: str) -> Train:
+    from vidal.config.loading import load_recipe
+
+    settings = load_recipe(name, ()).train
+    if not settings.modalities:
+        raise UserError(f"recipe {name} names no modality under train.modalities")
+    return settings

@@ -11,7 +11,7 @@ import numpy as np
 from vidal.errors import UserError
 from vidal.evaluate import classification, embedding
 from vidal.evaluate.benchmark import TEXT, Benchmark, Measured
-from vidal.evaluate.retrieval import retrieve
+from vidal.evaluate.retrieval import retrieve, retrieve_groups
 from vidal.train.encoder import BoundEncoder
 from vidal.train.settings import Modality
 
@@ -32,7 +32,11 @@ def measure(
     """
     weights = weights or {}
     require(benchmark, query, target, skip_missing)
-    one = _side(encoder, benchmark, query, weights, progress)
+    by_view = query == Modality.VIDEO.value and target == TEXT and benchmark.views != (1, 1)
+    if by_view:
+        one = embedding.view_vectors(encoder, benchmark, progress or _silent)
+    else:
+        one = _side(encoder, benchmark, query, weights, progress)
     other = None if target == TEXT else _side(encoder, benchmark, target, weights, progress)
     rejected = one.rejected | (other.rejected if other else {})
     if rejected and not skip_missing:
@@ -45,8 +49,9 @@ def measure(
         raise UserError(f"no sample can be read, the first because: {next(iter(rejected.values()))}")
     kept = replace(benchmark, samples=[benchmark.samples[place] for place in keep])
     vectors = one.of[keep]
-    metrics = _between(vectors, other.of[keep]) if other else _told(encoder, kept, vectors)
-    return Measured(query, target, metrics, len(keep), len(benchmark.missing), len(rejected))
+    metrics = _between(vectors, other.of[keep]) if other else _against_texts(encoder, kept, query, vectors)
+    missing, unreadable = len(benchmark.missing), len(rejected)
+    return Measured(query, target, metrics, len(keep), missing, unreadable, benchmark.is_validation)
 
 
 def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -> None:
@@ -79,11 +84,14 @@ def _silent(items: Sequence[Any], name: str) -> Iterator[Any]:
     return iter(items)
 
 
-def _told(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> dict[str, float]:
+def _against_texts(encoder: BoundEncoder, benchmark: Benchmark, query: str, vectors: np.ndarray) -> dict[str, float]:
+    """vectors: (n, d), or (n, views, d)."""
     if not benchmark.classes:
         return _captioned(encoder, benchmark, vectors)
-    classes = classification.class_vectors(encoder.encode_text, benchmark.classes, benchmark.templates)
-    scores = vectors @ classes.T
+    templates = benchmark.templates_for(query)
+    scores = vectors @ classification.class_vectors(encoder.encode_text, benchmark.classes, templates).T
+    if scores.ndim == 3:
+        scores = classification.mean_probabilities(scores)
     labels = [sample.labels for sample in benchmark.samples]
     if benchmark.many_labels:
         return classification.mean_average_precision(scores, labels)
@@ -91,17 +99,18 @@ def _told(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> d
 
 
 def _captioned(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> dict[str, float]:
-    """Measures retrieval with captions. text_to: each caption searches for its sample; to_text: a sample for any of its captions."""
+    """Measures retrieval with captions.
+
+    text_to_query: each caption searches for its sample. query_to_text: a sample searches among all samples, by the best caption of each.
+    """
     texts = [text for sample in benchmark.samples for text in sample.texts]
     groups = np.repeat(np.arange(len(vectors)), [len(sample.texts) for sample in benchmark.samples])
-    return _both(encoder.encode_text(texts), vectors, groups, "text_to_query", "query_to_text")
+    captions, own = encoder.encode_text(texts), np.arange(len(vectors))
+    forth, back = retrieve(captions, vectors, groups, own), retrieve_groups(vectors, captions, own, groups)
+    return forth.flat("text_to_query/") | back.flat("query_to_text/")
 
 
 def _between(vectors: np.ndarray, others: np.ndarray) -> dict[str, float]:
-    return _both(vectors, others, np.arange(len(vectors)), "query_to_target", "target_to_query")
-
-
-def _both(queries: np.ndarray, gallery: np.ndarray, groups: np.ndarray, there: str, back: str) -> dict[str, float]:
-    own = np.arange(len(gallery))
-    forth = retrieve(queries, gallery, groups, own)
-    return forth.flat(f"{there}/") | retrieve(gallery, queries, own, groups).flat(f"{back}/")
+    own = np.arange(len(vectors))
+    forth, back = retrieve(vectors, others, own, own), retrieve(others, vectors, own, own)
+    return forth.flat("query_to_target/") | back.flat("target_to_query/")

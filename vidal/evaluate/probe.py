@@ -22,7 +22,7 @@ from vidal.train.loss import Temperature, build_loss
 from vidal.train.reading import Reader, spread
 from vidal.train.settings import Encoder, Modality
 from vidal.train.texts import TextFeatures
-from vidal.train.towers import TextTower
+from vidal.train.towers import LanguageTower
 from vidal.train.towers.efficientnet import FEATURES, EfficientNetTower
 from vidal.train.training_samples import Captions, TrainingSamples, sample_caption
 
@@ -119,5 +119,8 @@ def _texts_of(captions: Captions, row: int, views: np.ndarray) -> np.ndarray:
     return np.unique(captions.texts[span][views[captions.views[span]]])
 
 
-def text_features(storage: Storage, tower: TextTower, samples: TrainingSamples) -> np.ndarray:
-    return TextFeatures(storage, tower).compute(samples.captions.distinct)
+def text_features(storage: Storage, tower: LanguageTower, samples: TrainingSamples) -> np.ndarray:
+    """Returns (texts, width) float32: the features of samples.captions.distinct."""
+    table = TextFeatures(storage, tower).compute(samples.captions)
+    features: np.ndarray = table[np.arange(len(table))].numpy()
+    return features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,24 @@ def retrieve(
     return Retrieval(recall, float(np.median(ranks)), float(ranks.mean()), len(queries), len(gallery))
 
 
+def retrieve_groups(
+    queries: np.ndarray, gallery: np.ndarray, query_groups: np.ndarray, gallery_groups: np.ndarray
+) -> Retrieval:
+    """Ranks the groups of the gallery for each query, each by its best member. Arguments and errors as in retrieve.
+
+    A video with five captions is so found by its best caption, and counts once among the wrong answers of other videos, as in CLIP4Clip
+    (Luo et al. 2022).
+    """
+    order = np.argsort(gallery_groups, kind="stable")
+    _, starts = np.unique(gallery_groups[order], return_index=True)
+    best, _ = _best(queries, gallery, query_groups, gallery_groups)
+    above, tied = _counts(queries, gallery[order], best, starts)
+    tied_wrong = np.maximum(tied - 1, 0)
+    recall = {k: float(within(k, above, tied_wrong, np.ones_like(tied)).mean()) for k in KS}
+    ranks = above + 1 + tied_wrong / 2
+    return Retrieval(recall, float(np.median(ranks)), float(ranks.mean()), len(queries), len(starts))
+
+
 def _best(
     queries: np.ndarray, gallery: np.ndarray, query_groups: np.ndarray, gallery_groups: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -80,20 +99,47 @@ def _best(
     return best, tied
 
 
-def _counts(queries: np.ndarray, gallery: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns, for each query, how many candidates score above `best`, and how many are equal to it."""
+def _counts(
+    queries: np.ndarray, gallery: np.ndarray, best: np.ndarray, starts: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns, for each query, how many candidates score above `best`, and how many are equal to it.
+
+    starts: the first rows of the groups of the gallery, if groups compete by their best member; None if each row competes.
+    """
     device = torch.device(choose_device())
     above, tied = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
     for first in range(0, len(queries), _ROWS):
         rows = slice(first, first + _ROWS)
         query = torch.from_numpy(queries[rows]).to(device)
         bar = torch.from_numpy(best[rows]).to(device)[:, None]
-        for start in range(0, len(gallery), _COLUMNS):
-            scores = query @ torch.from_numpy(gallery[start : start + _COLUMNS]).to(device).T
+        for start, end, groups in _column_chunks(len(gallery), starts):
+            scores = query @ torch.from_numpy(gallery[start:end]).to(device).T
+            if groups is not None:
+                scores = _group_maxima(scores, torch.from_numpy(groups).to(device))
             higher = (scores > bar + TIE).sum(1)
             above[rows] += higher.cpu().numpy()
             tied[rows] += ((scores >= bar - TIE).sum(1) - higher).cpu().numpy()
     return above, tied
+
+
+def _column_chunks(count: int, starts: np.ndarray | None) -> Iterator[tuple[int, int, np.ndarray | None]]:
+    """Yields (first, last, the group of each row from 0) of chunks of the gallery. A group is never divided."""
+    if starts is None:
+        yield from ((start, min(start + _COLUMNS, count), None) for start in range(0, count, _COLUMNS))
+        return
+    ends = np.append(starts[1:], count)
+    first = 0
+    while first < len(starts):
+        last = max(first + 1, int(np.searchsorted(ends, starts[first] + _COLUMNS, "right")))
+        sizes = ends[first:last] - starts[first:last]
+        yield int(starts[first]), int(ends[last - 1]), np.repeat(np.arange(last - first), sizes)
+        first = last
+
+
+def _group_maxima(scores: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+    """Returns (n, number of groups). scores: (n, m). groups: (m,), from 0 and ascending."""
+    maxima = scores.new_full((len(scores), int(groups[-1]) + 1), -torch.inf)
+    return maxima.scatter_reduce_(1, groups.expand_as(scores), scores, "amax")
 
 
 def within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -20,11 +20,24 @@ from vidal.evaluate.benchmark import TEXT, Measured
 
 RESULTS = "evaluations.json"
 DASH = "-"
-# Marks one of our numbers; the star and the dagger are the paper's marks.
-PARTIAL = "‡"
+# Marks of our numbers; the asterisk and the dagger are the paper's marks.
+PARTIAL, VALIDATION, POSSIBLE = "‡", "★", "○"
 
 
-class StoredResult(TypedDict):
+_MARKS = {
+    PARTIAL: "measured on a part of the benchmark",
+    VALIDATION: "measured on the validation split",
+    POSSIBLE: "can be measured here",
+}
+
+
+class _Mark(TypedDict, total=False):
+    """is_validation: absent from results of earlier releases."""
+
+    is_validation: bool
+
+
+class StoredResult(_Mark):
     """A stored Measured."""
 
     query: str
@@ -73,27 +86,67 @@ def record(path: Path, task: str, measured: Measured) -> None:
     aside.replace(path)
 
 
-def tables(ours: Results) -> Iterator[ReportedTable]:
-    """Yields the tables of the paper. ours: the result of read_results."""
+def tables(ours: Results, here: Possible | None = None) -> Iterator[ReportedTable]:
+    """Yields the tables of the paper. ours: the result of read_results. here: what can be measured here."""
+    here = here or Possible()
     for table in yaml.safe_load((files("vidal.evaluate") / "reported.yaml").read_text(encoding="utf-8"))["tables"]:
         labels = [name for name in table["systems"][0] if name not in ("name", "values")]
         columns = table["columns"]
         yield ReportedTable(
             title=table["title"],
-            metrics=Column(["", *labels], [column["name"] for column in columns]),
+            metrics=Column.of(["", *labels], [(column["name"], None) for column in columns]),
             systems=[_system(system, labels) for system in table["systems"]],
-            ours=Column(["ours", *(DASH for _ in labels)], [_ours(column, ours) for column in columns]),
+            ours=Column.of(["ours", *(DASH for _ in labels)], [_ours(column, ours, here) for column in columns]),
             tasks=[column["task"] for column in columns],
             notes=table["notes"],
         )
 
 
 @dataclass(frozen=True)
+class Possible:
+    """What can be measured here. modalities: of the encoder; None without one. data: a folder with a folder for each task, if given."""
+
+    modalities: frozenset[str] | None = None
+    data: Path | None = None
+
+    def why_not(self, task: str, query: str, target: str) -> str | None:
+        """Returns why a cell cannot be measured here, or None."""
+        if self.modalities is None:
+            return "no encoder is named: --checkpoint"
+        lacking = sorted({*query.split("+"), *target.split("+")} - self.modalities - {TEXT})
+        if lacking:
+            return (
+                f"the encoder has no tower for {' and '.join(lacking)}: add an encoder of it with another --checkpoint"
+            )
+        if self.data is None:
+            return f"the files of {task} are not named: --data, a folder with a folder {task}"
+        return _why_unreadable(task, self.data / task, query, target)
+
+
+def _why_unreadable(task: str, folder: Path, query: str, target: str) -> str | None:
+    """Returns why a benchmark cannot be read from a folder, or None. Media are looked for, but not decoded."""
+    from vidal.evaluate.benchmarks import TASKS
+    from vidal.evaluate.measure import require
+
+    try:
+        require(TASKS[task].read(folder), query, target, skip_missing=True)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+@dataclass(frozen=True)
 class Column:
-    """heading: its lines; every column of a table has the same number. cells: one per metric."""
+    """heading: its lines; every column of a table has the same number. cells: one per metric. reasons: why a cell is a dash, or None."""
 
     heading: list[str]
     cells: list[str]
+    reasons: list[str | None]
+
+    @classmethod
+    def of(cls, heading: list[str], cells: list[tuple[str, str | None]]) -> Column:
+        """Returns a column. cells: pairs of a text and the reason of a dash."""
+        return cls(heading, [text for text, _ in cells], [reason for _, reason in cells])
 
     @property
     def width(self) -> int:
@@ -119,16 +172,24 @@ class ReportedTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
         for systems in self._fitting(options.max_width):
             yield self._table(systems)
-        yield Text("; ".join(self._legend()) + "\n")
+        yield Text("; ".join(self.legend()) + "\n")
 
-    def _legend(self) -> list[str]:
-        is_partial = any(PARTIAL in cell for cell in self.ours.cells)
-        return [*self.notes, f"{PARTIAL} measured on a part of the benchmark"] if is_partial else self.notes
+    @property
+    def columns(self) -> list[Column]:
+        """The systems, ours last."""
+        return [*self.systems, self.ours]
+
+    def legend(self) -> list[str]:
+        """Returns what the marks of the table mean."""
+        used = [
+            f"{mark} {meaning}" for mark, meaning in _MARKS.items() if any(mark in cell for cell in self.ours.cells)
+        ]
+        return [*self.notes, *used]
 
     def _fitting(self, width: int) -> Iterator[list[Column]]:
         """Yields the systems in groups that each fit beside the names of the metrics."""
         group: list[Column] = []
-        for system in [*self.systems, self.ours]:
+        for system in self.columns:
             if group and 1 + sum(column.width for column in [self.metrics, *group, system]) > width:
                 yield group
                 group = []
@@ -153,18 +214,23 @@ class ReportedTable:
 def _system(system: Mapping[str, object], labels: list[str]) -> Column:
     heading = [str(system["name"]), *(str(system[label] or DASH) for label in labels)]
     values = system["values"]
-    return Column(heading, [_printed(value) for value in values] if isinstance(values, list) else [])
+    why = f"{heading[0]}: no number is reported for this benchmark"
+    return Column.of(heading, [_printed(value, why) for value in values] if isinstance(values, list) else [])
 
 
-def _printed(value: float | str | None) -> str:
+def _printed(value: float | str | None, why: str) -> tuple[str, str | None]:
     if value is None:
-        return DASH
-    return value if isinstance(value, str) else f"{value:.1f}"
+        return DASH, why
+    return (value if isinstance(value, str) else f"{value:.1f}"), None
 
 
-def _ours(column: Mapping[str, str], ours: Results) -> str:
-    result = ours.get(key(column["task"], column["query"], column.get("target", TEXT)))
+def _ours(column: Mapping[str, str], ours: Results, here: Possible) -> tuple[str, str | None]:
+    task, query, target = column["task"], column["query"], column.get("target", TEXT)
+    result = ours.get(key(task, query, target))
     if result is None or column["metric"] not in result["metrics"]:
-        return DASH
+        why_not = here.why_not(task, query, target)
+        command = f"vidal evaluate --task {task} --query {query} --target {target}"
+        return (DASH, f"ours: {why_not}") if why_not else (DASH + POSSIBLE, f"ours: not measured yet: {command}")
     value = result["metrics"][column["metric"]] * (1 if column["metric"].endswith("_rank") else 100)
-    return f"{value:.1f}{PARTIAL if result['missing'] or result['unreadable'] else ''}"
+    is_partial = bool(result["missing"] or result["unreadable"])
+    return f"{value:.1f}{PARTIAL * is_partial}{VALIDATION * result.get('is_validation', False)}", None

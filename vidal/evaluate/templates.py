@@ -1,4 +1,4 @@
-"""Prompt templates: OpenAI's eighty for ImageNet, with "photo" replaced by the modality; sounds have one of their own."""
+"""Prompt templates: OpenAI's eighty for ImageNet, which name videos and depth; infrared keeps "photo". Sounds have one of their own."""
 
 from __future__ import annotations
 
@@ -10,3 +10,6 @@ SOUND = ("a sound of {}.",)
 def pictures(word: str) -> tuple[str, ...]:
     """Returns the eighty templates. word: replaces "photo", such as "video" or "depth photo"."""
     return tuple(template("{}").replace("photo", word) for template in OPENAI_IMAGENET_TEMPLATES)
+
+
+PHOTO = pictures("photo")

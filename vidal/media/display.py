@@ -17,12 +17,13 @@ def displayed_size(width: int, height: int, stream: Any, orientation: Orientatio
     return (height, width) if orientation.swaps_sides else (width, height)
 
 
-def displayed_picture(frame: Any, stream: Any, short_side: int) -> Image.Image:
-    """Returns the frame as RGB with this short side, in pixels, or smaller if the frame is smaller.
+def displayed_picture(frame: Any, stream: Any, short_side: int | None = None) -> Image.Image:
+    """Returns the frame as RGB with this short side, in pixels, or smaller if the frame is smaller. None keeps its size.
 
     Scaling is part of the conversion: an RGB copy in HD costs more than decoding.
     """
-    width, height = short_side_size(_square_width(frame.width, stream), frame.height, short_side)
+    size = _square_width(frame.width, stream), frame.height
+    width, height = size if short_side is None else short_side_size(*size, short_side)
     if frame.interlaced_frame:
         frame = _one_field(frame)
     if dynamic_range.is_high(frame):

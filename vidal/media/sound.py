@@ -25,7 +25,15 @@ _QUIET_DB, _CANCELLED_DB = -40.0, 20.0
 
 def read_mono(path: Path, sample_rate: int) -> Int16Array:
     """Returns (n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) if it does not decode to its end."""
-    samples, problem = read_decodable(path, sample_rate)
+    return _whole(*read_decodable(path, sample_rate))
+
+
+def read_first_channel(path: Path, sample_rate: int) -> Int16Array:
+    """Returns (n,) int16 at sample_rate, the first channel. Raises RecordError(bad_audio) if it does not decode to its end."""
+    return _whole(*_read(path, sample_rate, None, channel=0))
+
+
+def _whole(samples: Int16Array, problem: str) -> Int16Array:
     if problem:
         raise RecordError(Reason.BAD_AUDIO, problem)
     return samples

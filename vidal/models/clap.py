@@ -12,6 +12,8 @@ from vidal.config.base import ModelSpec
 from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
 from vidal.models.model_id import model_id
+from vidal.models.strict_loading import from_pretrained
+from vidal.models.text_batches import embed_in_batches
 from vidal.models.weights import transformers_source
 
 
@@ -23,7 +25,7 @@ class Clap:
         source, arguments = transformers_source(spec)
         self.name = model_id(spec)
         self._processor = AutoProcessor.from_pretrained(source, **arguments)
-        self._model = ClapModel.from_pretrained(source, **arguments).to(self._device).eval()
+        self._model = from_pretrained(ClapModel, source, **arguments).to(self._device).eval()
         self.sample_rate = int(self._processor.feature_extractor.sampling_rate)
         self._window = int(self._processor.feature_extractor.nb_max_samples)
 
@@ -45,9 +47,12 @@ class Clap:
         values: Float32Array = _unit(self._model.get_audio_features(**inputs))[0]
         return values
 
-    @torch.inference_mode()
     def embed_texts(self, texts: list[str]) -> Float32Array:
         """Returns (n, d) float32, L2-normalised."""
+        return embed_in_batches(texts, self._embed_batch)
+
+    @torch.inference_mode()
+    def _embed_batch(self, texts: list[str]) -> Float32Array:
         inputs = self._processor(text=texts, padding=True, truncation=True, return_tensors="pt").to(self._device)
         return _unit(self._model.get_text_features(**inputs))
 

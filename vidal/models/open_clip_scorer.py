@@ -15,6 +15,7 @@ from vidal.config.base import ModelSpec
 from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
 from vidal.models.protocols import Images
+from vidal.models.text_batches import embed_in_batches
 from vidal.models.weights import require_id
 
 
@@ -37,9 +38,12 @@ class OpenClip:
         values: Float32Array = self._model.encode_image(pixels, normalize=True).float().cpu().numpy()
         return values
 
-    @torch.inference_mode()
     def embed_texts(self, texts: list[str]) -> Float32Array:
         """Returns (n, d) float32, L2-normalised."""
+        return embed_in_batches(texts, self._embed_batch)
+
+    @torch.inference_mode()
+    def _embed_batch(self, texts: list[str]) -> Float32Array:
         tokens = self._tokenizer(texts).to(self._device)
         values: Float32Array = self._model.encode_text(tokens, normalize=True).float().cpu().numpy()
         return values

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
 from vidal.media.arrays import Float32Array
+from vidal.models.text_batches import embed_in_batches
 from vidal.models.weights import SENTENCES, package_folder, package_version
 
 DIMENSIONS = 384
@@ -26,16 +26,11 @@ class MiniLM:
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         self._model = AutoModel.from_pretrained(folder).eval()
 
-    @torch.inference_mode()
-    def __call__(self, texts: list[str], batch_size: int = 64) -> Float32Array:
+    def __call__(self, texts: list[str]) -> Float32Array:
         """Returns (n, 384) float32, L2-normalised."""
-        embeddings = np.zeros((len(texts), DIMENSIONS), np.float32)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # Texts of one length need no padding.
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
-            embeddings[batch] = self._embed([texts[i] for i in batch])
-        return embeddings
+        return embed_in_batches(texts, self._embed)
 
+    @torch.inference_mode()
     def _embed(self, texts: list[str]) -> Float32Array:
         tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=256, return_tensors="pt")
         states = self._model(**tokens).last_hidden_state

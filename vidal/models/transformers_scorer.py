@@ -12,6 +12,8 @@ from vidal.errors import UserError
 from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
 from vidal.models.protocols import Images
+from vidal.models.strict_loading import from_pretrained
+from vidal.models.text_batches import embed_in_batches
 from vidal.models.weights import transformers_source
 
 # SigLIP uses the state of the last token, and was trained with padding on the right up to its full length. Any other padding
@@ -20,35 +22,39 @@ _PADDED = {"siglip", "siglip2"}
 
 
 class TransformersScorer:
-    """A Scorer. Raises UserError for a model that does not embed both pictures and texts."""
+    """A Scorer. model, tokenizer: of transformers. Raises UserError for a model that does not embed both pictures and texts."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
         source, arguments = transformers_source(spec)
         self._processor = AutoProcessor.from_pretrained(source, **arguments)
-        self._model = AutoModel.from_pretrained(source, **arguments).to(self._device).eval()
-        if not hasattr(self._model, "get_image_features") or not hasattr(self._model, "get_text_features"):
+        self.model = from_pretrained(AutoModel, source, **arguments).to(self._device).eval()
+        if not hasattr(self.model, "get_image_features") or not hasattr(self.model, "get_text_features"):
             raise UserError(
-                f"similarity model {spec.id}: {type(self._model).__name__} does not embed both pictures and texts"
+                f"similarity model {spec.id}: {type(self.model).__name__} does not embed both pictures and texts"
             )
-        config = self._model.config
+        config = self.model.config
         self._padding: Any = "max_length" if config.model_type in _PADDED else True
-        self._processor.tokenizer.padding_side = "right"
+        self.tokenizer = self._processor.tokenizer
+        self.tokenizer.padding_side = "right"
         self._length = int(config.text_config.max_position_embeddings)
 
     @torch.inference_mode()
     def embed_images(self, images: Images) -> Float32Array:
         """Returns (n, d) float32, L2-normalised."""
         inputs = self._processor(images=images, return_tensors="pt").to(self._device)
-        return _unit(self._model.get_image_features(**inputs))
+        return _unit(self.model.get_image_features(**inputs))
 
-    @torch.inference_mode()
     def embed_texts(self, texts: list[str]) -> Float32Array:
         """Returns (n, d) float32, L2-normalised."""
+        return embed_in_batches(texts, self._embed_batch)
+
+    @torch.inference_mode()
+    def _embed_batch(self, texts: list[str]) -> Float32Array:
         inputs = self._processor(
             text=texts, padding=self._padding, truncation=True, max_length=self._length, return_tensors="pt"
         )
-        return _unit(self._model.get_text_features(**inputs.to(self._device)))
+        return _unit(self.model.get_text_features(**inputs.to(self._device)))
 
 
 def _unit(output: Any) -> Float32Array:

@@ -19,7 +19,10 @@ Identity = dict[str, str | int]
 
 
 class TrainerState(TypedDict):
-    """The state of the training of one modality. torch decides what the states of its optimisers and scalers hold."""
+    """The state of the training of one modality. torch decides what the states of its optimisers and scalers hold.
+
+    best: the best retrieval on the split val. misses: measurements since then. measured_at: the step of the last. stopped: early.
+    """
 
     tower: dict[str, Tensor]
     temperature: dict[str, Tensor]
@@ -28,12 +31,18 @@ class TrainerState(TypedDict):
     ema: dict[str, Tensor] | None
     step: int
     epoch: int
+    best: float | None
+    misses: int
+    measured_at: int
+    stopped: bool
 
 
 class Place(TypedDict):
-    """The position of one process in the data of one modality."""
+    """The position of one process in the data of one modality. start, done: of the window of its epoch, see window.Window."""
 
     cursor: int
+    start: int
+    done: list[int]
     unreadable: int
     missed: int
 
@@ -79,8 +88,7 @@ def latest(folder: Path) -> Path | None:
 def load(path: Path, identity: Identity) -> RunState:
     """Loads a checkpoint.
 
-    identity: of this run. Raises UserError that names the difference, for a checkpoint of a run with other settings, data or
-    processes.
+    identity: of this run. Raises UserError that names the difference, for a checkpoint of a run with other settings or data.
     """
     state: RunState = torch.load(path, map_location="cpu", weights_only=True)
     stored = state["identity"]

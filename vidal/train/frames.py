@@ -1,45 +1,143 @@
-"""Reads frames of video files as input arrays of towers."""
+"""Reads frames of video files as input arrays of towers. Which frames, and where they are cropped, is as in LanguageBind's code."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 from PIL import Image
 
+from vidal.errors import RecordError
 from vidal.media.arrays import UInt8Array
-from vidal.media.frames import read_frames
+from vidal.media.container import ffmpeg_message, open_media, packet_times, video_track
+from vidal.media.display import displayed_picture
+from vidal.media.frames import decode_frames
+from vidal.schema import Reason
 from vidal.train.inputs import square_array
 
 EXTENSIONS = frozenset({".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".flv", ".3gp", ".ogv"})
+# The distance of the frames of a view, in frames, when several views of a video are read.
+STRIDE = 8
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The beginning of a video file. Its frames are chosen by whole seconds, as in the retrieval benchmarks of LanguageBind.
+
+    end_s: the second that the excerpt ends at; None for the whole file. The last second that counts gives one frame only.
+    """
+
+    path: Path
+    end_s: int | None = None
+
+
+def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
+    """Returns (count, 3, side, side) uint8: frames from the first to the last, cropped in the centre. Raises RecordError(corrupt)."""
+    if isinstance(source, Excerpt):
+        frames = _read(source.path, lambda total, fps: second_indices(total, fps, count, source.end_s))
+    else:
+        frames = _read(source, lambda total, _: even_indices(total, count))
+    return np.stack([square_array(frame, side) for frame in frames])
 
 
 def views(path: Path, count: int, side: int, times: int, crops: int) -> UInt8Array:
     """Returns (times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
 
-    Each of the `times` samplings takes `count` frames evenly from the whole video, a little later than the previous sampling. The
-    square crops are spaced evenly along the longer side; a single crop is taken from the centre.
+    Each of the `times` views takes `count` frames at a distance of STRIDE; they are spread over the video. The square crops are spread
+    along the longer side. So Kinetics is measured (Tong et al. 2022; Zhu et al. 2024).
     """
-    _, pictures = read_frames(path, count=count * times, policy="linspace", short_side=side)
-    clips = []
-    for time in range(times):
-        sampled = pictures[time::times] if times > 1 else pictures
-        clips += [np.stack([_crop(picture, side, place) for picture in sampled]) for place in _places(crops)]
-    return np.stack(clips)
+    chosen: list[list[int]] = []
+
+    def choose(total: int, _: float) -> list[int]:
+        chosen.extend(view_indices(total, count, times))
+        return sorted({index for indices in chosen for index in indices})
+
+    frames = _read(path, choose)
+    order = sorted({index for indices in chosen for index in indices})
+    scaled = {index: _scaled(frame, side) for index, frame in zip(order, frames, strict=True)}
+    return np.stack(
+        [
+            np.stack([_crop(scaled[index], side, place) for index in indices])
+            for indices in chosen
+            for place in _places(crops)
+        ]
+    )
 
 
-def middle(path: Path, side: int) -> Image.Image:
+def middle(path: Path) -> Image.Image:
     """Returns the frame in the middle of a video. Raises RecordError(corrupt)."""
-    _, pictures = read_frames(path, count=3, policy="linspace", short_side=side)
-    return pictures[1]
+    return _read(path, lambda total, _: [(total - 1) // 2])[0]
+
+
+def has_sound(path: Path) -> bool:
+    """Returns whether a media file has a sound track. False for a file that cannot be opened."""
+    try:
+        with open_media(path) as container:
+            return bool(container.streams.audio)
+    except av.error.FFmpegError:
+        return False
+
+
+def even_indices(total: int, count: int) -> list[int]:
+    """Returns the indices of `count` of `total` frames, evenly from the first to the last, rounded down."""
+    return [int(index) for index in np.linspace(0, total - 1, count, dtype=int)]
+
+
+def second_indices(total: int, fps: float, count: int, end_s: int | None) -> list[int]:
+    """Returns the indices of `count` of `total` frames, evenly from the first frame to that which begins the last second."""
+    rate = max(1, int(fps))
+    seconds = math.ceil(total / rate)
+    last = (min(seconds, end_s or seconds) - 1) * rate
+    return [int(index) for index in np.linspace(0, last, count, dtype=int)]
+
+
+def view_indices(total: int, count: int, times: int) -> list[list[int]]:
+    """Returns the indices of the `count` frames of each of `times` views. A short video repeats its last frame."""
+    strided = list(range(0, total, STRIDE))
+    strided += [strided[-1]] * (count - len(strided))
+    step = (len(strided) - count) / max(1, times - 1)
+    starts = [int(view * step) for view in range(times)]
+    return [strided[start : start + count] for start in starts]
+
+
+def _read(path: Path, choose: Callable[[int, float], list[int]]) -> list[Image.Image]:
+    """Returns frames in their full size. choose: returns their indices, ascending, for (number of frames, frames per second)."""
+    try:
+        with open_media(path) as container:
+            stream: Any = video_track(container)
+            if stream is None:
+                raise RecordError(Reason.CORRUPT, f"{path.name}: no pictures in the file")
+            stream.thread_type = "NONE"
+            packets = packet_times(container, stream)
+            if not packets:
+                raise RecordError(Reason.CORRUPT, f"{path.name}: no pictures in the file")
+            indices = choose(len(packets), float(stream.average_rate or 0))
+            frames = decode_frames(container, stream, packets, indices)
+            return [displayed_picture(frame, stream) for frame in frames]
+    except av.error.FFmpegError as error:
+        raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
 
 
 def _places(crops: int) -> list[float]:
     return [0.5] if crops == 1 else [k / (crops - 1) for k in range(crops)]
 
 
-def _crop(picture: Image.Image, side: int, place: float) -> UInt8Array:
-    """Returns a square crop of a picture, (3, side, side). place: its position along the longer side, 0..1."""
-    short = min(picture.size)
-    left, top = (round((length - short) * place) for length in picture.size)
-    return square_array(picture.crop((left, top, left + short, top + short)), side)
+def _scaled(frame: Image.Image, side: int) -> UInt8Array:
+    """Returns (h, w, 3) uint8 with a shorter side of `side`, bilinear as OpenCV computes it."""
+    import cv2
+
+    width, height = frame.size
+    short = min(frame.size)
+    size = (int(side * width / short), int(side * height / short))
+    return np.asarray(cv2.resize(np.asarray(frame.convert("RGB")), size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _crop(picture: UInt8Array, side: int, place: float) -> UInt8Array:
+    """Returns a square crop, (3, side, side). picture: (h, w, 3). place: the position of the crop along the longer side, 0..1."""
+    top, left = (int((length - side) * place) for length in picture.shape[:2])
+    return np.ascontiguousarray(picture[top : top + side, left : left + side].transpose(2, 0, 1))

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vidal.errors import RecordError
 from vidal.media.arrays import Float32Array, UInt8Array
-from vidal.media.sound import read_mono
+from vidal.media.sound import read_first_channel
 from vidal.schema import Reason
 from vidal.train.settings import Fbank, Modality
 
@@ -48,20 +48,20 @@ class Region:
             return image.crop(self.box)
 
 
-def read_image(path: Path | Pictured, side: int) -> UInt8Array:
-    """Returns (3, side, side) uint8 RGB: the centre of the picture, with its shorter side scaled to `side` (bicubic).
+def read_image(path: Path | Pictured, side: int, place: float = 0.5) -> UInt8Array:
+    """Returns (3, side, side) uint8 RGB: a square of the picture, with its shorter side scaled to `side` (bicubic).
 
-    Raises RecordError(corrupt).
+    place: of the square along the longer side, 0..1; 0.5 is the centre. Raises RecordError(corrupt).
     """
-    return square_array(_open(path), side)
+    return square_array(_open(path), side, place)
 
 
-def square_array(image: Image.Image, side: int) -> UInt8Array:
-    """Returns (3, side, side) uint8 RGB: the centre of a picture of any size and mode."""
-    return np.ascontiguousarray(np.asarray(_square(image.convert("RGB"), side)).transpose(2, 0, 1))
+def square_array(image: Image.Image, side: int, place: float = 0.5) -> UInt8Array:
+    """Returns (3, side, side) uint8 RGB: a square of a picture of any size and mode, as read_image does."""
+    return np.ascontiguousarray(np.asarray(_square(image.convert("RGB"), side, place)).transpose(2, 0, 1))
 
 
-def read_depth(path: Path | Pictured, side: int, kind: str | None) -> Float16Array:
+def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
     """Returns (1, side, side) float16 in 0..1; larger is farther. Raises RecordError(corrupt).
 
     kind: depth_kind of the manifest. Metric depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
@@ -75,17 +75,18 @@ def read_depth(path: Path | Pictured, side: int, kind: str | None) -> Float16Arr
     else:
         depth = stored / _DEPTH_MAX
         depth = 1 - depth if kind == "inverse_relative" else depth
-    square = np.asarray(_square(Image.fromarray(depth), side)).clip(0, 1)  # Bicubic overshoots.
+    square = np.asarray(_square(Image.fromarray(depth), side, place)).clip(0, 1)  # Bicubic overshoots.
     return square[None].astype(np.float16)
 
 
 def read_sound(path: Path, fbank: Fbank) -> Float16Array:
     """Returns (3, mel_bins, frames) float16, log mel energies as Kaldi computes them. Raises RecordError(bad_audio).
 
-    The three planes are the beginning, the middle and the end of a long sound. For a short sound they are equal, and padded with
-    zeros or by repetition.
+    Of a sound with several channels the first is used, as in LanguageBind's loader. The three planes are the beginning, the middle and
+    the end of a long sound. For a short sound they are equal, and padded with zeros or by repetition.
     """
-    energies = _fbank(read_mono(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768), fbank.mel_bins)
+    samples = read_first_channel(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768)
+    energies = _fbank(samples, fbank.mel_bins)
     length, count = energies.shape[1], fbank.frames
     if length > count:
         starts = (0, (length - count) // 2, length - count)
@@ -125,11 +126,12 @@ def _name(path: Path | Pictured) -> str:
     return path.name if isinstance(path, Path) else str(path)
 
 
-def _square(image: Image.Image, side: int) -> Image.Image:
-    scale = side / min(image.size)
-    size = (max(side, round(image.width * scale)), max(side, round(image.height * scale)))
+def _square(image: Image.Image, side: int, place: float) -> Image.Image:
+    """Resizes and crops as Resize and CenterCrop of torchvision do, which CLIP, open_clip and LanguageBind use."""
+    short = min(image.size)
+    size = (int(side * image.width / short), int(side * image.height / short))
     resized = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
-    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    left, top = (round((length - side) * place) for length in size)
     return resized.crop((left, top, left + side, top + side))
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vidal.train.modality_trainer import ModalityTrainer
+from vidal.train.recall import Recall
 from vidal.train.settings import Modality
 
 METRICS, BOARD = "metrics.jsonl", "tensorboard"
@@ -75,6 +76,17 @@ class Journal:
             for key in ("loss", "lr", "grad_norm", "scale", "samples_s"):
                 self._board.add_scalar(f"{modality.value}/{key}", line[key], trainer.step)
         self._show(f"{modality.value} loss {metrics['loss']:.3f} {line['samples_s']:.1f} samples/s")
+
+    def record_validation(self, trainer: ModalityTrainer, measured: Recall) -> None:
+        """Records R@1 on the split val, in the file and on the board."""
+        if not self._writes:
+            return
+        values = {"val_recall_to_text": measured.to_text, "val_recall_to_modality": measured.to_modality}
+        line = {"n": self._done, "modality": trainer.modality.value, "step": trainer.step, **values}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        for key, value in values.items():
+            self._board.add_scalar(f"{trainer.modality.value}/{key}", value, trainer.step)
 
     def summary(self, modality: Modality) -> tuple[float, float]:
         """Returns (the last loss, samples per second since this start); both are NaN if no step was taken."""

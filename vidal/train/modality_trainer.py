@@ -13,23 +13,25 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from vidal.errors import TrainingError
-from vidal.media.arrays import Float32Array
 from vidal.train import inputs, optimiser, process_group
 from vidal.train.accumulate import accumulated_backward
 from vidal.train.checkpoint import Place, TrainerState
 from vidal.train.loss import SIGLIP_BIAS, Temperature, build_loss
+from vidal.train.opening import open_tower
 from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.stream import Batch, Stream
-from vidal.train.towers import open_tower
+from vidal.train.texts import TextTable
 from vidal.train.training_samples import TrainingSamples
+from vidal.train.window import Window
+
+EMBEDDED = 32  # Pictures that a tower gets at a time when it is measured.
 
 
 class ModalityTrainer:
     """The training of one modality, step by step.
 
-    modality: one of settings.modalities. features: (texts, width) float32 of the frozen language tower, one row for each text of
-    samples.captions.distinct.
+    modality: one of settings.modalities. features: of the texts in samples.captions.distinct, by the frozen language tower.
     """
 
     def __init__(
@@ -38,14 +40,14 @@ class ModalityTrainer:
         settings: Train,
         samples: TrainingSamples,
         reader: Reader,
-        features: Float32Array,
+        features: TextTable,
         device: torch.device,
     ):
         self.modality, self.settings, self.encoder = modality, settings, settings.modalities[modality]
         self.samples, self.reader, self.device = samples, reader, device
-        self.features = torch.from_numpy(features)
+        self.features = features
         torch.manual_seed(settings.seed)  # All processes start from the same weights.
-        self.tower = open_tower(modality, self.encoder, features.shape[1]).to(device)
+        self.tower = open_tower(modality, self.encoder, features.width).to(device)
         if settings.checkpoint_activations:
             self.tower.checkpoint_activations()
         self.temperature = Temperature(settings.temperature, SIGLIP_BIAS if settings.loss == "siglip" else None).to(
@@ -60,7 +62,7 @@ class ModalityTrainer:
         self.stream = Stream(
             samples,
             reader,
-            np.array([settings.views[name] for name in samples.captions.names]),
+            np.array([settings.views_of(modality)[name] for name in samples.captions.names]),
             batch_size=self.encoder.batch_size,
             seed=settings.seed,
             rank=process_group.rank(),
@@ -70,13 +72,15 @@ class ModalityTrainer:
         self.steps = self.encoder.epochs * self.stream.steps
         self.step = self.epoch = self.cursor = self.unreadable = 0
         self._skipped = 0
+        self.best: float | None = None
+        self.misses, self.measured_at, self.stopped = 0, 0, False
         self._forward: nn.Module = self._wrapped_model()
         self._batches: Iterator[Batch] | None = None
 
     @property
     def done(self) -> bool:
-        """Whether all steps or all epochs are over."""
-        return self.step >= self.steps or self.epoch >= self.encoder.epochs
+        """Whether all steps or all epochs are over, or the training was stopped early."""
+        return self.stopped or self.step >= self.steps or self.epoch >= self.encoder.epochs
 
     def train_step(self) -> dict[str, float] | None:
         """Runs one step and returns its metrics, or None if the last epoch is over.
@@ -105,7 +109,7 @@ class ModalityTrainer:
             self.ema.update_parameters(self.tower)
         self.step, self.cursor = self.step + 1, batch.cursor
         return {
-            "loss": loss,
+            "loss": process_group.mean(loss, self.device),
             "lr": lr,
             "grad_norm": norm,
             "scale": float(self.temperature().detach()),
@@ -132,7 +136,7 @@ class ModalityTrainer:
 
     def _gradient_norm(self) -> float:
         self.scaler.unscale_(self.optimiser)
-        limit = self.settings.clip_norm
+        limit = self.settings.clip_norm_of(self.modality)
         return float(nn.utils.clip_grad_norm_(self.weights, limit if limit is not None else float("inf")))
 
     def _next_batch(self) -> Batch | None:
@@ -159,24 +163,49 @@ class ModalityTrainer:
             )
 
     def state(self) -> TrainerState:
-        """Returns the state for a checkpoint: trained weights and all buffers. Frozen weights are loaded from their source again."""
-        frozen = {name for name, weight in self.tower.named_parameters() if not weight.requires_grad}
+        """Returns the state for a checkpoint. Frozen weights are loaded from their source again."""
         return {
-            "tower": {name: value for name, value in self.tower.state_dict().items() if name not in frozen},
+            "tower": self._without_frozen(self.tower.state_dict()),
             "temperature": self.temperature.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
             "ema": self.ema.state_dict() if self.ema is not None else None,
             "step": self.step,
             "epoch": self.epoch,
+            "best": self.best,
+            "misses": self.misses,
+            "measured_at": self.measured_at,
+            "stopped": self.stopped,
         }
+
+    def trained_weights(self) -> dict[str, Tensor]:
+        """Returns the weights of the final model that are trained, and all buffers."""
+        return self._without_frozen(self.final_model().state_dict())
+
+    def load_trained(self, weights: dict[str, Tensor]) -> None:
+        """Loads what trained_weights returned into the final model."""
+        self.final_model().load_state_dict(weights, strict=False)
+
+    def _without_frozen(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        frozen = {name for name, weight in self.tower.named_parameters() if not weight.requires_grad}
+        return {name: value for name, value in state.items() if name not in frozen}
 
     def place(self) -> Place:
         """Returns the position of this process in the data."""
-        return {"cursor": self.cursor, "unreadable": self.unreadable, "missed": self._skipped}
+        window = self.stream.window(self.epoch)
+        return {
+            "cursor": self.cursor,
+            "start": window.start,
+            "done": list(window.done),
+            "unreadable": self.unreadable,
+            "missed": self._skipped,
+        }
 
-    def restore(self, state: TrainerState, place: Place) -> None:
-        """Continues from the results of `state` and `place`."""
+    def restore(self, state: TrainerState, places: list[Place]) -> None:
+        """Continues from the results of `state` and `place`. places: of all processes of the run, by rank.
+
+        If their number was another one, the records that are left in the epoch are dealt out to the processes of today.
+        """
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -185,7 +214,19 @@ class ModalityTrainer:
         if self.ema is not None and state["ema"] is not None:
             self.ema.load_state_dict(state["ema"])
         self.step, self.epoch = state["step"], state["epoch"]
-        self.cursor, self.unreadable, self._skipped = place["cursor"], place["unreadable"], place["missed"]
+        self.best, self.misses = state["best"], state["misses"]
+        self.measured_at, self.stopped = state["measured_at"], state["stopped"]
+        window = Window(places[0]["start"], tuple(places[0]["done"]))
+        if len(places) == process_group.world():
+            place = places[process_group.rank()]
+            self.cursor, self.unreadable, self._skipped = place["cursor"], place["unreadable"], place["missed"]
+        else:
+            window = window.advanced(len(self.samples), [place["cursor"] for place in places])
+            share = process_group.world()
+            self.cursor = 0
+            self.unreadable = sum(place["unreadable"] for place in places) // share
+            self._skipped = sum(place["missed"] for place in places) // share
+        self.stream.resume_in(self.epoch, window)
 
     def final_model(self) -> nn.Module:
         """Returns the trained tower; if the recipe sets `ema`, with the average of its weights over the steps."""
@@ -215,25 +256,27 @@ class ModalityTrainer:
         return inner.no_sync() if isinstance(inner, DistributedDataParallel) else contextlib.nullcontext()
 
 
-def embed(trainer: ModalityTrainer, rows: list[int], batch_size: int = 32) -> Tensor:
+def embed(trainer: ModalityTrainer, samples: TrainingSamples, reader: Reader, rows: list[int]) -> Tensor:
     """Returns (n, width) float32, L2-normalised: the mean over the pictures of each row, computed by the tower in its current state.
 
-    rows: indices into trainer.samples. Raises RecordError if a file cannot be read.
+    rows: indices into the samples. Raises RecordError if a file cannot be read.
     """
     tower = trainer.final_model()
     was_training = tower.training
     tower.eval()
     with torch.inference_mode():
-        features = [_embed_row(trainer, tower, row, batch_size) for row in rows]
+        features = [_embed_row(trainer, tower, samples, reader, row) for row in rows]
     tower.train(was_training)
     return F.normalize(torch.stack(features), dim=-1)
 
 
-def _embed_row(trainer: ModalityTrainer, tower: nn.Module, row: int, batch_size: int) -> Tensor:
-    frames = 1 if trainer.modality in (Modality.VIDEO, Modality.AUDIO) else len(trainer.samples.paths_of(row))
+def _embed_row(
+    trainer: ModalityTrainer, tower: nn.Module, samples: TrainingSamples, reader: Reader, row: int
+) -> Tensor:
+    frames = 1 if trainer.modality in (Modality.VIDEO, Modality.AUDIO) else len(samples.paths_of(row))
     views = []
-    for start in range(0, frames, batch_size):
-        pixels = np.stack([trainer.reader(row, frame) for frame in range(start, min(frames, start + batch_size))])
+    for start in range(0, frames, EMBEDDED):
+        pixels = np.stack([reader(row, frame) for frame in range(start, min(frames, start + EMBEDDED))])
         normalised = inputs.normalise(
             trainer.modality, torch.from_numpy(pixels).to(trainer.device), trainer.tower.mean, trainer.tower.std
         )

@@ -38,6 +38,17 @@ def on_rank0(action: Callable[[], object]) -> None:
         raise problem[0]
 
 
+def from_rank0(action: Callable[[], ValueT]) -> ValueT:
+    """Returns the result of an action of the process of rank 0. Errors as in on_rank0."""
+    result: list[ValueT] = []
+    on_rank0(lambda: result.append(action()))
+    if world() > 1:
+        shared: list[list[ValueT]] = [result]
+        dist.broadcast_object_list(shared)
+        result = shared[0]
+    return result[0]
+
+
 def all_true(value: bool, device: torch.device) -> bool:
     """Returns whether the value is true in every process."""
     if world() == 1:
@@ -45,6 +56,15 @@ def all_true(value: bool, device: torch.device) -> bool:
     flag = torch.tensor(int(value), device=device)
     dist.all_reduce(flag, dist.ReduceOp.MIN)
     return bool(flag.item())
+
+
+def mean(value: float, device: torch.device) -> float:
+    """Returns the mean of the values of all processes."""
+    if world() == 1:
+        return value
+    total = torch.tensor(value, dtype=torch.float64, device=device)
+    dist.all_reduce(total)
+    return float(total) / world()
 
 
 def all_gather(value: ValueT) -> list[ValueT]:

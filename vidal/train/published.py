@@ -1,17 +1,21 @@
 """Reads the checkpoints that LanguageBind published (Zhu et al. 2024). The model_type in their config.json begins with LanguageBind.
 
-Their adapters are merged into the weights that they adapt. A weight without a place in our towers is an error that names it.
+Their adapters are merged into the weights that they adapt. A weight without a place in our towers is an error that names it. V1.5 and
+Huge are read as well: they have a class embedding for each frame, and patches of several frames.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict, cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,10 +23,13 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokeni
 
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
+from vidal.media.arrays import Float32Array
+from vidal.models.text_batches import embed_in_batches
+from vidal.train import adapters
 from vidal.train.settings import Encoder, Fbank, Modality
-from vidal.train.towers import Architecture, ModalityTower
+from vidal.train.towers import Architecture, ClipText, ModalityTower
 from vidal.train.towers.clip import ClipTower
-from vidal.train.weights import fill
+from vidal.train.weights import check, fill
 
 MODALITIES = {
     "LanguageBindImage": Modality.IMAGE,
@@ -32,8 +39,8 @@ MODALITIES = {
     "LanguageBindAudio": Modality.AUDIO,
 }
 _FILES = ("model.safetensors", "pytorch_model.bin")
-_LORA = re.compile(r"(.+)\.lora_(A|B)(?:\.[^.]+)?\.weight")
 _TOKENS = 77
+_MEL_BINS, _FBANK_FRAMES = 112, 1036  # Of the published encoder of sounds.
 
 
 class VisionConfig(TypedDict, total=False):
@@ -42,7 +49,7 @@ class VisionConfig(TypedDict, total=False):
     lora_alpha: float
     num_mel_bins: int
     target_length: int
-    image_size: int
+    image_size: int | list[int]
     num_frames: int
     patch_size: int
 
@@ -56,92 +63,160 @@ class PublishedConfig(TypedDict):
     projection_dim: int
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published checkpoint. vision, text: the weights of its two towers, by their names in transformers."""
+
+    modality: Modality
+    settings: Encoder
+    architecture: Architecture
+    vision: dict[str, Tensor]
+    text: dict[str, Tensor]
+    text_config: dict[str, object]
+    width: int
+
+
 def is_published(config: Mapping[str, object]) -> bool:
     """Returns whether a config.json is that of a published checkpoint."""
     return config.get("model_type") in MODALITIES
 
 
-def load(folder: Path, config: PublishedConfig) -> tuple[Modality, Encoder, ModalityTower, PublishedText]:
-    """Loads a checkpoint. Raises UserError that names the file or weight that is missing, unknown or of another shape."""
-    modality, state = MODALITIES[config["model_type"]], _plain(_state(folder), config)
-    vision = config["vision_config"]
-    settings = _settings(modality, vision)
-    whole: dict[str, object] = {**vision, "projection_dim": config["projection_dim"]}
-    architecture: Architecture = {"adapter": "clip", "vision_config": whole, "grid": _grid(modality, vision)}
-    tower = ClipTower(modality, settings, config["projection_dim"], architecture)
-    vision_state = {
-        name: value for name, value in state.items() if name.startswith("visi") or name.startswith("visual")
-    }
-    text_state = {name: value for name, value in state.items() if name.startswith("text_")}
-    if unknown := sorted(state.keys() - vision_state.keys() - text_state.keys() - {"logit_scale"}):
+def read(folder: Path, values: Mapping[str, object]) -> Checkpoint:
+    """Reads a checkpoint. values: its config.json. Raises UserError that names the file or weight that is missing or unknown."""
+    config = cast(PublishedConfig, values)
+    try:
+        modality, vision, width = MODALITIES[config["model_type"]], config["vision_config"], config["projection_dim"]
+        text_config: dict[str, object] = {**config["text_config"], "projection_dim": width}
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{folder}: config.json lacks {error}: use the checkpoint exactly as published") from error
+    state = adapters.merged(_state(folder), float(vision.get("lora_alpha", 16)))
+    # Recent versions of transformers do not save this buffer.
+    state = {name: value for name, value in state.items() if not name.endswith(".position_ids")}
+    seen = {name: value for name, value in state.items() if name.startswith(("vision_", "visual_"))}
+    text = {name: value for name, value in state.items() if name.startswith("text_")}
+    if unknown := sorted(state.keys() - seen.keys() - text.keys() - {"logit_scale"}):
         raise UserError(f"{folder} holds weights that LanguageBind's checkpoints do not have: {', '.join(unknown[:3])}")
-    fill(tower, vision_state, str(folder))
-    return modality, settings, tower, PublishedText(folder, config, text_state)
+    settings = _settings(folder, modality, vision)
+    return Checkpoint(
+        modality, settings, _architecture(modality, settings, vision, width, seen), seen, text, text_config, width
+    )
+
+
+def load_tower(folder: Path, checkpoint: Checkpoint) -> ModalityTower:
+    """Returns the tower of a checkpoint. Raises UserError that names the weight that is missing, unknown or of another shape."""
+    tower = ClipTower(checkpoint.modality, checkpoint.settings, checkpoint.width, checkpoint.architecture)
+    fill(tower, checkpoint.vision, str(folder))
+    return tower
+
+
+def check_text(folder: Path, checkpoint: Checkpoint) -> None:
+    """Checks the weights of the language tower without building it. Raises UserError as load_tower does."""
+    with torch.device("meta"):
+        model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(checkpoint.text_config))
+    check(model, checkpoint.text, str(folder))
 
 
 class PublishedText:
-    """The language tower of a published checkpoint: a towers.LanguageTower."""
+    """The language tower of a published checkpoint: a towers.LanguageTower. Raises UserError as load_tower does."""
 
-    def __init__(self, folder: Path, config: PublishedConfig, state: dict[str, Tensor]):
-        text = {**config["text_config"], "projection_dim": config["projection_dim"]}
-        self._model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(text)).eval()
-        fill(self._model, state, str(folder))
+    def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device):
+        self._model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(checkpoint.text_config)).eval()
+        fill(self._model, checkpoint.text, str(folder))
+        self._model.to(device)
         self._tokenizer = CLIPTokenizer.from_pretrained(str(folder))
-        self.name, self.revision, self.width = str(folder), "", config["projection_dim"]
+        self.name, self.width = str(folder), checkpoint.width
+        self.identity = _content(checkpoint.text)
 
-    @torch.inference_mode()
     def encode(self, texts: list[str]) -> Tensor:
         """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+        return torch.from_numpy(embed_in_batches(texts, self._embed))
+
+    def clip_text(self) -> ClipText:
+        """Returns the tower as CLIP of transformers stores it."""
+        state = {name: value.cpu() for name, value in self._model.state_dict().items()}
+        return ClipText(state, self._model.config.to_dict(), self._tokenizer)
+
+    @torch.inference_mode()
+    def _embed(self, texts: list[str]) -> Float32Array:
         tokens = self._tokenizer(texts, padding="max_length", truncation=True, max_length=_TOKENS, return_tensors="pt")
-        return F.normalize(self._model(**tokens).text_embeds.float(), dim=-1)
+        features = self._model(**tokens.to(self._model.device)).text_embeds
+        values: Float32Array = F.normalize(features.float(), dim=-1).cpu().numpy()
+        return values
+
+
+def _content(state: dict[str, Tensor]) -> str:
+    """Returns a hash of weights."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _state(folder: Path) -> dict[str, Tensor]:
-    path = next((folder / name for name in _FILES if (folder / name).is_file()), None)
-    if path is None:
-        raise UserError(f"{folder} has neither {' nor '.join(_FILES)}")
-    if path.suffix == ".safetensors":
-        return load_file(path)
+    """Returns the weights of a folder, in one file or in several that an index names."""
+    for name in _FILES:
+        if (folder / name).is_file():
+            return _read_weights(folder / name)
+        if (folder / f"{name}.index.json").is_file():
+            return _read_parts(folder, folder / f"{name}.index.json")
+    raise UserError(f"{folder} has neither {' nor '.join(_FILES)}")
+
+
+def _read_parts(folder: Path, index: Path) -> dict[str, Tensor]:
     try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UserError(f"{index} cannot be read: {error!r}") from error
+    state: dict[str, Tensor] = {}
+    for name in names:
+        state |= _read_weights(folder / Path(str(name)).name)
+    return state
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, SafetensorError) as error:
         raise UserError(f"{path} holds something other than weights of torch: {error}") from error
     return state
 
 
-def _plain(state: dict[str, Tensor], config: PublishedConfig) -> dict[str, Tensor]:
-    """Returns the weights without peft's adapters: W + alpha / r * B A, under the name of W."""
-    vision = config["vision_config"]
-    clean = {
-        name.replace(".base_model.model.", ".").replace(".base_layer.", "."): value for name, value in state.items()
-    }
-    adapters: dict[str, dict[str, Tensor]] = {}
-    for name in list(clean):
-        if name.endswith(".position_ids"):  # Recent versions of transformers do not save this buffer.
-            del clean[name]
-        elif match := _LORA.fullmatch(name):
-            adapters.setdefault(match[1], {})[match[2]] = clean.pop(name)
-    for name, each in adapters.items():
-        if each.keys() != {"A", "B"} or f"{name}.weight" not in clean:
-            raise UserError(f"the adapter of {name} lacks one of its two parts, or the weight that it adapts")
-        scale = float(vision.get("lora_alpha", 16)) / each["A"].shape[0]
-        clean[f"{name}.weight"] = clean[f"{name}.weight"] + scale * each["B"] @ each["A"]
-    return clean
-
-
-def _settings(modality: Modality, vision: VisionConfig) -> Encoder:
-    mel = Fbank(mel_bins=vision.get("num_mel_bins") or 112, frames=vision.get("target_length") or 1036, fill="tile")
+def _settings(folder: Path, modality: Modality, vision: VisionConfig) -> Encoder:
+    mel = Fbank(
+        mel_bins=vision.get("num_mel_bins") or _MEL_BINS,
+        frames=vision.get("target_length") or _FBANK_FRAMES,
+        fill="tile",
+    )
     return Encoder(
-        model=ModelSpec(adapter="clip"),
-        side=vision.get("image_size", 224),
+        model=ModelSpec(adapter="clip", id=str(folder)),
+        side=_side(folder, modality, vision),
         frames=vision.get("num_frames", 8) if modality is Modality.VIDEO else 1,
         fbank=mel,
     )
 
 
-def _grid(modality: Modality, vision: VisionConfig) -> list[int] | None:
-    """Returns how many rows (mel) and columns (time) of patches have a learned position, for sound; None for pictures."""
-    if modality is not Modality.AUDIO:
-        return None
-    patch, fbank = vision["patch_size"], _settings(modality, vision).fbank
-    return [fbank.mel_bins // patch, fbank.frames // patch]
+def _side(folder: Path, modality: Modality, vision: VisionConfig) -> int:
+    """Returns the side of the pictures. A sound has no square picture, and its side counts for nothing."""
+    size = vision.get("image_size", 224)
+    if isinstance(size, int):
+        return size
+    if len(set(size)) > 1 and modality is not Modality.AUDIO:
+        raise UserError(f"{folder}: image_size {size}: only square pictures can be read")
+    return max(size)
+
+
+def _architecture(
+    modality: Modality, settings: Encoder, vision: VisionConfig, width: int, state: dict[str, Tensor]
+) -> Architecture:
+    patches: Any = state.get("vision_model.embeddings.patch_embedding.weight")
+    patch, fbank = vision.get("patch_size", 14), settings.fbank
+    is_sound = modality is Modality.AUDIO
+    return {
+        "adapter": "clip",
+        "vision_config": {**vision, "projection_dim": width, "image_size": settings.side},
+        "grid": [fbank.mel_bins // patch, fbank.frames // patch] if is_sound else None,
+        "tube": int(patches.shape[2]) if patches is not None and patches.ndim == 5 else None,
+    }

@@ -9,6 +9,7 @@ import numpy as np
 
 from vidal.storage.storage import Storage
 from vidal.train import inputs
+from vidal.train.augmentation import NONE, Augmentation, draw
 from vidal.train.inputs import ModelInput
 from vidal.train.settings import Encoder, Modality
 from vidal.train.training_samples import TrainingSamples
@@ -29,7 +30,20 @@ class Reader:
     ):
         self._storage, self._samples, self._settings, self._packed = storage, samples, settings, packed
 
-    def __call__(self, row: int, frame: int) -> ModelInput:
+    @property
+    def item_bytes(self) -> int:
+        """The size of what is read for a sample."""
+        settings, modality = self._settings, self._samples.modality
+        if modality is Modality.AUDIO:
+            return 3 * 2 * settings.fbank.mel_bins * settings.fbank.frames
+        picture = settings.side**2 * (2 if modality is Modality.DEPTH else 3)
+        return picture * (settings.frames if modality is Modality.VIDEO else 1)
+
+    def draw_augmentation(self, key: tuple[int, ...]) -> Augmentation:
+        """Draws the crop and the flip of a training sample, by the settings of its encoder."""
+        return draw(self._settings, key)
+
+    def __call__(self, row: int, frame: int, augmentation: Augmentation = NONE) -> ModelInput:
         """Returns (3, h, w), or (t, 3, h, w) for a video, with frames that are spread over the clip.
 
         Raises RecordError if a file cannot be read.
@@ -39,22 +53,31 @@ class Reader:
         if self._packed is not None:
             views = self._packed.read(self._samples.clip_ids[row], int(self._samples.shards[row]), places)
         else:
-            views = self.read_files([paths[index] for index in places], self._samples.depth_kinds[row])
+            chosen = [paths[index] for index in places]
+            views = self.read_files(chosen, self._samples.depth_kinds[row], augmentation.place)
+        if augmentation.flip:
+            views = np.ascontiguousarray(views[..., ::-1])
         values: ModelInput = views if self._samples.modality is Modality.VIDEO else views[0]
         return values
 
-    def read_files(self, paths: list[str], depth_kind: str | None) -> ModelInput:
-        """Returns these files as (n, 3, h, w), or (n, 1, h, w) for depth. Raises RecordError for an unreadable file."""
+    def read_files(self, paths: list[str], depth_kind: str | None, place: float = NONE.place) -> ModelInput:
+        """Returns these files as (n, 3, h, w), or (n, 1, h, w) for depth. Raises RecordError for an unreadable file.
+
+        place: of the square crop along the longer side, 0..1.
+        """
         modality, side = self._samples.modality, self._settings.side
         with contextlib.ExitStack() as stack:
             local = [stack.enter_context(self._storage.local(path)) for path in paths]
             if modality is Modality.DEPTH:
-                return np.stack([inputs.read_depth(path, side, depth_kind) for path in local])
+                return np.stack([inputs.read_depth(path, side, depth_kind, place) for path in local])
             if modality is Modality.AUDIO:
                 return np.stack([inputs.read_sound(path, self._settings.fbank) for path in local])
-            return np.stack([inputs.read_image(path, side) for path in local])
+            return np.stack([inputs.read_image(path, side, place) for path in local])
 
 
 def spread(count: int, sampled: int) -> list[int]:
-    """Returns the indices of `sampled` frames, evenly from the first to the last of `count`; some repeat if count is smaller."""
-    return [round(place) for place in np.linspace(0, count - 1, sampled)]
+    """Returns the indices of `sampled` frames, evenly from the first to the last of `count`, rounded down as in LanguageBind's loader.
+
+    Some repeat if count is smaller.
+    """
+    return [int(place) for place in np.linspace(0, count - 1, sampled, dtype=int)]

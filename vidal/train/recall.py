@@ -1,28 +1,56 @@
-"""Measures how well an encoder retrieves the clips that it was trained on, as R@1 in both directions."""
+"""Measures how well an encoder retrieves clips, as R@1 in both directions: those that it was trained on, and those of the split val."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from vidal.errors import RecordError
 from vidal.media.arrays import BoolArray, Float32Array
 from vidal.train.modality_trainer import ModalityTrainer, embed
+from vidal.train.reading import Reader
+from vidal.train.texts import TextTable
+from vidal.train.training_samples import TrainingSamples
 
 CLIPS = 1000  # An upper limit, because this is a check and not an evaluation.
 
 
-def recall(trainer: ModalityTrainer) -> tuple[float, float]:
-    """Returns R@1 (from the modality to text, from text to the modality) over at most CLIPS clips that can be read.
+@dataclass(frozen=True)
+class Clips:
+    """Clips to retrieve, their files, and the features of their texts."""
+
+    samples: TrainingSamples
+    reader: Reader
+    features: TextTable
+
+
+@dataclass(frozen=True)
+class Recall:
+    """R@1 from the modality to text, and from text to the modality."""
+
+    to_text: float
+    to_modality: float
+
+    @property
+    def mean(self) -> float:
+        return (self.to_text + self.to_modality) / 2
+
+
+def recall(trainer: ModalityTrainer, clips: Clips) -> Recall:
+    """Returns R@1 over at most CLIPS clips that can be read.
 
     The text of a clip is its title, or else a text of another view. All clips with the same text are right answers for it. Any order
     of tied scores is equally likely, and the expected value is returned.
     """
-    rows = _readable_rows(trainer)
-    texts = np.array([_text(trainer, row) for row in rows])
-    embedded = embed(trainer, rows).numpy()
-    scores = embedded @ trainer.features[texts].numpy().T
+    rows = _readable_rows(clips)
+    if not rows:
+        return Recall(float("nan"), float("nan"))
+    texts = np.array([_text(clips.samples, row) for row in rows])
+    embedded = embed(trainer, clips.samples, clips.reader, rows).numpy()
+    scores = embedded @ clips.features[texts].numpy().T
     right = texts[:, None] == texts[None, :]
-    return _recall_at_1(scores, right), _recall_at_1(scores.T, right.T)
+    return Recall(_recall_at_1(scores, right), _recall_at_1(scores.T, right.T))
 
 
 def _recall_at_1(scores: Float32Array, right: BoolArray) -> float:
@@ -31,19 +59,19 @@ def _recall_at_1(scores: Float32Array, right: BoolArray) -> float:
     return float(((best & right).sum(1) / best.sum(1)).mean())
 
 
-def _text(trainer: ModalityTrainer, row: int) -> int:
-    captions = trainer.samples.captions
+def _text(samples: TrainingSamples, row: int) -> int:
+    captions = samples.captions
     first, last = captions.starts[row], captions.starts[row + 1]
     order = {name: place for place, name in enumerate(("title", "enhanced", "video", "sound"))}
     places = sorted(range(first, last), key=lambda i: order.get(captions.names[captions.views[i]], len(order)))
     return int(captions.texts[places[0]])
 
 
-def _readable_rows(trainer: ModalityTrainer) -> list[int]:
+def _readable_rows(clips: Clips) -> list[int]:
     readable = []
-    for row in range(min(CLIPS, len(trainer.samples))):
+    for row in range(min(CLIPS, len(clips.samples))):
         try:
-            trainer.reader(row, 0)
+            clips.reader(row, 0)
         except (RecordError, OSError):
             continue
         readable.append(row)

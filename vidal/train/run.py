@@ -14,25 +14,29 @@ from vidal.errors import UserError
 from vidal.models import threads
 from vidal.models.device import choose_device
 from vidal.storage.storage import Storage
-from vidal.train import checkpoint, encoder, packed, process_group
+from vidal.train import checkpoint, packed, process_group, saved
 from vidal.train.journal import Journal
 from vidal.train.modality_trainer import ModalityTrainer
+from vidal.train.opening import open_text_tower, open_tower
 from vidal.train.reading import Reader
-from vidal.train.recall import recall
+from vidal.train.recall import Clips, recall
 from vidal.train.settings import Modality, Train
 from vidal.train.texts import TextFeatures
-from vidal.train.towers import LanguageTower, open_text_tower
-from vidal.train.training_samples import TrainingSamples, read_samples
+from vidal.train.towers import LanguageTower, ModalityTower
+from vidal.train.training_samples import TrainingSamples, find_samples, read_samples
+from vidal.train.validation import Validation
 
 CHECKPOINTS, ENCODER = "checkpoints", "encoder"
+FROZEN = "frozen"
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The result of one modality.
 
-    left_out: clips of the dataset that were not trained on, by reason. recall_*: R@1 on the training clips. samples_s: samples per
-    second. unreadable: how often a record was skipped because it could not be read.
+    left_out: clips of the dataset that were not trained on, by reason. recall_*: R@1 on the training clips. val_recall_*: R@1 on clips
+    of the split val, None without any. samples_s: samples per second. unreadable: how often a record was skipped because it could not
+    be read.
     """
 
     modality: str
@@ -44,6 +48,8 @@ class Outcome:
     recall_to_modality: float
     samples_s: float
     unreadable: int
+    val_recall_to_text: float | None = None
+    val_recall_to_modality: float | None = None
 
 
 def train(settings: Train, out: str, folder: Path, device: torch.device) -> list[Outcome]:
@@ -56,7 +62,7 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     """
     storage = Storage(out)
     samples = read_all(settings, storage)
-    text = open_text_tower(settings.text)
+    text = open_text_tower(settings.text, device)
     trainers = [_trainer(storage, settings, each, text, device) for each in samples.values()]
     threads.limit_threads(max(1, threads.usable_cores() // process_group.world()))
     identity = _identity(settings, trainers)
@@ -67,13 +73,17 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
     journal = Journal(
         folder, sum(each.steps for each in trainers), sum(each.step for each in trainers), process_group.rank() == 0
     )
+    validations = _validations(storage, settings, trainers, text, folder)
     with journal:
-        _loop(trainers, settings, folder, identity, journal)
-    outcomes = [_outcome(each, journal) for each in trainers] if process_group.rank() == 0 else []
+        _loop(trainers, validations, settings, folder, identity, journal)
+    for validation in validations.values():
+        validation.return_to_best()
+    rank0 = process_group.rank() == 0
+    outcomes = [_outcome(each, validations.get(each.modality), journal) for each in trainers] if rank0 else []
 
     def finish() -> None:
         towers = {each.modality: each.final_model() for each in trainers}
-        encoder.save(folder / ENCODER, towers, settings, text)
+        saved.save(folder / ENCODER, {**towers, **_frozen_towers(settings, text.width)}, settings, text)
         (folder / "summary.json").write_text(
             json.dumps([asdict(each) for each in outcomes], indent=1) + "\n", encoding="utf-8"
         )
@@ -83,25 +93,59 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 
 
 def read_all(settings: Train, storage: Storage) -> dict[Modality, TrainingSamples]:
-    """Reads the samples of every modality of the recipe. Raises UserError."""
-    if not settings.modalities:
-        raise UserError("train.modalities is empty: name at least one, e.g. --set 'train.modalities={video: {}}'")
-    return {modality: read_samples(storage, modality, settings) for modality in settings.modalities}
+    """Reads the samples of every modality of the recipe that is trained. Raises UserError."""
+    trained = [modality for modality, each in settings.modalities.items() if each.tuning != FROZEN]
+    if not trained:
+        raise UserError(
+            "train.modalities names none to train: name at least one, e.g. --set 'train.modalities={video: {}}'"
+        )
+    return {modality: read_samples(storage, modality, settings) for modality in trained}
+
+
+def _frozen_towers(settings: Train, width: int) -> dict[Modality, ModalityTower]:
+    """Returns the towers that the recipe binds as they are."""
+    frozen = {modality: each for modality, each in settings.modalities.items() if each.tuning == FROZEN}
+    return {modality: open_tower(modality, each, width) for modality, each in frozen.items()}
 
 
 def _trainer(
     storage: Storage, settings: Train, samples: TrainingSamples, text: LanguageTower, device: torch.device
 ) -> ModalityTrainer:
-    cache, encoder_settings = TextFeatures(storage, text), settings.modalities[samples.modality]
-    process_group.on_rank0(lambda: cache.compute(samples.captions.distinct))
-    reader = Reader(storage, samples, encoder_settings, packed.find(storage, samples, encoder_settings))
-    return ModalityTrainer(
-        samples.modality, settings, samples, reader, cache.compute(samples.captions.distinct), device
-    )
+    clips = _clips(storage, settings, samples, text)
+    return ModalityTrainer(samples.modality, settings, samples, clips.reader, clips.features, device)
+
+
+def _clips(storage: Storage, settings: Train, samples: TrainingSamples, text: LanguageTower) -> Clips:
+    """Returns samples with their reader and the features of their texts, which the process of rank 0 computes."""
+    cache, encoder = TextFeatures(storage, text), settings.modalities[samples.modality]
+    process_group.on_rank0(lambda: cache.compute(samples.captions))
+    reader = Reader(storage, samples, encoder, packed.find(storage, samples, encoder))
+    return Clips(samples, reader, cache.compute(samples.captions))
+
+
+def _validations(
+    storage: Storage, settings: Train, trainers: list[ModalityTrainer], text: LanguageTower, folder: Path
+) -> dict[Modality, Validation]:
+    """Returns what is measured on the split val, for the modalities that have clips there."""
+    if "val" in settings.splits:
+        return {}
+    held_out = settings.model_copy(update={"splits": ("val",)})
+    validations = {}
+    for trainer in trainers:
+        samples = find_samples(storage, trainer.modality, held_out)
+        if len(samples):
+            clips = _clips(storage, settings, samples, text)
+            validations[trainer.modality] = Validation(trainer, clips, folder / CHECKPOINTS)
+    return validations
 
 
 def _loop(
-    trainers: list[ModalityTrainer], settings: Train, folder: Path, identity: checkpoint.Identity, journal: Journal
+    trainers: list[ModalityTrainer],
+    validations: dict[Modality, Validation],
+    settings: Train,
+    folder: Path,
+    identity: checkpoint.Identity,
+    journal: Journal,
 ) -> None:
     """Trains in rounds. Each round takes one step of every modality that is not done."""
     rounds = max(each.step for each in trainers)
@@ -111,6 +155,9 @@ def _loop(
             began = time.perf_counter()
             if not each.done and (metrics := each.train_step()):
                 journal.record_step(each, metrics, time.perf_counter() - began)
+                validation = validations.get(each.modality)
+                if validation and (measured := validation.measure_if_due()):
+                    journal.record_validation(each, measured)
         rounds += 1
         if rounds % settings.checkpoint_steps == 0:
             _save(trainers, settings, folder, identity, rounds)
@@ -139,9 +186,12 @@ def _save(
 
 
 def _restore(state: checkpoint.RunState, trainers: list[ModalityTrainer]) -> None:
-    mine = state["processes"][process_group.rank()]
+    processes = state["processes"]
     for each in trainers:
-        each.restore(state["trainers"][each.modality.value], mine["places"][each.modality.value])
+        each.restore(state["trainers"][each.modality.value], [one["places"][each.modality.value] for one in processes])
+    if len(processes) != process_group.world():
+        return  # Each of the other processes has its own random numbers, see _seed.
+    mine = processes[process_group.rank()]
     torch.set_rng_state(mine["random"]["cpu"])
     if torch.cuda.is_available() and "cuda" in mine["random"]:
         torch.cuda.set_rng_state(mine["random"]["cuda"])
@@ -149,11 +199,10 @@ def _restore(state: checkpoint.RunState, trainers: list[ModalityTrainer]) -> Non
 
 def _identity(settings: Train, trainers: list[ModalityTrainer]) -> checkpoint.Identity:
     """Returns everything that must stay the same for a run to continue. The intervals of logging and saving may change."""
-    free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes"}
+    free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes", "eval_steps", "patience"}
     return {
         "recipe": ids.fingerprint([settings.model_dump(mode="json", exclude=free)]),
         "data": ids.fingerprint([[each.modality.value, each.samples.clip_ids] for each in trainers]),
-        "number of processes": process_group.world(),
     }
 
 
@@ -162,8 +211,9 @@ def _seed(seed: int) -> None:
     torch.manual_seed(seed * 1000 + process_group.rank())
 
 
-def _outcome(trainer: ModalityTrainer, journal: Journal) -> Outcome:
-    to_text, to_modality = recall(trainer)
+def _outcome(trainer: ModalityTrainer, validation: Validation | None, journal: Journal) -> Outcome:
+    learned = recall(trainer, Clips(trainer.samples, trainer.reader, trainer.features))
+    held_out = validation.final() if validation else None
     loss, samples_s = journal.summary(trainer.modality)
     return Outcome(
         trainer.modality.value,
@@ -171,10 +221,12 @@ def _outcome(trainer: ModalityTrainer, journal: Journal) -> Outcome:
         trainer.samples.left_out,
         trainer.step,
         loss,
-        to_text,
-        to_modality,
+        learned.to_text,
+        learned.to_modality,
         samples_s,
         trainer.unreadable,
+        held_out.to_text if held_out else None,
+        held_out.to_modality if held_out else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from vidal.config.base import ModelSpec, Settings
 
@@ -48,8 +48,9 @@ class Encoder(Settings):
 
     model: ModelSpec = ModelSpec(adapter="efficientnet")
     """The pretrained tower, by the adapter efficientnet (offline), clip (transformers) or open_clip."""
-    tuning: Literal["lora", "full", "head"] = "full"
-    """The trained weights: lora (adapters, class embedding, last norm, projection, as in LanguageBind), full, or head (last layers)."""
+    tuning: Literal["lora", "attention", "full", "head", "frozen"] = "full"
+    """The trained weights: lora (adapters, class embedding, last norm, projection, as in LanguageBind), attention (the attention itself
+    in place of adapters, which LanguageBind calls full tuning), full, head (last layers), or frozen (none: the tower is only saved)."""
     lora: Lora = Lora()
     """The low-rank adapters."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -58,8 +59,16 @@ class Encoder(Settings):
     """Number of frames of a video."""
     side: int = Field(default=224, ge=16)
     """Side of the square input picture of the tower, in pixels."""
+    random_crop: bool = False
+    """Whether the square crop of a training picture is drawn along its longer side, as in LanguageBind's training of videos."""
+    flip: float = Field(default=0.0, ge=0, le=1)
+    """Probability that left and right of a training picture are exchanged. Evaluation neither crops at random nor flips."""
     fbank: Fbank = Fbank()
     """The spectrogram of a sound."""
+    views: dict[str, float] | None = None
+    """The weight of each view when a text is drawn for this modality; null draws by train.views."""
+    clip_norm: PositiveFloat | Literal["off"] | None = None
+    """Norm that gradients are clipped to; null takes train.clip_norm. Off in the presets, because LanguageBind does not clip."""
     preset: Literal["paper", "script"] | None = None
     """Published settings of LanguageBind, from the paper or from its script; other keys given here override them."""
     epochs: int = Field(default=10, ge=1)
@@ -96,9 +105,15 @@ class Preset(TypedDict, total=False):
     batch_size: int
     warmup_steps: int
     patch_dropout: float
-    tuning: Literal["lora", "full", "head"]
+    tuning: Literal["lora", "attention", "full", "head", "frozen"]
+    clip_norm: Literal["off"]
+    views: dict[str, float]
     lora: _LoraPreset
     fbank: _FbankPreset
+
+
+# LanguageBind's scripts train these modalities on one text of a clip, the rewritten caption ("polish_mplug").
+_SEEN: Preset = {"views": {"enhanced": 1.0}}
 
 
 def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float) -> Preset:
@@ -110,18 +125,19 @@ def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, ran
         "warmup_steps": warmup,
         "patch_dropout": mask,
         "tuning": "lora",
+        "clip_norm": "off",
         "lora": {"rank": rank, "alpha": 16.0, "dropout": dropout},
     }
 
 
 # The appendix of Zhu et al. 2024, and the scripts of their repository, which differ from it.
 PRESETS: dict[tuple[Modality, str], Preset] = {
-    (Modality.VIDEO, "paper"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
-    (Modality.VIDEO, "script"): _published(16, 1e-4, 640, 2000, 0.3, 16, 0.0),
-    (Modality.INFRARED, "paper"): _published(1, 1e-4, 1024, 200, 0.5, 2, 0.1),
-    (Modality.INFRARED, "script"): _published(1, 1e-4, 1024, 200, 0.5, 2, 0.0),
-    (Modality.DEPTH, "paper"): _published(1, 5e-4, 1024, 200, 0.5, 2, 0.1),
-    (Modality.DEPTH, "script"): _published(1, 5e-4, 1024, 200, 0.5, 2, 0.0),
+    (Modality.VIDEO, "paper"): {**_SEEN, **_published(16, 1e-4, 640, 2000, 0.3, 16, 0.0)},
+    (Modality.VIDEO, "script"): {**_SEEN, **_published(16, 1e-4, 640, 2000, 0.3, 16, 0.0)},
+    (Modality.INFRARED, "paper"): {**_SEEN, **_published(1, 1e-4, 1024, 200, 0.5, 2, 0.1)},
+    (Modality.INFRARED, "script"): {**_SEEN, **_published(1, 1e-4, 1024, 200, 0.5, 2, 0.0)},
+    (Modality.DEPTH, "paper"): {**_SEEN, **_published(1, 5e-4, 1024, 200, 0.5, 2, 0.1)},
+    (Modality.DEPTH, "script"): {**_SEEN, **_published(1, 5e-4, 1024, 200, 0.5, 2, 0.0)},
     (Modality.AUDIO, "paper"): _published(8, 5e-4, 512, 2000, 0.3, 16, 0.1),
     (Modality.AUDIO, "script"): {
         **_published(16, 1e-3, 1024, 2000, 0.1, 16, 0.0),
@@ -181,6 +197,34 @@ class Train(Settings):
     """Steps between lines of metrics.jsonl."""
     keep: int = Field(default=2, ge=1)
     """Number of checkpoints that are kept."""
+    eval_steps: int | None = Field(default=None, ge=1)
+    """Steps between measurements of retrieval on the split val; null measures at the end only. Without clips in val none is measured."""
+    patience: int | None = Field(default=None, ge=1)
+    """Number of measurements in a row without better retrieval after which the training of a modality stops, and returns to its best
+    weights; null never stops early."""
+
+    def clip_norm_of(self, modality: Modality) -> float | None:
+        """Returns the norm that the gradients of a modality of the recipe are clipped to, or None."""
+        own = self.modalities[modality].clip_norm
+        return self.clip_norm if own is None else None if own == "off" else own
+
+    def views_of(self, modality: Modality) -> dict[str, float]:
+        """Returns the weight of each view when a text is drawn for a modality of the recipe."""
+        encoder = self.modalities.get(modality)
+        return self.views if encoder is None or encoder.views is None else encoder.views
+
+    @model_validator(mode="after")
+    def _patience_needs_measurements(self) -> Train:
+        if self.patience is not None and self.eval_steps is None:
+            raise ValueError("patience: set eval_steps too, the steps between measurements on the split val")
+        return self
+
+    @model_validator(mode="after")
+    def _sounds_are_not_cropped(self) -> Train:
+        sound = self.modalities.get(Modality.AUDIO)
+        if sound is not None and (sound.random_crop or sound.flip):
+            raise ValueError("modalities.audio: random_crop and flip are for pictures")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vidal.errors import RecordError
 from vidal.media.arrays import Float64Array
 from vidal.train.reading import Reader
 from vidal.train.training_samples import IntArray, TrainingSamples, sample_caption
+from vidal.train.window import Window
 
 REST_MAX = 0.1  # Share of an epoch that may be left over because it does not fill a batch.
+PREFETCH_BYTES, PREFETCH_MAX = 512 << 20, 16  # Of all loader processes together; batches of one of them.
 
 
 @dataclass(frozen=True)
@@ -52,35 +54,45 @@ class Stream:
         workers: int = 0,
     ):
         self._samples, self._weights, self._seed = samples, weights, seed
-        self._rank, self._world, self._workers = rank, world, workers
-        self._reader = reader
+        self._rank, self._world = rank, world
+        self._resumed = (-1, Window())
         self.tail: tuple[str, ...] = ()
         self.size, self.steps = _batch_plan(len(samples) // world, max(1, batch_size // world))
+        self._plan = _Plan()
+        self._loader = DataLoader(
+            _Items(samples, reader, weights, seed),
+            sampler=self._plan,
+            batch_size=None,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            prefetch_factor=_prefetched(self.size * reader.item_bytes, workers) if workers else None,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def resume_in(self, epoch: int, window: Window) -> None:
+        """Lets an epoch begin at a window, because other processes have consumed what is before it."""
+        self._resumed = (epoch, window)
+
+    def window(self, epoch: int) -> Window:
+        """Returns the part of an epoch that this run reads."""
+        resumed, window = self._resumed
+        return window if epoch == resumed else Window()
 
     def order(self, epoch: int) -> IntArray:
         """Returns the rows of this process in an epoch, in order."""
         whole = np.random.default_rng((self._seed, epoch)).permutation(len(self._samples))
-        return whole[self._rank :: self._world][: max(1, len(whole) // self._world)]
+        return whole[self.window(epoch).of_process(len(whole), self._rank, self._world)]
 
     def batches(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
         """Yields the full batches of an epoch. A record that cannot be read is skipped, and the next one takes its place."""
         rows = self.order(epoch)[cursor:]
-        chunks = [rows[start : start + self.size] for start in range(0, len(rows), self.size)]
-        items = _Items(self._samples, self._reader, self._weights, (self._seed, epoch))
-        loader = DataLoader(
-            items,
-            sampler=chunks,
-            batch_size=None,
-            num_workers=self._workers,
-            prefetch_factor=4 if self._workers else None,
-            pin_memory=torch.cuda.is_available(),
-        )
+        self._plan.chunks = [(epoch, rows[start : start + self.size]) for start in range(0, len(rows), self.size)]
         pixels: list[torch.Tensor] = []
         texts: list[int] = []
         places: list[int] = []
         problems: list[str] = []
         position = cursor
-        for chunk_pixels, chunk_texts, readable, chunk_problems in loader:
+        for chunk_pixels, chunk_texts, readable, chunk_problems in self._loader:
             if not chunk_problems and len(readable) == self.size and not texts:  # The usual case: the chunk is a batch.
                 position += self.size
                 yield Batch(chunk_pixels, chunk_texts, position, tuple(problems))
@@ -111,21 +123,40 @@ def _batch_plan(rows: int, size: int) -> tuple[int, int]:
     return size, steps
 
 
+def _prefetched(batch_bytes: int, workers: int) -> int:
+    """Returns how many batches each loader process reads ahead."""
+    return min(PREFETCH_MAX, max(1, PREFETCH_BYTES // (batch_bytes * workers)))
+
+
+class _Plan(Sampler[tuple[int, IntArray]]):
+    """The chunks of the current epoch. The loader and its processes stay the same over all epochs."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[int, IntArray]] = []
+
+    def __iter__(self) -> Iterator[tuple[int, IntArray]]:
+        return iter(self.chunks)
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+
 class _Items(Dataset[Any]):
-    """Reads chunks of rows for the loader, each with a sampled text.
+    """Reads chunks of rows of an epoch for the loader, each with a sampled text.
 
     A chunk yields the stacked arrays of its readable rows, their texts, whether each row was readable, and why the others were not.
     """
 
-    def __init__(self, samples: TrainingSamples, reader: Reader, weights: Float64Array, key: tuple[int, int]):
-        self._samples, self._reader, self._weights, self._key = samples, reader, weights, key
+    def __init__(self, samples: TrainingSamples, reader: Reader, weights: Float64Array, seed: int):
+        self._samples, self._reader, self._weights, self._seed = samples, reader, weights, seed
 
-    def __getitem__(self, rows: IntArray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
+    def __getitem__(self, chunk: tuple[int, IntArray]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
         views, texts, readable, problems = [], [], [], []
-        for row in map(int, rows):
-            text, frame = sample_caption(self._samples, row, self._weights, self._key)
+        key = (self._seed, chunk[0])
+        for row in map(int, chunk[1]):
+            text, frame = sample_caption(self._samples, row, self._weights, key)
             try:
-                views.append(self._reader(row, frame))
+                views.append(self._reader(row, frame, self._reader.draw_augmentation((*key, row))))
             except (RecordError, OSError) as error:
                 problems.append(f"{self._samples.clip_ids[row]}: {error}")
                 readable.append(False)

@@ -1,88 +1,179 @@
-"""Features of the frozen language tower, computed once for each text and stored with the dataset. No training step waits for them."""
+"""Features of the frozen language tower, computed once for each text of a shard and stored with the dataset.
+
+A segment holds the features of texts of one shard: their keys, sorted, and one row of half precision for each. Segments are
+memory-mapped, so that all processes of a machine share one copy of them, and a process holds only what it is reading. A shard that is
+added gets segments of its own, and no other is written again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import torch
 
 from vidal import ids
-from vidal.media.arrays import Float32Array
-from vidal.storage import layout
+from vidal.storage import layout, machine_cache
 from vidal.storage.storage import Storage
 from vidal.train.towers import LanguageTower
+from vidal.train.training_samples import Captions, IntArray
 
-CHUNK = 4096  # Texts in a file. An interruption loses the work of at most one file.
+SEGMENT = 131_072  # Texts in a segment. An interruption loses the work of at most one.
+_CALL = 4096  # Texts that the tower gets at a time, of similar length.
 _KEY = np.dtype("V16")  # The first 16 bytes of the SHA-256 of a text.
 _Keys = npt.NDArray[np.void]
+Float16Array = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """keys: (n,), sorted. features: (n, width) float16. Both are memory-mapped."""
+
+    keys: _Keys
+    features: Float16Array
+
+    def find(self, keys: _Keys) -> tuple[IntArray, IntArray]:
+        """Returns the places in `keys` of those that the segment holds, and their rows."""
+        rows = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
+        places = np.flatnonzero(self.keys[rows] == keys)
+        return places, rows[places]
+
+
+class TextTable:
+    """The features of the distinct texts of a dataset, by their index. Rows are read from the segments when they are asked for."""
+
+    def __init__(self, captions: Captions, segments: dict[int, list[Segment]], width: int):
+        """segments: by shard."""
+        self._captions, self._segments, self.width = captions, segments, width
+
+    def __len__(self) -> int:
+        return len(self._captions.distinct)
+
+    def __getitem__(self, texts: IntArray | torch.Tensor) -> torch.Tensor:
+        """Returns (n, width) float32, L2-normalised. texts: (n,) indices into captions.distinct."""
+        indices = np.asarray(texts, np.int64)
+        keys = _keys(self._captions.distinct.take(pa.array(indices)))
+        features = torch.zeros(len(indices), self.width)
+        shards = self._captions.shards[indices]
+        for shard in np.unique(shards):
+            mine = np.flatnonzero(shards == shard)
+            for segment in self._segments[int(shard)]:
+                places, rows = segment.find(keys[mine])
+                features[mine[places]] = torch.from_numpy(segment.features[rows].astype(np.float32))
+        return torch.nn.functional.normalize(features, dim=-1)
 
 
 class TextFeatures:
-    """The features of texts by one language tower, stored under _cache/text_features/TOWER/.
+    """The features of texts by one language tower, stored under _cache/text_features/TOWER/, where TOWER changes with its weights.
 
-    Several processes may write there: files are written atomically, and the same texts give the same bytes.
+    For each set of texts of a shard there is a list of the segments that hold them. Several processes may write there: files are
+    written atomically, and the same texts give the same names.
     """
 
     def __init__(self, storage: Storage, tower: LanguageTower):
         self._storage, self._tower = storage, tower
-        self._folder = f"{layout.TEXT_FEATURES}/{ids.fingerprint([tower.name, tower.revision, tower.width])[:16]}"
+        self._folder = f"{layout.TEXT_FEATURES}/{ids.fingerprint([tower.identity, tower.width])[:16]}"
 
-    def compute(self, texts: list[str]) -> Float32Array:
-        """Returns (n, width) float32, L2-normalised. Features that are not stored yet are computed and stored first."""
-        keys = _keys(texts)
-        missing = np.flatnonzero(~np.isin(keys, self._stored_keys()))
-        # Texts of similar length need little padding.
-        missing = missing[np.argsort([len(texts[i]) for i in missing], kind="stable")]
-        for start in range(0, len(missing), CHUNK):
-            chunk = missing[start : start + CHUNK]
-            self._write(keys[chunk], self._encode([texts[i] for i in chunk]))
-        return self._read(keys)
+    def compute(self, captions: Captions) -> TextTable:
+        """Returns the features of the texts. Those that are not stored yet are computed and stored first."""
+        segments: dict[int, list[Segment]] = {}
+        for shard, texts in _by_shard(captions):
+            name = f"{self._folder}/{layout.shard_name(shard)}.{_digest(texts)}.json"
+            listed = self._storage.read_if_present(name)
+            if listed is None:
+                listed = json.dumps(self._complete(shard, texts)).encode()
+                self._storage.write(name, listed)
+            segments[shard] = [self._open(each) for each in json.loads(listed)]
+        return TextTable(captions, segments, self._tower.width)
 
-    def _encode(self, texts: list[str]) -> Float32Array:
-        return np.asarray(self._tower.encode(texts), np.float32)
-
-    def _write(self, keys: _Keys, features: Float32Array) -> None:
-        order = np.argsort(keys)
-        keys, features = keys[order], features[order]
-        name = f"{self._folder}/{ids.sha256(keys.tobytes())[:16]}"
-        self._storage.write(f"{name}.features.npy", _npy(features))
-        self._storage.write(f"{name}.keys.npy", _npy(keys))  # Written last, so that keys that exist have features.
-
-    def _names(self) -> list[str]:
-        return [
-            name.removesuffix(".keys.npy") for name in self._storage.names(self._folder) if name.endswith(".keys.npy")
+    def _complete(self, shard: int, texts: pa.Array) -> list[str]:
+        """Encodes the texts that no segment of the shard holds. Returns the names of the segments that hold all of them."""
+        prefix, ending = f"{layout.shard_name(shard)}.", ".keys.npy"
+        stored = [
+            name.removesuffix(ending)
+            for name in self._storage.names(self._folder)
+            if name.startswith(prefix) and name.endswith(ending)
         ]
+        keys, used = _keys(texts), []
+        missing = np.ones(len(keys), bool)
+        for name in stored:
+            places, _ = self._open(name).find(keys)
+            if missing[places].any():
+                used.append(name)
+                missing[places] = False
+        rows = np.flatnonzero(missing)
+        rows = rows[np.argsort(keys[rows])]
+        chunks = [rows[start : start + SEGMENT] for start in range(0, len(rows), SEGMENT)]
+        return [*used, *(self._write(prefix, keys[chunk], texts.take(pa.array(chunk))) for chunk in chunks)]
 
-    def _stored_keys(self) -> _Keys:
-        segments = [self._open(f"{name}.keys.npy") for name in self._names()]
-        return np.concatenate(segments) if segments else np.zeros(0, _KEY)
+    def _write(self, prefix: str, keys: _Keys, texts: pa.Array) -> str:
+        """Writes a segment and returns its name. keys: sorted. texts: in the order of the keys."""
+        name = f"{prefix}{ids.sha256(keys.tobytes())[:16]}"
+        with tempfile.TemporaryDirectory(prefix="vidal-texts-") as folder:
+            path = Path(folder) / "features.npy"
+            features = np.lib.format.open_memmap(path, "w+", np.float16, (len(keys), self._tower.width))
+            for chunk in _similar_lengths(texts):
+                features[chunk] = self._tower.encode(texts.take(pa.array(chunk)).to_pylist()).numpy()
+            features.flush()
+            self._storage.put(path, f"{self._folder}/{name}.features.npy")
+        buffer = io.BytesIO()
+        np.save(buffer, keys)
+        # Written last, so that keys that exist have features.
+        self._storage.write(f"{self._folder}/{name}.keys.npy", buffer.getvalue())
+        return name
 
-    def _read(self, keys: _Keys) -> Float32Array:
-        features = np.zeros((len(keys), self._tower.width), np.float32)
-        for name in self._names():
-            stored = self._open(f"{name}.keys.npy")
-            places = np.searchsorted(stored, keys).clip(max=len(stored) - 1)
-            hits = np.flatnonzero(stored[places] == keys)
-            features[hits] = self._open(f"{name}.features.npy")[places[hits]]
-        return features
-
-    def _open(self, name: str) -> npt.NDArray[Any]:
-        path = f"{self._folder}/{name}"
+    def _open(self, name: str) -> Segment:
+        """Opens a segment. One of a remote dataset is copied to the cache of this machine, once."""
         if self._storage.is_local:
-            mapped: npt.NDArray[Any] = np.load(self._storage.path(path), mmap_mode="r")
-            return mapped
-        values: npt.NDArray[Any] = np.load(io.BytesIO(self._storage.read(path)))
-        return values
+            return Segment(*(_mapped(Path(self._storage.path(f"{self._folder}/{name}{end}"))) for end in _ENDINGS))
+
+        def fetch(folder: Path) -> None:
+            for end in _ENDINGS:
+                self._storage.fetch(f"{self._folder}/{name}{end}", folder / f"segment{end}")
+
+        digest = ids.fingerprint([self._storage.uri, self._folder, name])[:24]
+        folder = machine_cache.folder(f"text-features-{digest}", fetch)
+        return Segment(*(_mapped(folder / f"segment{end}") for end in _ENDINGS))
 
 
-def _keys(texts: list[str]) -> _Keys:
-    return np.array([hashlib.sha256(text.encode()).digest()[:16] for text in texts], _KEY)
+_ENDINGS = (".keys.npy", ".features.npy")
 
 
-def _npy(array: npt.NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+    return array
+
+
+def _by_shard(captions: Captions) -> Iterator[tuple[int, pa.Array]]:
+    """Yields each shard with its texts. A text of several shards belongs to the first."""
+    order = np.argsort(captions.shards, kind="stable")
+    shards, starts = np.unique(captions.shards[order], return_index=True)
+    for shard, rows in zip(shards, np.split(order, starts[1:]), strict=True):
+        yield int(shard), captions.distinct.take(pa.array(rows))
+
+
+def _digest(texts: pa.Array) -> str:
+    """Returns a hash of texts in their order, in one pass over the memory that holds them."""
+    digest = hashlib.sha256()
+    for buffer in texts.buffers()[1:]:
+        digest.update(memoryview(buffer))
+    return digest.hexdigest()[:16]
+
+
+def _keys(texts: pa.Array) -> _Keys:
+    return np.array([hashlib.sha256(text.encode()).digest()[:16] for text in texts.to_pylist()], _KEY)
+
+
+def _similar_lengths(texts: pa.Array) -> Iterator[IntArray]:
+    """Yields the places of at most _CALL texts of similar length, which need little padding."""
+    order = np.argsort([len(text) for text in texts.to_pylist()], kind="stable")
+    yield from (order[start : start + _CALL] for start in range(0, len(order), _CALL))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class Captions:
     """The captions of all clips, one after the other. Clip i has the captions from starts[i] up to, but without, starts[i + 1].
 
     views: for each caption, an index into `names`. frames: the frame that a keyframe's caption describes, else -1. texts: for each
-    caption, an index into `distinct`.
+    caption, an index into `distinct`. shards: for each distinct text, the first shard with it.
     """
 
     starts: IntArray
@@ -41,7 +42,8 @@ class Captions:
     frames: IntArray
     texts: IntArray
     names: tuple[str, ...]
-    distinct: list[str]
+    distinct: pa.StringArray
+    shards: IntArray
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,16 @@ def committed_shards(storage: Storage) -> list[int]:
 
 
 def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
-    """Reads all shards. Leaves out copies, clips of other splits and of evaluation sets, silent sounds, and clips without texts.
+    """Reads the clips to train a modality on, as find_samples does. Raises UserError if no clip is left."""
+    samples = find_samples(storage, modality, settings)
+    if not len(samples):
+        why = ", ".join(f"{reason} {count}" for reason, count in samples.left_out.items()) or "there are no clips"
+        raise UserError(f"{storage.uri}: no clip to train {modality.value} on: {why}")
+    return samples
 
-    Raises UserError if no clip is left.
-    """
+
+def find_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
+    """Reads all shards. Leaves out copies, clips of other splits and of evaluation sets, silent sounds, and clips without texts."""
     column = PATHS[modality]
     columns = [*_COLUMNS, column, *(["scores"] if modality is Modality.AUDIO else [])]
     names = [layout.manifest(shard) for shard in committed_shards(storage)]
@@ -102,11 +110,9 @@ def read_samples(storage: Storage, modality: Modality, settings: Train) -> Train
     if modality is Modality.AUDIO:
         silence = pc.struct_field(table["scores"], "audio_silence_share")
         keep(pc.less(pc.fill_null(silence, 0.0), 1.0), "silent")
-    captions = _captions(table["captions"].combine_chunks(), settings)
+    views = settings.views_of(modality)
+    captions = _captions(table, views, settings.skip_flags)
     keep(pa.chunked_array([pa.array(np.diff(captions.starts) > 0)]), "no_text")
-    if not len(table):
-        why = ", ".join(f"{reason} {count}" for reason, count in left_out.items() if count) or "there are no clips"
-        raise UserError(f"{storage.uri}: no clip to train {modality.value} on: {why}")
     paths = table[column].combine_chunks()
     return TrainingSamples(
         modality,
@@ -114,14 +120,15 @@ def read_samples(storage: Storage, modality: Modality, settings: Train) -> Train
         table["shard"].to_numpy(),
         paths if lists else pa.ListArray.from_arrays(pa.array(range(len(paths) + 1), pa.int32()), paths),
         table["depth_kind"].to_pylist(),
-        _captions(table["captions"].combine_chunks(), settings),
+        _captions(table, views, settings.skip_flags),
         {reason: count for reason, count in left_out.items() if count},
     )
 
 
-def _captions(lists: pa.ListArray, settings: Train) -> Captions:
+def _captions(table: pa.Table, weights: Mapping[str, float], skip_flags: tuple[str, ...]) -> Captions:
     """Returns the captions of the views with a weight, without those with a flag that the recipe skips."""
-    names = tuple(view for view, weight in settings.views.items() if weight > 0)
+    lists = table["captions"].combine_chunks()
+    names = tuple(view for view, weight in weights.items() if weight > 0)
     flat = pc.list_flatten(lists)
     parents = pc.list_parent_indices(lists).to_numpy()
     text = flat.field("text")
@@ -130,19 +137,28 @@ def _captions(lists: pa.ListArray, settings: Train) -> Captions:
         pc.and_(pc.is_valid(text), pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(pc.fill_null(text, ""))), 0)),
     ).to_numpy(zero_copy_only=False)
     flags = flat.field("flags")
-    skipped = pc.is_in(pc.list_flatten(flags), value_set=pa.array(settings.skip_flags, pa.string()))
+    skipped = pc.is_in(pc.list_flatten(flags), value_set=pa.array(skip_flags, pa.string()))
     selected[pc.list_parent_indices(flags).to_numpy()[skipped.to_numpy(zero_copy_only=False)]] = False
     coded = pc.dictionary_encode(text.filter(pa.array(selected)))
     counts = np.bincount(parents[selected], minlength=len(lists)) if len(lists) else np.zeros(0, np.int64)
     views = pc.index_in(flat.field("view").filter(pa.array(selected)), value_set=pa.array(names, pa.string()))
+    texts = coded.indices.to_numpy(zero_copy_only=False)
     return Captions(
         np.concatenate(([0], np.cumsum(counts))),
         views.to_numpy(zero_copy_only=False).astype(np.int16),
         pc.fill_null(flat.field("frame").filter(pa.array(selected)), _ANY_FRAME).to_numpy(zero_copy_only=False),
-        coded.indices.to_numpy(zero_copy_only=False),
+        texts,
         names,
-        coded.dictionary.to_pylist(),
+        coded.dictionary,
+        _first_shards(texts, table["shard"].to_numpy()[parents[selected]], len(coded.dictionary)),
     )
+
+
+def _first_shards(texts: IntArray, shards: IntArray, count: int) -> IntArray:
+    """Returns, for each of `count` distinct texts, the smallest shard of its captions. shards: of the captions."""
+    first = np.full(count, np.iinfo(np.int32).max, np.int32)
+    np.minimum.at(first, texts, shards.astype(np.int32))
+    return first
 
 
 def sample_caption(samples: TrainingSamples, row: int, weights: Float64Array, key: tuple[int, ...]) -> tuple[int, int]:

@@ -9,10 +9,15 @@ from vidal.errors import UserError
 
 
 def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Loads the weights of a tower.
+    """Loads the weights of a tower. Arguments and errors as in check."""
+    check(tower, state, where, prefix)
+    tower.load_state_dict(state)
 
-    where: names the file in errors. prefix: precedes the names of weights in errors. Raises UserError that names the weights which are
-    missing, unknown or of another shape.
+
+def check(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
+    """Raises UserError that names the weights which are missing, unknown or of another shape.
+
+    where: names the file in errors. prefix: precedes the names of weights in errors.
     """
     own = tower.state_dict()
     for problem, names in (
@@ -26,4 +31,3 @@ def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: s
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise UserError(f"{where} {problem} {', '.join(prefix + name for name in names[:3])}{more}")
-    tower.load_state_dict(state)

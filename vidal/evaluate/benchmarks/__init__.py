@@ -40,6 +40,7 @@ class Task:
 
 TASKS = {
     "msrvtt": Task("video_text:msrvtt", "video"),
+    "msrvtt_sound": Task("video_text:msrvtt_sound", "audio+video"),
     "msvd": Task("video_text:msvd", "video"),
     "didemo": Task("video_text:didemo", "video"),
     "activitynet": Task("video_text:activitynet", "video"),

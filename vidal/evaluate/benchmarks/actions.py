@@ -16,7 +16,8 @@ VIEWS = (5, 3)
 
 def kinetics(folder: Path) -> Benchmark:
     """The official csv (label, youtube_id, time_start, time_end): test.csv, else val.csv; or one folder per class."""
-    path = files.optional(folder, "val.csv", "validate.csv", "test.csv")
+    test = files.optional(folder, "test.csv")
+    path = test or files.optional(folder, "val.csv", "validate.csv")
     if path is None:
         benchmark = class_folders(folder, Modality.VIDEO, pictures("video"), needs="val.csv")
         return replace(benchmark, views=VIEWS)
@@ -32,4 +33,4 @@ def kinetics(folder: Path) -> Benchmark:
             missing.append(name)
         else:
             samples.append(Sample(f"{name}_{start:06d}", {Modality.VIDEO: found_file}, labels=(places[row["label"]],)))
-    return Benchmark(samples, classes, pictures("video"), views=VIEWS, missing=missing)
+    return Benchmark(samples, classes, pictures("video"), views=VIEWS, missing=missing, is_validation=test is None)

@@ -34,6 +34,16 @@ def optional(folder: Path, *names: str) -> Path | None:
         return None
 
 
+def test_or_validation(folder: Path, test: tuple[str, ...], validation: tuple[str, ...]) -> tuple[Path, bool]:
+    """Returns an annotation, and whether it is one of the validation split, which is used if there is none of the test split.
+
+    Raises UserError as annotation does.
+    """
+    if (path := optional(folder, *test)) is not None:
+        return path, False
+    return annotation(folder, *test, *validation), True
+
+
 class Media:
     """Files below a folder by their names without extension; if several have one name, the first in the order of paths."""
 
@@ -51,12 +61,16 @@ class Media:
         return next((self._found[stem] for stem in stems if stem in self._found), None)
 
 
-def rows(path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0") -> Iterator[dict[str, str]]:
+def rows(
+    path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0", delimiter: str = ","
+) -> Iterator[dict[str, str]]:
     """Yields the rows of a csv file. columns: their names, if it has no header. Raises UserError for a file that is not such a table."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = (line for line in file if not line.startswith(comment))
-            reader = csv.DictReader(lines, columns, skipinitialspace=True, restkey="_more", strict=True)
+            reader = csv.DictReader(
+                lines, columns, skipinitialspace=True, restkey="_more", strict=True, delimiter=delimiter
+            )
             for row in reader:
                 if None in row.values():
                     raise UserError(

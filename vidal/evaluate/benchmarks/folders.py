@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from vidal.errors import UserError
@@ -16,10 +17,18 @@ _EXTENSIONS = {
 _SPLITS = ("test", "val", "data/val")
 
 
-def class_folders(folder: Path, modality: Modality, templates: tuple[str, ...], needs: str) -> Benchmark:
+def class_folders(
+    folder: Path,
+    modality: Modality,
+    templates: tuple[str, ...],
+    needs: str,
+    names: Mapping[str, str] | None = None,
+    picture_templates: tuple[str, ...] = (),
+) -> Benchmark:
     """Reads FOLDER/CLASS/FILE, or the same in test/, val/ or data/val/. _ in the name of a class stands for a space.
 
-    needs: the annotation to name in the message. Raises UserError if fewer than two classes have files.
+    needs: the annotation to name in the message. names: of classes in prompts, by those of their folders. Raises UserError if fewer than
+    two classes have files.
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)
@@ -37,6 +46,7 @@ def class_folders(folder: Path, modality: Modality, templates: tuple[str, ...], 
             for place, name in enumerate(classes)
             for path in media_by_class[name]
         ],
-        classes,
+        tuple((names or {}).get(name, name) for name in classes),
         templates,
+        picture_templates,
     )

@@ -13,7 +13,7 @@ from vidal.errors import UserError
 from vidal.evaluate.benchmark import Benchmark, Sample
 from vidal.evaluate.benchmarks import files
 from vidal.evaluate.benchmarks.folders import class_folders
-from vidal.evaluate.templates import pictures
+from vidal.evaluate.templates import PHOTO, pictures
 from vidal.train.settings import Modality
 
 _TEMPLATES = pictures("depth photo")
@@ -51,7 +51,9 @@ def nyu(folder: Path) -> Benchmark:
     """nyu_depth_v2_labeled.mat with splits.mat; or one folder per class with 16-bit depth in millimetres."""
     path = files.optional(folder, "nyu_depth_v2_labeled.mat")
     if path is None:
-        return class_folders(folder, Modality.DEPTH, _TEMPLATES, needs="nyu_depth_v2_labeled.mat")
+        return class_folders(
+            folder, Modality.DEPTH, _TEMPLATES, needs="nyu_depth_v2_labeled.mat", picture_templates=PHOTO
+        )
     classes, samples = (*ROOMS, OTHERS), []
     kinds = _kinds(path)
     for number in _test_numbers(files.annotation(folder, "splits.mat")):
@@ -62,7 +64,7 @@ def nyu(folder: Path) -> Benchmark:
         media = {Modality.DEPTH: Stored(path, "depths", number - 1), Modality.IMAGE: Stored(path, "images", number - 1)}
         text = _TEMPLATES[0].replace("{}", kind)
         samples.append(Sample(str(number), media, (text,), (classes.index(room),)))
-    return Benchmark(samples, classes, _TEMPLATES)
+    return Benchmark(samples, classes, _TEMPLATES, PHOTO)
 
 
 def _kinds(path: Path) -> list[str]:

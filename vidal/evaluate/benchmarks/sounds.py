@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from vidal.errors import UserError
@@ -17,29 +18,44 @@ _HEARD = files.SOUND | files.VIDEO
 
 def clotho(folder: Path) -> Benchmark:
     """Drossos et al. 2020: five captions per recording."""
-    path = files.annotation(
-        folder, "clotho_captions_evaluation.csv", "clotho_captions_validation.csv", "clotho_val.csv"
+    path, is_validation = files.test_or_validation(
+        folder, ("clotho_captions_evaluation.csv",), ("clotho_captions_validation.csv", "clotho_val.csv")
     )
     named = []
     for row in files.rows(path):
         texts = tuple(text for key, text in row.items() if key.startswith("caption_") and text.strip())
         named.append((files.column(row, path, "file_name"), texts))
-    return _captioned(folder, ((Path(name).name, (Path(name).stem,), texts) for name, texts in named))
+    benchmark = _captioned(folder, ((Path(name).name, (Path(name).stem,), texts) for name, texts in named))
+    return replace(benchmark, is_validation=is_validation)
 
 
 def audiocaps(folder: Path) -> Benchmark:
-    """Kim et al. 2019: five captions per clip of AudioSet, one in each row."""
-    path = files.annotation(folder, "test.csv", "audiocaps_test.csv", "val.csv", "audiocaps_val.csv")
+    """Kim et al. 2019: five captions per clip of AudioSet, one in each row; or ONE-PEACE's audiocaps_test.tsv."""
+    if (listed := files.optional(folder, "audiocaps_test.tsv")) is not None:
+        return _captioned(folder, _listed_captions(listed))
+    path, is_validation = files.test_or_validation(
+        folder, ("test.csv", "audiocaps_test.csv"), ("val.csv", "audiocaps_val.csv")
+    )
     captions: dict[tuple[str, int], tuple[list[str], list[str]]] = {}
     for row in files.rows(path):
         start = int(float(files.column(row, path, "start_time")))
         stems, texts = captions.setdefault((files.column(row, path, "youtube_id"), start), ([], []))
         stems.append(files.column(row, path, "audiocap_id"))
         texts.append(files.column(row, path, "caption"))
-    return _captioned(
+    benchmark = _captioned(
         folder,
         ((name, (*_stems(name, start), *stems), tuple(texts)) for (name, start), (stems, texts) in captions.items()),
     )
+    return replace(benchmark, is_validation=is_validation)
+
+
+def _listed_captions(path: Path) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Yields name, stems and captions of the rows uniq_id, audio, text, duration of a table with tabs."""
+    captions: dict[str, list[str]] = {}
+    for row in files.rows(path, delimiter="\t"):
+        captions.setdefault(files.column(row, path, "audio"), []).append(files.column(row, path, "text"))
+    for audio, texts in captions.items():
+        yield audio, (Path(audio).stem,), tuple(texts)
 
 
 def audioset(folder: Path) -> Benchmark:
@@ -124,7 +140,7 @@ def _labelled(
             missing.append(name)
         else:
             samples.append(Sample(name, _media(path), labels=labels))
-    return Benchmark(samples, classes, SOUND, many, missing=missing)
+    return Benchmark(samples, classes, SOUND, many_labels=many, missing=missing)
 
 
 def _media(path: Path) -> dict[Modality, Path]:

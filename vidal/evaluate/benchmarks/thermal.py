@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict
 from xml.etree import ElementTree
@@ -14,12 +14,28 @@ from vidal.errors import UserError
 from vidal.evaluate.benchmark import Benchmark, Sample
 from vidal.evaluate.benchmarks import files
 from vidal.evaluate.benchmarks.folders import class_folders
-from vidal.evaluate.templates import pictures
+from vidal.evaluate.templates import PHOTO
 from vidal.train.inputs import Box, Region
 from vidal.train.settings import Modality
 
-_TEMPLATES = pictures("infrared photo")
 _TRIES = 50
+# LanguageBind's names of classes, by the names in FLIR's annotations and in the folders of LanguageBind's authors.
+_FLIR_V1 = {name: name for name in ("bicycle", "car", "dog", "person")}
+_FLIR_V2 = {
+    "bike": "bike",
+    "bus": "bus",
+    "car": "car or pick-up trucks or vans",
+    "hydrant": "hydrant",
+    "light": "traffic light",
+    "motor": "motor",
+    "other vehicle": "construction equipment or trailers",
+    "person": "person",
+    "sign": "sign",
+    "skateboard": "skateboard",
+    "stroller": "stroller or pram",
+    "truck": "semi truck or freight truck",
+}
+_LLVIP = {"background": "background", "person": "people"}
 
 
 class _Category(TypedDict):
@@ -52,7 +68,7 @@ class _Coco(TypedDict):
 def llvip(folder: Path) -> Benchmark:
     """Boxes of persons, and as many random boxes of the same sizes without a person, seeded by the picture; or one folder per class."""
     if not (folder / "Annotations").is_dir():
-        return class_folders(folder, Modality.INFRARED, _TEMPLATES, needs="Annotations/*.xml")
+        return class_folders(folder, Modality.INFRARED, PHOTO, needs="Annotations/*.xml", names=_LLVIP)
     samples: list[Sample] = []
     for name, thermal, visible in _pairs(folder):
         size, persons = _persons(folder / "Annotations" / f"{name}.xml")
@@ -62,41 +78,48 @@ def llvip(folder: Path) -> Benchmark:
             for place, box in enumerate(boxes):
                 media = {Modality.INFRARED: Region(thermal, box), Modality.IMAGE: Region(visible, box)}
                 samples.append(Sample(f"{name}/{label}/{place}", media, labels=(label,)))
-    return Benchmark(samples, ("background", "person"), _TEMPLATES)
+    return Benchmark(samples, tuple(_LLVIP.values()), PHOTO)
 
 
 def llvip_pairs(folder: Path) -> Benchmark:
-    """Pairs of whole pictures of the test split, infrared and visible, to retrieve one by the other."""
+    """Pairs of whole pictures of the test split, infrared and visible, to retrieve one by the other; and depth/test/*.png if there."""
     return Benchmark(
         [
-            Sample(
-                name, {Modality.INFRARED: thermal, Modality.IMAGE: visible}, texts=("an infrared photo of a person.",)
-            )
+            Sample(name, _media(folder, name, thermal, visible), texts=("a photo of people.",))
             for name, thermal, visible in _pairs(folder)
         ]
     )
 
 
+def _media(folder: Path, name: str, thermal: Path, visible: Path) -> dict[Modality, Path]:
+    """LLVIP has no depth: whoever estimated it puts millimetres into depth/test, under the names of the pictures."""
+    depth = folder / "depth" / "test" / f"{name}.png"
+    return {Modality.INFRARED: thermal, Modality.IMAGE: visible} | ({Modality.DEPTH: depth} if depth.is_file() else {})
+
+
 def flir_v1(folder: Path) -> Benchmark:
     """ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures; or one folder per class."""
-    return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"))
+    return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"), _FLIR_V1)
 
 
 def flir_v2(folder: Path) -> Benchmark:
-    """ADAS v2, video_thermal_test: boxes of the classes that occur; or one folder per class."""
-    return _coco(folder, ("video_thermal_test/coco.json", "coco.json"))
+    """ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures; or one folder per class."""
+    return _coco(folder, ("video_thermal_test/coco.json", "coco.json"), _FLIR_V2)
 
 
-def _coco(folder: Path, names: tuple[str, ...]) -> Benchmark:
-    path = files.optional(folder, *names)
+def _coco(folder: Path, paths: tuple[str, ...], classes: Mapping[str, str]) -> Benchmark:
+    """Reads boxes of the classes; boxes of other categories are left out. classes: their names in prompts, by those of categories."""
+    path = files.optional(folder, *paths)
     if path is None:
-        return class_folders(folder, Modality.INFRARED, _TEMPLATES, needs=names[0])
+        return class_folders(folder, Modality.INFRARED, PHOTO, needs=paths[0], names=classes)
     annotations: _Coco = files.parsed(path)
-    titles = {each["id"]: each["name"] for each in annotations["categories"]}
-    used = sorted({each["category_id"] for each in annotations["annotations"]})
+    order = list(classes)
+    labels = {each["id"]: order.index(each["name"]) for each in annotations["categories"] if each["name"] in classes}
     pictures_of = {each["id"]: _picture(path.parent, each) for each in annotations["images"]}
     samples, missing = list[Sample](), set[str]()
     for each in annotations["annotations"]:
+        if each["category_id"] not in labels:
+            continue
         picture, name = pictures_of[each["image_id"]]
         left, top, width, height = each["bbox"]
         if picture is None:
@@ -107,10 +130,10 @@ def _coco(folder: Path, names: tuple[str, ...]) -> Benchmark:
                 Sample(
                     f"{name}#{each['id']}",
                     {Modality.INFRARED: Region(picture, box)},
-                    labels=(used.index(each["category_id"]),),
+                    labels=(labels[each["category_id"]],),
                 )
             )
-    return Benchmark(samples, tuple(titles[each] for each in used), _TEMPLATES, missing=sorted(missing))
+    return Benchmark(samples, tuple(classes.values()), PHOTO, missing=sorted(missing))
 
 
 def _picture(folder: Path, entry: _Picture) -> tuple[Path | None, str]:

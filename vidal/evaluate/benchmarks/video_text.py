@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from vidal.evaluate.benchmark import Benchmark, Sample
-from vidal.evaluate.benchmarks import files
+from vidal.evaluate.benchmarks import files, plain_pickle
+from vidal.train.frames import Excerpt, has_sound
 from vidal.train.settings import Modality
 
 _Named = Iterable[tuple[str, tuple[str, ...]]]
+# DiDeMo's annotators saw 30 seconds; LanguageBind and CLIP4Clip show 31.
+DIDEMO_S = 31
 
 
 def msrvtt(folder: Path) -> Benchmark:
@@ -21,24 +25,41 @@ def msrvtt(folder: Path) -> Benchmark:
     )
 
 
+def msrvtt_sound(folder: Path) -> Benchmark:
+    """As msrvtt, but only those of the thousand videos that have a sound track: the joint rows of the paper."""
+    benchmark = msrvtt(folder)
+    heard = [sample for sample in benchmark.samples if has_sound(sample.media[Modality.AUDIO])]
+    return replace(benchmark, samples=heard)
+
+
 def msvd(folder: Path) -> Benchmark:
-    """Chen and Dolan 2011: 670 test videos with all their descriptions."""
+    """Chen and Dolan 2011: 670 test videos with all their descriptions: AllVideoDescriptions.txt, or CLIP4Clip's raw-captions.pkl."""
     wanted = files.lines(files.annotation(folder, "test_list.txt"))
     captions: dict[str, list[str]] = {name: [] for name in wanted}
-    for line in files.lines(files.annotation(folder, "AllVideoDescriptions.txt")):
-        name, _, sentence = line.partition(" ")
+    for name, sentence in _msvd_sentences(folder):
         if name in captions and sentence:
             captions[name].append(sentence)
     return _videos(folder, ((name, tuple(texts)) for name, texts in captions.items() if texts))
 
 
+def _msvd_sentences(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yields (video, sentence)."""
+    if (pickled := files.optional(folder, "raw-captions.pkl")) is not None:
+        for name, sentences in plain_pickle.load(pickled).items():
+            yield from ((name, " ".join(words)) for words in sentences)
+        return
+    for line in files.lines(files.annotation(folder, "AllVideoDescriptions.txt", "raw-captions.pkl")):
+        name, _, sentence = line.partition(" ")
+        yield name, sentence
+
+
 def didemo(folder: Path) -> Benchmark:
-    """Hendricks et al. 2017, as paragraphs: the descriptions of a video are joined into one text."""
+    """Hendricks et al. 2017, as paragraphs: the descriptions of a video are joined into one text, for its first 31 seconds."""
     path = files.annotation(folder, "test_data.json")
     captions: dict[str, list[str]] = {}
     for entry in files.parsed(path):
         captions.setdefault(Path(entry["video"]).stem, []).append(entry["description"])
-    return _videos(folder, ((name, (" ".join(texts),)) for name, texts in captions.items()))
+    return _videos(folder, ((name, (" ".join(texts),)) for name, texts in captions.items()), DIDEMO_S)
 
 
 def activitynet(folder: Path) -> Benchmark:
@@ -49,15 +70,19 @@ def activitynet(folder: Path) -> Benchmark:
     )
 
 
-def _videos(folder: Path, named: _Named) -> Benchmark:
-    """Finds the file of each video by its name, or by "v_" and its name. A video has pictures and sound."""
+def _videos(folder: Path, named: _Named, end_s: int | None = None) -> Benchmark:
+    """Finds the file of each video by its name, or by "v_" and its name. A video has pictures and sound.
+
+    end_s: the second up to which a video is shown.
+    """
     media, samples, missing = files.Media(folder, files.VIDEO), list[Sample](), list[str]()
     for name, texts in _merged(named):
         path = media.find((name, name.removeprefix("v_"), f"v_{name}"))
         if path is None:
             missing.append(name)
         else:
-            samples.append(Sample(name, {Modality.VIDEO: path, Modality.AUDIO: path, Modality.IMAGE: path}, texts))
+            media_of = {Modality.VIDEO: Excerpt(path, end_s), Modality.AUDIO: path, Modality.IMAGE: path}
+            samples.append(Sample(name, media_of, texts))
     return Benchmark(samples, missing=missing)
 
 

@@ -5,17 +5,17 @@ To add a tower, write a file with a subclass of ModalityTower, and add its name 
 
 from __future__ import annotations
 
-import importlib
-from typing import Protocol, TypedDict
+from dataclasses import dataclass
+from typing import Any, Protocol, TypedDict
 
 import torch
 from torch import Tensor, nn
-from transformers.utils import logging
 
+from vidal import ids
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models.registry import SCORERS, open_model, why_unavailable
-from vidal.train.settings import Encoder, Modality
+from vidal.train.settings import Encoder
 
 # Each language tower is the text side of an image-text scorer. The text side of conse is MiniLM, centred in the same way as pictures.
 TEXT_ADAPTERS = {"minilm": "conse", "clip": "transformers", "open_clip": "open_clip"}
@@ -30,24 +30,37 @@ class Architecture(TypedDict, total=False):
     """The values that are needed, besides the weights, to rebuild a saved tower.
 
     adapter: always. name: of an open_clip model. vision_config: of a CLIP tower, as transformers writes it. grid: the rows and columns
-    of patches of a CLIP tower for sounds.
+    of patches of a CLIP tower for sounds. tube: the frames of a patch of a CLIP tower for videos, if it is one of LanguageBind's V1.5.
     """
 
     adapter: str
     name: str
     vision_config: dict[str, object]
     grid: list[int] | None
+    tube: int | None
+
+
+@dataclass(frozen=True)
+class ClipText:
+    """The language tower of a CLIP. state: its weights, by their names in CLIPModel. tokenizer: of transformers."""
+
+    state: dict[str, Tensor]
+    config: dict[str, object]
+    tokenizer: Any
 
 
 class LanguageTower(Protocol):
-    """A frozen language tower. name, revision: of the model. width: the length of its features."""
+    """A frozen language tower. name: of the model. identity: changes with its weights. width: the length of its features."""
 
     name: str
-    revision: str
+    identity: str
     width: int
 
     def encode(self, texts: list[str]) -> Tensor:
         """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+
+    def clip_text(self) -> ClipText:
+        """Returns the tower as CLIP of transformers stores it. Raises UserError for a tower of another kind."""
 
 
 class TextTower:
@@ -59,7 +72,9 @@ class TextTower:
         scorer = spec.model_copy(update={"adapter": TEXT_ADAPTERS[spec.adapter]})
         if why := why_unavailable(SCORERS, scorer):
             raise UserError(f"train.text: {why}")
-        self.name, self.revision = f"{spec.adapter} {spec.id or ''}".strip(), spec.revision or ""
+        self.name = f"{spec.adapter} {spec.id or ''}".strip()
+        adapter = SCORERS[scorer.adapter]
+        self.identity = ids.fingerprint([spec.adapter, adapter.version, *adapter.weights.identity(scorer)])
         self._scorer = open_model(SCORERS, scorer)
         self.width = self.encode(["a"]).shape[1]
 
@@ -67,11 +82,12 @@ class TextTower:
         """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
         return torch.from_numpy(self._scorer.embed_texts(texts))
 
-
-def open_text_tower(spec: ModelSpec) -> TextTower:
-    """Opens the language tower of a recipe. Raises UserError for an unknown adapter, and for weights that are not available here."""
-    logging.disable_progress_bar()
-    return TextTower(spec)
+    def clip_text(self) -> ClipText:
+        if not self.name.startswith("clip "):
+            raise UserError(f"the language tower {self.name} is not a CLIP of transformers")
+        model, tokenizer = self._scorer.model, self._scorer.tokenizer
+        state = {name: value.cpu() for name, value in model.state_dict().items() if name.startswith("text_")}
+        return ClipText(state, model.config.text_config.to_dict(), tokenizer)
 
 
 class ModalityTower(nn.Module):
@@ -89,24 +105,11 @@ class ModalityTower(nn.Module):
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
+    def tune(self, settings: Encoder) -> None:
+        """Freezes the weights that `tuning` does not train, and adds adapters. The weights to start from are loaded before."""
+
     def checkpoint_activations(self) -> None:
         """Makes the backward pass compute activations again, which saves memory. Raises UserError for a tower that cannot do so."""
         raise UserError(
             "train.checkpoint_activations: only adapter clip can compute its activations again: set it to false"
         )
-
-
-def open_tower(
-    modality: Modality, settings: Encoder, width: int, architecture: Architecture | None = None
-) -> ModalityTower:
-    """Builds a tower with pretrained weights or, with the `architecture` of a saved tower, one for load_state_dict to fill.
-
-    width: of the language tower. Raises UserError for an unknown adapter, for another width, and for weights that are not available.
-    """
-    logging.disable_progress_bar()
-    name = settings.model.adapter
-    if name not in TOWERS:
-        raise UserError(f"train.modalities.{modality.value}: no adapter {name!r}: choose from {', '.join(TOWERS)}")
-    module, _, kind = TOWERS[name].partition(":")
-    tower: ModalityTower = getattr(importlib.import_module(module), kind)(modality, settings, width, architecture)
-    return tower

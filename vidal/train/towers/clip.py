@@ -17,9 +17,11 @@ from transformers import CLIPConfig, CLIPVisionConfig, CLIPVisionModelWithProjec
 
 from vidal.errors import UserError
 from vidal.models.availability import CheckpointWeights
+from vidal.models.strict_loading import from_pretrained
 from vidal.models.weights import transformers_source
-from vidal.train.settings import Encoder, Modality
+from vidal.train.settings import Encoder, Fbank, Modality
 from vidal.train.towers import Architecture, ModalityTower
+from vidal.train.towers.embeddings import add_tubes, embed_pictures, embed_tubes, resize_positions
 from vidal.train.towers.patches import drop_patches
 
 # OpenAI's values, which all CLIP models of transformers were trained with.
@@ -31,8 +33,9 @@ class ClipTower(ModalityTower):
     """CLIP's vision tower. `tuning` decides which weights are trained; the others are frozen.
 
     lora: adapters on the projections q, k, v and out (for videos, those of the attention over time), the class embedding, the last
-    norm, the projection, and the other new weights of the attention over time. full: all weights. head: the last norm and the
-    projection.
+    norm, the projection, and the other new weights of the attention over time. attention: the attention itself (for videos, that over
+    time) in place of adapters, which LanguageBind calls full tuning. full: all weights. head: the last norm and the projection.
+    frozen: nothing.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
@@ -44,26 +47,46 @@ class ClipTower(ModalityTower):
                 f"train.modalities.{modality.value}: the features of {settings.model.id} have width {model.config.projection_dim}, "
                 f"those of the language tower width {width}: name the same model in train.text"
             )
-        self._grid = architecture.get("grid") if architecture else None
-        if self._grid:
-            model.vision_model.embeddings.position_embedding = nn.Embedding(
-                math.prod(self._grid) + 1, model.config.hidden_size
-            )
-        self.architecture = {"adapter": "clip", "vision_config": model.config.to_dict(), "grid": self._grid}
         self.vision_model, self.visual_projection = model.vision_model, model.visual_projection
         self._patch_dropout, self._checkpoints = settings.patch_dropout, False
+        self._tube = architecture.get("tube") if architecture else None
+        self._grid = architecture.get("grid") if architecture else self._stretched(modality, settings.fbank)
+        if architecture and self._grid:
+            self._set_positions(torch.zeros(math.prod(self._grid) + 1, model.config.hidden_size))
+        if self._tube:
+            add_tubes(self.vision_model.embeddings, settings.frames, self._tube)
         if self.video:
             for layer in self.vision_model.encoder.layers:
-                _add_time(layer, settings.frames)
+                _add_time(layer, settings.frames // (self._tube or 1))
+        self.architecture = {
+            "adapter": "clip",
+            "vision_config": model.config.to_dict(),
+            "grid": self._grid,
+            "tube": self._tube,
+        }
+
+    def tune(self, settings: Encoder) -> None:
         _tune(self, settings)
+
+    def _stretched(self, modality: Modality, fbank: Fbank) -> list[int] | None:
+        """Stretches the positions of a square to the wide picture of a sound. Returns its grid; None for other modalities."""
+        if modality is not Modality.AUDIO:
+            return None
+        embeddings = self.vision_model.embeddings
+        side = embeddings.image_size // embeddings.patch_size
+        grid = [fbank.mel_bins // embeddings.patch_size, fbank.frames // embeddings.patch_size]
+        self._set_positions(resize_positions(embeddings.position_embedding.weight.data, [side, side], grid))
+        return grid
+
+    def _set_positions(self, weight: Tensor) -> None:
+        self.vision_model.embeddings.position_embedding = nn.Embedding.from_pretrained(weight, freeze=False)
 
     def checkpoint_activations(self) -> None:
         self._checkpoints = True
 
     def forward(self, pixels: Tensor) -> Tensor:
-        frames = pixels.shape[1] if pixels.ndim == 5 else 1
-        flat = pixels.flatten(0, 1) if pixels.ndim == 5 else pixels
-        hidden = self._embed_patches(flat)
+        hidden = self._embed(pixels)
+        frames = len(hidden) // len(pixels)
         if self.training and self._patch_dropout:
             hidden = drop_patches(hidden, self._patch_dropout, frames)
         hidden = self.vision_model.pre_layrnorm(hidden)
@@ -76,19 +99,12 @@ class ClipTower(ModalityTower):
         output: Tensor = self.visual_projection(first.unflatten(0, (-1, frames)).mean(1))
         return output
 
-    def _embed_patches(self, flat: Tensor) -> Tensor:
-        """Returns (n, 1 + patches, d) of pictures, (n, 3, h, w), with their positions.
-
-        Positions are interpolated from a square, unless they were learned for a grid of other rows and columns.
-        """
+    def _embed(self, pixels: Tensor) -> Tensor:
+        """Returns (n * frames, 1 + patches, d), with positions."""
         embeddings = self.vision_model.embeddings
-        if self._grid is None:
-            hidden: Tensor = embeddings(flat, interpolate_pos_encoding=True)
-            return hidden
-        patches = embeddings.patch_embedding(flat).flatten(2).transpose(1, 2)
-        first = embeddings.class_embedding.expand(len(flat), 1, -1)
-        output: Tensor = torch.cat([first, patches], dim=1) + embeddings.position_embedding.weight
-        return output
+        if self._tube:
+            return embed_tubes(embeddings, pixels)
+        return embed_pictures(embeddings, pixels.flatten(0, 1) if pixels.ndim == 5 else pixels, self._grid)
 
     def _run_layer(self, layer: Any, hidden: Tensor, frames: int) -> Tensor:
         if self.video:
@@ -126,13 +142,28 @@ def _tune(tower: ClipTower, settings: Encoder) -> None:
     if settings.tuning == "full":
         return
     tower.requires_grad_(False)
+    if settings.tuning == "frozen":
+        return
     tower.vision_model.post_layernorm.requires_grad_(True)
     tower.visual_projection.requires_grad_(True)
     if settings.tuning == "head":
         return
+    tower.vision_model.embeddings.class_embedding.requires_grad_(True)
+    for layer in tower.vision_model.encoder.layers if tower.video else []:
+        layer.temporal_embedding.requires_grad_(True)
+        layer.temporal_layer_norm1.requires_grad_(True)
+    if settings.tuning == "attention":
+        for layer in tower.vision_model.encoder.layers:
+            (layer.temporal_attn if tower.video else layer.self_attn).requires_grad_(True)
+        return
+    _add_adapters(tower, settings)
+
+
+def _add_adapters(tower: ClipTower, settings: Encoder) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     where = "temporal_attn" if tower.video else "self_attn"
+    trained = {name for name, weight in tower.named_parameters() if weight.requires_grad}
     lora = LoraConfig(
         r=settings.lora.rank,
         lora_alpha=int(settings.lora.alpha) if settings.lora.alpha == int(settings.lora.alpha) else settings.lora.alpha,  # type: ignore[arg-type]
@@ -140,12 +171,9 @@ def _tune(tower: ClipTower, settings: Encoder) -> None:
         target_modules=[f"{where}.{name}" for name in PROJECTIONS],
     )
     inject_adapter_in_model(lora, tower.vision_model)
-    tower.vision_model.embeddings.class_embedding.requires_grad_(True)
-    tower.vision_model.post_layernorm.requires_grad_(True)
-    if tower.video:
-        for layer in tower.vision_model.encoder.layers:
-            layer.temporal_embedding.requires_grad_(True)
-            layer.temporal_layer_norm1.requires_grad_(True)
+    for name, weight in tower.named_parameters():  # peft freezes what it does not adapt.
+        if name in trained:
+            weight.requires_grad_(True)
 
 
 def _untrained(architecture: Architecture) -> CLIPVisionModelWithProjection:
@@ -159,4 +187,7 @@ def _pretrained(modality: Modality, settings: Encoder) -> CLIPVisionModelWithPro
     config = CLIPConfig.from_pretrained(source, **arguments)
     vision = config.vision_config
     vision.projection_dim = config.projection_dim
-    return CLIPVisionModelWithProjection.from_pretrained(source, config=vision, **arguments)
+    model: CLIPVisionModelWithProjection = from_pretrained(
+        CLIPVisionModelWithProjection, source, config=vision, **arguments
+    )
+    return model

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vidal.errors import UserError
 from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import Architecture, ModalityTower
+from vidal.train.towers.feature_cache import FeatureCache
 
 FEATURES, CLASSES = 1280, 1000
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
@@ -20,7 +21,7 @@ MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
 class EfficientNetTower(ModalityTower):
     """EfficientNet with an output that has the width of MiniLM.
 
-    tuning: full (all weights) or head (the last two layers). Batch norms keep their statistics, because batches are small.
+    tuning: full (all weights), head (the last two layers) or frozen. Batch norms keep their statistics, because batches are small.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
@@ -33,10 +34,10 @@ class EfficientNetTower(ModalityTower):
             raise UserError(
                 f"train.modalities.{modality.value}: adapter efficientnet needs the adapter minilm in train.text, of width {DIMENSIONS}"
             )
-        if settings.tuning == "lora" or settings.patch_dropout:
+        if settings.tuning in ("lora", "attention") or settings.patch_dropout:
             raise UserError(
                 f"train.modalities.{modality.value}: adapter efficientnet has no attention and no patches: "
-                "set tuning to full or head, and patch_dropout to 0"
+                "set tuning to full, head or frozen, and patch_dropout to 0"
             )
         self.architecture = {"adapter": "efficientnet-lite0"}
         self.trunk = Classifier().net
@@ -46,8 +47,11 @@ class EfficientNetTower(ModalityTower):
         self.head = nn.Linear(FEATURES, width, bias=False)
         nn.init.zeros_(self.head.weight)
         self._tuned = settings.tuning
-        if settings.tuning == "head":
+        self._cache = FeatureCache(self._trunk_features)
+        if settings.tuning != "full":
             self.trunk.requires_grad_(False)
+        if settings.tuning == "frozen":
+            self.requires_grad_(False)
         self.train()
 
     def train(self, mode: bool = True) -> EfficientNetTower:
@@ -65,8 +69,17 @@ class EfficientNetTower(ModalityTower):
         output: Tensor = zero_shot + self.head(features)
         return output
 
+    def _trunk_features(self, pixels: Tensor) -> Tensor:
+        features: Tensor = self.trunk.extract_features(pixels).mean((2, 3))
+        return features
+
     def embed_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the last features, (n, FEATURES), and the output of ConSE only, (n, width). pixels: (n, 3, h, w), normalised."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuned == "full"):
-            features = self.trunk.extract_features(pixels).mean((2, 3))
+        if self._tuned == "full":
+            features = self._trunk_features(pixels)
+        elif self.training and pixels.device.type == "cpu":
+            features = self._cache(pixels)
+        else:
+            with torch.no_grad():
+                features = self._trunk_features(pixels)
         return features, self.classes(self.trunk._fc(features).softmax(-1))

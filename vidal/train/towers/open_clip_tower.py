@@ -14,14 +14,19 @@ from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import Architecture, ModalityTower
 
 
+def _size(modality: Modality, settings: Encoder) -> int | tuple[int, int]:
+    """Returns the size of the input of the tower, for which its positions are interpolated. A sound is a wide picture."""
+    return (settings.fbank.mel_bins, settings.fbank.frames) if modality is Modality.AUDIO else settings.side
+
+
 class OpenClipTower(ModalityTower):
-    """A vision tower of open_clip. tuning: full, or head (the layers that open_clip leaves unlocked in a locked image tower)."""
+    """A vision tower of open_clip. tuning: full, frozen, or head (the layers that open_clip leaves unlocked in a locked tower)."""
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
         where = f"train.modalities.{modality.value}"
-        if settings.tuning == "lora":
+        if settings.tuning in ("lora", "attention"):
             raise UserError(
-                f"{where}: adapter open_clip has no LoRA: set tuning to full or head, or take adapter clip with the same model"
+                f"{where}: adapter open_clip has no LoRA: set tuning to full, head or frozen, or take adapter clip with the same model"
             )
         name, pretrained = (architecture["name"], None) if architecture else resolve_name(require_id(settings.model))
         if not architecture and (why := OpenClipWeights().why_unavailable(settings.model)):
@@ -30,13 +35,15 @@ class OpenClipTower(ModalityTower):
             name,
             pretrained=pretrained,
             load_weights=architecture is None,
-            force_image_size=None if modality is Modality.AUDIO else settings.side,
+            force_image_size=_size(modality, settings),
             force_patch_dropout=settings.patch_dropout or None,
         )
         super().__init__(tuple(model.visual.image_mean), tuple(model.visual.image_std))
         self.visual, self.architecture = model.visual, {"adapter": "open_clip", "name": name}
         if settings.tuning == "head":
             self.visual.lock(unlocked_groups=1)
+        if settings.tuning == "frozen":
+            self.requires_grad_(False)
         with torch.inference_mode():
             side = self.visual.image_size
             own_width = self.visual(torch.zeros(1, 3, *(side if isinstance(side, tuple) else (side, side)))).shape[1]

@@ -1,0 +1,72 @@
+"""Texts in batches: each text keeps its vector, and memory does not grow with their number."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vidal.models.text_batches import BATCH, embed_in_batches
+
+# Encodes COUNT prompts with a published text tower as wide as that of ViT-L/14, with random weights and two layers, in a process of
+# its own. Prints the memory that the encoding added, in bytes.
+MEMORY = """
+import json, sys, threading, time
+from pathlib import Path
+import psutil, torch
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+from vidal.train.published import PublishedText
+
+count, folder = int(sys.argv[1]), Path(sys.argv[2])
+torch.set_num_threads(1)
+text = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072, "num_hidden_layers": 1, "vocab_size": 100,
+        "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+config = {"model_type": "LanguageBindVideo", "projection_dim": 768, "text_config": text, "vision_config": {}}
+model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict({**text, "projection_dim": 768}))
+tower = PublishedText(folder, config, model.state_dict(), torch.device("cpu"))
+tower.encode(["a photo of a cat"] * 64)
+process, peak, done = psutil.Process(), [0], [False]
+start = process.memory_info().rss
+
+def watch():
+    while not done[0]:
+        peak[0] = max(peak[0], process.memory_info().rss)
+        time.sleep(0.01)
+
+thread = threading.Thread(target=watch)
+thread.start()
+tower.encode([f"a photo of a cat {k}" for k in range(count)])
+done[0] = True
+thread.join()
+print(json.dumps({"start": start, "peak": peak[0]}))
+"""
+
+
+def test_each_text_keeps_its_vector():
+    texts = ["x" * (k * 7 % 13 + 1) for k in range(2 * BATCH + 5)]
+    sizes = []
+
+    def embed(batch):
+        sizes.append(len(batch))
+        return np.array([[len(text), 1.0] for text in batch], np.float32)
+
+    vectors = embed_in_batches(texts, embed)
+    assert vectors[:, 0].tolist() == [len(text) for text in texts]
+    assert max(sizes) == BATCH and sum(sizes) == len(texts)
+    assert embed_in_batches([], embed).shape == (0, 2)
+
+
+@pytest.mark.slow
+def test_a_thousand_prompts_and_four_thousand_need_the_same_memory(tmp_path):
+    import json
+
+    from tests.train.test_published import tokenizer
+
+    tokenizer(tmp_path)
+    peaks = []
+    for count in (1000, 4000):
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, str(count), str(tmp_path)], capture_output=True, text=True, check=True
+        )
+        peaks.append(json.loads(done.stdout.splitlines()[-1])["peak"])
+    assert peaks[1] < 1.1 * peaks[0], peaks

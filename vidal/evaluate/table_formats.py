@@ -1,0 +1,56 @@
+"""The tables as Markdown and as csv. Each dash says why it is one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from vidal.evaluate.table import DASH, Column, ReportedTable
+
+
+def markdown(tables: Sequence[ReportedTable]) -> str:
+    """Returns the tables with systems in rows. A dash has the number of a footnote with its reason; equal reasons share one."""
+    notes: dict[str, int] = {}
+    parts = [_markdown_table(table, notes) for table in tables]
+    footnotes = [f"[^{number}]: {reason}" for reason, number in notes.items()]
+    return "\n".join([*parts, *footnotes]) + "\n"
+
+
+def _markdown_table(table: ReportedTable, notes: dict[str, int]) -> str:
+    labels = table.metrics.heading[1:]
+    head = ["system", *labels, *table.metrics.cells]
+    rows = [[*_labels(column, table), *_footnoted(column, notes)] for column in table.columns]
+    lines = [f"### {table.title}", "", _line(head), _line(["---"] * len(head)), *map(_line, rows), ""]
+    return "\n".join([*lines, "; ".join(table.legend()), ""])
+
+
+def _labels(column: Column, table: ReportedTable) -> list[str]:
+    """Returns the heading of a system. Only the paper's systems have a base and data to state."""
+    unknown = "" if column is table.ours else "not stated"
+    return [unknown if line == DASH else line for line in column.heading]
+
+
+def _footnoted(column: Column, notes: dict[str, int]) -> list[str]:
+    numbers = [None if reason is None else notes.setdefault(reason, len(notes) + 1) for reason in column.reasons]
+    return [
+        cell if number is None else f"{cell}[^{number}]" for cell, number in zip(column.cells, numbers, strict=True)
+    ]
+
+
+def _line(cells: Sequence[str]) -> str:
+    escaped = [cell.replace("|", "\\|") for cell in cells]
+    return f"| {' | '.join(escaped)} |"
+
+
+def csv_text(tables: Sequence[ReportedTable]) -> str:
+    """Returns one line for each cell of all tables: table, system, metric, value, and for a dash its reason and no value."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "system", "metric", "value", "reason"])
+    for table in tables:
+        for column in table.columns:
+            for metric, cell, reason in zip(table.metrics.cells, column.cells, column.reasons, strict=True):
+                value = cell if reason is None else ""
+                writer.writerow([table.title, " ".join(column.heading), metric, value, reason or ""])
+    return out.getvalue()

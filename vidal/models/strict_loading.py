@@ -1,0 +1,24 @@
+"""Loads models of transformers strictly: a weight that the checkpoint lacks is an error that names it, and is not drawn at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vidal.errors import UserError
+
+
+def from_pretrained(kind: Any, source: str, **arguments: Any) -> Any:
+    """Returns kind.from_pretrained(source). kind: a class of transformers, or AutoModel.
+
+    Raises UserError that names the first weights which the checkpoint lacks or has in another shape.
+    """
+    model, report = kind.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **arguments)
+    missing = sorted(report["missing_keys"])
+    mismatched = sorted(each[0] if isinstance(each, tuple) else each for each in report["mismatched_keys"])
+    for problem, names in (("lacks", missing), ("has in another shape", mismatched)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise UserError(
+                f"{source} {problem} {', '.join(names[:3])}{more}: give a complete checkpoint of {kind.__name__}"
+            )
+    return model

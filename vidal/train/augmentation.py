@@ -1,0 +1,28 @@
+"""Random crops and flips of training pictures. All frames of a clip get the same ones, and evaluation gets none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidal.train.settings import Encoder
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """place: of the square crop along the longer side, 0..1. flip: whether left and right are exchanged."""
+
+    place: float = 0.5
+    flip: bool = False
+
+
+NONE = Augmentation()
+
+
+def draw(settings: Encoder, key: tuple[int, ...]) -> Augmentation:
+    """Draws the augmentation of a clip. The same key gives the same result."""
+    if not settings.random_crop and not settings.flip:
+        return NONE
+    place, flip = np.random.default_rng((*key, 1)).random(2)
+    return Augmentation(float(place) if settings.random_crop else NONE.place, bool(flip < settings.flip))

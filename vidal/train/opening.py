@@ -1,0 +1,57 @@
+"""Opens towers: with pretrained weights, from a trained encoder, or as a saved tower is to be filled."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import torch
+from transformers.utils import logging
+
+from vidal.config.base import ModelSpec
+from vidal.errors import UserError
+from vidal.models.device import choose_device
+from vidal.train import published, saved
+from vidal.train.settings import Encoder, Modality
+from vidal.train.starting_point import read_starting_point
+from vidal.train.towers import TOWERS, Architecture, LanguageTower, ModalityTower, TextTower
+from vidal.train.weights import fill
+
+
+def open_text_tower(spec: ModelSpec, device: torch.device | None = None) -> LanguageTower:
+    """Opens the language tower of a recipe. Raises UserError for an unknown adapter, and for weights that are not available here.
+
+    The id may be the folder of an encoder: its language tower is opened. device: where it runs, unless the spec names a device.
+    """
+    logging.disable_progress_bar()
+    if spec.device == "auto":
+        spec = spec.model_copy(update={"device": str(device or choose_device())})
+    folder = Path(spec.id or "")
+    if spec.id and (folder / saved.CONFIG).is_file():
+        config = saved.read_json(folder)
+        if published.is_published(config):
+            return published.PublishedText(folder, published.read(folder, config), torch.device(spec.device))
+        if saved.is_saved(config):
+            return open_text_tower(saved.text_of(saved.checked(folder, config)), torch.device(spec.device))
+    return TextTower(spec)
+
+
+def open_tower(
+    modality: Modality, settings: Encoder, width: int, architecture: Architecture | None = None
+) -> ModalityTower:
+    """Builds a tower with pretrained weights or, with the `architecture` of a saved tower, one for load_state_dict to fill.
+
+    width: of the language tower. Raises UserError for an unknown adapter, for another width, and for weights that are not available.
+    """
+    logging.disable_progress_bar()
+    name = settings.model.adapter
+    if name not in TOWERS:
+        raise UserError(f"train.modalities.{modality.value}: no adapter {name!r}: choose from {', '.join(TOWERS)}")
+    module, _, kind = TOWERS[name].partition(":")
+    start = None if architecture else read_starting_point(modality, settings)
+    build = getattr(importlib.import_module(module), kind)
+    tower: ModalityTower = build(modality, settings, width, start.architecture if start else architecture)
+    if start:
+        fill(tower, start.state, start.where)
+    tower.tune(settings)
+    return tower

@@ -1,0 +1,63 @@
+"""A tower that starts from a trained encoder: one of vidal, or a checkpoint that LanguageBind published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from vidal.errors import UserError
+from vidal.train import adapters, published, saved
+from vidal.train.settings import Encoder, Modality
+from vidal.train.towers import Architecture
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """The tower of a trained encoder, with its adapters merged. where: names it in errors."""
+
+    architecture: Architecture
+    state: dict[str, Tensor]
+    where: str
+
+
+def read_starting_point(modality: Modality, settings: Encoder) -> StartingPoint | None:
+    """Returns the tower that `settings.model.id` names. None if this is not the folder of a trained encoder.
+
+    Raises UserError if the encoder has no tower for the modality, and for weights that are missing or damaged.
+    """
+    folder = Path(settings.model.id or "")
+    if not settings.model.id or not (folder / saved.CONFIG).is_file():
+        return None
+    config = saved.read_json(folder)
+    if published.is_published(config):
+        return _from_published(folder, published.read(folder, config), modality)
+    if saved.is_saved(config):
+        return _from_saved(folder, saved.checked(folder, config), modality, settings)
+    return None
+
+
+def _from_published(folder: Path, checkpoint: published.Checkpoint, modality: Modality) -> StartingPoint:
+    _require(folder, modality, [checkpoint.modality])
+    return StartingPoint(checkpoint.architecture, checkpoint.vision, str(folder))
+
+
+def _from_saved(folder: Path, config: saved.SavedConfig, modality: Modality, settings: Encoder) -> StartingPoint:
+    trained = saved.settings_of(config)
+    _require(folder, modality, list(trained))
+    architecture, own = config["modalities"][modality.value]["architecture"], trained[modality]
+    if architecture["adapter"].partition("-")[0] != settings.model.adapter.partition("-")[0]:
+        raise UserError(
+            f"train.modalities.{modality.value}: {folder} has a tower of adapter {own.model.adapter}: set model.adapter to it"
+        )
+    with saved.open_weights(folder) as weights:
+        return StartingPoint(architecture, adapters.merged(weights.of(modality), own.lora.alpha), str(folder))
+
+
+def _require(folder: Path, modality: Modality, present: list[Modality]) -> None:
+    if modality not in present:
+        names = ", ".join(each.value for each in present)
+        raise UserError(
+            f"train.modalities.{modality.value}: {folder} has a tower for {names}, not for {modality.value}"
+        )

@@ -1,0 +1,65 @@
+"""Turns pixels into the tokens of CLIP's vision tower: pictures, the wide pictures of sounds, and tubes of several frames of a video."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidal.errors import UserError
+
+
+def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> Tensor:
+    """Returns (n, 1 + patches, d) of pictures, (n, 3, h, w), with their positions.
+
+    embeddings: of a CLIPVisionModel. grid: the rows and columns of patches that positions were learned for; None for a square, from
+    which transformers interpolates.
+    """
+    if grid is None:
+        hidden: Tensor = embeddings(pixels, interpolate_pos_encoding=True)
+        return hidden
+    patches = embeddings.patch_embedding(pixels)
+    first = embeddings.class_embedding.expand(len(pixels), 1, -1)
+    positions = resize_positions(embeddings.position_embedding.weight, grid, list(patches.shape[2:]))
+    return torch.cat([first, patches.flatten(2).transpose(1, 2)], dim=1) + positions
+
+
+def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
+    """Returns (n * t, 1 + patches, d) of videos, (n, frames, 3, h, w). Each of the t groups of frames has a class embedding of its own.
+
+    So LanguageBind's V1.5 embeds videos. Raises UserError for more frames than there are class embeddings.
+    """
+    patches = embeddings.patch_embedding(pixels.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # (n, t, patches, d)
+    count, groups = patches.shape[:2]
+    if groups > len(embeddings.class_embedding):
+        raise UserError(
+            f"a video has {groups} groups of frames, and this tower takes {len(embeddings.class_embedding)}"
+        )
+    first = embeddings.class_embedding[:groups, None].expand(count, -1, -1, -1)
+    hidden: Tensor = torch.cat([first, patches], dim=2) + embeddings.position_embedding.weight
+    return hidden.flatten(0, 1)
+
+
+def add_tubes(embeddings: Any, frames: int, tube: int) -> None:
+    """Gives the embeddings a patch of `tube` frames, and a class embedding for each group of frames. They start as a single frame's."""
+    flat = embeddings.patch_embedding
+    size = (tube, *flat.kernel_size)
+    embeddings.patch_embedding = nn.Conv3d(flat.in_channels, flat.out_channels, size, size, bias=False)
+    with torch.no_grad():
+        embeddings.patch_embedding.weight.zero_()
+        embeddings.patch_embedding.weight[:, :, 0] = flat.weight
+    embeddings.class_embedding = nn.Parameter(embeddings.class_embedding.data.repeat(frames // tube, 1))
+
+
+def resize_positions(weight: Tensor, grid: list[int], wanted: list[int]) -> Tensor:
+    """Returns (1 + rows * columns, d) for the grid `wanted`, interpolated as in open_clip and LanguageBind.
+
+    weight: (1 + rows * columns, d), the embedding of the class token first, then those of the grid.
+    """
+    if grid == wanted:
+        return weight
+    places = weight[1:].unflatten(0, (grid[0], grid[1])).permute(2, 0, 1)[None]
+    resized = F.interpolate(places, size=wanted, mode="bicubic", antialias=True, align_corners=False)
+    return torch.cat([weight[:1], resized[0].flatten(1).T])

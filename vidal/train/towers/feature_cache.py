@@ -1,0 +1,37 @@
+"""Remembers what a frozen trunk computed for a picture, so that an epoch after the first costs only what is trained.
+
+The bytes of a picture are the key. On a CPU the last bits of a result depend on the size of its batch, so each picture goes through the
+trunk alone: a run that is resumed, and must compute its pictures again, then gets the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+BYTES_MAX = 512 << 20
+
+
+class FeatureCache:
+    """compute: returns (1, d) of a picture, (1, 3, h, w). When BYTES_MAX are stored, further pictures are computed each time."""
+
+    def __init__(self, compute: Callable[[Tensor], Tensor]):
+        self._compute = compute
+        self._stored: dict[bytes, Tensor] = {}
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Returns (n, d) for pictures, (n, 3, h, w) float32 on the CPU. Without gradients."""
+        return torch.cat([self._one(picture[None]) for picture in pixels])
+
+    def _one(self, picture: Tensor) -> Tensor:
+        key = hashlib.blake2b(picture.contiguous().numpy().tobytes(), digest_size=16).digest()
+        features = self._stored.get(key)
+        if features is None:
+            with torch.no_grad():
+                features = self._compute(picture)
+            if len(self._stored) * features.nbytes < BYTES_MAX:
+                self._stored[key] = features
+        return features
