@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import av
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from vidal.media import dynamic_range
@@ -17,20 +18,31 @@ def displayed_size(width: int, height: int, stream: Any, orientation: Orientatio
     return (height, width) if orientation.swaps_sides else (width, height)
 
 
-def displayed_picture(frame: Any, stream: Any, short_side: int | None = None) -> Image.Image:
-    """Returns the frame as RGB with this short side, in pixels, or smaller if the frame is smaller. None keeps its size.
+class Display:
+    """Shows the frames of a video as RGB pictures with this short side in pixels, or smaller if a frame is smaller; None keeps its size.
 
-    Scaling is part of the conversion: an RGB copy in HD costs more than decoding.
+    Scaling is part of the conversion: an RGB copy in HD costs more than decoding. One reformatter serves all frames, because setting
+    up a conversion costs more than converting a small frame.
     """
-    size = _square_width(frame.width, stream), frame.height
-    width, height = size if short_side is None else short_side_size(*size, short_side)
-    if frame.interlaced_frame:
-        frame = _one_field(frame)
-    if dynamic_range.is_high(frame):
-        pixels = dynamic_range.to_srgb(frame, width, height)
-    else:
-        pixels = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
-    return orientation_of(frame).apply(Image.fromarray(pixels))
+
+    def __init__(self, stream: Any, short_side: int | None = None):
+        self._stream, self._short_side = stream, short_side
+        self._reformatter = VideoReformatter()
+
+    def picture(self, frame: Any) -> Image.Image:
+        size = _square_width(frame.width, self._stream), frame.height
+        width, height = size if self._short_side is None else short_side_size(*size, self._short_side)
+        orientation = orientation_of(frame)
+        if frame.interlaced_frame:
+            frame = _one_field(frame)
+        if dynamic_range.is_high(frame):
+            pixels = dynamic_range.to_srgb(frame, self._scaled(frame, width, height, "rgb48le"))
+        else:
+            pixels = self._scaled(frame, width, height, "rgb24")
+        return orientation.apply(Image.fromarray(pixels))
+
+    def _scaled(self, frame: Any, width: int, height: int, format_: str) -> Any:
+        return self._reformatter.reformat(frame, width, height, format_, interpolation="BICUBIC").to_ndarray()
 
 
 def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vidal.media.arrays import Float32Array, UInt8Array
+from vidal.media.arrays import Float32Array, UInt8Array, UInt16Array
 
 WHITE_NITS = 203.0
 # Light below this is kept; above it, the curve approaches 1 and never reaches it. Reference white becomes 247 of 255.
@@ -28,10 +28,12 @@ def is_high(frame: Any) -> bool:
     return frame.color_trc in _TO_LIGHT
 
 
-def to_srgb(frame: Any, width: int, height: int) -> UInt8Array:
-    """Returns (height, width, 3) uint8 sRGB of a frame of PyAV with a high dynamic range."""
-    coded = frame.to_ndarray(format="rgb48le", width=width, height=height, interpolation="BICUBIC")
-    light = _TO_LIGHT[frame.color_trc](coded.astype(np.float32) / 65535)
+def to_srgb(frame: Any, coded: UInt16Array) -> UInt8Array:
+    """Returns (h, w, 3) uint8 sRGB.
+
+    frame: PyAV's, of a high dynamic range. coded: (h, w, 3) uint16 RGB, its picture in its own coding.
+    """
+    light = _TO_LIGHT[frame.color_trc](coded.astype(np.float32) / np.float32(65535))
     if frame.color_primaries == _BT2020_PRIMARIES:
         light = np.maximum(light @ _TO_SRGB.T, 0)
     return _encoded(_compressed(light))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from vidal.errors import RecordError
 from vidal.media.container import PacketTime, TrackReader, ffmpeg_message, open_media, packet_times, video_track
-from vidal.media.display import displayed_picture, fitted
+from vidal.media.display import Display, fitted
 from vidal.schema import Reason
 
 
@@ -71,7 +71,8 @@ def read_frames(
             first_pts = packets[0][0]
             indices = sample_indices(len(packets), count, policy, firsts)
             frames = decode_frames(container, stream, packets, indices)
-            images = [displayed_picture(frame, stream, short_side) for frame in frames]
+            display = Display(stream, short_side)
+            images = [display.picture(frame) for frame in frames]
             images = [fitted(image, images[0].size) for image in images]
             return [round(float((frame.pts - first_pts) * stream.time_base), 6) for frame in frames], images
     except av.error.FFmpegError as error:

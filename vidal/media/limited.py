@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Pipe
 from typing import ParamSpec, TypeVar, cast
 
+import psutil
+
 from vidal.errors import RecordError
 from vidal.media.process_limits import ended_error, resident_bytes, watch
 from vidal.media.settings import Limits
@@ -48,6 +50,7 @@ class _Process:
             command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         theirs.close()
+        self._observed = psutil.Process(self._process.pid)
 
     def call(self, limits: Limits, request: bytes) -> object:
         """Returns the result of a pickled request. After any exception but the function's own, the process is dead."""
@@ -63,7 +66,7 @@ class _Process:
         return _result(answer)
 
     def is_reusable(self) -> bool:
-        return self._process.poll() is None and 0 < resident_bytes(self._process.pid) < _IDLE_BYTES
+        return self._process.poll() is None and 0 < resident_bytes(self._observed) < _IDLE_BYTES
 
     def close(self) -> None:
         self._process.kill()

@@ -23,10 +23,10 @@ POLL_S = 0.01
 _WAIT_S, _WAIT_PER_CPU_S = 600.0, 20.0
 
 
-def resident_bytes(pid: int) -> int:
+def resident_bytes(process: psutil.Process) -> int:
     """Returns the resident memory of a process; 0 if it has ended."""
     try:
-        return int(psutil.Process(pid).memory_info().rss)
+        return int(process.memory_info().rss)
     except psutil.Error:
         return 0
 
@@ -36,9 +36,10 @@ def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[f
 
     is_done: waits for so many seconds, and returns whether the work is done. Raises RecordError: too_costly, timeout.
     """
+    observed = psutil.Process(process.pid)
     deadline = time.monotonic() + _WAIT_S + _WAIT_PER_CPU_S * limits.cpu_s
     while not is_done(POLL_S):
-        if resident_bytes(process.pid) > limits.memory_bytes:
+        if resident_bytes(observed) > limits.memory_bytes:
             process.kill()
             raise memory_error(limits)
         if time.monotonic() > deadline:

@@ -15,7 +15,7 @@ from PIL import Image
 from vidal.errors import RecordError
 from vidal.media.arrays import UInt8Array
 from vidal.media.container import ffmpeg_message, open_media, packet_times, video_track
-from vidal.media.display import displayed_picture
+from vidal.media.display import Display
 from vidal.media.frames import decode_frames
 from vidal.schema import Reason
 from vidal.train.inputs import square_array
@@ -118,7 +118,8 @@ def _read(path: Path, choose: Callable[[int, float], list[int]]) -> list[Image.I
                 raise RecordError(Reason.CORRUPT, f"{path.name}: no pictures in the file")
             indices = choose(len(packets), float(stream.average_rate or 0))
             frames = decode_frames(container, stream, packets, indices)
-            return [displayed_picture(frame, stream) for frame in frames]
+            display = Display(stream)
+            return [display.picture(frame) for frame in frames]
     except av.error.FFmpegError as error:
         raise RecordError(Reason.CORRUPT, ffmpeg_message(error)) from error
 
