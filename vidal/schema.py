@@ -111,6 +111,7 @@ class Reason(str, Enum):
     TOO_SHORT = "too_short"
     TOO_MANY_PIXELS = "too_many_pixels"
     SPAN_OUTSIDE = "span_outside"
+    TOO_COSTLY = "too_costly"
     # filters
     LOW_SIMILARITY = "low_similarity"
     LOW_RESOLUTION = "low_resolution"

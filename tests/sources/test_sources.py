@@ -5,7 +5,6 @@ from aiohttp import web
 
 from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.net.errors import classify_error
 from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason

@@ -63,6 +63,8 @@ class Crawl(Settings):
     """Largest file."""
     page_max_bytes: int = Field(default=20_000_000, ge=1)
     """Largest page."""
+    page_cpu_s: float = Field(default=10.0, gt=0)
+    """CPU seconds for finding the media of a page. It is read in a process of its own, which is killed when it needs more."""
     max_redirects: int = Field(default=10, ge=0)
     """Redirects of one request."""
     max_pixels: int = Field(default=7680 * 4320, ge=1)

@@ -1,0 +1,57 @@
+"""Counts the packets and frames of the operation on a media file that this process is doing, and ends it at its limits.
+
+A file chooses how much work it causes: a few kilobytes may announce millions of samples, or change to huge pictures in the middle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from vidal.errors import RecordError
+from vidal.media.settings import Limits
+from vidal.schema import Reason
+
+
+@dataclass
+class _Spent:
+    limits: Limits
+    packets: int = 0
+    frames: int = 0
+
+
+_SPENT: ContextVar[_Spent | None] = ContextVar("spent", default=None)
+
+
+@contextlib.contextmanager
+def limited_to(limits: Limits) -> Iterator[None]:
+    """Counts what this thread reads and decodes inside the block."""
+    token = _SPENT.set(_Spent(limits))
+    try:
+        yield
+    finally:
+        _SPENT.reset(token)
+
+
+def spend_packet() -> None:
+    """Counts a packet that was read. Raises RecordError(too_costly)."""
+    spent = _SPENT.get()
+    if spent is None:
+        return
+    spent.packets += 1
+    if spent.packets > spent.limits.packets:
+        raise RecordError(Reason.TOO_COSTLY, f"more than {spent.limits.packets} packets (decoding.packets_max)")
+
+
+def spend_frame(width: int = 0, height: int = 0) -> None:
+    """Counts a frame that was decoded, and checks its size in pixels. Raises RecordError: too_costly, too_many_pixels."""
+    spent = _SPENT.get()
+    if spent is None:
+        return
+    spent.frames += 1
+    if spent.frames > spent.limits.frames:
+        raise RecordError(Reason.TOO_COSTLY, f"more than {spent.limits.frames} frames (decoding.frames_max)")
+    if spent.limits.pixels is not None and width * height > spent.limits.pixels:
+        raise RecordError(Reason.TOO_MANY_PIXELS, f"{width}x{height} in the middle of the file")

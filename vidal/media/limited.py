@@ -1,0 +1,121 @@
+"""Calls functions that open untrusted media in processes that can be killed, so that a file costs at most its limits.
+
+FFmpeg's libraries cannot be stopped from within, and what they allocate is not returned. So each operation runs in a process of
+its own, which serves one operation after the other and is killed when one of them exceeds its limits.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Pipe
+from typing import ParamSpec, TypeVar, cast
+
+from vidal.errors import RecordError
+from vidal.media.process_limits import ended_error, resident_bytes, watch
+from vidal.media.settings import Limits
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# A process that keeps more than this between operations is replaced: memory that FFmpeg has fragmented is not returned.
+_IDLE_BYTES = 300_000_000
+
+
+def call(limits: Limits, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Returns function(*args, **kwargs), which another process computes. Safe to call from several threads.
+
+    function: can be pickled, as its arguments and its result. Raises what it raises, and RecordError: too_costly, crashed, timeout.
+    """
+    with _POOL.borrow() as process:
+        return cast(T, process.call(limits, pickle.dumps((limits, function, args, kwargs))))
+
+
+class _Process:
+    """A process that runs vidal.media.limited_process. The operating system closes its connection when this process dies."""
+
+    def __init__(self) -> None:
+        self._connection, theirs = Pipe()
+        command = [sys.executable, "-m", "vidal.media.limited_process", str(theirs.fileno())]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        self._process = subprocess.Popen(
+            command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        theirs.close()
+
+    def call(self, limits: Limits, request: bytes) -> object:
+        """Returns the result of a pickled request. After any exception but the function's own, the process is dead."""
+        try:
+            self._connection.send_bytes(request)
+            watch(self._process, limits, self._connection.poll)
+            answer = self._connection.recv_bytes()
+        except (EOFError, OSError):
+            raise ended_error(self._process.wait(), limits) from None
+        except BaseException:
+            self.close()
+            raise
+        return _result(answer)
+
+    def is_reusable(self) -> bool:
+        return self._process.poll() is None and 0 < resident_bytes(self._process.pid) < _IDLE_BYTES
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._connection.close()
+
+
+def _result(answer: bytes) -> object:
+    """Returns the result, or raises the exception; its cause then holds the traceback of the other process."""
+    is_result, value, text = pickle.loads(answer)
+    if is_result:
+        return value
+    raise value from (None if isinstance(value, RecordError) else RuntimeError(f"in another process:\n{text}"))
+
+
+class _Pool:
+    """Keeps idle processes, and bounds how many work at once to the number of processors."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Forgets the processes without ending them: in a forked process they belong to its parent."""
+        self._idle: list[_Process] = []
+        self._lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+    @contextlib.contextmanager
+    def borrow(self) -> Iterator[_Process]:
+        with self._free:
+            with self._lock:
+                process = self._idle.pop() if self._idle else None
+            process = process or _Process()
+            try:
+                yield process
+            finally:
+                self._give_back(process)
+
+    def _give_back(self, process: _Process) -> None:
+        if process.is_reusable():
+            with self._lock:
+                self._idle.append(process)
+        else:
+            process.close()
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.close()
+
+
+_POOL = _Pool()
+atexit.register(_POOL.close)
+os.register_at_fork(after_in_child=_POOL.forget)

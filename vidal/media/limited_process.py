@@ -1,0 +1,57 @@
+"""The process in which vidal.media.limited calls functions: python -m vidal.media.limited_process DESCRIPTOR."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import resource
+import signal
+import sys
+import time
+import traceback
+from multiprocessing.connection import Connection
+
+from vidal.media.budget import limited_to
+from vidal.media.settings import Limits
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends.
+    with Connection(int(sys.argv[1])) as connection:
+        try:
+            while True:
+                connection.send_bytes(_answer(connection.recv_bytes()))
+        except (EOFError, OSError):
+            return  # The parent has ended.
+
+
+def _answer(request: bytes) -> bytes:
+    """Returns (True, result, "") or (False, exception, the text of its traceback), pickled."""
+    try:
+        limits, function, args, kwargs = pickle.loads(request)
+        _limit_cpu(limits)
+        with limited_to(limits):
+            return pickle.dumps((True, function(*args, **kwargs), ""), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # noqa: BLE001 - the parent raises it.
+        return _pickled_error(error)
+
+
+def _limit_cpu(limits: Limits) -> None:
+    """Makes the kernel end this process once it has used so many CPU seconds more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = math.ceil(time.process_time() + limits.cpu_s)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+def _pickled_error(error: Exception) -> bytes:
+    text = "".join(traceback.format_exception(error))
+    try:
+        data = pickle.dumps((False, error, text))
+        pickle.loads(data)
+    except Exception:  # noqa: BLE001 - an exception that cannot travel arrives as its text.
+        return pickle.dumps((False, RuntimeError(text), text))
+    return data
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Watches a process that reads untrusted media, and kills it when its resident memory or its time exceeds the limits.
+
+The kernel bounds the CPU seconds (RLIMIT_CPU). Memory is polled: a limit on the address space would also count what is reserved
+and never touched.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import psutil
+
+from vidal.errors import RecordError
+from vidal.media.settings import Limits
+from vidal.schema import Reason
+
+# Short enough that a process which fills its memory at 2 GB/s exceeds the limit by little.
+POLL_S = 0.01
+# CPU seconds bound the work. This bounds the wait for a process that does not even work, on a busy machine.
+_WAIT_S, _WAIT_PER_CPU_S = 600.0, 20.0
+
+
+def resident_bytes(pid: int) -> int:
+    """Returns the resident memory of a process; 0 if it has ended."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[float], bool]) -> None:
+    """Waits for a process to be done with its work, and kills it if it exceeds a limit.
+
+    is_done: waits for so many seconds, and returns whether the work is done. Raises RecordError: too_costly, timeout.
+    """
+    deadline = time.monotonic() + _WAIT_S + _WAIT_PER_CPU_S * limits.cpu_s
+    while not is_done(POLL_S):
+        if resident_bytes(process.pid) > limits.memory_bytes:
+            process.kill()
+            raise memory_error(limits)
+        if time.monotonic() > deadline:
+            process.kill()
+            raise RecordError(Reason.TIMEOUT, "the process that reads the file does not end")
+
+
+def memory_error(limits: Limits) -> RecordError:
+    detail = f"more than {limits.memory_bytes / 1e6:.0f} MB of memory (decoding.memory_mb)"
+    return RecordError(Reason.TOO_COSTLY, detail)
+
+
+def cpu_error(limits: Limits) -> RecordError:
+    return RecordError(Reason.TOO_COSTLY, f"more than {limits.cpu_s:g} CPU seconds (decoding.cpu_s)")
+
+
+def ended_error(returncode: int, limits: Limits) -> RecordError:
+    """Returns the error for a process that a signal has ended in the middle of its work. returncode: as subprocess has it."""
+    if returncode == -signal.SIGXCPU:
+        return cpu_error(limits)
+    name = signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
+    return RecordError(Reason.CRASHED, f"the process that reads the file has crashed ({name})")

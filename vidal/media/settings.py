@@ -1,0 +1,43 @@
+"""What one operation on a media file may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from vidal.config.base import Settings
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one operation. pixels: of one frame, as stored; None sets no limit."""
+
+    cpu_s: float
+    memory_bytes: int
+    packets: int
+    frames: int
+    pixels: int | None = None
+
+
+class Decoding(Settings):
+    """What one operation on a media file may cost: probing, cutting, reading frames or sound.
+
+    Each operation runs in a process of its own, which is killed when it needs more. Only the record fails, as `too_costly`.
+    """
+
+    cpu_s: float = Field(default=60.0, gt=0)
+    """CPU seconds of an operation."""
+    cpu_s_per_media_s: float = Field(default=6.0, ge=0)
+    """Further CPU seconds for each second of the file, for operations that read or encode all of it."""
+    memory_mb: int = Field(default=900, ge=200)
+    """Resident memory of the process, in units of 10^6 bytes."""
+    packets_max: int = Field(default=1_000_000, ge=1)
+    """Packets that an operation may read from the file."""
+    frames_max: int = Field(default=250_000, ge=1)
+    """Pictures that an operation may decode."""
+
+    def limits(self, *, media_s: float = 0.0, max_pixels: int | None = None) -> Limits:
+        """Returns the limits of one operation. media_s: the seconds of media that it reads; max_pixels: of one frame."""
+        cpu_s = self.cpu_s + self.cpu_s_per_media_s * media_s
+        return Limits(cpu_s, self.memory_mb * 1_000_000, self.packets_max, self.frames_max, max_pixels)
