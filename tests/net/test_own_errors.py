@@ -8,8 +8,8 @@ from yt_dlp.extractor.common import InfoExtractor
 
 from tests.support.crawling import crawl_one
 from vidal.config.loading import load_recipe
-from vidal.errors import RecordError
 from vidal.net.governor import Governor
+from vidal.net.page_extraction import PageAnswer, extract_page
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.sources.embedded.site import serve
@@ -41,14 +41,17 @@ def fails_in_yt_dlp(name, error):
 @pytest.mark.parametrize(
     "error", [KeyError("formats"), AttributeError("no group"), TypeError("None"), RecursionError("deep")]
 )
-def test_an_error_of_yt_dlps_code_on_a_page_is_an_outcome(site, monkeypatch, error):
+def test_an_error_of_yt_dlps_code_on_a_page_is_an_outcome(monkeypatch, error):
+    """As it is computed in the process of the page, which this test does without."""
     monkeypatch.setattr(InfoExtractor, "_html_extract_title", fails_in_yt_dlp("_html_extract_title", error))
     monkeypatch.setattr(
         InfoExtractor, "_parse_html5_media_entries", fails_in_yt_dlp("_parse_html5_media_entries", error)
     )
-    with pytest.raises(RecordError) as failed:
-        crawl_one(f"{site}/page.html")
-    assert (failed.value.reason, failed.value.transient) == (Reason.EXTRACTOR, False)
+    url, answers = "http://x.example/page.html", {}
+    request = extract_page(url, answers)
+    answers[request] = PageAnswer(url, 200, (("Content-Type", "text/html"),), PAGE.encode())
+    outcome = extract_page(url, answers)
+    assert (outcome.reason, outcome.transient) == (Reason.EXTRACTOR, False)
 
 
 @pytest.mark.parametrize("error", [KeyError, ZeroDivisionError, TypeError])

@@ -6,7 +6,6 @@ from aiohttp import web
 from tests.support.listed import listed, read_list
 from vidal.config.loading import load_recipe
 from vidal.errors import RecordError, UserError
-from vidal.net.errors import PHRASES, classify_error
 from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
@@ -191,22 +190,6 @@ def test_shorts_are_asked_of_an_address_that_yt_dlp_claims():
     source._extract = lambda address, items: asked.append((address, items)) or {"entries": []}
     source.search("a cat & a dog", 7)
     assert YoutubeSearchURLIE.suitable(asked[0][0]) and asked[0][1] == 7 and "a+cat+%26+a+dog" in asked[0][0]
-
-
-def test_words_of_platforms_become_typed_outcomes():
-    from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError
-
-    def outcome(words, kind=ExtractorError, **more):
-        error = kind(words, **more) if kind is GeoRestrictedError else kind(words, expected=True)
-        return classify_error(DownloadError(f"ERROR: {words}", (kind, error, None))).reason
-
-    assert outcome("Sign in to confirm you're not a bot. Use --cookies") is Reason.BOT_CHECK
-    assert outcome("Sign in to confirm your age. This video may be inappropriate for some users.") is Reason.AGE_GATED
-    assert outcome("Private video. Sign in if you've been granted access to this video") is Reason.PRIVATE
-    assert outcome("Video unavailable. This video has been removed by the uploader") is Reason.REMOVED
-    assert outcome("This video is only available for registered users.") is Reason.LOGIN_REQUIRED
-    assert outcome("This video is not available", kind=GeoRestrictedError, countries=["DE"]) is Reason.GEO_BLOCKED
-    assert all(phrase == phrase.lower() for phrase, _ in PHRASES)
 
 
 def test_the_layout_of_video2dataset_is_read_unchanged(tmp_path):

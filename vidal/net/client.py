@@ -26,6 +26,7 @@ from vidal.net.gate import GateRH, is_media
 from vidal.net.governor import BLOCKS, Governor
 from vidal.net.opt_outs import check_headers
 from vidal.net.page import guard_page
+from vidal.net.pages import GenericIE
 from vidal.net.settings import USER_AGENT, Crawl
 from vidal.net.site_rules import SiteRules
 from vidal.net.urls import check_url, hostname
@@ -75,6 +76,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self._is_block_recorded = False
         self.passwords = read_passwords(crawl.netrc_file)
         super().__init__({**_options(crawl, proxy and with_password(proxy, self.passwords)), **options})
+        self.add_info_extractor(GenericIE())
 
     def set_plain(self, is_plain: bool) -> None:
         """Says whether the next addresses are plain pages and files, or those of a source with an extractor or API of its own."""

@@ -28,6 +28,7 @@ from yt_dlp.utils import (
 
 from vidal.errors import RecordError, raised_by
 from vidal.net.address_guard import ForbiddenAddress
+from vidal.net.phrases import find_pause_s, find_reason
 from vidal.schema import Reason
 
 RETRY_AFTER_MAX_S = 24 * 3600.0
@@ -46,31 +47,6 @@ _BY_STATUS = {
     410: Reason.REMOVED,
     429: Reason.RATE_LIMITED,
 }
-# yt-dlp raises the same ExtractorError for all of these. The words are its own or the platform's. The first match wins.
-PHRASES = (
-    ("not a bot", Reason.BOT_CHECK),
-    ("anti-bot", Reason.BOT_CHECK),
-    ("captcha", Reason.BOT_CHECK),
-    ("confirm your age", Reason.AGE_GATED),
-    ("age-restricted", Reason.AGE_GATED),
-    ("inappropriate for some users", Reason.AGE_GATED),
-    ("private video", Reason.PRIVATE),
-    ("video is private", Reason.PRIVATE),
-    ("geo restriction", Reason.GEO_BLOCKED),
-    ("in your country", Reason.GEO_BLOCKED),
-    ("from your location", Reason.GEO_BLOCKED),
-    ("has been removed", Reason.REMOVED),
-    ("no longer available", Reason.REMOVED),
-    ("has been terminated", Reason.REMOVED),
-    ("does not exist", Reason.REMOVED),
-    ("video unavailable", Reason.REMOVED),
-    ("rate-limit", Reason.RATE_LIMITED),
-    ("registered users", Reason.LOGIN_REQUIRED),
-    ("members-only", Reason.LOGIN_REQUIRED),
-    ("log in", Reason.LOGIN_REQUIRED),
-    ("sign in", Reason.LOGIN_REQUIRED),
-)
-
 # These come from the answer of a server or from the connection, whichever package raises them.
 _NETWORK_ERRORS = (
     YoutubeDLError, ForbiddenAddress, ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror, HTTPException,
@@ -181,11 +157,9 @@ def _classify_extractor_error(chain: list[BaseException], error: BaseException, 
     # The HTTP downloader gives up on a broken connection with a DownloadError that has no cause.
     if len(chain) == 1 and isinstance(error, DownloadError):
         return RecordError(Reason.CONNECTION, detail, transient=True)
-    if any(isinstance(cause, ExtractorError) and cause.expected for cause in chain):
-        lower = detail.lower()
-        for phrase, reason in PHRASES:
-            if phrase in lower:
-                return RecordError(reason, detail, transient=reason is Reason.RATE_LIMITED)
+    if any(isinstance(cause, ExtractorError) and cause.expected for cause in chain) and (reason := find_reason(detail)):
+        is_block = reason in (Reason.RATE_LIMITED, Reason.BOT_CHECK)
+        return RecordError(reason, detail, transient=is_block, retry_after_s=find_pause_s(detail) if is_block else None)
     return RecordError(Reason.EXTRACTOR, detail or type(error).__name__)
 
 

@@ -128,7 +128,8 @@ class Governor:
             return
         pause_s = error.retry_after_s
         if pause_s is None and error.reason in BLOCKS:
-            pause_s = self._crawl.breaker_pause_s
+            is_check = error.reason is Reason.BOT_CHECK
+            pause_s = self._crawl.block_pause_s if is_check else self._crawl.breaker_pause_s
         is_worth_waiting = self._rate_limiter.record_failure(host, self._rules_for(host), pause_s)
         if error.reason in BLOCKS and not is_worth_waiting:
             self._current_work().effort.is_hopeless = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -19,6 +20,8 @@ from vidal.schema import Reason
 
 # yt-dlp solves the JavaScript challenges of some sites with these. They get a script on their standard input, and no address.
 _SCRIPT_RUNTIMES = {"deno", "node", "bun", "qjs", "quickjs"}
+# The process in which pages are read, see vidal.media.limited.
+_OUR_PROCESS = ["-m", "vidal.media.limited_process"]
 # The arguments with which yt-dlp asks ffmpeg and other programs for their version.
 _VERSION_QUERIES = {"-bsfs", "-version", "--version", "-V", "-v", "-h"}
 
@@ -33,6 +36,8 @@ def check_program(command: Sequence[Argument] | Argument) -> None:
     parts = [command] if isinstance(command, (str, bytes, os.PathLike)) else command
     program, *arguments = (os.fsdecode(part) for part in parts)
     name = os.path.basename(program)
+    if program == sys.executable and arguments[:2] == _OUR_PROCESS:
+        return
     if name in _SCRIPT_RUNTIMES or (program == executable() and limits_all_inputs(arguments)):
         return
     if arguments and all(argument in _VERSION_QUERIES for argument in arguments):

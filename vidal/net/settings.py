@@ -53,6 +53,8 @@ class Crawl(Settings):
     """Failures in a row after which a host is left alone."""
     breaker_pause_s: float = Field(default=60.0, ge=0)
     """How long such a host is left alone."""
+    block_pause_s: float = Field(default=3600.0, ge=0)
+    """How long a host is left alone that has asked whether a person is there (`bot_check`)."""
     timeout_s: float = Field(default=120.0, gt=0)
     """Longest time for one candidate, page and download and all attempts together, without waiting until a host may be asked."""
     stall_s: float = Field(default=20.0, gt=0)
@@ -61,6 +63,8 @@ class Crawl(Settings):
     """Largest file."""
     page_max_bytes: int = Field(default=20_000_000, ge=1)
     """Largest page."""
+    page_cpu_s: float = Field(default=10.0, gt=0)
+    """CPU seconds for finding the media of a page. It is read in a process of its own, which is killed when it needs more."""
     max_redirects: int = Field(default=10, ge=0)
     """Redirects of one request."""
     max_pixels: int = Field(default=7680 * 4320, ge=1)
@@ -69,8 +73,8 @@ class Crawl(Settings):
     """Shortest clip."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
     """The largest difference between a stated and the true duration."""
-    format: str = "best[height<=?720]/best"
-    """A format selection of yt-dlp."""
+    format: str = "bestvideo*[height<=?720]+bestaudio/best[height<=?720]/bestvideo*+bestaudio/best"
+    """A format selection of yt-dlp. Pictures and sound that are separate are put together."""
     user_agent: str | None = None
     """The User-Agent; null names vidal and its version."""
     cookies_file: str | None = None
