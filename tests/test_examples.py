@@ -28,3 +28,18 @@ def test_a_small_network_is_trained_in_plain_pytorch(embedded: Path) -> None:
     printed = run_example("train_in_plain_pytorch.py", str(embedded))
     losses = [float(line.rpartition(" ")[2]) for line in printed.splitlines() if line.startswith("step ")]
     assert len(losses) == 20 and sum(losses[-3:]) < 0.9 * sum(losses[:3])
+
+
+def test_a_dataset_is_searched_by_words(embedded: Path, tmp_path: Path) -> None:
+    from vidal.train import saved
+    from vidal.train.opening import open_text_tower, open_tower
+    from vidal.train.settings import Train
+
+    settings = Train.model_validate({"modalities": {"video": {"tuning": "frozen", "side": 112, "frames": 2}}})
+    text = open_text_tower(settings.text)
+    towers = {each: open_tower(each, value, text.width) for each, value in settings.modalities.items()}
+    saved.save(tmp_path / "encoder", towers, settings, text)
+    printed = run_example("search_a_dataset.py", str(embedded), str(tmp_path / "encoder"), "a train")
+    scores = [float(line.split()[0]) for line in printed.splitlines()]
+    assert scores == sorted(scores, reverse=True) and scores
+    assert len((ROOT / "examples" / "search_a_dataset.py").read_text().splitlines()) <= 26

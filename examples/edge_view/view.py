@@ -45,7 +45,12 @@ class _Worker:
         options = {"compress_level": self._settings.compress_level}
         names, sums = pictures.save_view(self._storage, clip, "edges", "png", files, **options)
         mean = round_score(float(np.mean([each.mean() for each in edges])))
-        row = {"clip_id": clip["clip_id"], "edges_paths": names, "edges_sha256": sums, "edges_scores": [("edges_mean", mean)]}
+        row = {
+            "clip_id": clip["clip_id"],
+            "edges_paths": names,
+            "edges_sha256": sums,
+            "edges_scores": [("edges_mean", mean)],
+        }
         return Output([row], (ViewOutcome("edges", Status.KEPT),))
 
 
@@ -58,7 +63,9 @@ STAGE = Stage(
     version=1,
     subject=Subject.CLIP,
     reads=("keyframes", "crawl", "filter"),
-    schema=pa.schema([("clip_id", pa.string()), ("edges_paths", STRS), ("edges_sha256", STRS), ("edges_scores", SCORES)]),
+    schema=pa.schema(
+        [("clip_id", pa.string()), ("edges_paths", STRS), ("edges_sha256", STRS), ("edges_scores", SCORES)]
+    ),
     open=_Worker,
     settings=lambda recipe: recipe.settings_of("edges", Edges),
     models=lambda recipe: [ModelUse("", ADAPTERS, recipe.settings_of("edges", Edges).model)],

@@ -91,3 +91,20 @@ def test_the_old_name_of_the_command_works_with_one_line_of_warning(mixed):
 def test_the_table_is_printed_once(mixed):
     printed = vidal_inline("ablate", "--data", mixed, "--filter", "similarity_min=0.2", "--seeds", "2").stdout
     assert printed.count("2 seeds") == 1 and printed.count("R@1 ") == printed.count("R@10") == 1
+
+
+def test_of_two_datasets_the_one_with_right_texts_is_better(tmp_path):
+    """At equal size, though the wrong one is larger."""
+    build(tmp_path / "right", 0, 60, {"title": RIGHT}, 0.4)
+    build(tmp_path / "wrong", 1, 90, {"title": WRONG}, 0.4)
+    build(tmp_path / "judge", 2, 24, {"title": RIGHT}, 0.4)
+    right, wrong, judge = (str(tmp_path / name) for name in ("right", "wrong", "judge"))
+    for one, other, better in ((right, wrong, "first"), (wrong, right, "second")):
+        found = compared(one, "--against", other, "--judge", judge)
+        assert found["better"] == better and found["clips"] == 60 and found["judged_by"] == 24
+        assert (found["metrics"]["R@1"]["change"] > 0) is (better == "first")
+        assert found["metrics"]["R@1"]["spread"] >= 0
+    even = compared(right, "--against", right)
+    assert even["better"] is None and even["metrics"]["R@1"]["change"] == 0
+    with pytest.raises(UserError, match="--against DATA too"):
+        ablate.main(["--data", right, "--view", "title", "--judge", judge], standalone_mode=False)

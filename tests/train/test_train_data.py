@@ -21,6 +21,7 @@ from vidal.train.reading import Reader, spread
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.stream import Stream, _prefetched
 from vidal.train.texts import TextFeatures
+from vidal.train.torch_dataset import ClipDataset
 from vidal.train.training_samples import Captions, read_samples, sample_caption
 
 SIDE = 16
@@ -92,7 +93,8 @@ def stream(folder_or_storage, count=10, **options):
     found = read_samples(storage, Modality.IMAGE, Train())
     reader = options.pop("reader", None) or Reader(storage, found, Encoder(side=SIDE))
     options = {"batch_size": 4, "seed": 3, **options}
-    return found, Stream(found, reader, np.ones(len(found.captions.names)), **options)
+    clips = ClipDataset(found, reader, dict.fromkeys(found.captions.names, 1.0), options["seed"])
+    return found, Stream(clips, **options)
 
 
 def test_an_epoch_shows_every_clip_once_and_goes_on_from_any_batch(tmp_path):

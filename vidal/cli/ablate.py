@@ -1,9 +1,10 @@
-"""The command ablate: did a shard, a view or a filter help?"""
+"""The command ablate: did a shard, a view or a filter help? Which of two datasets is better?"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -12,6 +13,10 @@ from vidal.cli import options
 from vidal.cli.evaluate import progress_bar
 from vidal.cli.output import show, show_json
 from vidal.errors import UserError
+
+if TYPE_CHECKING:
+    from vidal.evaluate.ablation import Difference
+    from vidal.train.settings import Train
 
 
 @click.command()
@@ -29,6 +34,10 @@ from vidal.errors import UserError
     metavar="SCORE_MIN=VALUE",
     help="Would this filter help? Written as under filters: in a recipe.",
 )
+@click.option("--against", metavar="DATA", help="Is this dataset better or worse than --data, at equal size?")
+@click.option(
+    "--judge", metavar="DATA", help="With --against: the dataset whose clips judge. Default: held-out clips of both."
+)
 @click.option(
     "--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Trainings with, and as many without."
 )
@@ -40,16 +49,26 @@ def ablate(
     shard: int | None,
     view: str | None,
     thresholds: tuple[str, ...],
+    against: str | None,
+    judge: str | None,
     seeds: int,
     as_json: bool,
 ) -> None:
-    """Trains a small fixed recipe with and without a shard, a view or a filter. Prints the difference in retrieval and its spread."""
+    """Trains a small fixed recipe with and without a shard, a view or a filter. Prints the difference in retrieval and its spread.
+
+    With --against, trains it on equally many clips of two datasets, and says which is better.
+    """
     from vidal.config.loading import load_recipe
     from vidal.evaluate import ablation as comparing
     from vidal.storage.storage import Storage, absolute_uri
 
-    if sum((shard is not None, view is not None, bool(thresholds))) != 1:
-        raise UserError("give exactly one of --shard N, --view V, --filter SCORE_MIN=VALUE")
+    if sum((shard is not None, view is not None, bool(thresholds), against is not None)) != 1:
+        raise UserError("give exactly one of --shard N, --view V, --filter SCORE_MIN=VALUE, --against DATA")
+    if judge is not None and against is None:
+        raise UserError("--judge: it judges two datasets: give --against DATA too")
+    if against is not None:
+        _against(data, against, judge, load_recipe(recipe, overrides).train, seeds, as_json)
+        return
     change = comparing.Change(shard, view, _filter(thresholds) if thresholds else None)
     storage = Storage(absolute_uri(data))
     verdict = comparing.compare(storage, load_recipe(recipe, overrides).train, change, seeds, progress_bar)
@@ -58,6 +77,24 @@ def ablate(
         return
     what = f"shard {shard}" if shard is not None else f"view {view}" if view else f"filter {', '.join(thresholds)}"
     _show(what, verdict)
+
+
+def _against(data: str, against: str, judge: str | None, settings: Train, seeds: int, as_json: bool) -> None:
+    from vidal.evaluate.two_datasets import compare_datasets
+    from vidal.storage.storage import Storage, absolute_uri
+
+    first, second = (Storage(absolute_uri(each)) for each in (data, against))
+    third = Storage(absolute_uri(judge)) if judge else None
+    verdict = compare_datasets((first, second), third, settings, seeds, progress_bar)
+    if as_json:
+        show_json({**asdict(verdict), "better": verdict.better})
+        return
+    title = f"{verdict.clips} clips of each, {verdict.seeds} seeds, {verdict.steps} steps each"
+    _show_metrics(("", data, against, "change", "spread"), verdict.metrics, title)
+    better = {"first": data, "second": against}.get(verdict.better or "")
+    show(
+        f"judged by {verdict.judged_by} other clips: {f'{better} is better' if better else 'no difference beyond the spread'}"
+    )
 
 
 def _filter(thresholds: tuple[str, ...]) -> Any:
@@ -81,10 +118,16 @@ def _filter(thresholds: tuple[str, ...]) -> Any:
 
 
 def _show(what: str, verdict: Any) -> None:
-    table = Table(
-        "", "with", "without", "change", "spread", title=f"{what}: {verdict.seeds} seeds, {verdict.steps} steps each"
+    title = f"{what}: {verdict.seeds} seeds, {verdict.steps} steps each"
+    _show_metrics(("", "with", "without", "change", "spread"), verdict.metrics, title)
+    show(
+        f"learned from {verdict.clips_with} clips with it, {verdict.clips_without} without; judged by {verdict.held_out} others"
     )
-    for name, each in verdict.metrics.items():
+
+
+def _show_metrics(headings: tuple[str, ...], metrics: Mapping[str, Difference], title: str) -> None:
+    table = Table(*headings, title=title)
+    for name, each in metrics.items():
         shares = (
             f"{each.with_it:.1%}",
             f"{each.without_it:.1%}",
@@ -93,6 +136,3 @@ def _show(what: str, verdict: Any) -> None:
         )
         table.add_row(name, *shares)
     show(table)
-    show(
-        f"learned from {verdict.clips_with} clips with it, {verdict.clips_without} without; judged by {verdict.held_out} others"
-    )

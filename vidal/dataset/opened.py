@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -14,6 +15,10 @@ from vidal.storage.storage import Storage, absolute_uri
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch.utils.data import Dataset as TorchDataset
+
+_TORCH = "vidal.train.torch_dataset"
+Views = Sequence[str] | Mapping[str, float] | None
 
 
 class Dataset:
@@ -45,6 +50,24 @@ class Dataset:
     def ledger(self) -> pa.Table:
         """Returns one row for every candidate, clip and view, with its outcome and the reason; docs/columns.md has the columns."""
         return pa.concat_tables(self._storage.read_table(layout.ledger(shard)) for shard in self.shards)
+
+    def torch(self, modality: str = "video", views: Views = None, **options: Any) -> TorchDataset[Any]:
+        """Returns the clips of a modality as a torch.utils.data.Dataset, whose items hold pixels, a text and the ids of the clip.
+
+            clips = vidal.open(OUT).torch("depth", views=["title", "enhanced"])
+            loader = torch.utils.data.DataLoader(clips, batch_size=64, shuffle=True)       # by index
+            loader = torch.utils.data.DataLoader(clips.iterate(), batch_size=64, num_workers=4)  # as a stream, shared by processes
+
+        modality: video, image, depth, infrared or audio. views: the views that texts are drawn from, or their weights; None draws from
+        all that describe the modality. options: splits (("train",)), side (224), frames (8, of a video), mel_bins (128) and fbank_frames
+        (1024) of a sound, seed (0). vidal.train.torch_dataset.Item describes an item. Raises UserError if no clip has the modality and a
+        text of these views.
+        """
+        # By name, as adapters are: this room knows nothing of training, and most users of a dataset have no need of torch.
+        opened: TorchDataset[Any] = importlib.import_module(_TORCH).open_clips(
+            self._storage, modality, views, **options
+        )
+        return opened
 
     def read(self, path: str) -> bytes:
         """Returns the bytes of a file that a row names, for example `dataset.read(row["frame_paths"][0])`.

@@ -84,7 +84,7 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
         for name, rows in arms.items():
             layer = probe.fit(clips, samples, texts, rows, weights[name], steps, seed)
             results[name].append(probe.judge(layer, clips, samples.captions, texts, held, weights["without"] > 0))
-    metrics = {metric: _difference(results, metric) for metric in results["with"][0]}
+    metrics = {metric: difference(results, metric) for metric in results["with"][0]}
     return Verdict(len(arms["with"]), len(arms["without"]), len(held), steps, seeds, metrics)
 
 
@@ -92,14 +92,15 @@ def _split(
     samples: TrainingSamples, sides: tuple[np.ndarray, np.ndarray], readable: np.ndarray, change: Change
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Returns the rows that each arm learns from, and the rows that both are judged by."""
-    held = readable & sides[0] & sides[1] & _held_out(samples)
+    held = readable & sides[0] & sides[1] & held_out(samples)
     masks = zip(("with", "without"), sides, strict=True)
     arms = {name: np.flatnonzero(readable & side & ~held) for name, side in masks}
     _require(arms, int(held.sum()), change)
     return arms, np.flatnonzero(held)
 
 
-def _difference(results: dict[str, list[dict[str, float]]], metric: str) -> Difference:
+def difference(results: dict[str, list[dict[str, float]]], metric: str) -> Difference:
+    """Returns the difference between two arms in a metric. results: of each seed, by "with" and "without"."""
     with_it, without_it = (np.array([each[metric] for each in results[name]]) for name in ("with", "without"))
     changes = with_it - without_it
     spread = float(changes.std(ddof=1)) if len(changes) > 1 else float("nan")
@@ -127,7 +128,7 @@ def _passing(storage: Storage, passes: Callable[[dict[str, object]], bool]) -> s
     return {row["clip_id"] for row in rows if passes(row)}
 
 
-def _held_out(samples: TrainingSamples) -> np.ndarray:
+def held_out(samples: TrainingSamples) -> np.ndarray:
     """Returns a mask of the clips to hold out. The hash of the id decides, so they are the same in every comparison."""
     return np.array([int(ids.sha256(clip_id.encode())[:8], 16) < HELD_OUT * 2**32 for clip_id in samples.clip_ids])
 

@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from vidal.errors import UserError
 from vidal.media.arrays import Float32Array
-from vidal.train import frames, inputs
+from vidal.models.device import choose_device
+from vidal.train import frames, inputs, media_items
 from vidal.train.reading import spread
 from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import LanguageTower, ModalityTower
 
-# A file, or anything with a method picture() that returns a PIL image, such as inputs.Region.
-Picture = str | Path | inputs.Pictured
-# One picture, or several of one clip, whose vectors are averaged.
-Pictures = Picture | Sequence[Picture]
-# A video file, its beginning, or the frames of a video in order.
-Clip = str | Path | frames.Excerpt | Sequence[Picture]
+Dtype = Literal["float32", "float16", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """The options of one call. caller: the name of the method, for errors. device: None stays where the tower is."""
+
+    caller: str
+    batch_size: int
+    dtype: Dtype
+    device: str | None
 
 
 class BoundEncoder:
     """Encodes media and texts as vectors that can be compared: the dot product of two vectors is their cosine similarity.
 
-    Every method takes a list of n items and returns (n, width) float32 on the CPU, one L2-normalised vector for each item in order;
-    `width` is the same for all methods. An empty list gives (0, width). Media are read and encoded `batch_size` items at a time, so
-    memory does not grow with n. Files are resized and cropped as in training.
+    Every method takes one item or a list of n items, and returns (width,) or (n, width) float32 on the CPU, L2-normalised; `width` is
+    the same for all methods. An empty list gives (0, width). An item is a path, a PIL picture, a numpy array or a tensor: each method
+    says which. Media are read and encoded in batches, so memory does not grow with n. Pictures are resized and cropped as in training,
+    but never at random.
+
+    Options of every method for media: batch_size (items that are encoded at a time), dtype (of the computation: "float16" and
+    "bfloat16" are faster on a GPU), device (moves the tower there first).
 
     Raises UserError if the encoder was not trained for the modality, RecordError if a file is missing or cannot be decoded, and
-    TypeError for a single path or text instead of a list.
+    TypeError for an item of a wrong type.
     """
 
     batch_size: int
@@ -48,7 +60,7 @@ class BoundEncoder:
     ):
         """Users call load_encoder instead. open_text: opens the language tower; it is called once, when the tower is first needed."""
         self._towers = {modality: tower.to(device).eval() for modality, tower in towers.items()}
-        self._settings, self._device = settings, device
+        self._settings = settings
         self._open_text = open_text
         self._text: LanguageTower | None = None
         self.batch_size = 32
@@ -70,115 +82,184 @@ class BoundEncoder:
             self._text = self._open_text()
         return self._text
 
-    def encode_text(self, texts: Sequence[str]) -> Float32Array:
+    def encode_text(self, texts: str | Sequence[str]) -> Float32Array:
         """Encodes texts. A text that is too long for the language tower is cut."""
-        return np.asarray(self.text.encode(_listed(texts)), np.float32)
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        for text in listed:
+            if not isinstance(text, str):
+                raise media_items.wrong_type("encode_text", text, "a str")
+        vectors = np.asarray(self.text.encode(listed), np.float32)
+        return vectors[0] if isinstance(texts, str) else vectors
 
-    def encode_image(self, images: Sequence[Pictures]) -> Float32Array:
+    def encode_image(
+        self, images: Any, *, batch_size: int | None = None, dtype: Dtype = "float32", device: str | None = None
+    ) -> Float32Array:
         """Encodes pictures of any format that Pillow reads. For a video file, its middle frame is used.
 
-        An item that is a list of pictures gets one vector, the normalised mean of theirs.
+        An item is a path, a PIL picture, an array (h, w, 3) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1. An item that
+        is a list of these gets one vector, the normalised mean of theirs.
         """
-        return self._encode_pictures(Modality.IMAGE, images)
+        return self._encode_pictures(Modality.IMAGE, images, self._call("encode_image", batch_size, dtype, device))
 
-    def encode_infrared(self, images: Sequence[Pictures]) -> Float32Array:
-        """Encodes infrared pictures, such as those in `infrared_paths` of a manifest.
+    def encode_infrared(
+        self, images: Any, *, batch_size: int | None = None, dtype: Dtype = "float32", device: str | None = None
+    ) -> Float32Array:
+        """Encodes infrared pictures, such as those in `infrared_paths` of a manifest. Items are those of encode_image."""
+        call = self._call("encode_infrared", batch_size, dtype, device)
+        return self._encode_pictures(Modality.INFRARED, images, call)
 
-        An item that is a list of pictures gets one vector, the normalised mean of theirs.
-        """
-        return self._encode_pictures(Modality.INFRARED, images)
-
-    def encode_depth(self, images: Sequence[Pictures], kind: str = "metric") -> Float32Array:
+    def encode_depth(
+        self,
+        images: Any,
+        kind: str = "metric",
+        *,
+        batch_size: int | None = None,
+        dtype: Dtype = "float32",
+        device: str | None = None,
+    ) -> Float32Array:
         """Encodes depth pictures with one channel of 16 bits, such as those in `depth_paths` of a manifest.
 
-        kind: `depth_kind` of the manifest: "metric" (millimetres), "relative" or "inverse_relative". An item that is a list of
-        pictures gets one vector, the normalised mean of theirs.
+        kind: `depth_kind` of the manifest: "metric" (millimetres), "relative" or "inverse_relative". An item is a path, a PIL picture,
+        or an array or a tensor (h, w): of uint16 as in a dataset, or of floats, which are metres, or 0..1 if the kind is not metric. An
+        item that is a list of these gets one vector, the normalised mean of theirs.
         """
-        side = self._settings_of(Modality.DEPTH).side
-        return self._encode_groups(
-            Modality.DEPTH, images, lambda picture: inputs.read_depth(_as_path(picture), side, kind)
-        )
+        side, call = self._settings_of(Modality.DEPTH).side, self._call("encode_depth", batch_size, dtype, device)
 
-    def encode_video(self, clips: Sequence[Clip]) -> Float32Array:
-        """Encodes video files, or lists of the frames of a video in order; frames are sampled evenly from the first to the last."""
-        settings = self._settings_of(Modality.VIDEO)
+        def read(picture: object) -> inputs.ModelInput:
+            depth = media_items.as_depth(picture, kind, call.caller)
+            if isinstance(depth, np.ndarray):
+                return inputs.depth_array(depth, side, kind)
+            return inputs.read_depth(depth, side, kind)
 
-        def read(clip: Clip) -> inputs.ModelInput:
+        return self._encode_groups(Modality.DEPTH, images, read, call)
+
+    def encode_video(
+        self, clips: Any, *, batch_size: int | None = None, dtype: Dtype = "float32", device: str | None = None
+    ) -> Float32Array:
+        """Encodes videos; frames are sampled evenly from the first to the last.
+
+        An item is a path, a frames.Excerpt, a list of the pictures of a video in order, an array (t, h, w, 3) of uint8, or a tensor
+        (t, 3, h, w) of uint8 or of floats in 0..1. One video that is a list of pictures must stand in a list: [pictures].
+        """
+        settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video", batch_size, dtype, device)
+
+        def read(clip: object) -> inputs.ModelInput:
             """Returns (1, frames, 3, side, side)."""
             if isinstance(clip, (str, Path)):
                 return frames.clip(Path(clip), settings.frames, settings.side)[None]
             if isinstance(clip, frames.Excerpt):
                 return frames.clip(clip, settings.frames, settings.side)[None]
-            sampled = [_as_path(clip[place]) for place in spread(len(clip), settings.frames)]
-            return np.stack([inputs.read_image(picture, settings.side) for picture in sampled])[None]
+            pictures: Any = media_items.as_frames(clip, call.caller)
+            if pictures is None:
+                pictures = clip
+            if not isinstance(pictures, Sequence) or not pictures:
+                raise media_items.wrong_type(call.caller, clip, media_items.VIDEO)
+            sampled = [pictures[place] for place in spread(len(pictures), settings.frames)]
+            return np.stack([_read_picture(each, settings.side, call.caller) for each in sampled])[None]
 
-        return self._encode_views(Modality.VIDEO, _listed(clips), read)
+        return self._encode_views(Modality.VIDEO, clips, (4,), read, call)
 
     def encode_video_views(self, paths: Sequence[str | Path], times: int, crops: int) -> Float32Array:
         """Returns (n, times * crops, width): a vector for each view of each video file, L2-normalised.
 
         times: views spread over the video. crops: squares spread along the longer side. Kinetics is measured with 5 times 3 views.
         """
-        settings, vectors = self._settings_of(Modality.VIDEO), [np.zeros((0, times * crops, self.width), np.float32)]
-        for path in _listed(paths):
+        settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video_views", None, "float32", None)
+        vectors = [np.zeros((0, times * crops, self.width), np.float32)]
+        for path in paths:
             pixels = frames.views(Path(path), settings.frames, settings.side, times, crops)
-            vectors.append(self._encode_chunks(Modality.VIDEO, [pixels]).numpy()[None])
+            vectors.append(self._encode_chunks(Modality.VIDEO, [pixels], call).numpy()[None])
         return np.concatenate(vectors)
 
-    def encode_audio(self, paths: Sequence[str | Path]) -> Float32Array:
-        """Encodes sounds: audio files, or video files with sound. For a long sound, the beginning, the middle and the end are used."""
-        fbank = self._settings_of(Modality.AUDIO).fbank
-        return self._encode_views(
-            Modality.AUDIO, _listed(paths), lambda path: inputs.read_sound(Path(path), fbank)[None]
-        )
+    def encode_audio(
+        self,
+        sounds: Any,
+        sample_rate: int = inputs.SAMPLE_RATE,
+        *,
+        batch_size: int | None = None,
+        dtype: Dtype = "float32",
+        device: str | None = None,
+    ) -> Float32Array:
+        """Encodes sounds. For a long sound, the beginning, the middle and the end are used.
 
-    def _encode_pictures(self, modality: Modality, images: Sequence[Pictures]) -> Float32Array:
+        An item is an audio file, a video file with sound, or an array or a tensor (n,) or (channels, n): of int16, or of floats in
+        -1..1. The first channel is used. sample_rate: of arrays and tensors.
+        """
+        fbank, call = self._settings_of(Modality.AUDIO).fbank, self._call("encode_audio", batch_size, dtype, device)
+
+        def read(sound: object) -> inputs.ModelInput:
+            samples = media_items.as_samples(sound, sample_rate, call.caller)
+            if isinstance(samples, Path):
+                return inputs.read_sound(samples, fbank)[None]
+            return inputs.sound_array(samples, fbank)[None]
+
+        return self._encode_views(Modality.AUDIO, sounds, (1,), read, call)
+
+    def _call(self, caller: str, batch_size: int | None, dtype: Dtype, device: str | None) -> _Call:
+        if dtype not in ("float32", "float16", "bfloat16"):
+            raise TypeError(f"{caller}: dtype {dtype!r}: choose from float32, float16, bfloat16")
+        return _Call(caller, batch_size or self.batch_size, dtype, choose_device(device) if device else None)
+
+    def _encode_pictures(self, modality: Modality, images: Any, call: _Call) -> Float32Array:
         side = self._settings_of(modality).side
 
-        def read(picture: Picture) -> inputs.ModelInput:
+        def read(picture: object) -> inputs.ModelInput:
             if isinstance(picture, (str, Path)) and Path(picture).suffix.lower() in frames.EXTENSIONS:
                 return inputs.square_array(frames.middle(Path(picture)), side)
-            return inputs.read_image(_as_path(picture), side)
+            return _read_picture(picture, side, call.caller)
 
-        return self._encode_groups(modality, images, read)
+        return self._encode_groups(modality, images, read, call)
 
     def _encode_groups(
-        self, modality: Modality, items: Sequence[Pictures], read: Callable[[Picture], inputs.ModelInput]
+        self, modality: Modality, items: Any, read: Callable[[object], inputs.ModelInput], call: _Call
     ) -> Float32Array:
         """Encodes groups of pictures. read: returns (channels, side, side) for a picture."""
 
-        def read_group(item: Pictures) -> inputs.ModelInput:
-            return np.stack(
-                [
-                    read(picture)
-                    for picture in (item if isinstance(item, Sequence) and not isinstance(item, str) else [item])
-                ]
-            )
+        def read_group(item: object) -> inputs.ModelInput:
+            group = item if isinstance(item, (list, tuple)) else [item]
+            return np.stack([read(picture) for picture in group])
 
-        return self._encode_views(modality, _listed(items), read_group)
+        return self._encode_views(modality, items, (2, 3), read_group, call)
 
     def _encode_views(
-        self, modality: Modality, items: list[Any], read: Callable[[Any], inputs.ModelInput]
+        self,
+        modality: Modality,
+        items: Any,
+        dimensions: tuple[int, ...],
+        read: Callable[[Any], inputs.ModelInput],
+        call: _Call,
     ) -> Float32Array:
-        """Encodes items of any number of views, and averages their vectors. read: returns (views, ...) for an item."""
-        features = [np.zeros((0, self.width), np.float32)]
-        for start in range(0, len(items), self.batch_size):
-            arrays = [read(item) for item in items[start : start + self.batch_size]]
+        """Encodes items of any number of views, and averages their vectors.
+
+        dimensions: of an array that is one item. read: returns (views, ...) for an item.
+        """
+        if media_items.is_one(items, dimensions):
+            alone: Float32Array = self._encode_views(modality, [items], dimensions, read, call)[0]
+            return alone
+        listed, features = list(items), [np.zeros((0, self.width), np.float32)]
+        for start in range(0, len(listed), call.batch_size):
+            arrays = [read(item) for item in listed[start : start + call.batch_size]]
             ends = np.cumsum([len(views) for views in arrays])[:-1]
-            vectors = self._encode_chunks(modality, arrays).numpy()
+            vectors = self._encode_chunks(modality, arrays, call).numpy()
             means = np.stack([views.mean(0) for views in np.split(vectors, ends)])
             features.append(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12))
         return np.concatenate(features)
 
     @torch.inference_mode()
-    def _encode_chunks(self, modality: Modality, arrays: list[inputs.ModelInput]) -> torch.Tensor:
+    def _encode_chunks(self, modality: Modality, arrays: list[inputs.ModelInput], call: _Call) -> torch.Tensor:
         """Returns the vectors of all views of all items, (views, width). arrays: (views, ...) of each item."""
-        return torch.cat([self._forward(modality, chunk) for chunk in _chunks(arrays, self.batch_size)])
+        return torch.cat([self._forward(modality, chunk, call) for chunk in _chunks(arrays, call.batch_size)])
 
-    def _forward(self, modality: Modality, stacked: inputs.ModelInput) -> torch.Tensor:
+    def _forward(self, modality: Modality, stacked: inputs.ModelInput, call: _Call) -> torch.Tensor:
         tower = self._towers[modality]
-        pixels = inputs.normalise(modality, torch.from_numpy(stacked).to(self._device), tower.mean, tower.std)
-        return F.normalize(tower(pixels).float(), dim=-1).cpu()
+        if call.device is not None:
+            tower.to(call.device)
+        device = tower.mean.device
+        pixels = inputs.normalise(modality, torch.from_numpy(stacked).to(device), tower.mean, tower.std)
+        dtype = getattr(torch, call.dtype)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            features = tower(pixels)
+        return F.normalize(features.float(), dim=-1).cpu()
 
     def _settings_of(self, modality: Modality) -> Encoder:
         if modality not in self._settings:
@@ -186,15 +267,9 @@ class BoundEncoder:
         return self._settings[modality]
 
 
-def _listed(items: Sequence[Any]) -> list[Any]:
-    """Returns the items as a list. Raises TypeError for a single path or text, whose characters would be mistaken for items."""
-    if isinstance(items, (str, Path)):
-        raise TypeError(f"{items!r} is one item: pass a list")
-    return list(items)
-
-
-def _as_path(picture: Picture) -> Path | inputs.Pictured:
-    return Path(picture) if isinstance(picture, str) else picture
+def _read_picture(item: object, side: int, caller: str) -> inputs.ModelInput:
+    picture = media_items.as_picture(item, caller)
+    return inputs.square_array(picture, side) if isinstance(picture, Image.Image) else inputs.read_image(picture, side)
 
 
 def _chunks(arrays: list[inputs.ModelInput], size: int) -> Iterator[inputs.ModelInput]:

@@ -20,7 +20,7 @@ from vidal.train.settings import Fbank, Modality
 
 SAMPLE_RATE = 16_000
 DEPTH_MIN_M, DEPTH_MAX_M = 0.01, 10.0
-_DEPTH_MAX = 65535
+DEPTH_MAX = 65535
 # Mean and deviation of the filter banks of AudioSet (Gong et al. 2021, AST).
 FBANK_MEAN, FBANK_STD = -4.2677393, 4.5689974
 
@@ -70,10 +70,15 @@ def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float 
     stored = np.asarray(_open(path)).astype(np.float32)
     if stored.ndim != 2:
         raise RecordError(Reason.CORRUPT, f"{_name(path)}: a depth picture has one channel, not shape {stored.shape}")
+    return depth_array(stored, side, kind, place)
+
+
+def depth_array(stored: Float32Array, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
+    """Returns what read_depth returns. stored: (h, w), the values as a dataset stores them."""
     if kind == "metric":
         depth = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M
     else:
-        depth = stored / _DEPTH_MAX
+        depth = stored / DEPTH_MAX
         depth = 1 - depth if kind == "inverse_relative" else depth
     square = np.asarray(_square(Image.fromarray(depth), side, place)).clip(0, 1)  # Bicubic overshoots.
     return square[None].astype(np.float16)
@@ -85,7 +90,23 @@ def read_sound(path: Path, fbank: Fbank) -> Float16Array:
     Of a sound with several channels the first is used, as in LanguageBind's loader. The three planes are the beginning, the middle and
     the end of a long sound. For a short sound they are equal, and padded with zeros or by repetition.
     """
-    samples = read_first_channel(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768)
+    return sound_array(read_first_channel(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768), fbank)
+
+
+def resampled(samples: Float32Array, sample_rate: int) -> Float32Array:
+    """Returns (n,) float32 at SAMPLE_RATE. samples: (m,) at sample_rate."""
+    if sample_rate == SAMPLE_RATE:
+        return samples
+    from math import gcd
+
+    from scipy.signal import resample_poly
+
+    common = gcd(sample_rate, SAMPLE_RATE)
+    return np.asarray(resample_poly(samples, SAMPLE_RATE // common, sample_rate // common), np.float32)
+
+
+def sound_array(samples: Float32Array, fbank: Fbank) -> Float16Array:
+    """Returns what read_sound returns. samples: (n,) float32 in [-1, 1] at SAMPLE_RATE."""
     energies = _fbank(samples, fbank.mel_bins)
     length, count = energies.shape[1], fbank.frames
     if length > count:

@@ -22,6 +22,7 @@ from vidal.train.reading import Reader
 from vidal.train.settings import Modality, Train
 from vidal.train.stream import Batch, Stream
 from vidal.train.texts import TextTable
+from vidal.train.torch_dataset import ClipDataset
 from vidal.train.training_samples import TrainingSamples
 from vidal.train.window import Window
 
@@ -60,9 +61,7 @@ class ModalityTrainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "amp" and device.type == "cuda")
         self.ema = self._averaged_model()
         self.stream = Stream(
-            samples,
-            reader,
-            np.array([settings.views_of(modality)[name] for name in samples.captions.names]),
+            ClipDataset(samples, reader, settings.views_of(modality), settings.seed),
             batch_size=self.encoder.batch_size,
             seed=settings.seed,
             rank=process_group.rank(),

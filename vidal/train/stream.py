@@ -11,9 +11,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vidal.errors import RecordError
-from vidal.media.arrays import Float64Array
-from vidal.train.reading import Reader
-from vidal.train.training_samples import IntArray, TrainingSamples, sample_caption
+from vidal.train.torch_dataset import ClipDataset
+from vidal.train.training_samples import IntArray
 from vidal.train.window import Window
 
 REST_MAX = 0.1  # Share of an epoch that may be left over because it does not fill a batch.
@@ -37,15 +36,13 @@ class Batch:
 class Stream:
     """The batches of one of `world` processes. Every process has the same number of records in an epoch.
 
-    weights: how often each view is sampled, in the order of captions.names. size: of a batch of this process. steps: per epoch.
+    clips: with the same seed. size: of a batch of this process. steps: per epoch.
     tail: the problems after the last batch of the epoch that has ended.
     """
 
     def __init__(
         self,
-        samples: TrainingSamples,
-        reader: Reader,
-        weights: Float64Array,
+        clips: ClipDataset,
         *,
         batch_size: int,
         seed: int,
@@ -53,19 +50,19 @@ class Stream:
         world: int = 1,
         workers: int = 0,
     ):
-        self._samples, self._weights, self._seed = samples, weights, seed
+        self._count, self._seed = len(clips), seed
         self._rank, self._world = rank, world
         self._resumed = (-1, Window())
         self.tail: tuple[str, ...] = ()
-        self.size, self.steps = _batch_plan(len(samples) // world, max(1, batch_size // world))
+        self.size, self.steps = _batch_plan(len(clips) // world, max(1, batch_size // world))
         self._plan = _Plan()
         self._loader = DataLoader(
-            _Items(samples, reader, weights, seed),
+            _Items(clips),
             sampler=self._plan,
             batch_size=None,
             num_workers=workers,
             persistent_workers=workers > 0,
-            prefetch_factor=_prefetched(self.size * reader.item_bytes, workers) if workers else None,
+            prefetch_factor=_prefetched(self.size * clips.reader.item_bytes, workers) if workers else None,
             pin_memory=torch.cuda.is_available(),
         )
 
@@ -80,7 +77,7 @@ class Stream:
 
     def order(self, epoch: int) -> IntArray:
         """Returns the rows of this process in an epoch, in order."""
-        whole = np.random.default_rng((self._seed, epoch)).permutation(len(self._samples))
+        whole = np.random.default_rng((self._seed, epoch)).permutation(self._count)
         return whole[self.window(epoch).of_process(len(whole), self._rank, self._world)]
 
     def batches(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
@@ -142,26 +139,26 @@ class _Plan(Sampler[tuple[int, IntArray]]):
 
 
 class _Items(Dataset[Any]):
-    """Reads chunks of rows of an epoch for the loader, each with a sampled text.
+    """Reads chunks of rows of an epoch for the loader, as (epoch, rows).
 
     A chunk yields the stacked arrays of its readable rows, their texts, whether each row was readable, and why the others were not.
     """
 
-    def __init__(self, samples: TrainingSamples, reader: Reader, weights: Float64Array, seed: int):
-        self._samples, self._reader, self._weights, self._seed = samples, reader, weights, seed
+    def __init__(self, clips: ClipDataset):
+        self._clips = clips
 
     def __getitem__(self, chunk: tuple[int, IntArray]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
+        epoch, rows = chunk
         views, texts, readable, problems = [], [], [], []
-        key = (self._seed, chunk[0])
-        for row in map(int, chunk[1]):
-            text, frame = sample_caption(self._samples, row, self._weights, key)
+        for row in map(int, rows):
             try:
-                views.append(self._reader(row, frame, self._reader.draw_augmentation((*key, row))))
+                item = self._clips.read(row, epoch)
             except (RecordError, OSError) as error:
-                problems.append(f"{self._samples.clip_ids[row]}: {error}")
+                problems.append(f"{self._clips.samples.clip_ids[row]}: {error}")
                 readable.append(False)
                 continue
-            texts.append(text)
+            views.append(item["pixels"])
+            texts.append(item["text_index"])
             readable.append(True)
-        stacked = torch.from_numpy(np.stack(views)) if views else torch.zeros(0)
+        stacked = torch.stack(views) if views else torch.zeros(0)
         return stacked, torch.tensor(texts, dtype=torch.long), torch.tensor(readable), problems

@@ -1,0 +1,117 @@
+"""What users may pass to an encoder: paths, PIL pictures, numpy arrays and tensors, one or several. Any other type is a TypeError."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from vidal.media.arrays import Float32Array
+from vidal.train import inputs
+
+Array = npt.NDArray[Any]
+PICTURE = (
+    "a path, a PIL picture, an array (h, w, 3) or (h, w) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1"
+)
+DEPTH = "a path, a PIL picture, or an array or tensor (h, w): uint16 as in a dataset, or floats (metres, or 0..1 if not metric)"
+VIDEO = "a path, an Excerpt, a list of pictures, an array (t, h, w, 3) of uint8, or a tensor (t, 3, h, w) of uint8 or of floats in 0..1"
+SOUND = "a path, or an array or tensor (n,) or (channels, n): int16, or floats in -1..1"
+
+
+def is_one(value: object, dimensions: tuple[int, ...]) -> bool:
+    """Returns whether a value is one item, and not several. dimensions: how many an array of one item may have."""
+    if isinstance(value, (np.ndarray, torch.Tensor)):
+        return value.ndim in dimensions
+    return not isinstance(value, (list, tuple)) and not _is_other_sequence(value)
+
+
+def _is_other_sequence(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def as_picture(item: object, caller: str) -> Path | inputs.Pictured | Image.Image:
+    """Returns a picture that can be opened. Raises TypeError that names the caller and what it takes."""
+    if isinstance(item, (str, Path)):
+        return Path(item)
+    if isinstance(item, Image.Image):
+        return item
+    if hasattr(item, "picture"):
+        pictured: inputs.Pictured = item
+        return pictured
+    array = _channels_last(item, 3)
+    if array is None or array.dtype != np.uint8 or not _is_picture(array):
+        raise wrong_type(caller, item, PICTURE)
+    return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
+def as_frames(item: object, caller: str) -> list[Image.Image] | None:
+    """Returns the frames of a video that is an array or a tensor; None for any other item. Raises TypeError for a wrong array."""
+    if not isinstance(item, (np.ndarray, torch.Tensor)):
+        return None
+    array = _channels_last(item, 4)
+    if array is None or array.ndim != 4 or array.shape[3] != 3 or array.dtype != np.uint8:
+        raise wrong_type(caller, item, VIDEO)
+    return [Image.fromarray(frame) for frame in array]
+
+
+def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | Float32Array:
+    """Returns a depth picture to open, or its values as a dataset stores them, (h, w) float32. Raises TypeError."""
+    if isinstance(item, (str, Path)):
+        return Path(item)
+    if isinstance(item, Image.Image):
+        return np.asarray(item).astype(np.float32)
+    if hasattr(item, "picture"):
+        pictured: inputs.Pictured = item
+        return pictured
+    array = _array(item)
+    if array is None or array.squeeze().ndim != 2 or array.dtype.kind not in "uif":
+        raise wrong_type(caller, item, DEPTH)
+    scale = 1.0 if array.dtype.kind in "ui" else 1000.0 if kind == "metric" else inputs.DEPTH_MAX
+    return array.squeeze().astype(np.float32) * np.float32(scale)
+
+
+def as_samples(item: object, sample_rate: int, caller: str) -> Path | Float32Array:
+    """Returns a file to open, or (n,) float32 at inputs.SAMPLE_RATE, of the first channel. Raises TypeError."""
+    if isinstance(item, (str, Path)):
+        return Path(item)
+    array = _array(item)
+    if array is None or array.ndim not in (1, 2) or array.dtype.kind not in "if":
+        raise wrong_type(caller, item, SOUND)
+    samples = array if array.ndim == 1 else array[0]
+    scale = np.float32(1 / 32768 if samples.dtype == np.int16 else 1)
+    return inputs.resampled(samples.astype(np.float32) * scale, sample_rate)
+
+
+def wrong_type(caller: str, item: object, takes: str) -> TypeError:
+    """Returns the error for an item of a wrong type."""
+    if isinstance(item, (np.ndarray, torch.Tensor)):
+        what = f"{type(item).__name__} of shape {tuple(item.shape)} and type {item.dtype}"
+    else:
+        what = repr(item)[:80]
+    return TypeError(f"{caller}: {what}: an item must be {takes}")
+
+
+def _array(item: object) -> Array | None:
+    if isinstance(item, torch.Tensor):
+        values: Array = item.detach().cpu().numpy()
+        return values
+    return item if isinstance(item, np.ndarray) else None
+
+
+def _channels_last(item: object, dimensions: int) -> Array | None:
+    """Returns an array of uint8 with the channels last. A tensor has them before height and width, and may hold floats in 0..1."""
+    array = _array(item)
+    if array is None or not isinstance(item, torch.Tensor):
+        return array
+    if array.dtype.kind == "f":
+        array = (array * 255).round().clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(array, -3, -1)) if array.ndim == dimensions else array
+
+
+def _is_picture(array: Array) -> bool:
+    return array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
