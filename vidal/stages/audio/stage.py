@@ -162,7 +162,7 @@ def score_tags(names: list[str], scores: dict[str, float]) -> list[AudioTag]:
 
 STAGE = Stage(
     name="audio",
-    version=1,
+    version=2,
     subject=Subject.CLIP,
     reads=("keyframes", "crawl", "filter"),
     schema=schema.AUDIO,
