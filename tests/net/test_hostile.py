@@ -23,7 +23,7 @@ LIMITS = (
     "crawl.breaker_pause_s=1",
     "crawl.patience_s=8",
     "crawl.backoff_s=0.1",
-    "decoding.cpu_s=2",
+    "decoding.cpu_s=1",
     "decoding.memory_mb=600",
 )
 SLOWEST_S = 14.0
