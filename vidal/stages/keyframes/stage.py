@@ -87,7 +87,7 @@ def _settings(recipe: Recipe) -> Any:
 
 STAGE = Stage(
     name="keyframes",
-    version=2,
+    version=1,
     subject=Subject.CLIP,
     reads=("crawl",),
     schema=schema.KEYFRAMES,
