@@ -104,7 +104,8 @@ def test_of_two_datasets_the_one_with_right_texts_is_better(tmp_path):
         assert found["better"] == better and found["clips"] == 60 and found["judged_by"] == 24
         assert (found["metrics"]["R@1"]["change"] > 0) is (better == "first")
         assert found["metrics"]["R@1"]["spread"] >= 0
-    even = compared(right, "--against", right)
+    done = vidal_inline("ablate", "--data", right, "--against", right, "--seeds", "3", "--json")
+    even = json.loads(done.stdout.splitlines()[-1])
     assert even["better"] is None and even["metrics"]["R@1"]["change"] == 0
     with pytest.raises(UserError, match="--against DATA too"):
         ablate.main(["--data", right, "--view", "title", "--judge", judge], standalone_mode=False)

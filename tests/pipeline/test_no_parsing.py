@@ -23,6 +23,8 @@ ours = [module for name, module in sys.modules.items() if name.split(".")[0] == 
 print(json.dumps(sorted(module.__file__ for module in ours if getattr(module, "__file__", None))))
 """
 PARSERS = {"ast", "tokenize", "symtable", "dis", "lib2to3"}
+# Lists are read before the workers start, in a process without torch; cells that hold Python lists are read by ast.literal_eval.
+BEFORE_WORKERS = {"listed_values.py"}
 READERS = {"getsource", "getsourcelines", "getsourcefile", "findsource", "co_code"}
 
 
@@ -72,4 +74,5 @@ def test_no_module_of_ours_that_a_build_loads_parses_code(serve_folder, tmp_path
         "manifest/stage.py",
         "executors/ray.py",
     } <= modules
-    assert {file.name: found for file in files if (found := parsing(file.read_text()))} == {}
+    in_workers = [file for file in files if file.name not in BEFORE_WORKERS]
+    assert {file.name: found for file in in_workers if (found := parsing(file.read_text()))} == {}

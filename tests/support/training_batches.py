@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from vidal.storage.storage import Storage
 from vidal.train.reading import Reader
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.stream import Batch, Stream
+from vidal.train.torch_dataset import ClipDataset
 from vidal.train.training_samples import read_samples
 
 
@@ -17,8 +17,8 @@ def batches_of(out: str, modality: Modality = Modality.VIDEO, workers: int = 0, 
     storage = Storage(out)
     samples = read_samples(storage, modality, Train())
     reader = Reader(storage, samples, Encoder(side=32, frames=4))
-    weights = np.ones(len(samples.captions.names))
-    return list(Stream(samples, reader, weights, batch_size=size, seed=7, workers=workers).batches(0))
+    clips = ClipDataset(samples, reader, dict.fromkeys(samples.captions.names, 1.0), seed=7)
+    return list(Stream(clips, batch_size=size, seed=7, workers=workers).batches(0))
 
 
 def assert_same_batches(one: list[Batch], other: list[Batch]) -> None:
