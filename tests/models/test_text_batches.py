@@ -15,15 +15,19 @@ import json, sys, threading, time
 from pathlib import Path
 import psutil, torch
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
-from vidal.train.published import PublishedText
+from vidal.config.base import ModelSpec
+from vidal.train.published import Checkpoint, PublishedText
+from vidal.train.settings import Encoder, Modality
 
 count, folder = int(sys.argv[1]), Path(sys.argv[2])
 torch.set_num_threads(1)
 text = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072, "num_hidden_layers": 1, "vocab_size": 100,
         "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-config = {"model_type": "LanguageBindVideo", "projection_dim": 768, "text_config": text, "vision_config": {}}
-model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict({**text, "projection_dim": 768}))
-tower = PublishedText(folder, config, model.state_dict(), torch.device("cpu"))
+text["projection_dim"] = 768
+weights = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(text)).state_dict()
+settings = Encoder(model=ModelSpec(adapter="clip"))
+checkpoint = Checkpoint(Modality.VIDEO, settings, {"adapter": "clip"}, {}, weights, text, 768)
+tower = PublishedText(folder, checkpoint, torch.device("cpu"))
 tower.encode(["a photo of a cat"] * 64)
 process, peak, done = psutil.Process(), [0], [False]
 start = process.memory_info().rss
