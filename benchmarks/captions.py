@@ -58,7 +58,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         storage = Storage(folder)
         given = stored(storage, 16)
-        runtime = Runtime(out=folder, shard=0, run_id="bench")
+        runtime = Runtime(out=folder, run_id="bench")
         captions: Any = STAGES["captions"].open(recipe, runtime, storage)
         enhanced: Any = STAGES["enhanced"].open(recipe, runtime, storage)
         clock, texts = Clock(), 0

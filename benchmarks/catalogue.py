@@ -33,7 +33,7 @@ def main() -> None:
         print(f"peak resident memory: {_peak_mb():.0f} MB, {before:.0f} MB of them before the split")
         started = time.monotonic()
         split_listing(recipe, storage)
-        discover.discover(recipe, Runtime(storage.uri, split.shards // 2, "bench"))
+        discover.discover(recipe, Runtime(storage.uri, "bench"), split.shards // 2)
         print(f"discovery of one shard afterwards: {time.monotonic() - started:.2f} s")
 
 

@@ -84,7 +84,7 @@ def _crawl(base_url: str, options: argparse.Namespace) -> None:
 
     recipe = load_recipe("embedded", UNLIMITED)
     with tempfile.TemporaryDirectory(prefix="bench-crawl-") as out:
-        crawler = Crawler(recipe, Runtime(out, 0, "bench", ("127.0.0.1",)), Storage(out))
+        crawler = Crawler(recipe, Runtime(out, "bench", ("127.0.0.1",)), Storage(out))
         threads = 1 if options.profile else recipe.crawl.concurrency
         pool = ThreadPoolExecutor(threads)
         print(f"{threads} threads; {_rss_mb():.0f} MB before the first clip")

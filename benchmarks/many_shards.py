@@ -106,7 +106,7 @@ def _dataset(recipe: Recipe, out: str, shards: int, rows: int) -> Storage:
     split_listing(recipe, storage)
     stages = list(STAGES.values())
     for shard in range(shards):
-        discover.discover(recipe, Runtime(out, shard, "bench"))
+        discover.discover(recipe, Runtime(out, "bench"), shard)
         table = schema.table([_row(shard, number) for number in range(rows)], manifest_schema(VIEWS))
         storage.write_table(layout.manifest(shard), table, {"schema_version": schema.SCHEMA_VERSION})
         made_by = commit.shard_identity(stages, recipe, storage, shard)

@@ -48,7 +48,7 @@ def main() -> None:
 
 def _read_all(urls: list[str], out: str) -> tuple[int, float]:
     """Returns how many clips were read, and the CPU seconds."""
-    recipe, runtime, storage = load_recipe("embedded", SETTINGS), Runtime(out, 0, "bench", ("127.0.0.1",)), Storage(out)
+    recipe, runtime, storage = load_recipe("embedded", SETTINGS), Runtime(out, "bench", ("127.0.0.1",)), Storage(out)
     crawl, *views = (STAGES[name].open(recipe, runtime, storage) for name in ("crawl", *VIEWS))
     before, clips = _cpu_s(), 0
     for url in urls:

@@ -72,9 +72,7 @@ def crawled(tmp_path, serve_folder, seconds, *overrides):
     recipe = load_recipe("embedded", overrides)
     out = str(tmp_path / "out")
     (candidate,) = listed(tmp_path / "c.csv")
-    return Crawler(recipe, Runtime(out, 0, "run", ("127.0.0.1",)), Storage(out))({**candidate, "shard": 0}), Storage(
-        out
-    )
+    return Crawler(recipe, Runtime(out, "run", ("127.0.0.1",)), Storage(out))({**candidate, "shard": 0}), Storage(out)
 
 
 CUT = ("clips.detector=content", "clips.max_s=10", "clips.min_s=1")

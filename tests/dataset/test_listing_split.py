@@ -40,7 +40,7 @@ def test_every_shard_holds_its_own_rows_in_the_order_of_the_list(tmp_path):
     assert (split.candidates, split.shards, discover.shard_count(recipe, storage)) == (25, 3, 3)
     urls = [[row["url"] for row in candidates_of(storage, shard)] for shard in range(3)]
     assert [len(shard) for shard in urls] == [10, 10, 5] and urls[2][-1] == "http://a/24.mp4"
-    (part,) = discover.discover(recipe, Runtime(storage.uri, 2, "run"))
+    (part,) = discover.discover(recipe, Runtime(storage.uri, "run"), 2)
     assert discover.candidates(storage, part)["shard"].to_pylist() == [2] * 5
 
 
@@ -59,7 +59,7 @@ def test_a_list_on_a_store_is_read_by_its_uri(tmp_path):
     Storage("memory://lists").write("mine.jsonl", rows.encode())
     storage = Storage(str(tmp_path / "out"))
     assert split_listing(recipe_for("memory://lists/mine.jsonl"), storage).candidates == 3
-    assert dict(candidates_of(storage, 0)[0]["extra"]) == {"views": str(2**60 + 1)}
+    assert dict(next(candidates_of(storage, 0))["extra"]) == {"views": str(2**60 + 1)}
 
 
 def test_a_touched_list_is_the_same_and_a_changed_one_is_refused_with_nothing_lost(tmp_path):
@@ -77,7 +77,7 @@ def test_a_touched_list_is_the_same_and_a_changed_one_is_refused_with_nothing_lo
     with pytest.raises(UserError, match="other columns or shard_candidates"):
         split_listing(recipe_for(path, shard_candidates=2), storage)
     stored = stored_split(storage)
-    assert stored is not None and stored.candidates == 5 and len(candidates_of(storage, 0)) == 5
+    assert stored is not None and stored.candidates == 5 and len(list(candidates_of(storage, 0))) == 5
 
 
 def test_a_row_that_is_refused_is_in_the_ledger_and_the_others_are_built(tmp_path):
@@ -121,7 +121,7 @@ def test_captions_of_one_address_in_several_rows_are_texts_of_one_candidate_wher
     split = split_listing(recipe, storage, lines_said.append)
     assert (split.candidates, split.shards) == (6, 3)
     assert lines_said == [f"catalogue {path}: 10 rows, 4 merged, 0 refused"]
-    one, five = candidates_of(storage, 0)[1], candidates_of(storage, 2)[1]
+    one, five = (list(candidates_of(storage, shard))[1] for shard in (0, 2))
     assert (one["title"], one["hashtags"], titles_of(one)) == (
         "number 1 #n1",
         ["n1", "new"],
@@ -151,6 +151,6 @@ def test_the_order_of_work_needs_the_split_alone(tmp_path):
     write_rows(path, 0, 5)
     storage, recipe = Storage(str(tmp_path / "out")), recipe_for(path)
     split_listing(recipe, storage)
-    parts = discover.discover(recipe, Runtime(storage.uri, 0, "run"))
+    parts = discover.discover(recipe, Runtime(storage.uri, "run"), 0)
     path.unlink()
     assert discover.parts(storage, recipe, 0) == parts

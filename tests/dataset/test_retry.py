@@ -97,19 +97,19 @@ def test_a_search_that_failed_is_repeated_and_what_it_finds_joins_the_others(tmp
                   "search": [{"source": "peertube", "base_url": url}], "crawl": {"attempts": 1}}  # fmt: skip
         (tmp_path / "tube.yaml").write_text(yaml.safe_dump(recipe))
         loaded = load_recipe(str(tmp_path / "tube.yaml"))
-        storage, runtime = Storage(str(tmp_path / "out")), Runtime(str(tmp_path / "out"), 0, "run", ("127.0.0.1",))
-        (part,) = discover.discover(loaded, runtime)
+        storage, runtime = Storage(str(tmp_path / "out")), Runtime(str(tmp_path / "out"), "run", ("127.0.0.1",))
+        (part,) = discover.discover(loaded, runtime, 0)
         before = discover.state(storage, 0)
         assert [row["reason"] for row in discover.outcomes(storage, part)] == ["http_5xx"]
         instance.asked.clear()
         assert retry.move(storage, loaded, 0, "http_404") == 0 and not discover.is_asked_again(storage, 0)
         assert retry.move(storage, loaded, 0, "transient") == 1 and discover.is_asked_again(storage, 0)
-        assert discover.search_again(loaded, runtime) == [part]  # It fails as before.
+        assert discover.search_again(loaded, runtime, 0) == [part]  # It fails as before.
         assert [row["reason"] for row in discover.outcomes(storage, part)] == ["http_5xx"]
         assert discover.state(storage, 0) == before
         instance.is_mended = True
         assert retry.move(storage, loaded, 0, "http_5xx") == 1
-        assert discover.search_again(loaded, runtime) == [part, Part(0, 1)]
+        assert discover.search_again(loaded, runtime, 0) == [part, Part(0, 1)]
     assert set(instance.asked) == {"cat"}
     assert discover.outcomes(storage, part) == [] and discover.state(storage, 0) != before
     found = [discover.candidates(storage, each).to_pylist() for each in (part, Part(0, 1))]

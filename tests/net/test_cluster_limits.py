@@ -35,7 +35,7 @@ rows = [{**row, "shard": 0} for row in read(listed)]
 parts = [Part(0, index) for index in range(8)]
 for part in parts:
     commit_part(Storage(out), layout.part("discover", 0, part.index), rows[part.index::8], [], schema.CANDIDATES, {})
-runtime = Runtime(out, 0, "run", ("127.0.0.1",), rate_limiter=executor_of(recipe).rate_limiter())
+runtime = Runtime(out, "run", ("127.0.0.1",), rate_limiter=executor_of(recipe).rate_limiter())
 with executor_of(recipe).pipeline([STAGES["crawl"]], runtime) as run:
     run(parts)
 nodes = {node["NodeID"] for node in ray.nodes() if node["Alive"]}

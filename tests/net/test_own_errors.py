@@ -100,7 +100,7 @@ def test_a_full_disk_of_ours_is_no_fault_of_the_record(site, monkeypatch):
 
 
 def test_a_client_works_on_after_an_error_of_our_own_code(site, monkeypatch):
-    network = Network(load_recipe("catalogue"), Runtime("memory://own", 0, "run", ("127.0.0.1",)))
+    network = Network(load_recipe("catalogue"), Runtime("memory://own", "run", ("127.0.0.1",)))
     with pytest.raises(ZeroDivisionError):
         network.call(raising(ZeroDivisionError("a bug")))
     assert network.call(lambda sources: isinstance(sources.for_candidate({"url": site}), Plain)) == (True, 1)

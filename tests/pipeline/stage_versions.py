@@ -104,7 +104,7 @@ def embedded_contents(recipe: Recipe, out: str) -> dict[str, str]:
     """Builds the embedded shard in this process; returns a hash of what each stage made of it."""
     storage = Storage(out)
     claim(storage, recipe)
-    build.build(recipe, out, 0)
+    build.build(recipe, storage, [0])
     return stored_contents(storage)
 
 

@@ -52,7 +52,7 @@ STAGE = Stage(name="batched", subject=Subject.CLIP, reads=("first",), schema=TAB
 
 def run(out, batch_size=3):
     recipe = load_recipe("embedded", (f"resources.batched.batch_size={batch_size}", "engine.record_crashes_max=1"))
-    PartRunner(STAGE, recipe, Runtime(out, 0, "run")).run(Part(0, 0))
+    PartRunner(STAGE, recipe, Runtime(out, "run")).run(Part(0, 0))
 
 
 def seed(out, values):

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.support.stages_for_tests import BUGGY, DEADLY, FIRST, KILLER, UNOPENED, recipe, seed_parts
+from tests.support.stages_for_tests import BUGGY, CROWDED, DEADLY, FIRST, KILLER, UNOPENED, recipe, seed_parts
 from vidal.config.loading import load_recipe
 from vidal.errors import StageError, UserError
 from vidal.pipeline.executors import executor_of
@@ -31,7 +32,7 @@ def executor(request):
 def test_a_process_that_dies_on_a_record_costs_that_record(on_ray, tmp_path):
     out = str(tmp_path)
     parts = seed_parts(out, parts=4, size=3)
-    with on_ray.pipeline([FIRST, KILLER], Runtime(out, 0, "run")) as run:
+    with on_ray.pipeline([FIRST, KILLER], Runtime(out, "run")) as run:
         run(parts)
     storage = Storage(out)
     names = [f"_stages/killer/shard-00000/part-{part:05d}.parquet" for part in range(4)]
@@ -44,10 +45,54 @@ def test_a_process_that_dies_on_a_record_costs_that_record(on_ray, tmp_path):
     )
 
 
+def test_a_process_that_works_on_several_parts_dies_for_one_record_alone(on_ray, tmp_path):
+    parts = seed_parts(str(tmp_path), parts=4, size=4)
+    with on_ray.pipeline([CROWDED], Runtime(str(tmp_path), "run")) as run:
+        run(parts)
+    rows = outcomes_of(Storage(str(tmp_path)), [CROWDED], 0, range(4))
+    assert [row["id"] for row in rows if row["status"] != "kept"] == ["c5"]
+    assert {row["reason"] for row in rows} == {Reason.OK.value, Reason.CRASHED.value} and len(rows) == 16
+
+
+def test_parts_that_are_found_slowly_do_not_keep_the_others_waiting(executor, tmp_path):
+    """The candidates of a shard are searched for while the parts of the one before are at work."""
+    parts, ended = seed_parts(str(tmp_path), parts=3, size=2), []
+
+    def found():
+        yield parts[0]
+        yield parts[1]
+        if executor.__class__.__name__ == "RayExecutor":
+            wait_until(lambda: len(ended) == 2)
+        yield parts[2]
+
+    with executor.pipeline([FIRST, BUGGY], Runtime(str(tmp_path), "run")) as run:
+        run(found(), finished=ended.append)
+    assert sorted(part.index for part in ended) == [0, 1, 2]
+
+
+def test_an_error_of_the_search_ends_the_run_as_it_is(executor, tmp_path):
+    def found():
+        yield seed_parts(str(tmp_path), parts=1, size=1)[0]
+        raise UserError("no such list")
+
+    with (
+        executor.pipeline([FIRST], Runtime(str(tmp_path), "run")) as run,
+        pytest.raises(UserError, match="no such list"),
+    ):
+        run(found())
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
 def test_a_bug_on_one_record_leaves_the_others_alone(executor, tmp_path):
     out = str(tmp_path)
     parts = seed_parts(out, parts=3, size=3)
-    with executor.pipeline([FIRST, BUGGY], Runtime(out, 0, "run")) as run:
+    with executor.pipeline([FIRST, BUGGY], Runtime(out, "run")) as run:
         run(parts)
     quarantined = outcomes_of(Storage(out), [BUGGY], 0, range(3))
     assert [(row["id"], row["reason"]) for row in quarantined] == [("c4-clip", Reason.QUARANTINED.value)]
@@ -58,7 +103,7 @@ def test_a_bug_on_one_record_leaves_the_others_alone(executor, tmp_path):
 def test_what_ends_a_run_on_ray_is_raised_as_it_was(on_ray, tmp_path):
     parts = seed_parts(str(tmp_path), parts=1, size=1)
     with (
-        on_ray.pipeline([UNOPENED], Runtime(str(tmp_path), 0, "run")) as run,
+        on_ray.pipeline([UNOPENED], Runtime(str(tmp_path), "run")) as run,
         pytest.raises(UserError, match="no weights here"),
     ):
         run(parts)
@@ -66,7 +111,7 @@ def test_what_ends_a_run_on_ray_is_raised_as_it_was(on_ray, tmp_path):
 
 def test_a_stage_that_kills_the_process_while_it_opens_ends_the_run(on_ray, tmp_path):
     parts = seed_parts(str(tmp_path), parts=1, size=1)
-    runtime = Runtime(str(tmp_path), 0, "run", warm=frozenset({"deadly"}))
+    runtime = Runtime(str(tmp_path), "run", warm=frozenset({"deadly"}))
     with on_ray.pipeline([DEADLY], runtime) as run, pytest.raises(StageError, match="died 3 times while stage deadly"):
         run(parts)
 
@@ -86,7 +131,7 @@ def niceness():
 def test_work_beside_a_pipeline_that_holds_every_cpu_is_still_done(on_ray, tmp_path):
     """Candidates are found while the workers start: were they given no CPU, both would wait for ever."""
     greedy = load_recipe("embedded", ("resources.first={cpus: 2}",))
-    with executor_of(greedy).pipeline([FIRST], Runtime(str(tmp_path), 0, "run")) as run:
+    with executor_of(greedy).pipeline([FIRST], Runtime(str(tmp_path), "run")) as run:
         run(seed_parts(str(tmp_path), parts=1, size=1))  # Its worker has started, and holds both CPUs.
         assert on_ray.run_once(niceness) == niceness()
         assert sorted(on_ray.spread(length, ["a", "bb", "ccc"])) == [1, 2, 3]

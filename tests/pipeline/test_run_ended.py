@@ -23,17 +23,17 @@ def recipe():
 
 def test_a_search_that_fails_after_the_driver_is_not_frozen(recipe, tmp_path):
     with serve_embedded() as url:
-        runtime = Runtime(str(tmp_path), 0, "run", (HOST,), {"embedded": url})
+        runtime = Runtime(str(tmp_path), "run", (HOST,), {"embedded": url})
     with pytest.raises(RunEndedError):
-        discover.discover(recipe, runtime)
+        discover.discover(recipe, runtime, 0)
     assert discover.parts(Storage(str(tmp_path)), recipe, 0) is None
 
 
 def test_a_download_that_fails_after_the_driver_is_not_recorded(recipe, tmp_path):
     storage = Storage(str(tmp_path))
     with serve_embedded() as url:
-        runtime = Runtime(str(tmp_path), 0, "run", (HOST,), {"embedded": url})
-        part = discover.discover(recipe, runtime)[0]
+        runtime = Runtime(str(tmp_path), "run", (HOST,), {"embedded": url})
+        part = discover.discover(recipe, runtime, 0)[0]
     with pytest.raises(RunEndedError):
         PartRunner(STAGES["crawl"], recipe, runtime).run(part)
     assert not storage.exists(layout.part_table("crawl", 0, part.index))

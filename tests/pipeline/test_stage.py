@@ -21,7 +21,7 @@ def out(tmp_path):
 
 
 def run(stage, out, part=0, settings=None, run_id="run"):
-    PartRunner(stage, settings or recipe(), Runtime(out, 0, run_id)).run(Part(0, part))
+    PartRunner(stage, settings or recipe(), Runtime(out, run_id)).run(Part(0, part))
 
 
 def calls(out):

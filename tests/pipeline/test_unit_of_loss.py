@@ -10,8 +10,9 @@ import pytest
 
 from tests.conftest import LIGHT, write_video
 from vidal.config.loading import load_recipe
-from vidal.dataset import build, dataset_file, discover
 from vidal.dataset import commit as shards
+from vidal.dataset import dataset_file, discover
+from vidal.dataset.api import build_shards
 from vidal.dataset.dataset_file import claim
 from vidal.dataset.listing_split import split_listing
 from vidal.dataset.shard_summary import read_summary
@@ -76,8 +77,8 @@ def test_one_part_with_an_svg_a_bug_and_a_killer_loses_these_three(on_ray, serve
     claim(storage, recipe)
     split_listing(recipe, storage)
     with executor.session():
-        runtime = Runtime(out, 0, "run", ("127.0.0.1",), rate_limiter=executor.rate_limiter())
-        parts = discover.discover(recipe, runtime)
+        runtime = Runtime(out, "run", ("127.0.0.1",), rate_limiter=executor.rate_limiter())
+        parts = discover.discover(recipe, runtime, 0)
         with executor.pipeline(stages, runtime) as run:
             run(parts)
     report = shards.commit(storage, stages, recipe, parts)
@@ -97,7 +98,7 @@ def test_what_a_table_cannot_hold_fails_its_record_alone_and_bad_text_is_mended(
 
     out = str(tmp_path)
     seed_parts(out, parts=1, size=4)
-    with PartRunner(ODD, recipe(), Runtime(out, 0, "run")) as runner:
+    with PartRunner(ODD, recipe(), Runtime(out, "run")) as runner:
         runner.run(Part(0, 0))
     storage, name = Storage(out), "_stages/odd/shard-00000/part-00000"
     rows = storage.read_table(f"{name}.parquet").to_pylist()
@@ -118,7 +119,7 @@ def test_a_disk_that_is_full_is_tried_again_with_back_off_and_then_ends_the_run_
         raise OSError(28, "No space left on device")
 
     settings = recipe(part_attempts=3, part_backoff_s=0)
-    runner = PartRunner(FIRST, settings, Runtime(out, 0, "run"))
+    runner = PartRunner(FIRST, settings, Runtime(out, "run"))
     with monkeypatch.context() as patched:
         patched.setattr("os.replace", full)
         with pytest.raises(StorageError, match="No space left on device"):
@@ -132,9 +133,22 @@ def test_a_disk_that_is_full_in_the_middle_of_a_record_blames_no_record(tmp_path
     from tests.support.stages_for_tests import FULL, recipe, seed_parts
 
     seed_parts(str(tmp_path), parts=1, size=1)
-    runner = PartRunner(FULL, recipe(part_attempts=1), Runtime(str(tmp_path), 0, "run"))
+    runner = PartRunner(FULL, recipe(part_attempts=1), Runtime(str(tmp_path), "run"))
     with pytest.raises(StorageError, match="No space left on device"):
         runner.run(Part(0, 0))
+
+
+class Watched:
+    """Collects the lines of a build."""
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+    def report(self, report):
+        pass
 
 
 def test_stale_work_is_said_before_it_is_done_again_and_keep_stale_keeps_it(tmp_path, serve_folder, monkeypatch):
@@ -156,14 +170,14 @@ def test_stale_work_is_said_before_it_is_done_again_and_keep_stale_keeps_it(tmp_
     kept = recipe.model_copy(update={"engine": recipe.engine.model_copy(update={"keep_stale": True})})
 
     def make(recipe):
-        lines = []
-        report = build.build(recipe, out, 0, allow_hosts=("127.0.0.1",), say=lines.append)
-        return lines, report
+        watcher = Watched()
+        report = build_shards(recipe, out, "0", allow_hosts=("127.0.0.1",), watcher=watcher)
+        return watcher.lines, report.shards[0]
 
     def stored(stage):
         return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out/_stages" / stage).rglob("*.parquet")}
 
-    assert make(recipe)[0] == []
+    assert [line.partition(" ")[0] for line in make(recipe)[0]] == ["catalogue"]
     first = Storage(out).read_table("shard-00000.parquet")
     assert make(recipe)[1].done_before
     before = {name: stored(name) for name in STAGES}
@@ -236,5 +250,5 @@ def test_a_page_whose_title_holds_a_lone_surrogate_is_kept_and_mended(serve_fold
     )
     out = str(tmp_path / "out")
     claim(Storage(out), recipe)
-    report = build.build(recipe, out, 0, allow_hosts=("127.0.0.1",))
+    report = build_shards(recipe, out, "0", allow_hosts=("127.0.0.1",))
     assert sorted(pd.read_parquet(out).title) == ["plain", "\ufffd cat"] and not report.is_faulty

@@ -120,7 +120,7 @@ def test_an_api_that_answers_nonsense_costs_its_query_alone(answer):
     app.router.add_get("/{name:.*}", get)
     with serve(app) as url:
         recipe = load_recipe("vidal10m", (f"search=[{{source: peertube, base_url: '{url}'}}]", "crawl.attempts=1"))
-        network = Network(recipe, Runtime("memory://fit", 0, "run", ("127.0.0.1",)))
+        network = Network(recipe, Runtime("memory://fit", "run", ("127.0.0.1",)))
         try:
             results, _ = network.call(lambda sources: sources.for_search(recipe.search[0]).search("cat", 5))
             schema.table([fit(result) for result in results], schema.CANDIDATES)

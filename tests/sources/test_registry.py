@@ -75,7 +75,7 @@ def test_a_source_from_outside_is_searched_and_crawled(paths_source, tmp_path):
     write_video(tmp_path / "a_cat_runs.mp4", frames=24, fps=12)
     listed.write_text(f"{tmp_path}/a_cat_runs.mp4\n{tmp_path}/a_lost_cat.mp4\n{tmp_path}/a_dog.mp4\n")
     recipe = load_recipe("embedded", search=[{"source": "paths", "file": str(listed), "per_term": 2}])
-    runtime = Runtime(out, 0, "run")
+    runtime = Runtime(out, "run")
     results = run_queries(recipe, runtime, plan_queries(recipe, ["cat"], {}))
     rows = [{**candidate, "shard": 0} for candidate in results.candidates.values()]
     cat, lost = schema.table(rows, schema.CANDIDATES).to_pylist()
@@ -95,14 +95,14 @@ def test_a_bug_in_the_search_of_a_source_costs_its_query_alone_and_the_next_buil
     searches = [{"source": "paths", "file": str(file), "per_term": 2} for file in (listed, tmp_path / "absent.txt")]
     corpora = {"corpora": [{"source": "x", "path": str(tmp_path / "terms.txt")}]}
     recipe = load_recipe("embedded", search=searches, terms=corpora)
-    runtime, storage = Runtime(out, 0, "run"), Storage(out)
-    (part,) = discover.discover(recipe, runtime)
+    runtime, storage = Runtime(out, "run"), Storage(out)
+    (part,) = discover.discover(recipe, runtime, 0)
     failures = discover.outcomes(storage, part)
     assert [row["reason"] for row in failures] == ["quarantined"] * 2 and "FileNotFoundError" in failures[0]["detail"]
     assert discover.candidates(storage, part)["title"].to_pylist() == ["a cat runs"]
     (tmp_path / "absent.txt").write_text(f"{tmp_path}/a_dog.mp4\n")
     discover.ask_quarantined_again(storage, 0)
-    _, new = discover.search_again(recipe, runtime)
+    _, new = discover.search_again(recipe, runtime, 0)
     assert discover.outcomes(storage, part) == []
     assert discover.candidates(storage, new)["title"].to_pylist() == ["a dog"]
 

@@ -54,7 +54,7 @@ def site():
 
 
 def network_of(*overrides):
-    return Network(load_recipe("catalogue", overrides), Runtime("memory://clients", 0, "run", ("127.0.0.1",)))
+    return Network(load_recipe("catalogue", overrides), Runtime("memory://clients", "run", ("127.0.0.1",)))
 
 
 def client_of(network):

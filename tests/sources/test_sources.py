@@ -86,7 +86,7 @@ def _base(request):
 
 def network(**search):
     recipe = load_recipe("embedded", ()).model_copy(update={"search": (parse_search(search),)})
-    return Network(recipe, Runtime("memory://sources", 0, "run", ("127.0.0.1",))), recipe.search[0]
+    return Network(recipe, Runtime("memory://sources", "run", ("127.0.0.1",))), recipe.search[0]
 
 
 def fetched(net, search, term, limit, folder):

@@ -81,7 +81,7 @@ def test_texts_of_a_built_shard_are_held_against_their_frames(embedded):
 
 def test_what_is_said_of_a_sound_is_held_against_no_frame_and_contradicts_nothing(tmp_path):
     out = str(tmp_path)
-    ground = STAGE.open(load_recipe("embedded"), Runtime(out, 0, "run"), Storage(out))
+    ground = STAGE.open(load_recipe("embedded"), Runtime(out, "run"), Storage(out))
     said = [caption_of(View.TITLE, "Two silent dogs"), caption_of(View.SOUND, "the sound of speech")]
     clip = {
         "clip_id": "a",

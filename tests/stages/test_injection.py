@@ -22,7 +22,7 @@ ORDERS = (
 @pytest.fixture(scope="module")
 def rewrite(tmp_path_factory):
     out = str(tmp_path_factory.mktemp("out"))
-    worker = STAGE.open(load_recipe("embedded"), Runtime(out=out, shard=0, run_id="x"), Storage(out))
+    worker = STAGE.open(load_recipe("embedded"), Runtime(out=out, run_id="x"), Storage(out))
 
     def run(title, video="a video of a tabby cat and a sofa"):
         captions = [caption_of(View.TITLE, title), *([caption_of(View.VIDEO, video)] if video else [])]

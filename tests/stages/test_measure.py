@@ -354,7 +354,7 @@ OVERRIDES = ("captions.keyframe=null", "captions.video=null", "enhanced.model=nu
 
 def run_stages(storage, names, *overrides):
     recipe = load_recipe("embedded", (*OVERRIDES, *overrides))
-    runtime = Runtime(out=storage.uri, shard=0, run_id="test")
+    runtime = Runtime(out=storage.uri, run_id="test")
     for name in names:
         PartRunner(STAGES[name], recipe, runtime).run(Part(0, 0))
     table = storage.read_table(layout.part_table(names[-1], 0, 0)).to_pylist()

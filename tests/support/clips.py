@@ -66,7 +66,7 @@ def seed_frames(out: str, clips: list[Record]) -> None:
 def run(out: str, recipe: Recipe, *names: str) -> None:
     """Stages over the part, in this process."""
     for name in names:
-        PartRunner(STAGES[name], recipe, Runtime(out, 0, "run")).run(Part(0, 0))
+        PartRunner(STAGES[name], recipe, Runtime(out, "run")).run(Part(0, 0))
 
 
 def rows(out: str, stage: str) -> list[Record]:

@@ -13,4 +13,4 @@ def crawl_one(url, overrides=(), allow=("127.0.0.1",), out="memory://crawl", **c
     row = {"candidate_id": candidate_id("url", url, None, None), "shard": 0, "source": None, "platform": "url", "source_id": url,
            "url": url, "media_url": None, "kind": None, "search_terms": [], "title": "a title", "hashtags": [], "uploader": None,
            "licence": None, "duration_s": None, "start_s": None, "end_s": None, "curated": True, "extra": None, **columns}  # fmt: skip
-    return Crawler(recipe, Runtime(out, 0, "run", allow), Storage(out))(row)
+    return Crawler(recipe, Runtime(out, "run", allow), Storage(out))(row)

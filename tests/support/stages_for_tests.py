@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -58,6 +59,16 @@ def _killer(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
         if row["clip_id"] == "c5-clip":
             os.kill(os.getpid(), signal.SIGKILL)
         return Output([{"clip_id": row["clip_id"], "value": row["value"] * 10}])
+
+    return work
+
+
+def _crowded(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    def work(row: Record) -> Output:
+        time.sleep(0.1)  # So that records of several parts are at work when one of them kills the process.
+        if row["candidate_id"] == "c5":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Output([{"clip_id": f"{row['candidate_id']}-clip", "value": 1}])
 
     return work
 
@@ -117,4 +128,6 @@ COUNTED = _stage("counted", Subject.CLIP, ("first",), _counted)
 UNOPENED = _stage("unopened", Subject.CANDIDATE, ("discover",), _unopened, terminal=True)
 ODD = _stage("odd", Subject.CANDIDATE, ("discover",), _odd, terminal=True)
 FULL = _stage("full", Subject.CANDIDATE, ("discover",), _full, terminal=True)
+CROWDED = _stage("crowded", Subject.CANDIDATE, ("discover",), _crowded, terminal=True,
+                 concurrency=lambda r: 4, parts_at_once=lambda r: 4)  # fmt: skip
 DEADLY = _stage("deadly", Subject.CANDIDATE, ("discover",), _deadly, terminal=True)

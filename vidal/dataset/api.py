@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from vidal.config.loading import load_recipe, with_filters, with_overrides
 from vidal.config.recipe import Recipe, recipe_from
+from vidal.dataset import build as building
 from vidal.dataset import checks, commit, discover
 from vidal.dataset import refilter as refiltering
 from vidal.dataset import retry as retrying
-from vidal.dataset.build import build as build_shard
+from vidal.dataset.build import Watcher
 from vidal.dataset.dataset_file import claim, read_dataset
 from vidal.dataset.listing_split import split_listing, stored_split
 from vidal.dataset.refilter import Decision
@@ -21,8 +22,6 @@ from vidal.dataset.shard_report import ShardReport
 from vidal.dataset.shard_summary import summaries, summaries_or_fail
 from vidal.dedup import across_shards, decontamination
 from vidal.errors import UserError
-from vidal.pipeline.progress import Progress
-from vidal.pipeline.stage import Stage
 from vidal.sources.listings import listing_of
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, absolute_uri
@@ -45,16 +44,6 @@ class Report:
     @property
     def clips(self) -> int:
         return sum(sum(shard.rows.values()) for shard in self.shards)
-
-
-class Watcher(Protocol):
-    """Receives the progress of a build."""
-
-    def say(self, line: str) -> None:
-        """Receives a line for people, for example which stored work is done again."""
-
-    def report(self, report: ShardReport) -> None:
-        """Receives the report of a shard that has ended."""
 
 
 def build(recipe: str | Recipe, out: str, shards: int | str | Iterable[int] = 0, **overrides: Any) -> Report:
@@ -87,7 +76,7 @@ def build_shards(
     until: str | None = None,
     watcher: Watcher | None = None,
 ) -> Report:
-    """Checks the input, makes OUT this recipe's dataset, and builds its shards one after the other.
+    """Checks the input, makes OUT this recipe's dataset, and builds its shards in one pipeline.
 
     until: the last stage to run; nothing is then committed. watcher: receives the progress, if given.
     """
@@ -105,17 +94,14 @@ def build_shards(
         numbers = checks.parse_shards(
             shards, split_listing(recipe, storage, watcher.say if watcher else _ignore).shards
         )
-    reports = []
-    for shard in numbers:
-        if report := done.get(shard):
-            reports.append(report)
-            if watcher:
-                watcher.report(report)
-        else:
-            reports.append(_build(recipe, storage, shard, allow_hosts, until, watcher))
+    for report in done.values():
+        if watcher:
+            watcher.report(report)
+    todo = [shard for shard in numbers if shard not in done]
+    reports = building.build(recipe, storage, todo, allow_hosts=allow_hosts, until=until, watcher=watcher)
     if until is None:
         _mark_copies(storage, recipe)
-    return Report(reports)
+    return Report(sorted([*done.values(), *reports], key=lambda report: report.shard))
 
 
 def _check_input(recipe: Recipe, storage: Storage) -> None:
@@ -165,14 +151,27 @@ def retry(
     }
     for recipe in recipes.values():
         checks.check(recipe)
-    reports = []
     for shard, recipe in recipes.items():
         count = retrying.move(storage, recipe, shard, class_)
         if watcher:
             watcher.say(f"shard {shard}: {count} candidates are tried again")
-        reports.append(_build(recipe, storage, shard, allow_hosts, None, watcher))
+    reports = []
+    for recipe, shards in _by_recipe(recipes):
+        reports += building.build(recipe, storage, shards, allow_hosts=allow_hosts, watcher=watcher)
     _mark_copies(storage, recipe)
-    return Report(reports)
+    return Report(sorted(reports, key=lambda report: report.shard))
+
+
+def _by_recipe(recipes: dict[int, Recipe]) -> list[tuple[Recipe, list[int]]]:
+    """Returns the different recipes of a dataset, each with the shards that it built."""
+    grouped: list[tuple[Recipe, list[int]]] = []
+    for shard, recipe in recipes.items():
+        same = next((shards for other, shards in grouped if other == recipe), None)
+        if same is None:
+            grouped.append((recipe, [shard]))
+        else:
+            same.append(shard)
+    return grouped
 
 
 def refilter(out: str, overrides: tuple[str, ...]) -> list[Decision]:
@@ -200,24 +199,3 @@ def _mark_copies(storage: Storage, recipe: Recipe) -> None:
     clips = sum(sum(summary["rows"].values()) for summary in summaries(storage))
     if clips <= recipe.duplicates.dataset_clips_max and not across_shards.is_marked(storage, recipe.duplicates):
         across_shards.mark_copies(storage, recipe.duplicates)
-
-
-def _build(
-    recipe: Recipe,
-    storage: Storage,
-    shard: int,
-    allow_hosts: tuple[str, ...],
-    until: str | None,
-    watcher: Watcher | None,
-) -> ShardReport:
-    if watcher is None:
-        return build_shard(recipe, storage.uri, shard, allow_hosts=allow_hosts, until=until)
-
-    def progress(dataset: Storage, parts: int, stages: list[Stage]) -> Progress:
-        return Progress(dataset, shard, parts, stages)
-
-    report = build_shard(
-        recipe, storage.uri, shard, allow_hosts=allow_hosts, until=until, progress=progress, say=watcher.say
-    )
-    watcher.report(report)
-    return report

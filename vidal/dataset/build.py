@@ -1,146 +1,189 @@
-"""The build of a shard: find its candidates, run them through the stages, commit. Work that is already stored is not done again."""
+"""The build of shards as one pipeline: find the candidates of each, run them through the stages, commit each shard as it ends.
+
+Work that is already stored is not done again. While the last parts of a shard are at work, the first of the next one enter, so that
+models load once for a command, and no worker waits for a shard to end.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from vidal.config.recipe import Recipe
-from vidal.dataset import commit, discover
 from vidal.dataset.listing_split import split_listing, stored_split
 from vidal.dataset.shard_report import ShardReport
+from vidal.dataset.shard_work import ShardWork
 from vidal.pipeline.executors import Executor, executor_of
-from vidal.pipeline.parts import is_done
+from vidal.pipeline.progress import Progress
 from vidal.pipeline.stage import Part, Runtime, Stage
-from vidal.pipeline.staleness import stale_stages
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage
 
-if TYPE_CHECKING:
-    from vidal.pipeline.progress import Progress
 
-MakeProgress = Callable[[Storage, int, list[Stage]], "Progress"]  # Takes a dataset, a number of parts and the stages.
+class Watcher(Protocol):
+    """Receives the progress of a build."""
+
+    def say(self, line: str) -> None:
+        """Receives a line for people, for example which stored work is done again."""
+
+    def report(self, report: ShardReport) -> None:
+        """Receives the report of a shard that has ended."""
 
 
 def build(
     recipe: Recipe,
-    out: str,
-    shard: int,
+    storage: Storage,
+    shards: list[int],
     *,
     allow_hosts: tuple[str, ...] = (),
     until: str | None = None,
-    progress: MakeProgress | None = None,
-    say: Callable[[str], None] = lambda line: None,
-) -> ShardReport:
-    """Builds one shard into a dataset that the recipe has claimed. Starts an executor only if there is work.
+    watcher: Watcher | None = None,
+) -> list[ShardReport]:
+    """Builds shards of a dataset that the recipe has claimed. Starts an executor only if there is work.
 
-    until: the last stage to run; the shard is then not committed. say: receives, before work begins, lines that say which
-    stored work is done again. Raises StorageError if the dataset cannot be read or written.
+    until: the last stage to run; the shards are then not committed. Raises StorageError if the dataset cannot be read or written;
+    shards that ended before are committed all the same.
     """
-    started = time.monotonic()
     stages = list(STAGES.values())
-    storage = Storage(out)
     if recipe.listing and stored_split(storage) is None:
         split_listing(recipe, storage)
-    if until is None and commit.is_committed(storage, shard, stages, recipe):
-        return commit.committed_report(storage, shard)
     selected = stages[: [stage.name for stage in stages].index(until) + 1] if until else stages
-    runtime = Runtime(out=out, shard=shard, run_id=uuid.uuid4().hex, allow_hosts=allow_hosts)
-    shard_build = ShardBuild(recipe, storage, runtime, selected)
-    for line in shard_build.stale_lines():
-        say(line)
-    parts = shard_build.run(progress)
-    if until:
-        _, funnel = commit.balance(storage, selected, parts)
-        return ShardReport(shard, funnel=funnel, seconds=time.monotonic() - started, stage_only=until)
-    return replace(commit.commit(storage, stages, recipe, parts), seconds=time.monotonic() - started)
+    works = [ShardWork(recipe, storage, shard, selected) for shard in shards]
+    if watcher:
+        for line in (line for work in works for line in work.stale_lines()):
+            watcher.say(line)
+    runtime = Runtime(
+        out=storage.uri,
+        run_id=uuid.uuid4().hex,
+        allow_hosts=allow_hosts,
+        warm=frozenset[str]().union(*(work.stages_with_work() for work in works)),
+        new_shards=frozenset(work.shard for work in works if work.is_new),
+    )
+    with _Ending(storage, selected, is_committed=until is None, watcher=watcher) as ending:
+        busy = []
+        for work in works:
+            if work.has_work:
+                busy.append(work)
+            else:
+                ending.end(work)
+        if busy:
+            _run(recipe, runtime, busy, ending)
+    return [ending.reports[shard] for shard in shards]
 
 
-@dataclass(frozen=True)
-class ShardBuild:
-    """The work on one shard. stages: the stages to run, in order."""
+def _run(recipe: Recipe, runtime: Runtime, works: list[ShardWork], ending: _Ending) -> None:
+    """Runs the stages over the shards: all stages at once, or in phases where the cluster cannot hold them at once."""
+    executor, stages = executor_of(recipe), works[0].stages
+    with _services(recipe, runtime, works) as served, executor.session(stages), ending.progress:
+        served = replace(served, rate_limiter=executor.rate_limiter())
+        phases = executor.phases(stages)
+        if len(phases) > 1:
+            ending.say(_phases_line(phases))
+        for phase in phases[:-1]:
+            with executor.pipeline(phase, served) as run_through_stages:
+                run_through_stages(part for _, parts in _found(works, served, executor, ending) for part in parts)
+        with executor.pipeline(phases[-1], served) as run_through_stages:
+            run_through_stages(_last_parts(works, served, executor, ending), finished=ending.part_done)
 
-    recipe: Recipe
+
+def _found(
+    works: list[ShardWork], runtime: Runtime, executor: Executor, ending: _Ending
+) -> Iterator[tuple[ShardWork, list[Part]]]:
+    """Yields each shard with its parts that have work. Its candidates are searched for when its turn comes."""
+    for work in works:
+        parts = work.find_parts(runtime, executor)
+        ending.begin(work)
+        yield work, parts
+
+
+def _last_parts(works: list[ShardWork], runtime: Runtime, executor: Executor, ending: _Ending) -> Iterator[Part]:
+    for work, parts in _found(works, runtime, executor, ending):
+        if not parts:
+            ending.end(work)
+        yield from parts
+
+
+def _phases_line(phases: list[list[Stage]]) -> str:
+    groups = "; ".join(", ".join(stage.name for stage in phase) for phase in phases)
+    return f"the cluster cannot hold all stages at once: they run in {len(phases)} phases: {groups}"
+
+
+@contextlib.contextmanager
+def _services(recipe: Recipe, runtime: Runtime, works: list[ShardWork]) -> Iterator[Runtime]:
+    """Serves the embedded site, if the recipe searches it, for as long as something may ask for its pages."""
+    searches_site = any(search.is_on_embedded_site for search in recipe.search)
+    if recipe.listing or not searches_site or not any(work.needs_sources for work in works):
+        yield runtime
+        return
+    from vidal.sources.embedded.site import HOST, serve_embedded
+
+    with serve_embedded() as url:
+        yield replace(runtime, endpoints={"embedded": url}, allow_hosts=(*runtime.allow_hosts, HOST))
+
+
+@dataclass
+class _Ending:
+    """Commits shards in a thread of its own, one at a time, while other shards are at work. Its methods may be called by any thread."""
+
     storage: Storage
-    runtime: Runtime
     stages: list[Stage]
+    is_committed: bool
+    watcher: Watcher | None
+    reports: dict[int, ShardReport] = field(default_factory=dict)
 
-    def run(self, progress: MakeProgress | None) -> list[Part]:
-        """Finds the candidates and runs the stages that still have work. Returns the parts of the shard."""
-        parts = discover.parts(self.storage, self.recipe, self.runtime.shard)
-        if parts is not None:
-            discover.ask_quarantined_again(self.storage, self.runtime.shard)
-        if parts is not None and not self._is_asked_again and all(map(self._is_done, parts)):
-            return parts
-        is_new = parts is None and not discover.is_found(self.storage, self.runtime.shard)
-        executor = executor_of(self.recipe)
-        with self._services(parts) as served, executor.session(self.stages):
-            served = replace(
-                served, rate_limiter=executor.rate_limiter(), warm=self._stages_with_work(parts), is_new=is_new
-            )
-            with executor.pipeline(self.stages, served) as run_through_stages:
-                parts = self._find_candidates(served, parts, executor)
-                unfinished = [part for part in parts if not self._is_done(part)]
-                with progress(self.storage, len(parts), self.stages) if progress else contextlib.nullcontext():
-                    run_through_stages(unfinished)
-        return parts
-
-    def stale_lines(self) -> Iterator[str]:
-        """Yields lines that say which stored work a changed version or setting causes to be done again."""
-        shard = self.runtime.shard
-        if self.recipe.engine.keep_stale:
-            return
-        parts = discover.parts(self.storage, self.recipe, shard)
-        if parts is None:
-            if discover.is_found(self.storage, shard):
-                yield f"shard {shard}: its candidates are found again: the search, its settings or its catalogue have changed"
-            return
-        stale = stale_stages(self.stages, self.recipe, parts, self.storage.metadata_if_present)
-        for stage in stale:
-            yield f"shard {shard}: {stage}"
-        if any(stage.is_by_version for stage in stale):
-            yield "  --keep-stale keeps the results of earlier versions"
+    def __post_init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._works: dict[int, ShardWork] = {}
+        self._commits: list[Future[None]] = []
+        self._bars = Progress(self.storage, self.stages) if self.watcher else None
 
     @property
-    def _is_asked_again(self) -> bool:
-        return discover.is_asked_again(self.storage, self.runtime.shard)
+    def progress(self) -> contextlib.AbstractContextManager[object]:
+        return self._bars or contextlib.nullcontext()
 
-    def _is_done(self, part: Part) -> bool:
-        """Returns whether every stage has finished the part. Stages are asked in order, because each needs the tables before it."""
-        return all(is_done(stage, self.recipe, self.storage, part) for stage in self.stages)
+    def __enter__(self) -> _Ending:
+        return self
 
-    def _find_candidates(self, runtime: Runtime, parts: list[Part] | None, executor: Executor) -> list[Part]:
-        """Finds the candidates, or repeats failed searches if `vidal retry` has asked for it. parts: None if none are stored."""
-        if parts is None:
-            parts = executor.run_once(discover.discover, self.recipe, runtime, executor.spread)
-        elif self._is_asked_again:
-            parts = executor.run_once(discover.search_again, self.recipe, runtime)
-        return parts
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        """Waits for the commits. Raises the first error of one, unless another error has ended the build."""
+        self._thread.shutdown()
+        for each in self._commits:
+            if kind is None:
+                each.result()
 
-    def _stages_with_work(self, parts: list[Part] | None) -> frozenset[str]:
-        """Returns the first stage that some part lacks and all stages after it; every stage if the parts are not known yet."""
-        if parts is None:
-            return frozenset(stage.name for stage in self.stages)
-        names: set[str] = set()
-        for part in parts:
-            undone = (i for i, stage in enumerate(self.stages) if not is_done(stage, self.recipe, self.storage, part))
-            names |= {stage.name for stage in self.stages[next(undone, len(self.stages)) :]}
-        return frozenset(names)
+    def begin(self, work: ShardWork) -> None:
+        self._works[work.shard] = work
+        if self._bars:
+            self._bars.add(work.shard, len(work.parts or []))
 
-    @contextlib.contextmanager
-    def _services(self, parts: list[Part] | None) -> Iterator[Runtime]:
-        """Serves the embedded site, if the recipe searches it, for as long as something may ask for its pages."""
-        crawl = self.stages[0]
-        is_crawled = parts is not None and all(is_done(crawl, self.recipe, self.storage, part) for part in parts)
-        searches_site = any(search.is_on_embedded_site for search in self.recipe.search)
-        if self.recipe.listing or not searches_site or (is_crawled and not self._is_asked_again):
-            yield self.runtime
-            return
-        from vidal.sources.embedded.site import HOST, serve_embedded
+    def part_done(self, part: Part) -> None:
+        """Commits the shard after its last part."""
+        work = self._works[part.shard]
+        work.unfinished.discard(part)
+        if not work.unfinished:
+            self.end(work)
 
-        with serve_embedded() as url:
-            yield replace(self.runtime, endpoints={"embedded": url}, allow_hosts=(*self.runtime.allow_hosts, HOST))
+    def end(self, work: ShardWork) -> None:
+        self._commits.append(self._thread.submit(self._end, work))
+
+    def _end(self, work: ShardWork) -> None:
+        report = work.end(self.is_committed)
+        self.reports[work.shard] = report
+        if self._bars:
+            self._bars.end(work.shard)
+        if self.watcher:
+            watcher = self.watcher
+            self._shown(lambda: watcher.report(report))
+
+    def say(self, line: str) -> None:
+        if self.watcher:
+            watcher = self.watcher
+            self._shown(lambda: watcher.say(line))
+
+    def _shown(self, show: Callable[[], None]) -> None:
+        with self._bars.paused() if self._bars else contextlib.nullcontext():
+            show()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, TypedDict, cast
 
@@ -120,7 +121,7 @@ def state(storage: Storage, shard: int) -> str:
     return ids.sha256(b"".join(content or b"" for content in contents)) if any(contents) else ""
 
 
-def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> list[Part]:
+def discover(recipe: Recipe, runtime: Runtime, shard: int, spread: Map | None = None) -> list[Part]:
     """Finds and stores the candidates of a shard. The ledger records a failed search as a failed candidate.
 
     spread: a map over the cluster, for the search terms of large corpora.
@@ -128,28 +129,29 @@ def discover(recipe: Recipe, runtime: Runtime, spread: Map | None = None) -> lis
     storage = Storage(runtime.out)
     results = SearchResults()
     if recipe.listing:
-        rows = candidates_of(storage, runtime.shard)
-        results.outcomes += refused_of(storage, runtime.shard)
+        rows = candidates_of(storage, shard)
+        results.outcomes += refused_of(storage, shard)
     else:
-        terms = _terms(recipe, storage, runtime.shard, spread)
+        terms = _terms(recipe, storage, shard, spread)
         results = search.run_queries(recipe, runtime, search.plan_queries(recipe, terms, _weights(recipe)))
-        rows = list(results.candidates.values())
-    count = max(1, _freeze(storage, recipe, runtime.shard, rows[: recipe.limit], 0))
-    if not rows:
-        _commit(storage, Part(runtime.shard, 0), [], [])
-    _record(storage, Part(runtime.shard, 0), results.outcomes)
+        rows = iter(results.candidates.values())
+    count = _freeze(storage, recipe, shard, itertools.islice(rows, recipe.limit), 0)
+    if not count:
+        _commit(storage, Part(shard, 0), [], [])
+        count = 1
+    _record(storage, Part(shard, 0), results.outcomes)
     failed = [asdict(query) for query in results.failed]
-    done = {**asdict(identity(recipe, storage, runtime.shard)), "parts": count, "failed": failed}
-    storage.write(layout.discovered(runtime.shard), json.dumps(done).encode())
-    return [Part(runtime.shard, index) for index in range(count)]
+    done = {**asdict(identity(recipe, storage, shard)), "parts": count, "failed": failed}
+    storage.write(layout.discovered(shard), json.dumps(done).encode())
+    return [Part(shard, index) for index in range(count)]
 
 
-def search_again(recipe: Recipe, runtime: Runtime) -> list[Part]:
+def search_again(recipe: Recipe, runtime: Runtime, shard: int) -> list[Part]:
     """Repeats the searches that `ask_again` marked. New candidates go to new parts; the old parts stay as they are.
 
     If this function is interrupted, it starts over at the next run and gives the same result.
     """
-    storage, shard = Storage(runtime.out), runtime.shard
+    storage = Storage(runtime.out)
     done = _done(storage, shard)
     wanted = set(json.loads(storage.read(layout.asked_again(shard))))
     failed = [Query(**query) for query in done["failed"]]
@@ -199,11 +201,12 @@ def candidates(storage: Storage, part: Part, columns: list[str] | None = None) -
 
 def _freeze(storage: Storage, recipe: Recipe, shard: int, rows: Iterable[Candidate], first: int) -> int:
     """Writes the candidates as parts, numbered from `first`. Returns how many parts it wrote."""
-    numbered: list[Candidate] = [{**row, "shard": shard} for row in rows]
-    size = recipe.engine.part_size
-    for index, start in enumerate(range(0, len(numbered), size)):
-        _commit(storage, Part(shard, first + index), numbered[start : start + size], [])
-    return -(-len(numbered) // size)
+    numbered: Iterator[Candidate] = ({**row, "shard": shard} for row in rows)
+    count = 0
+    while part_rows := list(itertools.islice(numbered, recipe.engine.part_size)):
+        _commit(storage, Part(shard, first + count), part_rows, [])
+        count += 1
+    return count
 
 
 def _commit(storage: Storage, part: Part, rows: list[Candidate], ledger_rows: list[LedgerRow]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 
@@ -16,6 +16,8 @@ from vidal.sources.listing import Listing
 from vidal.sources.listings import listing_of
 from vidal.storage import layout
 from vidal.storage.storage import Storage
+
+_ROWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,11 @@ def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] =
     return split
 
 
-def candidates_of(storage: Storage, shard: int) -> list[Candidate]:
-    """Returns the candidates of a shard, in the order of the listing."""
-    return rows_of(storage.read_table(layout.catalogue(shard)), Candidate)
+def candidates_of(storage: Storage, shard: int) -> Iterator[Candidate]:
+    """Yields the candidates of a shard, in the order of the listing. They are never all in memory as rows."""
+    table = storage.read_table(layout.catalogue(shard))
+    for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+        yield from rows_of(table.slice(start, _ROWS_AT_ONCE), Candidate)
 
 
 def refused_of(storage: Storage, shard: int) -> list[LedgerRow]:

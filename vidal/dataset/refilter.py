@@ -41,7 +41,7 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
             f"shard {shard}: its stored results were made by other versions, models or settings: run vidal build-shard {shard} first"
         )
     before = storage.read_table(layout.manifest(shard), ["clip_id"]).num_rows
-    runtime = Runtime(out=storage.uri, shard=shard, run_id=uuid.uuid4().hex, stored_only=True)
+    runtime = Runtime(out=storage.uri, run_id=uuid.uuid4().hex, stored_only=True)
     for stage in stages[_FIRST:]:
         with PartRunner(stage, recipe, runtime) as runner:
             for part in parts:

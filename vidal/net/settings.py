@@ -41,6 +41,8 @@ class Crawl(Settings):
     """Other limits for some hosts and their subdomains, by name."""
     concurrency: int = Field(default=4, ge=1)
     """Simultaneous downloads in one worker."""
+    parts_at_once: int = Field(default=4, ge=1)
+    """How many parts these downloads may belong to, so that a slow host does not keep a worker from the next part."""
     attempts: int = Field(default=3, ge=1)
     """How often work with a transient failure is tried."""
     backoff_s: float = Field(default=1.0, ge=0)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, track
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, track
 from rich.progress import Progress as Bars
 
 from vidal.pipeline.stage import Stage
@@ -34,45 +34,84 @@ def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int
 
 
 class Progress:
-    """Shows the progress of a shard: bars on a terminal, a line every few seconds elsewhere."""
+    """Shows the progress of the shards that are at work: bars on a terminal, a line every few seconds elsewhere."""
 
-    def __init__(self, storage: Storage, shard: int, parts: int, stages: list[Stage]):
-        self._arguments = (storage, shard, stages, parts)
-        self._parts, self._stages = parts, stages
+    def __init__(self, storage: Storage, stages: list[Stage]):
+        self._storage, self._stages = storage, stages
+        self._parts: dict[int, int] = {}
+        self._ended: set[int] = set()
         self._stop = threading.Event()
-        self._live = sys.stderr.isatty()
-        interval_s = INTERVAL_S if self._live else LINE_INTERVAL_S
+        # Held while something is drawn or printed.
+        self._drawing = threading.RLock()
+        self._bars = _bars() if sys.stderr.isatty() else None
+        interval_s = INTERVAL_S if self._bars else LINE_INTERVAL_S
         self._interval_s = interval_s if storage.is_local else STORE_INTERVAL_S
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Progress:
+        if self._bars:
+            for stage in self._stages:
+                self._bars.add_task(stage.name, total=None)
+            self._bars.start()
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        if self._bars:
+            self._draw(self._bars)
+            self._bars.stop()
+
+    def add(self, shard: int, parts: int) -> None:
+        """Begins to show a shard of so many parts."""
+        self._parts[shard] = parts
+
+    def end(self, shard: int) -> None:
+        """Counts the shard as done from now on, without looking at its files."""
+        self._ended.add(shard)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Surrounds what else is printed meanwhile, so that the bars do not mix with it."""
+        with self._drawing:
+            if self._bars:
+                self._bars.stop()
+            yield
+            if self._bars and not self._stop.is_set():
+                self._bars.start()
 
     def _watch(self) -> None:
-        if not self._live:
-            while not self._stop.wait(self._interval_s):
-                done = stage_progress(*self._arguments)
-                print(
-                    "parts:", "  ".join(f"{k} {v}/{self._parts}" for k, v in done.items()), file=sys.stderr, flush=True
-                )
-            return
-        columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Bars(*columns, console=Console(stderr=True)) as bars:
-            tasks = {stage.name: bars.add_task(stage.name, total=self._parts) for stage in self._stages}
-            while not self._stop.wait(self._interval_s):
-                self._draw(bars, tasks)
-            self._draw(bars, tasks)
+        while not self._stop.wait(self._interval_s):
+            with self._drawing:
+                if self._bars:
+                    self._draw(self._bars)
+                elif self._parts:
+                    total, counts = sum(self._parts.values()), self._counts()
+                    line = "  ".join(f"{name} {count}/{total}" for name, count in counts.items())
+                    print("parts:", line, file=sys.stderr, flush=True)
 
-    def _draw(self, bars: Bars, tasks: dict[str, TaskID]) -> None:
-        for name, count in stage_progress(*self._arguments).items():
-            bars.update(tasks[name], completed=count)
+    def _draw(self, bars: Bars) -> None:
+        counts = self._counts()
+        for task, stage in zip(bars.task_ids, self._stages, strict=True):
+            bars.update(task, total=sum(self._parts.values()), completed=counts[stage.name])
+
+    def _counts(self) -> dict[str, int]:
+        """Returns how many parts of all shards each stage has committed."""
+        counts = dict.fromkeys((stage.name for stage in self._stages), 0)
+        for shard, parts in list(self._parts.items()):
+            is_over = shard in self._ended
+            done = (
+                dict.fromkeys(counts, parts) if is_over else stage_progress(self._storage, shard, self._stages, parts)
+            )
+            counts = {name: count + done[name] for name, count in counts.items()}
+        return counts
+
+
+def _bars() -> Bars:
+    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    # What is printed to standard output stays there: it may be a pipe.
+    return Bars(*columns, console=Console(stderr=True), redirect_stdout=False)
 
 
 def tracked(spread: Callable[[Any, list[Any]], Iterator[Any]]) -> Callable[[Any, list[Any]], Iterator[Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +26,8 @@ from vidal.pipeline.parts import commit_part, is_current, read_inputs, stored_me
 from vidal.pipeline.recent_tables import RECENT
 from vidal.pipeline.results import failure_of, quarantined, result_of
 from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Waiting, Worker
-from vidal.pipeline.waiting_list import process_all
+from vidal.pipeline.turns import Turn, Turns
+from vidal.pipeline.work_queue import WorkQueue, process_in_turn
 from vidal.records import LedgerRow, Row
 from vidal.schema import Reason
 from vidal.storage import layout
@@ -37,21 +38,27 @@ from vidal.storage.storage import Storage
 
 # The journal's key for the loading of the stage's models, which is not a record.
 _OPENING = "(opening)"
+# While the last parts of a shard are at work, parts of the next shards may arrive.
+_SHARDS_AT_ONCE = 8
 # Errors of the machine that mean that the dataset cannot be written, wherever in a worker they are raised.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class PartRunner:
-    """Runs one stage in one worker process. Its models and threads live as long as the runner."""
+    """Runs one stage in one worker process. Its models and threads live as long as the runner.
+
+    Safe to call from several threads: it works on as many parts at a time as the stage allows.
+    """
 
     def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime):
         self.stage, self.recipe, self.runtime = stage, recipe, runtime
         self.storage = Storage(runtime.out, fetch_archives=True)
         self.storage.answers = self._answers = PartAnswers(self.storage, stage.name)
         self._worker: Worker | None = None
-        self._opening = KeyedLocks()
-        self._threads: ThreadPoolExecutor | None = None
-        self._stored_names: tuple[int, set[str]] | None = None
+        self._opening, self._opening_queue = KeyedLocks(), threading.Lock()
+        self._queue: WorkQueue | None = None
+        self._turns = Turns(stage.parts_at_once(recipe))
+        self._stored_names: dict[int, set[str]] = {}
 
     def __enter__(self) -> PartRunner:
         return self
@@ -61,11 +68,11 @@ class PartRunner:
 
     def close(self) -> None:
         """Ends the threads, and releases the models and everything that the worker holds open."""
-        if self._threads:
-            self._threads.shutdown()
+        if self._queue:
+            self._queue.close()
         if close := getattr(self._worker, "close", None):
             close()
-        self._threads = self._worker = None
+        self._queue = self._worker = None
 
     def warm(self) -> None:
         """Opens the stage before its first part arrives, if the stage has work. The first part raises any error again."""
@@ -98,10 +105,10 @@ class PartRunner:
         )
         with log_context(run=self.runtime.run_id[:8], shard=part.shard, part=part.index, stage=self.stage.name):
             for attempt in retrying:
-                with attempt:
-                    self._run(part, is_first=attempt.retry_state.attempt_number == 1)
+                with attempt, self._turns.take() as turn:
+                    self._run(part, turn, is_first=attempt.retry_state.attempt_number == 1)
 
-    def _run(self, part: Part, is_first: bool) -> None:
+    def _run(self, part: Part, turn: Turn, is_first: bool) -> None:
         name = layout.part(self.stage.name, part.shard, part.index)
         may_be_stored = not is_first or _file_of(name) in self._names_of(part.shard)
         before = stored_metadata(self.stage, self.storage, part) if may_be_stored else None
@@ -117,8 +124,10 @@ class PartRunner:
         results = stored.unchanged(digests)
         todo = [record for record in records if record[self.stage.key] not in results]
         with self._journal(part, todo) as journal, self._media(part) as media:
+            if journal.crashed:
+                turn.be_alone()
             with self._answers.part(part.shard, part.index):
-                done = self._process(todo, journal)
+                done = self._process(part.shard, todo, journal)
             results |= {record[self.stage.key]: result for record, result in zip(todo, done, strict=True)}
             in_order = [results[record[self.stage.key]] for record in records]
             rows = [row for result_rows, _ in in_order for row in result_rows]
@@ -141,10 +150,13 @@ class PartRunner:
 
         One request for a shard, where to ask for the table of each part is one for each.
         """
-        if self._stored_names is None or self._stored_names[0] != shard:
+        if shard not in self._stored_names:
             folder = layout.stage_folder(self.stage.name, shard)
-            self._stored_names = shard, set() if self.runtime.is_new else set(self.storage.names(folder))
-        return self._stored_names[1]
+            names = set() if shard in self.runtime.new_shards else set(self.storage.names(folder))
+            self._stored_names.setdefault(shard, names)
+            for other in list(self._stored_names)[:-_SHARDS_AT_ONCE]:
+                self._stored_names.pop(other, None)
+        return self._stored_names.setdefault(shard, set())
 
     @contextlib.contextmanager
     def _journal(self, part: Part, todo: list[Row]) -> Iterator[CrashJournal]:
@@ -174,13 +186,8 @@ class PartRunner:
         if self.recipe.storage.media != "tar":
             yield self.storage.media
             return
-        before = self.storage.media
-        with contextlib.closing(TarStore(self.storage, part.index)) as media:
-            self.storage.media = media
-            try:
-                yield media
-            finally:
-                self.storage.media = before
+        with contextlib.closing(TarStore(self.storage, part.index)) as media, self.storage.writing_media_to(media):
+            yield media
 
     def _retain(self, name: str, absent: incremental.Stored) -> None:
         """Keeps the results of records that no longer arrive, because a filter may let them through again."""
@@ -200,7 +207,7 @@ class PartRunner:
             if all(match is not None for match in matches):
                 yield {key: value for table_row in [*matches, row] for key, value in (table_row or {}).items()}
 
-    def _process(self, records: list[Row], journal: CrashJournal) -> list[Result]:
+    def _process(self, shard: int, records: list[Row], journal: CrashJournal) -> list[Result]:
         if not records:
             return []
         try:
@@ -212,13 +219,19 @@ class PartRunner:
         if isinstance(worker, Batched) and not journal.crashed:
             size = self.recipe.resources_of(self.stage.name).batch_size
             groups = batches(records, worker.size, size) if size else [[record] for record in records]
-            return [result for group in groups for result in self._group(group, worker, journal)]
+            return [result for group in groups for result in self._group(shard, group, worker, journal)]
+
+        def work(record: Row) -> Result:
+            return self._one(shard, record, worker, journal)
+
         # After a crash, records are processed one at a time, so that the record that kills the process is found.
-        threads = 1 if journal.crashed else self.stage.concurrency(self.recipe)
-        if threads > 1 and self._threads is None:
-            self._threads = ThreadPoolExecutor(threads, thread_name_prefix=self.stage.name)
-        pool = self._threads if threads > 1 else None
-        return process_all(lambda record: self._one(record, worker, journal), records, pool, threads)
+        is_threaded = self.stage.concurrency(self.recipe) > 1 and not journal.crashed
+        return self._open_queue().process_all(work, records) if is_threaded else process_in_turn(work, records)
+
+    def _open_queue(self) -> WorkQueue:
+        with self._opening_queue:
+            self._queue = self._queue or WorkQueue(self.stage.concurrency(self.recipe), self.stage.name)
+            return self._queue
 
     def _open_journalled(self, journal: CrashJournal) -> Worker:
         """Opens the stage. Ends the run if loading its models has killed the process too often."""
@@ -228,10 +241,10 @@ class PartRunner:
         with journal.trying(_OPENING):
             return self._open()
 
-    def _group(self, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
+    def _group(self, shard: int, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
         """Gives all records to a Batched worker at once; if that fails, one by one, so that only the faulty record is blamed."""
         if len(group) == 1:
-            return [self._one(group[0], worker, journal)]
+            return [self._one(shard, group[0], worker, journal)]
         started = time.monotonic()
         try:
             with contextlib.ExitStack() as stack:
@@ -249,12 +262,12 @@ class PartRunner:
                 result_of(self.stage, record, result, seconds) for record, result in zip(group, results, strict=True)
             ]
         # Not under `except`: the traceback would keep the data of the batch in memory.
-        alone = [self._one(record, worker, journal) for record in group]
+        alone = [self._one(shard, record, worker, journal) for record in group]
         for outcome in (outcome for _, outcomes in alone for outcome in outcomes):
             outcome["detail"] = outcome["detail"] or why
         return alone
 
-    def _one(self, record: Row, worker: Worker, journal: CrashJournal) -> Result:
+    def _one(self, shard: int, record: Row, worker: Worker, journal: CrashJournal) -> Result:
         """Processes one record. Any exception of the worker fails only this record. Raises PutBack if the record has to wait."""
         started = time.monotonic()
         key = record[self.stage.key]
@@ -272,7 +285,7 @@ class PartRunner:
         except FATAL:
             raise
         except Exception as error:
-            if isinstance(error, FileNotFoundError) and key in cleaned_clips(self.storage, self.runtime.shard):
+            if isinstance(error, FileNotFoundError) and key in cleaned_clips(self.storage, shard):
                 gone = RecordError(
                     Reason.AWAITING_MEDIA, "its media were deleted: run vidal retry --class awaiting_media"
                 )

@@ -50,6 +50,9 @@ class Engine(Settings):
     """Number of candidates in a part."""
     parts_in_flight: int = Field(default=16, ge=1)
     """The largest number of parts between crawl and manifest at one time."""
+    phases: Literal["auto", "never"] = "auto"
+    """auto: where the cluster cannot hold all stages at once, groups of stages run one after another. never: the build then waits,
+    as it should for a cluster that grows on demand."""
     part_attempts: int = Field(default=4, ge=1)
     """How often a part is tried if its table or its storage fails."""
     part_backoff_s: float = Field(default=2.0, ge=0)

@@ -29,18 +29,17 @@ class Runtime:
     warm: stages with work, whose models are worth loading before the first part arrives.
     rate_limiter: the crawl's rate limiter (vidal.net.rate_limiter.RateLimiter), if the whole cluster shares one.
     stored_only: no view is computed in this run; a clip without views waits for a build.
-    is_new: nothing is stored for the shard when the run begins, so that workers need not look for stored parts.
+    new_shards: shards for which nothing is stored when the run begins, so that workers need not look for stored parts.
     """
 
     out: str
-    shard: int
     run_id: str
     allow_hosts: tuple[str, ...] = ()
     endpoints: dict[str, str] = field(default_factory=dict)
     warm: frozenset[str] = frozenset()
     rate_limiter: Any = None
     stored_only: bool = False
-    is_new: bool = False
+    new_shards: frozenset[int] = frozenset()
 
     def check_alive(self) -> None:
         """Raises RunEndedError if the services of the run, and so its driver, are gone. Called before recording a transient failure."""
@@ -150,7 +149,8 @@ class Stage:
     reads; the first has the records, and the others are joined by clip_id; a record that one of them lacks does not arrive. views:
     the views that only this stage computes; if it fails on a clip, the clip loses these views, but stays. terminal: whether "kept"
     is final for the subject here. settings: the part of the recipe that affects the output. models: the models that the recipe
-    chose for it, each with its registry.
+    chose for it, each with its registry. concurrency: the threads of a worker. parts_at_once: how many parts these threads may
+    work on; more than one only where a record may be slow through no fault of this machine.
     """
 
     name: str
@@ -165,6 +165,7 @@ class Stage:
     empty: Callable[[Any], Mapping[str, Any]] | None = None
     terminal: bool = False
     concurrency: Callable[[Recipe], int] = lambda recipe: 1
+    parts_at_once: Callable[[Recipe], int] = lambda recipe: 1
 
     @property
     def key(self) -> str:

@@ -12,9 +12,9 @@ from vidal.schema import Subject
 
 # Settings of how politely and patiently a file is fetched. They do not change the file.
 _WITHOUT_EFFECT = {
-    "requests_per_s", "burst", "host_concurrency", "daily_requests", "hosts", "concurrency", "attempts", "backoff_s", "backoff_max_s",
-    "patience_s", "breaker_failures", "breaker_pause_s", "block_pause_s", "allow_hosts", "cookies_file", "netrc_file", "proxies",
-    "sleep_s", "sleep_requests_s",
+    "requests_per_s", "burst", "host_concurrency", "daily_requests", "hosts", "concurrency", "parts_at_once", "attempts", "backoff_s",
+    "backoff_max_s", "patience_s", "breaker_failures", "breaker_pause_s", "block_pause_s", "allow_hosts", "cookies_file", "netrc_file",
+    "proxies", "sleep_s", "sleep_requests_s",
 }  # fmt: skip
 
 
@@ -36,4 +36,5 @@ STAGE = Stage(
     settings=_settings,
     terminal=True,
     concurrency=lambda recipe: recipe.crawl.concurrency,
+    parts_at_once=lambda recipe: recipe.crawl.parts_at_once,
 )

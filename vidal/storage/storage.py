@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ _LOGIN = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
 }
+# A storage, and the store that media of the current part are written to. A context, because threads may be at work on several parts.
+_PART_MEDIA: ContextVar[tuple[Storage | None, MediaStore | None]] = ContextVar("part_media", default=(None, None))
 
 
 def _options(uri: str) -> dict[str, int]:
@@ -63,7 +66,7 @@ class Storage:
     def __init__(self, uri: str, *, fetch_archives: bool = False):
         self.uri = uri
         self.archives = Archives(self, fetch_whole=fetch_archives)
-        self.media: MediaStore = FileStore(self)
+        self._files = FileStore(self)
         self._originals: str | None = None
         self.answers: AnswerStore = FileAnswers(self, f"{layout.CACHE}/")
         try:
@@ -88,6 +91,20 @@ class Storage:
         if self._process != os.getpid():
             self._fs, self.root = self._connect()
         return self._fs
+
+    @property
+    def media(self) -> MediaStore:
+        """Where stages write media to: files, or in the context of `writing_media_to`, the store of the part."""
+        storage, media = _PART_MEDIA.get()
+        return media if media and storage is self else self._files
+
+    @contextlib.contextmanager
+    def writing_media_to(self, media: MediaStore) -> Iterator[None]:
+        token = _PART_MEDIA.set((self, media))
+        try:
+            yield
+        finally:
+            _PART_MEDIA.reset(token)
 
     def path(self, name: str) -> str:
         if name.startswith("/") or ".." in name.split("/"):

@@ -1,4 +1,4 @@
-"""Executors run the parts of a shard. `ray` is the default; `inline` runs them in this process, one after another.
+"""Executors run the parts of shards. `ray` is the default; `inline` runs them in this process, one after another.
 
 Both run the same parts through the same PartRunner, so they write the same bytes.
 """
@@ -6,7 +6,7 @@ Both run the same parts through the same PartRunner, so they write the same byte
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -18,6 +18,13 @@ EXECUTORS = {
     "inline": "vidal.pipeline.executors.inline:InlineExecutor",
     "ray": "vidal.pipeline.executors.ray:RayExecutor",
 }
+
+
+class Run(Protocol):
+    """Sends parts through the stages."""
+
+    def __call__(self, parts: Iterable[Part], finished: Callable[[Part], None] = ...) -> None:
+        """parts: may be found while others are at work. finished: called in this thread with each part that has left the last stage."""
 
 
 class Executor(Protocol):
@@ -35,10 +42,16 @@ class Executor(Protocol):
     def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         """Runs a function over the items, in any order, and yields the results as they come."""
 
-    def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Callable[[list[Part]], None]]:
+    def phases(self, stages: list[Stage]) -> list[list[Stage]]:
+        """Returns the stages in groups that run one after another, each of which fits what there is: one group if all fit at once.
+
+        Raises UserError if a single stage needs more than there is.
+        """
+
+    def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Run]:
         """Starts the workers of the stages, which load their models in the background. Yields a function that sends parts through them.
 
-        The function raises StorageError if a part cannot be stored, and UserError if a stage cannot be opened.
+        The function raises StorageError if a part cannot be stored, UserError if a stage cannot be opened, and what `parts` raises.
         """
 
 

@@ -6,12 +6,13 @@ A record that kills its process kills this one, and the memory of a worker is no
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from vidal.config.recipe import Recipe
 from vidal.models.threads import limit_threads
 from vidal.net.rate_limiter import LocalRateLimiter, RateLimiter
+from vidal.pipeline.executors import Run
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
 
@@ -34,14 +35,18 @@ class InlineExecutor:
     def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         return map(function, items)
 
+    def phases(self, stages: list[Stage]) -> list[list[Stage]]:
+        return [stages]
+
     @contextlib.contextmanager
-    def pipeline(self, stages: list[Stage], runtime: Runtime) -> Iterator[Callable[[list[Part]], None]]:
+    def pipeline(self, stages: list[Stage], runtime: Runtime) -> Iterator[Run]:
         with contextlib.ExitStack() as stack:
             runners = [stack.enter_context(PartRunner(stage, self._recipe, runtime)) for stage in stages]
 
-            def run(parts: list[Part]) -> None:
+            def run(parts: Iterable[Part], finished: Callable[[Part], None] = lambda part: None) -> None:
                 for part in parts:
                     for runner in runners:
                         runner.run(part)
+                    finished(part)
 
             yield run

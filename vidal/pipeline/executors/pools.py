@@ -7,16 +7,31 @@ from dataclasses import dataclass
 
 from vidal.config.recipe import Recipe
 from vidal.errors import UserError
+from vidal.pipeline.executors.capacity import Node, Request, Room, describe
 from vidal.pipeline.settings import Resources
 from vidal.pipeline.stage import Stage
 
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """One stage, or several light stages that share a worker process."""
+    """One stage, or several light stages that share a worker process. gpus: what a worker requests from Ray."""
 
     stages: tuple[Stage, ...]
     resources: Resources
+    gpus: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.stages[0].name
+
+    @property
+    def requests(self) -> list[Request]:
+        """What the pool holds from its start to its end: a request for each worker of its least number."""
+        return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
+
+    def parts_at_once(self, recipe: Recipe) -> int:
+        """Returns how many parts a worker may work on. Stages that share a worker take turns, so theirs works on one."""
+        return self.stages[0].parts_at_once(recipe) if len(self.stages) == 1 else 1
 
 
 def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
@@ -31,9 +46,37 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
     return grouped
 
 
+def grouped_to_fit(specs: list[PoolSpec], nodes: list[Node]) -> list[list[PoolSpec]]:
+    """Groups pools, in their order, so that the workers of each group fit the cluster at once.
+
+    Raises UserError if a single pool does not fit.
+    """
+    groups: list[list[PoolSpec]] = []
+    room = Room([])
+    for spec in specs:
+        if not room.place(spec.requests):
+            room = Room(nodes)
+            groups.append([])
+            if not room.place(spec.requests):
+                raise UserError(_does_not_fit(spec, nodes))
+        groups[-1].append(spec)
+    return groups
+
+
+def _does_not_fit(spec: PoolSpec, nodes: list[Node]) -> str:
+    count = len(spec.requests)
+    workers = (
+        f"{count} workers with {spec.requests[0]} each do" if count > 1 else f"a worker with {spec.requests[0]} does"
+    )
+    return (
+        f"resources.{spec.name}: {workers} not fit, because {describe(nodes)}: lower cpus, gpus or the number of workers; "
+        "if the cluster grows on demand, set engine.phases=never"
+    )
+
+
 def cpus_at_once(specs: list[PoolSpec]) -> float:
     """Returns the CPUs that the pools hold from beginning to end: those of their least numbers of workers."""
-    return sum(spec.resources.cpus * spec.resources.workers[0] for spec in specs)
+    return sum(request.cpus for spec in specs for request in spec.requests)
 
 
 def gpu_share(resources: Resources, gpu_gb: float | None) -> float:

@@ -1,50 +1,58 @@
-"""Runs stages as pools of Ray actors, in one pipeline for all parts. Only this module and the launcher of the trainer import ray."""
+"""Runs stages as pools of Ray actors, in one pipeline for all parts. Only the ray modules here and the trainer's launcher import ray."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import math
-import os
-import sys
-import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
 
 from vidal.config.recipe import Recipe
 from vidal.models.threads import limit_threads
-from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter, RateLimiter
-from vidal.pipeline.executors.pools import PoolSpec, cpus_at_once, gpu_share, pools
+from vidal.net.rate_limiter import RateLimiter
+from vidal.pipeline.executors import Run
+from vidal.pipeline.executors.capacity import Node
+from vidal.pipeline.executors.feed import Feed
+from vidal.pipeline.executors.pools import PoolSpec, cpus_at_once, gpu_share, grouped_to_fit, pools
+from vidal.pipeline.executors.ray_limiter import LimiterHold
+from vidal.pipeline.executors.ray_start import quiet, start
 from vidal.pipeline.logs import LogRelay, forward_log, replay
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
 
 _LOG_INTERVAL_S = 0.5
+# How long a part that has just been found may wait to be taken up, while the candidates of another shard are searched for.
+_LOOK_AGAIN_S = 0.2
 
 
 class RayExecutor:
     def __init__(self, recipe: Recipe):
         self._recipe = recipe
+        self._hold: LimiterHold | None = None
 
     @contextlib.contextmanager
     def session(self, stages: Sequence[Stage] = ()) -> Iterator[None]:
         """Joins the cluster of RAY_ADDRESS or of a Ray job, or starts one on this machine that dies with this process."""
         started = not ray.is_initialized()
         if started:
-            _start(self._recipe.engine.object_store_mb, cpus_at_once(pools(list(stages), self._recipe)))
+            start(self._recipe.engine.object_store_mb, cpus_at_once(pools(list(stages), self._recipe)))
         try:
             yield
         finally:
+            if self._hold:
+                self._hold.end()
+                self._hold = None
             if started:
                 ray.shutdown()
 
     def rate_limiter(self) -> RateLimiter:
-        return SharedRateLimiter()
+        if self._hold is None:
+            self._hold = LimiterHold()
+        return self._hold.limiter
 
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
         """Runs the function in a process of its own, which ends with it.
@@ -55,8 +63,12 @@ class RayExecutor:
         with _causes():
             return ray.get(task.remote(*args))
 
-    def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
-        """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs."""
+    @staticmethod
+    def spread(function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+        """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs.
+
+        A task may call it as well: it travels to other processes, where this executor cannot.
+        """
         task = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(function)
         waiting, running = deque(items), list[Any]()
         while waiting or running:
@@ -67,13 +79,24 @@ class RayExecutor:
                 result = ray.get(done[0])
             yield result
 
-    @contextlib.contextmanager
-    def pipeline(self, stages: list[Stage], runtime: Runtime) -> Iterator[Callable[[list[Part]], None]]:
+    def phases(self, stages: list[Stage]) -> list[list[Stage]]:
+        specs = self._pools(stages)
+        if self._recipe.engine.phases == "never":
+            return [stages]
+        groups = grouped_to_fit(specs, _nodes())
+        return [[stage for spec in group for stage in spec.stages] for group in groups]
+
+    def _pools(self, stages: list[Stage]) -> list[PoolSpec]:
+        """Returns the pools, with the share of a GPU that a worker of each requests."""
         specs = pools(stages, self._recipe)
         gpu_gb = _gpu_gb() if any(spec.resources.gpu_memory for spec in specs) else None
+        return [replace(spec, gpus=gpu_share(spec.resources, gpu_gb)) for spec in specs]
+
+    @contextlib.contextmanager
+    def pipeline(self, stages: list[Stage], runtime: Runtime) -> Iterator[Run]:
+        specs = self._pools(stages)
         with _workers_log(self._recipe.engine.log_level) as relay:
-            shares = [gpu_share(spec.resources, gpu_gb) for spec in specs]
-            line = [_Pool(spec, self._recipe, runtime, share, relay) for spec, share in zip(specs, shares, strict=True)]
+            line = [_Pool(spec, self._recipe, runtime, relay) for spec in specs]
             try:
                 yield _Flow(line, self._recipe.engine.parts_in_flight).run
             finally:
@@ -85,7 +108,7 @@ class _Worker:
     """A worker process of one pool."""
 
     def __init__(self, stages: tuple[Stage, ...], recipe: Recipe, runtime: Runtime, relay: Any):
-        _quiet()
+        quiet()
         if recipe.engine.log_level:
             forward_log(recipe.engine.log_level, relay.send.remote)
         limit_threads(recipe.engine.threads)
@@ -103,46 +126,48 @@ class _Worker:
 
 @dataclass
 class _Pool:
-    """The workers of one pool, from the recipe's minimum to its maximum, and the parts that wait for a worker."""
+    """The workers of one pool, from the recipe's minimum to its maximum, and the parts that wait for a worker.
+
+    free: for each worker, how many more parts it may work on at the same time.
+    """
 
     spec: PoolSpec
     recipe: Recipe
     runtime: Runtime
-    gpus: float
     relay: Any  # An actor of LogRelay, or None.
     waiting: deque[Part] = field(default_factory=deque)
-    idle: list[Any] = field(default_factory=list)
-    workers: list[Any] = field(default_factory=list)
+    free: dict[Any, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for _ in range(self.spec.resources.workers[0]):
             self._add_worker()
 
     def _add_worker(self) -> None:
-        resources = self.spec.resources
+        resources, parts = self.spec.resources, self.spec.parts_at_once(self.recipe)
         memory = {"memory": int(resources.memory_gb * 2**30)} if resources.memory_gb else {}
         # A worker that dies is restarted and its part tried again. The crash journal prevents this from going on for ever.
         actor = ray.remote(max_restarts=-1, max_task_retries=-1)(_Worker).options(
-            num_cpus=resources.cpus, num_gpus=self.gpus, **memory
+            num_cpus=resources.cpus, num_gpus=self.spec.gpus, max_concurrency=parts, **memory
         )
         worker = actor.remote(self.spec.stages, self.recipe, self.runtime, self.relay)
         # Not retried if it kills the process: the first part counts these deaths, and ends the run after too many.
         worker.open.options(max_task_retries=0).remote()
-        self.workers.append(worker)
-        self.idle.append(worker)
+        self.free[worker] = parts
 
     def submit(self) -> Iterator[tuple[Any, Any, Part]]:
-        """Hands waiting parts to idle workers. Yields (reference, worker, part) for each."""
+        """Hands waiting parts to the workers with the most room. Yields (reference, worker, part) for each."""
         while self.waiting:
-            if not self.idle and len(self.workers) < self.spec.resources.workers[1]:
+            if not any(self.free.values()) and len(self.free) < self.spec.resources.workers[1]:
                 self._add_worker()
-            if not self.idle:
+            worker = max(self.free, key=self.free.__getitem__)
+            if not self.free[worker]:
                 return
-            worker, part = self.idle.pop(), self.waiting.popleft()
+            self.free[worker] -= 1
+            part = self.waiting.popleft()
             yield worker.run.remote(part), worker, part
 
     def close(self) -> None:
-        for worker in self.workers:
+        for worker in self.free:
             ray.kill(worker)
 
 
@@ -157,61 +182,37 @@ class _Flow:
     limit: int
     running: dict[Any, tuple[int, Any, Part]] = field(default_factory=dict)
 
-    def run(self, parts: list[Part]) -> None:
-        todo, in_flight = deque(parts), 0
-        while todo or in_flight:
-            while todo and in_flight < self.limit:
-                self.line[0].waiting.append(todo.popleft())
-                in_flight += 1
-            self._submit()
-            in_flight -= self._advance()
+    def run(self, parts: Iterable[Part], finished: Callable[[Part], None] = lambda part: None) -> None:
+        in_flight = 0
+        with Feed(parts) as feed:
+            while True:
+                while in_flight < self.limit and (part := feed.take(may_wait=not in_flight)):
+                    self.line[0].waiting.append(part)
+                    in_flight += 1
+                if not in_flight:
+                    return
+                self._submit()
+                for part in self._advance(None if feed.is_empty or in_flight == self.limit else _LOOK_AGAIN_S):
+                    in_flight -= 1
+                    finished(part)
 
     def _submit(self) -> None:
         for index, pool in enumerate(self.line):
             for reference, worker, part in pool.submit():
                 self.running[reference] = (index, worker, part)
 
-    def _advance(self) -> int:
-        """Waits for a part to leave a pool. Returns how many parts have left the last pool."""
-        done, _ = ray.wait(list(self.running), num_returns=1)
-        finished = 0
+    def _advance(self, timeout_s: float | None) -> Iterator[Part]:
+        """Waits for a part to leave a pool, at most so long. Yields the parts that have left the last pool."""
+        done, _ = ray.wait(list(self.running), num_returns=1, timeout=timeout_s)
         for reference in done:
             index, worker, part = self.running.pop(reference)
             with _causes():
                 ray.get(reference)
-            self.line[index].idle.append(worker)
+            self.line[index].free[worker] += 1
             if index + 1 < len(self.line):
                 self.line[index + 1].waiting.append(part)
             else:
-                finished += 1
-        return finished
-
-
-class SharedRateLimiter:
-    """The rate limiter of the cluster: a LocalRateLimiter inside a named actor, which all jobs of the cluster can find."""
-
-    def __init__(self) -> None:
-        actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(LocalRateLimiter)
-        self._actor = actor.options(
-            name="crawl-rate-limiter", namespace="vidal", get_if_exists=True, lifetime="detached"
-        ).remote()
-
-    def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
-        admission: Admission = ray.get(self._actor.request_slot.remote(host, lease, rules))
-        return admission
-
-    def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None:
-        self._actor.renew_leases.remote(leases, lease_s)
-
-    def release_slot(self, host: str, lease: str) -> None:
-        self._actor.release_slot.remote(host, lease)
-
-    def record_success(self, host: str) -> None:
-        self._actor.record_success.remote(host)
-
-    def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
-        is_worth_waiting: bool = ray.get(self._actor.record_failure.remote(host, rules, pause_s))
-        return is_worth_waiting
+                yield part
 
 
 @contextlib.contextmanager
@@ -242,51 +243,6 @@ def _workers_log(level: str | None) -> Iterator[Any]:
         ray.kill(relay)
 
 
-def _start(object_store_mb: int, cpus: float) -> None:
-    """Starts Ray. cpus: what the pipeline holds at once.
-
-    Ray hands out CPUs as numbers only. On this machine, it gets as many as the pipeline needs, because a pool that waits for a CPU that
-    never becomes free would wait for ever. A cluster of several nodes may still grow, so the user is told.
-    """
-    options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
-    if not os.environ.get("RAY_ADDRESS"):
-        # "local": a cluster that someone else runs on this machine is joined only if RAY_ADDRESS asks for it.
-        options |= {"address": "local", "include_dashboard": False, "object_store_memory": object_store_mb * 2**20}
-        # Ray's default is 15: beside two busy processes, such a build hardly begins.
-        os.environ.setdefault("RAY_worker_niceness", "0")
-    # Ray itself keeps the arguments of its actors alive, and warns about them at level ERROR on every start.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    _quiet()
-    with _stderr_aside():
-        ray.init(**options)
-        present = ray.cluster_resources().get("CPU", 0.0)
-        if present < cpus and options.get("address") == "local":
-            ray.shutdown()
-            ray.init(**options, num_cpus=math.ceil(cpus))
-            return
-    if present < cpus:
-        line = f"vidal: the stages hold {cpus:g} CPUs at once, and the cluster has {present:g}: the build waits until it has more"
-        print(f"{line}; lower resources.STAGE.cpus, or fuse light stages", file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _stderr_aside() -> Iterator[None]:
-    """Captures the output of Ray's native code at start-up, and shows it only if the start fails."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            aside.seek(0)
-            os.write(kept, aside.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
 @contextlib.contextmanager
 def _causes() -> Iterator[None]:
     """Raises the original exception of a worker, without the wrapper that Ray puts around it."""
@@ -294,6 +250,11 @@ def _causes() -> Iterator[None]:
         yield
     except ray.exceptions.RayTaskError as error:
         raise error.cause or error from error
+
+
+def _nodes() -> list[Node]:
+    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [Node(each.get("CPU", 0.0), int(each.get("GPU", 0))) for each in resources]
 
 
 def _gpu_gb() -> float | None:
@@ -307,7 +268,3 @@ def _own_gpu_gb() -> float:
     import torch
 
     return torch.cuda.get_device_properties(0).total_memory / 2**30
-
-
-def _quiet() -> None:
-    logging.getLogger("ray").setLevel(logging.ERROR)

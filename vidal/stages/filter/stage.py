@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
+
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.pipeline.stage import Drop, Output, Runtime, Stage
@@ -18,17 +20,19 @@ MEDIA_DELETED = "it passes now, but its media were deleted: run vidal retry --cl
 class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._filters = recipe.filters
-        self._cleaned = cleaned_clips(storage, runtime.shard)
-        self._finished = _finished(storage, runtime.shard) if runtime.stored_only else None
+        self._stored_only = runtime.stored_only
+        # The clips of the current shard, and of the one before while its last parts arrive.
+        self._cleaned = lru_cache(2)(partial(cleaned_clips, storage))
+        self._finished = lru_cache(2)(partial(_finished, storage))
 
     def __call__(self, clip: Clip) -> Output | Drop:
         cuts = {} if clip["cuts"] is None else {"cuts": float(clip["cuts"])}
         scores = {**map_dict(clip["measures"]), **map_dict(clip["scores"]), **cuts}
         if drop := decide(clip, scores, self._filters):
             return drop
-        if clip["clip_id"] in self._cleaned:
+        if clip["clip_id"] in self._cleaned(clip["shard"]):
             return Drop(Reason.AWAITING_MEDIA, MEDIA_DELETED)
-        if self._finished is not None and clip["clip_id"] not in self._finished:
+        if self._stored_only and clip["clip_id"] not in self._finished(clip["shard"]):
             return Drop(
                 Reason.AWAITING_VIEWS, "it passes now, but has no views yet: run vidal build-shard to make them"
             )

@@ -1,0 +1,107 @@
+"""One shard of a build: which of its parts have work, and its commit when they are done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from vidal.config.recipe import Recipe
+from vidal.dataset import commit, discover
+from vidal.dataset.shard_report import ShardReport
+from vidal.pipeline.executors import Executor
+from vidal.pipeline.parts import is_done
+from vidal.pipeline.stage import Part, Runtime, Stage
+from vidal.pipeline.staleness import stale_stages
+from vidal.stages.order import STAGES
+from vidal.storage.storage import Storage
+
+
+@dataclass
+class ShardWork:
+    """The work on one shard. stages: the stages to run, in order. unfinished: parts that have not left the last stage."""
+
+    recipe: Recipe
+    storage: Storage
+    shard: int
+    stages: list[Stage]
+    unfinished: set[Part] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.parts = discover.parts(self.storage, self.recipe, self.shard)
+        if self.parts is not None:
+            discover.ask_quarantined_again(self.storage, self.shard)
+        self._started = time.monotonic()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is stored for the shard."""
+        return self.parts is None and not discover.is_found(self.storage, self.shard)
+
+    @property
+    def is_asked_again(self) -> bool:
+        """Whether failed searches are to be repeated."""
+        return discover.is_asked_again(self.storage, self.shard)
+
+    @property
+    def has_work(self) -> bool:
+        return self.parts is None or self.is_asked_again or not all(map(self.is_done, self.parts))
+
+    @property
+    def needs_sources(self) -> bool:
+        """Whether something may be searched for or fetched."""
+        crawl = self.stages[0]
+        return (
+            self.parts is None
+            or self.is_asked_again
+            or not all(is_done(crawl, self.recipe, self.storage, part) for part in self.parts)
+        )
+
+    def is_done(self, part: Part) -> bool:
+        """Returns whether every stage has finished the part. Stages are asked in order, because each needs the tables before it."""
+        return all(is_done(stage, self.recipe, self.storage, part) for stage in self.stages)
+
+    def stages_with_work(self) -> frozenset[str]:
+        """Returns the first stage that some part lacks and all stages after it; every stage if the parts are not known yet."""
+        if self.parts is None:
+            return frozenset(stage.name for stage in self.stages)
+        names: set[str] = set()
+        for part in self.parts:
+            undone = (i for i, stage in enumerate(self.stages) if not is_done(stage, self.recipe, self.storage, part))
+            names |= {stage.name for stage in self.stages[next(undone, len(self.stages)) :]}
+        return frozenset(names)
+
+    def find_parts(self, runtime: Runtime, executor: Executor) -> list[Part]:
+        """Finds the candidates if none are stored, or repeats failed searches. Returns the parts that have work."""
+        self._started = time.monotonic()
+        if self.parts is None:
+            self.parts = executor.run_once(discover.discover, self.recipe, runtime, self.shard, executor.spread)
+        elif self.is_asked_again:
+            self.parts = executor.run_once(discover.search_again, self.recipe, runtime, self.shard)
+        parts = [part for part in self.parts or [] if not self.is_done(part)]
+        self.unfinished = set(parts)
+        return parts
+
+    def stale_lines(self) -> Iterator[str]:
+        """Yields lines that say which stored work a changed version or setting causes to be done again."""
+        if self.recipe.engine.keep_stale:
+            return
+        if self.parts is None:
+            if not self.is_new:
+                yield f"shard {self.shard}: its candidates are found again: the search, its settings or its catalogue have changed"
+            return
+        stale = stale_stages(self.stages, self.recipe, self.parts, self.storage.metadata_if_present)
+        for stage in stale:
+            yield f"shard {self.shard}: {stage}"
+        if any(stage.is_by_version for stage in stale):
+            yield "  --keep-stale keeps the results of earlier versions"
+
+    def end(self, is_committed: bool) -> ShardReport:
+        """Commits the shard, or only balances its sums if stages are missing. Raises BalanceError if a record is lost."""
+        parts = self.parts or []
+        if is_committed:
+            report = commit.commit(self.storage, list(STAGES.values()), self.recipe, parts)
+        else:
+            _, funnel = commit.balance(self.storage, self.stages, parts)
+            report = ShardReport(self.shard, funnel=funnel, stage_only=self.stages[-1].name)
+        return replace(report, seconds=time.monotonic() - self._started)

@@ -1,0 +1,58 @@
+"""Whether workers fit a cluster: CPUs are counted on each node, and a fraction of a GPU lies on one GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Ray counts in ten-thousandths.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Request:
+    """The CPUs and GPUs of one worker. A whole number of GPUs, or a fraction of one."""
+
+    cpus: float
+    gpus: float
+
+    def __str__(self) -> str:
+        return f"{self.cpus:.4g} CPUs" + (f" and {self.gpus:.4g} GPUs" if self.gpus else "")
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a node of the cluster has, all of it, whoever uses it now."""
+
+    cpus: float
+    gpus: int
+
+
+class Room:
+    """The room that is left in a cluster. Workers are placed as they come, each on the first node that has room for it."""
+
+    def __init__(self, nodes: list[Node]):
+        self._cpus = [node.cpus for node in nodes]
+        self._gpus = [[1.0] * node.gpus for node in nodes]
+
+    def place(self, requests: list[Request]) -> bool:
+        """Places the workers. Returns whether all of them have room."""
+        return all(any(self._place_on(node, request) for node in range(len(self._cpus))) for request in requests)
+
+    def _place_on(self, node: int, request: Request) -> bool:
+        devices = self._gpus[node]
+        share = min(request.gpus, 1.0)
+        free = [index for index, room in enumerate(devices) if room >= share - _ROUNDING] if share else []
+        count = max(1, round(request.gpus)) if share else 0
+        if self._cpus[node] < request.cpus - _ROUNDING or len(free) < count:
+            return False
+        self._cpus[node] -= request.cpus
+        for index in free[:count]:
+            devices[index] -= share
+        return True
+
+
+def describe(nodes: list[Node]) -> str:
+    """Returns what the largest nodes have, for a message."""
+    cpus, gpus = max(node.cpus for node in nodes), max(node.gpus for node in nodes)
+    which = "the cluster has one node" if len(nodes) == 1 else f"the cluster has {len(nodes)} nodes, the largest"
+    return f"{which} with {cpus:.4g} CPUs and {gpus} GPUs"

@@ -1,0 +1,118 @@
+"""The rate limiter of a Ray cluster: one named actor for all jobs, which ends when no job needs it any more."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter
+
+# Raise this with any change to the methods of a limiter or to what they take and return. Jobs of two protocols have two limiters.
+PROTOCOL = 1
+NAMESPACE = "vidal"
+# A job that has not been heard of for this long is dead.
+HOLD_S = 30.0
+_HEARTBEAT_S = 8.0
+_CREATE_AGAIN_S = 0.5
+
+
+def limiter_name(protocol: int = PROTOCOL) -> str:
+    return f"crawl-rate-limiter-{protocol}"
+
+
+class SharedRateLimiter:
+    """A LocalRateLimiter inside a named actor, which all jobs of the cluster can find. Travels to the workers."""
+
+    def __init__(self, actor: Any):
+        self._actor = actor
+
+    def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
+        admission: Admission = ray.get(self._actor.request_slot.remote(host, lease, rules))
+        return admission
+
+    def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None:
+        self._actor.renew_leases.remote(leases, lease_s)
+
+    def release_slot(self, host: str, lease: str) -> None:
+        self._actor.release_slot.remote(host, lease)
+
+    def record_success(self, host: str) -> None:
+        self._actor.record_success.remote(host)
+
+    def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
+        is_worth_waiting: bool = ray.get(self._actor.record_failure.remote(host, rules, pause_s))
+        return is_worth_waiting
+
+
+class LimiterHold:
+    """A job's hold on the limiter of its cluster, which is created if there is none. The job reports regularly that it is alive."""
+
+    def __init__(self) -> None:
+        self._job = uuid.uuid4().hex
+        self._actor = self._take_hold()
+        self.limiter = SharedRateLimiter(self._actor)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._report, name="limiter-hold", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Lets the limiter end, unless another job holds it."""
+        self._is_over.set()
+        self._thread.join()
+        self._actor.let_go.remote(self._job)
+
+    def _take_hold(self) -> Any:
+        name = limiter_name()
+        actor_class = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(_HeldLimiter)
+        while True:
+            options = {"name": name, "namespace": NAMESPACE, "get_if_exists": True, "lifetime": "detached"}
+            actor = actor_class.options(**options).remote(name)
+            try:
+                if ray.get(actor.hold.remote(self._job)):
+                    return actor
+            except RayActorError:
+                pass  # It has just ended.
+            time.sleep(_CREATE_AGAIN_S)
+
+    def _report(self) -> None:
+        while not self._is_over.wait(_HEARTBEAT_S):
+            self._actor.hold.remote(self._job)
+
+
+class _HeldLimiter(LocalRateLimiter):
+    """The actor. It ends itself when the last job has let go of it, or has not been heard of for HOLD_S."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self._name = name
+        self._holds: dict[str, float] = {}
+        self._holding = threading.Condition()
+        self._is_ending = False
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def hold(self, job: str) -> bool:
+        """Returns False if the actor is ending: the job then needs another."""
+        with self._holding:
+            self._holds[job] = time.monotonic() + HOLD_S
+            return not self._is_ending
+
+    def let_go(self, job: str) -> None:
+        with self._holding:
+            self._holds.pop(job, None)
+            self._holding.notify()
+
+    def _watch(self) -> None:
+        """Waits until no job holds the actor. One that has just been created, or has restarted, has not heard of its jobs yet."""
+        self.hold("creation")
+        with self._holding:
+            while self._holds:
+                self._holding.wait(1.0)
+                now = time.monotonic()
+                self._holds = {job: until for job, until in self._holds.items() if until > now}
+            self._is_ending = True
+        ray.kill(ray.get_actor(self._name, namespace=NAMESPACE), no_restart=True)

@@ -1,0 +1,58 @@
+"""Starts Ray on this machine, or joins the cluster that RAY_ADDRESS names, without its noise."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import ray
+
+
+def start(object_store_mb: int, cpus: float) -> None:
+    """Starts Ray. cpus: what the pipeline holds at once.
+
+    Ray hands out CPUs as numbers only. On this machine, it gets as many as the pipeline needs, because a pool that waits for a CPU that
+    never becomes free would wait for ever.
+    """
+    options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    if not os.environ.get("RAY_ADDRESS"):
+        # "local": a cluster that someone else runs on this machine is joined only if RAY_ADDRESS asks for it.
+        options |= {"address": "local", "include_dashboard": False, "object_store_memory": object_store_mb * 2**20}
+        # Ray's default is 15: beside two busy processes, such a build hardly begins.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+    # Ray itself keeps the arguments of its actors alive, and warns about them at level ERROR on every start.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    quiet()
+    with _stderr_aside():
+        ray.init(**options)
+        present = ray.cluster_resources().get("CPU", 0.0)
+        if present < cpus and options.get("address") == "local":
+            ray.shutdown()
+            ray.init(**options, num_cpus=math.ceil(cpus))
+
+
+@contextlib.contextmanager
+def _stderr_aside() -> Iterator[None]:
+    """Captures the output of Ray's native code at start-up, and shows it only if the start fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def quiet() -> None:
+    logging.getLogger("ray").setLevel(logging.ERROR)
