@@ -21,10 +21,6 @@ _HEARTBEAT_S = 8.0
 _CREATE_AGAIN_S = 0.5
 
 
-def limiter_name(protocol: int = PROTOCOL) -> str:
-    return f"crawl-rate-limiter-{protocol}"
-
-
 class SharedRateLimiter:
     """A LocalRateLimiter inside a named actor, which all jobs of the cluster can find. Travels to the workers."""
 
@@ -52,7 +48,8 @@ class SharedRateLimiter:
 class LimiterHold:
     """A job's hold on the limiter of its cluster, which is created if there is none. The job reports regularly that it is alive."""
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: int = PROTOCOL) -> None:
+        self._name = f"crawl-rate-limiter-{protocol}"
         self._job = uuid.uuid4().hex
         self._actor = self._take_hold()
         self.limiter = SharedRateLimiter(self._actor)
@@ -67,11 +64,10 @@ class LimiterHold:
         self._actor.let_go.remote(self._job)
 
     def _take_hold(self) -> Any:
-        name = limiter_name()
         actor_class = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(_HeldLimiter)
         while True:
-            options = {"name": name, "namespace": NAMESPACE, "get_if_exists": True, "lifetime": "detached"}
-            actor = actor_class.options(**options).remote(name)
+            options = {"name": self._name, "namespace": NAMESPACE, "get_if_exists": True, "lifetime": "detached"}
+            actor = actor_class.options(**options).remote(self._name)
             try:
                 if ray.get(actor.hold.remote(self._job)):
                     return actor
