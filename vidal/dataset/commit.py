@@ -138,7 +138,7 @@ def _funnel_row(stage: str, count: int, kept: int) -> FunnelRow:
 
 
 def _select(assembled: list[AssembledRow], recipe: Recipe, cleaned: set[str]) -> _Selection:
-    """Decides which clips, of those that passed every stage, the manifest holds, and marks clips of evaluation sets."""
+    """Decides which of the clips that passed every stage go into the manifest, and marks clips of evaluation sets."""
     unfit = thresholds.late(assembled, recipe.filters)
     gone = (row["clip_id"] for row in assembled if row["clip_id"] in cleaned and row["clip_id"] not in unfit)
     unfit |= {clip_id: Drop(Reason.AWAITING_MEDIA, MEDIA_DELETED) for clip_id in gone}

@@ -143,7 +143,7 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
 
 
 def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns those of the rows that have a text of a view with a weight."""
+    """Returns the rows that have a text in one of the views that have a weight."""
     captions = samples.captions
     spans: Sequence[np.ndarray] = [captions.views[captions.starts[row] : captions.starts[row + 1]] for row in rows]
     return rows[[bool((weights[span] > 0).any()) for span in spans]]

@@ -56,7 +56,7 @@ def retrieve_groups(
 ) -> Retrieval:
     """Ranks the groups of the gallery for each query, each by its best member. Arguments and errors as in retrieve.
 
-    A video with five captions is so found by its best caption, and counts once among the wrong answers of other videos, as in CLIP4Clip
+    So a video with five captions is found by the best of them, and is one wrong answer for other videos, not five, as in CLIP4Clip
     (Luo et al. 2022).
     """
     order = np.argsort(gallery_groups, kind="stable")

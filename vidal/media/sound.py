@@ -43,8 +43,8 @@ def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None
     """Returns (n,) int16 of the default track, and FFmpeg's message about the last packet that does not decode, or "".
 
     duration_s: of a video. Its sound lies on the clock of its pictures, which starts with the first: there is silence before a late
-    sound and in gaps, and the samples are padded or trimmed to this length. None joins what decodes. Raises RecordError(bad_audio)
-    if nothing decodes.
+    sound and in gaps, and the samples are padded or trimmed to this length. None joins all frames that decode. Raises
+    RecordError(bad_audio) if nothing decodes.
     """
     samples, problem = _read(path, sample_rate, duration_s, channel=None)
     mix_db = rms_db(samples)

@@ -19,7 +19,7 @@ _TASKS = {"florence2": "<CAPTION>"}
 class TransformersCaptioner:
     """A Captioner and SoundCaptioner of transformers.
 
-    A model with a chat template is asked the prompt. A plain captioner cannot use it, and gets `task` or nothing.
+    A model with a chat template gets the prompt. A plain captioner cannot follow a prompt, and gets `task` or nothing.
     options: generate (arguments of generate), task (a literal prompt for a captioner without a chat template, such as BLIP-2's
     "Question: ... Answer:" or Florence-2's <CAPTION>, the default for Florence-2).
     """

@@ -39,7 +39,7 @@ def class_embeddings() -> Float32Array:
 
 
 class Conse:
-    """A Scorer."""
+    """A Scorer, see vidal.models.protocols."""
 
     def __init__(self, spec: ModelSpec):
         self._classifier = shared_classifier()

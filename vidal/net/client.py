@@ -136,7 +136,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return self.crawl.user_agent or USER_AGENT
 
     def open_rules(self, url: str) -> Response:
-        """Asks for robots.txt or a file like it, which no such file forbids. Raises as urlopen does."""
+        """Fetches robots.txt or a similar file. These files are always allowed. Raises as urlopen does."""
         outer, self._is_asking_rules = self._is_asking_rules, True
         try:
             return self.get(url)
@@ -189,7 +189,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return host
 
     def record_answer(self, host: str, status: int, error: RecordError | None) -> None:
-        """Reports an answer to the governor. A host that refuses one address for good is well."""
+        """Reports an answer to the governor. A host that permanently refuses one address is not at fault."""
         if error is None or (400 <= status < 500 and not error.transient):
             self.governor.record_success(host)
             return

@@ -88,7 +88,7 @@ def _read_robots(client: Client, url: str) -> Protego | None:
 
 
 def _read_optional(client: Client, url: str) -> str | None:
-    """Returns the start of a file that most hosts do not have, or None. A page in its place is no such file."""
+    """Returns the start of a file that most hosts do not have, or None. An HTML page that is served in its place does not count."""
     try:
         with client.open_rules(url) as response:
             text = _read_start(response)

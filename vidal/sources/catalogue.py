@@ -50,7 +50,7 @@ class CatalogueListing:
         return self._files.stamp()
 
     def check(self) -> None:
-        """The constructor has found the files."""
+        """Does nothing: the constructor has looked for the files."""
 
     def extent(self) -> str:
         return count_of(len(self._files.paths), "file")

@@ -1,4 +1,4 @@
-"""What a site states of a video is made to fit the columns of a candidate, once, whatever it is."""
+"""Makes what a site states about a video fit the columns of a candidate. This is done once, for all sources."""
 
 from __future__ import annotations
 

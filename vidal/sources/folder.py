@@ -86,7 +86,7 @@ class Folder:
         return Fetched(self._originals.copy(name, folder / "media.bin", self._max_bytes))
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Does nothing: nothing is open."""
 
     def _folders(self) -> Iterator[StoredFolder]:
         self.check()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RefusedRow:
-    """A row that is no candidate. where: the row, for people; why: in one line."""
+    """A row that cannot become a candidate. where: the row, for people; why: in one line."""
 
     where: str
     why: str

@@ -51,8 +51,7 @@ def absolute_uri(out: str) -> str:
 class Storage:
     """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
 
-    The table of a part may have been gathered into an archive (vidal.storage.gathered). It is read under its own name all the same;
-    a file of that name counts before the archive. A name may also be that of a member of an archive, `tar://<member>::<archive>`, or
+    The table of a part may have been gathered into an archive (vidal.storage.gathered). It is still read under its own name; if there is also a file of that name, the file is read. A name may also be that of a member of an archive, `tar://<member>::<archive>`, or
     of an original, an absolute path or a URI in the folder that `_dataset.json` names. Both are read like files; an original cannot
     be written or removed.
 

@@ -14,14 +14,14 @@ State = dict[str, Tensor]
 
 
 def plain_name(name: str) -> str:
-    """Returns the name of a weight as if peft had wrapped nothing."""
+    """Returns the name that a weight has without peft, which adds a prefix to the names of all that it wraps."""
     return name.replace(".base_model.model.", ".").replace(".base_layer.", ".")
 
 
 def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
-    """Returns the weights without adapters, by their plain names, and the two parts A and B of each adapter, by what it adapts.
+    """Separates weights from adapters. Returns the weights by their plain names, and the parts A and B of each adapter by the name of its weight.
 
-    Raises UserError that names an adapter which lacks a part, or what it adapts.
+    Raises UserError that names the adapter if one of its parts, or the weight that it adapts, is missing.
     """
     base, parts = State(), dict[str, State]()
     for name, value in state.items():

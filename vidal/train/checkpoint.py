@@ -19,7 +19,7 @@ Identity = dict[str, str | int]
 
 
 class TrainerState(TypedDict):
-    """The state of the training of one modality. torch decides what the states of its optimisers and scalers hold.
+    """The state of the training of one modality. The states of optimisers and scalers have the form that torch gives them.
 
     best: the best retrieval on the split val. misses: measurements since then. measured_at: the step of the last. stopped: early.
     """

@@ -38,7 +38,7 @@ def export_encoder(encoder: str | Path, to: str | Path, layout: Layout, keep_ada
     """Writes each modality of an encoder into a folder of its own, with the language tower and its tokenizer.
 
     encoder: a folder that load_encoder reads. layout: "languagebind" (LanguageBind's own classes and load_encoder read it) or
-    "transformers" (CLIPModel reads it; only for pictures, depth and infrared, because its CLIP has no time and no wide pictures).
+    "transformers" (CLIPModel reads it; only for pictures, depth and infrared, because that CLIP reads neither several frames nor wide pictures).
     keep_adapters: for "languagebind", writes low-rank adapters beside the weights that they adapt, instead of merging them.
 
     Raises UserError for towers and language towers that are not CLIP of transformers, and for what the layout cannot hold.
@@ -131,7 +131,7 @@ def _weights(tower: ModalityTower, settings: Encoder, keep_adapters: bool) -> tu
 
 
 def _wrapped(name: str) -> str:
-    """Returns the name of a weight of the layers as peft writes it, around which LanguageBind puts peft."""
+    """Returns the name that peft gives to a weight of the layers. LanguageBind wraps all layers in peft."""
     return name.replace("vision_model.encoder.", "vision_model.encoder.base_model.model.", 1)
 
 

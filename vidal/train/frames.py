@@ -1,4 +1,4 @@
-"""Reads frames of video files as input arrays of towers. Which frames, and where they are cropped, is as in LanguageBind's code."""
+"""Reads frames of video files as input arrays of towers. The choice of the frames and their crops are those of LanguageBind's code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STRIDE = 8
 class Excerpt:
     """The beginning of a video file. Its frames are chosen by whole seconds, as in the retrieval benchmarks of LanguageBind.
 
-    end_s: the second that the excerpt ends at; None for the whole file. The last second that counts gives one frame only.
+    end_s: the second that the excerpt ends at; None for the whole file. Of the last second, only the first frame is used.
     """
 
     path: Path
@@ -49,7 +49,7 @@ def views(path: Path, count: int, side: int, times: int, crops: int) -> UInt8Arr
     """Returns (times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
 
     Each of the `times` views takes `count` frames at a distance of STRIDE; they are spread over the video. The square crops are spread
-    along the longer side. So Kinetics is measured (Tong et al. 2022; Zhu et al. 2024).
+    along the longer side. Kinetics is measured in this way (Tong et al. 2022; Zhu et al. 2024).
     """
     chosen: list[list[int]] = []
 

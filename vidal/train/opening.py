@@ -1,4 +1,4 @@
-"""Opens towers: with pretrained weights, from a trained encoder, or as a saved tower is to be filled."""
+"""Opens towers: with pretrained weights, from a trained encoder, or without weights, which a saved tower then brings."""
 
 from __future__ import annotations
 

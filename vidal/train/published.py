@@ -199,7 +199,7 @@ def _settings(folder: Path, modality: Modality, vision: VisionConfig) -> Encoder
 
 
 def _side(folder: Path, modality: Modality, vision: VisionConfig) -> int:
-    """Returns the side of the pictures. A sound has no square picture, and its side counts for nothing."""
+    """Returns the side of the pictures. The pictures of sounds are not square, and the value is not used for them."""
     size = vision.get("image_size", 224)
     if isinstance(size, int):
         return size

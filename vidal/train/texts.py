@@ -42,7 +42,7 @@ class Segment:
     features: Float16Array
 
     def find(self, keys: _Keys) -> tuple[IntArray, IntArray]:
-        """Returns the places in `keys` of those that the segment holds, and their rows."""
+        """Looks keys up. Returns the indices of the keys that are in the segment, and the row of each of them."""
         rows = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
         places = np.flatnonzero(self.keys[rows] == keys)
         return places, rows[places]

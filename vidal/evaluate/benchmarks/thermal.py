@@ -82,7 +82,7 @@ def llvip(folder: Path) -> Benchmark:
 
 
 def llvip_pairs(folder: Path) -> Benchmark:
-    """Pairs of whole pictures of the test split, infrared and visible, to retrieve one by the other; and depth/test/*.png if there."""
+    """Pairs of whole pictures of the test split, infrared and visible, to retrieve one by the other; depth/test/*.png are optional."""
     return Benchmark(
         [
             Sample(name, _media(folder, name, thermal, visible), texts=("a photo of people.",))
@@ -92,7 +92,7 @@ def llvip_pairs(folder: Path) -> Benchmark:
 
 
 def _media(folder: Path, name: str, thermal: Path, visible: Path) -> dict[Modality, Path]:
-    """LLVIP has no depth: whoever estimated it puts millimetres into depth/test, under the names of the pictures."""
+    """LLVIP has no depth. Depth that was estimated, in millimetres, is read from depth/test, under the names of the pictures."""
     depth = folder / "depth" / "test" / f"{name}.png"
     return {Modality.INFRARED: thermal, Modality.IMAGE: visible} | ({Modality.DEPTH: depth} if depth.is_file() else {})
 

@@ -86,7 +86,7 @@ class ShallowJson:
         self._unclosed = b""
 
     def read(self, size: int = -1) -> bytes:
-        """Returns at most a small chunk, because its depth is only known at its end. Raises FormatError."""
+        """Returns a chunk of limited size, because the nesting of a chunk is only known after it has been read. Raises FormatError."""
         chunk = self._file.read(_JSON_CHUNK_BYTES if size < 0 else min(size, _JSON_CHUNK_BYTES))
         bare, quote, string = _JSON_STRING.sub(b"", self._unclosed + chunk).partition(b'"')
         # If a string goes on in the next chunk, that chunk only needs to know whether the last character is an escape.
