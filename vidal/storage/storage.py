@@ -51,9 +51,10 @@ def absolute_uri(out: str) -> str:
 class Storage:
     """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
 
-    The table of a part may have been gathered into an archive (vidal.storage.gathered). It is still read under its own name; if there is also a file of that name, the file is read. A name may also be that of a member of an archive, `tar://<member>::<archive>`, or
-    of an original, an absolute path or a URI in the folder that `_dataset.json` names. Both are read like files; an original cannot
-    be written or removed.
+    The table of a part may have been gathered into an archive (vidal.storage.gathered). It is still read under its own name; if
+    there is also a file of that name, the file is read. A name may also be that of a member of an archive,
+    `tar://<member>::<archive>`, or of an original, an absolute path or a URI in the folder that `_dataset.json` names. Both are
+    read like files; an original cannot be written or removed.
 
     media and answers: the stores that stages write media, and the answers of models, to. fetch_archives: whether archives on an
     object store are fetched whole, see vidal.storage.archives.

@@ -19,7 +19,9 @@ def plain_name(name: str) -> str:
 
 
 def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
-    """Separates weights from adapters. Returns the weights by their plain names, and the parts A and B of each adapter by the name of its weight.
+    """Separates weights from adapters.
+
+    Returns the weights by their plain names, and the parts A and B of each adapter by the name of its weight.
 
     Raises UserError that names the adapter if one of its parts, or the weight that it adapts, is missing.
     """

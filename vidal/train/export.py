@@ -38,7 +38,8 @@ def export_encoder(encoder: str | Path, to: str | Path, layout: Layout, keep_ada
     """Writes each modality of an encoder into a folder of its own, with the language tower and its tokenizer.
 
     encoder: a folder that load_encoder reads. layout: "languagebind" (LanguageBind's own classes and load_encoder read it) or
-    "transformers" (CLIPModel reads it; only for pictures, depth and infrared, because that CLIP reads neither several frames nor wide pictures).
+    "transformers" (CLIPModel reads it; only for pictures, depth and infrared, because that CLIP reads neither several frames nor
+    wide pictures).
     keep_adapters: for "languagebind", writes low-rank adapters beside the weights that they adapt, instead of merging them.
 
     Raises UserError for towers and language towers that are not CLIP of transformers, and for what the layout cannot hold.

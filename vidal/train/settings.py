@@ -117,7 +117,10 @@ _SEEN: Preset = {"views": {"enhanced": 1.0}}
 
 
 def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float) -> Preset:
-    """Returns the settings of a preset. batch: samples of a step, in all processes and chunks together. mask: the share of patches to drop."""
+    """Returns the settings of a preset.
+
+    batch: samples of a step, in all processes and chunks together. mask: the share of patches to drop.
+    """
     return {
         "epochs": epochs,
         "lr": lr,

@@ -74,7 +74,7 @@ def _paths(value: object) -> list[str]:
 
 
 def _place(storage: Storage, name: str) -> str:
-    """Returns a local path of a file of the dataset: of a copy, which is removed when this process ends, if the file is not a local file."""
+    """Returns a local path of a file of the dataset, if necessary of a copy that is removed when this process ends."""
     if storage.is_local and not layout.split_chained(name):
         return storage.path(name)
     copy = _copies() / name.replace("/", "-").replace(":", "-")
