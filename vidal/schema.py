@@ -92,6 +92,7 @@ class Reason(str, Enum):
     RATE_LIMITED = "rate_limited"
     BREAKER_OPEN = "breaker_open"
     DAILY_BUDGET = "daily_budget"
+    IDENTITY_PAUSED = "identity_paused"
     REDIRECT_LOOP = "redirect_loop"
     FORBIDDEN_SCHEME = "forbidden_scheme"
     REFUSED = "refused"

@@ -34,11 +34,16 @@ class Sources:
         name = candidate.get("source")
         if name and self._recipe.collection and name == self._recipe.collection.source and self._collection:
             return self._collection
-        is_plain = not name and not self._extractors.has_extractor(candidate["url"])
+        is_plain = not name and not self.is_extracted(candidate)
         self._client.set_plain(is_plain)
         if name:
             return self._finder(name)
         return self._plain if is_plain else self._pages
+
+    def is_extracted(self, candidate: Candidate) -> bool:
+        """Returns whether an extractor of yt-dlp fetches the candidate, other than its generic one."""
+        name = candidate.get("source")
+        return name == YtDlpSearch().source or (not name and self._extractors.has_extractor(candidate["url"]))
 
     def _finder(self, name: str) -> Source:
         """Returns the source of this name. It is created once, because it may remember a page between `describe` and `fetch`."""

@@ -87,6 +87,7 @@ class YtDlp:
 
     def _extract_one(self, url: str) -> VideoInfo:
         """Returns yt-dlp's information about the one video of a page. Raises RecordError if the page has none or several."""
+        self._client.begin_video()
         info = self._extract(url, items=2)
         if info.get("_type") not in ("playlist", "multi_video"):
             return info

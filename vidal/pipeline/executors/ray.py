@@ -18,6 +18,7 @@ import ray
 
 from vidal.config.recipe import Recipe
 from vidal.models.threads import limit_threads
+from vidal.net.identity_budgets import IdentityRules, Use
 from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter, RateLimiter
 from vidal.pipeline.executors.pools import PoolSpec, cpus_at_once, gpu_share, pools
 from vidal.pipeline.logs import LogRelay, forward_log, replay
@@ -212,6 +213,17 @@ class SharedRateLimiter:
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
         is_worth_waiting: bool = ray.get(self._actor.record_failure.remote(host, rules, pause_s))
         return is_worth_waiting
+
+    def use_identity(self, rules: IdentityRules, use: Use) -> float:
+        wait_s: float = ray.get(self._actor.use_identity.remote(rules, use))
+        return wait_s
+
+    def identity_wait_s(self, rules: IdentityRules) -> float:
+        wait_s: float = ray.get(self._actor.identity_wait_s.remote(rules))
+        return wait_s
+
+    def pause_identity(self, rules: IdentityRules, pause_s: float) -> None:
+        ray.get(self._actor.pause_identity.remote(rules, pause_s))
 
 
 @contextlib.contextmanager
