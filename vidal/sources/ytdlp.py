@@ -18,7 +18,8 @@ from vidal.sources.source import Fetched, fill_in, stated_texts
 from vidal.sources.text import parse_hashtags
 
 if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
-    from vidal.net.client import Client, Options
+    from vidal.net.client import Client
+    from vidal.net.ytdlp_options import Options
 
 # YouTube's filter "under 4 minutes", the shortest that its search has. The recipe's limit is applied to stated durations.
 _SHORTS = "https://www.youtube.com/results?search_query={query}&sp=EgIYAQ%253D%253D"
