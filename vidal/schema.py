@@ -461,7 +461,7 @@ MEANINGS = {
     "model": '"source" for texts that people wrote, "released" for texts of the catalogue, else the model.',
     "revision": "Revision of the model.",
     "prompt_sha256": "Hash of the prompt.",
-    "flags": "For example imagined, unsupported, contradicts:VIEW, nothing_recognised.",
+    "flags": "For example automatic or human (of a subtitle), imagined, unsupported, contradicts:VIEW, nothing_recognised.",
     "subject": '"candidate", "clip" or "view".',
     "id": "Identifier of the subject.",
     "parent_id": "The candidate of a clip, the clip of a view.",

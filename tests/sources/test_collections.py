@@ -21,7 +21,7 @@ from vidal.schema import Reason
 from vidal.sources.collection import Collection
 from vidal.sources.collections import open_collection, source_for
 from vidal.sources.listing import RefusedRow
-from vidal.sources.subtitle_files import subtitle_text
+from vidal.sources.subtitle_files import read_cues, words_between
 
 
 def collection_of(uri: Path | str, *overrides: str) -> Collection:
@@ -70,7 +70,7 @@ def test_a_folder_is_listed_in_order_with_its_sidecars(tmp_path):
     plain, cat, dog, _ = rows
     assert (plain["title"], plain["url"], plain["extra"]) == ("", plain["source_id"], {})
     assert (cat["title"], cat["url"]) == ("a cat", "https://example.org/1")
-    assert cat["extra"] == {"subtitle": "hello you", "subtitle_automatic": "false"}
+    assert cat["extra"] == {"subtitle_cues": "1.00 2.00 hello\n2.00 3.00 you", "subtitle_automatic": "false"}
     assert (dog["title"], dog["hashtags"], dog["licence"]) == ("a dog #cute", ["cute"], "CC0-1.0")
     assert dog["extra"] == {"n": "9007199254740993", "vidal_views": '{"title": ["it runs"]}'}
     assert fetched(collection, cat, tmp_path / "one") == b"a b.mp4"
@@ -358,7 +358,9 @@ def test_a_table_without_media_is_said_with_its_columns(tmp_path):
      "\ufeffWEBVTT\n\nNOTE no cue\n\nSTYLE\n::cue {}\n\nid-1\n00:01.000 --> 00:02.000 align:start\nHello\nthere\n"],
 )  # fmt: skip
 def test_the_words_of_subtitles_are_read_without_times_and_marks(text):
-    assert subtitle_text(text.encode()) == "Hello there"
+    assert words_between(read_cues(text.encode())) == "Hello there"
+    assert words_between(read_cues(text.encode()), 2.0, 3.0) == ""
+    assert words_between(read_cues(text.encode()), 1.0, 2.0) == "Hello there"
 
 
 def test_reference_is_for_folders_alone_and_a_build_has_one_input():

@@ -255,6 +255,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             raise WorkStopped(error) from error
         return infodict
 
+    def _write_subtitles(self, info_dict: VideoInfo, filename: str) -> list[tuple[str, str]]:
+        """Writes none: see vidal.sources.ytdlp_subtitles. Here, a failure would cost the video."""
+        return []
+
     def save_cookies(self) -> None:
         """Does nothing: the recipe's cookies file is only read, because many clients share it."""
 

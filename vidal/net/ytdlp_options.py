@@ -44,6 +44,9 @@ def ytdlp_options(crawl: Crawl, proxy: str | None, cookies_file: str | None) -> 
         "fixup": "never",
         "extractor_args": {},
     }
+    if crawl.subtitles:
+        # Extractors then look for them. They are downloaded by our own code, so that a failure does not cost the video.
+        options["writesubtitles"] = options["writeautomaticsub"] = True
     if cookies_file:
         options["cookiefile"] = cookies_file
     if crawl.netrc_file:
