@@ -220,7 +220,7 @@ PAGES = (
         "page-iframes",
         "/iframes.html",
         'A page of 800 `<iframe src="` without ends.',
-        ("unsupported_url", "extractor"),
+        ("unsupported_url", "extractor", "too_costly"),
         "must not spend more CPU on a page than its limit",
     ),
     Case("page-nested", "/nested.html", "JSON-LD of 100,000 brackets.", ("unsupported_url", "extractor"), _CRASH),
