@@ -142,6 +142,10 @@ def test_with_reference_and_without_dropped_media_originals_stay_and_a_changed_o
     done = vidal_inline("build-shard", "0", "--recipe", "catalogue", "--from", str(folder), "--out", str(out),
                         *sets(*LIGHT, "filters.similarity_min=1", "storage.media=reference", "storage.keep_dropped=false"))  # fmt: skip
     assert done.returncode == 1 and not rows_of(out) and snapshot(folder) == before
+    out = tmp_path / "cleaned"
+    vidal_inline("build-shard", "0", "--recipe", "catalogue", "--from", str(folder), "--out", str(out),
+                 *sets(*LIGHT, "filters.similarity_min=1", "storage.media=reference"))  # fmt: skip
+    assert vidal_inline("clean", str(out)).returncode == 0 and snapshot(folder) == before
     build(folder, tmp_path / "kept", "storage.media=reference")
     (folder / "001.mp4").write_bytes((folder / "000.mp4").read_bytes())
     checked = vidal_inline("validate", str(tmp_path / "kept"))
