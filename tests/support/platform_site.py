@@ -32,20 +32,21 @@ class VidalPlatformIE(InfoExtractor):
 
 
 class Platform:
-    """limit: how many videos one identity may watch in hour_s. banned: who gets a check for every video, whatever the limit.
+    """limit: how many videos one identity may watch in hour_s. banned: who gets a check for every video. robots: its robots.txt.
 
     watched: the times at which each identity was shown a video. refused: how many checks each identity got.
     """
 
     def __init__(self, media: Path, limit: int, hour_s: float, clock: Callable[[], float] = time.monotonic):
         self.media, self.limit, self.hour_s, self.clock = media, limit, hour_s, clock
-        self.url, self.banned = "", set[str]()
+        self.url, self.banned, self.robots = "", set[str](), ""
         self.watched: dict[str, list[float]] = {}
         self.refused: Counter[str] = Counter()
         self.fetched: Counter[str] = Counter()
 
     def app(self) -> web.Application:
         app = web.Application()
+        app.router.add_get("/robots.txt", self._robots)
         app.router.add_get("/watch/{id}", self._watch)
         app.router.add_get("/media/{id}.mp4", self._media)
         return app
@@ -59,6 +60,9 @@ class Platform:
         times.append(now)
         number = request.match_info["id"]
         return web.json_response({"title": f"A dog runs, take {number}", "url": f"{self.url}/media/{number}.mp4"})
+
+    async def _robots(self, request: web.Request) -> web.Response:
+        return web.Response(text=self.robots)
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
         self.fetched[request.cookies.get("who", "nobody")] += 1

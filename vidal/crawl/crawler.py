@@ -65,9 +65,10 @@ class Crawler:
             return self._fetch_clips(candidate, session, effort)
 
     def _fetch_clips(self, candidate: Candidate, session: Session | IdentitySession, effort: Effort) -> Output | Drop:
-        described, describe_attempts = session.call(
-            lambda sources: fit(sources.for_candidate(candidate).describe(candidate)), effort
-        )
+        def describe(sources: Sources) -> tuple[Candidate, str]:
+            return fit(sources.for_candidate(candidate).describe(candidate)), sources.describe_robots(candidate)
+
+        (described, robots), describe_attempts = session.call(describe, effort)
         if drop := judge_candidate(described, self._recipe):
             return drop
         address = described["media_url"] or described["url"]
@@ -77,7 +78,10 @@ class Crawler:
         ):
             stated = fit(fill_in(described, fetched.page))
             result = judge_candidate(stated, self._recipe) or self._make_clips(stated, fetched.path)
-        return result if isinstance(result, Drop) else replace(result, attempts=max(describe_attempts, attempts))
+        if isinstance(result, Drop):
+            return result
+        detail = "; ".join(filter(None, (result.detail, robots)))
+        return replace(result, attempts=max(describe_attempts, attempts), detail=detail)
 
     def _make_clips(self, candidate: Candidate, path: Path) -> Output | Drop:
         file = inspect_file(path, candidate["kind"], self._recipe)

@@ -47,6 +47,15 @@ def describe_listing(recipe: Recipe) -> str | None:
     return f"from {listing.where}: {listing.extent()}"
 
 
+def describe_robots(recipe: Recipe) -> str | None:
+    """Returns for which addresses robots.txt is obeyed; None if nothing is fetched from the internet."""
+    if recipe.collection:
+        return None
+    crawl = recipe.crawl
+    plain, sources = ("obeyed" if crawl.obeys_robots(is_plain) else "not asked" for is_plain in (True, False))
+    return f"robots.txt: {plain} for plain addresses; {sources} for sources with an extractor or API of their own"
+
+
 def describe_identities(recipe: Recipe) -> str | None:
     """Returns the names of the user's identities, and the sum of their budgets of an hour; None if there are none."""
     identities = recipe.crawl.identities

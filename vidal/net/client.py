@@ -232,8 +232,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             check_headers(tags, reservations, self.crawl.opt_out, self._rules.agent)
 
     def _check_rules(self, url: str) -> None:
-        is_obeyed = self.crawl.robots and (self._is_plain or self.crawl.robots_for_sources)
-        if is_obeyed and not self._is_asking_rules:
+        if self.crawl.obeys_robots(self._is_plain) and not self._is_asking_rules:
             self._rules.check(self, url)
 
     def dl(self, name: str, info: VideoInfo, subtitle: bool = False, test: bool = False) -> Any:

@@ -129,6 +129,10 @@ class Crawl(Settings):
     retrieved_at: datetime | None = None
     """A fixed date for sources that never change, so that builds are reproducible; null means the time of the download."""
 
+    def obeys_robots(self, is_plain: bool) -> bool:
+        """Returns whether robots.txt and files like it are obeyed. is_plain: not of a source with an extractor or API of its own."""
+        return self.robots and (is_plain or self.robots_for_sources)
+
     @model_validator(mode="after")
     def _check_identities(self) -> Crawl:
         names = [identity.name for identity in self.identities]
