@@ -60,6 +60,13 @@ class HostPaused(RecordError):
         super().__init__(Reason.BREAKER_OPEN, detail, transient=True, retry_after_s=retry_after_s)
 
 
+class IdentityPaused(RecordError):
+    """No identity may take the work now: retry_after_s says when one may."""
+
+    def __init__(self, detail: str, retry_after_s: float):
+        super().__init__(Reason.IDENTITY_PAUSED, detail, transient=True, retry_after_s=retry_after_s)
+
+
 class PutBack(VidalError):
     """A record has to wait, while others can be processed. wait_s: when to take it up again."""
 

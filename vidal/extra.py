@@ -9,6 +9,11 @@ from collections.abc import Mapping
 IMPORTED = "vidal_views"
 # The words of the subtitles of a clip, and "true" if a machine wrote them. They become the text view `subtitle`.
 SUBTITLE, SUBTITLE_AUTOMATIC = "subtitle", "subtitle_automatic"
+# The subtitles of a whole file, as subtitle_files.read_cues returns them, of which a clip gets those of its span; or why there are none.
+SUBTITLE_CUES, SUBTITLE_ERROR = "subtitle_cues", "subtitle_error"
+SUBTITLE_LANGUAGE = "subtitle_language"
+# These only travel through the stages, until the manifest has made a caption of them.
+SUBTITLE_KEYS = (SUBTITLE, SUBTITLE_AUTOMATIC, SUBTITLE_CUES, SUBTITLE_ERROR)
 
 # Keys that sources and stages fill in; other keys are further columns of the user's catalogue.
 MEANINGS = {
@@ -18,6 +23,9 @@ MEANINGS = {
     "chapters": "a list of {start_time, end_time, title}, in seconds of the source",
     "description": "the page's description",
     "view_count": "number of views, as stated on the page",
+    "like_count": "number of likes, as stated on the page",
+    "comment_count": "number of comments, as stated on the page",
+    SUBTITLE_LANGUAGE: "the language of the subtitles that became the view `subtitle`, as the page names it",
     "hdr": "true if the source had a high dynamic range",
     "interlaced": "true if the source was interlaced",
     "similarity_between": "the two things that the column `similarity` compares",

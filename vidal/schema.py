@@ -92,6 +92,7 @@ class Reason(str, Enum):
     RATE_LIMITED = "rate_limited"
     BREAKER_OPEN = "breaker_open"
     DAILY_BUDGET = "daily_budget"
+    IDENTITY_PAUSED = "identity_paused"
     REDIRECT_LOOP = "redirect_loop"
     FORBIDDEN_SCHEME = "forbidden_scheme"
     REFUSED = "refused"
@@ -460,7 +461,7 @@ MEANINGS = {
     "model": '"source" for texts that people wrote, "released" for texts of the catalogue, else the model.',
     "revision": "Revision of the model.",
     "prompt_sha256": "Hash of the prompt.",
-    "flags": "For example imagined, unsupported, contradicts:VIEW, nothing_recognised.",
+    "flags": "For example automatic or human (of a subtitle), imagined, unsupported, contradicts:VIEW, nothing_recognised.",
     "subject": '"candidate", "clip" or "view".',
     "id": "Identifier of the subject.",
     "parent_id": "The candidate of a clip, the clip of a view.",

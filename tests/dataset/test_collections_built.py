@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -142,6 +143,10 @@ def test_with_reference_and_without_dropped_media_originals_stay_and_a_changed_o
     done = vidal_inline("build-shard", "0", "--recipe", "catalogue", "--from", str(folder), "--out", str(out),
                         *sets(*LIGHT, "filters.similarity_min=1", "storage.media=reference", "storage.keep_dropped=false"))  # fmt: skip
     assert done.returncode == 1 and not rows_of(out) and snapshot(folder) == before
+    out = tmp_path / "cleaned"
+    vidal_inline("build-shard", "0", "--recipe", "catalogue", "--from", str(folder), "--out", str(out),
+                 *sets(*LIGHT, "filters.similarity_min=1", "storage.media=reference"))  # fmt: skip
+    assert vidal_inline("clean", str(out)).returncode == 0 and snapshot(folder) == before
     build(folder, tmp_path / "kept", "storage.media=reference")
     (folder / "001.mp4").write_bytes((folder / "000.mp4").read_bytes())
     checked = vidal_inline("validate", str(tmp_path / "kept"))
@@ -248,3 +253,18 @@ def test_plan_says_what_a_build_would_be_made_from_and_other_sources_cannot_be_r
         "build-shard", "0", "--recipe", "catalogue", "--from", str(tmp_path / "none"), "--out", str(tmp_path / "out")
     )
     assert done.returncode == 2 and "no such folder" in done.stderr and not (tmp_path / "out").exists()
+
+
+def test_a_dataset_that_the_datasets_library_has_saved_is_built(tmp_path):
+    clips = sorted(write_clips(tmp_path / "videos", 3).glob("*.mp4"))
+    columns = {
+        "video": [{"bytes": path.read_bytes(), "path": path.name} for path in clips],
+        "caption": ["A gray wall"] * 3,
+    }
+    features = datasets.Features({"video": datasets.Video(decode=False), "caption": datasets.Value("string")})
+    datasets.Dataset.from_dict(columns, features=features).save_to_disk(str(tmp_path / "saved"))
+    before = snapshot(tmp_path / "saved")
+    build(tmp_path / "saved", tmp_path / "out")
+    rows = rows_of(tmp_path / "out")
+    assert len(rows) == 3 and {row["title"] for row in rows} == {"A gray wall"}
+    assert snapshot(tmp_path / "saved") == before

@@ -152,6 +152,13 @@ REDIRECTS = (
     Case(
         "redirect-decimal", "/redirect-decimal.mp4", "302 to 127.0.0.1, written as one integer.", _UNREACHED, _CONNECT
     ),
+    Case(
+        "redirect-robots",
+        "/redirect-robots.mp4",
+        "302 to what `/robots.txt` disallows.",
+        ("robots",),
+        "must not request what robots.txt disallows, whoever leads there",
+    ),
     Case("redirect-file", "/redirect-file.mp4", "302 to `file:///etc/hostname`.", ("forbidden_scheme",), _LOCAL_FILE),
 )
 
@@ -208,6 +215,17 @@ TITLES = (
     Case("title-long", "/title-long.html", "A page with a title of 2,000 characters.", ("kept",), _TITLE),
 )
 
+PAGES = (
+    Case(
+        "page-iframes",
+        "/iframes.html",
+        'A page of 800 `<iframe src="` without ends.',
+        ("unsupported_url", "extractor", "too_costly"),
+        "must not spend more CPU on a page than its limit",
+    ),
+    Case("page-nested", "/nested.html", "JSON-LD of 100,000 brackets.", ("unsupported_url", "extractor"), _CRASH),
+)
+
 REFUSALS = (
     Case(
         "robots",
@@ -218,6 +236,22 @@ REFUSALS = (
     ),
     Case("noai", "/noai.mp4", "The video with `X-Robots-Tag: noai`.", ("opted_out",), _OWNER),
     Case("noimageai", "/noimageai.mp4", "The video with `X-Robots-Tag: noimageai`.", ("opted_out",), _OWNER),
+    Case(
+        "noai-list",
+        "/noai-list.mp4",
+        "The video with `X-Robots-Tag: max-image-preview: large, noai`.",
+        ("opted_out",),
+        _OWNER,
+    ),
+    Case("noai-page", "/noai-page.html", "A page with `<meta name=robots>` of `NOAI`.", ("opted_out",), _OWNER),
+    Case("tdm-page", "/tdm-page.html", "A page with `<meta name=tdm-reservation>` of 1.", ("opted_out",), _OWNER),
+    Case(
+        "robots-page",
+        "/robots-page.html",
+        "A page whose video `/robots.txt` disallows.",
+        ("robots",),
+        "must not request what robots.txt disallows, whoever leads there",
+    ),
     Case(
         "noai-other",
         "/noai-other.mp4",
@@ -247,7 +281,7 @@ BROKEN = (
     ),
 )
 
-CASES = (*VALID, *STATUSES, *BODIES, *ENDLESS, *MEDIA, *REDIRECTS, *PLAYLISTS, *TITLES, *REFUSALS, *BROKEN)
+CASES = (*VALID, *STATUSES, *BODIES, *ENDLESS, *MEDIA, *REDIRECTS, *PLAYLISTS, *TITLES, *PAGES, *REFUSALS, *BROKEN)
 
 
 def table() -> str:

@@ -49,9 +49,9 @@ class Served:
         """
         return self._log.bytes_sent.copy()
 
-    def at(self, case: Case) -> str:
-        """The address of a case."""
-        return (self.tls_url if case.tls else self.url) + case.path
+    def at(self, case: Case, host: str = HOST) -> str:
+        """The address of a case. host: one of the site's."""
+        return (self.tls_url if case.tls else self.url).replace(HOST, host) + case.path
 
     def asked(self, path: str) -> list[Request]:
         """The requests for a path, whatever their query."""
@@ -61,8 +61,8 @@ class Served:
 class Site:
     """The site of one video. State (the first request for a path and query) lasts as long as the object."""
 
-    def __init__(self, video: bytes, *, limit_s: float = LIMIT_S):
-        self._video, self._limit_s = video, limit_s
+    def __init__(self, video: bytes, *, limit_s: float = LIMIT_S, aliases: tuple[str, ...] = ()):
+        self._video, self._limit_s, self._aliases = video, limit_s, aliases
         self._log = _Log()
         self._first_s: dict[str, float] = {}
         self._bases: dict[bool, str] = {}
@@ -93,7 +93,10 @@ class Site:
         for scheme, wanted, context in (("http", port, None), ("https", tls_port, _untrusted())):
             server = await asyncio.start_server(self._connected, HOST, wanted, ssl=context)
             self._servers.append(server)
-            self._bases[context is not None] = f"{scheme}://{HOST}:{server.sockets[0].getsockname()[1]}"
+            port = server.sockets[0].getsockname()[1]
+            self._bases[context is not None] = f"{scheme}://{HOST}:{port}"
+            if self._aliases:
+                self._servers.append(await asyncio.start_server(self._connected, self._aliases, port, ssl=context))
 
     async def _close(self) -> None:
         for server in self._servers:
@@ -152,9 +155,14 @@ def _untrusted() -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def serve(video: bytes, *, port: int = 0, tls_port: int = 0, limit_s: float = LIMIT_S) -> Iterator[Served]:
-    """Serves the site while the block runs. video: a valid MP4. limit_s: after this every connection is cut."""
-    site = Site(video, limit_s=limit_s)
+def serve(
+    video: bytes, *, port: int = 0, tls_port: int = 0, limit_s: float = LIMIT_S, aliases: tuple[str, ...] = ()
+) -> Iterator[Served]:
+    """Serves the site while the block runs. video: a valid MP4. limit_s: after this every connection is cut.
+
+    aliases: further addresses in 127.0.0.0/8 where the site answers as well, as other hosts for its clients.
+    """
+    site = Site(video, limit_s=limit_s, aliases=aliases)
     served = site.start(port, tls_port)
     try:
         yield served

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from vidal.errors import PutBack, RecordError
-from vidal.net.daily_quota import DailyQuota, QuotaFile
 from vidal.net.effort import Effort
 from vidal.net.governor import LEASE_S, Governor
+from vidal.net.quota import Budget, Quota, QuotaFile
 from vidal.net.rate_limiter import LocalRateLimiter
 from vidal.net.settings import Crawl
 from vidal.schema import Reason
@@ -216,9 +216,9 @@ def test_a_days_budget_is_exact_over_a_killed_process(tmp_path, limit):
     """Nothing is written when a process is killed, so what is stored must be ahead of what was asked."""
     granted = 0
     for _ in range(3):
-        quota, file = DailyQuota(), QuotaFile(str(tmp_path), "requests.json")
+        quota, budget = Quota(), Budget(limit, file=QuotaFile(str(tmp_path), "requests.json"))
         for _ in range(limit):
-            granted += quota.take_request("a", limit, file)
+            granted += quota.take("a", budget) == 0.0
             if granted == 3:
                 break
     assert granted <= limit

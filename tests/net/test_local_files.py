@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_video
+from tests.support.builds import crawl_list
 from tests.support.crawling import crawl_one
 from vidal.errors import RecordError
 from vidal.media import ffmpeg
@@ -144,6 +145,28 @@ def test_pictures_that_name_a_local_file_are_not_put_together_with_sound(site, s
         crawl(f"{base}/master.m3u8", tmp_path / "out", "crawl.format=bestvideo+bestaudio")
     assert failed.value.reason is Reason.CORRUPT and "whitelist" in failed.value.detail
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("part", ["film", "video", "sound"])
+def test_no_part_of_a_page_copies_a_local_file_into_a_dataset(site, secret, tmp_path, programs, part):
+    """C1, through the command, with the formats that the recipe chooses itself."""
+    folder, base = site
+    _write_separate_sound(folder)
+    if part == "film":
+        (folder / "master.m3u8").write_text(PLAYLIST.format(address="video0.ts"))
+    for segment in folder.glob("video*.ts" if part == "film" else f"{part}*.ts"):
+        segment.write_text(MANIFEST.format(address=f"file://{secret}"))
+    (folder / "page.html").write_text(
+        '<!doctype html><title>A film</title><body><video><source src="master.m3u8" type="application/x-mpegURL"></video></body>'
+    )
+    url = f"{base}/page.html"
+    programs.clear()
+    crawled = crawl_list(tmp_path, [url])
+    assert crawled.finished.returncode == 0, crawled.finished.stderr
+    assert crawled.reason(url) in ("corrupt", "not_media") and not crawled.clips
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".mp4", ".mp3", ".ts")]
+    for command in (command for command in programs if "-i" in command):
+        assert command.count("-protocol_whitelist") == command.count("-format_whitelist") >= command.count("-i")
 
 
 def test_a_download_that_yt_dlp_would_hand_to_ffmpeg_is_refused(site, tmp_path, programs):

@@ -6,8 +6,10 @@ import subprocess
 import pytest
 from aiohttp import web
 
-from tests.conftest import write_video
+from tests.conftest import sets, write_video
 from tests.support.builds import crawl_list
+from tests.support.inline import vidal_inline
+from tests.support.platform_site import Platform, serve_platform
 from vidal.errors import RecordError
 from vidal.media import ffmpeg
 from vidal.net.opt_outs import check_page, opts_out
@@ -314,3 +316,43 @@ def test_an_empty_list_of_values_obeys_robots_txt_alone(site, tmp_path):
     crawled = crawl_list(tmp_path, urls, "crawl.opt_out=[]")
     assert [crawled.reason(each) for each in urls] == ["kept", "robots"]
     assert "/ai.txt" not in asked
+
+
+@pytest.mark.parametrize(
+    ("settings", "outcomes", "said"),
+    [
+        ((), {"plain": "robots", "source": "kept"}, "obeyed for plain addresses; not asked for sources"),
+        (
+            ("crawl.robots_for_sources=true",),
+            {"plain": "robots", "source": "robots"},
+            "obeyed for plain addresses; obeyed for sources",
+        ),
+        (
+            ("crawl.robots=false",),
+            {"plain": "kept", "source": "kept"},
+            "not asked for plain addresses; not asked for sources",
+        ),
+    ],
+)
+def test_the_recipe_decides_about_robots_txt_of_sources_and_plan_and_ledger_say_which(
+    tmp_path, settings, outcomes, said
+):
+    platform = Platform(write_video(tmp_path / "v.mp4"), limit=9, hour_s=1)
+    platform.robots = "User-agent: *\nDisallow: /\n"
+    with serve_platform(platform):
+        urls = {"plain": f"{platform.url}/media/1.mp4", "source": f"{platform.url}/watch/1"}
+        crawled = crawl_list(tmp_path, list(urls.values()), *settings)
+    assert {name: crawled.reason(url) for name, url in urls.items()} == outcomes
+    for name, url in urls.items():
+        if outcomes[name] == "kept":
+            assert crawled.outcomes[url]["detail"].startswith("robots.txt was not asked")
+    shown = vidal_inline("plan", "--recipe", "catalogue", *sets(*settings))
+    assert shown.returncode == 0 and said in shown.stdout
+
+
+def test_the_ledger_says_where_robots_txt_of_a_source_was_obeyed(tmp_path):
+    with serve_platform(Platform(write_video(tmp_path / "v.mp4"), limit=9, hour_s=1)) as platform:
+        urls = [f"{platform.url}/media/1.mp4", f"{platform.url}/watch/1"]
+        crawled = crawl_list(tmp_path, urls, "crawl.robots_for_sources=true")
+    assert [crawled.reason(url) for url in urls] == ["kept", "kept"]
+    assert [crawled.outcomes[url]["detail"].partition(",")[0] for url in urls] == ["", "robots.txt was obeyed"]

@@ -9,6 +9,8 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
+import datasets
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,7 +23,7 @@ from vidal.schema import Reason
 from vidal.sources.collection import Collection
 from vidal.sources.collections import open_collection, source_for
 from vidal.sources.listing import RefusedRow
-from vidal.sources.subtitle_files import subtitle_text
+from vidal.sources.subtitle_files import read_cues, words_between
 
 
 def collection_of(uri: Path | str, *overrides: str) -> Collection:
@@ -70,7 +72,7 @@ def test_a_folder_is_listed_in_order_with_its_sidecars(tmp_path):
     plain, cat, dog, _ = rows
     assert (plain["title"], plain["url"], plain["extra"]) == ("", plain["source_id"], {})
     assert (cat["title"], cat["url"]) == ("a cat", "https://example.org/1")
-    assert cat["extra"] == {"subtitle": "hello you", "subtitle_automatic": "false"}
+    assert cat["extra"] == {"subtitle_cues": "1.00 2.00 hello\n2.00 3.00 you", "subtitle_automatic": "false"}
     assert (dog["title"], dog["hashtags"], dog["licence"]) == ("a dog #cute", ["cute"], "CC0-1.0")
     assert dog["extra"] == {"n": "9007199254740993", "vidal_views": '{"title": ["it runs"]}'}
     assert fetched(collection, cat, tmp_path / "one") == b"a b.mp4"
@@ -358,7 +360,9 @@ def test_a_table_without_media_is_said_with_its_columns(tmp_path):
      "\ufeffWEBVTT\n\nNOTE no cue\n\nSTYLE\n::cue {}\n\nid-1\n00:01.000 --> 00:02.000 align:start\nHello\nthere\n"],
 )  # fmt: skip
 def test_the_words_of_subtitles_are_read_without_times_and_marks(text):
-    assert subtitle_text(text.encode()) == "Hello there"
+    assert words_between(read_cues(text.encode())) == "Hello there"
+    assert words_between(read_cues(text.encode()), 2.0, 3.0) == ""
+    assert words_between(read_cues(text.encode()), 1.0, 2.0) == "Hello there"
 
 
 def test_reference_is_for_folders_alone_and_a_build_has_one_input():
@@ -368,5 +372,73 @@ def test_reference_is_for_folders_alone_and_a_build_has_one_input():
         load_recipe("catalogue", ("storage.media=reference", "collection.source=webdataset", "collection.uri=/data"))
     with pytest.raises(UserError, match="either a catalogue or a collection"):
         load_recipe("catalogue", ("collection.source=folder", "collection.uri=/data"), catalogue="c.csv")
-    with pytest.raises(UserError, match="unknown source 'disk': choose from folder, parquet, webdataset"):
+    with pytest.raises(UserError, match="unknown source 'disk': choose from arrow, folder, parquet, webdataset"):
         load_recipe("catalogue", ("collection.source=disk", "collection.uri=/data"))
+
+
+def write_saved(folder, count=5, **options):
+    """As save_to_disk of the datasets library writes it."""
+    features = datasets.Features(
+        {"video": datasets.Video(decode=False), "caption": datasets.Value("string"), "id": datasets.Value("int64")}
+    )
+    cells = [{"bytes": f"clip {number}".encode(), "path": f"{number}.mp4"} for number in range(count)]
+    columns = {"video": cells, "caption": [f"a cat {number}" for number in range(count)], "id": [2**53 + 1] * count}
+    datasets.Dataset.from_dict(columns, features=features).save_to_disk(str(folder), **options)
+    return folder
+
+
+def test_a_folder_of_save_to_disk_is_read(tmp_path):
+    folder = write_saved(tmp_path / "saved", num_shards=2)
+    (folder / "cache-1234.arrow").write_bytes(b"not ours")
+    assert source_for(str(folder)) == "arrow"
+    collection = collection_of(folder)
+    rows, refused = listed(collection)
+    assert not refused and collection.extent() == "2 tables"
+    assert [(row["title"], row["extra"]) for row in rows] == [
+        (f"a cat {number}", {"id": str(2**53 + 1)}) for number in range(5)
+    ]
+    assert [fetched(collection, row, tmp_path / str(number)) for number, row in enumerate(rows)] == [
+        f"clip {number}".encode() for number in range(5)
+    ]
+    both = tmp_path / "both"
+    datasets.DatasetDict({name: datasets.load_from_disk(str(folder)) for name in ("train", "test")}).save_to_disk(
+        str(both)
+    )
+    assert source_for(str(both)) == "arrow" and len(listed(collection_of(both))[0]) == 10
+    assert len(listed(collection_of(both / "train" / "*.arrow"))[0]) == 5
+
+
+@pytest.mark.parametrize("kind", ["stream", "file"])
+def test_batches_of_both_formats_of_arrow_are_found_again(tmp_path, kind):
+    cells = [b"one", None, b"x" * 60, b"four"]
+    table = pa.table({"media": pa.array(cells, pa.large_binary()), "caption": list("abcd")})
+    writer = pa.ipc.new_stream if kind == "stream" else pa.ipc.new_file
+    with writer(str(tmp_path / "t.arrow"), table.schema) as sink:
+        sink.write_table(table, max_chunksize=2)
+    collection = collection_of(tmp_path / "t.arrow", "crawl.max_bytes=50")
+    rows, _ = listed(collection)
+    assert [row["title"] for row in rows] == list("abcd")
+    outcomes = []
+    for number, row in enumerate(rows):
+        try:
+            outcomes.append(fetched(collection, row, tmp_path / str(number)))
+        except RecordError as error:
+            outcomes.append(error.reason)
+    assert outcomes == [b"one", Reason.EMPTY_FILE, Reason.TOO_LARGE, b"four"]
+
+
+def test_arrow_files_that_are_none_or_in_a_bucket_are_said(tmp_path):
+    whole = write_saved(tmp_path / "saved") / "data-00000-of-00001.arrow"
+    for name, content in (
+        ("empty", b""),
+        ("words", b"some words" * 9),
+        ("half", whole.read_bytes()[:-300]),
+        ("magic", b"ARROW1\0\0"),
+    ):
+        (tmp_path / f"{name}.arrow").write_bytes(content)
+        with pytest.raises(UserError, match="cannot be read"):
+            listed(collection_of(tmp_path / f"{name}.arrow"))
+    remote = fsspec.filesystem("memory")
+    remote.pipe_file("/arrow/t.arrow", whole.read_bytes())
+    with pytest.raises(UserError, match=r"are read from a local disk: copy them, or write them with to_parquet"):
+        listed(collection_of("memory://arrow/t.arrow"))

@@ -259,3 +259,55 @@ def test_two_columns_of_the_same_name_are_refused_at_once(tmp_path):
     (tmp_path / "c.csv").write_text("url,title,title \nhttp://x/1,a,b\n")
     with pytest.raises(UserError, match="two columns are called 'title'"):
         read_list(tmp_path / "c.csv")
+
+
+def test_a_json_array_is_a_list_whatever_its_layout(tmp_path):
+    rows = [
+        {"url": f"http://x/{number}.mp4", "title": f'a "cat" {number}', "id": 2**53 + 1, "tags": ["a", 1.5]}
+        for number in range(40_000)
+    ]
+    for name, text in (
+        ("indented.json", json.dumps(rows[:50], indent=2)),
+        ("plain.json", "\ufeff\n " + json.dumps(rows, separators=(",", ":")) + "\n"),
+        ("lines.json", "".join(json.dumps(row) + "\n" for row in rows)),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        read = listed(tmp_path / name)
+        assert [row["url"] for row in read] == [row["url"] for row in rows[: len(read)]] and len(read) in (50, 40_000)
+        assert read[-1]["extra"] == {"id": "9007199254740993", "tags": '["a", 1.5]'}
+    (tmp_path / "packed.json.gz").write_bytes(gzip.compress(json.dumps(rows[:3]).encode()))
+    assert len(listed(tmp_path / "packed.json.gz")) == 3
+    (tmp_path / "none.json").write_text(" [ ] ")
+    assert listed(tmp_path / "none.json") == []
+
+
+def test_an_element_of_an_array_that_is_no_row_costs_itself(tmp_path):
+    first, last = '{"url": "http://x/1.mp4"}', '{"url": "http://x/3.mp4", "n": 1e400}'
+    text = f'[{first}, 17, "http://x/2.mp4", {{"url": "http://x/\xff.mp4"}}, {last}, {{"a": 1}}]'
+    (tmp_path / "c.json").write_bytes(text.encode("latin-1"))
+    rows, refused = read_list(tmp_path / "c.json")
+    assert [row["url"] for row in rows] == ["http://x/1.mp4", "http://x/3.mp4"]
+    assert [row.where.rpartition(" ")[2] for row in refused] == ["2", "3", "4", "6"]
+    assert "must be a JSON object, not '17'" in refused[0].why and "not UTF-8" in refused[2].why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[{"url": "http://x/1.mp4"}, {"url": ', "after row 1: Expecting value"),
+        ('[{"url": "http://x/1.mp4"}, {"url": "http', "after row 1: Unterminated string"),
+        (
+            '[{"url": "http://x/1.mp4"} {"url": "http://x/2.mp4"}]',
+            "after row 1: a comma or a bracket is missing before '{",
+        ),
+        ('[{"url": "http://x/1.mp4"}', "after row 1: a comma or a bracket is missing"),
+        ('[{"url": "http://x/1.mp4"}] {"url": "b"}', "after row 1: more text after the end of the array"),
+        ("[" * 100_000, "after row 0: an element nests too deeply"),
+        ("[,]", "after row 0: Expecting value"),
+    ],
+)
+def test_an_array_that_breaks_off_is_said(tmp_path, text, why):
+    (tmp_path / "c.json").write_text(text)
+    with pytest.raises(UserError) as error:
+        read_list(tmp_path / "c.json")
+    assert why in str(error.value)

@@ -25,6 +25,28 @@ def test_what_is_written_is_read_back_and_listed(storage):
     assert not storage.exists("a/b.bin")
 
 
+@pytest.mark.parametrize(
+    "original", ["absolute path", "s3://bucket/videos/a.mp4", "../videos/a.mp4", "memory://videos/a.mp4"]
+)
+def test_no_command_can_alter_or_delete_an_original_outside_the_dataset(storage, tmp_path, original):
+    kept, local = tmp_path / "videos" / "a.mp4", tmp_path / "new"
+    kept.parent.mkdir()
+    kept.write_bytes(b"media")
+    local.write_bytes(b"other")
+    name = str(kept) if original == "absolute path" else original
+    for change in (
+        lambda: storage.remove(name),
+        lambda: storage.remove_all([name]),
+        lambda: storage.remove_folder(name.rpartition("/")[0]),
+        lambda: storage.write(name, b"other"),
+        lambda: storage.create(name, b"other"),
+        lambda: storage.put(local, name),
+    ):
+        with pytest.raises(ValueError, match="leads out of the dataset"):
+            change()
+    assert kept.read_bytes() == b"media"
+
+
 def test_tables_keep_an_explicit_schema_and_give_the_same_bytes(storage):
     rows = [{"subject": "clip", "id": "x", "at": None}]  # All-None columns must not become type null.
     table = schema.table(rows, schema.LEDGER)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--catalogue",
     type=click.Path(),
-    help="Your own list of URLs instead of the recipe's sources: csv, tsv, jsonl, Parquet or txt; a file, a glob or a URI.",
+    help="Your own list of URLs instead of the recipe's sources: csv, tsv, json, jsonl, Parquet or txt; a file, a glob or a URI.",
 )
 @options.collection
 @options.allow_hosts

@@ -48,14 +48,18 @@ def report(out: str) -> None:
 def plan(recipe: str, overrides: tuple[str, ...], collection: str | None, as_json: bool) -> None:
     """Prints the stages, models and resources of a recipe, and which models cannot be loaded here and why."""
     from vidal.config.loading import load_recipe
-    from vidal.dataset.plan import describe_listing
+    from vidal.dataset.plan import describe_identities, describe_listing, describe_robots
     from vidal.dataset.plan import plan as plan_of
 
     loaded = load_recipe(recipe, (*options.from_settings(collection), *overrides))
     lines = plan_of(loaded)
-    listed = describe_listing(loaded)
+    remarks = {
+        "listing": describe_listing(loaded),
+        "robots": describe_robots(loaded),
+        "identities": describe_identities(loaded),
+    }
     if as_json:
-        show_json({"recipe": loaded.name, "listing": listed, "stages": [asdict(line) for line in lines]})
+        show_json({"recipe": loaded.name, **remarks, "stages": [asdict(line) for line in lines]})
         return
     columns = ("stage", "pool", "cpus", "gpus", "workers", "model", "here")
     table = Table(*columns, title=f"{loaded.name}: {loaded.description}")
@@ -64,5 +68,6 @@ def plan(recipe: str, overrides: tuple[str, ...], collection: str | None, as_jso
         workers = "-".join(str(count) for count in dict.fromkeys(line.workers))
         table.add_row(line.stage, str(line.pool), f"{line.cpus:g}", f"{line.gpus:g}", workers, line.model, here)
     show(table)
-    if listed:
-        show(listed)
+    for remark in remarks.values():
+        if remark:
+            show(remark)

@@ -12,7 +12,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Prints a machine
 collection = click.option(
     "--from",
     "collection",
-    help="Media that you have already: a folder or bucket, tables of Parquet, WebDataset archives; a path, a glob or a URI.",
+    help="Media that you have already: a folder or bucket, tables (Parquet, Arrow), WebDataset archives; a path, a glob or a URI.",
 )
 allow_hosts = click.option(
     "--allow-host", "allow_hosts", multiple=True, help="Allows a host in a private or loopback range."

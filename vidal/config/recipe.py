@@ -53,7 +53,7 @@ class Recipe(Settings):
     catalogue: str | None = None
     """A list of URLs instead of searches (--catalogue)."""
     collection: SourceCollection | None = None
-    """Media that you have already, instead of searches (--from): a folder or bucket, tables of Parquet, or WebDataset archives."""
+    """Media that you have already, instead of searches (--from): a folder or bucket, tables, or WebDataset archives."""
     columns: dict[str, str] = Field(default_factory=dict)
     """The user's names for columns of a catalogue, and for keys of sidecars: {url: link, caption: text, clips: spans}."""
     limit: int | None = Field(default=None, ge=1)

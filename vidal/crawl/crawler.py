@@ -20,7 +20,7 @@ from vidal.schema import map_dict
 from vidal.sources.candidate_policy import judge_candidate
 from vidal.sources.dispatch import Sources
 from vidal.sources.fit import fit
-from vidal.sources.session import Network, Session
+from vidal.sources.session import IdentitySession, Network, Session
 from vidal.sources.source import Fetched, fill_in
 from vidal.storage.storage import Storage
 
@@ -61,13 +61,14 @@ class Crawler:
 
     def _crawl(self, candidate: Candidate, effort: Effort) -> Output | Drop:
         candidate = {**candidate, "extra": map_dict(candidate.get("extra"))}
-        with self._network.session() as session:
+        with self._network.session_for(candidate) as session:
             return self._fetch_clips(candidate, session, effort)
 
-    def _fetch_clips(self, candidate: Candidate, session: Session, effort: Effort) -> Output | Drop:
-        described, describe_attempts = session.call(
-            lambda sources: fit(sources.for_candidate(candidate).describe(candidate)), effort
-        )
+    def _fetch_clips(self, candidate: Candidate, session: Session | IdentitySession, effort: Effort) -> Output | Drop:
+        def describe(sources: Sources) -> tuple[Candidate, str]:
+            return fit(sources.for_candidate(candidate).describe(candidate)), sources.describe_robots(candidate)
+
+        (described, robots), describe_attempts = session.call(describe, effort)
         if drop := judge_candidate(described, self._recipe):
             return drop
         address = described["media_url"] or described["url"]
@@ -77,7 +78,10 @@ class Crawler:
         ):
             stated = fit(fill_in(described, fetched.page))
             result = judge_candidate(stated, self._recipe) or self._make_clips(stated, fetched.path)
-        return result if isinstance(result, Drop) else replace(result, attempts=max(describe_attempts, attempts))
+        if isinstance(result, Drop):
+            return result
+        detail = "; ".join(filter(None, (result.detail, robots)))
+        return replace(result, attempts=max(describe_attempts, attempts), detail=detail)
 
     def _make_clips(self, candidate: Candidate, path: Path) -> Output | Drop:
         file = inspect_file(path, candidate["kind"], self._recipe)
@@ -104,7 +108,9 @@ class Crawler:
         return Output(clips, detail=f"{detail}; {len(errors)} failed, the first: {errors[0]}" if errors else detail)
 
 
-def _fetch(candidate: Candidate, folder: Path, session: Session, effort: Effort) -> tuple[Fetched, int]:
+def _fetch(
+    candidate: Candidate, folder: Path, session: Session | IdentitySession, effort: Effort
+) -> tuple[Fetched, int]:
     def fetch(sources: Sources) -> Fetched:
         # A failed attempt may have left partial files, which must not be resumed: each attempt gets an empty folder.
         attempt = Path(tempfile.mkdtemp(dir=folder)) if os.listdir(folder) else folder

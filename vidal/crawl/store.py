@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,10 +13,12 @@ from vidal import ids
 from vidal.config.recipe import Recipe
 from vidal.crawl.media_file import MediaFile, Span
 from vidal.crawl.span_writer import SLACK_S, SpanWriter
+from vidal.extra import SUBTITLE, SUBTITLE_CUES
 from vidal.media import shots
 from vidal.media.probe import Probe
 from vidal.records import Candidate, CrawledClip
 from vidal.schema import Kind
+from vidal.sources.subtitle_files import words_between
 from vidal.sources.text import clean_text
 from vidal.storage.atomic_file import link_or_copy
 from vidal.storage.storage import Storage
@@ -49,12 +51,12 @@ class ClipStore:
         cut_count = None if cuts_s is None else shots.count_cuts(cuts_s, span.start_s, span.duration_s)
         if self._recipe.storage.media == "reference" and span.is_whole:
             clip_file = _ClipFile(file.properties, file.sha256, span.start_s, span.duration_s)
-            return self._make_row(candidate, file, clip_file, candidate["media_url"] or "", cut_count)
+            return self._make_row(candidate, file, span, clip_file, candidate["media_url"] or "", cut_count)
         with _sibling_path(file.path) as path:
             clip_file = self._write_span(file, span, path)
             name = "video.mp4" if file.kind is Kind.VIDEO else "source"
             media_path = self._storage.media.put(candidate["shard"], _clip_id(candidate, clip_file), name, path)
-        return self._make_row(candidate, file, clip_file, media_path, cut_count)
+        return self._make_row(candidate, file, span, clip_file, media_path, cut_count)
 
     def _write_span(self, file: MediaFile, span: Span, path: Path) -> _ClipFile:
         """Writes the span to path. A whole file is linked if it needs no change; a video is re-encoded if it is cut or is not an MP4."""
@@ -68,7 +70,13 @@ class ClipStore:
         return _ClipFile(properties, ids.file_sha256(path), span.start_s, duration_s)
 
     def _make_row(
-        self, candidate: Candidate, file: MediaFile, clip_file: _ClipFile, media_path: str, cut_count: int | None
+        self,
+        candidate: Candidate,
+        file: MediaFile,
+        span: Span,
+        clip_file: _ClipFile,
+        media_path: str,
+        cut_count: int | None,
     ) -> CrawledClip:
         properties, is_video = clip_file.properties, file.kind is Kind.VIDEO
         title, hashtags = candidate["title"], candidate["hashtags"] or []
@@ -98,12 +106,21 @@ class ClipStore:
             "media_path": media_path,
             "media_sha256": clip_file.sha256,
             "source_sha256": file.sha256,
-            "extra": sorted({**candidate["extra"], **_flags(file.properties)}.items()),
+            "extra": sorted({**_own_subtitle(candidate["extra"], span), **_flags(file.properties)}.items()),
         }
 
 
 def _clip_id(candidate: Candidate, clip_file: _ClipFile) -> str:
     return ids.clip_id(candidate["candidate_id"], clip_file.start_s, clip_file.duration_s)
+
+
+def _own_subtitle(extra: Mapping[str, str], span: Span) -> dict[str, str]:
+    """Returns the keys of `extra` with the words of the subtitles within a span, in place of the subtitles of the whole file."""
+    others = {key: text for key, text in extra.items() if key != SUBTITLE_CUES}
+    if SUBTITLE in extra or SUBTITLE_CUES not in extra:
+        return others
+    times_s = () if span.is_whole else (span.start_s, span.start_s + span.duration_s)
+    return {**others, SUBTITLE: words_between(extra[SUBTITLE_CUES], *times_s)}
 
 
 def _flags(source: Probe) -> dict[str, str]:

@@ -39,6 +39,9 @@ def check(recipe: Recipe) -> None:
     """Raises UserError for the first file, prompt or model that is not available here, before any work is done."""
     if recipe.crawl.cookies_file:
         check_cookies_file("crawl.cookies_file", recipe.crawl.cookies_file)
+    for identity in recipe.crawl.identities:
+        if identity.cookies_file:
+            check_cookies_file(f"crawl.identities: {identity.name}: cookies_file", identity.cookies_file)
     read_passwords(recipe.crawl.netrc_file)
     for stage in STAGES.values():
         stage.identity(recipe)  # Reads the prompts.

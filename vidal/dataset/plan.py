@@ -47,6 +47,34 @@ def describe_listing(recipe: Recipe) -> str | None:
     return f"from {listing.where}: {listing.extent()}"
 
 
+def describe_robots(recipe: Recipe) -> str | None:
+    """Returns for which addresses robots.txt is obeyed; None if nothing is fetched from the internet."""
+    if recipe.collection:
+        return None
+    crawl = recipe.crawl
+    plain, sources = ("obeyed" if crawl.obeys_robots(is_plain) else "not asked" for is_plain in (True, False))
+    return f"robots.txt: {plain} for plain addresses; {sources} for sources with an extractor or API of their own"
+
+
+def describe_identities(recipe: Recipe) -> str | None:
+    """Returns the names of the user's identities, and the sum of their budgets of an hour; None if there are none."""
+    identities = recipe.crawl.identities
+    if not identities:
+        return None
+    sums = [
+        _sum_budgets("requests", [identity.requests_per_hour for identity in identities]),
+        _sum_budgets("videos", [identity.videos_per_hour for identity in identities]),
+    ]
+    moves = "goes to another" if recipe.crawl.share_identities else "waits"
+    names = ", ".join(identity.name for identity in identities)
+    return f"identities: {names}; per hour: {', '.join(sums)}; work whose identity is paused {moves}"
+
+
+def _sum_budgets(unit: str, limits: list[int | None]) -> str:
+    """Returns the sum of the budgets in words. One identity without a budget makes it unlimited."""
+    return f"unlimited {unit}" if None in limits else f"{sum(limit or 0 for limit in limits)} {unit}"
+
+
 def _models(stage: Stage, recipe: Recipe) -> list[tuple[str, str]]:
     """Returns each model of the stage, and why it cannot be loaded here; "none" if the recipe chooses none that the stage can use."""
     uses = stage.models(recipe)

@@ -62,7 +62,8 @@ class AddressGuard:
     @classmethod
     def from_settings(cls, crawl: Crawl, more_hosts: tuple[str, ...]) -> AddressGuard:
         """Allows the hosts of the recipe and of the command line (more_hosts), and connections to the recipe's own proxies."""
-        return cls((*crawl.allow_hosts, *more_hosts), crawl.proxies)
+        own = (identity.proxy for identity in crawl.identities if identity.proxy)
+        return cls((*crawl.allow_hosts, *more_hosts), (*crawl.proxies, *own))
 
     @contextlib.contextmanager
     def enforce(self, connections: Connections | None = None, *, is_proxied: bool = False) -> Iterator[None]:

@@ -24,6 +24,7 @@ from vidal.net.effort import Effort
 from vidal.net.errors import classify_error, find_own_error
 from vidal.net.gate import GateRH, is_media
 from vidal.net.governor import BLOCKS, Governor
+from vidal.net.identities import ActiveIdentity
 from vidal.net.opt_outs import check_headers
 from vidal.net.page import guard_page
 from vidal.net.pages import GenericIE
@@ -33,6 +34,7 @@ from vidal.net.urls import check_url, hostname
 from vidal.net.video_info import VideoInfo
 from vidal.net.watchdog import Watchdog
 from vidal.net.work_budget import WorkBudget, WorkStopped
+from vidal.net.ytdlp_options import Options, ytdlp_options
 from vidal.schema import Reason
 
 # Protocols that yt-dlp downloads itself, through `Client.urlopen`: files, and segments of HLS, DASH, Smooth Streaming and HDS.
@@ -46,9 +48,6 @@ _NATIVE_PROTOCOLS = {
     "ism",
     "f4m",
 }
-
-# yt-dlp's options, and its information about a video.
-Options = dict[str, object]
 
 
 class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
@@ -66,6 +65,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         watchdog: Watchdog,
         options: Options,
         proxy: str | None = None,
+        identity: ActiveIdentity | None = None,
     ):
         self.crawl, self.governor, self.guard = crawl, governor, guard
         self._rules, self._watchdog, self._connections = rules, watchdog, Connections()
@@ -74,13 +74,20 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self._is_asking_rules = False
         self._asked_host = ""
         self._is_block_recorded = False
+        self._identity, self._is_video_due = identity, False
         self.passwords = read_passwords(crawl.netrc_file)
-        super().__init__({**_options(crawl, proxy and with_password(proxy, self.passwords)), **options})
+        cookies_file = identity.settings.cookies_file if identity else crawl.cookies_file
+        own = ytdlp_options(crawl, proxy and with_password(proxy, self.passwords), cookies_file)
+        super().__init__({**own, **options})
         self.add_info_extractor(GenericIE())
 
     def set_plain(self, is_plain: bool) -> None:
         """Says whether the next addresses are plain pages and files, or those of a source with an extractor or API of its own."""
         self._is_plain = is_plain
+
+    def begin_video(self) -> None:
+        """Says that the next request is the first one for another video, which counts towards the budget of an identity."""
+        self._is_video_due = True
 
     @contextlib.contextmanager
     def work(self, effort: Effort | None = None) -> Iterator[None]:
@@ -91,7 +98,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         """
         crawl, effort, started = self.crawl, effort or Effort(), time.monotonic()
         budget = self._budget = WorkBudget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes, effort.work_s)
-        self._asked_host, self._is_block_recorded = "", False
+        self._asked_host, self._is_block_recorded, self._is_video_due = "", False, False
         try:
             with (
                 self.guard.enforce(self._connections, is_proxied=self._is_proxied),
@@ -119,8 +126,16 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             return own
         record_error = classify_error(error)
         if record_error.reason in BLOCKS and not self._is_block_recorded and self._asked_host:
-            self.governor.record_failure(self._asked_host, record_error)
+            self._record_block(self._asked_host, record_error)
         return record_error
+
+    def _record_block(self, host: str, error: RecordError) -> None:
+        """Leaves alone whoever was blocked: the identity, if there is one, so that others may go on; else the host."""
+        self._is_block_recorded = True
+        if self._identity:
+            self._identity.pause(error)
+        else:
+            self.governor.record_failure(host, error)
 
     @property
     def _is_proxied(self) -> bool:
@@ -185,16 +200,29 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
                 budget.check()
                 self._check_rules(url)
                 budget.extend(self.governor.admit(host))
+                self._count_use()
         self._asked_host = host
         return host
+
+    def _count_use(self) -> None:
+        """Counts a request, and the video that it is for, just before it is sent. Raises IdentityPaused."""
+        if self._identity is None:
+            return
+        if self._is_video_due:
+            self._identity.take("videos")
+            self._is_video_due = False
+        self._identity.take("requests")
 
     def record_answer(self, host: str, status: int, error: RecordError | None) -> None:
         """Reports an answer to the governor. A host that permanently refuses one address is not at fault."""
         if error is None or (400 <= status < 500 and not error.transient):
             self.governor.record_success(host)
             return
-        self._is_block_recorded = error.reason in BLOCKS
-        self.governor.record_failure(host, error)
+        if error.reason in BLOCKS:
+            self._record_block(host, error)
+        else:
+            self._is_block_recorded = False
+            self.governor.record_failure(host, error)
 
     def check_answer(self, content_type: str, tags: list[str], reservations: list[str]) -> None:
         """Raises WorkStopped if the headers of an answer opt out. Sources of their own answer for their pages, but not for media."""
@@ -204,8 +232,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             check_headers(tags, reservations, self.crawl.opt_out, self._rules.agent)
 
     def _check_rules(self, url: str) -> None:
-        is_obeyed = self.crawl.robots and (self._is_plain or self.crawl.robots_for_sources)
-        if is_obeyed and not self._is_asking_rules:
+        if self.crawl.obeys_robots(self._is_plain) and not self._is_asking_rules:
             self._rules.check(self, url)
 
     def dl(self, name: str, info: VideoInfo, subtitle: bool = False, test: bool = False) -> Any:
@@ -226,6 +253,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         except RecordError as error:
             raise WorkStopped(error) from error
         return infodict
+
+    def _write_subtitles(self, info_dict: VideoInfo, filename: str) -> list[tuple[str, str]]:
+        """Writes none: see vidal.sources.ytdlp_subtitles. Here, a failure would cost the video."""
+        return []
 
     def save_cookies(self) -> None:
         """Does nothing: the recipe's cookies file is only read, because many clients share it."""
@@ -252,53 +283,3 @@ def _stopping() -> Iterator[None]:
         raise WorkStopped(RecordError(Reason.FORBIDDEN_ADDRESS, str(error))) from error
     except RecordError as error:
         raise WorkStopped(error) from error
-
-
-class _Silent:
-    """A logger without output: yt-dlp's messages reach the ledger as exceptions, and its console output would drown the progress."""
-
-    def debug(self, message: str) -> None: ...
-    def info(self, message: str) -> None: ...
-    def warning(self, message: str) -> None: ...
-    def error(self, message: str) -> None: ...
-
-
-def _options(crawl: Crawl, proxy: str | None) -> Options:
-    options: Options = {
-        "logger": _Silent(),
-        "quiet": True,
-        "noprogress": True,
-        "extract_flat": "in_playlist",
-        "noplaylist": True,
-        "format": crawl.format,
-        "outtmpl": {"default": "media.%(ext)s"},
-        "overwrites": True,
-        "cachedir": False,
-        "updatetime": False,
-        "writethumbnail": False,
-        # The governor makes and counts the attempts; retries by yt-dlp would hide some of them.
-        "retries": 0,
-        "fragment_retries": 0,
-        "extractor_retries": 0,
-        "file_access_retries": 0,
-        "skip_unavailable_fragments": False,
-        "socket_timeout": crawl.stall_s,
-        "hls_prefer_native": True,
-        "ffmpeg_location": ffmpeg.executable(),
-        # A download is probed before any ffmpeg opens it, and re-encoding a file that is not an MP4 also repairs it.
-        "fixup": "never",
-        "extractor_args": {},
-    }
-    if crawl.cookies_file:
-        options["cookiefile"] = crawl.cookies_file
-    if crawl.netrc_file:
-        options["usenetrc"], options["netrc_location"] = True, crawl.netrc_file
-    if proxy:
-        options["proxy"] = proxy
-    if crawl.user_agent:
-        options["http_headers"] = {"User-Agent": crawl.user_agent}
-    if crawl.sleep_s[1]:
-        options["sleep_interval"], options["max_sleep_interval"] = crawl.sleep_s
-    if crawl.sleep_requests_s:
-        options["sleep_interval_requests"] = crawl.sleep_requests_s
-    return options

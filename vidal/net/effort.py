@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from vidal.errors import HostPaused, RecordError
+from vidal.errors import HostPaused, IdentityPaused, RecordError
 from vidal.net.settings import Crawl
 from vidal.schema import Reason
 
@@ -36,6 +36,9 @@ class Effort:
         asked_s = error.retry_after_s or 0.0
         if isinstance(error, HostPaused):
             return None if self.is_hopeless else self.count_wait(asked_s, crawl)
+        if isinstance(error, IdentityPaused):
+            # Waits for the user's own budgets do not add up: a long list is worked off over many hours.
+            return None if self.failures >= crawl.attempts or asked_s > crawl.patience_s else asked_s
         self.tries += 1
         if not error.transient or self.is_hopeless or error.reason is Reason.DAILY_BUDGET:
             return None
@@ -46,6 +49,12 @@ class Effort:
         if is_spent or self.count_wait(asked_s, crawl) is None:
             return None
         return max(asked_s, self._backoff_s(crawl))
+
+    def count_block(self, error: RecordError) -> None:
+        """Counts an attempt that ended in a block of the identity which made it."""
+        self.tries += 1
+        self.failures += 1
+        self.last_error = error
 
     def count_wait(self, wait_s: float, crawl: Crawl) -> float | None:
         """Counts a wait for a host. Returns its seconds, or None if all waits together would exceed the recipe's patience."""

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vidal.errors import HostPaused, PutBack, RecordError
-from vidal.net.daily_quota import QuotaFile
+from vidal.errors import HostPaused, IdentityPaused, PutBack, RecordError
 from vidal.net.effort import Effort
+from vidal.net.quota import Budget, QuotaFile
 from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter, RateLimiter
 from vidal.net.settings import Crawl, HostLimits
 from vidal.schema import Reason
@@ -107,7 +107,7 @@ class Governor:
     def _check_refusal(self, host: str, admission: Admission, rules: HostRules, work: _Work, waited_s: float) -> None:
         """Raises the RecordError of a refusal, unless the work should wait in its place and ask again."""
         if admission.refusal == "spent":
-            detail = f"{host}: {rules.daily_requests} requests today, as the recipe allows"
+            detail = f"{host}: {rules.daily_requests.limit} requests today, as the recipe allows"
             raise RecordError(Reason.DAILY_BUDGET, detail, transient=True)
         if admission.refusal == "open":
             work.effort.is_hopeless = True
@@ -185,8 +185,7 @@ class Governor:
             breaker_failures=crawl.breaker_failures,
             breaker_pause_s=crawl.breaker_pause_s,
             patience_s=crawl.patience_s,
-            daily_requests=daily_requests,
-            quota_file=QuotaFile(self._out, QUOTA_NAME) if daily_requests and self._out else None,
+            daily_requests=Budget(daily_requests, file=QuotaFile(self._out, QUOTA_NAME) if self._out else None),
         )
 
     def _limits_of(self, host: str) -> HostLimits:
@@ -196,7 +195,7 @@ class Governor:
 
 
 def _final(error: RecordError, effort: Effort) -> RecordError:
-    """Returns the error that ends a work: what the host last failed with, if it was only left alone since. Counts the attempts."""
-    last = effort.last_error if isinstance(error, HostPaused) and effort.last_error else error
+    """Returns the error that ends a work: the last failure, if the host or identity was only left alone since. Counts the attempts."""
+    last = effort.last_error if isinstance(error, (HostPaused, IdentityPaused)) and effort.last_error else error
     last.attempts = max(1, effort.tries)
     return last

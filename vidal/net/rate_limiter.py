@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vidal.net.daily_quota import DailyQuota, QuotaFile
+from vidal.net.identity_budgets import IdentityBudgets, IdentityRules, Use
+from vidal.net.quota import Budget, Quota
 
 # How soon a worker that is waiting for a slot asks again, or for another worker's trial request.
 _ASK_AGAIN_S, _TRIAL_AGAIN_S = 0.2, 0.3
@@ -16,7 +17,7 @@ _ASK_AGAIN_S, _TRIAL_AGAIN_S = 0.2, 0.3
 
 @dataclass(frozen=True)
 class HostRules:
-    """The limits of a host. quota_file: counts its requests of the day; None counts them in memory."""
+    """The limits of a host. daily_requests: its requests of the day."""
 
     requests_per_s: float
     burst: int
@@ -25,8 +26,7 @@ class HostRules:
     breaker_failures: int
     breaker_pause_s: float
     patience_s: float
-    daily_requests: int | None = None
-    quota_file: QuotaFile | None = None
+    daily_requests: Budget
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class RateLimiter(Protocol):
     def release_slot(self, host: str, lease: str) -> None: ...
     def record_success(self, host: str) -> None: ...
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool: ...
+    def use_identity(self, rules: IdentityRules, use: Use) -> float: ...
+    def identity_wait_s(self, rules: IdentityRules) -> float: ...
+    def pause_identity(self, rules: IdentityRules, pause_s: float) -> None: ...
 
 
 @dataclass
@@ -72,7 +75,7 @@ class LocalRateLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
         self._hosts: dict[str, _HostState] = {}
-        self._quota = DailyQuota()
+        self._quota, self._identities = Quota(), IdentityBudgets()
         self._lock = threading.Lock()
 
     def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
@@ -128,6 +131,20 @@ class LocalRateLimiter:
             state.open_until = max(state.open_until, now + (rules.breaker_pause_s if pause_s is None else pause_s))
             return _explain_pause(state, rules) == "paused"
 
+    def use_identity(self, rules: IdentityRules, use: Use) -> float:
+        """Counts one use of an identity and returns 0.0; or counts nothing, and returns the seconds until it may be used."""
+        with self._lock:
+            return self._identities.take(rules, use)
+
+    def identity_wait_s(self, rules: IdentityRules) -> float:
+        """Returns the seconds until an identity may ask for another video."""
+        with self._lock:
+            return self._identities.wait_s(rules)
+
+    def pause_identity(self, rules: IdentityRules, pause_s: float) -> None:
+        with self._lock:
+            self._identities.pause(rules, pause_s)
+
     def _state_of(self, host: str, rules: HostRules) -> _HostState:
         return self._hosts.setdefault(host, _HostState(float(rules.burst), self._clock()))
 
@@ -139,10 +156,8 @@ class LocalRateLimiter:
         state.leases = {name: until for name, until in state.leases.items() if until > now}
         if lease not in state.leases and len(state.leases) >= rules.concurrency:
             return Admission(False, _ASK_AGAIN_S, "busy")
-        limit = rules.daily_requests
-        if limit is not None and not self._quota.take_request(host, limit, rules.quota_file):
-            return Admission(False, self._quota.seconds_until_tomorrow(), "spent")
-        return None
+        wait_s = self._quota.take(host, rules.daily_requests)
+        return Admission(False, wait_s, "spent") if wait_s else None
 
 
 def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admission:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vidal import __version__
 from vidal.config.base import Settings
@@ -24,6 +24,23 @@ class HostLimits(Settings):
     """Requests at the same time."""
     daily_requests: int | None = Field(default=None, ge=1)
     """Requests per day."""
+
+
+class Identity(Settings):
+    """One of the user's own identities for the sites that yt-dlp has an extractor for. It uses no other cookies than its own."""
+
+    name: str = Field(min_length=1)
+    """The name by which `vidal plan` and the ledger mention it."""
+    cookies_file: str | None = None
+    """Its cookies, in Netscape's format."""
+    proxy: str | None = None
+    """Its proxy; null means one of `crawl.proxies`, if there are any."""
+    requests_per_hour: int | None = Field(default=None, ge=1)
+    """Its requests per hour; null means no limit."""
+    videos_per_hour: int | None = Field(default=None, ge=1)
+    """Its videos per hour; null means no limit."""
+    cool_down_s: float = Field(default=3600.0, gt=0)
+    """How long it is left alone after a block (`rate_limited`, `bot_check`), unless the site names a longer pause."""
 
 
 class Crawl(Settings):
@@ -77,6 +94,8 @@ class Crawl(Settings):
     """The largest difference between a stated and the true duration."""
     format: str = "bestvideo*[height<=?720]+bestaudio/best[height<=?720]/bestvideo*+bestaudio/best"
     """A format selection of yt-dlp. Pictures and sound that are separate are put together."""
+    subtitles: tuple[str, ...] = ()
+    """Languages of the subtitles that become the view `subtitle`, the best first ("en"). Each costs a request; empty fetches none."""
     user_agent: str | None = None
     """The User-Agent; null names vidal and its version."""
     cookies_file: str | None = None
@@ -85,6 +104,10 @@ class Crawl(Settings):
     """A netrc file with the users and passwords of hosts and proxies. Those in an address are not stored with the dataset."""
     proxies: tuple[str, ...] = ()
     """Proxies; the workers use them in turn."""
+    identities: tuple[Identity, ...] = ()
+    """The user's own identities for the sites that yt-dlp has an extractor for; they share out the work."""
+    share_identities: bool = False
+    """Whether another identity takes over work whose own one is paused or has used its budget. Otherwise that work waits."""
     sleep_s: tuple[float, float] = (0.0, 0.0)
     """yt-dlp's pause before a download, from and to."""
     sleep_requests_s: float = Field(default=0.0, ge=0)
@@ -107,3 +130,14 @@ class Crawl(Settings):
     """Hosts in private or loopback ranges that may be asked."""
     retrieved_at: datetime | None = None
     """A fixed date for sources that never change, so that builds are reproducible; null means the time of the download."""
+
+    def obeys_robots(self, is_plain: bool) -> bool:
+        """Returns whether robots.txt and files like it are obeyed. is_plain: not of a source with an extractor or API of its own."""
+        return self.robots and (is_plain or self.robots_for_sources)
+
+    @model_validator(mode="after")
+    def _check_identities(self) -> Crawl:
+        names = [identity.name for identity in self.identities]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"identities: the name {twice[0]!r} is used twice: give each its own")
+        return self

@@ -7,6 +7,22 @@ from typing import Any, TypedDict
 # A format of yt-dlp, which only yt-dlp looks into.
 Format = Any
 
+
+class Chapter(TypedDict, total=False):
+    start_time: float
+    end_time: float
+    title: str
+
+
+class Track(TypedDict, total=False):
+    """A file of subtitles: at an address, or its content (data)."""
+
+    url: str
+    ext: str
+    data: str
+    http_headers: dict[str, str]
+
+
 VideoInfo = TypedDict(
     "VideoInfo",
     {
@@ -21,6 +37,12 @@ VideoInfo = TypedDict(
         "uploader": str,
         "channel": str,
         "license": str,
+        "upload_date": str,
+        "categories": "list[str]",
+        "chapters": "list[Chapter]",
+        "subtitles": "dict[str, list[Track]]",
+        "automatic_captions": "dict[str, list[Track]]",
+        "http_headers": "dict[str, str]",
         "duration": float,
         "media_type": str,
         "vcodec": str,

@@ -1,4 +1,4 @@
-"""Reads candidates from the user's own list of addresses: csv, tsv, jsonl, Parquet or plain text. `extra` keeps unknown columns."""
+"""Reads candidates from the user's own list of addresses: csv, tsv, json, jsonl, Parquet or plain text. `extra` keeps unknown columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the rows of a list of addresses from its files: csv, tsv, jsonl, Parquet or plain text, as a stream."""
+"""Reads the rows of a list of addresses from its files: csv, tsv, json, jsonl, Parquet or plain text, as a stream."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from vidal.errors import UserError
 from vidal.sources.delimited import delimited_rows
+from vidal.sources.json_arrays import elements
 from vidal.sources.listed_values import RowError
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _check_utf8(text: str) -> None:
         raise RowError("its text is not UTF-8: save the list as UTF-8") from error
 
 
-def _each(texts: Iterator[IO[str]], parse: Callable[[str], ListedRow | None]) -> Iterator[ListedRow | RowError]:
+def _each(texts: Iterator[Iterable[str]], parse: Callable[[str], ListedRow | None]) -> Iterator[ListedRow | RowError]:
     """Yields the row of each line. parse: returns None for a line without a row, and raises RowError."""
     for text in texts:
         for line in text:
@@ -175,9 +176,39 @@ def _parse_json(line: str) -> ListedRow | None:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise RowError(f"the line is not JSON: {_one_line(error)}") from error
+    return _row_of_json(row, line)
+
+
+def _row_of_json(row: object, source: str) -> ListedRow:
     if not isinstance(row, dict):
-        raise RowError(f"a line must be a JSON object, not {line.strip()[:80]!r}")
+        raise RowError(f"a row must be a JSON object, not {source.strip()[:80]!r}")
     return trimmed(row)
+
+
+def _json(file: _Hashed, path: str) -> Iterator[ListedRow | RowError]:
+    """Reads an array of objects; a file that begins otherwise has an object on each line, as many data sets name their files so."""
+    for text in _text(file, path):
+        start = ""
+        while not start.strip() and (block := text.read(_BLOCK)):
+            start = block
+        start = start.lstrip()
+        if not start.startswith("["):
+            yield from _each(iter([_following(start, text)]), _parse_json)
+            continue
+        for source, value in elements(text, start):
+            try:
+                _check_utf8(source)
+                yield _row_of_json(value, source)
+            except RowError as error:
+                yield error
+
+
+def _following(start: str, text: IO[str]) -> Iterator[str]:
+    """Yields the lines of a text whose beginning has been read."""
+    *lines, last = f"{start}{text.readline()}".split("\n")
+    yield from lines
+    yield last
+    yield from text
 
 
 def _parse_address(line: str) -> ListedRow | None:
@@ -209,6 +240,7 @@ def _one_line(error: Exception) -> str:
 _READERS: dict[str, Callable[[_Hashed, str], Iterator[ListedRow | RowError]]] = {
     ".csv": lambda file, path: _delimited(file, path, ","),
     ".tsv": lambda file, path: _delimited(file, path, "\t"),
+    ".json": _json,
     ".jsonl": lambda file, path: _each(_text(file, path), _parse_json),
     ".parquet": _parquet,
     ".txt": lambda file, path: _each(_text(file, path), _parse_address),

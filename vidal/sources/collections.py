@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from vidal.config.recipe import Recipe
     from vidal.sources.collection import Collection
 
-_ENDINGS = {".tar": "webdataset", ".parquet": "parquet"}
+_ENDINGS = {".tar": "webdataset", ".parquet": "parquet", ".arrow": "arrow"}
+# What save_to_disk of the datasets library writes beside the data of one dataset, and beside the folders of several.
+_SAVED = {"state.json", "dataset_dict.json"}
 
 
 def parse_collection(value: object) -> object:
@@ -55,6 +57,8 @@ def source_for(uri: str) -> str:
     names = [*storage.names(""), *(f"data/{name}" for name in storage.names("data"))]
     if any(name.lower().endswith(".tar") for name in names):
         return _ENDINGS[".tar"]
+    if _SAVED & set(names) or any(name.lower().endswith(".arrow") for name in names):
+        return _ENDINGS[".arrow"]
     tables = [name for name in names if name.lower().endswith(".parquet")]
     return _ENDINGS[".parquet"] if tables and _holds_media(storage, tables[0]) else "folder"
 

@@ -32,13 +32,34 @@ class Sources:
     def for_candidate(self, candidate: Candidate) -> Fetcher:
         """Returns the source that found the candidate; for an address of a catalogue, yt-dlp if it knows the site, else Plain."""
         name = candidate.get("source")
-        if name and self._recipe.collection and name == self._recipe.collection.source and self._collection:
+        if self._collection and self._is_collected(candidate):
             return self._collection
-        is_plain = not name and not self._extractors.has_extractor(candidate["url"])
+        is_plain = self._is_plain(candidate)
         self._client.set_plain(is_plain)
         if name:
             return self._finder(name)
         return self._plain if is_plain else self._pages
+
+    def is_extracted(self, candidate: Candidate) -> bool:
+        """Returns whether an extractor of yt-dlp fetches the candidate, other than its generic one."""
+        name = candidate.get("source")
+        return name == YtDlpSearch().source or (not name and self._extractors.has_extractor(candidate["url"]))
+
+    def describe_robots(self, candidate: Candidate) -> str:
+        """Returns what the ledger says of robots.txt: nothing for a plain address where it is obeyed, and for media of the user's own."""
+        is_plain, crawl = self._is_plain(candidate), self._recipe.crawl
+        is_obeyed = crawl.obeys_robots(is_plain)
+        if self._is_collected(candidate) or (is_plain and is_obeyed):
+            return ""
+        why = "" if is_plain else ", as the recipe says for sources with an extractor or API of their own"
+        return f"robots.txt was {'obeyed' if is_obeyed else 'not asked'}{why}"
+
+    def _is_collected(self, candidate: Candidate) -> bool:
+        collection = self._recipe.collection
+        return collection is not None and candidate.get("source") == collection.source
+
+    def _is_plain(self, candidate: Candidate) -> bool:
+        return not candidate.get("source") and not self.is_extracted(candidate)
 
     def _finder(self, name: str) -> Source:
         """Returns the source of this name. It is created once, because it may remember a page between `describe` and `fetch`."""

@@ -55,6 +55,7 @@ SOURCES: dict[str, SourceEntry] = {
 # Media that the user has already, which are listed and not searched for.
 COLLECTIONS: dict[str, CollectionEntry] = {
     "folder": CollectionEntry("vidal.sources.folder:Folder"),
+    "arrow": CollectionEntry("vidal.sources.arrow_column:ArrowColumn"),
     "parquet": CollectionEntry("vidal.sources.parquet_column:ParquetColumn"),
     "webdataset": CollectionEntry("vidal.sources.webdataset:WebDataset"),
 }

@@ -17,6 +17,7 @@ from vidal.sources.candidate_policy import judge_result
 from vidal.sources.fit import fit
 from vidal.sources.session import Network
 from vidal.sources.settings import Search
+from vidal.sources.ytdlp import YtDlpSearch
 
 STAGE = "discover"
 
@@ -79,7 +80,8 @@ def _ask_source(network: Network, search: Search, query: Query) -> list[Candidat
     """Returns the results of one query. Raises RecordError; a bug in a source costs only this query, which is quarantined."""
     text = search.query.format(term=query.term)
     try:
-        results, _ = network.call(lambda sources: sources.for_search(search).search(text, query.limit))
+        key = text if isinstance(search, YtDlpSearch) else None
+        results, _ = network.call(lambda sources: sources.for_search(search).search(text, query.limit), key)
         candidates = [fit(result) for result in results]
         schema.table(candidates, schema.CANDIDATES)
     except (RecordError, *FATAL):

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from vidal.config.recipe import Recipe
+from vidal.errors import RecordError
 from vidal.net.address_guard import AddressGuard
 from vidal.net.client import Client
 from vidal.net.effort import Effort
 from vidal.net.governor import Governor
+from vidal.net.identities import ActiveIdentity, Identities
 from vidal.net.site_rules import SiteRules
 from vidal.net.watchdog import Watchdog
 from vidal.pipeline.stage import Runtime
+from vidal.records import Candidate
 from vidal.sources.collections import open_collection
 from vidal.sources.dispatch import Sources
 from vidal.sources.ytdlp import client_options
@@ -30,7 +33,7 @@ class Session:
     """A client and its sources, lent to one thread for one candidate, because a source remembers the page it has just described."""
 
     def __init__(self, client: Client, sources: Sources, governor: Governor):
-        self.client, self._sources, self._governor = client, sources, governor
+        self.client, self.sources, self._governor = client, sources, governor
 
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
         """Does a description, a search or a download within its limits, and tries again after a transient failure.
@@ -39,12 +42,40 @@ class Session:
         effort allows it.
         """
         spent = effort or Effort()
+        return self._governor.call(lambda: self.attempt(work, spent), spent)
 
-        def once() -> T:
-            with self.client.work(spent):
-                return work(self._sources)
+    def attempt(self, work: Callable[[Sources], T], effort: Effort) -> T:
+        with self.client.work(effort):
+            return work(self.sources)
 
-        return self._governor.call(once, spent)
+
+class IdentitySession:
+    """The sessions of one candidate that one of the user's identities fetches. Each attempt may be another identity's."""
+
+    def __init__(self, network: Network, key: str, lent: contextlib.ExitStack):
+        self._network, self._key, self._lent = network, key, lent
+        self._sessions: dict[str, Session] = {}
+
+    def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
+        """Does the same as Session.call."""
+        spent = effort or Effort()
+        return self._network.governor.call(lambda: self._attempt(work, spent), spent)
+
+    def _attempt(self, work: Callable[[Sources], T], effort: Effort) -> T:
+        identities = self._network.identities
+        try:
+            return self._session_of(identities.choose(self._key)).attempt(work, effort)
+        except RecordError as error:
+            final = identities.explain_failure(error, self._key, effort)
+            if final is error:
+                raise
+            raise final from error
+
+    def _session_of(self, identity: ActiveIdentity) -> Session:
+        name = identity.settings.name
+        if name not in self._sessions:
+            self._sessions[name] = self._lent.enter_context(self._network.session(identity))
+        return self._sessions[name]
 
 
 class Network:
@@ -52,7 +83,8 @@ class Network:
 
     def __init__(self, recipe: Recipe, runtime: Runtime):
         self._recipe, self._runtime = recipe, runtime
-        self._governor = Governor(recipe.crawl, runtime.rate_limiter, out=runtime.out)
+        self.governor = Governor(recipe.crawl, runtime.rate_limiter, out=runtime.out)
+        self.identities = Identities(recipe.crawl, runtime.rate_limiter, runtime.out)
         self._guard = AddressGuard.from_settings(recipe.crawl, runtime.allow_hosts)
         self._rules = SiteRules(recipe.crawl.user_agent, bool(recipe.crawl.opt_out))
         self._watchdog = Watchdog()
@@ -62,17 +94,34 @@ class Network:
         self._finalizer = weakref.finalize(self, self._pool.close)
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self, identity: ActiveIdentity | None = None) -> Iterator[Session]:
         """Lends a session that no other thread uses meanwhile: an idle one if there is one, else a new one."""
-        session = self._pool.take() or self._create_session()
+        name = identity.settings.name if identity else None
+        session = self._pool.take(name) or self._create_session(identity)
         try:
             yield session
         finally:
-            self._pool.put_back(session)
+            self._pool.put_back(name, session)
 
-    def call(self, work: Callable[[Sources], T]) -> tuple[T, int]:
-        """Calls Session.call in any session, for work that needs no other call in the same session."""
-        with self.session() as session:
+    @contextlib.contextmanager
+    def session_for(self, candidate: Candidate) -> Iterator[Session | IdentitySession]:
+        """Lends a session for a candidate: of the user's identities, if there are some and an extractor of yt-dlp fetches it."""
+        with contextlib.ExitStack() as lent:
+            session = lent.enter_context(self.session())
+            if not self.identities or not session.sources.is_extracted(candidate):
+                yield session
+                return
+            lent.close()
+            yield IdentitySession(self, candidate["candidate_id"], lent)
+
+    def call(self, work: Callable[[Sources], T], key: str | None = None) -> tuple[T, int]:
+        """Calls Session.call in any session, for work that needs no other call in the same session.
+
+        key: of work that one of the user's identities does, if there are some.
+        """
+        with contextlib.ExitStack() as lent:
+            has_identity = key is not None and bool(self.identities)
+            session = IdentitySession(self, key or "", lent) if has_identity else lent.enter_context(self.session())
             return session.call(work)
 
     def close(self) -> None:
@@ -81,37 +130,37 @@ class Network:
         if self._collection:
             self._collection.close()
 
-    def _create_session(self) -> Session:
+    def _create_session(self, identity: ActiveIdentity | None) -> Session:
         recipe, options = self._recipe, client_options(self._runtime.endpoints)
-        client = Client(
-            recipe.crawl, self._governor, self._guard, self._rules, self._watchdog, options, next(self._proxies)
-        )
-        return Session(client, Sources(recipe, client, self._collection), self._governor)
+        proxy = (identity.settings.proxy if identity else None) or next(self._proxies)
+        client = Client(recipe.crawl, self.governor, self._guard, self._rules, self._watchdog, options, proxy, identity)
+        return Session(client, Sources(recipe, client, self._collection), self.governor)
 
 
 class _SessionPool:
-    """Idle sessions. The last one that was returned is lent first, because its connections are the freshest."""
+    """Idle sessions, by the name of their identity. The last one that was returned is lent first: its connections are the freshest."""
 
     def __init__(self) -> None:
-        self._sessions: list[Session] = []
+        self._sessions: dict[str | None, list[Session]] = {}
         self._lock = threading.Lock()
         self._is_closed = False
 
-    def take(self) -> Session | None:
+    def take(self, identity: str | None) -> Session | None:
         with self._lock:
-            return self._sessions.pop() if self._sessions else None
+            idle = self._sessions.get(identity)
+            return idle.pop() if idle else None
 
-    def put_back(self, session: Session) -> None:
+    def put_back(self, identity: str | None, session: Session) -> None:
         with self._lock:
             is_reusable = not self._is_closed and len(session.client.cookiejar) <= _COOKIES_MAX
             if is_reusable:
-                self._sessions.append(session)
+                self._sessions.setdefault(identity, []).append(session)
         if not is_reusable:
             session.client.close()
 
     def close(self) -> None:
         with self._lock:
             self._is_closed = True
-            sessions, self._sessions = self._sessions, []
-        for session in sessions:
+            sessions, self._sessions = self._sessions, {}
+        for session in itertools.chain.from_iterable(sessions.values()):
             session.client.close()

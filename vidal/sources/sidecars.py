@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from vidal import ids
-from vidal.extra import SUBTITLE, SUBTITLE_AUTOMATIC
+from vidal.extra import SUBTITLE, SUBTITLE_AUTOMATIC, SUBTITLE_CUES
 from vidal.records import Candidate
 from vidal.sources.catalogue import candidate_of
 from vidal.sources.catalogue_files import ListedRow, trimmed
 from vidal.sources.listed_spans import split_spans
 from vidal.sources.listed_values import RowError, is_missing, parse_texts, text_of
 from vidal.sources.listing import RefusedRow
-from vidal.sources.subtitle_files import subtitle_text
+from vidal.sources.subtitle_files import read_cues
 
 VIDEOS = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv", ".3gp",
@@ -52,8 +52,8 @@ def _row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> Listed
             row = {**_parse_json(content, rest), **row}
         elif kind == "txt":
             texts += parse_texts(" ".join(content.decode("utf-8-sig", "replace").split()))
-        elif SUBTITLE not in row and (words := subtitle_text(content)):
-            row |= {SUBTITLE: words, SUBTITLE_AUTOMATIC: "false"}
+        elif SUBTITLE not in row and SUBTITLE_CUES not in row and (cues := read_cues(content)):
+            row |= {SUBTITLE_CUES: cues, SUBTITLE_AUTOMATIC: "false"}
     named = rename(row, columns)
     if texts:
         named["caption"] = [*parse_texts(named.get("caption")), *texts]

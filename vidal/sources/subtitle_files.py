@@ -1,28 +1,63 @@
-"""Reads the words of subtitle files: SubRip (.srt) and WebVTT (.vtt)."""
+"""Reads subtitle files: SubRip (.srt) and WebVTT (.vtt). What was read is a text with a line for each line of words, and its times."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 
-_TIMES = re.compile(r"^\s*(?:\d+:)?\d+:\d+[.,]\d+\s*-->")
+# A larger file is not a file of subtitles.
+MAX_BYTES = 2**22
+_CLOCK = r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,4})[.,](\d{1,6})"
+_TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*(?:{_CLOCK})?")
 _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
-_BLOCKS = ("WEBVTT", "NOTE", "STYLE", "REGION")
 
 
-def subtitle_text(content: bytes) -> str:
-    """Returns the words of all cues on one line. A line that repeats the one before it, as in rolling captions, is left out."""
-    lines: list[str] = []
-    for block in re.split(r"\n\s*\n", content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")):
-        for line in _cue_lines(block.strip("\n").split("\n")):
-            text = " ".join(_TAG.sub("", line).split())
-            if text and (not lines or lines[-1] != text):
-                lines.append(text)
-    return " ".join(lines)
+def read_cues(content: bytes) -> str:
+    """Returns the words with their times in seconds, such as "1.00 2.50 Hello there", a line for each line of the file."""
+    return "\n".join(f"{start_s:.2f} {end_s:.2f} {words}" for start_s, end_s, words in _read(content))
 
 
-def _cue_lines(lines: list[str]) -> list[str]:
-    """Returns the lines of a block that come after its times; none for a block without times, such as a comment."""
-    if lines[0].startswith(_BLOCKS) and not any(map(_TIMES.match, lines)):
-        return []
-    first = next((index for index, line in enumerate(lines) if _TIMES.match(line)), None)
-    return [] if first is None else lines[first + 1 :]
+def words_between(cues: str, start_s: float = 0.0, end_s: float = math.inf) -> str:
+    """Returns the words of the cues whose middle lies in a span, on one line. cues: as read_cues returns them."""
+    chosen: list[str] = []
+    for line in cues.split("\n"):
+        times = line.split(" ", 2)
+        if (
+            len(times) == 3
+            and start_s <= _middle(times[0], times[1]) < end_s
+            and (not chosen or chosen[-1] != times[2])
+        ):
+            chosen.append(times[2])
+    return " ".join(chosen)
+
+
+def _middle(start: str, end: str) -> float:
+    try:
+        return (float(start) + float(end)) / 2
+    except ValueError:
+        return math.nan
+
+
+def _read(content: bytes) -> Iterator[tuple[float, float, str]]:
+    """Yields the lines of all cues. One that repeats the line before it, as in rolling captions, is left out."""
+    text = content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    last = ""
+    for block in re.split(r"\n\s*\n", text):
+        lines = block.strip("\n").split("\n")
+        first, times = next(
+            ((index, times) for index, line in enumerate(lines) if (times := _TIMES.match(line))), (0, None)
+        )
+        if times is None:  # A comment, a style or the head of the file.
+            continue
+        start_s = _seconds(*times.groups()[:4])
+        end_s = _seconds(*times.groups()[4:]) if times[6] else start_s
+        for line in lines[first + 1 :]:
+            words = " ".join(_TAG.sub("", line).split())
+            if words and words != last:
+                last = words
+                yield start_s, end_s, words
+
+
+def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import quote_plus
 
 from vidal import ids
@@ -18,12 +19,15 @@ from vidal.sources.source import Fetched, fill_in, stated_texts
 from vidal.sources.text import parse_hashtags
 
 if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
-    from vidal.net.client import Client, Options
+    from vidal.net.client import Client
+    from vidal.net.ytdlp_options import Options
 
+T = TypeVar("T")
 # YouTube's filter "under 4 minutes", the shortest that its search has. The recipe's limit is applied to stated durations.
 _SHORTS = "https://www.youtube.com/results?search_query={query}&sp=EgIYAQ%253D%253D"
-_EXTRA = ("origin", "note", "upload_date", "view_count", "like_count", "comment_count", "description")
-# yt-dlp's information about a page, a search or a video.
+_EXTRA = ("origin", "note", "upload_date", "channel", "view_count", "like_count", "comment_count", "description")
+# A page may state any number of these.
+_CATEGORIES_MAX, _CHAPTERS_MAX, _TITLE_MAX = 50, 300, 200
 
 
 class YtDlpSearch(Search):
@@ -73,20 +77,25 @@ class YtDlp:
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
         """Downloads the one file of a page. The page is not asked again if it was described just before."""
+        from vidal.sources.ytdlp_subtitles import fetch_subtitles  # Loads yt-dlp.
+
         self._client.params["outtmpl"]["default"] = f"{folder}/media.%(ext)s"
         described, self._described = self._described, None
         is_described = described is not None and described[0] == candidate["url"]
         info = described[1] if described and is_described else self._extract_one(candidate["url"])
         if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming", "post_live"):
             raise RecordError(Reason.LIVE, "a live stream has no end; try again when it is over")
-        result = self._client.process_ie_result(info, download=True)
+        result: VideoInfo = self._client.process_ie_result(info, download=True)
         downloads = result.get("requested_downloads") or []
         if not downloads:
             raise RecordError(Reason.EXTRACTOR, "yt-dlp downloaded nothing")
-        return Fetched(Path(downloads[0]["filepath"]), _describe_video(info))
+        page = _describe_video(info)
+        page["extra"] = {**page["extra"], **fetch_subtitles(self._client, result, folder)}
+        return Fetched(Path(downloads[0]["filepath"]), page)
 
     def _extract_one(self, url: str) -> VideoInfo:
         """Returns yt-dlp's information about the one video of a page. Raises RecordError if the page has none or several."""
+        self._client.begin_video()
         info = self._extract(url, items=2)
         if info.get("_type") not in ("playlist", "multi_video"):
             return info
@@ -141,8 +150,26 @@ def _describe_video(info: VideoInfo) -> Candidate:
         "licence": info.get("license"),
         "duration_s": fit_number(info.get("duration")) or None,
         "kind": _kind_of(info),
-        "extra": stated_texts(info, *_EXTRA),
+        "extra": {**stated_texts(info, *_EXTRA), **_stated_lists(info)},
     }
+
+
+def _stated_lists(info: VideoInfo) -> dict[str, str]:
+    """Returns the categories and chapters of a page as JSON, without those that are not what they should be."""
+    stated_categories, stated_chapters = info.get("categories"), info.get("chapters")
+    categories = [name[:_TITLE_MAX] for name in _listed(stated_categories, str)[:_CATEGORIES_MAX]]
+    chapters = [
+        {"start_time": start_s, "end_time": end_s, "title": str(chapter.get("title") or "")[:_TITLE_MAX]}
+        for chapter in _listed(stated_chapters, dict)[:_CHAPTERS_MAX]
+        if (start_s := fit_number(chapter.get("start_time"))) is not None
+        and (end_s := fit_number(chapter.get("end_time"))) is not None
+    ]
+    lists = {"categories": categories, "chapters": chapters}
+    return {key: json.dumps(values, ensure_ascii=False) for key, values in lists.items() if values}
+
+
+def _listed(values: object, kind: type[T]) -> list[T]:
+    return [value for value in values if isinstance(value, kind)] if isinstance(values, list) else []
 
 
 def _kind_of(info: VideoInfo) -> str | None:

@@ -107,7 +107,8 @@ class Storage:
             _PART_MEDIA.reset(token)
 
     def path(self, name: str) -> str:
-        if name.startswith("/") or ".." in name.split("/"):
+        """Returns where a file of the dataset is. Raises ValueError for any other: nothing here alters or deletes an original."""
+        if layout.is_original(name) or ".." in name.split("/"):
             raise ValueError(f"{name!r} leads out of the dataset")
         return f"{self.root}/{name}" if name else self.root
 
@@ -265,8 +266,9 @@ class Storage:
             for name in names:
                 self.remove(name)
             return
+        paths = [self.path(name) for name in names]
         with contextlib.suppress(FileNotFoundError), self._failing(names[0] if names else ""):
-            self.fs.rm([self.path(name) for name in names])
+            self.fs.rm(paths)
 
     def remove_folder(self, name: str) -> None:
         """Removes a folder with everything in it, if there is one."""

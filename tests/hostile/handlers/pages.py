@@ -35,4 +35,15 @@ def titled(word: str) -> Callable[[Exchange], Awaitable[None]]:
     return page
 
 
-ROUTES = {f"/title-{word}.html": titled(word) for word in TITLES}
+async def iframes(exchange: Exchange) -> None:
+    """10 KB on which a regular expression for frames spends 40 s."""
+    await exchange.send(200, b"<!doctype html><html><body>" + b'<iframe src="' * 800, "text/html; charset=utf-8")
+
+
+async def nested(exchange: Exchange) -> None:
+    """A page whose JSON-LD nests lists deeper than any stack."""
+    script = b'<script type="application/ld+json">' + b"[" * 100_000 + b"</script>"
+    await exchange.send(200, b"<!doctype html><html><head>" + script + b"</head></html>", "text/html; charset=utf-8")
+
+
+ROUTES = {"/iframes.html": iframes, "/nested.html": nested} | {f"/title-{word}.html": titled(word) for word in TITLES}

@@ -32,6 +32,7 @@ ROUTES = {
     "/redirect-private-name.mp4": to("http://[::ffff:10.0.0.1]/x"),
     # 127.0.0.1 as one integer; port 1 has no listener.
     "/redirect-decimal.mp4": to("http://2130706433:1/x.mp4"),
+    "/redirect-robots.mp4": to("/robots/secret.mp4"),
     "/redirect-file.mp4": to("file:///etc/hostname"),
     "/login.mp4": to("/login?next=%2Flogin.mp4"),
 }

@@ -23,6 +23,16 @@ def tagged(*directives: str) -> Callable[[Exchange], Awaitable[None]]:
     return video
 
 
+def page_of(head: str, video: str = "/ok.mp4") -> Callable[[Exchange], Awaitable[None]]:
+    """Sends a page of one video, with more in its head."""
+    page = f'<!doctype html><html><head><title>A film</title>{head}</head><body><video src="{video}"></video></body></html>\n'
+
+    async def send(exchange: Exchange) -> None:
+        await exchange.send(200, page.encode(), _HTML)
+
+    return send
+
+
 async def login(exchange: Exchange) -> None:
     form = (
         b"<!doctype html><html><head><title>Log in</title></head><body><h1>Log in to go on</h1>\n"
@@ -45,6 +55,10 @@ ROUTES = {
     "/robots/secret.mp4": tagged(),
     "/noai.mp4": tagged("noai"),
     "/noimageai.mp4": tagged("noimageai"),
+    "/noai-list.mp4": tagged("max-image-preview: large, noai"),
+    "/noai-page.html": page_of('<meta name="robots" content="NOAI, nofollow">'),
+    "/tdm-page.html": page_of('<meta name="tdm-reservation" content="1">'),
+    "/robots-page.html": page_of("", "/robots/secret.mp4"),
     "/noai-other.mp4": tagged("otherbot: noai"),
     "/login": login,
     "/bot-check.mp4": challenge,

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
+from vidal.net.identity_budgets import IdentityRules, Use
 from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter
 
 # Raise this with any change to the methods of a limiter or to what they take and return. Jobs of two protocols have two limiters.
@@ -43,6 +44,17 @@ class SharedRateLimiter:
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
         is_worth_waiting: bool = ray.get(self._actor.record_failure.remote(host, rules, pause_s))
         return is_worth_waiting
+
+    def use_identity(self, rules: IdentityRules, use: Use) -> float:
+        wait_s: float = ray.get(self._actor.use_identity.remote(rules, use))
+        return wait_s
+
+    def identity_wait_s(self, rules: IdentityRules) -> float:
+        wait_s: float = ray.get(self._actor.identity_wait_s.remote(rules))
+        return wait_s
+
+    def pause_identity(self, rules: IdentityRules, pause_s: float) -> None:
+        ray.get(self._actor.pause_identity.remote(rules, pause_s))
 
 
 class LimiterHold:

@@ -8,7 +8,7 @@ from typing import cast
 import pyarrow as pa
 
 from vidal import schema
-from vidal.extra import structured, write_extra
+from vidal.extra import SUBTITLE_KEYS, structured, write_extra
 from vidal.pipeline.stage import Output, Stage
 from vidal.records import AssembledRow, Clip, Scores, Texts
 from vidal.schema import Kind, Subject, map_dict
@@ -16,7 +16,7 @@ from vidal.scores import MEASURES, SIMILARITIES
 from vidal.stages.captions.stage import SOURCE
 from vidal.stages.manifest.settings import Split
 from vidal.stages.manifest.split import split_of
-from vidal.stages.manifest.subtitle import AUTOMATIC, TEXT, subtitle_captions, subtitle_outcome
+from vidal.stages.manifest.subtitle import subtitle_captions, subtitle_outcome
 from vidal.stages.view import MediaColumn, ViewSpec
 
 _COPIED = (
@@ -86,7 +86,7 @@ def _extra(clip: Clip, columns: Columns, views: Mapping[str, ViewSpec]) -> dict[
     extra = map_dict(clip["extra"])
     for view in views.values():
         extra |= map_dict(cast("Texts", columns[view.extra])) if view.extra else {}
-    own = {key: text for key, text in extra.items() if key not in (TEXT, AUTOMATIC)}
+    own = {key: text for key, text in extra.items() if key not in SUBTITLE_KEYS}
     return {**own, "similarity_between": clip["compared"]}
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from vidal.extra import SUBTITLE, SUBTITLE_AUTOMATIC
+from vidal.extra import SUBTITLE, SUBTITLE_AUTOMATIC, SUBTITLE_ERROR
 from vidal.pipeline.stage import ViewOutcome
 from vidal.records import Caption, Clip
 from vidal.schema import Reason, Status, View, map_dict
 from vidal.stages.captions.stage import SOURCE
 
-# Keys of a clip's `extra` while it passes through the stages.
-TEXT, AUTOMATIC = SUBTITLE, SUBTITLE_AUTOMATIC
+# The flags of a subtitle that a machine wrote, and of one that people did.
+AUTOMATIC, HUMAN = "automatic", "human"
 
 
 def subtitle_captions(clip: Clip) -> list[Caption]:
     """Returns one caption, or none if the source has no subtitles for the clip."""
     extra = map_dict(clip["extra"])
-    text = " ".join(extra.get(TEXT, "").split())
+    text = " ".join(extra.get(SUBTITLE, "").split())
     if not text:
         return []
-    flags = ["automatic"] if extra.get(AUTOMATIC) == "true" else []
+    flags = [AUTOMATIC if extra.get(SUBTITLE_AUTOMATIC) == "true" else HUMAN]
     return [
         {
             "view": View.SUBTITLE.value,
@@ -35,8 +35,7 @@ def subtitle_captions(clip: Clip) -> list[Caption]:
 
 def subtitle_outcome(clip: Clip) -> ViewOutcome:
     has_text = any(caption["view"] == View.SUBTITLE.value for caption in (*clip["captions"], *subtitle_captions(clip)))
-    return (
-        ViewOutcome(View.SUBTITLE, Status.KEPT)
-        if has_text
-        else ViewOutcome(View.SUBTITLE, Status.DROPPED, Reason.NO_SUBTITLE)
-    )
+    if has_text:
+        return ViewOutcome(View.SUBTITLE, Status.KEPT)
+    why = map_dict(clip["extra"]).get(SUBTITLE_ERROR, "")
+    return ViewOutcome(View.SUBTITLE, Status.DROPPED, Reason.NO_SUBTITLE, why)

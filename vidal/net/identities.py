@@ -1,0 +1,71 @@
+"""The user's own identities for the sites that yt-dlp has an extractor for: which of them takes a piece of work, and when."""
+
+from __future__ import annotations
+
+from vidal import ids
+from vidal.errors import IdentityPaused, RecordError
+from vidal.net.effort import Effort
+from vidal.net.governor import BLOCKS
+from vidal.net.identity_budgets import IdentityRules, Use, hourly_budget
+from vidal.net.quota import QuotaFile
+from vidal.net.rate_limiter import LocalRateLimiter, RateLimiter
+from vidal.net.settings import Crawl, Identity
+from vidal.schema import Reason
+
+BUDGETS_NAME = "_crawl/identities.json"
+
+
+class ActiveIdentity:
+    """An identity as a client uses it. Safe to share between threads."""
+
+    def __init__(self, settings: Identity, rate_limiter: RateLimiter, file: QuotaFile | None):
+        self.settings, self._rate_limiter = settings, rate_limiter
+        requests, videos = (
+            hourly_budget(limit, file) for limit in (settings.requests_per_hour, settings.videos_per_hour)
+        )
+        self._rules = IdentityRules(settings.name, requests, videos, file)
+
+    def take(self, use: Use) -> None:
+        """Counts a request or a video. Raises IdentityPaused if the identity may not be used now."""
+        if wait_s := self._rate_limiter.use_identity(self._rules, use):
+            raise IdentityPaused(self._describe_wait(wait_s), wait_s)
+
+    def wait_s(self) -> float:
+        """Returns the seconds until it may ask for another video; 0.0 if it may now."""
+        return self._rate_limiter.identity_wait_s(self._rules)
+
+    def pause(self, error: RecordError) -> None:
+        """Leaves the identity alone after a block."""
+        self._rate_limiter.pause_identity(self._rules, max(self.settings.cool_down_s, error.retry_after_s or 0.0))
+
+    def _describe_wait(self, wait_s: float) -> str:
+        return f"identity {self.settings.name} is in its cool-down, or has used its budget, for {wait_s:.0f} s more"
+
+
+class Identities:
+    """The identities of a recipe. Each candidate has one of its own, by a hash, which takes its work before the others."""
+
+    def __init__(self, crawl: Crawl, rate_limiter: RateLimiter | None, out: str | None):
+        file = QuotaFile(out, BUDGETS_NAME) if out else None
+        shared = rate_limiter or LocalRateLimiter()
+        self._all = [ActiveIdentity(settings, shared, file) for settings in crawl.identities]
+        self._are_shared = crawl.share_identities
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+    def choose(self, key: str) -> ActiveIdentity:
+        """Returns the identity for the work of this key: its own, or, if they are shared, the one that may be used first."""
+        return min(self._candidates(key), key=ActiveIdentity.wait_s)
+
+    def explain_failure(self, error: RecordError, key: str, effort: Effort) -> RecordError:
+        """Returns the error of an attempt: a block, or an identity without budget, becomes a wait until one may take the work."""
+        if error.reason in BLOCKS:
+            effort.count_block(error)
+        elif error.reason is not Reason.IDENTITY_PAUSED:
+            return error
+        return IdentityPaused(error.detail, min(identity.wait_s() for identity in self._candidates(key)))
+
+    def _candidates(self, key: str) -> list[ActiveIdentity]:
+        own = int(ids.sha256(f"identity {key}")[:15], 16) % len(self._all)
+        return [*self._all[own:], *self._all[:own]] if self._are_shared else [self._all[own]]

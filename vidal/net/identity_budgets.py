@@ -1,0 +1,53 @@
+"""What the user's own identities may still ask for: their budgets of an hour, and their pauses after a block.
+
+The rate limiter keeps them, so that they hold for the whole cluster; a file keeps them over a restart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vidal.net.quota import Budget, Quota, QuotaFile
+
+HOUR_S = 3600.0
+# An hour slides in steps of a minute: a use counts for an hour, and up to a minute more.
+_PERIODS = 60
+Use = Literal["requests", "videos"]
+
+
+@dataclass(frozen=True)
+class IdentityRules:
+    """The budgets of one identity, and the file that keeps them and its pause; None keeps them in memory."""
+
+    name: str
+    requests: Budget
+    videos: Budget
+    file: QuotaFile | None
+
+
+def hourly_budget(limit: int | None, file: QuotaFile | None) -> Budget:
+    return Budget(limit, HOUR_S / _PERIODS, _PERIODS + 1, file)
+
+
+class IdentityBudgets:
+    """Counts what each identity uses. Not safe to share between threads."""
+
+    def __init__(self, quota: Quota | None = None) -> None:
+        self._quota = quota or Quota()
+
+    def take(self, rules: IdentityRules, use: Use) -> float:
+        """Counts one use and returns 0.0; or counts nothing, and returns the seconds until the identity may be used."""
+        pause_s = self._quota.pause_left_s(rules.name, rules.file)
+        return pause_s or self._quota.take(f"{rules.name} {use}", rules.requests if use == "requests" else rules.videos)
+
+    def wait_s(self, rules: IdentityRules) -> float:
+        """Returns the seconds until the identity may ask for another video; 0.0 if it may now."""
+        return max(
+            self._quota.pause_left_s(rules.name, rules.file),
+            self._quota.wait_s(f"{rules.name} requests", rules.requests),
+            self._quota.wait_s(f"{rules.name} videos", rules.videos),
+        )
+
+    def pause(self, rules: IdentityRules, pause_s: float) -> None:
+        self._quota.pause(rules.name, pause_s, rules.file)

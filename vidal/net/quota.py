@@ -1,0 +1,139 @@
+"""Counts what is used of a budget, such as the requests of a day, in storage, so that a restart does not start at zero.
+
+What is stored is ahead of what was counted: a few uses are reserved at a time, so that none is lost with a process that is killed, and
+that not every use costs a write.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from vidal.storage.storage import Storage
+
+DAY_S = 86_400.0
+# The share of a budget that is reserved at once.
+_RESERVED = 0.01
+# The uses of one name, by the number of the period since 1970 in which they were counted.
+Periods = dict[int, int]
+
+
+@dataclass(frozen=True)
+class QuotaFile:
+    """The file that counts what is used: the URI of a storage and a name in it. The budgets of a file have periods of one length."""
+
+    uri: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Budget:
+    """At most `limit` uses in the current period and those before it, `periods` in all; None means no limit.
+
+    A single period of a day starts anew at midnight (UTC). Many short ones slide: there is no span of their length, less one period,
+    with more uses. file: None counts in memory.
+    """
+
+    limit: int | None
+    period_s: float = DAY_S
+    periods: int = 1
+    file: QuotaFile | None = None
+
+
+class _Stored(TypedDict):
+    """The content of a file. Periods are numbers as text, since JSON has no other keys. pauses: until when (time.time())."""
+
+    uses: dict[str, dict[str, int]]
+    pauses: dict[str, float]
+
+
+@dataclass
+class _Counts:
+    uses: dict[str, Periods] = field(default_factory=dict)
+    reserved: dict[str, Periods] = field(default_factory=dict)
+    pauses: dict[str, float] = field(default_factory=dict)
+
+
+class Quota:
+    """Counts uses by name. Without a file the counts last as long as the object. Not safe to share between threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._counts: dict[QuotaFile | None, _Counts] = {}
+
+    def take(self, name: str, budget: Budget) -> float:
+        """Counts one more use and returns 0.0; or counts nothing, and returns the seconds until there may be one."""
+        if wait_s := self.wait_s(name, budget):
+            return wait_s
+        if budget.limit is None:
+            return 0.0
+        counts, period = self._counts_of(budget.file), self._period(budget)
+        uses = counts.uses[name] = _current(counts.uses.get(name, {}), period, budget)
+        uses[period] = uses.get(period, 0) + 1
+        reserved = counts.reserved.setdefault(name, {})
+        if budget.file and uses[period] > reserved.get(period, 0):
+            spare = budget.limit - sum(uses.values())
+            reserved[period] = uses[period] + min(spare, int(budget.limit * _RESERVED))
+            counts.reserved = {each: _current(periods, period, budget) for each, periods in counts.reserved.items()}
+            self._save(budget.file, counts)
+        return 0.0
+
+    def wait_s(self, name: str, budget: Budget) -> float:
+        """Returns the seconds until there may be one more use; 0.0 if there may be one now."""
+        if budget.limit is None:
+            return 0.0
+        period = self._period(budget)
+        uses = _current(self._counts_of(budget.file).uses.get(name, {}), period, budget)
+        excess = sum(uses.values()) - budget.limit
+        for each in sorted(uses):
+            if excess < 0:
+                break
+            excess -= uses[each]
+            if excess < 0:
+                return (each + budget.periods) * budget.period_s - self._clock()
+        return 0.0
+
+    def pause(self, name: str, pause_s: float, file: QuotaFile | None) -> None:
+        """Remembers, over restarts, that nothing is to be used under this name for a while."""
+        counts, now = self._counts_of(file), self._clock()
+        counts.pauses = {each: until for each, until in counts.pauses.items() if until > now}
+        counts.pauses[name] = max(counts.pauses.get(name, 0.0), now + pause_s)
+        if file:
+            self._save(file, counts)
+
+    def pause_left_s(self, name: str, file: QuotaFile | None) -> float:
+        """Returns the seconds until the pause of a name ends; 0.0 if it has none."""
+        return max(0.0, self._counts_of(file).pauses.get(name, 0.0) - self._clock())
+
+    def _period(self, budget: Budget) -> int:
+        return int(self._clock() // budget.period_s)
+
+    def _counts_of(self, file: QuotaFile | None) -> _Counts:
+        if file not in self._counts:
+            self._counts[file] = _load(file) if file else _Counts()
+        return self._counts[file]
+
+    def _save(self, file: QuotaFile, counts: _Counts) -> None:
+        uses = {
+            name: {str(period): count for period, count in periods.items()}
+            for name, periods in counts.reserved.items()
+            if periods
+        }
+        stored: _Stored = {"uses": uses, "pauses": counts.pauses}
+        Storage(file.uri).write(file.name, json.dumps(stored, sort_keys=True).encode())
+
+
+def _current(uses: Periods, period: int, budget: Budget) -> Periods:
+    return {each: count for each, count in uses.items() if each > period - budget.periods}
+
+
+def _load(file: QuotaFile) -> _Counts:
+    saved = Storage(file.uri).read_if_present(file.name)
+    stored: _Stored = json.loads(saved) if saved else {"uses": {}, "pauses": {}}
+    if "uses" not in stored:  # Of an earlier version, for a day that is soon over.
+        return _Counts()
+    uses = {name: {int(period): count for period, count in periods.items()} for name, periods in stored["uses"].items()}
+    return _Counts(uses, {name: dict(periods) for name, periods in uses.items()}, dict(stored["pauses"]))

@@ -1,0 +1,62 @@
+"""The options with which the crawl starts yt-dlp."""
+
+from __future__ import annotations
+
+from vidal.media import ffmpeg
+from vidal.net.settings import Crawl
+
+Options = dict[str, object]
+
+
+class _Silent:
+    """A logger without output: yt-dlp's messages reach the ledger as exceptions, and its console output would drown the progress."""
+
+    def debug(self, message: str) -> None: ...
+    def info(self, message: str) -> None: ...
+    def warning(self, message: str) -> None: ...
+    def error(self, message: str) -> None: ...
+
+
+def ytdlp_options(crawl: Crawl, proxy: str | None, cookies_file: str | None) -> Options:
+    """Returns the options of a client. proxy, cookies_file: those of its identity, or of the recipe."""
+    options: Options = {
+        "logger": _Silent(),
+        "quiet": True,
+        "noprogress": True,
+        "extract_flat": "in_playlist",
+        "noplaylist": True,
+        "format": crawl.format,
+        "outtmpl": {"default": "media.%(ext)s"},
+        "overwrites": True,
+        "cachedir": False,
+        "updatetime": False,
+        "writethumbnail": False,
+        # The governor makes and counts the attempts; retries by yt-dlp would hide some of them.
+        "retries": 0,
+        "fragment_retries": 0,
+        "extractor_retries": 0,
+        "file_access_retries": 0,
+        "skip_unavailable_fragments": False,
+        "socket_timeout": crawl.stall_s,
+        "hls_prefer_native": True,
+        "ffmpeg_location": ffmpeg.executable(),
+        # A download is probed before any ffmpeg opens it, and re-encoding a file that is not an MP4 also repairs it.
+        "fixup": "never",
+        "extractor_args": {},
+    }
+    if crawl.subtitles:
+        # Extractors then look for them. They are downloaded by our own code, so that a failure does not cost the video.
+        options["writesubtitles"] = options["writeautomaticsub"] = True
+    if cookies_file:
+        options["cookiefile"] = cookies_file
+    if crawl.netrc_file:
+        options["usenetrc"], options["netrc_location"] = True, crawl.netrc_file
+    if proxy:
+        options["proxy"] = proxy
+    if crawl.user_agent:
+        options["http_headers"] = {"User-Agent": crawl.user_agent}
+    if crawl.sleep_s[1]:
+        options["sleep_interval"], options["max_sleep_interval"] = crawl.sleep_s
+    if crawl.sleep_requests_s:
+        options["sleep_interval_requests"] = crawl.sleep_requests_s
+    return options

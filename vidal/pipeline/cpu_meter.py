@@ -1,0 +1,50 @@
+"""Measures the CPU seconds of a worker and of the processes that it has started, part by part."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import threading
+import time
+
+import psutil
+
+
+class CpuMeter:
+    """Divides the CPU time of this process among the parts that it works on. Safe to share between threads.
+
+    A part is charged with what was used since the part before it ended, or since it began if no part was at work. So the sum over
+    parts is right even if several are at work at once; the share of a single part is then only approximate.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at_work = 0
+        self._mark_s = 0.0
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._at_work:
+                self._mark_s = _used_s()
+            self._at_work += 1
+
+    def end(self) -> float:
+        """Returns the CPU seconds of the part that ends."""
+        with self._lock:
+            self._at_work -= 1
+            before_s, self._mark_s = self._mark_s, _used_s()
+            return max(0.0, self._mark_s - before_s)
+
+
+def _used_s() -> float:
+    """Returns the CPU seconds of this process, of its children that have ended, and of those that have not."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used_s = time.process_time() + ended.ru_utime + ended.ru_stime
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            times = child.cpu_times()
+            used_s += times.user + times.system + times.children_user + times.children_system
+    return used_s
+
+
+METER = CpuMeter()

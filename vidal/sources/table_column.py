@@ -1,0 +1,135 @@
+"""The base of collections whose media are in a column of tables: bytes, {bytes, path}, or paths of files beside the table."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow as pa
+
+from vidal.config.recipe import Recipe
+from vidal.errors import RecordError, UserError
+from vidal.records import Candidate
+from vidal.schema import Reason
+from vidal.sources.catalogue_files import ListedRow, trimmed
+from vidal.sources.collection import listing_sha256
+from vidal.sources.file_patterns import files_of
+from vidal.sources.listed_values import RowError
+from vidal.sources.listing import RefusedRow, count_of
+from vidal.sources.originals import Originals, StoredFile
+from vidal.sources.settings import CollectionSettings
+from vidal.sources.sidecars import listed_media, rename
+from vidal.sources.source import Fetched
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+# The place of a cell: its table, the group of rows that is read at a time, and the row in it.
+_LOCATION = re.compile(r"(.+)#(\d+)\.(\d+)", re.S)
+
+
+class TableSettings(CollectionSettings):
+    """Tables with a column of media: one, those of a glob, or all in a folder."""
+
+    media: str | None = None
+    """The column of media; null means the first with bytes, or else one with paths."""
+
+
+class TableColumn(ABC):
+    """The tables as a listing and as a source of media. A path must lead to a file beside or below its table.
+
+    name: of the source; ending: of the names of its tables.
+    """
+
+    settings: ClassVar[type[CollectionSettings]]
+    name: ClassVar[str]
+    ending: ClassVar[str]
+
+    def __init__(self, settings: TableSettings, recipe: Recipe):
+        self._uri, self._media, self._columns = settings.uri, settings.media, recipe.columns
+        self._max_bytes = recipe.crawl.max_bytes
+        self.where = f"tables {settings.uri}"
+
+    def stamp(self) -> list[str]:
+        return [f"{file.name} {file.size} {file.version}" for file in self._files()[1]]
+
+    def check(self) -> None:
+        self._files()
+
+    def extent(self) -> str:
+        return count_of(len(self._files()[1]), "table")
+
+    def sha256(self) -> str:
+        return listing_sha256(self)
+
+    def candidates(self, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
+        originals, files = self._files()
+        for file in files:
+            try:
+                for group, number, column, row in self._rows(originals, file):
+                    digest.update(f"{file.name}\0{group}\0{row}".encode("utf-8", "surrogateescape"))
+                    place = f"{originals.location(file.name)}#{group}.{number}"
+                    yield from listed_media(self.name, place, self._described(row, column))
+            except (pa.ArrowException, OSError, RecordError) as error:
+                raise UserError(f"{originals.location(file.name)}: cannot be read: {error}") from error
+
+    def remarks(self) -> list[str]:
+        return []
+
+    def describe(self, candidate: Candidate) -> Candidate:
+        return candidate
+
+    def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
+        place = _LOCATION.fullmatch(candidate["media_url"] or "")
+        if not place:
+            raise RecordError(Reason.UNREADABLE_FILE, f"{candidate['media_url']}: is not in a table")
+        target = folder / "media.bin"
+        parent, _, name = place[1].rpartition("/")
+        table = Originals(parent)
+        path = self._read_cell(table, name, (int(place[2]), int(place[3])), target)
+        try:
+            return Fetched(table.copy(_beside(path), target, self._max_bytes) if path else target)
+        except RowError as error:
+            raise RecordError(Reason.UNREADABLE_FILE, str(error)) from error
+
+    @abstractmethod
+    def close(self) -> None:
+        """Removes temporary files."""
+
+    @abstractmethod
+    def _rows(self, originals: Originals, file: StoredFile) -> Iterator[tuple[int, int, str, ListedRow]]:
+        """Yields (group, row in it, the column of media, the row without bytes) of a table. Cells with bytes are not read."""
+
+    @abstractmethod
+    def _read_cell(self, originals: Originals, name: str, place: tuple[int, int], target: Path) -> str:
+        """Writes the bytes of a cell to a new file and returns ""; or returns its path, if it has no bytes. Raises RecordError.
+
+        place: its group of rows, and its row in it.
+        """
+
+    def _files(self) -> tuple[Originals, list[StoredFile]]:
+        return files_of(self._uri, self.ending)
+
+    def _described(self, row: ListedRow, column: str) -> ListedRow | RowError:
+        """Returns what a row says of its media. A path is checked here, so that the ledger says at once what is wrong with it."""
+        try:
+            path = row.pop(column, None)
+            if path is not None:
+                _beside(str(path))
+            return rename(trimmed(row), self._columns)
+        except RowError as error:
+            return error
+
+
+def _beside(path: str) -> str:
+    """Returns a path relative to its table. Raises RowError for one that leads elsewhere, because tables come from the internet too."""
+    name = posixpath.normpath(path.removeprefix("./"))
+    if name.startswith(("/", "..")) or "://" in path:
+        raise RowError(
+            f"{path[:200]!r} must be the path of a file beside the table; --catalogue reads lists of addresses"
+        )
+    return name
