@@ -1,16 +1,14 @@
-"""Commands that read a dataset or a recipe and change no clip: validate, report, plan."""
+"""Commands that read a dataset and change no clip: validate, report."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict
 
 import click
-from rich.table import Table
 
 from vidal.cli import options
-from vidal.cli.output import show, show_json
+from vidal.cli.output import show_json
 
 
 @click.command()
@@ -38,36 +36,3 @@ def report(out: str) -> None:
 
     for name in write(out):
         click.echo(os.path.join(out, name))
-
-
-@click.command()
-@options.recipe
-@options.overrides
-@options.collection
-@options.as_json
-def plan(recipe: str, overrides: tuple[str, ...], collection: str | None, as_json: bool) -> None:
-    """Prints the stages, models and resources of a recipe, and which models cannot be loaded here and why."""
-    from vidal.config.loading import load_recipe
-    from vidal.dataset.plan import describe_identities, describe_listing, describe_robots
-    from vidal.dataset.plan import plan as plan_of
-
-    loaded = load_recipe(recipe, (*options.from_settings(collection), *overrides))
-    lines = plan_of(loaded)
-    remarks = {
-        "listing": describe_listing(loaded),
-        "robots": describe_robots(loaded),
-        "identities": describe_identities(loaded),
-    }
-    if as_json:
-        show_json({"recipe": loaded.name, **remarks, "stages": [asdict(line) for line in lines]})
-        return
-    columns = ("stage", "pool", "cpus", "gpus", "workers", "model", "here")
-    table = Table(*columns, title=f"{loaded.name}: {loaded.description}")
-    for line in lines:
-        here = line.absent or ("ready" if line.model not in ("", "none") else "")
-        workers = "-".join(str(count) for count in dict.fromkeys(line.workers))
-        table.add_row(line.stage, str(line.pool), f"{line.cpus:g}", f"{line.gpus:g}", workers, line.model, here)
-    show(table)
-    for remark in remarks.values():
-        if remark:
-            show(remark)

@@ -27,7 +27,7 @@ COMMANDS = {
     "import": ("vidal.cli.exchange:import_", "Turns an annotation JSON in LanguageBind's layout into a catalogue."),
     "pack": ("vidal.cli.train:pack", "Packs a dataset for training."),
     "plan": (
-        "vidal.cli.inspect:plan",
+        "vidal.cli.plan:plan",
         "Prints the stages, models and resources of a recipe, and what is missing here.",
     ),
     "report": ("vidal.cli.inspect:report", "Writes an HTML page for each shard."),

@@ -14,7 +14,7 @@ from vidal.errors import HostPaused, IdentityPaused, PutBack, RecordError
 from vidal.net.effort import Effort
 from vidal.net.quota import Budget, QuotaFile
 from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter, RateLimiter
-from vidal.net.settings import Crawl, HostLimits
+from vidal.net.settings import Crawl
 from vidal.schema import Reason
 
 T = TypeVar("T")
@@ -26,7 +26,6 @@ RENEWED_EVERY_S = 4.0
 BLOCKS = {Reason.BOT_CHECK, Reason.RATE_LIMITED}
 # A shorter pause is slept through in the midst of a work; a longer one puts the work back.
 _SHORT_PAUSE_S = 0.2
-_NO_LIMITS = HostLimits()
 
 
 @dataclass
@@ -175,8 +174,7 @@ class Governor:
         return work
 
     def _rules_for(self, host: str) -> HostRules:
-        crawl, limits = self._crawl, self._limits_of(host)
-        daily_requests = limits.daily_requests or crawl.daily_requests
+        crawl, limits = self._crawl, self._crawl.limits_of(host)
         return HostRules(
             requests_per_s=limits.requests_per_s or crawl.requests_per_s,
             burst=limits.burst or crawl.burst,
@@ -185,13 +183,8 @@ class Governor:
             breaker_failures=crawl.breaker_failures,
             breaker_pause_s=crawl.breaker_pause_s,
             patience_s=crawl.patience_s,
-            daily_requests=Budget(daily_requests, file=QuotaFile(self._out, QUOTA_NAME) if self._out else None),
+            daily_requests=Budget(limits.daily_requests, file=QuotaFile(self._out, QUOTA_NAME) if self._out else None),
         )
-
-    def _limits_of(self, host: str) -> HostLimits:
-        """Returns the recipe's limits for the host: those of the longest name that the host equals or is a subdomain of."""
-        names = [name for name in self._crawl.hosts if host == name or host.endswith(f".{name}")]
-        return self._crawl.hosts[max(names, key=len)] if names else _NO_LIMITS
 
 
 def _final(error: RecordError, effort: Effort) -> RecordError:

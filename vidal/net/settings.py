@@ -131,6 +131,16 @@ class Crawl(Settings):
     retrieved_at: datetime | None = None
     """A fixed date for sources that never change, so that builds are reproducible; null means the time of the download."""
 
+    def limits_of(self, host: str) -> HostLimits:
+        """Returns the limits for a host.
+
+        They are those of the longest name in `hosts` that the host equals or is a subdomain of. A null key has the value of `crawl`.
+        """
+        names = [name for name in self.hosts if host == name or host.endswith(f".{name}")]
+        own = self.hosts[max(names, key=len)] if names else HostLimits()
+        values = {name: getattr(own, name) or getattr(self, name) for name in HostLimits.model_fields}
+        return HostLimits.model_validate(values)
+
     def obeys_robots(self, is_plain: bool) -> bool:
         """Returns whether robots.txt and files like it are obeyed. is_plain: not of a source with an extractor or API of its own."""
         return self.robots and (is_plain or self.robots_for_sources)

@@ -6,6 +6,7 @@ import contextlib
 import resource
 import threading
 import time
+from collections.abc import Iterator
 
 import psutil
 
@@ -22,18 +23,35 @@ class CpuMeter:
         self._at_work = 0
         self._mark_s = 0.0
 
-    def begin(self) -> None:
+    @contextlib.contextmanager
+    def part(self) -> Iterator[PartCpu]:
+        """Surrounds the work on a part."""
         with self._lock:
             if not self._at_work:
                 self._mark_s = _used_s()
             self._at_work += 1
+        try:
+            yield PartCpu(self)
+        finally:
+            with self._lock:
+                self._at_work -= 1
 
-    def end(self) -> float:
-        """Returns the CPU seconds of the part that ends."""
+    def take_s(self) -> float:
+        """Returns the CPU seconds since the last call, or since the first part began. They are charged to the caller."""
         with self._lock:
-            self._at_work -= 1
             before_s, self._mark_s = self._mark_s, _used_s()
             return max(0.0, self._mark_s - before_s)
+
+
+class PartCpu:
+    """The CPU time of one part."""
+
+    def __init__(self, meter: CpuMeter):
+        self._meter = meter
+
+    def used_s(self) -> float:
+        """Returns the CPU seconds of the part. Called once, at its end."""
+        return self._meter.take_s()
 
 
 def _used_s() -> float:

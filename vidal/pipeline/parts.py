@@ -66,11 +66,15 @@ def commit_part(
     outcomes: Sequence[LedgerRow],
     table_schema: pa.Schema,
     metadata: dict[str, str],
+    cost: dict[str, str] | None = None,
 ) -> pa.Table:
-    """Stores a part: first its ledger, then its table, so that a table that exists has its ledger. Returns the table."""
+    """Stores a part: first its ledger, then its table, so that a table that exists has its ledger. Returns the table.
+
+    cost: what the work has cost, kept with the ledger, because it differs from run to run.
+    """
     table = schema.table(rows, table_schema)
     tags = {**metadata, "content": schema.content(table), "rows": str(len(rows))}
-    storage.write_table(f"{name}.ledger.parquet", schema.table(outcomes, schema.LEDGER))
+    storage.write_table(f"{name}.ledger.parquet", schema.table(outcomes, schema.LEDGER), cost)
     storage.write_table(f"{name}.parquet", table, tags)
     RECENT.forget(storage, f"{name}.parquet")
     return tagged(table, tags)

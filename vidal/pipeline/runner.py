@@ -19,6 +19,7 @@ from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks
 from vidal.pipeline import incremental, ledger
 from vidal.pipeline.batches import batches
+from vidal.pipeline.cpu_meter import METER
 from vidal.pipeline.crash_journal import CrashJournal
 from vidal.pipeline.incremental import Result
 from vidal.pipeline.logs import LOGGER, log_context
@@ -123,7 +124,7 @@ class PartRunner:
         stored = self._stored(name, before)
         results = stored.unchanged(digests)
         todo = [record for record in records if record[self.stage.key] not in results]
-        with self._journal(part, todo) as journal, self._media(part) as media:
+        with self._journal(part, todo) as journal, self._media(part) as media, METER.part() as cpu:
             if journal.crashed:
                 turn.be_alone()
             with self._answers.part(part.shard, part.index):
@@ -140,7 +141,8 @@ class PartRunner:
             metadata = {"inputs": inputs, **incremental.metadata(stored.identity, digests), **_marks(outcomes)}
             self._retain(name, absent)
             with _storing(name):
-                table = commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata)
+                cost = {"records": str(len(todo)), "cpu_s": f"{cpu.used_s():.3f}"}
+                table = commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata, cost)
         RECENT.keep(self.storage, f"{name}.parquet", self.runtime.run_id, table)
         self._names_of(part.shard).add(_file_of(name))
         _log_part(len(todo), rows, outcomes, time.monotonic() - started)

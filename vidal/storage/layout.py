@@ -24,6 +24,7 @@ TRAINED = "_train"
 
 _SHARD = re.compile(r"shard-(\d{5,})\.parquet")
 _STAGE_FOLDER = re.compile(rf"{STAGES}/((?:retained/)?[^/]+)/shard-(\d{{5,}})")
+_ARCHIVE = re.compile(r"part-\d{5,}\.(\w+)\.(?:tar|index\.json)")
 _SUMMARY = re.compile(r"shard-(\d{5,})\.json")
 
 
@@ -92,6 +93,20 @@ def member_name(clip_id: str, file: str) -> tuple[str, str]:
         return folder, f"{clip_id}.{name}"
     kind, dot, ending = name.partition(".")
     return kind, f"{clip_id}{dot}{ending}" if dot else f"{clip_id}.{kind}"
+
+
+def kind_of(name: str) -> str:
+    """Returns the kind of any file of a dataset: of media, that of member_name; else "manifests" or "tables"."""
+    if _SHARD.fullmatch(name):
+        return "manifests"
+    folder, _, rest = name.partition("/")
+    if folder != "_media":
+        return "tables"
+    _, _, inside = rest.partition("/")
+    if match := _ARCHIVE.fullmatch(inside):
+        return match[1]
+    clip_id, _, file = inside.partition("/")
+    return member_name(clip_id, file)[0] if file else "tables"
 
 
 def chained(archive: str, member: str) -> str:

@@ -1,0 +1,145 @@
+"""Estimates what a large dataset will cost, by scaling what a smaller one has cost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from vidal.config.recipe import Recipe
+from vidal.dataset.measured import Measured, StageCost, models_of
+from vidal.errors import UserError
+from vidal.pipeline.stage import Stage
+from vidal.stages.order import STAGES
+
+_SUFFIXES = {"": 1, "k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Machines of one kind."""
+
+    nodes: int = 1
+    cpus: float = 2.0
+    gpus: float = 0.0
+
+    @property
+    def all_cpus(self) -> float:
+        return self.nodes * self.cpus
+
+
+@dataclass(frozen=True)
+class StageEstimate:
+    """records: how many the stage processes. cpu_hours: None if it was not measured with these models; why_not says why."""
+
+    stage: str
+    records: int
+    cpu_hours: float | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class HostEstimate:
+    """requests: at least this many, to one host. days: how long they take at the rate that the recipe allows."""
+
+    host: str
+    requests: int
+    days: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """where: the dataset that was scaled. cpu_days: of all measured stages on the cluster. hosts: the slowest first.
+
+    bottleneck: what takes longest, in words.
+    """
+
+    where: str
+    clips: int
+    candidates: int
+    stages: list[StageEstimate]
+    cpu_days: float
+    bytes_by_kind: dict[str, int]
+    objects: int
+    tokens: dict[str, int]
+    hosts: list[HostEstimate]
+    bottleneck: str
+
+
+def estimate(recipe: Recipe, clips: int, measured: Measured, cluster: Cluster) -> Estimate:
+    """Scales the costs of a measured dataset to so many clips. Raises UserError if the dataset kept none.
+
+    Every cost grows with the clips. The hosts of the candidates are taken to be those of the measured dataset, in the same shares. What
+    was not measured with the recipe's own models is not estimated.
+    """
+    if not measured.clips:
+        raise UserError(f"{measured.where} has no clip to measure from: build a shard that keeps some")
+    factor = clips / measured.clips
+    stages = [_stage(stage, recipe, measured.stages.get(stage.name), factor) for stage in STAGES.values()]
+    cpu_days = sum(stage.cpu_hours or 0.0 for stage in stages) / 24 / cluster.all_cpus
+    hosts = _hosts(recipe, measured, factor)
+    return Estimate(
+        where=measured.where,
+        clips=clips,
+        candidates=_scaled(measured.candidates, factor),
+        stages=stages,
+        cpu_days=cpu_days,
+        bytes_by_kind={kind: _scaled(size, factor) for kind, size in sorted(measured.bytes_by_kind.items())},
+        objects=_scaled(sum(measured.objects_by_kind.values()), factor),
+        tokens={name: _scaled(count, factor) for name, count in measured.tokens.items()},
+        hosts=hosts,
+        bottleneck=_bottleneck(stages, cpu_days, hosts),
+    )
+
+
+def parse_clips(text: str) -> int:
+    """Parses a number of clips: "5000", "300k", "10M", "1B". Raises UserError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmb]?)", text.strip().lower().replace("_", ""))
+    count = round(float(match[1]) * _SUFFIXES[match[2]]) if match else 0
+    if count < 1:
+        raise UserError(f"--clips {text}: must be a number such as 5000, 300k, 10M or 1B")
+    return count
+
+
+def parse_cluster(text: str) -> Cluster:
+    """Parses "nodes=4,cpus=16,gpus=1", numbers of a node. Raises UserError."""
+    try:
+        values = {key.strip(): float(value) for key, value in (each.split("=") for each in text.split(","))}
+        cluster = Cluster(int(values.pop("nodes", 1)), values.pop("cpus", 2.0), values.pop("gpus", 0.0))
+    except ValueError:
+        values, cluster = {"?": 0.0}, Cluster()
+    if values or cluster.nodes < 1 or cluster.cpus <= 0 or cluster.gpus < 0:
+        raise UserError(f"--cluster {text}: must be such as nodes=4,cpus=16,gpus=1")
+    return cluster
+
+
+def _scaled(count: int, factor: float) -> int:
+    return round(count * factor)
+
+
+def _stage(stage: Stage, recipe: Recipe, cost: StageCost | None, factor: float) -> StageEstimate:
+    records = _scaled(cost.records, factor) if cost else 0
+    if cost is None or not cost.measured:
+        return StageEstimate(stage.name, records, None if cost is None or cost.records else 0.0, "not measured")
+    models = models_of(stage, recipe)
+    if models != cost.models:
+        return StageEstimate(stage.name, records, None, f"not measured with {', '.join(models) or 'no model'}")
+    return StageEstimate(stage.name, records, cost.cpu_s / cost.measured * records / 3600)
+
+
+def _hosts(recipe: Recipe, measured: Measured, factor: float) -> list[HostEstimate]:
+    """Returns the hosts with the most days first. A recipe's identities have budgets of their own, which `vidal plan` prints."""
+    hosts = []
+    for host, count in measured.requests.items():
+        requests = _scaled(count, factor)
+        limits = recipe.crawl.limits_of(host)
+        a_day = min((limits.requests_per_s or 1.0) * _DAY_S, limits.daily_requests or float("inf"))
+        hosts.append(HostEstimate(host, requests, requests / a_day))
+    return sorted(hosts, key=lambda host: -host.days)
+
+
+def _bottleneck(stages: list[StageEstimate], cpu_days: float, hosts: list[HostEstimate]) -> str:
+    slowest = max(stages, key=lambda stage: stage.cpu_hours or 0.0)
+    if hosts and hosts[0].days > cpu_days:
+        return f"the rate of {hosts[0].host}: {hosts[0].days:.1f} days, while all stages take {cpu_days:.1f} days of these CPUs"
+    return f"the CPUs: {cpu_days:.1f} days, most of them for the stage {slowest.stage}"
