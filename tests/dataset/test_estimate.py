@@ -24,7 +24,7 @@ def test_what_a_dataset_has_cost_is_read_from_its_ledgers_and_files(embedded, me
     assert {"video", "frames", "depth", "infrared", "audio", "manifests", "tables"} <= measured.bytes_by_kind.keys()
     crawl, depth = measured.stages["crawl"], measured.stages["depth"]
     assert crawl.records == measured.candidates == crawl.measured > measured.clips
-    assert depth.models == ["embedded: embedded:depth"] and depth.cpu_s > 0
+    assert depth.models == ["encoder_decoder: embedded:depth"] and depth.cpu_s > 0
     assert all(cost.cpu_s > 0 for cost in measured.stages.values() if cost.measured)
     assert measured.requests.keys() == {"embedded.localhost"}
 

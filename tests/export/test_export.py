@@ -25,8 +25,10 @@ def exported(embedded, tmp_path_factory):
 def test_every_clip_has_its_texts_and_media_where_the_loader_looks(embedded, exported):
     target, summary = exported
     rows = pd.read_parquet(embedded).set_index("clip_id")
-    found = json.loads((target / "annotation.json").read_text())
-    assert set(found) == set(rows.index) and summary["clips"] == len(rows)
+    videos, sounds = (json.loads((target / name).read_text()) for name in ("annotation.json", "annotation_sounds.json"))
+    assert set(videos) == set(rows.index[rows.kind == "video"]) and set(sounds) == set(rows.index[rows.kind == "audio"])
+    found = videos | sounds
+    assert summary["clips"] == len(rows)
     for clip_id, entry in found.items():
         row, folder = rows.loc[clip_id], target / entry["folder"]
         texts = {
@@ -35,7 +37,8 @@ def test_every_clip_has_its_texts_and_media_where_the_loader_looks(embedded, exp
         assert entry["raw"].startswith(row.title) and all(f"#{tag}" in entry["raw"].lower() for tag in row.hashtags)
         assert entry["ofa"] == texts["keyframe"] and [entry["mplug"]] == (texts["video"] or [""])
         if row.kind == "video":
-            assert (folder / f"{clip_id}.mp4").read_bytes() == (embedded / row.video_path).read_bytes()
+            video = target / f"{entry['folder']}_resize256_skip15" / f"{clip_id}.mp4"
+            assert video.read_bytes() == (embedded / row.video_path).read_bytes()
         if isinstance(row.audio_path, str):
             sound = target / f"{entry['folder']}_ffmpeg_mp3" / f"{clip_id}.mp3"
             assert _seconds(sound) == pytest.approx(_seconds(embedded / row.audio_path), abs=0.1)
@@ -75,7 +78,8 @@ def test_the_export_matches_the_published_samples(exported, shared):
             published = sorted((samples / view).iterdir())
             assert [path.name for path in written[:2]] == [path.name for path in published] and len(written) == 8
             assert {described(path) for path in written} == {described(path) for path in published}
-        assert described(folder / f"{clip_id}.mp4") == described(samples / "video" / "0.mp4")
+        video = target / f"{folder.name}_resize256_skip15" / f"{clip_id}.mp4"
+        assert described(video) == described(samples / "video" / "0.mp4")
 
 
 def test_depth_that_is_no_millimetres_is_said_to_be_none(embedded, exported, tmp_path):
@@ -116,7 +120,7 @@ def test_tars_hold_what_languagebinds_reader_looks_for(embedded, tars):
     import webdataset
 
     rows = pd.read_parquet(embedded).set_index("clip_id")
-    opened = webdataset.WebDataset(str(tars / "train-00000.tar"), shardshuffle=False)
+    opened = webdataset.WebDataset([str(path) for path in sorted(tars.glob("*.tar"))], shardshuffle=False)
     samples = {sample["__key__"]: sample for sample in opened}
     assert set(samples) == set(rows.index)
     for clip_id, sample in samples.items():
@@ -124,7 +128,7 @@ def test_tars_hold_what_languagebinds_reader_looks_for(embedded, tars):
         assert about["licence"] == row.licence and about["captions"][0]["model"] == "source"
         assert sample["raw.txt"].decode().startswith(row.title)
         captions = [each["text"] for each in row.captions if each["view"] == "keyframe"]
-        assert [sample[f"ofa{k}.txt"].decode() for k in range(len(captions))] == captions
+        assert [sample[f"ofa{k}.txt"].decode() for k in range(len(row.frame_paths))] == captions
         for k, path in enumerate(row.frame_paths):
             assert sample[f"frm{k}.jpg"] == (embedded / path).read_bytes()
             depth, scores = np.load(io.BytesIO(sample[f"dep{k}.npy"])), row.scores
@@ -133,6 +137,32 @@ def test_tars_hold_what_languagebinds_reader_looks_for(embedded, tars):
             assert depth.dtype == np.float32 and np.allclose(depth, expected, atol=1e-5)
             assert Image.open(io.BytesIO(sample[f"tml{k}.jpg"])).mode == "RGB"
         assert ("flac" in sample) == isinstance(row.audio_path, str)
+
+
+def test_all_samples_of_a_tar_have_the_same_members_and_sounds_are_apart(embedded, tars):
+    import webdataset
+
+    kinds = pd.read_parquet(embedded).set_index("clip_id").kind
+    for path in sorted(tars.glob("*.tar")):
+        samples = list(webdataset.WebDataset(str(path), shardshuffle=False))
+        members = {tuple(sorted(sample.keys() - {"__url__", "__local_path__"})) for sample in samples}
+        assert len(members) == 1, path.name
+        assert {kinds[sample["__key__"]] for sample in samples} == {"audio" if "sounds" in path.name else "video"}
+
+
+def test_hugging_faces_library_opens_the_tars(embedded, tars, tmp_path, monkeypatch):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "1")
+    import datasets
+
+    files = sorted(str(path) for path in tars.glob("train*.tar") if "sounds" not in path.name)
+    opened = datasets.load_dataset(
+        "webdataset", data_files=files, split="train", cache_dir=str(tmp_path), streaming=True
+    )
+    opened = opened.cast_column("mp4", datasets.Video(decode=False))
+    rows = pd.read_parquet(embedded).set_index("clip_id")
+    keys = [sample["__key__"] for sample in opened.select_columns(["__key__", "mp4", "raw.txt"])]
+    assert sorted(keys) == sorted(rows.index[rows.kind == "video"])
 
 
 def test_metric_depth_is_in_metres():

@@ -1,7 +1,9 @@
 """Exports to the layout that LanguageBind's own loader reads: one annotation JSON, and media by id.
 
-Layout (its `VAT_dataset`): FOLDER/ID.mp4, FOLDER_ffmpeg_mp3/ID.mp3, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
-FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), where the annotation of the id names FOLDER.
+Layout (its `VAT_dataset`): FOLDER_resize256_skip15/ID.mp4, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
+FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), FOLDER_ffmpeg_mp3/ID.mp3, where the annotation of the id names FOLDER. The
+videos are those of the dataset, whatever the name of their folder says. The loader replaces what it cannot open by a random sample, so
+sounds, which have no video, are in an annotation of their own.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from vidal.stages.manifest.split import TRAIN
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-ANNOTATION = "annotation.json"
 FRAMES = 8  # LanguageBind's loader draws one of eight.
 
 
@@ -39,21 +40,28 @@ class Annotation(TypedDict):
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """Writes one annotation JSON per split; the one of the training split has the file name of the release.
+    """Writes an annotation JSON for the videos of each split, and one for its sounds.
+
+    That of the training videos has the file name of the release.
 
     LanguageBind's loader assumes that depth is in millimetres, so clips whose depth is in another unit are counted.
     """
     done, annotations = Exported(), defaultdict[str, dict[str, Annotation]](dict)
     for row in rows:
-        entry = annotations[row["split"]][row["clip_id"]] = annotation(row)
+        entry = annotations[_annotation_name(row)][row["clip_id"]] = annotation(row)
         _media(storage, row, target)
         done.clips += 1
         done.incomplete += not is_complete(entry)
         done.not_millimetres += bool(row["depth_paths"]) and row["depth_kind"] != "metric"
-    for split, entries in annotations.items():
-        name = ANNOTATION if split == TRAIN else f"annotation_{split}.json"
+    for name, entries in annotations.items():
         (target / name).write_text(json.dumps(entries, ensure_ascii=False, indent=0), encoding="utf-8")
     return done
+
+
+def _annotation_name(row: ManifestRow) -> str:
+    kind = "" if row["video_path"] else "_sounds"
+    split = "" if row["split"] == TRAIN else f"_{row['split']}"
+    return f"annotation{kind}{split}.json"
 
 
 def annotation(row: ManifestRow) -> Annotation:
@@ -90,7 +98,7 @@ def is_complete(entry: Annotation) -> bool:
 def _media(storage: Storage, row: ManifestRow, target: Path) -> None:
     folder, clip_id = target / layout.shard_name(row["shard"]), row["clip_id"]
     if row["video_path"]:
-        _write(folder / f"{clip_id}.mp4", storage.read(row["video_path"]))
+        _write(target / f"{folder.name}_resize256_skip15" / f"{clip_id}.mp4", storage.read(row["video_path"]))
     for index, name in enumerate(row["depth_paths"]):
         _write(folder / f"{clip_id}_depth_f8glpn_folder" / f"{index}.png", storage.read(name))
     for index, name in enumerate(row["infrared_paths"]):

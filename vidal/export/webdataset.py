@@ -23,7 +23,7 @@ from vidal.export.export import Exported, Rows
 from vidal.export.languagebind import annotation, is_complete, three_channels
 from vidal.extra import read_extra
 from vidal.records import ManifestRow
-from vidal.schema import map_dict
+from vidal.schema import Kind, map_dict
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
@@ -37,34 +37,46 @@ _TEXTS: tuple[Literal["raw", "mplug", "polish_mplug", "sound_mplug"], ...] = (
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """Writes the tars of each split. The same dataset gives the same bytes."""
+    """Writes the tars of each split. The same dataset gives the same bytes.
+
+    All samples of a tar have the same members, because readers such as `datasets` take them from the first ones: sounds, and clips that
+    lack a view, are in tars of their own, whose names say so.
+    """
     done, counts = Exported(), Counter[str]()
     with contextlib.ExitStack() as stack:
         tars: dict[str, TarWriter] = {}
         for row in rows:
-            split = row["split"]
-            if counts[split] % CLIPS == 0:
-                if split in tars:
-                    tars[split].close()
-                path = target / f"{split}-{counts[split] // CLIPS:05d}.tar"
-                tars[split] = stack.enter_context(
+            name = "-".join(part for part in (row["split"], _group(row)) if part)
+            if counts[name] % CLIPS == 0:
+                if name in tars:
+                    tars[name].close()
+                path = target / f"{name}-{counts[name] // CLIPS:05d}.tar"
+                tars[name] = stack.enter_context(
                     TarWriter(str(path), user="vidal", group="vidal", mtime=0, encoder=False)
                 )
-            tars[split].write(sample(storage, row))
-            counts[split] += 1
+            tars[name].write(sample(storage, row))
+            counts[name] += 1
             done.clips += 1
             done.incomplete += not is_complete(annotation(row))
     return done
 
 
+def _group(row: ManifestRow) -> str:
+    """Returns the name of the clips with the same members as this one: "" for videos with all views, "sounds", "without-depth", ..."""
+    if row["kind"] == Kind.AUDIO.value:
+        return "sounds"
+    views = {"sound": row["audio_path"], "depth": row["depth_paths"], "infrared": row["infrared_paths"]}
+    lacking = [name for name, paths in views.items() if not paths]
+    return "-".join(["without", *lacking]) if lacking else ""
+
+
 def sample(storage: Storage, row: ManifestRow) -> dict[str, str | bytes]:
-    """Returns the members of one clip as bytes, by their extensions. A text or a view that the clip lacks has no member."""
+    """Returns the members of one clip as bytes, by their extensions. A text that the clip lacks is empty; a view has no members."""
     entry = annotation(row)
-    texts = {name: entry[name] for name in _TEXTS}
     members = {"json": json.dumps(_plain(row), ensure_ascii=False).encode()}
-    members |= {f"{name}.txt": text.encode() for name, text in texts.items() if text}
-    members |= {f"ofa{k}.txt": text.encode() for k, text in enumerate(entry["ofa"])}
+    members |= {f"{name}.txt": entry[name].encode() for name in _TEXTS}
     for k, path in enumerate(row["frame_paths"]):
+        members[f"ofa{k}.txt"] = entry["ofa"][k].encode() if k < len(entry["ofa"]) else b""
         members[f"frm{k}{Path(layout.file_name(path)).suffix}"] = storage.read(path)
     for k, path in enumerate(row["infrared_paths"]):
         members[f"tml{k}.jpg"] = three_channels(storage.read(path))
