@@ -68,6 +68,5 @@ def plan(recipe: str, overrides: tuple[str, ...], collection: str | None, as_jso
         workers = "-".join(str(count) for count in dict.fromkeys(line.workers))
         table.add_row(line.stage, str(line.pool), f"{line.cpus:g}", f"{line.gpus:g}", workers, line.model, here)
     show(table)
-    for line in remarks.values():
-        if line:
-            show(line)
+    for remark in filter(None, remarks.values()):
+        show(remark)
