@@ -48,7 +48,7 @@ def report(out: str) -> None:
 def plan(recipe: str, overrides: tuple[str, ...], collection: str | None, as_json: bool) -> None:
     """Prints the stages, models and resources of a recipe, and which models cannot be loaded here and why."""
     from vidal.config.loading import load_recipe
-    from vidal.dataset.plan import describe_identities, describe_listing, describe_robots
+    from vidal.dataset.plan import describe_identities, describe_javascript, describe_listing, describe_robots
     from vidal.dataset.plan import plan as plan_of
 
     loaded = load_recipe(recipe, (*options.from_settings(collection), *overrides))
@@ -57,6 +57,7 @@ def plan(recipe: str, overrides: tuple[str, ...], collection: str | None, as_jso
         "listing": describe_listing(loaded),
         "robots": describe_robots(loaded),
         "identities": describe_identities(loaded),
+        "javascript": describe_javascript(loaded),
     }
     if as_json:
         show_json({"recipe": loaded.name, **remarks, "stages": [asdict(line) for line in lines]})
