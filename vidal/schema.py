@@ -105,6 +105,7 @@ class Reason(str, Enum):
     UNSUPPORTED_URL = "unsupported_url"
     PLAYLIST = "playlist"
     LIVE = "live"
+    NO_JAVASCRIPT = "no_javascript"
     EXTRACTOR = "extractor"
     # the downloaded file
     NOT_MEDIA = "not_media"

@@ -176,3 +176,18 @@ def test_a_wait_ends_when_the_next_use_is_free(tmp_path):
     assert budgets.take(rules, "requests") == 0.0
     budgets.pause(rules, 100.0)
     assert budgets.take(rules, "requests") == budgets.wait_s(rules) == 100.0
+
+
+@pytest.mark.xdist_group("ray")
+def test_budgets_hold_for_all_workers_of_a_cluster(on_ray, tmp_path):
+    file = QuotaFile(str(tmp_path), "identities.json")
+    rules = IdentityRules(f"ann of {tmp_path}", hourly_budget(None, file), hourly_budget(3, file), file)
+    workers = [on_ray.rate_limiter() for _ in range(2)]
+    assert [workers[turn % 2].use_identity(rules, "videos") == 0.0 for turn in range(4)] == [True, True, True, False]
+    assert (
+        workers[0].identity_wait_s(rules) == pytest.approx(workers[1].identity_wait_s(rules), abs=60)
+        and workers[0].identity_wait_s(rules) > 0
+    )
+    assert json.loads((tmp_path / "identities.json").read_text())["uses"]
+    workers[0].pause_identity(rules, 7200.0)
+    assert workers[1].use_identity(rules, "requests") > 7000

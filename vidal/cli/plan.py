@@ -43,7 +43,7 @@ def plan(
 ) -> None:
     """Prints the stages, models and resources of a recipe, which models cannot be loaded here and why, and what many clips would cost."""
     from vidal.config.loading import load_recipe
-    from vidal.dataset.plan import describe_identities, describe_listing, describe_robots
+    from vidal.dataset.plan import describe_identities, describe_javascript, describe_listing, describe_robots
     from vidal.dataset.plan import plan as plan_of
 
     loaded = load_recipe(recipe, (*options.from_settings(collection), *overrides))
@@ -52,6 +52,7 @@ def plan(
         "listing": describe_listing(loaded),
         "robots": describe_robots(loaded),
         "identities": describe_identities(loaded),
+        "javascript": describe_javascript(loaded),
     }
     costs = _estimate(loaded, clips, cluster, measured_from) if clips else None
     if as_json:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from vidal.config.recipe import Recipe
 from vidal.models.registry import why_unavailable
+from vidal.net.javascript import REMEDY, has_runtime
 from vidal.pipeline.stage import Stage
 from vidal.sources.listings import listing_of
+from vidal.sources.ytdlp import YtDlpSearch
 from vidal.stages.order import STAGES
 
 
@@ -54,6 +56,16 @@ def describe_robots(recipe: Recipe) -> str | None:
     crawl = recipe.crawl
     plain, sources = ("obeyed" if crawl.obeys_robots(is_plain) else "not asked" for is_plain in (True, False))
     return f"robots.txt: {plain} for plain addresses; {sources} for sources with an extractor or API of their own"
+
+
+def describe_javascript(recipe: Recipe) -> str | None:
+    """Returns that yt-dlp lacks a JavaScript runtime on this machine; None if it has one, or the recipe asks no such site."""
+    asks_sites = recipe.catalogue or any(
+        isinstance(search, YtDlpSearch) and not search.is_on_embedded_site for search in recipe.search
+    )
+    if not asks_sites or has_runtime():
+        return None
+    return f"no JavaScript runtime is here, and videos of YouTube need one (no_javascript): {REMEDY}"
 
 
 def describe_identities(recipe: Recipe) -> str | None:

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import yt_dlp
@@ -25,6 +25,7 @@ from vidal.net.errors import classify_error, find_own_error
 from vidal.net.gate import GateRH, is_media
 from vidal.net.governor import BLOCKS, Governor
 from vidal.net.identities import ActiveIdentity
+from vidal.net.javascript import REMEDY, Log
 from vidal.net.opt_outs import check_headers
 from vidal.net.page import guard_page
 from vidal.net.pages import GenericIE
@@ -37,6 +38,8 @@ from vidal.net.work_budget import WorkBudget, WorkStopped
 from vidal.net.ytdlp_options import Options, ytdlp_options
 from vidal.schema import Reason
 
+# How a video ends whose formats yt-dlp could not work out.
+_WITHOUT_FORMATS = {Reason.EXTRACTOR, Reason.UNSUPPORTED_URL, Reason.HTTP_403}
 # Protocols that yt-dlp downloads itself, through `Client.urlopen`: files, and segments of HLS, DASH, Smooth Streaming and HDS.
 _NATIVE_PROTOCOLS = {
     "http",
@@ -78,7 +81,9 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self.passwords = read_passwords(crawl.netrc_file)
         cookies_file = identity.settings.cookies_file if identity else crawl.cookies_file
         own = ytdlp_options(crawl, proxy and with_password(proxy, self.passwords), cookies_file)
-        super().__init__({**own, **options})
+        args = {**cast("Options", own["extractor_args"]), **cast("Options", options.get("extractor_args", {}))}
+        self._log = Log()
+        super().__init__({**own, **options, "extractor_args": args, "logger": self._log})
         self.add_info_extractor(GenericIE())
 
     def set_plain(self, is_plain: bool) -> None:
@@ -99,6 +104,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         crawl, effort, started = self.crawl, effort or Effort(), time.monotonic()
         budget = self._budget = WorkBudget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes, effort.work_s)
         self._asked_host, self._is_block_recorded, self._is_video_due = "", False, False
+        self._log.lacks_javascript = False
         try:
             with (
                 self.guard.enforce(self._connections, is_proxied=self._is_proxied),
@@ -125,6 +131,8 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         if own := find_own_error(error):  # yt-dlp wraps exceptions that are raised inside it.
             return own
         record_error = classify_error(error)
+        if self._log.lacks_javascript and record_error.reason in _WITHOUT_FORMATS:
+            return RecordError(Reason.NO_JAVASCRIPT, f"{record_error.detail}; {REMEDY}")
         if record_error.reason in BLOCKS and not self._is_block_recorded and self._asked_host:
             self._record_block(self._asked_host, record_error)
         return record_error

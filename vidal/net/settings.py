@@ -94,6 +94,8 @@ class Crawl(Settings):
     """The largest difference between a stated and the true duration."""
     format: str = "bestvideo*[height<=?720]+bestaudio/best[height<=?720]/bestvideo*+bestaudio/best"
     """A format selection of yt-dlp. Pictures and sound that are separate are put together."""
+    extractor_args: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+    """Arguments for extractors of yt-dlp and for its providers of PO tokens: {youtube: {player_client: [web_safari]}}."""
     subtitles: tuple[str, ...] = ()
     """Languages of the subtitles that become the view `subtitle`, the best first ("en"). Each costs a request; empty fetches none."""
     user_agent: str | None = None

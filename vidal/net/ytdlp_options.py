@@ -8,19 +8,9 @@ from vidal.net.settings import Crawl
 Options = dict[str, object]
 
 
-class _Silent:
-    """A logger without output: yt-dlp's messages reach the ledger as exceptions, and its console output would drown the progress."""
-
-    def debug(self, message: str) -> None: ...
-    def info(self, message: str) -> None: ...
-    def warning(self, message: str) -> None: ...
-    def error(self, message: str) -> None: ...
-
-
 def ytdlp_options(crawl: Crawl, proxy: str | None, cookies_file: str | None) -> Options:
     """Returns the options of a client. proxy, cookies_file: those of its identity, or of the recipe."""
     options: Options = {
-        "logger": _Silent(),
         "quiet": True,
         "noprogress": True,
         "extract_flat": "in_playlist",
@@ -42,7 +32,9 @@ def ytdlp_options(crawl: Crawl, proxy: str | None, cookies_file: str | None) -> 
         "ffmpeg_location": ffmpeg.executable(),
         # A download is probed before any ffmpeg opens it, and re-encoding a file that is not an MP4 also repairs it.
         "fixup": "never",
-        "extractor_args": {},
+        "extractor_args": {
+            name: {key: list(values) for key, values in args.items()} for name, args in crawl.extractor_args.items()
+        },
     }
     if crawl.subtitles:
         # Extractors then look for them. They are downloaded by our own code, so that a failure does not cost the video.

@@ -14,7 +14,7 @@ from vidal.schema import Subject
 _WITHOUT_EFFECT = {
     "requests_per_s", "burst", "host_concurrency", "daily_requests", "hosts", "concurrency", "parts_at_once", "attempts", "backoff_s",
     "backoff_max_s", "patience_s", "breaker_failures", "breaker_pause_s", "block_pause_s", "allow_hosts", "cookies_file", "netrc_file",
-    "proxies", "identities", "share_identities", "sleep_s", "sleep_requests_s",
+    "proxies", "identities", "share_identities", "extractor_args", "sleep_s", "sleep_requests_s",
 }  # fmt: skip
 
 

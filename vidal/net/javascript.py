@@ -1,0 +1,31 @@
+"""The JavaScript runtime that yt-dlp needs for some sites: whether this machine has one, and how yt-dlp says that it lacks one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+
+REMEDY = "install the extra `youtube` (pip install 'vidal-datasets[youtube]')"
+# In the warnings of yt-dlp's extractors and of its solvers of challenges.
+_WORDS = "javascript runtime"
+
+
+def has_runtime() -> bool:
+    """Returns whether deno is here, the one runtime that yt-dlp uses by itself: beside this Python, or on the PATH."""
+    folders = (sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath))
+    return shutil.which("deno", path=os.pathsep.join(folders)) is not None
+
+
+class Log:
+    """A logger without output for yt-dlp, whose messages reach the ledger as exceptions. It notes a warning that a runtime is missing."""
+
+    def __init__(self) -> None:
+        self.lacks_javascript = False
+
+    def debug(self, message: str) -> None: ...
+    def info(self, message: str) -> None: ...
+    def error(self, message: str) -> None: ...
+
+    def warning(self, message: str) -> None:
+        self.lacks_javascript = self.lacks_javascript or _WORDS in message.lower()
