@@ -87,7 +87,8 @@ def _estimate(recipe: Recipe, clips: str, cluster: str, measured_from: str | Non
 
 
 def _show_estimate(costs: Estimate) -> None:
-    table = Table("stage", "records", "CPU hours", "", title=f"{costs.clips:,} clips, scaled from {costs.where}")
+    show(f"{costs.clips:,} clips, scaled from {costs.where}")
+    table = Table("stage", "records", "CPU hours", "")
     for stage in costs.stages:
         hours = "" if stage.cpu_hours is None else f"{stage.cpu_hours:,.2f}"
         table.add_row(stage.stage, f"{stage.records:,}", hours, stage.why_not)

@@ -19,11 +19,10 @@ _WITHOUT_EFFECT = {
 
 
 def _settings(recipe: Recipe) -> Any:
-    return [
-        recipe.text.model_dump(mode="json"),
-        recipe.clips.model_dump(mode="json"),
-        recipe.crawl.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
-    ]
+    crawl = recipe.crawl.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    if not crawl["subtitles"]:
+        del crawl["subtitles"]  # A key that earlier versions did not have: what they have fetched without it stays.
+    return [recipe.text.model_dump(mode="json"), recipe.clips.model_dump(mode="json"), crawl]
 
 
 STAGE = Stage(

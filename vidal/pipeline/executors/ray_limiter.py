@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
@@ -17,19 +18,24 @@ from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter
 PROTOCOL = 1
 NAMESPACE = "vidal"
 # A job that has not been heard of for this long is dead.
-HOLD_S = 30.0
+HOLD_S = 45.0
 _HEARTBEAT_S = 8.0
 _CREATE_AGAIN_S = 0.5
+# How long a limiter may be away while Ray starts it on another node, and how often a worker looks for it meanwhile.
+_AWAY_S, _ASK_AGAIN_S = 300.0, 1.0
 
 
 class SharedRateLimiter:
-    """A LocalRateLimiter inside a named actor, which all jobs of the cluster can find. Travels to the workers."""
+    """A LocalRateLimiter inside a named actor, which all jobs of the cluster can find. Travels to the workers.
 
-    def __init__(self, actor: Any):
-        self._actor = actor
+    If the node of the actor dies, Ray starts it again elsewhere. A call waits for that, because it is no fault of the record.
+    """
+
+    def __init__(self, actor: Any, name: str):
+        self._actor, self._name = actor, name
 
     def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
-        admission: Admission = ray.get(self._actor.request_slot.remote(host, lease, rules))
+        admission: Admission = self._ask("request_slot", host, lease, rules)
         return admission
 
     def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None:
@@ -42,19 +48,32 @@ class SharedRateLimiter:
         self._actor.record_success.remote(host)
 
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
-        is_worth_waiting: bool = ray.get(self._actor.record_failure.remote(host, rules, pause_s))
+        is_worth_waiting: bool = self._ask("record_failure", host, rules, pause_s)
         return is_worth_waiting
 
     def use_identity(self, rules: IdentityRules, use: Use) -> float:
-        wait_s: float = ray.get(self._actor.use_identity.remote(rules, use))
+        wait_s: float = self._ask("use_identity", rules, use)
         return wait_s
 
     def identity_wait_s(self, rules: IdentityRules) -> float:
-        wait_s: float = ray.get(self._actor.identity_wait_s.remote(rules))
+        wait_s: float = self._ask("identity_wait_s", rules)
         return wait_s
 
     def pause_identity(self, rules: IdentityRules, pause_s: float) -> None:
-        ray.get(self._actor.pause_identity.remote(rules, pause_s))
+        self._ask("pause_identity", rules, pause_s)
+
+    def _ask(self, method: str, *args: object) -> Any:
+        """Calls a method of the actor. Raises RayActorError if it does not come back within a few minutes."""
+        gives_up_at = time.monotonic() + _AWAY_S
+        while True:
+            try:
+                return ray.get(getattr(self._actor, method).remote(*args))
+            except RayActorError:
+                if time.monotonic() > gives_up_at:
+                    raise
+            time.sleep(_ASK_AGAIN_S)
+            with contextlib.suppress(ValueError):  # There is none at the moment.
+                self._actor = ray.get_actor(self._name, namespace=NAMESPACE)
 
 
 class LimiterHold:
@@ -63,9 +82,10 @@ class LimiterHold:
     def __init__(self, protocol: int = PROTOCOL) -> None:
         self._name = f"crawl-rate-limiter-{protocol}"
         self._job = uuid.uuid4().hex
-        self._actor = self._take_hold()
-        self.limiter = SharedRateLimiter(self._actor)
         self._is_over = threading.Event()
+        self._actor: Any = None
+        self._actor = self._take_hold()
+        self.limiter = SharedRateLimiter(self._actor, self._name)
         self._thread = threading.Thread(target=self._report, name="limiter-hold", daemon=True)
         self._thread.start()
 
@@ -77,7 +97,7 @@ class LimiterHold:
 
     def _take_hold(self) -> Any:
         actor_class = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(_HeldLimiter)
-        while True:
+        while not self._is_over.is_set():
             options = {"name": self._name, "namespace": NAMESPACE, "get_if_exists": True, "lifetime": "detached"}
             actor = actor_class.options(**options).remote(self._name)
             try:
@@ -86,10 +106,12 @@ class LimiterHold:
             except RayActorError:
                 pass  # It has just ended.
             time.sleep(_CREATE_AGAIN_S)
+        return self._actor
 
     def _report(self) -> None:
+        """Tells the limiter that the job lives. Creates it anew if it has ended, because it had not heard of the job for too long."""
         while not self._is_over.wait(_HEARTBEAT_S):
-            self._actor.hold.remote(self._job)
+            self._actor = self._take_hold()
 
 
 class _HeldLimiter(LocalRateLimiter):
