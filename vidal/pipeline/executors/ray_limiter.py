@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError
 
 from vidal.net.identity_budgets import IdentityRules, Use
 from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter
@@ -101,16 +101,16 @@ class LimiterHold:
             options = {"name": self._name, "namespace": NAMESPACE, "get_if_exists": True, "lifetime": "detached"}
             actor = actor_class.options(**options).remote(self._name)
             try:
-                if ray.get(actor.hold.remote(self._job)):
+                if ray.get(actor.hold.remote(self._job), timeout=_HEARTBEAT_S):
                     return actor
-            except RayActorError:
-                pass  # It has just ended.
+            except (RayActorError, GetTimeoutError):
+                pass  # It has just ended, or its node has.
             time.sleep(_CREATE_AGAIN_S)
         return self._actor
 
     def _report(self) -> None:
         """Tells the limiter that the job lives. Creates it anew if it has ended, because it had not heard of the job for too long."""
-        while not self._is_over.wait(_HEARTBEAT_S):
+        while not self._is_over.wait(_HEARTBEAT_S) and ray.is_initialized():
             self._actor = self._take_hold()
 
 
