@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support.stages_for_tests import TABLE
 from vidal.config.loading import load_recipe
@@ -22,7 +23,10 @@ from vidal.storage.storage import Storage
 
 
 class _Worker:
-    """Logs what it is given. Value 3 is a bad record, 4 kills the process, 5 is too much only in a batch."""
+    """Logs what it is given. Value 3 is a bad record, 4 kills the process, 5 is too much only in a batch.
+
+    9 does not fit a GPU with more than one other record.
+    """
 
     def __init__(self, recipe, runtime, storage):
         self._log = Path(storage.root) / "calls.log"
@@ -43,6 +47,8 @@ class _Worker:
                 os.kill(os.getpid(), signal.SIGKILL)
             if record["value"] == 5 and len(records) > 1:
                 raise MemoryError("too much at once")
+            if record["value"] == 9 and len(records) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
         return [Output([{"clip_id": record["clip_id"], "value": record["value"] * 10}]) for record in records]
 
 
@@ -90,6 +96,16 @@ def test_what_only_a_batch_cannot_do_is_done_alone_and_the_ledger_says_so(tmp_pa
     run(str(tmp_path), 100)
     details = {row["detail"] for row in outcomes_of(Storage(str(tmp_path)), [STAGE], 0, [0])}
     assert details == {"done alone: its batch failed: MemoryError: too much at once"}
+
+
+def test_a_batch_that_does_not_fit_a_gpu_is_halved_until_it_does_and_the_ledger_says_so(tmp_path):
+    seed(str(tmp_path), [0, 9, 2, 6, 8])
+    run(str(tmp_path), 100)
+    values, ends, calls = result(str(tmp_path))
+    assert calls == ["0 9 2 6 8", "0 9 2", "0 9", "2", "6 8"]
+    assert values == [0, 90, 20, 60, 80] and set(ends.values()) == {("kept", "ok")}
+    details = {row["detail"] for row in outcomes_of(Storage(str(tmp_path)), [STAGE], 0, [0])}
+    assert details == {"done in half a batch: its batch failed: OutOfMemoryError: CUDA out of memory"}
 
 
 def test_a_record_that_kills_the_worker_in_a_batch_is_found_and_costs_itself_alone(tmp_path):

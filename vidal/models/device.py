@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def choose_device(requested: str | None = None) -> str:
     """Returns the name of a device of torch, such as "cpu" or "cuda:1".
@@ -13,3 +15,13 @@ def choose_device(requested: str | None = None) -> str:
     if requested not in (None, "auto"):
         return requested
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Returns whether an error says that the memory of a GPU is full. What torch keeps of it for later use is then released."""
+    torch = sys.modules.get("torch")  # An error of torch comes from a process that has imported it.
+    if torch is None or not isinstance(error, torch.OutOfMemoryError):
+        return False
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return True

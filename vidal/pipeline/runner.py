@@ -15,6 +15,7 @@ import tenacity
 
 from vidal.config.recipe import Recipe
 from vidal.errors import FATAL, PutBack, RecordError, StageError, StorageError, VidalError
+from vidal.models.device import is_out_of_memory
 from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks
 from vidal.pipeline import incremental, ledger
@@ -244,7 +245,11 @@ class PartRunner:
             return self._open()
 
     def _group(self, shard: int, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
-        """Gives all records to a Batched worker at once; if that fails, one by one, so that only the faulty record is blamed."""
+        """Passes all records to a Batched worker at once. If that fails, they are processed in smaller groups, and the ledger says so.
+
+        A group that does not fit the memory of a GPU is halved. After any other failure its records are processed one by one, so that
+        only the faulty one is blamed.
+        """
         if len(group) == 1:
             return [self._one(shard, group[0], worker, journal)]
         started = time.monotonic()
@@ -257,17 +262,21 @@ class PartRunner:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - alone, the record that it comes from raises it again.
-            why = f"done alone: its batch failed: {type(error).__name__}: {error}"
+            is_too_large = is_out_of_memory(error)
+            how = "done in half a batch" if is_too_large else "done alone"
+            why = f"{how}: its batch failed: {type(error).__name__}: {error}"
         else:
             seconds = (time.monotonic() - started) / len(group)
             return [
                 result_of(self.stage, record, result, seconds) for record, result in zip(group, results, strict=True)
             ]
         # Not under `except`: the traceback would keep the data of the batch in memory.
-        alone = [self._one(shard, record, worker, journal) for record in group]
-        for outcome in (outcome for _, outcomes in alone for outcome in outcomes):
+        size = -(-len(group) // 2) if is_too_large else 1
+        smaller = [group[start : start + size] for start in range(0, len(group), size)]
+        results_apart = [result for part in smaller for result in self._group(shard, part, worker, journal)]
+        for outcome in (outcome for _, outcomes in results_apart for outcome in outcomes):
             outcome["detail"] = outcome["detail"] or why
-        return alone
+        return results_apart
 
     def _one(self, shard: int, record: Row, worker: Worker, journal: CrashJournal) -> Result:
         """Processes one record. Any exception of the worker fails only this record. Raises PutBack if the record has to wait."""
