@@ -114,30 +114,30 @@ def _cpu_at(at: float, samples: list[Sample]) -> float:
 def _run(folder: Path, shards: str, *settings: str) -> tuple[Usage, list[Sample]]:
     command = [sys.executable, "-m", "vidal.cli", "build-shard", shards, "--recipe", "embedded", "--catalogue", str(folder / "c.csv"),
                "--out", str(folder / "out"), "--allow-host", "127.0.0.1", *sets(*STAY, *settings)]  # fmt: skip
-    usage, samples = Usage(), []
+    usage, samples, workers = Usage(), [], dict[int, float]()
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT)
         watched = psutil.Process(process.pid)
         while process.poll() is None:
             usage.read(watched)
-            samples.append(Sample(time.time(), _workers_cpu_s(watched)))
+            _read_workers(watched, workers)
+            samples.append(Sample(time.time(), sum(workers.values())))
             time.sleep(0.5)
     if process.returncode:
         raise SystemExit((folder / "log").read_text()[-3000:])
     return usage, samples
 
 
-def _workers_cpu_s(command: psutil.Process) -> float:
-    used_s = 0.0
+def _read_workers(command: psutil.Process, workers: dict[int, float]) -> None:
+    """Updates the CPU seconds of each worker and reading process, by its id. Those that have ended keep what they used."""
     for process in command.children(recursive=True):
         try:
             line = " ".join(process.cmdline())
             if line.startswith("ray::_Worker") or "vidal.media.limited_process" in line:
                 times = process.cpu_times()
-                used_s += times.user + times.system + times.children_user + times.children_system
+                workers[process.pid] = times.user + times.system
         except psutil.Error:
             continue
-    return used_s
 
 
 if __name__ == "__main__":

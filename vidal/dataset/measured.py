@@ -79,7 +79,7 @@ def packaged() -> Measured:
 
 
 def parse(values: dict[str, Any]) -> Measured:
-    """Returns what `dump` has written."""
+    """Rebuilds a Measured from the values that `dump` returned."""
     stages = {name: StageCost(**cost) for name, cost in values["stages"].items()}
     return Measured(**{**values, "stages": stages})
 

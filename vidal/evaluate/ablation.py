@@ -152,7 +152,8 @@ def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> 
 def _require(arms: dict[str, np.ndarray], held_out: int, change: Change) -> None:
     if held_out < HELD_OUT_MIN:
         raise UserError(
-            f"only {held_out} clips are held out ({HELD_OUT:.0%} of those of both arms), and {HELD_OUT_MIN} are needed: build more shards"
+            f"only {held_out} clips are held out, {HELD_OUT:.0%} of the clips that are in both arms, but {HELD_OUT_MIN} are needed: "
+            "build more shards"
         )
     for name, rows in arms.items():
         if len(rows) < 2:

@@ -46,7 +46,7 @@ def measure(
         )
     keep = [place for place, sample in enumerate(benchmark.samples) if sample.name not in rejected]
     if not keep:
-        raise UserError(f"no sample can be read, the first because: {next(iter(rejected.values()))}")
+        raise UserError(f"none of the samples can be read; the first fails with: {next(iter(rejected.values()))}")
     kept = replace(benchmark, samples=[benchmark.samples[place] for place in keep])
     vectors = one.of[keep]
     metrics = _between(vectors, other.of[keep]) if other else _against_texts(encoder, kept, query, vectors)

@@ -65,7 +65,8 @@ def compare_datasets(
     size = min(map(len, learned))
     if size < 2 or len(held) < HELD_OUT_MIN:
         raise UserError(
-            f"{size} clips to learn from and {len(held)} to judge by: 2 and {HELD_OUT_MIN} are needed: build more shards"
+            f"there are {size} clips to learn from (2 are needed) and {len(held)} to judge by ({HELD_OUT_MIN} are needed): "
+            "build more shards"
         )
     steps = max(1, EPOCHS * size // probe.BATCH)
     weights = np.array([settings.views_of(Modality.IMAGE)[view] for view in joined.samples.captions.names])

@@ -70,8 +70,11 @@ def why_unavailable(spec: ModelSpec) -> str | None:
 
 
 class OpenAiRewriter:
-    """options: base_url; key (name of the environment variable); max_tokens; attempts (per request); timeout_s (per attempt, with its
-    body); total_s (of all attempts)."""
+    """A Rewriter.
+
+    options: base_url; key (name of the environment variable); max_tokens; attempts (per request); timeout_s (per attempt, until the
+    answer has been read); total_s (of all attempts).
+    """
 
     def __init__(self, spec: ModelSpec):
         self.name, self.revision = require_id(spec), spec.revision or "served"

@@ -186,7 +186,7 @@ def _row_of_json(row: object, source: str) -> ListedRow:
 
 
 def _json(file: _Hashed, path: str) -> Iterator[ListedRow | RowError]:
-    """Reads an array of objects; a file that begins otherwise has an object on each line, as many data sets name their files so."""
+    """Reads an array of objects. A file that does not begin with [ has one object per line: many data sets name such files .json."""
     for text in _text(file, path):
         start = ""
         while not start.strip() and (block := text.read(_BLOCK)):

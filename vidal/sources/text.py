@@ -13,7 +13,10 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def parse_hashtags(*texts: object) -> list[str]:
-    """Returns the hashtags without '#', in lower case and in order, each once. texts: what a page states; only texts have hashtags."""
+    """Returns the hashtags without '#', in lower case and in order, each once.
+
+    texts: values that a page states; those that are not strings are ignored.
+    """
     hashtags = (tag.lower() for text in texts if isinstance(text, str) for tag in _HASHTAG.findall(text))
     return list(dict.fromkeys(hashtags))
 

@@ -18,7 +18,10 @@ from vidal.terms.tagging import PHRASE_WORDS_MAX
 
 @dataclass
 class PartitionStats:
-    """read: number of texts, by corpus. long: number of texts with too many words. phrases: the names of things."""
+    """read: number of texts, by corpus.
+
+    long: number of texts with too many words. phrases: names of several words, each counted as one term.
+    """
 
     read: dict[str, int] = field(default_factory=dict)
     long: int = 0
