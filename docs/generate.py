@@ -96,6 +96,9 @@ def _default(field: FieldInfo) -> str:
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
+# Where a column of an entry of `captions` means something else than the column of the manifest with the same name.
+CAPTION_MEANINGS = {"similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed."}
+
 
 def columns_page() -> str:
     lines = [COLUMNS]
@@ -107,7 +110,8 @@ def columns_page() -> str:
         ("Search terms", schema.TERMS, "terms.parquet of a search-term database."),
     ):
         lines += [f"\n## {title}\n", f"{text}\n" if text else "", "| column | type | meaning |", "|---|---|---|"]
-        lines += [f"| `{field.name}` | `{_cell(_arrow(field.type))}` | {_cell(schema.MEANINGS[field.name])} |" for field in table]
+        meanings = {**schema.MEANINGS, **(CAPTION_MEANINGS if "captions" in title else {})}
+        lines += [f"| `{field.name}` | `{_cell(_arrow(field.type))}` | {_cell(meanings[field.name])} |" for field in table]
     lines += ["\n## Scores\n", "| score | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(meaning)} |" for name, meaning in sorted(MEANINGS.items())]
     lines += ["\n## Keys of `extra`\n", "| key | meaning |", "|---|---|"]

@@ -12,8 +12,11 @@ MEASURES = {
     "contrast": "standard deviation of the luma within a frame, mean over frames",
     "saturation": "mean HSV saturation of the frames",
     "black_share": "share of the frames that are black: 98 % of their pixels have a luma of 0.1 or less",
-    "frozen_share": "share of consecutive frames that are nearly identical: luma differs by under 0.005 in every 64th of the picture",
-    "motion_per_s": "optical flow, in short sides of the picture per second: mean over pixels, median of a few places",
+    "frozen_share": (
+        "share of consecutive frames that are nearly identical: luma differs by under 0.005 in "
+        "each of the 64 blocks of the picture"
+    ),
+    "motion_per_s": "optical flow, in short sides of the picture per second: mean over pixels, median over a few pairs of frames",
     "sharpness": "variance of the Laplacian (8-bit luma, short side 256), median over frames; low means blurred",
     "text_share": "share of the picture under boxes of readable text, mean over the examined frames",
     "nsfw": "probability that a picture is unsafe for work, of the worst examined frame",

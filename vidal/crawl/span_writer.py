@@ -39,7 +39,7 @@ class SpanWriter:
         return properties
 
     def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
-        """Cuts from the key frame before the span. If that was a wrong guess, decodes from the start of the file instead."""
+        """Starts at the key frame before the span. If that fails or gives too little, decodes from the start of the file."""
         if not span.is_whole and transcode.is_indexed(file.properties):
             try:
                 properties = self._encode(file, span, path, seeks=True)

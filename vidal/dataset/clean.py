@@ -95,7 +95,7 @@ def _delete_members(storage: Storage, shard: int, clips: set[str]) -> Iterator[t
 
 
 def forget_cleaned(storage: Storage, shard: int, clips: set[str]) -> None:
-    """Removes clips from the list, because they will be fetched again."""
+    """Removes clips from the shard's list of clips without media, because they will be fetched again."""
     before = cleaned_clips(storage, shard)
     if before & clips:
         set_cleaned(storage, shard, before - clips)

@@ -87,7 +87,7 @@ def record(path: Path, task: str, measured: Measured) -> None:
 
 
 def tables(ours: Results, here: Possible | None = None) -> Iterator[ReportedTable]:
-    """Yields the tables of the paper. ours: the result of read_results. here: what can be measured here."""
+    """Yields the tables of the paper. ours: the result of read_results. here: what can be measured with the given encoder and data."""
     here = here or Possible()
     for table in yaml.safe_load((files("vidal.evaluate") / "reported.yaml").read_text(encoding="utf-8"))["tables"]:
         labels = [name for name in table["systems"][0] if name not in ("name", "values")]

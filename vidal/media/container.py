@@ -38,7 +38,7 @@ def open_media(path: Path) -> InputContainer:
 
 
 def video_track(container: InputContainer) -> Any:
-    """Returns the default video track that can be decoded and is not a cover picture; None without one."""
+    """Returns the default video track, or else the first, of those that can be decoded and are no cover pictures, or None."""
     return _choose([stream for stream in container.streams.video if not stream.disposition & _COVER])
 
 

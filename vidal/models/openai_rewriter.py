@@ -134,7 +134,7 @@ def _answer(completion: Any) -> Answer:
     usage = completion.usage
     text = encodable(completion.choices[0].message.content.strip())
     if len(text) > _TEXT_MAX:
-        raise ValueError(f"a text of {len(text)} characters")
+        raise ValueError(f"its text has {len(text)} characters, and {_TEXT_MAX} are allowed")
     return Answer(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
 

@@ -62,7 +62,10 @@ class Archive(ApiSource):
             page += 1
 
     def _choose_file(self, files: list[JsonObject], kind: str) -> JsonObject:
-        """Returns the smallest of the files that are short enough. Raises RecordError(unsupported_url) if there is none."""
+        """Returns the smallest file that is short enough, or the smallest of all.
+
+        Raises RecordError(unsupported_url) if there is no file of the kind.
+        """
         media = [file for file in files if str(file.get("name", "")).lower().endswith(_SUFFIXES[kind])]
         if not media:
             raise RecordError(Reason.UNSUPPORTED_URL, f"the item has no {kind} file")

@@ -34,7 +34,7 @@ def _exists(uri: str) -> bool:
 
 
 def _split_glob(uri: str) -> tuple[str, str]:
-    """Returns the folder before the first part of a path with a wildcard, and the rest."""
+    """Splits a path before its first component with a wildcard. Returns the folder before it, and the rest."""
     scheme, separator, path = uri.rpartition("://")
     parts = path.split("/")
     first = next((index for index, part in enumerate(parts) if _GLOB & set(part)), len(parts))

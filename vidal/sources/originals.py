@@ -150,7 +150,7 @@ class Originals:
             return content
 
     def read_small(self, files: list[StoredFile]) -> list[bytes | RecordError]:
-        """Returns the contents of small files, of a bucket all at once, or why one of them cannot be read."""
+        """Returns for each small file its contents, or why it cannot be read. Files in a bucket are requested at once."""
         answers: dict[str, bytes | RecordError] = {file.name: b"" for file in files}
         wanted = [file for file in files if file.size and self._is_readable(file.name, answers)]
         # `cat` would take the brackets in a name for a wildcard.

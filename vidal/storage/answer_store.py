@@ -1,4 +1,5 @@
-"""Stores the answers of models by the hash of their question: one file an answer where datasets share them, one file a part elsewhere."""
+"""Stores the answers of models by the hash of their question: in one file per answer
+where datasets share them, otherwise in one file per part."""
 
 from __future__ import annotations
 

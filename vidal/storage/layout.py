@@ -77,7 +77,7 @@ def media(shard: int, clip_id: str, file: str) -> str:
 
 
 def archive(shard: int, part: int, kind: str) -> str:
-    """Returns the archive of one kind of media of a part (video, audio, frames, ...), if media are packed."""
+    """Returns the name of the archive with one kind of media (video, audio, frames, ...) of a part. Used if media are packed."""
     return f"_media/{shard_name(shard)}/part-{part:05d}.{kind}.tar"
 
 

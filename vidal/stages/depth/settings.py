@@ -27,9 +27,12 @@ class Depth(FrameViewSettings):
         "depth_clipped_share": "the same as a share of all pixels",
         "depth_field_of_view_deg": "horizontal field of view that the model saw, median over frames",
         "depth_temporal_consistency": "rank correlation of the depth of neighbouring frames, which may be seconds apart",
-        "depth_luminance_consistency": "the same for the luminance of the pictures, as a reference",
+        "depth_luminance_consistency": "as depth_temporal_consistency, but for the luminance of the pictures, as a reference",
         "depth_scale_change": "mean |ln| of the ratio of neighbouring frames' median depth",
-        "depth_edge_agreement": "strong depth edges near edges of the picture: 0 means chance, 1 all; near 1 means copied texture",
+        "depth_edge_agreement": (
+            "share of the strong depth edges that lie near edges of the picture: 0 means no more than "
+            "by chance, 1 all; near 1 means copied texture"
+        ),
     }
 
     paper_adapter: ClassVar[str] = "transformers"

@@ -19,7 +19,9 @@ class Infrared(FrameViewSettings):
     # vidal/stages/infrared/quality.py explains how each is computed.
     scores: ClassVar[dict[str, str]] = {
         "infrared_luminance_correlation": "correlation with the luminance, mean over frames: -1 means an inverted gray picture",
-        "infrared_luminance_explained": "share that any function of luminance explains: 1 means a recoloured gray picture",
+        "infrared_luminance_explained": (
+            "share of the variance that the best function of luminance explains: 1 means a recoloured gray picture"
+        ),
         "infrared_flicker": "change of the mean level between neighbouring frames",
         "infrared_flicker_rgb": "the same for the frames themselves, as a reference",
     }
