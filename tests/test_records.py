@@ -8,10 +8,12 @@ import pyarrow as pa
 import pytest
 
 from vidal import records, schema
-from vidal.dedup import across_shards, decontamination
+from vidal.dedup import decontamination
 from vidal.scores import MEANINGS
 
 MANIFEST = schema.manifest(MEANINGS)
+# The columns of an assembled row that copies within a shard are recognised by.
+SIGNED = set(records.SignedClip.__annotations__) | set(records.SignedRow.__annotations__)
 TABLES = {
     records.Term: schema.TERMS,
     records.Candidate: schema.CANDIDATES,
@@ -29,7 +31,7 @@ TABLES = {
     records.AssembledRow: pa.schema([*MANIFEST, *schema.ASSEMBLED]),
     records.AudioTag: pa.schema(list(schema.AUDIO_TAG)),
     records.LedgerRow: schema.LEDGER,
-    records.IndexedClip: across_shards.SCHEMA,
+    records.SignedClip: pa.schema([field for field in (*MANIFEST, *schema.ASSEMBLED) if field.name in SIGNED]),
     records.EvaluationFile: decontamination.SIGNATURES,
     records.Caption: pa.schema(list(schema.CAPTION)),
 }

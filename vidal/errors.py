@@ -83,6 +83,10 @@ class StorageError(VidalError):
     """The dataset cannot be read or written: a full disk, or a store that does not answer. This is not the fault of any record."""
 
 
+class LockedError(StorageError):
+    """Another process holds a lock of the dataset."""
+
+
 class StageError(VidalError):
     """A stage cannot be opened: its process dies whenever it loads its models."""
 

@@ -314,14 +314,13 @@ class SignedRow(TypedDict):
     audio_embedding: list[float]
 
 
-class IndexedClip(SignedRow):
-    """A row of vidal.dedup.across_shards.SCHEMA: a clip in the index of its shard."""
+class SignedClip(SignedRow):
+    """The columns of an assembled row by which copies within its shard are recognised."""
 
     clip_id: str
     source_sha256: str
     start_s: float
     duration_s: float
-    split: str
 
 
 class EvaluationFile(SignedRow, total=False):

@@ -11,8 +11,8 @@ from tests.conftest import SHARED
 from tests.support.copies import COPIES
 from vidal import schema
 from vidal.dedup import across_shards
-from vidal.dedup.matchers import VideoMatcher
 from vidal.dedup.settings import Duplicates
+from vidal.dedup.stored_signatures import write_signatures
 from vidal.dedup.within_shard import find_copies
 from vidal.media.hashing import Signature
 from vidal.stages.manifest.stage import manifest_schema
@@ -58,6 +58,11 @@ def test_copies_of_the_shared_clips_are_found(shared, kept, kind):
     assert sum(match is not None for match in matches.values()) >= least * len(paths)
 
 
+EMPTY = dict.fromkeys(
+    ("split", "audio_fingerprint", "embedding", "audio_embedding"),
+)
+
+
 def moving(seed: int, background: int = 0) -> list[Image.Image]:
     """Eight frames of a bright square that wanders over a fixed texture."""
     texture = np.random.default_rng(background).integers(0, 120, (12, 12), np.uint8).repeat(8, 0).repeat(8, 1)
@@ -72,7 +77,7 @@ def moving(seed: int, background: int = 0) -> list[Image.Image]:
 
 def row(clip_id, frames, source=None):
     return {
-        **dict.fromkeys(across_shards.SCHEMA.names),
+        **EMPTY,
         "clip_id": clip_id,
         "kind": "video" if frames else "audio",
         "source_sha256": source or clip_id,
@@ -101,29 +106,29 @@ def test_the_earliest_is_kept_and_the_same_bytes_are_told_from_the_same_film():
 
 
 def test_another_movement_before_the_same_wall_is_no_copy():
-    films = VideoMatcher(Duplicates(max_distance=64))
+    films, settings = table.Films(), Duplicates(max_distance=64)
     films.add("a", row("a", moving(1, background=5)))
-    assert films.match(row("b", moving(2, background=5))) is None
-    assert films.match(row("b", moving(1, background=5)))[0] == "a"
+    assert films.match(row("b", moving(2, background=5)), settings) is None
+    assert films.match(row("b", moving(1, background=5)), settings) == "a"
 
 
 def test_clips_of_another_number_of_frames_are_not_compared():
-    films = VideoMatcher(Duplicates())
+    films = table.Films()
     films.add("a", row("a", moving(1)))
     assert films.match(row("b", moving(1)[:4])) is None
 
 
-def test_hundreds_of_clips_are_searched_at_once():
-    films = VideoMatcher(Duplicates())
+@pytest.mark.parametrize("indexed", [False, True])
+def test_hundreds_of_clips_are_searched_at_once(indexed):
+    films = table.Films()
     rng = np.random.default_rng(0)
     for number in range(300):
         hashes = rng.integers(0, 2**63, (3, 8), np.uint64)
-        other = Signature(hashes, rng.integers(0, 255, (8, 256), np.uint8))
-        films.add(str(number), {"signature": other.to_bytes()})
+        films.add(str(number), table.row(Signature(hashes, rng.integers(0, 255, (8, 256), np.uint8))))
     own = row("own", moving(1))
-    assert films.match(own) is None
+    assert films.match(own, indexed=indexed) is None
     films.add("same", own)
-    assert films.match(own)[0] == "same"
+    assert films.match(own, indexed=indexed) == "same"
 
 
 def test_clips_that_mean_the_same_are_copies_where_the_recipe_says_so():
@@ -156,7 +161,7 @@ def committed(storage, shard, rows):
     storage.write_table(
         f"shard-{shard:05d}.parquet", schema.table(manifest, manifest_schema(VIEWS)), {"fingerprint": "x"}
     )
-    across_shards.write_signatures(storage, shard, rows)
+    write_signatures(storage, shard, rows)
     across_shards.mark_copies(storage, Duplicates())
 
 

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from vidal.dedup import across_shards
 from vidal.dedup.settings import Duplicates
+from vidal.dedup.sounds import Sounds, near_sounds
 from vidal.dedup.within_shard import find_copies
 from vidal.media.ffmpeg import executable
-from vidal.media.fingerprint import Recordings, fingerprint
+from vidal.media.fingerprint import fingerprint
 
 # Options of the input, of the output, and the ending.
 COPIES = {
@@ -30,8 +30,8 @@ def copied(source, target, kind):
 
 
 def row(name, values):
-    return {**dict.fromkeys(across_shards.SCHEMA.names), "clip_id": name, "kind": "audio", "source_sha256": name,
-            "audio_fingerprint": values.tobytes()}  # fmt: skip
+    absent = dict.fromkeys(("signature", "start_s", "duration_s", "embedding", "audio_embedding"))
+    return {**absent, "clip_id": name, "kind": "audio", "source_sha256": name, "audio_fingerprint": values.tobytes()}
 
 
 @pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 5])
@@ -68,9 +68,8 @@ def test_silence_and_what_is_too_short_have_no_fingerprint(tmp_path):
 def test_an_excerpt_is_found_where_it_lies_and_too_small_an_overlap_is_none(start, is_found):
     rng = np.random.default_rng(0)
     whole, tail = rng.integers(0, 2**32, 100, np.uint32), rng.integers(0, 2**32, 50, np.uint32)
-    recordings = Recordings()
-    recordings.add(rng.integers(0, 2**32, 100, np.uint32))
-    recordings.add(whole)
-    own = np.concatenate([whole[start : start + 90], tail])[:80]
-    found = recordings.nearest(own)
-    assert found is not None and (found == (1, 0.0)) is is_found
+    known = Sounds(np.arange(2), [rng.integers(0, 2**32, 100, np.uint32), whole])
+    own = Sounds(np.array([2]), [np.concatenate([whole[start : start + 90], tail])[:80]])
+    found = near_sounds(own, known, difference_max=1.0)
+    assert (list(found.later), list(found.earlier)) == ([2], [1])
+    assert bool(found.distance[0] == 0.0) is is_found

@@ -14,10 +14,13 @@ from vidal.cli.output import show, show_json
 @click.argument("out")
 @options.as_json
 def deduplicate(out: str, as_json: bool) -> None:
-    """Marks copies across the shards of OUT, in duplicate_of. A build of a small dataset does this by itself."""
+    """Marks copies across the shards of OUT, in duplicate_of. Only shards that are new or changed are compared.
+
+    A build of a small dataset does this by itself.
+    """
     from vidal.dataset import api
 
-    marked = api.deduplicate(out)
+    marked = api.deduplicate(out, say=lambda line: click.echo(line, err=True))
     if as_json:
         show_json(marked)
         return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,9 @@ from vidal.dataset.refilter import Decision
 from vidal.dataset.shard_report import ShardReport
 from vidal.dataset.shard_summary import summaries, summaries_or_fail
 from vidal.dedup import across_shards, decontamination
-from vidal.errors import UserError
+from vidal.dedup.known_pairs import Spread
+from vidal.errors import LockedError, UserError
+from vidal.pipeline.executors import executor_of
 from vidal.sources.listings import listing_of
 from vidal.stages.order import STAGES
 from vidal.storage.storage import Storage, absolute_uri
@@ -186,16 +189,34 @@ def refilter(out: str, overrides: tuple[str, ...]) -> list[Decision]:
     return decisions
 
 
-def deduplicate(out: str) -> dict[int, int]:
-    """Marks copies across the shards of a dataset, in `duplicate_of`; returns how many clips of each shard are marked."""
+def deduplicate(out: str, say: Callable[[str], None] = _ignore) -> dict[int, int]:
+    """Marks copies across the shards of a dataset, in `duplicate_of`; returns how many clips of each shard are marked.
+
+    Shards that were compared before are not compared again. say: receives a line for each step. Raises UserError if another process
+    is marking copies there.
+    """
     storage = Storage(absolute_uri(out))
     read_dataset(storage)
     recipe = recipe_from(summaries_or_fail(storage)[-1]["recipe"])
-    return across_shards.mark_copies(storage, recipe.duplicates)
+    try:
+        return _mark(storage, recipe, wait_s=0.0, say=say)
+    except LockedError as error:
+        raise UserError(f"{storage.uri}: another process is marking copies there: wait until it has ended") from error
 
 
 def _mark_copies(storage: Storage, recipe: Recipe) -> None:
     """Marks copies across shards if the dataset is small enough for a build to do it, and if something has changed."""
     clips = sum(sum(summary["rows"].values()) for summary in summaries(storage))
     if clips <= recipe.duplicates.dataset_clips_max and not across_shards.is_marked(storage, recipe.duplicates):
-        across_shards.mark_copies(storage, recipe.duplicates)
+        _mark(storage, recipe)
+
+
+def _mark(storage: Storage, recipe: Recipe, **options: Any) -> dict[int, int]:
+    executor = executor_of(recipe)
+
+    @contextlib.contextmanager
+    def workers() -> Iterator[Spread]:
+        with executor.session():
+            yield executor.spread
+
+    return across_shards.mark_copies(storage, recipe.duplicates, workers, **options)

@@ -14,7 +14,8 @@ from vidal.dataset.clean import Cleaned, clean_shard
 from vidal.dataset.shard_report import ShardReport, report_of
 from vidal.dataset.shard_summary import read_summary, write_summary
 from vidal.dataset.stored_tables import StoredTables, stored_files
-from vidal.dedup import across_shards, decontamination, within_shard
+from vidal.dedup import decontamination, within_shard
+from vidal.dedup.stored_signatures import write_signatures
 from vidal.errors import StorageError
 from vidal.ids import fingerprint
 from vidal.pipeline import ledger
@@ -102,7 +103,7 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
     storage.remove_all([layout.part_journal(stage.name, shard, part.index) for stage in stages for part in parts])
     with exclusive(storage, layout.lock(shard)):
         storage.remove(layout.summary(shard))
-        across_shards.write_signatures(storage, shard, selection.signed)
+        write_signatures(storage, shard, selection.signed)
         _write(storage, recipe, shard, made_by, selection.kept, outcomes)
         cleaned = Cleaned() if recipe.storage.keep_dropped else clean_shard(storage, shard, outcomes)
         report = replace(report, cleaned_clips=cleaned.clips, cleaned_bytes=cleaned.bytes)

@@ -1,69 +1,77 @@
-"""An index of the clips of a dataset, one file per shard. Copies across shards are marked in `duplicate_of`, never removed.
+"""Marks copies across the shards of a dataset, in `duplicate_of`; they are never removed.
 
 The clip in the lowest shard is kept, so the marks depend on which shards exist and not on the order in which they were built.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from vidal import ids
-from vidal.dedup import within_shard
+from vidal.dedup.compare import nearest_of
+from vidal.dedup.known_pairs import Say, Spread, Stamps, Workers, find_pairs, identity
 from vidal.dedup.settings import Duplicates
-from vidal.records import IndexedClip
+from vidal.dedup.stored_signatures import SHARD_ROWS, upgrade
 from vidal.schema import STR
 from vidal.storage import layout
 from vidal.storage.locks import exclusive
 from vidal.storage.storage import Storage
 
-# Raise this with any change to which copies the same signatures and settings give.
-VERSION = 1
 # The comparison of a large dataset takes hours.
 _MARKING_S = 6 * 3600.0
-# The rows are in the order of the candidates of the shard.
-SCHEMA = pa.schema(
-    [
-        ("clip_id", STR),
-        ("kind", STR),
-        ("source_sha256", STR),
-        ("start_s", pa.float64()),
-        ("duration_s", pa.float64()),
-        ("signature", pa.binary()),
-        ("audio_fingerprint", pa.binary()),
-        ("embedding", pa.list_(pa.float32())),
-        ("audio_embedding", pa.list_(pa.float32())),
-        ("split", STR),
-    ]
-)
+# How many manifests of a dataset on an object store are read at the same time.
+_AT_ONCE = 16
 
 
-def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, object]]) -> None:
-    """Stores the signatures of the kept clips of a shard for later comparisons.
+@dataclass(frozen=True)
+class Mark:
+    """A clip that is a copy. of: the clip_id of the clip that is kept; split: that clip's, so that nothing tested is trained on."""
 
-    rows: of schema.ASSEMBLED, in the order of the candidates.
+    of: str
+    split: str | None
+
+
+# The copies of a shard, by clip_id.
+Marks = Mapping[str, Mark]
+
+
+@contextlib.contextmanager
+def this_process() -> Iterator[Spread]:
+    yield map
+
+
+def mark_copies(
+    storage: Storage,
+    settings: Duplicates,
+    workers: Workers = this_process,
+    *,
+    wait_s: float = 600.0,
+    say: Say = lambda line: None,
+) -> dict[int, int]:
+    """Sets `duplicate_of` in the manifests of all shards. Returns how many clips of each shard are marked.
+
+    workers: opens the processes that compare. If another process commits a shard meanwhile, it is compared as well. Raises
+    StorageError if another process marks copies and does not end within wait_s.
     """
-    table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in rows], schema=SCHEMA)
-    storage.write_table(layout.index(shard), table)
-
-
-def mark_copies(storage: Storage, settings: Duplicates) -> dict[int, int]:
-    """Sets `duplicate_of` in the manifests of all shards that the index holds. Returns how many clips of each shard are marked.
-
-    If another process commits a shard meanwhile, the comparison is repeated. Raises StorageError if another process marks
-    copies and does not end.
-    """
-    with exclusive(storage, layout.MARKING, expiry_s=_MARKING_S):
+    with exclusive(storage, layout.MARKING, wait_s, expiry_s=_MARKING_S):
+        compared: Stamps | None = None
+        marks: dict[int, Marks] = {}
         while True:
-            before = _shards(storage)
-            marked = _mark(storage, settings, list(before))
-            if _shards(storage) == before:
-                state = {"shards": before, "settings": _identity(settings)}
-                storage.write(layout.MARKED, json.dumps(state).encode())
-                return marked
+            signatures, manifests = _signatures(storage), storage.stamps("")
+            if signatures != compared:
+                marks, compared = _marks(storage, settings, signatures, workers, say), signatures
+            if not _rewrite_all(storage, marks):
+                state = {"settings": identity(settings), "signatures": signatures, "manifests": manifests}
+                storage.write(layout.MARKED, json.dumps(state, sort_keys=True).encode())
+                return {shard: len(own) for shard, own in marks.items()}
 
 
 def is_marked(storage: Storage, settings: Duplicates) -> bool:
@@ -72,52 +80,92 @@ def is_marked(storage: Storage, settings: Duplicates) -> bool:
     if content is None:
         return False
     state = json.loads(content)
-    shards = {int(shard): stamp for shard, stamp in state["shards"].items()}
-    return state["settings"] == _identity(settings) and shards == _shards(storage)
+    if state["settings"] != identity(settings) or "manifests" not in state:
+        return False
+    stamps = {str(shard): stamp for shard, stamp in _signatures(storage).items()}
+    return bool(state["signatures"] == stamps and state["manifests"] == storage.stamps(""))
 
 
-def _identity(settings: Duplicates) -> str:
-    return ids.fingerprint([VERSION, settings.model_dump(mode="json", exclude={"dataset_clips_max"})])
-
-
-def _shards(storage: Storage) -> dict[int, str]:
-    """Returns the state of the index of every shard that has a manifest, by the number of the shard."""
+def _signatures(storage: Storage) -> Stamps:
+    """Returns the stamp of the signatures of every shard that has a manifest, by the number of the shard."""
     committed = set(layout.shards_in(storage.names("")))
-    stamps = storage.stamps(layout.INDEX)
+    stamps = storage.stamps(layout.SIGNATURES)
+    lacking = committed - set(layout.shards_in(stamps))
+    if lacking and (earlier := lacking & set(layout.shards_in(storage.names(layout.EARLIER_SIGNATURES)))):
+        upgrade(storage, sorted(earlier))
+        stamps = storage.stamps(layout.SIGNATURES)
     names = {number: layout.manifest(number) for number in layout.shards_in(stamps)}
     return {number: stamps[name] for number, name in names.items() if number in committed}
 
 
-def _mark(storage: Storage, settings: Duplicates, shards: list[int]) -> dict[int, int]:
-    rows: list[IndexedClip] = []
-    for shard in shards:
-        # Two shards may hold the same clip, found by the terms of both.
-        for row in storage.read_table(layout.index(shard)).to_pylist():
-            known = {name: row.get(name) for name in SCHEMA.names}  # An older index has fewer columns.
-            clip = cast("IndexedClip", {**known, "clip_id": f"{shard}/{row['clip_id']}"})
-            rows.append(clip)
-    copies = within_shard.find_copies(rows, settings)
-    # A copy has the split of its keeper, so that nothing of what is tested is trained on.
-    splits = {row["clip_id"]: row["split"] for row in rows}
-    splits |= {key: splits[copy.of] for key, copy in copies.items()}
-    keepers = {key: copy.of.partition("/")[2] for key, copy in copies.items()}
-    return {shard: _rewrite(storage, shard, keepers, splits) for shard in shards}
+def _marks(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Workers, say: Say) -> dict[int, Marks]:
+    clips = _read_clips(storage, sorted(stamps))
+    exact = _same_bytes(clips) if settings.exact else {}
+    pairs = find_pairs(storage, settings, stamps, workers, say)
+    nearest = nearest_of(pairs, exact)
+    of = {later: int(pairs.earlier[place]) for later, place in nearest.items()}
+    # The clip with the same bytes may be a copy of yet another.
+    of |= {later: of.get(first, first) for later, first in exact.items()}
+    rows = pd.Series(np.arange(len(clips)), clips["number"])
+    copies = clips.iloc[rows[list(of)]]
+    keepers = clips.iloc[rows[list(of.values())]]
+    marks: dict[int, dict[str, Mark]] = {shard: {} for shard in stamps}
+    for number, clip_id, keeper, split in zip(of, copies["clip_id"], keepers["clip_id"], keepers["split"], strict=True):
+        marks[number // SHARD_ROWS][clip_id] = Mark(keeper, None if pd.isna(split) else split)
+    return dict(marks)
 
 
-def _rewrite(storage: Storage, shard: int, keepers: dict[str, str], splits: dict[str, str]) -> int:
+def _read_clips(storage: Storage, shards: list[int]) -> pd.DataFrame:
+    """Returns number, clip_id, split, source_sha256, start_s and duration_s of all clips, the earliest first."""
+    columns = ["clip_id", "split", "source_sha256", "start_s", "duration_s"]
+    with ThreadPoolExecutor(1 if storage.is_local else _AT_ONCE) as threads:
+        tables = list(threads.map(lambda shard: storage.read_columns(layout.signatures(shard), columns), shards))
+    numbers = [shard * SHARD_ROWS + np.arange(len(table)) for shard, table in zip(shards, tables, strict=True)]
+    whole = pa.concat_tables(tables) if tables else pa.table({name: [] for name in columns})
+    frame: pd.DataFrame = whole.to_pandas(types_mapper={STR: pd.ArrowDtype(STR)}.get)
+    return frame.assign(number=np.concatenate([np.zeros(0, np.int64), *numbers]))
+
+
+def _same_bytes(clips: pd.DataFrame) -> dict[int, int]:
+    """Returns the first clip with the same bytes for each clip that is not the first, by their numbers."""
+    source = ["source_sha256", "start_s", "duration_s"]
+    alike = clips[clips.duplicated(source, keep=False)]
+    first = alike.groupby(source, dropna=False)["number"].transform("min")
+    is_copy = alike["number"] != first
+    return dict(zip(alike["number"][is_copy].tolist(), first[is_copy].tolist(), strict=True))
+
+
+def _rewrite_all(storage: Storage, marks: Mapping[int, Marks]) -> bool:
+    """Rewrites the manifests whose marks are not these. Returns whether any was rewritten."""
+    with ThreadPoolExecutor(1 if storage.is_local else _AT_ONCE) as threads:
+        return any(list(threads.map(lambda shard: _rewrite(storage, shard, marks[shard]), marks)))
+
+
+def _digest(marks: Marks) -> str:
+    """Returns what the metadata of a manifest with these marks hold; an empty text without marks, as in a manifest just committed."""
+    return ids.fingerprint(sorted([clip_id, mark.of, mark.split] for clip_id, mark in marks.items())) if marks else ""
+
+
+def _rewrite(storage: Storage, shard: int, marks: Marks) -> bool:
     """Rewrites a manifest under the lock of its shard, so that a commit is neither lost nor seen half done."""
     name = layout.manifest(shard)
     with exclusive(storage, layout.lock(shard)):
+        metadata = storage.metadata(name)
+        if metadata.get("copies", "") == _digest(marks):
+            return False
         table = storage.read_table(name)
-        keys = [f"{shard}/{clip_id}" for clip_id in table["clip_id"].to_pylist()]
-        wanted = pa.array([keepers.get(key) for key in keys], STR)
-        # An index of an earlier version knows no splits: those of the manifest stay.
-        own = table["split"].to_pylist()
-        split = pa.array([splits.get(key) or before for key, before in zip(keys, own, strict=True)], STR)
-        if table["duplicate_of"].to_pylist() != wanted.to_pylist() or own != split.to_pylist():
-            metadata = storage.metadata(name)
-            for column, values in (("duplicate_of", wanted), ("split", split)):
-                table = table.set_column(table.schema.get_field_index(column), column, values)
-            storage.write_table(name, table, metadata)
-    count: int = len(wanted) - wanted.null_count
-    return count
+        stored = storage.read_columns(layout.signatures(shard), ["clip_id", "split"])
+        splits = dict(zip(stored["clip_id"].to_pylist(), stored["split"].to_pylist(), strict=True))
+        splits |= {clip_id: mark.split for clip_id, mark in marks.items()}
+        clips = table["clip_id"].to_pylist()
+        # Signatures of an earlier version know no splits: those of the manifest stay.
+        own = zip(clips, table["split"].to_pylist(), strict=True)
+        columns = {
+            "duplicate_of": [marks[clip].of if clip in marks else None for clip in clips],
+            "split": [splits.get(clip) or split for clip, split in own],
+        }
+        for column, values in columns.items():
+            table = table.set_column(table.schema.get_field_index(column), column, pa.array(values, STR))
+        kept = {key: value for key, value in metadata.items() if key != "copies"}
+        storage.write_table(name, table, {**kept, "copies": _digest(marks)} if marks else kept)
+        return True

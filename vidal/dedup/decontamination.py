@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from vidal import ids
 from vidal.config.recipe import Recipe
-from vidal.dedup import matchers
-from vidal.dedup.settings import EvaluationSet
+from vidal.dedup.compare import VECTORS, compare, nearest_of, signed
+from vidal.dedup.settings import Duplicates, EvaluationSet
 from vidal.errors import UserError
 from vidal.extra import read_extra, write_extra
 from vidal.records import AssembledRow, EvaluationFile, rows_of
@@ -35,7 +35,7 @@ SIGNATURES = pa.schema(
 
 def models(recipe: Recipe) -> dict[str, str]:
     """Returns the model of each column of vectors. Vectors of different models cannot be compared."""
-    specs = dict(zip(matchers.VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
+    specs = dict(zip(VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
     return {
         column: "" if spec is None else ids.fingerprint([spec.adapter, spec.id, spec.revision, spec.options])
         for column, spec in specs.items()
@@ -50,19 +50,32 @@ def state(recipe: Recipe) -> list[Any]:
 
 @dataclass(frozen=True)
 class Known:
-    """An evaluation set, ready to be searched. names: maps each id, URL and hash to a description of what it is."""
+    """An evaluation set, ready to be searched.
+
+    names: maps each id, URL and hash to a description of what it is. files: with signatures, or none. compared: how they are compared.
+    """
 
     name: str
     names: dict[str, str]
-    near: list[matchers.Matcher]
+    files: list[EvaluationFile]
+    compared: Duplicates
 
-    def why(self, row: AssembledRow) -> str | None:
-        """Returns why a row of schema.ASSEMBLED belongs to this set, or None."""
+    def whys(self, rows: list[AssembledRow]) -> dict[str, str]:
+        """Returns why clips belong to this set, by clip_id. rows: of schema.ASSEMBLED."""
+        named = {row["clip_id"]: why for row in rows if (why := self._named(row))}
+        others = [row for row in rows if row["clip_id"] not in named]
+        # The clips are the later ones: their numbers follow those of the files.
+        pairs = compare(signed(others, len(self.files)), signed(self.files), self.compared)
+        for number, place in nearest_of(pairs).items():
+            file = self.files[pairs.earlier[place]]["file"]
+            named[others[number - len(self.files)]["clip_id"]] = f"{pairs.how(place)} {file}"
+        return named
+
+    def _named(self, row: AssembledRow) -> str | None:
         for key in (row["source_id"], f"{row['platform']}:{row['source_id']}", row["url"], row["source_sha256"]):
             if key in self.names:
                 return f"the same {self.names[key]}: {key}"
-        match = next((match for matcher in self.near if (match := matcher.match(row))), None)
-        return None if match is None else f"{match[1]} {match[0]}"
+        return None
 
 
 def load_sets(recipe: Recipe) -> list[Known]:
@@ -75,27 +88,21 @@ def load_sets(recipe: Recipe) -> list[Known]:
 
 def mark_contaminated(rows: list[AssembledRow], recipe: Recipe) -> None:
     """Sets `contaminates` in rows of schema.ASSEMBLED, and `contaminates_NAME` in their `extra`, which says why."""
-    evaluation_sets = load_sets(recipe)
+    whys = {known.name: known.whys(rows) for known in load_sets(recipe)}
     for row in rows:
-        whys = {known.name: why for known in evaluation_sets if (why := known.why(row))}
-        row["contaminates"] = sorted(whys)
-        row["extra"] = write_extra(
-            {**read_extra(row["extra"]), **{f"contaminates_{name}": why for name, why in whys.items()}}
-        )
+        own = {name: found[row["clip_id"]] for name, found in whys.items() if row["clip_id"] in found}
+        row["contaminates"] = sorted(own)
+        extra = {**read_extra(row["extra"]), **{f"contaminates_{name}": why for name, why in own.items()}}
+        row["extra"] = write_extra(extra)
 
 
 def _known(settings: EvaluationSet, recipe: Recipe) -> Known:
     names = dict.fromkeys(_ids(settings), "id") if settings.ids else {}
-    enabled: list[matchers.Matcher] = []
-    if settings.signatures:
-        enabled = matchers.matchers_of(
-            recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic})
-        )
-        for row in _signatures(settings, recipe):
-            names.setdefault(row["sha256"], f"bytes as {row['file']}")
-            for matcher in enabled:
-                matcher.add(row["file"], row)
-    return Known(settings.name, names, enabled)
+    files = _signatures(settings, recipe) if settings.signatures else []
+    for row in files:
+        names.setdefault(row["sha256"], f"bytes as {row['file']}")
+    compared = recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic})
+    return Known(settings.name, names, files, compared)
 
 
 def _ids(settings: EvaluationSet) -> list[str]:

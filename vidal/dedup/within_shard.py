@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vidal.dedup import matchers
+from vidal.dedup.compare import compare, nearest_of, signed
 from vidal.dedup.settings import Duplicates
-from vidal.records import IndexedClip
+from vidal.records import SignedClip
 from vidal.schema import Reason
 
 
@@ -20,31 +20,23 @@ class Copy:
     detail: str
 
 
-def find_copies(rows: Sequence[IndexedClip], settings: Duplicates) -> dict[str, Copy]:
-    """Finds the clips that are copies of an earlier one. rows: in the order of the candidates, with the columns of
-    across_shards.SCHEMA. Returns the copies by clip_id.
-    """
+def find_copies(rows: Sequence[SignedClip], settings: Duplicates) -> dict[str, Copy]:
+    """Finds the clips that are copies of an earlier one. rows: in the order of the candidates. Returns the copies by clip_id."""
+    exact = _same_bytes(rows) if settings.exact else {}
+    different = [row for row in rows if row["clip_id"] not in exact]
+    pairs = compare(signed(different), None, settings)
     copies: dict[str, Copy] = {}
-    by_hash: dict[tuple[str, float, float], str] = {}
-    enabled = matchers.matchers_of(settings)
+    for later, place in nearest_of(pairs).items():
+        of = different[pairs.earlier[place]]["clip_id"]
+        copies[different[later]["clip_id"]] = Copy(of, pairs.reason(place), f"{pairs.how(place)} clip {of}")
+    return exact | copies
+
+
+def _same_bytes(rows: Sequence[SignedClip]) -> dict[str, Copy]:
+    first: dict[tuple[str, float, float], str] = {}
+    copies = {}
     for row in rows:
-        clip_id = row["clip_id"]
-        source = (row["source_sha256"], row["start_s"], row["duration_s"])
-        if settings.exact and source in by_hash:
-            copies[clip_id] = Copy(by_hash[source], Reason.DUPLICATE_EXACT, f"the same bytes as clip {by_hash[source]}")
-            continue
-        by_hash[source] = clip_id
-        if copy := _nearest(row, enabled):
-            copies[clip_id] = copy
-            continue
-        for matcher in enabled:
-            matcher.add(clip_id, row)
+        of = first.setdefault((row["source_sha256"], row["start_s"], row["duration_s"]), row["clip_id"])
+        if of != row["clip_id"]:
+            copies[row["clip_id"]] = Copy(of, Reason.DUPLICATE_EXACT, f"the same bytes as clip {of}")
     return copies
-
-
-def _nearest(row: IndexedClip, enabled: list[matchers.Matcher]) -> Copy | None:
-    for matcher in enabled:
-        if match := matcher.match(row):
-            original, way = match
-            return Copy(original, matcher.reason, f"{way} clip {original}")
-    return None

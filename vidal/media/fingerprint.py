@@ -7,7 +7,6 @@ half a second shorter) differs in 0 to 7 % of its bits, and two different record
 from __future__ import annotations
 
 import subprocess
-from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from vidal.media.ffmpeg import INPUT_LIMITS, executable, execute
 
 # Less than a second of values, or values that hardly change (silence), cannot identify a recording.
 VALUES_MIN, DISTINCT_MIN = 8, 4
-_OFFSETS = 32  # How many alignments of two recordings are compared, the likeliest first.
 
 
 @lru_cache(maxsize=1)
@@ -41,37 +39,6 @@ def fingerprint(path: Path) -> UInt32Array:
         data = b""
     values: UInt32Array = np.frombuffer(data[: len(data) // 4 * 4], "<u4")
     return values if len(values) >= VALUES_MIN and len(np.unique(values)) >= DISTINCT_MIN else values[:0]
-
-
-class Recordings:
-    """An index of fingerprints by their values, so that only fingerprints with a value in common are compared."""
-
-    def __init__(self) -> None:
-        self._values: list[UInt32Array] = []
-        self._places: dict[int, list[tuple[int, int]]] = {}
-
-    def add(self, values: UInt32Array) -> None:
-        """Adds the fingerprint of one recording, (n,) uint32. Recordings are numbered from 0 in the order of the calls."""
-        number = len(self._values)
-        self._values.append(values)
-        for at, value in enumerate(values.tolist()):
-            self._places.setdefault(value, []).append((number, at))
-
-    def nearest(self, own: UInt32Array, overlap_min: float = 0.8) -> tuple[int, float] | None:
-        """Returns the number of the nearest recording and the share of bits, 0..1, in which it differs from `own`.
-
-        own: (n,) uint32. overlap_min: the share of the shorter fingerprint that must overlap the other. Returns None if no
-        recording has a value in common with `own`.
-        """
-        votes: Counter[tuple[int, int]] = Counter()
-        for at, value in enumerate(own.tolist()):
-            votes.update((number, place - at) for number, place in self._places.get(value, ()))
-        candidates = [
-            (difference(own, self._values[number], offset, overlap_min), number)
-            for (number, offset), _ in votes.most_common(_OFFSETS)
-        ]
-        best = min(candidates, default=None)
-        return None if best is None else (best[1], best[0])
 
 
 def difference(own: UInt32Array, other: UInt32Array, offset: int, overlap_min: float) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import imagehash
 import numpy as np
 from PIL import Image
+from scipy.fft import dctn
 
 from vidal.media.arrays import Float64Array, UInt8Array, UInt64Array
 
@@ -22,6 +23,7 @@ THUMB = 16
 # and they must be at most STILL_DISTANCE bits apart.
 STILL = 1.5
 STILL_DISTANCE = 4.0
+_HASH_SIDE = 8  # A hash has a bit for each of the lowest 8 x 8 waves.
 _RECORD = THUMB * THUMB + 8 * len(MIDDLES)
 
 
@@ -67,37 +69,59 @@ def _middle(frame: Image.Image, part: float) -> Image.Image:
 
 
 def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
-    """Returns (m,) float64: the median over frames of the distance in bits to the nearest frame of each of the m other clips.
+    """Returns (m,) float64: the median over frames of the distance in bits to the nearest frame of the other clip, for m pairs of clips.
 
-    own: (v, n) uint64; others: (m, v, n) uint64. At least one of two compared frames is whole, so that a crop is compared with a
-    whole frame. The larger of the two directions counts: every frame of either clip must be like a frame of the other.
+    own, others: (m, v, n) uint64 of the first and the second clip of each pair. At least one of two compared frames is whole, so
+    that a crop is compared with a whole frame. The larger of the two directions counts: every frame of either clip must be like a
+    frame of the other.
     """
-    whole = np.bitwise_count(own[0][None, :, None, None] ^ others[:, None, :, :]).min(2)
-    cropped = np.bitwise_count(own[None, :, :, None] ^ others[:, 0][:, None, None, :]).min(1)
+    whole = np.bitwise_count(own[:, 0][:, :, None, None] ^ others[:, None, :, :]).min(2)
+    cropped = np.bitwise_count(own[:, :, :, None] ^ others[:, 0][:, None, None, :]).min(1)
     nearest = np.minimum(whole, cropped)  # (m, n, n)
     values: Float64Array = np.maximum(np.median(nearest.min(2), axis=1), np.median(nearest.min(1), axis=1))
     return values
 
 
-def motion_correlation(first: Signature, second: Signature) -> tuple[float, float]:
-    """Returns how alike two clips move, -1..1, and the motion of the clip that moves less, in levels of 255.
+def motion_correlation(first: UInt8Array, second: UInt8Array) -> tuple[Float64Array, Float64Array]:
+    """Returns how alike the two clips of m pairs move, (m,) -1..1, and the motion of the clip that moves less, (m,) levels of 255.
 
-    The first number is the mean, over frames, of the largest correlation with the frame at the same or a neighbouring place. Both
-    clips must have the same number of frames.
+    first, second: (m, n, 256) uint8, the thumbnails of the clips. How alike: the mean, over frames of the first clip, of the largest
+    correlation with the frame at the same or a neighbouring place.
     """
-    one, two = _movement(first.thumbs), _movement(second.thumbs)
-    cosines = _unit(one) @ _unit(two).T
-    count = len(cosines)
-    near = [cosines[i, max(0, i - 1) : i + 2].max() for i in range(count)]
-    return float(np.mean(near)), float(min(np.sqrt((movement**2).mean()) for movement in (one, two)))
+    one, two = _movement(first), _movement(second)
+    cosines = _unit(one) @ _unit(two).swapaxes(1, 2)
+    places = np.arange(first.shape[1])
+    is_near = np.abs(places[:, None] - places) <= 1
+    alike: Float64Array = np.where(is_near, cosines, -np.inf).max(2).mean(1)
+    return alike, np.minimum(_strength(one), _strength(two))
+
+
+def motion_hashes(thumbs: UInt8Array) -> UInt64Array:
+    """Returns (m, n) uint64: DCT hashes of the changes of a picture from the clip's own mean picture; 0 for all frames of a still clip.
+
+    thumbs: (m, n, 256) uint8. What stands still, such as a logo, does not change them.
+    """
+    moved = _movement(thumbs)
+    pixels = moved.reshape(*moved.shape[:2], THUMB, THUMB)
+    waves = dctn(pixels, axes=(2, 3), norm="ortho")[..., :_HASH_SIDE, :_HASH_SIDE].reshape(*moved.shape[:2], -1)
+    bits = (waves > np.median(waves, axis=2, keepdims=True)).astype(np.uint64)
+    hashes: UInt64Array = (bits << np.arange(_HASH_SIDE**2, dtype=np.uint64)).sum(2, dtype=np.uint64)
+    hashes[_strength(moved) < STILL] = 0
+    return hashes
 
 
 def _movement(thumbs: UInt8Array) -> Float64Array:
+    """Returns (m, n, 256) float64: thumbnails of m clips less the mean picture of each clip."""
     pixels = thumbs.astype(np.float64)
-    values: Float64Array = pixels - pixels.mean(0)
+    values: Float64Array = pixels - pixels.mean(1, keepdims=True)
+    return values
+
+
+def _strength(moved: Float64Array) -> Float64Array:
+    values: Float64Array = np.sqrt((moved**2).mean((1, 2)))
     return values
 
 
 def _unit(rows: Float64Array) -> Float64Array:
-    values: Float64Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    values: Float64Array = rows / np.maximum(np.linalg.norm(rows, axis=2, keepdims=True), 1e-6)
     return values

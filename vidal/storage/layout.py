@@ -11,8 +11,11 @@ SUMMARIES = "_shards"
 STAGES = "_stages"
 RETAINED = f"{STAGES}/retained"
 TERMS = f"{STAGES}/terms"
-INDEX = "_index"
+SIGNATURES = "_signatures"
+EARLIER_SIGNATURES = "_index"
 DUPLICATES = "_duplicates"
+PAIRS = f"{DUPLICATES}/pairs.parquet"
+CELLS = f"{DUPLICATES}/cells.npz"
 MARKED = f"{DUPLICATES}/marked.json"
 MARKING = f"{DUPLICATES}/.lock"
 CACHE = "_cache"
@@ -137,8 +140,13 @@ def media_sums(shard: int) -> str:
     return f"_media/{shard_name(shard)}.sha256"
 
 
-def index(shard: int) -> str:
-    return f"{INDEX}/{shard_name(shard)}.parquet"
+def signatures(shard: int) -> str:
+    return f"{SIGNATURES}/{shard_name(shard)}.parquet"
+
+
+def earlier_signatures(shard: int) -> str:
+    """Returns where earlier versions of vidal stored the signatures of a shard."""
+    return f"{EARLIER_SIGNATURES}/{shard_name(shard)}.parquet"
 
 
 def catalogue(shard: int) -> str:

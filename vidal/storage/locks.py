@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from vidal.errors import StorageError
+from vidal.errors import LockedError
 from vidal.storage.storage import Storage
 
 # On a store without locks of its own, a lock older than this was left behind by a process that died.
@@ -24,7 +24,7 @@ def exclusive(storage: Storage, name: str, wait_s: float = 600.0, expiry_s: floa
     """Holds the lock of this name. On a local disk the system releases it when the process ends, however it ends.
 
     On an object store the lock is an object that only one process can create; it expires after expiry_s.
-    Raises StorageError if other processes hold it for longer than wait_s.
+    Raises LockedError, a StorageError, if other processes hold it for longer than wait_s.
     """
     with _flock(storage, name, wait_s) if storage.is_local else _object_lock(storage, name, wait_s, expiry_s):
         yield
@@ -70,6 +70,6 @@ def _attempts(storage: Storage, name: str, wait_s: float) -> Iterator[int]:
     while True:
         yield number
         if time.monotonic() > end:
-            raise StorageError(f"{storage.uri}: {name} has been held by another process for {wait_s:.0f} s")
+            raise LockedError(f"{storage.uri}: {name} has been held by another process for {wait_s:.0f} s")
         time.sleep(_POLL_S)
         number += 1

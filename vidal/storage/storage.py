@@ -332,6 +332,12 @@ class Storage:
         """Reads a table as a whole, in this thread, because these tables are small."""
         return read_parquet(pa.BufferReader(self.read(name)), columns)
 
+    def read_columns(self, name: str, columns: list[str]) -> pa.Table:
+        """Reads some columns of a table. Of a large table, only the bytes of these columns are read."""
+        path = self.path(name)
+        with self._failing(name), self.fs.open(path, "rb", cache_type="none") as file:
+            return read_parquet(file, columns)
+
     def metadata(self, name: str) -> dict[str, str]:
         """Returns the metadata that write_table stored. Only the footer of the file is read, in one request."""
         try:

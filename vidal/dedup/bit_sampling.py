@@ -1,0 +1,108 @@
+"""Finds pairs of clips whose hashes may be near without comparing all pairs: bit sampling (Indyk and Motwani 1998).
+
+A table samples the same bits of all hashes; two clips meet in it if a frame of one and a frame of the other agree in these bits. Two
+clips that meet HITS_MIN times are a candidate pair, which is then compared exactly. Whether two clips are one depends on these two
+clips alone, so the copies of a dataset do not depend on the order in which its shards were compared.
+
+The whole pictures of a clip meet the whole pictures and the middles of another, as in vidal.media.hashing; the hashes of their motion
+meet each other, because a logo changes the pictures but stands still. Measured by `python -m benchmarks.duplicates_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidal.dedup.joins import MATCHES_MAX, Places, count_equal, expand_matches, in_pieces, match_keys
+from vidal.media.arrays import BoolArray, UInt64Array
+
+TABLES, BITS, HITS_MIN = 16, 24, 2
+_KEY = np.uint64(32)  # An entry is a key, shifted by so many bits, and below it the number of a clip.
+_CLIP = np.uint64(2**32 - 1)
+_ODD = np.uint64(
+    0x9E3779B97F4A7C15
+)  # Spreads the sampled bits over the key: multiply-shift hashing (Dietzfelbinger et al. 1997).
+# A hash of a picture has about 32 bits set. One of a black or a single-coloured picture has hardly any, and says nothing.
+_BITS_SET_MIN = 16
+
+
+def _masks() -> UInt64Array:
+    """Returns (TABLES,) uint64: the bits that each table samples. The seed is part of the definition of a candidate pair."""
+    rng = np.random.default_rng(0)
+    sampled = [rng.choice(64, BITS, replace=False).tolist() for _ in range(TABLES)]
+    return np.array([sum(1 << bit for bit in bits) for bits in sampled], np.uint64)
+
+
+_MASKS = _masks()
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """The hashes of n clips with f frames each: pictures (n, v, f) uint64 of whole pictures and their middles, motion (n, f) uint64."""
+
+    pictures: UInt64Array
+    motion: UInt64Array
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def part(self, start: int, end: int) -> Hashes:
+        return Hashes(self.pictures[start:end], self.motion[start:end])
+
+
+def candidate_pairs(own: Hashes, other: Hashes | None) -> Iterator[tuple[Places, Places]]:
+    """Yields (m,) numbers of clips of `own`, and (m,) of clips of `other`, that may be copies.
+
+    other: None compares `own` with itself; the first of each pair is then the later one.
+    """
+
+    def join(start: int, end: int) -> UInt64Array | None:
+        return _join(own.part(start, end), own if other is None else other, start, is_self=other is None)
+
+    for pairs in in_pieces(len(own), join):
+        yield (pairs >> _KEY).astype(np.int64), (pairs & _CLIP).astype(np.int64)
+
+
+def _join(own: Hashes, other: Hashes, offset: int, *, is_self: bool) -> UInt64Array | None:
+    """Returns the candidate pairs as one number each; None if there are too many meetings to count at a time."""
+    met: list[UInt64Array] = []
+    held = 0
+    for mask in _MASKS:
+        for left, right in (*_picture_tables(own, other, mask), _motion_tables(own, other, mask)):
+            first, counts = match_keys(left >> _KEY, right >> _KEY)
+            held += int(counts.sum())
+            if held > MATCHES_MAX and len(own) > 1:
+                return None
+            ones, others = expand_matches(first, counts)
+            pairs = ((left[ones] & _CLIP) + np.uint64(offset)) << _KEY | (right[others] & _CLIP)
+            met.append(pairs[pairs >> _KEY > (pairs & _CLIP)] if is_self else pairs)
+    pairs, hits = count_equal(met)
+    return pairs[hits >= HITS_MIN]
+
+
+def _picture_tables(own: Hashes, other: Hashes, mask: np.uint64) -> Iterator[tuple[UInt64Array, UInt64Array]]:
+    """Yields the entries that are matched: at least one of two frames that meet is whole, and a key counts once for two clips."""
+    own_all, own_whole = _entries(own.pictures, mask), _entries(own.pictures[:, :1], mask)
+    other_all, other_whole = _entries(other.pictures, mask), _entries(other.pictures[:, :1], mask)
+    yield own_all, other_whole
+    yield own_whole, np.setdiff1d(other_all, other_whole, assume_unique=True)
+
+
+def _motion_tables(own: Hashes, other: Hashes, mask: np.uint64) -> tuple[UInt64Array, UInt64Array]:
+    return _entries(own.motion, mask, is_motion=True), _entries(other.motion, mask, is_motion=True)
+
+
+def _entries(hashes: UInt64Array, mask: np.uint64, *, is_motion: bool = False) -> UInt64Array:
+    """Returns the sorted entries of a table. hashes: (n, ...) uint64. Still clips have no entry for their motion."""
+    flat = hashes.reshape(len(hashes), -1)
+    keys = ((flat & mask) * _ODD) >> _KEY << _KEY
+    entries = keys | np.arange(len(flat), dtype=np.uint64)[:, None]
+    return np.unique(entries[_telling(flat, is_motion=is_motion)])
+
+
+def _telling(hashes: UInt64Array, *, is_motion: bool) -> BoolArray:
+    """Returns which hashes, (n, k), say something. Those of a clip of which no picture does count all the same."""
+    telling: BoolArray = np.bitwise_count(hashes) >= _BITS_SET_MIN
+    return telling if is_motion else telling | ~telling.any(1, keepdims=True)

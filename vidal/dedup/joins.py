@@ -1,0 +1,51 @@
+"""Joins of sorted keys: which entries of two sides have a key in common. Memory is bounded, however often a key occurs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from vidal.media.arrays import UInt64Array
+
+Places = npt.NDArray[np.int64]
+# The matches that are held at a time, about 1 GB while they are counted.
+MATCHES_MAX = 2**25
+
+
+def match_keys(own: npt.NDArray[np.unsignedinteger], other: npt.NDArray[np.unsignedinteger]) -> tuple[Places, Places]:
+    """Returns the place of the first match of each entry of `own` in `other`, and the number of its matches. Both are sorted."""
+    first = np.searchsorted(other, own, "left")
+    return first, np.searchsorted(other, own, "right") - first
+
+
+def expand_matches(first: Places, counts: Places) -> tuple[Places, Places]:
+    """Returns the places of all matches, (m,) in `own` and (m,) in `other`, from what match_keys returned."""
+    own = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return own, np.repeat(first, counts) + within
+
+
+def count_equal(values: list[UInt64Array]) -> tuple[UInt64Array, Places]:
+    """Returns the different values of several arrays, sorted, and how often each occurs."""
+    ordered = np.sort(np.concatenate(values)) if values else np.zeros(0, np.uint64)
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
+    return ordered[starts], np.diff(np.r_[starts, len(ordered)])
+
+
+def in_pieces(count: int, join: Callable[[int, int], UInt64Array | None]) -> Iterator[UInt64Array]:
+    """Yields the results for `count` clips, in as many pieces as memory demands.
+
+    join: takes the first clip of a piece and the one after its last, and returns None if the piece has too many matches; the piece
+    is then halved.
+    """
+    waiting = [(0, count)] if count else []
+    while waiting:
+        start, end = waiting.pop()
+        joined = join(start, end)
+        if joined is not None:
+            yield joined
+        else:
+            middle = (start + end) // 2
+            waiting += [(middle, end), (start, middle)]

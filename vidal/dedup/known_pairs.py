@@ -1,0 +1,149 @@
+"""The pairs of clips of a dataset that are alike, as the last comparison stored them: only new or changed shards are compared again."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from vidal import ids
+from vidal.dedup.compare import Cells, compare
+from vidal.dedup.pairs import Pairs
+from vidal.dedup.settings import Duplicates
+from vidal.dedup.stored_signatures import SHARD_ROWS, count_clips, read_signatures, sample_vectors
+from vidal.dedup.vectors import SAMPLE, cell_centres
+from vidal.storage import layout
+from vidal.storage.storage import Storage
+
+# Raise this with any change to which copies the same signatures and settings give.
+VERSION = 2
+# The clips of a block of shards that is compared with another at a time; 1 GB of memory for each of two workers.
+BLOCK_CLIPS = 200_000
+
+# Runs a function over items, in any order, as executors do; opened only if there is more than one block.
+Spread = Callable[[Callable[[Any], Any], list[Any]], Iterator[Any]]
+Workers = Callable[[], AbstractContextManager[Spread]]
+Stamps = dict[int, str]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class KnownPairs:
+    """Pairs of the clips of some shards. compared: the stamps of the signatures of these shards, at the time they were compared."""
+
+    settings: str
+    pairs: Pairs = field(default_factory=Pairs.none)
+    compared: Stamps = field(default_factory=dict)
+
+
+def identity(settings: Duplicates) -> str:
+    """Returns the identity of everything, besides the signatures, that decides which clips are alike."""
+    return ids.fingerprint([VERSION, settings.model_dump(mode="json", exclude={"dataset_clips_max"})])
+
+
+def find_pairs(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Workers, say: Say) -> Pairs:
+    """Returns the pairs of all shards of a dataset that are alike. Shards that were compared before are not compared again.
+
+    stamps: of the signatures of all shards. The pairs are stored after each block of shards, so an interrupted comparison resumes.
+    """
+    centres = _cells(storage, settings, sorted(stamps))
+    known = _unchanged(_read(storage), f"{identity(settings)} {_fingerprint(centres)}", stamps)
+    new = _blocks(storage, [shard for shard in sorted(stamps) if shard not in known.compared])
+    if len(new) + len(known.compared) > 1 and new:
+        with workers() as spread:
+            for block in new:
+                say(f"compares {len(block)} shards with each other and with {len(known.compared)} compared before")
+                known = _with_block(storage, settings, centres, known, block, stamps, spread)
+    elif new:
+        known = _with_block(storage, settings, centres, known, new[0], stamps, map)
+    return known.pairs
+
+
+def _unchanged(known: KnownPairs, settings: str, stamps: Stamps) -> KnownPairs:
+    """Returns what still holds: pairs of shards whose signatures are those that were compared."""
+    if known.settings != settings:
+        return KnownPairs(settings)
+    compared = {shard: stamp for shard, stamp in known.compared.items() if stamps.get(shard) == stamp}
+    own = np.array(sorted(compared), np.int64)
+    holds = np.isin(known.pairs.later // SHARD_ROWS, own) & np.isin(known.pairs.earlier // SHARD_ROWS, own)
+    return replace(known, pairs=known.pairs.at(holds), compared=compared)
+
+
+def _blocks(storage: Storage, shards: Sequence[int]) -> list[list[int]]:
+    """Returns the shards in blocks of at most BLOCK_CLIPS clips, or of one shard."""
+    blocks: list[list[int]] = []
+    held = 0
+    for shard in shards:
+        clips = count_clips(storage, shard)
+        if not blocks or held + clips > BLOCK_CLIPS:
+            blocks.append([])
+            held = 0
+        blocks[-1].append(shard)
+        held += clips
+    return blocks
+
+
+def _with_block(
+    storage: Storage,
+    settings: Duplicates,
+    centres: Cells,
+    known: KnownPairs,
+    block: list[int],
+    stamps: Stamps,
+    spread: Spread,
+) -> KnownPairs:
+    """Compares a block with itself and with all shards compared before, and stores the pairs."""
+    others: list[list[int] | None] = [None, *_blocks(storage, sorted(known.compared))]
+    task = partial(_compare, storage.uri, settings, centres, block)
+    pairs = Pairs.joined([known.pairs, *spread(task, others)])
+    compared = {**known.compared, **{shard: stamps[shard] for shard in block}}
+    return _write(storage, replace(known, pairs=pairs, compared=compared))
+
+
+def _compare(uri: str, settings: Duplicates, centres: Cells, block: list[int], other: list[int] | None) -> Pairs:
+    storage, with_vectors = Storage(uri), settings.semantic is not None
+    own = read_signatures(storage, block, with_vectors=with_vectors)
+    known = None if other is None else read_signatures(storage, other, with_vectors=with_vectors)
+    return compare(own, known, settings, indexed=True, cells=centres)
+
+
+def _read(storage: Storage) -> KnownPairs:
+    if storage.metadata_if_present(layout.PAIRS) is None:
+        return KnownPairs("")
+    stored = storage.metadata(layout.PAIRS)
+    compared = {int(shard): stamp for shard, stamp in json.loads(stored["compared"]).items()}
+    return KnownPairs(stored["settings"], Pairs.from_table(storage.read_table(layout.PAIRS)), compared)
+
+
+def _write(storage: Storage, known: KnownPairs) -> KnownPairs:
+    metadata = {"settings": known.settings, "compared": json.dumps(known.compared, sort_keys=True)}
+    storage.write_table(layout.PAIRS, known.pairs.to_table(), metadata)
+    return known
+
+
+def _cells(storage: Storage, settings: Duplicates, shards: Sequence[int]) -> Cells:
+    """Returns the centres of the cells of embeddings. They are stored, because another processor computes slightly different ones."""
+    if settings.semantic is None:
+        return {}
+    samples = sample_vectors(storage, shards, SAMPLE)
+    own = _fingerprint(samples)
+    if (content := storage.read_if_present(layout.CELLS)) is not None:
+        with np.load(io.BytesIO(content)) as stored:
+            if str(stored["sample"]) == own:
+                return {key: stored[f"{key[0]}-{key[1]}"] for key in samples}
+    centres = {key: cell_centres(sample) for key, sample in samples.items()}
+    buffer = io.BytesIO()
+    named: dict[str, Any] = {f"{column}-{width}": values for (column, width), values in centres.items()}
+    np.savez(buffer, sample=np.array(own), **named)
+    storage.write(layout.CELLS, buffer.getvalue())
+    return centres
+
+
+def _fingerprint(arrays: Cells) -> str:
+    return ids.fingerprint([[*key, ids.sha256(values.tobytes())] for key, values in sorted(arrays.items())])

@@ -1,0 +1,86 @@
+"""Pairs of clips that are alike, with how they are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from vidal.dedup.joins import Places
+from vidal.media.arrays import Float64Array
+from vidal.schema import STR, Reason
+
+Way = Literal["pictures", "sound", "embedding", "audio_embedding"]
+# In this order: of two ways in which a clip repeats others, the earlier one counts.
+WAYS: tuple[Way, ...] = ("pictures", "sound", "embedding", "audio_embedding")
+SCHEMA = pa.schema(
+    [("later", pa.int64()), ("earlier", pa.int64()), ("way", STR), ("distance", pa.float64()), ("motion", pa.float64())]
+)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """m pairs of clips. Of two compared clips, the earlier one is kept.
+
+    later, earlier: (m,) int64, numbers of clips. way: (m,) places in WAYS. distance: (m,) float64; the nearest counts: bits of 64 for
+    pictures, a share of bits for sounds, and 1 less the cosine for embeddings. motion: (m,) -1..1 for pictures, else NaN.
+    """
+
+    later: Places
+    earlier: Places
+    way: Places
+    distance: Float64Array
+    motion: Float64Array
+
+    @classmethod
+    def of(
+        cls, way: Way, later: Places, earlier: Places, distance: Float64Array, motion: Float64Array | None = None
+    ) -> Pairs:
+        absent = np.full(len(later), np.nan)
+        return cls(later, earlier, np.full(len(later), WAYS.index(way)), distance, absent if motion is None else motion)
+
+    @classmethod
+    def none(cls) -> Pairs:
+        return cls.of("pictures", *(np.zeros(0, np.int64),) * 2, np.zeros(0))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Pairs]) -> Pairs:
+        """Returns the pairs of all parts, in the one order in which the nearest of a later clip stands first."""
+        parts = [cls.none(), *parts]
+        whole = cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
+        return whole.at(np.lexsort((whole.earlier, whole.distance, whole.way, whole.later)))
+
+    def at(self, places: np.ndarray) -> Pairs:
+        """Returns some of the pairs, by a mask or by their places."""
+        return Pairs(*(getattr(self, each.name)[places] for each in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.later)
+
+    def reason(self, place: int) -> Reason:
+        is_near = WAYS[self.way[place]] in ("pictures", "sound")
+        return Reason.DUPLICATE_NEAR if is_near else Reason.DUPLICATE_SEMANTIC
+
+    def how(self, place: int) -> str:
+        """Returns how the clips of a pair are alike, as text before the name of the earlier one."""
+        way, distance = WAYS[self.way[place]], self.distance[place]
+        if way == "pictures":
+            return f"{distance:.1f} of 64 bits from, motion {self.motion[place]:.2f} like"
+        if way == "sound":
+            return f"{distance:.1%} of the bits of the sound's fingerprint from"
+        return f"cosine {1 - distance:.3f} to"
+
+    def to_table(self) -> pa.Table:
+        names = pa.array([WAYS[way] for way in self.way], STR)
+        return pa.Table.from_arrays([self.later, self.earlier, names, self.distance, self.motion], schema=SCHEMA)
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Pairs:
+        ways = np.array([WAYS.index(way) for way in table["way"].to_pylist()], np.int64)
+        later, earlier, distance, motion = (
+            table[name].to_numpy() for name in ("later", "earlier", "distance", "motion")
+        )
+        return cls(later, earlier, ways, distance, motion)

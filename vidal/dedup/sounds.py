@@ -1,0 +1,124 @@
+"""Finds recordings that are nearly the same: an index of the values of their fingerprints, then a comparison bit by bit.
+
+Two recordings are compared where they have values in common at one offset: two values, or one if either is short. A value that
+occurs often within a recording, as in silence, is left out there. So whether two recordings are compared depends on these two alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidal.dedup.joins import MATCHES_MAX, Places, count_equal, expand_matches, in_pieces, match_keys
+from vidal.dedup.pairs import Pairs
+from vidal.media.arrays import BoolArray, UInt32Array, UInt64Array
+from vidal.media.fingerprint import VALUES_MIN, difference
+
+# A value that a recording has more often is not looked up, unless too few would be left.
+_REPEATS_MAX = 4
+# Shorter fingerprints, of less than 4 s, are compared where a single value is in common.
+_VOTES_MIN, _SHORT = 2, 32
+_OFFSETS = 32  # How many alignments of two recordings are compared, the likeliest first.
+# Values of a fingerprint that are looked up: the first 68 minutes. An offset then fits into 17 bits.
+_VALUES_MAX = 2**15
+_OVERLAP_MIN = 0.8  # The share of the shorter fingerprint that must overlap the other.
+_CLIP_BITS, _OFFSET_BITS = np.uint64(23), np.uint64(17)
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Recordings. numbers: (n,) int64. values: the fingerprint of each, uint32."""
+
+    numbers: Places
+    values: list[UInt32Array]
+
+
+@dataclass(frozen=True)
+class _Index:
+    """The values of recordings, sorted. values: (k,) uint32. clips, places: (k,) of the recording, and within it."""
+
+    values: UInt32Array
+    clips: Places
+    places: Places
+
+
+def near_sounds(own: Sounds, other: Sounds | None, difference_max: float) -> Pairs:
+    """Returns the pairs of recordings that are nearly the same. other: None compares `own` with itself."""
+    known = own if other is None else other
+    index = _indexed(known.values)
+
+    def join(start: int, end: int) -> UInt64Array | None:
+        return _join(_indexed(own.values[start:end]), index, start, is_self=other is None, is_whole=end - start == 1)
+
+    rows: list[tuple[int, int, float]] = []
+    for packed in in_pieces(len(own.values), join):
+        rows += _near(own, known, *count_equal([packed]), difference_max)
+    numbers = np.array([row[:2] for row in rows], np.int64).reshape(-1, 2)
+    distances = np.array([row[2] for row in rows], np.float64)
+    return Pairs.of("sound", numbers.max(1, initial=0), numbers.min(1, initial=2**62), distances)
+
+
+def _indexed(recordings: list[UInt32Array]) -> _Index:
+    cut = [values[:_VALUES_MAX] for values in recordings]
+    kept = [np.flatnonzero(_rare(values)) for values in cut]
+    values = np.concatenate([np.zeros(0, np.uint32), *(own[places] for own, places in zip(cut, kept, strict=True))])
+    clips = np.repeat(np.arange(len(kept)), [len(places) for places in kept])
+    places = np.concatenate([np.zeros(0, np.int64), *kept])
+    order = np.argsort(values, kind="stable")
+    return _Index(values[order], clips[order], places[order])
+
+
+def _rare(values: UInt32Array) -> BoolArray:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    rare: BoolArray = counts[inverse] <= _REPEATS_MAX
+    return rare if rare.sum() >= VALUES_MIN else np.ones(len(values), bool)
+
+
+def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bool) -> UInt64Array | None:
+    """Returns a number for each value in common: own recording, other recording, and offset. None if there are too many."""
+    first, counts = match_keys(own.values, other.values)
+    if counts.sum() > MATCHES_MAX and not is_whole:
+        return None
+    ones, others = expand_matches(first, counts)
+    clips, other_clips = own.clips[ones] + start, other.clips[others]
+    offsets = other.places[others] - own.places[ones] + _VALUES_MAX
+    packed = (clips.astype(np.uint64) << _CLIP_BITS | other_clips.astype(np.uint64)) << _OFFSET_BITS
+    packed |= offsets.astype(np.uint64)
+    return packed[clips > other_clips] if is_self else packed
+
+
+def _near(
+    own: Sounds, other: Sounds, keys: UInt64Array, votes: Places, difference_max: float
+) -> Iterator[tuple[int, int, float]]:
+    """Yields the numbers of near recordings, and their difference. keys: of _join, sorted; votes: how many values each stands for."""
+    ones, others, offsets = _unpacked(keys)
+    is_kept = (votes >= _VOTES_MIN) | (np.minimum(_lengths(own)[ones], _lengths(other)[others]) < _SHORT)
+    ones, others, offsets, votes = ones[is_kept], others[is_kept], offsets[is_kept], votes[is_kept]
+    is_first = np.r_[True, (np.diff(ones) != 0) | (np.diff(others) != 0)][: len(ones)]
+    starts = np.flatnonzero(is_first)
+    for start, end in zip(starts, np.r_[starts, len(ones)][1:], strict=True):
+        likeliest = start + np.argsort(-votes[start:end], kind="stable")[:_OFFSETS]
+        one, two = ones[start], others[start]
+        nearest = min(
+            difference(own.values[one], other.values[two], offset, _OVERLAP_MIN)
+            for offset in offsets[likeliest].tolist()
+        )
+        if nearest <= difference_max:
+            yield int(own.numbers[one]), int(other.numbers[two]), nearest
+
+
+def _unpacked(keys: UInt64Array) -> tuple[Places, Places, Places]:
+    """Returns (k,) places of the own and the other recording, and the offsets, of keys of _join."""
+    pairs = keys >> _OFFSET_BITS
+    offsets = (keys & _ones(_OFFSET_BITS)).astype(np.int64) - _VALUES_MAX
+    return (pairs >> _CLIP_BITS).astype(np.int64), (pairs & _ones(_CLIP_BITS)).astype(np.int64), offsets
+
+
+def _ones(bits: np.uint64) -> np.uint64:
+    return (np.uint64(1) << bits) - np.uint64(1)
+
+
+def _lengths(sounds: Sounds) -> Places:
+    return np.array([len(values) for values in sounds.values], np.int64)

@@ -1,0 +1,76 @@
+"""Finds clips whose embeddings are close. Only vectors of the same length are compared.
+
+With cells, a vector belongs to its nearest few cells, and vectors that share none are not compared: an inverted file as in video
+search (Sivic and Zisserman 2003). The centres are those of a sample, so a dataset keeps its cells while its first clips stay the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+from vidal.dedup.joins import Places
+from vidal.dedup.pairs import Pairs, Way
+from vidal.media.arrays import Float32Array
+
+# Of the first so many vectors of a dataset the centres are computed. A dataset with fewer has no cells.
+SAMPLE = 20_000
+_CELLS, _CELLS_EACH, _ROUNDS = 512, 4, 10
+_ROWS = 1024  # Rows of a product of matrices at a time.
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Embeddings of one length w. numbers: (n,) int64. values: (n, w) float32, of unit length."""
+
+    numbers: Places
+    values: Float32Array
+
+
+def cell_centres(sample: Float32Array) -> Float32Array:
+    """Returns (k, w) float32, of unit length: spherical k-means. sample: (SAMPLE, w) float32. The seed is fixed."""
+    centres = KMeans(_CELLS, n_init=1, max_iter=_ROUNDS, random_state=0).fit(sample).cluster_centers_
+    units: Float32Array = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    return units.astype(np.float32)
+
+
+def near_vectors(way: Way, own: Vectors, other: Vectors | None, cosine_min: float, cells: Float32Array | None) -> Pairs:
+    """Returns the pairs with at least this cosine. other: None compares `own` with itself. cells: of cell_centres, or None."""
+    known = own if other is None else other
+    found: dict[tuple[int, int], float] = {}
+    for ones, others in _groups(own, known, cells):
+        for first, second, cosine in _close(own.values[ones], known.values[others], cosine_min):
+            one, two = int(own.numbers[ones[first]]), int(known.numbers[others[second]])
+            if one > two or other is not None:
+                found[max(one, two), min(one, two)] = cosine
+    numbers = np.array(list(found), np.int64).reshape(-1, 2)
+    return Pairs.of(way, numbers[:, 0], numbers[:, 1], 1 - np.array(list(found.values()), np.float64))
+
+
+def _groups(own: Vectors, other: Vectors, cells: Float32Array | None) -> Iterator[tuple[Places, Places]]:
+    """Yields the places of vectors of both sides that are compared with each other."""
+    if cells is None:
+        yield np.arange(len(own.numbers)), np.arange(len(other.numbers))
+        return
+    own_cells, other_cells = _nearest_cells(own.values, cells), _nearest_cells(other.values, cells)
+    for cell in range(len(cells)):
+        yield np.flatnonzero((own_cells == cell).any(1)), np.flatnonzero((other_cells == cell).any(1))
+
+
+def _nearest_cells(values: Float32Array, cells: Float32Array) -> Places:
+    """Returns (n, _CELLS_EACH) numbers of the nearest cells of each vector."""
+    parts = [np.zeros((0, _CELLS_EACH), np.int64)]
+    for start in range(0, len(values), 16 * _ROWS):
+        cosines = values[start : start + 16 * _ROWS] @ cells.T
+        parts.append(np.argpartition(-cosines, _CELLS_EACH, axis=1)[:, :_CELLS_EACH])
+    return np.concatenate(parts)
+
+
+def _close(own: Float32Array, other: Float32Array, cosine_min: float) -> Iterator[tuple[int, int, float]]:
+    for start in range(0, len(own), _ROWS):
+        cosines = own[start : start + _ROWS] @ other.T
+        for first, second in zip(*np.nonzero(cosines >= cosine_min), strict=True):
+            yield start + int(first), int(second), float(cosines[first, second])
