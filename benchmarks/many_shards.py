@@ -107,7 +107,7 @@ def _dataset(recipe: Recipe, out: str, shards: int, rows: int) -> Storage:
     stages = list(STAGES.values())
     for shard in range(shards):
         discover.discover(recipe, Runtime(out, "bench"), shard)
-        table = schema.table([_row(shard, number) for number in range(rows)], manifest_schema(VIEWS))
+        table = schema.table([manifest_row(shard, number) for number in range(rows)], manifest_schema(VIEWS))
         storage.write_table(layout.manifest(shard), table, {"schema_version": schema.SCHEMA_VERSION})
         made_by = commit.shard_identity(stages, recipe, storage, shard)
         report = ShardReport(shard, rows={"video": rows})
@@ -115,7 +115,7 @@ def _dataset(recipe: Recipe, out: str, shards: int, rows: int) -> Storage:
     return storage
 
 
-def _row(shard: int, number: int) -> dict[str, object]:
+def manifest_row(shard: int, number: int) -> dict[str, object]:
     name = f"{shard}-{number}"
     return {
         "clip_id": ids.clip_id(name, 0.0, 3.0), "kind": "video", "shard": shard, "platform": "url", "source_id": name,

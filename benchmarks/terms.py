@@ -58,14 +58,15 @@ def build(count: int, folder: Path) -> tuple[float, float]:
     started, peak = time.perf_counter(), 0.0
     process = subprocess.Popen([sys.executable, "-m", "vidal.cli", *command, "--out", str(folder / "db")], cwd=ROOT)
     while process.poll() is None:
-        peak = max(peak, _memory(process.pid))
+        peak = max(peak, memory_of(process.pid))
         time.sleep(1)
     if process.returncode:
         raise SystemExit(process.returncode)
     return time.perf_counter() - started, peak
 
 
-def _memory(pid: int) -> float:
+def memory_of(pid: int) -> float:
+    """The memory of a process and its children in GB (PSS)."""
     total = 0
     for each in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
         try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidal.dedup.joins import MATCHES_MAX, Places, count_equal, expand_matches, in_pieces, match_keys
+from vidal.dedup.joins import MATCHES_MAX, Places, count_equal, expand_matches, in_pieces, match_keys, sorted_set
 from vidal.media.arrays import BoolArray, UInt64Array
 
 TABLES, BITS, HITS_MIN = 16, 24, 2
@@ -99,7 +99,7 @@ def _entries(hashes: UInt64Array, mask: np.uint64, *, is_motion: bool = False) -
     flat = hashes.reshape(len(hashes), -1)
     keys = ((flat & mask) * _ODD) >> _KEY << _KEY
     entries = keys | np.arange(len(flat), dtype=np.uint64)[:, None]
-    return np.unique(entries[_telling(flat, is_motion=is_motion)])
+    return sorted_set(entries[_telling(flat, is_motion=is_motion)])
 
 
 def _telling(hashes: UInt64Array, *, is_motion: bool) -> BoolArray:

@@ -69,7 +69,11 @@ class RayExecutor:
 
         A task may call it as well: it travels to other processes, where this executor cannot.
         """
-        task = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(function)
+
+        def call(item: Any) -> Any:  # Ray takes functions alone, and no other callables.
+            return function(item)
+
+        task = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(call)
         waiting, running = deque(items), list[Any]()
         while waiting or running:
             while waiting and len(running) < max(1, int(ray.cluster_resources().get("CPU", 1))):
