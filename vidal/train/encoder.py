@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -295,7 +294,6 @@ def _read_picture(item: object, side: int, caller: str) -> inputs.ModelInput:
 
 def _chunks(arrays: list[inputs.ModelInput], size: int) -> Iterator[inputs.ModelInput]:
     """Yields all views of all items, at most `size` at a time."""
-    for _, alike in groupby(arrays, key=lambda views: views.shape[1:]):  # The sounds of a reader may differ in length.
-        views = np.concatenate(list(alike))
-        for start in range(0, len(views), size):
-            yield views[start : start + size]
+    views = np.concatenate(arrays)
+    for start in range(0, len(views), size):
+        yield views[start : start + size]

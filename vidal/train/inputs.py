@@ -88,10 +88,11 @@ def depth_array(stored: Float32Array, side: int, kind: str | None, place: float 
 def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
     """Returns (h, w) float32 in 0..1; larger is farther. Arguments and scale are those of read_depth."""
     if kind == "metric":
-        metric: Float32Array = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M
-        return metric
-    depth: Float32Array = stored / DEPTH_MAX
-    return 1 - depth if kind == "inverse_relative" else depth
+        depth = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M
+    else:
+        depth = stored / DEPTH_MAX
+        depth = 1 - depth if kind == "inverse_relative" else depth
+    return depth.astype(np.float32, copy=False)
 
 
 def read_sound(path: Path, fbank: Fbank) -> Float16Array:

@@ -85,9 +85,7 @@ def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | F
     return array.squeeze().astype(np.float32) * np.float32(scale)
 
 
-def as_samples(
-    item: object, sample_rate: int, caller: str, wanted: int = inputs.SAMPLE_RATE
-) -> Path | Float32Array:
+def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs.SAMPLE_RATE) -> Path | Float32Array:
     """Returns a file to open, or (n,) float32 at the rate `wanted`, of the first channel. Raises TypeError."""
     if isinstance(item, (str, Path)):
         return Path(item)
