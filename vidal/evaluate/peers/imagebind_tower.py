@@ -176,7 +176,7 @@ class TextNetwork(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Returns (n, width). tokens: (n, length); the end of a text has the highest number."""
         hidden = self.trunk(self.preprocessor(tokens), self.preprocessor.mask)
-        output: Tensor = self.head["proj"](hidden[torch.arange(len(tokens)), tokens.argmax(-1)])
+        output: Tensor = self.head["proj"](hidden[torch.arange(len(tokens), device=tokens.device), tokens.argmax(-1)])
         return output
 
 
