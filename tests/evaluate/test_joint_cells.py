@@ -13,7 +13,7 @@ import transformers
 from PIL import Image
 
 from tests.support import benchmark_layouts as layouts
-from tests.support import tiny_models
+from tests.support import tiny_models, tiny_peers
 from tests.support.inline import vidal_inline
 from tests.train.test_published import tokenizer
 from vidal.train import saved
@@ -65,6 +65,11 @@ def test_two_encoders_of_two_folders_fill_every_joint_and_emergent_cell(tmp_path
         encoder(tmp_path / "seen", clip, "video", "image", "depth"),
         encoder(tmp_path / "other", clip, "audio", "infrared"),
     ]
+    assert filled(pair, tmp_path) == 17
+
+
+def filled(checkpoints, tmp_path, system="ours"):
+    """Measures every cell of the two tables that these encoders can fill, by the command that its reason names. Returns how many."""
     data, results = tmp_path / "data", tmp_path / "results.json"
     data.mkdir()
     for task, write in SETS.items():
@@ -73,27 +78,45 @@ def test_two_encoders_of_two_folders_fill_every_joint_and_emergent_cell(tmp_path
         depth = data / "llvip_emergent" / "depth" / "test" / f"{path.stem}.png"
         depth.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.linspace(500, 9000, 64 * 48).reshape(48, 64).astype(np.uint16)).save(depth)
-    known = [argument for folder in pair for argument in ("--checkpoint", folder)] + ["--results", str(results)]
-    open_cells = [row for row in table(*known, "--data", str(data)) if row["reason"]]
-    assert len(open_cells) == 7 + 10
+    known = [argument for each in checkpoints for argument in ("--checkpoint", each)] + ["--results", str(results)]
+    open_cells = [row for row in table(system, *known, "--data", str(data)) if "not measured yet" in row["reason"]]
     for row in open_cells:
         command = row["reason"].partition("not measured yet: vidal ")[2].split()
         task = command[command.index("--task") + 1]
         done = vidal_inline(*command, "--data", str(data / task), *known, "--share", "1")
         assert done.returncode == 0, done.stderr
-    cells = table(*known)
-    assert len(cells) == 17 and not [row for row in cells if row["reason"]]
+    cells = [row for row in table(system, *known) if not row["reason"]]
+    assert len(cells) == len(open_cells) and all(0 <= float(row["value"].rstrip("★‡")) <= 100 for row in cells)
+    return len(cells)
 
 
-def table(*arguments):
-    """Our cells of the two tables."""
+def test_imagebind_and_open_clip_fill_the_cells_of_their_modalities(tmp_path):
+    """ImageBind has every modality; OpenCLIP sees depth and infrared as pictures, and hears nothing."""
+    peers = tmp_path / "peers"
+    peers.mkdir()
+    imagebind = f"imagebind:{tiny_peers.save_imagebind(peers / 'imagebind_huge.pth')}"
+    open_clip = f"open_clip:{tiny_peers.save_open_clip(peers)[0]}"
+    for name, checkpoint, count in (("ImageBind", imagebind, 17), ("OpenCLIP", open_clip, 14)):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert filled([checkpoint], folder, f"{name} here") == count
+    beside = [f"{name} here={tmp_path / name / 'results.json'}" for name in ("ImageBind", "OpenCLIP")]
+    done = vidal_inline("evaluate", "--csv", "--beside", beside[0], "--beside", beside[1])
+    rows = [row for row in csv.DictReader(io.StringIO(done.stdout)) if row["table"] == TABLES[1]]
+    systems = ["ImageBind", "LanguageBind", "ImageBind here", "OpenCLIP here", "ours"]
+    assert list(dict.fromkeys(row["system"] for row in rows)) == systems
+    assert sum(bool(row["value"]) for row in rows if row["system"] == "OpenCLIP here") == 8
+
+
+def table(system, *arguments):
+    """The cells of a system in the two tables."""
     done = vidal_inline("evaluate", "--csv", *arguments)
     assert done.returncode == 0, done.stderr
     rows = csv.DictReader(io.StringIO(done.stdout))
-    return [row for row in rows if row["table"] in TABLES and row["system"].startswith("ours")]
+    return [row for row in rows if row["table"] in TABLES and row["system"].startswith(system)]
 
 
 def test_an_encoder_alone_leaves_the_cells_of_the_other_open(tmp_path, clip):
     alone = encoder(tmp_path / "seen", clip, "video", "image", "depth")
-    reasons = [row["reason"] for row in table("--checkpoint", alone)]
+    reasons = [row["reason"] for row in table("ours", "--checkpoint", alone)]
     assert sum("has no tower for" in reason for reason in reasons) == 8

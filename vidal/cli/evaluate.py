@@ -28,8 +28,8 @@ from vidal.errors import UserError
     "--checkpoint",
     "checkpoints",
     multiple=True,
-    help="The folder of an encoder; recipe:NAME uses the towers of a recipe before any training. Repeated: encoders that were trained "
-    "apart, for other modalities, are used as one.",
+    help="The folder of an encoder; KIND:ID is one of another project (open_clip, clip, siglip, clap, pe_av, imagebind); recipe:NAME "
+    "uses the towers of a recipe before any training. Repeated: encoders that were trained apart, for other modalities, are used as one.",
 )
 @click.option(
     "--query", metavar="M[+M]", help="Modalities that search, such as image or depth+image. Default: those of the task."
@@ -53,13 +53,19 @@ from vidal.errors import UserError
 @click.option(
     "--results",
     type=click.Path(dir_okay=False),
-    help="File for the results. Default: evaluations.json in the first CHECKPOINT.",
+    help="File for the results. Default: evaluations.json in the first CHECKPOINT that is a folder.",
 )
 @click.option("--table", "as_table", is_flag=True, help="Prints the tables of the paper with our results beside them.")
 @click.option(
     "--markdown", "layout", flag_value="markdown", help="Prints the tables as Markdown, with the reason of each dash."
 )
 @click.option("--csv", "layout", flag_value="csv", help="Prints the tables as csv, with the reason of each dash.")
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Prints the results of another encoder, from its file of --results, as a column of the tables.",
+)
 @click.option("--list", "as_list", is_flag=True, help="Prints the tasks and the files that each needs.")
 @options.as_json
 def evaluate(
@@ -76,6 +82,7 @@ def evaluate(
     results: str | None,
     as_table: bool,
     layout: str | None,
+    beside: tuple[str, ...],
     as_list: bool,
     as_json: bool,
 ) -> None:
@@ -102,17 +109,24 @@ def evaluate(
     elif not as_table and layout is None:
         raise UserError("nothing to do: give --task T --data DIR --checkpoint C, or --table, or --list")
     if as_table or layout:
-        _show_tables(kept, checkpoints, None if task else data, layout)
+        _show_tables(kept, checkpoints, None if task else data, layout, _beside(beside))
 
 
-def _show_tables(kept: Path | None, checkpoints: tuple[str, ...], data: str | None, layout: str | None) -> None:
-    """Prints the tables. data: the folder with a folder for each task."""
+def _show_tables(
+    kept: Path | None,
+    checkpoints: tuple[str, ...],
+    data: str | None,
+    layout: str | None,
+    beside: dict[str, Path],
+) -> None:
+    """Prints the tables. data: the folder with a folder for each task. beside: files of results, by the titles of their columns."""
     from vidal.evaluate import table_formats
-    from vidal.evaluate.encoders import modalities_of
+    from vidal.evaluate.encoders import modalities_of, title_of
     from vidal.evaluate.table import Possible, read_results, tables
 
     here = Possible(modalities_of(checkpoints) if checkpoints else None, Path(data) if data else None)
-    reported = list(tables(read_results(kept) if kept else {}, here))
+    others = {name: read_results(path) for name, path in beside.items()}
+    reported = list(tables(read_results(kept) if kept else {}, here, title_of(checkpoints), others))
     if layout is not None:
         click.echo(
             table_formats.markdown(reported) if layout == "markdown" else table_formats.csv_text(reported), nl=False
@@ -165,15 +179,28 @@ def _weights(given: tuple[str, ...]) -> dict[str, float]:
     return weights
 
 
+def _beside(given: tuple[str, ...]) -> dict[str, Path]:
+    """Returns the files of results, by the titles of their columns."""
+    files = {}
+    for option in given:
+        name, _, path = option.partition("=")
+        if not name or not Path(path).is_file():
+            raise UserError(
+                f"--beside {option}: must be a name and a file of results, such as ImageBind=imagebind.json"
+            )
+        files[name] = Path(path)
+    return files
+
+
 def _kept(results: str | None, checkpoints: tuple[str, ...]) -> Path | None:
-    """Returns the file of the results: that of the option, or one in the folder of the first encoder."""
-    from vidal.evaluate.encoders import UNTRAINED
+    """Returns the file of the results: that of the option, or one in the folder of the first encoder that has a folder."""
+    from vidal.evaluate.encoders import results_folder
     from vidal.evaluate.table import RESULTS
 
     if results:
         return Path(results)
-    folders = [each for each in checkpoints if not each.startswith(UNTRAINED)]
-    return Path(folders[0]) / RESULTS if folders else None
+    folder = results_folder(checkpoints)
+    return folder / RESULTS if folder else None
 
 
 def progress_bar(items: Sequence[Any], name: str) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""The encoders that can be evaluated: a trained one, LanguageBind's own, and the towers of a recipe before training."""
+"""The encoders that can be evaluated: a trained one, LanguageBind's own, peers, and the towers of a recipe before training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 
 from vidal.errors import UserError
+from vidal.evaluate.peers import find_peer
+from vidal.evaluate.table import OURS
 from vidal.models.device import choose_device
 from vidal.train import published, saved
 from vidal.train.encoder import BoundEncoder
@@ -21,7 +23,7 @@ UNTRAINED = "recipe:"
 def open_encoder(*checkpoints: str) -> BoundEncoder:
     """Opens an encoder, or several that were trained apart as one.
 
-    checkpoints: folders, or recipe:NAME for the towers of a recipe before training. Raises UserError.
+    checkpoints: folders, KIND:ID for a peer, or recipe:NAME for the towers of a recipe before training. Raises UserError.
     """
     device = torch.device(choose_device())
     return join_encoders([_open_part(each, device) for each in checkpoints], device)
@@ -30,6 +32,8 @@ def open_encoder(*checkpoints: str) -> BoundEncoder:
 def _open_part(checkpoint: str, device: torch.device) -> Part:
     if checkpoint.startswith(UNTRAINED):
         return _untrained(checkpoint.removeprefix(UNTRAINED), device)
+    if peer := find_peer(checkpoint):
+        return peer.open(device)
     return load_part(Path(checkpoint), device)
 
 
@@ -50,9 +54,28 @@ def modalities_of(checkpoints: Sequence[str]) -> frozenset[str]:
     return frozenset(modality.value for each in checkpoints for modality in _modalities(each))
 
 
+def results_folder(checkpoints: Sequence[str]) -> Path | None:
+    """Returns the folder of the first encoder that has one, where its results are kept. Raises UserError for a peer of no known kind."""
+    for checkpoint in checkpoints:
+        if not checkpoint.startswith(UNTRAINED):
+            peer = find_peer(checkpoint)
+            if peer is None or peer.id == checkpoint:
+                return Path(checkpoint)
+    return None
+
+
+def title_of(checkpoints: Sequence[str]) -> str:
+    """Returns the heading of the results of encoders: OURS, or the names of peers if there are only these."""
+    peers = [None if each.startswith(UNTRAINED) else find_peer(each) for each in checkpoints]
+    titles = [peer.kind.title for peer in peers if peer]
+    return f"{' + '.join(titles)} here" if titles and len(titles) == len(peers) else OURS
+
+
 def _modalities(checkpoint: str) -> list[Modality]:
     if checkpoint.startswith(UNTRAINED):
         return [Modality.IMAGE, *_recipe(checkpoint.removeprefix(UNTRAINED)).modalities]
+    if peer := find_peer(checkpoint):
+        return list(peer.kind.modalities)
     folder = Path(checkpoint)
     config = saved.read_json(folder)
     if published.is_published(config):

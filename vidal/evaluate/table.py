@@ -19,6 +19,7 @@ from vidal.errors import UserError
 from vidal.evaluate.benchmark import TEXT, Measured
 
 RESULTS = "evaluations.json"
+OURS = "ours"
 DASH = "-"
 # Marks of our numbers; the asterisk and the dagger are the paper's marks.
 PARTIAL, VALIDATION, POSSIBLE = "‡", "★", "○"
@@ -86,17 +87,29 @@ def record(path: Path, task: str, measured: Measured) -> None:
     aside.replace(path)
 
 
-def tables(ours: Results, here: Possible | None = None) -> Iterator[ReportedTable]:
-    """Yields the tables of the paper. ours: the result of read_results. here: what can be measured with the given encoder and data."""
+def tables(
+    ours: Results,
+    here: Possible | None = None,
+    title: str = OURS,
+    beside: Mapping[str, Results] | None = None,
+) -> Iterator[ReportedTable]:
+    """Yields the tables of the paper. ours: the result of read_results. here: what can be measured with the given encoder and data.
+
+    title: of the column of `ours`. beside: results of other encoders that were measured here, by the titles of their columns.
+    """
     here = here or Possible()
     for table in yaml.safe_load((files("vidal.evaluate") / "reported.yaml").read_text(encoding="utf-8"))["tables"]:
         labels = [name for name in table["systems"][0] if name not in ("name", "values")]
-        columns = table["columns"]
+        columns, dashes = table["columns"], [DASH for _ in labels]
         yield ReportedTable(
             title=table["title"],
             metrics=Column.of(["", *labels], [(column["name"], None) for column in columns]),
             systems=[_system(system, labels) for system in table["systems"]],
-            ours=Column.of(["ours", *(DASH for _ in labels)], [_ours(column, ours, here) for column in columns]),
+            beside=[
+                Column.of([name, *dashes], [_measured(column, results, f"{name}: not measured") for column in columns])
+                for name, results in (beside or {}).items()
+            ],
+            ours=Column.of([title, *dashes], [_ours(column, ours, here, title) for column in columns]),
             tasks=[column["task"] for column in columns],
             notes=table["notes"],
         )
@@ -165,6 +178,7 @@ class ReportedTable:
     title: str
     metrics: Column
     systems: list[Column]
+    beside: list[Column]
     ours: Column
     tasks: list[str]
     notes: list[str]
@@ -176,14 +190,13 @@ class ReportedTable:
 
     @property
     def columns(self) -> list[Column]:
-        """The systems, ours last."""
-        return [*self.systems, self.ours]
+        """The systems that others report, then those that were measured here, ours last."""
+        return [*self.systems, *self.beside, self.ours]
 
     def legend(self) -> list[str]:
         """Returns what the marks of the table mean."""
-        used = [
-            f"{mark} {meaning}" for mark, meaning in _MARKS.items() if any(mark in cell for cell in self.ours.cells)
-        ]
+        cells = [cell for column in (*self.beside, self.ours) for cell in column.cells]
+        used = [f"{mark} {meaning}" for mark, meaning in _MARKS.items() if any(mark in cell for cell in cells)]
         return [*self.notes, *used]
 
     def _fitting(self, width: int) -> Iterator[list[Column]]:
@@ -224,13 +237,21 @@ def _printed(value: float | str | None, why: str) -> tuple[str, str | None]:
     return (value if isinstance(value, str) else f"{value:.1f}"), None
 
 
-def _ours(column: Mapping[str, str], ours: Results, here: Possible) -> tuple[str, str | None]:
+def _ours(column: Mapping[str, str], ours: Results, here: Possible, title: str) -> tuple[str, str | None]:
     task, query, target = column["task"], column["query"], column.get("target", TEXT)
-    result = ours.get(key(task, query, target))
+    text, reason = _measured(column, ours, "")
+    if reason is None:
+        return text, None
+    why_not = here.why_not(task, query, target)
+    command = f"vidal evaluate --task {task} --query {query} --target {target}"
+    return (DASH, f"{title}: {why_not}") if why_not else (DASH + POSSIBLE, f"{title}: not measured yet: {command}")
+
+
+def _measured(column: Mapping[str, str], results: Results, why: str) -> tuple[str, str | None]:
+    """Returns a stored result as it is printed, or a dash and the reason `why`."""
+    result = results.get(key(column["task"], column["query"], column.get("target", TEXT)))
     if result is None or column["metric"] not in result["metrics"]:
-        why_not = here.why_not(task, query, target)
-        command = f"vidal evaluate --task {task} --query {query} --target {target}"
-        return (DASH, f"ours: {why_not}") if why_not else (DASH + POSSIBLE, f"ours: not measured yet: {command}")
+        return DASH, why
     value = result["metrics"][column["metric"]] * (1 if column["metric"].endswith("_rank") else 100)
     is_partial = bool(result["missing"] or result["unreadable"])
     return f"{value:.1f}{PARTIAL * is_partial}{VALIDATION * result.get('is_validation', False)}", None

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from vidal.errors import UserError
 from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
-from vidal.train import frames, inputs, media_items
+from vidal.train import frames, inputs, media_items, media_reader
+from vidal.train.media_reader import MediaReader
 from vidal.train.reading import spread
 from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import LanguageTower, ModalityTower
@@ -124,8 +125,11 @@ class BoundEncoder:
         item that is a list of these gets one vector, the normalised mean of theirs.
         """
         side, call = self._settings_of(Modality.DEPTH).side, self._call("encode_depth", batch_size, dtype, device)
+        reader = self._reader_of(Modality.DEPTH)
 
         def read(picture: object) -> inputs.ModelInput:
+            if reader is not None:
+                return media_reader.read_depth(reader, picture, kind, call.caller)
             depth = media_items.as_depth(picture, kind, call.caller)
             if isinstance(depth, np.ndarray):
                 return inputs.depth_array(depth, side, kind)
@@ -142,18 +146,17 @@ class BoundEncoder:
         (t, 3, h, w) of uint8 or of floats in 0..1. One video that is a list of pictures must stand in a list: [pictures].
         """
         settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video", batch_size, dtype, device)
+        reader = self._reader_of(Modality.VIDEO)
 
         def read(clip: object) -> inputs.ModelInput:
             """Returns (1, frames, 3, side, side)."""
+            if reader is not None:
+                return media_reader.read_video(reader, clip, call.caller)
             if isinstance(clip, (str, Path)):
                 return frames.clip(Path(clip), settings.frames, settings.side)[None]
             if isinstance(clip, frames.Excerpt):
                 return frames.clip(clip, settings.frames, settings.side)[None]
-            pictures: Any = media_items.as_frames(clip, call.caller)
-            if pictures is None:
-                pictures = clip
-            if not isinstance(pictures, Sequence) or not pictures:
-                raise media_items.wrong_type(call.caller, clip, media_items.VIDEO)
+            pictures = media_items.pictures_of(clip, call.caller)
             sampled = [pictures[place] for place in spread(len(pictures), settings.frames)]
             return np.stack([_read_picture(each, settings.side, call.caller) for each in sampled])[None]
 
@@ -165,9 +168,13 @@ class BoundEncoder:
         times: views spread over the video. crops: squares spread along the longer side. Kinetics is measured with 5 times 3 views.
         """
         settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video_views", None, "float32", None)
+        reader = self._reader_of(Modality.VIDEO)
         vectors = [np.zeros((0, times * crops, self.width), np.float32)]
         for path in paths:
-            pixels = frames.views(Path(path), settings.frames, settings.side, times, crops)
+            if reader is not None:
+                pixels: inputs.ModelInput = reader.video_views(Path(path), times, crops)
+            else:
+                pixels = frames.views(Path(path), settings.frames, settings.side, times, crops)
             vectors.append(self._encode_chunks(Modality.VIDEO, [pixels], call).numpy()[None])
         return np.concatenate(vectors)
 
@@ -186,8 +193,11 @@ class BoundEncoder:
         -1..1. The first channel is used. sample_rate: of arrays and tensors.
         """
         fbank, call = self._settings_of(Modality.AUDIO).fbank, self._call("encode_audio", batch_size, dtype, device)
+        reader = self._reader_of(Modality.AUDIO)
 
         def read(sound: object) -> inputs.ModelInput:
+            if reader is not None:
+                return media_reader.read_sound(reader, sound, sample_rate, call.caller)
             samples = media_items.as_samples(sound, sample_rate, call.caller)
             if isinstance(samples, Path):
                 return inputs.read_sound(samples, fbank)[None]
@@ -201,9 +211,11 @@ class BoundEncoder:
         return _Call(caller, batch_size or self.batch_size, dtype, choose_device(device) if device else None)
 
     def _encode_pictures(self, modality: Modality, images: Any, call: _Call) -> Float32Array:
-        side = self._settings_of(modality).side
+        side, reader = self._settings_of(modality).side, self._reader_of(modality)
 
         def read(picture: object) -> inputs.ModelInput:
+            if reader is not None:
+                return media_reader.read_picture(reader, modality, picture, call.caller)
             if isinstance(picture, (str, Path)) and Path(picture).suffix.lower() in frames.EXTENSIONS:
                 return inputs.square_array(frames.middle(Path(picture)), side)
             return _read_picture(picture, side, call.caller)
@@ -237,8 +249,10 @@ class BoundEncoder:
             alone: Float32Array = self._encode_views(modality, [items], dimensions, read, call)[0]
             return alone
         listed, features = list(items), [np.zeros((0, self.width), np.float32)]
-        for start in range(0, len(listed), call.batch_size):
-            arrays = [read(item) for item in listed[start : start + call.batch_size]]
+        reader = self._reader_of(modality)
+        step = min(call.batch_size, (reader and reader.items_max) or call.batch_size)
+        for start in range(0, len(listed), step):
+            arrays = [read(item) for item in listed[start : start + step]]
             ends = np.cumsum([len(views) for views in arrays])[:-1]
             vectors = self._encode_chunks(modality, arrays, call).numpy()
             means = np.stack([views.mean(0) for views in np.split(vectors, ends)])
@@ -255,7 +269,9 @@ class BoundEncoder:
         if call.device is not None:
             tower.to(call.device)
         device = tower.mean.device
-        pixels = inputs.normalise(modality, torch.from_numpy(stacked).to(device), tower.mean, tower.std)
+        pixels = torch.from_numpy(stacked).to(device)
+        if tower.reader is None:
+            pixels = inputs.normalise(modality, pixels, tower.mean, tower.std)
         dtype = getattr(torch, call.dtype)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             features = tower(pixels)
@@ -265,6 +281,10 @@ class BoundEncoder:
         if modality not in self._settings:
             raise UserError(f"this encoder was trained for {', '.join(self.modalities)}, not for {modality.value}")
         return self._settings[modality]
+
+    def _reader_of(self, modality: Modality) -> MediaReader | None:
+        self._settings_of(modality)
+        return self._towers[modality].reader
 
 
 def _read_picture(item: object, side: int, caller: str) -> inputs.ModelInput:

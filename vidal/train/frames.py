@@ -45,6 +45,23 @@ def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
     return np.stack([square_array(frame, side) for frame in frames])
 
 
+def chosen(source: Path | Excerpt, choose: Callable[[int, float, Excerpt | None], list[int]]) -> list[Image.Image]:
+    """Returns frames in their full size. Raises RecordError(corrupt).
+
+    choose: returns their indices, in any order, for the number of frames, the frames per second, and the source if it is an Excerpt.
+    """
+    path, excerpt = (source.path, source) if isinstance(source, Excerpt) else (source, None)
+    wanted: list[int] = []
+
+    def ascending(total: int, fps: float) -> list[int]:
+        wanted.extend(choose(total, fps, excerpt))
+        return sorted(set(wanted))
+
+    decoded = _read(path, ascending)
+    by_index = dict(zip(sorted(set(wanted)), decoded, strict=True))
+    return [by_index[index] for index in wanted]
+
+
 def views(path: Path, count: int, side: int, times: int, crops: int) -> UInt8Array:
     """Returns (times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
 

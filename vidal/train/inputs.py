@@ -26,7 +26,7 @@ FBANK_MEAN, FBANK_STD = -4.2677393, 4.5689974
 
 Box = tuple[int, int, int, int]
 Float16Array = npt.NDArray[np.float16]
-ModelInput = npt.NDArray[np.uint8 | np.float16]
+ModelInput = npt.NDArray[np.uint8 | np.float16 | np.float32]
 
 
 class Pictured(Protocol):
@@ -53,12 +53,12 @@ def read_image(path: Path | Pictured, side: int, place: float = 0.5) -> UInt8Arr
 
     place: of the square along the longer side, 0..1; 0.5 is the centre. Raises RecordError(corrupt).
     """
-    return square_array(_open(path), side, place)
+    return square_array(open_picture(path), side, place)
 
 
 def square_array(image: Image.Image, side: int, place: float = 0.5) -> UInt8Array:
     """Returns (3, side, side) uint8 RGB: a square of a picture of any size and mode, as read_image does."""
-    return np.ascontiguousarray(np.asarray(_square(image.convert("RGB"), side, place)).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.asarray(scaled_square(image.convert("RGB"), side, place)).transpose(2, 0, 1))
 
 
 def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
@@ -67,21 +67,32 @@ def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float 
     kind: depth_kind of the manifest. Metric depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
     loader. Other depth is divided by the largest 16-bit value; inverse depth is then subtracted from 1.
     """
-    stored = np.asarray(_open(path)).astype(np.float32)
+    return depth_array(stored_depth(path), side, kind, place)
+
+
+def stored_depth(path: Path | Pictured) -> Float32Array:
+    """Returns (h, w) float32, the values of a depth picture as a dataset stores them. Raises RecordError(corrupt)."""
+    stored = np.asarray(open_picture(path)).astype(np.float32)
     if stored.ndim != 2:
         raise RecordError(Reason.CORRUPT, f"{_name(path)}: a depth picture has one channel, not shape {stored.shape}")
-    return depth_array(stored, side, kind, place)
+    return stored
 
 
 def depth_array(stored: Float32Array, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
     """Returns what read_depth returns. stored: (h, w), the values as a dataset stores them."""
+    depth = Image.fromarray(unit_depth(stored, kind))
+    square = np.asarray(scaled_square(depth, side, place)).clip(0, 1)  # Bicubic overshoots.
+    return square[None].astype(np.float16)
+
+
+def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
+    """Returns (h, w) float32 in 0..1; larger is farther. Arguments and scale are those of read_depth."""
     if kind == "metric":
         depth = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M
     else:
         depth = stored / DEPTH_MAX
         depth = 1 - depth if kind == "inverse_relative" else depth
-    square = np.asarray(_square(Image.fromarray(depth), side, place)).clip(0, 1)  # Bicubic overshoots.
-    return square[None].astype(np.float16)
+    return depth.astype(np.float32, copy=False)
 
 
 def read_sound(path: Path, fbank: Fbank) -> Float16Array:
@@ -93,21 +104,21 @@ def read_sound(path: Path, fbank: Fbank) -> Float16Array:
     return sound_array(read_first_channel(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768), fbank)
 
 
-def resampled(samples: Float32Array, sample_rate: int) -> Float32Array:
-    """Returns (n,) float32 at SAMPLE_RATE. samples: (m,) at sample_rate."""
-    if sample_rate == SAMPLE_RATE:
+def resampled(samples: Float32Array, sample_rate: int, wanted: int = SAMPLE_RATE) -> Float32Array:
+    """Returns (n,) float32 at the rate `wanted`. samples: (m,) at sample_rate."""
+    if sample_rate == wanted:
         return samples
     from math import gcd
 
     from scipy.signal import resample_poly
 
-    common = gcd(sample_rate, SAMPLE_RATE)
-    return np.asarray(resample_poly(samples, SAMPLE_RATE // common, sample_rate // common), np.float32)
+    common = gcd(sample_rate, wanted)
+    return np.asarray(resample_poly(samples, wanted // common, sample_rate // common), np.float32)
 
 
 def sound_array(samples: Float32Array, fbank: Fbank) -> Float16Array:
     """Returns what read_sound returns. samples: (n,) float32 in [-1, 1] at SAMPLE_RATE."""
-    energies = _fbank(samples, fbank.mel_bins)
+    energies = log_mel(samples, fbank.mel_bins)
     length, count = energies.shape[1], fbank.frames
     if length > count:
         starts = (0, (length - count) // 2, length - count)
@@ -132,7 +143,8 @@ def normalise(modality: Modality, values: torch.Tensor, mean: torch.Tensor, std:
     return (scaled - mean.view(3, 1, 1)) / std.view(3, 1, 1)
 
 
-def _open(path: Path | Pictured) -> Image.Image:
+def open_picture(path: Path | Pictured) -> Image.Image:
+    """Returns a picture of any mode. Raises RecordError(corrupt)."""
     try:
         if not isinstance(path, Path):
             return path.picture()
@@ -147,17 +159,22 @@ def _name(path: Path | Pictured) -> str:
     return path.name if isinstance(path, Path) else str(path)
 
 
-def _square(image: Image.Image, side: int, place: float) -> Image.Image:
+def scaled_square(
+    image: Image.Image, side: int, place: float = 0.5, method: Image.Resampling = Image.Resampling.BICUBIC
+) -> Image.Image:
     """Resizes and crops as Resize and CenterCrop of torchvision do, which CLIP, open_clip and LanguageBind use."""
     short = min(image.size)
     size = (int(side * image.width / short), int(side * image.height / short))
-    resized = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+    resized = image if image.size == size else image.resize(size, method)
     left, top = (round((length - side) * place) for length in size)
     return resized.crop((left, top, left + side, top + side))
 
 
-def _fbank(samples: Float32Array, mel_bins: int) -> Float32Array:
-    """Returns (mel_bins, frames) float32, of Hanning windows of 25 ms every 10 ms. samples: (n,) float32 in [-1, 1]."""
+def log_mel(samples: Float32Array, mel_bins: int) -> Float32Array:
+    """Returns (mel_bins, frames) float32: log mel energies as Kaldi computes them, of Hanning windows of 25 ms every 10 ms.
+
+    samples: (n,) float32 in [-1, 1] at SAMPLE_RATE.
+    """
     from transformers.audio_utils import spectrogram, window_function
 
     if len(samples) < 400:

@@ -59,6 +59,16 @@ def as_frames(item: object, caller: str) -> list[Image.Image] | None:
     return [Image.fromarray(frame) for frame in array]
 
 
+def pictures_of(clip: object, caller: str) -> Sequence[Any]:
+    """Returns the pictures of a video that is not a file, in any form that as_picture takes. Raises TypeError."""
+    pictures: Any = as_frames(clip, caller)
+    if pictures is None:
+        pictures = clip
+    if not isinstance(pictures, Sequence) or not pictures:
+        raise wrong_type(caller, clip, VIDEO)
+    return pictures
+
+
 def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | Float32Array:
     """Returns a depth picture to open, or its values as a dataset stores them, (h, w) float32. Raises TypeError."""
     if isinstance(item, (str, Path)):
@@ -75,8 +85,8 @@ def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | F
     return array.squeeze().astype(np.float32) * np.float32(scale)
 
 
-def as_samples(item: object, sample_rate: int, caller: str) -> Path | Float32Array:
-    """Returns a file to open, or (n,) float32 at inputs.SAMPLE_RATE, of the first channel. Raises TypeError."""
+def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs.SAMPLE_RATE) -> Path | Float32Array:
+    """Returns a file to open, or (n,) float32 at the rate `wanted`, of the first channel. Raises TypeError."""
     if isinstance(item, (str, Path)):
         return Path(item)
     array = _array(item)
@@ -84,7 +94,7 @@ def as_samples(item: object, sample_rate: int, caller: str) -> Path | Float32Arr
         raise wrong_type(caller, item, SOUND)
     samples = array if array.ndim == 1 else array[0]
     scale = np.float32(1 / 32768 if samples.dtype == np.int16 else 1)
-    return inputs.resampled(samples.astype(np.float32) * scale, sample_rate)
+    return inputs.resampled(samples.astype(np.float32) * scale, sample_rate, wanted)
 
 
 def wrong_type(caller: str, item: object, takes: str) -> TypeError:

@@ -15,6 +15,7 @@ from vidal import ids
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.models.registry import SCORERS, open_model, why_unavailable
+from vidal.train.media_reader import MediaReader
 from vidal.train.settings import Encoder
 
 # Each language tower is the text side of an image-text scorer. The text side of conse is MiniLM, centred in the same way as pictures.
@@ -93,12 +94,14 @@ class TextTower:
 class ModalityTower(nn.Module):
     """Maps normalised pictures, (n, 3, h, w), or videos, (n, t, 3, h, w), to features, (n, width) float, which are not normalised.
 
-    mean, std: (3,), to normalise pictures with.
+    mean, std: (3,), to normalise pictures with. reader: reads the media of a tower of another project in its own way; a tower with a
+    reader takes the arrays of it, which are normalised already.
     """
 
     mean: Tensor
     std: Tensor
     architecture: Architecture
+    reader: MediaReader | None = None
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]):
         super().__init__()

@@ -1,0 +1,65 @@
+"""CLAP of transformers as a peer (Wu et al. 2023), with the spectrograms of its checkpoint.
+
+A sound that is longer than the model's window is cut into windows, whose vectors are averaged: CLAP's own processor chooses a window at
+random.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidal.evaluate.peers.parts import PeerText, part_of
+from vidal.evaluate.peers.transformers_models import WEIGHTS, features, open_model
+from vidal.media.arrays import Float32Array
+from vidal.train.loading import Part
+from vidal.train.media_reader import MediaReader
+from vidal.train.settings import Modality
+from vidal.train.towers import ModalityTower
+
+
+class ClapReader(MediaReader):
+    """Reads sounds by CLAP's feature extractor."""
+
+    def __init__(self, extractor: Any):
+        self._extractor = extractor
+        self.sample_rate, self._window = int(extractor.sampling_rate), int(extractor.nb_max_samples)
+
+    def sound(self, samples: Float32Array) -> Float32Array:
+        """Returns (windows, channels, frames, mels) float32. A last window below a second is left out, unless it is the only one."""
+        windows = [samples[start : start + self._window] for start in range(0, len(samples), self._window)]
+        windows = [each for each in windows if len(each) >= self.sample_rate] or windows[:1]
+        return np.stack([self._features(each) for each in windows])
+
+    def _features(self, window: Float32Array) -> Float32Array:
+        out = self._extractor([window], sampling_rate=self.sample_rate, return_tensors="pt")
+        array: Float32Array = out["input_features"][0].float().numpy()
+        return array
+
+
+class ClapTower(ModalityTower):
+    """The audio side of CLAP."""
+
+    def __init__(self, model: Any, reader: MediaReader):
+        super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.
+        self.model, self.reader = model, reader
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        # The processor says so of each sound that it gets alone.
+        is_longer = torch.ones(len(pixels), 1, dtype=torch.bool, device=pixels.device)
+        return features(self.model.get_audio_features(input_features=pixels, is_longer=is_longer))
+
+
+def open_part(id_: str, device: torch.device) -> Part:
+    """Opens a CLAP. Raises UserError."""
+    spec, model, processor = open_model("clap", id_, device)
+
+    def embed_texts(texts: list[str]) -> Tensor:
+        tokens = processor.tokenizer(texts, padding=True, truncation=True, return_tensors="pt").to(model.device)
+        return features(model.get_text_features(**tokens))
+
+    tower = ClapTower(model, ClapReader(processor.feature_extractor))
+    return part_of(spec, {Modality.AUDIO: tower}, PeerText(spec, WEIGHTS, embed_texts))

@@ -1,0 +1,54 @@
+"""What the peers have in common: a language tower around a function, and the Part that joins it to the towers of media."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vidal import ids
+from vidal.config.base import ModelSpec
+from vidal.errors import UserError
+from vidal.media.arrays import Float32Array
+from vidal.models.availability import Weights
+from vidal.models.text_batches import embed_in_batches
+from vidal.train.loading import Part
+from vidal.train.settings import Encoder, Modality
+from vidal.train.towers import ClipText, LanguageTower, ModalityTower
+
+
+class PeerText:
+    """The language tower of a peer: a towers.LanguageTower. embed: returns (n, width) of at most text_batches.BATCH texts."""
+
+    def __init__(self, spec: ModelSpec, weights: Weights, embed: Callable[[list[str]], Tensor]):
+        self.name = f"{spec.adapter} {spec.id}"
+        self.identity = ids.fingerprint([spec.adapter, *weights.identity(spec)])
+        self._embed = embed
+        self.width = self.encode(["a"]).shape[1]
+
+    def encode(self, texts: list[str]) -> Tensor:
+        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+        return torch.from_numpy(embed_in_batches(texts, self._batch))
+
+    def clip_text(self) -> ClipText:
+        raise UserError(f"{self.name} is measured only: its language tower cannot be exported")
+
+    @torch.inference_mode()
+    def _batch(self, texts: list[str]) -> Float32Array:
+        values: Float32Array = F.normalize(self._embed(texts).float(), dim=-1).cpu().numpy()
+        return values
+
+
+def part_of(spec: ModelSpec, towers: Mapping[Modality, ModalityTower], text: LanguageTower) -> Part:
+    """Returns the Part of a peer. Its settings only name the model: the readers of its towers hold the sizes."""
+    settings = {modality: Encoder(model=spec, tuning="frozen") for modality in towers}
+    return Part(Path(str(spec.id)), dict(towers), settings, None, lambda: text)
+
+
+def require_weights(spec: ModelSpec, weights: Weights) -> None:
+    """Raises UserError if the weights that the spec names are not available here."""
+    if why := weights.why_unavailable(spec):
+        raise UserError(f"--checkpoint {spec.adapter}:{spec.id}: {why}")

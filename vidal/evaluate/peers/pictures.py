@@ -1,0 +1,41 @@
+"""The towers of peers that embed pictures. A video is the mean of its frames, each a unit vector (Luo et al. 2022, CLIP4Clip).
+
+Infrared and depth are given as pictures with three equal channels, as in the rows of OpenCLIP in LanguageBind's tables: these models
+were never trained on either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidal.train.media_reader import MediaReader
+from vidal.train.settings import Modality
+from vidal.train.towers import ModalityTower
+
+MODALITIES = (Modality.IMAGE, Modality.VIDEO, Modality.INFRARED, Modality.DEPTH)
+
+
+class PictureTower(ModalityTower):
+    """A tower of one modality. model: shared by the towers of a peer. embed: returns (n, width) for arrays of the reader."""
+
+    def __init__(self, modality: Modality, model: nn.Module, embed: Callable[[Tensor], Tensor], reader: MediaReader):
+        super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.
+        self.model, self._embed, self.reader = model, embed, reader
+        self._is_video = modality is Modality.VIDEO
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if not self._is_video:
+            return self._embed(pixels)
+        frames = F.normalize(self._embed(pixels.flatten(0, 1)).float(), dim=-1)
+        mean: Tensor = frames.unflatten(0, pixels.shape[:2]).mean(1)
+        return mean
+
+
+def picture_towers(
+    model: nn.Module, embed: Callable[[Tensor], Tensor], reader: MediaReader
+) -> dict[Modality, ModalityTower]:
+    """Returns a tower for each modality that can be shown as pictures."""
+    return {modality: PictureTower(modality, model, embed, reader) for modality in MODALITIES}

@@ -1,0 +1,100 @@
+"""CLIP, SigLIP and SigLIP 2 of transformers as peers, with the processors of their checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vidal.evaluate.peers.parts import PeerText, part_of
+from vidal.evaluate.peers.pictures import picture_towers
+from vidal.evaluate.peers.transformers_models import WEIGHTS, features, open_model
+from vidal.media.arrays import Float32Array
+from vidal.train.loading import Part
+from vidal.train.media_reader import MediaReader
+
+# SigLIP was trained with texts padded up to its full length, and any other padding changes the vectors.
+_PADDED = {"siglip", "siglip2"}
+# The side of the squares that SigLIP 2 gets when videos are cropped: it takes pictures of any size.
+_NAFLEX_SIDE = 256
+
+
+class ProcessorReader(MediaReader):
+    """Reads pictures by an image processor of transformers."""
+
+    def __init__(self, processor: Any):
+        self._processor = processor
+
+    def picture(self, image: Image.Image) -> Float32Array:
+        """Returns (3, h, w) float32, normalised."""
+        pixels = self._processor(images=image.convert("RGB"), return_tensors="pt")["pixel_values"]
+        array: Float32Array = pixels[0].float().numpy()
+        return array
+
+
+class PatchReader(MediaReader):
+    """Reads pictures of any shape as SigLIP 2 takes them: patches with a mask, and the numbers of rows and columns."""
+
+    def __init__(self, processor: Any):
+        self._processor = processor
+
+    def picture(self, image: Image.Image) -> Float32Array:
+        """Returns (patches_max, patch + 2) float32: patches, whether each is real, and rows and columns at the top of the last."""
+        out = self._processor(images=image.convert("RGB"), return_tensors="pt")
+        patches = out["pixel_values"][0].float().numpy()
+        further = np.zeros((len(patches), 2), np.float32)
+        further[:, 0] = out["pixel_attention_mask"][0].numpy()
+        further[:2, 1] = out["spatial_shapes"][0].numpy()
+        return np.concatenate([patches, further], axis=1)
+
+    @property
+    def side(self) -> int:
+        return _NAFLEX_SIDE
+
+
+def open_clip(id_: str, device: torch.device) -> Part:
+    """Opens a CLIP. Raises UserError."""
+    return _open("clip", id_, device)
+
+
+def open_siglip(id_: str, device: torch.device) -> Part:
+    """Opens a SigLIP or SigLIP 2. Raises UserError."""
+    return _open("siglip", id_, device)
+
+
+def _open(kind: str, id_: str, device: torch.device) -> Part:
+    spec, model, processor = open_model(kind, id_, device)
+    is_naflex = model.config.model_type == "siglip2"
+    reader = (PatchReader if is_naflex else ProcessorReader)(processor.image_processor)
+
+    def embed_pictures(pixels: Tensor) -> Tensor:
+        if is_naflex:
+            return features(model.get_image_features(**_patch_inputs(pixels)))
+        return features(model.get_image_features(pixel_values=pixels))
+
+    towers = picture_towers(model, embed_pictures, reader)
+    return part_of(spec, towers, PeerText(spec, WEIGHTS, _embed_texts(model, processor.tokenizer)))
+
+
+def _patch_inputs(packed: Tensor) -> dict[str, Tensor]:
+    """Returns the arguments of SigLIP 2. packed: (n, patches_max, patch + 2), of PatchReader."""
+    return {
+        "pixel_values": packed[..., :-2],
+        "pixel_attention_mask": packed[..., -2].long(),
+        "spatial_shapes": packed[:, :2, -1].long(),
+    }
+
+
+def _embed_texts(model: Any, tokenizer: Any) -> Any:
+    tokenizer.padding_side = "right"
+    padding = "max_length" if model.config.model_type in _PADDED else True
+    length = int(model.config.text_config.max_position_embeddings)
+
+    def embed(texts: list[str]) -> Tensor:
+        tokens = tokenizer(texts, padding=padding, truncation=True, max_length=length, return_tensors="pt")
+        return features(model.get_text_features(**tokens.to(model.device)))
+
+    return embed
