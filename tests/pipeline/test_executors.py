@@ -1,9 +1,11 @@
 """Executors: the same parts on Ray and in this process; on Ray, streaming and processes that die."""
 
 import os
+import re
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 
@@ -43,6 +45,27 @@ def test_a_process_that_dies_on_a_record_costs_that_record(on_ray, tmp_path):
     assert storage.names("_stages/killer/shard-00000") == sorted(
         [name.rsplit("/", 1)[1] for name in names] + [f"part-{part:05d}.ledger.parquet" for part in range(4)]
     )
+
+
+def test_every_node_exports_the_work_of_the_stages_for_prometheus(on_ray, tmp_path):
+    import ray
+
+    parts = seed_parts(str(tmp_path), parts=2, size=3)
+    node = ray.nodes()[0]
+    with on_ray.pipeline([FIRST, BUGGY], Runtime(str(tmp_path), "run")) as run:
+        run(parts)
+        address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+
+        def exported(stage):
+            lines = urllib.request.urlopen(address, timeout=10).read().decode().splitlines()
+            own = [line for line in lines if f'stage="{stage}"' in line]
+            pattern = r'ray_vidal_records\w*{.*reason="(\w+)".*status="(\w+)".*} ([\d.]+)'
+            records = [match.groups() for line in own if (match := re.match(pattern, line))]
+            return {(status, reason): float(count) for reason, status, count in records}, len(own) - len(records)
+
+        wait_until(lambda: exported("buggy")[1] >= 3)  # Seconds by two clocks, and bytes.
+        assert exported("buggy")[0] == {("kept", "ok"): 3, ("failed", "quarantined"): 1}
+        assert exported("first")[0] == {("kept", "ok"): 4, ("failed", "http_404"): 1, ("dropped", "too_long"): 1}
 
 
 def test_a_process_that_works_on_several_parts_dies_for_one_record_alone(on_ray, tmp_path):

@@ -24,6 +24,7 @@ from vidal.pipeline.cpu_meter import METER
 from vidal.pipeline.crash_journal import CrashJournal
 from vidal.pipeline.incremental import Result
 from vidal.pipeline.logs import LOGGER, log_context
+from vidal.pipeline.observed import Observe, ignore, work_of
 from vidal.pipeline.parts import commit_part, is_current, read_inputs, stored_metadata
 from vidal.pipeline.recent_tables import RECENT
 from vidal.pipeline.results import failure_of, quarantined, result_of
@@ -52,8 +53,8 @@ class PartRunner:
     Safe to call from several threads: it works on as many parts at a time as the stage allows.
     """
 
-    def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime):
-        self.stage, self.recipe, self.runtime = stage, recipe, runtime
+    def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime, observe: Observe = ignore):
+        self.stage, self.recipe, self.runtime, self._observe = stage, recipe, runtime, observe
         self.storage = Storage(runtime.out, fetch_archives=True)
         self.storage.answers = self._answers = PartAnswers(self.storage, stage.name)
         self._worker: Worker | None = None
@@ -117,7 +118,7 @@ class PartRunner:
         if before is not None and is_current(before, self.stage, self.recipe, self.storage, part):
             LOGGER.info("was done before")
             return
-        started = time.monotonic()
+        started, written = time.monotonic(), self.storage.bytes_written
         # The identity of the tables as read here: another process may replace them before this part is committed.
         tables, inputs = read_inputs(self.stage, self.storage, part, self.runtime.run_id)
         records = list(self._join(tables))
@@ -142,11 +143,14 @@ class PartRunner:
             metadata = {"inputs": inputs, **incremental.metadata(stored.identity, digests), **_marks(outcomes)}
             self._retain(name, absent)
             with _storing(name):
-                cost = {"records": str(len(todo)), "cpu_s": f"{cpu.used_s():.3f}"}
+                cpu_s = cpu.used_s()
+                cost = {"records": str(len(todo)), "cpu_s": f"{cpu_s:.3f}"}
                 table = commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata, cost)
         RECENT.keep(self.storage, f"{name}.parquet", self.runtime.run_id, table)
         self._names_of(part.shard).add(_file_of(name))
-        _log_part(len(todo), rows, outcomes, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self._observe(work_of(self.stage, done, seconds, cpu_s, self.storage.bytes_written - written))
+        _log_part(len(todo), rows, outcomes, seconds)
 
     def _names_of(self, shard: int) -> set[str]:
         """Returns the files that this stage had stored for the shard when the first part of it arrived here, and those since.

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -57,7 +58,7 @@ class Storage:
     read like files; an original cannot be written or removed.
 
     media and answers: the stores that stages write media, and the answers of models, to. fetch_archives: whether archives on an
-    object store are fetched whole, see vidal.storage.archives.
+    object store are fetched whole, see vidal.storage.archives. bytes_written: by this object, since it was opened.
 
     A missing file raises FileNotFoundError, missing or refused credentials raise UserError; every other failure of the store raises
     StorageError.
@@ -68,6 +69,8 @@ class Storage:
         self.archives = Archives(self, fetch_whole=fetch_archives)
         self._files = FileStore(self)
         self._originals: str | None = None
+        self.bytes_written = 0
+        self._counting = threading.Lock()
         self.answers: AnswerStore = FileAnswers(self, f"{layout.CACHE}/")
         try:
             self._fs, self.root = self._connect()
@@ -195,9 +198,14 @@ class Storage:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def _count(self, size: int) -> None:
+        with self._counting:
+            self.bytes_written += size
+
     def write(self, name: str, data: bytes) -> None:
         """Writes a file atomically: a reader sees either the old bytes or the new ones, never a mixture."""
         path = self.path(name)
+        self._count(len(data))
         with self._failing(name):
             if not self.is_local:
                 self.fs.pipe_file(path, data)  # An object store shows an object only when it is complete.
@@ -248,6 +256,7 @@ class Storage:
     def put(self, local: Path, name: str) -> None:
         """Moves a local file into the dataset, atomically."""
         path = self.path(name)
+        self._count(local.stat().st_size)
         with self._failing(name):
             if not self.is_local:
                 self.fs.put_file(str(local), path)

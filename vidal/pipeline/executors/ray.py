@@ -19,6 +19,7 @@ from vidal.pipeline.executors.capacity import Node
 from vidal.pipeline.executors.feed import Feed
 from vidal.pipeline.executors.pools import PoolSpec, cpus_at_once, gpu_share, grouped_to_fit, pools
 from vidal.pipeline.executors.ray_limiter import LimiterHold
+from vidal.pipeline.executors.ray_metrics import RayMetrics
 from vidal.pipeline.executors.ray_start import quiet, start
 from vidal.pipeline.logs import LogRelay, forward_log, replay
 from vidal.pipeline.runner import PartRunner
@@ -116,7 +117,8 @@ class _Worker:
         if recipe.engine.log_level:
             forward_log(recipe.engine.log_level, relay.send.remote)
         limit_threads(recipe.engine.threads)
-        self._runners = [PartRunner(stage, recipe, runtime) for stage in stages]
+        metrics = RayMetrics()
+        self._runners = [PartRunner(stage, recipe, runtime, metrics) for stage in stages]
 
     def open(self) -> None:
         """Loads the models before the first part arrives. The part that needs them raises and records any error again."""

@@ -1,0 +1,46 @@
+"""What a worker did with a part, as numbers for whoever watches a build."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from vidal.pipeline.incremental import Result
+from vidal.pipeline.stage import Stage
+from vidal.schema import Reason, Status, Subject
+
+
+@dataclass(frozen=True)
+class PartWork:
+    """The work on one part; results that were stored before do not count.
+
+    ended: the number of candidates, clips or views by (subject, status, reason). tokens: read ("in") and written ("out") by models
+    that count them. bytes_written: of media and tables.
+    """
+
+    stage: str
+    ended: Counter[tuple[str, str, str]]
+    wall_s: float
+    cpu_s: float
+    tokens: Counter[str]
+    bytes_written: int
+
+
+Observe = Callable[[PartWork], None]
+
+
+def ignore(work: PartWork) -> None:
+    """Observes nothing."""
+
+
+def work_of(stage: Stage, results: Iterable[Result], wall_s: float, cpu_s: float, bytes_written: int) -> PartWork:
+    """Returns the work that gave these results. A record that goes on to the next stage has no outcome yet: it counts as kept."""
+    ended, tokens = Counter[tuple[str, str, str]](), Counter[str]()
+    for rows, outcomes in results:
+        ended.update((outcome["subject"], outcome["status"], outcome["reason"]) for outcome in outcomes)
+        if all(outcome["subject"] == Subject.VIEW.value for outcome in outcomes):
+            ended[stage.subject.value, Status.KEPT.value, Reason.OK.value] += len(rows)
+        for row in rows:
+            tokens.update({way: row.get(f"tokens_{way}") or 0 for way in ("in", "out")})
+    return PartWork(stage.name, +ended, wall_s, cpu_s, +tokens, bytes_written)
