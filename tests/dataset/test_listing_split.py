@@ -86,7 +86,7 @@ def test_a_row_that_is_refused_is_in_the_ledger_and_the_others_are_built(tmp_pat
     build = ("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(path), "--out", str(out), *sets(*LIGHT))
     done = vidal_inline(*build)
     assert done.returncode == 1  # No clip was kept.
-    said = "c.csv: 3 rows, 1 merged, 1 refused (the ledger says why); columns ignored (kept in extra): mine"
+    said = "c.csv: 3 rows, 1 merged, 1 refused (the ledger says why); unknown columns (kept in extra): mine"
     assert said in " ".join(done.stdout.split())
     ledger = pd.read_parquet(out / "_ledger").set_index("reason")
     assert sorted(ledger.index) == ["bad_row", "bad_url"]

@@ -51,7 +51,7 @@ class Source(Fetcher, Protocol):
 
 
 def fill_in(candidate: Candidate, page: Candidate) -> Candidate:
-    """Fills in the columns that a candidate lacks from its page. The values of a catalogue take precedence over the page."""
+    """Returns the candidate with the columns that it lacks filled in from its page. A catalogue's values take precedence."""
     stated = {key: value for key, value in page.items() if candidate.get(key) in (None, "", [])}
     extra = {**page.get("extra", {}), **dict(candidate.get("extra") or {})}
     return cast(Candidate, {**candidate, **stated, "extra": extra})
