@@ -96,7 +96,7 @@ def member_name(clip_id: str, file: str) -> tuple[str, str]:
 
 
 def kind_of(name: str) -> str:
-    """Returns the kind of any file of a dataset: of media, that of member_name; else "manifests" or "tables"."""
+    """Returns the kind of any file of a dataset: for media, the kind that member_name returns; else "manifests" or "tables"."""
     if _SHARD.fullmatch(name):
         return "manifests"
     folder, _, rest = name.partition("/")
@@ -156,7 +156,7 @@ def answers(stage: str, shard: int, part: int, writer: str) -> str:
 
 
 def refused(shard: int) -> str:
-    """Returns the ledger rows of the rows of a listing that stand among a shard's candidates and cannot be used."""
+    """Returns the name of the table with the ledger rows of a shard's refused rows: rows of its listing that cannot be used."""
     return f"{CATALOGUE}/{shard_name(shard)}.refused.parquet"
 
 
