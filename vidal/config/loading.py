@@ -29,7 +29,7 @@ def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Re
 
 
 def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
-    """Returns the recipe with other thresholds. overrides: "similarity_min=0.25"; null removes one. Raises UserError."""
+    """Returns the recipe with other thresholds. overrides: "similarity_min=0.25"; null removes a threshold. Raises UserError."""
     return with_overrides(
         recipe, tuple(each if each.startswith("filters.") else f"filters.{each}" for each in overrides)
     )

@@ -37,7 +37,7 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 class Recipe(Settings):
     name: str
-    """The name is stored in the dataset, which belongs to the recipe of this name."""
+    """The name of the recipe. The dataset stores it, and only a recipe of the same name can build there."""
     description: str = ""
     """One line that `vidal plan` shows."""
     plugins: tuple[str, ...] = ()
@@ -89,8 +89,8 @@ class Recipe(Settings):
     split: Split = Split()
     """Which clips are held out for choosing settings and for testing."""
     cache: str | None = None
-    """Folder or URI for the answers of captioners and rewriters, one file each, so that shards and datasets can share them; null means
-    OUT/_cache, with one file a part, whose answers are reused within the shard."""
+    """Folder or URI for the answers of captioners and rewriters, one file per answer, so that shards and datasets can share them; null
+    means OUT/_cache, with one file per part, whose answers are reused only within the shard."""
     duplicates: Duplicates = Duplicates()
     """When two clips count as copies."""
     decontaminate: tuple[EvaluationSet, ...] = ()
@@ -98,7 +98,7 @@ class Recipe(Settings):
     train: Train = Train()
     """The trainer."""
     engine: Engine = Engine()
-    """How a build runs. Nothing here changes a row."""
+    """How a build runs. Nothing here changes a row, except that keep_stale keeps rows of earlier versions."""
     resources: dict[str, Resources] = Field(default_factory=dict)
     """What a worker needs, by stage."""
 
