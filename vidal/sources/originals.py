@@ -57,7 +57,10 @@ class Originals:
         return location.removeprefix(root)
 
     def exists(self) -> bool:
-        """Returns whether the root is a folder; in a bucket, only a folder with content is one. Raises UserError if no store answers."""
+        """Returns whether the root is a folder. In a bucket, an empty folder does not exist.
+
+        Raises UserError if the store does not answer.
+        """
         with _listing(self.uri, self.is_local):
             return bool(self._storage.fs.isdir(self._storage.root))
 

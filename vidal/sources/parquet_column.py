@@ -20,7 +20,7 @@ _ROWS = 1_000
 
 
 class ParquetSettings(TableSettings):
-    """Tables with a column of media: one table, all that match a glob, or all in a folder or bucket, such as the Hugging Face hub's."""
+    """Tables with a column of media: one table, all that match a glob, or all in a folder, bucket or dataset of the Hugging Face hub."""
 
     source: str = NAME
     """The name of this source."""
