@@ -1,4 +1,4 @@
-"""The command ablate: did a shard, a view or a filter help? Which of two datasets is better?"""
+"""The command `ablate`: did a shard, a view or a filter help? Which of two datasets is better?"""
 
 from __future__ import annotations
 

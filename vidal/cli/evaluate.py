@@ -1,4 +1,4 @@
-"""The command evaluate: measures an encoder on benchmarks, and prints the tables of the paper."""
+"""The command `evaluate`: measures an encoder on benchmarks, and prints the tables of the paper."""
 
 from __future__ import annotations
 

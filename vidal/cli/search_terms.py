@@ -17,7 +17,7 @@ from vidal.errors import UserError
 
 @click.group("search-terms")
 def search_terms() -> None:
-    """The search-term database."""
+    """Builds and shows the search-term database."""
 
 
 @search_terms.command("build")

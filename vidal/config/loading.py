@@ -61,7 +61,7 @@ def _path(name: str) -> Path:
 
 def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, object]:
     if path.resolve() in seen:
-        raise UserError(f"recipe {path}: extends itself")
+        raise UserError(f"recipe {path}: extends itself, directly or through another recipe")
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:

@@ -63,7 +63,7 @@ class Recipe(Settings):
     crawl: Crawl = Crawl()
     """How often hosts are asked, and how large and how slow a download may be."""
     clips: Clips = Clips()
-    """How long videos are cut into clips."""
+    """How videos that are too long are cut into clips."""
     decoding: Decoding = Decoding()
     """What one operation on a media file may cost."""
     keyframes: Keyframes = Keyframes()
@@ -112,7 +112,7 @@ class Recipe(Settings):
 
     @property
     def listing(self) -> str | None:
-        """The list that candidates come from, instead of searches: the catalogue, or the place of the collection."""
+        """The list that candidates come from, instead of searches: the catalogue, or the path or URI of the collection."""
         return self.collection.uri if self.collection else self.catalogue
 
     @property
@@ -131,7 +131,7 @@ class Recipe(Settings):
         return section
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """Makes a worker that receives the recipe import its plugins first: the recipe's class may contain classes of theirs."""
+        """Makes a worker that receives the recipe import its plugins first: the recipe's class may contain classes of the plugins."""
         if not self.plugins:
             return super().__reduce_ex__(protocol)
         rebuild: Callable[[Mapping[str, Any]], Recipe] = recipe_from

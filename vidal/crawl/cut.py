@@ -56,7 +56,7 @@ def requested_span(candidate: Candidate, file_duration_s: float) -> Span:
 
 
 def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe: Recipe) -> Drop | None:
-    """Returns a Drop if the true duration is not wanted, else None. Raises RecordError(span_outside) if the span leaves the file."""
+    """Returns a Drop if the true duration is not wanted, else None. Raises RecordError(span_outside) if the span is not in the file."""
     end_s, max_s, min_s = span.start_s + span.duration_s, recipe.duration_max_s, recipe.crawl.duration_min_s
     if end_s > file_duration_s + recipe.crawl.duration_tolerance_s or span.start_s >= file_duration_s:
         raise RecordError(

@@ -1,4 +1,4 @@
-"""How long videos are cut into clips."""
+"""How videos that are too long are cut into clips."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.config.base import Settings
 
 
 class Clips(Settings):
-    """Long videos are cut at shot boundaries. Shorter ones may contain some: with a detector, the score `cuts` counts them."""
+    """Long videos are cut at shot boundaries. Clips may still contain shot boundaries; with a detector, the score `cuts` counts them."""
 
     detector: Literal["content", "transnetv2"] | None = None
     """The detector that finds cuts: content (hard cuts, cheap) or transnetv2; null cuts nothing and drops long videos."""

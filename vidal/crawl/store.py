@@ -64,7 +64,7 @@ class ClipStore:
             link_or_copy(file.path, path)
             return _ClipFile(file.properties, file.sha256, span.start_s, span.duration_s)
         properties = self._writer.write(file, span, path)
-        # A sound is cut exactly: a small difference is only one of what its container states. With a larger one, the clip is shorter.
+        # A sound is cut exactly, so a small difference is an inaccuracy of its container. A larger one is real.
         is_exact = file.kind is Kind.AUDIO and abs(properties.duration_s - span.duration_s) < SLACK_S
         duration_s = span.duration_s if is_exact else properties.duration_s
         return _ClipFile(properties, ids.file_sha256(path), span.start_s, duration_s)

@@ -33,7 +33,7 @@ def check_file(key: str, path: str) -> None:
 
 
 def read_passwords(path: str | None) -> Passwords:
-    """Returns the entries of a netrc file, but not its default. Raises UserError if it cannot be read."""
+    """Returns the entries of a netrc file, without its `default` entry. Raises UserError if the file cannot be read."""
     if path is None:
         return {}
     check_file("crawl.netrc_file", path)

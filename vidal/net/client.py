@@ -38,7 +38,7 @@ from vidal.net.work_budget import WorkBudget, WorkStopped
 from vidal.net.ytdlp_options import Options, ytdlp_options
 from vidal.schema import Reason
 
-# The reasons of failures that may mean that yt-dlp could not work out the formats of a video.
+# Failures with these reasons may mean that yt-dlp could not work out the formats of a video.
 _WITHOUT_FORMATS = {Reason.EXTRACTOR, Reason.UNSUPPORTED_URL, Reason.HTTP_403}
 # Protocols that yt-dlp downloads itself, through `Client.urlopen`: files, and segments of HLS, DASH, Smooth Streaming and HDS.
 _NATIVE_PROTOCOLS = {

@@ -64,5 +64,5 @@ class Effort:
         return wait_s
 
     def _backoff_s(self, crawl: Crawl) -> float:
-        """Returns the seconds of a random pause. The longest that it can be doubles with each try."""
+        """Returns the seconds of a random pause. Its upper limit doubles with each try."""
         return random.uniform(0.0, min(crawl.backoff_max_s, crawl.backoff_s * 2.0 ** min(self.tries - 1, 30)))

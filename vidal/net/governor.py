@@ -22,7 +22,7 @@ QUOTA_NAME = "_crawl/requests.json"
 # The slot of a dead worker becomes free after this time. A live worker renews its lease several times within it.
 LEASE_S = 15.0
 RENEWED_EVERY_S = 4.0
-# The reasons of failures by which a host blocks whoever asks. The host is then left alone for a long time.
+# Failures with these reasons mean that the host blocks whoever asked. It is then left alone for a long time.
 BLOCKS = {Reason.BOT_CHECK, Reason.RATE_LIMITED}
 # A shorter pause is slept through in the middle of a piece of work; a longer one ends the attempt.
 _SHORT_PAUSE_S = 0.2
@@ -193,7 +193,7 @@ class Governor:
 
 
 def _final(error: RecordError, effort: Effort) -> RecordError:
-    """Returns the error that ends a piece of work, with the number of attempts. A failure before a pause takes precedence over it."""
+    """Returns the error that ends a piece of work, with the number of attempts. A failure takes precedence over a pause after it."""
     last = effort.last_error if isinstance(error, (HostPaused, IdentityPaused)) and effort.last_error else error
     last.attempts = max(1, effort.tries)
     return last

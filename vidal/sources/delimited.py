@@ -23,7 +23,7 @@ def delimited_rows(text: IO[str], delimiter: str) -> Iterator[dict[str, str] | R
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     names = [name.strip().lstrip("\ufeff").strip() for name in next(reader, [])]
     if twice := [name for name in names if name and names.count(name) > 1]:
-        raise ValueError(f"two columns are called {twice[0]!r}")
+        raise ValueError(f"two columns are called {twice[0]!r}: rename one")
     while True:
         lines.row.clear()
         try:

@@ -43,7 +43,7 @@ class Listing(Protocol):
         """Returns the hash that identifies the content of the list."""
 
     def candidates(self, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
-        """Yields the candidates in order; one may occur several times. digest: is updated until it is the hash that sha256 returns.
+        """Yields the candidates in order; one may occur several times. digest: is updated; its hexdigest is then what sha256 returns.
 
         Raises UserError for a list that cannot be read further.
         """

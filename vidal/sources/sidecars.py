@@ -27,7 +27,7 @@ PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 # The rest of a sidecar's name after the stem of its media file: "json", "info.json" (yt-dlp), "en.vtt", "txt".
 SIDECAR = re.compile(r"(?:info\.)?json|txt|(?:[a-z]{2,3}(?:-[\w-]+)?\.)?(?:srt|vtt)", re.I | re.ASCII)
 SIDECAR_MAX_BYTES = 2**24
-# A longer value of a sidecar is left out: it is a thing like yt-dlp's list of formats, which says nothing about the pictures.
+# Longer values of a sidecar are left out: such a value, for example yt-dlp's list of formats, says nothing about the pictures.
 _VALUE_MAX = 2_000
 # Control characters, characters that end a line of text, and characters that UTF-8 cannot encode.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

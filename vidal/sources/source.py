@@ -26,9 +26,9 @@ class Fetcher(Protocol):
     """Describes and fetches candidates. Each call of a method is one piece of work of a Client."""
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate with title, hashtags, stated duration and so on filled in. Raises RecordError.
+        """Returns the candidate with title, hashtags, stated duration and so on filled in.
 
-        Raises RecordError(bad_url) for an address that is not of the web, unless the source reads local files.
+        Raises RecordError: bad_url, for example, if the address is not http(s), unless the source reads local files.
         """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:

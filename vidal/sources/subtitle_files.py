@@ -1,4 +1,4 @@
-"""Reads subtitle files, SubRip (.srt) and WebVTT (.vtt), into a text with one line for each line of words, after its times."""
+"""Reads subtitle files, SubRip (.srt) and WebVTT (.vtt), into lines of start, end and words: "1.00 2.50 Hello there"."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 
 def read_cues(content: bytes) -> str:
-    """Returns the words after their start and end in seconds, such as "1.00 2.50 Hello there", one line for each line of words."""
+    """Returns a line for each line of words: its start and end in seconds, and the words, such as "1.00 2.50 Hello there"."""
     return "\n".join(f"{start_s:.2f} {end_s:.2f} {words}" for start_s, end_s, words in _read(content))
 
 

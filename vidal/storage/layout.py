@@ -68,7 +68,7 @@ def media_folder(shard: int) -> str:
 
 
 def cleaned(shard: int) -> str:
-    """Returns the name of the list of clips of a shard whose media were deleted after the clips had ended."""
+    """Returns the name of the list of a shard's clips whose media were deleted because they did not reach the manifest."""
     return f"_media/{shard_name(shard)}.cleaned.json"
 
 
@@ -151,7 +151,7 @@ def answers_folder(stage: str, shard: int) -> str:
 
 
 def answers(stage: str, shard: int, part: int, writer: str) -> str:
-    """Returns a file of answers. writer: tells apart the processes that have asked for the same part."""
+    """Returns the name of a file of answers. writer: distinguishes the processes that have worked on the same part."""
     return f"{answers_folder(stage, shard)}/part-{part:05d}.{writer}.jsonl"
 
 
