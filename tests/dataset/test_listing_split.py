@@ -86,7 +86,7 @@ def test_a_row_that_is_refused_is_in_the_ledger_and_the_others_are_built(tmp_pat
     build = ("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(path), "--out", str(out), *sets(*LIGHT))
     done = vidal_inline(*build)
     assert done.returncode == 1  # No clip was kept.
-    said = "c.csv: 3 rows, 1 merged, 1 refused (the ledger says why); columns ignored (kept in extra): mine"
+    said = "c.csv: 3 rows, 1 merged, 1 refused (the ledger says why); unknown columns (kept in extra): mine"
     assert said in " ".join(done.stdout.split())
     ledger = pd.read_parquet(out / "_ledger").set_index("reason")
     assert sorted(ledger.index) == ["bad_row", "bad_url"]
@@ -103,7 +103,7 @@ def test_a_list_of_which_nothing_can_be_read_ends_in_one_line_and_the_mended_lis
     build = ("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(path), "--out", str(out), *sets(*LIGHT))
     done = vidal_inline(*build)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert "nothing of it can be read, 2 rows are refused; the first: " in done.stderr and "not 'later'" in done.stderr
+    assert "none of it can be read: 2 rows were refused; the first: " in done.stderr and "not 'later'" in done.stderr
     assert not (out / "_catalogue").exists()
     path.write_text("url,start_s\nfile:///etc/passwd,\n")
     assert vidal_inline(*build).returncode == 1

@@ -87,7 +87,7 @@ def test_depth_that_is_no_millimetres_is_said_to_be_none(embedded, exported, tmp
     rows = pd.read_parquet(embedded)
     assert summary["not_millimetres"] == (rows.depth_paths.str.len().gt(0) & rows.depth_kind.ne("metric")).sum() > 0
     done = vidal_inline("export", str(embedded), "--format", "languagebind", "--to", str(tmp_path / "new"))
-    assert "is not in millimetres" in done.stdout
+    assert "clips is not in millimetres" in done.stdout
 
 
 def test_a_hashtag_that_stands_in_the_title_is_not_said_twice():

@@ -321,7 +321,7 @@ def test_an_empty_list_of_values_obeys_robots_txt_alone(site, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "outcomes", "said"),
     [
-        ((), {"plain": "robots", "source": "kept"}, "obeyed for plain addresses; not asked for sources"),
+        ((), {"plain": "robots", "source": "kept"}, "obeyed for plain addresses; not consulted for sources"),
         (
             ("crawl.robots_for_sources=true",),
             {"plain": "robots", "source": "robots"},
@@ -330,7 +330,7 @@ def test_an_empty_list_of_values_obeys_robots_txt_alone(site, tmp_path):
         (
             ("crawl.robots=false",),
             {"plain": "kept", "source": "kept"},
-            "not asked for plain addresses; not asked for sources",
+            "not consulted for plain addresses; not consulted for sources",
         ),
     ],
 )
@@ -345,7 +345,7 @@ def test_the_recipe_decides_about_robots_txt_of_sources_and_plan_and_ledger_say_
     assert {name: crawled.reason(url) for name, url in urls.items()} == outcomes
     for name, url in urls.items():
         if outcomes[name] == "kept":
-            assert crawled.outcomes[url]["detail"].startswith("robots.txt was not asked")
+            assert crawled.outcomes[url]["detail"].startswith("robots.txt was not consulted")
     shown = vidal_inline("plan", "--recipe", "catalogue", *sets(*settings))
     assert shown.returncode == 0 and said in shown.stdout
 

@@ -132,7 +132,7 @@ def test_a_span_that_is_wrong_costs_itself_and_a_timestamp_that_is_no_span_stays
         "row 2",
         "row 3",
     ]
-    assert refused[-1].why == "2 spans, but 3 texts in caption"
+    assert refused[-1].why == "2 spans, but 3 texts in caption: give one text for each span, or a plain text"
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ def test_a_compressed_list_that_is_cut_short_is_said(tmp_path, ending):
         ("url,kind\nhttp://a,film\n", "kind must be video or audio, not 'film'"),
         ("url,title\n,x\n", "the url is empty"),
         ("url,vidal_views\nhttp://a,[1]\n", "vidal_views must be JSON such as"),
-        ("link\nhttp://a\n", "a column `url` is needed; the columns are link"),
-        ("url,title\nhttp://a,a cat, asleep\n", "3 cells, but 2 columns: a text with delimiters must stand in quotes"),
+        ("link\nhttp://a\n", "no column `url`: --set columns.url=COLUMN names it; the columns are link"),
+        ("url,title\nhttp://a,a cat, asleep\n", "3 cells, but 2 columns: a text with delimiters must be quoted"),
         ('url,title\nhttp://a,"a "cat""\n', "its quotes are wrong"),
     ],
 )

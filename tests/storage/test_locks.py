@@ -35,7 +35,7 @@ def test_processes_that_count_under_the_lock_lose_no_step(tmp_path: Path) -> Non
 
 def test_a_lock_on_a_store_is_waited_for_and_expires_with_its_holder() -> None:
     storage = Storage("memory://locks")
-    held = pytest.raises(StorageError, match="held by another process")
+    held = pytest.raises(StorageError, match="another process has held the lock")
     with exclusive(storage, ".lock"), held, exclusive(storage, ".lock", wait_s=0.3):
         pass
     assert not storage.exists(".lock")

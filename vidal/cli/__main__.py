@@ -1,4 +1,4 @@
-"""python -m vidal.cli."""
+"""Runs the command line as `python -m vidal.cli`."""
 
 from vidal.cli.main import main
 

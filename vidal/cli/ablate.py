@@ -1,4 +1,4 @@
-"""The command ablate: did a shard, a view or a filter help? Which of two datasets is better?"""
+"""The command `ablate`: did a shard, a view or a filter help? Which of two datasets is better?"""
 
 from __future__ import annotations
 
@@ -34,12 +34,18 @@ if TYPE_CHECKING:
     metavar="SCORE_MIN=VALUE",
     help="Would this filter help? Written as under filters: in a recipe.",
 )
-@click.option("--against", metavar="DATA", help="Is this dataset better or worse than --data, at equal size?")
+@click.option("--against", metavar="DATA", help="Is this dataset better or worse than --data, with equally many clips?")
 @click.option(
-    "--judge", metavar="DATA", help="With --against: the dataset whose clips judge. Default: held-out clips of both."
+    "--judge",
+    metavar="DATA",
+    help="With --against: the dataset whose clips both are measured on. Default: held-out clips of both.",
 )
 @click.option(
-    "--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Trainings with, and as many without."
+    "--seeds",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="How many trainings there are with it, and how many without.",
 )
 @options.as_json
 def ablate(
@@ -65,7 +71,7 @@ def ablate(
     if sum((shard is not None, view is not None, bool(thresholds), against is not None)) != 1:
         raise UserError("give exactly one of --shard N, --view V, --filter SCORE_MIN=VALUE, --against DATA")
     if judge is not None and against is None:
-        raise UserError("--judge: it judges two datasets: give --against DATA too")
+        raise UserError("--judge only works with --against DATA: give both, or neither")
     if against is not None:
         _against(data, against, judge, load_recipe(recipe, overrides).train, seeds, as_json)
         return

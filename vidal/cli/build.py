@@ -104,7 +104,7 @@ def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
 @click.argument("out")
 @options.as_json
 def clean(out: str, as_json: bool) -> None:
-    """Deletes the media of clips of OUT that ended before the manifest. Their rows in the ledger and their scores stay."""
+    """Deletes the media of clips of OUT that did not reach the manifest. Their rows in the ledger and their scores stay."""
     from vidal.dataset.clean import clean as delete
     from vidal.storage.storage import absolute_uri
 
@@ -163,11 +163,11 @@ def show_report(report: ShardReport, out: str) -> None:
         show("kept from earlier versions: " + _joined(report.stale))
     if report.quarantined:
         show(
-            f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries again"
+            f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries them again"
         )
     if report.failed_views:
         show(
-            f"{report.failed_views} views failed and are transient: the ledger says why; the same command tries them again"
+            f"{report.failed_views} views failed for reasons that may pass: the ledger says why; the same command tries them again"
         )
     if report.is_empty and not report.reasons:
         show("no clip was kept: no candidate was found; docs/search_terms.md says which terms a recipe searches for")
@@ -185,7 +185,7 @@ def _show_counts(report: ShardReport) -> None:
     for label, counts in (
         ("ended", report.reasons),
         ("views", report.views),
-        ("of evaluation sets", report.contaminated),
+        ("clips of evaluation sets", report.contaminated),
     ):
         if counts:
             show(f"{label}: {_joined(counts)}")

@@ -1,4 +1,4 @@
-"""The command evaluate: measures an encoder on benchmarks, and prints the tables of the paper."""
+"""The command `evaluate`: measures an encoder on benchmarks, and prints the tables of the paper."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from vidal.errors import UserError
     "checkpoints",
     multiple=True,
     help="The folder of an encoder; KIND:ID is one of another project (open_clip, clip, siglip, clap, pe_av, imagebind); recipe:NAME "
-    "uses the towers of a recipe before any training. Repeated: encoders that were trained apart, for other modalities, are used as one.",
+    "uses the towers of a recipe before any training. Repeat it to use encoders that were trained separately, for different "
+    "modalities, as one.",
 )
 @click.option(
     "--query", metavar="M[+M]", help="Modalities that search, such as image or depth+image. Default: those of the task."
@@ -45,7 +46,7 @@ from vidal.errors import UserError
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True),
-    help="Uses this share of the samples, chosen at random but alike each time.",
+    help="Uses this share of the samples: a random choice, but the same one each time.",
 )
 @click.option(
     "--skip-missing", is_flag=True, help="Measures the samples whose files can be read, and counts the others."
@@ -57,9 +58,9 @@ from vidal.errors import UserError
 )
 @click.option("--table", "as_table", is_flag=True, help="Prints the tables of the paper with our results beside them.")
 @click.option(
-    "--markdown", "layout", flag_value="markdown", help="Prints the tables as Markdown, with the reason of each dash."
+    "--markdown", "layout", flag_value="markdown", help="Prints the tables as Markdown, with the reason for each dash."
 )
-@click.option("--csv", "layout", flag_value="csv", help="Prints the tables as csv, with the reason of each dash.")
+@click.option("--csv", "layout", flag_value="csv", help="Prints the tables as csv, with the reason for each dash.")
 @click.option(
     "--beside",
     multiple=True,
@@ -86,7 +87,7 @@ def evaluate(
     as_list: bool,
     as_json: bool,
 ) -> None:
-    """Measures an encoder without training it on the task: retrieval both ways, classification, or one modality by another."""
+    """Measures an encoder without training it on the task: retrieval both ways, classification, or retrieval between modalities."""
     from vidal.evaluate.benchmarks import TASKS
 
     query = options.renamed("--seen", seen, "--query", query)

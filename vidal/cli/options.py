@@ -44,7 +44,7 @@ def from_settings(collection: str | None) -> tuple[str, ...]:
 
 
 def log_settings(verbose: bool, log_json: bool) -> tuple[str, ...]:
-    """Shows the log if an option asks for it. Returns overrides of the recipe that make the workers send their records."""
+    """Shows the log if an option asks for it. Returns overrides of the recipe that make the workers send their log messages."""
     if not (verbose or log_json):
         return ()
     from vidal.pipeline.logs import show_log

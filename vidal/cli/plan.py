@@ -1,4 +1,4 @@
-"""The command plan: what a recipe would do here, and what many clips of it would cost."""
+"""The command `plan`: what a recipe would do here, and what it would cost for many clips."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @options.recipe
 @options.overrides
 @options.collection
-@click.option("--clips", help="Estimates the cost of so many clips: 5000, 300k, 10M, 1B.")
+@click.option("--clips", help="Estimates the cost of this many clips: 5000, 300k, 10M, 1B.")
 @click.option(
     "--cluster",
     default="nodes=1,cpus=2",
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     help="With --clips: machines, such as nodes=4,cpus=16,gpus=1.",
 )
 @click.option(
-    "--measured-from", "measured_from", help="With --clips: a built dataset to scale, instead of a packaged example."
+    "--measured-from",
+    "measured_from",
+    help="With --clips: a built dataset whose costs are scaled, instead of those of a packaged example.",
 )
 @options.as_json
 def plan(

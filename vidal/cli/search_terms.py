@@ -17,7 +17,7 @@ from vidal.errors import UserError
 
 @click.group("search-terms")
 def search_terms() -> None:
-    """The search-term database."""
+    """Builds and shows the search-term database."""
 
 
 @search_terms.command("build")
@@ -26,7 +26,7 @@ def search_terms() -> None:
 @click.option("--out", required=True, help="Folder or URI for terms.parquet and its report.")
 @options.as_json
 def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> None:
-    """Reads the recipe's corpora, tags and counts their words, and balances them."""
+    """Builds the database from the recipe's corpora: counts the keywords of their texts and balances the terms over them."""
     from vidal.config.loading import load_recipe
     from vidal.storage.storage import Storage, absolute_uri
     from vidal.terms.build import build
@@ -63,7 +63,7 @@ def _cluster_map(recipe: Any, stack: contextlib.ExitStack) -> Any:
 @click.argument("out")
 @options.database
 def feedback(out: str, db: str) -> None:
-    """Reads what became of each term in OUT, and writes how many results each may ask for next time: DB/budget.parquet."""
+    """Reads what became of each term in OUT, and writes to DB/budget.parquet how many results each term may ask for next time."""
     from vidal.sources.searches import search_name
     from vidal.storage.storage import Storage, absolute_uri
     from vidal.terms.feedback import TABLE

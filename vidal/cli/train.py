@@ -1,4 +1,4 @@
-"""Commands of the trainer: train, pack."""
+"""Commands of the trainer: train, pack, export-encoder."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
         "samples/s",
         "unreadable",
         "left out",
-        title="R@1 on the clips that it learned from, and on those of the split val",
+        title="R@1 on the clips of the training, and on those of the split val",
     )
     for each in outcomes:
         table.add_row(
@@ -121,7 +121,12 @@ def pack(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> No
 
 @click.command("export-encoder")
 @click.argument("encoder", type=click.Path(file_okay=False))
-@click.option("--to", required=True, type=click.Path(file_okay=False), help="Folder for a folder of each modality.")
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(file_okay=False),
+    help="The folder to write, with a folder for each modality.",
+)
 @click.option(
     "--format", "layout", type=click.Choice(["languagebind", "transformers"]), default="languagebind", show_default=True
 )

@@ -29,7 +29,7 @@ def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Re
 
 
 def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
-    """Returns the recipe with other thresholds. overrides: "similarity_min=0.25"; null removes one. Raises UserError."""
+    """Returns the recipe with other thresholds. overrides: "similarity_min=0.25"; null removes a threshold. Raises UserError."""
     return with_overrides(
         recipe, tuple(each if each.startswith("filters.") else f"filters.{each}" for each in overrides)
     )
@@ -61,7 +61,7 @@ def _path(name: str) -> Path:
 
 def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, object]:
     if path.resolve() in seen:
-        raise UserError(f"recipe {path}: extends itself")
+        raise UserError(f"recipe {path}: extends itself, directly or through another recipe")
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:

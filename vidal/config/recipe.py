@@ -37,7 +37,7 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 class Recipe(Settings):
     name: str
-    """The name is stored in the dataset, which belongs to the recipe of this name."""
+    """The name of the recipe. The dataset stores it, and only a recipe of the same name can build there."""
     description: str = ""
     """One line that `vidal plan` shows."""
     plugins: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Recipe(Settings):
     crawl: Crawl = Crawl()
     """How often hosts are asked, and how large and how slow a download may be."""
     clips: Clips = Clips()
-    """How long videos are cut into clips."""
+    """How videos that are too long are cut into clips."""
     decoding: Decoding = Decoding()
     """What one operation on a media file may cost."""
     keyframes: Keyframes = Keyframes()
@@ -89,8 +89,8 @@ class Recipe(Settings):
     split: Split = Split()
     """Which clips are held out for choosing settings and for testing."""
     cache: str | None = None
-    """Folder or URI for the answers of captioners and rewriters, one file each, so that shards and datasets can share them; null means
-    OUT/_cache, with one file a part, whose answers are reused within the shard."""
+    """Folder or URI for the answers of captioners and rewriters, one file per answer, so that shards and datasets can share them; null
+    means OUT/_cache, with one file per part, whose answers are reused only within the shard."""
     duplicates: Duplicates = Duplicates()
     """When two clips count as copies."""
     decontaminate: tuple[EvaluationSet, ...] = ()
@@ -98,7 +98,7 @@ class Recipe(Settings):
     train: Train = Train()
     """The trainer."""
     engine: Engine = Engine()
-    """How a build runs. Nothing here changes a row."""
+    """How a build runs. Nothing here changes a row, except that keep_stale keeps rows of earlier versions."""
     resources: dict[str, Resources] = Field(default_factory=dict)
     """What a worker needs, by stage."""
 
@@ -112,7 +112,7 @@ class Recipe(Settings):
 
     @property
     def listing(self) -> str | None:
-        """The list that candidates come from, instead of searches: the catalogue, or the place of the collection."""
+        """The list that candidates come from, instead of searches: the catalogue, or the path or URI of the collection."""
         return self.collection.uri if self.collection else self.catalogue
 
     @property
@@ -131,7 +131,7 @@ class Recipe(Settings):
         return section
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """Makes a worker that receives the recipe import its plugins first: the recipe's class may contain classes of theirs."""
+        """Makes a worker that receives the recipe import its plugins first: the recipe's class may contain classes of the plugins."""
         if not self.plugins:
             return super().__reduce_ex__(protocol)
         rebuild: Callable[[Mapping[str, Any]], Recipe] = recipe_from

@@ -41,7 +41,7 @@ class Crawler:
         return self._crawl(candidate, Effort())
 
     def attempt(self, candidate: Candidate) -> Output | Drop:
-        """Does the same, but raises PutBack where it would have to wait for a host. What the candidate has cost is remembered."""
+        """Crawls a candidate as a call does, but raises PutBack instead of waiting for a host. Its cost counts for later attempts."""
         id_ = candidate["candidate_id"]
         effort = self._efforts.setdefault(id_, Effort(may_be_put_back=True))
         is_put_back = False

@@ -28,7 +28,7 @@ class Cutter:
         """Returns the times of the cuts of a video in seconds; None for a sound, or without a detector.
 
         Raises RecordError as shots.read_thumbnails does.
-        ."""
+        """
         if self._detector is None or file.kind is Kind.AUDIO:
             return None
         recipe = self._recipe
@@ -44,7 +44,7 @@ class Cutter:
         """Returns the pieces of a whole video. Raises RecordError(too_short) if none lasts clips.min_s."""
         pieces = shots.split_at_cuts(cuts_s, span.duration_s, self._clips.max_s, self._clips.min_s)
         if not pieces:
-            raise RecordError(Reason.TOO_SHORT, f"no shot lasts {self._clips.min_s:g} s")
+            raise RecordError(Reason.TOO_SHORT, f"no shot lasts the {self._clips.min_s:g} s of clips.min_s")
         return [Span(start_s, duration_s) for start_s, duration_s in pieces]
 
 
@@ -56,17 +56,22 @@ def requested_span(candidate: Candidate, file_duration_s: float) -> Span:
 
 
 def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe: Recipe) -> Drop | None:
-    """Returns why the true duration is not wanted, or None. Raises RecordError(span_outside) if the span ends after the file."""
+    """Returns a Drop if the true duration is not wanted, else None. Raises RecordError(span_outside) if the span is not in the file."""
     end_s, max_s, min_s = span.start_s + span.duration_s, recipe.duration_max_s, recipe.crawl.duration_min_s
     if end_s > file_duration_s + recipe.crawl.duration_tolerance_s or span.start_s >= file_duration_s:
-        raise RecordError(Reason.SPAN_OUTSIDE, f"{span.start_s:g} to {end_s:g} s of a file of {file_duration_s:.2f} s")
+        raise RecordError(
+            Reason.SPAN_OUTSIDE,
+            f"the span is {span.start_s:g} to {end_s:g} s, but the file lasts {file_duration_s:.2f} s",
+        )
     if span.duration_s > max_s:
         stated_s = candidate["duration_s"]
         if stated_s and stated_s <= max_s and candidate["end_s"] is None:
-            return Drop(Reason.FALSE_DURATION, f"the page says {stated_s:g} s, the file lasts {span.duration_s:.2f} s")
-        return Drop(Reason.TOO_LONG, f"{span.duration_s:.2f} s, at most {max_s:g} s are wanted")
+            return Drop(
+                Reason.FALSE_DURATION, f"the page states {stated_s:g} s, but the file lasts {span.duration_s:.2f} s"
+            )
+        return Drop(Reason.TOO_LONG, f"{span.duration_s:.2f} s, more than the {max_s:g} s that the recipe allows")
     if span.duration_s < min_s:
-        return Drop(Reason.TOO_SHORT, f"{span.duration_s:.2f} s, at least {min_s:g} s are wanted")
+        return Drop(Reason.TOO_SHORT, f"{span.duration_s:.2f} s, less than the {min_s:g} s of crawl.duration_min_s")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Keeps downloads for a while: the spans of one video follow each other in a catalogue, and the video is fetched once."""
+"""Keeps downloads for a while, so that a video whose spans follow each other in a catalogue is fetched only once."""
 
 from __future__ import annotations
 

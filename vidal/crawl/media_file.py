@@ -14,7 +14,7 @@ from vidal.schema import Kind
 
 @dataclass(frozen=True)
 class MediaFile:
-    """A file as it was fetched. kind: what its clips will be; of a video that is wanted for its sound alone, properties say "audio"."""
+    """A file as it was fetched. kind: the kind of its clips, which is AUDIO for a video that is wanted for its sound alone."""
 
     path: Path
     properties: Probe
@@ -24,7 +24,7 @@ class MediaFile:
 
 @dataclass(frozen=True)
 class Span:
-    """is_whole: the span is the whole file, which may be stored as it is."""
+    """A span of a file. is_whole: the span is the whole file, which may be stored as it is."""
 
     start_s: float
     duration_s: float

@@ -1,4 +1,4 @@
-"""How long videos are cut into clips."""
+"""How videos that are too long are cut into clips."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.config.base import Settings
 
 
 class Clips(Settings):
-    """Long videos are cut at shot boundaries. A clip that is not cut may have cuts inside it, which the score `cuts` counts."""
+    """Long videos are cut at shot boundaries. Clips may still contain shot boundaries; with a detector, the score `cuts` counts them."""
 
     detector: Literal["content", "transnetv2"] | None = None
     """The detector that finds cuts: content (hard cuts, cheap) or transnetv2; null cuts nothing and drops long videos."""
@@ -19,7 +19,7 @@ class Clips(Settings):
     max_s: float = Field(default=20.0, gt=0)
     """Longest clip."""
     min_s: float = Field(default=1.0, gt=0)
-    """Shorter pieces are left out."""
+    """Shortest piece of a video that is cut; shorter ones are left out."""
     source_max_s: float = Field(default=3600.0, gt=0)
     """The longest video that is fetched to be cut."""
 

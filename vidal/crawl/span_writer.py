@@ -1,4 +1,4 @@
-"""Writes a span of a downloaded file to a file of its own, and checks that this holds what was asked for."""
+"""Writes a span of a downloaded file to a file of its own, and checks that the new file contains the whole span."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class SpanWriter:
         else:
             properties = self._write_video(file, span, path)
         if (lack_s := _lack_s(file, span, properties)) > SLACK_S:
-            raise RecordError(Reason.TRUNCATED, f"{lack_s:.2f} of {span.duration_s:g} s cannot be cut out of the file")
+            raise RecordError(
+                Reason.TRUNCATED,
+                f"the clip cut from the file lacks {lack_s:.2f} s of the {span.duration_s:g} s that were asked for",
+            )
         self._check_length(properties.duration_s)
         return properties
 
@@ -65,14 +68,15 @@ class SpanWriter:
         return self._recipe.decoding.limits(media_s=file.properties.duration_s)
 
     def _check_length(self, duration_s: float) -> None:
-        """Raises RecordError if a clip is shorter or longer than the recipe wants; the file's own statement may have been wrong."""
+        """Raises RecordError if a clip is shorter or longer than the recipe wants: the file may have stated a wrong duration."""
         crawl, max_s = self._recipe.crawl, self._recipe.duration_max_s
         if duration_s < crawl.duration_min_s - SLACK_S:
             raise RecordError(
-                Reason.TOO_SHORT, f"{duration_s:.2f} s are left, at least {crawl.duration_min_s:g} s are wanted"
+                Reason.TOO_SHORT,
+                f"{duration_s:.2f} s are left, less than the {crawl.duration_min_s:g} s of crawl.duration_min_s",
             )
         if duration_s > max_s + crawl.duration_tolerance_s:
-            raise RecordError(Reason.TOO_LONG, f"{duration_s:.2f} s, at most {max_s:g} s are wanted")
+            raise RecordError(Reason.TOO_LONG, f"{duration_s:.2f} s, more than the {max_s:g} s that the recipe allows")
 
 
 def _lack_s(file: MediaFile, span: Span, properties: Probe) -> float:

@@ -46,7 +46,7 @@ class ClipStore:
     def store_clip(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float] | None) -> CrawledClip:
         """Stores the span and returns its row. cuts_s: the cuts in the whole file. Raises RecordError if the span cannot be cut out.
 
-        With storage.media: reference, a whole file stays where it is, and the row names its original.
+        With storage.media: reference, a whole file stays where it is, and the row names that original.
         """
         cut_count = None if cuts_s is None else shots.count_cuts(cuts_s, span.start_s, span.duration_s)
         if self._recipe.storage.media == "reference" and span.is_whole:
@@ -64,7 +64,7 @@ class ClipStore:
             link_or_copy(file.path, path)
             return _ClipFile(file.properties, file.sha256, span.start_s, span.duration_s)
         properties = self._writer.write(file, span, path)
-        # A cut sound is as long as its span, to the sample. What differs more is a clip of another length than was asked for.
+        # A sound is cut exactly, so a small difference is an inaccuracy of its container. A larger one is real.
         is_exact = file.kind is Kind.AUDIO and abs(properties.duration_s - span.duration_s) < SLACK_S
         duration_s = span.duration_s if is_exact else properties.duration_s
         return _ClipFile(properties, ids.file_sha256(path), span.start_s, duration_s)
@@ -135,7 +135,7 @@ def _is_plain_mp4(properties: Probe) -> bool:
 
 @contextlib.contextmanager
 def _sibling_path(path: Path) -> Iterator[Path]:
-    """Yields an unused name beside a download. Storage may move the file of that name; other spans still need the download."""
+    """Yields an unused path beside a download, and deletes what is left there. Storage may move a clip from it; the download stays."""
     sibling = path.with_name(f"{uuid.uuid4().hex}.part")
     try:
         yield sibling

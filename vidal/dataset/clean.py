@@ -1,4 +1,4 @@
-"""Deletes the media of clips that ended before the manifest. Their rows and scores stay, and a list names the clips without media.
+"""Deletes the media of clips that did not reach the manifest. Their rows and scores stay, and a list names the clips without media.
 
 If a filter would let such a clip pass, it says that the clip must be fetched again; `vidal retry OUT --class awaiting_media` does so.
 """

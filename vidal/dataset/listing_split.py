@@ -111,7 +111,7 @@ def _split(listing: Listing, recipe: Recipe, storage: Storage, say: Callable[[st
 def _why_nothing(tally: Tally) -> str:
     if not tally.refused:
         return "no rows"
-    return f"nothing of it can be read, {tally.refused} rows are refused; the first: {tally.first_refused}"
+    return f"none of it can be read: {tally.refused} rows were refused; the first: {tally.first_refused}"
 
 
 def _counts(tally: Tally) -> str:

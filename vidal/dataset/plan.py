@@ -54,7 +54,7 @@ def describe_robots(recipe: Recipe) -> str | None:
     if recipe.collection:
         return None
     crawl = recipe.crawl
-    plain, sources = ("obeyed" if crawl.obeys_robots(is_plain) else "not asked" for is_plain in (True, False))
+    plain, sources = ("obeyed" if crawl.obeys_robots(is_plain) else "not consulted" for is_plain in (True, False))
     return f"robots.txt: {plain} for plain addresses; {sources} for sources with an extractor or API of their own"
 
 

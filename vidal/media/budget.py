@@ -54,4 +54,7 @@ def spend_frame(width: int = 0, height: int = 0) -> None:
     if spent.frames > spent.limits.frames:
         raise RecordError(Reason.TOO_COSTLY, f"more than {spent.limits.frames} frames (decoding.frames_max)")
     if spent.limits.pixels is not None and width * height > spent.limits.pixels:
-        raise RecordError(Reason.TOO_MANY_PIXELS, f"{width}x{height} in the middle of the file")
+        raise RecordError(
+            Reason.TOO_MANY_PIXELS,
+            f"a frame of {width}x{height} in the middle of the file, more than {spent.limits.pixels} pixels",
+        )

@@ -116,14 +116,16 @@ class _Prober:
         audio = audio_track(self._container)
         if kind == Kind.AUDIO.value and audio is None:
             raise RecordError(
-                Reason.NO_AUDIO, f"a sound is wanted, the {self._name} file has no sound that can be decoded"
+                Reason.NO_AUDIO, f"a sound is wanted, but the {self._name} file has no sound that can be decoded"
             )
         if video is None and audio is None:
             raise RecordError(
                 Reason.NOT_MEDIA, f"no moving pictures or sound that can be decoded in a {self._name} file"
             )
         if kind == Kind.VIDEO.value and video is None:
-            raise RecordError(Reason.NO_PICTURES, f"a video is wanted, the {self._name} file has no pictures that move")
+            raise RecordError(
+                Reason.NO_PICTURES, f"a video is wanted, but the {self._name} file has no pictures that move"
+            )
         return self._probe_sound(audio) if video is None else self._probe_video(video, audio)
 
     def _probe_sound(self, audio: Any) -> Probe:

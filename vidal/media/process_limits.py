@@ -57,7 +57,7 @@ def cpu_error(limits: Limits) -> RecordError:
 
 
 def ended_error(returncode: int, limits: Limits) -> RecordError:
-    """Returns the error for a process that a signal has ended in the middle of its work. returncode: as subprocess has it."""
+    """Returns the error for a process that ended in the middle of its work, by a signal or otherwise. returncode: as in subprocess."""
     if returncode == -signal.SIGXCPU:
         return cpu_error(limits)
     name = signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"

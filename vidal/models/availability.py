@@ -60,7 +60,7 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: the mapping of transformers that must contain the model's configuration, and a plain name for such a model.
+    kind: the name of a mapping in transformers (MODEL_FOR_..._MAPPING) that must list the model, and a plain name for such models.
     remedy: what to do if the file is missing, for weights that are on no hub.
     """
 

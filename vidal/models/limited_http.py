@@ -51,7 +51,9 @@ class _Transport(httpx.HTTPTransport):
         response = super().handle_request(request)
         if response.headers.get("Content-Encoding", "identity") != "identity":
             response.close()
-            raise AnswerTooLarge(f"an answer that is compressed by {response.headers['Content-Encoding'][:20]}")
+            raise AnswerTooLarge(
+                f"the answer is compressed ({response.headers['Content-Encoding'][:20]}), although an uncompressed one was requested"
+            )
         return httpx.Response(
             response.status_code,
             headers=response.headers,

@@ -34,9 +34,9 @@ class Synonyms:
         self._synsets = _synsets()
 
     def find_synonym(self, word: str, others: Iterable[str]) -> str | None:
-        """Returns the first of the others that shares a synset with the word, else the one with the nearest vector, or None.
+        """Returns the first of the others that shares a synset with the word, else the nearest by vector if it is near enough, else None.
 
-        All words are in lower case.
+        All words are in lower case. Colours and numbers have no synonyms.
         """
         if word in _COLOURS | _NUMBERS or not word.isalpha():
             return None

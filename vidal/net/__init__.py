@@ -1,1 +1,1 @@
-"""The only way to the network: every request of a crawl passes its rate limits, its address guard and the opt-outs of the sites."""
+"""The crawl's only way to the internet: every request passes the rate limits, the address guard and the opt-outs of the sites."""

@@ -1,4 +1,4 @@
-"""The user's own files for sites that ask who is there: cookies, and the users and passwords of hosts and proxies (netrc)."""
+"""Reads the user's own files for sites that need a login: cookies, and the users and passwords of hosts and proxies (netrc)."""
 
 from __future__ import annotations
 
@@ -33,26 +33,28 @@ def check_file(key: str, path: str) -> None:
 
 
 def read_passwords(path: str | None) -> Passwords:
-    """Returns the entries of a netrc file, but not its default. Raises UserError if it cannot be read."""
+    """Returns the entries of a netrc file, without its `default` entry. Raises UserError if the file cannot be read."""
     if path is None:
         return {}
     check_file("crawl.netrc_file", path)
     try:
         hosts = netrc.netrc(path).hosts
     except (netrc.NetrcParseError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"crawl.netrc_file {path}: it is not in netrc's format") from error
+        raise UserError(
+            f"crawl.netrc_file {path}: it is not in netrc's format, `machine HOST login USER password PASSWORD`"
+        ) from error
     return {host.lower(): (login, password) for host, (login, _, password) in hosts.items() if host != "default"}
 
 
 def basic_authorization(host: str, passwords: Passwords) -> str | None:
-    """Returns the value of the header Authorization for a host; None if no entry is its own."""
+    """Returns the value of the header Authorization for a host; None if the host has no entry."""
     if host not in passwords:
         return None
     return "Basic " + base64.b64encode(":".join(passwords[host]).encode()).decode()
 
 
 def with_password(proxy: str, passwords: Passwords) -> str:
-    """Returns the address of a proxy with its entry, unless it names a user itself."""
+    """Returns the address of a proxy with the user and password of its entry, unless the address names a user already."""
     parts, entry = urlsplit(proxy), passwords.get(hostname(proxy))
     if entry is None or "@" in parts.netloc:
         return proxy

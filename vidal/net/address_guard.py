@@ -20,7 +20,7 @@ from vidal.net.programs import check_program
 from vidal.net.settings import Crawl
 from vidal.net.urls import hostname, port_of
 
-# How many connections of a client are remembered, to be shut when its time is over. It never reads from more at once.
+# How many connections of a client are remembered, to be shut when its time is over. A client never reads from more at once.
 _REMEMBERED = 32
 # Storage may be in a private range, because the recipe names it; fsspec reaches it from a thread of its own.
 _STORAGE_THREAD = "fsspecIO"
@@ -61,7 +61,7 @@ class AddressGuard:
 
     @classmethod
     def from_settings(cls, crawl: Crawl, more_hosts: tuple[str, ...]) -> AddressGuard:
-        """Allows the hosts of the recipe and of the command line (more_hosts), and connections to the recipe's own proxies."""
+        """Returns a guard that allows the hosts of the recipe and the command line (more_hosts), and the recipe's own proxies."""
         own = (identity.proxy for identity in crawl.identities if identity.proxy)
         return cls((*crawl.allow_hosts, *more_hosts), (*crawl.proxies, *own))
 
@@ -69,8 +69,8 @@ class AddressGuard:
     def enforce(self, connections: Connections | None = None, *, is_proxied: bool = False) -> Iterator[None]:
         """Refuses forbidden addresses in this process, and forbidden programs (see check_program) in this thread.
 
-        connections: collects the connections that this thread opens. is_proxied: the thread may connect to the recipe's proxies; it
-        must pass the host of every URL to check_host before.
+        connections: collects the connections that this thread opens. is_proxied: the thread may connect to the recipe's proxies, and
+        must first pass the host of every URL to check_host.
         """
         _HOOK.install()
         outer = (getattr(_THREAD, "connections", None), getattr(_THREAD, "is_proxied", False))
@@ -95,17 +95,17 @@ class AddressGuard:
             raise ForbiddenAddress(f"{address} is in a private, loopback or reserved range; --allow-host admits a host")
 
     def check_host(self, host: str, is_proxied: bool) -> None:
-        """Raises ForbiddenAddress for a host that is a forbidden IP address, as a number in any notation. host: of a URL.
+        """Raises ForbiddenAddress if the host of a URL is a forbidden IP address, which may be a number in any notation.
 
-        is_proxied: a proxy would connect to the host, unseen by this process, so that names are judged by what they resolve to here.
-        The proxy may know names that do not resolve here; those of a local network are refused.
+        is_proxied: a proxy connects to the host, unseen by this process, so a name is judged by the addresses that it resolves to here.
+        A name that does not resolve here, but may for the proxy, is only refused if it belongs to a local network.
         """
         for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
             if is_proxied or is_address(address):
                 self.check_address(address)
 
     def permits(self, address: str) -> bool:
-        """Returns whether an IP address is public or belongs to an allowed host. A name that does not resolve must not be a local one."""
+        """Returns whether an IP address is public or belongs to an allowed host. An unresolved name is permitted unless it is local."""
         if not is_address(address):
             is_local = "." not in address or address.rpartition(".")[2] in _LOCAL_NAMES
             return not is_local or address in self._allowed
@@ -162,7 +162,7 @@ _THREAD = threading.local()
 
 
 def _shut(number: int, address: SocketAddress) -> None:
-    """Shuts a connection down. Its file may be closed by now and its number reused, so the address is compared first."""
+    """Shuts a connection down. Its socket may be closed and the number reused by now, so the address is compared first."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)

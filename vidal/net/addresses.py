@@ -1,4 +1,4 @@
-"""Which IP addresses are public. An IPv6 address may carry an IPv4 address, to which a gateway would forward the connection."""
+"""Tells which IP addresses are public. An IPv6 address may contain an IPv4 address, to which a gateway would forward the connection."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NOT_PUBLIC = [
     ipaddress.ip_network(each)
     for each in ("2001::/23", "2001:db8::/32", "3fff::/20", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "240.0.0.0/4")
 ]  # fmt: skip
-# The second half of an ISATAP address, before its IPv4 address (RFC 5214).
+# The 32 bits of an ISATAP address that precede the IPv4 address at its end (RFC 5214).
 _ISATAP = {0x0000_5EFE, 0x0200_5EFE}
 
 
 def parse_address(text: str) -> Address:
-    """Returns an IP address; an IPv4 address that is written as IPv6 (::ffff:a.b.c.d) becomes one. Raises ValueError."""
+    """Returns an IP address. One that is written as IPv6 (::ffff:a.b.c.d) becomes an IPv4 address. Raises ValueError."""
     address = ipaddress.ip_address(text.strip("[]").split("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
@@ -36,7 +36,7 @@ def is_address(text: str) -> bool:
 
 
 def is_public(address: Address) -> bool:
-    """Returns whether an address belongs to a host of the public internet, wherever a gateway may forward it."""
+    """Returns whether an address is public, and so is every address to which a gateway may forward it."""
     if address.is_multicast or not address.is_global or any(address in network for network in _NOT_PUBLIC):
         return address in _NAT64 and is_public(_last_ipv4(address))
     if isinstance(address, ipaddress.IPv4Address):

@@ -38,7 +38,7 @@ from vidal.net.work_budget import WorkBudget, WorkStopped
 from vidal.net.ytdlp_options import Options, ytdlp_options
 from vidal.schema import Reason
 
-# How a video ends whose formats yt-dlp could not work out.
+# Failures with these reasons may mean that yt-dlp could not work out the formats of a video.
 _WITHOUT_FORMATS = {Reason.EXTRACTOR, Reason.UNSUPPORTED_URL, Reason.HTTP_403}
 # Protocols that yt-dlp downloads itself, through `Client.urlopen`: files, and segments of HLS, DASH, Smooth Streaming and HDS.
 _NATIVE_PROTOCOLS = {
@@ -98,8 +98,8 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
     def work(self, effort: Effort | None = None) -> Iterator[None]:
         """Surrounds one description, search or download. Its time and bytes count from here.
 
-        effort: of its candidate, whose seconds of work add up. An error of a server, of the connection or of yt-dlp is raised as a
-        RecordError; an error of our own code is not changed.
+        effort: what the candidate has cost so far; the seconds of this work are added. An error of a server, of the connection or of
+        yt-dlp is raised as a RecordError; an error of our own code is not changed.
         """
         crawl, effort, started = self.crawl, effort or Effort(), time.monotonic()
         budget = self._budget = WorkBudget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes, effort.work_s)
@@ -121,7 +121,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self._budget = None
 
     def _record_error(self, error: BaseException, budget: WorkBudget) -> BaseException:
-        """Returns what ends a work: the RecordError of a failure, or an error of our own code as it is."""
+        """Returns the error that ends a piece of work: a RecordError for a failure, or an error of our own code unchanged."""
         if isinstance(error, WorkStopped):
             return error.error
         if isinstance(error, RecordError) or not isinstance(error, Exception):
@@ -138,7 +138,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return record_error
 
     def _record_block(self, host: str, error: RecordError) -> None:
-        """Leaves alone whoever was blocked: the identity, if there is one, so that others may go on; else the host."""
+        """Pauses the identity that was blocked, so that others may go on. Without an identity, the host is left alone."""
         self._is_block_recorded = True
         if self._identity:
             self._identity.pause(error)
@@ -167,7 +167,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self._is_asking_rules = outer
 
     def urlopen(self, req: Request | str) -> Response:
-        """Sends a request; every request of this client passes here. Raises yt-dlp's RequestErrors, and WorkStopped if it is refused."""
+        """Sends a request; all requests of this client pass through here. Raises yt-dlp's RequestErrors, or WorkStopped for a refusal."""
         request = Request(req) if isinstance(req, str) else req
         budget = self._budget
         if budget is None:
@@ -189,7 +189,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             return guard_page(response, self.crawl.opt_out, self._rules.agent)
 
     def check_scheme(self, url: str) -> None:
-        """Raises WorkStopped for an address that is not http(s), or whose host cannot be told for sure."""
+        """Raises WorkStopped for an address that is not http(s), or whose host is ambiguous."""
         with _stopping():
             if urlsplit(url).scheme not in ("http", "https"):
                 raise RecordError(Reason.FORBIDDEN_SCHEME, f"{url[:200]}: only http and https addresses can be fetched")
@@ -233,7 +233,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self.governor.record_failure(host, error)
 
     def check_answer(self, content_type: str, tags: list[str], reservations: list[str]) -> None:
-        """Raises WorkStopped if the headers of an answer opt out. Sources of their own answer for their pages, but not for media."""
+        """Raises WorkStopped if the headers of an answer opt out. For sources with an extractor or API, only media are checked."""
         if self._is_asking_rules or not (self._is_plain or is_media(content_type)):
             return
         with _stopping():
@@ -263,7 +263,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return infodict
 
     def _write_subtitles(self, info_dict: VideoInfo, filename: str) -> list[tuple[str, str]]:
-        """Writes none: see vidal.sources.ytdlp_subtitles. Here, a failure would cost the video."""
+        """Writes nothing: a failure here would lose the video, so vidal.sources.ytdlp_subtitles fetches the subtitles."""
         return []
 
     def save_cookies(self) -> None:

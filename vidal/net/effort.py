@@ -9,15 +9,15 @@ from vidal.errors import HostPaused, IdentityPaused, RecordError
 from vidal.net.settings import Crawl
 from vidal.schema import Reason
 
-# A host that asks for a shorter pause than this is not waited for: asking again costs an attempt.
+# If a host asks for a shorter pause than this, the failure counts as an attempt, as if the host had asked for none.
 _NAMED_PAUSE_MIN_S = 1.0
-# A host that names one pause after the other is asked at most so often for one candidate.
+# The most attempts for one candidate, however many pauses its host asks for.
 _TRIES_MAX = 30
 
 
 @dataclass
 class Effort:
-    """may_be_put_back: the caller has other work meanwhile, so that a pause is not slept through but raised as PutBack.
+    """may_be_put_back: the caller has other work to do, so a pause is raised as PutBack and not slept through.
 
     tries: attempts that failed; failures: those that count, because the host did not name a pause. is_hopeless: the host will not
     answer soon. last_error: what ended the last attempt, other than a pause.
@@ -51,7 +51,7 @@ class Effort:
         return max(asked_s, self._backoff_s(crawl))
 
     def count_block(self, error: RecordError) -> None:
-        """Counts an attempt that ended in a block of the identity which made it."""
+        """Counts an attempt whose identity was blocked."""
         self.tries += 1
         self.failures += 1
         self.last_error = error
@@ -64,5 +64,5 @@ class Effort:
         return wait_s
 
     def _backoff_s(self, crawl: Crawl) -> float:
-        """Returns a random pause, whose limit doubles with each try."""
+        """Returns the seconds of a random pause. Its upper limit doubles with each try."""
         return random.uniform(0.0, min(crawl.backoff_max_s, crawl.backoff_s * 2.0 ** min(self.tries - 1, 30)))

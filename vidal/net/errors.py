@@ -91,14 +91,14 @@ def classify_error(error: BaseException) -> RecordError:
 
 
 def classify_http_error(error: HTTPError, detail: str) -> RecordError:
-    """Does the same as classify_answer, and also recognises redirect loops."""
+    """Returns the RecordError for an HTTPError: redirect_loop, or what classify_answer returns."""
     if error.redirect_loop:
         return RecordError(Reason.REDIRECT_LOOP, detail)
     return classify_answer(error.status, error.response.headers, detail)
 
 
 def classify_answer(status: int, headers: Headers, detail: str) -> RecordError:
-    """Does the same as classify_status, and also recognises Cloudflare's challenge."""
+    """Returns the RecordError for an answer: bot_check for Cloudflare's challenge, else what classify_status returns."""
     if headers.get("cf-mitigated") == "challenge":
         return RecordError(Reason.BOT_CHECK, detail, transient=True)
     return classify_status(status, detail, parse_retry_after(headers.get("Retry-After")))

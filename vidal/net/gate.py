@@ -24,7 +24,7 @@ _MEDIA_TYPES = ("video/", "audio/", "application/vnd.apple.mpegurl", "applicatio
 
 
 def is_media(content_type: str) -> bool:
-    """Returns whether a Content-Type is that of a video, a sound or a playlist of one."""
+    """Returns whether a Content-Type stands for a video, a sound, or a playlist of one."""
     return content_type.strip().lower().startswith(_MEDIA_TYPES)
 
 
@@ -53,7 +53,7 @@ class _Gate(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp has no annotat
         super().__init__(**arguments)
 
     def send(self, request: PreparedRequest, *arguments: Any, **named: Any) -> Answer:
-        """Sends one request. Whatever it fails with is charged to the host that was asked, not to the one that led there."""
+        """Sends one request. A failure counts against the host that was asked, not against one that redirected to it."""
         host = self._client.admit(str(request.url))
         if authorization := basic_authorization(host, self._client.passwords):
             request.headers.setdefault("Authorization", authorization)
@@ -71,7 +71,7 @@ class _Gate(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp has no annotat
         return answer
 
     def _check(self, answer: Answer) -> None:
-        """Checks what an answer says of itself. The body of a redirect may be endless, so it is not read."""
+        """Checks the headers of an answer. The body of a redirect may be endless, so it is not read."""
         if answer.is_redirect:
             answer.raw.close()
             answer._content, answer._content_consumed = b"", True

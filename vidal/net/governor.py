@@ -22,9 +22,9 @@ QUOTA_NAME = "_crawl/requests.json"
 # The slot of a dead worker becomes free after this time. A live worker renews its lease several times within it.
 LEASE_S = 15.0
 RENEWED_EVERY_S = 4.0
-# Reasons for which a host has blocked whoever asks: it is left alone for long.
+# Failures with these reasons mean that the host blocks whoever asked. It is then left alone for a long time.
 BLOCKS = {Reason.BOT_CHECK, Reason.RATE_LIMITED}
-# A shorter pause is slept through in the midst of a work; a longer one puts the work back.
+# A shorter pause is slept through in the middle of a piece of work; a longer one ends the attempt.
 _SHORT_PAUSE_S = 0.2
 
 
@@ -39,7 +39,10 @@ class _Work:
 
 
 class Governor:
-    """Shared by the threads of a worker. With a shared rate limiter, the limits hold for the whole cluster."""
+    """Admits requests and repeats failed work. Shared by the threads of a worker.
+
+    If the workers share a rate limiter, its limits hold for the whole cluster.
+    """
 
     def __init__(
         self,
@@ -62,8 +65,8 @@ class Governor:
         """Does a piece of work whose requests pass through `admit`. Returns its result and the number of attempts.
 
         After a transient failure it tries again, after a jittered exponential pause or the pause that the host asked for. effort:
-        what its candidate has cost so far. Raises the last RecordError, with the number of attempts; PutBack in place of a pause,
-        if the effort says so.
+        what the candidate has cost so far. Raises the last RecordError, with the number of attempts. If the effort says so, it raises
+        PutBack instead of pausing.
         """
         effort = effort or Effort()
         effort.is_hopeless = False
@@ -85,8 +88,8 @@ class Governor:
     def admit(self, host: str) -> float:
         """Waits until the host may be asked, and returns the seconds that it waited.
 
-        A work holds the slot of one host at a time, and none while it waits for another: two hosts that redirect to each other cannot
-        wait for each other. Raises RecordError(daily_budget), and HostPaused if the host is left alone for longer than a moment.
+        Work holds the slot of one host at a time, and none while it waits for another, so that two hosts which redirect to each other
+        cannot wait for each other. Raises RecordError(daily_budget), and HostPaused if the host is left alone for more than a moment.
         """
         work = self._current_work()
         rules, waited_before_s = self._rules_for(host), work.waited_s
@@ -104,13 +107,15 @@ class Governor:
                 return work.waited_s - waited_before_s
 
     def _check_refusal(self, host: str, admission: Admission, rules: HostRules, work: _Work, waited_s: float) -> None:
-        """Raises the RecordError of a refusal, unless the work should wait in its place and ask again."""
+        """Raises the RecordError of a refusal. Returns if the work should wait, keeping its thread, and ask again."""
         if admission.refusal == "spent":
-            detail = f"{host}: {rules.daily_requests.limit} requests today, as the recipe allows"
+            detail = f"{host}: all {rules.daily_requests.limit} requests that the recipe allows per day are used"
             raise RecordError(Reason.DAILY_BUDGET, detail, transient=True)
         if admission.refusal == "open":
             work.effort.is_hopeless = True
-            raise HostPaused(f"{host} fails, and is left alone for {admission.wait_s:.0f} s", admission.wait_s)
+            raise HostPaused(
+                f"{host} has failed too often, and is left alone for {admission.wait_s:.0f} s", admission.wait_s
+            )
         if admission.refusal == "busy":
             if waited_s > self._crawl.patience_s:
                 raise HostPaused(f"{host} was busy for {waited_s:.0f} s", admission.wait_s)
@@ -188,7 +193,7 @@ class Governor:
 
 
 def _final(error: RecordError, effort: Effort) -> RecordError:
-    """Returns the error that ends a work: the last failure, if the host or identity was only left alone since. Counts the attempts."""
+    """Returns the error that ends a piece of work, with the number of attempts. A failure takes precedence over a pause after it."""
     last = effort.last_error if isinstance(error, (HostPaused, IdentityPaused)) and effort.last_error else error
     last.attempts = max(1, effort.tries)
     return last

@@ -31,7 +31,7 @@ class ActiveIdentity:
             raise IdentityPaused(self._describe_wait(wait_s), wait_s)
 
     def wait_s(self) -> float:
-        """Returns the seconds until it may ask for another video; 0.0 if it may now."""
+        """Returns the seconds until the identity may ask for another video; 0.0 if it may now."""
         return self._rate_limiter.identity_wait_s(self._rules)
 
     def pause(self, error: RecordError) -> None:
@@ -39,11 +39,11 @@ class ActiveIdentity:
         self._rate_limiter.pause_identity(self._rules, max(self.settings.cool_down_s, error.retry_after_s or 0.0))
 
     def _describe_wait(self, wait_s: float) -> str:
-        return f"identity {self.settings.name} is in its cool-down, or has used its budget, for {wait_s:.0f} s more"
+        return f"identity {self.settings.name} was blocked or has used its budget, and is left alone for {wait_s:.0f} s"
 
 
 class Identities:
-    """The identities of a recipe. Each candidate has one of its own, by a hash, which takes its work before the others."""
+    """The identities of a recipe. A hash assigns one of them to each candidate; it is the first choice for the candidate's work."""
 
     def __init__(self, crawl: Crawl, rate_limiter: RateLimiter | None, out: str | None):
         file = QuotaFile(out, BUDGETS_NAME) if out else None
@@ -55,11 +55,11 @@ class Identities:
         return bool(self._all)
 
     def choose(self, key: str) -> ActiveIdentity:
-        """Returns the identity for the work of this key: its own, or, if they are shared, the one that may be used first."""
+        """Returns the identity for the work of this key: the assigned one or, if identities are shared, the one that is free first."""
         return min(self._candidates(key), key=ActiveIdentity.wait_s)
 
     def explain_failure(self, error: RecordError, key: str, effort: Effort) -> RecordError:
-        """Returns the error of an attempt: a block, or an identity without budget, becomes a wait until one may take the work."""
+        """Returns the error of an attempt. A block or a spent budget becomes IdentityPaused, until an identity may take the work."""
         if error.reason in BLOCKS:
             effort.count_block(error)
         elif error.reason is not Reason.IDENTITY_PAUSED:

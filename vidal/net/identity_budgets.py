@@ -18,7 +18,7 @@ Use = Literal["requests", "videos"]
 
 @dataclass(frozen=True)
 class IdentityRules:
-    """The budgets of one identity, and the file that keeps them and its pause; None keeps them in memory."""
+    """The budgets of one identity. file: keeps what is used of them, and the identity's pause; None keeps both in memory."""
 
     name: str
     requests: Budget

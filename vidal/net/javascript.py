@@ -7,12 +7,12 @@ import shutil
 import sysconfig
 
 REMEDY = "install the extra `youtube` (pip install 'vidal-datasets[youtube]')"
-# In the warnings of yt-dlp's extractors and of its solvers of challenges.
+# Words in the warnings of yt-dlp's extractors and of its solvers of challenges.
 _WORDS = "javascript runtime"
 
 
 def has_runtime() -> bool:
-    """Returns whether deno is here, the one runtime that yt-dlp uses by itself: beside this Python, or on the PATH."""
+    """Returns whether deno, the only runtime that yt-dlp uses by default, is beside this Python or on the PATH."""
     folders = (sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath))
     return shutil.which("deno", path=os.pathsep.join(folders)) is not None
 

@@ -1,6 +1,6 @@
 """Finds out whether a response opts out of machine learning: by X-Robots-Tag, by meta tags, or by the headers of TDMRep.
 
-The text comes from anyone: it is read in linear time.
+Anyone may have written the text, so it is read in linear time.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 from vidal.errors import RecordError
 from vidal.schema import Reason
 
-# Directives whose value follows a colon, so that what stands before it is no name of a crawler.
+# Directives whose value follows a colon: here, the word before the colon is not the name of a crawler.
 _WITH_VALUE = {"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after", "unavailable-after"}
 _EVERYONE = {"*", "all", "any", "robots"}
 _SEPARATORS = re.compile(r"[,;|\r\n]")
 _NAMED = re.compile(r"\s*([A-Za-z*][\w.*/-]*)\s*:(.*)", re.S)
 _WORD = re.compile(r"[\w-]+")
-# A comment, or a meta tag; what is longer is no tag.
+# The beginning of a comment, or of a meta tag of at most 2,000 characters.
 _META = re.compile(r"<!--|<meta\b([^>]{0,2000})", re.I)
 _ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]{1,40})\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)""")
 TDM = "tdm-reservation"

@@ -1,4 +1,4 @@
-"""A page that may say in its own text that it opts out of machine learning. It is read before anything is made of it."""
+"""Reads a page before anything else is done with it, because its own text may opt out of machine learning."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_start(response: Response) -> bytes:
 
 
 def guard_page(response: Response, opt_out: tuple[str, ...], agent: str) -> Response:
-    """Returns a response whose body can be read as before. Raises RecordError(opted_out) if it is a page that opts out."""
+    """Returns a response whose body can be read from its beginning. Raises RecordError(opted_out) if it is a page that opts out."""
     start = read_start(response)
     if is_page(response, start):
         if not response.closed:
@@ -52,7 +52,7 @@ def _decode(page: bytes) -> str:
 
 
 def _reader(start: bytes, read_rest: Callable[..., bytes]) -> Callable[..., bytes]:
-    """Returns a function that reads `start` and then the rest. One call returns bytes of only one of them, unless it reads all."""
+    """Returns a function that reads `start` and then the rest. A call with an amount returns bytes of only one of the two."""
     position = 0
 
     def read(amount: int | None = None) -> bytes:

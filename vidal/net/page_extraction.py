@@ -1,7 +1,7 @@
-"""Finds the media of a page that anyone may have written, in a process that can be killed: yt-dlp's patterns may take hours on it.
+"""Finds the media of a page in a process that can be killed: anyone may have written the page, and yt-dlp's patterns may take hours.
 
-The process has no network. Where yt-dlp needs an answer that it has not been given, the extraction ends with the request; it is
-repeated when the answer is there.
+The process has no network. If yt-dlp needs an answer that it has not been given, the extraction ends with the request, and is
+repeated when the answer has arrived.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from vidal.net.errors import classify_error
 from vidal.net.video_info import VideoInfo
 from vidal.schema import Reason
 
-# A page with more entries is a list of videos, whichever they are.
+# The number of entries that are read. A page with so many is a list of videos, whatever the others are.
 _ENTRIES_MAX = 1001
 _FORMATS_MAX = 2000
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """What yt-dlp asks for."""
+    """A request that yt-dlp wants to send."""
 
     url: str
     method: str
@@ -40,7 +40,7 @@ class PageRequest:
 
 @dataclass(frozen=True)
 class PageAnswer:
-    """The answer to a request: that of a server, of any status, or the error that came in its place."""
+    """The answer to a request: a server's answer with any status, or the error that occurred instead of an answer."""
 
     url: str = ""
     status: int = 0

@@ -28,7 +28,7 @@ _MEMORY_BYTES = 900_000_000
 
 
 class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no annotations. It finds the extractor by this name.
-    """Takes the place of yt-dlp's own extractor in a client."""
+    """Replaces yt-dlp's generic extractor in a client."""
 
     def _real_extract(self, url: str) -> VideoInfo:
         client: Client = self._downloader
@@ -53,9 +53,11 @@ def _call(limits: Limits, url: str, answers: dict[PageRequest, PageAnswer]) -> V
 
 
 def _page_error(error: RecordError) -> RecordError:
-    """Returns the error of a page that was too costly, with the key of the recipe that is its limit."""
+    """Returns the error of a page. If the page needed too much CPU time, the error names the recipe's key for that limit."""
     is_cpu = error.reason is Reason.TOO_COSTLY and "CPU" in error.detail
-    return RecordError(error.reason, "the page takes more than crawl.page_cpu_s" if is_cpu else error.detail)
+    return RecordError(
+        error.reason, "the page needs more CPU time than crawl.page_cpu_s allows" if is_cpu else error.detail
+    )
 
 
 def _ask(client: Any, request: PageRequest) -> PageAnswer:
@@ -72,7 +74,7 @@ def _ask(client: Any, request: PageRequest) -> PageAnswer:
 
 
 def _answer_of(response: Response) -> PageAnswer:
-    """Returns an answer with its body; of a file, only with its first bytes, because yt-dlp only looks at these."""
+    """Returns an answer with its body. Of a file, it has only the first bytes, because yt-dlp does not look at more."""
     body = read_start(response)
     content_type = (response.headers.get("Content-Type") or "").lower()
     is_file = (

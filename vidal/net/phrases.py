@@ -6,7 +6,7 @@ import re
 
 from vidal.schema import Reason
 
-# The first phrase that a message contains wins, so what is specific stands first: "Video unavailable" precedes many other reasons.
+# The first phrase that a message contains wins, so specific phrases come first: "Video unavailable" precedes many other reasons.
 PHRASES: tuple[tuple[str, Reason], ...] = tuple(
     (phrase, reason)
     for reason, phrases in (

@@ -42,7 +42,12 @@ def check_program(command: Sequence[Argument] | Argument) -> None:
         return
     if arguments and all(argument in _VERSION_QUERIES for argument in arguments):
         return
-    raise WorkStopped(RecordError(Reason.FORBIDDEN_SCHEME, f"it can be fetched only with another program: {name}"))
+    raise WorkStopped(
+        RecordError(
+            Reason.FORBIDDEN_SCHEME,
+            f"the media can only be fetched with another program, which vidal does not start: {name}",
+        )
+    )
 
 
 def limits_all_inputs(arguments: Sequence[str]) -> bool:

@@ -1,7 +1,7 @@
 """Counts what is used of a budget, such as the requests of a day, in storage, so that a restart does not start at zero.
 
-What is stored is ahead of what was counted: a few uses are reserved at a time, so that none is lost with a process that is killed, and
-that not every use costs a write.
+The stored count runs ahead of the real one: a few uses are reserved at a time, so that a killed process loses none of its count, and
+not every use costs a write.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Periods = dict[int, int]
 
 @dataclass(frozen=True)
 class QuotaFile:
-    """The file that counts what is used: the URI of a storage and a name in it. The budgets of a file have periods of one length."""
+    """A file that keeps counts: the URI of a storage, and a name in it. All budgets of one file have periods of the same length."""
 
     uri: str
     name: str
@@ -31,10 +31,10 @@ class QuotaFile:
 
 @dataclass(frozen=True)
 class Budget:
-    """At most `limit` uses in the current period and those before it, `periods` in all; None means no limit.
+    """At most `limit` uses in the last `periods` periods, including the current one. limit: None means no limit.
 
-    A single period of a day starts anew at midnight (UTC). Many short ones slide: there is no span of their length, less one period,
-    with more uses. file: None counts in memory.
+    A single period of a day starts anew at midnight (UTC). Many short periods form a sliding window: no time span of
+    (periods - 1) * period_s has more uses. file: None keeps the count in memory.
     """
 
     limit: int | None
@@ -44,7 +44,7 @@ class Budget:
 
 
 class _Stored(TypedDict):
-    """The content of a file. Periods are numbers as text, since JSON has no other keys. pauses: until when (time.time())."""
+    """The content of a file. Periods are numbers as text, since JSON has no other keys. pauses: when each ends (time.time())."""
 
     uses: dict[str, dict[str, int]]
     pauses: dict[str, float]
@@ -133,7 +133,7 @@ def _current(uses: Periods, period: int, budget: Budget) -> Periods:
 def _load(file: QuotaFile) -> _Counts:
     saved = Storage(file.uri).read_if_present(file.name)
     stored: _Stored = json.loads(saved) if saved else {"uses": {}, "pauses": {}}
-    if "uses" not in stored:  # Of an earlier version, for a day that is soon over.
+    if "uses" not in stored:  # An earlier version wrote the file, for a day that is soon over.
         return _Counts()
     uses = {name: {int(period): count for period, count in periods.items()} for name, periods in stored["uses"].items()}
     return _Counts(uses, {name: dict(periods) for name, periods in uses.items()}, dict(stored["pauses"]))

@@ -11,13 +11,13 @@ from typing import Protocol
 from vidal.net.identity_budgets import IdentityBudgets, IdentityRules, Use
 from vidal.net.quota import Budget, Quota
 
-# How soon a worker that is waiting for a slot asks again, or for another worker's trial request.
+# How soon a worker asks again while it waits for a slot, and while it waits for another worker's trial request.
 _ASK_AGAIN_S, _TRIAL_AGAIN_S = 0.2, 0.3
 
 
 @dataclass(frozen=True)
 class HostRules:
-    """The limits of a host. daily_requests: its requests of the day."""
+    """The limits of a host. daily_requests: the budget of requests per day."""
 
     requests_per_s: float
     burst: int
@@ -31,8 +31,9 @@ class HostRules:
 
 @dataclass(frozen=True)
 class Admission:
-    """is_granted: the request may be sent after wait_s; otherwise ask again after wait_s.
+    """The answer to a worker that wants to send a request.
 
+    is_granted: the request may be sent after wait_s; otherwise the worker asks again after wait_s.
     refusal: busy (the host's slots are taken), paused (the host asked for a pause, or keeps failing), open (it has been left alone
     for longer than the patience of the rules: do not wait), or spent (the requests of the day are used up).
     """
@@ -116,8 +117,8 @@ class LocalRateLimiter:
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
         """Counts a transient failure, and leaves the host alone if it asks for that or has failed too often.
 
-        pause_s: how long the host asks to be left alone; None if it only failed. Returns whether to wait for the host; not if it has
-        refused requests for longer than the patience of the rules.
+        pause_s: how long the host asks to be left alone; None if it only failed. Returns whether it is worth waiting for the host:
+        False if the host has refused requests for longer than the patience of the rules.
         """
         with self._lock:
             now, state = self._clock(), self._state_of(host, rules)
@@ -125,7 +126,8 @@ class LocalRateLimiter:
             state.trial = None
             if pause_s is None and state.failures < rules.breaker_failures:
                 return True
-            # After the pause half as many failures open it again: some bad files must not keep the good ones waiting for long.
+            # After the pause, half as many failures are enough to open the breaker again. They are not fewer, so that a few bad
+            # files do not keep the good ones waiting.
             state.failures = rules.breaker_failures // 2
             state.tripped_at = now if state.tripped_at is None else state.tripped_at
             state.open_until = max(state.open_until, now + (rules.breaker_pause_s if pause_s is None else pause_s))

@@ -73,9 +73,9 @@ class Crawl(Settings):
     breaker_pause_s: float = Field(default=60.0, ge=0)
     """How long such a host is left alone."""
     block_pause_s: float = Field(default=3600.0, ge=0)
-    """How long a host is left alone that has asked whether a person is there (`bot_check`)."""
+    """How long a host is left alone after it has asked for proof that a person is there (`bot_check`)."""
     timeout_s: float = Field(default=120.0, gt=0)
-    """Longest time for one candidate, page and download and all attempts together, without waiting until a host may be asked."""
+    """Longest time for one candidate: page, download and all attempts together, not counting waits until a host may be asked."""
     stall_s: float = Field(default=20.0, gt=0)
     """Longest time without a byte."""
     max_bytes: int = Field(default=200_000_000, ge=1)
@@ -83,9 +83,9 @@ class Crawl(Settings):
     page_max_bytes: int = Field(default=20_000_000, ge=1)
     """Largest page."""
     page_cpu_s: float = Field(default=10.0, gt=0)
-    """CPU seconds for finding the media of a page. It is read in a process of its own, which is killed when it needs more."""
+    """CPU seconds for finding the media of a page, in a process of its own that is killed when it needs more."""
     max_redirects: int = Field(default=10, ge=0)
-    """Redirects of one request."""
+    """The largest number of redirects of one request."""
     max_pixels: int = Field(default=7680 * 4320, ge=1)
     """Largest frame, width times height."""
     duration_min_s: float = Field(default=0.0, ge=0)
@@ -93,31 +93,31 @@ class Crawl(Settings):
     duration_tolerance_s: float = Field(default=1.0, ge=0)
     """The largest difference between a stated and the true duration."""
     format: str = "bestvideo*[height<=?720]+bestaudio/best[height<=?720]/bestvideo*+bestaudio/best"
-    """A format selection of yt-dlp. Pictures and sound that are separate are put together."""
+    """A format selection of yt-dlp. Pictures and sound that come as separate files are merged."""
     extractor_args: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
     """Arguments for extractors of yt-dlp and for its providers of PO tokens: {youtube: {player_client: [web_safari]}}."""
     subtitles: tuple[str, ...] = ()
-    """Languages of the subtitles that become the view `subtitle`, the best first ("en"). Each costs a request; empty fetches none."""
+    """Languages ("en") of the subtitles that become the view `subtitle`, the best first. One more request per video; empty: none."""
     user_agent: str | None = None
     """The User-Agent; null names vidal and its version."""
     cookies_file: str | None = None
     """A cookies file in Netscape's format."""
     netrc_file: str | None = None
-    """A netrc file with the users and passwords of hosts and proxies. Those in an address are not stored with the dataset."""
+    """A netrc file with the users and passwords of hosts and proxies. Users and passwords inside a URL are not stored either."""
     proxies: tuple[str, ...] = ()
     """Proxies; the workers use them in turn."""
     identities: tuple[Identity, ...] = ()
-    """The user's own identities for the sites that yt-dlp has an extractor for; they share out the work."""
+    """The user's own identities for the sites that yt-dlp has an extractor for. The candidates are divided among them."""
     share_identities: bool = False
-    """Whether another identity takes over work whose own one is paused or has used its budget. Otherwise that work waits."""
+    """Whether another identity takes over the work of one that is paused or has used up its budget. Otherwise that work waits."""
     sleep_s: tuple[float, float] = (0.0, 0.0)
-    """yt-dlp's pause before a download, from and to."""
+    """yt-dlp's pause before a download: the shortest and the longest."""
     sleep_requests_s: float = Field(default=0.0, ge=0)
     """yt-dlp's pause between the requests of an extractor."""
     robots: bool = True
-    """Whether robots.txt, ai.txt and tdmrep.json are obeyed for plain pages and files, with what they embed and lead to."""
+    """Whether robots.txt, ai.txt and tdmrep.json are obeyed for plain pages and files, and for what these embed or lead to."""
     robots_for_sources: bool = False
-    """Whether they are also obeyed for sites that yt-dlp has an extractor for, and for sources with an API of their own."""
+    """Whether these three files are also obeyed for sites that yt-dlp has an extractor for, and for sources with their own API."""
     opt_out: tuple[str, ...] = ("noai", "noimageai", "none")
     """Values of X-Robots-Tag and of meta tags that opt a page or file out; if empty, ai.txt and TDMRep are not obeyed either."""
     licences: tuple[str, ...] = ()
@@ -144,12 +144,12 @@ class Crawl(Settings):
         return HostLimits.model_validate(values)
 
     def obeys_robots(self, is_plain: bool) -> bool:
-        """Returns whether robots.txt and files like it are obeyed. is_plain: not of a source with an extractor or API of its own."""
+        """Returns whether robots.txt and files like it are obeyed. is_plain: the address needs no extractor or API."""
         return self.robots and (is_plain or self.robots_for_sources)
 
     @model_validator(mode="after")
     def _check_identities(self) -> Crawl:
         names = [identity.name for identity in self.identities]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"identities: the name {twice[0]!r} is used twice: give each its own")
+            raise ValueError(f"identities: the name {twice[0]!r} is used twice: give each identity its own")
         return self

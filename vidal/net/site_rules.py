@@ -50,11 +50,11 @@ class SiteRules:
         site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
         rules = self._known(site) or self._fetch(client, site)
         if rules.robots and not rules.robots.can_fetch(url, self.agent):
-            raise RecordError(Reason.ROBOTS, f"{site}{_ROBOTS} disallows it for {self.agent}")
+            raise RecordError(Reason.ROBOTS, f"{site}{_ROBOTS} disallows the address for {self.agent}")
         if rules.ai and not rules.ai.can_fetch(url, self.agent):
-            raise RecordError(Reason.OPTED_OUT, f"{site}{_AI} disallows it")
+            raise RecordError(Reason.OPTED_OUT, f"{site}{_AI} disallows the address")
         if rules.tdm and not rules.tdm.can_fetch(url, self.agent):
-            raise RecordError(Reason.OPTED_OUT, f"{site}{_TDM} reserves it")
+            raise RecordError(Reason.OPTED_OUT, f"{site}{_TDM} reserves the address")
 
     def _known(self, site: str) -> _Rules | None:
         with self._lock:

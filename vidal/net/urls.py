@@ -10,7 +10,7 @@ from vidal.errors import RecordError
 from vidal.schema import Reason
 
 _PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
-# Programs disagree about where the host of such an address begins or ends.
+# If an address has these characters, programs disagree about where its host begins or ends.
 _AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f]")
 
 
@@ -24,7 +24,7 @@ def check_url(url: str) -> None:
     if parts.scheme not in ("http", "https") or not host:
         raise RecordError(Reason.BAD_URL, f"{url[:200]}: only http and https addresses with a host can be fetched")
     if _AMBIGUOUS.search(parts.netloc) or "%" in parts.netloc.rpartition("@")[2].partition("[")[0]:
-        raise RecordError(Reason.BAD_URL, f"{url[:200]}: its host has characters that no host has")
+        raise RecordError(Reason.BAD_URL, f"{url[:200]}: its host has characters that a host cannot have")
 
 
 def hostname(url: str) -> str:

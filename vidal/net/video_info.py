@@ -1,4 +1,4 @@
-"""What yt-dlp says of a video: the keys of its information dictionary that are used here, as its documentation describes them."""
+"""What yt-dlp says about a video: the keys of yt-dlp's information dictionary that are used here, as its documentation describes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Chapter(TypedDict, total=False):
 
 
 class Track(TypedDict, total=False):
-    """A file of subtitles: at an address, or its content (data)."""
+    """A file of subtitles, given by its address (url) or its content (data)."""
 
     url: str
     ext: str
@@ -54,7 +54,7 @@ VideoInfo = TypedDict(
         "requested_formats": list[Format],
         "requested_downloads": "list[VideoInfo]",
         "filepath": str,
-        # The files that arrived one for each format.
+        # The downloaded files, one for each format.
         "__files_to_merge": list[str],
     },
     total=False,

@@ -27,8 +27,8 @@ class WorkStopped(DownloadCancelled):  # type: ignore[misc]  # yt-dlp has no ann
 class WorkBudget:
     """The limits of one piece of work of one client. Time spent waiting for a host's turn does not count.
 
-    spent_s: seconds of work on the same candidate before. deadline: a value of time.monotonic(); waited_s: what it was extended by;
-    is_over: set by the watchdog once it has shut the connections.
+    spent_s: seconds of earlier work on the same candidate. deadline: a value of time.monotonic(); waited_s: the seconds by which it
+    was extended; is_over: set by the watchdog once it has shut the connections.
     """
 
     def __init__(self, timeout_s: float, max_bytes: int, page_max_bytes: int, spent_s: float = 0.0):
@@ -48,7 +48,9 @@ class WorkBudget:
             raise WorkStopped(self.timeout_error())
 
     def timeout_error(self) -> RecordError:
-        return RecordError(Reason.TIMEOUT, f"took longer than {self._timeout_s:g} s", transient=True)
+        return RecordError(
+            Reason.TIMEOUT, f"took longer than the {self._timeout_s:g} s of crawl.timeout_s", transient=True
+        )
 
     def bound(self, response: Response) -> Response:
         """Makes reads of the response count towards the budget, and return the bytes that have arrived instead of waiting for more.
@@ -57,7 +59,7 @@ class WorkBudget:
         """
         stated_bytes = response.headers.get("Content-Length") or ""
         if stated_bytes.isdecimal() and int(stated_bytes) > self._max_bytes:
-            detail = f"{stated_bytes} bytes, at most {self._max_bytes} are allowed"
+            detail = f"{stated_bytes} bytes, more than the {self._max_bytes} that crawl.max_bytes allows"
             raise WorkStopped(RecordError(Reason.TOO_LARGE, detail))
         read_available = _make_reader(response)
 
@@ -75,14 +77,16 @@ class WorkBudget:
             chunks.append(chunk)
             total += len(chunk)
             if total > self._page_max_bytes:
-                detail = f"a page of more than {self._page_max_bytes} bytes"
+                detail = f"a page of more than the {self._page_max_bytes} bytes that crawl.page_max_bytes allows"
                 raise WorkStopped(RecordError(Reason.TOO_LARGE, detail))
         return b"".join(chunks)
 
     def _count(self, data: bytes) -> bytes:
         self._bytes += len(data)
         if self._bytes > self._max_bytes:
-            raise WorkStopped(RecordError(Reason.TOO_LARGE, f"more than {self._max_bytes} bytes"))
+            raise WorkStopped(
+                RecordError(Reason.TOO_LARGE, f"more than the {self._max_bytes} bytes that crawl.max_bytes allows")
+            )
         self.check()
         return data
 

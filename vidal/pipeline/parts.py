@@ -24,7 +24,7 @@ def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
 
 
 def read_inputs(stage: Stage, storage: Storage, part: Part, run_id: str) -> tuple[list[pa.Table], str]:
-    """Returns the tables that a stage reads, in order, and their identity as inputs_digest has it. One request a table."""
+    """Returns the tables that a stage reads, in order, and what inputs_digest returns for them. One request per table."""
     names = [layout.part_table(name, part.shard, part.index) for name in stage.reads]
     tables = [RECENT.read(storage, name, run_id) for name in names]
     return tables, ids.fingerprint([table_metadata(table.schema)["content"] for table in tables])

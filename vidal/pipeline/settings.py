@@ -42,7 +42,7 @@ class Resources(Settings):
 
 
 class Engine(Settings):
-    """How a build runs. Nothing here changes a row."""
+    """How a build runs. Nothing here changes a row, except that keep_stale keeps rows of earlier versions."""
 
     executor: Literal["ray", "inline"] = "ray"
     """ray, or inline, which runs everything in this process."""
@@ -51,10 +51,10 @@ class Engine(Settings):
     parts_in_flight: int = Field(default=16, ge=1)
     """The largest number of parts between crawl and manifest at one time."""
     phases: Literal["auto", "never"] = "auto"
-    """auto: where the cluster cannot hold all stages at once, groups of stages run one after another. never: the build then waits,
-    as it should for a cluster that grows on demand."""
+    """auto: if the cluster cannot hold all stages at once, groups of stages run one after another. never: the build waits until the
+    cluster can hold all stages, which suits a cluster that grows on demand."""
     part_attempts: int = Field(default=4, ge=1)
-    """How often a part is tried if its table or its storage fails."""
+    """How often a part is tried if the storage fails."""
     part_backoff_s: float = Field(default=2.0, ge=0)
     """Pause before the second attempt; it doubles with each one."""
     threads: int = Field(default=1, ge=1)
@@ -66,4 +66,4 @@ class Engine(Settings):
     object_store_mb: int = Field(default=256, ge=80)
     """Ray's object store on this machine."""
     log_level: Literal["info", "debug"] | None = None
-    """Level of the records that workers send to the driver; null sends none."""
+    """Level of the log messages that workers send to the driver; null sends none."""

@@ -62,7 +62,7 @@ class WorkQueue:
             del task  # Results and records of a finished part are not kept until the next one arrives.
 
     def _take(self) -> _Task | None:
-        """Waits for a record that may be taken up. Returns None at the end."""
+        """Waits for a record that is due, and returns its task. Returns None once the queue is closed."""
         with self._changed:
             while not self._is_closed:
                 wait_s = self._waiting[0][0] - time.monotonic() if self._waiting else None
@@ -73,7 +73,7 @@ class WorkQueue:
 
 
 def process_in_turn(work: Callable[[RecordT], ResultT], records: Sequence[RecordT]) -> list[ResultT]:
-    """Does the same in this thread, one record at a time."""
+    """Processes records as a WorkQueue does, but in this thread, one record at a time."""
     batch = _Batch(work, records)
     waiting = [(0.0, index) for index in range(len(records))]
     while waiting and not batch.has_failed:

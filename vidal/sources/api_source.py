@@ -47,7 +47,7 @@ class ApiSource(ABC):
 
     @abstractmethod
     def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
-        """Yields the results of a term, the best first. The next page is requested when all results of the last one are used."""
+        """Yields the results of a term, the best first. A page is requested once all results of the page before it are used."""
 
     @abstractmethod
     def describe(self, candidate: Candidate) -> Candidate:
@@ -56,23 +56,25 @@ class ApiSource(ABC):
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
         url = candidate.get("media_url") or self.describe(candidate).get("media_url")
         if not url:
-            raise RecordError(Reason.UNSUPPORTED_URL, "it has no file to download")
+            raise RecordError(Reason.UNSUPPORTED_URL, "the item has no file to download")
         with open_media(self._client, url) as response:
             return Fetched(save_body(response, b"", folder))
 
     def _get_json(self, path: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
-        """Returns the JSON object at a path below the base URL, or at an address. Raises as get_json does."""
+        """Returns the JSON object at `path`: a path below the base URL, or a whole URL. Raises as get_json does."""
         url = path if "://" in path else f"{self._base_url}{path}"
         return get_json(self._client, url, query, token)
 
 
 @contextlib.contextmanager
 def reading_answers() -> Iterator[None]:
-    """Turns what a server's answer of another form raises, where it is read, into RecordError(extractor)."""
+    """Turns the errors of code that reads an answer of an unexpected form into RecordError(extractor)."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise RecordError(Reason.EXTRACTOR, f"an unexpected answer: {type(error).__name__}: {error}") from error
+        raise RecordError(
+            Reason.EXTRACTOR, f"the answer has an unexpected form: {type(error).__name__}: {error}"
+        ) from error
 
 
 def get_json(client: Client, url: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
@@ -91,7 +93,7 @@ def get_json(client: Client, url: str, query: JsonObject | None = None, token: s
 
 
 def parse_duration(value: object) -> float | None:
-    """Returns the seconds of a duration as these APIs state it, a number or "1:02:03"; None if it is neither."""
+    """Returns the seconds of a duration that an API states as a number or as "1:02:03"; None if it is neither, or zero."""
     try:
         parts = [float(part) for part in str(value).split(":")]
     except ValueError:

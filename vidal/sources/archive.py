@@ -36,9 +36,9 @@ class Archive(ApiSource):
         item = self._get_json(f"/metadata/{quote(candidate['source_id'])}")
         metadata = item.get("metadata")
         if not metadata:
-            raise RecordError(Reason.REMOVED, "the item is not there")
+            raise RecordError(Reason.REMOVED, "the Internet Archive has no such item")
         if metadata.get("access-restricted-item") == "true":
-            raise RecordError(Reason.LOGIN_REQUIRED, "the item can only be borrowed")
+            raise RecordError(Reason.LOGIN_REQUIRED, "the item can only be borrowed, which needs a login")
         file = self._choose_file(item.get("files") or [], candidate["kind"] or Kind.VIDEO.value)
         media_url = f"{self._base_url}/download/{quote(candidate['source_id'])}/{quote(file['name'])}"
         page: Candidate = {**_describe_item(metadata), "duration_s": parse_duration(file.get("length"))}
@@ -62,7 +62,7 @@ class Archive(ApiSource):
             page += 1
 
     def _choose_file(self, files: list[JsonObject], kind: str) -> JsonObject:
-        """Returns the smallest file that is short enough, or the smallest of all.
+        """Returns the smallest file that is short enough, or the smallest of all if none is.
 
         Raises RecordError(unsupported_url) if there is no file of the kind.
         """

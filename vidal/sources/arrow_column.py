@@ -16,30 +16,30 @@ from vidal.sources.originals import Originals, StoredFile
 from vidal.sources.table_column import TableColumn, TableSettings
 
 NAME = "arrow"
-# Files that the datasets library puts beside its data, to do no work twice.
+# The names of files in which the datasets library caches results, beside its data, begin with this.
 _CACHES = "cache-"
 
 
 class ArrowSettings(TableSettings):
-    """Arrow files with a column of media: one, those of a glob, or all in a folder that save_to_disk has written. Local ones only."""
+    """Local Arrow files with a column of media: one file, all that match a glob, or all in a folder that save_to_disk has written."""
 
     source: str = NAME
     """The name of this source."""
 
 
 class ArrowColumn(TableColumn):
-    """Arrow files. A group of rows is a record batch."""
+    """Arrow files as a collection. A group of rows is a record batch."""
 
     settings, name, ending = ArrowSettings, NAME, ".arrow"
 
     def close(self) -> None:
-        """Has no temporary files."""
+        """Does nothing: there are no temporary files."""
 
     def _files(self) -> tuple[Originals, list[StoredFile]]:
         originals, files = super()._files()
         if not originals.is_local:
             raise UserError(
-                f"{self._uri}: Arrow files are read from a local disk: copy them, or write them with to_parquet"
+                f"{self._uri}: Arrow files can only be read from a local disk: copy them to one, or write them with to_parquet"
             )
         return originals, [file for file in files if not file.name.rpartition("/")[2].startswith(_CACHES)]
 
@@ -61,7 +61,10 @@ class ArrowColumn(TableColumn):
                 if content is None:
                     return _path_of(path, where)
                 if len(content) > self._max_bytes:
-                    raise RecordError(Reason.TOO_LARGE, f"{where}: at most {self._max_bytes} bytes are wanted")
+                    raise RecordError(
+                        Reason.TOO_LARGE,
+                        f"{where} has {len(content)} bytes, more than the {self._max_bytes} that crawl.max_bytes allows",
+                    )
                 target.write_bytes(content)
         except (pa.ArrowException, IndexError, OSError) as error:
             raise RecordError(Reason.UNREADABLE_FILE, f"{where}: {error}") from error

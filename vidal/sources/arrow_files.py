@@ -1,7 +1,7 @@
-"""Reads Arrow files on a local disk, a record batch at a time: both formats, streams and files.
+"""Reads Arrow files on a local disk, one record batch at a time. Both of Arrow's formats are read: the stream and the file.
 
-They are mapped into memory, so that a cell is read when it is used.
-A batch has a number by which it is found again: its place in the bytes of a stream, its index in a file.
+Files are mapped into memory, so that a cell is only read when it is used.
+Each batch has a number by which it is found again: in a stream, its offset in bytes; in a file, its index.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FILE_START = b"ARROW1"
 
 
 class ArrowFile:
-    """An open Arrow file. Raises pa.ArrowException or OSError if it is none."""
+    """An open Arrow file. Raises pa.ArrowException or OSError if it is not an Arrow file."""
 
     def __init__(self, mapped: pa.MemoryMappedFile):
         self._mapped = mapped
@@ -29,7 +29,7 @@ class ArrowFile:
             self.schema = self._reader.schema
 
     def batches(self, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yields the number of each batch, and its columns."""
+        """Yields the number of each batch, and the batch with only these columns."""
         if self._reader is not None:
             for index in range(self._reader.num_record_batches):
                 yield index, self.batch(index, columns)
@@ -41,7 +41,7 @@ class ArrowFile:
             at = after
 
     def batch(self, number: int, columns: list[str]) -> pa.RecordBatch:
-        """Returns some columns of a batch, whose offsets and texts have been checked: the file may come from anywhere."""
+        """Returns these columns of a batch, after a check of their offsets and texts, because the file may come from anywhere."""
         if self._reader is not None:
             return self._columns(self._reader.get_batch(number), columns)
         message = self._message(number)
@@ -57,7 +57,7 @@ class ArrowFile:
         except EOFError:
             return None
         if message.type != "record batch":
-            raise pa.ArrowInvalid(f"a {message.type} in the stream, which vidal does not read")
+            raise pa.ArrowInvalid(f"the stream has a {message.type}, which vidal does not read")
         return message
 
     def _columns(self, batch: pa.RecordBatch, names: list[str]) -> pa.RecordBatch:

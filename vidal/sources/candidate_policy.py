@@ -13,12 +13,15 @@ from vidal.sources.text import meaningful_tags, split_words
 
 
 def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop | None:
-    """Judges a result by the minimums of its search and by the recipe. A result that states nothing passes."""
+    """Judges a search result by the minimums of its search, and by its stated duration, uploader and licence.
+
+    A result passes a minimum if it does not state the value.
+    """
     extra = map_dict(candidate.get("extra"))
     for minimum in search.minimums():
         key, least = minimum.stated, minimum.least
         if least is not None and key in extra and float(extra[key]) < least:
-            return Drop(minimum.reason, f"{key} {extra[key]}, at least {least} is wanted")
+            return Drop(minimum.reason, f"{key} {extra[key]}, less than the minimum of {least}")
     return judge_duration(candidate, recipe) or judge_owner(candidate, recipe.crawl)
 
 
@@ -32,9 +35,9 @@ def judge_candidate(candidate: Candidate, recipe: Recipe) -> Drop | None:
 
 
 def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
-    """Judges a title. The paper (section A) drops titles of fewer than 2 words "and" without hashtags; both readings are offered.
+    """Judges a title. The paper (section A) drops titles of fewer than 2 words "and" without hashtags, which has two readings.
 
-    `or` drops a title that is short or untagged, `and` drops one that is both. An empty title is always dropped.
+    The rule `or` drops a title that is short or untagged, `and` only one that is both. An empty title is always dropped.
     """
     if not title.strip():
         return Drop(Reason.NO_TITLE)
@@ -45,7 +48,9 @@ def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
     if rules.rule == "and":
         return Drop(Reason.SHORT_TITLE, "short and untagged") if is_short and not is_tagged else None
     if is_short:
-        return Drop(Reason.SHORT_TITLE, f"{count} words, at least {rules.title_words_min} are wanted")
+        return Drop(
+            Reason.SHORT_TITLE, f"{count} words, fewer than the {rules.title_words_min} of text.title_words_min"
+        )
     if not tags:
         return Drop(Reason.NO_HASHTAGS)
     return None if is_tagged else Drop(Reason.STOP_HASHTAGS, " ".join(tags))
@@ -55,7 +60,9 @@ def judge_duration(candidate: Candidate, recipe: Recipe) -> Drop | None:
     """Drops a candidate if its page states too long a duration, unless a catalogue asks for a span of it."""
     stated_s, max_s = candidate.get("duration_s"), recipe.duration_max_s
     if stated_s and stated_s > max_s and candidate.get("end_s") is None:
-        return Drop(Reason.TOO_LONG, f"the page says {stated_s:g} s, at most {max_s:g} s are wanted")
+        return Drop(
+            Reason.TOO_LONG, f"the page states {stated_s:g} s, more than the {max_s:g} s that the recipe allows"
+        )
     return None
 
 

@@ -32,7 +32,7 @@ _KNOWN_COLUMNS = {
 
 
 class CatalogueListing:
-    """A user's list as candidates: one for each row or, if a row has spans, for each of its spans, in the order of the files.
+    """A user's list as candidates, in the order of the files: one for each row or, if a row has spans, one for each span.
 
     columns: maps our column names to the file's, if they differ. A file without `url` may have YouTube ids instead. Raises UserError
     for a file that is missing or cannot be read.
@@ -71,7 +71,7 @@ class CatalogueListing:
 
     def remarks(self) -> list[str]:
         names = ", ".join(list(self._others)[:_NAMED_MAX])
-        return [f"columns ignored (kept in extra): {names}"] if names else []
+        return [f"unknown columns (kept in extra): {names}"] if names else []
 
     def _candidate_of(self, row: ListedRow | RowError, where: str) -> Candidate | RefusedRow:
         try:
@@ -90,7 +90,7 @@ class CatalogueListing:
         if not self._ours:
             return row
         self._names.update(row)
-        # A name that the user maps to another column means that column alone.
+        # Where the user maps another column to one of our names, the list's own column of this name is left out.
         kept = {name: cell for name, cell in row.items() if name not in self._columns or name in self._ours}
         return {self._ours.get(name, name): cell for name, cell in kept.items()}
 
@@ -102,7 +102,7 @@ class CatalogueListing:
 
 
 def _with_address(row: ListedRow) -> ListedRow:
-    """Returns the row with an address, if it has a YouTube id instead or is a line of a plain list. Raises RowError."""
+    """Returns the row with a `url`, made from its YouTube id or its line of a plain list if it has none. Raises RowError."""
     if "url" in row and not is_missing(row["url"]):
         return row
     if "address" in row:
@@ -112,7 +112,9 @@ def _with_address(row: ListedRow) -> ListedRow:
         return {**row, "url": _youtube_page(id_column, str(row[id_column]).strip())}
     if "url" in row or any(name in row for name in _YOUTUBE_IDS):
         raise RowError("the url is empty")
-    raise RowError(f"a column `url` is needed; the columns are {', '.join(map(str, row)) or 'none'}")
+    raise RowError(
+        f"no column `url`: --set columns.url=COLUMN names it; the columns are {', '.join(map(str, row)) or 'none'}"
+    )
 
 
 def _address_of(line: str) -> str:
@@ -158,7 +160,7 @@ def candidate_of(row: ListedRow) -> Candidate:
 
 
 def parse_kind(value: object) -> str | None:
-    """Returns the kind that a list states, if it does. Raises RowError for any other word."""
+    """Returns the kind that a row states; None if it states none. Raises RowError for a word that is not a kind."""
     kind = None if is_missing(value) else str(value).strip().lower()
     if kind not in (None, Kind.VIDEO.value, Kind.AUDIO.value):
         raise RowError(f"kind must be video or audio, not {value!r}")
@@ -181,7 +183,7 @@ def _text(values: ListedRow, key: str) -> str:
 
 
 def _check_imported_views(values: ListedRow) -> None:
-    """Checks texts that came with the catalogue, in the form that `vidal import` writes."""
+    """Raises RowError if texts that came with the catalogue do not have the form that `vidal import` writes."""
     if IMPORTED not in values:
         return
     try:

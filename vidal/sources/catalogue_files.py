@@ -29,7 +29,7 @@ _BLOCK = 2**20
 _PARQUET_ROWS = 10_000
 _COMMENT = re.compile(r"(?:^|\s)#.*", re.S)
 
-# A row of a user's list, by the names of its columns: texts, or what Parquet and JSON hold.
+# The cells of a row of a user's list by the names of their columns. Cells of Parquet and JSON may be other values than texts.
 ListedRow = dict[str, object]
 
 
@@ -42,7 +42,7 @@ class Catalogue:
     def __init__(self, pattern: str):
         self.where = f"catalogue {pattern}"
         if _ending(pattern) not in _READERS:
-            raise UserError(f"{self.where}: must end in {', '.join(sorted(_READERS))}, compressed or not")
+            raise UserError(f"{self.where}: must end in one of {', '.join(sorted(_READERS))}, compressed or not")
         try:
             self._fs, path = fsspec.core.url_to_fs(pattern, use_listings_cache=False)
             is_glob = any(character in path for character in "*?[") and not self._fs.exists(path)
@@ -165,7 +165,7 @@ def _delimited(file: _Hashed, path: str, delimiter: str) -> Iterator[ListedRow |
             except RowError as error:
                 yield error
             else:
-                # A row of texts is a row of objects; the type of a dict does not say so.
+                # The copy is for the type checker: a dict[str, str] is not a dict[str, object].
                 yield row if isinstance(row, RowError) else {**row}
 
 
@@ -221,15 +221,15 @@ def _parquet(file: _Hashed, path: str) -> Iterator[ListedRow | RowError]:
         for batch in table.iter_batches(_PARQUET_ROWS, use_threads=False):
             names = list(trimmed(dict.fromkeys(batch.schema.names)))
             if len(names) != batch.num_columns:
-                raise ValueError("two columns have the same name")
+                raise ValueError("two columns have the same name: rename one")
             yield from batch.rename_columns(names).to_pylist()
 
 
 def trimmed(row: ListedRow) -> ListedRow:
-    """Returns the row with its names of columns without blanks and byte order mark around them. Raises RowError for equal names."""
+    """Returns the row without blanks and byte order marks around its column names. Raises RowError if two names are then equal."""
     names = {name: name.strip().lstrip("\ufeff").strip() for name in row}
     if len(set(names.values())) < len(names):
-        raise RowError("two columns have the same name")
+        raise RowError("two columns have the same name: rename one")
     return {names[name]: value for name, value in row.items()}
 
 

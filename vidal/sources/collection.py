@@ -1,4 +1,4 @@
-"""Defines a collection: media that the user has already, in a folder, a bucket, or files that hold them. It lists and fetches them."""
+"""Defines a collection: it lists and fetches media that the user has already, in a folder, a bucket, archives or tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Collection(Listing, Fetcher, Protocol):
     """A listing of media that also fetches them. Safe to share between threads.
 
-    settings: the collection's subclass of CollectionSettings. The constructor takes an instance of it; it sends no request.
+    settings: the collection's subclass of CollectionSettings. The constructor takes an instance of it and sends no request.
     """
 
     settings: ClassVar[type[CollectionSettings]]
@@ -28,7 +28,7 @@ class Collection(Listing, Fetcher, Protocol):
 
 
 def listing_sha256(listing: Listing) -> str:
-    """Returns the identity of a listing that must be read for it."""
+    """Returns the hash of a listing's content. The whole listing is read for it."""
     digest = sha256()
     for _ in listing.candidates(digest):
         pass

@@ -45,8 +45,9 @@ def open_collection(recipe: Recipe) -> Collection | None:
 
 
 def source_for(uri: str) -> str:
-    """Returns the source that reads a path or URI: by its ending; for a folder, by the archives or tables of media directly in it.
+    """Returns the name of the source that reads a path or URI.
 
+    A known ending decides it. For a folder, it depends on the archives or tables of media directly in the folder or in its `data`.
     Raises UserError for a store that cannot be opened.
     """
     ending = PurePosixPath(uri).suffix.lower()
@@ -64,7 +65,7 @@ def source_for(uri: str) -> str:
 
 
 def _holds_media(storage: Storage, table: str) -> bool:
-    """Returns whether a table has a column of media. video2dataset and others put tables without one beside their folders."""
+    """Returns whether a table has a column of media. video2dataset and others put tables without media beside their folders."""
     try:
         with storage.fs.open(storage.path(table), "rb") as file:
             media_column(pq.read_schema(file), None)

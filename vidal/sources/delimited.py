@@ -1,4 +1,4 @@
-"""Reads rows of csv and tsv strictly: no cell moves into another column, and a quote that is never closed costs its own line."""
+"""Reads rows of csv and tsv strictly: no cell moves into another column, and a quote that is never closed spoils only its own line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CELL_MAX = 2**20
 
 
 def delimited_rows(text: IO[str], delimiter: str) -> Iterator[dict[str, str] | RowError]:
-    """Yields each row by the names of the header, or why it cannot be read. Columns without a name are left out.
+    """Yields each row by the names of the header, or the error that says why it cannot be read. Unnamed columns are left out.
 
     Raises ValueError for a header with the same name twice.
     """
@@ -23,7 +23,7 @@ def delimited_rows(text: IO[str], delimiter: str) -> Iterator[dict[str, str] | R
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     names = [name.strip().lstrip("\ufeff").strip() for name in next(reader, [])]
     if twice := [name for name in names if name and names.count(name) > 1]:
-        raise ValueError(f"two columns are called {twice[0]!r}")
+        raise ValueError(f"two columns are called {twice[0]!r}: rename one")
     while True:
         lines.row.clear()
         try:
@@ -33,9 +33,9 @@ def delimited_rows(text: IO[str], delimiter: str) -> Iterator[dict[str, str] | R
         except csv.Error as error:
             line = lines.read_others_again()
             if delimiter == ",":
-                yield RowError(f"its quotes are wrong ({error})")
+                yield RowError(f"its quotes are wrong ({error}): close each, and double a quote inside a text")
                 continue
-            # Many programs write tsv without quoting: there a quote is a character.
+            # Many programs write tsv without quoting: there a quote is an ordinary character.
             cells = next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_NONE))
         if any(cell and not cell.isspace() for cell in cells):
             yield _row(names, cells)
@@ -45,7 +45,7 @@ def _row(names: list[str], cells: list[str]) -> dict[str, str] | RowError:
     count = len(names)
     if len(cells) > count:
         if any(cell.strip() for cell in cells[count:]):
-            return RowError(f"{len(cells)} cells, but {count} columns: a text with delimiters must stand in quotes")
+            return RowError(f"{len(cells)} cells, but {count} columns: a text with delimiters must be quoted")
         cells = cells[:count]
     elif len(cells) < count:
         cells = [*cells, *[""] * (count - len(cells))]
@@ -55,7 +55,7 @@ def _row(names: list[str], cells: list[str]) -> dict[str, str] | RowError:
 
 
 class _Lines:
-    """The lines of a text. row: those that the present row has used."""
+    """The lines of a text. row: the lines that the current row has used."""
 
     def __init__(self, text: IO[str]):
         self._text = text
@@ -71,7 +71,7 @@ class _Lines:
         return line
 
     def read_others_again(self) -> str:
-        """Returns the first line of the present row. The lines after it are read again, each as the beginning of a row."""
+        """Returns the first line of the current row. The lines after it are read again, each as the beginning of a row."""
         first, *others = self.row
         self._again.extendleft(reversed(others))
         return first

@@ -41,18 +41,18 @@ class Sources:
         return self._plain if is_plain else self._pages
 
     def is_extracted(self, candidate: Candidate) -> bool:
-        """Returns whether an extractor of yt-dlp fetches the candidate, other than its generic one."""
+        """Returns whether an extractor of yt-dlp, other than its generic one, fetches the candidate."""
         name = candidate.get("source")
         return name == YtDlpSearch().source or (not name and self._extractors.has_extractor(candidate["url"]))
 
     def describe_robots(self, candidate: Candidate) -> str:
-        """Returns what the ledger says of robots.txt: nothing for a plain address where it is obeyed, and for media of the user's own."""
+        """Returns what the ledger says about robots.txt: "" for the user's own media, and for plain addresses if it is obeyed there."""
         is_plain, crawl = self._is_plain(candidate), self._recipe.crawl
         is_obeyed = crawl.obeys_robots(is_plain)
         if self._is_collected(candidate) or (is_plain and is_obeyed):
             return ""
         why = "" if is_plain else ", as the recipe says for sources with an extractor or API of their own"
-        return f"robots.txt was {'obeyed' if is_obeyed else 'not asked'}{why}"
+        return f"robots.txt was {'obeyed' if is_obeyed else 'not consulted'}{why}"
 
     def _is_collected(self, candidate: Candidate) -> bool:
         collection = self._recipe.collection

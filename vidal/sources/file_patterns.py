@@ -1,4 +1,4 @@
-"""Finds the files that a path, a glob or a folder of a user stands for, on a disk or in a bucket."""
+"""Finds the files that a user's path, glob or folder stands for, on a disk or in a bucket."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _GLOB = frozenset("*?[")
 
 
 def files_of(uri: str, ending: str) -> tuple[Originals, list[StoredFile]]:
-    """Returns the files that a path or URI names, in order, and their root: one file, those of a glob, or all in a folder.
+    """Returns the root of the files that a path or URI stands for, and the files in order.
 
-    ending: of the names, with its dot. Raises UserError if there are none.
+    They are one file, all that match a glob, or all in a folder. ending: the ending of their names, with its dot.
+    Raises UserError if there are no such files.
     """
     folder, glob = (uri, "") if _exists(uri) else _split_glob(uri)
     root = Originals(folder)
@@ -28,7 +29,7 @@ def files_of(uri: str, ending: str) -> tuple[Originals, list[StoredFile]]:
 
 
 def _exists(uri: str) -> bool:
-    """Returns whether a path with a character of wildcards is that of a file or folder."""
+    """Returns whether there is a file or folder with exactly this path, even if the path has wildcard characters."""
     root = Originals(uri)
     return root.exists() or root.is_file()
 

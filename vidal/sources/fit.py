@@ -8,17 +8,17 @@ from typing import cast
 from vidal.records import Candidate
 from vidal.schema import encodable, without_credentials
 
-# Longer texts are cut: no title is, and a description must not swell the tables.
+# Longer texts are cut, so that a description cannot swell the tables. No title is this long.
 _TEXT_MAX = 100_000
 _ADDRESSES = {"url", "media_url", "source_id"}
 _NUMBERS = {"duration_s", "start_s", "end_s"}
 _LISTS = {"hashtags", "search_terms"}
-# What the user's own list and our own code state is not touched.
+# Columns that vidal or the user's list fills. They are not changed.
 _OURS = {"curated", "shard", "candidate_id", "source"}
 
 
 def fit(candidate: Candidate) -> Candidate:
-    """Returns the candidate with texts that UTF-8 can encode, finite numbers and addresses without passwords; else with nulls."""
+    """Returns the candidate with texts that UTF-8 can encode, finite numbers and addresses without passwords; other values are null."""
     return cast(Candidate, {key: value if key in _OURS else _fit_value(key, value) for key, value in candidate.items()})
 
 
@@ -28,7 +28,7 @@ def fit_number(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except OverflowError:  # Of an integer with hundreds of digits.
+    except OverflowError:  # The integer has hundreds of digits.
         return None
     return number if math.isfinite(number) and number >= 0 else None
 
@@ -51,7 +51,7 @@ def _fit_value(key: str, value: object) -> object:
 
 
 def _fit_text(value: object) -> str | None:
-    """Returns a text, or a number as one; None for null and for objects."""
+    """Returns a text, or a number as text; None for null and for objects. A long text is cut."""
     if not isinstance(value, (str, int, float)):
         return None
     text: str = encodable(value if isinstance(value, str) else str(value))

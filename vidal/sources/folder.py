@@ -1,4 +1,4 @@
-"""Media files of a folder or a bucket. Files beside them with the same name say what they show."""
+"""Media files of a folder or a bucket. Sidecars, which are files beside them with the same name, say what they show."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Folder:
         for content in contents.values():
             if isinstance(content, RecordError) and content.transient:
                 raise UserError(f"{self.where}: {content.detail}") from content
-        large = RecordError(Reason.TOO_LARGE, f"is larger than {SIDECAR_MAX_BYTES} bytes")
+        large = RecordError(Reason.TOO_LARGE, f"it is larger than {SIDECAR_MAX_BYTES} bytes")
         return {file: contents.get(file, large) for file in sidecars}
 
 

@@ -9,7 +9,7 @@ from typing import IO
 
 _BLOCK = 2**20
 _ELEMENT_MAX = 2**26
-# A literal, a number or an escape that ends with the text which was read may go on in what follows.
+# A literal, number or escape that ends this close to the end of the buffer may go on in the text that has not been read yet.
 _UNCERTAIN = 16
 _BLANK = re.compile(r"[ \t\r\n]*")
 
@@ -17,7 +17,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 def elements(text: IO[str], start: str) -> Iterator[tuple[str, object]]:
     """Yields the source of each element of an array, and its value. start: the beginning of the text, from the bracket on.
 
-    Raises ValueError (json.JSONDecodeError) where the text is no such array. What comes after cannot be told from it any more.
+    Raises ValueError, or its subclass json.JSONDecodeError, where the text stops being a JSON array. Nothing after it can be read.
     """
     buffer, at = start[1:], 0
     is_first = True

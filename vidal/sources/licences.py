@@ -56,8 +56,12 @@ def judge_licence(licence: str | None, crawl: Crawl) -> Drop | None:
     if not crawl.licences:
         return None
     if not licence:
-        return None if crawl.licence_unknown else Drop(Reason.LICENCE, "it states none")
+        return (
+            None
+            if crawl.licence_unknown
+            else Drop(Reason.LICENCE, "no licence is stated, and crawl.licence_unknown is false")
+        )
     name = to_spdx(licence)
     if any(fnmatchcase(name.lower(), allowed.lower()) for allowed in crawl.licences):
         return None
-    return Drop(Reason.LICENCE, f"{name}, allowed are {', '.join(crawl.licences)}")
+    return Drop(Reason.LICENCE, f"{name}, which is not in crawl.licences: {', '.join(crawl.licences)}")

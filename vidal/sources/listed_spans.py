@@ -1,4 +1,4 @@
-"""Divides a row of a list into its spans: a column holds [[start, end], ...], and columns of as many elements go along with it."""
+"""Divides a row of a list into its spans: a column holds [[start, end], ...], and a list of the same length has a value for each."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from vidal.sources.listed_values import RowError, is_missing, parse_list, parse_
 
 # Columns of spans, as video2dataset and vidal call them.
 _SPAN_COLUMNS = ("clips", "spans")
-# Panda-70M's names. In other lists they may be a time of another kind, and are then only kept.
+# Panda-70M's names. In other lists, a column of this name may hold times of another kind; it is then kept in `extra` unread.
 _PERHAPS_SPANS = ("timestamp", "timestamps")
 _TEXTS = ("title", "caption")
 
 
 def split_spans(row: ListedRow) -> list[ListedRow | RowError]:
-    """Returns the row once for each of its spans, or unchanged if it has none. A span that is wrong is an error in its place.
+    """Returns one row for each span of the row, with an error in place of a wrong span; or the row unchanged if it has no spans.
 
-    An element of a list that is as long as the list of spans belongs to its span, as in Panda-70M: captions, scores. Raises RowError.
+    If another column, such as Panda-70M's captions, is a list as long as the list of spans, each span gets its own element.
+    Raises RowError.
     """
     column = next((name for name in _SPAN_COLUMNS if name in row and not is_missing(row[name])), None)
     spans = _spans(row[column]) if column else None
@@ -42,7 +43,7 @@ def _perhaps_spans(row: ListedRow) -> tuple[str | None, list[object] | None]:
 
 
 def _spans(value: object) -> list[object] | None:
-    """Returns the spans of a cell: of a list, of a list that is written as text, or of lines such as "00:00:01,500 --> 00:00:04,000"."""
+    """Returns the spans of a cell: a list, a list written as text, or lines such as "00:00:01,500 --> 00:00:04,000"; else None."""
     spans = parse_list(value)
     if spans is None and isinstance(value, str) and "-->" in value:
         return [line for line in value.splitlines() if line.strip()]
@@ -50,13 +51,13 @@ def _spans(value: object) -> list[object] | None:
 
 
 def _ends(span: object) -> list[object] | None:
-    """Returns start and end of a span; None if it is not a pair."""
+    """Returns the start and the end of a span; None if it is not a pair."""
     pair = span.split("-->") if isinstance(span, str) else span
     return list(pair) if isinstance(pair, (list, tuple)) and len(pair) == 2 else None
 
 
 def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
-    """Returns the columns with an element for each span. Raises RowError for another number of captions than of spans."""
+    """Returns the columns with an element for each span. Raises RowError if there are more or fewer texts than spans."""
     along = {}
     for key, cell in others.items():
         cells = parse_list(cell)
@@ -65,7 +66,9 @@ def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
         if len(cells) == count:
             along[key] = cells
         elif key in _TEXTS and count > 1:
-            raise RowError(f"{count} spans, but {len(cells)} texts in {key}")
+            raise RowError(
+                f"{count} spans, but {len(cells)} texts in {key}: give one text for each span, or a plain text"
+            )
     return along
 
 

@@ -1,4 +1,4 @@
-"""The texts of a listed candidate. The first is its title; others travel in `extra`, and become captions of the view `title`."""
+"""The texts of a listed candidate. The first is its title; the others are kept in `extra` and become captions of the view `title`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.extra import IMPORTED
 from vidal.records import Candidate
 from vidal.schema import View, map_dict
 
-# An address that stands in many rows is often a placeholder: more texts than this say nothing about it.
+# No candidate has more texts: an address that many rows have in common is often a placeholder, about which they say nothing.
 TEXTS_MAX = 100
 
 
@@ -21,13 +21,13 @@ def imported_views(extra: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def titles_of(candidate: Candidate) -> list[str]:
-    """Returns all titles of a candidate, the first of them first."""
+    """Returns all titles of a candidate, beginning with its column `title`."""
     views = imported_views(map_dict(candidate["extra"]))
     return [text for text in (candidate["title"] or "", *views.get(View.TITLE.value, [])) if text]
 
 
 def add_texts(candidate: Candidate, texts: Iterable[str], hashtags: Iterable[str] = ()) -> Candidate:
-    """Returns the candidate with these texts and hashtags besides its own, each once."""
+    """Returns the candidate with these texts and hashtags added to its own, each once, and at most TEXTS_MAX texts."""
     titles = list(dict.fromkeys((*titles_of(candidate), *texts)))[:TEXTS_MAX]
     extra = map_dict(candidate["extra"])
     if len(titles) > 1:

@@ -1,4 +1,4 @@
-"""Reads single values of a user's list: lists that are written as text, clock times, hashtags. Lists come from every tool there is."""
+"""Reads the values of a user's list, which may come from any tool: lists that are written as text, clock times, hashtags."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _parse_literal(text: str) -> object:
     except (ValueError, RecursionError):
         pass
     try:
-        with warnings.catch_warnings():  # Python warns of backslashes in the user's texts.
+        with warnings.catch_warnings():  # Python warns about backslashes in the user's texts.
             warnings.simplefilter("ignore")
             literal: object = ast.literal_eval(text)
             return literal
@@ -54,7 +54,10 @@ def _parse_literal(text: str) -> object:
 
 
 def parse_seconds(value: object) -> float:
-    """Returns the seconds of a number or a clock time, "1:02:03.5" or "00:00:01,500". Raises ValueError; a negative time is one."""
+    """Returns the seconds of a number, or of a clock time such as "1:02:03.5" or "00:00:01,500".
+
+    Raises ValueError for any other value, and for a negative number.
+    """
     text = str(value).strip()
     if clock := _CLOCK.fullmatch(text):
         hours, minutes, seconds = clock.groups()
@@ -65,7 +68,7 @@ def parse_seconds(value: object) -> float:
 
 
 def parse_texts(value: object) -> list[str]:
-    """Returns the texts of a cell: one, or several if it is a list of texts or is written as one."""
+    """Returns the texts of a cell: one, or several if it is a list of texts or a text that is written as such a list."""
     if is_missing(value):
         return []
     items = parse_list(value)
@@ -75,7 +78,7 @@ def parse_texts(value: object) -> list[str]:
 
 
 def parse_tags(value: object, texts: Iterable[str]) -> list[str]:
-    """Returns hashtags in lower case without '#'. value: a list, or a text with one tag or several; if missing, those of the texts."""
+    """Returns hashtags in lower case without '#'. value: a list, or a text of one or more tags. If it is missing, texts are parsed."""
     if is_missing(value):
         return parse_hashtags(*texts)
     items = parse_list(value)

@@ -1,4 +1,4 @@
-"""What a build is made from instead of searches: a list of candidates, in an order that stays the same."""
+"""Defines a listing: the candidates that a build starts from instead of searches, in an order that stays the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RefusedRow:
-    """A row that cannot become a candidate. where: the row, for people; why: in one line."""
+    """A row that cannot become a candidate. where: names the row in messages; why: the reason, in one line."""
 
     where: str
     why: str
@@ -31,22 +31,22 @@ class Listing(Protocol):
     """The name of the list in messages."""
 
     def stamp(self) -> list[str]:
-        """Returns values that change when the list changes, which cost less than reading it."""
+        """Returns values that change when the list changes, and that cost less to get than the list costs to read."""
 
     def check(self) -> None:
-        """Raises UserError if the list is not there, before anything is written."""
+        """Raises UserError if there is no such list. Called before anything is written."""
 
     def extent(self) -> str:
         """Returns how large the list is, for people, without reading it: "12 files"."""
 
     def sha256(self) -> str:
-        """Returns the identity of the content of the list."""
+        """Returns the hash that identifies the content of the list."""
 
     def candidates(self, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
-        """Yields the candidates in order; one may occur several times. digest: becomes what sha256 returns.
+        """Yields the candidates in order; one may occur several times. digest: is updated; its hexdigest is then what sha256 returns.
 
         Raises UserError for a list that cannot be read further.
         """
 
     def remarks(self) -> list[str]:
-        """Returns, after the list has been read, what else a user should know: columns that were not understood."""
+        """Returns what else the user should know, such as columns that were not understood. Called after the list has been read."""

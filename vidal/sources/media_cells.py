@@ -10,7 +10,7 @@ _PATHS = ("video", "audio", "media", "path", "file", "file_name", "video_path", 
 
 
 def media_column(schema: pa.Schema, name: str | None) -> str:
-    """Returns the column of media. name: as the recipe names it. Raises UserError if there is none."""
+    """Returns the column of media. name: the one that the recipe names, if it names one. Raises UserError if there is none."""
     names = ", ".join(schema.names)
     if name is not None:
         if name not in schema.names:
@@ -30,7 +30,7 @@ def holds_bytes(type_: pa.DataType) -> bool:
 
 
 def media_value(cell: pa.Scalar) -> tuple[memoryview | None, str]:
-    """Returns the bytes and the path of a cell; None and "" for what it does not have."""
+    """Returns the bytes and the path of a cell. Bytes that it does not have are None, and a path that it does not have is ""."""
     if not cell.is_valid:
         return None, ""
     if pa.types.is_struct(cell.type):

@@ -1,4 +1,4 @@
-"""Reads the files of a folder or bucket of the user. They are only ever read, and nothing outside of the folder is opened."""
+"""Reads the files of a folder or bucket of the user. The files are never changed, and no file outside the folder is opened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BLOCK = 2**24
 
 
 class StoredFile(NamedTuple):
-    """A file below a folder. name: relative to it. version: changes when the file is written again."""
+    """A file below a folder. name: relative to the folder. version: changes when the file is written again."""
 
     name: str
     size: int
@@ -57,7 +57,10 @@ class Originals:
         return location.removeprefix(root)
 
     def exists(self) -> bool:
-        """Returns whether the root is a folder with anything in it. Raises UserError if the store does not answer."""
+        """Returns whether the root is a folder. In a bucket, an empty folder does not exist.
+
+        Raises UserError if the store does not answer.
+        """
         with _listing(self.uri, self.is_local):
             return bool(self._storage.fs.isdir(self._storage.root))
 
@@ -135,7 +138,7 @@ class Originals:
             return int(self._storage.fs.info(self._path(name))["size"] or 0)
 
     def open(self, name: str) -> IO[bytes]:
-        """Opens a file for reading at any place; a bucket is asked for no byte that is not read. Raises RecordError."""
+        """Opens a file for reading at any place. From a bucket, only the bytes that are read are requested. Raises RecordError."""
         with _reading(self.location(name), self.is_local):
             self._check(name)
             options = {} if self.is_local else {"cache_type": "none"}
@@ -143,14 +146,14 @@ class Originals:
             return file
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
-        """Returns the bytes from start up to, but without, end. Raises RecordError(unreadable_file)."""
+        """Returns the bytes from start up to, but not including, end. Raises RecordError(unreadable_file)."""
         with _reading(self.location(name), self.is_local):
             self._check(name)
             content: bytes = self._storage.fs.cat_file(self._path(name), start=start, end=end)
             return content
 
     def read_small(self, files: list[StoredFile]) -> list[bytes | RecordError]:
-        """Returns for each small file its contents, or why it cannot be read. Files in a bucket are requested at once."""
+        """Returns the contents of each small file, or why it cannot be read. Files in a bucket are requested all at the same time."""
         answers: dict[str, bytes | RecordError] = {file.name: b"" for file in files}
         wanted = [file for file in files if file.size and self._is_readable(file.name, answers)]
         # `cat` would take the brackets in a name for a wildcard.
@@ -179,14 +182,15 @@ class Originals:
         return True
 
     def copy(self, name: str, target: Path, max_bytes: int, start: int = 0, size: int | None = None) -> Path:
-        """Copies a file, or the bytes of it that begin at `start`, reading each of them once.
+        """Copies a file to `target`, or `size` bytes of it from `start` on. Each byte is read once. Returns the target.
 
         Raises RecordError: too_large, or unreadable_file if it is not there or becomes shorter.
         """
         count = self.size(name) - start if size is None else size
         if count > max_bytes:
             raise RecordError(
-                Reason.TOO_LARGE, f"{self.location(name)} has {count} bytes, at most {max_bytes} are wanted"
+                Reason.TOO_LARGE,
+                f"{self.location(name)} has {count} bytes, more than the {max_bytes} that crawl.max_bytes allows",
             )
         with target.open("wb") as file:
             while (done := file.tell()) < count:
@@ -200,7 +204,8 @@ class Originals:
         """Makes `target` a link to a local file, so that nothing is copied. Raises RecordError as copy does."""
         if (size := self.size(name)) > max_bytes:
             raise RecordError(
-                Reason.TOO_LARGE, f"{self.location(name)} has {size} bytes, at most {max_bytes} are wanted"
+                Reason.TOO_LARGE,
+                f"{self.location(name)} has {size} bytes, more than the {max_bytes} that crawl.max_bytes allows",
             )
         target.symlink_to(os.path.realpath(self.location(name)))
         return target
@@ -219,7 +224,7 @@ class Originals:
 
 
 def _prune(folders: list[str] | dict[str, object], files: list[str] | dict[str, object]) -> None:
-    """Removes the folders that are not entered."""
+    """Removes what the walk leaves out: hidden folders, and all contents of a folder that is a vidal dataset."""
     for name in list(folders):
         if name.startswith(".") or layout.DATASET in files:
             folders.remove(name) if isinstance(folders, list) else folders.pop(name)
@@ -250,7 +255,7 @@ def _listing(uri: str, is_local: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _reading(location: str, is_local: bool) -> Iterator[None]:
-    """Turns a failure of the disk or the store into an outcome of the record. A store that does not answer may do so later."""
+    """Turns a failure of the disk or the store into a RecordError. It is transient unless the file is missing or may not be read."""
     try:
         yield
     except RecordError:

@@ -20,14 +20,14 @@ _ROWS = 1_000
 
 
 class ParquetSettings(TableSettings):
-    """Tables with a column of media: one, those of a glob, or all in a folder or bucket, such as a dataset of the Hugging Face hub."""
+    """Tables with a column of media: one table, all that match a glob, or all in a folder, bucket or dataset of the Hugging Face hub."""
 
     source: str = NAME
     """The name of this source."""
 
 
 class ParquetColumn(TableColumn):
-    """Tables of Parquet. A group of rows is a row group."""
+    """Parquet tables as a collection. A group of rows is a row group."""
 
     settings, name, ending = ParquetSettings, NAME, ".parquet"
 
@@ -54,7 +54,7 @@ class ParquetColumn(TableColumn):
 
 
 def _rows_of(table: pq.ParquetFile, group: int) -> Iterator[ListedRow]:
-    """Yields the rows of a row group without bytes: their cells are not read. A column of paths is read."""
+    """Yields the rows of a row group without the columns of bytes, which are not read. A column of paths is read."""
     names = [field.name for field in table.schema_arrow if not holds_bytes(field.type)]
     if not names:
         yield from ({} for _ in range(table.metadata.row_group(group).num_rows))

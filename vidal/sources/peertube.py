@@ -41,7 +41,7 @@ class PeerTube(ApiSource):
 
     @reading_answers()
     def describe(self, candidate: Candidate) -> Candidate:
-        """Asks the video's own instance for its title, tags, licence and files."""
+        """Asks the video's own instance for the title, tags, licence and files of the video."""
         check_url(candidate["url"])
         parts = urlsplit(candidate["url"])
         video = self._get_json(f"{parts.scheme}://{parts.netloc}/api/v1/videos/{candidate['source_id']}")
@@ -103,7 +103,10 @@ def _describe_video(video: JsonObject) -> Candidate:
 
 
 def _choose_file(files: list[JsonObject]) -> str:
-    """Returns the address of the smallest file that is large enough. Raises RecordError(unsupported_url) if there is none."""
+    """Returns the address of the smallest file that is high enough, else of the highest one.
+
+    Raises RecordError(unsupported_url) if there is no file.
+    """
     videos = sorted(filter(_is_video_file, files), key=lambda file: file["resolution"]["id"])
     if not videos:
         raise RecordError(Reason.UNSUPPORTED_URL, "the video has no file to download")

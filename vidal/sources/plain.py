@@ -1,4 +1,4 @@
-"""Fetches a plain address: a file is downloaded as it is, a page is handed to yt-dlp."""
+"""Fetches a plain address: a file is downloaded as it is, and a page is handed to yt-dlp."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOGIN = re.compile(r"\b(log|sign)[-_]?in\b|\bauth(enticate)?\b|\bsso\b", re.I)
 
 
 class Plain:
-    """The source of catalogue addresses that yt-dlp has no extractor for. No recipe names it."""
+    """The source of catalogue addresses that yt-dlp has no extractor for. A recipe cannot choose this source."""
 
     def __init__(self, client: Client, pages: YtDlp):
         self._client, self._pages = client, pages
@@ -47,8 +47,8 @@ def _is_page(response: Response, start: bytes, url: str) -> bool:
     if not is_playlist and not MARKUP.match(start):
         return False
     if response.url != url and _LOGIN.search(urlsplit(response.url).path):
-        raise RecordError(Reason.LOGIN_REQUIRED, f"it leads to {response.url[:200]}")
+        raise RecordError(Reason.LOGIN_REQUIRED, f"the address leads to a login page: {response.url[:200]}")
     content_type = (response.headers.get("Content-Type") or "").lower()
     if content_type.startswith(("video/", "audio/")) and "mpegurl" not in content_type:
-        raise RecordError(Reason.NOT_MEDIA, f"a page or playlist, sent as {content_type}")
+        raise RecordError(Reason.NOT_MEDIA, f"the server sends a page or playlist as {content_type[:80]}")
     return True

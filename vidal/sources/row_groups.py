@@ -17,7 +17,7 @@ from vidal.errors import RecordError
 from vidal.schema import Reason
 from vidal.sources.media_cells import media_column, media_value
 
-# How many row groups wait at a time: parts follow each other in the order of the table.
+# How many unpacked row groups are kept. Few are enough, because the parts of a build follow the order of the table.
 _GROUPS_MAX = 2
 _BUFFER = 2**20
 
@@ -33,7 +33,7 @@ class _Group:
 class RowGroups:
     """The media of the row groups that were asked for last. Safe to share between threads.
 
-    max_bytes: larger values are not written; asking for one raises RecordError(too_large).
+    max_bytes: a larger value is not written whole, and asking for it raises RecordError(too_large).
     """
 
     def __init__(self, max_bytes: int):
@@ -45,9 +45,9 @@ class RowGroups:
     def cell(
         self, table: str, open_table: Callable[[], IO[bytes]], column: str | None, group: int, row: int
     ) -> Path | str:
-        """Returns a copy of the bytes of a row, which the caller may move but not change, or its path if it has no bytes.
+        """Returns a file with the bytes of a row, which must not be changed; or, as a str, the path in the row if it has no bytes.
 
-        table: its location; column: of the media, as the recipe names it. Raises RecordError.
+        table: where the table is; column: the column of media, if the recipe names one. Raises RecordError.
         """
         unpacked = self._group(table, group)
         with unpacked.lock:
@@ -61,7 +61,9 @@ class RowGroups:
             if not path.exists():
                 raise RecordError(Reason.EMPTY_FILE, f"{where} has no media")
             if path.stat().st_size > self._max_bytes:
-                raise RecordError(Reason.TOO_LARGE, f"{where}: at most {self._max_bytes} bytes are wanted")
+                raise RecordError(
+                    Reason.TOO_LARGE, f"{where} has more bytes than the {self._max_bytes} that crawl.max_bytes allows"
+                )
             return path
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ STAGE = "discover"
 
 @dataclass(frozen=True)
 class Query:
-    """One term for one search. search_index: of the search in the recipe; limit: the largest number of results."""
+    """One term for one search. search_index: the search's index in the recipe; limit: the largest number of results."""
 
     search_index: int
     term: str
@@ -45,7 +45,7 @@ class SearchResults:
 
 
 def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> list[Query]:
-    """Returns the queries for the terms. weights: by term, the factor of the usual number of results that it may ask for; else 1."""
+    """Returns the queries for the terms. weights: by term, the factor for the number of results; 1 for a term without one."""
     return [
         Query(index, term, limit)
         for term in terms
@@ -77,7 +77,7 @@ def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> S
 
 
 def _ask_source(network: Network, search: Search, query: Query) -> list[Candidate]:
-    """Returns the results of one query. Raises RecordError; a bug in a source costs only this query, which is quarantined."""
+    """Returns the results of one query. Raises RecordError. If a source has a bug, only this query fails, as quarantined."""
     text = search.query.format(term=query.term)
     try:
         key = text if isinstance(search, YtDlpSearch) else None

@@ -36,10 +36,10 @@ class Session:
         self.client, self.sources, self._governor = client, sources, governor
 
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
-        """Does a description, a search or a download within its limits, and tries again after a transient failure.
+        """Does work, such as a description or a download, within its limits, and tries again after a transient failure.
 
-        effort: what the candidate has cost so far. Returns its result and the number of attempts. Raises RecordError, and PutBack if the
-        effort allows it.
+        effort: what the candidate has cost so far. Returns the result of the work and the number of attempts. Raises RecordError,
+        and PutBack if the effort allows it.
         """
         spent = effort or Effort()
         return self._governor.call(lambda: self.attempt(work, spent), spent)
@@ -50,14 +50,14 @@ class Session:
 
 
 class IdentitySession:
-    """The sessions of one candidate that one of the user's identities fetches. Each attempt may be another identity's."""
+    """The sessions of one candidate that the user's identities fetch. Each attempt may use another identity."""
 
     def __init__(self, network: Network, key: str, lent: contextlib.ExitStack):
         self._network, self._key, self._lent = network, key, lent
         self._sessions: dict[str, Session] = {}
 
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
-        """Does the same as Session.call."""
+        """Does work as Session.call does. The identity is chosen anew for each attempt."""
         spent = effort or Effort()
         return self._network.governor.call(lambda: self._attempt(work, spent), spent)
 
@@ -79,7 +79,10 @@ class IdentitySession:
 
 
 class Network:
-    """The sessions of a worker. Safe to share between threads. Its clients are closed with it, or when it is garbage-collected."""
+    """The sessions of a worker and their clients, which are closed with it or when it is garbage-collected.
+
+    Safe to share between threads.
+    """
 
     def __init__(self, recipe: Recipe, runtime: Runtime):
         self._recipe, self._runtime = recipe, runtime
@@ -105,7 +108,7 @@ class Network:
 
     @contextlib.contextmanager
     def session_for(self, candidate: Candidate) -> Iterator[Session | IdentitySession]:
-        """Lends a session for a candidate: of the user's identities, if there are some and an extractor of yt-dlp fetches it."""
+        """Lends a session for a candidate: an IdentitySession if the recipe has identities and an extractor of yt-dlp fetches it."""
         with contextlib.ExitStack() as lent:
             session = lent.enter_context(self.session())
             if not self.identities or not session.sources.is_extracted(candidate):
@@ -117,7 +120,7 @@ class Network:
     def call(self, work: Callable[[Sources], T], key: str | None = None) -> tuple[T, int]:
         """Calls Session.call in any session, for work that needs no other call in the same session.
 
-        key: of work that one of the user's identities does, if there are some.
+        key: names work that one of the user's identities does, if the recipe has identities. None: any client does the work.
         """
         with contextlib.ExitStack() as lent:
             has_identity = key is not None and bool(self.identities)

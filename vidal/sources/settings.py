@@ -1,4 +1,4 @@
-"""The settings of searches that all sources share, and the rule on titles and hashtags."""
+"""The settings that the searches of all sources have in common, those of collections, and the rule on titles and hashtags."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # Reading a recipe's settings must not load pyarrow.
 
 @dataclass(frozen=True)
 class Minimum:
-    """Drops a result that states less than `least` under the key `stated` of its extra. None means no minimum."""
+    """Drops a result that states less than `least` under the key `stated` of its extra. If `least` is None, nothing is dropped."""
 
     stated: str
     least: float | None
@@ -57,7 +57,7 @@ class Search(Settings):
 
 
 class CollectionSettings(Settings):
-    """Media that you have already. `--from` sets `uri`, and finds out the source."""
+    """Media that you have already. `--from` sets `uri` and finds out `source`."""
 
     has_originals: ClassVar[bool] = False
     """Whether each of its media is a file of its own, which rows may point to."""
@@ -69,7 +69,7 @@ class CollectionSettings(Settings):
     @field_validator("uri")
     @classmethod
     def _make_absolute(cls, value: str) -> str:
-        """A worker may have another current folder."""
+        """Makes a local path absolute, because a worker may have another current folder."""
         value = value.removeprefix("file://")
         return value if "://" in value else os.path.abspath(value)
 

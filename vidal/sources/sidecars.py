@@ -1,4 +1,4 @@
-"""What stands beside a media file says what it shows: `.json`, `.txt`, `.srt` and `.vtt`, in a folder or in an archive."""
+"""Reads sidecars, the files beside a media file that say what it shows: `.json`, `.txt`, `.srt` and `.vtt`, in a folder or an archive."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 # The rest of a sidecar's name after the stem of its media file: "json", "info.json" (yt-dlp), "en.vtt", "txt".
 SIDECAR = re.compile(r"(?:info\.)?json|txt|(?:[a-z]{2,3}(?:-[\w-]+)?\.)?(?:srt|vtt)", re.I | re.ASCII)
 SIDECAR_MAX_BYTES = 2**24
-# A longer value of a sidecar, such as yt-dlp's list of formats, says nothing about the pictures.
+# Longer values of a sidecar are left out: such a value, for example yt-dlp's list of formats, says nothing about the pictures.
 _VALUE_MAX = 2_000
-# Characters that end a line of text, or that UTF-8 cannot encode.
+# Control characters, characters that end a line of text, and characters that UTF-8 cannot encode.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ALIASES = {"license": "licence", "webpage_url": "url"}
 _SPANS = ("clips", "spans", "start_s", "end_s", "duration_s")
 
 
 def row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> ListedRow | RowError:
-    """Returns what the sidecars of a media file say, as a row of a list. sidecars: by the rest of their names."""
+    """Returns what the sidecars of a media file say, as a row of a list. sidecars: their contents by the rest of their names."""
     try:
         return _row_of(sidecars, columns)
     except RowError as error:
@@ -61,7 +61,7 @@ def _row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> Listed
 
 
 def rename(row: ListedRow, columns: Mapping[str, str]) -> ListedRow:
-    """Returns the row with our names. columns: maps our names to the user's. A page's address is rather its `url` than its file's."""
+    """Returns the row with our names. columns: maps our names to the user's. A page's address (webpage_url) takes the place of `url`."""
     ours = {**_ALIASES, **{theirs: name for name, theirs in columns.items()}}
     renamed = {ours.get(name, name): value for name, value in row.items() if not is_missing(value)}
     return {**renamed, **{ours[name]: row[name] for name in ours if not is_missing(row.get(name))}}
@@ -71,9 +71,9 @@ def _parse_json(content: bytes, name: str) -> ListedRow:
     try:
         row = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise RowError(f"its {name} is not JSON: {' '.join(str(error).split())[:200]}") from error
+        raise RowError(f"its sidecar .{name} is not JSON: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(row, dict):
-        raise RowError(f"its {name} must be a JSON object")
+        raise RowError(f"its sidecar .{name} must be a JSON object")
     return trimmed({key: value for key, value in row.items() if key in _SPANS or len(text_of(value)) <= _VALUE_MAX})
 
 
@@ -82,7 +82,7 @@ def listed_media(
 ) -> Iterator[Candidate | RefusedRow]:
     """Yields the candidate of a media file, or one for each span that the row names. location: where its bytes are.
 
-    is_cut: the file is the span already, so its times are only kept.
+    is_cut: whether the file is already cut to its span; then the times in the row are only kept in `extra`.
     """
     try:
         if isinstance(row, RowError):
@@ -98,7 +98,7 @@ def listed_media(
 
 def _candidates(source: str, location: str, row: ListedRow, is_cut: bool) -> Iterator[Candidate | RowError]:
     if _UNFIT.search(location):
-        raise RowError("its name has control characters, or is not UTF-8")
+        raise RowError("its name has control characters or is not UTF-8: rename it")
     kept = {name: text_of(row[name]) for name in _SPANS if is_cut and not is_missing(row.get(name))}
     described = {name: value for name, value in row.items() if name not in kept}
     page = text_of(described.get("url") or "")

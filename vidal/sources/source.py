@@ -26,9 +26,9 @@ class Fetcher(Protocol):
     """Describes and fetches candidates. Each call of a method is one piece of work of a Client."""
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate with title, hashtags, stated duration and so on filled in. Raises RecordError.
+        """Returns the candidate with title, hashtags, stated duration and so on filled in.
 
-        Raises RecordError(bad_url) for an address that is not of the web, unless the source reads local files.
+        Raises RecordError: bad_url, for example, if the address is not http(s), unless the source reads local files.
         """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
@@ -51,7 +51,7 @@ class Source(Fetcher, Protocol):
 
 
 def fill_in(candidate: Candidate, page: Candidate) -> Candidate:
-    """Fills in the columns that a candidate lacks from its page. The values of a catalogue take precedence over the page."""
+    """Returns the candidate with the columns that it lacks filled in from its page. A catalogue's values take precedence."""
     stated = {key: value for key, value in page.items() if candidate.get(key) in (None, "", [])}
     extra = {**page.get("extra", {}), **dict(candidate.get("extra") or {})}
     return cast(Candidate, {**candidate, **stated, "extra": extra})

@@ -1,4 +1,4 @@
-"""Reads subtitle files: SubRip (.srt) and WebVTT (.vtt). What was read is a text with a line for each line of words, and its times."""
+"""Reads subtitle files, SubRip (.srt) and WebVTT (.vtt), into lines of start, end and words: "1.00 2.50 Hello there"."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 
 def read_cues(content: bytes) -> str:
-    """Returns the words with their times in seconds, such as "1.00 2.50 Hello there", a line for each line of the file."""
+    """Returns a line for each line of words: its start and end in seconds, and the words, such as "1.00 2.50 Hello there"."""
     return "\n".join(f"{start_s:.2f} {end_s:.2f} {words}" for start_s, end_s, words in _read(content))
 
 
@@ -40,7 +40,7 @@ def _middle(start: str, end: str) -> float:
 
 
 def _read(content: bytes) -> Iterator[tuple[float, float, str]]:
-    """Yields the lines of all cues. One that repeats the line before it, as in rolling captions, is left out."""
+    """Yields (start_s, end_s, words) for each line of the cues. Repetitions of the last line, as in rolling captions, are left out."""
     text = content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     last = ""
     for block in re.split(r"\n\s*\n", text):

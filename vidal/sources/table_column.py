@@ -28,21 +28,21 @@ from vidal.sources.source import Fetched
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-# The place of a cell: its table, the group of rows that is read at a time, and the row in it.
+# The place of a cell: its table, the group of rows that is read at a time, and the row in that group.
 _LOCATION = re.compile(r"(.+)#(\d+)\.(\d+)", re.S)
 
 
 class TableSettings(CollectionSettings):
-    """Tables with a column of media: one, those of a glob, or all in a folder."""
+    """Tables with a column of media: one table, all that match a glob, or all in a folder."""
 
     media: str | None = None
-    """The column of media; null means the first with bytes, or else one with paths."""
+    """The column of media; null means the first column with bytes or, if there is none, one with paths."""
 
 
 class TableColumn(ABC):
     """The tables as a listing and as a source of media. A path must lead to a file beside or below its table.
 
-    name: of the source; ending: of the names of its tables.
+    name: the name of the source; ending: the ending of its tables' names, with the dot.
     """
 
     settings: ClassVar[type[CollectionSettings]]
@@ -102,13 +102,13 @@ class TableColumn(ABC):
 
     @abstractmethod
     def _rows(self, originals: Originals, file: StoredFile) -> Iterator[tuple[int, int, str, ListedRow]]:
-        """Yields (group, row in it, the column of media, the row without bytes) of a table. Cells with bytes are not read."""
+        """Yields (group, number of the row in it, name of the column of media, row without bytes) of a table. Bytes are not read."""
 
     @abstractmethod
     def _read_cell(self, originals: Originals, name: str, place: tuple[int, int], target: Path) -> str:
-        """Writes the bytes of a cell to a new file and returns ""; or returns its path, if it has no bytes. Raises RecordError.
+        """Writes the bytes of a cell to `target` and returns "", or returns the cell's path if it has no bytes. Raises RecordError.
 
-        place: its group of rows, and its row in it.
+        name: the name of the table; place: the group of rows, and the number of the row in it.
         """
 
     def _files(self) -> tuple[Originals, list[StoredFile]]:
@@ -126,7 +126,7 @@ class TableColumn(ABC):
 
 
 def _beside(path: str) -> str:
-    """Returns a path relative to its table. Raises RowError for one that leads elsewhere, because tables come from the internet too."""
+    """Returns a path relative to its table. Raises RowError if it leads elsewhere, because tables come from the internet too."""
     name = posixpath.normpath(path.removeprefix("./"))
     if name.startswith(("/", "..")) or "://" in path:
         raise RowError(

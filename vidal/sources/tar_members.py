@@ -1,4 +1,4 @@
-"""Lists the members of a tar archive without reading their bytes: a bucket is asked for headers and small members alone."""
+"""Lists the members of a tar archive without reading large ones: only headers and small members are requested from a bucket."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class DamagedTar(Exception):
 class TarListing:
     """The members of an archive. read_range: returns its bytes from one offset up to another. size: of the archive, in bytes.
 
-    is_wanted: whether the content of a member with this name is read. max_bytes: no header, and no such member, may be larger.
+    is_wanted: whether the content of a member with this name is read. max_bytes: a larger header raises DamagedTar, and the content
+    of a larger member is not read.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class TarListing:
             raise DamagedTar(" ".join(str(error).split())[:200] or type(error).__name__) from error
 
     def _content(self, member: tarfile.TarInfo) -> bytes | None:
-        """Returns the bytes of a member that is wanted and small. tarfile itself seeks to the next header."""
+        """Returns the bytes of a member that is wanted and small, else None. tarfile itself seeks to the next header."""
         if member.size > self._max_bytes or not self._is_wanted(member.name):
             return None
         self._file.seek(member.offset_data)
@@ -58,9 +59,9 @@ class TarListing:
 
 
 class _RangeFile:
-    """The archive as tarfile reads it. Every read is one request.
+    """The archive as tarfile reads it.
 
-    After the bytes of a small member comes the next header, so both are read at once; the bytes of a large one are never read.
+    The bytes of a small member are requested together with the header that follows them; those of a large one are never requested.
     """
 
     def __init__(self, read_range: Callable[[int, int], bytes], size: int, max_bytes: int):
@@ -79,7 +80,7 @@ class _RangeFile:
     def read(self, count: int) -> bytes:
         count = max(0, min(count, self._size - self._position))
         if count > self._max_bytes:
-            raise tarfile.ReadError(f"a header of {count} bytes")
+            raise tarfile.ReadError(f"a header has {count} bytes, more than the {self._max_bytes} that are allowed")
         # With one byte, tarfile only wants to know whether the archive goes on.
         content = b"\0" if count == 1 else self._buffered(count)
         self._position += len(content)

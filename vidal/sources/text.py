@@ -1,4 +1,4 @@
-"""Parses titles and hashtags, and cleans them on word boundaries, with Unicode kept. The raw text is never changed."""
+"""Parses and cleans titles and hashtags of any script, word by word. The raw text is never changed."""
 
 from __future__ import annotations
 

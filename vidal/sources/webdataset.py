@@ -39,20 +39,20 @@ _LOCATION = re.compile(r"(.+)#(\d+)\+(\d+)", re.S)
 
 
 class WebDatasetSettings(CollectionSettings):
-    """Tar archives of samples: one, those of a glob, or all in a folder or bucket."""
+    """Tar archives of samples: one archive, all that match a glob, or all in a folder or bucket."""
 
     source: str = NAME
     """The name of this source."""
 
 
 class _Sample(NamedTuple):
-    """members: by what follows the name of the sample, "mp4", "json"."""
+    """members: the sample's files, by what follows the name of the sample, such as "mp4" or "json"."""
 
     key: str
     members: dict[str, TarMember]
 
     def media(self) -> TarMember | None:
-        """Returns the video; else the sound, else the picture, which the crawl judges."""
+        """Returns the video, else the sound, else the picture (which the crawl judges); None if there is none of them."""
         for endings in (VIDEOS, SOUNDS, PICTURES):
             for ending, member in self.members.items():
                 if f".{ending.lower().rpartition('.')[2]}" in endings:
@@ -108,7 +108,7 @@ class WebDataset:
         return Fetched(Originals(parent).copy(name, folder / "media.bin", self._max_bytes, start, size))
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Does nothing: nothing is open."""
 
     def _candidates_in(self, originals: Originals, file: StoredFile, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
         archive = originals.location(file.name)
@@ -140,7 +140,7 @@ def _named(candidate: Candidate, archive: str, key: str) -> Candidate:
 
 
 def _samples(tar: TarListing) -> Iterator[_Sample]:
-    """Yields members that follow each other with the same name before the first dot."""
+    """Yields the samples: members that follow each other and have the same name before the first dot."""
     sample = _Sample("", {})
     damage = None
     try:

@@ -1,4 +1,4 @@
-"""Finds candidates and fetches media by yt-dlp: any of its search keys, any page or file address that it can read."""
+"""Finds candidates and fetches media with yt-dlp: by any of its search keys, and from any page or file that it can read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 # YouTube's filter "under 4 minutes", the shortest that its search has. The recipe's limit is applied to stated durations.
 _SHORTS = "https://www.youtube.com/results?search_query={query}&sp=EgIYAQ%253D%253D"
 _EXTRA = ("origin", "note", "upload_date", "channel", "view_count", "like_count", "comment_count", "description")
-# A page may state any number of these.
+# How many categories and chapters are kept, and how many characters of their names: a page may state any number.
 _CATEGORIES_MAX, _CHAPTERS_MAX, _TITLE_MAX = 50, 300, 200
 
 
@@ -38,9 +38,9 @@ class YtDlpSearch(Search):
     key: str = "ytsearch"
     """One of yt-dlp's search keys."""
     shorts: bool = False
-    """Whether to search YouTube's short videos only, whatever the key."""
+    """Whether to search only YouTube's videos of under 4 minutes; `key` is then not used."""
     site: Literal["embedded"] | None = None
-    """ "embedded" means the site that vidal itself serves."""
+    """`embedded` searches the site that vidal itself serves; null searches the internet."""
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class YtDlpSearch(Search):
 
 
 class YtDlp:
-    """yt-dlp with a client, in one thread at a time."""
+    """Searches, describes and fetches with the yt-dlp of one client, in one thread at a time."""
 
     settings = YtDlpSearch
 
@@ -67,7 +67,7 @@ class YtDlp:
         return [candidate for candidate in candidates if candidate][:limit]
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Asks the page, unless a catalogue states the title: the download then supplies the rest."""
+        """Returns the candidate with what its page states. If a catalogue states the title, the download supplies the rest instead."""
         check_url(candidate["url"])
         if candidate["curated"] and candidate["title"]:
             return candidate
@@ -104,7 +104,9 @@ class YtDlp:
             raise RecordError(Reason.UNSUPPORTED_URL, "the page holds no media")
         if len(videos) > 1:
             count = info.get("playlist_count") or "several"
-            raise RecordError(Reason.PLAYLIST, f"a list of {count} videos: give the addresses of those that you want")
+            raise RecordError(
+                Reason.PLAYLIST, f"the page is a list of {count} videos: give the addresses of those that you want"
+            )
         address = videos[0].get("url")
         return videos[0] if videos[0].get("formats") or not address or address == url else self._extract(address, 2)
 
@@ -155,7 +157,7 @@ def _describe_video(info: VideoInfo) -> Candidate:
 
 
 def _stated_lists(info: VideoInfo) -> dict[str, str]:
-    """Returns the categories and chapters of a page as JSON, without those that are not what they should be."""
+    """Returns the categories and chapters of a page as JSON. Those of a wrong type are left out."""
     stated_categories, stated_chapters = info.get("categories"), info.get("chapters")
     categories = [name[:_TITLE_MAX] for name in _listed(stated_categories, str)[:_CATEGORIES_MAX]]
     chapters = [
@@ -173,7 +175,7 @@ def _listed(values: object, kind: type[T]) -> list[T]:
 
 
 def _kind_of(info: VideoInfo) -> str | None:
-    """Returns whether it is a video or a sound; None if only the file itself can tell."""
+    """Returns whether a page has a video or a sound; None if only the file itself can tell."""
     media_type = info.get("media_type")
     if media_type in (Kind.VIDEO.value, Kind.AUDIO.value):
         return str(media_type)

@@ -1,4 +1,4 @@
-"""Fetches the subtitles of a video that yt-dlp has described. A failure costs the view `subtitle`, and never the video."""
+"""Fetches the subtitles of a video that yt-dlp has described. After a failure, only the view `subtitle` is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS = ("vtt", "srt")
 
 
 def fetch_subtitles(client: Client, info: VideoInfo, folder: Path) -> dict[str, str]:
-    """Returns the keys of `extra` for the subtitles in the recipe's languages; none if it names no language, or there is no track."""
+    """Returns the keys of `extra` for subtitles in the recipe's languages; {} if it names no language or no track is readable."""
     track = next(_tracks(info, client.crawl.subtitles), None)
     if track is None:
         return {}

@@ -18,8 +18,8 @@ from vidal.storage.storage import Storage
 class ResponseCache:
     """Keyed by model, revision, options, version of the adapter, prompt and input.
 
-    The answers are in the dataset (`OUT/_cache`), one file a part, and are reused within their shard; or in the folder that the
-    recipe's `cache` names, one file an answer, so that shards and datasets share them. Safe to share between threads: a question
+    The answers are in the dataset (`OUT/_cache`), one file per part, and are reused within their shard; or in the folder that the
+    recipe's `cache` names, one file per answer, so that shards and datasets share them. Safe to share between threads: a question
     that several ask at once is computed once.
     """
 

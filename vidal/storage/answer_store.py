@@ -24,13 +24,13 @@ _SAVED_EVERY_S = 30.0
 
 class AnswerStore(Protocol):
     def read(self, key: str) -> str | None:
-        """Returns the answer to a question; None if it has none. key: the hash of the question."""
+        """Returns the answer to a question; None if none is stored. key: the hash of the question."""
 
     def write(self, key: str, answer: str) -> None: ...
 
 
 class FileAnswers:
-    """One small file an answer, below a folder of the storage. Any number of processes may share the folder."""
+    """Keeps one small file per answer, below a folder of the storage. Any number of processes may share the folder."""
 
     def __init__(self, storage: Storage, folder: str):
         self._storage, self._folder = storage, folder
@@ -47,7 +47,7 @@ class FileAnswers:
 
 
 class PartAnswers:
-    """The answers to one stage, a file of JSON lines for each part that asked something. Answers of the whole shard are reused.
+    """Keeps the answers to one stage, in a file of JSON lines for each part that asked something. All parts of a shard reuse them.
 
     On a disk, an answer is appended as soon as it is given. On an object store, the file is written again from time to time and at
     the end of the part. No two processes write the same file. Safe to share between threads.
@@ -64,7 +64,7 @@ class PartAnswers:
 
     @contextlib.contextmanager
     def part(self, shard: int, index: int) -> Iterator[None]:
-        """Within this context, the questions are those of this part."""
+        """Within this context, answers are written to a file of this part."""
         if shard != self._shard:
             self._shard, self._known = shard, None
         self._file = layout.answers(self._stage, shard, index, uuid.uuid4().hex[:8])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vidal.storage.storage import Storage
 
 _BLOCK = tarfile.BLOCKSIZE
-# How many archives that were fetched whole from an object store are on the local disk at a time.
+# How many archives, fetched whole from an object store, are kept on the local disk.
 _WHOLE_MAX = 2
 # How many indexes are kept: by a process that works on one part after another, and by one that reads members in any order.
 _INDEXES_MAX_WHOLE, _INDEXES_MAX = 8, 4096
@@ -79,12 +79,12 @@ class Archives:
         return {name: place.size for name, place in self._scan(archive).items()}
 
     def stored_index(self, archive: str) -> Index | None:
-        """Returns the index that is stored beside an archive; None if there is none, which says that the archive is not complete."""
+        """Returns the index that is stored beside an archive; None if there is none: then the archive is not complete."""
         stored = self._storage.read_if_present(index_of(archive))
         return _parse(stored) if stored else None
 
     def adopt(self, archive: str, local: Path, index: bytes) -> None:
-        """Reads an archive that this process has just written from its local copy, which is then owned by this object."""
+        """Moves the local copy of an archive that this process has just written into this object, which reads it from then on."""
         with self._lock:
             copy = self._own_folder() / archive.replace("/", "-")
             self._copies[archive] = Path(shutil.move(local, copy))
@@ -129,7 +129,7 @@ class Archives:
     def _is_whole(self, archive: str) -> bool:
         """Returns whether an archive is read from a local copy.
 
-        The archives of gathered tables are not, because no caller reads all tables of a shard.
+        The archives of gathered tables are not fetched whole, because no caller reads all tables of a shard.
         """
         return archive in self._adopted or (self._fetch_whole and not archive.startswith(f"{STAGES}/"))
 

@@ -71,7 +71,7 @@ def media_folder(shard: int) -> str:
 
 
 def cleaned(shard: int) -> str:
-    """Returns the name of the list of clips of a shard whose media were deleted after the clips had ended."""
+    """Returns the name of the list of a shard's clips whose media were deleted because they did not reach the manifest."""
     return f"_media/{shard_name(shard)}.cleaned.json"
 
 
@@ -99,7 +99,7 @@ def member_name(clip_id: str, file: str) -> tuple[str, str]:
 
 
 def kind_of(name: str) -> str:
-    """Returns the kind of any file of a dataset: of media, that of member_name; else "manifests" or "tables"."""
+    """Returns the kind of any file of a dataset: for media, the kind that member_name returns; else "manifests" or "tables"."""
     if _SHARD.fullmatch(name):
         return "manifests"
     folder, _, rest = name.partition("/")
@@ -159,12 +159,12 @@ def answers_folder(stage: str, shard: int) -> str:
 
 
 def answers(stage: str, shard: int, part: int, writer: str) -> str:
-    """Returns a file of answers. writer: tells apart the processes that have asked for the same part."""
+    """Returns the name of a file of answers. writer: distinguishes the processes that have worked on the same part."""
     return f"{answers_folder(stage, shard)}/part-{part:05d}.{writer}.jsonl"
 
 
 def refused(shard: int) -> str:
-    """Returns the ledger rows of the rows of a listing that stand among a shard's candidates and cannot be used."""
+    """Returns the name of the table with the ledger rows of a shard's refused rows: rows of its listing that cannot be used."""
     return f"{CATALOGUE}/{shard_name(shard)}.refused.parquet"
 
 

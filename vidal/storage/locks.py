@@ -60,7 +60,7 @@ def _object_lock(storage: Storage, name: str, wait_s: float, expiry_s: float) ->
     try:
         yield
     finally:
-        if storage.read_if_present(name) == own:  # Else it has expired, and is another's.
+        if storage.read_if_present(name) == own:  # Otherwise it has expired, and another process holds it.
             storage.remove(name)
 
 
@@ -70,6 +70,6 @@ def _attempts(storage: Storage, name: str, wait_s: float) -> Iterator[int]:
     while True:
         yield number
         if time.monotonic() > end:
-            raise LockedError(f"{storage.uri}: {name} has been held by another process for {wait_s:.0f} s")
+            raise LockedError(f"{storage.uri}: another process has held the lock {name} for {wait_s:.0f} s")
         time.sleep(_POLL_S)
         number += 1

@@ -24,7 +24,9 @@ def folder(name: str, make: Callable[[Path], None], root: Path | None = None) ->
         root.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=root, prefix=f".{name[:40]}-"))
     except OSError as error:
-        raise UserError(f"the cache {root} cannot be written ({error.strerror}): set XDG_CACHE_HOME") from error
+        raise UserError(
+            f"the cache {root} cannot be written ({error.strerror}): set XDG_CACHE_HOME to another folder"
+        ) from error
     try:
         make(aside)
         aside.rename(finished)

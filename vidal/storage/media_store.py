@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MediaStore(Protocol):
-    """Stores the files of clips, with the names that they have as files ("video.mp4", "frames/0.jpg")."""
+    """Stores the files of clips. file: the name of a file within its clip, such as "video.mp4" or "frames/0.jpg"."""
 
     def write(self, shard: int, clip_id: str, file: str, data: bytes) -> str: ...
 

@@ -35,12 +35,12 @@ _LOGIN = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
 }
-# A storage, and the store that media of the current part are written to. A context, because threads may be at work on several parts.
+# A storage, and the store that it writes media of the current part to. A context variable, because each thread may have another part.
 _PART_MEDIA: ContextVar[tuple[Storage | None, MediaStore | None]] = ContextVar("part_media", default=(None, None))
 
 
 def _options(uri: str) -> dict[str, int]:
-    """Returns options for fsspec. With concurrent requests, s3fs asks for the size of an object before it reads it: two requests."""
+    """Returns options for fsspec. With concurrency, s3fs would need a second request for the size of each object that it reads."""
     return {"max_concurrency": 1} if uri.startswith(("s3://", "s3a://")) else {}
 
 
@@ -57,7 +57,7 @@ class Storage:
     `tar://<member>::<archive>`, or of an original, an absolute path or a URI in the folder that `_dataset.json` names. Both are
     read like files; an original cannot be written or removed.
 
-    media and answers: the stores that stages write media, and the answers of models, to. fetch_archives: whether archives on an
+    media, answers: the stores to which stages write media and the answers of models. fetch_archives: whether archives on an
     object store are fetched whole, see vidal.storage.archives. bytes_written: by this object, since it was opened.
 
     A missing file raises FileNotFoundError, missing or refused credentials raise UserError; every other failure of the store raises
@@ -110,7 +110,7 @@ class Storage:
             _PART_MEDIA.reset(token)
 
     def path(self, name: str) -> str:
-        """Returns where a file of the dataset is. Raises ValueError for any other: nothing here alters or deletes an original."""
+        """Returns where a file of the dataset is. Raises ValueError for any other file, so that no original is changed or deleted."""
         if layout.is_original(name) or ".." in name.split("/"):
             raise ValueError(f"{name!r} leads out of the dataset")
         return f"{self.root}/{name}" if name else self.root
@@ -214,7 +214,7 @@ class Storage:
                 aside.write_bytes(data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Writes a file that does not exist yet. Returns False, with nothing written, if it does: of two processes, one wins."""
+        """Writes a file that does not exist yet. Returns False and writes nothing if it exists: of two processes, one wins."""
         path = self.path(name)
         try:
             with self._failing(name):
@@ -285,7 +285,7 @@ class Storage:
             self.fs.rm(self.path(name), recursive=True)
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
-        """Returns the bytes from start up to, but without, end."""
+        """Returns the bytes from start up to, but not including, end."""
         path = self.path(name)
         with self._failing(name):
             content: bytes = self.fs.cat_file(path, start=start, end=end)
@@ -297,14 +297,14 @@ class Storage:
             self.fs.get_file(self.path(name), str(local))
 
     def _check_original(self, name: str) -> None:
-        """Raises ValueError for an original that is not in the folder that the dataset was made from: its rows may be anybody's."""
+        """Raises ValueError for an original outside the folder that the dataset was made from: anybody may have written the rows."""
         if self._originals is None and (content := self.read_if_present(layout.DATASET)):
             self._originals = json.loads(content).get("originals")
         if not self._originals or ".." in name.split("/") or not _is_below(name, self._originals):
             raise ValueError(f"{name!r} leads out of the dataset")
 
     def _fetch_original(self, uri: str, local: Path) -> None:
-        """Copies an original that a row names by its URI. Its name is not parsed: `::` and `*` are characters there."""
+        """Copies an original that a row names by its URI. The name is not parsed: `::` and `*` are ordinary characters in it."""
         with self._failing(uri):
             fs = fsspec.filesystem(uri.partition("://")[0], use_listings_cache=False, **_options(uri))
             fs.get_file(fs._strip_protocol(uri), str(local))

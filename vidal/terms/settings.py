@@ -52,4 +52,4 @@ class Terms(Settings):
     phrase_min: int = Field(default=3, ge=1)
     """How many terms must contain a run of nouns for it to become one keyword."""
     buckets: int = Field(default=64, ge=1)
-    """Number of bucket files; more need less memory each."""
+    """Number of temporary files that the texts are divided over while the database is built; more files need less memory each."""

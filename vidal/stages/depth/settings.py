@@ -12,7 +12,7 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 class Depth(FrameViewSettings):
     """The view depth.
 
-    Mode paper does the same as VIDAL-10M's script with GLPN: pictures are forced to 448 x 796, and depth is stored with a short side
+    Mode paper repeats what VIDAL-10M's script does with GLPN: pictures are forced to 448 x 796, and depth is stored with a short side
     of 256, clipped at 10 m, with millimetres rounded down.
     """
 

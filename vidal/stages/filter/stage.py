@@ -21,7 +21,7 @@ class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._filters = recipe.filters
         self._stored_only = runtime.stored_only
-        # The clips of the current shard, and of the one before while its last parts arrive.
+        # The clips of the current shard, and of the previous shard while its last parts arrive.
         self._cleaned = lru_cache(2)(partial(cleaned_clips, storage))
         self._finished = lru_cache(2)(partial(_finished, storage))
 

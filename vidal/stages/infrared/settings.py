@@ -12,7 +12,7 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 class Infrared(FrameViewSettings):
     """The view infrared.
 
-    Mode own has one style and one range of intensities for a clip. Mode paper does the same as VIDAL-10M's script with sRGB-TIR:
+    Mode own has one style and one range of intensities for a clip. Mode paper repeats what VIDAL-10M's script does with sRGB-TIR:
     pictures are forced to 640 x 400, every frame has a new random style and range, and is stored with a short side of 256.
     """
 
