@@ -32,7 +32,7 @@ def decide(clip: Clip | AssembledRow, scores: dict[str, float], filters: Filters
     broken = {name: limit for name, limit in filters.bounds().items() if _breaks(known, name, limit)}
     language = clip.get("language")
     if filters.languages and language and language not in filters.languages:
-        return Drop(Reason.LANGUAGE, f"{language}, wanted is {', '.join(filters.languages)}: {_text(clip)}")
+        return Drop(Reason.LANGUAGE, f"{language}, not {' or '.join(filters.languages)}: {_text(clip)}")
     if not broken:
         return None
     first = next((name for name in _REASONS if name in broken), next(iter(broken)))
