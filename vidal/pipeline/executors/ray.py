@@ -57,7 +57,7 @@ class RayExecutor:
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
         """Runs the function in a process of its own, which ends with it.
 
-        It requests no CPU from Ray, because the workers that wait for its result may hold all of them.
+        The process requests no CPU from Ray, because the workers that wait for the result may hold all CPUs.
         """
         task = ray.remote(num_cpus=0, max_retries=3, max_calls=1)(function)
         with _causes():
@@ -67,7 +67,7 @@ class RayExecutor:
     def spread(function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs.
 
-        A task may call it as well: it travels to other processes, where this executor cannot.
+        A task may call this as well: a static method can be sent to other processes, but this executor cannot.
         """
         task = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(function)
         waiting, running = deque(items), list[Any]()
@@ -115,7 +115,7 @@ class _Worker:
         self._runners = [PartRunner(stage, recipe, runtime) for stage in stages]
 
     def open(self) -> None:
-        """Loads the models before the first part arrives. The part that needs them raises and records any error again."""
+        """Loads the models before the first part arrives. An error is ignored here; it comes up again with the first part."""
         for runner in self._runners:
             runner.warm()
 
