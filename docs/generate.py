@@ -96,35 +96,22 @@ def _default(field: FieldInfo) -> str:
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
-
 # Where a column of an entry of `captions` means something else than the column of the manifest with the same name.
-CAPTION_MEANINGS = {
-    "similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed."
-}
+CAPTION_MEANINGS = {"similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed."}
 
 
 def columns_page() -> str:
     lines = [COLUMNS]
     for title, table, text in (
-        (
-            "The manifest",
-            schema.manifest(()),
-            "One row per clip. A view of a user's own package adds its columns at the end.",
-        ),
+        ("The manifest", schema.manifest(()), "One row per clip. A view of a user's own package adds its columns at the end."),
         ("An entry of `captions`", pa.schema(list(schema.CAPTION)), ""),
         ("An entry of `audio_tags`", pa.schema(list(schema.AUDIO_TAG)), ""),
-        (
-            "The ledger",
-            schema.LEDGER,
-            "One row for the terminal outcome of each candidate, each clip and each view of a clip.",
-        ),
+        ("The ledger", schema.LEDGER, "One row for the terminal outcome of each candidate, each clip and each view of a clip."),
         ("Search terms", schema.TERMS, "terms.parquet of a search-term database."),
     ):
         lines += [f"\n## {title}\n", f"{text}\n" if text else "", "| column | type | meaning |", "|---|---|---|"]
         meanings = {**schema.MEANINGS, **(CAPTION_MEANINGS if "captions" in title else {})}
-        lines += [
-            f"| `{field.name}` | `{_cell(_arrow(field.type))}` | {_cell(meanings[field.name])} |" for field in table
-        ]
+        lines += [f"| `{field.name}` | `{_cell(_arrow(field.type))}` | {_cell(meanings[field.name])} |" for field in table]
     lines += ["\n## Scores\n", "| score | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(meaning)} |" for name, meaning in sorted(MEANINGS.items())]
     lines += ["\n## Keys of `extra`\n", "| key | meaning |", "|---|---|"]
