@@ -12,9 +12,9 @@ from vidal.terms.settings import Corpus
 
 @dataclass(frozen=True)
 class Reader:
-    """read: streams the raw texts. expects: a description of its files, for error messages.
+    """A reader of one kind of corpus. read: streams the raw texts. expects: a description of the files, for error messages.
 
-    names_things: whether its labels are names of things, so that a label of several words is one keyword.
+    names_things: whether the labels are names of things, so that a label of several words is one keyword.
     """
 
     read: Callable[[Corpus], Iterator[str]]
@@ -40,7 +40,7 @@ READERS: dict[str, Reader] = {
     ),
     "csv": Reader(own.csv, "a CSV with a header that has the column"),
     "esc50": Reader(sounds.esc50, "a .csv with the column category or display_name, or a .txt list"),
-    "hmdb51": Reader(actions.hmdb51, "a list with one class a line"),
+    "hmdb51": Reader(actions.hmdb51, "a list with one class per line"),
     "howto100m": Reader(
         actions.howto100m,
         "task_ids.csv (task id, tab, task name), or HowTo100M_v1.csv with the column category_2",
@@ -50,15 +50,15 @@ READERS: dict[str, Reader] = {
         "a text file with lines such as n01440764 tench, Tinca tinca, or a .json list or map of names",
         names_things=True,
     ),
-    "jsonl": Reader(own.jsonl, "one JSON object a line, with the column as a key"),
+    "jsonl": Reader(own.jsonl, "one JSON object per line, with the column as a key"),
     "kinetics": Reader(actions.kinetics, "a .csv with the column label, or a .txt list"),
-    "moments": Reader(actions.moments, "a list with one class a line"),
+    "moments": Reader(actions.moments, "a list with one class per line"),
     "msrvtt": Reader(captions.msrvtt, "a .json file with sentences[].caption, or a .csv with the column sentence"),
     "parquet": Reader(own.parquet, "a Parquet file, a folder of .parquet files or a glob, with texts in the column"),
     "sthv2": Reader(actions.sthv2, 'labels.json ({"Holding something": "0"}), or a .txt list'),
-    "text": Reader(own.text, "one term a line"),
+    "text": Reader(own.text, "one term per line"),
     "tsv": Reader(own.tsv, "a TSV with a header that has the column"),
-    "ucf101": Reader(actions.ucf101, "classInd.txt, or a list with one class a line"),
+    "ucf101": Reader(actions.ucf101, "classInd.txt, or a list with one class per line"),
     "vggsound": Reader(sounds.vggsound, "a .csv (ytid,start,label,split or label,count), or a .txt list"),
     "wavcaps": Reader(captions.wavcaps, "a JSON file with data[].caption"),
     "youtube8m": Reader(

@@ -26,7 +26,7 @@ def plain(corpus: Corpus) -> Iterator[str]:
 def listed(corpus: Corpus) -> Iterator[str]:
     """Yields the lines of a list. Raises FormatError for a file with the extension of a table or of JSON: its lines are not names."""
     if extension(corpus) in _STRUCTURED:
-        raise FormatError(f"a {extension(corpus)} file is not a list with one name a line")
+        raise FormatError(f"a {extension(corpus)} file is not a list with one name per line")
     yield from lines(corpus)
 
 
