@@ -34,7 +34,7 @@ SIMILARITIES = {
 }
 
 OTHERS = {
-    "similarity": "as the column `similarity`",
+    "similarity": "the value of the column `similarity`",
     "cuts": "number of cuts inside the clip, if the recipe has a shot detector",
 }
 SCORE_DIGITS = 4

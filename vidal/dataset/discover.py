@@ -92,7 +92,7 @@ class _Failed(TypedDict):
 
 
 class _Done(TypedDict):
-    """What is stored once all candidates of a shard are. parts: how many parts they fill. failed: the queries that failed."""
+    """The content of the file that marks the candidates of a shard as complete. parts: how many they fill. failed: failed queries."""
 
     versions: dict[str, int]
     choices: str

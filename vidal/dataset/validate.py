@@ -151,7 +151,7 @@ def _ledger_problems(storage: Storage, shard: int, rows: list[ManifestRow]) -> I
         if outcome["subject"] == Subject.CLIP.value and outcome["status"] == Status.KEPT.value
     }
     if clips_kept != clips:
-        yield f"it says that {len(clips_kept)} clips were kept, but the manifest has {len(clips)} rows, or other clips"
+        yield f"its kept clips are not those of the manifest: it has {len(clips_kept)}, and the manifest {len(clips)}"
     try:
         ledger.check_terminal(outcomes)
         ledger.check_views(clips, outcomes, view_names())

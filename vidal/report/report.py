@@ -89,7 +89,7 @@ def _views(ledger: list[LedgerRow], clips: set[str]) -> list[ViewLine]:
 
 
 def _clip(storage: Storage, row: ManifestRow) -> ClipCard:
-    """Returns the row with its strips, and with a keyframe caption only if it differs from the one before."""
+    """Returns the row with its strips and texts. A keyframe caption that repeats the previous one is left out."""
     texts: list[Caption] = []
     for each in row["captions"]:
         repeated = texts and each["view"] == View.KEYFRAME.value and each["text"] == texts[-1]["text"]
