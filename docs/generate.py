@@ -103,7 +103,7 @@ CAPTION_MEANINGS = {"similarity": "Mean cosine of this text with the frames that
 def columns_page() -> str:
     lines = [COLUMNS]
     for title, table, text in (
-        ("The manifest", schema.manifest(()), "One row a clip. A view of a user's own package adds its columns behind these."),
+        ("The manifest", schema.manifest(()), "One row per clip. A view of a user's own package adds its columns at the end."),
         ("An entry of `captions`", pa.schema(list(schema.CAPTION)), ""),
         ("An entry of `audio_tags`", pa.schema(list(schema.AUDIO_TAG)), ""),
         ("The ledger", schema.LEDGER, "One row for the terminal outcome of each candidate, each clip and each view of a clip."),

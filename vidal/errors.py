@@ -54,21 +54,21 @@ def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int, retry_
 
 
 class HostPaused(RecordError):
-    """A host is left alone for now: it has asked for a pause, or keeps failing. retry_after_s: when it may be asked again."""
+    """A host is left alone: it has asked for a pause, or keeps failing. retry_after_s: the seconds until it may be asked again."""
 
     def __init__(self, detail: str, retry_after_s: float):
         super().__init__(Reason.BREAKER_OPEN, detail, transient=True, retry_after_s=retry_after_s)
 
 
 class IdentityPaused(RecordError):
-    """No identity may take the work now: retry_after_s says when one may."""
+    """No identity may take the work now. retry_after_s: the seconds until one may."""
 
     def __init__(self, detail: str, retry_after_s: float):
         super().__init__(Reason.IDENTITY_PAUSED, detail, transient=True, retry_after_s=retry_after_s)
 
 
 class PutBack(VidalError):
-    """A record has to wait, while others can be processed. wait_s: when to take it up again."""
+    """A record has to wait, while others can be processed. wait_s: the seconds until it may be processed."""
 
     def __init__(self, wait_s: float):
         super().__init__(f"put back for {wait_s:.1f} s")
@@ -88,7 +88,7 @@ class LockedError(StorageError):
 
 
 class StageError(VidalError):
-    """A stage cannot be opened: its process dies whenever it loads its models."""
+    """A stage cannot be opened: every process that loads its models dies."""
 
 
 class RunEndedError(VidalError):
@@ -110,7 +110,7 @@ class BalanceError(VidalError):
 def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
     """Returns the innermost of the packages whose code, or a library that it called, raised the exception; None if none did.
 
-    An exception of a library on untrusted input is an outcome; an exception of our own code is a bug.
+    An exception that a library raises on untrusted input is an outcome of the record; one that our own code raises is a bug.
     """
     innermost = None
     frame = error.__traceback__

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 IMPORTED = "vidal_views"
 # The words of the subtitles of a clip, and "true" if a machine wrote them. They become the text view `subtitle`.
 SUBTITLE, SUBTITLE_AUTOMATIC = "subtitle", "subtitle_automatic"
-# The subtitles of a whole file, as subtitle_files.read_cues returns them, of which a clip gets those of its span; or why there are none.
+# SUBTITLE_CUES: the subtitles of a whole file, as subtitle_files.read_cues returns them; a clip gets those of its span.
+# SUBTITLE_ERROR: why a file has no subtitles.
 SUBTITLE_CUES, SUBTITLE_ERROR = "subtitle_cues", "subtitle_error"
 SUBTITLE_LANGUAGE = "subtitle_language"
 # These only travel through the stages, until the manifest has made a caption of them.
@@ -19,7 +20,7 @@ SUBTITLE_KEYS = (SUBTITLE, SUBTITLE_AUTOMATIC, SUBTITLE_CUES, SUBTITLE_ERROR)
 MEANINGS = {
     "upload_date": "day of publication, as stated on the page, YYYYMMDD",
     "channel": "name of the channel, as stated on the page",
-    "categories": "a list of the site's categories",
+    "categories": "a list of the categories that the page states",
     "chapters": "a list of {start_time, end_time, title}, in seconds of the source",
     "description": "the page's description",
     "view_count": "number of views, as stated on the page",
@@ -29,19 +30,19 @@ MEANINGS = {
     "hdr": "true if the source had a high dynamic range",
     "interlaced": "true if the source was interlaced",
     "similarity_between": "the two things that the column `similarity` compares",
-    "contaminates_NAME": "why the clip counts as one of the evaluation set NAME",
-    "audio_activity_model": "the model that computed the scores of activities",
+    "contaminates_NAME": "why the clip counts as a clip of the evaluation set NAME",
+    "audio_activity_model": "the model that computed the shares of speech, singing and music",
     "audio_speech_text": "transcript of the speech, by a model",
-    "audio_speech_model": "the recogniser",
+    "audio_speech_model": "the model that wrote audio_speech_text",
     "audio_similarity_model": "the model that computed audio_similarity",
     IMPORTED: "texts that came with the catalogue, {view: [text, ...]}",
 }
-# Keys with a text that is JSON itself.
+# Keys whose texts are JSON themselves.
 _STRUCTURED = ("categories", "chapters", "hdr", "interlaced", IMPORTED)
 
 
 def structured(texts: Mapping[str, str]) -> dict[str, object]:
-    """Returns the values of these texts: those of structured keys become lists and objects."""
+    """Returns the values of these texts by key; the texts of some keys are JSON, and are parsed."""
     return {key: _value(key, text) for key, text in texts.items()}
 
 

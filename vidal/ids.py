@@ -44,7 +44,10 @@ def fingerprint(value: Any) -> str:
 
 
 def jump_hash(key: str, buckets: int) -> int:
-    """Returns one of n buckets for a key; from n to n + 1 buckets, only 1 key in n + 1 moves. Jump hash, Lamping & Veach 2014."""
+    """Returns the number of the bucket of a key, from 0. Jump hash, Lamping & Veach 2014.
+
+    If a bucket is added to n of them, only 1 key in n + 1 moves to another bucket.
+    """
     state, bucket, jump = int(sha256(key)[:16], 16), -1, 0
     while jump < buckets:
         bucket = jump

@@ -31,9 +31,9 @@ class Term(TypedDict):
 
 
 class Candidate(TypedDict, total=False):
-    """A row of schema.CANDIDATES: the information of a search or a catalogue about a video or sound, before anything is fetched.
+    """A row of schema.CANDIDATES: what a search or a catalogue states about a video or sound, before anything is fetched.
 
-    A source fills in the columns that its pages have; the others become null.
+    A source fills in the columns that its pages state; the others become null.
     """
 
     candidate_id: str
@@ -331,5 +331,5 @@ class EvaluationFile(SignedRow, total=False):
 
 
 def rows_of(table: pa.Table, row_type: type[RowT]) -> list[RowT]:
-    """Returns the rows of a table as typed dicts. The caller names the type for the table's schema; nothing is checked here."""
+    """Returns the rows of a table as typed dicts. The caller names the type that fits the table's schema; this is not checked."""
     return cast("list[RowT]", table.to_pylist())

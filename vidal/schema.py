@@ -13,7 +13,7 @@ import pyarrow as pa
 SCHEMA_VERSION = "2"
 
 ValueT = TypeVar("ValueT")
-# What stands between "://" and the "@" before the host.
+# The user and the password of an address, with the "@" that separates them from the host.
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 
 
@@ -62,7 +62,7 @@ class Reason(str, Enum):
     NO_HASHTAGS = "no_hashtags"
     STOP_HASHTAGS = "stop_hashtags"
     TOO_LONG = "too_long"
-    # choice by the information of its source
+    # the choice of candidates by what their source states
     LICENCE = "licence"
     BLOCKED_UPLOADER = "blocked_uploader"
     BLOCKED_DOMAIN = "blocked_domain"
@@ -197,7 +197,7 @@ TERMS = pa.schema(
     ]
 )
 
-# One row per candidate: the information of a search or a catalogue, before anything is fetched. source: the one that fetches it.
+# One row per candidate: what a search or a catalogue states, before anything is fetched. source: the name of the source that fetches it.
 CANDIDATES = pa.schema(
     [
         ("candidate_id", STR),
@@ -264,8 +264,8 @@ KEYFRAMES = pa.schema(
         ("signature", pa.binary()),
     ]
 )
-# language: as the page states it, else as detected from its words. measured: the model, for a measure that a model computed; the
-# reason, for a measure that was asked for but has no value.
+# language: as the page states it, else as detected from title and hashtags. measured: for a measure that a model computed, the model;
+# for a measure that was asked for but has no value, the reason.
 MEASURED = pa.schema([("clip_id", STR), ("language", STR), ("measures", SCORES), ("measured", TEXTS)])
 # compared: the two things that the similarity compares. frame_embeddings: unit vectors of the frames; embedding: their mean,
 # normalised. Both are empty without frames.
@@ -378,7 +378,7 @@ def manifest(scores: Iterable[str]) -> pa.Schema:
     return _MANIFEST.set(at, pa.field("scores", pa.struct([(name, pa.float64()) for name in sorted(scores)])))
 
 
-# The output of the manifest stage: the manifest row, and columns that only the commit of the shard needs.
+# The manifest stage adds these columns to a manifest row. Only the commit of the shard needs them.
 ASSEMBLED = pa.schema(
     [
         pa.field("candidate_id", STR),
@@ -419,7 +419,7 @@ MEANINGS = {
     "shard": "Number of the shard.",
     "platform": "The site or other place where the clip was found.",
     "source_id": "Identifier of the video or sound on its platform.",
-    "url": "Address of its page or file.",
+    "url": "Address of the clip's page or file.",
     "uploader": "The uploader, as stated on the page.",
     "licence": "The licence, as stated on the page.",
     "retrieved_at": "Time of the download (UTC).",
@@ -438,17 +438,17 @@ MEANINGS = {
     "audio_path": "The sound track as mono FLAC; null without one.",
     "frame_times_s": "Seconds from the first frame. Frames, depth, infrared and keyframe captions share one index.",
     "frame_paths": "The stored frames.",
-    "depth_paths": "One uint16 PNG per frame; empty if the clip has no depth, and the ledger says why.",
+    "depth_paths": "One uint16 PNG per frame; empty if the clip has no depth: the ledger then says why.",
     "depth_kind": '"metric", "relative" or "inverse_relative".',
-    "depth_unit": '"mm" if depth is metric; else empty, and 0 and 65535 stand for the scores depth_at_0 and depth_at_65535.',
+    "depth_unit": '"mm" if depth is metric; else empty: the pixels 0 and 65535 then stand for the scores depth_at_0 and depth_at_65535.',
     "depth_model": "Name of the estimator.",
     "infrared_paths": "One 8-bit picture per frame.",
     "infrared_model": "Name of the translator.",
     "audio_rms_db": "Level of the sound, dBFS.",
-    "audio_tags": "Sorted by tag: silence, clipped, and activities such as speech, each with its score, see below.",
+    "audio_tags": "Tags of the sound, sorted: silence, clipped, and activities such as speech, each with its score, see below.",
     "tag": "The tag.",
     "score": "The measure that decided the tag, such as the share of the time; null if it has none.",
-    "split": '"train", "val" or "test"; all clips of one source, and copies, have the same.',
+    "split": '"train", "val" or "test"; the same for all clips of one source, and for copies of a clip.',
     "captions": "The texts of the clip, see below.",
     "similarity": "Mean cosine of the frames with title and hashtags; for a sound, of its title with the nearest search term.",
     "scores": "One number for each score of the recipe's stages, null if the clip does not have it; the names are below.",
@@ -466,20 +466,20 @@ MEANINGS = {
     "subject": '"candidate", "clip" or "view".',
     "id": "Identifier of the subject.",
     "parent_id": "The candidate of a clip, the clip of a view.",
-    "stage": "The stage that ended it.",
+    "stage": "The stage in which the subject ended.",
     "status": '"kept", "dropped" or "failed".',
     "reason": "A slug that stays stable, see docs/troubleshooting.md.",
     "detail": "The original message.",
     "transient": "Whether a later attempt may succeed.",
-    "attempts": "How often it was tried.",
-    "seconds": "How long it took.",
+    "attempts": "How often the subject was tried.",
+    "seconds": "How long the subject took.",
     "at": "When the outcome was known (UTC).",
     "term_id": "Identifier of the term.",
     "term": "The normalised text.",
-    "sources": "The corpora that contain it.",
-    "keywords": "Its nouns and verbs.",
+    "sources": "The corpora that contain the term.",
+    "keywords": "The nouns and verbs of the term.",
     "pos": "The parts of speech of the keywords.",
-    "frequency": "How often it occurs in the corpora.",
+    "frequency": "How often the term occurs in the corpora.",
 }
 
 
@@ -509,7 +509,7 @@ def content(table: pa.Table) -> str:
 
 
 def encodable(value: Any) -> Any:
-    """Returns the value with every lone surrogate in its texts replaced by U+FFFD. A page may contain one; UTF-8 and Arrow cannot."""
+    """Returns the value with every lone surrogate in its texts replaced by U+FFFD. Pages contain some, but Arrow cannot store them."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Scores of the stage `measure`. Shares, brightness, contrast, saturation and confidences lie in 0..1; frames are the stored frames.
+# Scores of the stage `measure`. Shares, brightness, contrast, saturation and confidences lie in 0..1. "Frames" are the stored frames.
 MEASURES = {
     "short_side_px": "short side of the video as displayed, in pixels",
     "aspect_ratio": "width divided by height, as displayed",
@@ -24,17 +24,17 @@ MEASURES = {
     "language_confidence": "confidence of the detected language of the title and hashtags",
 }
 
-# Scores of the stage `similarity`, beside the column `similarity` (frames against title and hashtags, mean over frames).
+# Scores of the stage `similarity`, beside the column `similarity`.
 SIMILARITIES = {
-    "similarity_max": "frames against title and hashtags, the nearest frame",
-    "similarity_min": "frames against title and hashtags, the farthest frame",
-    "similarity_title": "frames against the title without hashtags, mean over frames",
-    "similarity_hashtags": "frames against the hashtags, mean over frames",
-    "similarity_term_max": "frames against the search terms, mean over frames, the nearest term",
+    "similarity_max": "cosine of title and hashtags with the nearest frame",
+    "similarity_min": "cosine of title and hashtags with the farthest frame",
+    "similarity_title": "cosine of the title, without hashtags, with the frames, mean over frames",
+    "similarity_hashtags": "cosine of the hashtags with the frames, mean over frames",
+    "similarity_term_max": "cosine of the nearest search term with the frames, mean over frames",
 }
 
 OTHERS = {
-    "similarity": "frames against title and hashtags, mean over frames",
+    "similarity": "the value of the column `similarity`",
     "cuts": "number of cuts inside the clip, if the recipe has a shot detector",
 }
 SCORE_DIGITS = 4

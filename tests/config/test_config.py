@@ -123,5 +123,5 @@ def test_plan_says_what_cannot_be_loaded_and_why():
     recipe = load_recipe("vidal10m", ("depth.model.id=/no/such/folder", "captions.video.id=/nor/this"))
     absent = {line.stage: line.absent for line in plan(recipe) if line.absent}
     assert "no such file or folder" in absent["depth"]
-    assert "weights are on a drive" in absent["infrared"]
+    assert "download sRGB-TIR's weights" in absent["infrared"]
     assert all(not line.absent for line in plan(load_recipe("embedded")))

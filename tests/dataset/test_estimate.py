@@ -73,7 +73,7 @@ def test_a_cluster_is_read_and_a_wrong_one_refused():
         1, 8.0, 0.0
     )
     for wrong in ("4", "nodes=0", "nodes=x", "disks=4", "cpus=-1"):
-        with pytest.raises(UserError, match="must be such as nodes=4"):
+        with pytest.raises(UserError, match="must look like nodes=4"):
             parse_cluster(wrong)
 
 

@@ -121,7 +121,7 @@ def test_a_model_of_another_kind_is_refused_before_any_work(checkpoints, tmp_pat
     assert why_unavailable(REWRITERS, spec) == "is a glpn model, not a language model"
     assert why_unavailable(DEPTH, spec) is None
     (tmp_path / "empty").mkdir()
-    assert "no model of transformers" in str(
+    assert "not a model that transformers can read" in str(
         why_unavailable(DEPTH, ModelSpec(adapter="transformers", id=str(tmp_path / "empty")))
     )
     override = f"captions.video={{adapter: transformers, id: {checkpoints['glpn']}}}"

@@ -68,7 +68,7 @@ def test_ids_are_youtubes_where_nothing_else_is_said(annotation, tmp_path):
     ("text", "says"),
     [
         ("[]", "must be a mapping of ids"),
-        ("{", "is not JSON"),
+        ("{", "cannot be read as JSON"),
         ('{"a": 1}', "a: must be a mapping"),
         ('{"a": {"ofa": [1]}}', "ofa must be"),
     ],

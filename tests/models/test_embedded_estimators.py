@@ -50,9 +50,9 @@ def test_a_checkpoint_with_one_wrong_key_or_another_revision_is_refused_by_name(
     state = load_file(tmp_path / "ir/model.safetensors")
     state["decoder.wrong"] = state.pop("decoder.head.weight")
     save_file(state, tmp_path / "ir/model.safetensors")
-    with pytest.raises(UserError, match=r"2 keys do not match, the first is decoder\.head\.weight"):
+    with pytest.raises(UserError, match=r"2 keys are missing or unknown; the first is decoder\.head\.weight"):
         opened("infrared", tmp_path / "ir")
-    with pytest.raises(UserError, match="a checkpoint for infrared, not for depth"):
+    with pytest.raises(UserError, match="is a checkpoint for infrared; give one for depth"):
         opened("depth", tmp_path / "ir")
     with pytest.raises(UserError, match="vidal ships embedded:depth, embedded:infrared"):
         open_model(DEPTH, ModelSpec(adapter="encoder_decoder", id="embedded:none"))

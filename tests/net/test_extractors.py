@@ -71,5 +71,5 @@ def test_plan_says_if_there_is_no_javascript_runtime(tmp_path, monkeypatch, is_h
         (tmp_path / "deno").chmod(0o755)
     (tmp_path / "list.csv").write_text("url\nhttp://x/1.mp4\n")
     shown = vidal_inline("plan", "--recipe", "catalogue", "--set", f"catalogue={tmp_path}/list.csv")
-    assert shown.returncode == 0 and ("no JavaScript runtime is here" in shown.stdout) is not is_here
+    assert shown.returncode == 0 and ("no JavaScript runtime here" in shown.stdout) is not is_here
     assert "no JavaScript runtime" not in vidal_inline("plan", "--recipe", "embedded").stdout

@@ -1,7 +1,7 @@
-"""The build of shards as one pipeline: find the candidates of each, run them through the stages, commit each shard as it ends.
+"""The build of shards as one pipeline: find the candidates of each shard, run them through the stages, and commit the shard.
 
-Work that is already stored is not done again. While the last parts of a shard are at work, the first of the next one enter, so that
-models load once for a command, and no worker waits for a shard to end.
+Work that is already stored is not done again. While the last parts of a shard are at work, the first parts of the next shard enter, so
+that models load once for a command, and no worker waits for a shard to end.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _run(recipe: Recipe, runtime: Runtime, works: list[ShardWork], ending: _Endi
 def _found(
     works: list[ShardWork], runtime: Runtime, executor: Executor, ending: _Ending
 ) -> Iterator[tuple[ShardWork, list[Part]]]:
-    """Yields each shard with its parts that have work. Its candidates are searched for when its turn comes."""
+    """Yields each shard with its parts that have work. The candidates of a shard are searched for when its turn comes."""
     for work in works:
         parts = work.find_parts(runtime, executor)
         ending.begin(work)
@@ -114,7 +114,7 @@ def _phases_line(phases: list[list[Stage]]) -> str:
 
 @contextlib.contextmanager
 def _services(recipe: Recipe, runtime: Runtime, works: list[ShardWork]) -> Iterator[Runtime]:
-    """Serves the embedded site, if the recipe searches it, for as long as something may ask for its pages."""
+    """Serves the embedded site during the build, if the recipe searches it and there is something to search for or to fetch."""
     searches_site = any(search.is_on_embedded_site for search in recipe.search)
     if recipe.listing or not searches_site or not any(work.needs_sources for work in works):
         yield runtime
@@ -149,7 +149,7 @@ class _Ending:
         return self
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
-        """Waits for the commits. Raises the first error of one, unless another error has ended the build."""
+        """Waits for the commits. Raises the first error of a commit, unless another error has ended the build."""
         self._thread.shutdown()
         for each in self._commits:
             if kind is None:

@@ -23,7 +23,9 @@ def parse_shards(text: str, count: int | None) -> list[int]:
         numbers += range(int(first), int(last or first) + 1)
     for shard in numbers:
         if count is not None and shard >= count:
-            raise UserError(f"shard {shard} is out of range: there are {count}, the last is {count - 1}")
+            raise UserError(
+                f"shard {shard} is out of range: the recipe has {count} shards, numbered from 0 to {count - 1}"
+            )
     if not numbers:
         raise UserError(f"shard {text!r}: the range is empty")
     return sorted(set(numbers))

@@ -1,6 +1,6 @@
 """Deletes the media of clips that did not reach the manifest. Their rows and scores stay, and a list names the clips without media.
 
-If a filter would let such a clip pass, it says that the clip must be fetched again; `vidal retry OUT --class awaiting_media` does so.
+If such a clip passes the filter later, the ledger says that it must be fetched again: `vidal retry OUT --class awaiting_media`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def clean(out: str) -> Cleaned:
 
 
 def clean_shard(storage: Storage, shard: int, outcomes: Iterable[LedgerRow]) -> Cleaned:
-    """Deletes the media of those clips of a shard that ended. outcomes: its ledger. After an interruption, it can be repeated."""
+    """Deletes the media of those clips of a shard that ended. outcomes: the shard's ledger. An interrupted call can be repeated."""
     ended = {row["id"] for row in outcomes if _has_ended(row)}
     before = cleaned_clips(storage, shard)
     if not ended - before and not before:
@@ -67,7 +67,7 @@ def _has_ended(row: LedgerRow) -> bool:
 
 
 def _delete_files(storage: Storage, shard: int, clips: set[str]) -> Iterator[tuple[str, int]]:
-    """Yields the clip and the size of every file that is deleted."""
+    """Deletes the media files of these clips. Yields the clip and the size of each file."""
     folder = layout.media_folder(shard)
     sizes = storage.sizes(folder)
     gone = [name for name in sizes if "/" in name and name.partition("/")[0] in clips]
@@ -80,7 +80,7 @@ def _delete_files(storage: Storage, shard: int, clips: set[str]) -> Iterator[tup
 
 
 def _delete_members(storage: Storage, shard: int, clips: set[str]) -> Iterator[tuple[str, int]]:
-    """Rewrites every archive that holds media of these clips."""
+    """Rewrites every archive that contains media of these clips. Yields the clip and the size of each file that is left out."""
     folder = layout.media_folder(shard)
     for name in storage.names(folder):
         if not name.endswith(".tar"):

@@ -57,7 +57,8 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     stored = dataset["identity"]
     if stored == identity and dataset.get("originals") != originals:
         raise UserError(
-            f"{storage.uri} was built from {dataset.get('originals')}, not {originals}: choose another --out"
+            f"{storage.uri} was built from {dataset.get('originals') or 'no originals'}, "
+            f"not from {originals or 'no originals'}: choose another --out"
         )
     if stored != identity:
         raise UserError(f"{storage.uri} was built with {_named(stored)}, not {_named(identity)}: choose another --out")
@@ -71,8 +72,8 @@ def read_dataset(storage: Storage) -> DatasetFile:
     dataset = read_dataset_or_fail(storage)
     if dataset.get("work_version") != WORK_VERSION:
         raise UserError(
-            f"{storage.uri} was built by a version of vidal whose work this version cannot continue: it can be read, validated "
-            "and exported, but not built further: choose another --out"
+            f"{storage.uri} was built by a version of vidal whose work this version cannot continue. It can still be read, validated "
+            "and exported; to build, choose another --out"
         )
     return dataset
 

@@ -92,7 +92,7 @@ class _Failed(TypedDict):
 
 
 class _Done(TypedDict):
-    """What is stored when the candidates of a shard are complete. parts: how many they fill; failed: queries that failed."""
+    """The content of the file that marks the candidates of a shard as complete. parts: how many they fill. failed: failed queries."""
 
     versions: dict[str, int]
     choices: str
@@ -219,7 +219,7 @@ def _record(storage: Storage, part: Part, ledger_rows: list[LedgerRow]) -> None:
 
 
 def _database(recipe: Recipe) -> str:
-    """Returns the identity of the input of the search terms: the bytes of the database, or the files of the corpora."""
+    """Returns the identity of what the search terms come from: the bytes of the database, or the files of the corpora."""
     weights = _weights(recipe)
     if recipe.terms.database:
         return ids.fingerprint([ids.sha256(_open_database(recipe).read(terms_build.TABLE)), weights])
@@ -252,7 +252,10 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
 
 
 def _weights(recipe: Recipe) -> dict[str, float]:
-    """Returns, by term, the factor of the usual number of results that a term may ask for, after `search-terms feedback`."""
+    """Returns the weight of each term in terms.budget, as `search-terms feedback` wrote it; none without a budget.
+
+    A weight multiplies the number of results that the searches for its term ask for.
+    """
     if not recipe.terms.budget:
         return {}
     table = _open_budget(recipe)

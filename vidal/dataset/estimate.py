@@ -1,4 +1,4 @@
-"""Estimates what a large dataset will cost, by scaling what a smaller one has cost."""
+"""Estimates what a large dataset will cost, by scaling what a smaller dataset has cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class Cluster:
-    """Machines of one kind."""
+    """Machines of one kind. cpus, gpus: of each node."""
 
     nodes: int = 1
     cpus: float = 2.0
@@ -67,10 +67,10 @@ class Estimate:
 
 
 def estimate(recipe: Recipe, clips: int, measured: Measured, cluster: Cluster) -> Estimate:
-    """Scales the costs of a measured dataset to so many clips. Raises UserError if the dataset kept none.
+    """Scales the costs of a measured dataset to this number of clips. Raises UserError if the measured dataset kept no clip.
 
-    Every cost grows with the clips. The hosts of the candidates are taken to be those of the measured dataset, in the same shares. What
-    was not measured with the recipe's own models is not estimated.
+    Every cost is taken to grow in proportion to the clips, and the candidates to come from the same hosts in the same shares. A stage
+    that was not measured with the recipe's own models is not estimated.
     """
     if not measured.clips:
         raise UserError(f"{measured.where} has no clip to measure from: build a shard that keeps some")
@@ -102,14 +102,14 @@ def parse_clips(text: str) -> int:
 
 
 def parse_cluster(text: str) -> Cluster:
-    """Parses "nodes=4,cpus=16,gpus=1", numbers of a node. Raises UserError."""
+    """Parses "nodes=4,cpus=16,gpus=1", where cpus and gpus are those of one node. Raises UserError."""
     try:
         values = {key.strip(): float(value) for key, value in (each.split("=") for each in text.split(","))}
         cluster = Cluster(int(values.pop("nodes", 1)), values.pop("cpus", 2.0), values.pop("gpus", 0.0))
     except ValueError:
         values, cluster = {"?": 0.0}, Cluster()
     if values or cluster.nodes < 1 or cluster.cpus <= 0 or cluster.gpus < 0:
-        raise UserError(f"--cluster {text}: must be such as nodes=4,cpus=16,gpus=1")
+        raise UserError(f"--cluster {text}: must look like nodes=4,cpus=16,gpus=1, with cpus and gpus of one node")
     return cluster
 
 

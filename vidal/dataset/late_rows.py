@@ -1,4 +1,4 @@
-"""Rows of a list that repeat a candidate whose shard is already written. They wait on disk, and are added to it at the end."""
+"""Rows of a list that repeat a candidate whose shard is already written. They wait on disk until their texts are added to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidal.sources.listed_texts import titles_of
 
 
 class LateRows:
-    """A temporary file of texts, by shard and candidate. SQLite removes it with the connection, however the process ends."""
+    """A temporary file of texts, by shard and candidate. SQLite removes the file with the connection, however the process ends."""
 
     def __init__(self) -> None:
         self._file = sqlite3.connect("")

@@ -1,4 +1,7 @@
-"""Splits a listing into one table of candidates per shard. It is read once, as a stream; afterwards a shard reads only its table."""
+"""Splits a listing (a catalogue or a collection) into one table of candidates per shard.
+
+The listing is read once, as a stream; afterwards, the build of a shard reads only its table.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _ROWS_AT_ONCE = 1000
 class Split:
     """A listing and the shards that it was split into.
 
-    stamp: identifies the files when they were last known to have this hash. choices: the settings of the recipe that matter.
+    stamp: sizes and times of the files when they last had this hash. choices: a hash of the settings that affect the split.
     """
 
     sha256: str
@@ -74,7 +77,7 @@ def candidates_of(storage: Storage, shard: int) -> Iterator[Candidate]:
 
 
 def refused_of(storage: Storage, shard: int) -> list[LedgerRow]:
-    """Returns the outcomes of the rows among a shard's candidates that were refused."""
+    """Returns the outcomes of the refused rows of a shard's part of the listing."""
     try:
         return rows_of(storage.read_table(layout.refused(shard)), LedgerRow)
     except FileNotFoundError:

@@ -41,8 +41,8 @@ class StageCost:
 class Measured:
     """What a dataset has cost. where: its name, for people. clips: those in the manifests. stages: by name.
 
-    bytes_by_kind and objects_by_kind: of media by kind ("video", "frames", ...), "tables" and "manifests". requests: to each host, at
-    least one for each attempt. tokens: read ("in") and written ("out") by the rewriter.
+    bytes_by_kind, objects_by_kind: of the files, by kind: media ("video", "frames", ...), "tables" and "manifests". requests: to each
+    host, counted as one for each attempt. tokens: read ("in") and written ("out") by the rewriter.
     """
 
     where: str

@@ -1,4 +1,4 @@
-"""Tells which columns of a manifest row name media files. The names of the columns decide, so that views of other packages count."""
+"""Tells which columns of a manifest row name media files: those whose names end in _path or _paths, also of users' own views."""
 
 from __future__ import annotations
 

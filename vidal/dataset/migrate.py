@@ -31,7 +31,7 @@ from vidal.storage.storage import Storage
 
 
 class _OldRow(TypedDict):
-    """The columns of a row of version 1 that have changed since, or that the new ones are made of."""
+    """The columns of a row of version 1 that have changed since, or from which the new columns are computed."""
 
     clip_id: str
     platform: str
@@ -51,7 +51,7 @@ class _OldShard(TypedDict, total=False):
 
 
 class _OldDataset(TypedDict):
-    """_dataset.json of version 1, which held the shards too."""
+    """_dataset.json of version 1, which also contained the numbers of the shards."""
 
     schema_version: str
     recipe: dict[str, object]
@@ -63,7 +63,7 @@ NewRow = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Migrated:
-    """How many shards and clips were rewritten: none if the dataset had the current columns."""
+    """How many shards and clips were rewritten; zero if the dataset has the current columns already."""
 
     shards: int = 0
     clips: int = 0
@@ -83,7 +83,8 @@ def migrate(out: str) -> Migrated:
         return Migrated()
     if dataset["schema_version"] != "1":
         raise UserError(
-            f"{storage.uri} has schema version {dataset['schema_version']}, and this version of vidal migrates version 1"
+            f"{storage.uri} has schema version {dataset['schema_version']}, but this version of vidal can only migrate version 1: "
+            "update vidal"
         )
     shards = layout.shards_in(storage.names(""))
     clips = sum(_shard(storage, shard, dataset) for shard in shards)
@@ -129,7 +130,7 @@ def _columns(rows: list[NewRow]) -> pa.Schema:
 
 
 def _add_subtitles(storage: Storage, shard: int, clips: list[str]) -> None:
-    """Adds rows to the ledger: it has a row for every view of every clip, and `subtitle` is a view since version 2."""
+    """Adds a row for the view `subtitle` of every clip to the ledger: it is a view since version 2, and every view has a row."""
     outcomes = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     known = {outcome["id"] for outcome in outcomes}
     absent = Outcome(Status.DROPPED, Reason.NO_SUBTITLE)

@@ -24,7 +24,7 @@ Views = Sequence[str] | Mapping[str, float] | None
 class Dataset:
     """A built dataset, opened for reading. `len(dataset)` is the number of clips; iterating yields rows, one shard at a time.
 
-    shards: numbers of the committed shards. Nothing is cached: the next call sees a shard that is committed meanwhile.
+    shards: numbers of the committed shards. Nothing is cached: if another shard is committed, the next call sees it.
     """
 
     def __init__(self, out: str):
@@ -59,11 +59,11 @@ class Dataset:
             loader = torch.utils.data.DataLoader(clips.iterate(), batch_size=64, num_workers=4)  # as a stream, shared by processes
 
         modality: video, image, depth, infrared or audio. views: the views that texts are drawn from, or their weights; None draws from
-        all that describe the modality. options: splits (("train",)), side (224), frames (8, of a video), mel_bins (128) and fbank_frames
-        (1024) of a sound, seed (0). vidal.train.torch_dataset.Item describes an item. Raises UserError if no clip has the modality and a
-        text of these views.
+        all that describe the modality. options, with their defaults: splits (("train",)), side (224), frames (8, of a video), mel_bins
+        (128) and fbank_frames (1024) of a sound, seed (0). vidal.train.torch_dataset.Item describes an item. Raises UserError if no clip
+        has the modality and a text of these views.
         """
-        # By name, as adapters are: this room knows nothing of training, and most users of a dataset have no need of torch.
+        # Imported by name, as adapters are: vidal.dataset does not depend on vidal.train, and most users of a dataset do not need torch.
         opened: TorchDataset[Any] = importlib.import_module(_TORCH).open_clips(
             self._storage, modality, views, **options
         )

@@ -42,7 +42,10 @@ def plan(recipe: Recipe) -> list[Line]:
 
 
 def describe_listing(recipe: Recipe) -> str | None:
-    """Returns what the recipe is built from instead of searches, and its extent. Raises UserError if it is missing."""
+    """Returns a line about the catalogue or collection that the recipe is built from, and its extent; None if the recipe searches.
+
+    Raises UserError if the catalogue or collection is missing.
+    """
     if not recipe.listing:
         return None
     listing = listing_of(recipe)
@@ -50,7 +53,7 @@ def describe_listing(recipe: Recipe) -> str | None:
 
 
 def describe_robots(recipe: Recipe) -> str | None:
-    """Returns for which addresses robots.txt is obeyed; None if nothing is fetched from the internet."""
+    """Returns a line that says for which addresses robots.txt is obeyed; None if nothing is fetched from the internet."""
     if recipe.collection:
         return None
     crawl = recipe.crawl
@@ -59,17 +62,17 @@ def describe_robots(recipe: Recipe) -> str | None:
 
 
 def describe_javascript(recipe: Recipe) -> str | None:
-    """Returns that yt-dlp lacks a JavaScript runtime on this machine; None if it has one, or the recipe asks no such site."""
+    """Returns a line that says that yt-dlp lacks a JavaScript runtime here; None if it has one, or the recipe needs none."""
     asks_sites = recipe.catalogue or any(
         isinstance(search, YtDlpSearch) and not search.is_on_embedded_site for search in recipe.search
     )
     if not asks_sites or has_runtime():
         return None
-    return f"no JavaScript runtime is here, and videos of YouTube need one (no_javascript): {REMEDY}"
+    return f"there is no JavaScript runtime here, and videos of YouTube need one (no_javascript): {REMEDY}"
 
 
 def describe_identities(recipe: Recipe) -> str | None:
-    """Returns the names of the user's identities, and the sum of their budgets of an hour; None if there are none."""
+    """Returns a line with the names of the user's identities and the sum of their hourly budgets; None without identities."""
     identities = recipe.crawl.identities
     if not identities:
         return None
@@ -83,12 +86,12 @@ def describe_identities(recipe: Recipe) -> str | None:
 
 
 def _sum_budgets(unit: str, limits: list[int | None]) -> str:
-    """Returns the sum of the budgets in words. One identity without a budget makes it unlimited."""
+    """Returns the sum of the budgets in words. One identity without a budget makes the sum unlimited."""
     return f"unlimited {unit}" if None in limits else f"{sum(limit or 0 for limit in limits)} {unit}"
 
 
 def _models(stage: Stage, recipe: Recipe) -> list[tuple[str, str]]:
-    """Returns each model of the stage, and why it cannot be loaded here; "none" if the recipe chooses none that the stage can use."""
+    """Returns each model of the stage, and why it cannot be loaded here, or "". The model is "none" if the recipe chooses none."""
     uses = stage.models(recipe)
     lines = [
         (f"{use.spec.adapter}: {use.spec.id or 'packaged'}", why_unavailable(use.registry, use.spec) or "")

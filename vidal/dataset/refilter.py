@@ -21,8 +21,10 @@ _FIRST = list(STAGES).index("filter")
 
 @dataclass(frozen=True)
 class Decision:
-    """before, after: the numbers of rows of the manifest. waiting: the number of clips that pass now, but have no views yet;
-    deleted: of those that pass now, but whose media were deleted."""
+    """The result of filtering a shard again. before, after: the number of rows of the manifest. reasons: see ShardReport.
+
+    waiting: how many clips pass now, but have no views yet. deleted: how many pass now, but their media were deleted.
+    """
 
     shard: int
     before: int
@@ -38,7 +40,7 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
     parts = discover.parts(storage, recipe, shard)
     if parts is None or not all(_is_stored(storage, recipe, stages, part) for part in parts):
         raise UserError(
-            f"shard {shard}: its stored results were made by other versions, models or settings: run vidal build-shard {shard} first"
+            f"shard {shard}: its stored results come from other versions, models or settings: run vidal build-shard {shard} first"
         )
     before = storage.read_table(layout.manifest(shard), ["clip_id"]).num_rows
     runtime = Runtime(out=storage.uri, run_id=uuid.uuid4().hex, stored_only=True)

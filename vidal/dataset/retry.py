@@ -33,14 +33,16 @@ def check_class(name: str) -> None:
 def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
     """Moves the failed candidates of a class to new parts, and marks failed searches to be repeated. Returns how many of both.
 
-    A move that was interrupted before is finished first.
+    If an earlier move was interrupted, it is finished first.
     """
     _finish(storage, recipe, shard)
     parts = discover.parts(storage, recipe, shard)
     if parts is None:
-        raise UserError(f"shard {shard}: its catalogue or its search has changed: run vidal build-shard {shard} first")
+        raise UserError(
+            f"shard {shard}: its catalogue or search has changed since it was built: run vidal build-shard {shard} first"
+        )
     outcomes = [row for part in parts for row in discover.outcomes(storage, part)]
-    # A refused row of a catalogue is no search: it needs another list, not another attempt.
+    # A refused row of a catalogue is not a failed search: the list must be corrected, and another attempt cannot help.
     searches = {row["id"] for row in outcomes if _is_wanted(row, class_) and row["reason"] != Reason.BAD_ROW.value}
     discover.ask_again(storage, shard, searches)
     failed = [row["id"] for part in parts for row in _ledger(storage, part) if _is_wanted(row, class_)]
@@ -91,7 +93,7 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
 
 
 def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
-    """Stores the part without the moved candidates. Its crawl stays valid: it is stored under the identity of the others."""
+    """Stores the part without the moved candidates. Its crawl is stored again with the identity of the new input, so it stays valid."""
     rows = rows_of(discover.candidates(storage, part), Candidate)
     remaining = [row for row in rows if row["candidate_id"] not in moving]
     if len(remaining) == len(rows):

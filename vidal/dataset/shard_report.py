@@ -15,11 +15,11 @@ from vidal.schema import Reason, Status, Subject
 class ShardReport:
     """The result of a shard. rows: clips in the manifest, by kind. funnel: the records that entered each stage, and how they ended.
 
-    reasons: candidates and clips that were not kept, by reason; views: clips that have a view, by view; contaminated: clips by
-    evaluation set. tokens: read (in) and written (out) by the rewriter. stale: clips with results of earlier versions of a stage, by
-    stage. quarantined: records that met a bug; failed_views: views with a transient failure; the same build tries both again.
-    cleaned_clips: clips whose media were deleted; cleaned_bytes: the size of these media. done_before: nothing had to be done;
-    stage_only: the last stage that ran, if the shard was not to be committed.
+    reasons: candidates and clips that were not kept, by reason; views: clips that have a view, by view; contaminated: clips that
+    belong to an evaluation set, by set. tokens: read (in) and written (out) by the rewriter. stale: clips with results of earlier
+    versions of a stage, by stage. quarantined: records that met a bug; failed_views: views with a transient failure; the next run of the
+    same build tries both again. cleaned_clips: clips whose media were deleted; cleaned_bytes: the size of these media. done_before:
+    whether nothing had to be done; stage_only: the last stage that ran, if the shard was not to be committed.
     """
 
     shard: int

@@ -64,7 +64,7 @@ def write_summary(
         "vidal": __version__,
     }
     text = json.dumps(summary, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    text = without_credentials(text)  # Of proxies and model servers.
+    text = without_credentials(text)  # The recipe may contain those of proxies and model servers.
     storage.write(layout.summary(report.shard), text.encode(errors="replace"))
 
 
@@ -85,5 +85,5 @@ def summaries_or_fail(storage: Storage) -> list[ShardSummary]:
     """Returns the summaries of all committed shards. Raises UserError if there are none."""
     each = list(summaries(storage))
     if not each:
-        raise UserError(f"{storage.uri} has no shard yet: run vidal build-shard first")
+        raise UserError(f"{storage.uri} has no committed shard yet: run vidal build-shard first")
     return each

@@ -1,4 +1,4 @@
-"""Writes the tables of candidates of the shards from a stream: no more than one shard is in memory, and repeated rows are merged."""
+"""Writes the shards' tables of candidates from a stream: no more than one shard is in memory, and repeated rows are merged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vidal.storage.storage import Storage
 
 @dataclass
 class Tally:
-    """What became of the rows. merged: rows that repeat a candidate; their texts were added to it."""
+    """What became of the rows of a listing. merged: rows that repeat a candidate; their texts were added to it."""
 
     candidates: int = 0
     merged: int = 0
@@ -34,7 +34,7 @@ class Tally:
 
 
 class ShardTables:
-    """Takes rows in the order of a listing. size: rows of one shard; a refused row counts, so that a shard stays in bounds."""
+    """Takes rows in the order of a listing. size: the rows of one shard; refused rows count, so that a shard stays in bounds."""
 
     def __init__(self, storage: Storage, size: int):
         self._storage, self._size = storage, size

@@ -58,7 +58,7 @@ class ShardWork:
         )
 
     def is_done(self, part: Part) -> bool:
-        """Returns whether every stage has finished the part. Stages are asked in order, because each needs the tables before it."""
+        """Returns whether every stage has finished the part. Stages are asked in order, because each reads tables of earlier ones."""
         return all(is_done(stage, self.recipe, self.storage, part) for stage in self.stages)
 
     def stages_with_work(self) -> frozenset[str]:
@@ -83,7 +83,7 @@ class ShardWork:
         return parts
 
     def stale_lines(self) -> Iterator[str]:
-        """Yields lines that say which stored work a changed version or setting causes to be done again."""
+        """Yields lines that say which stored work is done again, because a version or a setting has changed."""
         if self.recipe.engine.keep_stale:
             return
         if self.parts is None:

@@ -1,4 +1,4 @@
-"""Reads the tables that the stages have stored for a shard, for its commit, each of them once."""
+"""Reads the tables that the stages have stored for a shard. Its commit asks for them several times, but each is read once."""
 
 from __future__ import annotations
 

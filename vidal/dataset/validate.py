@@ -37,13 +37,15 @@ def validate(out: str) -> tuple[int, list[str]]:
     read_dataset_or_fail(storage)
     shards = layout.shards_in(storage.names(""))
     if not shards:
-        raise UserError(f"{out} has no shard yet: run vidal build-shard first")
+        raise UserError(f"{out} has no committed shard yet: run vidal build-shard first")
     count, problems = 0, list[str]()
     kept_in: dict[str, int] = {}
     for shard in shards:
         table = storage.read_table(layout.manifest(shard))
         if not _is_manifest(table.schema):
-            problems.append(f"{layout.manifest(shard)}: the schema is not version {schema.SCHEMA_VERSION}")
+            problems.append(
+                f"{layout.manifest(shard)}: its columns are not those of schema version {schema.SCHEMA_VERSION}"
+            )
             continue
         rows = rows_of(table, ManifestRow)
         count += len(rows)
@@ -100,7 +102,7 @@ def _row_problems(storage: Storage, row: ManifestRow, sums: dict[str, str]) -> I
     for caption in row["captions"]:
         frame = caption["frame"]
         if caption["view"] == View.KEYFRAME.value and frame is not None and not 0 <= frame < len(row["frame_paths"]):
-            yield f"a keyframe caption names frame {frame}"
+            yield f"a keyframe caption names frame {frame}, but the clip has {len(row['frame_paths'])} frames"
     for name in media_files(row):
         yield from _file_problems(storage, name, sums)
     yield from _phash_problems(storage, row)
@@ -120,7 +122,7 @@ def _file_problems(storage: Storage, name: str, sums: dict[str, str]) -> Iterato
     try:
         with storage.local(name) as path:  # One local copy for both checks, so that an object store is asked once.
             if ids.sha256(path.read_bytes()) != sums.get(name):
-                yield f"{name} has another sha256"
+                yield f"{name} has another sha256 than the dataset states"
             _decode(path)
     except FileNotFoundError:
         yield f"{name} is missing"
@@ -149,7 +151,7 @@ def _ledger_problems(storage: Storage, shard: int, rows: list[ManifestRow]) -> I
         if outcome["subject"] == Subject.CLIP.value and outcome["status"] == Status.KEPT.value
     }
     if clips_kept != clips:
-        yield f"{len(clips_kept)} clips are kept, the manifest has {len(clips)}"
+        yield f"its kept clips are not those of the manifest: it has {len(clips_kept)}, and the manifest {len(clips)}"
     try:
         ledger.check_terminal(outcomes)
         ledger.check_views(clips, outcomes, view_names())

@@ -44,7 +44,11 @@ def train(data: Path, names: tuple[str, ...], out: Path) -> None:
 @main.command()
 @_data
 @_task
-@click.option("--weights", default="embedded:", help="embedded: or a folder that holds depth/ and infrared/.")
+@click.option(
+    "--weights",
+    default="embedded:",
+    help='"embedded:" for those that vidal ships, or a folder with depth/ and infrared/.',
+)
 def evaluate(data: Path, names: tuple[str, ...], weights: str) -> None:
     """Prints the tables of the model cards, computed on pictures that were not used for training."""
     for name in names:

@@ -1,4 +1,4 @@
-"""The numbers of the model cards: the estimators and simple baselines, evaluated alike on pictures that were not trained on."""
+"""Computes the numbers of the model cards: scores of the estimators and of simple baselines on pictures not used for training."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Photographs = Sequence[UInt8Array]
 
 @dataclass(frozen=True)
 class Camera:
-    """origin: (3,) in metres, y points up. rays: (n, 3), a unit vector for each pixel. axis: (3,), the viewing direction."""
+    """A pinhole camera. origin: (3,) in metres, y points up. rays: (n, 3), a unit vector for each pixel. axis: (3,), where it looks."""
 
     origin: Float64Array
     rays: Float64Array

@@ -1,4 +1,4 @@
-"""The contact sheet: the results of the embedded estimators for openly licensed pictures that they were never trained on."""
+"""Draws the contact sheet: the output of the embedded estimators for openly licensed pictures that they were never trained on."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from vidal.media.arrays import Float32Array, UInt8Array
 # The depth frames show a walk through one room. The last fifth is held out, and the frames just before it are not used at all,
 # because they show nearly the same.
 HELD_OUT, GAP = 0.2, 0.04
-# Held out are every fifth run of six names of the road pairs, and all surveillance pairs of one camera.
+# Of the road pairs, in the order of their names, every fifth run of six is held out; of the surveillance pairs, those of one camera.
 RUN, EVERY, CHOSEN = 6, 5, 2
 HELD_OUT_CAMERA = "llvip_2000"
 SHORT_SIDE = 240
@@ -72,7 +72,10 @@ def _ir_pair(path: Path, split: str) -> TrainingPair:
 def _pair(path: Path, target: Float32Array, split: str) -> TrainingPair:
     rgb = Image.open(path).convert("RGB")
     if (rgb.height, rgb.width) != target.shape:
-        raise UserError(f"{path}: picture of {rgb.size} against a map of {target.shape[::-1]}")
+        raise UserError(
+            f"{path}: the picture has {rgb.width}x{rgb.height} pixels, but its map {target.shape[1]}x{target.shape[0]}: "
+            "both must have the same size"
+        )
     if split == "test":
         return TrainingPair(path.name, np.asarray(rgb), target)
     scale = SHORT_SIDE / min(rgb.size)
@@ -81,7 +84,7 @@ def _pair(path: Path, target: Float32Array, split: str) -> TrainingPair:
 
 
 def resize_target(target: Float32Array, size: tuple[int, int]) -> Float32Array:
-    """Resizes a map, (h, w), to (width, height), by the mean; if it has NaN, which would spread, by the nearest value."""
+    """Resizes a map, (h, w), to (width, height), by the mean; a map with NaN, which would spread, by the nearest value."""
     resampling = Image.Resampling.NEAREST if np.isnan(target).any() else Image.Resampling.BOX
     return np.asarray(Image.fromarray(target).resize(size, resampling), np.float32)
 
@@ -89,7 +92,7 @@ def resize_target(target: Float32Array, size: tuple[int, int]) -> Float32Array:
 def _listed(folder: Path, pattern: str) -> list[Path]:
     paths = sorted(folder.glob(pattern))
     if not paths:
-        raise UserError(f"{folder}: no {pattern} there; --data names the folder that holds rgbd/, rgb_ir/ and images/")
+        raise UserError(f"{folder}: no {pattern} files; --data must name the folder with rgbd/, rgb_ir/ and images/")
     return paths
 
 

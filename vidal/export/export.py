@@ -1,4 +1,4 @@
-"""Exports a dataset to the layouts that other loaders read. A dict is the registry; a format is a function that writes rows."""
+"""Exports a dataset to the layouts that other loaders read. The dict FORMATS names, for each format, the function that writes rows."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Media(TypedDict):
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """Writes a file for each split of each shard, under the names that `datasets` has for splits."""
+    """Writes a file for each split of each shard. `datasets` recognises the splits by the names of the files."""
     done, licences, hours = Exported(), Counter[str](), 0.0
     schema = _schema()
     for (shard, split), group in groupby(by_split(rows), key=lambda row: (row["shard"], row["split"])):

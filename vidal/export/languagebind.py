@@ -1,9 +1,9 @@
 """Exports to the layout that LanguageBind's own loader reads: one annotation JSON, and media by id.
 
-Layout (its `VAT_dataset`): FOLDER_resize256_skip15/ID.mp4, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
+The layout of the loader's `VAT_dataset`: FOLDER_resize256_skip15/ID.mp4, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
 FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), FOLDER_ffmpeg_mp3/ID.mp3, where the annotation of the id names FOLDER. The
-videos are those of the dataset, whatever the name of their folder says. The loader replaces what it cannot open by a random sample, so
-sounds, which have no video, are in an annotation of their own.
+videos are stored as they are in the dataset, whatever the name of their folder says. The loader replaces a sample that it cannot open
+by a random other one, so sounds, which have no video, are in an annotation of their own.
 """
 
 from __future__ import annotations
@@ -40,11 +40,10 @@ class Annotation(TypedDict):
 
 
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
-    """Writes an annotation JSON for the videos of each split, and one for its sounds.
+    """Writes the media, and for each split an annotation JSON of the videos and one of the sounds.
 
-    That of the training videos has the file name of the release.
-
-    LanguageBind's loader assumes that depth is in millimetres, so clips whose depth is in another unit are counted.
+    The annotation of the training videos has the file name of the release. LanguageBind's loader assumes that depth is in millimetres,
+    so clips whose depth is in another unit are counted.
     """
     done, annotations = Exported(), defaultdict[str, dict[str, Annotation]](dict)
     for row in rows:
@@ -65,7 +64,7 @@ def _annotation_name(row: ManifestRow) -> str:
 
 
 def annotation(row: ManifestRow) -> Annotation:
-    """Returns a manifest row as an entry of the released JSON. A text that no model produced is empty: the format has no null."""
+    """Returns a manifest row as an entry of the annotation JSON. A text that does not exist is empty, because the format has no null."""
     texts = {view: _texts(row["captions"], view) for view in View}
 
     def first(view: View) -> str:

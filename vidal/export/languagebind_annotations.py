@@ -1,4 +1,4 @@
-"""Turns the released annotation JSON of VIDAL-10M into a catalogue. Its texts become views."""
+"""Turns the released annotation JSON of VIDAL-10M into a catalogue. The texts of an entry become views of the clip."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Imported:
 
 
 def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
-    """Writes the catalogue (Parquet). url: the address of a clip, with {id} and, if the address needs it, {folder}.
+    """Writes the catalogue (Parquet). source: the annotation JSON. url: the address of a clip, with {id} and, if needed, {folder}.
 
-    Raises UserError that names the first wrong entry if the file is not such a JSON.
+    Raises UserError, which names the first wrong entry.
     """
     if "{id}" not in url:
-        raise UserError(f"--url {url}: must contain {{id}}")
+        raise UserError(f"--url {url}: must contain {{id}}, which stands for the id of the clip")
     try:
         entries = json.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{source}: is not JSON: {error}") from error
+        raise UserError(f"{source}: cannot be read as JSON: {error}") from error
     if not isinstance(entries, dict) or not entries:
-        raise UserError(f"{source}: must be a mapping of ids to texts, as VIDAL-10M's annotation is")
+        raise UserError(f"{source}: must be a mapping of ids to texts, like VIDAL-10M's annotation JSON")
     rows = [_row(str(id_), entry, url, source) for id_, entry in entries.items()]
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.part")

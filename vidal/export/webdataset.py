@@ -1,6 +1,6 @@
 """WebDataset: tars of a thousand clips, with the members that LanguageBind's own reader of such tars looks for.
 
-These are raw.txt, mplug.txt, polish_mplug.txt, sound_mplug.txt, ofa0.txt ..., frm0.jpg ..., tml0.jpg ..., dep0.npy ... The reader
+These are raw.txt, mplug.txt, polish_mplug.txt, sound_mplug.txt, ofa0.txt ..., frm0.jpg ..., tml0.jpg ..., dep0.npy ... That reader
 ignores the other members: mp4, flac, and json with the row of the manifest, in which each caption has its provenance.
 """
 
@@ -27,7 +27,7 @@ from vidal.schema import Kind, map_dict
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-CLIPS = 1000  # The clips of a tar, as in the release.
+CLIPS = 1000  # Clips in a tar, as in the tars of VIDAL-10M's release.
 _TEXTS: tuple[Literal["raw", "mplug", "polish_mplug", "sound_mplug"], ...] = (
     "raw",
     "mplug",
@@ -39,8 +39,8 @@ _TEXTS: tuple[Literal["raw", "mplug", "polish_mplug", "sound_mplug"], ...] = (
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     """Writes the tars of each split. The same dataset gives the same bytes.
 
-    All samples of a tar have the same members, because readers such as `datasets` take them from the first ones: sounds, and clips that
-    lack a view, are in tars of their own, whose names say so.
+    All samples of a tar have the same members, because readers such as `datasets` infer the members from the first samples. So sounds,
+    and clips that lack a view, are in tars of their own, whose names say so.
     """
     done, counts = Exported(), Counter[str]()
     with contextlib.ExitStack() as stack:
@@ -62,7 +62,7 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
 
 
 def _group(row: ManifestRow) -> str:
-    """Returns the name of the clips with the same members as this one: "" for videos with all views, "sounds", "without-depth", ..."""
+    """Returns a name for all clips with the same members as this one: "" for videos with all views, "sounds", "without-depth", ..."""
     if row["kind"] == Kind.AUDIO.value:
         return "sounds"
     views = {"sound": row["audio_path"], "depth": row["depth_paths"], "infrared": row["infrared_paths"]}
@@ -71,7 +71,7 @@ def _group(row: ManifestRow) -> str:
 
 
 def sample(storage: Storage, row: ManifestRow) -> dict[str, str | bytes]:
-    """Returns the members of one clip as bytes, by their extensions. A missing text is an empty member; a missing view has none."""
+    """Returns the members of one clip as bytes, by their extensions. A missing text is an empty member; a missing view has no member."""
     entry = annotation(row)
     members = {"json": json.dumps(_plain(row), ensure_ascii=False).encode()}
     members |= {f"{name}.txt": entry[name].encode() for name in _TEXTS}

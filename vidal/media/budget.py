@@ -1,4 +1,4 @@
-"""Counts the packets and frames of the operation on a media file that this process is doing, and ends it at its limits.
+"""Counts the packets and frames that an operation on a media file reads and decodes, and ends the operation at its limits.
 
 A file chooses how much work it causes: a few kilobytes may announce millions of samples, or change to huge pictures in the middle.
 """

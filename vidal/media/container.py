@@ -38,18 +38,18 @@ def open_media(path: Path) -> InputContainer:
 
 
 def video_track(container: InputContainer) -> Any:
-    """Returns the default video track, or else the first, of those that can be decoded and are no cover pictures, or None."""
+    """Returns the default video track, or else the first; None without one. Cover pictures and undecodable tracks do not count."""
     return _choose([stream for stream in container.streams.video if not stream.disposition & _COVER])
 
 
 def audio_track(container: InputContainer) -> Any:
-    """Returns the default audio track that can be decoded; None without one."""
+    """Returns the default audio track, or else the first; None without one. Undecodable tracks do not count."""
     return _choose(list(container.streams.audio))
 
 
 def _choose(streams: Sequence[Any]) -> Any:
     """Returns the first track that is marked as the default, as players choose it, or else the first."""
-    usable = [stream for stream in streams if stream.codec_context]  # FFmpeg has no decoder for a stream without one.
+    usable = [stream for stream in streams if stream.codec_context]  # A stream without a codec context has no decoder.
     return next((stream for stream in usable if stream.disposition & _DEFAULT), usable[0] if usable else None)
 
 
@@ -67,7 +67,7 @@ def packet_times(container: InputContainer, stream: Any) -> list[PacketTime]:
 
 
 def read_packet_times(container: InputContainer, stream: Any) -> tuple[list[PacketTime], int]:
-    """As packet_times, and the number of packets without a time, which formats without a clock have."""
+    """Returns the result of packet_times, and the number of packets without a time, which formats without a clock have."""
     times, untimed = list[PacketTime](), 0
     for packet in packets(container, stream):
         pts = packet.pts if packet.pts is not None else packet.dts
@@ -90,7 +90,7 @@ class TrackReader:
         self.problem = ""
 
     def frames(self) -> Iterator[Any]:
-        """Yields the frames from the current position to the end. Raises as `decode`, and av.error.FFmpegError if reading fails."""
+        """Yields the frames from the current position to the end. Raises what `decode` raises, and av.error.FFmpegError."""
         for packet in self._container.demux(
             self._stream
         ):  # The last packet is empty: it releases the decoder's last frames.

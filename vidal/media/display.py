@@ -13,16 +13,17 @@ from vidal.media.orientation import Orientation, orientation_of
 
 
 def displayed_size(width: int, height: int, stream: Any, orientation: Orientation) -> tuple[int, int]:
-    """Returns (width, height) in pixels after the sample aspect and the orientation. stream: PyAV's, of a video."""
+    """Returns (width, height) in pixels after the sample aspect and the orientation. stream: a video stream of PyAV."""
     width = _square_width(width, stream)
     return (height, width) if orientation.swaps_sides else (width, height)
 
 
 class Display:
-    """Shows the frames of a video as RGB pictures with this short side in pixels, or smaller if a frame is smaller; None keeps its size.
+    """Turns the frames of a video into RGB pictures as a player shows them.
 
-    Scaling is part of the conversion: an RGB copy in HD costs more than decoding. One reformatter serves all frames, because setting
-    up a conversion costs more than converting a small frame.
+    short_side: in pixels; a smaller frame keeps its size, as does every frame with None. Scaling is part of the conversion, because an
+    RGB copy in HD costs more than decoding. One reformatter serves all frames, because setting up a conversion costs more than
+    converting a small frame.
     """
 
     def __init__(self, stream: Any, short_side: int | None = None):

@@ -1,7 +1,7 @@
 """Converts pictures of a high dynamic range (PQ, HLG) to sRGB, as a player shows them on an ordinary screen.
 
-Light is made linear (ITU-R BT.2100), with 1.0 at the 203 nits of reference white (ITU-R BT.2408), its primaries become those of
-sRGB, and highlights above that are compressed.
+Light is made linear (ITU-R BT.2100), with 1.0 at the 203 nits of reference white (ITU-R BT.2408). Then its primaries are converted
+to those of sRGB, and highlights are compressed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_high(frame: Any) -> bool:
 def to_srgb(frame: Any, coded: UInt16Array) -> UInt8Array:
     """Returns (h, w, 3) uint8 sRGB.
 
-    frame: PyAV's, of a high dynamic range. coded: (h, w, 3) uint16 RGB, its picture in its own coding.
+    frame: of PyAV, with a high dynamic range. coded: (h, w, 3) uint16 RGB, the picture of the frame, still in PQ or HLG.
     """
     light = _TO_LIGHT[frame.color_trc](coded.astype(np.float32) / np.float32(65535))
     if frame.color_primaries == _BT2020_PRIMARIES:

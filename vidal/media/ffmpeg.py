@@ -32,7 +32,7 @@ CONTAINERS = (
 # name other local files.
 INPUT_LIMITS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 
-# The exit code of an ffmpeg that a signal stops, here that of -timelimit. An error with the same code also has a message.
+# The exit code of an ffmpeg that a signal stops, such as the signal of -timelimit. An error with the same code also has a message.
 _STOPPED = 255
 # One thread and bitexact muxing: the same input gives the same bytes on every machine.
 BITEXACT: dict[str, str | int] = {
@@ -61,13 +61,13 @@ def executable() -> str:
 def run(stream: Any, limits: Limits | None = None) -> None:
     """Runs an ffmpeg-python graph. limits: None means those of the default recipe.
 
-    Raises RecordError: corrupt with the end of ffmpeg's error output, and as process_limits.watch.
+    Raises RecordError: corrupt (with the end of ffmpeg's error output), too_costly, timeout, crashed.
     """
     execute(ffmpeg.compile(stream, cmd=executable(), overwrite_output=True)[1:], limits)
 
 
 def execute(arguments: Sequence[str], limits: Limits | None = None) -> bytes:
-    """Runs ffmpeg with these arguments and returns what it writes to its standard output. Raises as `run`."""
+    """Runs ffmpeg with these arguments and returns what it writes to its standard output. Raises RecordError as `run` does."""
     limits = limits or Decoding().limits()
     own = [executable(), "-nostdin", "-v", "error", "-timelimit", str(math.ceil(limits.cpu_s))]
     with subprocess.Popen([*own, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -114,5 +114,5 @@ def merge(sources: Sequence[Path], target: Path) -> None:
 
 
 def open_input(source: Path, **options: Any) -> Any:
-    """Returns an input of an ffmpeg-python graph, which only opens media. options: of the input, by the names of ffmpeg."""
+    """Returns an input of an ffmpeg-python graph that opens nothing but this media file. options: ffmpeg's options of an input."""
     return ffmpeg.input(str(source), **INPUT_LIMITS, **options)

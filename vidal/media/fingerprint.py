@@ -1,7 +1,7 @@
 """Fingerprints of sounds by ffmpeg's Chromaprint (the algorithm of AcoustID), and whether two sounds are copies of one recording.
 
-A value covers 0.124 s. Measured on 37 recordings of all sorts: a copy (MP3 or AAC at 48 to 64 kbit/s, half as loud, 11 kHz, or
-half a second shorter) differs in 0 to 7 % of its bits, and two different recordings differ in 22 % or more.
+A value of a fingerprint covers 0.124 s. Measured on 37 recordings of all sorts: a copy (MP3 or AAC at 48 to 64 kbit/s, half as loud,
+at 11 kHz, or half a second shorter) differs in 0 to 7 % of its bits, and two different recordings differ in 22 % or more.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reads pairs of frames that follow each other closely, at a few places of a video, to measure motion.
 
 Stored frames are seconds apart, which is too far for optical flow. Decoding the whole file again would double the cost of the
-keyframes. So a limited number of frames is decoded from the key frame before each place, and the pair is read where that ends.
+keyframes. So decoding starts at the key frame before each place, and the pair is read at the place, or after WALK_MAX frames.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vidal.schema import Reason
 SHORT_SIDE = 128
 # Not the very next frame: a file of 30 frames a second may show 15 pictures, each of them twice, and the two would not differ.
 GAP_S = 0.08
-WALK_MAX = 48  # Frames.
+WALK_MAX = 48  # How many frames are decoded at most to reach a place.
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Calls functions that open untrusted media in processes that can be killed, so that a file costs at most its limits.
 
-FFmpeg's libraries cannot be stopped from within, and what they allocate is not returned. So each operation runs in a process of
-its own, which serves one operation after the other and is killed when one of them exceeds its limits.
+FFmpeg's libraries cannot be stopped from within, and what they allocate is not returned. So operations run in other processes. Such a
+process does one operation after the other, and is killed when one of them exceeds its limits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _IDLE_BYTES = 300_000_000
 def call(limits: Limits, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Returns function(*args, **kwargs), which another process computes. Safe to call from several threads.
 
-    function: can be pickled, as its arguments and its result. Raises what it raises, and RecordError: too_costly, crashed, timeout.
+    function: it, its arguments and its result must be picklable. Raises what it raises, and RecordError: too_costly, crashed, timeout.
     """
     with _POOL.borrow() as process:
         return cast(T, process.call(limits, pickle.dumps((limits, function, args, kwargs))))

@@ -1,4 +1,4 @@
-"""Loudness, peak, silence and clipping of a sound track. Pure functions over mono samples, (n,) int16."""
+"""Measures loudness, peak, silence and clipping of a sound track: pure functions of mono samples, (n,) int16."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _TURN_MIN_DEGREES = 1.0  # FFmpeg ignores a smaller turn.
 
 @dataclass(frozen=True)
 class Orientation:
-    """The stored picture is mirrored left to right first, then turned clockwise."""
+    """How to show a stored picture: first it is mirrored left to right, if is_mirrored, and then turned clockwise by degrees."""
 
     is_mirrored: bool = False
     degrees: float = 0.0
@@ -32,7 +32,7 @@ class Orientation:
 
 
 def orientation_of(frame: Any) -> Orientation:
-    """Returns the orientation of a frame of PyAV. Of its display matrix, the part that moves and scales is ignored."""
+    """Returns the orientation of a frame of PyAV. What its display matrix moves or scales is ignored."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None or matrix.buffer_size < _MATRIX.size:
         return Orientation()

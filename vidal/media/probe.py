@@ -33,7 +33,7 @@ from vidal.schema import Kind, Reason
 
 # A file whose packets end at most this long before the stated end is not truncated: audio priming and rounding explain the difference.
 END_SLACK_S = 0.75
-# No camera has pixels this many times as wide as high, or as high as wide: such a file states nonsense.
+# No camera has pixels that are more than this many times as wide as high, or as high as wide: such a file states nonsense.
 _ASPECT_MAX = 100
 
 
@@ -47,7 +47,7 @@ class Probe:
 
     kind: "video" or "audio". codec: of the video track, or else of the audio track. width, height: in pixels as displayed, after
     display matrix and sample aspect; 0 without video. fps: 0 without video. video_index, audio_index: of the tracks that players
-    choose, among all tracks of the file. is_hdr, is_interlaced: of its last pictures.
+    choose, among all tracks of the file. is_hdr: of the last picture. is_interlaced: whether any of the last pictures is.
     """
 
     kind: str
@@ -71,8 +71,8 @@ def probe(path: Path, *, max_pixels: int, kind: str | None = None) -> Probe:
     """Returns the properties of a file. Raises RecordError: empty_file, not_media, still_picture, no_pictures, no_audio,
     too_many_pixels, truncated, corrupt, too_costly.
 
-    max_pixels: of a displayed frame. kind: what the file is wanted as, "video" or "audio"; None means whatever it is. The last
-    frames are decoded, and a sound track without video is decoded whole.
+    max_pixels: of a displayed frame. kind: "video" or "audio" if the caller needs one of them; None accepts both. The last frames are
+    decoded, and a sound track without video is decoded whole.
     """
     if path.stat().st_size == 0:
         raise RecordError(Reason.EMPTY_FILE, "the file has no bytes")
@@ -149,7 +149,7 @@ class _Prober:
 
     def _video_duration(self, stream: Any, fps: float) -> float:
         times, untimed = self._read_times(stream)
-        if untimed:  # A format without a clock, or times before the start of the file's own.
+        if untimed:  # The format has no clock, or packets precede the first timestamp.
             measured = (len(times) + untimed) / (fps or 25.0)
         else:
             measured = float((times[-1].pts + times[-1].duration - times[0].pts) * stream.time_base)
@@ -185,7 +185,7 @@ class _Prober:
         """Raises RecordError(truncated) if the file holds less than its container states."""
         is_short = stated_s - measured_s > max(END_SLACK_S, 0.05 * stated_s)
         if is_short and not bare_streams.is_bare(self._name):
-            raise RecordError(Reason.TRUNCATED, f"the container says {stated_s:.2f} s, {what} {measured_s:.2f} s")
+            raise RecordError(Reason.TRUNCATED, f"the container says {stated_s:.2f} s, but {what} {measured_s:.2f} s")
 
     def _decode_ending(self, stream: Any) -> _Ending:
         """Decodes from the last key frame to the end. Raises RecordError(corrupt) if nothing decodes, or too much is damaged."""
@@ -215,7 +215,7 @@ def _decode(container: InputContainer, stream: Any) -> _Ending | None:
 
 
 def _check_damage(reader: TrackReader, container: str) -> None:
-    """Raises RecordError(corrupt) if packets do not decode, or for a bare stream, more than a few."""
+    """Raises RecordError(corrupt) if packets do not decode. In a bare stream, a few may fail."""
     if reader.damaged > (max(1, _DAMAGED_SHARE_MAX * reader.packets) if bare_streams.is_bare(container) else 0):
         raise RecordError(
             Reason.CORRUPT, f"{reader.damaged} of {reader.packets} packets do not decode: {reader.problem}"

@@ -19,7 +19,7 @@ from vidal.schema import Reason
 
 # Short enough that a process which fills its memory at 2 GB/s exceeds the limit by little.
 POLL_S = 0.01
-# CPU seconds bound the work. This bounds the wait for a process that does not even work, on a busy machine.
+# The limit on CPU seconds bounds the work. These bound the wait for a process that hangs, and suffice on a busy machine.
 _WAIT_S, _WAIT_PER_CPU_S = 600.0, 20.0
 
 
@@ -44,7 +44,7 @@ def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[f
             raise memory_error(limits)
         if time.monotonic() > deadline:
             process.kill()
-            raise RecordError(Reason.TIMEOUT, "the process that reads the file does not end")
+            raise RecordError(Reason.TIMEOUT, "the process that reads the file did not end in time")
 
 
 def memory_error(limits: Limits) -> RecordError:

@@ -23,7 +23,7 @@ class Limits:
 class Decoding(Settings):
     """What one operation on a media file may cost: probing, cutting, reading frames or sound.
 
-    Each operation runs in a process of its own, which is killed when it needs more. Only the record fails, as `too_costly`.
+    Each operation runs in another process, which is killed when it exceeds a limit. Only the record fails, as `too_costly`.
     """
 
     cpu_s: float = Field(default=60.0, gt=0)

@@ -1,4 +1,4 @@
-"""Handles the shots of a video: reads thumbnails of all frames for a detector, and returns the spans between the cuts."""
+"""Splits a video into shots: reads thumbnails of all frames for a shot detector, and computes pieces from the cuts that it finds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def read_thumbnails(path: Path, limits: Limits) -> tuple[list[float], UInt8Array
 
     Raises RecordError(corrupt) if no picture decodes, and what limited.call raises.
     """
-    with tempfile.NamedTemporaryFile(prefix="vidal-thumbnails-") as raw:  # Those of an hour of video take 420 MB.
+    with tempfile.NamedTemporaryFile(
+        prefix="vidal-thumbnails-"
+    ) as raw:  # The thumbnails of an hour of video take 420 MB.
         times = limited.call(limits, write_thumbnails, path, Path(raw.name))
         thumbnails = np.fromfile(raw.name, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)
     return [time - times[0] for time in times], thumbnails

@@ -54,7 +54,7 @@ def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None
 
 
 def _read(path: Path, sample_rate: int, duration_s: float | None, channel: int | None) -> tuple[Int16Array, str]:
-    """As read_decodable, of one channel, or of the mix of all."""
+    """Returns what read_decodable does, for one channel, or for the mix of all if channel is None."""
     track, problem, start_s = _Track(sample_rate, channel), "", 0.0
     try:
         with open_media(path) as container:
@@ -131,7 +131,7 @@ class _Run:
 
 
 def _format_of(frame: Any) -> tuple[str, str, int]:
-    """Returns what a resampler is set up for. Where files were joined, it may change."""
+    """Returns the format that a resampler is set up for. It may change where files were joined."""
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 

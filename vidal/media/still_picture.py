@@ -1,4 +1,4 @@
-"""Names pictures among the files that are refused: a still picture is not a video, whatever its address says."""
+"""Tells whether a file that FFmpeg may not open is a picture: a still picture is not a video, whatever its address says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def refusal_of_format(path: Path) -> RecordError:
         with Image.open(path) as image:
             name, count = image.format, getattr(image, "n_frames", 1)
     except Exception:  # noqa: BLE001 - on untrusted bytes, Pillow's readers raise whatever their parsing runs into.
-        return RecordError(Reason.NOT_MEDIA, "its format is not one that holds moving pictures or sound itself")
+        return RecordError(Reason.NOT_MEDIA, "the format of the file is not one that contains moving pictures or sound")
     if count > 1:
         return RecordError(Reason.ANIMATED_PICTURE, f"{count} pictures in a {name} file")
     return RecordError(Reason.STILL_PICTURE, f"a still picture ({name})")

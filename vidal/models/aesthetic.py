@@ -45,7 +45,10 @@ class ClipHead:
         inputs = next(layer for layer in self._head if isinstance(layer, nn.Linear)).in_features
         if embeddings.shape[1] != inputs:
             given = embeddings.shape[1]
-            raise UserError(f"aesthetic head {self.name}: takes {inputs} numbers, the model gives {given}")
+            raise UserError(
+                f"aesthetic head {self.name}: takes {inputs} numbers, but the model returns {given}: "
+                "give the model that the head was trained on"
+            )
         values: Float32Array = self._head(embeddings)[:, 0].numpy()
         return values
 
@@ -83,7 +86,7 @@ def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Seque
     indices = sorted({int(match[1]) for key in flat if (match := _LAYER.fullmatch(key))})
     expected = {f"layers.{index}.{part}" for index in indices for part in ("weight", "bias")}
     if not indices or flat.keys() != expected:
-        wrong = sorted(flat.keys() ^ expected)[:1] or ["no layers"]
+        wrong = [f"{key} is missing or unknown" for key in sorted(flat.keys() ^ expected)] or ["it has no layers"]
         raise UserError(f"aesthetic head {name}: is not a chain of linear layers: {wrong[0]}")
     shapes = [tuple(flat[f"layers.{index}.weight"].shape) for index in indices]
     fits = all(len(shape) == 2 for shape in shapes)

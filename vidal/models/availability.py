@@ -100,7 +100,7 @@ class CheckpointWeights:
         try:
             config: Any = transformers.AutoConfig.from_pretrained(source, **arguments)
         except (OSError, ValueError) as error:
-            return f"no model of transformers: {' '.join(str(error).split())[:300]}"
+            return f"not a model that transformers can read: {' '.join(str(error).split())[:300]}"
         return (
             None
             if type(config) in getattr(transformers, mapping)

@@ -24,7 +24,7 @@ class Config(Settings):
     """The configuration of a checkpoint.
 
     kind, unit: of the depth. short_side: the length in pixels that a picture's short side is scaled to; multiple: its sides are
-    rounded to multiples of this. mean, std: for the 8-bit values of the input. widths, bounded: see EncoderDecoder.
+    rounded to multiples of this. mean, std: they normalise the 8-bit values of the input. widths, bounded: see EncoderDecoder.
     """
 
     task: Literal["depth", "infrared"]
@@ -39,7 +39,7 @@ class Config(Settings):
 
 
 def save(folder: Path, net: EncoderDecoder, config: Config) -> str:
-    """Writes the two files of the folder, convolutions in half precision and norms in full. Returns the revision."""
+    """Writes both files to the folder, with convolutions in half precision and norms in full. Returns the revision."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: (value.half() if value.ndim > 1 else value).contiguous() for key, value in net.state_dict().items()}
     save_file(state, folder / WEIGHTS)
@@ -62,7 +62,7 @@ def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
     folder = embedded_folder(require_id(spec)) or Path(require_id(spec))
     config = _read_config(folder)
     if config.task != task:
-        raise UserError(f"{folder}: a checkpoint for {config.task}, not for {task}")
+        raise UserError(f"{folder}: is a checkpoint for {config.task}; give one for {task}")
     actual = revision(folder)
     if spec.revision and spec.revision != actual:
         raise UserError(f"{spec.id}: the recipe asks for revision {spec.revision}, but the folder holds {actual}")
@@ -101,9 +101,11 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 def _check_weights(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     """Raises UserError that names the first key that does not match."""
     if wrong := sorted(state.keys() ^ expected.keys()):
-        raise UserError(f"{path}: {len(wrong)} keys do not match, the first is {wrong[0]}")
+        raise UserError(f"{path}: {len(wrong)} keys are missing or unknown; the first is {wrong[0]}")
     if wrong := sorted(key for key in state if state[key].shape != expected[key].shape):
-        shapes = f"{list(state[wrong[0]].shape)} and not {list(expected[wrong[0]].shape)}"
-        raise UserError(f"{path}: {len(wrong)} shapes do not match, the first is {wrong[0]}: {shapes}")
+        shapes = f"{list(state[wrong[0]].shape)} instead of {list(expected[wrong[0]].shape)}"
+        raise UserError(
+            f"{path}: {len(wrong)} shapes do not fit config.json; the first is that of {wrong[0]}: {shapes}"
+        )
     if wrong := sorted(key for key in state if not torch.isfinite(state[key]).all()):
         raise UserError(f"{path}: {wrong[0]} holds numbers that are not finite")

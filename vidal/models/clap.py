@@ -18,7 +18,7 @@ from vidal.models.weights import transformers_source
 
 
 class Clap:
-    """A SoundScorer."""
+    """A SoundScorer, see vidal.models.protocols."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
@@ -33,8 +33,8 @@ class Clap:
     def embed_sound(self, samples: Float32Array) -> Float32Array:
         """Returns (d,) float32, L2-normalised. samples: (n,) float32 in [-1, 1] at sample_rate.
 
-        A sound longer than the model's window is cut into windows, and their vectors are averaged: the processor would choose a
-        random window.
+        A sound longer than the model's window is cut into windows, and their vectors are averaged; the processor would take a
+        single window at random.
         """
         windows = [samples[start : start + self._window] for start in range(0, len(samples), self._window)]
         windows = [window for window in windows if len(window) >= self.sample_rate] or windows[:1]

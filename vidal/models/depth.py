@@ -57,7 +57,8 @@ class TransformersDepth:
 
     @torch.inference_mode()
     def _predict(self, images: Images) -> list[dict[str, torch.Tensor]]:
-        """images: all of one size. For ZoeDepth's processor, `sizes` are the input's, to crop padding; for others, the output's."""
+        """Returns a prediction for each picture. images: all of one size."""
+        # ZoeDepth's processor takes the sizes as those of the input, from which it crops the padding; others, as those of the output.
         sizes = [(image.height, image.width) for image in images]
         inputs = self._processor(images=[self._resize(image) for image in images], return_tensors="pt")
         outputs = self._model(**inputs.to(self._device))
@@ -75,7 +76,7 @@ def depth_kind(config: Any) -> str:
 
     config: of transformers. GLPN and ZoeDepth predict metres, because they were trained on NYU or KITTI. The configuration of Depth
     Anything states the kind. DPT is MiDaS, which predicts disparity up to scale and shift. DepthPro predicts metres by means of its
-    own estimate of the field of view; without that part the focal length is unknown, and the depth is known up to scale. Raises
+    own estimate of the field of view; without that part the focal length is unknown, and the depth is known only up to scale. Raises
     UserError if the configuration does not state the kind.
     """
     model_type = str(getattr(config, "model_type", ""))
@@ -85,17 +86,17 @@ def depth_kind(config: Any) -> str:
         return "metric" if config.depth_estimation_type == "metric" else "inverse_relative"
     if model_type == "depth_pro":
         return "metric" if config.use_fov_model else "relative"
-    # DINOv2's depth heads, which have this layer, share DPT's class but were trained on metres.
+    # DINOv2's depth heads are of the same class, but have this projection and were trained on metres.
     if model_type == "dpt" and not config.add_projection:
         return "inverse_relative"
     raise UserError(
         f"depth model of type {model_type!r}: its configuration does not say what its depth means; "
-        f"set model.options.kind to {', '.join(KINDS)}"
+        f"set model.options.kind to one of {', '.join(KINDS)}"
     )
 
 
 def _kind_option(spec: ModelSpec) -> str | None:
     kind = spec.options.get("kind")
     if kind is not None and kind not in KINDS:
-        raise UserError(f"depth model.options.kind {kind!r}: must be {', '.join(KINDS)}")
+        raise UserError(f"depth model.options.kind {kind!r}: must be one of {', '.join(KINDS)}")
     return kind

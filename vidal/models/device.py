@@ -18,8 +18,8 @@ def choose_device(requested: str | None = None) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Returns whether an error says that the memory of a GPU is full. What torch keeps of it for later use is then released."""
-    torch = sys.modules.get("torch")  # An error of torch comes from a process that has imported it.
+    """Returns whether an error says that the memory of a GPU is full. If so, memory that torch keeps for later use is released."""
+    torch = sys.modules.get("torch")  # A process that has not imported torch cannot have an error of it.
     if torch is None or not isinstance(error, torch.OutOfMemoryError):
         return False
     if torch.cuda.is_available():

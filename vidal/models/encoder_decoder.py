@@ -33,7 +33,7 @@ class _Mapper:
 
 
 class EncoderDecoderDepth:
-    """A DepthEstimator."""
+    """A DepthEstimator, see vidal.models.protocols."""
 
     def __init__(self, spec: ModelSpec):
         self._map = _Mapper(spec, "depth")
@@ -47,7 +47,7 @@ class EncoderDecoderDepth:
 
 
 class EncoderDecoderInfrared:
-    """An InfraredTranslator."""
+    """An InfraredTranslator, see vidal.models.protocols."""
 
     def __init__(self, spec: ModelSpec):
         self._map = _Mapper(spec, "infrared")

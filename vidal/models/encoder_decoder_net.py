@@ -1,8 +1,8 @@
 """The network that turns a picture into a map of one channel.
 
-The encoder is EfficientNet-Lite0 (Tan and Le 2019), the decoder is made of separable convolutions with skip connections. It is small
-enough to be trained on two cores and to ship inside the package. The decoder is normalised by groups and not by batches, because
-the statistics of photographs and of rendered pictures must not mix.
+The encoder is EfficientNet-Lite0 (Tan and Le 2019), and the decoder is made of separable convolutions with skip connections. The
+network is small enough to be trained on two cores and to ship inside the package. The decoder is normalised by groups and not by
+batches, because the statistics of photographs and of rendered pictures must not mix.
 """
 
 from __future__ import annotations

@@ -20,4 +20,5 @@ def why_not_on_hub(repository: str) -> str | None:
         return f"{repository}: neither a hub id nor a local folder"
     except httpx.HTTPError:
         return f"{repository}: not in the local cache, and no hub can be reached; give a local folder instead"
-    return None if answer.is_success else f"{repository}: the hub answers {answer.status_code}"
+    why = f"{repository}: the hub answers {answer.status_code}; correct the id, or give a local folder instead"
+    return None if answer.is_success else why

@@ -24,8 +24,8 @@ class Munit:
     """An InfraredTranslator: it encodes with one generator and decodes with the other and a random style, in evaluation mode.
 
     options: generator (arguments of Generator, if the checkpoint is not of the published size); a2b (false: from domain b to a,
-    which is RGB to thermal in sRGB-TIR, trained as tir2rgb); short_side (of the model's input in pixels, with the aspect kept; 400,
-    as in its training); input ([width, height] that pictures are resized to; their aspect is lost).
+    which is RGB to thermal in sRGB-TIR, trained as tir2rgb); short_side (of the model's input in pixels, with the aspect kept; by
+    default 400, as in sRGB-TIR's training); input ([width, height] that pictures are resized to; their aspect is lost).
     """
 
     def __init__(self, spec: ModelSpec):
@@ -73,7 +73,7 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     except FileNotFoundError as error:
         raise UserError(f"infrared checkpoint {path}: no such file") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"infrared checkpoint {path}: not a file of weights alone") from error
+        raise UserError(f"infrared checkpoint {path}: is damaged, or does not contain weights alone") from error
     if not isinstance(states, dict) or not all(isinstance(states.get(key), dict) for key in ("a", "b")):
         raise UserError(f"infrared checkpoint {path}: must hold the generators `a` and `b`")
     result: dict[str, dict[str, torch.Tensor]] = states
@@ -88,7 +88,7 @@ def load(generator: Generator, state: dict[str, torch.Tensor], key: str) -> Gene
     expected = generator.state_dict().keys()
     if wrong := sorted((state.keys() - expected) | (expected - state.keys())):
         raise UserError(
-            f"infrared checkpoint, generator {key}: {len(wrong)} keys do not match, the first is {wrong[0]}"
+            f"infrared checkpoint, generator {key}: {len(wrong)} keys are missing or unknown; the first is {wrong[0]}"
         )
     try:
         generator.load_state_dict(state)

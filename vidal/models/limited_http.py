@@ -1,4 +1,4 @@
-"""HTTP to a model server: an answer may take so many seconds in all and have so many bytes, whatever the server does."""
+"""HTTP to a model server, with limits on the seconds and the bytes of an answer that hold whatever the server does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AnswerTooLarge(httpx.HTTPError):
 
 
 class _Deadline(threading.local):
-    """The time (of time.monotonic()) at which the request of this thread is over."""
+    """The time (of time.monotonic()) by which the request of this thread must be over."""
 
     at = float("inf")
 
@@ -31,7 +31,7 @@ _DEADLINE = _Deadline()
 
 
 def open_client(timeout_s: float) -> httpx.Client:
-    """Returns a client whose requests end, with their bodies, within the timeout. An answer without end raises AnswerTooLarge."""
+    """Returns a client whose requests end, with the bodies of their answers, within the timeout. They may raise AnswerTooLarge."""
     return httpx.Client(
         transport=_Transport(timeout_s),
         timeout=timeout_s,
@@ -44,7 +44,9 @@ class _Transport(httpx.HTTPTransport):
     def __init__(self, timeout_s: float):
         super().__init__()
         self._timeout_s = timeout_s
-        self._pool._network_backend = _Backend()  # httpx has no argument for it; httpcore's pool has.
+        self._pool._network_backend = (
+            _Backend()
+        )  # The pool of httpcore has an argument for the backend, but httpx has none.
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         _DEADLINE.at = time.monotonic() + self._timeout_s
@@ -71,7 +73,7 @@ class _LimitedBody(httpx.SyncByteStream):
         for chunk in self._response.iter_raw():
             total += len(chunk)
             if total > _BODY_MAX:
-                raise AnswerTooLarge(f"an answer of more than {_BODY_MAX} bytes")
+                raise AnswerTooLarge(f"the answer has more than {_BODY_MAX} bytes")
             yield chunk
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """Prevents threads from using models while another thread of the process loads one.
 
 While transformers loads a bf16 checkpoint, it sets torch's default dtype, which is global to the process: a tensor that another
-thread creates meanwhile becomes bf16. Therefore any number of threads may use models at once, but
-while one loads a model, no other may use or load one.
+thread creates meanwhile becomes bf16. Therefore any number of threads may use models at once, but while one thread loads a model,
+no other may use or load one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rewrites texts by any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, or a hosted model.
 
-A request that fails transiently is repeated, with a random back-off that obeys Retry-After. The server is not trusted: its answers
-have limits on bytes, depth and seconds, and what does not fit is a bad answer.
+A request that fails transiently is repeated, with a random back-off that obeys Retry-After. The server is not trusted: an answer that
+is too long, too deeply nested or malformed fails as `bad_answer`, and one that takes too long fails as `timeout`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vidal.schema import Reason, encodable
 
 KEY = "OPENAI_API_KEY"
 _PROBE_S = 120  # A server may load the model first.
-# What a server may say at most: a rewrite is a few sentences, and no context window has so many tokens.
+# Limits on an answer: a rewrite is a few sentences, and no context window has so many tokens.
 _TEXT_MAX, _TOKENS_MAX = 10_000, 2**40
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=8.0)
 
@@ -45,7 +45,7 @@ def api_key(spec: ModelSpec) -> str:
 def why_unavailable(spec: ModelSpec) -> str | None:
     """Returns why the server cannot be used, or None.
 
-    It asks the model for one token, because some servers return a wrong list of models.
+    The model is asked for one token, because some servers return a wrong list of models.
     """
     try:
         url = base_url(spec)
@@ -56,7 +56,8 @@ def why_unavailable(spec: ModelSpec) -> str | None:
     except UserError as error:
         return str(error)
     except httpx.HTTPError as error:
-        return f"{url} does not answer: {error or type(error).__name__}"
+        why = str(error) or type(error).__name__
+        return f"{url} does not answer ({why}): start the server, or correct options.base_url"
     if answer.status_code in (401, 403):
         return f"{url} refuses the key: set the environment variable {spec.options.get('key', KEY)}"
     if answer.status_code == 429 or answer.status_code >= 500:
@@ -82,9 +83,8 @@ class OpenAiRewriter:
         self._attempts = int(spec.options.get("attempts", 12))
         self._total_s = float(spec.options.get("total_s", 600))
         timeout_s = float(spec.options.get("timeout_s", 120))
-        http: Any = open_client(
-            min(timeout_s, self._total_s)
-        )  # openai takes a client of httpx, and names only httpx2's.
+        # openai accepts a client of httpx, but its annotation names only httpx2's.
+        http: Any = open_client(min(timeout_s, self._total_s))
         self._client = openai.OpenAI(base_url=base_url(spec), api_key=api_key(spec), max_retries=0, http_client=http)
 
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
@@ -134,7 +134,7 @@ def _answer(completion: Any) -> Answer:
     usage = completion.usage
     text = encodable(completion.choices[0].message.content.strip())
     if len(text) > _TEXT_MAX:
-        raise ValueError(f"its text has {len(text)} characters, and {_TEXT_MAX} are allowed")
+        raise ValueError(f"its text has {len(text)} characters, and at most {_TEXT_MAX} are allowed")
     return Answer(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
 

@@ -1,6 +1,6 @@
 """The methods that a stage calls on a model: one protocol for each role in the recipe.
 
-An adapter is a class with the methods of its protocol. It is constructed with the ModelSpec of the recipe, and then loads its weights.
+An adapter is a class with the methods of its protocol. Its constructor takes the ModelSpec of the recipe and loads the weights.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class InfraredTranslator(Protocol):
     name: str
 
     def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
-        """Returns (h, w) float32 for each picture, at its size, in the model's own range. One call may hold several clips.
+        """Returns (h, w) float32 for each picture, at its size, in the model's own range. The pictures may be of several clips.
 
         seeds: one per picture. Pictures with the same seed belong together: random numbers are drawn once for all of them, so that
         their values can be compared.

@@ -128,7 +128,9 @@ INFRARED: Registry = {
     "munit": Adapter(
         "vidal.models.infrared:Munit",
         version=1,
-        weights=CheckpointWeights(remedy="sRGB-TIR's weights are on a drive, download them and give their path"),
+        weights=CheckpointWeights(
+            remedy="download sRGB-TIR's weights from the drive of its authors, and give their path"
+        ),
     ),
 }
 

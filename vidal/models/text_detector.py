@@ -26,7 +26,7 @@ CONFIDENCE_MIN = 0.7
 
 
 class RapidOcr:
-    """A TextDetector. options: short_side (the size in pixels that pictures are resized to), confidence_min (of the reader, 0..1)."""
+    """A TextDetector. options: short_side (in pixels, of the picture that the detector sees), confidence_min (of the reader, 0..1)."""
 
     def __init__(self, spec: ModelSpec):
         self.name = f"PP-OCRv4, {package_version('rapidocr-onnxruntime')}"

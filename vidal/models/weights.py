@@ -42,7 +42,7 @@ def embedded_folder(source: str) -> Path | None:
     name = source.removeprefix(EMBEDDED_SCHEME)
     known = sorted(path.parent.name for path in EMBEDDED.glob("*/config.json"))
     if name not in known:
-        raise UserError(f"{source}: vidal ships {', '.join(EMBEDDED_SCHEME + name for name in known)}")
+        raise UserError(f"{source}: no such weights; vidal ships {', '.join(EMBEDDED_SCHEME + name for name in known)}")
     return EMBEDDED / name
 
 

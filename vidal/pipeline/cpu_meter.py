@@ -14,8 +14,8 @@ import psutil
 class CpuMeter:
     """Divides the CPU time of this process among the parts that it works on. Safe to share between threads.
 
-    A part is charged with what was used since the part before it ended, or since it began if no part was at work. So the sum over
-    parts is right even if several are at work at once; the share of a single part is then only approximate.
+    When a part ends, it is charged with the CPU time since another part ended, or since it began if no other part was at work then.
+    So the sum over parts is right even if several are at work at once; the share of a single part is then only approximate.
     """
 
     def __init__(self) -> None:

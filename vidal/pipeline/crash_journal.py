@@ -1,4 +1,4 @@
-"""The crash journal names the records that a worker is processing. After a worker has died, it finds the record that killed it.
+"""The crash journal names the records that a worker is processing, so that the record that has killed a worker can be found.
 
 A part is journalled as a whole, in one write. After a crash, which counts against all its records, they are processed one by one,
 each with a write of its own, so that only the record that kills the process collects further crashes.

@@ -1,6 +1,7 @@
-"""Reuses results of a stale part: those of records that are unchanged, of a stage that is unchanged, while other records changed.
+"""Reuses the results of unchanged records when a part is computed again because other records have changed.
 
-A retained part beside it holds the results of records that the filter has dropped since. They are used again if the records return.
+Beside a part, a retained part holds the results of records that the filter has dropped since. They are used again if the records
+return.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def _results(storage: Storage, name: str, key: str) -> dict[str, Result]:
 
 
 def _is_open(outcomes: list[LedgerRow]) -> bool:
-    """Returns whether another run may end differently, after a bug, a transient failure, or a view that was never computed."""
+    """Returns whether the record may end differently in another run: after a bug, a transient failure, or a view not yet computed."""
     return any(
         each["reason"] in (Reason.QUARANTINED.value, Reason.AWAITING_VIEWS.value)
         or (each["status"] == Status.FAILED.value and each["transient"])

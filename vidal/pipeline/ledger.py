@@ -16,7 +16,7 @@ DETAIL_MAX = 4_000  # A crawled error page must not swell the ledger.
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a subject ended. detail: the original message; attempts: how often it was tried; transient: a later attempt may succeed."""
+    """How a subject ended. detail: the original message. transient: whether a later attempt may succeed."""
 
     status: Status
     reason: Reason = Reason.OK
@@ -53,7 +53,7 @@ def outcome_row(
 
 
 def is_awaiting(outcome: LedgerRow) -> bool:
-    """Returns whether the next run of the same build tries this again: a view that failed transiently or was never computed."""
+    """Returns whether the next run of the same build tries again: after a view that failed transiently or was never computed."""
     failed = outcome["subject"] == Subject.VIEW.value and outcome["status"] == Status.FAILED.value
     return outcome["reason"] == Reason.AWAITING_VIEWS.value or bool(failed and outcome["transient"])
 
@@ -62,7 +62,7 @@ def check_terminal(rows: Iterable[LedgerRow]) -> None:
     """Raises BalanceError if a subject has more than one terminal outcome."""
     counts = Counter((row["subject"], row["id"]) for row in rows)
     if repeated := [key for key, count in counts.items() if count > 1]:
-        raise BalanceError(f"{len(repeated)} subjects have more than one outcome, the first is {repeated[0]}")
+        raise BalanceError(f"{len(repeated)} subjects have more than one outcome; the first is {repeated[0]}")
 
 
 def check_stage(
@@ -90,4 +90,4 @@ def check_views(clips: set[str], rows: Iterable[LedgerRow], views: Iterable[str]
     present = {row["id"] for row in rows if row["subject"] == Subject.VIEW.value}
     expected = {f"{clip}/{view}" for view in views for clip in clips}
     if missing := sorted(expected - present):
-        raise BalanceError(f"{len(missing)} views have no outcome, the first is {missing[0]}")
+        raise BalanceError(f"{len(missing)} views have no outcome; the first is {missing[0]}")

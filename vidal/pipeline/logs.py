@@ -48,7 +48,7 @@ LOGGER.addFilter(_AddContext())
 
 
 class _TextFormatter(logging.Formatter):
-    """ "09:41:16 INFO run 1f0c shard 0 part 3 captions: 32 records in 4.1 s"."""
+    """Formats a record like this: 09:41:16 INFO run 1f0c shard 0 part 3 captions: 32 records in 4.1 s."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {name: getattr(record, name, None) for name in FIELDS}
@@ -59,7 +59,7 @@ class _TextFormatter(logging.Formatter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """One JSON object per line: time (UTC, ISO 8601), level, run, shard, part, stage, message."""
+    """Formats a record as a JSON object on one line: time (UTC, ISO 8601), level, run, shard, part, stage, message."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, timezone.utc).isoformat()

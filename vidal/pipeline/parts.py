@@ -24,7 +24,7 @@ def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
 
 
 def read_inputs(stage: Stage, storage: Storage, part: Part, run_id: str) -> tuple[list[pa.Table], str]:
-    """Returns the tables that a stage reads, in order, and what inputs_digest returns for them. One request per table."""
+    """Returns the tables that a stage reads, in order, and the result of inputs_digest for them. Takes one request per table."""
     names = [layout.part_table(name, part.shard, part.index) for name in stage.reads]
     tables = [RECENT.read(storage, name, run_id) for name in names]
     return tables, ids.fingerprint([table_metadata(table.schema)["content"] for table in tables])
@@ -70,7 +70,7 @@ def commit_part(
 ) -> pa.Table:
     """Stores a part: first its ledger, then its table, so that a table that exists has its ledger. Returns the table.
 
-    cost: what the work has cost, kept with the ledger, because it differs from run to run.
+    cost: what the work has cost. It is kept with the ledger and not with the table, because it differs from run to run.
     """
     table = schema.table(rows, table_schema)
     tags = {**metadata, "content": schema.content(table), "rows": str(len(rows))}

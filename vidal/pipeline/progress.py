@@ -1,4 +1,4 @@
-"""Progress per stage: the number of parts that each has committed, read from storage, so that it is also right after a restart."""
+"""Shows how many parts each stage has committed. The numbers are read from storage, so that they are right after a restart, too."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Progress:
             self._bars.stop()
 
     def add(self, shard: int, parts: int) -> None:
-        """Begins to show a shard of so many parts."""
+        """Begins to show a shard, which has this number of parts."""
         self._parts[shard] = parts
 
     def end(self, shard: int) -> None:
@@ -73,7 +73,7 @@ class Progress:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Surrounds what else is printed meanwhile, so that the bars do not mix with it."""
+        """Surrounds other output, so that the bars do not mix with it."""
         with self._drawing:
             if self._bars:
                 self._bars.stop()

@@ -1,6 +1,6 @@
-"""Keeps the tables that this process has read or written lately, so that each of several fused stages need not fetch them.
+"""Keeps the tables that this process has read or written lately, so that fused stages need not each fetch them.
 
-A stage records the content of the tables that it has read as its input. So it does no harm if another process replaces a table
+A part records the identity of the tables that it was computed from. So it does no harm if another process replaces a table
 meanwhile: the part is then not current, and is done again.
 """
 

@@ -153,9 +153,9 @@ class PartRunner:
         _log_part(len(todo), rows, outcomes, seconds)
 
     def _names_of(self, shard: int) -> set[str]:
-        """Returns the files that this stage had stored for the shard when the first part of it arrived here, and those since.
+        """Returns the names of the files that this stage had stored for the shard when its first part arrived here, and of those since.
 
-        One request for a shard, where to ask for the table of each part is one for each.
+        This takes one request per shard; to ask for the table of each part would take one request per part.
         """
         if shard not in self._stored_names:
             folder = layout.stage_folder(self.stage.name, shard)
@@ -221,7 +221,7 @@ class PartRunner:
             worker = self._worker or self._open_journalled(journal)
         except FATAL:
             raise
-        except Exception as error:  # noqa: BLE001 - a model that does not load costs its records, each with the traceback.
+        except Exception as error:  # noqa: BLE001 - a model that does not load fails its records, each with the traceback.
             return [failure_of(self.stage, record, quarantined(error), 0.0) for record in records]
         if isinstance(worker, Batched) and not journal.crashed:
             size = self.recipe.resources_of(self.stage.name).batch_size

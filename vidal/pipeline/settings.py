@@ -1,4 +1,4 @@
-"""How much of the machine a run uses: the resources of a stage, the sizes of the engine."""
+"""How much of the machine a run uses: the resources of each stage, and the limits of the engine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Resources(Settings):
     cpus: float = Field(default=0.25, gt=0)
     """CPUs of one worker."""
     gpus: float = Field(default=0.0, ge=0)
-    """GPUs of one worker; a fraction shares one."""
+    """GPUs of one worker; a fraction means that several workers share a GPU."""
     gpu_memory: float | None = Field(default=None, gt=0)
-    """Instead of gpus: GB of the memory of one GPU. Ignored if the cluster has no GPU."""
+    """GPU memory of one worker in GB, given instead of gpus. Ignored if the cluster has no GPU."""
     batch_size: int | None = Field(default=None, ge=1)
     """Pictures that the estimator of a view gets at a time; null means those of one clip. It affects speed, never rows."""
     memory_gb: float | None = Field(default=None, gt=0)
-    """Memory of one worker."""
+    """Memory of one worker, in GB."""
     workers: tuple[int, int] = (1, 1)
     """The minimum and maximum number of workers."""
     fuse: bool = False
@@ -56,14 +56,14 @@ class Engine(Settings):
     part_attempts: int = Field(default=4, ge=1)
     """How often a part is tried if the storage fails."""
     part_backoff_s: float = Field(default=2.0, ge=0)
-    """Pause before the second attempt; it doubles with each one."""
+    """Pause before the second attempt, in seconds; it doubles with each further attempt."""
     threads: int = Field(default=1, ge=1)
     """Threads of numeric libraries in a worker."""
     keep_stale: bool = False
     """Whether the results of earlier versions of a stage are kept (--keep-stale)."""
     record_crashes_max: int = Field(default=2, ge=1)
-    """How often one record may kill its worker."""
+    """How often a record may kill its worker and still be tried again; then it fails as `crashed`."""
     object_store_mb: int = Field(default=256, ge=80)
-    """Ray's object store on this machine."""
+    """Size of Ray's object store on this machine, in MB."""
     log_level: Literal["info", "debug"] | None = None
     """Level of the log messages that workers send to the driver; null sends none."""

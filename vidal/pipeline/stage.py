@@ -122,7 +122,7 @@ class Waiting(Protocol):
     """A worker whose records may have to wait for a host. Called as a function, it waits itself."""
 
     def attempt(self, record: Any) -> Output | Drop:
-        """Returns the result of a record. Raises PutBack in place of a wait: the record is then given to it again."""
+        """Returns the result of a record. Raises PutBack in place of a wait: the record is then passed to the worker again."""
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,10 @@ class Stage:
 
     version: raise it with any change to the output; work of earlier versions is then done again. reads: the stages whose tables it
     reads; the first has the records, and the others are joined by clip_id; a record that one of them lacks does not arrive. views:
-    the views that only this stage computes; if it fails on a clip, the clip loses these views, but stays. terminal: whether "kept"
-    is final for the subject here. settings: the part of the recipe that affects the output. models: the models that the recipe
-    chose for it, each with its registry. concurrency: the threads of a worker. parts_at_once: how many parts these threads may
-    work on; more than one only where a record may be slow through no fault of this machine.
+    the views that only this stage computes; if it fails on a clip, the clip loses these views, but stays. empty: returns the row of
+    such a clip. terminal: whether "kept" is final for the subject here. settings: the part of the recipe that affects the output.
+    models: the models that the recipe chose for it, each with its registry. concurrency: the threads of a worker. parts_at_once: how
+    many parts these threads may work on; more than one only where a record may be slow through no fault of this machine.
     """
 
     name: str

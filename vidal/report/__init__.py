@@ -1,1 +1,1 @@
-"""Writes a page about each shard for people: funnel, strips of pictures, captions, rejected candidates."""
+"""Writes an HTML page about each shard for people: funnel, strips of pictures, captions, rejected candidates."""

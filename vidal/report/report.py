@@ -1,6 +1,6 @@
-"""Writes one self-contained HTML page per shard: the funnel, the views, every clip with its strips and texts, the rejects.
+"""Writes one self-contained HTML page per shard: the funnel, the views, every clip with its pictures and texts, and the rejects.
 
-Everything crawled is escaped; the page has no script and loads nothing.
+A strip is a row of the pictures of one column. Everything crawled is escaped; the page has no script and loads nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ClipCard(ManifestRow):
 
 
 class Reject(LedgerRow):
-    """what: the address of the candidate, else its id."""
+    """A candidate or clip that was not kept. what: the address of the candidate; if that is not known, the id of the subject."""
 
     what: str
 
@@ -89,7 +89,7 @@ def _views(ledger: list[LedgerRow], clips: set[str]) -> list[ViewLine]:
 
 
 def _clip(storage: Storage, row: ManifestRow) -> ClipCard:
-    """Returns the row with its strips, and with a keyframe caption only if it differs from the one before."""
+    """Returns the row with its strips and texts. A keyframe caption that repeats the previous one is left out."""
     texts: list[Caption] = []
     for each in row["captions"]:
         repeated = texts and each["view"] == View.KEYFRAME.value and each["text"] == texts[-1]["text"]
@@ -106,7 +106,7 @@ def _strip(storage: Storage, names: list[str]) -> list[str]:
 
 
 def _stretched(images: list[Image.Image]) -> list[Image.Image]:
-    """Converts 16-bit depth to gray, over the range of the whole clip: the millimetres of a room only fill a tenth of 65,535."""
+    """Converts 16-bit depth to gray, over the range of the whole clip: the millimetres of a room fill only a tenth of 65,535."""
     values = [np.asarray(image, np.float32) for image in images]
     low, high = np.percentile(np.concatenate([each.ravel() for each in values]), (1, 99))
     return [Image.fromarray((np.clip((v - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)) for v in values]
@@ -120,7 +120,7 @@ def _thumbnail(image: Image.Image) -> str:
 
 
 def _rejects(storage: Storage, ledger: list[LedgerRow], shard: int) -> list[Reject]:
-    """Returns the candidates and clips that were not kept, with the address that they came from."""
+    """Returns the candidates and clips that were not kept, with the addresses that they came from."""
     folder = layout.stage_folder("discover", shard)
     tables = layout.part_tables(storage.names(folder))
     columns = ["candidate_id", "url"]

@@ -10,7 +10,7 @@ from vidal.crawl.crawler import Crawler
 from vidal.pipeline.stage import Stage
 from vidal.schema import Subject
 
-# Settings of how politely and patiently a file is fetched. They do not change the file.
+# These settings say how politely and patiently a file is fetched. They do not change the file.
 _WITHOUT_EFFECT = {
     "requests_per_s", "burst", "host_concurrency", "daily_requests", "hosts", "concurrency", "parts_at_once", "attempts", "backoff_s",
     "backoff_max_s", "patience_s", "breaker_failures", "breaker_pause_s", "block_pause_s", "allow_hosts", "cookies_file", "netrc_file",
@@ -21,7 +21,9 @@ _WITHOUT_EFFECT = {
 def _settings(recipe: Recipe) -> Any:
     crawl = recipe.crawl.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
     if not crawl["subtitles"]:
-        del crawl["subtitles"]  # A key that earlier versions did not have: what they have fetched without it stays.
+        del crawl[
+            "subtitles"
+        ]  # Earlier versions did not have this key; without it, what they have fetched stays valid.
     return [recipe.text.model_dump(mode="json"), recipe.clips.model_dump(mode="json"), crawl]
 
 

@@ -14,7 +14,7 @@ def read(name: str, known: frozenset[str]) -> str:
     """Returns the text of a prompt file. Raises UserError if it is missing or not a template, or for a placeholder that nothing fills."""
     path = Path(name) if "/" in name else packaged_files.folder("pipelines") / "prompts" / name
     if not path.is_file():
-        raise UserError(f"prompt {name}: no such file in pipelines/prompts")
+        raise UserError(f"prompt {name}: no such file; give a path, or the name of a file in pipelines/prompts")
     try:
         text = path.read_text(encoding="utf-8").strip()
         fields = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}

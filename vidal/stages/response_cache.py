@@ -16,11 +16,11 @@ from vidal.storage.storage import Storage
 
 
 class ResponseCache:
-    """Keyed by model, revision, options, version of the adapter, prompt and input.
+    """The stored answers of a model, by model, revision, options, version of the adapter, prompt and input.
 
-    The answers are in the dataset (`OUT/_cache`), one file per part, and are reused within their shard; or in the folder that the
-    recipe's `cache` names, one file per answer, so that shards and datasets share them. Safe to share between threads: a question
-    that several ask at once is computed once.
+    They lie in the dataset (`OUT/_cache`), in one file per part, and are reused within their shard. If the recipe's `cache` names a
+    folder, they lie there, in one file per answer, so that shards and datasets share them. Safe to share between threads: an answer
+    that several threads ask for at once is computed once.
     """
 
     def __init__(self, recipe: Recipe, storage: Storage, registry: Registry, spec: ModelSpec, revision: str):

@@ -1,4 +1,4 @@
-"""The description of a view of a clip, so that no other file needs to know its name.
+"""The description of a view of a clip, so that no other file needs to know the view by name.
 
 The manifest stage, validation, the report, the exporters, `vidal plan` and the recipe iterate over these descriptions.
 """

@@ -1,7 +1,7 @@
-"""Selects terms so that frequent keywords do not crowd out the others. Each strategy has a name, and its seed determines its result.
+"""Selects terms so that frequent keywords do not crowd out the others. STRATEGIES names the ways to do so; a seed fixes the result.
 
-Terms arrive bucket by bucket, in the order of a hash of their texts, with their keywords as numbers. Memory grows with the number
-of wanted terms and of distinct keywords, not with the number of all terms.
+Terms arrive in buckets, which are files of terms by a hash of their texts, with their keywords as numbers. Memory grows with the
+number of wanted terms and of distinct keywords, not with the number of all terms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHARE = 1 / 500
 
 @dataclass(frozen=True)
 class Bucket:
-    """terms: the texts of a bucket. keywords: the numbers of the keywords of each term, never empty. index: of the bucket."""
+    """The terms of a bucket. keywords: the numbers of the keywords of each term, never empty. index: the number of the bucket."""
 
     index: int
     terms: list[str]
@@ -37,7 +37,7 @@ def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
 
     MetaCLIP keeps a text if any of its keywords draws it, so a frequent word comes along with every rare one ("a man with a
     theremin"): on real labels, the most frequent keyword is then only three times rarer. Here all keywords of a text must be
-    below the cap t. If the recipe sets none, it is a 500th of the count, and doubles until the count is reached.
+    below the cap t. If the recipe sets no cap, it starts at a 500th of `count`, and doubles until `count` terms are selected.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
     selected: Selected = set()

@@ -36,7 +36,10 @@ Map = Callable[[Callable[[Work], Counts], list[Work]], Iterable[Counts]]
 
 @dataclass
 class Summary:
-    """The content of the report. before, after: numbers of terms, as lists of (keyword, POS, count), most frequent first."""
+    """The content of the report. read: texts by corpus. rare, long: the numbers of texts that were left out as such.
+
+    before, after: how many terms contain each keyword before and after balancing, as (keyword, POS, count), most frequent first.
+    """
 
     recipe: str
     strategy: str
@@ -84,7 +87,9 @@ def build(recipe: Recipe, storage: Storage, cluster: Callable[[], Map] | None = 
     run = cluster() if cluster and stats.total >= _WORTH_A_CLUSTER else in_process
     tagged = _sum(run(buckets.tag, work))
     if not tagged.terms:
-        raise UserError(f"recipe {recipe.name}: no term is left of {stats.total} texts: see terms.frequency_min")
+        raise UserError(
+            f"recipe {recipe.name}: no term is left of {stats.total} texts: lower terms.frequency_min, or raise terms.words_max"
+        )
     whole = sorted(k.split("\t")[0] for (k, pos), n in tagged.tally.items() if pos == RUN and n >= terms.phrase_min)
     storage.write(buckets.RUNS, json.dumps(whole).encode())
     before = _sum(run(buckets.resolve_phrases, work)).tally
@@ -107,7 +112,7 @@ def _balance(
     recipe: Recipe, storage: Storage, stats: PartitionStats, tagged: Counts, before: Counter[Keyword]
 ) -> Summary:
     vocabulary = sorted({keyword for keyword, _ in before})
-    counts = np.zeros(len(vocabulary) + 1, np.int64)  # The last one stands for terms without noun or verb.
+    counts = np.zeros(len(vocabulary) + 1, np.int64)  # The last count is that of the terms without noun or verb.
     numbers = {keyword: number for number, keyword in enumerate(vocabulary)}
     for (keyword, _), count in before.items():
         counts[numbers[keyword]] += count
@@ -140,7 +145,7 @@ def _balance(
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Returns the fingerprint of the settings. Whether the corpora are the same is only known after reading them."""
+    """Returns the fingerprint of the settings. It does not cover the corpora, which are only known after reading them."""
     settings = recipe.terms.model_dump(mode="json", exclude={"database", "budget"})
     return ids.fingerprint([settings, recipe.shards, VERSION, buckets.VERSION])
 

@@ -1,4 +1,4 @@
-"""Computes the yield of each term at each stage, from the ledgers of a dataset, and how many results it may ask for next time."""
+"""Computes the yield of each search term at each stage from the ledgers of a dataset, and how the next searches weight the terms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vidal.storage.storage import Storage
 TABLE = "budget.parquet"
 RETIRED, KEPT, RAISED = 0.0, 1.0, 2.0
 
-# weight: the factor of the recipe's per_term that the term may ask for next time; 0 means never again.
+# weight: the next searches for the term ask for this multiple of the recipe's per_term results; 0 means that it is not searched again.
 BUDGET = pa.schema(
     [
         ("term", STR),
@@ -48,7 +48,10 @@ class BudgetRow(TypedDict):
 
 @dataclass
 class Yield:
-    """found: candidates. fetched: candidates that gave clips. dropped: clips, by the stage that dropped them. kept: clips."""
+    """What a term has yielded. found: candidates. fetched: candidates that gave clips. kept: clips of the manifest.
+
+    may_pass: searches and candidates with transient failures. dropped: clips that did not pass, by the stage where they ended.
+    """
 
     found: int = 0
     fetched: int = 0
@@ -62,8 +65,9 @@ def feedback(out: Storage, database: Storage, name_search: Callable[[dict[str, o
 
     name_search: returns the name that a search of the stored recipe has in the ids of its failures.
 
-    A term that was searched and gave no clip is retired, unless some of its candidates had transient failures. A term with a
-    keyword from the less covered half of all keywords gets more results. Raises UserError if there is nothing to learn from.
+    A term that was searched and gave no clip is retired, unless its search or some of its candidates failed transiently. A term with
+    a keyword from the less covered half of all keywords is raised: its searches ask for more results. Raises UserError if there is
+    nothing to learn from.
     """
     if not database.exists("terms.parquet"):
         raise UserError(f"{database.uri} holds no terms.parquet: run vidal search-terms build")

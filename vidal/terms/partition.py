@@ -1,4 +1,4 @@
-"""Partitions the normalised texts of all corpora into bucket files by hash, so that no later step holds more than one bucket."""
+"""Partitions the normalised texts of all corpora into files (buckets) by a hash, so that later steps need memory for one bucket only."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from vidal.terms.tagging import PHRASE_WORDS_MAX
 
 @dataclass
 class PartitionStats:
-    """read: number of texts, by corpus.
+    """What was read. read: the number of texts, by corpus. long: the number of texts with too many words.
 
-    long: number of texts with too many words. phrases: names of several words, each counted as one term.
+    phrases: names of things, each of which is one keyword even if it has several words.
     """
 
     read: dict[str, int] = field(default_factory=dict)

@@ -15,7 +15,7 @@ TOP = 25
 
 
 def report(storage: Storage) -> None:
-    """Writes report.html, which contains the plot, and the plot as a file of its own."""
+    """Writes report.html, which contains the plot, and rank_frequency.svg, the plot alone."""
     summary = read_summary(storage)
     plot = rank_frequency(summary)
     environment = jinja2.Environment(
@@ -49,7 +49,7 @@ def rank_frequency(summary: Summary) -> str:
         ):
             shares = [count / max(1, total) for _, _, count in ranked]
             axes.loglog(range(1, len(shares) + 1), shares, label=f"{label}: {total:,} with {len(shares):,} keywords")
-        axes.set(xlabel="rank of the keyword", ylabel="share of the terms that hold it")
+        axes.set(xlabel="rank of the keyword", ylabel="share of the terms that contain it")
         axes.grid(alpha=0.3)
         axes.legend()
         buffer = io.StringIO()

@@ -32,9 +32,9 @@ class Terms(Settings):
     corpora: tuple[Corpus, ...] = ()
     """The corpora that terms come from."""
     database: str | None = None
-    """A folder with a terms.parquet that was built before; null builds it into the dataset."""
+    """A folder with a terms.parquet that was built before; null builds a database inside the dataset."""
     budget: str | None = None
-    """A budget.parquet of `vidal search-terms feedback`."""
+    """A budget.parquet that `vidal search-terms feedback` wrote; null asks for the same number of results for each term."""
     tagger: str = "en_core_web_sm"
     """The spaCy pipeline that tags parts of speech."""
     count: int = Field(default=100_000, ge=1)
@@ -48,7 +48,7 @@ class Terms(Settings):
     frequency_min: int = Field(default=1, ge=1)
     """How often a text must occur in the corpora to be a term."""
     words_max: int = Field(default=40, ge=1)
-    """Longer texts, by their number of words, are left out."""
+    """Texts with more words than this are left out."""
     phrase_min: int = Field(default=3, ge=1)
     """How many terms must contain a run of nouns for it to become one keyword."""
     buckets: int = Field(default=64, ge=1)

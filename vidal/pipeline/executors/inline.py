@@ -1,6 +1,6 @@
 """Runs everything in this process, one part after another: for debuggers, profilers and tests.
 
-A record that kills its process kills this one, and the memory of a worker is not released before the end.
+A record that kills its process kills the whole run, and models stay in memory until the run ends.
 """
 
 from __future__ import annotations

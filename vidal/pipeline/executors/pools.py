@@ -26,7 +26,7 @@ class PoolSpec:
 
     @property
     def requests(self) -> list[Request]:
-        """What the pool holds from its start to its end: a request for each worker of its least number."""
+        """What the pool holds from its start to its end: one request for each of its minimum number of workers."""
         return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
 
     def parts_at_once(self, recipe: Recipe) -> int:
@@ -75,7 +75,7 @@ def _does_not_fit(spec: PoolSpec, nodes: list[Node]) -> str:
 
 
 def cpus_at_once(specs: list[PoolSpec]) -> float:
-    """Returns the CPUs that the pools hold from beginning to end: those of their least numbers of workers."""
+    """Returns the CPUs that the pools hold from beginning to end: those of their minimum numbers of workers."""
     return sum(request.cpus for spec in specs for request in spec.requests)
 
 
@@ -88,5 +88,7 @@ def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
     if resources.gpu_memory is None or gpu_gb is None:
         return resources.gpus
     if resources.gpu_memory > gpu_gb:
-        raise UserError(f"resources: gpu_memory is {resources.gpu_memory:g} GB, but a GPU here has {gpu_gb:.1f} GB")
+        raise UserError(
+            f"resources: gpu_memory is {resources.gpu_memory:g} GB, but a GPU here has {gpu_gb:.1f} GB: lower gpu_memory"
+        )
     return math.ceil(resources.gpu_memory / gpu_gb * 10_000) / 10_000  # Ray counts in ten-thousandths.

@@ -58,7 +58,7 @@ class RayExecutor:
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
         """Runs the function in a process of its own, which ends with it.
 
-        It requests no CPU from Ray, because the workers that wait for its result may hold all of them.
+        The process requests no CPU from Ray, because the workers that wait for the result may hold all CPUs.
         """
         task = ray.remote(num_cpus=0, max_retries=3, max_calls=1)(function)
         with _causes():
@@ -68,7 +68,7 @@ class RayExecutor:
     def spread(function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs.
 
-        A task may call it as well: it travels to other processes, where this executor cannot.
+        A task may call this as well: a static method can be sent to other processes, but this executor cannot.
         """
 
         def call(item: Any) -> Any:  # Ray takes functions alone, and no other callables.
@@ -121,7 +121,7 @@ class _Worker:
         self._runners = [PartRunner(stage, recipe, runtime, metrics) for stage in stages]
 
     def open(self) -> None:
-        """Loads the models before the first part arrives. The part that needs them raises and records any error again."""
+        """Loads the models before the first part arrives. An error is ignored here; it comes up again with the first part."""
         for runner in self._runners:
             runner.warm()
 

@@ -17,7 +17,7 @@ from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter
 # Raise this with any change to the methods of a limiter or to what they take and return. Jobs of two protocols have two limiters.
 PROTOCOL = 1
 NAMESPACE = "vidal"
-# A job that has not been heard of for this long is dead.
+# A job that the limiter has not heard of for this long counts as dead.
 HOLD_S = 45.0
 _HEARTBEAT_S = 8.0
 _CREATE_AGAIN_S = 0.5
@@ -109,7 +109,7 @@ class LimiterHold:
         return self._actor
 
     def _report(self) -> None:
-        """Tells the limiter that the job lives. Creates it anew if it has ended, because it had not heard of the job for too long."""
+        """Tells the limiter regularly that the job is alive. If the limiter has ended meanwhile, another one is created."""
         while not self._is_over.wait(_HEARTBEAT_S) and ray.is_initialized():
             self._actor = self._take_hold()
 

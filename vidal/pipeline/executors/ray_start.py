@@ -23,7 +23,7 @@ def start(object_store_mb: int, cpus: float) -> None:
     if not os.environ.get("RAY_ADDRESS"):
         # "local": a cluster that someone else runs on this machine is joined only if RAY_ADDRESS asks for it.
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": object_store_mb * 2**20}
-        # Ray's default is 15: beside two busy processes, such a build hardly begins.
+        # Ray's default is 15: beside two busy processes, a build with this niceness hardly begins.
         os.environ.setdefault("RAY_worker_niceness", "0")
     # Ray itself keeps the arguments of its actors alive, and warns about them at level ERROR on every start.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")

@@ -12,7 +12,7 @@ from vidal.config.base import ModelSpec, ViewSettings
 class Audio(ViewSettings):
     """Settings of the sound track and its scores. Singing and music are the opinion of one model, and often wrong."""
 
-    # The scores of the sound track, mono at the sample rate.
+    # Computed from the sound track, mono at sample_rate.
     scores: ClassVar[dict[str, str]] = {
         "audio_lufs": "integrated loudness, LUFS (ITU-R BS.1770-4)",
         "audio_peak_db": "largest sample, dBFS",
@@ -44,8 +44,8 @@ class Audio(ViewSettings):
     similarity: ModelSpec | None = None
     """The model that compares the sound with title and hashtags; null uses none."""
     activity_tags: tuple[Literal["speech", "singing", "music"], ...] = ("speech",)
-    """Activities that become a tag."""
+    """Activities that can become tags."""
     tag_share_min: float = Field(default=0.35, gt=0, le=1)  # For speech: measured by benchmarks/speech_threshold.py.
-    """An activity becomes a tag from this share of the time on. benchmarks/speech_threshold.py measured the value for speech."""
+    """An activity becomes a tag if it fills at least this share of the time. benchmarks/speech_threshold.py measured it for speech."""
     clipping_share_max: float = Field(default=0.001, ge=0, le=1)
-    """A sound is tagged `clipped` from this share of clipped samples on."""
+    """A sound with a larger share of clipped samples than this is tagged `clipped`."""

@@ -56,7 +56,7 @@ class _Worker:
             "audio_extra": sorted(description.extra.items()),
             "audio_embedding": description.embedding,
         }
-        detail = f"some of it does not decode: {problem}" if problem else ""
+        detail = f"some of the sound does not decode: {problem}" if problem else ""
         return Output([row], (ViewOutcome(View.AUDIO, Status.KEPT, detail=detail),))
 
     def _store(self, clip: Clip, samples: np.ndarray) -> tuple[str, str, bytes]:
@@ -72,7 +72,7 @@ class _Worker:
 
 @dataclass(frozen=True)
 class SoundReader:
-    """Reads the sound of a file at any sample rate. duration_s: of the video whose clock it lies on; None for a sound."""
+    """Reads the sound of a file at any sample rate. duration_s: of the video whose clock the sound lies on; None for a sound alone."""
 
     path: Path
     duration_s: float | None
@@ -140,7 +140,7 @@ def levels(samples: np.ndarray, settings: Audio) -> dict[str, float]:
 
 
 def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str]:
-    """Returns the tags with a score that reaches the recipe's threshold, sorted."""
+    """Returns the tags that apply to a sound by the recipe's thresholds, sorted. level_db: of the whole track, in dBFS."""
     holds: dict[str, bool] = {
         "silence": level_db < settings.silence_db,
         "clipped": scores["audio_clipping_share"] > settings.clipping_share_max,
@@ -150,7 +150,7 @@ def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str
 
 
 def scored_tags(clip: Clip) -> list[AudioTag]:
-    """Returns the tags of a clip, each with the share of the time that decided it."""
+    """Returns the tags of a clip, each with the score that decided it."""
     return score_tags(clip["audio_tags"], map_dict(clip["audio_scores"]))
 
 

@@ -3,14 +3,14 @@
 depth_valid_share: share of the pixels with a reading (finite, and positive if metric).
 depth_low, depth_high: 1st and 99th percentile of the readings, in metres or in the model's own numbers.
 depth_temporal_consistency: mean rank correlation (Spearman) of the depth of consecutive frames at the same pixels, which ignores
-    scale and shift. Stored frames are seconds apart: if the scene or the camera moves, it is low however good the depth is.
+    scale and shift. Stored frames are seconds apart: if the scene or the camera moves, the score is low however good the depth is.
     depth_luminance_consistency is the same number for the luminance of the pictures, as a reference.
 depth_scale_change: mean |ln| of the ratio of the median depths of consecutive frames, if metric: 0.1 means 10 %. It measures the
     change that the consistency ignores.
 depth_edge_agreement: share of the strongest depth edges that lie near strong edges of the picture, corrected for chance: 1 means
-    all of them, 0 no more than anywhere. Texture without relief costs nothing; relief without contrast does. True depth of a room
-    (Kinect) has 0.30 with its own pictures and -0.04 with others; luminance used as depth has 0.99, so a value near 1 indicates a
-    model that copies texture.
+    all of them, 0 means as many as by chance. Texture without relief does not lower it; relief without contrast does. True depth of
+    a room (Kinect) has 0.30 with its own pictures and -0.04 with others; luminance used as depth has 0.99, so a value near 1
+    indicates a model that copies texture.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from scipy import ndimage, stats
 RANKED_SHORT_SIDE = 64  # Enough pixels for ranks in which noise does not matter.
 SMOOTHING = 1.0
 DEPTH_EDGES, IMAGE_EDGES = 0.95, 0.85  # Quantiles above which a gradient is strong.
-REACH = (
-    1 / 64
-)  # The largest distance of a depth edge from one of the picture, as a share of the short side: models have a low resolution.
+# The largest distance of a depth edge from an edge of the picture, as a share of the short side: models have a low resolution.
+REACH = 1 / 64
 _TINY = 1e-6
 
 

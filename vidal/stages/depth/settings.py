@@ -16,22 +16,22 @@ class Depth(FrameViewSettings):
     of 256, clipped at 10 m, with millimetres rounded down.
     """
 
-    # vidal/stages/depth/quality.py explains how each is computed.
+    # vidal/stages/depth/quality.py explains how the measures of quality are computed.
     scores: ClassVar[dict[str, str]] = {
         "depth_valid_share": "share of pixels with a depth",
         "depth_low": "1st percentile of the depth, in metres if metric, else in the model's own numbers",
-        "depth_high": "99th percentile of the depth",
+        "depth_high": "99th percentile of the depth, in the unit of depth_low",
         "depth_at_0": "the value that 0 stands for in the PNGs, if depth is not metric",
         "depth_at_65535": "the value that 65535 stands for in the PNGs, if depth is not metric",
         "depth_clipped_pixels": "number of pixels beyond the range of the PNGs or of the recipe",
-        "depth_clipped_share": "the same as a share of all pixels",
-        "depth_field_of_view_deg": "horizontal field of view that the model saw, median over frames",
+        "depth_clipped_share": "share of the pixels that are beyond the range of the PNGs or of the recipe",
+        "depth_field_of_view_deg": "horizontal field of view that the model estimates, in degrees, median over frames",
         "depth_temporal_consistency": "rank correlation of the depth of neighbouring frames, which may be seconds apart",
-        "depth_luminance_consistency": "as depth_temporal_consistency, but for the luminance of the pictures, as a reference",
-        "depth_scale_change": "mean |ln| of the ratio of neighbouring frames' median depth",
+        "depth_luminance_consistency": "depth_temporal_consistency of the pictures' luminance instead of the depth, as a reference",
+        "depth_scale_change": "mean |ln| of the ratio of the median depths of neighbouring frames",
         "depth_edge_agreement": (
-            "share of the strong depth edges that lie near edges of the picture: 0 means no more than "
-            "by chance, 1 all; near 1 means copied texture"
+            "share of the strong depth edges that lie near edges of the picture, corrected for chance: 0 means as many as "
+            "by chance, and 1 means all; a value near 1 indicates a copy of the texture"
         ),
     }
 

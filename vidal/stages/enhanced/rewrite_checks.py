@@ -1,4 +1,4 @@
-"""Checks rewrites: a rewrite must be one plain sentence about the caption, and only name things that another view or a picture has."""
+"""Checks rewrites: a rewrite must be one plain sentence about the caption, and only name things from other views or the pictures."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ Supports = Callable[[str, frozenset[str]], bool]
 
 
 def gives_orders(text: str) -> bool:
-    """Returns whether a crawled text gives orders to a model. No model is then shown the text; its own view keeps it unchanged."""
+    """Returns whether a crawled text gives orders to a model. If so, no model is shown the text; the view `title` keeps it unchanged."""
     return bool(_ORDERS.search(text))
 
 
 def malformed(text: str) -> str | None:
     """Returns why a rewrite is not a plain sentence, or None."""
     if foreign := _FOREIGN.search(text):
-        return f"holds {foreign[0]!r}"
+        return f"contains {foreign[0]!r}"
     words = len(text.split())
-    return f"{words} words" if words > WORDS_MAX else None
+    return f"{words} words, more than {WORDS_MAX}" if words > WORDS_MAX else None
 
 
 def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None = None) -> bool:
@@ -55,7 +55,7 @@ def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None 
 
 
 def tells(rewrite: str, title: str, tagger: str) -> bool:
-    """Returns whether a rewrite names at least half of the things in its title. A rewrite that only obeys orders in a title does not."""
+    """Returns whether a rewrite names at least half of the things in the title. One that only obeys orders in the title does not."""
     wanted, known = _named(title, tagger), _lemmas(rewrite, tagger)
     return bool(wanted) and 2 * sum(bool(forms & known) for forms in wanted.values()) >= len(wanted)
 

@@ -1,4 +1,4 @@
-"""Enhanced captions: a language model rewrites the video's caption. A rewrite that names a thing that no other view has is rejected."""
+"""Enhanced captions: a language model rewrites the video's caption. A rewrite that names things from no other view is rejected."""
 
 from __future__ import annotations
 

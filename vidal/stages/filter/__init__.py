@@ -1,1 +1,1 @@
-"""Decides which clips go on."""
+"""Decides which clips the later stages process."""

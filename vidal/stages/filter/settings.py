@@ -9,7 +9,7 @@ from vidal.scores import is_score
 
 
 class Filters(Settings):
-    """The clips that stay. `<score>_min` and `<score>_max` bound any score; a clip at a bound, or without the score, passes."""
+    """Which clips stay. `<score>_min` and `<score>_max` bound any score; a clip at a bound, or without the score, passes."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
@@ -22,7 +22,7 @@ class Filters(Settings):
     def _bounds(self) -> Filters:
         for name, value in (self.model_extra or {}).items():
             if not (name.endswith(("_min", "_max")) and is_score(name[:-4])):
-                raise ValueError(f"{name}: must be the name of a score (vidal/scores.py) with _min or _max behind it")
+                raise ValueError(f"{name}: must be the name of a score (see docs/columns.md), followed by _min or _max")
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
                 raise ValueError(f"{name}: must be a number, not {value!r}")
         return self

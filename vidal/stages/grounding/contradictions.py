@@ -29,7 +29,7 @@ Claims = dict[tuple[str, str], set[object]]
 
 
 def claims(text: str, tagger: str) -> Claims:
-    """Returns the claims of a text: values of (thing, "number" | "colour" | "absent"), and of ("", pair) for opposite scenes."""
+    """Returns the claims of a text: the values for each (thing, "number" | "colour" | "absent"), and for ("", pair) of _OPPOSITES."""
     claimed: Claims = defaultdict(set)
     tokens = [token for token in load(tagger)(text.replace("#", " ")) if not token.is_space]
     for at, token in enumerate(tokens):

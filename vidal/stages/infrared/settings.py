@@ -16,14 +16,17 @@ class Infrared(FrameViewSettings):
     pictures are forced to 640 x 400, every frame has a new random style and range, and is stored with a short side of 256.
     """
 
-    # vidal/stages/infrared/quality.py explains how each is computed.
+    # vidal/stages/infrared/quality.py explains how each score is computed.
     scores: ClassVar[dict[str, str]] = {
-        "infrared_luminance_correlation": "correlation with the luminance, mean over frames: -1 means an inverted gray picture",
-        "infrared_luminance_explained": (
-            "share of the variance that the best function of luminance explains: 1 means a recoloured gray picture"
+        "infrared_luminance_correlation": (
+            "correlation of the infrared with the luminance of the frame, mean over frames: -1 means an inverted gray picture"
         ),
-        "infrared_flicker": "change of the mean level between neighbouring frames",
-        "infrared_flicker_rgb": "the same for the frames themselves, as a reference",
+        "infrared_luminance_explained": (
+            "share of the infrared's variance that the best function of the frame's luminance explains: "
+            "1 means a recoloured gray picture"
+        ),
+        "infrared_flicker": "change of the infrared's mean level between neighbouring frames",
+        "infrared_flicker_rgb": "change of the frames' own mean luminance between neighbouring frames, as a reference",
     }
 
     paper_adapter: ClassVar[str] = "munit"

@@ -40,14 +40,13 @@ class _Worker(FrameView[np.ndarray]):
             self._translator: InfraredTranslator = open_model(INFRARED, self._model_spec(settings.model))
 
     def _infer(self, images: list[Image.Image], places: list[tuple[Clip, int]]) -> list[np.ndarray]:
-        """Seeds come from the id of the clip, so that its style does not depend on the clips beside it."""
+        """Returns the translated pictures. The seeds come from the ids of the clips, so that a style does not depend on other clips."""
         seeds = [ids.jump_hash(clip["clip_id"], 2**31) + (frame if self._is_paper else 0) for clip, frame in places]
         return self._translator.translate(images, seeds)
 
     def _row(self, clip: Clip, images: list[Image.Image], estimates: list[np.ndarray]) -> InfraredRow:
-        frames = [
-            self._resized(frame) for frame in estimates
-        ]  # Resized before the stretch, so that a clip uses all 256 levels.
+        # Resized before the stretch, so that a clip uses all 256 levels.
+        frames = [self._resized(frame) for frame in estimates]
         levels = [to_uint8([frame])[0] for frame in frames] if self._is_paper else to_uint8(frames)
         scores = quality.scores(levels, images)
         options = {"quality": self._settings.quality} if self._settings.format == "jpg" else {}

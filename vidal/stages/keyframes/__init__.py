@@ -1,1 +1,1 @@
-"""The frames that all views of a clip are aligned on."""
+"""The frames that all views of a clip are aligned with."""

@@ -15,7 +15,7 @@ class Keyframes(Settings):
     count: int = Field(default=8, ge=1)
     """Number of frames of a clip."""
     times: Literal["linspace", "paper", "scene"] = "linspace"
-    """linspace (first to last), paper (i * (n // count)) or scene (middles of equal parts of each shot)."""
+    """linspace: evenly from first to last; paper: frame i * (n // count) of n; scene: the middles of equal parts of each shot."""
     short_side: int = Field(default=256, ge=16)
     """Short side of stored frames, in pixels."""
     format: Literal["jpg", "png", "webp"] = "jpg"

@@ -1,4 +1,4 @@
-"""Decides the split of a source by a hash of its name, so that it is the same in every shard and every run."""
+"""Decides the split of a source by a hash of its name, so that the split is the same in every shard and every run."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _COPIED = (
 FRAMES = MediaColumn("frame_paths", "frame_sha256")
 
 
-# The columns of a clip by name, where it depends on the views which there are.
+# The columns of a clip by name, for code that handles whatever columns the views have.
 Columns = Mapping[str, object]
 
 
@@ -123,8 +123,8 @@ def manifest_stage(views: Mapping[str, ViewSpec]) -> Stage:
         name="manifest",
         version=2,
         subject=Subject.CLIP,
-        # If several tables have a column, the first table's is used, then the last's: `language` is that of measure, which
-        # includes the page's.
+        # If several tables have a column, that of the first table counts, else that of the last: so `language` is that of
+        # measure, which is the page's where the page states one.
         reads=(
             *("keyframes", "crawl", "similarity"),
             *(view.stage.name for view in views.values()),

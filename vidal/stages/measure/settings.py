@@ -13,7 +13,7 @@ class FrameModel(Settings):
     model: ModelSpec
     """The model."""
     frames: int | None = Field(default=None, ge=1)
-    """How many frames it gets, evenly spread over the clip; null means all."""
+    """How many frames the model gets, evenly spread over the clip; null means all."""
 
 
 class Language(Settings):
@@ -29,18 +29,18 @@ class Measure(Settings):
     """Which statistics of a clip are computed. docs/columns.md says what they mean. Nothing is dropped here."""
 
     pictures: bool = True
-    """Brightness, contrast, saturation, black and frozen frames."""
+    """Whether to measure brightness, contrast, saturation, and black and frozen frames."""
     blur: bool = True
-    """Sharpness."""
+    """Whether to measure sharpness."""
     motion: bool = True
-    """Optical flow."""
+    """Whether to measure motion, by optical flow."""
     motion_pairs: int = Field(default=3, ge=1)
     """The largest number of places of a video at which motion is measured."""
     text: FrameModel | None = None
-    """Share of the picture under text; null turns this off."""
+    """Measures the share of the picture under text; null turns this off."""
     nsfw: FrameModel | None = None
-    """Probability that a picture is unsafe for work; null turns this off."""
+    """Estimates the probability that a picture is unsafe for work; null turns this off."""
     aesthetic: FrameModel | None = None
-    """Rating of an aesthetic head; null turns this off."""
+    """Rates pictures by an aesthetic head; null turns this off."""
     language: Language | None = Language()
-    """Language of title and hashtags; null turns this off."""
+    """Detects the language of title and hashtags; null turns this off."""

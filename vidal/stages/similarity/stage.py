@@ -1,4 +1,4 @@
-"""Similarity: measures how well the pictures agree with the words. The filter decides.
+"""Similarity: measures how well the pictures agree with the words. It drops nothing; that is left to the filter.
 
 A sound has no frames. As in the paper, its title is compared with the search terms that found it.
 """
@@ -73,7 +73,7 @@ def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
 
 
 def compare(frames: np.ndarray, texts: dict[str, list[str]], scorer: Scorer) -> tuple[float, dict[str, float]]:
-    """Returns the mean over frames for `similarity`, and the other scores that have a text. frames: (n, d), L2-normalised."""
+    """Returns `similarity`, which is a mean over frames, and the other scores that have a text. frames: (n, d), L2-normalised."""
     named = [(name, text) for name, each in texts.items() for text in each]
     cosines = frames @ scorer.embed_texts([text for _, text in named]).T
     means = cosines.mean(axis=0)

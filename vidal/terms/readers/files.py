@@ -64,7 +64,7 @@ def open_text(corpus: Corpus) -> Iterator[IO[str]]:
     """Yields the text: UTF-8 with or without a byte order mark; invalid bytes become U+FFFD. Raises FormatError for a binary file."""
     with open_bytes(corpus) as file:
         if b"\0" in file.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES]:
-            raise FormatError("it holds zero bytes, so it is binary or UTF-16")
+            raise FormatError("it contains NUL bytes, so it is binary or UTF-16")
         yield io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace")
 
 
@@ -93,7 +93,7 @@ class ShallowJson:
         self._unclosed = quote + b"\\" * ((len(string) - len(string.rstrip(b"\\"))) % 2)
         self._depth += sum(map(bare.count, (b"[", b"{"))) - sum(map(bare.count, (b"]", b"}")))
         if self._depth > _JSON_DEPTH_MAX:
-            raise FormatError(f"its JSON is nested over {_JSON_DEPTH_MAX} deep")
+            raise FormatError(f"its JSON is nested more than {_JSON_DEPTH_MAX} levels deep")
         return chunk
 
 

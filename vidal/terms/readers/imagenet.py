@@ -13,7 +13,7 @@ _SYNSET = re.compile(r"n\d{8}\b")
 
 
 def imagenet(corpus: Corpus) -> Iterator[str]:
-    """Reads the synonyms of each synset, one by one, or with `synonyms: joined` as the list in the file.
+    """Reads the synonyms of each synset: one by one, or with `synonyms: joined`, the whole list as one text.
 
     Text: `n01440764<tab or space>tench, Tinca tinca` (words.txt, LOC_synset_mapping.txt, imagenet_synset_to_lemma.txt),
     or without ids. JSON: ["tench", ...] or {"0": ["n01440764", "tench"], ...}. subset: a list of ids, one per line.
@@ -21,7 +21,7 @@ def imagenet(corpus: Corpus) -> Iterator[str]:
     kept = _subset(corpus)
     for synset, names in _json(corpus) if extension(corpus) == ".json" else _text(corpus):
         if kept is not None and not synset:
-            raise FormatError("subset needs synset ids, and it has none")
+            raise FormatError("subset needs synset ids, but the file has none")
         if kept is None or synset in kept:
             yield from [names] if corpus.synonyms == "joined" else (name.strip() for name in names.split(","))
 

@@ -89,5 +89,7 @@ def _parquet_files(corpus: Corpus) -> tuple[Any, list[str]]:
 
 def _column(corpus: Corpus) -> str:
     if not corpus.column:
-        raise UserError(f"corpus {corpus.source}: reader {corpus.reader} needs column: the one that holds the text")
+        raise UserError(
+            f"corpus {corpus.source}: reader {corpus.reader} needs column: the name of the column with the texts"
+        )
     return corpus.column
