@@ -17,26 +17,10 @@ from vidal.errors import UserError
 from vidal.train import inputs
 
 WIDTH = 12
-WORDS = ("a", "photo", "of", "cat", "dog", "piano")
-
-
-def tokenizer(folder):
-    """CLIP's, of a few words."""
-    tokens = [
-        "<|startoftext|>",
-        "<|endoftext|>",
-        *(f"{word}</w>" for word in WORDS),
-        *map(chr, range(97, 123)),
-        *(f"{chr(k)}</w>" for k in range(97, 123)),
-    ]
-    vocabulary = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    (folder / "merges.txt").write_text("#version: 0.2\no f</w>\n")
-    return len(vocabulary)
 
 
 def clip(words, **vision):
-    return tiny_models.clip(WIDTH, words, {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}, **vision)
+    return tiny_models.clip(WIDTH, words, tiny_models.ends(words), **vision)
 
 
 def with_adapters(model, alpha, rank):
@@ -68,7 +52,7 @@ def save(folder, model, kind, state=None, **vision):
 def depth(tmp_path):
     folder = tmp_path / "LanguageBind_Depth"
     folder.mkdir()
-    model = with_adapters(clip(tokenizer(folder)), alpha=16, rank=2)
+    model = with_adapters(clip(tiny_models.save_tokenizer(folder)), alpha=16, rank=2)
     return save(folder, model, "LanguageBindDepth", lora_r=2, lora_alpha=16), model
 
 
@@ -105,7 +89,7 @@ def test_a_sounds_positions_are_those_that_were_learned(tmp_path):
     """Its picture is wide: 2 x 5 patches, whose positions no square holds."""
     folder = tmp_path / "LanguageBind_Audio"
     folder.mkdir()
-    model = clip(tokenizer(folder))
+    model = clip(tiny_models.save_tokenizer(folder))
     torch.manual_seed(1)
     positions = torch.randn(11, 16)
     state = {
@@ -137,7 +121,7 @@ def test_a_sounds_positions_are_those_that_were_learned(tmp_path):
 def test_a_videos_time_is_read(tmp_path):
     folder = tmp_path / "LanguageBind_Video"
     folder.mkdir()
-    model = clip(tokenizer(folder))
+    model = clip(tiny_models.save_tokenizer(folder))
     state = dict(model.state_dict())
     torch.manual_seed(2)
     for k in range(2):
@@ -263,7 +247,7 @@ def v15_features(model, state, pixels, tube):
 def video_folder(tmp_path, tube, frames=4, **vision):
     folder = tmp_path / f"LanguageBind_Video_V1.5_{tube}"
     folder.mkdir()
-    model = clip(tokenizer(folder), **vision)
+    model = clip(tiny_models.save_tokenizer(folder), **vision)
     state = with_time(expand(dict(model.state_dict()), frames, tube), frames // tube)
     return save(
         folder, model, "LanguageBindVideo", state, add_time_attn=True, num_frames=frames, clip_type="vl_new", lora_r=0,
