@@ -2,16 +2,15 @@
 
     python -m benchmarks.text_memory [--prompts 1000 4000]
 
-Prompts go through a language tower of the size of ViT-L/14's with random weights, padded to 77 tokens as in LanguageBind: memory does not
-depend on the weights. Each number of prompts has a process of its own. The captions are synthetic, in ten shards, and their features
-constant: a tower's own time and memory are in neither figure.
+Prompts go through the adapter clip and a language tower of the size of ViT-L/14's with random weights: memory does not depend on them.
+Each number of prompts has a process of its own. The captions are synthetic, in ten shards, and their features constant: the time and the
+memory of a tower are in no figure about them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,12 +22,12 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import torch
-from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+import transformers
 
 from tests.support.tiny_models import WORDS, ends, save_tokenizer
+from vidal.config.base import ModelSpec
 from vidal.storage.storage import Storage
-from vidal.train.published import Checkpoint, PublishedText
-from vidal.train.settings import Encoder, Modality
+from vidal.train.opening import open_text_tower
 from vidal.train.texts import TextFeatures
 from vidal.train.training_samples import Captions
 
@@ -37,7 +36,7 @@ CAPTIONS, SHARDS, WIDTH = 10**6, 10, 768
 
 
 class Peak(TypedDict):
-    """start, peak: the highest resident memory in MB, before the prompts are encoded and after."""
+    """Resident memory in MB. start: before the prompts are encoded. peak: the highest while they are."""
 
     start: float
     peak: float
@@ -70,17 +69,25 @@ def captions(count: int = CAPTIONS, shards: int = SHARDS) -> Captions:
     )
 
 
-def encode_prompts(count: int) -> Peak:
-    """Encodes prompts in this process."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = {**VIT_L, **ends(save_tokenizer(Path(folder))), "projection_dim": WIDTH}
-        weights = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(config)).state_dict()
-        checkpoint = Checkpoint(Modality.IMAGE, Encoder(), {}, {}, dict(weights), config, WIDTH)
-        tower = PublishedText(Path(folder), checkpoint, torch.device("cpu"))
-    prompts = [f"a photo of a {WORDS[number % len(WORDS)]} {number}" for number in range(count)]
-    start = _peak_mb()
+def save_tower(folder: Path) -> None:
+    """Saves a CLIP with the language tower of ViT-L/14 and a tiny vision tower, of random weights."""
+    words = save_tokenizer(folder)
+    text, vision = {**VIT_L, **ends(words)}, {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH)
+    transformers.CLIPModel(config).save_pretrained(folder)
+    transformers.CLIPImageProcessor().save_pretrained(folder)
+    transformers.CLIPTokenizer.from_pretrained(str(folder)).save_pretrained(folder)
+
+
+def encode_prompts(folder: str, count: int) -> Peak:
+    """Encodes prompts in this process, which must run on Linux."""
+    tower = open_text_tower(ModelSpec(adapter="clip", id=folder), torch.device("cpu"))
+    prompts = [f"a photo of a {WORDS[number % len(WORDS)]} and a {WORDS[number % 5]}" for number in range(count)]
+    start = psutil.Process().memory_info().rss / 1e6
+    Path("/proc/self/clear_refs").write_text("5")  # The highest resident memory is measured from here on.
     assert tower.encode(prompts).shape == (count, WIDTH)
-    return {"start": start, "peak": _peak_mb()}
+    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return {"start": start, "peak": int(status["VmHWM"].split()[0]) * 1024 / 1e6}
 
 
 def open_captions(folder: str) -> Opened:
@@ -122,18 +129,16 @@ def _private(process: psutil.Process) -> int:
     return int(memory.rss - memory.shared)
 
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--prompts", type=int, nargs="+", default=[1000, 4000])
     counts = parser.parse_args().prompts
     print("| prompts | before them | peak |\n|---|---|---|")
-    for count in counts:
-        peak = in_a_process(f"encode_prompts({count})")
-        print(f"| {count:,} | {peak['start']:,.0f} MB | {peak['peak']:,.0f} MB |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        save_tower(Path(folder))
+        for count in counts:
+            peak = in_a_process(f"encode_prompts({folder!r}, {count})")
+            print(f"| {count:,} | {peak['start']:,.0f} MB | {peak['peak']:,.0f} MB |", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         TextFeatures(Storage(folder), Constant()).compute(captions())
         opened = in_a_process(f"open_captions({folder!r})")

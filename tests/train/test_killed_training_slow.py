@@ -18,7 +18,7 @@ from tests.train.test_train_data import caption, dataset
 from vidal.train import checkpoint, run
 from vidal.train.settings import Train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 CLIPS, STEPS, KILLED_IN = 16, 8, 3  # Two epochs; the last checkpoint before the kill is in the middle of the first.
 MEETINGS = count()
 
@@ -47,9 +47,14 @@ def train(folder: Path, out: Path, world: int, kill_in: int = -1) -> None:
         subprocess.Popen([*command, str(rank), str(world), meeting, str(kill_in)], cwd=ROOT, stderr=subprocess.PIPE)
         for rank in range(world)
     ]
-    for each in processes:
-        _, problems = each.communicate(timeout=240)
-        assert each.returncode == (-signal.SIGKILL if kill_in >= 0 else 0), problems.decode()[-2000:]
+    try:
+        for each in processes:
+            _, problems = each.communicate(timeout=600)
+            assert each.returncode == (-signal.SIGKILL if kill_in >= 0 else 0), problems.decode()[-2000:]
+    finally:
+        for each in processes:
+            each.kill()
+            each.communicate()
 
 
 def order(out: Path) -> list[list[int]]:

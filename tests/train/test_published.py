@@ -350,6 +350,29 @@ def test_training_starts_from_a_published_encoder_and_from_an_own_one(depth, tmp
     assert not torch.allclose(published(pixels), own(pixels), atol=1e-3)
 
 
+@pytest.mark.parametrize(("adapter", "width"), [("open_clip", WIDTH), ("efficientnet", 384)])
+def test_a_published_encoder_is_no_start_for_a_tower_of_another_kind(depth, adapter, width):
+    from vidal.train.opening import open_tower
+    from vidal.train.settings import Encoder, Modality
+
+    settings = Encoder.model_validate({"model": {"adapter": adapter, "id": str(depth[0])}})
+    with pytest.raises(UserError, match=r"has a tower of adapter clip: set model\.adapter to it"):
+        open_tower(Modality.DEPTH, settings, width)
+
+
+def test_adapters_are_no_start_where_the_folder_calls_itself_a_clip(depth):
+    """Training would begin with random tensors in place of the weights that adapters adapt."""
+    from vidal.train.opening import open_tower
+    from vidal.train.settings import Encoder, Modality
+
+    folder, _ = depth
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "clip"}))
+    settings = Encoder.model_validate({"model": {"adapter": "clip", "id": str(folder)}})
+    with pytest.raises(UserError, match=r"lacks vision_model.encoder.layers.0"):
+        open_tower(Modality.DEPTH, settings, WIDTH)
+
+
 def test_clip_of_transformers_reads_an_exported_encoder(depth, tmp_path):
     from vidal.train.export import export_encoder
 
