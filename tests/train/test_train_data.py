@@ -134,6 +134,15 @@ def test_other_processes_go_on_with_the_same_batches(tmp_path, before, after):
     assert sorted(text for batch in new[0].batches(2) for text in batch.texts.tolist()) != []
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_reading_batches_takes_no_random_numbers_from_the_dropout(tmp_path, workers):
+    """A resumed run begins an epoch once more. If that drew a number, its dropout would not be that of a run that never stopped."""
+    _, made = stream(dataset(tmp_path, [{} for _ in range(8)]), workers=workers)
+    before = torch.get_rng_state()
+    assert len(list(made.batches(0))) == 2
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_loader_processes_persist_over_epochs(tmp_path):
     storage = dataset(tmp_path, [{} for _ in range(8)])
     _, alone = stream(storage)
