@@ -15,7 +15,6 @@ from PIL import Image
 from tests.support import benchmark_layouts as layouts
 from tests.support import tiny_models, tiny_peers
 from tests.support.inline import vidal_inline
-from tests.train.test_published import tokenizer
 from vidal.train import saved
 from vidal.train.opening import open_text_tower, open_tower
 from vidal.train.settings import Train
@@ -37,8 +36,8 @@ TABLES = ("Joint modalities to text, R@1 (MSR-VTT) and top-1", "One modality by 
 def clip(tmp_path_factory):
     """A CLIP of transformers with its tokenizer and its processor."""
     folder = tmp_path_factory.mktemp("clip")
-    words = tokenizer(folder)
-    model = tiny_models.clip(WIDTH, words, {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1})
+    words = tiny_models.save_tokenizer(folder)
+    model = tiny_models.clip(WIDTH, words, tiny_models.ends(words))
     model.save_pretrained(folder)
     size = {"height": 32, "width": 32}
     transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=size).save_pretrained(folder)

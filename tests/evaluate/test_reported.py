@@ -105,6 +105,44 @@ def test_each_dash_of_the_markdown_has_a_footnote_that_says_why() -> None:
     assert all(f"| {number} " in body for number in numbers)
 
 
+@pytest.mark.parametrize("situation", ["without an encoder", "without data", "with data", "with a result"])
+def test_every_dash_of_the_markdown_says_why_it_is_one(tmp_path: Path, situation: str) -> None:
+    """Over all cells: a dash of a system of the paper names the system, and ours what is lacking or the command that measures it."""
+    layouts.clotho(tmp_path / "clotho")
+    data = None if situation in ("without an encoder", "without data") else tmp_path
+    here = Possible(None if situation == "without an encoder" else frozenset({"audio", "video"}), data)
+    result = {"metrics": {"text_to_query/R@1": 0.5}, "missing": 0, "unreadable": 0}
+    results = {key("clotho", "audio", "text"): result} if situation == "with a result" else {}
+    reported = list(tables(results, here))
+    text = markdown(reported)
+    reasons = dict(re.findall(r"^\[\^(\d+)\]: (.+)$", text, re.MULTILINE))
+    rows = [
+        line[2:-2].split(" | ")
+        for line in text.splitlines()
+        if line.startswith("| ") and not line.startswith("| system")
+    ]
+    columns = [(table, column) for table in reported for column in table.columns]
+    drawn = [
+        (row, column, table)
+        for row, (table, column) in zip([row for row in rows if "---" not in row], columns, strict=True)
+    ]
+    dashes = [(cell, column, table, place) for row, column, table in drawn
+              for place, cell in enumerate(row[len(column.heading) :]) if column.cells[place].startswith(DASH)]  # fmt: skip
+    assert len(dashes) == sum(len(column.cells) for _, column in columns) - len(listed()) - len(results)
+    for cell, column, table, place in dashes:
+        number = re.fullmatch(r"-○?\[\^(\d+)\]", cell)
+        assert number, (table.title, column.heading, cell)
+        reason = reasons[number[1]]
+        if column is not table.ours:
+            assert reason == f"{column.heading[0]}: no number is reported for this benchmark"
+        elif situation == "without an encoder":
+            assert reason == "ours: no encoder is named: --checkpoint"
+        else:
+            task = table.tasks[place]
+            known = (f"--task {task} ", "no tower for ", f"the files of {task} are not named", f"{tmp_path / task}")
+            assert reason.startswith("ours: ") and any(each in reason for each in known), reason
+
+
 def test_the_csv_has_a_line_for_each_cell_and_a_reason_for_each_dash() -> None:
     rows = list(csv.DictReader(csv_text(list(tables({}))).splitlines()))
     reported = sorted((row["table"], row["system"], row["metric"], row["value"]) for row in rows if row["value"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from vidal.config.base import ModelSpec
 from vidal.models.munit import Generator
 
+WORDS = ("a", "photo", "of", "cat", "dog", "piano")
 SMALL_MUNIT = {"dim": 4, "style_dim": 3, "blocks": 1, "mlp_dim": 8}
 
 
@@ -181,3 +183,23 @@ def save_clip(folder: Path, width: int) -> str:
     """Saves a CLIP without a tokenizer and returns its folder."""
     clip(width).save_pretrained(folder)
     return str(folder)
+
+
+def save_tokenizer(folder: Path) -> int:
+    """Saves CLIP's tokenizer with a few words, and returns the size of its vocabulary. As in CLIP, the end of a text comes last in it."""
+    tokens = [
+        *(f"{word}</w>" for word in WORDS),
+        *map(chr, range(97, 123)),
+        *(f"{chr(k)}</w>" for k in range(97, 123)),
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]
+    vocabulary = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\no f</w>\n")
+    return len(vocabulary)
+
+
+def ends(words: int) -> dict[str, int]:
+    """Returns the special tokens of save_tokenizer, for a text_config. words: what it returned."""
+    return {"vocab_size": words, "bos_token_id": words - 2, "eos_token_id": words - 1, "pad_token_id": words - 1}

@@ -17,26 +17,10 @@ from vidal.errors import UserError
 from vidal.train import inputs
 
 WIDTH = 12
-WORDS = ("a", "photo", "of", "cat", "dog", "piano")
-
-
-def tokenizer(folder):
-    """CLIP's, of a few words."""
-    tokens = [
-        "<|startoftext|>",
-        "<|endoftext|>",
-        *(f"{word}</w>" for word in WORDS),
-        *map(chr, range(97, 123)),
-        *(f"{chr(k)}</w>" for k in range(97, 123)),
-    ]
-    vocabulary = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    (folder / "merges.txt").write_text("#version: 0.2\no f</w>\n")
-    return len(vocabulary)
 
 
 def clip(words, **vision):
-    return tiny_models.clip(WIDTH, words, {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}, **vision)
+    return tiny_models.clip(WIDTH, words, tiny_models.ends(words), **vision)
 
 
 def with_adapters(model, alpha, rank):
@@ -68,7 +52,7 @@ def save(folder, model, kind, state=None, **vision):
 def depth(tmp_path):
     folder = tmp_path / "LanguageBind_Depth"
     folder.mkdir()
-    model = with_adapters(clip(tokenizer(folder)), alpha=16, rank=2)
+    model = with_adapters(clip(tiny_models.save_tokenizer(folder)), alpha=16, rank=2)
     return save(folder, model, "LanguageBindDepth", lora_r=2, lora_alpha=16), model
 
 
@@ -105,7 +89,7 @@ def test_a_sounds_positions_are_those_that_were_learned(tmp_path):
     """Its picture is wide: 2 x 5 patches, whose positions no square holds."""
     folder = tmp_path / "LanguageBind_Audio"
     folder.mkdir()
-    model = clip(tokenizer(folder))
+    model = clip(tiny_models.save_tokenizer(folder))
     torch.manual_seed(1)
     positions = torch.randn(11, 16)
     state = {
@@ -137,7 +121,7 @@ def test_a_sounds_positions_are_those_that_were_learned(tmp_path):
 def test_a_videos_time_is_read(tmp_path):
     folder = tmp_path / "LanguageBind_Video"
     folder.mkdir()
-    model = clip(tokenizer(folder))
+    model = clip(tiny_models.save_tokenizer(folder))
     state = dict(model.state_dict())
     torch.manual_seed(2)
     for k in range(2):
@@ -263,7 +247,7 @@ def v15_features(model, state, pixels, tube):
 def video_folder(tmp_path, tube, frames=4, **vision):
     folder = tmp_path / f"LanguageBind_Video_V1.5_{tube}"
     folder.mkdir()
-    model = clip(tokenizer(folder), **vision)
+    model = clip(tiny_models.save_tokenizer(folder), **vision)
     state = with_time(expand(dict(model.state_dict()), frames, tube), frames // tube)
     return save(
         folder, model, "LanguageBindVideo", state, add_time_attn=True, num_frames=frames, clip_type="vl_new", lora_r=0,
@@ -364,6 +348,29 @@ def test_training_starts_from_a_published_encoder_and_from_an_own_one(depth, tmp
         with pytest.raises(UserError, match="for depth, not for audio"):
             open_tower(Modality.AUDIO, settings, WIDTH)
     assert not torch.allclose(published(pixels), own(pixels), atol=1e-3)
+
+
+@pytest.mark.parametrize(("adapter", "width"), [("open_clip", WIDTH), ("efficientnet", 384)])
+def test_a_published_encoder_is_no_start_for_a_tower_of_another_kind(depth, adapter, width):
+    from vidal.train.opening import open_tower
+    from vidal.train.settings import Encoder, Modality
+
+    settings = Encoder.model_validate({"model": {"adapter": adapter, "id": str(depth[0])}})
+    with pytest.raises(UserError, match=r"has a tower of adapter clip: set model\.adapter to it"):
+        open_tower(Modality.DEPTH, settings, width)
+
+
+def test_adapters_are_no_start_where_the_folder_calls_itself_a_clip(depth):
+    """Training would begin with random tensors in place of the weights that adapters adapt."""
+    from vidal.train.opening import open_tower
+    from vidal.train.settings import Encoder, Modality
+
+    folder, _ = depth
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "clip"}))
+    settings = Encoder.model_validate({"model": {"adapter": "clip", "id": str(folder)}})
+    with pytest.raises(UserError, match=r"lacks vision_model.encoder.layers.0"):
+        open_tower(Modality.DEPTH, settings, WIDTH)
 
 
 def test_clip_of_transformers_reads_an_exported_encoder(depth, tmp_path):

@@ -18,6 +18,7 @@ from vidal.models.registry import SCORERS, open_model
 from vidal.train import inputs, saved
 from vidal.train.opening import open_text_tower, open_tower
 from vidal.train.settings import Encoder, Modality, Train
+from vidal.train.towers.embeddings import resize_positions
 
 WIDTH = 12
 NAMES = ("q_proj", "k_proj", "v_proj", "out_proj")
@@ -164,7 +165,7 @@ def test_open_clips_tower_gives_open_clips_features(tmp_path):
     import open_clip
 
     torch.manual_seed(0)
-    model = open_clip.create_model("RN50-quickgelu" if False else "ViT-S-32-alt")
+    model = open_clip.create_model("ViT-S-32-alt")
     path = tmp_path / "weights.pt"
     torch.save(model.state_dict(), path)
     spec = ModelSpec(adapter="open_clip", id=f"ViT-S-32-alt/{path}")
@@ -177,6 +178,30 @@ def test_open_clips_tower_gives_open_clips_features(tmp_path):
     assert 0 < len(learns(head)) < len(dict(head.named_parameters()))
     with pytest.raises(UserError, match="has no LoRA"):
         open_tower(Modality.IMAGE, Encoder(model=spec, tuning="lora"), width)
+
+
+def test_open_clips_tower_for_sounds_has_their_size(tmp_path):
+    """Saved and loaded, too. Its positions start as open_clip resizes those of the square."""
+    import open_clip
+
+    torch.manual_seed(0)
+    model = open_clip.create_model("ViT-S-32-alt")
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    settings = Encoder.model_validate(
+        {
+            "model": {"adapter": "open_clip", "id": f"ViT-S-32-alt/{tmp_path / 'weights.pt'}"},
+            "fbank": {"mel_bins": 64, "frames": 256},
+        }
+    )
+    width = model.visual.output_dim
+    tower = open_tower(Modality.AUDIO, settings, width).eval()
+    sounds = torch.randn(2, 3, 64, 256)
+    assert tower.visual.image_size == (64, 256) and tower(sounds).shape == (2, width)
+    expected = resize_positions(model.visual.positional_embedding, [7, 7], [2, 8])
+    assert torch.allclose(tower.visual.positional_embedding, expected, atol=1e-6)
+    again = open_tower(Modality.AUDIO, settings, width, tower.architecture).eval()
+    again.load_state_dict(tower.state_dict())
+    assert torch.equal(again(sounds), tower(sounds))
 
 
 def test_the_offline_tower_starts_as_conse():

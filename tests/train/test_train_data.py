@@ -1,15 +1,12 @@
 """What the trainer is given: which clips, which texts, in which order, and from where."""
 
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
 
+from benchmarks import text_memory
 from vidal import schema
 from vidal.errors import RecordError, UserError
 from vidal.stages.manifest.stage import manifest_schema
@@ -135,6 +132,15 @@ def test_other_processes_go_on_with_the_same_batches(tmp_path, before, after):
         union = [sorted(text for batch in step for text in batch.texts.tolist()) for step in zip(*batches, strict=True)]
         assert union == steps
     assert sorted(text for batch in new[0].batches(2) for text in batch.texts.tolist()) != []
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_reading_batches_takes_no_random_numbers_from_the_dropout(tmp_path, workers):
+    """A resumed run begins an epoch once more. If that drew a number, its dropout would not be that of a run that never stopped."""
+    _, made = stream(dataset(tmp_path, [{} for _ in range(8)]), workers=workers)
+    before = torch.get_rng_state()
+    assert len(list(made.batches(0))) == 2
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_loader_processes_persist_over_epochs(tmp_path):
@@ -303,46 +309,14 @@ def test_a_shard_that_is_added_writes_no_segment_of_another_again(tmp_path):
     assert sorted(tower.asked) == ["one", "three", "two"]
 
 
-class Constant:
-    name, identity, width = "constant", "constant", 8
-
-    def encode(self, texts):
-        return torch.ones(len(texts), 8) / 8**0.5
-
-
-OPENING = """
-import json, sys, time
-import psutil
-from tests.train.test_train_data import Constant, million
-from vidal.storage.storage import Storage
-from vidal.train.texts import TextFeatures
-
-texts = million()
-Constant().encode(["a"])
-process, started = psutil.Process(), time.process_time()
-before = process.memory_full_info().uss
-table = TextFeatures(Storage(sys.argv[1]), Constant()).compute(texts)
-seconds = time.process_time() - started
-after = process.memory_full_info().uss
-print(json.dumps({"seconds": seconds, "private": after - before, "rows": len(table[list(range(0, 10**6, 1000))])}))
-"""
-
-
-def million():
-    """A million texts in ten shards."""
-    texts = pa.array([f"caption number {number} of a million" for number in range(10**6)])
-    places = np.arange(10**6)
-    return Captions(np.arange(10**6 + 1), places, places, places, ("title",), texts, (places // 10**5).astype(np.int32))
-
-
 @pytest.mark.slow
 def test_a_million_texts_in_ten_segments_open_in_a_second_and_little_memory(tmp_path):
     """Processor seconds, because other tests run beside."""
-    TextFeatures(Storage(str(tmp_path)), Constant()).compute(million())
-    assert len(list(tmp_path.rglob("*.features.npy"))) == 10
-    done = subprocess.run([sys.executable, "-c", OPENING, str(tmp_path)], capture_output=True, text=True, check=True)
-    figures = json.loads(done.stdout.splitlines()[-1])
-    assert figures["seconds"] < 1 and figures["private"] < 100e6 and figures["rows"] == 1000, figures
+    TextFeatures(Storage(str(tmp_path)), text_memory.Constant()).compute(text_memory.captions())
+    assert len(list(tmp_path.rglob("*.features.npy"))) == text_memory.SHARDS
+    opened = text_memory.in_a_process(f"open_captions({str(tmp_path)!r})")
+    assert opened["processor_seconds"] < 1 and opened["private"] < 100e6 and opened["rows"] == 1000, opened
+    assert text_memory.rewritten_segments(str(tmp_path)) == 0
 
 
 def test_frames_of_a_video_are_spread_over_the_clip():

@@ -62,7 +62,9 @@ def square_array(image: Image.Image, side: int, place: float = 0.5) -> UInt8Arra
 
 
 def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
-    """Returns (1, side, side) float16 in 0..1; larger is farther. Raises RecordError(corrupt).
+    """Returns (1, side, side) float16; larger is farther. Raises RecordError(corrupt).
+
+    The values are in 0..1, but beside an edge bicubic resizing may exceed this range, as it does in LanguageBind's loader.
 
     kind: depth_kind of the manifest. Metric depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
     loader. Other depth is divided by the largest 16-bit value; inverse depth is then subtracted from 1.
@@ -81,8 +83,7 @@ def stored_depth(path: Path | Pictured) -> Float32Array:
 def depth_array(stored: Float32Array, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
     """Returns what read_depth returns. stored: (h, w), the values as a dataset stores them."""
     depth = Image.fromarray(unit_depth(stored, kind))
-    square = np.asarray(scaled_square(depth, side, place)).clip(0, 1)  # Bicubic overshoots.
-    return square[None].astype(np.float16)
+    return np.asarray(scaled_square(depth, side, place))[None].astype(np.float16)
 
 
 def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
@@ -118,7 +119,7 @@ def resampled(samples: Float32Array, sample_rate: int, wanted: int = SAMPLE_RATE
 
 def sound_array(samples: Float32Array, fbank: Fbank) -> Float16Array:
     """Returns what read_sound returns. samples: (n,) float32 in [-1, 1] at SAMPLE_RATE."""
-    energies = log_mel(samples, fbank.mel_bins)
+    energies = log_mel_energies(samples, fbank.mel_bins)
     length, count = energies.shape[1], fbank.frames
     if length > count:
         starts = (0, (length - count) // 2, length - count)
@@ -170,7 +171,7 @@ def scaled_square(
     return resized.crop((left, top, left + side, top + side))
 
 
-def log_mel(samples: Float32Array, mel_bins: int) -> Float32Array:
+def log_mel_energies(samples: Float32Array, mel_bins: int) -> Float32Array:
     """Returns (mel_bins, frames) float32: log mel energies as Kaldi computes them, of Hanning windows of 25 ms every 10 ms.
 
     samples: (n,) float32 in [-1, 1] at SAMPLE_RATE.

@@ -21,7 +21,7 @@ from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.training_samples import IntArray, TrainingSamples, read_samples
 
 VERSION = (
-    2  # Of the readers in inputs.py. Raise it by one with any change to their output, and datasets are packed again.
+    3  # Of the readers in inputs.py. Raise it by one with any change to their output, and datasets are packed again.
 )
 
 

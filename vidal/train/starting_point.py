@@ -32,14 +32,17 @@ def read_starting_point(modality: Modality, settings: Encoder) -> StartingPoint 
         return None
     config = saved.read_json(folder)
     if published.is_published(config):
-        return _from_published(folder, published.read(folder, config), modality)
+        return _from_published(folder, published.read(folder, config), modality, settings)
     if saved.is_saved(config):
         return _from_saved(folder, saved.checked(folder, config), modality, settings)
     return None
 
 
-def _from_published(folder: Path, checkpoint: published.Checkpoint, modality: Modality) -> StartingPoint:
+def _from_published(
+    folder: Path, checkpoint: published.Checkpoint, modality: Modality, settings: Encoder
+) -> StartingPoint:
     _require(folder, modality, [checkpoint.modality])
+    _require_adapter(folder, modality, checkpoint.settings.model.adapter, settings)
     return StartingPoint(checkpoint.architecture, checkpoint.vision, str(folder))
 
 
@@ -47,10 +50,7 @@ def _from_saved(folder: Path, config: saved.SavedConfig, modality: Modality, set
     trained = saved.settings_of(config)
     _require(folder, modality, list(trained))
     architecture, own = config["modalities"][modality.value]["architecture"], trained[modality]
-    if architecture["adapter"].partition("-")[0] != settings.model.adapter.partition("-")[0]:
-        raise UserError(
-            f"train.modalities.{modality.value}: {folder} has a tower of adapter {own.model.adapter}: set model.adapter to it"
-        )
+    _require_adapter(folder, modality, own.model.adapter, settings)
     with saved.open_weights(folder) as weights:
         return StartingPoint(architecture, adapters.merged(weights.of(modality), own.lora.alpha), str(folder))
 
@@ -60,4 +60,11 @@ def _require(folder: Path, modality: Modality, present: list[Modality]) -> None:
         names = ", ".join(each.value for each in present)
         raise UserError(
             f"train.modalities.{modality.value}: {folder} has a tower for {names}, not for {modality.value}"
+        )
+
+
+def _require_adapter(folder: Path, modality: Modality, adapter: str, settings: Encoder) -> None:
+    if adapter != settings.model.adapter:
+        raise UserError(
+            f"train.modalities.{modality.value}: {folder} has a tower of adapter {adapter}: set model.adapter to it"
         )

@@ -64,6 +64,8 @@ class Stream:
             persistent_workers=workers > 0,
             prefetch_factor=_prefetched(self.size * clips.reader.item_bytes, workers) if workers else None,
             pin_memory=torch.cuda.is_available(),
+            # A loader draws a seed for each pass. From the common generator, a resumed run would draw one more, and its dropout differ.
+            generator=torch.Generator(),
         )
 
     def resume_in(self, epoch: int, window: Window) -> None:

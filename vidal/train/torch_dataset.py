@@ -24,7 +24,7 @@ SOUND_VIEWS = {"title": 1.0, "enhanced": 1.0, "sound": 1.0}
 class Item(TypedDict):
     """A clip with a text.
 
-    pixels: uint8 (3, h, w) for image and infrared, (t, 3, h, w) for video; float16 (1, h, w) in 0..1 for depth, where larger is
+    pixels: uint8 (3, h, w) for image and infrared, (t, 3, h, w) for video; float16 (1, h, w), about 0..1, for depth, where larger is
     farther; float16 (3, mel_bins, frames), log mel energies, for audio. text: drawn among the texts of the views. text_index: of the
     text among the distinct texts of the dataset. frame: of a picture, its number in the clip. clip_id, shard: as in the manifest.
     """

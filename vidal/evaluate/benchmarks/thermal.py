@@ -20,8 +20,8 @@ from vidal.train.settings import Modality
 
 _TRIES = 50
 # LanguageBind's names of classes, by the names in FLIR's annotations and in the folders of LanguageBind's authors.
-_FLIR_V1 = {name: name for name in ("bicycle", "car", "dog", "person")}
-_FLIR_V2 = {
+FLIR_V1 = {name: name for name in ("bicycle", "car", "dog", "person")}
+FLIR_V2 = {
     "bike": "bike",
     "bus": "bus",
     "car": "car or pick-up trucks or vans",
@@ -35,7 +35,7 @@ _FLIR_V2 = {
     "stroller": "stroller or pram",
     "truck": "semi truck or freight truck",
 }
-_LLVIP = {"background": "background", "person": "people"}
+LLVIP = {"background": "background", "person": "people"}
 
 
 class _Category(TypedDict):
@@ -68,7 +68,7 @@ class _Coco(TypedDict):
 def llvip(folder: Path) -> Benchmark:
     """Boxes of persons, and as many random boxes of the same sizes without a person, seeded by the picture; or one folder per class."""
     if not (folder / "Annotations").is_dir():
-        return class_folders(folder, Modality.INFRARED, PHOTO, needs="Annotations/*.xml", names=_LLVIP)
+        return class_folders(folder, Modality.INFRARED, PHOTO, needs="Annotations/*.xml", names=LLVIP)
     samples: list[Sample] = []
     for name, thermal, visible in _pairs(folder):
         size, persons = _persons(folder / "Annotations" / f"{name}.xml")
@@ -78,7 +78,7 @@ def llvip(folder: Path) -> Benchmark:
             for place, box in enumerate(boxes):
                 media = {Modality.INFRARED: Region(thermal, box), Modality.IMAGE: Region(visible, box)}
                 samples.append(Sample(f"{name}/{label}/{place}", media, labels=(label,)))
-    return Benchmark(samples, tuple(_LLVIP.values()), PHOTO)
+    return Benchmark(samples, tuple(LLVIP.values()), PHOTO)
 
 
 def llvip_pairs(folder: Path) -> Benchmark:
@@ -99,12 +99,12 @@ def _media(folder: Path, name: str, thermal: Path, visible: Path) -> dict[Modali
 
 def flir_v1(folder: Path) -> Benchmark:
     """ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures; or one folder per class."""
-    return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"), _FLIR_V1)
+    return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"), FLIR_V1)
 
 
 def flir_v2(folder: Path) -> Benchmark:
     """ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures; or one folder per class."""
-    return _coco(folder, ("video_thermal_test/coco.json", "coco.json"), _FLIR_V2)
+    return _coco(folder, ("video_thermal_test/coco.json", "coco.json"), FLIR_V2)
 
 
 def _coco(folder: Path, paths: tuple[str, ...], classes: Mapping[str, str]) -> Benchmark:

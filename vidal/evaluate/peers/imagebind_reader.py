@@ -114,7 +114,7 @@ def clip_starts_s(duration_s: float, count: int) -> list[Fraction]:
 
 def _spectrogram(samples: Float32Array) -> Float32Array:
     """Returns (1, 128, 204): zeros, before the normalisation, follow a short sound."""
-    energies = inputs.log_mel(samples, MEL_BINS)[:, :FBANK_FRAMES]
+    energies = inputs.log_mel_energies(samples, MEL_BINS)[:, :FBANK_FRAMES]
     padded = np.pad(energies, ((0, 0), (0, FBANK_FRAMES - energies.shape[1])))
     return ((padded - FBANK_MEAN) / FBANK_STD).astype(np.float32)[None]
 

@@ -13,7 +13,7 @@ def drop_patches(tokens: Tensor, share: float, frames: int = 1) -> Tensor:
     drop. All frames of a clip lose the same patches, because attention over time compares patches at the same place.
     """
     count, patches = tokens.shape[0] // frames, tokens.shape[1] - 1
-    count_left = max(1, round(patches * (1 - share)))
+    count_left = max(1, int(patches * (1 - share)))  # Rounded down, as in open_clip and LanguageBind.
     order = torch.rand(count, patches, device=tokens.device).argsort(1)[:, :count_left]
     index = (order + 1).repeat_interleave(frames, 0)[:, :, None].expand(-1, -1, tokens.shape[2])
     return torch.cat((tokens[:, :1], tokens.gather(1, index)), 1)
