@@ -1,7 +1,7 @@
 """Signatures of synthetic clips: smooth moving pictures, hashed as real frames are, and copies that differ as real ones do.
 
-A picture is a sum of 12 x 12 waves whose strength falls with their frequency, as in photographs; over the frames of a clip the
-waves wander. A copy takes a measured difference: that between a shared clip and a copy of it, made as for
+A picture is a sum of 12 x 12 waves whose amplitude falls with their frequency as in photographs (1/f, Field 1987); over the frames
+of a clip the waves wander. A copy takes a measured difference: that between a shared clip and a copy of it, made as for
 benchmarks.duplicates_table, is applied to the hashes and thumbnails of a synthetic clip.
 """
 
@@ -65,7 +65,7 @@ def films(rng: np.random.Generator, count: int) -> list[Signature]:
 
 def _films(rng: np.random.Generator, count: int) -> list[Signature]:
     y, x = np.mgrid[:WAVES, :WAVES]
-    strength = 1 / (1 + y**2 + x**2) ** 0.75
+    strength = 1 / (1 + y**2 + x**2) ** 0.5
     wave = rng.standard_normal((count, 1, WAVES, WAVES)) * strength
     moving = np.empty((count, FRAMES, WAVES, WAVES))
     moving[:, 0] = rng.standard_normal((count, WAVES, WAVES))

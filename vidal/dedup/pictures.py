@@ -15,7 +15,7 @@ from vidal.media.arrays import Float64Array, UInt8Array
 from vidal.media.hashing import STILL, STILL_DISTANCE, hash_distances, motion_correlation
 
 # Pairs that are compared at a time: by their hashes; by thumbnails that are read together (100 MB); by their motion.
-_HASHED, _READ, _MOVING = 50_000, 25_000, 2_000
+_HASHED, _READ, _MOVING = 2_000, 25_000, 2_000
 _NONE = np.zeros(0, np.int64)
 
 
