@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,11 +89,19 @@ def undisturbed(arranged):
     return folders
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 2), (2, 1), (1, 2)])
-def test_a_killed_run_goes_on_with_the_same_samples_in_the_same_order(arranged, undisturbed, before, after):
+@pytest.fixture(scope="module")
+def killed(arranged):
+    """The folders of killed runs, by their number of processes."""
+    folders = {world: arranged / f"killed-{world}" for world in (1, 2)}
+    for world, out in folders.items():
+        train(arranged, out, world, KILLED_IN)
+    return folders
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 2), (2, 1)])
+def test_a_killed_run_goes_on_with_the_same_samples_in_the_same_order(arranged, undisturbed, killed, before, after):
     """With the same number of processes, the weights are the same too, bit for bit."""
-    out = arranged / f"killed-{before}-{after}"
-    train(arranged, out, before, KILLED_IN)
+    out = shutil.copytree(killed[before], arranged / f"continued-{before}-{after}")
     last = checkpoint.latest(out / run.CHECKPOINTS)
     assert last is not None and last.name == "step-00000002.pt"
     train(arranged, out, after)
