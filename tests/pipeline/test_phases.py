@@ -13,6 +13,9 @@ import pytest
 
 from tests.conftest import LIGHT, ROOT, sets, write_video
 from tests.support.ray_node import ray_node
+from vidal.config.loading import load_recipe
+from vidal.dataset.estimate import Cluster, estimate
+from vidal.dataset.measured import measure
 
 pytestmark = pytest.mark.xdist_group("ray-head")
 # 2.3 GPUs at once: 0.8 for the crawl, 1 for the keyframes, 0.5 for the rest.
@@ -76,6 +79,16 @@ def test_a_pipeline_of_more_gpus_than_there_are_runs_in_phases_with_the_same_byt
         for out in ("phases", "inline")
     ]
     assert len(manifests[0]) == 2 and manifests[0] == manifests[1]
+    measured = measure(str(tmp_path / "phases"))
+    held = {name: cost.gpu_s for name, cost in measured.stages.items() if cost.gpu_s}
+    assert {"crawl", "keyframes", "similarity"} <= set(held)
+    assert not any(cost.gpu_s for cost in measure(str(tmp_path / "inline")).stages.values())
+    recipe = load_recipe("embedded", LIGHT)
+    planned = estimate(recipe, 10 * measured.clips, measured, Cluster(gpus=2))
+    hours = {stage.stage: stage.gpu_hours for stage in planned.stages}
+    assert hours["keyframes"] == pytest.approx(held["keyframes"] * 10 / 3600)
+    assert planned.gpu_days == pytest.approx(sum(hours.values()) / 24 / 2)
+    assert "--cluster names no GPU" in estimate(recipe, 100, measured, Cluster()).bottleneck
 
 
 def test_a_stage_that_asks_for_more_gpus_than_a_node_has_is_refused_before_work(head, listed, tmp_path):

@@ -90,10 +90,11 @@ def _estimate(recipe: Recipe, clips: str, cluster: str, measured_from: str | Non
 
 def _show_estimate(costs: Estimate) -> None:
     show(f"{costs.clips:,} clips, scaled from {costs.where}")
-    table = Table("stage", "records", "CPU hours", "")
+    table = Table("stage", "records", "CPU hours", "GPU hours", "")
     for stage in costs.stages:
         hours = "" if stage.cpu_hours is None else f"{stage.cpu_hours:,.2f}"
-        table.add_row(stage.stage, f"{stage.records:,}", hours, stage.why_not)
+        held = f"{stage.gpu_hours:,.2f}" if stage.gpu_hours else ""
+        table.add_row(stage.stage, f"{stage.records:,}", hours, held, stage.why_not)
     show(table)
     sizes = ", ".join(f"{kind} {size / 1e9:,.2f}" for kind, size in costs.bytes_by_kind.items())
     show(f"candidates {costs.candidates:,}; files or objects {costs.objects:,}; GB: {sizes}")

@@ -27,15 +27,23 @@ class Cluster:
     def all_cpus(self) -> float:
         return self.nodes * self.cpus
 
+    @property
+    def all_gpus(self) -> float:
+        return self.nodes * self.gpus
+
 
 @dataclass(frozen=True)
 class StageEstimate:
-    """records: how many the stage processes. cpu_hours: None if it was not measured with these models; why_not says why."""
+    """records: how many the stage processes. cpu_hours: None if it was not measured with these models; why_not says why.
+
+    gpu_hours: for which workers hold GPUs; 0 if the measured dataset was built without.
+    """
 
     stage: str
     records: int
     cpu_hours: float | None
     why_not: str = ""
+    gpu_hours: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,8 @@ class HostEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """where: the dataset that was scaled. cpu_days: of all measured stages on the cluster. hosts: the slowest first.
+    """where: the dataset that was scaled. cpu_days, gpu_days: of all measured stages on the cluster; gpu_days is None if GPUs are needed
+    and it has none. hosts: the slowest first.
 
     bottleneck: what takes longest, in words.
     """
@@ -59,6 +68,7 @@ class Estimate:
     candidates: int
     stages: list[StageEstimate]
     cpu_days: float
+    gpu_days: float | None
     bytes_by_kind: dict[str, int]
     objects: int
     tokens: dict[str, int]
@@ -77,6 +87,8 @@ def estimate(recipe: Recipe, clips: int, measured: Measured, cluster: Cluster) -
     factor = clips / measured.clips
     stages = [_stage(stage, recipe, measured.stages.get(stage.name), factor) for stage in STAGES.values()]
     cpu_days = sum(stage.cpu_hours or 0.0 for stage in stages) / 24 / cluster.all_cpus
+    gpu_hours = sum(stage.gpu_hours for stage in stages)
+    gpu_days = gpu_hours / 24 / cluster.all_gpus if cluster.all_gpus else None if gpu_hours else 0.0
     hosts = _hosts(recipe, measured, factor)
     return Estimate(
         where=measured.where,
@@ -84,11 +96,12 @@ def estimate(recipe: Recipe, clips: int, measured: Measured, cluster: Cluster) -
         candidates=_scaled(measured.candidates, factor),
         stages=stages,
         cpu_days=cpu_days,
+        gpu_days=gpu_days,
         bytes_by_kind={kind: _scaled(size, factor) for kind, size in sorted(measured.bytes_by_kind.items())},
         objects=_scaled(sum(measured.objects_by_kind.values()), factor),
         tokens={name: _scaled(count, factor) for name, count in measured.tokens.items()},
         hosts=hosts,
-        bottleneck=_bottleneck(stages, cpu_days, hosts),
+        bottleneck=_bottleneck(stages, cpu_days, gpu_days, hosts),
     )
 
 
@@ -124,7 +137,8 @@ def _stage(stage: Stage, recipe: Recipe, cost: StageCost | None, factor: float) 
     models = models_of(stage, recipe)
     if models != cost.models:
         return StageEstimate(stage.name, records, None, f"not measured with {', '.join(models) or 'no model'}")
-    return StageEstimate(stage.name, records, cost.cpu_s / cost.measured * records / 3600)
+    cpu_hours, gpu_hours = (seconds / cost.measured * records / 3600 for seconds in (cost.cpu_s, cost.gpu_s))
+    return StageEstimate(stage.name, records, cpu_hours, gpu_hours=gpu_hours)
 
 
 def _hosts(recipe: Recipe, measured: Measured, factor: float) -> list[HostEstimate]:
@@ -138,8 +152,14 @@ def _hosts(recipe: Recipe, measured: Measured, factor: float) -> list[HostEstima
     return sorted(hosts, key=lambda host: -host.days)
 
 
-def _bottleneck(stages: list[StageEstimate], cpu_days: float, hosts: list[HostEstimate]) -> str:
+def _bottleneck(stages: list[StageEstimate], cpu_days: float, gpu_days: float | None, hosts: list[HostEstimate]) -> str:
+    if gpu_days is None:
+        return f"the stages need {sum(stage.gpu_hours for stage in stages):,.1f} GPU hours, and --cluster names no GPU: add gpus="
+    working = f"all stages take {max(cpu_days, gpu_days):.1f} days of this cluster"
+    if hosts and hosts[0].days > max(cpu_days, gpu_days):
+        return f"the rate of {hosts[0].host}: {hosts[0].days:.1f} days, while {working}"
+    if gpu_days > cpu_days:
+        slowest = max(stages, key=lambda stage: stage.gpu_hours)
+        return f"the GPUs: {gpu_days:.1f} days, most of them for the stage {slowest.stage}"
     slowest = max(stages, key=lambda stage: stage.cpu_hours or 0.0)
-    if hosts and hosts[0].days > cpu_days:
-        return f"the rate of {hosts[0].host}: {hosts[0].days:.1f} days, while all stages take {cpu_days:.1f} days of these CPUs"
     return f"the CPUs: {cpu_days:.1f} days, most of them for the stage {slowest.stage}"

@@ -26,7 +26,7 @@ _PACKAGED = "packaged_costs.json"
 
 @dataclass(frozen=True)
 class StageCost:
-    """What a stage has cost. records: how many it processed; of these, `measured` have a known CPU time of cpu_s in all.
+    """What a stage has cost. records: how many it processed; of these, `measured` took cpu_s of CPU and held GPUs for gpu_s, in all.
 
     models: the models that the recipe chose, as "adapter: id".
     """
@@ -35,6 +35,7 @@ class StageCost:
     measured: int
     cpu_s: float
     models: list[str]
+    gpu_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def _stage_cost(storage: Storage, stage: Stage, shards: list[ShardSummary]) -> S
         measured=sum(int(cost["records"]) for cost in known),
         cpu_s=round(sum(float(cost["cpu_s"]) for cost in known), 3),
         models=models_of(stage, recipe_from(shards[-1]["recipe"])),
+        gpu_s=round(sum(float(cost.get("gpu_s", 0.0)) for cost in known), 3),
     )
 
 

@@ -75,7 +75,9 @@ def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
     that a crop is compared with a whole frame. The larger of the two directions counts: every frame of either clip must be like a
     frame of the other.
     """
-    one, two = (np.ascontiguousarray(side.transpose(1, 2, 0)) for side in (own, others))  # Pairs last: three times as fast.
+    one, two = (
+        np.ascontiguousarray(side.transpose(1, 2, 0)) for side in (own, others)
+    )  # Pairs last: three times as fast.
     nearest: UInt8Array | None = None
     for variant, other in [(0, k) for k in range(len(two))] + [(k, 0) for k in range(1, len(one))]:
         bits = np.bitwise_count(one[variant][:, None] ^ two[other][None])  # (n, n, m)

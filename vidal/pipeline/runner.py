@@ -53,8 +53,9 @@ class PartRunner:
     Safe to call from several threads: it works on as many parts at a time as the stage allows.
     """
 
-    def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime, observe: Observe = ignore):
-        self.stage, self.recipe, self.runtime, self._observe = stage, recipe, runtime, observe
+    def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime, observe: Observe = ignore, gpus: float = 0.0):
+        """observe: receives the work on each part. gpus: how many the process holds, or which share of one."""
+        self.stage, self.recipe, self.runtime, self._observe, self._gpus = stage, recipe, runtime, observe, gpus
         self.storage = Storage(runtime.out, fetch_archives=True)
         self.storage.answers = self._answers = PartAnswers(self.storage, stage.name)
         self._worker: Worker | None = None
@@ -144,7 +145,8 @@ class PartRunner:
             self._retain(name, absent)
             with _storing(name):
                 cpu_s = cpu.used_s()
-                cost = {"records": str(len(todo)), "cpu_s": f"{cpu_s:.3f}"}
+                gpu_s = self._gpus * (time.monotonic() - started)
+                cost = {"records": str(len(todo)), "cpu_s": f"{cpu_s:.3f}", "gpu_s": f"{gpu_s:.3f}"}
                 table = commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata, cost)
         RECENT.keep(self.storage, f"{name}.parquet", self.runtime.run_id, table)
         self._names_of(part.shard).add(_file_of(name))

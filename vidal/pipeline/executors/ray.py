@@ -112,13 +112,13 @@ class RayExecutor:
 class _Worker:
     """A worker process of one pool."""
 
-    def __init__(self, stages: tuple[Stage, ...], recipe: Recipe, runtime: Runtime, relay: Any):
+    def __init__(self, spec: PoolSpec, recipe: Recipe, runtime: Runtime, relay: Any):
         quiet()
         if recipe.engine.log_level:
             forward_log(recipe.engine.log_level, relay.send.remote)
         limit_threads(recipe.engine.threads)
         metrics = RayMetrics()
-        self._runners = [PartRunner(stage, recipe, runtime, metrics) for stage in stages]
+        self._runners = [PartRunner(stage, recipe, runtime, metrics, spec.gpus) for stage in spec.stages]
 
     def open(self) -> None:
         """Loads the models before the first part arrives. An error is ignored here; it comes up again with the first part."""
@@ -155,7 +155,7 @@ class _Pool:
         actor = ray.remote(max_restarts=-1, max_task_retries=-1)(_Worker).options(
             num_cpus=resources.cpus, num_gpus=self.spec.gpus, max_concurrency=parts, **memory
         )
-        worker = actor.remote(self.spec.stages, self.recipe, self.runtime, self.relay)
+        worker = actor.remote(self.spec, self.recipe, self.runtime, self.relay)
         # Not retried if it kills the process: the first part counts these deaths, and ends the run after too many.
         worker.open.options(max_task_retries=0).remote()
         self.free[worker] = parts
