@@ -314,12 +314,12 @@ def test_a_sample_without_its_file_is_named_and_may_be_passed_over(encoder, tmp_
     (tmp_path / "m" / "MSRVTT_Videos" / "video9772.mp4").unlink()
     (tmp_path / "m" / "MSRVTT_Videos" / "video9773.mp4").write_bytes(b"no film at all")
     benchmark = TASKS["msrvtt"].read(tmp_path / "m")
-    with pytest.raises(UserError, match="1 of 4 samples have no file, the first is video9772"):
+    with pytest.raises(UserError, match="1 of 4 samples have no file; the first is video9772"):
         measure(encoder, benchmark, "video")
     found = measure(encoder, benchmark, "video", skip_missing=True)
     assert (found.samples, found.missing, found.unreadable) == (2, 1, 1)
     shutil.copy(tmp_path / "m" / "MSRVTT_Videos" / "video9770.mp4", tmp_path / "m" / "MSRVTT_Videos" / "video9772.mp4")
-    with pytest.raises(UserError, match="1 samples cannot be read, the first is video9773"):
+    with pytest.raises(UserError, match="1 samples cannot be read; the first is video9773"):
         measure(encoder, TASKS["msrvtt"].read(tmp_path / "m"), "video")
 
 

@@ -97,7 +97,7 @@ def test_each_dash_of_the_markdown_has_a_footnote_that_says_why() -> None:
     defined = dict(re.findall(r"^\[\^(\d+)\]: (.+)$", text, re.MULTILINE))
     body = text[: text.index("[^1]: ")]
     used = set(re.findall(r"\[\^(\d+)\]", body))
-    assert used == defined.keys() and "ours: no encoder is named: --checkpoint" in defined.values()
+    assert used == defined.keys() and "ours: no encoder is named: give --checkpoint" in defined.values()
     rows = [line.strip("| ").split(" | ") for line in body.splitlines() if line.startswith("|") and "---" not in line]
     assert len(rows) == 6 + 10 + 2 + 3 + 4 + 2 + 2 + 6
     assert not [row for row in rows if DASH in row]
@@ -136,7 +136,7 @@ def test_every_dash_of_the_markdown_says_why_it_is_one(tmp_path: Path, situation
         if column is not table.ours:
             assert reason == f"{column.heading[0]}: no number is reported for this benchmark"
         elif situation == "without an encoder":
-            assert reason == "ours: no encoder is named: --checkpoint"
+            assert reason == "ours: no encoder is named: give --checkpoint"
         else:
             task = table.tasks[place]
             known = (f"--task {task} ", "no tower for ", f"the files of {task} are not named", f"{tmp_path / task}")

@@ -176,7 +176,7 @@ def test_open_clips_tower_gives_open_clips_features(tmp_path):
     assert torch.allclose(tower(pixels), expected, atol=1e-5)
     head = open_tower(Modality.IMAGE, Encoder(model=spec, tuning="head"), width)
     assert 0 < len(learns(head)) < len(dict(head.named_parameters()))
-    with pytest.raises(UserError, match="has no LoRA"):
+    with pytest.raises(UserError, match="has no tuning lora"):
         open_tower(Modality.IMAGE, Encoder(model=spec, tuning="lora"), width)
 
 

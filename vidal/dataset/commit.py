@@ -174,7 +174,7 @@ def _write(
 
 
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
-    """Returns the versions that made the stored work. The search and stages that were kept stale may have earlier ones."""
+    """Returns the versions that made the stored work. The search, and stages that were kept stale, may have earlier versions."""
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)
 

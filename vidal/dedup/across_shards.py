@@ -33,7 +33,7 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Mark:
-    """A clip that is a copy. of: the clip_id of the clip that is kept; split: that clip's, so that nothing tested is trained on."""
+    """A clip that is a copy. of: the clip_id of the clip that is kept. split: that clip's, so that nothing tested is trained on."""
 
     of: str
     split: str | None
@@ -58,8 +58,8 @@ def mark_copies(
 ) -> dict[int, int]:
     """Sets `duplicate_of` in the manifests of all shards. Returns how many clips of each shard are marked.
 
-    workers: opens the processes that compare. If another process commits a shard meanwhile, it is compared as well. Raises
-    StorageError if another process marks copies and does not end within wait_s.
+    workers: opens the processes that compare. A shard that another process commits meanwhile is compared as well. Raises
+    StorageError if another process is marking copies and does not end within wait_s.
     """
     with exclusive(storage, layout.MARKING, wait_s, expiry_s=_MARKING_S):
         compared: Stamps | None = None
@@ -104,7 +104,7 @@ def _marks(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Work
     pairs = find_pairs(storage, settings, stamps, workers, say)
     nearest = nearest_of(pairs, exact)
     of = {later: int(pairs.earlier[place]) for later, place in nearest.items()}
-    # The clip with the same bytes may be a copy of yet another.
+    # The first clip with the same bytes may itself be a copy of another clip.
     of |= {later: of.get(first, first) for later, first in exact.items()}
     rows = pd.Series(np.arange(len(clips)), clips["number"])
     copies = clips.iloc[rows[list(of)]]
@@ -136,13 +136,13 @@ def _same_bytes(clips: pd.DataFrame) -> dict[int, int]:
 
 
 def _rewrite_all(storage: Storage, marks: Mapping[int, Marks]) -> bool:
-    """Rewrites the manifests whose marks are not these. Returns whether any was rewritten."""
+    """Rewrites the manifests that have other marks. Returns whether any was rewritten."""
     with ThreadPoolExecutor(1 if storage.is_local else _AT_ONCE) as threads:
         return any(list(threads.map(lambda shard: _rewrite(storage, shard, marks[shard]), marks)))
 
 
 def _digest(marks: Marks) -> str:
-    """Returns what the metadata of a manifest with these marks hold; an empty text without marks, as in a manifest just committed."""
+    """Returns the hash of marks for the metadata of a manifest. It is empty without marks, as in a manifest just committed."""
     return ids.fingerprint(sorted([clip_id, mark.of, mark.split] for clip_id, mark in marks.items())) if marks else ""
 
 
@@ -158,7 +158,7 @@ def _rewrite(storage: Storage, shard: int, marks: Marks) -> bool:
         splits = dict(zip(stored["clip_id"].to_pylist(), stored["split"].to_pylist(), strict=True))
         splits |= {clip_id: mark.split for clip_id, mark in marks.items()}
         clips = table["clip_id"].to_pylist()
-        # Signatures of an earlier version know no splits: those of the manifest stay.
+        # Signatures of an earlier version have no splits: those of the manifest stay.
         own = zip(clips, table["split"].to_pylist(), strict=True)
         columns = {
             "duplicate_of": [marks[clip].of if clip in marks else None for clip in clips],

@@ -1,8 +1,8 @@
 """Finds pairs of clips whose hashes may be near without comparing all pairs: bit sampling (Indyk and Motwani 1998).
 
 A table samples the same bits of all hashes; two clips meet in it if a frame of one and a frame of the other agree in these bits. Two
-clips that meet HITS_MIN times are a candidate pair, which is then compared exactly. Whether two clips are one depends on these two
-clips alone, so the copies of a dataset do not depend on the order in which its shards were compared.
+clips that meet HITS_MIN times are a candidate pair, which is then compared exactly. Whether two clips are one depends only on
+them, so the copies of a dataset do not depend on the order in which its shards were compared.
 
 The whole pictures of a clip meet the whole pictures and the middles of another, as in vidal.media.hashing; the hashes of their motion
 meet each other, because a logo changes the pictures but stands still. Measured by `python -m benchmarks.duplicates_table`.
@@ -19,7 +19,7 @@ from vidal.dedup.joins import MATCHES_MAX, Places, count_equal, expand_matches, 
 from vidal.media.arrays import BoolArray, UInt64Array
 
 TABLES, BITS, HITS_MIN = 16, 24, 2
-_KEY = np.uint64(32)  # An entry is a key, shifted by so many bits, and below it the number of a clip.
+_KEY = np.uint64(32)  # An entry holds a key in its upper 32 bits, and the number of a clip in the lower ones.
 _CLIP = np.uint64(2**32 - 1)
 _ODD = np.uint64(
     0x9E3779B97F4A7C15
@@ -66,7 +66,7 @@ def candidate_pairs(own: Hashes, other: Hashes | None) -> Iterator[tuple[Places,
 
 
 def _join(own: Hashes, other: Hashes, offset: int, *, is_self: bool) -> UInt64Array | None:
-    """Returns the candidate pairs as one number each; None if there are too many meetings to count at a time."""
+    """Returns the candidate pairs as one number each; None if there are too many meetings to count at once."""
     met: list[UInt64Array] = []
     held = 0
     for mask in _MASKS:
@@ -83,7 +83,7 @@ def _join(own: Hashes, other: Hashes, offset: int, *, is_self: bool) -> UInt64Ar
 
 
 def _picture_tables(own: Hashes, other: Hashes, mask: np.uint64) -> Iterator[tuple[UInt64Array, UInt64Array]]:
-    """Yields the entries that are matched: at least one of two frames that meet is whole, and a key counts once for two clips."""
+    """Yields entries to match. At least one of two pictures that meet is a whole one, and a key counts once for two clips."""
     own_all, own_whole = _entries(own.pictures, mask), _entries(own.pictures[:, :1], mask)
     other_all, other_whole = _entries(other.pictures, mask), _entries(other.pictures[:, :1], mask)
     yield own_all, other_whole
@@ -103,6 +103,6 @@ def _entries(hashes: UInt64Array, mask: np.uint64, *, is_motion: bool = False) -
 
 
 def _telling(hashes: UInt64Array, *, is_motion: bool) -> BoolArray:
-    """Returns which hashes, (n, k), say something. Those of a clip of which no picture does count all the same."""
+    """Returns which hashes, (n, k), have enough bits set to count. If no picture of a clip has, all of its pictures count."""
     telling: BoolArray = np.bitwise_count(hashes) >= _BITS_SET_MIN
     return telling if is_motion else telling | ~telling.any(1, keepdims=True)

@@ -24,7 +24,7 @@ Column = Literal["embedding", "audio_embedding"]
 VECTORS: tuple[Column, ...] = ("embedding", "audio_embedding")
 # The centres of the cells of each column, by the length of its vectors.
 Cells = Mapping[tuple[Column, int], Float32Array]
-# With fewer pairs of clips, all are compared: it takes seconds, and misses none.
+# With fewer pairs of clips, all are compared: this takes seconds, and misses none.
 _ALL_PAIRS_MAX = 4_000_000
 
 
@@ -39,7 +39,7 @@ class Signed:
 
 
 def signed(rows: Sequence[SignedRow], first: int = 0) -> Signed:
-    """Returns the signatures of rows. Their numbers count from `first`, the earliest row first."""
+    """Returns the signatures of rows. The clips are numbered from `first`, in the order of the rows."""
     numbers = np.arange(first, first + len(rows))
     own = [Signature.from_bytes(row["signature"]) if row["signature"] else None for row in rows]
     sounds = [fingerprint_of(row) for row in rows]
@@ -57,7 +57,7 @@ def signed(rows: Sequence[SignedRow], first: int = 0) -> Signed:
 
 
 def fingerprint_of(row: SignedRow) -> np.ndarray | None:
-    """Returns the fingerprint of a sound, (n,) uint32. Videos are compared by their pictures alone: many share one tune."""
+    """Returns the fingerprint of a sound, (n,) uint32. Videos have none: many share a tune, so only their pictures count."""
     fingerprint = row["audio_fingerprint"] if row["kind"] == Kind.AUDIO.value else None
     return np.frombuffer(fingerprint, "<u4") if fingerprint else None
 
@@ -81,8 +81,8 @@ def compare(
 ) -> Pairs:
     """Returns the pairs of clips that are alike, in the order of Pairs.joined. other: None compares `own` with itself.
 
-    indexed: whether pictures are searched by vidal.dedup.bit_sampling; None decides by the number of pairs. Whoever compares a
-    dataset piece by piece says True, so that the result does not depend on the sizes of the pieces. cells: for embeddings.
+    indexed: whether pictures are searched by vidal.dedup.bit_sampling; None decides by the number of pairs. To compare a
+    dataset piece by piece, pass True, so that the result does not depend on the sizes of the pieces. cells: for embeddings.
     """
     if indexed is None:
         indexed = own.count * (own.count if other is None else other.count) > _ALL_PAIRS_MAX
@@ -103,7 +103,7 @@ def compare(
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
-    """Returns, by the number of each clip that is a copy, the place of the pair that counts: the nearest of its first way that has any.
+    """Returns, for the number of each copy, the place of the pair that counts: its nearest pair in the first of WAYS that has one.
 
     A clip that is a copy itself is never the earlier one of a pair that counts. pairs: in the order of Pairs.joined. excluded: numbers
     of clips whose pairs do not count.

@@ -52,7 +52,8 @@ def state(recipe: Recipe) -> list[Any]:
 class Known:
     """An evaluation set, ready to be searched.
 
-    names: maps each id, URL and hash to a description of what it is. files: with signatures, or none. compared: how they are compared.
+    names: maps each id, URL and hash to a description of what it is. files: the files that have signatures. compared: how
+    clips are compared with them.
     """
 
     name: str
@@ -128,7 +129,7 @@ def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[EvaluationFile]
         ) from error
     if not table.schema.remove_metadata().equals(SIGNATURES):
         raise UserError(
-            f"evaluation set {settings.name!r}, under decontaminate: {path} was not written by `vidal signatures`"
+            f"evaluation set {settings.name!r}, under decontaminate: {path} was not written by `vidal signatures`: write it again"
         )
     models_used = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     if settings.semantic is not None and any(

@@ -28,12 +28,12 @@ def expand_matches(first: Places, counts: Places) -> tuple[Places, Places]:
 
 
 def sorted_set(values: UInt64Array) -> UInt64Array:
-    """Returns the different values, sorted. np.unique hashes them, which takes ten times as long."""
+    """Returns the distinct values, sorted. np.unique hashes them, which takes ten times as long."""
     return count_equal([values])[0]
 
 
 def count_equal(values: list[UInt64Array]) -> tuple[UInt64Array, Places]:
-    """Returns the different values of several arrays, sorted, and how often each occurs."""
+    """Returns the distinct values of several arrays, sorted, and how often each occurs."""
     ordered = np.sort(np.concatenate(values)) if values else np.zeros(0, np.uint64)
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
     return ordered[starts], np.diff(np.r_[starts, len(ordered)])

@@ -21,13 +21,14 @@ from vidal.dedup.vectors import SAMPLE, cell_centres
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-# Raise this with any change to which copies the same signatures and settings give.
+# Raise this with any change that finds other copies from the same signatures and settings.
 VERSION = 2
 # The clips of a block of shards that is compared with another at a time; 1 GB of memory for each of two workers.
 BLOCK_CLIPS = 200_000
 
-# Runs a function over items, in any order, as executors do; opened only if there is more than one block.
+# Runs a function over items, in any order, as executors do.
 Spread = Callable[[Callable[[Any], Any], list[Any]], Iterator[Any]]
+# Opens the processes of a Spread, only if there is more than one block.
 Workers = Callable[[], AbstractContextManager[Spread]]
 Stamps = dict[int, str]
 Say = Callable[[str], None]
@@ -48,7 +49,7 @@ def identity(settings: Duplicates) -> str:
 
 
 def find_pairs(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Workers, say: Say) -> Pairs:
-    """Returns the pairs of all shards of a dataset that are alike. Shards that were compared before are not compared again.
+    """Returns the pairs of clips that are alike, of all shards of a dataset. Shards that were compared before are not compared again.
 
     stamps: of the signatures of all shards. The pairs are stored after each block of shards, so an interrupted comparison resumes.
     """

@@ -14,7 +14,7 @@ from vidal.media.arrays import Float64Array
 from vidal.schema import STR, Reason
 
 Way = Literal["pictures", "sound", "embedding", "audio_embedding"]
-# In this order: of two ways in which a clip repeats others, the earlier one counts.
+# If a clip repeats others in two ways, the one that comes first here counts.
 WAYS: tuple[Way, ...] = ("pictures", "sound", "embedding", "audio_embedding")
 SCHEMA = pa.schema(
     [("later", pa.int64()), ("earlier", pa.int64()), ("way", STR), ("distance", pa.float64()), ("motion", pa.float64())]
@@ -25,8 +25,8 @@ SCHEMA = pa.schema(
 class Pairs:
     """m pairs of clips. Of two compared clips, the earlier one is kept.
 
-    later, earlier: (m,) int64, numbers of clips. way: (m,) places in WAYS. distance: (m,) float64; the nearest counts: bits of 64 for
-    pictures, a share of bits for sounds, and 1 less the cosine for embeddings. motion: (m,) -1..1 for pictures, else NaN.
+    later, earlier: (m,) int64, numbers of clips. way: (m,) places in WAYS. distance: (m,) float64, in bits of 64 for pictures, as a share
+    of bits for sounds, and 1 minus the cosine for embeddings; the nearest pair counts. motion: (m,) -1..1 for pictures, else NaN.
     """
 
     later: Places
@@ -48,7 +48,7 @@ class Pairs:
 
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:
-        """Returns the pairs of all parts, in the one order in which the nearest of a later clip stands first."""
+        """Returns the pairs of all parts, sorted by later clip, way, distance and earlier clip."""
         parts = [cls.none(), *parts]
         whole = cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
         return whole.at(np.lexsort((whole.earlier, whole.distance, whole.way, whole.later)))
@@ -68,10 +68,10 @@ class Pairs:
         """Returns how the clips of a pair are alike, as text before the name of the earlier one."""
         way, distance = WAYS[self.way[place]], self.distance[place]
         if way == "pictures":
-            return f"{distance:.1f} of 64 bits from, motion {self.motion[place]:.2f} like"
+            return f"differs in {distance:.1f} of 64 bits, at a motion correlation of {self.motion[place]:.2f}, from"
         if way == "sound":
-            return f"{distance:.1%} of the bits of the sound's fingerprint from"
-        return f"cosine {1 - distance:.3f} to"
+            return f"differs in {distance:.1%} of the bits of the sound's fingerprint from"
+        return f"has cosine {1 - distance:.3f} with"
 
     def to_table(self) -> pa.Table:
         names = pa.array([WAYS[way] for way in self.way], STR)

@@ -1,7 +1,7 @@
 """Finds recordings that are nearly the same: an index of the values of their fingerprints, then a comparison bit by bit.
 
-Two recordings are compared where they have values in common at one offset: two values, or one if either is short. A value that
-occurs often within a recording, as in silence, is left out there. So whether two recordings are compared depends on these two alone.
+Two recordings are compared at the offsets where they share two values, or one if either is short. A value that
+occurs often within a recording, as in silence, is left out there. So whether two recordings are compared depends only on them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vidal.dedup.pairs import Pairs
 from vidal.media.arrays import BoolArray, UInt32Array, UInt64Array
 from vidal.media.fingerprint import VALUES_MIN, difference
 
-# A value that a recording has more often is not looked up, unless too few would be left.
+# A value that a recording has more often is not looked up, unless too few values would be left.
 _REPEATS_MAX = 4
 # Shorter fingerprints, of less than 4 s, are compared where a single value is in common.
 _VOTES_MIN, _SHORT = 2, 32
@@ -37,7 +37,7 @@ class Sounds:
 
 @dataclass(frozen=True)
 class _Index:
-    """The values of recordings, sorted. values: (k,) uint32. clips, places: (k,) of the recording, and within it."""
+    """The values of recordings, sorted. values: (k,) uint32. clips, places: (k,), the recording of each value and its place in it."""
 
     values: UInt32Array
     clips: Places

@@ -1,4 +1,4 @@
-"""The signatures of the kept clips of a shard, one file per shard: what its clips are compared with those of other shards by."""
+"""The signatures of the kept clips, one file per shard. With them, clips are compared across shards."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def count_clips(storage: Storage, shard: int) -> int:
 
 
 def read_signatures(storage: Storage, shards: Sequence[int], *, with_vectors: bool) -> Signed:
-    """Reads what the clips of some shards are compared by. Thumbnails are read later, for the clips that need them."""
+    """Reads the signatures of the clips of some shards. Thumbnails are read later, for the clips that need them."""
     names = [*_COMPARED, *(VECTORS if with_vectors else ())]
     tables = [storage.read_columns(layout.signatures(shard), names) for shard in shards]
     numbers = np.concatenate([_numbers(shard, len(table)) for shard, table in zip(shards, tables, strict=True)])
@@ -135,7 +135,7 @@ def _bytes_of(chunk: pa.BinaryArray) -> memoryview:
 
 
 def _thumbs(storage: Storage, numbers: Places, count: int) -> UInt8Array:
-    """Returns (m, count, 256) uint8 for clips by their numbers. A shard is read at a time."""
+    """Returns (m, count, 256) uint8 for clips by their numbers. One shard is read at a time."""
     thumbs = np.zeros((len(numbers), count, THUMB * THUMB), np.uint8)
     shards = numbers // SHARD_ROWS
     for shard in np.unique(shards).tolist():

@@ -16,7 +16,7 @@ from vidal.dedup.joins import Places
 from vidal.dedup.pairs import Pairs, Way
 from vidal.media.arrays import Float32Array
 
-# Of the first so many vectors of a dataset the centres are computed. A dataset with fewer has no cells.
+# The centres are computed from this many vectors, the first of a dataset. A dataset with fewer has no cells.
 SAMPLE = 20_000
 _CELLS, _CELLS_EACH, _ROUNDS = 512, 4, 10
 _ROWS = 1024  # Rows of a product of matrices at a time.

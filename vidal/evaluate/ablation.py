@@ -1,4 +1,4 @@
-"""Measures whether a shard, a filter or a view helps: a small fixed recipe is trained with and without it, and retrieval compared."""
+"""Measures whether a shard, a filter or a view helps: a small fixed recipe is trained with and without it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Means over seeds. change: "with" minus "without". spread: the standard deviation of the change over seeds.
+    """A metric of both arms: means over seeds. change: "with" minus "without". spread: the standard deviation of the change over seeds.
 
     Both arms of a seed see the clips in the same order.
     """
@@ -50,7 +50,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """clips_*: how many clips each arm learned from. steps: of each arm. held_out: how many other clips both arms are judged by.
+    """The result of a comparison. clips_*: how many clips each arm learned from. held_out: how many other clips both are judged by.
 
     Both arms are judged by texts of the views that both learned from: a wrong view must not decide whether it helps.
     """
@@ -113,7 +113,7 @@ def _arms(storage: Storage, samples: TrainingSamples, change: Change) -> tuple[n
     if change.shard is not None:
         if change.shard not in samples.shards:
             raise UserError(
-                f"no clip of shard {change.shard} can be learned from; there are {sorted(set(samples.shards.tolist()))}"
+                f"no clip of shard {change.shard} can be learned from: choose one of {sorted(set(samples.shards.tolist()))}"
             )
         return every, samples.shards != change.shard
     if change.passes is not None:
@@ -152,11 +152,11 @@ def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> 
 def _require(arms: dict[str, np.ndarray], held_out: int, change: Change) -> None:
     if held_out < HELD_OUT_MIN:
         raise UserError(
-            f"only {held_out} clips are held out, {HELD_OUT:.0%} of the clips that are in both arms, but {HELD_OUT_MIN} are needed: "
-            "build more shards"
+            f"only {held_out} clips are held out ({HELD_OUT:.0%} of those that count both with and without it), "
+            f"but {HELD_OUT_MIN} are needed: build more shards"
         )
     for name, rows in arms.items():
         if len(rows) < 2:
-            raise UserError(f"{name} it, {len(rows)} clips are left to learn from, and 2 are needed")
+            raise UserError(f"{name} it, {len(rows)} clips are left to learn from, but 2 are needed: build more shards")
     if change.view is None and len(arms["with"]) == len(arms["without"]):
         raise UserError("the clips are the same with and without it: there is nothing to compare")

@@ -14,7 +14,7 @@ TEXT = "text"
 
 @dataclass(frozen=True)
 class Sample:
-    """media: the input of BoundEncoder, by modality: a path, a region of a picture, or several pictures of one clip.
+    """One sample. media: the input of BoundEncoder, by modality: a path, a region of a picture, or several pictures of one clip.
 
     texts: captions, each of which is right. labels: indices into the benchmark's classes. depth_kind: as in a manifest.
     """
@@ -30,7 +30,7 @@ class Sample:
 class Benchmark:
     """classes: empty if the samples have texts. templates: texts with {} for a class. many_labels: samples may have several labels.
 
-    picture_templates: the templates if visible pictures alone are classified; none means `templates`. views: the numbers of views of
+    picture_templates: the templates for the query "image" alone; empty means `templates`. views: the numbers of views of
     a video in time and in space; the probabilities of their classes are averaged. missing: names of samples of the annotation that
     have no file. is_validation: the samples are of the validation split, because the folder has no test split.
     """
@@ -50,7 +50,7 @@ class Benchmark:
         return self.picture_templates if is_picture else self.templates
 
     def share(self, share: float) -> Benchmark:
-        """Returns the benchmark with a random share of its samples, the same each time: the lowest hashes of their names."""
+        """Returns the benchmark with a random share of its samples, always the same: those whose names have the lowest hashes."""
         if share >= 1:
             return self
         ordered = sorted(self.samples, key=lambda sample: hashlib.sha256(sample.name.encode()).digest())
@@ -60,7 +60,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Measured:
-    """metrics: shares, and ranks from 1. samples: how many were measured. missing, unreadable: how many were not.
+    """The result of a measurement. metrics: shares, and ranks from 1. samples: how many were measured; missing, unreadable: were not.
 
     is_validation: as in Benchmark.
     """

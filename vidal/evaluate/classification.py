@@ -1,4 +1,4 @@
-"""Zero-shot classification: the vector of a class is the mean over its name in all templates (Radford et al. 2021)."""
+"""Zero-shot classification: the vector of a class is the mean of those of its name in all templates (Radford et al. 2021)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def class_vectors(
 def mean_probabilities(scores: np.ndarray) -> np.ndarray:
     """Returns (n, classes), the logarithm of the mean over views of the probabilities of the classes.
 
-    scores: (n, views, classes), cosines. They are multiplied by SCALE, the largest that CLIP's temperature may have.
+    scores: (n, views, classes), cosines. They are multiplied by SCALE, the largest scale that CLIP allows.
     """
     logits = torch.from_numpy(scores.astype(np.float64)) * SCALE
     values: np.ndarray = (logits.log_softmax(-1).logsumexp(1) - np.log(scores.shape[1])).numpy()

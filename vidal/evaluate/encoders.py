@@ -21,7 +21,7 @@ UNTRAINED = "recipe:"
 
 
 def open_encoder(*checkpoints: str) -> BoundEncoder:
-    """Opens an encoder, or several that were trained apart as one.
+    """Opens an encoder, or several that were trained apart, as a single encoder.
 
     checkpoints: folders, KIND:ID for a peer, or recipe:NAME for the towers of a recipe before training. Raises UserError.
     """
@@ -88,5 +88,5 @@ def _recipe(name: str) -> Train:
 
     settings = load_recipe(name, ()).train
     if not settings.modalities:
-        raise UserError(f"recipe {name} names no modality under train.modalities")
+        raise UserError(f"recipe {name} names no modality under train.modalities: add at least one")
     return settings

@@ -42,7 +42,7 @@ def measure(
     if rejected and not skip_missing:
         name, why = next(iter(rejected.items()))
         raise UserError(
-            f"{len(rejected)} samples cannot be read, the first is {name}: {why}; --skip-missing measures the others"
+            f"{len(rejected)} samples cannot be read; the first is {name}: {why}; --skip-missing measures the others"
         )
     keep = [place for place, sample in enumerate(benchmark.samples) if sample.name not in rejected]
     if not keep:
@@ -58,7 +58,7 @@ def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -
     """Raises UserError that names the first sample without a file, or without a requested modality."""
     if benchmark.missing and not (skip_missing and benchmark.samples):
         raise UserError(
-            f"{len(benchmark.missing)} of {len(benchmark.missing) + len(benchmark.samples)} samples have no file, the first is "
+            f"{len(benchmark.missing)} of {len(benchmark.missing) + len(benchmark.samples)} samples have no file; the first is "
             f"{benchmark.missing[0]}: add them{', or give --skip-missing to measure the others' if benchmark.samples else ''}"
         )
     if not benchmark.samples:
@@ -85,7 +85,7 @@ def _silent(items: Sequence[Any], name: str) -> Iterator[Any]:
 
 
 def _against_texts(encoder: BoundEncoder, benchmark: Benchmark, query: str, vectors: np.ndarray) -> dict[str, float]:
-    """vectors: (n, d), or (n, views, d)."""
+    """Measures vectors against captions or classes. vectors: (n, d), or (n, views, d)."""
     if not benchmark.classes:
         return _captioned(encoder, benchmark, vectors)
     templates = benchmark.templates_for(query)

@@ -32,7 +32,7 @@ LR, TEMPERATURE, WEIGHT_DECAY = 1e-3, 0.07, 0.2
 
 @dataclass(frozen=True)
 class Clips:
-    """of: (n, features). zero_shot: (n, width), the vectors before any training. Rows of clips that cannot be read are NaN."""
+    """The features of clips. of: (n, features). zero_shot: (n, width), the vectors before any training. Unreadable clips are NaN."""
 
     of: Tensor
     zero_shot: Tensor

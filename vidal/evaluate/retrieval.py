@@ -123,7 +123,10 @@ def _counts(
 
 
 def _column_chunks(count: int, starts: np.ndarray | None) -> Iterator[tuple[int, int, np.ndarray | None]]:
-    """Yields (first, last, the group of each row from 0) of chunks of the gallery. A group is never divided."""
+    """Yields (first, end, groups) of chunks of the gallery. A group is never divided.
+
+    groups: the group of each row, counted from 0 in the chunk; None without starts.
+    """
     if starts is None:
         yield from ((start, min(start + _COLUMNS, count), None) for start in range(0, count, _COLUMNS))
         return
@@ -137,7 +140,7 @@ def _column_chunks(count: int, starts: np.ndarray | None) -> Iterator[tuple[int,
 
 
 def _group_maxima(scores: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
-    """Returns (n, number of groups). scores: (n, m). groups: (m,), from 0 and ascending."""
+    """Returns the best score in each group, (n, number of groups). scores: (n, m). groups: (m,), from 0 and ascending."""
     maxima = scores.new_full((len(scores), int(groups[-1]) + 1), -torch.inf)
     return maxima.scatter_reduce_(1, groups.expand_as(scores), scores, "amax")
 

@@ -39,7 +39,7 @@ class _Mark(TypedDict, total=False):
 
 
 class StoredResult(_Mark):
-    """A stored Measured."""
+    """The result of one measurement, as a file of results holds it. The fields are those of vidal.evaluate.benchmark.Measured."""
 
     query: str
     target: str
@@ -125,14 +125,14 @@ class Possible:
     def why_not(self, task: str, query: str, target: str) -> str | None:
         """Returns why a cell cannot be measured here, or None."""
         if self.modalities is None:
-            return "no encoder is named: --checkpoint"
+            return "no encoder is named: give --checkpoint"
         lacking = sorted({*query.split("+"), *target.split("+")} - self.modalities - {TEXT})
         if lacking:
             return (
-                f"the encoder has no tower for {' and '.join(lacking)}: add an encoder of it with another --checkpoint"
+                f"the encoder has no tower for {' and '.join(lacking)}: add an encoder for it with another --checkpoint"
             )
         if self.data is None:
-            return f"the files of {task} are not named: --data, a folder with a folder {task}"
+            return f"the files of {task} are not named: give --data, a folder that holds a folder {task}"
         return _why_unreadable(task, self.data / task, query, target)
 
 
@@ -150,7 +150,7 @@ def _why_unreadable(task: str, folder: Path, query: str, target: str) -> str | N
 
 @dataclass(frozen=True)
 class Column:
-    """heading: its lines; every column of a table has the same number. cells: one per metric. reasons: why a cell is a dash, or None."""
+    """heading: the lines of the heading, equally many in all columns. cells: one per metric. reasons: why a cell is a dash, or None."""
 
     heading: list[str]
     cells: list[str]

@@ -26,7 +26,7 @@ def _markdown_table(table: ReportedTable, notes: dict[str, int]) -> str:
 
 
 def _labels(column: Column, table: ReportedTable) -> list[str]:
-    """Returns the heading of a system. Only the paper's systems have a base and data to state."""
+    """Returns the heading of a system. Only the paper's systems may state their model and data."""
     unknown = "not stated" if any(column is each for each in table.systems) else ""
     return [unknown if line == DASH else line for line in column.heading]
 

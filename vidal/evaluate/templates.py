@@ -1,4 +1,4 @@
-"""Prompt templates: OpenAI's eighty for ImageNet, which name videos and depth; infrared keeps "photo". Sounds have one of their own."""
+"""Prompt templates: OpenAI's eighty for ImageNet, with "photo" replaced for videos and depth, but not for infrared. Sounds have one."""
 
 from __future__ import annotations
 

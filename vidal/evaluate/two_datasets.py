@@ -1,7 +1,7 @@
 """Says which of two datasets trains the better encoder at equal size, as the paper compares VIDAL with HowTo100M by CLIP4Clip.
 
-A small fixed recipe is trained on equally many clips of each, drawn anew for each seed, and judged by clips that neither learned from:
-by equally many held-out clips of both, or by those of a third dataset.
+A small fixed recipe is trained on equally many clips of each dataset, drawn anew for each seed. Both encoders are judged by clips that
+neither learned from: equally many held-out clips of each dataset, or the clips of a third one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from vidal.train.training_samples import Captions, TrainingSamples, read_samples
 
 @dataclass(frozen=True)
 class DataVerdict:
-    """clips: how many each encoder learned from. judged_by: how many others both were judged by. steps: of each encoder.
+    """clips: how many each encoder learned from. judged_by: how many other clips judged both. steps: of each encoder.
 
     metrics: `with_it` is the first dataset, `without_it` the second, `change` the first minus the second.
     """
@@ -59,7 +59,7 @@ class _Joined:
 def compare_datasets(
     datasets: tuple[Storage, Storage], judge: Storage | None, settings: Train, seeds: int, progress: Progress
 ) -> DataVerdict:
-    """Compares two datasets. judge: a third, all of whose clips judge. Raises UserError if one has too few clips."""
+    """Compares two datasets. judge: a third dataset, whose clips then all judge. Raises UserError for too few clips."""
     joined = _join([each for each in (*datasets, judge) if each is not None], settings, progress)
     learned, held = _split(joined, judge is not None)
     size = min(map(len, learned))
@@ -82,7 +82,7 @@ def compare_datasets(
 
 
 def _split(joined: _Joined, has_judge: bool) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Returns the rows that each encoder may learn from, and those that judge. No clip that judges is in either."""
+    """Returns the rows that each encoder may learn from, and those that judge. No clip that judges is learned from."""
     readable, dataset = joined.clips.readable, joined.dataset
     names = np.array(joined.samples.clip_ids)
     if has_judge:
@@ -125,7 +125,7 @@ def _joined_samples(samples: list[TrainingSamples]) -> TrainingSamples:
 
 
 def _joined_captions(captions: list[Captions]) -> Captions:
-    """The names of the views are those of the recipe, so they are the same in all datasets."""
+    """Joins captions. The names of the views are those of the recipe, so they are the same in all datasets."""
     texts = np.cumsum([0, *(len(each.distinct) for each in captions)])
     spans = np.cumsum([0, *(each.starts[-1] for each in captions)])
     return Captions(

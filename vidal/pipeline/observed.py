@@ -31,7 +31,7 @@ Observe = Callable[[PartWork], None]
 
 
 def ignore(work: PartWork) -> None:
-    """Observes nothing."""
+    """The Observe of a build that nobody watches."""
 
 
 def work_of(stage: Stage, results: Iterable[Result], wall_s: float, cpu_s: float, bytes_written: int) -> PartWork:

@@ -1,4 +1,4 @@
-"""Computes the gradient of one large batch in small chunks: features are cached, each chunk is computed twice (Gao et al. 2021)."""
+"""Computes the gradient of one large batch in small chunks: features are cached, and each chunk is computed twice (Gao et al. 2021)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def accumulated_backward(
     temperature: Temperature,
     scale: Callable[[Tensor], Tensor] = lambda loss: loss,
 ) -> Tensor:
-    """Adds the gradients of the loss of all chunks to the weights. Returns the loss. Memory holds the activations of one chunk.
+    """Adds the gradients of the loss of all chunks to the weights. Returns the loss. Memory holds the activations of one chunk at a time.
 
     chunks: inputs of the tower. texts: (n, d), for the samples of all chunks in order. scale: scales the loss, for mixed precision.
     The output of the tower for a sample must not depend on the rest of its batch, so batch norms in training mode do not work.

@@ -1,4 +1,4 @@
-"""Low-rank adapters (Hu et al. 2022) in the weights of a checkpoint: peft's names for them, and merging them into what they adapt."""
+"""Low-rank adapters (Hu et al. 2022) in the weights of a checkpoint: peft's names for them, and their merging into these weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ State = dict[str, Tensor]
 
 
 def plain_name(name: str) -> str:
-    """Returns the name that a weight has without peft, which adds a prefix to the names of all that it wraps."""
+    """Returns the name that a weight has without peft, which adds parts to the names of the modules that it wraps."""
     return name.replace(".base_model.model.", ".").replace(".base_layer.", ".")
 
 
@@ -33,7 +33,9 @@ def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
             base[plain_name(name)] = value
     for name, each in parts.items():
         if each.keys() != {"A", "B"} or f"{name}.weight" not in base:
-            raise UserError(f"the adapter of {name} lacks one of its two parts, or the weight that it adapts")
+            raise UserError(
+                f"the adapter of {name} lacks one of its two parts, or the weight that it adapts: use the complete checkpoint"
+            )
     return base, {name: (each["A"], each["B"]) for name, each in parts.items()}
 
 

@@ -11,7 +11,7 @@ from vidal.train.settings import Encoder
 
 @dataclass(frozen=True)
 class Augmentation:
-    """place: of the square crop along the longer side, 0..1. flip: whether left and right are exchanged."""
+    """How a picture is cropped and flipped. place: of the square crop along the longer side, 0..1. flip: exchanges left and right."""
 
     place: float = 0.5
     flip: bool = False

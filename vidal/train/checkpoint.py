@@ -14,14 +14,15 @@ from vidal.storage.atomic_file import written_aside
 
 _NAME = re.compile(r"step-(\d{8})\.pt")
 
-# What must stay the same for a run to continue, by its name in the error for a run that differs.
+# What must stay the same for a run to continue. An error names the keys that differ.
 Identity = dict[str, str | int]
 
 
 class TrainerState(TypedDict):
     """The state of the training of one modality. The states of optimisers and scalers have the form that torch gives them.
 
-    best: the best retrieval on the split val. misses: measurements since then. measured_at: the step of the last. stopped: early.
+    best: the best retrieval on the split val. misses: the number of measurements since the best one. measured_at: the step of the last
+    measurement. stopped: whether the training was stopped early.
     """
 
     tower: dict[str, Tensor]
@@ -38,7 +39,11 @@ class TrainerState(TypedDict):
 
 
 class Place(TypedDict):
-    """The position of one process in the data of one modality. start, done: of the window of its epoch, see window.Window."""
+    """The position of one process in the data of one modality.
+
+    start, done: the window of the epoch, see window.Window. cursor: how many records of the window this process has consumed.
+    unreadable, missed: how many records could not be read, in the whole run and in this epoch.
+    """
 
     cursor: int
     start: int
@@ -88,14 +93,14 @@ def latest(folder: Path) -> Path | None:
 def load(path: Path, identity: Identity) -> RunState:
     """Loads a checkpoint.
 
-    identity: of this run. Raises UserError that names the difference, for a checkpoint of a run with other settings or data.
+    identity: of this run. Raises UserError that names the difference if the checkpoint is of a run with other settings or data.
     """
     state: RunState = torch.load(path, map_location="cpu", weights_only=True)
     stored = state["identity"]
     differing = [key for key in identity if stored.get(key) != identity[key]]
     if differing:
         raise UserError(
-            f"{path.parent.parent} holds a run with another {', '.join(differing)}: name another folder with --out, or remove this one"
+            f"{path.parent.parent} holds a run with another {', '.join(differing)}: name another folder with --out, or remove that folder"
         )
     return state
 

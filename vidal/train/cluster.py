@@ -17,7 +17,7 @@ FAILURES_MAX = 3
 
 
 class _Work(TypedDict):
-    """What a worker gets. settings: of a Train, as JSON. out: the dataset. folder: of the run."""
+    """What a worker gets. settings: a Train, as JSON. out: the dataset. folder: of the run."""
 
     settings: dict[str, object]
     out: str

@@ -26,7 +26,7 @@ Dtype = Literal["float32", "float16", "bfloat16"]
 
 @dataclass(frozen=True)
 class _Call:
-    """The options of one call. caller: the name of the method, for errors. device: None stays where the tower is."""
+    """The options of one call. caller: the name of the method, for errors. device: None leaves the tower where it is."""
 
     caller: str
     batch_size: int
@@ -143,7 +143,7 @@ class BoundEncoder:
         """Encodes videos; frames are sampled evenly from the first to the last.
 
         An item is a path, a frames.Excerpt, a list of the pictures of a video in order, an array (t, h, w, 3) of uint8, or a tensor
-        (t, 3, h, w) of uint8 or of floats in 0..1. One video that is a list of pictures must stand in a list: [pictures].
+        (t, 3, h, w) of uint8 or of floats in 0..1. To encode a single video given as a list of pictures, pass [pictures].
         """
         settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video", batch_size, dtype, device)
         reader = self._reader_of(Modality.VIDEO)
@@ -243,7 +243,7 @@ class BoundEncoder:
     ) -> Float32Array:
         """Encodes items of any number of views, and averages their vectors.
 
-        dimensions: of an array that is one item. read: returns (views, ...) for an item.
+        dimensions: the numbers of dimensions that an array of one item may have. read: returns (views, ...) for an item.
         """
         if media_items.is_one(items, dimensions):
             alone: Float32Array = self._encode_views(modality, [items], dimensions, read, call)[0]

@@ -22,7 +22,7 @@ from vidal.train.towers.clip import MEAN, STD, ClipTower
 
 Layout = Literal["languagebind", "transformers"]
 _TYPES = {modality: name for name, modality in published.MODALITIES.items()}
-# CLIP's temperature at the end of its training. An encoder of vidal does not keep its own.
+# CLIP's temperature at the end of its training. An encoder of vidal does not store the temperature that it was trained with.
 _LOGIT_SCALE = 4.6052
 
 
@@ -38,8 +38,8 @@ def export_encoder(encoder: str | Path, to: str | Path, layout: Layout, keep_ada
     """Writes each modality of an encoder into a folder of its own, with the language tower and its tokenizer.
 
     encoder: a folder that load_encoder reads. layout: "languagebind" (LanguageBind's own classes and load_encoder read it) or
-    "transformers" (CLIPModel reads it; only for pictures, depth and infrared, because that CLIP reads neither several frames nor
-    wide pictures).
+    "transformers" (CLIPModel reads it; only for pictures, depth and infrared, because CLIPModel reads neither several frames nor
+    spectrograms).
     keep_adapters: for "languagebind", writes low-rank adapters beside the weights that they adapt, instead of merging them.
 
     Raises UserError for towers and language towers that are not CLIP of transformers, and for what the layout cannot hold.
@@ -63,7 +63,7 @@ def export_encoder(encoder: str | Path, to: str | Path, layout: Layout, keep_ada
 def _require_clip(part: Part, modality: Modality, tower: ModalityTower, layout: Layout) -> ClipTower:
     if not isinstance(tower, ClipTower):
         raise UserError(
-            f"{part.folder}: the tower for {modality.value} has the adapter {tower.architecture['adapter']}, and only clip can be written"
+            f"{part.folder}: the tower for {modality.value} has adapter {tower.architecture['adapter']}, but only clip can be exported"
         )
     if layout == "transformers" and modality in (Modality.VIDEO, Modality.AUDIO):
         raise UserError(

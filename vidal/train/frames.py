@@ -21,7 +21,7 @@ from vidal.schema import Reason
 from vidal.train.inputs import square_array
 
 EXTENSIONS = frozenset({".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".flv", ".3gp", ".ogv"})
-# The distance of the frames of a view, in frames, when several views of a video are read.
+# When several views of a video are read, a view takes every STRIDE-th frame.
 STRIDE = 8
 
 
@@ -48,7 +48,7 @@ def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
 def chosen(source: Path | Excerpt, choose: Callable[[int, float, Excerpt | None], list[int]]) -> list[Image.Image]:
     """Returns frames in their full size. Raises RecordError(corrupt).
 
-    choose: returns their indices, in any order, for the number of frames, the frames per second, and the source if it is an Excerpt.
+    choose: returns their indices, in any order, for (number of frames, frames per second, the source if it is an Excerpt, else None).
     """
     path, excerpt = (source.path, source) if isinstance(source, Excerpt) else (source, None)
     wanted: list[int] = []
@@ -65,8 +65,8 @@ def chosen(source: Path | Excerpt, choose: Callable[[int, float, Excerpt | None]
 def views(path: Path, count: int, side: int, times: int, crops: int) -> UInt8Array:
     """Returns (times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
 
-    Each of the `times` views takes `count` frames at a distance of STRIDE; they are spread over the video. The square crops are spread
-    along the longer side. Kinetics is measured in this way (Tong et al. 2022; Zhu et al. 2024).
+    Each of the `times` views takes `count` frames at a distance of STRIDE; the views are spread over the video. The square crops are
+    spread along the longer side. Kinetics is measured in this way (Tong et al. 2022; Zhu et al. 2024).
     """
     chosen: list[list[int]] = []
 
@@ -101,12 +101,12 @@ def has_sound(path: Path) -> bool:
 
 
 def even_indices(total: int, count: int) -> list[int]:
-    """Returns the indices of `count` of `total` frames, evenly from the first to the last, rounded down."""
+    """Returns the indices of `count` of `total` frames, spread evenly from the first to the last, rounded down."""
     return [int(index) for index in np.linspace(0, total - 1, count, dtype=int)]
 
 
 def second_indices(total: int, fps: float, count: int, end_s: int | None) -> list[int]:
-    """Returns the indices of `count` of `total` frames, evenly from the first frame to that which begins the last second."""
+    """Returns the indices of `count` of `total` frames, spread evenly from the first frame to the one at which the last second begins."""
     rate = max(1, int(fps))
     seconds = math.ceil(total / rate)
     last = (min(seconds, end_s or seconds) - 1) * rate

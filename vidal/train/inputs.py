@@ -64,7 +64,7 @@ def square_array(image: Image.Image, side: int, place: float = 0.5) -> UInt8Arra
 def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
     """Returns (1, side, side) float16; larger is farther. Raises RecordError(corrupt).
 
-    The values are in 0..1, but beside an edge bicubic resizing may exceed this range, as it does in LanguageBind's loader.
+    The values are in 0..1, but beside an edge, bicubic resizing may exceed this range, as it does in LanguageBind's loader.
 
     kind: depth_kind of the manifest. Metric depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
     loader. Other depth is divided by the largest 16-bit value; inverse depth is then subtracted from 1.
@@ -99,7 +99,7 @@ def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
 def read_sound(path: Path, fbank: Fbank) -> Float16Array:
     """Returns (3, mel_bins, frames) float16, log mel energies as Kaldi computes them. Raises RecordError(bad_audio).
 
-    Of a sound with several channels the first is used, as in LanguageBind's loader. The three planes are the beginning, the middle and
+    Of a sound with several channels, the first is used, as in LanguageBind's loader. The three planes are the beginning, the middle and
     the end of a long sound. For a short sound they are equal, and padded with zeros or by repetition.
     """
     return sound_array(read_first_channel(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768), fbank)

@@ -22,7 +22,7 @@ LINE_INTERVAL_S = 10.0
 class Journal:
     """Records the steps of a run.
 
-    steps: the total number, of all modalities together. done: how many were done before this start. writes: whether this process
+    steps: the total number of steps, of all modalities together. done: how many were done before this start. writes: whether this process
     writes files; one process of a group does.
     """
 
@@ -78,7 +78,7 @@ class Journal:
         self._show(f"{modality.value} loss {metrics['loss']:.3f} {line['samples_s']:.1f} samples/s")
 
     def record_validation(self, trainer: ModalityTrainer, measured: Recall) -> None:
-        """Records R@1 on the split val, in the file and on the board."""
+        """Records R@1 on the split val, in metrics.jsonl and TensorBoard."""
         if not self._writes:
             return
         values = {"val_recall_to_text": measured.to_text, "val_recall_to_modality": measured.to_modality}

@@ -1,4 +1,4 @@
-"""Loads encoders: those that vidal trained, those that LanguageBind published, and several that were trained apart as one."""
+"""Loads encoders: one that vidal trained, one that LanguageBind published, or several that were trained apart, as a single encoder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COSINE_MIN = 0.9999
 
 @dataclass(frozen=True)
 class Part:
-    """An encoder of one folder. text: its language tower, if a recipe names it; None if its weights are in the folder."""
+    """An encoder of one folder. text: its language tower, if a recipe names that; None if the folder holds the tower's weights."""
 
     folder: Path
     towers: Mapping[Modality, ModalityTower]
@@ -46,7 +46,7 @@ def load_encoder(path: str | Path | Sequence[str | Path], device: str | None = N
     it is first needed, onto the same device.
 
     Raises UserError if a folder holds no encoder, if a weight is missing, unknown or of another shape, if two encoders are for the same
-    modality, and if they were trained against different language towers.
+    modality, or if two were trained against different language towers.
     """
     folders = [Path(path)] if isinstance(path, (str, Path)) else [Path(each) for each in path]
     if not folders:
@@ -62,7 +62,9 @@ def join_encoders(parts: list[Part], device: torch.device) -> BoundEncoder:
     for part in parts:
         for modality in part.towers:
             if modality in owners:
-                raise UserError(f"{owners[modality]} and {part.folder} are both for {modality.value}: name one of them")
+                raise UserError(
+                    f"{owners[modality]} and {part.folder} are both for {modality.value}: name only one of them"
+                )
             owners[modality] = part.folder
         towers |= part.towers
         settings |= part.settings
@@ -112,7 +114,8 @@ def _common_text(parts: list[Part]) -> Callable[[], LanguageTower]:
     for part in others:
         if not _is_same(text, part.open_text()):
             raise UserError(
-                f"{first.folder} and {part.folder} were trained against different language towers: their vectors cannot be compared"
+                f"{first.folder} and {part.folder} were trained against different language towers, so their vectors cannot be "
+                "compared: load them separately"
             )
     return lambda: text
 

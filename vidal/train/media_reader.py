@@ -22,8 +22,8 @@ class MediaReader:
     """Reads media as the arrays that a tower takes. A subclass defines what its modalities need.
 
     A subclass for pictures defines `picture` only: depth is then a grey picture, and a video its frames. Arrays are float32 and already
-    normalised. frame_count: of a video. sample_rate, first_channel: how a sound is read; otherwise its channels are mixed. items_max: how
-    many items are held in memory at a time.
+    normalised. frame_count: of a video. sample_rate: of sounds. first_channel: whether only the first channel of a sound is used, or
+    all are mixed. items_max: how many items are held in memory at a time.
     """
 
     frame_count = 8
@@ -108,5 +108,5 @@ def _opened(item: object, caller: str) -> Image.Image:
 
 
 def _picture(frame: UInt8Array) -> Image.Image:
-    """frame: (3, h, w) uint8."""
+    """Returns a frame, (3, h, w) uint8, as a PIL picture."""
     return Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0)))

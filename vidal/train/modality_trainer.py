@@ -99,7 +99,8 @@ class ModalityTrainer:
         ):
             raise TrainingError(
                 f"{self.modality.value}: in step {self.step + 1} the loss is {loss} and the norm of its gradient {norm}: "
-                "try a lower lr, more warmup_steps or precision fp32; the same command continues from the last good checkpoint"
+                "try a lower lr, more warmup_steps or precision fp32, in a new folder (--out), "
+                "because a run continues only with the same settings"
             )
         self.scaler.step(self.optimiser)
         self.scaler.update()
@@ -156,9 +157,9 @@ class ModalityTrainer:
         allowed = self.settings.unreadable_max * len(self.samples) / process_group.world()
         if not process_group.all_true(self._skipped <= allowed, self.device):
             raise TrainingError(
-                f"{self.modality.value}: {self._skipped} of {len(self.samples)} records cannot be read, more than unreadable_max "
-                f"{self.settings.unreadable_max:g} of them; the last: {problems[-1] if problems else 'in another process'}; "
-                "vidal validate names all of them"
+                f"{self.modality.value}: too many records cannot be read ({self._skipped} in this process; "
+                f"train.unreadable_max allows a share of {self.settings.unreadable_max:g} of {len(self.samples)} records); the last: "
+                f"{problems[-1] if problems else 'in another process'}; vidal validate names all of them"
             )
 
     def state(self) -> TrainerState:
@@ -203,13 +204,13 @@ class ModalityTrainer:
     def restore(self, state: TrainerState, places: list[Place]) -> None:
         """Continues from the results of `state` and `place`. places: of all processes of the run, by rank.
 
-        If their number was another one, the records that are left in the epoch are dealt out to the processes of today.
+        If there were more or fewer processes then, the records that are left in the epoch are dealt out to the present ones.
         """
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
-        # Both or neither: `ema` belongs to the identity of a run.
+        # A run has either both or neither, because `ema` belongs to its identity.
         if self.ema is not None and state["ema"] is not None:
             self.ema.load_state_dict(state["ema"])
         self.step, self.epoch = state["step"], state["epoch"]
@@ -250,13 +251,13 @@ class ModalityTrainer:
         return torch.autocast(self.device.type, dtype) if dtype else contextlib.nullcontext()
 
     def _unsynchronised(self) -> Any:
-        """Prevents DDP from averaging the gradients of every chunk."""
+        """Prevents DDP from averaging gradients after every chunk: they are averaged once, after all chunks."""
         inner = getattr(self._forward, "_orig_mod", self._forward)
         return inner.no_sync() if isinstance(inner, DistributedDataParallel) else contextlib.nullcontext()
 
 
 def embed(trainer: ModalityTrainer, samples: TrainingSamples, reader: Reader, rows: list[int]) -> Tensor:
-    """Returns (n, width) float32, L2-normalised: the mean over the pictures of each row, computed by the tower in its current state.
+    """Returns (n, width) float32, L2-normalised: the mean over the pictures of each row, by the final model as it is now.
 
     rows: indices into the samples. Raises RecordError if a file cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Opens towers: with pretrained weights, from a trained encoder, or without weights, which a saved tower then brings."""
+"""Opens towers: with pretrained weights, from a trained encoder, or without weights, to be filled with those of a saved tower."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def open_tower(
 ) -> ModalityTower:
     """Builds a tower with pretrained weights or, with the `architecture` of a saved tower, one for load_state_dict to fill.
 
-    width: of the language tower. Raises UserError for an unknown adapter, for another width, and for weights that are not available.
+    width: of the language tower, which the tower must share. Raises UserError for an unknown adapter, for another width, and for
+    weights that are not available here.
     """
     logging.disable_progress_bar()
     name = settings.model.adapter

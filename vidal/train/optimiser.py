@@ -28,7 +28,9 @@ def build(named: Iterable[tuple[str, nn.Parameter]], encoder: Encoder, train: Tr
         factor = encoder.lr_factors[max(fitting, key=len)] if fitting else 1.0
         groups.setdefault((factor, train.weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
     if unused:
-        raise UserError(f"lr_factors: no trained weight has a name that begins with {', '.join(sorted(unused))}")
+        raise UserError(
+            f"lr_factors: no trained weight has a name that begins with {', '.join(sorted(unused))}: correct these keys"
+        )
     param_groups = [
         {"params": weights, "lr": encoder.lr * factor, "factor": factor, "weight_decay": decay}
         for (factor, decay), weights in groups.items()

@@ -20,9 +20,8 @@ from vidal.train.reading import Reader
 from vidal.train.settings import Encoder, Modality, Train
 from vidal.train.training_samples import IntArray, TrainingSamples, read_samples
 
-VERSION = (
-    3  # Of the readers in inputs.py. Raise it by one with any change to their output, and datasets are packed again.
-)
+# The version of the readers in inputs.py. Raise it by one with any change to their output, so that datasets are packed again.
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,9 @@ def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack 
     """Returns the pack of these samples.
 
     Returns None if one of their shards has changed since it was packed, or was not packed with these settings. Always None for a
-    remote dataset.
+    remote dataset, and for random crops, because packed pictures are already cropped.
     """
-    if not storage.is_local or settings.random_crop:  # Packed pictures are cropped already.
+    if not storage.is_local or settings.random_crop:
         return None
     folder = _folder(storage, samples.modality, settings)
     for shard in np.unique(samples.shards):

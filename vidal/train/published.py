@@ -160,7 +160,7 @@ def _state(folder: Path) -> dict[str, Tensor]:
             return _read_weights(folder / name)
         if (folder / f"{name}.index.json").is_file():
             return _read_parts(folder, folder / f"{name}.index.json")
-    raise UserError(f"{folder} has neither {' nor '.join(_FILES)}")
+    raise UserError(f"{folder} has neither {' nor '.join(_FILES)}: use the checkpoint exactly as published")
 
 
 def _read_parts(folder: Path, index: Path) -> dict[str, Tensor]:
@@ -199,7 +199,7 @@ def _settings(folder: Path, modality: Modality, vision: VisionConfig) -> Encoder
 
 
 def _side(folder: Path, modality: Modality, vision: VisionConfig) -> int:
-    """Returns the side of the pictures. The pictures of sounds are not square, and the value is not used for them."""
+    """Returns the side of the pictures. Spectrograms are not square, so for sounds the value is not used."""
     size = vision.get("image_size", 224)
     if isinstance(size, int):
         return size

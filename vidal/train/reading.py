@@ -32,7 +32,7 @@ class Reader:
 
     @property
     def item_bytes(self) -> int:
-        """The size of what is read for a sample."""
+        """The size in bytes of the array that is read for a sample."""
         settings, modality = self._settings, self._samples.modality
         if modality is Modality.AUDIO:
             return 3 * 2 * settings.fbank.mel_bins * settings.fbank.frames
@@ -44,7 +44,7 @@ class Reader:
         return draw(self._settings, key)
 
     def __call__(self, row: int, frame: int, augmentation: Augmentation = NONE) -> ModelInput:
-        """Returns (3, h, w), or (t, 3, h, w) for a video, with frames that are spread over the clip.
+        """Returns (3, h, w), (1, h, w) for depth, or (t, 3, h, w) for a video, with frames spread over the clip.
 
         Raises RecordError if a file cannot be read.
         """
@@ -76,8 +76,8 @@ class Reader:
 
 
 def spread(count: int, sampled: int) -> list[int]:
-    """Returns the indices of `sampled` frames, evenly from the first to the last of `count`, rounded down as in LanguageBind's loader.
+    """Returns the indices of `sampled` of `count` frames, spread evenly from the first to the last.
 
-    Some repeat if count is smaller.
+    They are rounded down as in LanguageBind's loader, and some repeat if `count` is smaller than `sampled`.
     """
     return [int(place) for place in np.linspace(0, count - 1, sampled, dtype=int)]

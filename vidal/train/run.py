@@ -35,7 +35,7 @@ class Outcome:
     """The result of one modality.
 
     left_out: clips of the dataset that were not trained on, by reason. recall_*: R@1 on the training clips. val_recall_*: R@1 on clips
-    of the split val, None without any. samples_s: samples per second. unreadable: how often a record was skipped because it could not
+    of the split val, or None. samples_s: samples per second. unreadable: how often a record was skipped because it could not
     be read.
     """
 
@@ -97,13 +97,13 @@ def read_all(settings: Train, storage: Storage) -> dict[Modality, TrainingSample
     trained = [modality for modality, each in settings.modalities.items() if each.tuning != FROZEN]
     if not trained:
         raise UserError(
-            "train.modalities names none to train: name at least one, e.g. --set 'train.modalities={video: {}}'"
+            "train.modalities has none to train: name at least one that is not frozen, e.g. --set 'train.modalities={video: {}}'"
         )
     return {modality: read_samples(storage, modality, settings) for modality in trained}
 
 
 def _frozen_towers(settings: Train, width: int) -> dict[Modality, ModalityTower]:
-    """Returns the towers that the recipe binds as they are."""
+    """Returns the towers that the recipe saves without training them."""
     frozen = {modality: each for modality, each in settings.modalities.items() if each.tuning == FROZEN}
     return {modality: open_tower(modality, each, width) for modality, each in frozen.items()}
 
@@ -190,7 +190,7 @@ def _restore(state: checkpoint.RunState, trainers: list[ModalityTrainer]) -> Non
     for each in trainers:
         each.restore(state["trainers"][each.modality.value], [one["places"][each.modality.value] for one in processes])
     if len(processes) != process_group.world():
-        return  # Each of the other processes has its own random numbers, see _seed.
+        return  # The states belong to other processes: each present one keeps the random numbers of _seed.
     mine = processes[process_group.rank()]
     torch.set_rng_state(mine["random"]["cpu"])
     if torch.cuda.is_available() and "cuda" in mine["random"]:

@@ -1,4 +1,4 @@
-"""An encoder on disk: a folder with config.json and model.safetensors, which a training writes."""
+"""An encoder on disk: a folder with config.json and model.safetensors, which `vidal train` writes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMAT = 1
 
 
 class _SavedTower(TypedDict):
-    """settings: of an Encoder, as JSON."""
+    """A tower in config.json. settings: an Encoder, as JSON."""
 
     settings: dict[str, object]
     architecture: Architecture
@@ -92,7 +92,7 @@ def checked(folder: Path, config: Mapping[str, object]) -> SavedConfig:
     """Returns the config.json of an encoder. Raises UserError for another format."""
     if config.get("format") != FORMAT:
         raise UserError(
-            f"{folder}: {CONFIG} has format {config.get('format')!r}, and this version of vidal reads format {FORMAT}"
+            f"{folder}: {CONFIG} has format {config.get('format')!r}, but this version reads format {FORMAT}: use the vidal that wrote it"
         )
     return cast(SavedConfig, config)
 
@@ -108,7 +108,7 @@ def text_of(config: SavedConfig) -> ModelSpec:
 
 
 class SavedWeights:
-    """The weights of an encoder, of which those of one modality are read at a time."""
+    """The weights of an encoder. Those of one modality are read at a time."""
 
     def __init__(self, folder: Path, weights: Any):
         """weights: what safe_open returns, whose methods have no annotations."""
@@ -126,7 +126,7 @@ class SavedWeights:
         unknown = sorted(name for name in self._names if name.partition(".")[0] not in config["modalities"])
         if unknown:
             raise UserError(
-                f"{self._folder}: {WEIGHTS} holds weights of no modality that {CONFIG} names: {', '.join(unknown[:3])}"
+                f"{self._folder}: {WEIGHTS} holds weights of modalities that {CONFIG} does not name: {', '.join(unknown[:3])}"
             )
 
 

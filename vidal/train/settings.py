@@ -49,8 +49,9 @@ class Encoder(Settings):
     model: ModelSpec = ModelSpec(adapter="efficientnet")
     """The pretrained tower, by the adapter efficientnet (offline), clip (transformers) or open_clip."""
     tuning: Literal["lora", "attention", "full", "head", "frozen"] = "full"
-    """The trained weights: lora (adapters, class embedding, last norm, projection, as in LanguageBind), attention (the attention itself
-    in place of adapters, which LanguageBind calls full tuning), full, head (last layers), or frozen (none: the tower is only saved)."""
+    """The trained weights: lora (adapters, class embedding, last norm, projection, as in LanguageBind), attention (like lora, but the
+    weights of the attention itself in place of adapters; LanguageBind calls this full tuning), full (all weights), head (last layers),
+    or frozen (none: the tower is only saved)."""
     lora: Lora = Lora()
     """The low-rank adapters."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -68,7 +69,7 @@ class Encoder(Settings):
     views: dict[str, float] | None = None
     """The weight of each view when a text is drawn for this modality; null draws by train.views."""
     clip_norm: PositiveFloat | Literal["off"] | None = None
-    """Norm that gradients are clipped to; null takes train.clip_norm. Off in the presets, because LanguageBind does not clip."""
+    """Norm that gradients are clipped to; null takes train.clip_norm, off does not clip. The presets do not, as LanguageBind does not."""
     preset: Literal["paper", "script"] | None = None
     """Published settings of LanguageBind, from the paper or from its script; other keys given here override them."""
     epochs: int = Field(default=10, ge=1)
@@ -112,7 +113,7 @@ class Preset(TypedDict, total=False):
     fbank: _FbankPreset
 
 
-# LanguageBind's scripts train these modalities on one text of a clip, the rewritten caption ("polish_mplug").
+# On video, infrared and depth, LanguageBind's scripts train with one text of a clip, the rewritten caption ("polish_mplug").
 _SEEN: Preset = {"views": {"enhanced": 1.0}}
 
 
@@ -133,7 +134,7 @@ def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, ran
     }
 
 
-# The appendix of Zhu et al. 2024, and the scripts of their repository, which differ from it.
+# "paper": the appendix of Zhu et al. 2024. "script": the scripts of their repository, which differ from the appendix.
 PRESETS: dict[tuple[Modality, str], Preset] = {
     (Modality.VIDEO, "paper"): {**_SEEN, **_published(16, 1e-4, 640, 2000, 0.3, 16, 0.0)},
     (Modality.VIDEO, "script"): {**_SEEN, **_published(16, 1e-4, 640, 2000, 0.3, 16, 0.0)},
@@ -155,7 +156,7 @@ class Train(Settings):
     text: ModelSpec = ModelSpec(adapter="minilm")
     """The frozen language tower, by the adapter minilm, clip or open_clip."""
     modalities: dict[Modality, Encoder] = Field(default_factory=dict)
-    """The encoders to train, by modality; null removes one that an extended recipe has."""
+    """The encoders to train, by modality; null removes a modality that comes from the extended recipe."""
     views: dict[str, float] = Field(
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
@@ -181,7 +182,7 @@ class Train(Settings):
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Decay of the exponential moving average of the weights; null computes no average."""
     precision: Literal["fp32", "bf16", "amp"] = "fp32"
-    """Precision of the forward pass."""
+    """Precision of the forward pass; amp is float16 with a scaled loss on a GPU, and bf16 on a CPU."""
     checkpoint_activations: bool = False
     """Whether the backward pass computes activations again, to save memory."""
     compile: bool = False
@@ -191,7 +192,7 @@ class Train(Settings):
     workers: int = Field(default=0, ge=0)
     """Number of processes that load data; 0 loads data in the training process."""
     processes: int = Field(default=1, ge=1)
-    """Number of processes that train together; more than one need a Ray cluster."""
+    """Number of processes that train together; more than one needs a Ray cluster."""
     unreadable_max: float = Field(default=0.05, ge=0, le=1)
     """Share of the records that may be unreadable before the training stops."""
     checkpoint_steps: int = Field(default=100, ge=1)
@@ -201,7 +202,8 @@ class Train(Settings):
     keep: int = Field(default=2, ge=1)
     """Number of checkpoints that are kept."""
     eval_steps: int | None = Field(default=None, ge=1)
-    """Steps between measurements of retrieval on the split val; null measures at the end only. Without clips in val none is measured."""
+    """Steps between measurements of retrieval on the split val; null measures at the end only. Nothing is measured if val
+    has no clips, or is itself trained on."""
     patience: int | None = Field(default=None, ge=1)
     """Number of measurements in a row without better retrieval after which the training of a modality stops, and returns to its best
     weights; null never stops early."""
@@ -234,7 +236,7 @@ class Train(Settings):
     def _presets(cls, data: Any) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("modalities"), dict):
             return data
-        # null removes a modality that an extended recipe has.
+        # null removes a modality that comes from the extended recipe.
         encoders = {name: encoder for name, encoder in data["modalities"].items() if encoder is not None}
         return {**data, "modalities": {name: _with_preset(name, encoder) for name, encoder in encoders.items()}}
 
@@ -245,7 +247,7 @@ def _with_preset(modality: str, given: Any) -> Any:
         return given
     presets = {preset: values for (name, preset), values in PRESETS.items() if name.value == modality}
     if given["preset"] not in presets:
-        choices = f"choose from {', '.join(presets)}" if presets else "it has none"
+        choices = f"choose from {', '.join(presets)}" if presets else f"{modality} has no presets"
         raise ValueError(f"modalities.{modality}: no preset {given['preset']!r}: {choices}")
     known: Mapping[str, object] = presets[given["preset"]]
     merged = {**known, **given}

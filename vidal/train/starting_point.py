@@ -23,7 +23,7 @@ class StartingPoint:
 
 
 def read_starting_point(modality: Modality, settings: Encoder) -> StartingPoint | None:
-    """Returns the tower that `settings.model.id` names. None if this is not the folder of a trained encoder.
+    """Returns the tower of the trained encoder whose folder `settings.model.id` names; None if it names anything else.
 
     Raises UserError if the encoder has no tower for the modality, and for weights that are missing or damaged.
     """
@@ -59,12 +59,12 @@ def _require(folder: Path, modality: Modality, present: list[Modality]) -> None:
     if modality not in present:
         names = ", ".join(each.value for each in present)
         raise UserError(
-            f"train.modalities.{modality.value}: {folder} has a tower for {names}, not for {modality.value}"
+            f"train.modalities.{modality.value}: {folder} has a tower for {names}, not for {modality.value}: name another model.id"
         )
 
 
 def _require_adapter(folder: Path, modality: Modality, adapter: str, settings: Encoder) -> None:
     if adapter != settings.model.adapter:
         raise UserError(
-            f"train.modalities.{modality.value}: {folder} has a tower of adapter {adapter}: set model.adapter to it"
+            f"train.modalities.{modality.value}: {folder} has a tower of adapter {adapter}: set model.adapter to {adapter}"
         )

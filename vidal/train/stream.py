@@ -1,4 +1,4 @@
-"""Yields batches in an order that only depends on seed and epoch, from any position, so that a resumed run gets the same batches."""
+"""Yields batches in an order that depends only on seed and epoch, from any position, so that a resumed run gets the same batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from vidal.train.training_samples import IntArray
 from vidal.train.window import Window
 
 REST_MAX = 0.1  # Share of an epoch that may be left over because it does not fill a batch.
-PREFETCH_BYTES, PREFETCH_MAX = 512 << 20, 16  # Of all loader processes together; batches of one of them.
+# What is read ahead: bytes of all loader processes together, and batches of each process.
+PREFETCH_BYTES, PREFETCH_MAX = 512 << 20, 16
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Batch:
 class Stream:
     """The batches of one of `world` processes. Every process has the same number of records in an epoch.
 
-    clips: with the same seed. size: of a batch of this process. steps: per epoch.
+    clips: a dataset with the same seed. size: of a batch of this process. steps: per epoch.
     tail: the problems after the last batch of the epoch that has ended.
     """
 
@@ -64,7 +65,7 @@ class Stream:
             persistent_workers=workers > 0,
             prefetch_factor=_prefetched(self.size * clips.reader.item_bytes, workers) if workers else None,
             pin_memory=torch.cuda.is_available(),
-            # A loader draws a seed for each pass. From the common generator, a resumed run would draw one more, and its dropout differ.
+            # A loader draws a seed for each pass. From the common generator, a resumed run would draw one more and change its dropout.
             generator=torch.Generator(),
         )
 
@@ -141,7 +142,7 @@ class _Plan(Sampler[tuple[int, IntArray]]):
 
 
 class _Items(Dataset[Any]):
-    """Reads chunks of rows of an epoch for the loader, as (epoch, rows).
+    """Reads chunks for the loader. A chunk is (epoch, rows).
 
     A chunk yields the stacked arrays of its readable rows, their texts, whether each row was readable, and why the others were not.
     """

@@ -2,7 +2,7 @@
 
 A segment holds the features of texts of one shard: their keys, sorted, and one row of half precision for each. Segments are
 memory-mapped, so that all processes of a machine share one copy of them, and a process holds only what it is reading. A shard that is
-added gets segments of its own, and no other is written again.
+added gets segments of its own, and no other segment is rewritten.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vidal.storage.storage import Storage
 from vidal.train.towers import LanguageTower
 from vidal.train.training_samples import Captions, IntArray
 
-SEGMENT = 131_072  # Texts in a segment. An interruption loses the work of at most one.
+SEGMENT = 131_072  # Texts in a segment. An interruption loses the work on at most one segment.
 _CALL = 4096  # Texts that the tower gets at a time, of similar length.
 _KEY = np.dtype("V16")  # The first 16 bytes of the SHA-256 of a text.
 _Keys = npt.NDArray[np.void]
@@ -36,7 +36,7 @@ Float16Array = npt.NDArray[np.float16]
 
 @dataclass(frozen=True)
 class Segment:
-    """keys: (n,), sorted. features: (n, width) float16. Both are memory-mapped."""
+    """The features of texts of one shard. keys: (n,), sorted. features: (n, width) float16. Both are memory-mapped."""
 
     keys: _Keys
     features: Float16Array

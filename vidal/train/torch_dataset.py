@@ -40,8 +40,8 @@ class Item(TypedDict):
 class ClipDataset(Dataset[Item]):
     """The clips of a modality, by index. Copies, clips of other splits and of evaluation sets, and clips without texts are left out.
 
-    Which text and which picture of a clip an item has is drawn by seed and epoch; set_epoch draws again. The same seed and epoch give
-    the same items in every process. Batches need no collate function of their own.
+    The text and the picture of each item are drawn by seed and epoch; set_epoch draws others. The same seed and epoch give the same
+    items in every process. Batches need no collate function of their own.
     """
 
     def __init__(self, samples: TrainingSamples, reader: Reader, views: Mapping[str, float], seed: int = 0):
@@ -78,7 +78,7 @@ class ClipDataset(Dataset[Item]):
         }
 
     def iterate(self, shuffle: bool = True) -> ClipStream:
-        """Returns the same clips as a stream, which processes and loader workers share among them."""
+        """Returns the same clips as a stream that is divided among processes and loader workers."""
         return ClipStream(self, shuffle, self._seed)
 
 

@@ -13,9 +13,9 @@ from vidal.train.recall import Clips, Recall, recall
 
 
 class Validation:
-    """The clips of the split val of one modality. folder: for the weights with the best retrieval, which an early stop returns to.
+    """Measures one modality on its clips of the split val, and stops its training by train.patience.
 
-    eval_steps, patience: of the recipe.
+    folder: for the weights with the best retrieval, which an early stop returns to.
     """
 
     def __init__(self, trainer: ModalityTrainer, clips: Clips, folder: Path):
@@ -23,7 +23,7 @@ class Validation:
         self._best = folder / f"best-{trainer.modality.value}.pt"
 
     def measure_if_due(self) -> Recall | None:
-        """Measures after every `eval_steps` steps, and otherwise returns None. All processes call this together."""
+        """Measures after every train.eval_steps steps, and returns None at other steps. All processes call this together."""
         trainer, every = self._trainer, self._trainer.settings.eval_steps
         if every is None or trainer.step % every or trainer.step == trainer.measured_at:
             return None

@@ -15,16 +15,16 @@ def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: s
 
 
 def check(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Raises UserError that names the weights which are missing, unknown or of another shape.
+    """Raises UserError that names weights that are missing, unknown or of another shape.
 
     where: names the file in errors. prefix: precedes the names of weights in errors.
     """
     own = tower.state_dict()
     for problem, names in (
         ("lacks", sorted(own.keys() - state.keys())),
-        ("holds, but this tower does not,", sorted(state.keys() - own.keys())),
+        ("holds weights that this tower does not have:", sorted(state.keys() - own.keys())),
         (
-            "has in another shape",
+            "has weights of another shape:",
             sorted(name for name in own.keys() & state.keys() if own[name].shape != state[name].shape),
         ),
     ):

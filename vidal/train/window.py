@@ -25,12 +25,12 @@ class Window:
         return every[~np.isin(every, self.done)] if self.done else every
 
     def of_process(self, count: int, rank: int, world: int) -> IntArray:
-        """Returns the positions of one of `world` processes, of which all have the same number."""
+        """Returns the positions of one of `world` processes. All processes have equally many."""
         every = self.positions(count)
         return every[rank::world][: max(1, len(every) // world)]
 
     def advanced(self, count: int, cursors: list[int]) -> Window:
-        """Returns the window after each process has consumed the first of its positions. cursors: how many, by rank."""
+        """Returns the window after each process has consumed the first of its positions. cursors: how many each consumed, by rank."""
         world = len(cursors)
         consumed = {
             int(position)

@@ -21,7 +21,7 @@ class Task:
     share: float = 1.0
 
     def read(self, folder: Path) -> Benchmark:
-        """Reads the benchmark. Raises UserError that names the file which is missing or wrong."""
+        """Reads the benchmark. Raises UserError that names the file that is missing or wrong."""
         if not folder.is_dir():
             raise UserError(f"--data: {folder} is not a folder")
         module, _, name = self.reader.partition(":")

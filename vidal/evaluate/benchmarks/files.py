@@ -45,7 +45,7 @@ def test_or_validation(folder: Path, test: tuple[str, ...], validation: tuple[st
 
 
 class Media:
-    """Files below a folder by their names without extension; if several have one name, the first in the order of paths."""
+    """Files below a folder by their names without extension; of several with the same name, the first in the order of paths."""
 
     def __init__(self, folder: Path, extensions: frozenset[str]):
         self._found: dict[str, Path] = {}
@@ -74,7 +74,7 @@ def rows(
             for row in reader:
                 if None in row.values():
                     raise UserError(
-                        f"{path} line {reader.line_num}: has {len(reader.fieldnames or [])} columns, but this line has fewer"
+                        f"{path} line {reader.line_num}: fewer than the {len(reader.fieldnames or [])} columns of the table"
                     )
                 yield row
     except (csv.Error, UnicodeDecodeError, OSError) as error:

@@ -17,7 +17,7 @@ _HEARD = files.SOUND | files.VIDEO
 
 
 def clotho(folder: Path) -> Benchmark:
-    """Drossos et al. 2020: five captions per recording."""
+    """clotho_captions_evaluation.csv: five captions per recording (Drossos et al. 2020)."""
     path, is_validation = files.test_or_validation(
         folder, ("clotho_captions_evaluation.csv",), ("clotho_captions_validation.csv", "clotho_val.csv")
     )
@@ -30,7 +30,7 @@ def clotho(folder: Path) -> Benchmark:
 
 
 def audiocaps(folder: Path) -> Benchmark:
-    """Kim et al. 2019: five captions per clip of AudioSet, one in each row; or ONE-PEACE's audiocaps_test.tsv."""
+    """test.csv: five captions per clip of AudioSet, one in each row (Kim et al. 2019); or ONE-PEACE's audiocaps_test.tsv."""
     if (listed := files.optional(folder, "audiocaps_test.tsv")) is not None:
         return _captioned(folder, _listed_captions(listed))
     path, is_validation = files.test_or_validation(
@@ -50,7 +50,7 @@ def audiocaps(folder: Path) -> Benchmark:
 
 
 def _listed_captions(path: Path) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Yields name, stems and captions of the rows uniq_id, audio, text, duration of a table with tabs."""
+    """Yields name, stems and captions from a tab-separated table with the columns uniq_id, audio, text and duration."""
     captions: dict[str, list[str]] = {}
     for row in files.rows(path, delimiter="\t"):
         captions.setdefault(files.column(row, path, "audio"), []).append(files.column(row, path, "text"))
@@ -59,7 +59,7 @@ def _listed_captions(path: Path) -> Iterator[tuple[str, tuple[str, ...], tuple[s
 
 
 def audioset(folder: Path) -> Benchmark:
-    """Gemmeke et al. 2017: the evaluation segments, each with several of 527 labels."""
+    """eval_segments.csv, each segment with several of 527 labels, and class_labels_indices.csv (Gemmeke et al. 2017)."""
     index = files.annotation(folder, "class_labels_indices.csv", "audioset_class_labels_indices.csv")
     classes = {files.column(row, index, "mid"): files.column(row, index, "display_name") for row in files.rows(index)}
     places = {mid: place for place, mid in enumerate(classes)}
@@ -79,7 +79,7 @@ def audioset(folder: Path) -> Benchmark:
 
 
 def esc50(folder: Path) -> Benchmark:
-    """Piczak 2015: all five folds, because nothing is trained on them. Or one folder per class."""
+    """esc50.csv (Piczak 2015): all five folds, because nothing is trained on them; or one folder per class."""
     if (path := files.optional(folder, "esc50.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="meta/esc50.csv")
     named = [
@@ -93,7 +93,7 @@ def esc50(folder: Path) -> Benchmark:
 
 
 def vggsound(folder: Path) -> Benchmark:
-    """Chen et al. 2020: the test split, 309 classes. Or one folder per class."""
+    """vggsound.csv (Chen et al. 2020): the test split, 309 classes; or one folder per class."""
     if (path := files.optional(folder, "vggsound.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="vggsound.csv")
     listed = list(files.rows(path, ("id", "start", "label", "split")))

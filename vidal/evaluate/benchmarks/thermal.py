@@ -66,7 +66,7 @@ class _Coco(TypedDict):
 
 
 def llvip(folder: Path) -> Benchmark:
-    """Boxes of persons, and as many random boxes of the same sizes without a person, seeded by the picture; or one folder per class."""
+    """Annotations/*.xml: boxes of persons, and as many random boxes of the same sizes without a person; or one folder per class."""
     if not (folder / "Annotations").is_dir():
         return class_folders(folder, Modality.INFRARED, PHOTO, needs="Annotations/*.xml", names=LLVIP)
     samples: list[Sample] = []
@@ -92,23 +92,23 @@ def llvip_pairs(folder: Path) -> Benchmark:
 
 
 def _media(folder: Path, name: str, thermal: Path, visible: Path) -> dict[Modality, Path]:
-    """LLVIP has no depth. Depth that was estimated, in millimetres, is read from depth/test, under the names of the pictures."""
+    """LLVIP has no depth. Estimated depth, in millimetres, is read from depth/test, under the names of the pictures."""
     depth = folder / "depth" / "test" / f"{name}.png"
     return {Modality.INFRARED: thermal, Modality.IMAGE: visible} | ({Modality.DEPTH: depth} if depth.is_file() else {})
 
 
 def flir_v1(folder: Path) -> Benchmark:
-    """ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures; or one folder per class."""
+    """thermal_annotations.json of ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures; or one folder per class."""
     return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"), FLIR_V1)
 
 
 def flir_v2(folder: Path) -> Benchmark:
-    """ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures; or one folder per class."""
+    """coco.json of ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures; or one folder per class."""
     return _coco(folder, ("video_thermal_test/coco.json", "coco.json"), FLIR_V2)
 
 
 def _coco(folder: Path, paths: tuple[str, ...], classes: Mapping[str, str]) -> Benchmark:
-    """Reads boxes of the classes; boxes of other categories are left out. classes: their names in prompts, by those of categories."""
+    """Reads boxes of the classes; boxes of other categories are left out. classes: maps categories to the names of classes in prompts."""
     path = files.optional(folder, *paths)
     if path is None:
         return class_folders(folder, Modality.INFRARED, PHOTO, needs=paths[0], names=classes)

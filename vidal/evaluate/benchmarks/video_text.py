@@ -17,7 +17,7 @@ DIDEMO_S = 31
 
 
 def msrvtt(folder: Path) -> Benchmark:
-    """The 1K-A split (Yu et al. 2018): a thousand videos with one sentence each."""
+    """MSRVTT_JSFUSION_test.csv, the split 1K-A (Yu et al. 2018): a thousand videos with one sentence each."""
     path = files.annotation(folder, "MSRVTT_JSFUSION_test.csv", "msrvtt_jsfusion_test1k.csv")
     return _videos(
         folder,
@@ -26,14 +26,14 @@ def msrvtt(folder: Path) -> Benchmark:
 
 
 def msrvtt_sound(folder: Path) -> Benchmark:
-    """As msrvtt, but only those of the thousand videos that have a sound track: the joint rows of the paper."""
+    """As msrvtt, but only those of the thousand videos that have a sound track, for the paper's rows of joined modalities."""
     benchmark = msrvtt(folder)
     heard = [sample for sample in benchmark.samples if has_sound(sample.media[Modality.AUDIO])]
     return replace(benchmark, samples=heard)
 
 
 def msvd(folder: Path) -> Benchmark:
-    """Chen and Dolan 2011: 670 test videos with all their descriptions: AllVideoDescriptions.txt, or CLIP4Clip's raw-captions.pkl."""
+    """test_list.txt of 670 videos (Chen and Dolan 2011), and AllVideoDescriptions.txt or CLIP4Clip's raw-captions.pkl."""
     wanted = files.lines(files.annotation(folder, "test_list.txt"))
     captions: dict[str, list[str]] = {name: [] for name in wanted}
     for name, sentence in _msvd_sentences(folder):
@@ -54,7 +54,7 @@ def _msvd_sentences(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def didemo(folder: Path) -> Benchmark:
-    """Hendricks et al. 2017, as paragraphs: the descriptions of a video are joined into one text, for its first 31 seconds."""
+    """test_data.json (Hendricks et al. 2017): the descriptions of a video are joined into one text, for its first 31 seconds."""
     path = files.annotation(folder, "test_data.json")
     captions: dict[str, list[str]] = {}
     for entry in files.parsed(path):
@@ -63,7 +63,7 @@ def didemo(folder: Path) -> Benchmark:
 
 
 def activitynet(folder: Path) -> Benchmark:
-    """Krishna et al. 2017, val_1 as paragraphs: the sentences of a video are joined into one text."""
+    """val_1.json (Krishna et al. 2017): the sentences of a video are joined into one text."""
     captions = files.parsed(files.annotation(folder, "val_1.json"))
     return _videos(
         folder, ((name, (" ".join(text.strip() for text in each["sentences"]),)) for name, each in captions.items())

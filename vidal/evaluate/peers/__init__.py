@@ -26,8 +26,8 @@ _TRANSFORMERS, _OPEN_CLIP = "config.json", "open_clip_config.json"
 class Kind:
     """An entry of the registry.
 
-    path: "module:function" of this package, which opens a Part from an id and a device. title: the name for people. modalities: that it
-    encodes, besides text. model_types: of the config.json of transformers that belong to it.
+    path: "module:function" of this package, which opens a Part from an id and a device. title: the name for people. modalities: those
+    that it encodes, besides text. model_types: the values of model_type in config.json that belong to this kind.
     """
 
     path: str
@@ -54,13 +54,13 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer that a checkpoint names."""
+    """A peer that --checkpoint names: its kind, and its id or folder."""
 
     kind: Kind
     id: str
 
     def open(self, device: torch.device) -> Part:
-        """Opens it. Raises UserError for weights that are not available, missing, unknown or of another shape."""
+        """Opens the peer. Raises UserError for weights that are not available, missing, unknown or of another shape."""
         return self.kind.open(self.id, device)
 
 

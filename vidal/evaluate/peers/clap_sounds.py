@@ -22,14 +22,14 @@ from vidal.train.towers import ModalityTower
 
 
 class ClapReader(MediaReader):
-    """Reads sounds by CLAP's feature extractor."""
+    """Reads sounds with CLAP's feature extractor."""
 
     def __init__(self, extractor: Any):
         self._extractor = extractor
         self.sample_rate, self._window = int(extractor.sampling_rate), int(extractor.nb_max_samples)
 
     def sound(self, samples: Float32Array) -> Float32Array:
-        """Returns (windows, channels, frames, mels) float32. A last window below a second is left out, unless it is the only one."""
+        """Returns (windows, channels, frames, mels) float32. A last window of less than a second is left out, unless it is alone."""
         windows = [samples[start : start + self._window] for start in range(0, len(samples), self._window)]
         windows = [each for each in windows if len(each) >= self.sample_rate] or windows[:1]
         return np.stack([self._features(each) for each in windows])
@@ -48,13 +48,13 @@ class ClapTower(ModalityTower):
         self.model, self.reader = model, reader
 
     def forward(self, pixels: Tensor) -> Tensor:
-        # The processor says so of each sound that it gets alone.
+        # CLAP's processor sets this for every sound that it processes alone.
         is_longer = torch.ones(len(pixels), 1, dtype=torch.bool, device=pixels.device)
         return features(self.model.get_audio_features(input_features=pixels, is_longer=is_longer))
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens a CLAP. Raises UserError."""
+    """Opens a CLAP model. Raises UserError as open_model does."""
     spec, model, processor = open_model("clap", id_, device)
 
     def embed_texts(texts: list[str]) -> Tensor:

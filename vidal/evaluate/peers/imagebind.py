@@ -38,7 +38,7 @@ _KINDS = {
 }
 # The file names a weight "modality_trunks.vision.blocks..."; our networks name it "trunk.blocks...".
 _PARTS = {"modality_preprocessors": "preprocessor", "modality_trunks": "trunk", "modality_heads": "head"}
-# The temperatures do not change which vectors are near, and inertial sensors are no modality of vidal.
+# The temperatures do not change which vectors are near, and vidal has no modality for inertial sensors.
 _UNUSED = "modality_postprocessors"
 _OTHER_KIND = "imu"
 
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class ImageBindTower(ModalityTower):
-    """A tower of one modality. The network of pictures also takes videos, and shows a picture as a clip of equal frames."""
+    """A tower of one modality. The network of pictures also takes videos: a picture becomes a clip of equal frames."""
 
     def __init__(self, network: nn.Module, reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.
@@ -61,7 +61,7 @@ class ImageBindTower(ModalityTower):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens ImageBind. id_: the path of its file. Raises UserError that names weights which are missing, unknown or of another shape."""
+    """Opens ImageBind. id_: the path of its file. Raises UserError that names weights that are missing, unknown or of another shape."""
     spec = ModelSpec(adapter="imagebind", id=id_, device=str(device))
     require_weights(spec, _WEIGHTS)
     states = split(_read(Path(id_)), id_)
@@ -123,7 +123,7 @@ def _text_network(state: State, where: str) -> TextNetwork:
 
 
 class _Shapes(dict[str, torch.Size]):
-    """The shapes of weights. A weight that is needed to know a size, and is missing, is named."""
+    """The shapes of weights. A missing weight, from whose shape a size is read, raises a UserError that names it."""
 
     def __init__(self, kind: str, state: State, where: str):
         super().__init__({name: value.shape for name, value in state.items()})

@@ -38,9 +38,9 @@ _UNKNOWN_FPS = 25.0
 
 
 class ImageBindReader(MediaReader):
-    """side: of the pictures, by ImageBind's names of modalities."""
+    """Reads media as ImageBind does. sides: of the square pictures, by ImageBind's names of modalities."""
 
-    first_channel = True  # As torchaudio's fbank.
+    first_channel = True  # As in torchaudio's fbank.
     items_max = 8  # Each video has 15 views.
 
     def __init__(self, sides: dict[str, int]):
@@ -60,7 +60,9 @@ class ImageBindReader(MediaReader):
     def depth(self, stored: Float32Array, kind: str | None) -> Float32Array:
         """Returns (1, side, side) float32: disparity. Raises UserError for depth that is not metric."""
         if kind != "metric":
-            raise UserError(f"ImageBind's depth is disparity, which needs metric depth, and this is {kind}")
+            raise UserError(
+                f"ImageBind's depth is disparity, which needs metric depth, and this is {kind}: use metric depth"
+            )
         metres = np.clip(stored / 1000 * DEPTH_SCALE, DEPTH_MIN_M, DEPTH_MAX_M)
         disparity = np.minimum(BASELINE_M * FOCAL_PIXELS / metres, DISPARITY_MAX) / DISPARITY_MAX
         image = Image.fromarray(disparity.astype(np.float32))
@@ -104,7 +106,7 @@ class ImageBindReader(MediaReader):
 
 
 def clip_starts_s(duration_s: float, count: int) -> list[Fraction]:
-    """Returns the seconds at which clips of CLIP_S begin, evenly spread; all are 0 for a shorter medium.
+    """Returns the seconds at which clips of CLIP_S begin, evenly spread; all are 0 if the medium is shorter than a clip.
 
     They are fractions, as in pytorchvideo: a rounded one could begin a frame late.
     """
@@ -113,7 +115,7 @@ def clip_starts_s(duration_s: float, count: int) -> list[Fraction]:
 
 
 def _spectrogram(samples: Float32Array) -> Float32Array:
-    """Returns (1, 128, 204): zeros, before the normalisation, follow a short sound."""
+    """Returns (1, 128, 204). A short sound is padded with zeros before the normalisation."""
     energies = inputs.log_mel_energies(samples, MEL_BINS)[:, :FBANK_FRAMES]
     padded = np.pad(energies, ((0, 0), (0, FBANK_FRAMES - energies.shape[1])))
     return ((padded - FBANK_MEAN) / FBANK_STD).astype(np.float32)[None]

@@ -41,7 +41,7 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """The layers of a modality. Pictures have a norm before the first."""
+    """The layers of a modality. Pictures have a norm before the first layer."""
 
     def __init__(self, shapes: Mapping[str, torch.Size], heads: int):
         super().__init__()
@@ -187,4 +187,4 @@ def _sound_patches(kernel: int) -> int:
 
 def _require_heads(width: int, heads: int) -> None:
     if width % heads:
-        raise UserError(f"ImageBind's weights have width {width}, which its {heads} heads do not divide")
+        raise UserError(f"ImageBind's weights have width {width}, which is not a multiple of the {heads} heads")

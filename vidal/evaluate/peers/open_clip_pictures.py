@@ -1,4 +1,4 @@
-"""OpenCLIP as a peer. The id is that of recipes: "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json."""
+"""OpenCLIP as a peer. The id is as in recipes: "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vidal.train.media_reader import MediaReader
 
 
 class OpenClipReader(MediaReader):
-    """Reads pictures by the transform that open_clip keeps with the model."""
+    """Reads pictures with the transform that open_clip keeps with the model."""
 
     def __init__(self, transform: Callable[[Image.Image], Tensor]):
         self._transform = transform
@@ -34,7 +34,7 @@ class OpenClipReader(MediaReader):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens an OpenCLIP. Raises UserError for an id without weights, and for weights that are unavailable or do not fit."""
+    """Opens an OpenCLIP model. Raises UserError for an id without weights, and for weights that are unavailable or do not fit."""
     spec, weights = ModelSpec(adapter="open_clip", id=id_, device=str(device)), OpenClipWeights()
     name, tag = resolve_name(id_)
     if tag is None and name in open_clip.list_models():

@@ -1,9 +1,9 @@
-"""PE-AV, Meta's Perception Encoder for sounds and videos, of transformers as a peer.
+"""PE-AV of transformers as a peer: Meta's Perception Encoder for sounds and videos.
 
-PE-AV has one vector of a text for sounds and another for videos, while an encoder here has one language tower. Its vectors are therefore
-laid out in three blocks, so that every score is that of PE-AV, halved: text (t_a, t_v, 0), sound (a, 0, a), video (0, v, v). The product
-of a text and a sound is t_a a, of a text and a video t_v v, and of a sound and a video a v. Vectors are L2-normalised as all are here;
-PE-AV's own evaluation ranks by the products of vectors that are not.
+PE-AV gives a text one vector to compare with sounds and another to compare with videos; an encoder here gives it one. The vectors
+are therefore laid out in three blocks: text (t_a, t_v, 0), sound (a, 0, a), video (0, v, v). Every score is then half of PE-AV's: the
+product of a text and a sound is t_a a, of a text and a video t_v v, and of a sound and a video a v. Vectors are L2-normalised, as all
+are here; PE-AV's own evaluation ranks by the products of vectors that are not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from vidal.train.towers import ModalityTower
 
 
 class PeAvReader(MediaReader):
-    """Reads sounds by PE-AV's feature extractor, and videos by its processor: a number of frames, a rate, or every frame."""
+    """Reads sounds with PE-AV's feature extractor, and videos with its processor: a number of frames, a rate, or every frame."""
 
     items_max = 1  # Arrays differ in length, and those of a model that reads every frame need gigabytes.
 
@@ -94,7 +94,7 @@ class VideoTower(SoundTower):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens a PE-AV. Raises UserError."""
+    """Opens a PE-AV model. Raises UserError as open_model does."""
     spec, model, processor = open_model("pe_av", id_, device, _Model)
 
     def embed_texts(texts: list[str]) -> Tensor:

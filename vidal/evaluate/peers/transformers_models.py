@@ -1,4 +1,4 @@
-"""Opens models of transformers with their processors, as the peers need them: strictly, and of the kind that was named."""
+"""Opens models of transformers with their processors, for the peers: all weights must fit, and the model must be of the named kind."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def open_model(kind: str, id_: str, device: torch.device, model_class: Any = Aut
 
 
 def features(output: Any) -> Tensor:
-    """Returns the features of a get_..._features of transformers, which version 5 returns inside an output object."""
+    """Returns the features in the result of a get_..._features method of transformers; version 5 returns them in an output object."""
     tensor: Tensor = getattr(output, "pooler_output", output)
     return tensor
 

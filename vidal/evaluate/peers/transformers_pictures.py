@@ -18,12 +18,12 @@ from vidal.train.media_reader import MediaReader
 
 # SigLIP was trained with texts padded up to its full length, and any other padding changes the vectors.
 _PADDED = {"siglip", "siglip2"}
-# The side of the squares that SigLIP 2 gets when videos are cropped: it takes pictures of any size.
+# The side of the squares that SigLIP 2 gets when videos are cropped. SigLIP 2 takes pictures of any size.
 _NAFLEX_SIDE = 256
 
 
 class ProcessorReader(MediaReader):
-    """Reads pictures by an image processor of transformers."""
+    """Reads pictures with an image processor of transformers."""
 
     def __init__(self, processor: Any):
         self._processor = processor
@@ -42,7 +42,10 @@ class PatchReader(MediaReader):
         self._processor = processor
 
     def picture(self, image: Image.Image) -> Float32Array:
-        """Returns (patches_max, patch + 2) float32: patches, whether each is real, and rows and columns at the top of the last."""
+        """Returns (patches_max, patch + 2) float32: the patches, a column that marks the real ones, and a last column.
+
+        The last column begins with the numbers of rows and columns.
+        """
         out = self._processor(images=image.convert("RGB"), return_tensors="pt")
         patches = out["pixel_values"][0].float().numpy()
         further = np.zeros((len(patches), 2), np.float32)
@@ -56,12 +59,12 @@ class PatchReader(MediaReader):
 
 
 def open_clip(id_: str, device: torch.device) -> Part:
-    """Opens a CLIP. Raises UserError."""
+    """Opens a CLIP model. Raises UserError as open_model does."""
     return _open("clip", id_, device)
 
 
 def open_siglip(id_: str, device: torch.device) -> Part:
-    """Opens a SigLIP or SigLIP 2. Raises UserError."""
+    """Opens a SigLIP or SigLIP 2 model. Raises UserError as open_model does."""
     return _open("siglip", id_, device)
 
 

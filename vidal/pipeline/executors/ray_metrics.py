@@ -8,11 +8,13 @@ from vidal.pipeline.observed import PartWork
 
 
 class RayMetrics:
-    """The counters of one worker process: an Observe."""
+    """The counters of one worker process. It is an observed.Observe: call it with each PartWork."""
 
     def __init__(self) -> None:
         self._records = Counter(
-            "vidal_records", "Records that ended in a stage.", ("stage", "subject", "status", "reason")
+            "vidal_records",
+            "Candidates, clips and views that ended in a stage or went on to the next.",
+            ("stage", "subject", "status", "reason"),
         )
         self._seconds = Counter("vidal_stage_seconds", "Seconds that a stage has worked.", ("stage", "clock"))
         self._tokens = Counter("vidal_tokens", "Tokens that models have read (in) and written (out).", ("stage", "way"))

@@ -30,8 +30,9 @@ TOWERS = {
 class Architecture(TypedDict, total=False):
     """The values that are needed, besides the weights, to rebuild a saved tower.
 
-    adapter: always. name: of an open_clip model. vision_config: of a CLIP tower, as transformers writes it. grid: the rows and columns
-    of patches of a CLIP tower for sounds. tube: the frames of a patch of a CLIP tower for videos, if it is one of LanguageBind's V1.5.
+    adapter: always present. name: of an open_clip model. vision_config: of a CLIP tower, as transformers writes it. grid: the rows and
+    columns of patches of a CLIP tower for sounds. tube: the frames of a patch of a CLIP tower for videos,
+    if it is one of LanguageBind's V1.5.
     """
 
     adapter: str
@@ -85,7 +86,9 @@ class TextTower:
 
     def clip_text(self) -> ClipText:
         if not self.name.startswith("clip "):
-            raise UserError(f"the language tower {self.name} is not a CLIP of transformers")
+            raise UserError(
+                f"the language tower {self.name} is not a CLIP of transformers, and no other can be exported"
+            )
         model, tokenizer = self._scorer.model, self._scorer.tokenizer
         state = {name: value.cpu() for name, value in model.state_dict().items() if name.startswith("text_")}
         return ClipText(state, model.config.text_config.to_dict(), tokenizer)
@@ -95,7 +98,7 @@ class ModalityTower(nn.Module):
     """Maps normalised pictures, (n, 3, h, w), or videos, (n, t, 3, h, w), to features, (n, width) float, which are not normalised.
 
     mean, std: (3,), to normalise pictures with. reader: reads the media of a tower of another project in its own way; a tower with a
-    reader takes the arrays of it, which are normalised already.
+    reader takes the reader's arrays, which are normalised already.
     """
 
     mean: Tensor
@@ -109,10 +112,10 @@ class ModalityTower(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def tune(self, settings: Encoder) -> None:
-        """Freezes the weights that `tuning` does not train, and adds adapters. The weights to start from are loaded before."""
+        """Freezes the weights that `tuning` does not train, and adds adapters. Called after the weights to start from were loaded."""
 
     def checkpoint_activations(self) -> None:
         """Makes the backward pass compute activations again, which saves memory. Raises UserError for a tower that cannot do so."""
         raise UserError(
-            "train.checkpoint_activations: only adapter clip can compute its activations again: set it to false"
+            "train.checkpoint_activations: only adapter clip can compute its activations again: set this key to false"
         )

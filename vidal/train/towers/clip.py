@@ -69,7 +69,7 @@ class ClipTower(ModalityTower):
         _tune(self, settings)
 
     def _stretched(self, modality: Modality, fbank: Fbank) -> list[int] | None:
-        """Stretches the positions of a square to the wide picture of a sound. Returns its grid; None for other modalities."""
+        """Stretches the position embeddings of a square to a spectrogram. Returns the grid of its patches; None for other modalities."""
         if modality is not Modality.AUDIO:
             return None
         embeddings = self.vision_model.embeddings
@@ -109,7 +109,7 @@ class ClipTower(ModalityTower):
     def _run_layer(self, layer: Any, hidden: Tensor, frames: int) -> Tensor:
         if self.video:
             hidden = _attend_over_time(layer, hidden, frames)
-        result = layer(hidden, None)  # It is a tuple before transformers 5.
+        result = layer(hidden, None)  # A tuple before transformers 5.
         output: Tensor = result[0] if isinstance(result, tuple) else result
         return output
 

@@ -32,7 +32,8 @@ class EfficientNetTower(ModalityTower):
         super().__init__(MEAN, STD)
         if width != DIMENSIONS:
             raise UserError(
-                f"train.modalities.{modality.value}: adapter efficientnet needs the adapter minilm in train.text, of width {DIMENSIONS}"
+                f"train.modalities.{modality.value}: adapter efficientnet needs a language tower of width {DIMENSIONS}: "
+                "set adapter minilm in train.text"
             )
         if settings.tuning in ("lora", "attention") or settings.patch_dropout:
             raise UserError(

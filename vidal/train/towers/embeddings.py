@@ -1,4 +1,4 @@
-"""Turns pixels into the tokens of CLIP's vision tower: pictures, the wide pictures of sounds, and tubes of several frames of a video."""
+"""Turns pixels into the tokens of CLIP's vision tower: pictures, spectrograms of sounds, and tubes of several frames of a video."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
     count, groups = patches.shape[:2]
     if groups > len(embeddings.class_embedding):
         raise UserError(
-            f"a video has {groups} groups of frames, and this tower takes {len(embeddings.class_embedding)}"
+            f"a video has {groups} groups of frames, but this tower takes at most {len(embeddings.class_embedding)}"
         )
     first = embeddings.class_embedding[:groups, None].expand(count, -1, -1, -1)
     hidden: Tensor = torch.cat([first, patches], dim=2) + embeddings.position_embedding.weight
@@ -43,7 +43,10 @@ def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
 
 
 def add_tubes(embeddings: Any, frames: int, tube: int) -> None:
-    """Gives the embeddings a patch of `tube` frames, and a class embedding for each group of frames. They start as a single frame's."""
+    """Gives the embeddings a patch of `tube` frames, and a class embedding for each group of frames.
+
+    Both start from the weights for a single frame.
+    """
     flat = embeddings.patch_embedding
     size = (tube, *flat.kernel_size)
     embeddings.patch_embedding = nn.Conv3d(flat.in_channels, flat.out_channels, size, size, bias=False)

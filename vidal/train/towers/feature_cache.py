@@ -16,7 +16,10 @@ BYTES_MAX = 512 << 20
 
 
 class FeatureCache:
-    """compute: returns (1, d) of a picture, (1, 3, h, w). When BYTES_MAX are stored, further pictures are computed each time."""
+    """Stores the features of pictures. compute: returns (1, d) of a picture, (1, 3, h, w).
+
+    When BYTES_MAX are stored, the features of further pictures are computed each time.
+    """
 
     def __init__(self, compute: Callable[[Tensor], Tensor]):
         self._compute = compute

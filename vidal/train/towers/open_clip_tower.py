@@ -15,7 +15,7 @@ from vidal.train.towers import Architecture, ModalityTower
 
 
 def _size(modality: Modality, settings: Encoder) -> int | tuple[int, int]:
-    """Returns the size of the input of the tower, for which its positions are interpolated. A sound is a wide picture."""
+    """Returns the input size, to which the position embeddings are interpolated. A sound is a spectrogram: (mel bins, frames)."""
     return (settings.fbank.mel_bins, settings.fbank.frames) if modality is Modality.AUDIO else settings.side
 
 
@@ -26,7 +26,8 @@ class OpenClipTower(ModalityTower):
         where = f"train.modalities.{modality.value}"
         if settings.tuning in ("lora", "attention"):
             raise UserError(
-                f"{where}: adapter open_clip has no LoRA: set tuning to full, head or frozen, or take adapter clip with the same model"
+                f"{where}: adapter open_clip has no tuning {settings.tuning}: set full, head or frozen, "
+                "or take adapter clip with the same model"
             )
         name, pretrained = (architecture["name"], None) if architecture else resolve_name(require_id(settings.model))
         if not architecture and (why := OpenClipWeights().why_unavailable(settings.model)):
