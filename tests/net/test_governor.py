@@ -233,6 +233,59 @@ def test_a_host_answers_at_most_so_many_at_a_time():
     assert limiter.request_slot("a", "z", rules).is_granted
 
 
+class CountingLimiter(LocalRateLimiter):
+    """Counts how often it is asked, as each question is a call to another process on a cluster."""
+
+    asked = 0
+
+    def request_slot(self, host, lease, rules):
+        self.asked += 1
+        return super().request_slot(host, lease, rules)
+
+
+def many_requests(count, pieces, seconds_each, **settings):
+    """Pieces of work with so many requests each. Returns how often the limiter was asked, and the seconds that all took."""
+    clock = Clock()
+    limiter = CountingLimiter(clock)
+    govern = Governor(Crawl(**settings), limiter, clock=clock, sleep=clock.sleep)
+
+    def work():
+        for _ in range(count):
+            govern.admit("a")
+            clock.sleep(seconds_each)
+
+    for _ in range(pieces):
+        govern.call(work)
+    return limiter.asked, clock.now
+
+
+def test_a_fast_host_grants_several_requests_at_once_at_the_same_rate():
+    asked, seconds = many_requests(10, 30, 0.1, requests_per_s=20, burst=20)
+    assert seconds == pytest.approx(30) and asked <= 60
+    assert many_requests(10, 30, 0, requests_per_s=20, burst=20)[1] == pytest.approx((300 - 20) / 20, abs=0.5)
+    # Where requests are few, each one is asked for.
+    assert many_requests(10, 3, 0.1, requests_per_s=2, burst=20)[0] == 30
+    assert many_requests(10, 3, 0.1, requests_per_s=20, burst=20, daily_requests=100)[0] == 30
+
+
+def test_requests_that_were_granted_and_not_sent_are_given_back_and_do_not_last():
+    clock = Clock()
+    limiter = CountingLimiter(clock)
+    govern = Governor(Crawl(requests_per_s=20, burst=20), limiter, clock=clock, sleep=clock.sleep)
+    for _ in range(20):
+        govern.call(lambda: govern.admit("a"))
+    assert (limiter.asked, clock.now) == (20, 0.0)
+
+    def slow():
+        clock.sleep(100)
+        for _ in range(3):
+            govern.admit("a")
+            clock.sleep(2)
+
+    govern.call(slow)
+    assert limiter.asked == 23  # What is granted for a second is asked for again after two.
+
+
 def test_a_slot_is_kept_while_its_worker_lives_and_falls_free_after_its_death():
     clock = Clock()
     limiter, rules = LocalRateLimiter(clock), Governor(Crawl(host_concurrency=1, requests_per_s=100))._rules_for("a")

@@ -115,7 +115,8 @@ def _filter(thresholds: tuple[str, ...]) -> Any:
         pairs = dict(each.split("=", 1) for each in thresholds)
         filters = Filters.model_validate({name: float(value) for name, value in pairs.items()})
     except ValidationError as error:
-        raise UserError(f"--filter: {error.errors()[0]['msg']}") from error
+        what = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UserError(f"--filter {' '.join(thresholds)}: {what}") from error
     except ValueError as error:
         raise UserError(
             f"--filter {' '.join(thresholds)}: must be a threshold and a number, such as similarity_min=0.25"

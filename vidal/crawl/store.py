@@ -46,7 +46,7 @@ class ClipStore:
     def store_clip(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float] | None) -> CrawledClip:
         """Stores the span and returns its row. cuts_s: the cuts in the whole file. Raises RecordError if the span cannot be cut out.
 
-        With storage.media: reference, a whole file stays where it is, and the row names that original.
+        With `storage.media: reference`, a file that is used whole stays where it is, and the row names that original.
         """
         cut_count = None if cuts_s is None else shots.count_cuts(cuts_s, span.start_s, span.duration_s)
         if self._recipe.storage.media == "reference" and span.is_whole:

@@ -71,7 +71,7 @@ class CheckpointWeights:
         return self._why_absent(spec) or self._why_of_another_kind(spec)
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns a hash of local files, else id and revision. The hub is not asked on every run what its main branch contains."""
+        """Returns a hash of local files, else id and revision. A hub id without a revision counts as "main", whatever it contains now."""
         path = Path(spec.id or "")
         if spec.id and path.exists():
             return [content_identity(path)]

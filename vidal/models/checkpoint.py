@@ -65,7 +65,9 @@ def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
         raise UserError(f"{folder}: is a checkpoint for {config.task}; give one for {task}")
     actual = revision(folder)
     if spec.revision and spec.revision != actual:
-        raise UserError(f"{spec.id}: the recipe asks for revision {spec.revision}, but the folder holds {actual}")
+        raise UserError(
+            f"{spec.id}: the recipe asks for revision {spec.revision}, but the folder holds {actual}: change the revision or the id"
+        )
     return _load_net(folder, config), config, f"{spec.id}@{actual}"
 
 

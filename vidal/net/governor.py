@@ -13,7 +13,7 @@ from typing import TypeVar
 from vidal.errors import HostPaused, IdentityPaused, PutBack, RecordError
 from vidal.net.effort import Effort
 from vidal.net.quota import Budget, QuotaFile
-from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter, RateLimiter
+from vidal.net.rate_limiter import ADVANCE_S, Admission, HostRules, LocalRateLimiter, RateLimiter
 from vidal.net.settings import Crawl
 from vidal.schema import Reason
 
@@ -30,12 +30,17 @@ _SHORT_PAUSE_S = 0.2
 
 @dataclass
 class _Work:
-    """The work of one thread: its lease with the rate limiter, the one host whose slot it holds, and how long it waited."""
+    """The work of one thread: its lease with the rate limiter, the one host whose slot it holds, and how long it waited.
+
+    advance: how many further requests to the host are granted until advance_until.
+    """
 
     lease: str
     effort: Effort
     host: str | None = None
     waited_s: float = 0.0
+    advance: int = 0
+    advance_until: float = 0.0
 
 
 class Governor:
@@ -53,7 +58,7 @@ class Governor:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ):
-        self._crawl, self._sleep = crawl, sleep
+        self._crawl, self._sleep, self._clock = crawl, sleep, clock
         self._rate_limiter = rate_limiter or LocalRateLimiter(clock)
         self._out = out
         self._threads = threading.local()
@@ -95,6 +100,9 @@ class Governor:
         rules, waited_before_s = self._rules_for(host), work.waited_s
         if work.host != host:
             self._release_slot(work)
+        elif work.advance and self._clock() < work.advance_until:
+            work.advance -= 1
+            return 0.0
         while True:
             admission = self._rate_limiter.request_slot(host, work.lease, rules)
             if not admission.is_granted:
@@ -104,6 +112,7 @@ class Governor:
                 work.waited_s += admission.wait_s
             if admission.is_granted:
                 self._hold_slot(host, work)
+                work.advance, work.advance_until = admission.more, self._clock() + ADVANCE_S
                 return work.waited_s - waited_before_s
 
     def _check_refusal(self, host: str, admission: Admission, rules: HostRules, work: _Work, waited_s: float) -> None:
@@ -130,6 +139,8 @@ class Governor:
         """Reports a transient failure to the rate limiter. A host that says it gets too many requests is left alone at once."""
         if not error.transient:
             return
+        if work := getattr(self._threads, "work", None):
+            work.advance = 0
         pause_s = error.retry_after_s
         if pause_s is None and error.reason in BLOCKS:
             is_check = error.reason is Reason.BOT_CHECK
@@ -151,8 +162,8 @@ class Governor:
     def _release_slot(self, work: _Work) -> None:
         if work.host is not None:
             self._active.discard((work.host, work.lease))
-            self._rate_limiter.release_slot(work.host, work.lease)
-            work.host = None
+            self._rate_limiter.release_slot(work.host, work.lease, work.advance)
+            work.host, work.advance = None, 0
 
     def _hold_slot(self, host: str, work: _Work) -> None:
         work.host = host

@@ -53,7 +53,7 @@ def outcome_row(
 
 
 def is_awaiting(outcome: LedgerRow) -> bool:
-    """Returns whether the next run of the same build tries again: after a view that failed transiently or was never computed."""
+    """Returns whether the next run of the same build processes the subject again: its views are not computed, or failed transiently."""
     failed = outcome["subject"] == Subject.VIEW.value and outcome["status"] == Status.FAILED.value
     return outcome["reason"] == Reason.AWAITING_VIEWS.value or bool(failed and outcome["transient"])
 

@@ -27,7 +27,7 @@ class ParquetSettings(TableSettings):
 
 
 class ParquetColumn(TableColumn):
-    """Parquet tables as a collection. A group of rows is a row group."""
+    """Parquet tables as a collection. They are read one row group at a time."""
 
     settings, name, ending = ParquetSettings, NAME, ".parquet"
 

@@ -19,9 +19,9 @@ _BY_PATTERNS = {InfoExtractor.suitable.__func__, LazyLoadExtractor.suitable.__fu
 
 
 class ExtractorMatcher:
-    """Finds extractors by their patterns. extractors: those of a yt_dlp.YoutubeDL, by key.
+    """Says whether an address has an extractor, by their patterns. extractors: those of a yt_dlp.YoutubeDL, by key.
 
-    Remembers the last address, because a candidate is described and then fetched.
+    The last answer is kept, because the same address is asked about when a candidate is described and when it is fetched.
     """
 
     def __init__(self, extractors: Mapping[str, Any]):

@@ -36,7 +36,7 @@ def names_things(corpus: Corpus) -> bool:
 
 
 def identity(corpus: Corpus) -> str:
-    """Returns the identity of the files of a corpus: of their bytes, or for large files of their metadata in the file system."""
+    """Returns the identity of the files of a corpus: of their bytes, or for large files and folders of their metadata."""
     wanted = [corpus, *([corpus.model_copy(update={"path": corpus.subset})] if corpus.subset else [])]
     return ids.fingerprint([_file_identity(each) for each in wanted])
 

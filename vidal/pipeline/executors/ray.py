@@ -181,7 +181,7 @@ class _Pool:
 class _Flow:
     """Moves parts through a line of pools, at most `limit` parts at a time.
 
-    The limit bounds the media of unfinished parts, and lets clips reach the manifest while the crawl continues.
+    The limit bounds the media of unfinished parts, because the crawl cannot run further ahead of the later stages.
     """
 
     line: list[_Pool]

@@ -15,7 +15,7 @@ from vidal.net.identity_budgets import IdentityRules, Use
 from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter
 
 # Raise this with any change to the methods of a limiter or to what they take and return. Jobs of two protocols have two limiters.
-PROTOCOL = 1
+PROTOCOL = 2
 NAMESPACE = "vidal"
 # A job that the limiter has not heard of for this long counts as dead.
 HOLD_S = 45.0
@@ -41,8 +41,8 @@ class SharedRateLimiter:
     def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None:
         self._actor.renew_leases.remote(leases, lease_s)
 
-    def release_slot(self, host: str, lease: str) -> None:
-        self._actor.release_slot.remote(host, lease)
+    def release_slot(self, host: str, lease: str, unused: int = 0) -> None:
+        self._actor.release_slot.remote(host, lease, unused)
 
     def record_success(self, host: str) -> None:
         self._actor.record_success.remote(host)
