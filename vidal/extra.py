@@ -42,7 +42,7 @@ _STRUCTURED = ("categories", "chapters", "hdr", "interlaced", IMPORTED)
 
 
 def structured(texts: Mapping[str, str]) -> dict[str, object]:
-    """Returns the values of these texts by key; the texts of some keys are JSON, and are parsed."""
+    """Returns the texts by key; those of the keys in _STRUCTURED are parsed as JSON, all others are returned unchanged."""
     return {key: _value(key, text) for key, text in texts.items()}
 
 

@@ -18,9 +18,9 @@ MEASURES = {
     ),
     "motion_per_s": "optical flow, in short sides of the picture per second: mean over pixels, median over a few pairs of frames",
     "sharpness": "variance of the Laplacian (8-bit luma, short side 256), median over frames; low means blurred",
-    "text_share": "share of the picture under boxes of readable text, mean over the examined frames",
-    "nsfw": "probability that a picture is unsafe for work, of the worst examined frame",
-    "aesthetic": "rating of the aesthetic head, mean over the examined frames",
+    "text_share": "share of the picture under boxes of readable text, mean over the frames that the model was given",
+    "nsfw": "probability that a picture is unsafe for work, of the worst frame that the model was given",
+    "aesthetic": "rating of the aesthetic head, mean over the frames that the model was given",
     "language_confidence": "confidence of the detected language of the title and hashtags",
 }
 

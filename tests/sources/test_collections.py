@@ -441,6 +441,6 @@ def test_arrow_files_that_are_none_or_in_a_bucket_are_said(tmp_path):
     remote = fsspec.filesystem("memory")
     remote.pipe_file("/arrow/t.arrow", whole.read_bytes())
     with pytest.raises(
-        UserError, match=r"can only be read from a local disk: copy them to one, or write them with to_parquet"
+        UserError, match=r"can only be read from a local disk: copy them to one, or write them with datasets"
     ):
         listed(collection_of("memory://arrow/t.arrow"))

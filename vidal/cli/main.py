@@ -65,7 +65,7 @@ class _Commands(click.Group):
 @click.command(cls=_Commands)
 @click.version_option(__version__)
 def cli() -> None:
-    """Builds language-bound multimodal datasets, after VIDAL-10M."""
+    """Builds language-bound multimodal datasets, modelled on VIDAL-10M."""
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ class ShardTables:
             self._write_shard()
 
     def finish(self) -> Tally:
-        """Writes what remains, and adds texts of repeated rows to the shards that were written before these rows were read."""
+        """Writes the last, partial shard, then adds the texts of repeated rows to the candidates that they repeat in earlier shards."""
         if self._candidates or self._refused:
             self._write_shard()
         with contextlib.closing(self._late):

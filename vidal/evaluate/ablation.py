@@ -1,4 +1,4 @@
-"""Measures whether a shard, a filter or a view helps: a small fixed recipe is trained with and without it."""
+"""Measures whether a shard, a filter or a view helps: a small encoder is trained with and without it."""
 
 from __future__ import annotations
 
@@ -138,7 +138,9 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
         raise UserError(f"--view: the recipe uses no texts of {view!r}, only of {', '.join(settings.views)}")
     views = {name: weight for name, weight in settings.views.items() if name != view}
     if not views:
-        raise UserError(f"--view: without {view} the recipe has no texts to learn from")
+        raise UserError(
+            f"--view: {view} is the only view under train.views: add another to compare with, such as --set train.views.title=1"
+        )
     return views
 
 

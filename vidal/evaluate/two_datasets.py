@@ -1,6 +1,6 @@
 """Says which of two datasets trains the better encoder at equal size, as the paper compares VIDAL with HowTo100M by CLIP4Clip.
 
-A small fixed recipe is trained on equally many clips of each dataset, drawn anew for each seed. Both encoders are judged by clips that
+A small encoder, always with the same settings, is trained on equally many clips of each dataset, drawn anew for each seed. Both encoders are judged by clips that
 neither learned from: equally many held-out clips of each dataset, or the clips of a third one.
 """
 
@@ -65,8 +65,8 @@ def compare_datasets(
     size = min(map(len, learned))
     if size < 2 or len(held) < HELD_OUT_MIN:
         raise UserError(
-            f"there are {size} clips to learn from (2 are needed) and {len(held)} to judge by ({HELD_OUT_MIN} are needed): "
-            "build more shards"
+            f"--data has {len(learned[0])} and --against {len(learned[1])} clips to learn from (2 each are needed); {len(held)} clips "
+            f"are left to judge by ({HELD_OUT_MIN} are needed): build more shards of the dataset that lacks them"
         )
     steps = max(1, EPOCHS * size // probe.BATCH)
     weights = np.array([settings.views_of(Modality.IMAGE)[view] for view in joined.samples.captions.names])

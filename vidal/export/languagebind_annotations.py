@@ -71,7 +71,7 @@ def _row(id_: str, entry: object, url: str, source: Path) -> dict[str, str | lis
 
 
 def _views(entry: dict[str, object], where: str) -> dict[str, list[str]]:
-    """Returns the texts by view. Empty texts are left out, except those of frames: each frame keeps its place."""
+    """Returns the texts by view. A view without texts is left out; any other keeps its empty texts, so that frames keep their places."""
     views = {}
     for key, view in _TEXTS.items():
         given = entry.get(key) or []

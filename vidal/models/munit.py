@@ -110,7 +110,7 @@ class StyleEncoder(nn.Module):
 
 
 class ContentEncoder(nn.Module):
-    """Turns pictures into feature maps of a quarter of their size."""
+    """Turns pictures into feature maps. Each downsampling halves height and width: two give (h / 4, w / 4)."""
 
     def __init__(self, inputs: int, dim: int, downsamplings: int, blocks: int):
         super().__init__()

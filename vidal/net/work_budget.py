@@ -1,4 +1,4 @@
-"""The budget of one description, search or download: its total seconds, and the bytes of a file and of a page."""
+"""The limits of one call of a source (describe, search or fetch): seconds in total, bytes per file and bytes per page."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ class PartRunner:
         _log_part(len(todo), rows, outcomes, seconds)
 
     def _names_of(self, shard: int) -> set[str]:
-        """Returns the names of the files that this stage had stored for the shard when its first part arrived here, and of those since.
+        """Returns the files of this stage and shard: those stored before the first part of the shard came to this worker, and later ones.
 
         This takes one request per shard; to ask for the table of each part would take one request per part.
         """

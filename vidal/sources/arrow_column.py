@@ -39,7 +39,8 @@ class ArrowColumn(TableColumn):
         originals, files = super()._files()
         if not originals.is_local:
             raise UserError(
-                f"{self._uri}: Arrow files can only be read from a local disk: copy them to one, or write them with to_parquet"
+                f"{self._uri}: Arrow files can only be read from a local disk: copy them to one, or write them with "
+                "datasets.Dataset.to_parquet and set collection.source to parquet"
             )
         return originals, [file for file in files if not file.name.rpartition("/")[2].startswith(_CACHES)]
 

@@ -221,7 +221,9 @@ def _parquet(file: _Hashed, path: str) -> Iterator[ListedRow | RowError]:
         for batch in table.iter_batches(_PARQUET_ROWS, use_threads=False):
             names = list(trimmed(dict.fromkeys(batch.schema.names)))
             if len(names) != batch.num_columns:
-                raise ValueError("two columns have the same name: rename one")
+                raise ValueError(
+                    f"two columns have the same name, apart from blanks: rename one of {', '.join(batch.schema.names)}"
+                )
             yield from batch.rename_columns(names).to_pylist()
 
 
@@ -229,7 +231,7 @@ def trimmed(row: ListedRow) -> ListedRow:
     """Returns the row without blanks and byte order marks around its column names. Raises RowError if two names are then equal."""
     names = {name: name.strip().lstrip("\ufeff").strip() for name in row}
     if len(set(names.values())) < len(names):
-        raise RowError("two columns have the same name: rename one")
+        raise RowError(f"two columns have the same name, apart from blanks: rename one of {', '.join(row)}")
     return {names[name]: value for name, value in row.items()}
 
 

@@ -1,4 +1,4 @@
-"""Starts Ray on this machine, or joins the cluster that RAY_ADDRESS names, without its noise."""
+"""Starts Ray on this machine, or joins the cluster that RAY_ADDRESS names. Ray's own start-up messages are suppressed."""
 
 from __future__ import annotations
 

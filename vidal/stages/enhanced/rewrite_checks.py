@@ -97,7 +97,7 @@ def _lemmas(text: str, tagger: str) -> frozenset[str]:
 
 
 def support(synonyms: Any | None, is_visible: Callable[[str], bool] | None) -> Supports:
-    """Returns a function that looks for support among synonyms, then in the pictures; either may be absent."""
+    """Returns a function that says whether a lemma is a synonym of a known word, or else visible. A check that is None is skipped."""
 
     def supports(lemma: str, known: Iterable[str]) -> bool:
         return bool(synonyms and synonyms.find_synonym(lemma, known)) or bool(is_visible and is_visible(lemma))

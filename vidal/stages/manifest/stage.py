@@ -118,7 +118,7 @@ class _Worker:
 
 
 def manifest_stage(views: Mapping[str, ViewSpec]) -> Stage:
-    """Returns the last stage of a pipeline that computes these views."""
+    """Returns the manifest stage, the last of a pipeline whose earlier stages compute these views."""
     return Stage(
         name="manifest",
         version=2,
