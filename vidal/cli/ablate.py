@@ -60,7 +60,7 @@ def ablate(
     seeds: int,
     as_json: bool,
 ) -> None:
-    """Trains a small encoder, always with the same training settings, with and without a shard, a view or a filter. Prints the difference in retrieval and its spread.
+    """Trains a small encoder with and without a shard, a view or a filter. Prints the difference in retrieval and its spread.
 
     With --against, trains it on equally many clips of two datasets, and says which is better.
     """

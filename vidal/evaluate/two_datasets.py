@@ -1,6 +1,6 @@
 """Says which of two datasets trains the better encoder at equal size, as the paper compares VIDAL with HowTo100M by CLIP4Clip.
 
-A small encoder, always with the same settings, is trained on equally many clips of each dataset, drawn anew for each seed. Both encoders are judged by clips that
+A small encoder is trained on equally many clips of each dataset, drawn anew for each seed. Both encoders are judged by clips that
 neither learned from: equally many held-out clips of each dataset, or the clips of a third one.
 """
 
