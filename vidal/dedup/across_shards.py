@@ -5,9 +5,8 @@ The clip in the lowest shard is kept, so the marks depend on which shards exist 
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ import pyarrow as pa
 
 from vidal import ids
 from vidal.dedup.compare import nearest_of
-from vidal.dedup.known_pairs import Say, Spread, Stamps, Workers, find_pairs, identity
+from vidal.dedup.known_pairs import Say, Stamps, Workers, find_pairs, identity, this_process
 from vidal.dedup.settings import Duplicates
 from vidal.dedup.stored_signatures import SHARD_ROWS, upgrade
 from vidal.schema import STR
@@ -41,11 +40,6 @@ class Mark:
 
 # The copies of a shard, by clip_id.
 Marks = Mapping[str, Mark]
-
-
-@contextlib.contextmanager
-def this_process() -> Iterator[Spread]:
-    yield map
 
 
 def mark_copies(

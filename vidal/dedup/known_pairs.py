@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,12 @@ Stamps = dict[int, str]
 Say = Callable[[str], None]
 
 
+@contextlib.contextmanager
+def this_process() -> Iterator[Spread]:
+    """Workers that compare in this process."""
+    yield map
+
+
 @dataclass(frozen=True)
 class KnownPairs:
     """Pairs of the clips of some shards. compared: the stamps of the signatures of these shards, at the time they were compared."""
@@ -56,13 +63,12 @@ def find_pairs(storage: Storage, settings: Duplicates, stamps: Stamps, workers: 
     centres = _cells(storage, settings, sorted(stamps))
     known = _unchanged(_read(storage), f"{identity(settings)} {_fingerprint(centres)}", stamps)
     new = _blocks(storage, [shard for shard in sorted(stamps) if shard not in known.compared])
-    if len(new) + len(known.compared) > 1 and new:
-        with workers() as spread:
-            for block in new:
-                say(f"compares {len(block)} shards with each other and with {len(known.compared)} compared before")
-                known = _with_block(storage, settings, centres, known, block, stamps, spread)
-    elif new:
-        known = _with_block(storage, settings, centres, known, new[0], stamps, map)
+    is_large = len(new) > 1 or (new and len(_blocks(storage, sorted(known.compared))) > 1)
+    with workers() if is_large else this_process() as spread:
+        for block in new:
+            if is_large:
+                say(f"comparing {len(block)} shards with each other and with {len(known.compared)} compared before")
+            known = _with_block(storage, settings, centres, known, block, stamps, spread)
     return known.pairs
 
 

@@ -22,7 +22,7 @@ class Duplicates(Settings):
     """The largest share of differing bits between the fingerprints of two copies."""
     semantic: float | None = Field(default=None, gt=0, le=1)
     """The lowest cosine between the embeddings of two copies; null turns this comparison off."""
-    dataset_clips_max: int = Field(default=20_000, ge=0)
+    dataset_clips_max: int = Field(default=100_000, ge=0)
     """A build marks copies across shards if the dataset has at most this many clips; above it, run `vidal deduplicate OUT`."""
 
 
