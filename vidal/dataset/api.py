@@ -62,7 +62,9 @@ def build(recipe: str | Recipe, out: str, shards: int | str | Iterable[int] = 0,
     settings = tuple(f"{key}={json.dumps(value)}" for key, value in overrides.items())
     if isinstance(recipe, Recipe):
         if settings:
-            raise UserError("overrides: pass them to load_recipe, or pass the name of the recipe to build")
+            raise UserError(
+                "a loaded Recipe takes no overrides: pass them to load_recipe, or give build() the recipe's name instead"
+            )
         loaded = recipe
     else:
         loaded = load_recipe(recipe, settings)

@@ -113,7 +113,10 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
 
 @dataclass(frozen=True)
 class _Selection:
-    """fit: the clips that pass the filter with the scores of all stages. kept: the first clip of each group of copies, by id."""
+    """fit: the clips that pass the filter with the scores of all stages.
+
+    kept: those of them that are not copies of an earlier clip, sorted by id.
+    """
 
     assembled: list[AssembledRow]
     fit: list[AssembledRow]

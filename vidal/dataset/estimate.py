@@ -160,6 +160,6 @@ def _bottleneck(stages: list[StageEstimate], cpu_days: float, gpu_days: float | 
         return f"the rate of {hosts[0].host}: {hosts[0].days:.1f} days, while {working}"
     if gpu_days > cpu_days:
         slowest = max(stages, key=lambda stage: stage.gpu_hours)
-        return f"the GPUs: {gpu_days:.1f} days, most of them for the stage {slowest.stage}"
+        return f"the GPUs: {gpu_days:.1f} days, the largest share for the stage {slowest.stage}"
     slowest = max(stages, key=lambda stage: stage.cpu_hours or 0.0)
-    return f"the CPUs: {cpu_days:.1f} days, most of them for the stage {slowest.stage}"
+    return f"the CPUs: {cpu_days:.1f} days, the largest share for the stage {slowest.stage}"

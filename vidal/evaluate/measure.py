@@ -62,7 +62,9 @@ def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -
             f"{benchmark.missing[0]}: add them{', or give --skip-missing to measure the others' if benchmark.samples else ''}"
         )
     if not benchmark.samples:
-        raise UserError("the benchmark names no sample")
+        raise UserError(
+            "--data has no sample to measure: give a folder whose annotation lists some, or a dataset with captions"
+        )
     wanted = {Modality(name) for name in (*query.split("+"), *target.split("+")) if name != TEXT}
     for sample in benchmark.samples:
         if lacking := sorted(each.value for each in wanted - sample.media.keys()):

@@ -37,7 +37,7 @@ def _answer(request: bytes) -> bytes:
 
 
 def _limit_cpu(limits: Limits) -> None:
-    """Makes the kernel end this process once it has used so many CPU seconds more."""
+    """Makes the kernel end this process once it has used limits.cpu_s more CPU seconds."""
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     soft = math.ceil(time.process_time() + limits.cpu_s)
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))

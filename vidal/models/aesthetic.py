@@ -86,7 +86,9 @@ def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Seque
     indices = sorted({int(match[1]) for key in flat if (match := _LAYER.fullmatch(key))})
     expected = {f"layers.{index}.{part}" for index in indices for part in ("weight", "bias")}
     if not indices or flat.keys() != expected:
-        wrong = [f"{key} is missing or unknown" for key in sorted(flat.keys() ^ expected)] or ["it has no layers"]
+        wrong = [f"{key} is {'unknown' if key in flat else 'missing'}" for key in sorted(flat.keys() ^ expected)] or [
+            "it has no layers"
+        ]
         raise UserError(f"aesthetic head {name}: is not a chain of linear layers: {wrong[0]}")
     shapes = [tuple(flat[f"layers.{index}.weight"].shape) for index in indices]
     fits = all(len(shape) == 2 for shape in shapes)

@@ -18,7 +18,9 @@ def read(name: str, known: frozenset[str]) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
         fields = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
-    except ValueError as error:  # Also raised for text that is not UTF-8.
+    except UnicodeError as error:
+        raise UserError(f"prompt {name}: {error}; save the file as UTF-8") from error
+    except ValueError as error:
         raise UserError(f"prompt {name}: {error}; write a literal brace twice") from error
     if unknown := sorted(fields - known):
         raise UserError(

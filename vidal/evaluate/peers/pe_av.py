@@ -63,7 +63,10 @@ class PeAvReader(MediaReader):
 
 
 class _Model(PeAudioVideoModel):  # type: ignore[misc]
-    """The model, which can be loaded beside timm 1.0.31: transformers 5.23 ties all buffers of timm's rotary positions but one."""
+    """The model with no ties between the buffers of timm's rotary positions, so that it can be loaded beside timm 1.0.31.
+
+    transformers 5.23 leaves only one of these buffers, pos_embed, out of its ties.
+    """
 
     _tied_weights_keys: ClassVar[dict[str, str]] = {
         name.replace(r"\.rope\.pos_embed", r"\.rope\."): other.replace(r"\.rope\.pos_embed", r"\.rope\.")

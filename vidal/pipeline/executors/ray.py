@@ -208,7 +208,7 @@ class _Flow:
                 self.running[reference] = (index, worker, part)
 
     def _advance(self, timeout_s: float | None) -> Iterator[Part]:
-        """Waits for a part to leave a pool, at most so long. Yields the parts that have left the last pool."""
+        """Waits at most timeout_s for a part to leave a pool; None waits without limit. Yields the parts that have left the last pool."""
         done, _ = ray.wait(list(self.running), num_returns=1, timeout=timeout_s)
         for reference in done:
             index, worker, part = self.running.pop(reference)

@@ -72,7 +72,10 @@ class _Worker:
 
 @dataclass(frozen=True)
 class SoundReader:
-    """Reads the sound of a file at any sample rate. duration_s: of the video whose clock the sound lies on; None for a sound alone."""
+    """Reads the sound of a file at any sample rate.
+
+    duration_s: of the video that the sound belongs to, to whose timeline it is padded or trimmed; None for a sound alone.
+    """
 
     path: Path
     duration_s: float | None

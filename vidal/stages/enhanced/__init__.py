@@ -1,1 +1,1 @@
-"""The text view that a language model rewrites."""
+"""The text view that a language model writes from the other texts of a clip."""

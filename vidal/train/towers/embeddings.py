@@ -29,13 +29,14 @@ def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> T
 def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
     """Returns (n * t, 1 + patches, d) of videos, (n, frames, 3, h, w). Each of the t groups of frames has a class embedding of its own.
 
-    LanguageBind's V1.5 embeds videos in this way. Raises UserError for more frames than there are class embeddings.
+    LanguageBind's V1.5 embeds videos in this way. Raises UserError for more groups of frames than there are class embeddings.
     """
     patches = embeddings.patch_embedding(pixels.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # (n, t, patches, d)
     count, groups = patches.shape[:2]
     if groups > len(embeddings.class_embedding):
         raise UserError(
-            f"a video has {groups} groups of frames, but this tower takes at most {len(embeddings.class_embedding)}"
+            f"a video has {groups} groups of frames, but this tower takes at most {len(embeddings.class_embedding)}: "
+            "give it videos of fewer frames"
         )
     first = embeddings.class_embedding[:groups, None].expand(count, -1, -1, -1)
     hidden: Tensor = torch.cat([first, patches], dim=2) + embeddings.position_embedding.weight
