@@ -20,6 +20,7 @@ from vidal.media.arrays import BoolArray, UInt64Array
 
 TABLES, BITS, HITS_MIN = 16, 24, 2
 _KEY = np.uint64(32)  # An entry holds a key in its upper 32 bits, and the number of a clip in the lower ones.
+_KEY_REST = np.uint64(32 - BITS)
 _CLIP = np.uint64(2**32 - 1)
 _ODD = np.uint64(
     0x9E3779B97F4A7C15
@@ -58,22 +59,70 @@ def candidate_pairs(own: Hashes, other: Hashes | None) -> Iterator[tuple[Places,
     other: None compares `own` with itself; the first of each pair is then the later one.
     """
 
+    sampled = _Sampled.of(own if other is None else other)
+
     def join(start: int, end: int) -> UInt64Array | None:
-        return _join(own.part(start, end), own if other is None else other, start, is_self=other is None)
+        return _join(_Sampled.of(own.part(start, end)), sampled, start, end - start, is_self=other is None)
 
     for pairs in in_pieces(len(own), join):
         yield (pairs >> _KEY).astype(np.int64), (pairs & _CLIP).astype(np.int64)
 
 
-def _join(own: Hashes, other: Hashes, offset: int, *, is_self: bool) -> UInt64Array | None:
-    """Returns the candidate pairs as one number each; None if there are too many meetings to count at once."""
+@dataclass(frozen=True)
+class _Hashed:
+    """Hashes that count, (k,) uint64, and the clips that they are of, (k,) uint64."""
+
+    hashes: UInt64Array
+    clips: UInt64Array
+
+    @classmethod
+    def of(cls, hashes: UInt64Array, *, is_motion: bool = False) -> _Hashed:
+        """hashes: (n, ...) uint64. Still clips have no hash of their motion that counts.
+
+        A picture with too few bits set does not count, unless all pictures of a clip are such.
+        """
+        flat = hashes.reshape(len(hashes), -1)
+        counts: BoolArray = np.bitwise_count(flat) >= _BITS_SET_MIN
+        if not is_motion:
+            counts |= ~counts.any(1, keepdims=True)
+        clips = np.broadcast_to(np.arange(len(flat), dtype=np.uint64)[:, None], flat.shape)
+        return cls(flat[counts], clips[counts])
+
+    def entries(self, mask: np.uint64, wanted: BoolArray | None = None) -> UInt64Array:
+        """Returns the sorted entries of a table. wanted: of _keys_of; entries with other keys are left out."""
+        keys, clips = ((self.hashes & mask) * _ODD) >> _KEY, self.clips
+        if wanted is not None:
+            is_wanted = wanted[keys >> _KEY_REST]
+            keys, clips = keys[is_wanted], clips[is_wanted]
+        return sorted_set(keys << _KEY | clips)
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """The hashes of clips that count: of all pictures, of whole pictures alone, and of motion."""
+
+    pictures: _Hashed
+    whole: _Hashed
+    motion: _Hashed
+
+    @classmethod
+    def of(cls, hashes: Hashes) -> _Sampled:
+        whole = _Hashed.of(hashes.pictures[:, :1])
+        return cls(_Hashed.of(hashes.pictures), whole, _Hashed.of(hashes.motion, is_motion=True))
+
+
+def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: bool) -> UInt64Array | None:
+    """Returns the candidate pairs as one number each; None if there are too many meetings to count at once.
+
+    offset, count: the number of the first clip of `own`, and of its clips.
+    """
     met: list[UInt64Array] = []
     held = 0
     for mask in _MASKS:
-        for left, right in (*_picture_tables(own, other, mask), _motion_tables(own, other, mask)):
+        for left, right in _tables(own, other, mask):
             first, counts = match_keys(left >> _KEY, right >> _KEY)
             held += int(counts.sum())
-            if held > MATCHES_MAX and len(own) > 1:
+            if held > MATCHES_MAX and count > 1:
                 return None
             ones, others = expand_matches(first, counts)
             pairs = ((left[ones] & _CLIP) + np.uint64(offset)) << _KEY | (right[others] & _CLIP)
@@ -82,27 +131,19 @@ def _join(own: Hashes, other: Hashes, offset: int, *, is_self: bool) -> UInt64Ar
     return pairs[hits >= HITS_MIN]
 
 
-def _picture_tables(own: Hashes, other: Hashes, mask: np.uint64) -> Iterator[tuple[UInt64Array, UInt64Array]]:
+def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[UInt64Array, UInt64Array]]:
     """Yields entries to match. At least one of two pictures that meet is a whole one, and a key counts once for two clips."""
-    own_all, own_whole = _entries(own.pictures, mask), _entries(own.pictures[:, :1], mask)
-    other_all, other_whole = _entries(other.pictures, mask), _entries(other.pictures[:, :1], mask)
+    own_all = own.pictures.entries(mask)
+    wanted = _keys_of(own_all)
+    other_all, other_whole = other.pictures.entries(mask, wanted), other.whole.entries(mask, wanted)
     yield own_all, other_whole
-    yield own_whole, np.setdiff1d(other_all, other_whole, assume_unique=True)
+    yield own.whole.entries(mask), np.setdiff1d(other_all, other_whole, assume_unique=True)
+    own_motion = own.motion.entries(mask)
+    yield own_motion, other.motion.entries(mask, _keys_of(own_motion))
 
 
-def _motion_tables(own: Hashes, other: Hashes, mask: np.uint64) -> tuple[UInt64Array, UInt64Array]:
-    return _entries(own.motion, mask, is_motion=True), _entries(other.motion, mask, is_motion=True)
-
-
-def _entries(hashes: UInt64Array, mask: np.uint64, *, is_motion: bool = False) -> UInt64Array:
-    """Returns the sorted entries of a table. hashes: (n, ...) uint64. Still clips have no entry for their motion."""
-    flat = hashes.reshape(len(hashes), -1)
-    keys = ((flat & mask) * _ODD) >> _KEY << _KEY
-    entries = keys | np.arange(len(flat), dtype=np.uint64)[:, None]
-    return sorted_set(entries[_telling(flat, is_motion=is_motion)])
-
-
-def _telling(hashes: UInt64Array, *, is_motion: bool) -> BoolArray:
-    """Returns which hashes, (n, k), have enough bits set to count. If no picture of a clip has, all of its pictures count."""
-    telling: BoolArray = np.bitwise_count(hashes) >= _BITS_SET_MIN
-    return telling if is_motion else telling | ~telling.any(1, keepdims=True)
+def _keys_of(entries: UInt64Array) -> BoolArray:
+    """Returns (2 ** BITS,) bool: whether there is an entry with a key that begins with these bits. It spares sorting the others."""
+    present: BoolArray = np.zeros(2**BITS, bool)
+    present[entries >> (_KEY + _KEY_REST)] = True
+    return present
