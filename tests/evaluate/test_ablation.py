@@ -107,5 +107,5 @@ def test_of_two_datasets_the_one_with_right_texts_is_better(tmp_path):
     done = vidal_inline("ablate", "--data", right, "--against", right, "--seeds", "3", "--json")
     even = json.loads(done.stdout.splitlines()[-1])
     assert even["better"] is None and even["metrics"]["R@1"]["change"] == 0
-    with pytest.raises(UserError, match="--against DATA too"):
+    with pytest.raises(UserError, match="--judge only works with --against"):
         ablate.main(["--data", right, "--view", "title", "--judge", judge], standalone_mode=False)

@@ -113,7 +113,7 @@ def test_weights_that_do_not_fit_are_named(change, said, tmp_path):
 
 def test_another_file_is_refused_and_a_file_that_runs_code_too(tmp_path):
     (tmp_path / "a.pth").write_bytes(b"no weights")
-    with pytest.raises(UserError, match="something other than weights of torch"):
+    with pytest.raises(UserError, match="cannot be read as PyTorch weights"):
         open_encoder(f"imagebind:{tmp_path / 'a.pth'}")
     torch.save([1, 2], tmp_path / "b.pth")
     with pytest.raises(UserError, match="something other than ImageBind's weights"):
@@ -139,7 +139,7 @@ def test_every_modality_is_encoded_and_the_licence_is_said(tmp_path, caplog):
     assert all(vector.shape == (32,) and np.isclose(np.linalg.norm(vector), 1, atol=1e-5) for vector in made)
     with pytest.raises(UserError, match="5 times 3 views of a video, not 4 times 3"):
         encoder.encode_video_views([film], 4, 3)
-    with pytest.raises(UserError, match="needs metric depth, and this is relative"):
+    with pytest.raises(UserError, match="the kind of this depth is relative"):
         encoder.encode_depth(metres / 10, "relative")
 
 

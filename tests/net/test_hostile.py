@@ -26,7 +26,7 @@ LIMITS = (
     "decoding.cpu_s=1",
     "decoding.memory_mb=600",
 )
-SLOWEST_S = 14.0
+SLOWEST_S = 45.0  # The limits add up to less than 10 s, and a busy machine takes several times as long.
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,7 @@ def test_a_videos_time_is_read(tmp_path):
         (lambda state: state.update({"audio_head.weight": torch.zeros(1)}), "audio_head.weight"),
         (
             lambda state: state.update({"visual_projection.weight": torch.zeros(3, 3)}),
-            "another shape visual_projection.weight",
+            "another shape: visual_projection.weight",
         ),
         (
             lambda state: state.pop(
@@ -356,7 +356,7 @@ def test_a_published_encoder_is_no_start_for_a_tower_of_another_kind(depth, adap
     from vidal.train.settings import Encoder, Modality
 
     settings = Encoder.model_validate({"model": {"adapter": adapter, "id": str(depth[0])}})
-    with pytest.raises(UserError, match=r"has a tower of adapter clip: set model\.adapter to it"):
+    with pytest.raises(UserError, match=r"has a tower of adapter clip: set model\.adapter to clip"):
         open_tower(Modality.DEPTH, settings, width)
 
 

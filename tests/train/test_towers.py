@@ -257,8 +257,8 @@ def test_an_encoder_comes_back_as_it_was(written):
     [
         ("lacks", "lacks image.head.weight"),
         ("holds", "holds.*image.surplus"),
-        ("shape", "another shape image.head.weight"),
-        ("stranger", "no modality.*sonar.x"),
+        ("shape", "another shape: image.head.weight"),
+        ("stranger", "modalities that config.json does not name: sonar.x"),
     ],
 )
 def test_an_encoder_with_a_wrong_weight_is_refused_by_its_name(written, change, said):

@@ -73,7 +73,7 @@ class SpanWriter:
         if duration_s < crawl.duration_min_s - SLACK_S:
             raise RecordError(
                 Reason.TOO_SHORT,
-                f"{duration_s:.2f} s are left, less than the {crawl.duration_min_s:g} s of crawl.duration_min_s",
+                f"the clip lasts {duration_s:.2f} s, less than the {crawl.duration_min_s:g} s of crawl.duration_min_s",
             )
         if duration_s > max_s + crawl.duration_tolerance_s:
             raise RecordError(Reason.TOO_LONG, f"{duration_s:.2f} s, more than the {max_s:g} s that the recipe allows")

@@ -56,5 +56,5 @@ def spend_frame(width: int = 0, height: int = 0) -> None:
     if spent.limits.pixels is not None and width * height > spent.limits.pixels:
         raise RecordError(
             Reason.TOO_MANY_PIXELS,
-            f"a frame of {width}x{height} in the middle of the file, more than {spent.limits.pixels} pixels",
+            f"a frame of {width}x{height} in the middle of the file, more than {spent.limits.pixels} pixels (crawl.max_pixels)",
         )

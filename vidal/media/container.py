@@ -62,7 +62,7 @@ def packets(container: InputContainer, stream: Any) -> Iterator[Any]:
 
 
 def packet_times(container: InputContainer, stream: Any) -> list[PacketTime]:
-    """Returns the time of every packet of a track that is shown, in the order of pts. Nothing is decoded."""
+    """Returns the times of a track's packets, without those marked to be discarded, in the order of pts. Nothing is decoded."""
     return read_packet_times(container, stream)[0]
 
 

@@ -1,4 +1,4 @@
-"""What the user's own identities may still ask for: their budgets of an hour, and their pauses after a block.
+"""What the user's own identities (accounts and proxies) may still ask for: their hourly budgets, and their pauses after a block.
 
 The rate limiter keeps them, so that they hold for the whole cluster; a file keeps them over a restart.
 """

@@ -1,4 +1,4 @@
-"""Shows how many parts each stage has committed. The numbers are read from storage, so that they are right after a restart, too."""
+"""Shows how many parts each stage has committed. The numbers are read from storage, so that they are also correct after a restart."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class ImageBindReader(MediaReader):
         """Returns (1, side, side) float32: disparity. Raises UserError for depth that is not metric."""
         if kind != "metric":
             raise UserError(
-                f"ImageBind's depth is disparity, which needs metric depth, and this is {kind}: use metric depth"
+                f"ImageBind computes disparity from metric depth, but the kind of this depth is {kind or 'unknown'}: use metric depth"
             )
         metres = np.clip(stored / 1000 * DEPTH_SCALE, DEPTH_MIN_M, DEPTH_MAX_M)
         disparity = np.minimum(BASELINE_M * FOCAL_PIXELS / metres, DISPARITY_MAX) / DISPARITY_MAX
