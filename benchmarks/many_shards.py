@@ -133,7 +133,7 @@ def _measure_nothing(recipe: Recipe, storage: Storage, shards: int, where: str) 
 
 def _measure_commit(recipe: Recipe, storage: Storage, shards: int) -> None:
     """Builds the shard of real clips, and times its commit alone."""
-    build.build(recipe, storage.uri, shards, allow_hosts=("127.0.0.1",))
+    build.build(recipe, storage, [shards], allow_hosts=("127.0.0.1",))
     parts = discover.parts(storage, recipe, shards)
     assert parts
     times = []

@@ -62,18 +62,22 @@ def near_sounds(own: Sounds, other: Sounds | None, difference_max: float) -> Pai
 
 def _indexed(recordings: list[UInt32Array]) -> _Index:
     cut = [values[:_VALUES_MAX] for values in recordings]
-    kept = [np.flatnonzero(_rare(values)) for values in cut]
-    values = np.concatenate([np.zeros(0, np.uint32), *(own[places] for own, places in zip(cut, kept, strict=True))])
-    clips = np.repeat(np.arange(len(kept)), [len(places) for places in kept])
-    places = np.concatenate([np.zeros(0, np.int64), *kept])
-    order = np.argsort(values, kind="stable")
+    values = np.concatenate([np.zeros(0, np.uint32), *cut])
+    clips = np.repeat(np.arange(len(cut)), [len(each) for each in cut])
+    places = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(each)) for each in cut)])
+    kept = np.flatnonzero(_rare(values, clips, len(cut)))
+    order = kept[np.argsort(values[kept], kind="stable")]
     return _Index(values[order], clips[order], places[order])
 
 
-def _rare(values: UInt32Array) -> BoolArray:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    rare: BoolArray = counts[inverse] <= _REPEATS_MAX
-    return rare if rare.sum() >= VALUES_MIN else np.ones(len(values), bool)
+def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
+    """Returns which values are not frequent within their recording. If too few are left of a recording, all of its values count."""
+    own = clips.astype(np.uint64) << np.uint64(32) | values
+    different, counts = count_equal([own])
+    repeats = counts[np.searchsorted(different, own)]
+    rare: BoolArray = repeats <= _REPEATS_MAX
+    is_enough = np.bincount(clips[rare], minlength=count) >= VALUES_MIN
+    return rare | ~is_enough[clips]
 
 
 def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bool) -> UInt64Array | None:
