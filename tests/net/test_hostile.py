@@ -26,7 +26,9 @@ LIMITS = (
     "decoding.cpu_s=1",
     "decoding.memory_mb=600",
 )
-SLOWEST_S = 45.0  # The limits add up to less than 10 s, and a busy machine takes several times as long.
+SLOWEST_S = 14.0
+# A busy machine is slow for a while: what takes too long is tried again, and the fastest try counts.
+TRIES = 3
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +64,13 @@ def opened():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_case_ends_in_its_own_outcome_within_its_limits(site, opened, case):
     opened.clear()
-    started = time.monotonic()
-    reason, _ = outcome(site.at(case))
-    assert reason in case.expect
-    assert time.monotonic() - started < SLOWEST_S
+    seconds = []
+    while len(seconds) < TRIES and (not seconds or seconds[-1] >= SLOWEST_S):
+        started = time.monotonic()
+        reason, _ = outcome(site.at(case))
+        assert reason in case.expect
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < SLOWEST_S, seconds
     written = [name for name, mode in opened if set(mode) & set("wax+") and not name.startswith("/dev/")]
     assert all(name.startswith((tempfile.gettempdir(), "/proc/self")) for name in written), written
     assert not any("hostname" in name or "passwd" in name or "pwned" in name for name, _ in opened)
