@@ -98,7 +98,7 @@ def killed(arranged):
     return folders
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 2), (2, 1)])
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 2), (2, 1), (1, 2)])
 def test_a_killed_run_goes_on_with_the_same_samples_in_the_same_order(arranged, undisturbed, killed, before, after):
     """With the same number of processes, the weights are the same too, bit for bit."""
     out = shutil.copytree(killed[before], arranged / f"continued-{before}-{after}")
