@@ -115,8 +115,8 @@ def measure_recall(count: int, known: list[synthetic.Difference]) -> None:
     clips = Clips(known)
     rows = [row for shard in range(count // ROWS) for row in clips.shard(shard)]
     own, settings = signed(rows), Duplicates()
-    found = [compare(own, None, settings, indexed=indexed) for indexed in (False, True)]
-    every, indexed = (set(zip(pairs.later.tolist(), pairs.earlier.tolist(), strict=True)) for pairs in found)
+    compared = [compare(own, None, settings, indexed=indexed) for indexed in (False, True)]
+    every, indexed = (set(zip(pairs.later.tolist(), pairs.earlier.tolist(), strict=True)) for pairs in compared)
     print(f"\n{count} clips: all pairs find {len(every)} pairs, the index {len(every & indexed)} of them "
           f"({len(every & indexed) / len(every):.4f}) and {len(indexed - every)} others", flush=True)  # fmt: skip
 

@@ -67,7 +67,7 @@ def languagebind_frames() -> float:
 def languagebind_geometry() -> float:
     """Its processors of pictures and infrared resize floats, ours resizes bytes as CLIP does: floats go through both here."""
     config = SimpleNamespace(vision_config=SimpleNamespace())
-    found = []
+    differences = []
     for kind in ("image", "thermal"):
         processing = getattr(getattr(languagebind(), kind), f"processing_{kind}")
         transform = getattr(processing, f"get_{kind}_transform")(config)
@@ -75,46 +75,46 @@ def languagebind_geometry() -> float:
             grey = np.asarray(image.convert("L"), np.float32) / 255
             theirs = transform(np.repeat(grey[:, :, None], 3, 2)) * torch.tensor(STD).view(3, 1, 1)
             theirs = theirs + torch.tensor(MEAN).view(3, 1, 1)
-            found.append(largest(inputs.depth_array(grey * inputs.DEPTH_MAX, SIDE, "relative")[0], theirs[0]))
-    return max(found)
+            differences.append(largest(inputs.depth_array(grey * inputs.DEPTH_MAX, SIDE, "relative")[0], theirs[0]))
+    return max(differences)
 
 
 def languagebind_depth() -> float:
     """In units of 10 m."""
     processing = languagebind().depth.processing_depth
     transform = processing.get_depth_transform(SimpleNamespace(vision_config=SimpleNamespace(max_depth=10)))
-    found = []
+    differences = []
     for path in shared(DEPTH, 5):
         theirs = processing.load_and_transform_depth(str(path), transform)
         ours = normalised(Modality.DEPTH, inputs.read_depth(path, SIDE, "metric"))
-        found.append(largest(ours * torch.tensor(STD).view(3, 1, 1), theirs * torch.tensor(STD).view(3, 1, 1)))
-    return max(found)
+        differences.append(largest(ours * torch.tensor(STD).view(3, 1, 1), theirs * torch.tensor(STD).view(3, 1, 1)))
+    return max(differences)
 
 
 def languagebind_frame_indices() -> float:
     processing = languagebind().video.processing_video
-    found = []
+    differences = []
     for path, total, _ in _counted_videos():
         with _recorded_indices() as theirs:
             processing.load_and_transform_video(str(path), lambda video: video, "opencv", num_frames=8)
-        found.append(largest(frames.even_indices(total, 8), theirs))
-    return max(found)
+        differences.append(largest(frames.even_indices(total, 8), theirs))
+    return max(differences)
 
 
 def languagebind_second_indices() -> float:
     extractor = languagebind("vl_ret.rawvideo_util").RawVideoExtractorCV2(framerate=1)
-    found = []
+    differences = []
     for path, total, fps in _counted_videos():
         with _recorded_indices() as theirs:
             extractor.get_video_data(str(path))
-        found.append(largest(frames.second_indices(total, fps, 8, None), theirs))
-    return max(found)
+        differences.append(largest(frames.second_indices(total, fps, 8, None), theirs))
+    return max(differences)
 
 
 def languagebind_views() -> float:
     """The fifteen views of Kinetics, in steps of 8 bits."""
     datasets = languagebind("v_cls.datasets")
-    found = []
+    differences = []
     for path in shared(VIDEOS, 3):
         test = datasets.VideoClsDataset.__new__(datasets.VideoClsDataset)
         resize = datasets.video_transforms.Resize(size=SIDE, interpolation="bilinear")
@@ -123,20 +123,20 @@ def languagebind_views() -> float:
                           short_side_size=SIDE, clip_len=8, frame_sample_rate=8, test_num_segment=5, test_num_crop=3,
                           sparse_sample=False, video_loader=_Decoded, data_resize=resize, data_transform=np.asarray)  # fmt: skip
         theirs = np.stack([test[place][0] for place in range(15)]).transpose(0, 1, 4, 2, 3)
-        found.append(largest(frames.views(path, 8, SIDE, 5, 3), theirs))
-    return max(found)
+        differences.append(largest(frames.views(path, 8, SIDE, 5, 3), theirs))
+    return max(differences)
 
 
 def torchaudio_energies() -> float:
     """Before they are stored in 16 bits. The peer computes its filters in 32 bits, ours are computed in 64."""
     kaldi = peer("torchaudio.compliance.kaldi")
-    found = []
+    differences = []
     for samples in _sounds():
         theirs = kaldi.fbank(torch.from_numpy(samples - samples.mean()).double()[None], htk_compat=True, sample_frequency=16_000,
                              use_energy=False, window_type="hanning", num_mel_bins=128, dither=0.0, frame_length=25,
                              frame_shift=10)  # fmt: skip
-        found.append(largest(inputs.log_mel_energies(samples, 128).T, theirs))
-    return max(found)
+        differences.append(largest(inputs.log_mel_energies(samples, 128).T, theirs))
+    return max(differences)
 
 
 def languagebind_sounds() -> float:
@@ -145,7 +145,7 @@ def languagebind_sounds() -> float:
     config = SimpleNamespace(audio_sample_rate=16_000, num_mel_bins=FBANK.mel_bins, target_length=FBANK.frames,
                              audio_mean=inputs.FBANK_MEAN, audio_std=inputs.FBANK_STD)  # fmt: skip
     transform = languagebind().audio.processing_audio.AudioTransform(config)
-    found = []
+    differences = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stereo.wav"
         for samples in _sounds():
@@ -153,8 +153,8 @@ def languagebind_sounds() -> float:
             theirs = transform((torch.from_numpy(np.stack([samples, samples[::-1]])), 16_000))
             stored = (samples * 32768).round().astype(np.int16)
             wavfile.write(path, 16_000, np.stack([stored, stored[::-1]], 1))
-            found.append(largest(normalised(Modality.AUDIO, inputs.read_sound(path, FBANK)), theirs))
-    return max(found)
+            differences.append(largest(normalised(Modality.AUDIO, inputs.read_sound(path, FBANK)), theirs))
+    return max(differences)
 
 
 def _tower_input(image: Image.Image) -> torch.Tensor:

@@ -109,12 +109,12 @@ def open_clip_positions() -> float:
 
 def languagebind_patches() -> float:
     """The number of patches that are kept, at the shares of the published settings."""
-    dropout, found = languagebind().video.modeling_video.PatchDropout, []
+    dropout, differences = languagebind().video.modeling_video.PatchDropout, []
     for patches, share in ((256, 0.3), (256, 0.5), (592, 0.1), (592, 0.3), (50, 0.25)):
         tokens = torch.randn(1, 1 + patches, 2)
         theirs = dropout(share).train()(tokens, 1, 1)
-        found.append(abs(drop_patches(tokens, share).shape[1] - theirs.shape[1]))
-    return float(max(found))
+        differences.append(abs(drop_patches(tokens, share).shape[1] - theirs.shape[1]))
+    return float(max(differences))
 
 
 def transformers_tower() -> float:
@@ -153,7 +153,7 @@ def languagebind_loss() -> float:
 
 def _loss(theirs: Any) -> float:
     """Compares the loss and its gradients."""
-    found = []
+    differences = []
     for scale in (1.0, 14.3, 100.0):
         results = []
         for loss in (info_nce, theirs):
@@ -161,8 +161,8 @@ def _loss(theirs: Any) -> float:
             temperature = torch.tensor(scale, dtype=torch.float64, requires_grad=True)
             value = loss(x, y, temperature)
             results.append([value.detach(), *torch.autograd.grad(value, (x, y, temperature))])
-        found += [largest(one, other) for one, other in zip(*results, strict=True)]
-    return max(found)
+        differences += [largest(one, other) for one, other in zip(*results, strict=True)]
+    return max(differences)
 
 
 def open_clip_schedule() -> float:
@@ -175,14 +175,14 @@ def languagebind_schedule() -> float:
 
 def _schedule(cosine: Any) -> float:
     """Compares the rates of all steps, in shares of the largest rate."""
-    found = []
+    differences = []
     for steps, warmup in ((1000, 200), (57, 0), (10, 10)):
         group = SimpleNamespace(param_groups=[{"lr": 0.0}])
         adjust, encoder = cosine(group, 1.0, warmup, steps), Encoder(lr=1.0, warmup_steps=warmup)
-        found.append(
+        differences.append(
             largest([optimiser.rate(step, steps, encoder) for step in range(steps)], [*map(adjust, range(steps))])
         )
-    return max(found)
+    return max(differences)
 
 
 def clip4clip_metrics() -> float:
@@ -220,9 +220,9 @@ def _ranked(ours: Retrieval, theirs: dict[str, float]) -> float:
 
 def sklearn_accuracy() -> float:
     metrics, (scores, labels) = peer("sklearn.metrics"), _scores()
-    found = classification.accuracy(scores, labels)
+    measured = classification.accuracy(scores, labels)
     return max(
-        abs(found[f"top{k}"] - metrics.top_k_accuracy_score(labels, scores, k=k, labels=range(12))) for k in (1, 5)
+        abs(measured[f"top{k}"] - metrics.top_k_accuracy_score(labels, scores, k=k, labels=range(12))) for k in (1, 5)
     )
 
 
@@ -230,8 +230,8 @@ def languagebind_precision() -> float:
     scores, labels = _scores()
     truth = np.eye(12, dtype=int)[labels] | np.eye(12, dtype=int)[labels[::-1]]
     stats = languagebind("a_cls.stats").calculate_stats(scores, truth)
-    found = classification.mean_average_precision(scores, [tuple(np.flatnonzero(row)) for row in truth])
-    return abs(found["mAP"] - float(np.mean([each["AP"] for each in stats])))
+    measured = classification.mean_average_precision(scores, [tuple(np.flatnonzero(row)) for row in truth])
+    return abs(measured["mAP"] - float(np.mean([each["AP"] for each in stats])))
 
 
 def languagebind_mean_of_views() -> float:
@@ -240,11 +240,11 @@ def languagebind_mean_of_views() -> float:
 
     merge, generator = languagebind("v_cls.zeroshot_cls"), np.random.default_rng(0)
     scores, labels = generator.uniform(-0.05, 0.05, (200, 15, 12)), generator.integers(0, 12, 200)
-    found = classification.accuracy(classification.mean_probabilities(scores), labels)
+    measured = classification.accuracy(classification.mean_probabilities(scores), labels)
     rows = [[softmax(100 * view) for view in video] for video in scores]
     theirs = [merge.compute_video([0, "name", row, label]) for row, label in zip(rows, labels, strict=True)]
     return max(
-        abs(found[f"top{k}"] - float(np.mean([each[place] for each in theirs]))) for k, place in ((1, 1), (5, 2))
+        abs(measured[f"top{k}"] - float(np.mean([each[place] for each in theirs]))) for k, place in ((1, 1), (5, 2))
     )
 
 

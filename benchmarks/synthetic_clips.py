@@ -42,20 +42,22 @@ def differences(store: Path) -> list[Difference]:
         with np.load(store) as stored:
             return [Difference(*pair) for pair in zip(stored["hashes"], stored["thumbs"], strict=True)]
     with ThreadPoolExecutor(2) as threads:  # The work is ffmpeg's.
-        made = [each for many in threads.map(_differences, originals(SHARED / "videos")) for each in many]
-    np.savez(store, hashes=np.stack([each.hashes for each in made]), thumbs=np.stack([each.thumbs for each in made]))
-    return made
+        copies = [each for many in threads.map(_differences, originals(SHARED / "videos")) for each in many]
+    np.savez(
+        store, hashes=np.stack([each.hashes for each in copies]), thumbs=np.stack([each.thumbs for each in copies])
+    )
+    return copies
 
 
 def _differences(path: Path) -> list[Difference]:
-    made, own = [], signature(path)
+    copies, own = [], signature(path)
     for kind in COPIES:
         with tempfile.TemporaryDirectory() as folder:
             copy = signature(make(path, Path(folder) / "copy.mp4", kind))
         if len(compare(signed([copy], 1), signed([own]), SETTINGS, indexed=False)):
             one, two = (Signature.from_bytes(each["signature"] or b"") for each in (own, copy))
-            made.append(Difference(one.hashes ^ two.hashes, two.thumbs.astype(np.int16) - one.thumbs))
-    return made
+            copies.append(Difference(one.hashes ^ two.hashes, two.thumbs.astype(np.int16) - one.thumbs))
+    return copies
 
 
 def films(rng: np.random.Generator, count: int) -> list[Signature]:

@@ -86,20 +86,20 @@ def compare(
     """
     if indexed is None:
         indexed = own.count * (own.count if other is None else other.count) > _ALL_PAIRS_MAX
-    found: list[Pairs] = []
+    alike: list[Pairs] = []
     if settings.near:
         for count, pictures in own.pictures.items():
             if other is None or count in other.pictures:
                 known = None if other is None else other.pictures[count]
-                found.append(near_pictures(pictures, known, settings, indexed=indexed))
-        found.append(near_sounds(own.sounds, None if other is None else other.sounds, settings.audio_max_difference))
+                alike.append(near_pictures(pictures, known, settings, indexed=indexed))
+        alike.append(near_sounds(own.sounds, None if other is None else other.sounds, settings.audio_max_difference))
     if settings.semantic is not None:
         for key, vectors in own.vectors.items():
             if other is None or key in other.vectors:
                 known_vectors = None if other is None else other.vectors[key]
                 centres = (cells or {}).get(key)
-                found.append(near_vectors(key[0], vectors, known_vectors, settings.semantic, centres))
-    return Pairs.joined(found)
+                alike.append(near_vectors(key[0], vectors, known_vectors, settings.semantic, centres))
+    return Pairs.joined(alike)
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:

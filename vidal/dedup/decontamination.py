@@ -91,7 +91,7 @@ def mark_contaminated(rows: list[AssembledRow], recipe: Recipe) -> None:
     """Sets `contaminates` in rows of schema.ASSEMBLED, and `contaminates_NAME` in their `extra`, which says why."""
     whys = {known.name: known.whys(rows) for known in load_sets(recipe)}
     for row in rows:
-        own = {name: found[row["clip_id"]] for name, found in whys.items() if row["clip_id"] in found}
+        own = {name: why[row["clip_id"]] for name, why in whys.items() if row["clip_id"] in why}
         row["contaminates"] = sorted(own)
         extra = {**read_extra(row["extra"]), **{f"contaminates_{name}": why for name, why in own.items()}}
         row["extra"] = write_extra(extra)

@@ -40,14 +40,14 @@ def cell_centres(sample: Float32Array) -> Float32Array:
 def near_vectors(way: Way, own: Vectors, other: Vectors | None, cosine_min: float, cells: Float32Array | None) -> Pairs:
     """Returns the pairs with at least this cosine. other: None compares `own` with itself. cells: of cell_centres, or None."""
     known = own if other is None else other
-    found: dict[tuple[int, int], float] = {}
+    cosines_of: dict[tuple[int, int], float] = {}
     for ones, others in _groups(own, known, cells):
         for first, second, cosine in _close(own.values[ones], known.values[others], cosine_min):
             one, two = int(own.numbers[ones[first]]), int(known.numbers[others[second]])
             if one > two or other is not None:
-                found[max(one, two), min(one, two)] = cosine
-    numbers = np.array(list(found), np.int64).reshape(-1, 2)
-    return Pairs.of(way, numbers[:, 0], numbers[:, 1], 1 - np.array(list(found.values()), np.float64))
+                cosines_of[max(one, two), min(one, two)] = cosine
+    numbers = np.array(list(cosines_of), np.int64).reshape(-1, 2)
+    return Pairs.of(way, numbers[:, 0], numbers[:, 1], 1 - np.array(list(cosines_of.values()), np.float64))
 
 
 def _groups(own: Vectors, other: Vectors, cells: Float32Array | None) -> Iterator[tuple[Places, Places]]:
