@@ -202,6 +202,25 @@ def test_only_new_and_changed_shards_are_compared(tmp_path, shards, monkeypatch)
     assert marks(storage)[("shard-00003.parquet", "g")] == "d" and ("shard-00001.parquet", "d") not in marks(storage)
 
 
+def test_a_shard_that_is_committed_meanwhile_is_compared_as_it_is_then(tmp_path, shards, monkeypatch):
+    monkeypatch.setattr(known_pairs, "BLOCK_CLIPS", 1)
+    storage, smaller = Storage(str(tmp_path)), [frame.resize((80, 80)) for frame in moving(1)]
+    for shard in (0, 1, 3):
+        committed(storage, shard, shards[shard])
+
+    class Meddling(Counting):
+        def spread(self, function, items):
+            if not self.compared:
+                committed(storage, 3, [*shards[3], *(row(f"new {k}", smaller) for k in range(3))])
+            return super().spread(function, items)
+
+    meddling = Meddling()
+    across_shards.mark_copies(storage, NEAR, lambda: meddling)
+    own = {clip: of for (name, clip), of in marks(storage).items() if name == "shard-00003.parquet"}
+    assert own == {"e": "b", "g": "a", "new 0": "b", "new 1": "b", "new 2": "b"}
+    assert across_shards.is_marked(storage, NEAR)
+
+
 def test_an_interrupted_comparison_resumes(tmp_path, shards, monkeypatch):
     monkeypatch.setattr(known_pairs, "BLOCK_CLIPS", 1)
     storage, first, second = Storage(str(tmp_path)), Counting(dies_after=4), Counting()

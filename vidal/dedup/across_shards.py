@@ -95,7 +95,10 @@ def _signatures(storage: Storage) -> Stamps:
 def _marks(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Workers, say: Say) -> dict[int, Marks]:
     clips = _read_clips(storage, sorted(stamps))
     exact = _same_bytes(clips) if settings.exact else {}
-    pairs = find_pairs(storage, settings, stamps, workers, say)
+    counts = dict.fromkeys(stamps, 0) | (clips["number"] // SHARD_ROWS).value_counts().to_dict()
+    pairs = find_pairs(storage, settings, stamps, counts, workers, say)
+    # A shard may have been committed meanwhile. Its new clips are marked in the next round, which its stamp brings about.
+    pairs = pairs.at(np.isin(pairs.later, clips["number"]) & np.isin(pairs.earlier, clips["number"]))
     nearest = nearest_of(pairs, exact)
     of = {later: int(pairs.earlier[place]) for later, place in nearest.items()}
     # The first clip with the same bytes may itself be a copy of another clip.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +17,7 @@ from vidal import ids
 from vidal.dedup.compare import Cells, compare
 from vidal.dedup.pairs import Pairs
 from vidal.dedup.settings import Duplicates
-from vidal.dedup.stored_signatures import SHARD_ROWS, count_clips, read_signatures, sample_vectors
+from vidal.dedup.stored_signatures import SHARD_ROWS, read_signatures, sample_vectors
 from vidal.dedup.vectors import SAMPLE, cell_centres
 from vidal.storage import layout
 from vidal.storage.storage import Storage
@@ -55,20 +55,28 @@ def identity(settings: Duplicates) -> str:
     return ids.fingerprint([VERSION, settings.model_dump(mode="json", exclude={"dataset_clips_max"})])
 
 
-def find_pairs(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Workers, say: Say) -> Pairs:
+def find_pairs(
+    storage: Storage, settings: Duplicates, stamps: Stamps, clips: Mapping[int, int], workers: Workers, say: Say
+) -> Pairs:
     """Returns the pairs of clips that are alike, of all shards of a dataset. Shards that were compared before are not compared again.
 
-    stamps: of the signatures of all shards. The pairs are stored after each block of shards, so an interrupted comparison resumes.
+    stamps, clips: of the signatures of all shards, and how many clips each describes. The pairs are stored after each block of
+    shards, so an interrupted comparison resumes.
     """
     centres = _cells(storage, settings, sorted(stamps))
     known = _unchanged(_read(storage), f"{identity(settings)} {_fingerprint(centres)}", stamps)
-    new = _blocks(storage, [shard for shard in sorted(stamps) if shard not in known.compared])
-    is_large = len(new) > 1 or (new and len(_blocks(storage, sorted(known.compared))) > 1)
+    new = _blocks([shard for shard in sorted(stamps) if shard not in known.compared], clips)
+    is_large = len(new) > 1 or (new and len(_blocks(sorted(known.compared), clips)) > 1)
     with workers() if is_large else this_process() as spread:
         for block in new:
             if is_large:
                 say(f"comparing {len(block)} shards with each other and with {len(known.compared)} compared before")
-            known = _with_block(storage, settings, centres, known, block, stamps, spread)
+            others = [None, *_blocks(sorted(known.compared), clips)]
+            pairs = Pairs.joined(
+                [known.pairs, *spread(partial(_compare, storage.uri, settings, centres, block), others)]
+            )
+            compared = {**known.compared, **{shard: stamps[shard] for shard in block}}
+            known = _write(storage, replace(known, pairs=pairs, compared=compared))
     return known.pairs
 
 
@@ -82,35 +90,17 @@ def _unchanged(known: KnownPairs, settings: str, stamps: Stamps) -> KnownPairs:
     return replace(known, pairs=known.pairs.at(holds), compared=compared)
 
 
-def _blocks(storage: Storage, shards: Sequence[int]) -> list[list[int]]:
+def _blocks(shards: Sequence[int], clips: Mapping[int, int]) -> list[list[int]]:
     """Returns the shards in blocks of at most BLOCK_CLIPS clips, or of one shard."""
     blocks: list[list[int]] = []
     held = 0
     for shard in shards:
-        clips = count_clips(storage, shard)
-        if not blocks or held + clips > BLOCK_CLIPS:
+        if not blocks or held + clips[shard] > BLOCK_CLIPS:
             blocks.append([])
             held = 0
         blocks[-1].append(shard)
-        held += clips
+        held += clips[shard]
     return blocks
-
-
-def _with_block(
-    storage: Storage,
-    settings: Duplicates,
-    centres: Cells,
-    known: KnownPairs,
-    block: list[int],
-    stamps: Stamps,
-    spread: Spread,
-) -> KnownPairs:
-    """Compares a block with itself and with all shards compared before, and stores the pairs."""
-    others: list[list[int] | None] = [None, *_blocks(storage, sorted(known.compared))]
-    task = partial(_compare, storage.uri, settings, centres, block)
-    pairs = Pairs.joined([known.pairs, *spread(task, others)])
-    compared = {**known.compared, **{shard: stamps[shard] for shard in block}}
-    return _write(storage, replace(known, pairs=pairs, compared=compared))
 
 
 def _compare(uri: str, settings: Duplicates, centres: Cells, block: list[int], other: list[int] | None) -> Pairs:

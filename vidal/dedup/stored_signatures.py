@@ -49,7 +49,7 @@ def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, o
     whole = [
         {**{name: row[name] for name in kept}, **_pictures(cast("bytes | None", row["signature"]))} for row in rows
     ]
-    storage.write_table(layout.signatures(shard), pa.Table.from_pylist(whole, SCHEMA), {"clips": str(len(rows))})
+    storage.write_table(layout.signatures(shard), pa.Table.from_pylist(whole, SCHEMA))
 
 
 def _pictures(signature: bytes | None) -> dict[str, bytes | None]:
@@ -71,11 +71,6 @@ def upgrade(storage: Storage, shards: Iterable[int]) -> None:
         columns = dict.fromkeys([*SCHEMA.names, "signature"])  # The oldest have fewer columns.
         write_signatures(storage, shard, [{**columns, **row} for row in table.to_pylist()])
         storage.remove(layout.earlier_signatures(shard))
-
-
-def count_clips(storage: Storage, shard: int) -> int:
-    """Returns how many clips the signatures of a shard describe."""
-    return int(storage.metadata(layout.signatures(shard))["clips"])
 
 
 def read_signatures(storage: Storage, shards: Sequence[int], *, with_vectors: bool) -> Signed:
