@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from transformers import AutoProcessor, ClapModel
@@ -11,6 +9,7 @@ from transformers import AutoProcessor, ClapModel
 from vidal.config.base import ModelSpec
 from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
+from vidal.models.features import unit_features
 from vidal.models.model_id import model_id
 from vidal.models.strict_loading import from_pretrained
 from vidal.models.text_batches import embed_in_batches
@@ -36,15 +35,14 @@ class Clap:
         A sound longer than the model's window is cut into windows, and their vectors are averaged; the processor would take a
         single window at random.
         """
-        windows = [samples[start : start + self._window] for start in range(0, len(samples), self._window)]
-        windows = [window for window in windows if len(window) >= self.sample_rate] or windows[:1]
+        windows = split_windows(samples, self._window, self.sample_rate)
         mean = np.mean([self._embed_window(window) for window in windows], axis=0)
         values: Float32Array = mean / max(float(np.linalg.norm(mean)), 1e-12)
         return values
 
     def _embed_window(self, samples: Float32Array) -> Float32Array:
         inputs = self._processor(audio=[samples], sampling_rate=self.sample_rate, return_tensors="pt").to(self._device)
-        values: Float32Array = _unit(self._model.get_audio_features(**inputs))[0]
+        values: Float32Array = unit_features(self._model.get_audio_features(**inputs))[0]
         return values
 
     def embed_texts(self, texts: list[str]) -> Float32Array:
@@ -54,10 +52,10 @@ class Clap:
     @torch.inference_mode()
     def _embed_batch(self, texts: list[str]) -> Float32Array:
         inputs = self._processor(text=texts, padding=True, truncation=True, return_tensors="pt").to(self._device)
-        return _unit(self._model.get_text_features(**inputs))
+        return unit_features(self._model.get_text_features(**inputs))
 
 
-def _unit(features: Any) -> Float32Array:
-    # transformers 5 returns the features inside an output object, earlier versions as a tensor.
-    tensor = features if isinstance(features, torch.Tensor) else features.pooler_output
-    return torch.nn.functional.normalize(tensor.float(), dim=-1).cpu().numpy()
+def split_windows(samples: Float32Array, window: int, sample_rate: int) -> list[Float32Array]:
+    """Returns a sound in windows of `window` samples. A last window of less than a second is left out, unless it is the only one."""
+    windows = [samples[start : start + window] for start in range(0, len(samples), window)]
+    return [each for each in windows if len(each) >= sample_rate] or windows[:1]

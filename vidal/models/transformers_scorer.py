@@ -11,6 +11,7 @@ from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.media.arrays import Float32Array
 from vidal.models.device import choose_device
+from vidal.models.features import unit_features
 from vidal.models.protocols import Images
 from vidal.models.strict_loading import from_pretrained
 from vidal.models.text_batches import embed_in_batches
@@ -43,7 +44,7 @@ class TransformersScorer:
     def embed_images(self, images: Images) -> Float32Array:
         """Returns (n, d) float32, L2-normalised."""
         inputs = self._processor(images=images, return_tensors="pt").to(self._device)
-        return _unit(self.model.get_image_features(**inputs))
+        return unit_features(self.model.get_image_features(**inputs))
 
     def embed_texts(self, texts: list[str]) -> Float32Array:
         """Returns (n, d) float32, L2-normalised."""
@@ -54,10 +55,4 @@ class TransformersScorer:
         inputs = self._processor(
             text=texts, padding=self._padding, truncation=True, max_length=self._length, return_tensors="pt"
         )
-        return _unit(self.model.get_text_features(**inputs.to(self._device)))
-
-
-def _unit(output: Any) -> Float32Array:
-    """Normalises features. transformers 5 returns them inside an output object, earlier versions as a tensor."""
-    features = getattr(output, "pooler_output", output)
-    return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+        return unit_features(self.model.get_text_features(**inputs.to(self._device)))

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from vidal.evaluate.peers.parts import PeerText, part_of
-from vidal.evaluate.peers.transformers_models import WEIGHTS, features, open_model
+from vidal.evaluate.peers.transformers_models import WEIGHTS, open_model
 from vidal.media.arrays import Float32Array
+from vidal.models.clap import split_windows
+from vidal.models.features import features_of
 from vidal.train.loading import Part
 from vidal.train.media_reader import MediaReader
 from vidal.train.settings import Modality
@@ -29,10 +31,8 @@ class ClapReader(MediaReader):
         self.sample_rate, self._window = int(extractor.sampling_rate), int(extractor.nb_max_samples)
 
     def sound(self, samples: Float32Array) -> Float32Array:
-        """Returns (windows, channels, frames, mels) float32. A last window of less than a second is left out, unless it is alone."""
-        windows = [samples[start : start + self._window] for start in range(0, len(samples), self._window)]
-        windows = [each for each in windows if len(each) >= self.sample_rate] or windows[:1]
-        return np.stack([self._features(each) for each in windows])
+        """Returns (windows, channels, frames, mels) float32."""
+        return np.stack([self._features(each) for each in split_windows(samples, self._window, self.sample_rate)])
 
     def _features(self, window: Float32Array) -> Float32Array:
         out = self._extractor([window], sampling_rate=self.sample_rate, return_tensors="pt")
@@ -50,7 +50,7 @@ class ClapTower(ModalityTower):
     def forward(self, pixels: Tensor) -> Tensor:
         # CLAP's processor sets this for every sound that it processes alone.
         is_longer = torch.ones(len(pixels), 1, dtype=torch.bool, device=pixels.device)
-        return features(self.model.get_audio_features(input_features=pixels, is_longer=is_longer))
+        return features_of(self.model.get_audio_features(input_features=pixels, is_longer=is_longer))
 
 
 def open_part(id_: str, device: torch.device) -> Part:
@@ -59,7 +59,7 @@ def open_part(id_: str, device: torch.device) -> Part:
 
     def embed_texts(texts: list[str]) -> Tensor:
         tokens = processor.tokenizer(texts, padding=True, truncation=True, return_tensors="pt").to(model.device)
-        return features(model.get_text_features(**tokens))
+        return features_of(model.get_text_features(**tokens))
 
     tower = ClapTower(model, ClapReader(processor.feature_extractor))
     return part_of(spec, {Modality.AUDIO: tower}, PeerText(spec, WEIGHTS, embed_texts))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoProcessor
 from transformers.utils import logging
 
@@ -36,12 +35,6 @@ def open_model(kind: str, id_: str, device: torch.device, model_class: Any = Aut
     except (OSError, ValueError) as error:
         raise UserError(f"--checkpoint {kind}:{id_}: {' '.join(str(error).split())[:300]}") from error
     return spec, model, processor
-
-
-def features(output: Any) -> Tensor:
-    """Returns the features in the result of a get_..._features method of transformers; version 5 returns them in an output object."""
-    tensor: Tensor = getattr(output, "pooler_output", output)
-    return tensor
 
 
 def _require_kind(kind: str, id_: str, model_type: str) -> None:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from vidal.evaluate.peers.parts import PeerText, part_of
 from vidal.evaluate.peers.pictures import picture_towers
-from vidal.evaluate.peers.transformers_models import WEIGHTS, features, open_model
+from vidal.evaluate.peers.transformers_models import WEIGHTS, open_model
 from vidal.media.arrays import Float32Array
+from vidal.models.features import features_of
 from vidal.train.loading import Part
 from vidal.train.media_reader import MediaReader
 
@@ -75,8 +76,8 @@ def _open(kind: str, id_: str, device: torch.device) -> Part:
 
     def embed_pictures(pixels: Tensor) -> Tensor:
         if is_naflex:
-            return features(model.get_image_features(**_patch_inputs(pixels)))
-        return features(model.get_image_features(pixel_values=pixels))
+            return features_of(model.get_image_features(**_patch_inputs(pixels)))
+        return features_of(model.get_image_features(pixel_values=pixels))
 
     towers = picture_towers(model, embed_pictures, reader)
     return part_of(spec, towers, PeerText(spec, WEIGHTS, _embed_texts(model, processor.tokenizer)))
@@ -98,6 +99,6 @@ def _embed_texts(model: Any, tokenizer: Any) -> Any:
 
     def embed(texts: list[str]) -> Tensor:
         tokens = tokenizer(texts, padding=padding, truncation=True, max_length=length, return_tensors="pt")
-        return features(model.get_text_features(**tokens.to(model.device)))
+        return features_of(model.get_text_features(**tokens.to(model.device)))
 
     return embed

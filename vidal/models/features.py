@@ -1,0 +1,25 @@
+"""The features in a result of transformers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from vidal.media.arrays import Float32Array
+
+
+def features_of(output: Any) -> Tensor:
+    """Returns (n, d), the features that a get_..._features method of a model has returned.
+
+    transformers 5 returns them inside an output object, earlier versions as a tensor.
+    """
+    tensor: Tensor = getattr(output, "pooler_output", output)
+    return tensor
+
+
+def unit_features(output: Any) -> Float32Array:
+    """Returns the features of features_of as (n, d) float32, L2-normalised and on the CPU."""
+    values: Float32Array = F.normalize(features_of(output).float(), dim=-1).cpu().numpy()
+    return values
