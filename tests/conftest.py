@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -107,6 +107,22 @@ def serve_folder() -> Iterator[Callable[[Path], str]]:
             return stack.enter_context(serve(app))
 
         yield start
+
+
+def write_pictures(path: Path, grays: Sequence[np.ndarray], fps: int = 12, gop: int = 12) -> Path:
+    """Writes a video of these pictures, (h, w) uint8, near lossless."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(
+            "libx264", rate=fps, options={"crf": "1", "g": str(gop), "bf": "2", "sc_threshold": "0"}
+        )
+        stream.height, stream.width = grays[0].shape
+        stream.pix_fmt = "yuv420p"
+        for gray in grays:
+            for packet in stream.encode(av.VideoFrame.from_ndarray(np.stack([gray] * 3, axis=2), format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return path
 
 
 def write_video(path: Path, *, frames: int = 24, fps: int = 12, size: tuple[int, int] = (64, 48), gop: int = 6) -> Path:

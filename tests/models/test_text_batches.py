@@ -1,14 +1,16 @@
 """Texts in batches: each text keeps its vector, and memory does not grow with their number."""
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from tests.support.tiny_models import ends, save_tokenizer
 from vidal.models.text_batches import BATCH, embed_in_batches
 
-# Encodes COUNT prompts with a published text tower as wide as that of ViT-L/14, with random weights and two layers, in a process of
+# Encodes COUNT prompts with a published text tower as wide as that of ViT-L/14, with random weights and one layer, in a process of
 # its own. Prints the memory that the encoding added, in bytes.
 MEMORY = """
 import json, sys, threading, time
@@ -19,11 +21,10 @@ from vidal.config.base import ModelSpec
 from vidal.train.published import Checkpoint, PublishedText
 from vidal.train.settings import Encoder, Modality
 
-count, folder = int(sys.argv[1]), Path(sys.argv[2])
+count, folder, ends = int(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 torch.set_num_threads(1)
-text = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072, "num_hidden_layers": 1, "vocab_size": 100,
-        "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-text["projection_dim"] = 768
+text = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072, "num_hidden_layers": 1,
+        "projection_dim": 768, **ends}
 weights = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(text)).state_dict()
 settings = Encoder(model=ModelSpec(adapter="clip"))
 checkpoint = Checkpoint(Modality.VIDEO, settings, {"adapter": "clip"}, {}, weights, text, 768)
@@ -62,15 +63,14 @@ def test_each_text_keeps_its_vector():
 
 @pytest.mark.slow
 def test_a_thousand_prompts_and_four_thousand_need_the_same_memory(tmp_path):
-    import json
-
-    from tests.train.test_published import tokenizer
-
-    tokenizer(tmp_path)
+    words = save_tokenizer(tmp_path)
     peaks = []
     for count in (1000, 4000):
         done = subprocess.run(
-            [sys.executable, "-c", MEMORY, str(count), str(tmp_path)], capture_output=True, text=True, check=True
+            [sys.executable, "-c", MEMORY, str(count), str(tmp_path), json.dumps(ends(words))],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         peaks.append(json.loads(done.stdout.splitlines()[-1])["peak"])
     assert peaks[1] < 1.1 * peaks[0], peaks
