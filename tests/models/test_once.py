@@ -11,9 +11,10 @@ from transformers import AutoModelForCausalLM
 from tests.support.tiny_talkers import save_chat
 from vidal.config.base import ModelSpec
 from vidal.config.loading import load_recipe
-from vidal.models.loading import loading, using
+from vidal.models.availability import PackagedWeights
+from vidal.models.loading import computing, loading, using
 from vidal.models.once import KeyedLocks, once
-from vidal.models.registry import REWRITERS, SCORERS, open_model
+from vidal.models.registry import REWRITERS, SCORERS, Adapter, open_model
 from vidal.stages.response_cache import ResponseCache
 from vidal.storage.storage import Storage
 from vidal.terms import tagging
@@ -176,3 +177,51 @@ def test_a_use_inside_a_use_does_not_wait_for_a_thread_that_waits_to_load():
             assert not loaded.is_set()
     thread.join(timeout=10)
     assert loaded.is_set()
+
+
+def test_threads_compute_one_at_a_time_and_one_that_computes_may_load_a_model_meanwhile():
+    """The other thread is within a use and waits to compute; it must not keep the first from loading."""
+    first_computes, at_work = threading.Event(), []
+
+    def compute(loads):
+        with using(), computing():
+            at_work.append(1)
+            assert len(at_work) == 1
+            first_computes.set()
+            time.sleep(0.2)  # So that the other thread waits.
+            if loads:
+                with loading(), computing():
+                    time.sleep(0.01)
+            at_work.pop()
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(compute, True)
+        assert first_computes.wait(10)
+        assert [future.result(timeout=10) for future in (first, pool.submit(compute, False))] == [True, True]
+    assert not at_work
+
+
+def test_methods_of_an_adapter_are_called_by_one_thread_at_a_time(monkeypatch):
+    at_work = []
+
+    class Talkative:
+        sample_rate = 16_000
+
+        def __init__(self, spec):
+            self.name = spec.adapter
+
+        def embed_texts(self, texts):
+            at_work.append(1)
+            time.sleep(0.02)
+            at_work.pop()
+            return len(at_work), self.embed_images(texts)
+
+        def embed_images(self, images):
+            return len(images)
+
+    monkeypatch.setattr(f"{__name__}.Talkative", Talkative, raising=False)
+    adapter = Adapter(f"{__name__}:Talkative", version=1, weights=PackagedWeights())
+    model = open_model({"talkative": adapter}, ModelSpec(adapter="talkative"))
+    assert at_once(lambda: model.embed_texts(["a", "b"])) == [(0, 2)] * THREADS
+    assert isinstance(model, Talkative) and (model.name, model.sample_rate) == ("talkative", 16_000)

@@ -10,7 +10,17 @@ import urllib.request
 import pytest
 
 from tests.conftest import ROOT
-from tests.support.stages_for_tests import BUGGY, CROWDED, DEADLY, FIRST, KILLER, UNOPENED, recipe, seed_parts
+from tests.support.stages_for_tests import (
+    BUGGY,
+    CROWDED,
+    CROWDED_NEXT,
+    DEADLY,
+    FIRST,
+    KILLER,
+    UNOPENED,
+    recipe,
+    seed_parts,
+)
 from vidal.config.loading import load_recipe
 from vidal.errors import StageError, UserError
 from vidal.pipeline.executors import executor_of
@@ -75,6 +85,33 @@ def test_a_process_that_works_on_several_parts_dies_for_one_record_alone(on_ray,
     rows = outcomes_of(Storage(str(tmp_path)), [CROWDED], 0, range(4))
     assert [row["id"] for row in rows if row["status"] != "kept"] == ["c5"]
     assert {row["reason"] for row in rows} == {Reason.OK.value, Reason.CRASHED.value} and len(rows) == 16
+
+
+def test_stages_that_share_a_process_and_work_on_several_parts_lose_one_record_each(tmp_path):
+    """While one stage works on several parts, the other has one of them: whichever dies, the other's records are not blamed."""
+    parts = seed_parts(str(tmp_path), parts=4, size=4)
+    fused = executor_of(load_recipe("embedded", ("resources.crowded_next.fuse=true",)))
+    with fused.session(), fused.pipeline([CROWDED, CROWDED_NEXT], Runtime(str(tmp_path), "run")) as run:
+        run(parts)
+    rows = outcomes_of(Storage(str(tmp_path)), [CROWDED, CROWDED_NEXT], 0, range(4))
+    lost = {row["id"]: row["reason"] for row in rows if row["status"] != "kept"}
+    assert lost == {"c5": Reason.CRASHED.value, "c9-clip": Reason.CRASHED.value}
+
+
+def test_a_stage_of_one_part_at_a_time_refuses_another_number():
+    with pytest.raises(
+        UserError, match=r"resources\.keyframes\.parts_at_once: this stage works on 1 at a time.*remove it"
+    ):
+        pools([STAGES["keyframes"]], load_recipe("embedded", ("resources.keyframes.parts_at_once=2",)))
+    depth = STAGES["depth"]
+    for settings, count in (
+        ("{cpus: 1}", 1),
+        ("{gpus: 1}", 4),
+        ("{gpu_memory: 2}", 4),
+        ("{gpus: 1, parts_at_once: 2}", 2),
+    ):
+        own = load_recipe("embedded", (f"resources.depth={settings}",))
+        assert [spec.parts_at_once(own) for spec in pools([depth], own)] == [count]
 
 
 def test_parts_that_are_found_slowly_do_not_keep_the_others_waiting(executor, tmp_path):

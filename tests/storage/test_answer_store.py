@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -36,6 +38,24 @@ def test_answers_of_a_part_are_one_file_and_serve_every_part_of_the_shard(uri):
         assert later.read("other") == "1"
     assert len(storage.names(layout.answers_folder("captions", 0))) == 2
     assert not storage.names(layout.answers_folder("captions", 1))
+
+
+def test_parts_of_two_shards_that_are_at_work_at_once_keep_their_answers_apart(uri):
+    answers, both_within = PartAnswers(Storage(uri), "captions"), threading.Barrier(2, timeout=30)
+
+    def work(shard):
+        with answers.part(shard, 0):
+            both_within.wait()
+            answers.write("key", str(shard))
+            both_within.wait()
+            return answers.read("key")
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(work, (0, 1))) == ["0", "1"]
+    later = PartAnswers(Storage(uri), "captions")
+    for shard in (1, 0):
+        with later.part(shard, 1):
+            assert later.read("key") == str(shard)
 
 
 def test_a_stage_that_asks_nothing_makes_no_request(tmp_path):

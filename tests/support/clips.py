@@ -17,9 +17,9 @@ from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 
-def seed(out: str, rows: list[Record]) -> None:
+def seed(out: str, rows: list[Record], index: int = 0) -> None:
     """One part of crawled clips."""
-    commit_part(Storage(out), layout.part("crawl", 0, 0), rows, [], schema.CRAWL, {})
+    commit_part(Storage(out), layout.part("crawl", 0, index), rows, [], schema.CRAWL, {})
 
 
 def crawled(clip_id: str, **more: object) -> Record:
@@ -53,14 +53,14 @@ def with_frames(out: str, clip_id: str, frames: list[np.ndarray]) -> Record:
     return {**crawled(clip_id), "frame_paths": names}
 
 
-def seed_frames(out: str, clips: list[Record]) -> None:
-    """The tables that depth and infrared read, of clips that with_frames made."""
+def seed_frames(out: str, clips: list[Record], index: int = 0) -> None:
+    """The tables of a part that depth and infrared read, of clips that with_frames made."""
     storage = Storage(out)
-    seed(out, [{key: clip[key] for key in clip if key in schema.CRAWL.names} for clip in clips])
+    seed(out, [{key: clip[key] for key in clip if key in schema.CRAWL.names} for clip in clips], index)
     keyframes = [{"clip_id": clip["clip_id"], "frame_paths": clip["frame_paths"]} for clip in clips]
-    commit_part(storage, layout.part("keyframes", 0, 0), keyframes, [], schema.KEYFRAMES, {})
+    commit_part(storage, layout.part("keyframes", 0, index), keyframes, [], schema.KEYFRAMES, {})
     passed = [{"clip_id": clip["clip_id"]} for clip in clips]
-    commit_part(storage, layout.part("filter", 0, 0), passed, [], schema.FILTERED, {})
+    commit_part(storage, layout.part("filter", 0, index), passed, [], schema.FILTERED, {})
 
 
 def run(out: str, recipe: Recipe, *names: str) -> None:

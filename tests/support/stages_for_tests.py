@@ -73,6 +73,16 @@ def _crowded(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     return work
 
 
+def _crowded_next(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    def work(row: Record) -> Output:
+        time.sleep(0.05)
+        if row["clip_id"] == "c9-clip":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Output([{"clip_id": row["clip_id"], "value": 2}])
+
+    return work
+
+
 def _buggy(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     def work(row: Record) -> Output:
         _log(storage, f"buggy {row['clip_id']}")
@@ -130,4 +140,5 @@ ODD = _stage("odd", Subject.CANDIDATE, ("discover",), _odd, terminal=True)
 FULL = _stage("full", Subject.CANDIDATE, ("discover",), _full, terminal=True)
 CROWDED = _stage("crowded", Subject.CANDIDATE, ("discover",), _crowded, terminal=True,
                  concurrency=lambda r: 4, parts_at_once=lambda r: 4)  # fmt: skip
+CROWDED_NEXT = _stage("crowded_next", Subject.CLIP, ("crowded",), _crowded_next, terminal=True)
 DEADLY = _stage("deadly", Subject.CANDIDATE, ("discover",), _deadly, terminal=True)

@@ -1,8 +1,9 @@
-"""Prevents threads from using models while another thread of the process loads one.
+"""Prevents threads from using models while another thread of the process loads one, and from computing with models at once.
 
 While transformers loads a bf16 checkpoint, it sets torch's default dtype, which is global to the process: a tensor that another
-thread creates meanwhile becomes bf16. Therefore any number of threads may use models at once, but while one thread loads a model,
-no other may use or load one.
+thread creates meanwhile becomes bf16. Therefore any number of threads may be within a use at once, but while one thread loads a
+model, no other may use or load one. Within their uses, threads take turns to compute: a GPU then holds one batch at a time, and the
+others read and write files meanwhile.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ _state = threading.Condition()
 _users: dict[int, int] = {}  # The number of nested uses of each thread.
 _loader: list[int] = []  # The thread that is loading, once for each nested load.
 _waiting: list[int] = []  # The threads that are waiting to load.
+_computing: list[int] = []  # The thread that is computing, once for each nested computation.
 
 
 @contextlib.contextmanager
@@ -32,10 +34,14 @@ def using() -> Iterator[None]:
         yield
     finally:
         with _state:
-            _users[me] -= 1
-            if not _users[me]:
-                del _users[me]
-            _state.notify_all()
+            _end_use(me)
+
+
+def _end_use(me: int) -> None:
+    _users[me] -= 1
+    if not _users[me]:
+        del _users[me]
+    _state.notify_all()
 
 
 @contextlib.contextmanager
@@ -62,3 +68,24 @@ def loading() -> Iterator[None]:
             if mine:
                 _users[me] = mine
             _state.notify_all()
+
+
+@contextlib.contextmanager
+def computing() -> Iterator[None]:
+    """Surrounds a computation of a model that runs in this process. Waits until no other thread computes or loads a model.
+
+    A thread that waits during a use lets others load meanwhile, because the thread that it waits for may want to.
+    """
+    me = threading.get_ident()
+    with _state:
+        mine = _users.pop(me, 0)
+        _state.notify_all()
+        _state.wait_for(lambda: (not _loader or _loader[0] == me) and (not _computing or _computing[0] == me))
+        _computing.append(me)
+        _users[me] = mine + 1
+    try:
+        yield
+    finally:
+        with _state:
+            _computing.pop()
+            _end_use(me)

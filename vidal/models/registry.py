@@ -21,6 +21,7 @@ from vidal.models.availability import (
     Weights,
 )
 from vidal.models.loading import loading
+from vidal.models.one_at_a_time import one_at_a_time
 
 
 @dataclass(frozen=True)
@@ -206,13 +207,15 @@ REWRITERS: Registry = {
 
 
 def open_model(registry: Registry, spec: ModelSpec) -> Any:
-    """Returns the adapter that the spec names, with its weights loaded.
+    """Returns the adapter that the spec names, with its weights loaded. Threads that share it take turns to compute.
 
     Raises UserError for a name that is not in the registry, and for a spec that the adapter refuses.
     """
     adapter = adapter_of(registry, spec)
     with loading():
-        return getattr(importlib.import_module(adapter.module), adapter.class_name)(spec)
+        opened = getattr(importlib.import_module(adapter.module), adapter.class_name)
+        # A server answers several threads at once, so rewriters take turns themselves where they need to.
+        return opened(spec) if registry is REWRITERS else one_at_a_time(opened)(spec)
 
 
 def adapter_of(registry: Registry, spec: ModelSpec) -> Adapter:

@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from vidal.config.base import ModelSpec
 from vidal.models.device import choose_device
+from vidal.models.loading import computing
 from vidal.models.protocols import Answer
 from vidal.models.weights import revision_of, transformers_source
 
@@ -35,6 +36,10 @@ class TransformersRewriter:
         for question, answer in examples:
             chat += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         chat.append({"role": "user", "content": text})
+        with computing():
+            return self._answer(chat)
+
+    def _answer(self, chat: list[dict[str, str]]) -> Answer:
         inputs = self._tokenizer.apply_chat_template(
             chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
         )
@@ -46,5 +51,5 @@ class TransformersRewriter:
             prompt_lookup_num_tokens=_PROPOSED_TOKENS,
         )
         prompt_length = inputs["input_ids"].shape[1]
-        text = self._tokenizer.decode(generated[0, prompt_length:], skip_special_tokens=True).strip()
-        return Answer(text, tokens_in=prompt_length, tokens_out=generated.shape[1] - prompt_length)
+        answer = self._tokenizer.decode(generated[0, prompt_length:], skip_special_tokens=True).strip()
+        return Answer(answer, tokens_in=prompt_length, tokens_out=generated.shape[1] - prompt_length)

@@ -20,16 +20,17 @@ from vidal.models.loading import loading, using
 from vidal.models.once import KeyedLocks
 from vidal.pipeline import incremental, ledger
 from vidal.pipeline.batches import batches
-from vidal.pipeline.cpu_meter import METER
 from vidal.pipeline.crash_journal import CrashJournal
 from vidal.pipeline.incremental import Result
 from vidal.pipeline.logs import LOGGER, log_context
+from vidal.pipeline.meter import CPU_METER, Meter
 from vidal.pipeline.observed import Observe, ignore, work_of
 from vidal.pipeline.parts import commit_part, is_current, read_inputs, stored_metadata
+from vidal.pipeline.process import Process, process
 from vidal.pipeline.recent_tables import RECENT
 from vidal.pipeline.results import failure_of, quarantined, result_of
 from vidal.pipeline.stage import Batched, Part, Runtime, Stage, Waiting, Worker
-from vidal.pipeline.turns import Turn, Turns
+from vidal.pipeline.turns import Turn
 from vidal.pipeline.work_queue import WorkQueue, process_in_turn
 from vidal.records import LedgerRow, Row
 from vidal.schema import Reason
@@ -53,15 +54,24 @@ class PartRunner:
     Safe to call from several threads: it works on as many parts at a time as the stage allows.
     """
 
-    def __init__(self, stage: Stage, recipe: Recipe, runtime: Runtime, observe: Observe = ignore, gpus: float = 0.0):
-        """observe: receives the work on each part. gpus: how many the process holds, or which share of one."""
-        self.stage, self.recipe, self.runtime, self._observe, self._gpus = stage, recipe, runtime, observe, gpus
+    def __init__(
+        self,
+        stage: Stage,
+        recipe: Recipe,
+        runtime: Runtime,
+        observe: Observe = ignore,
+        shared: Process | None = None,
+    ):
+        """observe: receives the work on each part. shared: what the stages of the process share; None if this one is alone."""
+        self.stage, self.recipe, self.runtime, self._observe = stage, recipe, runtime, observe
         self.storage = Storage(runtime.out, fetch_archives=True)
+        self._written_meter = Meter(lambda: self.storage.bytes_written)
         self.storage.answers = self._answers = PartAnswers(self.storage, stage.name)
         self._worker: Worker | None = None
         self._opening, self._opening_queue = KeyedLocks(), threading.Lock()
         self._queue: WorkQueue | None = None
-        self._turns = Turns(stage.parts_at_once(recipe))
+        parts_at_once = stage.parts_at_once(recipe)
+        self._shared, self._room = shared or process(parts_at_once), threading.Semaphore(parts_at_once)
         self._stored_names: dict[int, set[str]] = {}
 
     def __enter__(self) -> PartRunner:
@@ -109,7 +119,7 @@ class PartRunner:
         )
         with log_context(run=self.runtime.run_id[:8], shard=part.shard, part=part.index, stage=self.stage.name):
             for attempt in retrying:
-                with attempt, self._turns.take() as turn:
+                with attempt, self._room, self._shared.turns.take() as turn:
                     self._run(part, turn, is_first=attempt.retry_state.attempt_number == 1)
 
     def _run(self, part: Part, turn: Turn, is_first: bool) -> None:
@@ -119,7 +129,7 @@ class PartRunner:
         if before is not None and is_current(before, self.stage, self.recipe, self.storage, part):
             LOGGER.info("was done before")
             return
-        started, written = time.monotonic(), self.storage.bytes_written
+        started = time.monotonic()
         # The identity of the tables as read here: another process may replace them before this part is committed.
         tables, inputs = read_inputs(self.stage, self.storage, part, self.runtime.run_id)
         records = list(self._join(tables))
@@ -127,7 +137,11 @@ class PartRunner:
         stored = self._stored(name, before)
         results = stored.unchanged(digests)
         todo = [record for record in records if record[self.stage.key] not in results]
-        with self._journal(part, todo) as journal, self._media(part) as media, METER.part() as cpu:
+        with contextlib.ExitStack() as stack:
+            journal = stack.enter_context(self._journal(part, todo))
+            media = stack.enter_context(self._media(part))
+            meters = (CPU_METER, self._shared.gpu_meter, self._written_meter)
+            cpu, gpu, written = (stack.enter_context(meter.part()) for meter in meters)
             if journal.crashed:
                 turn.be_alone()
             with self._answers.part(part.shard, part.index):
@@ -144,14 +158,14 @@ class PartRunner:
             metadata = {"inputs": inputs, **incremental.metadata(stored.identity, digests), **_marks(outcomes)}
             self._retain(name, absent)
             with _storing(name):
-                cpu_s = cpu.used_s()
-                gpu_s = self._gpus * (time.monotonic() - started)
-                cost = {"records": str(len(todo)), "cpu_s": f"{cpu_s:.3f}", "gpu_s": f"{gpu_s:.3f}"}
+                cpu_s = cpu.used()
+                cost = {"records": str(len(todo)), "cpu_s": f"{cpu_s:.3f}", "gpu_s": f"{gpu.used():.3f}"}
                 table = commit_part(self.storage, name, rows, outcomes, self.stage.schema, metadata, cost)
+                bytes_written = int(written.used())
         RECENT.keep(self.storage, f"{name}.parquet", self.runtime.run_id, table)
         self._names_of(part.shard).add(_file_of(name))
         seconds = time.monotonic() - started
-        self._observe(work_of(self.stage, done, seconds, cpu_s, self.storage.bytes_written - written))
+        self._observe(work_of(self.stage, done, seconds, cpu_s, bytes_written))
         _log_part(len(todo), rows, outcomes, seconds)
 
     def _names_of(self, shard: int) -> set[str]:

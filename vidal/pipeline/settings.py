@@ -22,6 +22,9 @@ class Resources(Settings):
     """Pictures that the estimator of a view gets at a time; null means those of one clip. It affects speed, never rows."""
     memory_gb: float | None = Field(default=None, gt=0)
     """Memory of one worker, in GB."""
+    parts_at_once: int | None = Field(default=None, ge=1)
+    """Parts that one worker of a stage with a model works on at the same time: the model computes for one of them, while media of the
+    others are read and written. null: 4 for a worker with a GPU, else 1. The crawl has `crawl.parts_at_once`."""
     workers: tuple[int, int] = (1, 1)
     """The minimum and maximum number of workers."""
     fuse: bool = False

@@ -19,6 +19,8 @@ from vidal.schema import Reason, Status, Subject, without_credentials
 from vidal.storage.storage import Storage
 
 Record = dict[str, Any]
+# So that a GPU is busy as long as reading and writing media take at most three times as long as its model.
+_PARTS_OF_A_GPU = 4
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ class Stage:
     the views that only this stage computes; if it fails on a clip, the clip loses these views, but stays. empty: returns the row of
     such a clip. terminal: whether "kept" is final for the subject here. settings: the part of the recipe that affects the output.
     models: the models that the recipe chose for it, each with its registry. concurrency: the threads of a worker. parts_at_once: how
-    many parts these threads may work on; more than one only where a record may be slow through no fault of this machine.
+    many parts a worker may work on, each in a thread of its own; more than one only if the worker is safe to share between threads.
     """
 
     name: str
@@ -186,6 +188,20 @@ class Stage:
     def fingerprint(self, recipe: Recipe) -> str:
         """Returns a hash that changes if the recipe, a version or the weights could give another output from the same input."""
         return self.identity(recipe).fingerprint
+
+
+def overlapping(stage: str) -> Callable[[Recipe], int]:
+    """Returns the parts_at_once of a stage whose worker is safe to share between threads and has a model.
+
+    The model computes for one part at a time (vidal.models.loading.computing); the threads of the others read and write media.
+    """
+
+    def parts_at_once(recipe: Recipe) -> int:
+        resources = recipe.resources_of(stage)
+        has_gpu = bool(resources.gpus or resources.gpu_memory)
+        return resources.parts_at_once or (_PARTS_OF_A_GPU if has_gpu else 1)
+
+    return parts_at_once
 
 
 def without_device(settings: Any) -> Any:

@@ -10,6 +10,8 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 # How many seconds of answers a killed worker may lose on an object store, where a file cannot be appended to.
 _SAVED_EVERY_S = 30.0
+# While the last parts of a shard are at work, parts of the next shards may arrive.
+_SHARDS_AT_ONCE = 8
 
 
 class AnswerStore(Protocol):
@@ -46,59 +50,75 @@ class FileAnswers:
         return f"{self._folder}{key[:2]}/{key}.json"
 
 
+@dataclass
+class _PartFile:
+    """The file that the answers to one part go to. lines: all of its lines, if the store cannot append to a file."""
+
+    shard: int
+    name: str
+    lines: list[bytes] = field(default_factory=list)
+    saved_lines: int = 0
+    saved_at: float = field(default_factory=time.monotonic)
+
+
+_PART_FILE: ContextVar[_PartFile] = ContextVar("part_file")
+
+
 class PartAnswers:
     """Keeps the answers to one stage, in a file of JSON lines for each part that asked something. All parts of a shard reuse them.
 
     On a disk, an answer is appended as soon as it is given. On an object store, the file is written again from time to time and at
-    the end of the part. No two processes write the same file. Safe to share between threads.
+    the end of the part. No two processes write the same file. Safe to share between threads, which may work on different parts.
     """
 
     def __init__(self, storage: Storage, stage: str):
         self._storage, self._stage = storage, stage
         self._lock = threading.Lock()
-        self._shard = -1
-        self._known: dict[str, str] | None = None
-        self._file = ""
-        self._lines: list[bytes] = []
-        self._saved_lines, self._saved_at = 0, 0.0
+        self._known: dict[int, dict[str, str]] = {}
 
     @contextlib.contextmanager
     def part(self, shard: int, index: int) -> Iterator[None]:
-        """Within this context, answers are written to a file of this part."""
-        if shard != self._shard:
-            self._shard, self._known = shard, None
-        self._file = layout.answers(self._stage, shard, index, uuid.uuid4().hex[:8])
-        self._lines, self._saved_lines, self._saved_at = [], 0, time.monotonic()
+        """Within this context, answers are read of this shard, and written to a file of this part."""
+        file = _PartFile(shard, layout.answers(self._stage, shard, index, uuid.uuid4().hex[:8]))
+        token = _PART_FILE.set(file)
         try:
             yield
         finally:
-            self._save()
+            _PART_FILE.reset(token)
+            with self._lock:
+                self._save(file)
 
     def read(self, key: str) -> str | None:
         with self._lock:
-            if self._known is None:
-                self._known = self._load()
-            return self._known.get(key)
+            return self._answers_of(_PART_FILE.get().shard).get(key)
 
     def write(self, key: str, answer: str) -> None:
         line = json.dumps([key, answer], ensure_ascii=False).encode() + b"\n"
+        file = _PART_FILE.get()
         with self._lock:
-            if self._known is not None:
-                self._known[key] = answer
+            self._answers_of(file.shard)[key] = answer
             if self._storage.is_local:
-                _append(Path(self._storage.path(self._file)), line)
+                _append(Path(self._storage.path(file.name)), line)
                 return
-            self._lines.append(line)
-            if time.monotonic() - self._saved_at > _SAVED_EVERY_S:
-                self._save()
+            file.lines.append(line)
+            if time.monotonic() - file.saved_at > _SAVED_EVERY_S:
+                self._save(file)
 
-    def _save(self) -> None:
-        if len(self._lines) > self._saved_lines:
-            self._storage.write(self._file, b"".join(self._lines))
-            self._saved_lines, self._saved_at = len(self._lines), time.monotonic()
+    def _save(self, file: _PartFile) -> None:
+        if len(file.lines) > file.saved_lines:
+            self._storage.write(file.name, b"".join(file.lines))
+            file.saved_lines, file.saved_at = len(file.lines), time.monotonic()
 
-    def _load(self) -> dict[str, str]:
-        folder = layout.answers_folder(self._stage, self._shard)
+    def _answers_of(self, shard: int) -> dict[str, str]:
+        """Returns the answers to the shard that are known. They are read when the first part of the shard asks for one."""
+        if shard not in self._known:
+            self._known[shard] = self._load(shard)
+            for other in list(self._known)[:-_SHARDS_AT_ONCE]:
+                del self._known[other]
+        return self._known[shard]
+
+    def _load(self, shard: int) -> dict[str, str]:
+        folder = layout.answers_folder(self._stage, shard)
         return {
             key: answer
             for name in self._storage.names(folder)

@@ -30,15 +30,23 @@ class PoolSpec:
         return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
 
     def parts_at_once(self, recipe: Recipe) -> int:
-        """Returns how many parts a worker may work on. Stages that share a worker take turns, so theirs works on one."""
-        return self.stages[0].parts_at_once(recipe) if len(self.stages) == 1 else 1
+        """Returns how many parts a worker may work on: as many as the stage that may work on the most of them."""
+        return max(stage.parts_at_once(recipe) for stage in self.stages)
 
 
 def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
-    """Groups the stages into pools. A stage that the recipe fuses shares the worker and the resources of the stage before it."""
+    """Groups the stages into pools. A stage that the recipe fuses shares the worker and the resources of the stage before it.
+
+    Raises UserError if the recipe sets parts_at_once of a stage that takes it from elsewhere or works on one part at a time.
+    """
     grouped: list[PoolSpec] = []
     for stage in stages:
         resources = recipe.resources_of(stage.name)
+        if resources.parts_at_once not in (None, stage.parts_at_once(recipe)):
+            key = f"{stage.name}.parts_at_once"
+            raise UserError(
+                f"resources.{key}: this stage works on {stage.parts_at_once(recipe)} at a time, whatever this key says: remove it"
+            )
         if resources.fuse and grouped:
             grouped[-1] = PoolSpec((*grouped[-1].stages, stage), grouped[-1].resources)
         else:

@@ -22,6 +22,7 @@ from vidal.pipeline.executors.ray_limiter import LimiterHold
 from vidal.pipeline.executors.ray_metrics import RayMetrics
 from vidal.pipeline.executors.ray_start import quiet, start
 from vidal.pipeline.logs import LogRelay, forward_log, replay
+from vidal.pipeline.process import process
 from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
 
@@ -118,7 +119,8 @@ class _Worker:
             forward_log(recipe.engine.log_level, relay.send.remote)
         limit_threads(recipe.engine.threads)
         metrics = RayMetrics()
-        self._runners = [PartRunner(stage, recipe, runtime, metrics, spec.gpus) for stage in spec.stages]
+        shared = process(spec.parts_at_once(recipe), spec.gpus)
+        self._runners = [PartRunner(stage, recipe, runtime, metrics, shared) for stage in spec.stages]
 
     def open(self) -> None:
         """Loads the models before the first part arrives. An error is ignored here; it comes up again with the first part."""
@@ -145,25 +147,30 @@ class _Pool:
     free: dict[Any, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.parts_at_once = self.spec.parts_at_once(self.recipe)
         for _ in range(self.spec.resources.workers[0]):
             self._add_worker()
 
     def _add_worker(self) -> None:
-        resources, parts = self.spec.resources, self.spec.parts_at_once(self.recipe)
+        resources = self.spec.resources
         memory = {"memory": int(resources.memory_gb * 2**30)} if resources.memory_gb else {}
         # A worker that dies is restarted and its part tried again. The crash journal prevents this from going on for ever.
         actor = ray.remote(max_restarts=-1, max_task_retries=-1)(_Worker).options(
-            num_cpus=resources.cpus, num_gpus=self.spec.gpus, max_concurrency=parts, **memory
+            num_cpus=resources.cpus, num_gpus=self.spec.gpus, max_concurrency=self.parts_at_once, **memory
         )
         worker = actor.remote(self.spec, self.recipe, self.runtime, self.relay)
         # Not retried if it kills the process: the first part counts these deaths, and ends the run after too many.
         worker.open.options(max_task_retries=0).remote()
-        self.free[worker] = parts
+        self.free[worker] = self.parts_at_once
 
     def submit(self) -> Iterator[tuple[Any, Any, Part]]:
-        """Hands waiting parts to the workers with the most room. Yields (reference, worker, part) for each."""
+        """Hands waiting parts to the workers with the most room, and adds workers while none is idle.
+
+        Yields (reference, worker, part) for each part that has been handed over.
+        """
         while self.waiting:
-            if not any(self.free.values()) and len(self.free) < self.spec.resources.workers[1]:
+            is_any_idle = any(room == self.parts_at_once for room in self.free.values())
+            if not is_any_idle and len(self.free) < self.spec.resources.workers[1]:
                 self._add_worker()
             worker = max(self.free, key=self.free.__getitem__)
             if not self.free[worker]:

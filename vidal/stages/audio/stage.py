@@ -14,7 +14,7 @@ from vidal.media import fingerprint, limited, loudness, sound
 from vidal.media.settings import Decoding
 from vidal.models.protocols import ActivityDetector
 from vidal.models.registry import ACTIVITY, SOUND_SCORERS, SPEECH, open_model
-from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome, overlapping
 from vidal.records import AudioRow, AudioTag, Clip
 from vidal.schema import Kind, Reason, Status, Subject, View, map_dict
 from vidal.scores import round_score
@@ -178,6 +178,7 @@ STAGE = Stage(
     ],
     views=lambda clip: (View.AUDIO.value,),
     empty=_empty,
+    parts_at_once=overlapping("audio"),
 )
 
 VIEW = ViewSpec(

@@ -10,7 +10,7 @@ from vidal.config.recipe import Recipe
 from vidal.extra import IMPORTED
 from vidal.models.protocols import Captioner
 from vidal.models.registry import CAPTIONERS, open_model
-from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome, overlapping
 from vidal.records import Caption, CaptionedRow, Clip
 from vidal.schema import Reason, Status, Subject, View, map_dict
 from vidal.stages import pictures, prompts
@@ -222,4 +222,5 @@ STAGE = Stage(
     ],
     views=lambda clip: _VIEWS,
     empty=_empty,
+    parts_at_once=overlapping("captions"),
 )

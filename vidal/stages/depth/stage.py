@@ -11,7 +11,7 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import DepthEstimator, FieldOfView
 from vidal.models.registry import DEPTH, open_model
-from vidal.pipeline.stage import ModelUse, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Runtime, Stage, overlapping
 from vidal.records import Clip, DepthRow
 from vidal.schema import Subject, View
 from vidal.scores import round_score
@@ -143,6 +143,7 @@ STAGE = Stage(
     models=lambda recipe: [ModelUse("", DEPTH, recipe.depth.model)],
     views=lambda clip: (View.DEPTH.value,),
     empty=_empty,
+    parts_at_once=overlapping("depth"),
 )
 
 VIEW = ViewSpec(

@@ -9,7 +9,7 @@ from vidal import ids, schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import InfraredTranslator
 from vidal.models.registry import INFRARED, open_model
-from vidal.pipeline.stage import ModelUse, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Runtime, Stage, overlapping
 from vidal.records import Clip, InfraredRow
 from vidal.schema import Subject, View
 from vidal.scores import round_score
@@ -79,6 +79,7 @@ STAGE = Stage(
     models=lambda recipe: [ModelUse("", INFRARED, recipe.infrared.model)],
     views=lambda clip: (View.INFRARED.value,),
     empty=_empty,
+    parts_at_once=overlapping("infrared"),
 )
 
 VIEW = ViewSpec(

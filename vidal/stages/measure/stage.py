@@ -19,7 +19,7 @@ from vidal.media import limited
 from vidal.media.settings import Decoding
 from vidal.models.protocols import LanguageDetector, Rater, TextDetector
 from vidal.models.registry import AESTHETIC, LANGUAGES, NSFW, TEXT_DETECTORS, Registry, open_model
-from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, overlapping
 from vidal.records import Clip, MeasuredRow
 from vidal.schema import Kind, Subject
 from vidal.scores import round_score
@@ -197,4 +197,5 @@ STAGE = Stage(
     open=_Worker,
     settings=lambda recipe: recipe.measure,
     models=_models,
+    parts_at_once=overlapping("measure"),
 )

@@ -11,7 +11,7 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import Scorer
 from vidal.models.registry import SCORERS, open_model
-from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, overlapping
 from vidal.records import Clip, SimilarityRow
 from vidal.schema import Kind, Subject
 from vidal.scores import round_score
@@ -99,4 +99,5 @@ STAGE = Stage(
     open=_Worker,
     settings=lambda recipe: [recipe.similarity.model_dump(mode="json"), recipe.text.junk_tags, recipe.text.stop_words],
     models=lambda recipe: [ModelUse("", SCORERS, recipe.similarity.model)],
+    parts_at_once=overlapping("similarity"),
 )

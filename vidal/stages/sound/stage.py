@@ -8,7 +8,7 @@ from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.models.protocols import SoundCaptioner
 from vidal.models.registry import SOUND_CAPTIONERS, open_model
-from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome
+from vidal.pipeline.stage import ModelUse, Output, Runtime, Stage, ViewOutcome, overlapping
 from vidal.records import Clip, SoundRow
 from vidal.schema import Reason, Status, Subject, View
 from vidal.stages import pictures, prompts
@@ -84,4 +84,5 @@ STAGE = Stage(
     models=lambda recipe: [ModelUse("", SOUND_CAPTIONERS, recipe.captions.sound)],
     views=lambda clip: (View.SOUND,),
     empty=_empty,
+    parts_at_once=overlapping("sound"),
 )

@@ -1,0 +1,33 @@
+"""Adapters whose methods run in one thread at a time, so that an adapter need not be safe to share between threads."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, TypeVar
+
+from vidal.models.loading import computing
+
+AdapterT = TypeVar("AdapterT")
+
+
+def one_at_a_time(adapter: type[AdapterT]) -> type[AdapterT]:
+    """Returns a subclass of the adapter's class whose public methods compute in turn with those of all other models of the process.
+
+    Where several threads share a tokenizer of transformers, for example, one of them can fail with "Already borrowed".
+    """
+    names = [name for name in dir(adapter) if not name.startswith("_")]
+    methods = {name: inspect.getattr_static(adapter, name) for name in names}
+    in_turn = {name: _in_turn(method) for name, method in methods.items() if isinstance(method, FunctionType)}
+    return type(adapter.__name__, (adapter,), in_turn)
+
+
+def _in_turn(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with computing():
+            return method(*args, **kwargs)
+
+    return call

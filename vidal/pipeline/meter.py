@@ -1,0 +1,71 @@
+"""Divides what a worker process uses (CPU seconds, GPU seconds, bytes) among the parts that it works on."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+
+
+class Meter:
+    """Divides a total that only grows among parts. Safe to share between threads.
+
+    When a part ends, it is charged with what was used since another part ended, or since it began if no other part was at work then.
+    So the sum over parts is right even if several are at work at once; the share of a single part is then only approximate.
+    """
+
+    def __init__(self, total: Callable[[], float]):
+        """total: returns what has been used so far, in any unit."""
+        self._total = total
+        self._lock = threading.Lock()
+        self._at_work = 0
+        self._mark = 0.0
+
+    @contextlib.contextmanager
+    def part(self) -> Iterator[PartShare]:
+        """Surrounds the work on a part."""
+        with self._lock:
+            if not self._at_work:
+                self._mark = self._total()
+            self._at_work += 1
+        try:
+            yield PartShare(self)
+        finally:
+            with self._lock:
+                self._at_work -= 1
+
+    def take(self) -> float:
+        """Returns what was used since the last call, or since the first part began. It is charged to the caller."""
+        with self._lock:
+            before, self._mark = self._mark, self._total()
+            return max(0.0, self._mark - before)
+
+
+class PartShare:
+    """What one part has used."""
+
+    def __init__(self, meter: Meter):
+        self._meter = meter
+
+    def used(self) -> float:
+        """Returns what the part has used, in the unit of the meter. Called once, at its end."""
+        return self._meter.take()
+
+
+def cpu_seconds() -> float:
+    """Returns the CPU seconds of this process, of its children that have ended, and of those that have not."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used_s = time.process_time() + ended.ru_utime + ended.ru_stime
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            times = child.cpu_times()
+            used_s += times.user + times.system + times.children_user + times.children_system
+    return used_s
+
+
+# Of this process, whichever stages it runs.
+CPU_METER = Meter(cpu_seconds)

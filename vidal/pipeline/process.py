@@ -1,0 +1,22 @@
+"""What the stages that run in one worker process share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from vidal.pipeline.meter import Meter
+from vidal.pipeline.turns import Turns
+
+
+@dataclass(frozen=True)
+class Process:
+    """The turns of the parts that are at work in a process, and the meter of the GPU seconds that it holds."""
+
+    turns: Turns
+    gpu_meter: Meter
+
+
+def process(parts_at_once: int, gpus: float = 0.0) -> Process:
+    """Returns the Process of a worker. gpus: how many the process holds, or which share of one."""
+    return Process(Turns(parts_at_once), Meter(lambda: gpus * time.monotonic()))
