@@ -10,8 +10,9 @@ import pytest
 from tests.support.tiny_models import ends, save_tokenizer
 from vidal.models.text_batches import BATCH, embed_in_batches
 
-# Encodes COUNT prompts with a published text tower as wide as that of ViT-L/14, with random weights and one layer, in a process of
-# its own. Prints the memory that the encoding added, in bytes.
+# Encodes COUNT prompts with a published text tower of one layer, with random weights, in a process of its own. All at once, 4,000
+# would need gigabytes; `python -m benchmarks.text_memory` measures a tower of the size of ViT-L/14's. Prints the memory that the
+# encoding added, in bytes.
 MEMORY = """
 import json, sys, threading, time
 from pathlib import Path
@@ -23,11 +24,11 @@ from vidal.train.settings import Encoder, Modality
 
 count, folder, ends = int(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 torch.set_num_threads(1)
-text = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072, "num_hidden_layers": 1,
-        "projection_dim": 768, **ends}
+text = {"hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024, "num_hidden_layers": 1,
+        "projection_dim": 256, **ends}
 weights = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(text)).state_dict()
 settings = Encoder(model=ModelSpec(adapter="clip"))
-checkpoint = Checkpoint(Modality.VIDEO, settings, {"adapter": "clip"}, {}, weights, text, 768)
+checkpoint = Checkpoint(Modality.VIDEO, settings, {"adapter": "clip"}, {}, weights, text, 256)
 tower = PublishedText(folder, checkpoint, torch.device("cpu"))
 tower.encode(["a photo of a cat"] * 64)
 process, peak, done = psutil.Process(), [0], [False]

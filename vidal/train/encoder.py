@@ -24,6 +24,9 @@ from vidal.train.towers import LanguageTower, ModalityTower
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 
+_CPU_BATCH, _GPU_BATCH = 4, 32
+
+
 @dataclass(frozen=True)
 class _Call:
     """The options of one call. caller: the name of the method, for errors. device: None leaves the tower where it is."""
@@ -50,7 +53,11 @@ class BoundEncoder:
     """
 
     batch_size: int
-    """The number of items that are encoded at a time, and of pictures or sounds that a tower gets at a time."""
+    """The number of items that are encoded at a time, and of pictures or sounds that a tower gets at a time.
+
+    At first 32 on a GPU. On a CPU it is 4, because the memory of a larger batch is allocated anew for each layer: a picture then takes
+    up to three times as long.
+    """
 
     def __init__(
         self,
@@ -64,7 +71,7 @@ class BoundEncoder:
         self._settings = settings
         self._open_text = open_text
         self._text: LanguageTower | None = None
-        self.batch_size = 32
+        self.batch_size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
 
     @property
     def modalities(self) -> list[str]:
