@@ -1,20 +1,17 @@
 """Statistics of pictures and of motion: pictures and videos for which the answer is known."""
 
 import io
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import skimage
 from PIL import Image, ImageFilter
 
 from tests.conftest import write_pictures, write_video
+from tests.support.photographs import PHOTOGRAPHS
 from vidal.errors import RecordError
 from vidal.media.frame_pairs import middle_indices, read_frame_pairs
 from vidal.media.statistics import coverage, motion, picture
-
-PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
 
 
 def texture(height, width, seed=0):

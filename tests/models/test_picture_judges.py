@@ -5,17 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.stages.test_similarity import save_open_clip_clip
+from tests.support.photographs import PHOTOGRAPHS
 from vidal.config.base import ModelSpec
 from vidal.errors import UserError
 from vidal.media.statistics import coverage
 from vidal.models.registry import AESTHETIC, NSFW, TEXT_DETECTORS, open_model, why_unavailable
-
-PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")

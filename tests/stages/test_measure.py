@@ -1,14 +1,12 @@
 """The stage measure over real files."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
-import skimage
 from PIL import Image
 
 from tests.conftest import write_pictures
+from tests.support.photographs import PHOTOGRAPHS
 from vidal import schema
 from vidal.config.loading import load_recipe
 from vidal.pipeline.parts import commit_part
@@ -18,8 +16,6 @@ from vidal.scores import MEANINGS, MEASURES, SIMILARITIES
 from vidal.stages.order import STAGES
 from vidal.storage import layout
 from vidal.storage.storage import Storage
-
-PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
 
 
 def test_every_measure_says_what_it_means_and_no_name_is_used_twice():

@@ -63,7 +63,9 @@ def test_pictures_it_never_saw_are_found_before_and_not_clearly_worse_after(lear
         for metric, chance in chances.items():
             then, now = (metrics[metric] for metrics in measured)
             error = (then * (1 - then) / len(benchmark.samples)) ** 0.5
-            print(f"\n{metric} of {len(benchmark.samples)}: before {then:.3f}, after {now:.3f}, standard error {error:.3f}")
+            print(
+                f"\n{metric} of {len(benchmark.samples)}: before {then:.3f}, after {now:.3f}, standard error {error:.3f}"
+            )
             assert then > 10 * chance and now > then - 2 * error
 
 
