@@ -78,7 +78,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup --no-loadscope-reorder --timeout 3000 --durations 15 $(ARGS)
+	$(BIN)/python -m pytest -m slow -n 3 --dist loadgroup --no-loadscope-reorder --timeout 3000 --durations 15 $(ARGS)
 
 # Hours: what fails seldom. Shorter: SOAK_BUILDS=2 SOAK_VALIDATIONS=4 SOAK_RERUNS=1 SOAK_KILLS=3 make soak
 soak: $(READY)

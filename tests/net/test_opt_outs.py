@@ -276,7 +276,7 @@ TDM = [{"location": "/free/*", "tdm-reservation": 0}, {"location": "/", "tdm-res
         ),
         ("/.well-known/tdmrep.json", json.dumps([{"location": "/other/", "tdm-reservation": 1}]), "kept"),
         ("/.well-known/tdmrep.json", json.dumps([{"location": "/", "tdm-reservation": 0}]), "kept"),
-        ("/.well-known/tdmrep.json", "{[" * 100_000, "kept"),
+        pytest.param("/.well-known/tdmrep.json", "{[" * 100_000, "kept", id="nested"),
         ("/.well-known/tdmrep.json", '"words"', "kept"),
         ("/ai.txt", "User-Agent: *\nDisallow: *.mp4\n", "opted_out"),
         ("/ai.txt", "User-Agent: *\nDisallow: /\n", "opted_out"),
