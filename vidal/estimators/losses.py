@@ -12,8 +12,8 @@ SCALES = 4
 def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
     """Returns the mean loss of a batch.
 
-    estimate: (n, h, w); target: (n, h, w), inverse depth up to scale and shift, NaN where it is unknown. As in Ranftl et al., the
-    median of each is subtracted, each is divided by its mean absolute deviation, and gradients are compared at four scales. A
+    estimate: (n, h, w); target: (n, h, w), inverse depth up to scale and shift, NaN where it is unknown. As in Ranftl et al., every
+    estimate and every target is standardised by its median and its mean absolute deviation, and gradients are compared at four scales. A
     small third term moves the nearest point to 1 and the farthest to 0, so that pictures of one clip become comparable.
     """
     known = ~target.isnan()
@@ -34,7 +34,7 @@ def infrared_loss(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def standardise(values: Tensor, known: Tensor) -> Tensor:
-    """Subtracts the median of each picture, and divides by its mean absolute deviation. values, known: (n, h, w)."""
+    """Subtracts from each picture its median, and divides by the mean absolute deviation from it. values, known: (n, h, w)."""
     flat = torch.where(known, values, torch.nan).flatten(1)
     median = flat.nanmedian(1).values[:, None, None]
     deviation = (flat - median[:, :, 0]).abs().nanmean(1)[:, None, None]
@@ -49,7 +49,7 @@ def stretch(target: Tensor) -> Tensor:
 
 
 def gradient(residual: Tensor, known: Tensor) -> Tensor:
-    """Returns the mean absolute difference of neighbouring residuals, summed over four scales. Both are (n, h, w)."""
+    """Returns the mean absolute difference of neighbouring residuals, summed over four scales. residual, known: (n, h, w)."""
     total = residual.new_zeros(())
     for step in (2**k for k in range(SCALES)):
         r, k = residual[:, ::step, ::step], known[:, ::step, ::step]

@@ -15,7 +15,7 @@ from vidal.estimators.training_pairs import TrainingPair
 from vidal.media.arrays import Float32Array, FloatArray
 from vidal.models.protocols import DepthEstimator, InfraredTranslator
 
-# No true depth in the indoor sets is larger. A fitted depth is clipped to this.
+# No true depth in the indoor sets is larger, so a fitted depth is clipped to this distance.
 FARTHEST_M = 10.0
 Map = Callable[[TrainingPair], FloatArray]
 
@@ -84,7 +84,10 @@ def score_infrared(translate: Map, pairs: Sequence[TrainingPair]) -> InfraredSco
 
 
 def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict[str, Map]:
-    """Returns the model and the baselines that it must beat, by name. The kind of the estimator must be inverse_relative."""
+    """Returns the model and the baselines that it must beat, by name, as functions from a pair to a map.
+
+    The kind of the estimator must be inverse_relative. train: the pairs whose mean map is a baseline.
+    """
     mean = mean_map(train)
     return {
         "model": lambda pair: estimator.estimate([Image.fromarray(pair.rgb)])[0],
@@ -94,7 +97,7 @@ def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict
 
 
 def infrared_maps(translator: InfraredTranslator) -> dict[str, Map]:
-    """Returns the model and the baselines that it must beat, by name."""
+    """Returns the model and the baselines that it must beat, by name, as functions from a pair to a map."""
 
     def model(pair: TrainingPair) -> FloatArray:
         return translator.translate([Image.fromarray(pair.rgb)], [0])[0]

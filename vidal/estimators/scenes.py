@@ -2,7 +2,7 @@
 
 A model cannot learn what the world looks like from one recorded room. The intersections of rays with planes, boxes and spheres have
 closed forms. Textures are photographs, plain colours and stripes, so that the model learns to derive depth from shapes and not from
-their textures (Tremblay et al. 2018).
+textures (Tremblay et al. 2018).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Hits:
     normal: Float64Array
 
     def add(self, distance: Float64Array, colour: Float64Array, normal: Float64Array) -> None:
-        """Adds a surface, which hides surfaces that are farther away. An infinite distance is a miss."""
+        """Adds a surface, which hides surfaces that are farther away. Rays with an infinite distance, or one up to 0.05 m, miss it."""
         nearer = (distance > 0.05) & (distance < self.distance)
         self.distance = np.where(nearer, distance, self.distance)
         self.colour = np.where(nearer[:, None], colour, self.colour)
@@ -53,7 +53,7 @@ class Hits:
 def render_scene(photographs: Photographs, seed: int) -> TrainingPair:
     """Renders the scene of a seed, (240, 320). photographs: (h, w, 3) uint8.
 
-    The target is the inverse depth in 1/m along the camera's axis, and 0 for the sky.
+    The target is the inverse depth in 1/m along the camera's axis, and 0 for the sky and for depths above FAR_M.
     """
     rng = np.random.default_rng(seed)
     camera = _camera(rng)
@@ -131,7 +131,10 @@ def _plane(
     rng: np.random.Generator,
     photographs: Photographs,
 ) -> None:
-    """Adds a plane across an axis of the world. place: its coordinate in metres; tile: the size of a texture in metres."""
+    """Adds a plane at right angles to an axis of the world.
+
+    axis: 0, 1 or 2 for x, y or z. place: the coordinate of the plane on this axis, in metres. tile: the size of a texture, in metres.
+    """
     origin, rays = camera.origin, camera.rays
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = (place - origin[axis]) / rays[:, axis]

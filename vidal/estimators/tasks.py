@@ -17,7 +17,7 @@ SCENES = 400
 
 @dataclass(frozen=True)
 class Task:
-    """How one checkpoint is trained. sources: reads the kinds of pictures from a folder; plan.shares are their shares in a batch."""
+    """How one checkpoint is trained. sources: reads the pairs of each kind of picture from a folder, in the order of plan.shares."""
 
     config: Config
     plan: Plan

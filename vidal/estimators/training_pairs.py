@@ -36,7 +36,7 @@ class TrainingPair:
 def rgbd(data: Path, split: str) -> list[TrainingPair]:
     """Reads the frames of data/rgbd with their inverse depth in 1/m. Raises UserError if there are none.
 
-    split: "train" or "test". Test frames have their full size.
+    split: "train" or "test". Test frames keep their size; training frames get a shorter side of SHORT_SIDE pixels.
     """
     paths = _listed(data / "rgbd", "*.color.jpg")
     first = round(len(paths) * (1 - HELD_OUT))
@@ -84,7 +84,7 @@ def _pair(path: Path, target: Float32Array, split: str) -> TrainingPair:
 
 
 def resize_target(target: Float32Array, size: tuple[int, int]) -> Float32Array:
-    """Resizes a map, (h, w), to (width, height), by the mean; a map with NaN, which would spread, by the nearest value."""
+    """Resizes a map, (h, w). size: (width, height). A map with NaN gets the nearest values, because means would spread the NaN."""
     resampling = Image.Resampling.NEAREST if np.isnan(target).any() else Image.Resampling.BOX
     return np.asarray(Image.fromarray(target).resize(size, resampling), np.float32)
 

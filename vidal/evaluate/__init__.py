@@ -1,1 +1,1 @@
-"""Measures an encoder without training it on the task: retrieval, classification, and one modality by another."""
+"""Measures an encoder by retrieval and classification without training it on the task, and a dataset by a small encoder trained on it."""

@@ -25,8 +25,9 @@ FILTER_COLUMNS = ["clip_id", "kind", "similarity", "language", "title", "scores"
 
 @dataclass(frozen=True)
 class Change:
-    """The change to judge: a shard, a view of the texts, or a filter. The arm "with" has it, the arm "without" does not.
+    """The change to judge: a shard, a view of the texts, or a filter. One of the three is set.
 
+    Two encoders are compared. The one that is trained with the change is the arm "with", the other is the arm "without".
     passes: returns whether the filter keeps a row with the columns FILTER_COLUMNS of the manifest.
     """
 
@@ -37,9 +38,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of both arms: means over seeds. change: "with" minus "without". spread: the standard deviation of the change over seeds.
+    """A metric of both arms: with_it, without_it and change are means over seeds, and change is "with" minus "without".
 
-    Both arms of a seed see the clips in the same order.
+    spread: the standard deviation of the change over seeds; NaN for one seed. Both arms use the same seeds.
     """
 
     with_it: float
@@ -52,7 +53,7 @@ class Difference:
 class Verdict:
     """The result of a comparison. clips_*: how many clips each arm learned from. held_out: how many other clips both are judged by.
 
-    Both arms are judged by texts of the views that both learned from: a wrong view must not decide whether it helps.
+    Both arms are judged by texts of the views that both learned from, because a view must not be judged by its own texts.
     """
 
     clips_with: int
@@ -100,7 +101,7 @@ def _split(
 
 
 def difference(results: dict[str, list[dict[str, float]]], metric: str) -> Difference:
-    """Returns the difference between two arms in a metric. results: of each seed, by "with" and "without"."""
+    """Returns the difference between two arms in a metric. results: by "with" and "without", the metrics of each seed."""
     with_it, without_it = (np.array([each[metric] for each in results[name]]) for name in ("with", "without"))
     changes = with_it - without_it
     spread = float(changes.std(ddof=1)) if len(changes) > 1 else float("nan")
@@ -145,7 +146,7 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
 
 
 def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns the rows that have a text in one of the views that have a weight."""
+    """Returns the rows that have a text of a view whose weight is above 0. weights: of the views, in the order of captions.names."""
     captions = samples.captions
     spans: Sequence[np.ndarray] = [captions.views[captions.starts[row] : captions.starts[row + 1]] for row in rows]
     return rows[[bool((weights[span] > 0).any()) for span in spans]]

@@ -16,7 +16,7 @@ TEXT = "text"
 class Sample:
     """One sample. media: the input of BoundEncoder, by modality: a path, a region of a picture, or several pictures of one clip.
 
-    texts: captions, each of which is right. labels: indices into the benchmark's classes. depth_kind: as in a manifest.
+    texts: captions, all of which are right. labels: indices into the benchmark's classes. depth_kind: as in a manifest.
     """
 
     name: str
@@ -28,11 +28,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """classes: empty if the samples have texts. templates: texts with {} for a class. many_labels: samples may have several labels.
+    """A benchmark as its reader returns it.
 
-    picture_templates: the templates for the query "image" alone; empty means `templates`. views: the numbers of views of
-    a video in time and in space; the probabilities of their classes are averaged. missing: names of samples of the annotation that
-    have no file. is_validation: the samples are of the validation split, because the folder has no test split.
+    classes: their names; empty if the samples have no labels. templates: texts with {} for a class. picture_templates: the templates for
+    the query "image" alone; empty means `templates`. many_labels: samples may have several labels. views: the numbers of views of a
+    video in time and in space; the class probabilities of all views are averaged. missing: names of samples of the annotation, or of
+    their pictures, that have no file. is_validation: the samples are of the validation split, because the folder has no test split.
     """
 
     samples: list[Sample]
@@ -60,9 +61,9 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Measured:
-    """The result of a measurement. metrics: shares, and ranks from 1. samples: how many were measured; missing, unreadable: were not.
+    """The result of a measurement. metrics: shares, 0..1, and ranks, counted from 1. samples: how many were measured.
 
-    is_validation: as in Benchmark.
+    missing, unreadable: how many were not, because they have no file, or one that cannot be decoded. is_validation: as in Benchmark.
     """
 
     query: str

@@ -1,4 +1,4 @@
-"""Zero-shot classification: the vector of a class is the mean of those of its name in all templates (Radford et al. 2021)."""
+"""Zero-shot classification: the vector of a class is the mean of the vectors of its name in all templates (Radford et al. 2021)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def mean_average_precision(scores: np.ndarray, labels: Sequence[Sequence[int]]) -> dict[str, float]:
-    """Returns the mean over the classes that occur, as AudioSet's mAP. scores: (n, classes); labels: the right classes of each row."""
+    """Returns mAP, as for AudioSet: the mean of the average precision over the classes that occur.
+
+    scores: (n, classes). labels: the right classes of each row.
+    """
     truth = np.zeros(scores.shape, bool)
     for row, each in enumerate(labels):
         truth[row, list(each)] = True

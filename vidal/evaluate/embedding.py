@@ -20,7 +20,11 @@ Progress = Callable[[Sequence[Any], str], Iterator[Any]]
 
 @dataclass(frozen=True)
 class Vectors:
-    """of: one row of unit length per sample. rejected: samples whose media cannot be decoded, with the reason; their rows are NaN."""
+    """The vectors of the samples of a benchmark.
+
+    of: (n, d), a row of unit length for each sample; (n, views, d) from view_vectors. rejected: by the names of samples, why their media
+    cannot be decoded; the rows of these samples are NaN.
+    """
 
     of: np.ndarray
     rejected: dict[str, str]
@@ -29,7 +33,10 @@ class Vectors:
 def side(
     encoder: BoundEncoder, benchmark: Benchmark, names: Sequence[str], weights: Mapping[str, float], progress: Progress
 ) -> Vectors:
-    """Encodes one side of a comparison. names: modalities, and "text"; their vectors are joined by weight, 1 by default."""
+    """Encodes one side of a comparison.
+
+    names: modalities, or "text"; the vectors of several names are joined. weights: of the names, 1 by default.
+    """
     parts, rejected = [], dict[str, str]()
     for name in names:
         vectors = _texts(encoder, benchmark) if name == TEXT else _media(encoder, benchmark, Modality(name), progress)

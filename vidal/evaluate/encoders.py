@@ -38,7 +38,10 @@ def _open_part(checkpoint: str, device: torch.device) -> Part:
 
 
 def _untrained(recipe: str, device: torch.device) -> Part:
-    """Returns an encoder of all modalities of the recipe. If none is for images, the tower of video or another encodes them."""
+    """Returns an encoder for all modalities of the recipe.
+
+    If none of them is image, images are encoded by the model of the video tower, or of the first tower if there is none for video.
+    """
     settings = _recipe(recipe)
     first = settings.modalities.get(Modality.VIDEO) or next(iter(settings.modalities.values()))
     image = Encoder.model_validate({"model": first.model, "side": first.side})
@@ -55,7 +58,10 @@ def modalities_of(checkpoints: Sequence[str]) -> frozenset[str]:
 
 
 def results_folder(checkpoints: Sequence[str]) -> Path | None:
-    """Returns the folder of the first encoder that has one, where its results are kept. Raises UserError for a peer of no known kind."""
+    """Returns the folder of the first encoder that has one, where results are kept; None if none has.
+
+    Raises UserError for a peer of no known kind.
+    """
     for checkpoint in checkpoints:
         if not checkpoint.startswith(UNTRAINED):
             peer = find_peer(checkpoint)
@@ -65,7 +71,7 @@ def results_folder(checkpoints: Sequence[str]) -> Path | None:
 
 
 def title_of(checkpoints: Sequence[str]) -> str:
-    """Returns the heading of the results of encoders: OURS, or the names of peers if there are only these."""
+    """Returns the heading of the results of encoders: the names of the peers if all encoders are peers, else OURS."""
     peers = [None if each.startswith(UNTRAINED) else find_peer(each) for each in checkpoints]
     titles = [peer.kind.title for peer in peers if peer]
     return f"{' + '.join(titles)} here" if titles and len(titles) == len(peers) else OURS

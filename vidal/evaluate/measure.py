@@ -25,10 +25,11 @@ def measure(
     skip_missing: bool = False,
     progress: embedding.Progress | None = None,
 ) -> Measured:
-    """Measures an encoder. query, target: names of modalities, or "text", joined by +.
+    """Measures an encoder. query, target: names of modalities, or "text", joined by +. weights: of joined names, 1 by default.
 
-    A benchmark with classes gives top-1 and top-5, or mAP if a sample has several labels; any other gives retrieval both ways.
-    Unless skip_missing is set, raises UserError that names the first sample whose file is missing or cannot be decoded.
+    With the target "text", a benchmark with classes gives top-1 and top-5, or mAP if samples may have several labels. Everything else
+    gives retrieval in both directions. Unless skip_missing is set, raises UserError that names the first sample whose file is missing or
+    cannot be decoded.
     """
     weights = weights or {}
     require(benchmark, query, target, skip_missing)
@@ -103,7 +104,8 @@ def _against_texts(encoder: BoundEncoder, benchmark: Benchmark, query: str, vect
 def _captioned(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> dict[str, float]:
     """Measures retrieval with captions.
 
-    text_to_query: each caption searches for its sample. query_to_text: a sample searches among all samples, by the best caption of each.
+    text_to_query: each caption searches for its sample. query_to_text: a sample searches among all samples, each of which counts by its
+    best caption.
     """
     texts = [text for sample in benchmark.samples for text in sample.texts]
     groups = np.repeat(np.arange(len(vectors)), [len(sample.texts) for sample in benchmark.samples])

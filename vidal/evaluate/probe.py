@@ -32,7 +32,7 @@ LR, TEMPERATURE, WEIGHT_DECAY = 1e-3, 0.07, 0.2
 
 @dataclass(frozen=True)
 class Clips:
-    """The features of clips. of: (n, features). zero_shot: (n, width), the vectors before any training. Unreadable clips are NaN."""
+    """The features of clips. of: (n, features). zero_shot: (n, width), the vectors before any training. Rows of unreadable clips: NaN."""
 
     of: Tensor
     zero_shot: Tensor
@@ -43,7 +43,10 @@ class Clips:
 
 
 def embed_clips(storage: Storage, samples: TrainingSamples, width: int, progress: Progress) -> Clips:
-    """Returns the features of each clip, averaged over FRAMES of its pictures; NaN where the pictures cannot be read."""
+    """Returns the features of each clip, averaged over FRAMES of its pictures; NaN where these cannot be read.
+
+    width: of the vectors of the language tower.
+    """
     settings = Encoder(side=SIDE, tuning="head")
     tower = EfficientNetTower(Modality.IMAGE, settings, width, None).eval()
     reader = Reader(storage, samples, settings)
@@ -70,7 +73,10 @@ def fit(
     steps: int,
     seed: int,
 ) -> nn.Linear:
-    """Trains the layer for `steps` batches of `rows`. texts: features of samples.captions.distinct. weights: of the views."""
+    """Trains the layer for `steps` batches of clips. rows: the indices of the clips to train on.
+
+    texts: the features of samples.captions.distinct. weights: of the views, in the order of captions.names.
+    """
     torch.manual_seed(seed)
     layer = nn.Linear(clips.of.shape[1], texts.shape[1], bias=False)
     nn.init.zeros_(layer.weight)
@@ -100,9 +106,9 @@ def _batches(rows: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 def judge(
     layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray, views: np.ndarray
 ) -> dict[str, float]:
-    """Returns the retrieval scores between `rows` and their distinct texts of `views` (a mask), each the mean of both directions.
+    """Returns R@k between clips and their distinct texts, the mean of both directions.
 
-    Rows without texts are left out.
+    rows: the indices of the clips. views: a mask of the views whose texts count. Clips without such texts are left out.
     """
     spans = [_texts_of(captions, row, views) for row in rows]
     rows, spans = rows[[len(span) > 0 for span in spans]], [span for span in spans if len(span)]

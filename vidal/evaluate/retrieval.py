@@ -18,9 +18,10 @@ _ROWS, _COLUMNS, _PAIRS = 256, 2048, 65536  # The sizes of a chunk: 2 MB of scor
 
 @dataclass(frozen=True)
 class Retrieval:
-    """recall: by k, the share of queries with a right answer among the k best. Ranks count from 1.
+    """How well queries find their right answers. recall: by k, the share of queries with a right answer among the k best.
 
-    Any order of answers with equal scores is equally likely: recall and ranks are expectations over these orders.
+    median_rank, mean_rank: of the first right answer, counted from 1. queries, candidates: how many there were. Any order of answers with
+    equal scores is equally likely: recall and ranks are expectations over these orders.
     """
 
     recall: dict[int, float]
@@ -54,7 +55,7 @@ def retrieve(
 def retrieve_groups(
     queries: np.ndarray, gallery: np.ndarray, query_groups: np.ndarray, gallery_groups: np.ndarray
 ) -> Retrieval:
-    """Ranks the groups of the gallery for each query, each by its best member. Arguments and errors as in retrieve.
+    """Ranks the groups of the gallery for each query, each group by its best member. Arguments and errors as in retrieve.
 
     So a video with five captions is found by the best of them, and is one wrong answer for other videos, not five, as in CLIP4Clip
     (Luo et al. 2022).
@@ -148,7 +149,8 @@ def _group_maxima(scores: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
 def within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Returns the probability that a right answer is among the first k.
 
-    above: the number of better answers. wrong, right: the numbers of answers with the next score, which come in random order.
+    above: the number of answers with a better score. wrong, right: the numbers of wrong and right answers with the next score, which come
+    in random order. All three are (n,).
     """
     places = np.clip(k - above, 0, None)
     missed = np.ones(len(above))

@@ -1,4 +1,4 @@
-"""The tables of the paper: the reported numbers, with ours beside them if they were measured."""
+"""The tables of LanguageBind's paper (Zhu et al. 2024): the reported numbers, and beside them ours, if they were measured."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MARKS = {
 
 
 class _Mark(TypedDict, total=False):
-    """is_validation: absent from results of earlier releases."""
+    """The key of a stored result that may be absent. is_validation: absent from results of earlier releases."""
 
     is_validation: bool
 
@@ -117,7 +117,7 @@ def tables(
 
 @dataclass(frozen=True)
 class Possible:
-    """What can be measured here. modalities: of the encoder; None without one. data: a folder with a folder for each task, if given."""
+    """What can be measured here. modalities: of the encoder; None if no encoder is given. data: a folder with a folder for each task."""
 
     modalities: frozenset[str] | None = None
     data: Path | None = None
@@ -150,7 +150,11 @@ def _why_unreadable(task: str, folder: Path, query: str, target: str) -> str | N
 
 @dataclass(frozen=True)
 class Column:
-    """heading: the lines of the heading, equally many in all columns. cells: one per metric. reasons: why a cell is a dash, or None."""
+    """A column of a table: the results of a system, or the names of the metrics.
+
+    heading: the lines of the heading, equally many in all columns. cells: one per metric. reasons: for each cell, why it is a dash; None
+    if it is not.
+    """
 
     heading: list[str]
     cells: list[str]
@@ -158,18 +162,18 @@ class Column:
 
     @classmethod
     def of(cls, heading: list[str], cells: list[tuple[str, str | None]]) -> Column:
-        """Returns a column. cells: pairs of a text and the reason of a dash."""
+        """Returns a column. cells: pairs of a text and, if the text is a dash, the reason for it."""
         return cls(heading, [text for text, _ in cells], [reason for _, reason in cells])
 
     @property
     def width(self) -> int:
-        """The width as drawn, with a space before the text and a border after it."""
+        """The width as drawn, in characters, with a space before the text and a border after it."""
         return max(map(len, [*self.heading, *self.cells])) + 2
 
 
 @dataclass(frozen=True)
 class ReportedTable:
-    """Prints one row per metric and one column per system, ours last.
+    """A table that prints one row per metric and one column per system, ours last.
 
     If the console is too narrow for all systems, they are printed in several tables, one below the other, each with all metrics.
     tasks: the task of each metric; a rule is drawn between two tasks.

@@ -1,4 +1,4 @@
-"""The tables as Markdown and as csv. Each dash says why it is one."""
+"""The tables as Markdown and as csv. Both say for every dash why there is no number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.evaluate.table import DASH, Column, ReportedTable
 
 
 def markdown(tables: Sequence[ReportedTable]) -> str:
-    """Returns the tables with systems in rows. A dash has the number of a footnote with its reason; equal reasons share one."""
+    """Returns the tables with systems in rows. A dash has the number of a footnote with its reason; equal reasons share a footnote."""
     notes: dict[str, int] = {}
     parts = [_markdown_table(table, notes) for table in tables]
     footnotes = [f"[^{number}]: {reason}" for reason, number in notes.items()]
@@ -26,7 +26,7 @@ def _markdown_table(table: ReportedTable, notes: dict[str, int]) -> str:
 
 
 def _labels(column: Column, table: ReportedTable) -> list[str]:
-    """Returns the heading of a system. Only the paper's systems may state their model and data."""
+    """Returns the heading of a system. A dash becomes "not stated" for the paper's systems, and nothing for those that we measured."""
     unknown = "not stated" if any(column is each for each in table.systems) else ""
     return [unknown if line == DASH else line for line in column.heading]
 

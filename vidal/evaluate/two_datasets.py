@@ -1,4 +1,6 @@
-"""Says which of two datasets trains the better encoder at equal size, as the paper compares VIDAL with HowTo100M by CLIP4Clip.
+"""Says which of two datasets trains the better encoder at equal size.
+
+LanguageBind's paper compares VIDAL with HowTo100M in such a way, by CLIP4Clip.
 
 A small encoder is trained on equally many clips of each dataset, drawn anew for each seed. Both encoders are judged by clips that
 neither learned from: equally many held-out clips of each dataset, or the clips of a third one.
@@ -25,9 +27,10 @@ from vidal.train.training_samples import Captions, TrainingSamples, read_samples
 
 @dataclass(frozen=True)
 class DataVerdict:
-    """clips: how many each encoder learned from. judged_by: how many other clips judged both. steps: of each encoder.
+    """The result of a comparison. clips: how many each encoder learned from. judged_by: how many other clips judged both.
 
-    metrics: `with_it` is the first dataset, `without_it` the second, `change` the first minus the second.
+    steps: how many each encoder was trained for. metrics: `with_it` is the first dataset, `without_it` the second, `change` the first
+    minus the second.
     """
 
     clips: int
@@ -59,7 +62,10 @@ class _Joined:
 def compare_datasets(
     datasets: tuple[Storage, Storage], judge: Storage | None, settings: Train, seeds: int, progress: Progress
 ) -> DataVerdict:
-    """Compares two datasets. judge: a third dataset, whose clips then all judge. Raises UserError for too few clips."""
+    """Compares two datasets. Raises UserError for too few clips.
+
+    judge: a third dataset, all of whose clips then judge; None judges by held-out clips of the two.
+    """
     joined = _join([each for each in (*datasets, judge) if each is not None], settings, progress)
     learned, held = _split(joined, judge is not None)
     size = min(map(len, learned))

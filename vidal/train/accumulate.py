@@ -19,9 +19,10 @@ def accumulated_backward(
     temperature: Temperature,
     scale: Callable[[Tensor], Tensor] = lambda loss: loss,
 ) -> Tensor:
-    """Adds the gradients of the loss of all chunks to the weights. Returns the loss. Memory holds the activations of one chunk at a time.
+    """Computes the loss of all chunks together, adds its gradients to the `grad` of the weights, and returns the loss.
 
-    chunks: inputs of the tower. texts: (n, d), for the samples of all chunks in order. scale: scales the loss, for mixed precision.
+    Memory holds the activations of one chunk at a time. chunks: inputs of the tower. texts: (n, d), L2-normalised features of the texts,
+    in the order of the samples of all chunks. scale: scales the loss, for mixed precision.
     The output of the tower for a sample must not depend on the rest of its batch, so batch norms in training mode do not work.
     """
     states, features = [], []

@@ -1,4 +1,4 @@
-"""Low-rank adapters (Hu et al. 2022) in the weights of a checkpoint: peft's names for them, and their merging into these weights."""
+"""Low-rank adapters (Hu et al. 2022) of a checkpoint: finds them by the names that peft gives them, and merges them into the weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def plain_name(name: str) -> str:
 def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
     """Separates weights from adapters.
 
-    Returns the weights by their plain names, and the parts A and B of each adapter by the name of its weight.
+    Returns the weights by their plain names, and the parts A and B of each adapter by the plain name of the module that it adapts.
 
     Raises UserError that names the adapter if one of its parts, or the weight that it adapts, is missing.
     """
@@ -40,7 +40,7 @@ def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
 
 
 def merged(state: State, alpha: float) -> State:
-    """Returns the weights with adapters merged: W + alpha / r * B A, under the name of W. Raises UserError as split does."""
+    """Returns the weights with adapters merged: W + alpha / rank * B A, under the name of W. Raises UserError as split does."""
     base, parts = split(state)
     for name, (a, b) in parts.items():
         base[f"{name}.weight"] = base[f"{name}.weight"] + alpha / a.shape[0] * b @ a

@@ -21,8 +21,8 @@ Identity = dict[str, str | int]
 class TrainerState(TypedDict):
     """The state of the training of one modality. The states of optimisers and scalers have the form that torch gives them.
 
-    best: the best retrieval on the split val. misses: the number of measurements since the best one. measured_at: the step of the last
-    measurement. stopped: whether the training was stopped early.
+    best: the best R@1 on the split val, as the mean of both directions; None before the first measurement. misses: the number of
+    measurements since the best one. measured_at: the step of the last measurement. stopped: whether the training was stopped early.
     """
 
     tower: dict[str, Tensor]
@@ -41,8 +41,8 @@ class TrainerState(TypedDict):
 class Place(TypedDict):
     """The position of one process in the data of one modality.
 
-    start, done: the window of the epoch, see window.Window. cursor: how many records of the window this process has consumed.
-    unreadable, missed: how many records could not be read, in the whole run and in this epoch.
+    start, done: the window of the epoch, see window.Window. cursor: how many records of its share of the window this process has
+    consumed. unreadable: how many records this process could not read in the whole run. missed: how many of them in this epoch.
     """
 
     cursor: int

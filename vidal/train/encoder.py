@@ -40,13 +40,13 @@ class _Call:
 class BoundEncoder:
     """Encodes media and texts as vectors that can be compared: the dot product of two vectors is their cosine similarity.
 
-    Every method takes one item or a list of n items, and returns (width,) or (n, width) float32 on the CPU, L2-normalised; `width` is
-    the same for all methods. An empty list gives (0, width). An item is a path, a PIL picture, a numpy array or a tensor: each method
-    says which. Media are read and encoded in batches, so memory does not grow with n. Pictures are resized and cropped as in training,
-    but never at random.
+    Every method except encode_video_views takes one item or a list of n items, and returns (width,) or (n, width) float32 on the CPU,
+    L2-normalised; `width` is the same for all methods. An empty list gives (0, width). An item is a text, a path, a PIL picture, a numpy
+    array or a tensor: each method says which of these it takes. Media are read and encoded in batches, so memory does not grow with n.
+    Pictures are resized and cropped as in training, but never at random.
 
-    Options of every method for media: batch_size (items that are encoded at a time), dtype (of the computation: "float16" and
-    "bfloat16" are faster on a GPU), device (moves the tower there first).
+    Except for encode_text, these methods also take batch_size (items that are encoded at a time), dtype (of the computation: "float16"
+    and "bfloat16" are faster on a GPU) and device (moves the tower there first).
 
     Raises UserError if the encoder was not trained for the modality, RecordError if a file is missing or cannot be decoded, and
     TypeError for an item of a wrong type.
@@ -55,8 +55,8 @@ class BoundEncoder:
     batch_size: int
     """The number of items that are encoded at a time, and of pictures or sounds that a tower gets at a time.
 
-    At first 32 on a GPU. On a CPU it is 4, because the memory of a larger batch is allocated anew for each layer: a picture then takes
-    up to three times as long.
+    The default is 32 on a GPU and 4 on a CPU. On a CPU, the memory of a larger batch is allocated anew for each layer, and a picture
+    takes up to three times as long.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class BoundEncoder:
 
     @property
     def modalities(self) -> list[str]:
-        """The modalities that the encoder was trained for, such as ["video", "depth"]. It always encodes text."""
+        """The modalities that the encoder was trained for, such as ["video", "depth"]. Every encoder also encodes text."""
         return [modality.value for modality in self._towers]
 
     @property
@@ -172,7 +172,8 @@ class BoundEncoder:
     def encode_video_views(self, paths: Sequence[str | Path], times: int, crops: int) -> Float32Array:
         """Returns (n, times * crops, width): a vector for each view of each video file, L2-normalised.
 
-        times: views spread over the video. crops: squares spread along the longer side. Kinetics is measured with 5 times 3 views.
+        A view is one square crop of one stretch of the video. times: the number of stretches, spread over the video. crops: the number of
+        crops of each stretch, spread along the longer side. Kinetics is measured with 5 times 3 views.
         """
         settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video_views", None, "float32", None)
         reader = self._reader_of(Modality.VIDEO)
@@ -197,7 +198,7 @@ class BoundEncoder:
         """Encodes sounds. For a long sound, the beginning, the middle and the end are used.
 
         An item is an audio file, a video file with sound, or an array or a tensor (n,) or (channels, n): of int16, or of floats in
-        -1..1. The first channel is used. sample_rate: of arrays and tensors.
+        -1..1. The first channel is used. sample_rate: that of arrays and tensors, in Hz.
         """
         fbank, call = self._settings_of(Modality.AUDIO).fbank, self._call("encode_audio", batch_size, dtype, device)
         reader = self._reader_of(Modality.AUDIO)

@@ -1,4 +1,4 @@
-"""Writes an encoder in the layouts of others: LanguageBind's, a folder for each modality, and CLIP's in transformers."""
+"""Writes an encoder as LanguageBind or as CLIP of transformers stores it: a folder for each modality."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def export_encoder(encoder: str | Path, to: str | Path, layout: Layout, keep_ada
     spectrograms).
     keep_adapters: for "languagebind", writes low-rank adapters beside the weights that they adapt, instead of merging them.
 
-    Raises UserError for towers and language towers that are not CLIP of transformers, and for what the layout cannot hold.
+    Raises UserError for towers and language towers that are not CLIP of transformers, and for modalities and adapters that the layout
+    cannot hold.
     """
     if keep_adapters and layout != "languagebind":
         raise UserError("--keep-adapters: only the layout languagebind has a place for adapters")

@@ -21,7 +21,7 @@ from vidal.schema import Reason
 from vidal.train.inputs import square_array
 
 EXTENSIONS = frozenset({".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".flv", ".3gp", ".ogv"})
-# When several views of a video are read, a view takes every STRIDE-th frame.
+# When several stretches of a video are read, every STRIDE-th frame is taken.
 STRIDE = 8
 
 
@@ -37,7 +37,10 @@ class Excerpt:
 
 
 def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
-    """Returns (count, 3, side, side) uint8: frames from the first to the last, cropped in the centre. Raises RecordError(corrupt)."""
+    """Returns (count, 3, side, side) uint8: frames spread from the first to the last, cropped in the centre.
+
+    Raises RecordError(corrupt).
+    """
     if isinstance(source, Excerpt):
         frames = _read(source.path, lambda total, fps: second_indices(total, fps, count, source.end_s))
     else:
@@ -65,8 +68,8 @@ def chosen(source: Path | Excerpt, choose: Callable[[int, float, Excerpt | None]
 def views(path: Path, count: int, side: int, times: int, crops: int) -> UInt8Array:
     """Returns (times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
 
-    Each of the `times` views takes `count` frames at a distance of STRIDE; the views are spread over the video. The square crops are
-    spread along the longer side. Kinetics is measured in this way (Tong et al. 2022; Zhu et al. 2024).
+    `times` stretches are spread over the video, and `count` frames are taken from each, STRIDE frames apart. From each stretch, `crops`
+    squares are cut, spread along the longer side. Kinetics is measured in this way (Tong et al. 2022; Zhu et al. 2024).
     """
     chosen: list[list[int]] = []
 
@@ -114,7 +117,7 @@ def second_indices(total: int, fps: float, count: int, end_s: int | None) -> lis
 
 
 def view_indices(total: int, count: int, times: int) -> list[list[int]]:
-    """Returns the indices of the `count` frames of each of `times` views. A short video repeats its last frame."""
+    """Returns the indices of the `count` frames of each of `times` stretches. For a short video, the last index repeats."""
     strided = list(range(0, total, STRIDE))
     strided += [strided[-1]] * (count - len(strided))
     step = (len(strided) - count) / max(1, times - 1)

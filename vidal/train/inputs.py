@@ -51,7 +51,7 @@ class Region:
 def read_image(path: Path | Pictured, side: int, place: float = 0.5) -> UInt8Array:
     """Returns (3, side, side) uint8 RGB: a square of the picture, with its shorter side scaled to `side` (bicubic).
 
-    place: of the square along the longer side, 0..1; 0.5 is the centre. Raises RecordError(corrupt).
+    place: the position of the square along the longer side, 0..1; 0.5 is the centre. Raises RecordError(corrupt).
     """
     return square_array(open_picture(path), side, place)
 
@@ -87,7 +87,7 @@ def depth_array(stored: Float32Array, side: int, kind: str | None, place: float 
 
 
 def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
-    """Returns (h, w) float32 in 0..1; larger is farther. Arguments and scale are those of read_depth."""
+    """Returns (h, w) float32 in 0..1, scaled as in read_depth; larger is farther. stored: (h, w), the values as a dataset stores them."""
     if kind == "metric":
         depth = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M
     else:
@@ -106,7 +106,7 @@ def read_sound(path: Path, fbank: Fbank) -> Float16Array:
 
 
 def resampled(samples: Float32Array, sample_rate: int, wanted: int = SAMPLE_RATE) -> Float32Array:
-    """Returns (n,) float32 at the rate `wanted`. samples: (m,) at sample_rate."""
+    """Returns (n,) float32 at the rate `wanted`. samples: (m,) at sample_rate. Rates are in Hz."""
     if sample_rate == wanted:
         return samples
     from math import gcd
@@ -163,7 +163,7 @@ def _name(path: Path | Pictured) -> str:
 def scaled_square(
     image: Image.Image, side: int, place: float = 0.5, method: Image.Resampling = Image.Resampling.BICUBIC
 ) -> Image.Image:
-    """Resizes and crops as Resize and CenterCrop of torchvision do, which CLIP, open_clip and LanguageBind use."""
+    """Resizes and crops as torchvision's Resize and CenterCrop, which CLIP, open_clip and LanguageBind use. place: as in read_image."""
     short = min(image.size)
     size = (int(side * image.width / short), int(side * image.height / short))
     resized = image if image.size == size else image.resize(size, method)

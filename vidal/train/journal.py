@@ -22,8 +22,8 @@ LINE_INTERVAL_S = 10.0
 class Journal:
     """Records the steps of a run.
 
-    steps: the total number of steps, of all modalities together. done: how many were done before this start. writes: whether this process
-    writes files; one process of a group does.
+    steps: the total number of steps, of all modalities together. done: how many of these were done before the run was resumed; 0 for a
+    new run. writes: whether this process writes files; one process of a group does.
     """
 
     def __init__(self, folder: Path, steps: int, done: int, writes: bool):
@@ -89,7 +89,7 @@ class Journal:
             self._board.add_scalar(f"{trainer.modality.value}/{key}", value, trainer.step)
 
     def summary(self, modality: Modality) -> tuple[float, float]:
-        """Returns (the last loss, samples per second since this start); both are NaN if no step was taken."""
+        """Returns (the last loss, samples per second) since the run was started or resumed; both are NaN if no step was taken."""
         samples, seconds = self._samples.get(modality, (0.0, 0.0))
         return self._losses.get(modality, float("nan")), samples / seconds if seconds else float("nan")
 

@@ -25,7 +25,11 @@ _COSINE_MIN = 0.9999
 
 @dataclass(frozen=True)
 class Part:
-    """An encoder of one folder. text: its language tower, if a recipe names that; None if the folder holds the tower's weights."""
+    """One encoder, before it is joined with others. folder: its folder or name, for errors.
+
+    text: the spec of the language tower, by which parts are compared; None if the tower must be opened to compare it. open_text: opens
+    the tower.
+    """
 
     folder: Path
     towers: Mapping[Modality, ModalityTower]
@@ -56,7 +60,7 @@ def load_encoder(path: str | Path | Sequence[str | Path], device: str | None = N
 
 
 def join_encoders(parts: list[Part], device: torch.device) -> BoundEncoder:
-    """Returns one encoder of the modalities of all parts. Raises UserError as load_encoder does."""
+    """Returns one encoder for the modalities of all parts. Raises UserError as load_encoder does."""
     towers, settings = dict[Modality, ModalityTower](), dict[Modality, Encoder]()
     owners: dict[Modality, Path] = {}
     for part in parts:

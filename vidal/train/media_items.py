@@ -24,7 +24,7 @@ SOUND = "a path, or an array or tensor (n,) or (channels, n): int16, or floats i
 
 
 def is_one(value: object, dimensions: tuple[int, ...]) -> bool:
-    """Returns whether a value is one item, and not several. dimensions: how many an array of one item may have."""
+    """Returns whether a value is one item, and not several. dimensions: the numbers of dimensions that an array of one item may have."""
     if isinstance(value, (np.ndarray, torch.Tensor)):
         return value.ndim in dimensions
     return not isinstance(value, (list, tuple)) and not _is_other_sequence(value)
@@ -35,7 +35,7 @@ def _is_other_sequence(value: object) -> bool:
 
 
 def as_picture(item: object, caller: str) -> Path | inputs.Pictured | Image.Image:
-    """Returns a picture that can be opened. Raises TypeError that names the caller and what it takes."""
+    """Returns a picture, or what it can be opened from. Raises TypeError that names the caller and the items that the caller takes."""
     if isinstance(item, (str, Path)):
         return Path(item)
     if isinstance(item, Image.Image):
@@ -86,7 +86,10 @@ def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | F
 
 
 def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs.SAMPLE_RATE) -> Path | Float32Array:
-    """Returns a file to open, or (n,) float32 at the rate `wanted`, of the first channel. Raises TypeError."""
+    """Returns a file to open, or the first channel, (n,) float32, at the rate `wanted`. Raises TypeError.
+
+    sample_rate: that of an array. Rates are in Hz.
+    """
     if isinstance(item, (str, Path)):
         return Path(item)
     array = _array(item)
@@ -114,7 +117,10 @@ def _array(item: object) -> Array | None:
 
 
 def _channels_last(item: object, dimensions: int) -> Array | None:
-    """Returns an array of uint8 with the channels last. A tensor has them before height and width, and may hold floats in 0..1."""
+    """Returns a tensor as an array with the channels last, an array unchanged, and None for any other item.
+
+    The channels of a tensor come before height and width. Its floats in 0..1 become uint8. dimensions: of a tensor that has channels.
+    """
     array = _array(item)
     if array is None or not isinstance(item, torch.Tensor):
         return array

@@ -1,6 +1,6 @@
 """How a tower of another project reads its media. Towers of vidal have no reader: BoundEncoder reads for them as in training.
 
-A peer is only measured fairly with its own resizing, normalisation, frames and spectrograms.
+An encoder of another project is measured fairly only with its own resizing, normalisation, frames and spectrograms.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from vidal.train.settings import Modality
 class MediaReader:
     """Reads media as the arrays that a tower takes. A subclass defines what its modalities need.
 
-    A subclass for pictures defines `picture` only: depth is then a grey picture, and a video its frames. Arrays are float32 and already
-    normalised. frame_count: of a video. sample_rate: of sounds. first_channel: whether only the first channel of a sound is used, or
-    all are mixed. items_max: how many items are held in memory at a time.
+    A subclass for pictures defines `picture` only: depth is then read as a grey picture, and a video as its frames. Arrays are float32
+    and already normalised. frame_count: the number of frames that are read from a video. sample_rate: of sounds, in Hz. first_channel:
+    whether only the first channel of a sound is used; if not, all are mixed. items_max: how many items are held in memory at a time;
+    None for as many as a batch has.
     """
 
     frame_count = 8
@@ -92,7 +93,7 @@ def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
 
 
 def read_sound(reader: MediaReader, item: object, sample_rate: int, caller: str) -> Float32Array:
-    """Returns the views of a sound. sample_rate: of an array. Raises RecordError(bad_audio) and TypeError."""
+    """Returns the views of a sound. sample_rate: that of an array, in Hz. Raises RecordError(bad_audio) and TypeError."""
     samples = media_items.as_samples(item, sample_rate, caller, reader.sample_rate)
     if isinstance(samples, Path):
         read = sound.read_first_channel if reader.first_channel else sound.read_mono

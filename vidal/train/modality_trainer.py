@@ -1,4 +1,4 @@
-"""Trains the encoder of one modality: its tower, its temperature and its optimiser, from any position in the data."""
+"""Trains the encoder of one modality. The training can start, or go on, at any position in the data."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ class ModalityTrainer:
     def train_step(self) -> dict[str, float] | None:
         """Runs one step and returns its metrics, or None if the last epoch is over.
 
-        Raises TrainingError if the loss or its gradient is not finite, or if too many records cannot be read.
+        Raises TrainingError if the loss or its gradient is not finite, or if too many records cannot be read. With precision amp on a
+        GPU, a gradient that is not finite is no error: the scaler skips that step.
         """
         batch = self._next_batch()
         if batch is None:
@@ -202,9 +203,9 @@ class ModalityTrainer:
         }
 
     def restore(self, state: TrainerState, places: list[Place]) -> None:
-        """Continues from the results of `state` and `place`. places: of all processes of the run, by rank.
+        """Continues from what `state` and `place` returned. places: those of all processes of the run, by rank.
 
-        If there were more or fewer processes then, the records that are left in the epoch are dealt out to the present ones.
+        If there were more or fewer processes then, the records that are left in the epoch are dealt out to the present processes.
         """
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])

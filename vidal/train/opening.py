@@ -21,7 +21,8 @@ from vidal.train.weights import fill
 def open_text_tower(spec: ModelSpec, device: torch.device | None = None) -> LanguageTower:
     """Opens the language tower of a recipe. Raises UserError for an unknown adapter, and for weights that are not available here.
 
-    The id may be the folder of an encoder: its language tower is opened. device: where it runs, unless the spec names a device.
+    spec.id may be the folder of an encoder, whose language tower is then opened. device: where the tower runs, unless the spec names a
+    device.
     """
     logging.disable_progress_bar()
     if spec.device == "auto":
@@ -41,8 +42,8 @@ def open_tower(
 ) -> ModalityTower:
     """Builds a tower with pretrained weights or, with the `architecture` of a saved tower, one for load_state_dict to fill.
 
-    width: of the language tower, which the tower must share. Raises UserError for an unknown adapter, for another width, and for
-    weights that are not available here.
+    width: the length of the language tower's features; those of the tower must be as long. Raises UserError for an unknown adapter, for
+    features of another width, and for weights that are not available here.
     """
     logging.disable_progress_bar()
     name = settings.model.adapter

@@ -45,7 +45,10 @@ class Pack:
         self._open: dict[int, tuple[ModelInput, dict[str, list[int]]]] = {}
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns these frames as (n, 3, h, w). Raises RecordError if the clip could not be read when the dataset was packed."""
+        """Returns frames of a clip as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip.
+
+        Raises RecordError if the clip could not be read when the dataset was packed.
+        """
         if shard not in self._open:
             index = json.loads((self._folder / f"{layout.shard_name(shard)}.json").read_text(encoding="utf-8"))
             self._open[shard] = (
@@ -81,7 +84,9 @@ def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack 
 
 
 def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
-    """Packs the files that the modalities of the recipe read, and yields the result for each. Packed shards are skipped.
+    """Packs the files that the modalities of the recipe read. Shards that are already packed are skipped.
+
+    Yields one result for each modality, but a single one for video and image, which read the same frames.
 
     Raises UserError for a dataset that is not local.
     """

@@ -82,6 +82,6 @@ def average_gradients(weights: list[nn.Parameter]) -> None:
         return
     for weight in weights:
         if weight.grad is None:
-            weight.grad = torch.zeros_like(weight)  # All processes must pass the same list.
+            weight.grad = torch.zeros_like(weight)  # Every process must take part in every reduction.
         dist.all_reduce(weight.grad)
         weight.grad /= world()

@@ -1,7 +1,7 @@
 """Reads the checkpoints that LanguageBind published (Zhu et al. 2024). The model_type in their config.json begins with LanguageBind.
 
-Their adapters are merged into the weights that they adapt. A weight without a place in our towers is an error that names it. V1.5 and
-Huge are read as well: they have a class embedding for each frame, and patches of several frames.
+The adapters of a checkpoint are merged into the weights that they adapt. A weight that has no place in vidal's towers is an error that
+names it. V1.5 and Huge are read as well: they have patches of several frames, and a class embedding for each such group of frames.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class PublishedConfig(TypedDict):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published checkpoint. vision, text: the weights of its two towers, by their names in transformers."""
+    """A published checkpoint. vision, text: the weights of its two towers, by their names in transformers. width: of its vectors."""
 
     modality: Modality
     settings: Encoder

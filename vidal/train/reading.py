@@ -19,7 +19,7 @@ class PackedArrays(Protocol):
     """Arrays that were decoded before, see packed.Pack."""
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns these frames as (n, 3, h, w). Raises RecordError."""
+        """Returns frames of a clip as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip. Raises RecordError."""
 
 
 class Reader:
@@ -46,7 +46,7 @@ class Reader:
     def __call__(self, row: int, frame: int, augmentation: Augmentation = NONE) -> ModelInput:
         """Returns (3, h, w), (1, h, w) for depth, or (t, 3, h, w) for a video, with frames spread over the clip.
 
-        Raises RecordError if a file cannot be read.
+        row: of the clip. frame: the number of the picture in the clip; not used for a video. Raises RecordError if a file cannot be read.
         """
         paths = self._samples.paths_of(row)
         places = spread(len(paths), self._settings.frames) if self._samples.modality is Modality.VIDEO else [frame]
@@ -63,7 +63,7 @@ class Reader:
     def read_files(self, paths: list[str], depth_kind: str | None, place: float = NONE.place) -> ModelInput:
         """Returns these files as (n, 3, h, w), or (n, 1, h, w) for depth. Raises RecordError for an unreadable file.
 
-        place: of the square crop along the longer side, 0..1.
+        place: the position of the square crop along the longer side, 0..1.
         """
         modality, side = self._samples.modality, self._settings.side
         with contextlib.ExitStack() as stack:

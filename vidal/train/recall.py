@@ -1,4 +1,4 @@
-"""Measures how well an encoder retrieves clips, as R@1 in both directions: those that it was trained on, and those of the split val."""
+"""Measures how well an encoder retrieves the clips that it was trained on, or those of the split val, as R@1 in both directions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Recall:
 
 
 def recall(trainer: ModalityTrainer, clips: Clips) -> Recall:
-    """Returns R@1 over at most CLIPS clips that can be read.
+    """Returns R@1 over the first CLIPS clips, without those that cannot be read; NaN if none can be read.
 
     The text of a clip is its title, or else a text of another view. All clips with the same text are right answers for it. Any order
     of tied scores is equally likely, and the expected value is returned.

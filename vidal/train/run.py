@@ -34,9 +34,9 @@ FROZEN = "frozen"
 class Outcome:
     """The result of one modality.
 
-    left_out: clips of the dataset that were not trained on, by reason. recall_*: R@1 on the training clips. val_recall_*: R@1 on clips
-    of the split val, or None. samples_s: samples per second. unreadable: how often a record was skipped because it could not
-    be read.
+    left_out: clips of the dataset that were not trained on, by reason. loss: of the last step. recall_*: R@1 on the training clips.
+    val_recall_*: R@1 on clips of the split val; None if there are none, or if val is trained on. samples_s: samples per second.
+    unreadable: how often a record was skipped because it could not be read.
     """
 
     modality: str
@@ -126,7 +126,7 @@ def _clips(storage: Storage, settings: Train, samples: TrainingSamples, text: La
 def _validations(
     storage: Storage, settings: Train, trainers: list[ModalityTrainer], text: LanguageTower, folder: Path
 ) -> dict[Modality, Validation]:
-    """Returns what is measured on the split val, for the modalities that have clips there."""
+    """Returns a Validation for each modality that has clips in the split val; none if the recipe trains on val."""
     if "val" in settings.splits:
         return {}
     held_out = settings.model_copy(update={"splits": ("val",)})
@@ -190,7 +190,7 @@ def _restore(state: checkpoint.RunState, trainers: list[ModalityTrainer]) -> Non
     for each in trainers:
         each.restore(state["trainers"][each.modality.value], [one["places"][each.modality.value] for one in processes])
     if len(processes) != process_group.world():
-        return  # The states belong to other processes: each present one keeps the random numbers of _seed.
+        return  # The states belong to other processes: each present process keeps the random numbers of _seed.
     mine = processes[process_group.rank()]
     torch.set_rng_state(mine["random"]["cpu"])
     if torch.cuda.is_available() and "cuda" in mine["random"]:

@@ -31,7 +31,7 @@ class _SavedTower(TypedDict):
 
 
 class SavedConfig(TypedDict):
-    """The config.json of an encoder. text: a ModelSpec, as JSON. width: of the vectors. modalities: by name."""
+    """The config.json of an encoder. vidal: the version that wrote it. text: a ModelSpec, as JSON. width: of the vectors."""
 
     format: int
     vidal: str

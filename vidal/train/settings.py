@@ -69,7 +69,8 @@ class Encoder(Settings):
     views: dict[str, float] | None = None
     """The weight of each view when a text is drawn for this modality; null draws by train.views."""
     clip_norm: PositiveFloat | Literal["off"] | None = None
-    """Norm that gradients are clipped to; null takes train.clip_norm, off does not clip. The presets do not, as LanguageBind does not."""
+    """Norm that gradients are clipped to; null takes train.clip_norm, off does not clip. The presets set it to off, as LanguageBind does
+    not clip."""
     preset: Literal["paper", "script"] | None = None
     """Published settings of LanguageBind, from the paper or from its script; other keys given here override them."""
     epochs: int = Field(default=10, ge=1)
@@ -242,7 +243,7 @@ class Train(Settings):
 
 
 def _with_preset(modality: str, given: Any) -> Any:
-    """Returns the settings of an encoder with its preset filled in. Raises ValueError for an unknown preset."""
+    """Returns the settings of an encoder with its preset filled in. given: from the recipe. Raises ValueError for an unknown preset."""
     if not isinstance(given, dict) or not given.get("preset"):
         return given
     presets = {preset: values for (name, preset), values in PRESETS.items() if name.value == modality}

@@ -15,7 +15,7 @@ from vidal.train.towers import Architecture
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """The tower of a trained encoder, with its adapters merged. where: names it in errors."""
+    """The tower of a trained encoder, with its adapters merged into state, the weights. where: names the encoder's folder in errors."""
 
     architecture: Architecture
     state: dict[str, Tensor]
@@ -25,7 +25,8 @@ class StartingPoint:
 def read_starting_point(modality: Modality, settings: Encoder) -> StartingPoint | None:
     """Returns the tower of the trained encoder whose folder `settings.model.id` names; None if it names anything else.
 
-    Raises UserError if the encoder has no tower for the modality, and for weights that are missing or damaged.
+    Raises UserError if the encoder has no tower for the modality, if that tower has another adapter than the settings, and for weights
+    that are missing or damaged.
     """
     folder = Path(settings.model.id or "")
     if not settings.model.id or not (folder / saved.CONFIG).is_file():

@@ -16,7 +16,7 @@ from vidal.train.training_samples import IntArray
 from vidal.train.window import Window
 
 REST_MAX = 0.1  # Share of an epoch that may be left over because it does not fill a batch.
-# What is read ahead: bytes of all loader processes together, and batches of each process.
+# Limits of reading ahead: the bytes of all loader processes together, and the batches of each loader process.
 PREFETCH_BYTES, PREFETCH_MAX = 512 << 20, 16
 
 
@@ -24,8 +24,8 @@ PREFETCH_BYTES, PREFETCH_MAX = 512 << 20, 16
 class Batch:
     """The samples of one step in one process.
 
-    pixels: the stacked arrays of the reader. texts: (n,) indices into captions.distinct. cursor: the position of the next batch.
-    problems: for each record that was skipped on the way to this batch, why it could not be read.
+    pixels: the stacked arrays of the reader. texts: (n,) indices into captions.distinct. cursor: the position at which the next batch
+    begins. problems: for each record that was skipped on the way to this batch, why it could not be read.
     """
 
     pixels: torch.Tensor
@@ -37,8 +37,9 @@ class Batch:
 class Stream:
     """The batches of one of `world` processes. Every process has the same number of records in an epoch.
 
-    clips: a dataset with the same seed. size: of a batch of this process. steps: per epoch.
-    tail: the problems after the last batch of the epoch that has ended.
+    clips: a dataset that was made with the same seed. batch_size: of all processes together. workers: the number of loader processes; 0
+    loads in this process. size: of a batch of this process. steps: batches per epoch. tail: the problems after the last batch of the
+    epoch that has ended, as in Batch.
     """
 
     def __init__(
@@ -65,12 +66,13 @@ class Stream:
             persistent_workers=workers > 0,
             prefetch_factor=_prefetched(self.size * clips.reader.item_bytes, workers) if workers else None,
             pin_memory=torch.cuda.is_available(),
-            # A loader draws a seed for each pass. From the common generator, a resumed run would draw one more and change its dropout.
+            # A loader draws a seed in each pass. If it drew from torch's global generator, a resumed run would draw one seed more than a
+            # run without a break, and its dropout would differ.
             generator=torch.Generator(),
         )
 
     def resume_in(self, epoch: int, window: Window) -> None:
-        """Lets an epoch begin at a window, because other processes have consumed what is before it."""
+        """Limits an epoch to a window, because the processes of an earlier start of the run have consumed the records outside it."""
         self._resumed = (epoch, window)
 
     def window(self, epoch: int) -> Window:
@@ -84,7 +86,10 @@ class Stream:
         return whole[self.window(epoch).of_process(len(whole), self._rank, self._world)]
 
     def batches(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
-        """Yields the full batches of an epoch. A record that cannot be read is skipped, and the next one takes its place."""
+        """Yields the full batches of an epoch. A record that cannot be read is skipped, and the next one takes its place.
+
+        cursor: how many of the rows that `order` returns were consumed before.
+        """
         rows = self.order(epoch)[cursor:]
         self._plan.chunks = [(epoch, rows[start : start + self.size]) for start in range(0, len(rows), self.size)]
         pixels: list[torch.Tensor] = []
@@ -129,7 +134,7 @@ def _prefetched(batch_bytes: int, workers: int) -> int:
 
 
 class _Plan(Sampler[tuple[int, IntArray]]):
-    """The chunks of the current epoch. The loader and its processes stay the same over all epochs."""
+    """The chunks of the current epoch. Each epoch replaces them, so the loader and its processes stay the same over all epochs."""
 
     def __init__(self) -> None:
         self.chunks: list[tuple[int, IntArray]] = []

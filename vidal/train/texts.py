@@ -73,10 +73,10 @@ class TextTable:
 
 
 class TextFeatures:
-    """The features of texts by one language tower, stored under _cache/text_features/TOWER/, where TOWER changes with its weights.
+    """The features of texts by one language tower, stored under _cache/text_features/TOWER/.
 
-    For each set of texts of a shard there is a list of the segments that hold them. Several processes may write there: files are
-    written atomically, and the same texts give the same names.
+    TOWER is a hash that changes with the tower's weights. For each set of texts of a shard, a list names the segments that hold their
+    features. Several processes may write there: files are written atomically, and the same texts give the same names.
     """
 
     def __init__(self, storage: Storage, tower: LanguageTower):
@@ -132,7 +132,7 @@ class TextFeatures:
         return name
 
     def _open(self, name: str) -> Segment:
-        """Opens a segment. One of a remote dataset is copied to the cache of this machine, once."""
+        """Opens a segment. A segment of a remote dataset is copied to the cache of this machine, once."""
         if self._storage.is_local:
             return Segment(*(_mapped(Path(self._storage.path(f"{self._folder}/{name}{end}"))) for end in _ENDINGS))
 
@@ -174,6 +174,6 @@ def _keys(texts: pa.Array) -> _Keys:
 
 
 def _similar_lengths(texts: pa.Array) -> Iterator[IntArray]:
-    """Yields the places of at most _CALL texts of similar length, which need little padding."""
+    """Yields the indices of at most _CALL texts at a time. Texts of similar length come together, so that they need little padding."""
     order = np.argsort([len(text) for text in texts.to_pylist()], kind="stable")
     yield from (order[start : start + _CALL] for start in range(0, len(order), _CALL))

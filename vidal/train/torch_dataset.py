@@ -1,4 +1,4 @@
-"""A dataset as torch reads it: each item a clip of one modality with a text. The trainer reads the same items."""
+"""A dataset as torch reads it: each item is a clip of one modality with a text. The trainer reads the same items."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class Item(TypedDict):
     """A clip with a text.
 
     pixels: uint8 (3, h, w) for image and infrared, (t, 3, h, w) for video; float16 (1, h, w), about 0..1, for depth, where larger is
-    farther; float16 (3, mel_bins, frames), log mel energies, for audio. text: drawn among the texts of the views. text_index: of the
-    text among the distinct texts of the dataset. frame: of a picture, its number in the clip. clip_id, shard: as in the manifest.
+    farther; float16 (3, mel_bins, frames), log mel energies, for audio. text: drawn among the texts of the views. text_index: the index
+    of the text among the distinct texts of the dataset. frame: for image, depth and infrared, the number of the picture in the clip.
+    clip_id, shard: as in the manifest.
     """
 
     clip_id: str
@@ -38,10 +39,12 @@ class Item(TypedDict):
 
 
 class ClipDataset(Dataset[Item]):
-    """The clips of a modality, by index. Copies, clips of other splits and of evaluation sets, and clips without texts are left out.
+    """The clips of a modality, by index.
 
-    The text and the picture of each item are drawn by seed and epoch; set_epoch draws others. The same seed and epoch give the same
-    items in every process. Batches need no collate function of their own.
+    Copies, silent sounds, clips of other splits and of evaluation sets, and clips without texts are left out.
+
+    The text and the picture of each item are drawn from seed and epoch; set_epoch draws others. The same seed and epoch give the same
+    items in every process. The default collate function of a DataLoader makes batches of the items.
     """
 
     def __init__(self, samples: TrainingSamples, reader: Reader, views: Mapping[str, float], seed: int = 0):
@@ -85,8 +88,8 @@ class ClipDataset(Dataset[Item]):
 class ClipStream(IterableDataset[Item]):
     """The clips of a ClipDataset, once each. Each process of torch.distributed and each worker of a DataLoader gets its own share.
 
-    Clips that cannot be read are left out, and counted in `unreadable` of the process that read them. Each iteration is an epoch, unless
-    set_epoch names one.
+    Clips that cannot be read are left out, and counted in `unreadable` of the process that tried to read them. Every iteration repeats
+    the same epoch, with the same order and texts, until set_epoch names another.
     """
 
     def __init__(self, clips: ClipDataset, shuffle: bool, seed: int):

@@ -33,8 +33,8 @@ _ANY_FRAME = -1
 class Captions:
     """The captions of all clips, one after the other. Clip i has the captions from starts[i] up to, but without, starts[i + 1].
 
-    views: for each caption, an index into `names`. frames: the frame that a keyframe's caption describes, else -1. texts: for each
-    caption, an index into `distinct`. shards: for each distinct text, the first shard with it.
+    names: of the views. views: for each caption, an index into `names`. frames: the frame that a keyframe's caption describes, else -1.
+    texts: for each caption, an index into `distinct`. shards: for each distinct text, the first shard with it.
     """
 
     starts: IntArray
@@ -126,7 +126,7 @@ def find_samples(storage: Storage, modality: Modality, settings: Train) -> Train
 
 
 def _captions(table: pa.Table, weights: Mapping[str, float], skip_flags: tuple[str, ...]) -> Captions:
-    """Returns the captions of the views with a weight, without those with a flag that the recipe skips."""
+    """Returns the captions of the views whose weight is above 0, without empty captions and those with a flag in skip_flags."""
     lists = table["captions"].combine_chunks()
     names = tuple(view for view, weight in weights.items() if weight > 0)
     flat = pc.list_flatten(lists)
@@ -164,8 +164,8 @@ def _first_shards(texts: IntArray, shards: IntArray, count: int) -> IntArray:
 def sample_caption(samples: TrainingSamples, row: int, weights: Float64Array, key: tuple[int, ...]) -> tuple[int, int]:
     """Draws a text and a frame for a clip, and returns (text, frame); the same key gives the same result.
 
-    weights: of the views, in the order of captions.names. First a view is drawn by weight among those of the clip, then one of its
-    texts. The caption of a keyframe comes with its own frame, if the clip has it; for any other text, the frame is also drawn.
+    weights: of the views, in the order of captions.names. First a view is drawn by weight among those of the clip, then one of the texts
+    of this view. The caption of a keyframe comes with its own frame, if the clip has it; for any other text, the frame is also drawn.
     """
     captions, generator = samples.captions, np.random.default_rng((*key, row))
     first, last = captions.starts[row], captions.starts[row + 1]

@@ -1,4 +1,4 @@
-"""Measures retrieval on the split val while an encoder is trained, and stops the training when it no longer improves."""
+"""Measures retrieval on the split val while an encoder is trained, and stops the training when retrieval no longer improves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidal.train.recall import Clips, Recall, recall
 
 
 class Validation:
-    """Measures one modality on its clips of the split val, and stops its training by train.patience.
+    """Measures one modality on its clips of the split val, and stops its training as train.patience says.
 
     folder: for the weights with the best retrieval, which an early stop returns to.
     """
@@ -47,7 +47,7 @@ class Validation:
             torch.save(self._trainer.trained_weights(), aside)
 
     def return_to_best(self) -> None:
-        """Loads the weights with the best retrieval, if the recipe stops early."""
+        """Loads the weights with the best retrieval, if the recipe sets train.patience."""
         if self._trainer.settings.patience is not None and self._best.is_file():
             self._trainer.load_trained(torch.load(self._best, map_location="cpu", weights_only=True))
 

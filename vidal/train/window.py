@@ -1,4 +1,4 @@
-"""Which part of an epoch is still to come, in positions of its order, which all processes share.
+"""The part of an epoch that is still to come, as positions in the order of its records. All processes share this order.
 
 A run may be continued by another number of processes: the positions that are left are then dealt out again, in the same order.
 """
@@ -14,7 +14,7 @@ from vidal.train.training_samples import IntArray
 
 @dataclass(frozen=True)
 class Window:
-    """The positions from `start` on, without those in `done`, which were consumed out of turn."""
+    """The positions from `start` on, without those in `done`, which were already consumed."""
 
     start: int = 0
     done: tuple[int, ...] = ()

@@ -13,7 +13,10 @@ from vidal.evaluate.benchmark import TEXT, Benchmark
 
 @dataclass(frozen=True)
 class Task:
-    """reader: module:function of this package. query, target: modalities, joined by +. share: the share of the samples to use."""
+    """A benchmark, and what is measured on it by default.
+
+    reader: "module:function" of this package. query, target: modalities, joined by +. share: the share of the samples to use.
+    """
 
     reader: str
     query: str
@@ -55,7 +58,7 @@ TASKS = {
     "audioset": Task("sounds:audioset", "audio"),
     "esc50": Task("sounds:esc50", "audio"),
     "vggsound": Task("sounds:vggsound", "audio"),
-    # One modality by another, on a tenth of the samples as in the paper.
+    # Retrieval of one modality by another. As in the paper, a tenth of the samples is used, except of NYU-D.
     "ave": Task("ave:ave", "image", "audio", 0.1),
     "vggsound_emergent": Task("sounds:vggsound", "image", "audio", 0.1),
     "llvip_emergent": Task("thermal:llvip_pairs", "image", "infrared", 0.1),

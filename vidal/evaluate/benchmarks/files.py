@@ -28,6 +28,7 @@ def annotation(folder: Path, *names: str) -> Path:
 
 
 def optional(folder: Path, *names: str) -> Path | None:
+    """Returns what annotation returns, or None if there is no such file."""
     try:
         return annotation(folder, *names)
     except UserError:
@@ -64,7 +65,10 @@ class Media:
 def rows(
     path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0", delimiter: str = ","
 ) -> Iterator[dict[str, str]]:
-    """Yields the rows of a csv file. columns: their names, if it has no header. Raises UserError for a file that is not such a table."""
+    """Yields the rows of a csv file. columns: their names, if the file has no header. comment: the beginning of lines to skip.
+
+    Raises UserError for a file that is not such a table.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = (line for line in file if not line.startswith(comment))

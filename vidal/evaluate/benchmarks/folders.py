@@ -27,8 +27,8 @@ def class_folders(
 ) -> Benchmark:
     """Reads FOLDER/CLASS/FILE, or the same in test/, val/ or data/val/. _ in the name of a class stands for a space.
 
-    needs: the annotation that the error names. names: maps the names of folders to those of classes in prompts. Raises UserError if
-    fewer than two classes have files.
+    templates, picture_templates: as in Benchmark. needs: what the error says is missing. names: maps the names of folders to the names of
+    classes in prompts. Raises UserError if fewer than two classes have files.
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)

@@ -69,12 +69,12 @@ def _media(storage: Storage, row: ManifestRow) -> Iterator[tuple[Modality, Any]]
 
 
 def _paths(value: object) -> list[str]:
-    """Returns the paths in a cell of the manifest, which is a list, one path, or null."""
+    """Returns the paths in a cell of the manifest: a list of paths, one path, or null."""
     return [str(path) for path in value] if isinstance(value, list) else [str(value)] if value else []
 
 
 def _place(storage: Storage, name: str) -> str:
-    """Returns a local path of a file of the dataset, if necessary of a copy that is removed when this process ends."""
+    """Returns a local path of a file of the dataset. If necessary, this is a copy, which is removed when this process ends."""
     if storage.is_local and not layout.split_chained(name):
         return storage.path(name)
     copy = _copies() / name.replace("/", "-").replace(":", "-")

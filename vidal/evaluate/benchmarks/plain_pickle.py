@@ -10,7 +10,7 @@ from vidal.errors import UserError
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Refuses every class and function, without which a pickle holds values only."""
+    """Refuses every class and function: a pickle without them holds only plain values."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(f"it holds {module}.{name}, and only dictionaries, lists and texts are read")

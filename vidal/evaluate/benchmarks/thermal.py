@@ -139,7 +139,7 @@ def _coco(folder: Path, paths: tuple[str, ...], classes: Mapping[str, str]) -> B
 def _picture(folder: Path, entry: _Picture) -> tuple[Path | None, str]:
     """Returns the path of the picture of an annotation, or None, and its name.
 
-    It lies beside the annotation, or in one of the folders of FLIR's archives.
+    The picture lies beside the annotation, or in one of the folders of FLIR's archives.
     """
     name = entry["file_name"]
     places = [folder / name, folder / "thermal_8_bit" / Path(name).name, folder / "data" / Path(name).name]

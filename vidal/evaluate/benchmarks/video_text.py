@@ -71,9 +71,9 @@ def activitynet(folder: Path) -> Benchmark:
 
 
 def _videos(folder: Path, named: _Named, end_s: int | None = None) -> Benchmark:
-    """Finds the file of each video by its name, or by "v_" and its name. A video has pictures and sound.
+    """Finds the file of each video by its name, with or without "v_" before it. The file also serves as picture and sound.
 
-    end_s: the second up to which a video is shown.
+    named: pairs of the name of a video and its texts. end_s: the second up to which a video is shown; None for the whole video.
     """
     media, samples, missing = files.Media(folder, files.VIDEO), list[Sample](), list[str]()
     for name, texts in _merged(named):

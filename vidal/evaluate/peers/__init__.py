@@ -24,10 +24,10 @@ _TRANSFORMERS, _OPEN_CLIP = "config.json", "open_clip_config.json"
 
 @dataclass(frozen=True)
 class Kind:
-    """An entry of the registry.
+    """A kind of peer: an entry of the registry.
 
-    path: "module:function" of this package, which opens a Part from an id and a device. title: the name for people. modalities: those
-    that it encodes, besides text. model_types: the values of model_type in config.json that belong to this kind.
+    path: "module:function" of this package, which opens a Part from an id and a device. title: the name that tables show. modalities:
+    those that the kind encodes, besides text. model_types: the values of model_type in config.json that belong to this kind.
     """
 
     path: str

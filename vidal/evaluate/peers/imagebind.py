@@ -38,7 +38,7 @@ _KINDS = {
 }
 # The file names a weight "modality_trunks.vision.blocks..."; our networks name it "trunk.blocks...".
 _PARTS = {"modality_preprocessors": "preprocessor", "modality_trunks": "trunk", "modality_heads": "head"}
-# The temperatures do not change which vectors are near, and vidal has no modality for inertial sensors.
+# The postprocessors hold temperatures, which do not change which vectors are near. vidal has no modality for inertial sensors (imu).
 _UNUSED = "modality_postprocessors"
 _OTHER_KIND = "imu"
 
@@ -126,7 +126,7 @@ def _text_network(state: State, where: str) -> TextNetwork:
 
 
 class _Shapes(dict[str, torch.Size]):
-    """The shapes of weights. A missing weight, from whose shape a size is read, raises a UserError that names it."""
+    """The shapes of weights, from which sizes are read. Looking up a weight that is missing raises UserError that names it."""
 
     def __init__(self, kind: str, state: State, where: str):
         super().__init__({name: value.shape for name, value in state.items()})

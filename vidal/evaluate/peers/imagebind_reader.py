@@ -4,8 +4,8 @@ ImageBind published no loader for depth and thermal, so a result on these may di
 - Depth becomes disparity, as in Omnivore (Girdhar et al. 2022), whose mean and deviation are used: 0.0418 and 0.0295, after a division
   by 75. They fit depth as SUN RGB-D stores it, eight times the metric value, so depth is multiplied by eight first. Baseline and focal
   length are those of the first Kinect, which recorded NYU-D. Depth that is not metric has no disparity, and is refused.
-- Thermal is one channel in 0..1 without further normalisation, which came closest to the paper's number on LLVIP for a user (pull request
-  73 of ImageBind's repository).
+- Thermal is one channel in 0..1 without further normalisation. With this, a user came closest to the paper's number on LLVIP (pull
+  request 73 of ImageBind's repository).
 """
 
 from __future__ import annotations

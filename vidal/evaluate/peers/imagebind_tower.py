@@ -63,7 +63,7 @@ class Trunk(nn.Module):
 
 
 class _Learned(nn.Module):
-    """Holds positions under their published name."""
+    """Holds position embeddings under their published name."""
 
     def __init__(self, shape: torch.Size):
         super().__init__()
@@ -174,7 +174,7 @@ class TextNetwork(nn.Module):
         return self.preprocessor.pos_embed.shape[1]
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Returns (n, width). tokens: (n, length); the end of a text has the highest number."""
+        """Returns (n, width). tokens: (n, length); the token that ends a text has the highest number."""
         hidden = self.trunk(self.preprocessor(tokens), self.preprocessor.mask)
         output: Tensor = self.head["proj"](hidden[torch.arange(len(tokens), device=tokens.device), tokens.argmax(-1)])
         return output

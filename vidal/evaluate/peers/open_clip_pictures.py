@@ -62,7 +62,7 @@ def _load(id_: str, name: str, tag: str | None, device: torch.device) -> tuple[A
             device=device,
             load_weights=True,
             require_pretrained=True,
-            # The name of a model says GELU where weights such as OpenAI's were trained with QuickGELU.
+            # The configuration of a model has GELU, even if the weights, such as OpenAI's, were trained with QuickGELU.
             force_quick_gelu=bool((known or {}).get("quick_gelu")),
         )
     except (RuntimeError, OSError, ValueError) as error:

@@ -1,9 +1,9 @@
 """PE-AV of transformers as a peer: Meta's Perception Encoder for sounds and videos.
 
-PE-AV gives a text one vector to compare with sounds and another to compare with videos; an encoder here gives it one. The vectors
-are therefore laid out in three blocks: text (t_a, t_v, 0), sound (a, 0, a), video (0, v, v). Every score is then half of PE-AV's: the
-product of a text and a sound is t_a a, of a text and a video t_v v, and of a sound and a video a v. Vectors are L2-normalised, as all
-are here; PE-AV's own evaluation ranks by the products of vectors that are not.
+PE-AV gives a text one vector to compare with sounds and another to compare with videos, but an encoder of vidal gives a text one vector.
+The vectors are therefore laid out in three blocks: text (t_a, t_v, 0), sound (a, 0, a), video (0, v, v). They are L2-normalised, as
+those of all encoders of vidal are, so every score is half of PE-AV's: the product of a text and a sound is t_a a / 2, of a text and a
+video t_v v / 2, and of a sound and a video a v / 2. PE-AV's own evaluation ranks by the products of vectors that are not normalised.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ from vidal.train.towers import ModalityTower
 
 
 class PeAvReader(MediaReader):
-    """Reads sounds with PE-AV's feature extractor, and videos with its processor: a number of frames, a rate, or every frame."""
+    """Reads sounds with PE-AV's feature extractor, and videos with its processor.
+
+    The processor's settings name the number of frames or their rate; if they name neither, every frame is read.
+    """
 
     items_max = 1  # Arrays differ in length, and those of a model that reads every frame need gigabytes.
 
@@ -63,9 +66,9 @@ class PeAvReader(MediaReader):
 
 
 class _Model(PeAudioVideoModel):  # type: ignore[misc]
-    """The model with no ties between the buffers of timm's rotary positions, so that it can be loaded beside timm 1.0.31.
+    """The model, without ties between the buffers of timm's rotary positions, so that it also loads with timm 1.0.31.
 
-    transformers 5.23 leaves only one of these buffers, pos_embed, out of its ties.
+    Of these buffers, transformers 5.23 leaves only pos_embed untied.
     """
 
     _tied_weights_keys: ClassVar[dict[str, str]] = {

@@ -17,7 +17,7 @@ from vidal.models.features import features_of
 from vidal.train.loading import Part
 from vidal.train.media_reader import MediaReader
 
-# SigLIP was trained with texts padded up to its full length, and any other padding changes the vectors.
+# SigLIP was trained with texts padded to the full length of its input, and any other padding changes the vectors.
 _PADDED = {"siglip", "siglip2"}
 # The side of the squares that SigLIP 2 gets when videos are cropped. SigLIP 2 takes pictures of any size.
 _NAFLEX_SIDE = 256

@@ -18,7 +18,8 @@ from vidal.models.registry import SCORERS, open_model, why_unavailable
 from vidal.train.media_reader import MediaReader
 from vidal.train.settings import Encoder
 
-# Each language tower is the text side of an image-text scorer. The text side of conse is MiniLM, centred in the same way as pictures.
+# Each language tower is the text side of an image-text scorer. The text side of conse is MiniLM. conse subtracts the mean of
+# the class names from the vectors of texts, as from those of pictures.
 TEXT_ADAPTERS = {"minilm": "conse", "clip": "transformers", "open_clip": "open_clip"}
 TOWERS = {
     "efficientnet": "vidal.train.towers.efficientnet:EfficientNetTower",

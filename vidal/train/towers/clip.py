@@ -69,7 +69,10 @@ class ClipTower(ModalityTower):
         _tune(self, settings)
 
     def _stretched(self, modality: Modality, fbank: Fbank) -> list[int] | None:
-        """Stretches the position embeddings of a square to a spectrogram. Returns the grid of its patches; None for other modalities."""
+        """Stretches the position embeddings of a square to a spectrogram, and returns the spectrogram's rows and columns of patches.
+
+        For modalities other than sounds, does nothing and returns None.
+        """
         if modality is not Modality.AUDIO:
             return None
         embeddings = self.vision_model.embeddings
@@ -115,7 +118,7 @@ class ClipTower(ModalityTower):
 
 
 def _attend_over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
-    """Lets each patch attend to the patches at the same place in the other frames. hidden, result: (n * t, patches, d)."""
+    """Lets each token attend to the tokens at the same place in all frames. hidden, result: (n * t, 1 + patches, d)."""
     if frames > layer.temporal_embedding.shape[1]:
         raise UserError(
             f"a video has {frames} frames, and this tower takes at most {layer.temporal_embedding.shape[1]}"
@@ -130,7 +133,7 @@ def _attend_over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
 
 
 def _add_time(layer: Any, frames: int) -> None:
-    """Adds attention over time to a layer. It starts as a copy of the attention over space; its embeddings are random."""
+    """Adds attention over time to a layer. It starts as a copy of the attention over space; the embeddings of the frames start random."""
     width = layer.embed_dim
     layer.temporal_attn = copy.deepcopy(layer.self_attn)
     layer.temporal_layer_norm1 = copy.deepcopy(layer.layer_norm1)

@@ -1,4 +1,4 @@
-"""Remembers what a frozen trunk computed for a picture, so that an epoch after the first costs only what is trained.
+"""Remembers what a frozen trunk computed for a picture, so that the epochs after the first compute only the layers that are trained.
 
 The bytes of a picture are the key. On a CPU the last bits of a result depend on the size of its batch, so each picture goes through the
 trunk alone: a run that is resumed, and must compute its pictures again, then gets the same bits.

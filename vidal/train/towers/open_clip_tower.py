@@ -20,7 +20,7 @@ def _size(modality: Modality, settings: Encoder) -> int | tuple[int, int]:
 
 
 class OpenClipTower(ModalityTower):
-    """A vision tower of open_clip. tuning: full, frozen, or head (the layers that open_clip leaves unlocked in a locked tower)."""
+    """A vision tower of open_clip. tuning: full, frozen, or head (the last group of layers, as open_clip groups them)."""
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
         where = f"train.modalities.{modality.value}"
