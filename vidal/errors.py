@@ -26,7 +26,7 @@ class RecordError(VidalError):
     """One record cannot be processed; the others go on.
 
     reason: slug for the ledger. detail: the original message of the failure. transient: whether a later
-    attempt may succeed. attempts: how often it was tried. retry_after_s: the pause that the server asked for.
+    attempt may succeed. attempts: how often the record was tried. retry_after_s: the pause that the server asked for.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class HostPaused(RecordError):
 
 
 class IdentityPaused(RecordError):
-    """No identity may take the work now. retry_after_s: the seconds until one may."""
+    """None of the user's identities (see vidal.net.identities) may take the work now. retry_after_s: the seconds until one may."""
 
     def __init__(self, detail: str, retry_after_s: float):
         super().__init__(Reason.IDENTITY_PAUSED, detail, transient=True, retry_after_s=retry_after_s)
@@ -108,9 +108,10 @@ class BalanceError(VidalError):
 
 
 def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
-    """Returns the innermost of the packages whose code, or a library that it called, raised the exception; None if none did.
+    """Returns which of the packages raised the exception, itself or through a library; None if no package has a frame in the traceback.
 
-    An exception that a library raises on untrusted input is an outcome of the record; one that our own code raises is a bug.
+    packages: names of top-level packages. The innermost frame decides. An exception that a library raises on untrusted input is an
+    outcome of the record; one that our own code raises is a bug.
     """
     innermost = None
     frame = error.__traceback__

@@ -13,7 +13,7 @@ SUBTITLE, SUBTITLE_AUTOMATIC = "subtitle", "subtitle_automatic"
 # SUBTITLE_ERROR: why a file has no subtitles.
 SUBTITLE_CUES, SUBTITLE_ERROR = "subtitle_cues", "subtitle_error"
 SUBTITLE_LANGUAGE = "subtitle_language"
-# These only travel through the stages, until the manifest has made a caption of them.
+# These keys only travel through the stages: the manifest stage makes a caption of them, and leaves them out of the column.
 SUBTITLE_KEYS = (SUBTITLE, SUBTITLE_AUTOMATIC, SUBTITLE_CUES, SUBTITLE_ERROR)
 
 # Keys that sources and stages fill in; other keys are further columns of the user's catalogue.

@@ -46,7 +46,7 @@ def fingerprint(value: Any) -> str:
 def jump_hash(key: str, buckets: int) -> int:
     """Returns the number of the bucket of a key, from 0. Jump hash, Lamping & Veach 2014.
 
-    If a bucket is added to n of them, only 1 key in n + 1 moves to another bucket.
+    If a bucket is added to n buckets, only 1 key in n + 1 moves, and it moves to the new bucket.
     """
     state, bucket, jump = int(sha256(key)[:16], 16), -1, 0
     while jump < buckets:

@@ -291,7 +291,7 @@ class ManifestRow(_Source):
 
 
 class AssembledRow(ManifestRow):
-    """A row of schema.ASSEMBLED: a manifest row, and columns that only the commit of its shard needs."""
+    """A manifest row with the columns of schema.ASSEMBLED, which only the commit of its shard needs."""
 
     candidate_id: str
     source_sha256: str
@@ -305,7 +305,7 @@ class AssembledRow(ManifestRow):
 
 
 class SignedRow(TypedDict):
-    """The columns by which copies are recognised. signature: of the frames. The vectors are empty without a model."""
+    """The columns by which copies are recognised. signature: of the frames. The embeddings are empty without a model."""
 
     kind: str
     signature: bytes | None

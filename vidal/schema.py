@@ -198,6 +198,7 @@ TERMS = pa.schema(
 )
 
 # One row per candidate: what a search or a catalogue states, before anything is fetched. source: the name of the source that fetches it.
+# media_url: the address of the file itself, if known. curated: whether the candidate is in a list of the user's, not found by a search.
 CANDIDATES = pa.schema(
     [
         ("candidate_id", STR),
@@ -221,8 +222,8 @@ CANDIDATES = pa.schema(
     ]
 )
 
-# One row per clip. media_path: the fetched file, as stored; media_sha256: its hash. cuts: the number of cuts inside the clip; null
-# without a detector.
+# One row per clip. media_path: the fetched file, as stored; media_sha256: its hash; source_sha256: the hash of the file as it was
+# downloaded. text: title and hashtags without junk. cuts: the number of cuts inside the clip; null without a detector.
 CRAWL = pa.schema(
     [
         ("clip_id", STR),
@@ -264,8 +265,8 @@ KEYFRAMES = pa.schema(
         ("signature", pa.binary()),
     ]
 )
-# language: as the page states it, else as detected from title and hashtags. measured: for a measure that a model computed, the model;
-# for a measure that was asked for but has no value, the reason.
+# language: as the page states it, else as detected from title and hashtags. measured: for a measure that a model computed, the name
+# of the model; for a measure that was asked for but has no value, the reason why it has none.
 MEASURED = pa.schema([("clip_id", STR), ("language", STR), ("measures", SCORES), ("measured", TEXTS)])
 # compared: the two things that the similarity compares. frame_embeddings: unit vectors of the frames; embedding: their mean,
 # normalised. Both are empty without frames.
@@ -373,12 +374,13 @@ MANIFEST_COLUMNS: list[str] = _MANIFEST.names
 
 
 def manifest(scores: Iterable[str]) -> pa.Schema:
-    """Returns the columns of a manifest with these scores, which are those that the recipe declares."""
+    """Returns the schema of a manifest. scores: the names of the scores, which become the fields of the column `scores`."""
     at = _MANIFEST.get_field_index("scores")
     return _MANIFEST.set(at, pa.field("scores", pa.struct([(name, pa.float64()) for name in sorted(scores)])))
 
 
-# The manifest stage adds these columns to a manifest row. Only the commit of the shard needs them.
+# The manifest stage adds these columns to a manifest row. Only the commit of the shard needs them. files: the sha256 of each media
+# file of the clip, by the name of the file.
 ASSEMBLED = pa.schema(
     [
         pa.field("candidate_id", STR),

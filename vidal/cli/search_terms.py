@@ -50,7 +50,7 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
 
 
 def _cluster_map(recipe: Any, stack: contextlib.ExitStack) -> Any:
-    """Returns a map over the cluster, with progress. It is only called if there is enough to do."""
+    """Starts an executor and returns its parallel map, which shows progress. It is only called if there is enough work to need it."""
     from vidal.pipeline.executors import executor_of
     from vidal.pipeline.progress import tracked
 

@@ -16,7 +16,7 @@ from vidal.errors import UserError
 def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Recipe:
     """Loads a recipe. name: a recipe in pipelines/ or a path to a YAML file; overrides: "key.path=yaml value".
 
-    values: replace top-level keys. Raises UserError for anything that is wrong, with the path of the key.
+    values: replace top-level keys; None leaves a key as it is. Raises UserError for anything that is wrong, with the path of the key.
     """
     data = _read(_path(name))
     for override in overrides:
@@ -29,14 +29,20 @@ def load_recipe(name: str, overrides: tuple[str, ...] = (), **values: Any) -> Re
 
 
 def with_filters(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
-    """Returns the recipe with other thresholds. overrides: "similarity_min=0.25"; null removes a threshold. Raises UserError."""
+    """Returns the recipe with other thresholds. overrides: "similarity_min=0.25"; null removes a threshold.
+
+    Raises UserError for an unknown score or a wrong value.
+    """
     return with_overrides(
         recipe, tuple(each if each.startswith("filters.") else f"filters.{each}" for each in overrides)
     )
 
 
 def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
-    """Returns the recipe with other values for some keys. overrides: "key.path=yaml value". Raises UserError."""
+    """Returns the recipe with other values for some keys. overrides: "key.path=yaml value".
+
+    Raises UserError for an unknown key or a wrong value.
+    """
     if not overrides:
         return recipe
     data: dict[str, object] = recipe.model_dump(mode="json")

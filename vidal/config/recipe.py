@@ -124,7 +124,7 @@ class Recipe(Settings):
         return self.resources.get(stage, Resources())
 
     def settings_of(self, view: str, kind: type[SettingsT]) -> SettingsT:
-        """Returns the section of a view that a plugin has added. Raises UserError if no plugin of the recipe adds it."""
+        """Returns the section of a view that a plugin has added. kind: its class. Raises UserError if no plugin of the recipe adds it."""
         section = getattr(self, view, None)
         if not isinstance(section, kind):
             raise UserError(f"recipe {self.name}: no plugin adds the view {view!r}: name its module under plugins")

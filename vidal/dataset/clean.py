@@ -18,13 +18,13 @@ from vidal.storage.locks import exclusive
 from vidal.storage.media_store import replace_archive
 from vidal.storage.storage import Storage
 
-# Clips with these reasons have only ended for now: the next build needs their media.
+# Clips with these reasons are not out for good: the next build needs their media.
 _UNFINISHED = {Reason.AWAITING_VIEWS.value, Reason.QUARANTINED.value}
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The numbers of clips whose media were deleted, and of deleted bytes."""
+    """clips: the number of clips whose media were deleted. bytes: the size of these media."""
 
     clips: int = 0
     bytes: int = 0
@@ -47,7 +47,10 @@ def clean(out: str) -> Cleaned:
 
 
 def clean_shard(storage: Storage, shard: int, outcomes: Iterable[LedgerRow]) -> Cleaned:
-    """Deletes the media of those clips of a shard that ended. outcomes: the shard's ledger. An interrupted call can be repeated."""
+    """Deletes the media of the clips of a shard that are out for good, and lists these clips. An interrupted call can be repeated.
+
+    outcomes: the shard's ledger.
+    """
     ended = {row["id"] for row in outcomes if _has_ended(row)}
     before = cleaned_clips(storage, shard)
     if not ended - before and not before:

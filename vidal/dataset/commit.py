@@ -113,9 +113,10 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
 
 @dataclass(frozen=True)
 class _Selection:
-    """fit: the clips that pass the filter with the scores of all stages.
+    """Which clips of a shard go into the manifest. assembled: the clips that passed every stage, in the order of the candidates.
 
-    kept: those of them that are not copies of an earlier clip, sorted by id.
+    fit: those that also pass the filter with the scores of all stages. kept: those of `fit` that are not copies of an earlier clip,
+    sorted by id. drops: why each other clip is left out, by clip_id.
     """
 
     assembled: list[AssembledRow]

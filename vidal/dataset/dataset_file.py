@@ -1,4 +1,4 @@
-"""_dataset.json says whose dataset a folder is. It is written once; the results of the shards are in their summaries."""
+"""_dataset.json says which recipe a dataset belongs to. It is written once; the results of the shards are in their summaries."""
 
 from __future__ import annotations
 

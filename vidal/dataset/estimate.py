@@ -34,9 +34,9 @@ class Cluster:
 
 @dataclass(frozen=True)
 class StageEstimate:
-    """records: how many the stage processes. cpu_hours: None if it was not measured with these models; why_not says why.
+    """records: how many the stage processes. cpu_hours: None if the stage was not measured with these models; why_not says why.
 
-    gpu_hours: for which workers hold GPUs; 0 if the measured dataset was built without.
+    gpu_hours: the hours for which workers hold a GPU, over all GPUs; 0 if the measured dataset was built without GPUs.
     """
 
     stage: str
@@ -57,10 +57,10 @@ class HostEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """where: the dataset that was scaled. cpu_days, gpu_days: of all measured stages on the cluster; gpu_days is None if GPUs are needed
-    and it has none. hosts: the slowest first.
+    """What a dataset of `clips` clips will cost. where: the dataset whose costs were scaled. objects: the number of files.
 
-    bottleneck: what takes longest, in words.
+    cpu_days, gpu_days: of all measured stages on the cluster; gpu_days is None if the stages need GPUs and the cluster has none.
+    tokens: read ("in") and written ("out") by the rewriter. hosts: the slowest first. bottleneck: what takes longest, in words.
     """
 
     where: str

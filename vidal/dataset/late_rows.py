@@ -1,4 +1,4 @@
-"""Rows of a list that repeat a candidate whose shard is already written. They wait on disk until their texts are added to it."""
+"""Rows of a list that repeat a candidate in a shard already written. They wait on disk until their texts are added to the candidate."""
 
 from __future__ import annotations
 

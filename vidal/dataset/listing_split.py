@@ -27,7 +27,8 @@ _ROWS_AT_ONCE = 1000
 class Split:
     """A listing and the shards that it was split into.
 
-    stamp: sizes and times of the files when they last had this hash. choices: a hash of the settings that affect the split.
+    sha256: the hash of the listing. stamp: sizes and times of its files when the listing last had this hash. choices: a hash of the
+    settings that affect the split.
     """
 
     sha256: str

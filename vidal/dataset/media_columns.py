@@ -1,4 +1,4 @@
-"""Tells which columns of a manifest row name media files: those whose names end in _path or _paths, also of users' own views."""
+"""Tells which columns of a manifest row, also of users' own views, name media files: those called ..._path or ..._paths."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from vidal.stages.order import STAGES
 class Line:
     """A line of the plan: a stage, or one of its models.
 
+    pool: the number of the group of stages that share workers. cpus, gpus: of one worker. workers: the minimum and maximum number.
     model: empty if the stage needs none. absent: why the model cannot be loaded, or empty.
     """
 

@@ -31,7 +31,7 @@ def check_class(name: str) -> None:
 
 
 def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
-    """Moves the failed candidates of a class to new parts, and marks failed searches to be repeated. Returns how many of both.
+    """Moves the failed candidates of a class to new parts, and marks failed searches to be repeated. Returns the number of both together.
 
     If an earlier move was interrupted, it is finished first.
     """
@@ -93,7 +93,10 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
 
 
 def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
-    """Stores the part without the moved candidates. Its crawl is stored again with the identity of the new input, so it stays valid."""
+    """Stores the part without the moved candidates.
+
+    The results of the part's crawl are stored without them, too, with the identity of the new input, so that they stay valid.
+    """
     rows = rows_of(discover.candidates(storage, part), Candidate)
     remaining = [row for row in rows if row["candidate_id"] not in moving]
     if len(remaining) == len(rows):

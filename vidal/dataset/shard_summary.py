@@ -21,9 +21,10 @@ from vidal.storage.storage import Storage
 
 
 class ShardSummary(TypedDict):
-    """rows: clips by kind; ShardReport explains the other numbers. candidates: the identity of the list that the shard was made from.
+    """rows: clips by kind; for the other numbers, see ShardReport. candidates: the identity of the list that the shard was made from.
 
-    versions, choices: of the work that made the shard. recipe: with every setting, as `recipe_from` reads it.
+    awaiting: the number of outcomes that the next run of the same build tries again. versions, choices: of the work that made the shard.
+    recipe: with every setting, as `recipe_from` reads it. vidal: the version of vidal.
     """
 
     shard: int

@@ -24,7 +24,7 @@ from vidal.storage import layout
 from vidal.storage.locks import exclusive
 from vidal.storage.storage import Storage
 
-# The comparison of a large dataset takes hours.
+# The lock expires after this time: the comparison of a large dataset takes hours.
 _MARKING_S = 6 * 3600.0
 # How many manifests of a dataset on an object store are read at the same time.
 _AT_ONCE = 16
@@ -32,7 +32,10 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Mark:
-    """A clip that is a copy. of: the clip_id of the clip that is kept. split: that clip's, so that nothing tested is trained on."""
+    """A clip that is a copy. of: the clip_id of the clip that is kept.
+
+    split: the split of the clip that is kept. The copy gets the same one, so that no model is trained on copies of its test clips.
+    """
 
     of: str
     split: str | None

@@ -1,8 +1,8 @@
 """Finds pairs of clips whose hashes may be near without comparing all pairs: bit sampling (Indyk and Motwani 1998).
 
 A table samples the same bits of all hashes; two clips meet in it if a frame of one and a frame of the other agree in these bits. Two
-clips that meet HITS_MIN times are a candidate pair, which is then compared exactly. Whether two clips are one depends only on
-them, so the copies of a dataset do not depend on the order in which its shards were compared.
+clips that meet HITS_MIN times are a candidate pair, which is then compared exactly. Whether two clips are a candidate pair depends on
+nothing but these two, so the copies of a dataset do not depend on the order in which its shards were compared.
 
 The whole pictures of a clip meet the whole pictures and the middles of another, as in vidal.media.hashing; the hashes of their motion
 meet each other, because a logo changes the pictures but stands still. Measured by `python -m benchmarks.duplicates_table`.
@@ -89,7 +89,7 @@ class _Hashed:
         return cls(flat[counts], clips[counts])
 
     def entries(self, mask: np.uint64, wanted: BoolArray | None = None) -> UInt64Array:
-        """Returns the sorted entries of a table. wanted: of _keys_of; entries with other keys are left out."""
+        """Returns the sorted entries of a table. wanted: as _keys_of returns it; entries with other keys are left out."""
         keys, clips = ((self.hashes & mask) * _ODD) >> _KEY, self.clips
         if wanted is not None:
             is_wanted = wanted[keys >> _KEY_REST]
@@ -114,7 +114,7 @@ class _Sampled:
 def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: bool) -> UInt64Array | None:
     """Returns the candidate pairs as one number each; None if there are too many meetings to count at once.
 
-    offset, count: the number of the first clip of `own`, and of its clips.
+    offset: the number of the first clip of `own`. count: how many clips `own` has. is_self: whether `other` contains the clips of `own`.
     """
     met: list[UInt64Array] = []
     held = 0
@@ -143,7 +143,10 @@ def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[U
 
 
 def _keys_of(entries: UInt64Array) -> BoolArray:
-    """Returns (2 ** BITS,) bool: whether there is an entry with a key that begins with these bits. It spares sorting the others."""
+    """Returns (2 ** BITS,) bool: whether there is an entry with a key that begins with these bits.
+
+    With it, the entries of the other side that have no such key are left out before they are sorted.
+    """
     present: BoolArray = np.zeros(2**BITS, bool)
     present[entries >> (_KEY + _KEY_REST)] = True
     return present

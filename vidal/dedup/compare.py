@@ -30,7 +30,7 @@ _ALL_PAIRS_MAX = 4_000_000
 
 @dataclass(frozen=True)
 class Signed:
-    """What clips are compared by. pictures: by the number of frames. vectors: by column and length."""
+    """The signatures of `count` clips, by which clips are compared. pictures: by the number of frames. vectors: by column and length."""
 
     count: int
     pictures: dict[int, Pictures] = field(default_factory=dict)
@@ -82,7 +82,8 @@ def compare(
     """Returns the pairs of clips that are alike, in the order of Pairs.joined. other: None compares `own` with itself.
 
     indexed: whether pictures are searched by vidal.dedup.bit_sampling; None decides by the number of pairs. To compare a
-    dataset piece by piece, pass True, so that the result does not depend on the sizes of the pieces. cells: for embeddings.
+    dataset piece by piece, pass True, so that the result does not depend on the sizes of the pieces. cells: see
+    vidal.dedup.vectors; None compares all embeddings.
     """
     if indexed is None:
         indexed = own.count * (own.count if other is None else other.count) > _ALL_PAIRS_MAX
@@ -103,7 +104,7 @@ def compare(
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
-    """Returns, for the number of each copy, the place of the pair that counts: its nearest pair in the first of WAYS that has one.
+    """Returns, by the number of each copy, the place of the pair that counts: the nearest one of the first way in WAYS that has any.
 
     A clip that is a copy itself is never the earlier one of a pair that counts. pairs: in the order of Pairs.joined. excluded: numbers
     of clips whose pairs do not count.

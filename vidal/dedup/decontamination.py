@@ -52,8 +52,8 @@ def state(recipe: Recipe) -> list[Any]:
 class Known:
     """An evaluation set, ready to be searched.
 
-    names: maps each id, URL and hash to a description of what it is. files: the files that have signatures. compared: how
-    clips are compared with them.
+    names: maps each id, URL and hash to a description of what it is. files: the files of the set that have signatures. compared: the
+    settings by which clips are compared with these files.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Known:
     compared: Duplicates
 
     def whys(self, rows: list[AssembledRow]) -> dict[str, str]:
-        """Returns why clips belong to this set, by clip_id. rows: of schema.ASSEMBLED."""
+        """Returns why clips belong to this set, by clip_id. Clips that do not belong to it are left out."""
         named = {row["clip_id"]: why for row in rows if (why := self._named(row))}
         others = [row for row in rows if row["clip_id"] not in named]
         # The clips are the later ones: their numbers follow those of the files.
@@ -88,7 +88,7 @@ def load_sets(recipe: Recipe) -> list[Known]:
 
 
 def mark_contaminated(rows: list[AssembledRow], recipe: Recipe) -> None:
-    """Sets `contaminates` in rows of schema.ASSEMBLED, and `contaminates_NAME` in their `extra`, which says why."""
+    """Sets `contaminates` in the rows, and `contaminates_NAME` in their `extra`, which says why."""
     whys = {known.name: known.whys(rows) for known in load_sets(recipe)}
     for row in rows:
         own = {name: why[row["clip_id"]] for name, why in whys.items() if row["clip_id"] in why}

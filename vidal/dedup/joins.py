@@ -15,7 +15,7 @@ MATCHES_MAX = 2**25
 
 
 def match_keys(own: npt.NDArray[np.unsignedinteger], other: npt.NDArray[np.unsignedinteger]) -> tuple[Places, Places]:
-    """Returns the place of the first match of each entry of `own` in `other`, and the number of its matches. Both are sorted."""
+    """Returns, for each entry of `own`, the place of its first match in `other` and the number of its matches. Both arrays are sorted."""
     first = np.searchsorted(other, own, "left")
     return first, np.searchsorted(other, own, "right") - first
 

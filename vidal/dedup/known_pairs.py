@@ -24,26 +24,31 @@ from vidal.storage.storage import Storage
 
 # Raise this with any change that finds other copies from the same signatures and settings.
 VERSION = 2
-# The clips of a block of shards that is compared with another at a time; 1 GB of memory for each of two workers.
+# The largest number of clips in a block of shards. A worker compares two blocks at a time, which takes 1 GB of memory.
 BLOCK_CLIPS = 200_000
 
 # Runs a function over items, in any order, as executors do.
 Spread = Callable[[Callable[[Any], Any], list[Any]], Iterator[Any]]
-# Opens the processes of a Spread, only if there is more than one block.
+# Opens the processes of a Spread. It is only called if there is more than one block.
 Workers = Callable[[], AbstractContextManager[Spread]]
+# By the number of a shard, a value that changes when its signatures are written again, see Storage.stamps.
 Stamps = dict[int, str]
+# Receives a line about the progress.
 Say = Callable[[str], None]
 
 
 @contextlib.contextmanager
 def this_process() -> Iterator[Spread]:
-    """Workers that compare in this process."""
+    """Workers without processes: yields `map`, which compares in this process."""
     yield map
 
 
 @dataclass(frozen=True)
 class KnownPairs:
-    """Pairs of the clips of some shards. compared: the stamps of the signatures of these shards, at the time they were compared."""
+    """Pairs of the clips of some shards. compared: the stamps of the signatures of these shards, at the time they were compared.
+
+    settings: the identity of the settings and cells with which they were compared.
+    """
 
     settings: str
     pairs: Pairs = field(default_factory=Pairs.none)
@@ -58,10 +63,10 @@ def identity(settings: Duplicates) -> str:
 def find_pairs(
     storage: Storage, settings: Duplicates, stamps: Stamps, clips: Mapping[int, int], workers: Workers, say: Say
 ) -> Pairs:
-    """Returns the pairs of clips that are alike, of all shards of a dataset. Shards that were compared before are not compared again.
+    """Returns the pairs of clips of a dataset that are alike. Shards that were compared before are not compared with each other again.
 
-    stamps, clips: of the signatures of all shards, and how many clips each describes. The pairs are stored after each block of
-    shards, so an interrupted comparison resumes.
+    stamps: of the signatures of all shards. clips: the number of clips of each shard. The pairs are stored after each block of shards,
+    so an interrupted comparison resumes.
     """
     centres = _cells(storage, settings, sorted(stamps))
     known = _unchanged(_read(storage), f"{identity(settings)} {_fingerprint(centres)}", stamps)

@@ -24,7 +24,9 @@ from vidal.stages.vectors import rounded
 
 
 def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
-    """Writes the signatures to a Parquet file. Returns the number of files, and a line for each file that could not be read.
+    """Writes the signatures of all files below a folder to the Parquet file `target`, with the models of the recipe.
+
+    Returns the number of files, and a line for each file that could not be read.
 
     Raises UserError if no file could be read.
     """

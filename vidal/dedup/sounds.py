@@ -45,7 +45,10 @@ class _Index:
 
 
 def near_sounds(own: Sounds, other: Sounds | None, difference_max: float) -> Pairs:
-    """Returns the pairs of recordings that are nearly the same. other: None compares `own` with itself."""
+    """Returns the pairs of recordings that are nearly the same. other: None compares `own` with itself.
+
+    difference_max: the largest share of differing bits, 0..1.
+    """
     known = own if other is None else other
     index = _indexed(known.values)
 

@@ -39,12 +39,12 @@ SCHEMA = pa.schema(
 )
 _PICTURES = ["hashes", "motion_hashes", "thumbs"]
 _COMPARED = ["kind", "hashes", "motion_hashes", "audio_fingerprint"]
-# A clip is numbered by its shard and its row: shards in order, and the rows of a shard in order.
+# The number of a clip is the number of its shard times SHARD_ROWS, plus its row. An earlier clip has a lower number.
 SHARD_ROWS = 2**32
 
 
 def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, object]]) -> None:
-    """Stores the signatures of the kept clips of a shard. rows: of schema.ASSEMBLED, in the order of the candidates."""
+    """Stores the signatures of the kept clips of a shard. rows: AssembledRows, in the order of the candidates."""
     kept = [name for name in SCHEMA.names if name not in _PICTURES]
     whole = [
         {**{name: row[name] for name in kept}, **_pictures(cast("bytes | None", row["signature"]))} for row in rows
@@ -148,7 +148,10 @@ def _vectors(column: pa.ChunkedArray, numbers: Places, is_chosen: np.ndarray) ->
 
 
 def sample_vectors(storage: Storage, shards: Sequence[int], size: int) -> dict[tuple[Column, int], Float32Array]:
-    """Returns the first `size` vectors of each column and length in these shards, (size, w); those with fewer are left out."""
+    """Returns the first `size` vectors in these shards, (size, w), by column and length w.
+
+    A column and length of which there are fewer vectors is left out.
+    """
     held: dict[tuple[Column, int], list[Float32Array]] = {}
     for shard in shards:
         if held and all(sum(map(len, parts)) >= size for parts in held.values()):

@@ -38,7 +38,10 @@ def cell_centres(sample: Float32Array) -> Float32Array:
 
 
 def near_vectors(way: Way, own: Vectors, other: Vectors | None, cosine_min: float, cells: Float32Array | None) -> Pairs:
-    """Returns the pairs with at least this cosine. other: None compares `own` with itself. cells: of cell_centres, or None."""
+    """Returns the pairs with at least this cosine. way: the column of the vectors. other: None compares `own` with itself.
+
+    cells: as cell_centres returns them; None compares all vectors.
+    """
     known = own if other is None else other
     cosines_of: dict[tuple[int, int], float] = {}
     for ones, others in _groups(own, known, cells):

@@ -24,9 +24,10 @@ Rows = Iterator[ManifestRow]
 
 @dataclass
 class Exported:
-    """clips: how many were written. incomplete: how many of these lack a text or a view that the format has a place for.
+    """The result of an export. clips: how many were written. incomplete: how many of these lack a text or a view that the format has
+    a place for.
 
-    not_millimetres: how many have depth of unknown scale, though readers of the format may take it for millimetres.
+    not_millimetres: how many have depth in another unit than millimetres, although readers of the format assume millimetres.
     """
 
     clips: int = 0

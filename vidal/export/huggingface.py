@@ -23,7 +23,7 @@ from vidal.storage.storage import Storage
 
 ROWS = 8  # The rows of a row group, which are in memory together.
 _MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-# Sounds and videos are not decoded unless the reader casts them: that needs a decoder which `datasets` does not install.
+# Sounds and videos are not decoded unless the reader casts them: decoding needs a package that `datasets` does not install.
 _FEATURES = {"audio": "Audio", "video": "Video"}
 _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 

@@ -1,9 +1,9 @@
 """Exports to the layout that LanguageBind's own loader reads: one annotation JSON, and media by id.
 
 The layout of the loader's `VAT_dataset`: FOLDER_resize256_skip15/ID.mp4, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
-FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), FOLDER_ffmpeg_mp3/ID.mp3, where the annotation of the id names FOLDER. The
-videos are stored as they are in the dataset, whatever the name of their folder says. The loader replaces a sample that it cannot open
-by a random other one, so sounds, which have no video, are in an annotation of their own.
+FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), FOLDER_ffmpeg_mp3/ID.mp3. The annotation of ID states FOLDER, and K is the
+number of the frame. The videos are stored as they are in the dataset, whatever the name of their folder says. The loader replaces a
+sample that it cannot open by a random other one, so sounds, which have no video, are in an annotation of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from vidal.stages.manifest.split import TRAIN
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-FRAMES = 8  # LanguageBind's loader draws one of eight.
+FRAMES = 8  # LanguageBind's loader draws one of eight frames.
 
 
 class Annotation(TypedDict):

@@ -36,9 +36,10 @@ class Imported:
 
 
 def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
-    """Writes the catalogue (Parquet). source: the annotation JSON. url: the address of a clip, with {id} and, if needed, {folder}.
+    """Writes the catalogue (Parquet). source: the annotation JSON; target: the Parquet file. url: the address of a clip, in which
+    {id} and {folder} stand for those of its entry.
 
-    Raises UserError, which names the first wrong entry.
+    Raises UserError that names the first wrong entry.
     """
     if "{id}" not in url:
         raise UserError(f"--url {url}: must contain {{id}}, which stands for the id of the clip")

@@ -42,7 +42,10 @@ def fingerprint(path: Path) -> UInt32Array:
 
 
 def difference(own: UInt32Array, other: UInt32Array, offset: int, overlap_min: float) -> float:
-    """Returns the share of differing bits, 0..1, with own[i] aligned to other[i + offset]; 1 if the overlap is too short."""
+    """Returns the share of differing bits, 0..1, with own[i] aligned to other[i + offset]; 1 if the overlap is too short.
+
+    own, other: (n,) uint32 fingerprints. overlap_min: the share of the shorter fingerprint that must overlap the other, 0..1.
+    """
     first, last = max(0, -offset), min(len(own), len(other) - offset)
     if last - first < max(VALUES_MIN, overlap_min * min(len(own), len(other))):
         return 1.0

@@ -71,9 +71,9 @@ def _middle(frame: Image.Image, part: float) -> Image.Image:
 def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
     """Returns (m,) float64: the median over frames of the distance in bits to the nearest frame of the other clip, for m pairs of clips.
 
-    own, others: (m, v, n) uint64 of the first and the second clip of each pair. At least one of two compared frames is whole, so
-    that a crop is compared with a whole frame. The larger of the two directions counts: every frame of either clip must be like a
-    frame of the other.
+    own, others: (m, v, n) uint64, the hashes of the first and of the second clip of each pair: v variants, one for each of MIDDLES, of
+    n frames. At least one of two compared frames is whole, so that a crop is compared with a whole frame. The larger of the two
+    directions counts: every frame of either clip must be like a frame of the other.
     """
     one, two = (
         np.ascontiguousarray(side.transpose(1, 2, 0)) for side in (own, others)
@@ -88,10 +88,10 @@ def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
 
 
 def motion_correlation(first: UInt8Array, second: UInt8Array) -> tuple[Float64Array, Float64Array]:
-    """Returns how alike the two clips of m pairs move, (m,) -1..1, and the motion of the clip that moves less, (m,) levels of 255.
+    """Returns, for each of m pairs of clips, how alike the two move, (m,) -1..1, and how much the stiller one moves, (m,) levels of 255.
 
-    first, second: (m, n, 256) uint8, the thumbnails of the clips. How alike: the mean, over frames of the first clip, of the largest
-    correlation with the frame at the same or a neighbouring place.
+    first, second: (m, n, 256) uint8, the thumbnails of the clips. How alike: the mean, over frames of the first clip, of the
+    largest correlation with the frames of the second clip at the same and the neighbouring places.
     """
     one, two = _movement(first), _movement(second)
     cosines = _unit(one) @ _unit(two).swapaxes(1, 2)
@@ -102,7 +102,7 @@ def motion_correlation(first: UInt8Array, second: UInt8Array) -> tuple[Float64Ar
 
 
 def motion_hashes(thumbs: UInt8Array) -> UInt64Array:
-    """Returns (m, n) uint64: DCT hashes of the changes of a picture from the clip's own mean picture; 0 for all frames of a still clip.
+    """Returns (m, n) uint64: DCT hashes of the differences of frames from their clip's mean picture; 0 for all frames of a still clip.
 
     thumbs: (m, n, 256) uint8. What stands still, such as a logo, does not change them.
     """

@@ -33,14 +33,15 @@ _IDLE_BYTES = 300_000_000
 def call(limits: Limits, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Returns function(*args, **kwargs), which another process computes. Safe to call from several threads.
 
-    function: it, its arguments and its result must be picklable. Raises what it raises, and RecordError: too_costly, crashed, timeout.
+    The function, its arguments and its result must be picklable. Raises what the function raises, and RecordError: too_costly, crashed,
+    timeout.
     """
     with _POOL.borrow() as process:
         return cast(T, process.call(limits, pickle.dumps((limits, function, args, kwargs))))
 
 
 class _Process:
-    """A process that runs vidal.media.limited_process. The operating system closes its connection when this process dies."""
+    """A child process that runs vidal.media.limited_process. If the parent dies, the connection closes, and the child ends."""
 
     def __init__(self) -> None:
         self._connection, theirs = Pipe()

@@ -47,7 +47,8 @@ class Probe:
 
     kind: "video" or "audio". codec: of the video track, or else of the audio track. width, height: in pixels as displayed, after
     display matrix and sample aspect; 0 without video. fps: 0 without video. video_index, audio_index: of the tracks that players
-    choose, among all tracks of the file. is_hdr: of the last picture. is_interlaced: whether any of the last pictures is.
+    choose, among all tracks of the file. is_hdr: whether the last picture has a high dynamic range. is_interlaced: whether any of the
+    pictures that the probe decodes, at the end of the file, is interlaced.
     """
 
     kind: str
@@ -68,11 +69,10 @@ class Probe:
 
 
 def probe(path: Path, *, max_pixels: int, kind: str | None = None) -> Probe:
-    """Returns the properties of a file. Raises RecordError: empty_file, not_media, still_picture, no_pictures, no_audio,
-    too_many_pixels, truncated, corrupt, too_costly.
+    """Returns the properties of a file. The last frames of a video are decoded, and a file of sound alone is decoded whole.
 
-    max_pixels: of a displayed frame. kind: "video" or "audio" if the caller needs one of them; None accepts both. The last frames are
-    decoded, and a sound track without video is decoded whole.
+    max_pixels: of a displayed frame. kind: "video" or "audio" if the caller needs one of them; None accepts both. Raises RecordError:
+    empty_file, not_media, still_picture, animated_picture, no_pictures, no_audio, too_many_pixels, truncated, corrupt, too_costly.
     """
     if path.stat().st_size == 0:
         raise RecordError(Reason.EMPTY_FILE, "the file has no bytes")

@@ -34,7 +34,7 @@ def resident_bytes(process: psutil.Process) -> int:
 def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[float], bool]) -> None:
     """Waits for a process to be done with its work, and kills it if it exceeds a limit.
 
-    is_done: waits for so many seconds, and returns whether the work is done. Raises RecordError: too_costly, timeout.
+    is_done: takes the number of seconds to wait at most, and returns whether the work is done. Raises RecordError: too_costly, timeout.
     """
     observed = psutil.Process(process.pid)
     deadline = time.monotonic() + _WAIT_S + _WAIT_PER_CPU_S * limits.cpu_s

@@ -11,7 +11,9 @@ from vidal.config.base import Settings
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of one operation. pixels: of one frame, as stored; None sets no limit."""
+    """The limits of one operation. packets: how many it may read; frames: how many it may decode. pixels: of one frame, as stored; None
+    sets no limit.
+    """
 
     cpu_s: float
     memory_bytes: int

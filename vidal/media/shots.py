@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 48, 27
 
 
 def read_thumbnails(path: Path, limits: Limits) -> tuple[list[float], UInt8Array]:
-    """Returns the time of every frame in seconds from the first one, and (n, 27, 48, 3) uint8 RGB.
+    """Returns the time of every frame in seconds from the first one, and the thumbnails, (n, 27, 48, 3) uint8 RGB.
 
     Raises RecordError(corrupt) if no picture decodes, and what limited.call raises.
     """

@@ -24,12 +24,12 @@ _QUIET_DB, _CANCELLED_DB = -40.0, 20.0
 
 
 def read_mono(path: Path, sample_rate: int) -> Int16Array:
-    """Returns (n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) if it does not decode to its end."""
+    """Returns (n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) if the track does not decode to its end."""
     return _whole(*read_decodable(path, sample_rate))
 
 
 def read_first_channel(path: Path, sample_rate: int) -> Int16Array:
-    """Returns (n,) int16 at sample_rate, the first channel. Raises RecordError(bad_audio) if it does not decode to its end."""
+    """Returns (n,) int16 at sample_rate, the first channel. Raises RecordError(bad_audio) if the track does not decode to its end."""
     return _whole(*_read(path, sample_rate, None, channel=0))
 
 
@@ -42,9 +42,9 @@ def _whole(samples: Int16Array, problem: str) -> Int16Array:
 def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None) -> tuple[Int16Array, str]:
     """Returns (n,) int16 of the default track, and FFmpeg's message about the last packet that does not decode, or "".
 
-    duration_s: of a video. Its sound lies on the clock of its pictures, which starts with the first: there is silence before a late
-    sound and in gaps, and the samples are padded or trimmed to this length. None joins all frames that decode. Raises
-    RecordError(bad_audio) if nothing decodes.
+    duration_s: the length of the video that the sound belongs to. The first sample is then at the time of the first picture,
+    there is silence before a sound that starts later and in gaps, and the samples are padded or trimmed to this length. None joins all
+    frames of sound that decode, whatever their times. Raises RecordError(bad_audio) if nothing decodes.
     """
     samples, problem = _read(path, sample_rate, duration_s, channel=None)
     mix_db = rms_db(samples)
@@ -87,7 +87,7 @@ def _clock_start_s(container: InputContainer) -> float:
 
 
 class _Track:
-    """Collects the frames of a track in runs that have no gap inside. channel: the one that is used; None mixes all."""
+    """Collects the frames of a track in runs that have no gap inside. channel: the number of the channel to use; None mixes all."""
 
     def __init__(self, sample_rate: int, channel: int | None):
         self._rate, self._channel = sample_rate, channel
@@ -104,7 +104,7 @@ class _Track:
 
 
 class _Run:
-    """Frames of one format that follow each other. channel: the one that is used, or None for the mix of all."""
+    """Frames of one format that follow each other. channel: the number of the channel to use; None mixes all."""
 
     def __init__(self, first: Any, sample_rate: int, channel: int | None):
         self.start_s = self._end_s = first.time or 0.0
@@ -136,7 +136,7 @@ def _format_of(frame: Any) -> tuple[str, str, int]:
 
 
 def _laid_out(placed: list[tuple[int, Int16Array]], count: int) -> Int16Array:
-    """Returns (count,) int16: each run at its first sample, as far as it lies inside, and silence elsewhere."""
+    """Returns (count,) int16: silence, with the runs laid over it. placed: the place of each run's first sample, and the run."""
     samples = np.zeros(count, np.int16)
     for at, run in placed:
         first, last = max(0, at), min(count, at + len(run))

@@ -58,7 +58,7 @@ class TransformersDepth:
     @torch.inference_mode()
     def _predict(self, images: Images) -> list[dict[str, torch.Tensor]]:
         """Returns a prediction for each picture. images: all of one size."""
-        # ZoeDepth's processor takes the sizes as those of the input, from which it crops the padding; others, as those of the output.
+        # ZoeDepth's processor needs the sizes of the input, to crop the padding from it; the other processors need those of the output.
         sizes = [(image.height, image.width) for image in images]
         inputs = self._processor(images=[self._resize(image) for image in images], return_tensors="pt")
         outputs = self._model(**inputs.to(self._device))

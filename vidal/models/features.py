@@ -1,4 +1,4 @@
-"""The features in a result of transformers."""
+"""Reads the features, which are embeddings, from the output of a model of transformers."""
 
 from __future__ import annotations
 

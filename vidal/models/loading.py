@@ -1,9 +1,9 @@
-"""Prevents threads from using models while another thread of the process loads one, and from computing with models at once.
+"""Prevents threads from using models while another thread of the process loads one, and from computing at the same time.
 
 While transformers loads a bf16 checkpoint, it sets torch's default dtype, which is global to the process: a tensor that another
-thread creates meanwhile becomes bf16. Therefore any number of threads may be within a use at once, but while one thread loads a
-model, no other may use or load one. Within their uses, threads take turns to compute: a GPU then holds one batch at a time, and the
-others read and write files meanwhile.
+thread creates meanwhile becomes bf16. Therefore any number of threads may be inside `using` at once, but while one thread loads a
+model, no other may use or load one. The threads inside `using` take turns to compute: a GPU then holds one batch at a time, and the
+other threads read and write files meanwhile.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _computing: list[int] = []  # The thread that is computing, once for each nested
 def using() -> Iterator[None]:
     """Surrounds the use of models. Waits while another thread loads one or is waiting to load one.
 
-    If it did not wait for the waiting thread, a thread that uses models record after record would keep the others from ever loading
-    one. A use inside a use does not wait: the thread that wants to load is waiting for the outer use.
+    If it did not let a waiting thread go first, a thread that uses models record after record would keep the others from ever loading
+    one. A use inside a use does not wait: the thread that wants to load is itself waiting for the end of the outer use.
     """
     me = threading.get_ident()
     with _state:
@@ -48,7 +48,7 @@ def _end_use(me: int) -> None:
 def loading() -> Iterator[None]:
     """Surrounds the loading of a model. Waits until no other thread uses or loads one.
 
-    A thread that loads a model during a use lets others load meanwhile; otherwise two such threads would wait for each other.
+    A thread that waits here inside `using` lets others load meanwhile; otherwise two such threads would wait for each other.
     """
     me = threading.get_ident()
     with _state:
@@ -74,7 +74,7 @@ def loading() -> Iterator[None]:
 def computing() -> Iterator[None]:
     """Surrounds a computation of a model that runs in this process. Waits until no other thread computes or loads a model.
 
-    A thread that waits during a use lets others load meanwhile, because the thread that it waits for may want to.
+    A thread that waits here inside `using` lets others load meanwhile, because the thread that it waits for may want to load a model.
     """
     me = threading.get_ident()
     with _state:

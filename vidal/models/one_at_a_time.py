@@ -14,9 +14,9 @@ AdapterT = TypeVar("AdapterT")
 
 
 def one_at_a_time(adapter: type[AdapterT]) -> type[AdapterT]:
-    """Returns a subclass of the adapter's class whose public methods compute in turn with those of all other models of the process.
+    """Returns a subclass of the adapter's class whose public methods wait until no other model of the process computes.
 
-    Where several threads share a tokenizer of transformers, for example, one of them can fail with "Already borrowed".
+    Without this, threads that share a tokenizer of transformers, for example, can fail with "Already borrowed".
     """
     names = [name for name in dir(adapter) if not name.startswith("_")]
     methods = {name: inspect.getattr_static(adapter, name) for name in names}

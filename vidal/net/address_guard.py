@@ -51,7 +51,10 @@ class Connections:
 
 
 class AddressGuard:
-    """While it is enforced, no Python socket of this process connects to a forbidden address."""
+    """While it is enforced, no Python socket of this process connects to a forbidden address.
+
+    allow_hosts: hosts that are not forbidden, whatever their addresses. proxies: the URLs of the recipe's proxies.
+    """
 
     def __init__(self, allow_hosts: tuple[str, ...], proxies: tuple[str, ...] = ()):
         self._allowed = frozenset(address for host in allow_hosts for address in resolve(host))
@@ -69,8 +72,8 @@ class AddressGuard:
     def enforce(self, connections: Connections | None = None, *, is_proxied: bool = False) -> Iterator[None]:
         """Refuses forbidden addresses in this process, and forbidden programs (see check_program) in this thread.
 
-        connections: collects the connections that this thread opens. is_proxied: the thread may connect to the recipe's proxies, and
-        must first pass the host of every URL to check_host.
+        connections: collects the connections that this thread opens. is_proxied: whether the thread may connect to the recipe's proxies;
+        it must then pass the host of every URL to check_host first.
         """
         _HOOK.install()
         outer = (getattr(_THREAD, "connections", None), getattr(_THREAD, "is_proxied", False))
@@ -97,8 +100,8 @@ class AddressGuard:
     def check_host(self, host: str, is_proxied: bool) -> None:
         """Raises ForbiddenAddress if the host of a URL is a forbidden IP address, which may be a number in any notation.
 
-        is_proxied: a proxy connects to the host, unseen by this process, so a name is judged by the addresses that it resolves to here.
-        A name that does not resolve here, but may for the proxy, is only refused if it belongs to a local network.
+        is_proxied: whether a proxy connects to the host. This process does not see that connection, so a name is judged by the addresses
+        that it resolves to here. A name that does not resolve here may do so for the proxy, and is only refused if it is a local name.
         """
         for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
             if is_proxied or is_address(address):

@@ -20,7 +20,7 @@ _ISATAP = {0x0000_5EFE, 0x0200_5EFE}
 
 
 def parse_address(text: str) -> Address:
-    """Returns an IP address. One that is written as IPv6 (::ffff:a.b.c.d) becomes an IPv4 address. Raises ValueError."""
+    """Returns an IP address. An IPv4 address that is written as IPv6 (::ffff:a.b.c.d) is returned as IPv4. Raises ValueError."""
     address = ipaddress.ip_address(text.strip("[]").split("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
@@ -36,7 +36,7 @@ def is_address(text: str) -> bool:
 
 
 def is_public(address: Address) -> bool:
-    """Returns whether an address is public, and so is every address to which a gateway may forward it."""
+    """Returns whether an address is public, and every address to which a gateway may forward its connection is public, too."""
     if address.is_multicast or not address.is_global or any(address in network for network in _NOT_PUBLIC):
         return address in _NAT64 and is_public(_last_ipv4(address))
     if isinstance(address, ipaddress.IPv4Address):

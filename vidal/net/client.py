@@ -56,7 +56,8 @@ _NATIVE_PROTOCOLS = {
 class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
     """A YoutubeDL for one thread at a time that waits for hosts, counts bytes, obeys sites, and refuses forbidden addresses and programs.
 
-    Creating a client costs more than a small download, so clients are reused.
+    options: options of yt-dlp that replace ours. proxy, identity: what the client uses; None for neither. Creating a client costs more
+    than a small download, so clients are reused.
     """
 
     def __init__(
@@ -196,9 +197,9 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             check_url(url)
 
     def admit(self, url: str) -> str:
-        """Waits until an address may be asked, and returns its host. Every hop of a redirect passes here too.
+        """Waits until a request may be sent to an address, and returns its host. Every hop of a redirect passes here too.
 
-        Raises WorkStopped if it may not be asked.
+        Raises WorkStopped if no request may be sent to the address.
         """
         host, budget = hostname(url), self._budget
         with _stopping():
@@ -222,7 +223,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self._identity.take("requests")
 
     def record_answer(self, host: str, status: int, error: RecordError | None) -> None:
-        """Reports an answer to the governor. A host that permanently refuses one address is not at fault."""
+        """Reports an answer to the governor. A host that permanently refuses one address is not at fault.
+
+        status: 0 if no answer came. error: the failure, or None for a success.
+        """
         if error is None or (400 <= status < 500 and not error.transient):
             self.governor.record_success(host)
             return
@@ -233,7 +237,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self.governor.record_failure(host, error)
 
     def check_answer(self, content_type: str, tags: list[str], reservations: list[str]) -> None:
-        """Raises WorkStopped if the headers of an answer opt out. For sources with an extractor or API, only media are checked."""
+        """Raises WorkStopped if the headers of an answer opt out. For sources with an extractor or API, only media are checked.
+
+        tags, reservations: see check_headers.
+        """
         if self._is_asking_rules or not (self._is_plain or is_media(content_type)):
             return
         with _stopping():

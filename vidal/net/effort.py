@@ -17,10 +17,11 @@ _TRIES_MAX = 30
 
 @dataclass
 class Effort:
-    """may_be_put_back: the caller has other work to do, so a pause is raised as PutBack and not slept through.
+    """What one candidate has cost so far.
 
-    tries: attempts that failed; failures: those that count, because the host did not name a pause. is_hopeless: the host will not
-    answer soon. last_error: what ended the last attempt, other than a pause.
+    may_be_put_back: whether the caller has other work to do, so that a pause is raised as PutBack and not slept through.
+    tries: attempts that failed; failures: those that count, because the host did not name a pause. is_hopeless: whether the host
+    will not answer soon. last_error: what ended the last attempt, other than a pause.
     """
 
     may_be_put_back: bool = False

@@ -46,7 +46,8 @@ class _Work:
 class Governor:
     """Admits requests and repeats failed work. Shared by the threads of a worker.
 
-    If the workers share a rate limiter, its limits hold for the whole cluster.
+    If the workers share a rate limiter, its limits hold for the whole cluster. out: the URI of the dataset, which keeps the number of
+    requests per day over a restart; None keeps it in memory.
     """
 
     def __init__(
@@ -70,8 +71,8 @@ class Governor:
         """Does a piece of work whose requests pass through `admit`. Returns its result and the number of attempts.
 
         After a transient failure it tries again, after a jittered exponential pause or the pause that the host asked for. effort:
-        what the candidate has cost so far. Raises the last RecordError, with the number of attempts. If the effort says so, it raises
-        PutBack instead of pausing.
+        what the candidate has cost so far. Raises the last RecordError, with the number of attempts. With effort.may_be_put_back, it
+        raises PutBack instead of pausing.
         """
         effort = effort or Effort()
         effort.is_hopeless = False
@@ -116,7 +117,7 @@ class Governor:
                 return work.waited_s - waited_before_s
 
     def _check_refusal(self, host: str, admission: Admission, rules: HostRules, work: _Work, waited_s: float) -> None:
-        """Raises the RecordError of a refusal. Returns if the work should wait, keeping its thread, and ask again."""
+        """Raises the RecordError of a refusal. Returns if the work should wait in its thread and ask again. waited_s: its wait so far."""
         if admission.refusal == "spent":
             detail = f"{host}: all {rules.daily_requests.limit} requests that the recipe allows per day are used"
             raise RecordError(Reason.DAILY_BUDGET, detail, transient=True)

@@ -55,11 +55,17 @@ class Identities:
         return bool(self._all)
 
     def choose(self, key: str) -> ActiveIdentity:
-        """Returns the identity for the work of this key: the assigned one or, if identities are shared, the one that is free first."""
+        """Returns the identity for a piece of work: the assigned one or, if identities are shared, the one that is free first.
+
+        key: names the work, such as the id of a candidate; its hash decides which identity is the assigned one.
+        """
         return min(self._candidates(key), key=ActiveIdentity.wait_s)
 
     def explain_failure(self, error: RecordError, key: str, effort: Effort) -> RecordError:
-        """Returns the error of an attempt. A block or a spent budget becomes IdentityPaused, until an identity may take the work."""
+        """Returns the error of an attempt. A block or a spent budget becomes IdentityPaused, until an identity may take the work.
+
+        key: see choose. effort: of the work; a block counts as a failed attempt.
+        """
         if error.reason in BLOCKS:
             effort.count_block(error)
         elif error.reason is not Reason.IDENTITY_PAUSED:

@@ -27,7 +27,8 @@ TDM = "tdm-reservation"
 def check_headers(tags: Iterable[str], reservations: Iterable[str], opt_out: tuple[str, ...], agent: str) -> None:
     """Raises RecordError(opted_out) if the headers of a response opt out.
 
-    tags: all X-Robots-Tag headers; reservations: all tdm-reservation headers. opt_out: the directives that count.
+    tags: all X-Robots-Tag headers; reservations: all tdm-reservation headers. opt_out: the directives that count. agent: the name of
+    this crawler.
     """
     for value in tags:
         if opts_out(value, opt_out, agent):

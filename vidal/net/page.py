@@ -27,7 +27,10 @@ def read_start(response: Response) -> bytes:
 
 
 def guard_page(response: Response, opt_out: tuple[str, ...], agent: str) -> Response:
-    """Returns a response whose body can be read from its beginning. Raises RecordError(opted_out) if it is a page that opts out."""
+    """Returns a response whose body can be read from its beginning. Raises RecordError(opted_out) if the body is a page that opts out.
+
+    opt_out: the directives that count. agent: the name of this crawler.
+    """
     start = read_start(response)
     if is_page(response, start):
         if not response.closed:

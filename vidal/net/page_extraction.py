@@ -50,7 +50,10 @@ class PageAnswer:
 
 
 def extract_page(url: str, answers: dict[PageRequest, PageAnswer]) -> VideoInfo | PageRequest | RecordError:
-    """Returns yt-dlp's information about a page, or the request that it needs first, or why there is none."""
+    """Returns yt-dlp's information about a page, or the next request that yt-dlp wants to send, or the error.
+
+    answers: the answers to the requests that earlier calls returned.
+    """
     replay = _replay()
     replay.answers = answers
     try:

@@ -74,7 +74,7 @@ def _ask(client: Any, request: PageRequest) -> PageAnswer:
 
 
 def _answer_of(response: Response) -> PageAnswer:
-    """Returns an answer with its body. Of a file, it has only the first bytes, because yt-dlp does not look at more."""
+    """Returns an answer with its body. The body of a media file is cut after the first bytes, because yt-dlp looks at no more of it."""
     body = read_start(response)
     content_type = (response.headers.get("Content-Type") or "").lower()
     is_file = (

@@ -44,7 +44,7 @@ class Budget:
 
 
 class _Stored(TypedDict):
-    """The content of a file. Periods are numbers as text, since JSON has no other keys. pauses: when each ends (time.time())."""
+    """The content of a file. Periods are numbers as text, since keys in JSON are texts. pauses: when each ends, by name (time.time())."""
 
     uses: dict[str, dict[str, int]]
     pauses: dict[str, float]
@@ -97,7 +97,7 @@ class Quota:
         return 0.0
 
     def pause(self, name: str, pause_s: float, file: QuotaFile | None) -> None:
-        """Remembers, over restarts, that nothing is to be used under this name for a while."""
+        """Remembers that nothing is to be used under this name for a while; with a file, also after a restart."""
         counts, now = self._counts_of(file), self._clock()
         counts.pauses = {each: until for each, until in counts.pauses.items() if until > now}
         counts.pauses[name] = max(counts.pauses.get(name, 0.0), now + pause_s)

@@ -13,15 +13,19 @@ from vidal.net.quota import Budget, Quota
 
 # How soon a worker asks again while it waits for a slot, and while it waits for another worker's trial request.
 _ASK_AGAIN_S, _TRIAL_AGAIN_S = 0.2, 0.3
-# Hosts that allow this many requests per second grant several to a work at once, so that it asks the limiter less often: at most those
-# of ADVANCE_S, for which they are valid, and half of what the bucket holds.
+# If a host allows at least this many requests per second, several are granted to a piece of work at once, so that it asks the limiter
+# less often. They must be sent within ADVANCE_S. They are at most what the rate allows in that time, and half of what the bucket holds.
 _FAST_PER_S = 4.0
 ADVANCE_S = 1.0
 
 
 @dataclass(frozen=True)
 class HostRules:
-    """The limits of a host. daily_requests: the budget of requests per day."""
+    """The limits of a host. burst: the size of the token bucket. concurrency: the number of slots. lease_s: see request_slot.
+
+    breaker_failures: the failures in a row that open the circuit breaker, for breaker_pause_s. patience_s: how long the host may be left
+    alone in total before waiting for it is not worth while. daily_requests: the budget of requests per day.
+    """
 
     requests_per_s: float
     burst: int
@@ -39,8 +43,8 @@ class Admission:
 
     is_granted: the request may be sent after wait_s; otherwise the worker asks again after wait_s. more: how many further requests to
     the same host are granted, if they are sent within ADVANCE_S.
-    refusal: busy (the host's slots are taken), paused (the host asked for a pause, or keeps failing), open (it has been left alone
-    for longer than the patience of the rules: do not wait), or spent (the requests of the day are used up).
+    refusal: busy (the host's slots are taken), paused (the host asked for a pause, or keeps failing), open (at the end of its pause it
+    will have been left alone for longer than rules.patience_s: do not wait), or spent (the requests of the day are used up).
     """
 
     is_granted: bool
@@ -108,7 +112,7 @@ class LocalRateLimiter:
                     state.trial_until = max(state.trial_until, until)
 
     def release_slot(self, host: str, lease: str, unused: int = 0) -> None:
-        """unused: how many requests were granted and not sent."""
+        """Frees the slot that a lease holds. unused: how many requests were granted and not sent."""
         with self._lock:
             if state := self._hosts.get(host):
                 if lease in state.leases:
@@ -127,7 +131,7 @@ class LocalRateLimiter:
         """Counts a transient failure, and leaves the host alone if it asks for that or has failed too often.
 
         pause_s: how long the host asks to be left alone; None if it only failed. Returns whether it is worth waiting for the host:
-        False if the host has refused requests for longer than the patience of the rules.
+        False if, at the end of its pause, the host will have been left alone for longer than rules.patience_s.
         """
         with self._lock:
             now, state = self._clock(), self._state_of(host, rules)

@@ -36,7 +36,10 @@ class _Rules:
 
 
 class SiteRules:
-    """The rules of each site, fetched once per worker. Safe to share between threads."""
+    """The rules of each site, fetched once per worker. Safe to share between threads.
+
+    user_agent: the recipe's; None means that of vidal. obeys_opt_outs: whether ai.txt and tdmrep.json count, too.
+    """
 
     def __init__(self, user_agent: str | None, obeys_opt_outs: bool):
         self.agent = (user_agent or PRODUCT).split("/")[0]

@@ -1,6 +1,7 @@
 """Writes one self-contained HTML page per shard: the funnel, the views, every clip with its pictures and texts, and the rejects.
 
-A strip is a row of the pictures of one column. Everything crawled is escaped; the page has no script and loads nothing.
+A strip shows all pictures of a clip that one column names, side by side. Everything crawled is escaped; the page has no script and
+loads nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from vidal.stages.order import view_names
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-HEIGHT = 84
+HEIGHT = 84  # The height of a picture in a strip, in pixels.
 
 
 class ViewLine(TypedDict):
-    """A line of the table of views. absent: why the other clips lack the view, with their numbers."""
+    """A line of the table of views. kept: how many clips have the view. absent: why the others lack it, as "REASON COUNT, ..."."""
 
     name: str
     kept: int

@@ -1,5 +1,4 @@
-"""Stores the answers of models by the hash of their question: in one file per answer
-where datasets share them, otherwise in one file per part."""
+"""Stores the answers of models by the hash of their question: one file per answer if datasets share them, else one file per part."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 # How many seconds of answers a killed worker may lose on an object store, where a file cannot be appended to.
 _SAVED_EVERY_S = 30.0
-# While the last parts of a shard are at work, parts of the next shards may arrive.
+# How many shards' answers are kept in memory: while the last parts of a shard are at work, parts of the next shards may arrive.
 _SHARDS_AT_ONCE = 8
 
 
@@ -34,7 +33,10 @@ class AnswerStore(Protocol):
 
 
 class FileAnswers:
-    """Keeps one small file per answer, below a folder of the storage. Any number of processes may share the folder."""
+    """Keeps one small file per answer, below a folder of the storage. Any number of processes may share the folder.
+
+    folder: a name with a slash at its end, or "" for the root of the storage.
+    """
 
     def __init__(self, storage: Storage, folder: str):
         self._storage, self._folder = storage, folder
@@ -78,7 +80,7 @@ class PartAnswers:
 
     @contextlib.contextmanager
     def part(self, shard: int, index: int) -> Iterator[None]:
-        """Within this context, answers are read of this shard, and written to a file of this part."""
+        """Within this context, `read` returns answers of this shard, and `write` stores answers in a file of this part."""
         file = _PartFile(shard, layout.answers(self._stage, shard, index, uuid.uuid4().hex[:8]))
         token = _PART_FILE.set(file)
         try:
@@ -110,7 +112,7 @@ class PartAnswers:
             file.saved_lines, file.saved_at = len(file.lines), time.monotonic()
 
     def _answers_of(self, shard: int) -> dict[str, str]:
-        """Returns the answers to the shard that are known. They are read when the first part of the shard asks for one."""
+        """Returns the known answers of a shard. They are read from the storage when a part of the shard first needs one."""
         if shard not in self._known:
             self._known[shard] = self._load(shard)
             for other in list(self._known)[:-_SHARDS_AT_ONCE]:

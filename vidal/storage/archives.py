@@ -79,12 +79,15 @@ class Archives:
         return {name: place.size for name, place in self._scan(archive).items()}
 
     def stored_index(self, archive: str) -> Index | None:
-        """Returns the index that is stored beside an archive; None if there is none: then the archive is not complete."""
+        """Returns the index that is stored beside an archive; None if there is none: the archive is then absent or not complete."""
         stored = self._storage.read_if_present(index_of(archive))
         return _parse(stored) if stored else None
 
     def adopt(self, archive: str, local: Path, index: bytes) -> None:
-        """Moves the local copy of an archive that this process has just written into this object, which reads it from then on."""
+        """Takes over a local copy of an archive that this process has just written, and reads the archive from the copy from then on.
+
+        local: the copy, which is moved. index: as write_archive returned it.
+        """
         with self._lock:
             copy = self._own_folder() / archive.replace("/", "-")
             self._copies[archive] = Path(shutil.move(local, copy))

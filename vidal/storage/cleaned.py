@@ -1,4 +1,4 @@
-"""The list of a shard's clips whose media were deleted, by which a stage that needs such media can say so instead of failing."""
+"""The list of a shard's clips whose media were deleted. It lets a stage that needs the media of such a clip say so instead of failing."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _READ_AT_ONCE = 32
 def gather(storage: Storage, shard: int, names: Iterable[str]) -> None:
     """Moves tables of parts into the archive of their shard. names: of tables and ledgers, some of which may be gathered already.
 
-    After an interruption it can be repeated. On an object store, this process then reads the archive from a local copy.
+    An interrupted call can be repeated. On an object store, this process then reads the archive from a local copy.
     """
     archive = layout.gathered(shard)
     before = storage.archives.stored_index(archive)

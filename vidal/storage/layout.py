@@ -40,7 +40,7 @@ def manifest(shard: int) -> str:
 
 
 def shards_in(names: Iterable[str]) -> list[int]:
-    """Returns the numbers of the shards whose table is among these names of files, in order."""
+    """Returns the numbers of the shards with a file shard-NNNNN.parquet among these names of files, in order."""
     return sorted(int(match[1]) for name in names if (match := _SHARD.fullmatch(name)))
 
 
@@ -195,7 +195,7 @@ def gathered(shard: int) -> str:
 
 
 def gathered_folder(folder: str) -> tuple[str, str] | None:
-    """Returns the archive that the tables of a stage's folder are gathered into, and the beginning of their names there; or None."""
+    """Returns the archive that the tables of a stage's folder are gathered into, and the beginning of their names in it; else None."""
     match = _STAGE_FOLDER.fullmatch(folder)
     return (gathered(int(match[2])), f"{match[1]}/") if match else None
 
@@ -213,7 +213,7 @@ def part_tables(names: Iterable[str]) -> list[str]:
 
 
 def discovered(shard: int) -> str:
-    """Returns the file that is written when the candidates of a shard are complete. It has their number of parts and their origin."""
+    """Returns the file that is written when the candidates of a shard are complete. It holds the number of parts and the origin."""
     return f"{stage_folder('discover', shard)}/done.json"
 
 

@@ -50,12 +50,13 @@ def absolute_uri(out: str) -> str:
 
 
 class Storage:
-    """Names under one root URI. Names are relative, with forward slashes; they come from ids, never from a page.
+    """Reads and writes the files of a dataset, by their names under one root URI. Names are relative, with forward slashes; they come
+    from ids, never from a page.
 
     The table of a part may have been gathered into an archive (vidal.storage.gathered). It is still read under its own name; if
-    there is also a file of that name, the file is read. A name may also be that of a member of an archive,
-    `tar://<member>::<archive>`, or of an original, an absolute path or a URI in the folder that `_dataset.json` names. Both are
-    read like files; an original cannot be written or removed.
+    there is also a file of that name, the file is read. Two kinds of names are read like files, too: the path of a member of an
+    archive, `tar://<member>::<archive>`; and the path or URI of an original, which is a media file of the user's in the folder that
+    `_dataset.json` names. An original cannot be written or removed.
 
     media, answers: the stores to which stages write media and the answers of models. fetch_archives: whether archives on an
     object store are fetched whole, see vidal.storage.archives. bytes_written: by this object, since it was opened.
@@ -154,7 +155,7 @@ class Storage:
             raise StorageError(f"{self.uri}: {name or 'listing'}: {reason}") from error
 
     def names(self, name: str) -> list[str]:
-        """Returns the names of the files directly in a folder, sorted, gathered ones among them; empty if there is no such folder."""
+        """Returns the names of the files directly in a folder, sorted, including gathered ones; empty if there is no such folder."""
         names = set(self.loose_names(name))
         if place := layout.gathered_folder(name):
             archive, prefix = place
@@ -192,7 +193,7 @@ class Storage:
             return self.archives.read(*gathered)
 
     def read_if_present(self, name: str) -> bytes | None:
-        """Returns the content of a file; None if there is none. One request; asking first whether it exists would take two."""
+        """Returns the content of a file; None if there is no such file. One request, where `exists` and `read` are two."""
         try:
             return self.read(name)
         except (FileNotFoundError, NotADirectoryError):
@@ -230,7 +231,7 @@ class Storage:
         return True
 
     def stamps(self, folder: str) -> dict[str, str]:
-        """Returns, by name, a value that changes whenever a file directly in the folder is written again. One request."""
+        """Returns, for each file directly in the folder, by name, a value that changes when the file is written again. One request."""
         try:
             with self._failing(folder):
                 entries = self.fs.ls(self.path(folder), detail=True, refresh=True)
@@ -270,7 +271,7 @@ class Storage:
             self.fs.rm_file(self.path(name))
 
     def remove_all(self, names: list[str]) -> None:
-        """Removes those of these files that exist; on an object store, a thousand per request."""
+        """Removes these files, on an object store a thousand per request. A file that does not exist is skipped."""
         if self.is_local:
             for name in names:
                 self.remove(name)
@@ -304,7 +305,7 @@ class Storage:
             raise ValueError(f"{name!r} leads out of the dataset")
 
     def _fetch_original(self, uri: str, local: Path) -> None:
-        """Copies an original that a row names by its URI. The name is not parsed: `::` and `*` are ordinary characters in it."""
+        """Copies an original that a row names by its URI. The URI is not parsed: `::` and `*` are ordinary characters in it."""
         with self._failing(uri):
             fs = fsspec.filesystem(uri.partition("://")[0], use_listings_cache=False, **_options(uri))
             fs.get_file(fs._strip_protocol(uri), str(local))
