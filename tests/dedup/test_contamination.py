@@ -126,5 +126,5 @@ def test_vectors_of_other_models_are_refused(media, tmp_path):
     other = "similarity.model={adapter: open_clip, id: ViT-B-32/x}"
     assert decontamination.load_sets(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))
     entry["semantic"] = 0.9
-    with pytest.raises(UserError, match="are not of the recipe's models: run vidal signatures"):
+    with pytest.raises(UserError, match="were not computed by the recipe's models: run vidal signatures"):
         decontamination.load_sets(load_recipe("embedded", (f"decontaminate={json.dumps([entry])}", other)))

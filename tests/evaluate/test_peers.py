@@ -217,7 +217,7 @@ def test_a_peer_that_is_not_there_is_one_line_and_exit_code_2(checkpoint, said, 
 
 def test_a_model_of_another_kind_and_weights_that_are_missing_are_named(model_folder):
     model, _, _ = save_clip(model_folder)
-    with pytest.raises(UserError, match=f"is a model of type clip: name it clip:{model_folder}"):
+    with pytest.raises(UserError, match=f"the model has type clip: name it clip:{model_folder}"):
         open_encoder(f"siglip:{model_folder}")
     state = {name: value for name, value in model.state_dict().items() if name != "visual_projection.weight"}
     model.save_pretrained(model_folder, state_dict=state)

@@ -107,7 +107,7 @@ def test_a_wrong_aesthetic_head_is_refused(aesthetic, tmp_path):
         aesthetic({"weight": weight, "bias": bias, "spare": bias})
     with pytest.raises(UserError, match=r"is not a chain of linear layers: layers\.0\.bias"):
         aesthetic({"weight": weight})
-    with pytest.raises(UserError, match="do not lead to a single number"):
+    with pytest.raises(UserError, match="do not end in a single number"):
         aesthetic({"weight": linear(rng, 32, 2)[0], "bias": linear(rng, 32, 2)[1]})
     with pytest.raises(UserError, match="takes 16 numbers, but the model returns 32"):
         aesthetic(dict(zip(("weight", "bias"), linear(rng, 16, 1), strict=True))).rate([Image.new("RGB", (32, 32))])

@@ -212,7 +212,7 @@ def test_what_is_wrong_with_the_command_is_said_in_one_line(coloured, tmp_path):
             ("--data", str(coloured), "--set", "train.text.adapter=nothing", "--set", "train.modalities={image: {}}"),
             "no adapter 'nothing'",
         ),
-        (("--data", str(coloured), "--set", "train.modalities={depth: {}}"), "no clip to train depth on"),
+        (("--data", str(coloured), "--set", "train.modalities={depth: {}}"), "no clip is left to train depth on"),
     ):
         with pytest.raises(UserError, match=said):
             command.main([*arguments], standalone_mode=False)

@@ -51,7 +51,13 @@ def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
     try:
         return recipe_from(data)
     except ValidationError as error:
-        raise UserError(f"--set {overrides[-1]}: {_first_line(error)}") from error
+        raise UserError(f"--set {_blamed(overrides, error)}: {_first_line(error)}") from error
+
+
+def _blamed(overrides: tuple[str, ...], error: ValidationError) -> str:
+    """Returns the override of the key that the error names, or the last one, if the key that is wrong was not set here."""
+    where = ".".join(map(str, error.errors()[0]["loc"]))
+    return next((each for each in overrides if where.startswith(each.partition("=")[0])), overrides[-1])
 
 
 def recipe_names() -> list[str]:

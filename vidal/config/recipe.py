@@ -127,7 +127,9 @@ class Recipe(Settings):
         """Returns the section of a view that a plugin has added. kind: its class. Raises UserError if no plugin of the recipe adds it."""
         section = getattr(self, view, None)
         if not isinstance(section, kind):
-            raise UserError(f"recipe {self.name}: no plugin adds the view {view!r}: name its module under plugins")
+            raise UserError(
+                f"recipe {self.name}: no plugin adds the view {view!r}: name the module that adds it under plugins"
+            )
         return section
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:

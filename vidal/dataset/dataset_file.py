@@ -57,8 +57,8 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     stored = dataset["identity"]
     if stored == identity and dataset.get("originals") != originals:
         raise UserError(
-            f"{storage.uri} was built from {dataset.get('originals') or 'no originals'}, "
-            f"not from {originals or 'no originals'}: choose another --out"
+            f"{storage.uri} was built from {dataset.get('originals') or 'no folder of originals'}, "
+            f"not from {originals or 'no folder of originals'}: choose another --out"
         )
     if stored != identity:
         raise UserError(f"{storage.uri} was built with {_named(stored)}, not {_named(identity)}: choose another --out")

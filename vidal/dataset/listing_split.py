@@ -58,7 +58,7 @@ def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] =
             raise
     if split.choices != _choices(recipe):
         raise UserError(
-            f"{storage.uri} has split its catalogue with other columns or shard_candidates: {_remedy(storage)}"
+            f"{storage.uri} was begun with other values of columns or shard_candidates than the recipe has now: {_remedy(storage)}"
         )
     stamp = listing.stamp()
     if stamp == split.stamp:

@@ -136,7 +136,7 @@ def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[EvaluationFile]
         models_used.get(c) != wanted for c, wanted in models(recipe).items() if wanted
     ):
         raise UserError(
-            f"evaluation set {settings.name!r}, under decontaminate: the vectors of {path} are not of the recipe's models: "
+            f"evaluation set {settings.name!r}, under decontaminate: the vectors in {path} were not computed by the recipe's models: "
             f"run vidal signatures with --recipe {recipe.name} again"
         )
     return rows_of(table, EvaluationFile)

@@ -45,5 +45,5 @@ class EvaluationSet(Settings):
         if self.ids is None and self.signatures is None:
             raise ValueError("give ids, signatures or both")
         if self.semantic is not None and self.signatures is None:
-            raise ValueError("semantic needs signatures")
+            raise ValueError("semantic compares embeddings: give signatures too")
         return self

@@ -155,11 +155,13 @@ def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> 
 def _require(arms: dict[str, np.ndarray], held_out: int, change: Change) -> None:
     if held_out < HELD_OUT_MIN:
         raise UserError(
-            f"only {held_out} clips are held out ({HELD_OUT:.0%} of those that count both with and without it), "
+            f"only {held_out} clips are held out (about {HELD_OUT:.0%} of those that both encoders may use), "
             f"but {HELD_OUT_MIN} are needed: build more shards"
         )
     for name, rows in arms.items():
         if len(rows) < 2:
-            raise UserError(f"{name} it, {len(rows)} clips are left to learn from, but 2 are needed: build more shards")
+            raise UserError(
+                f"{name} the change, only {len(rows)} clips are left to learn from, but 2 are needed: build more shards"
+            )
     if change.view is None and len(arms["with"]) == len(arms["without"]):
-        raise UserError("the clips are the same with and without it: there is nothing to compare")
+        raise UserError("the change leaves the same clips, so there is nothing to compare: choose another one")

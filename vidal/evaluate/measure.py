@@ -60,7 +60,7 @@ def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -
     if benchmark.missing and not (skip_missing and benchmark.samples):
         raise UserError(
             f"{len(benchmark.missing)} of {len(benchmark.missing) + len(benchmark.samples)} samples have no file; the first is "
-            f"{benchmark.missing[0]}: add them{', or give --skip-missing to measure the others' if benchmark.samples else ''}"
+            f"{benchmark.missing[0]}: add the files{', or give --skip-missing to measure the others' if benchmark.samples else ''}"
         )
     if not benchmark.samples:
         raise UserError(

@@ -71,8 +71,8 @@ def compare_datasets(
     size = min(map(len, learned))
     if size < 2 or len(held) < HELD_OUT_MIN:
         raise UserError(
-            f"--data has {len(learned[0])} and --against {len(learned[1])} clips to learn from (2 each are needed); {len(held)} clips "
-            f"are left to judge by ({HELD_OUT_MIN} are needed): build more shards of the dataset that lacks them"
+            f"too few clips: --data has {len(learned[0])} and --against {len(learned[1])} to learn from (each needs 2), and {len(held)} "
+            f"are held out to judge by ({HELD_OUT_MIN} are needed): build more shards of the smaller dataset"
         )
     steps = max(1, EPOCHS * size // probe.BATCH)
     weights = np.array([settings.views_of(Modality.IMAGE)[view] for view in joined.samples.captions.names])

@@ -225,7 +225,8 @@ def _check_damage(reader: TrackReader, container: str) -> None:
 def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
     """Raises RecordError if the frames are too large, as stored or as displayed, or if their pixel aspect is absurd."""
     aspect = Fraction(stream.sample_aspect_ratio or 1)
+    shape = f"{width}x{height} with pixels {float(aspect):g} times as wide as high"
     if width * height * max(Fraction(1), aspect) > max_pixels:
-        raise RecordError(Reason.TOO_MANY_PIXELS, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
+        raise RecordError(Reason.TOO_MANY_PIXELS, f"{shape}: shown, a frame has more than {max_pixels} pixels")
     if not 1 / _ASPECT_MAX <= aspect <= _ASPECT_MAX:
-        raise RecordError(Reason.CORRUPT, f"{width}x{height}, pixels {float(aspect):g} times as wide as high")
+        raise RecordError(Reason.CORRUPT, f"{shape}, which no camera has")

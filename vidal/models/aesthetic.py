@@ -46,7 +46,7 @@ class ClipHead:
         if embeddings.shape[1] != inputs:
             given = embeddings.shape[1]
             raise UserError(
-                f"aesthetic head {self.name}: takes {inputs} numbers, but the model returns {given}: "
+                f"aesthetic head {self.name}: takes embeddings of {inputs} numbers, but those of the model have {given}: "
                 "give the model that the head was trained on"
             )
         values: Float32Array = self._head(embeddings)[:, 0].numpy()
@@ -93,7 +93,9 @@ def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Seque
     shapes = [tuple(flat[f"layers.{index}.weight"].shape) for index in indices]
     fits = all(len(shape) == 2 for shape in shapes)
     if not fits or shapes[-1][0] != 1 or any(a[0] != b[1] for a, b in pairwise(shapes)):
-        raise UserError(f"aesthetic head {name}: its layers do not lead to a single number: {shapes}")
+        raise UserError(
+            f"aesthetic head {name}: its layers do not fit each other or do not end in a single number; their shapes: {shapes}"
+        )
     layers: list[nn.Module] = []
     for index, shape in zip(indices, shapes, strict=True):
         linear = nn.Linear(shape[1], shape[0])

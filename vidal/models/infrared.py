@@ -73,7 +73,7 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     except FileNotFoundError as error:
         raise UserError(f"infrared checkpoint {path}: no such file") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"infrared checkpoint {path}: is damaged, or does not contain weights alone") from error
+        raise UserError(f"infrared checkpoint {path}: is damaged, or contains something other than weights") from error
     if not isinstance(states, dict) or not all(isinstance(states.get(key), dict) for key in ("a", "b")):
         raise UserError(f"infrared checkpoint {path}: must hold the generators `a` and `b`")
     result: dict[str, dict[str, torch.Tensor]] = states

@@ -95,7 +95,9 @@ class AddressGuard:
     def check_address(self, address: str) -> None:
         """Raises ForbiddenAddress for a forbidden address. address: an IP address."""
         if not self.permits(address):
-            raise ForbiddenAddress(f"{address} is in a private, loopback or reserved range; --allow-host admits a host")
+            raise ForbiddenAddress(
+                f"{address} is in a private, loopback or reserved range: to fetch from it, name its host with --allow-host"
+            )
 
     def check_host(self, host: str, is_proxied: bool) -> None:
         """Raises ForbiddenAddress if the host of a URL is a forbidden IP address, which may be a number in any notation.

@@ -131,7 +131,10 @@ class Governor:
                 raise HostPaused(f"{host} was busy for {waited_s:.0f} s", admission.wait_s)
             return
         if admission.wait_s > _SHORT_PAUSE_S or work.effort.count_wait(admission.wait_s, self._crawl) is None:
-            raise HostPaused(f"{host} is left alone for {admission.wait_s:.0f} s", admission.wait_s)
+            raise HostPaused(
+                f"{host} asked for a pause or has failed, and is left alone for {admission.wait_s:.0f} s",
+                admission.wait_s,
+            )
 
     def record_success(self, host: str) -> None:
         self._rate_limiter.record_success(host)

@@ -57,7 +57,7 @@ class SiteRules:
         if rules.ai and not rules.ai.can_fetch(url, self.agent):
             raise RecordError(Reason.OPTED_OUT, f"{site}{_AI} disallows the address")
         if rules.tdm and not rules.tdm.can_fetch(url, self.agent):
-            raise RecordError(Reason.OPTED_OUT, f"{site}{_TDM} reserves the address")
+            raise RecordError(Reason.OPTED_OUT, f"{site}{_TDM} reserves the right to mine the address")
 
     def _known(self, site: str) -> _Rules | None:
         with self._lock:

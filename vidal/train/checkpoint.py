@@ -100,7 +100,7 @@ def load(path: Path, identity: Identity) -> RunState:
     differing = [key for key in identity if stored.get(key) != identity[key]]
     if differing:
         raise UserError(
-            f"{path.parent.parent} holds a run with another {', '.join(differing)}: name another folder with --out, or remove that folder"
+            f"{path.parent.parent} holds a run that differs in {', '.join(differing)}: name another folder with --out, or remove this one"
         )
     return state
 

@@ -158,8 +158,8 @@ class ModalityTrainer:
         allowed = self.settings.unreadable_max * len(self.samples) / process_group.world()
         if not process_group.all_true(self._skipped <= allowed, self.device):
             raise TrainingError(
-                f"{self.modality.value}: too many records cannot be read ({self._skipped} in this process; "
-                f"train.unreadable_max allows a share of {self.settings.unreadable_max:g} of {len(self.samples)} records); the last: "
+                f"{self.modality.value}: too many records cannot be read: {self._skipped} in this process, but "
+                f"train.unreadable_max allows a share of {self.settings.unreadable_max:g} of {len(self.samples)} records; the last one: "
                 f"{problems[-1] if problems else 'in another process'}; vidal validate names all of them"
             )
 

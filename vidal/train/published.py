@@ -88,7 +88,9 @@ def read(folder: Path, values: Mapping[str, object]) -> Checkpoint:
         modality, vision, width = MODALITIES[config["model_type"]], config["vision_config"], config["projection_dim"]
         text_config: dict[str, object] = {**config["text_config"], "projection_dim": width}
     except (KeyError, TypeError) as error:
-        raise UserError(f"{folder}: config.json lacks {error}: use the checkpoint exactly as published") from error
+        raise UserError(
+            f"{folder}: config.json is incomplete ({error!r}): use the checkpoint exactly as published"
+        ) from error
     state = adapters.merged(_state(folder), float(vision.get("lora_alpha", 16)))
     # Recent versions of transformers do not save this buffer.
     state = {name: value for name, value in state.items() if not name.endswith(".position_ids")}

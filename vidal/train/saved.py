@@ -92,7 +92,7 @@ def checked(folder: Path, config: Mapping[str, object]) -> SavedConfig:
     """Returns the config.json of an encoder. Raises UserError for another format."""
     if config.get("format") != FORMAT:
         raise UserError(
-            f"{folder}: {CONFIG} has format {config.get('format')!r}, but this version reads format {FORMAT}: use the vidal that wrote it"
+            f"{folder}: {CONFIG} has format {config.get('format')!r}, but this version reads {FORMAT}: use the version that wrote it"
         )
     return cast(SavedConfig, config)
 

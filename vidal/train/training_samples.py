@@ -83,7 +83,7 @@ def read_samples(storage: Storage, modality: Modality, settings: Train) -> Train
     samples = find_samples(storage, modality, settings)
     if not len(samples):
         why = ", ".join(f"{reason} {count}" for reason, count in samples.left_out.items()) or "there are no clips"
-        raise UserError(f"{storage.uri}: no clip to train {modality.value} on: {why}")
+        raise UserError(f"{storage.uri}: no clip is left to train {modality.value} on: {why}")
     return samples
 
 

@@ -32,7 +32,9 @@ class Task:
         try:
             return reader(folder)
         except (KeyError, TypeError, IndexError, ValueError) as error:
-            raise UserError(f"{folder}: the files differ from those that {name} publishes: {error!r}") from error
+            raise UserError(
+                f"{folder}: the files do not have the form that {name} expects ({error!r}): use the published files unchanged"
+            ) from error
 
     @property
     def needs(self) -> str:

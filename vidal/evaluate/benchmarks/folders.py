@@ -39,7 +39,9 @@ def class_folders(
     }
     classes = tuple(name for name, paths in media_by_class.items() if paths)
     if len(classes) < 2:
-        raise UserError(f"{folder} lacks {needs}, and has no folder per class of {modality.value} either")
+        raise UserError(
+            f"{folder} has neither {needs} nor a folder of {modality.value} files for each of several classes"
+        )
     return Benchmark(
         [
             Sample(f"{name}/{path.name}", {modality: path}, labels=(place,))

@@ -100,7 +100,9 @@ def _entry(path: Path, number: int, line: str) -> tuple[str, tuple[str, ...]]:
             raise ValueError("no caption")
         return str(entry["file"]), texts
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f'{path} line {number}: {error!r}: must be {{"file": ..., "captions": [...]}}') from error
+        raise UserError(
+            f'{path} line {number} ({error!r}): each line must be {{"file": ..., "captions": [...]}}'
+        ) from error
 
 
 def _shown(path: Path) -> tuple[Modality, ...]:

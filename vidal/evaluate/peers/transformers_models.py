@@ -42,4 +42,4 @@ def _require_kind(kind: str, id_: str, model_type: str) -> None:
         return
     other = next((name for name, each in KINDS.items() if model_type in each.model_types), None)
     remedy = f"name it {other}:{id_}" if other else f"choose a model of type {' or '.join(KINDS[kind].model_types)}"
-    raise UserError(f"--checkpoint {kind}:{id_}: is a model of type {model_type}: {remedy}")
+    raise UserError(f"--checkpoint {kind}:{id_}: the model has type {model_type}: {remedy}")
