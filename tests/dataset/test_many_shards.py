@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.conftest import FUSED, LIGHT, ROOT, sets, write_video
+from tests.support.inline import vidal_inline
 from vidal.dataset.shard_summary import read_summary
 from vidal.sources.embedded.site import serve
 from vidal.storage.storage import Storage
@@ -32,10 +33,14 @@ def listed(tmp_path_factory, serve_folder):
     return folder / "c.csv"
 
 
+def command(shards, listed, out, *settings):
+    return ("build-shard", shards, "--recipe", "embedded", "--catalogue", str(listed), "--out", str(out),
+            "--allow-host", "127.0.0.1", *sets(*LIGHT, *FUSED, *STAY, *settings))  # fmt: skip
+
+
 def build(shards, listed, out, *settings):
-    command = [sys.executable, "-m", "vidal.cli", "build-shard", shards, "--recipe", "embedded", "--catalogue", str(listed),
-               "--out", str(out), "--allow-host", "127.0.0.1", *sets(*LIGHT, *FUSED, *STAY, *settings)]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=280, check=False)
+    arguments = [sys.executable, "-m", "vidal.cli", *command(shards, listed, out, *settings)]
+    return subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, timeout=280, check=False)
 
 
 def manifests(out: Path):
@@ -50,7 +55,7 @@ def test_shards_of_one_command_have_the_bytes_of_shards_built_alone_and_share_th
         {"video": 6}
     ] * 4
     for shard in range(4):
-        alone = build(str(shard), listed, tmp_path / "alone", "engine.executor=inline")
+        alone = vidal_inline(*command(str(shard), listed, tmp_path / "alone"))
         assert alone.returncode == 0, alone.stderr
     assert manifests(tmp_path / "together") == manifests(tmp_path / "alone")
     reports = [line for line in done.stdout.splitlines() if "shard " in line and " s" in line]

@@ -100,7 +100,7 @@ def test_stages_that_share_a_process_and_work_on_several_parts_lose_one_record_e
 
 def test_a_stage_of_one_part_at_a_time_refuses_another_number():
     with pytest.raises(
-        UserError, match=r"resources\.keyframes\.parts_at_once: this stage works on 1 at a time.*remove it"
+        UserError, match=r"resources\.keyframes\.parts_at_once: this stage always works on 1 at a time: remove the key"
     ):
         pools([STAGES["keyframes"]], load_recipe("embedded", ("resources.keyframes.parts_at_once=2",)))
     depth = STAGES["depth"]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 # Above the ports of Ray's workers (10002 to 19999), which it refuses for anything else, and below those the system gives out.
 _PORTS = range(20_000, 32_000)
-_START_S = 240  # Beside other work a head needs minutes until its agent takes jobs.
+_START_S = 480  # Beside other work a head needs minutes until its agent takes jobs.
 
 
 @contextlib.contextmanager

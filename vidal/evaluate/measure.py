@@ -15,6 +15,10 @@ from vidal.evaluate.retrieval import retrieve, retrieve_groups
 from vidal.train.encoder import BoundEncoder
 from vidal.train.settings import Modality
 
+# The vectors of the classes of recent benchmarks. Those of ImageNet take 80,000 texts.
+_RECENT: dict[tuple[str, int, tuple[str, ...], tuple[str, ...]], np.ndarray] = {}
+_KEPT = 8
+
 
 def measure(
     encoder: BoundEncoder,
@@ -92,13 +96,23 @@ def _against_texts(encoder: BoundEncoder, benchmark: Benchmark, query: str, vect
     if not benchmark.classes:
         return _captioned(encoder, benchmark, vectors)
     templates = benchmark.templates_for(query)
-    scores = vectors @ classification.class_vectors(encoder.encode_text, benchmark.classes, templates).T
+    scores = vectors @ _class_vectors(encoder, benchmark.classes, templates).T
     if scores.ndim == 3:
         scores = classification.mean_probabilities(scores)
     labels = [sample.labels for sample in benchmark.samples]
     if benchmark.many_labels:
         return classification.mean_average_precision(scores, labels)
     return classification.accuracy(scores, np.array([each[0] for each in labels]))
+
+
+def _class_vectors(encoder: BoundEncoder, names: Sequence[str], templates: Sequence[str]) -> np.ndarray:
+    """Returns the result of classification.class_vectors. Encoders with the same language tower share it within this process."""
+    key = (encoder.text.identity, encoder.width, tuple(names), tuple(templates))
+    if key not in _RECENT:
+        _RECENT[key] = classification.class_vectors(encoder.encode_text, names, templates)
+        for other in list(_RECENT)[:-_KEPT]:
+            del _RECENT[other]
+    return _RECENT[key]
 
 
 def _captioned(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> dict[str, float]:

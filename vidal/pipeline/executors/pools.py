@@ -45,7 +45,7 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
         if resources.parts_at_once not in (None, stage.parts_at_once(recipe)):
             key = f"{stage.name}.parts_at_once"
             raise UserError(
-                f"resources.{key}: this stage works on {stage.parts_at_once(recipe)} at a time, whatever this key says: remove it"
+                f"resources.{key}: this stage always works on {stage.parts_at_once(recipe)} at a time: remove the key"
             )
         if resources.fuse and grouped:
             grouped[-1] = PoolSpec((*grouped[-1].stages, stage), grouped[-1].resources)
