@@ -37,11 +37,14 @@ class Crawler:
         self._efforts: dict[str, Effort] = {}
 
     def __call__(self, candidate: Candidate) -> Output | Drop:
-        """Returns the clips of a candidate. Raises RecordError if it cannot be fetched, or if its file is not usable."""
+        """Returns the clips of a candidate, or why it is dropped. Raises RecordError if its file cannot be fetched or is not usable."""
         return self._crawl(candidate, Effort())
 
     def attempt(self, candidate: Candidate) -> Output | Drop:
-        """Crawls a candidate as a call does, but raises PutBack instead of waiting for a host. Its cost counts for later attempts."""
+        """Crawls a candidate as a call does, but raises PutBack instead of waiting for a host.
+
+        What an attempt has cost (Effort) counts towards the limits of the next attempts at the same candidate.
+        """
         id_ = candidate["candidate_id"]
         effort = self._efforts.setdefault(id_, Effort(may_be_put_back=True))
         is_put_back = False

@@ -38,9 +38,10 @@ class DownloadCache:
 
     @contextlib.contextmanager
     def borrow(self, address: str, fetch: Callable[[Path], tuple[Fetched, int]]) -> Iterator[tuple[Fetched, int]]:
-        """Lends the download of an address. The first thread to ask fetches it into an empty folder while the others wait.
+        """Lends the download of an address. The first thread to ask for it fetches it while the others wait.
 
-        fetch: returns the download and the number of attempts; both are yielded. Raises whatever fetch raises.
+        fetch: gets a folder, which may hold partial files of a failed fetch; returns the download and the number of attempts, which are
+        both yielded. Raises whatever fetch raises.
         """
         with self._lock:
             download = self._downloads.get(address) or _Download(_create_folder())
@@ -74,12 +75,12 @@ class DownloadCache:
 
 
 def _create_folder() -> Path:
-    """Creates a folder whose name contains the process id, so that other processes can tell whether it is still in use."""
+    """Creates a folder with the id of this process in its name, so that other processes can tell whether the folder is still in use."""
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
 
 
 def _remove_orphans() -> None:
-    """Removes the folders of processes that have ended: a killed process could not remove its own."""
+    """Removes the folders of processes that have ended: a process that was killed could not remove its own folders."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         owner = _FOLDER.fullmatch(folder.name)
         if owner and not _is_alive(int(owner[1])):

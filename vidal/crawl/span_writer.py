@@ -17,7 +17,7 @@ SLACK_S = 0.25
 
 
 class SpanWriter:
-    """Cuts and re-encodes within the limits of the recipe."""
+    """Cuts spans out of files and re-encodes them, within the limits of the recipe."""
 
     def __init__(self, recipe: Recipe):
         self._recipe = recipe
@@ -42,7 +42,7 @@ class SpanWriter:
         return properties
 
     def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
-        """Starts at the key frame before the span. If that fails or gives too little, decodes from the start of the file."""
+        """Decodes from the key frame before the span. If that fails or the new file is too short, decodes from the start of the file."""
         if not span.is_whole and transcode.is_indexed(file.properties):
             try:
                 properties = self._encode(file, span, path, seeks=True)

@@ -1,4 +1,4 @@
-"""Stores a span of a downloaded file as a media file of its own, and returns its row of the crawl."""
+"""Stores a span of a downloaded file as a media file of its own, and returns the row of the clip in the table of the crawl."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _own_subtitle(extra: Mapping[str, str], span: Span) -> dict[str, str]:
 
 
 def _flags(source: Probe) -> dict[str, str]:
-    """Returns the keys of `extra` that say how the pictures differ from those of the source."""
+    """Returns the keys of `extra` that say whether the source had a high dynamic range, or was interlaced."""
     flags = {"hdr": source.is_hdr, "interlaced": source.is_interlaced}
     return {name: "true" for name, is_set in flags.items() if is_set}
 
@@ -135,7 +135,7 @@ def _is_plain_mp4(properties: Probe) -> bool:
 
 @contextlib.contextmanager
 def _sibling_path(path: Path) -> Iterator[Path]:
-    """Yields an unused path beside a download, and deletes what is left there. Storage may move a clip from it; the download stays."""
+    """Yields an unused path beside a download. Storage may move a file away from this path; a file that is left there is deleted."""
     sibling = path.with_name(f"{uuid.uuid4().hex}.part")
     try:
         yield sibling

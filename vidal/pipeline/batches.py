@@ -1,4 +1,4 @@
-"""Groups records into batches for stages whose models work on several at once."""
+"""Groups records into batches for stages whose models work on several records at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RecordT = TypeVar("RecordT")
 
 
 def batches(records: list[RecordT], size: Callable[[RecordT], int], limit: int) -> list[list[RecordT]]:
-    """Groups neighbouring records so that the sum of their sizes is at most the limit. A record above the limit is alone."""
+    """Groups neighbouring records so that the sum of their sizes is at most the limit. A record above the limit is a batch of its own."""
     groups: list[list[RecordT]] = []
     room = 0
     for record in records:

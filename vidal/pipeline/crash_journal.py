@@ -1,7 +1,7 @@
-"""The crash journal names the records that a worker is processing, so that the record that has killed a worker can be found.
+"""The crash journal names the records that a worker is processing, so that a record that kills the worker can be found.
 
-A part is journalled as a whole, in one write. After a crash, which counts against all its records, they are processed one by one,
-each with a write of its own, so that only the record that kills the process collects further crashes.
+A part is journalled as a whole, in one write. After a crash, which counts against all records of the part, the records are processed
+one by one, each with a write of its own, so that only the record that kills the process collects further crashes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _Entry(TypedDict):
 class CrashJournal:
     """The journal of one part, in one file. Only crashes within the same run count, so that stopping a run blames no record.
 
-    It begins with one request, which creates the file; this fails only if an earlier worker has left its journal behind.
+    `begin` creates the file with one request, which fails only if an earlier worker has left the journal of this part behind.
     crashed: whether that worker belonged to this run, and has therefore died.
     """
 
@@ -36,7 +36,7 @@ class CrashJournal:
         self.crashed = False
 
     def begin(self, keys: Iterable[str]) -> None:
-        """Records that these records are being processed. keys: of the records."""
+        """Writes down that these records are being processed. keys: the keys of the records."""
         self._trying = set(keys)
         if self._storage.create(self._name, self._entry()):
             return

@@ -1,7 +1,7 @@
 """Reuses the results of unchanged records when a part is computed again because other records have changed.
 
-Beside a part, a retained part holds the results of records that the filter has dropped since. They are used again if the records
-return.
+A part may have a retained part beside it, with results of records that the filter dropped after these results were computed. They
+are used again if the filter lets the records pass again.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def identity_of(part_metadata: dict[str, str]) -> WorkIdentity | None:
 
 @dataclass(frozen=True)
 class Stored:
-    """The results of one stage in a part and its retained part, and digests of their records, by the keys of the records.
+    """The results of one stage in a part and its retained part, and the digests of the records, both by the key of the record.
 
-    identity: of the work that made the results. A part that reuses them has the same identity.
+    identity: the identity of the work that made the results. A part that reuses them records the same identity.
     """
 
     identity: WorkIdentity
@@ -71,7 +71,8 @@ class Stored:
 def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_stale: bool = False) -> Stored:
     """Returns the results that work of this identity made, except for records that are to be tried again.
 
-    keep_stale: also returns results of other versions, if the choices of the recipe are the same.
+    name: of the part, without an ending. key: the column that identifies a record. keep_stale: also returns results of other versions,
+    if the choices of the recipe are the same.
     """
     results: dict[str, Result] = {}
     known: dict[str, str] = {}

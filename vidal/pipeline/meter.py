@@ -12,9 +12,9 @@ import psutil
 
 
 class Meter:
-    """Divides a total that only grows among parts. Safe to share between threads.
+    """Divides an ever-growing total among parts. Safe to share between threads.
 
-    When a part ends, it is charged with what was used since another part ended, or since it began if no other part was at work then.
+    A part that ends is charged with all that was used since the previous part ended, or since work began again after an idle time.
     So the sum over parts is right even if several are at work at once; the share of a single part is then only approximate.
     """
 
@@ -39,7 +39,7 @@ class Meter:
                 self._at_work -= 1
 
     def take(self) -> float:
-        """Returns what was used since the last call, or since the first part began. It is charged to the caller."""
+        """Returns what was used since the last call, or since work began again after an idle time. The caller is charged with it."""
         with self._lock:
             before, self._mark = self._mark, self._total()
             return max(0.0, self._mark - before)
@@ -67,5 +67,5 @@ def cpu_seconds() -> float:
     return used_s
 
 
-# Of this process, whichever stages it runs.
+# The meter of this process, whichever stages the process runs.
 CPU_METER = Meter(cpu_seconds)

@@ -35,7 +35,7 @@ def ignore(work: PartWork) -> None:
 
 
 def work_of(stage: Stage, results: Iterable[Result], wall_s: float, cpu_s: float, bytes_written: int) -> PartWork:
-    """Returns the work that gave these results. A record that goes on to the next stage has no outcome yet: it counts as kept."""
+    """Returns the work that computed these results. A record that goes on to the next stage has no outcome yet: it counts as kept."""
     ended, tokens = Counter[tuple[str, str, str]](), Counter[str]()
     for rows, outcomes in results:
         ended.update((outcome["subject"], outcome["status"], outcome["reason"]) for outcome in outcomes)

@@ -18,13 +18,13 @@ from vidal.storage.tables import table_metadata, tagged
 
 
 def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
-    """Returns the identity of the input of a stage for a part: the content of the tables that it reads."""
+    """Returns a hash that identifies the input of a stage for a part: of the contents of the tables that the stage reads."""
     names = [layout.part_table(name, part.shard, part.index) for name in stage.reads]
     return ids.fingerprint([storage.metadata(name)["content"] for name in names])
 
 
 def read_inputs(stage: Stage, storage: Storage, part: Part, run_id: str) -> tuple[list[pa.Table], str]:
-    """Returns the tables that a stage reads, in order, and the result of inputs_digest for them. Takes one request per table."""
+    """Returns the tables that a stage reads, in order, and the result of inputs_digest for them. Takes at most one request per table."""
     names = [layout.part_table(name, part.shard, part.index) for name in stage.reads]
     tables = [RECENT.read(storage, name, run_id) for name in names]
     return tables, ids.fingerprint([table_metadata(table.schema)["content"] for table in tables])
@@ -54,7 +54,7 @@ def is_current(stored: dict[str, str], stage: Stage, recipe: Recipe, storage: St
 
 
 def is_made_by(stored: dict[str, str], identity: WorkIdentity, keep_stale: bool) -> bool:
-    """Returns whether work of this identity made a part. stored: the metadata of the part."""
+    """Returns whether work of this identity made a part. stored: the metadata of the part. keep_stale: its versions may differ."""
     made_by = identity_of(stored)
     return made_by is not None and (made_by == identity or (keep_stale and made_by.choices == identity.choices))
 

@@ -11,7 +11,7 @@ from vidal.pipeline.turns import Turns
 
 @dataclass(frozen=True)
 class Process:
-    """The turns of the parts that are at work in a process, and the meter of the GPU seconds that it holds."""
+    """The turns of the parts that are at work in a process, and the meter of its GPU seconds."""
 
     turns: Turns
     gpu_meter: Meter

@@ -23,7 +23,7 @@ STORE_INTERVAL_S = 60.0
 
 
 def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int) -> dict[str, int]:
-    """Returns how many parts of each stage are in storage."""
+    """Returns how many parts of each stage are in storage, by the name of the stage. parts: the number of parts of the shard."""
     gathered = storage.archives.stored_index(layout.gathered(shard)) or {}
     counts = {}
     for stage in stages:
@@ -115,7 +115,10 @@ def _bars() -> Bars:
 
 
 def tracked(spread: Callable[[Any, list[Any]], Iterator[Any]]) -> Callable[[Any, list[Any]], Iterator[Any]]:
-    """Returns a map with a progress bar that names the function and counts its items; silent without a terminal."""
+    """Returns a function that does what `spread` does, and shows a progress bar with the function's name and the count of items.
+
+    Without a terminal, it shows nothing.
+    """
 
     def run(function: Any, items: list[Any]) -> Iterator[Any]:
         console = Console(stderr=True)

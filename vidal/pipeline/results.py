@@ -1,4 +1,4 @@
-"""Turns the answer of a worker into the rows for the next stage and the rows of the ledger."""
+"""Turns what a worker returns or raises for a record into the rows for the next stage and the rows of the ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vidal.schema import Reason, Status, Subject
 
 
 def result_of(stage: Stage, record: Row, answer: Output | Drop, seconds: float) -> Result:
-    """Returns the result of a record that the worker has answered. A row that does not fit its columns fails the record (unstorable)."""
+    """Returns the result of a record. answer: from the worker. If a row does not fit its columns, the record fails (unstorable)."""
     if isinstance(answer, Drop):
         return [], [_record_row(stage, record, Outcome(Status.DROPPED, answer.reason, answer.detail), seconds)]
     rows = [dict(row) for row in answer.rows]

@@ -89,7 +89,7 @@ class PartRunner:
         self._queue = self._worker = None
 
     def warm(self) -> None:
-        """Opens the stage before its first part arrives, if the stage has work. The first part raises any error again."""
+        """Opens the stage before its first part arrives, if the stage has work. Ignores an error: the first part raises it again."""
         if self.stage.name in self.runtime.warm:
             with contextlib.suppress(Exception):
                 self._open()
@@ -108,7 +108,7 @@ class PartRunner:
         """Processes the part unless it is done: only the records that are new or have changed since the last run.
 
         Raises StorageError if the part cannot be read or written, after several attempts with back-off; UserError if the
-        stage cannot be opened; StageError if opening it kills the process; RunEndedError.
+        stage cannot be opened; StageError if opening it kills the process; RunEndedError if the driver of the run is gone.
         """
         engine = self.recipe.engine
         retrying = tenacity.Retrying(
@@ -169,9 +169,10 @@ class PartRunner:
         _log_part(len(todo), rows, outcomes, seconds)
 
     def _names_of(self, shard: int) -> set[str]:
-        """Returns the files of this stage and shard: those stored before the first part of the shard came to this worker, and later ones.
+        """Returns the names of the stored files of this stage and shard.
 
-        This takes one request per shard; to ask for the table of each part would take one request per part.
+        They are listed when the first part of the shard comes to this worker, and those that the worker stores are added. This takes one
+        request per shard; to ask for the table of each part would take one request per part.
         """
         if shard not in self._stored_names:
             folder = layout.stage_folder(self.stage.name, shard)
@@ -183,7 +184,10 @@ class PartRunner:
 
     @contextlib.contextmanager
     def _journal(self, part: Part, todo: list[Row]) -> Iterator[CrashJournal]:
-        """Yields the journal of a part that has work. On an object store, the commit of the shard removes journals of finished parts."""
+        """Yields the journal of a part. Nothing is written if there is no record to process (todo).
+
+        On an object store, the journal of a finished part stays until the commit of the shard removes it.
+        """
         name = layout.part_journal(self.stage.name, part.shard, part.index)
         journal = CrashJournal(self.storage, name, self.runtime.run_id)
         if todo:
@@ -213,7 +217,7 @@ class PartRunner:
             yield media
 
     def _retain(self, name: str, absent: incremental.Stored) -> None:
-        """Keeps the results of records that no longer arrive, because a filter may let them through again."""
+        """Keeps the results of records that no longer arrive (absent), because a filter may let the records pass again."""
         if not absent.results:
             return
         outcomes = [row for id_ in sorted(absent.results) for row in absent.results[id_][1]]
@@ -222,7 +226,7 @@ class PartRunner:
             commit_part(self.storage, layout.retained(name), absent.rows, outcomes, self.stage.schema, metadata)
 
     def _join(self, tables: list[pa.Table]) -> Iterator[Row]:
-        """Yields the records of the first table, with the columns that the other tables have for them."""
+        """Yields the records of the first table, with the columns of the other tables. A record that another table lacks is left out."""
         first, *others = (table.to_pylist() for table in tables)
         joined = [{row["clip_id"]: row for row in rows} for rows in others]
         for row in first:
@@ -265,7 +269,7 @@ class PartRunner:
             return self._open()
 
     def _group(self, shard: int, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
-        """Passes all records to a Batched worker at once. If that fails, they are processed in smaller groups, and the ledger says so.
+        """Passes a group to a Batched worker at once. If that fails, its records are processed in smaller groups, and the ledger says so.
 
         A group that does not fit the memory of a GPU is halved. After any other failure its records are processed one by one, so that
         only the faulty one is blamed.
@@ -281,7 +285,7 @@ class PartRunner:
                 results = worker.many(group)
         except FATAL:
             raise
-        except Exception as error:  # noqa: BLE001 - alone, the record that it comes from raises it again.
+        except Exception as error:  # noqa: BLE001 - the faulty record raises it again when it is processed alone.
             is_too_large = is_out_of_memory(error)
             how = "done in half a batch" if is_too_large else "done alone"
             why = f"{how}: its batch failed: {type(error).__name__}: {error}"
@@ -299,7 +303,10 @@ class PartRunner:
         return results_apart
 
     def _one(self, shard: int, record: Row, worker: Worker, journal: CrashJournal) -> Result:
-        """Processes one record. Any exception of the worker fails only this record. Raises PutBack if the record has to wait."""
+        """Processes one record. An exception of the worker fails only this record, unless it is FATAL or means that the disk is full.
+
+        Raises PutBack if the record has to wait.
+        """
         started = time.monotonic()
         key = record[self.stage.key]
         crashes = journal.crashes(key)
@@ -328,7 +335,7 @@ class PartRunner:
 
 
 def _file_of(name: str) -> str:
-    """Returns the file name of a part's table. name: of the part."""
+    """Returns the file name of a part's table. name: the name of the part, with its folders."""
     return f"{name.rpartition('/')[2]}.parquet"
 
 

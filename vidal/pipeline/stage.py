@@ -19,7 +19,7 @@ from vidal.schema import Reason, Status, Subject, without_credentials
 from vidal.storage.storage import Storage
 
 Record = dict[str, Any]
-# So that a GPU is busy as long as reading and writing media take at most three times as long as its model.
+# With 4 parts, a GPU stays busy if reading and writing the media of a part take at most three times as long as the model.
 _PARTS_OF_A_GPU = 4
 
 
@@ -44,7 +44,7 @@ class Runtime:
     new_shards: frozenset[int] = frozenset()
 
     def check_alive(self) -> None:
-        """Raises RunEndedError if the services of the run, and so its driver, are gone. Called before recording a transient failure."""
+        """Raises RunEndedError if the services of the run, and so its driver, are gone. Called before a transient failure is recorded."""
         for name, url in self.endpoints.items():
             address = urlsplit(url)
             try:
@@ -121,7 +121,7 @@ class Batched(Protocol):
 
 @runtime_checkable
 class Waiting(Protocol):
-    """A worker whose records may have to wait for a host. Called as a function, it waits itself."""
+    """A worker whose records may have to wait for a host. A call of the worker as a function waits; `attempt` does not."""
 
     def attempt(self, record: Any) -> Output | Drop:
         """Returns the result of a record. Raises PutBack in place of a wait: the record is then passed to the worker again."""
@@ -129,7 +129,7 @@ class Waiting(Protocol):
 
 @dataclass(frozen=True)
 class WorkIdentity:
-    """Decides, together with the inputs, whether stored work equals what a stage would compute now.
+    """Identifies the work of a stage: stored work with the same identity and inputs equals what the stage would compute now.
 
     versions: of the stage and of each adapter that the recipe chose, by name; integers that people raise when the output
     changes. choices: a hash of the settings that affect the output and of the weights. The code itself is not hashed.
@@ -147,12 +147,14 @@ class WorkIdentity:
 class Stage:
     """One step of the pipeline.
 
-    version: raise it with any change to the output; work of earlier versions is then done again. reads: the stages whose tables it
-    reads; the first has the records, and the others are joined by clip_id; a record that one of them lacks does not arrive. views:
-    the views that only this stage computes; if it fails on a clip, the clip loses these views, but stays. empty: returns the row of
-    such a clip. terminal: whether "kept" is final for the subject here. settings: the part of the recipe that affects the output.
-    models: the models that the recipe chose for it, each with its registry. concurrency: the threads of a worker. parts_at_once: how
-    many parts a worker may work on, each in a thread of its own; more than one only if the worker is safe to share between threads.
+    version: raise it with any change to the output; work of earlier versions is then done again. subject: what a record is. reads:
+    the stages whose tables it reads; the first has the records, and the others are joined by clip_id; a record that one of them lacks
+    does not arrive. schema: of the stage's table. open: creates the worker, and loads its models. settings: returns the part of the
+    recipe that affects the output. models: returns the models that the recipe chooses for the stage. views: returns the views that only
+    this stage computes; if the stage fails on a clip, the clip loses these views, but stays. empty: returns the row of such a clip.
+    terminal: whether a record that passes this stage ends here, with the outcome "kept". concurrency: returns the number of threads of a
+    worker. parts_at_once: returns how many parts a worker may work on, each in a thread of its own; more than one only if the worker is
+    safe to share between threads.
     """
 
     name: str
@@ -205,7 +207,7 @@ def overlapping(stage: str) -> Callable[[Recipe], int]:
 
 
 def without_device(settings: Any) -> Any:
-    """Returns dumped settings without the devices of models and without passwords, because they do not change the output."""
+    """Returns dumped settings without the devices of models and without passwords, because these do not change the output."""
     if isinstance(settings, dict):
         kept = settings.keys() - ({"device"} if "adapter" in settings else set())
         return {key: without_device(settings[key]) for key in kept}

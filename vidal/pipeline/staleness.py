@@ -15,7 +15,7 @@ from vidal.storage import layout
 
 @dataclass(frozen=True)
 class StaleStage:
-    """Stored parts of a stage that work of another identity made. records: the number of clips, or of candidates of the crawl."""
+    """The stored parts of a stage that were made by work of another identity. records: the number of their clips or candidates (unit)."""
 
     stage: str
     records: int
@@ -44,7 +44,9 @@ class StaleStage:
 def stale_stages(
     stages: Iterable[Stage], recipe: Recipe, parts: list[Part], read_metadata: Callable[[str], dict[str, str] | None]
 ) -> list[StaleStage]:
-    """Returns one entry for each stage and each identity that made stale parts of it. The effects of new inputs are not known yet.
+    """Returns one entry for each stage and each identity that made stale parts of it.
+
+    Parts that become stale only because their inputs change are not counted: the new inputs are not known yet.
 
     read_metadata: returns the metadata of a stored table by its name, or None if there is none.
     """

@@ -1,4 +1,4 @@
-"""Turns: several parts may be at work in a worker at once, unless one of them has to be alone."""
+"""Turns: a worker may process several parts at once, unless one of them has to be alone."""
 
 from __future__ import annotations
 

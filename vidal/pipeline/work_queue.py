@@ -34,8 +34,8 @@ class WorkQueue:
     def process_all(self, work: Callable[[RecordT], ResultT], records: Sequence[RecordT]) -> list[ResultT]:
         """Returns the results of all records, in their order.
 
-        work: may raise PutBack, and is then called again after that time; it runs in the context of the caller. Any other exception
-        ends the work on these records, and is raised here.
+        work: may raise PutBack, and is then called again with the same record after PutBack.wait_s; it runs in the caller's context
+        (contextvars). Any other exception ends the work on these records, and is raised here.
         """
         batch = _Batch(work, records)
         for task in batch.tasks:
@@ -59,7 +59,7 @@ class WorkQueue:
         while (task := self._take()) is not None:
             if (wait_s := task.run()) is not None:
                 self._put(time.monotonic() + wait_s, task)
-            del task  # Results and records of a finished part are not kept until the next one arrives.
+            del task  # Else the records and results of a finished part are kept until the next task arrives.
 
     def _take(self) -> _Task | None:
         """Waits for a record that is due, and returns its task. Returns None once the queue is closed."""
@@ -115,7 +115,7 @@ class _Batch(Generic[RecordT, ResultT]):
         return wait_s
 
     def wait(self) -> list[ResultT]:
-        """Waits for all results, or for the records that are being processed when one fails. Raises its error."""
+        """Waits for all results. If a record fails, waits only for those that are being processed, then raises the error."""
         with self._changed:
             self._changed.wait_for(lambda: self._unfinished == 0 or (self.has_failed and self._running == 0))
         if self._error:
@@ -135,7 +135,7 @@ class _Batch(Generic[RecordT, ResultT]):
 
 
 class _Task:
-    """One record of a batch, with the context (log fields, the part's store of media) that it is processed in."""
+    """One record of a batch, with the context (log fields, the part's store of media) in which it is processed."""
 
     def __init__(self, process: Callable[[int], float | None], index: int, context: contextvars.Context):
         self._process, self._index, self._context = process, index, context

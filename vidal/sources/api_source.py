@@ -78,7 +78,7 @@ def reading_answers() -> Iterator[None]:
 
 
 def get_json(client: Client, url: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
-    """Returns the JSON object at this URL. Raises RecordError(extractor) if it is not one, and whatever the client raises."""
+    """Returns the JSON object at this URL. Raises RecordError(extractor) for any other answer, and whatever the client raises."""
     address = f"{url}?{urlencode(query, doseq=True)}" if query else url
     authorization = {"Authorization": f"Token {token}"} if token else {}
     with client.get(address, Accept="application/json", **authorization) as response:

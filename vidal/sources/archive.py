@@ -62,7 +62,7 @@ class Archive(ApiSource):
             page += 1
 
     def _choose_file(self, files: list[JsonObject], kind: str) -> JsonObject:
-        """Returns the smallest file that is short enough, or the smallest of all if none is.
+        """Returns the smallest file that is not too long for the recipe, or the smallest of all if every file is too long.
 
         Raises RecordError(unsupported_url) if there is no file of the kind.
         """

@@ -16,7 +16,7 @@ from vidal.sources.originals import Originals, StoredFile
 from vidal.sources.table_column import TableColumn, TableSettings
 
 NAME = "arrow"
-# The names of files in which the datasets library caches results, beside its data, begin with this.
+# The datasets library caches results beside its data, in files whose names begin with this.
 _CACHES = "cache-"
 
 

@@ -41,7 +41,7 @@ class ArrowFile:
             at = after
 
     def batch(self, number: int, columns: list[str]) -> pa.RecordBatch:
-        """Returns these columns of a batch, after a check of their offsets and texts, because the file may come from anywhere."""
+        """Returns these columns of a batch. Their offsets and texts are checked first, because the file may come from anywhere."""
         if self._reader is not None:
             return self._columns(self._reader.get_batch(number), columns)
         message = self._message(number)
@@ -50,7 +50,7 @@ class ArrowFile:
         return self._columns(pa.ipc.read_record_batch(message, self.schema), columns)
 
     def _message(self, at: int) -> pa.ipc.Message | None:
-        """Returns the message that begins at a byte; None at the end of the stream."""
+        """Returns the message that begins at the byte `at`; None at the end of the stream. Raises pa.ArrowException."""
         self._mapped.seek(at)
         try:
             message = pa.ipc.read_message(self._mapped)

@@ -15,7 +15,7 @@ from vidal.sources.text import meaningful_tags, split_words
 def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop | None:
     """Judges a search result by the minimums of its search, and by its stated duration, uploader and licence.
 
-    A result passes a minimum if it does not state the value.
+    A result that does not state a value passes the minimum of this value.
     """
     extra = map_dict(candidate.get("extra"))
     for minimum in search.minimums():

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _YOUTUBE_PAGE = "https://www.youtube.com/watch?v={id}"
 _YOUTUBE_IDS = ("youtube_id", "ytid", "video_id")
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
-# The largest number of unknown columns that are named at the end.
+# The largest number of unknown columns that the user is told about after the list has been read.
 _NAMED_MAX = 30
 _KNOWN_COLUMNS = {
     "url", "title", "caption", "hashtags", "kind", "duration_s", "start_s", "end_s", "uploader", "licence",
@@ -34,7 +34,7 @@ _KNOWN_COLUMNS = {
 class CatalogueListing:
     """A user's list as candidates, in the order of the files: one for each row or, if a row has spans, one for each span.
 
-    columns: maps our column names to the file's, if they differ. A file without `url` may have YouTube ids instead. Raises UserError
+    columns: maps our names of columns to the file's, if they differ. A file without `url` may have YouTube ids instead. Raises UserError
     for a file that is missing or cannot be read.
     """
 
@@ -102,7 +102,7 @@ class CatalogueListing:
 
 
 def _with_address(row: ListedRow) -> ListedRow:
-    """Returns the row with a `url`, made from its YouTube id or its line of a plain list if it has none. Raises RowError."""
+    """Returns the row with a `url`. If it has none, its YouTube id or its line of a plain list becomes the url. Raises RowError."""
     if "url" in row and not is_missing(row["url"]):
         return row
     if "address" in row:

@@ -29,7 +29,7 @@ _BLOCK = 2**20
 _PARQUET_ROWS = 10_000
 _COMMENT = re.compile(r"(?:^|\s)#.*", re.S)
 
-# The cells of a row of a user's list by the names of their columns. Cells of Parquet and JSON may be other values than texts.
+# The cells of a row of a user's list, by the names of the columns. A cell of Parquet or JSON need not be a text.
 ListedRow = dict[str, object]
 
 
@@ -67,7 +67,7 @@ class Catalogue:
         return digest.hexdigest()
 
     def rows(self, digest: _Hash) -> Iterator[tuple[str, ListedRow | RowError]]:
-        """Yields the place of each row, for messages, and the row by column names, or why that row cannot be read.
+        """Yields the place of each row, for messages, and the row by column names, or the error that says why it cannot be read.
 
         digest: updated with the bytes of the files. Raises UserError for a file that cannot be read further.
         """
@@ -115,7 +115,7 @@ def _ending(path: str) -> str:
 
 
 def _text(file: _Hashed, path: str) -> Iterator[IO[str]]:
-    """Yields the text of a file, which may be compressed and may begin with a byte order mark; then reads the rest of the file.
+    """Yields the text of a file, which may be compressed and may begin with a byte order mark. Then reads on to the end of the file.
 
     Bytes that are not UTF-8 become lone surrogates, by which their row is recognised and refused.
     """
@@ -143,7 +143,7 @@ def _check_utf8(text: str) -> None:
 
 
 def _each(texts: Iterator[Iterable[str]], parse: Callable[[str], ListedRow | None]) -> Iterator[ListedRow | RowError]:
-    """Yields the row of each line. parse: returns None for a line without a row, and raises RowError."""
+    """Yields the row of each line, or the RowError that `parse` raises for it. parse: returns None for a line without a row."""
     for text in texts:
         for line in text:
             try:

@@ -1,4 +1,4 @@
-"""Reads the collection of a recipe with the settings of its source, opens it, and finds out which source a folder is for."""
+"""Reads the collection of a recipe with the settings of its source, opens it, and finds out which source can read a folder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def open_collection(recipe: Recipe) -> Collection | None:
 def source_for(uri: str) -> str:
     """Returns the name of the source that reads a path or URI.
 
-    A known ending decides it. For a folder, it depends on the archives or tables of media directly in the folder or in its `data`.
+    A known ending decides. For a folder, the archives or tables of media decide that are directly in it or in its folder `data`.
     Raises UserError for a store that cannot be opened.
     """
     ending = PurePosixPath(uri).suffix.lower()

@@ -1,4 +1,4 @@
-"""Chooses the source of a client: for a search, the one that the recipe names; for a candidate, the one that can fetch it."""
+"""Chooses a source: for a search, the source that the recipe names; for a candidate, the source that can fetch it."""
 
 from __future__ import annotations
 

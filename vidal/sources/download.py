@@ -1,4 +1,4 @@
-"""Downloads the unchanged bytes of an address into a file, on whose name the server has no influence."""
+"""Downloads the unchanged bytes of an address into a file. The server has no influence on the name of the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def open_media(client: Client, url: str) -> Response:
 
 
 def save_body(response: Response, start: bytes, folder: Path) -> Path:
-    """Writes the body of a response to a file. start: the bytes that have already been read. Probing determines the file's type."""
+    """Writes the body of a response to a file. start: the bytes that have already been read. Probing, not the name, tells its type."""
     path = folder / "media.bin"
     with path.open("wb") as file:
         file.write(start)

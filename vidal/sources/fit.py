@@ -18,7 +18,7 @@ _OURS = {"curated", "shard", "candidate_id", "source"}
 
 
 def fit(candidate: Candidate) -> Candidate:
-    """Returns the candidate with texts that UTF-8 can encode, finite numbers and addresses without passwords; other values are null."""
+    """Returns the candidate with texts that UTF-8 can encode, finite numbers, and addresses without passwords. Others become null."""
     return cast(Candidate, {key: value if key in _OURS else _fit_value(key, value) for key, value in candidate.items()})
 
 

@@ -1,4 +1,4 @@
-"""Media files of a folder or a bucket. Sidecars, which are files beside them with the same name, say what they show."""
+"""Media files of a folder or a bucket. A sidecar, a file of the same name beside a media file, says what the media file shows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 NAME = "folder"
-# How many media files are listed with one request for their sidecars.
+# The sidecars of this many media files are requested together.
 _BATCH = 64
 
 
@@ -111,7 +111,7 @@ class Folder:
                 yield from listed_media(NAME, self._originals.location(file.name), row)
 
     def _read(self, sidecars: list[StoredFile]) -> dict[StoredFile, bytes | RecordError]:
-        """Returns the contents of sidecars. Raises UserError if the store does not answer."""
+        """Returns the content of each sidecar, or why it cannot be read. Raises UserError if the store does not answer."""
         small = [file for file in sidecars if file.size <= SIDECAR_MAX_BYTES]
         contents = dict(zip(small, self._originals.read_small(small), strict=True))
         for content in contents.values():
@@ -133,7 +133,7 @@ def _ending(name: str) -> str:
 
 
 def _sidecars(name: str, others: list[str]) -> dict[str, str]:
-    """Returns the names of the sidecars of a media file, by what follows its stem. others: sorted names in its folder."""
+    """Returns the names of the sidecars of a media file, by what follows the stem. others: sorted names of other files beside it."""
     beside = {}
     for stem in (PurePosixPath(name).stem, name):
         for other in others[bisect.bisect_left(others, f"{stem}.") :]:

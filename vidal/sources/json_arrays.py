@@ -17,7 +17,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 def elements(text: IO[str], start: str) -> Iterator[tuple[str, object]]:
     """Yields the source of each element of an array, and its value. start: the beginning of the text, from the bracket on.
 
-    Raises ValueError, or its subclass json.JSONDecodeError, where the text stops being a JSON array. Nothing after it can be read.
+    Raises ValueError, or its subclass json.JSONDecodeError, where the text stops being a JSON array. Nothing after it is yielded.
     """
     buffer, at = start[1:], 0
     is_first = True
@@ -38,7 +38,7 @@ def elements(text: IO[str], start: str) -> Iterator[tuple[str, object]]:
 
 
 def _skip_blank(text: IO[str], buffer: str, at: int) -> tuple[str, int]:
-    """Returns the buffer and the place of the next character that is not blank; at the end of the text, the buffer's end."""
+    """Returns the buffer, and the place in it of the next character that is not blank; at the end of the text, an empty buffer and 0."""
     while True:
         blank = _BLANK.match(buffer, at)
         at = blank.end() if blank else at
@@ -50,7 +50,7 @@ def _skip_blank(text: IO[str], buffer: str, at: int) -> tuple[str, int]:
 
 
 def _decode(text: IO[str], buffer: str, at: int) -> tuple[object, str, int, int]:
-    """Returns the value that begins at a place, the buffer with all of it, and where it begins and ends there."""
+    """Returns the value that begins at `at`, a buffer with the whole source of the value, and the start and end of the source in it."""
     decoder = json.JSONDecoder()
     while True:
         failure: json.JSONDecodeError | None = None

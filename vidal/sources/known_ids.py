@@ -19,7 +19,7 @@ class KnownIds:
         return len(self._recent) + len(self._keys)
 
     def add(self, id_: str, number: int) -> int | None:
-        """Adds an id with its number, below 2**32. Returns None if it is new, else the number that it was added with before."""
+        """Adds a UUID with its number, below 2**32. Returns None if the id is new, else the number that it was added with before."""
         key = int(id_[-17:].replace("-", ""), 16)
         if key in self._recent:
             return self._recent[key]

@@ -1,4 +1,4 @@
-"""Maps the licences of the platforms to SPDX names, for the recipe's allow-list. Rows keep the raw text."""
+"""Maps the licences of the platforms to SPDX names, for the recipe's allow-list. The column `licence` keeps the raw text."""
 
 from __future__ import annotations
 

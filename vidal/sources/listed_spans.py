@@ -1,4 +1,4 @@
-"""Divides a row of a list into its spans: a column holds [[start, end], ...], and a list of the same length has a value for each."""
+"""Divides a row of a list into its spans: a column holds [[start, end], ...], and other columns may hold a list of a value per span."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from vidal.extra import IMPORTED
 from vidal.records import Candidate
 from vidal.schema import View, map_dict
 
-# No candidate has more texts: an address that many rows have in common is often a placeholder, about which they say nothing.
+# The most texts of a candidate. An address that very many rows share is often a placeholder, which their texts do not describe.
 TEXTS_MAX = 100
 
 

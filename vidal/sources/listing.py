@@ -31,21 +31,22 @@ class Listing(Protocol):
     """The name of the list in messages."""
 
     def stamp(self) -> list[str]:
-        """Returns values that change when the list changes, and that cost less to get than the list costs to read."""
+        """Returns values that change when the list changes. Getting them costs less than reading the list."""
 
     def check(self) -> None:
         """Raises UserError if there is no such list. Called before anything is written."""
 
     def extent(self) -> str:
-        """Returns how large the list is, for people, without reading it: "12 files"."""
+        """Returns the size of the list as a text for people, such as "12 files", without reading the list."""
 
     def sha256(self) -> str:
         """Returns the hash that identifies the content of the list."""
 
     def candidates(self, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
-        """Yields the candidates in order; one may occur several times. digest: is updated; its hexdigest is then what sha256 returns.
+        """Yields the candidates in order. The same candidate may occur several times.
 
-        Raises UserError for a list that cannot be read further.
+        digest: is updated with the content of the list; at the end, its hexdigest is what sha256() returns. Raises UserError for a list
+        that cannot be read further.
         """
 
     def remarks(self) -> list[str]:

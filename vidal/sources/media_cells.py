@@ -30,7 +30,7 @@ def holds_bytes(type_: pa.DataType) -> bool:
 
 
 def media_value(cell: pa.Scalar) -> tuple[memoryview | None, str]:
-    """Returns the bytes and the path of a cell. Bytes that it does not have are None, and a path that it does not have is ""."""
+    """Returns the bytes of a cell, or None if it has none, and its path, or "" if it has none."""
     if not cell.is_valid:
         return None, ""
     if pa.types.is_struct(cell.type):

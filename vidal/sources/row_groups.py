@@ -1,4 +1,4 @@
-"""Unpacks media from row groups of Parquet: one row cannot be read alone, so all rows of a group wait on the local disk."""
+"""Unpacks media from row groups of Parquet: one row cannot be read alone, so all rows of a group are kept on the local disk."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ class RowGroups:
     def cell(
         self, table: str, open_table: Callable[[], IO[bytes]], column: str | None, group: int, row: int
     ) -> Path | str:
-        """Returns a file with the bytes of a row, which must not be changed; or, as a str, the path in the row if it has no bytes.
+        """Returns a file with the bytes of a row, which must not be changed; if the row has no bytes, the path in the row, as a str.
 
-        table: where the table is; column: the column of media, if the recipe names one. Raises RecordError.
+        table: the path or URI of the table. column: the column of media, if the recipe names one. group, row: the row group, and the row
+        in it. Raises RecordError.
         """
         unpacked = self._group(table, group)
         with unpacked.lock:

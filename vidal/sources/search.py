@@ -31,13 +31,13 @@ class Query:
     limit: int
 
     def id(self, recipe: Recipe) -> str:
-        """Returns the id of the query in the ledger, in case it fails."""
+        """Returns the id under which the ledger records the query if it fails."""
         return ids.candidate_id(recipe.search[self.search_index].name, self.term, None, None)
 
 
 @dataclass
 class SearchResults:
-    """candidates: by id. outcomes: ledger rows of failed queries and of dropped results. failed: the failed queries."""
+    """What was found. candidates: by id. outcomes: ledger rows of failed queries and of dropped results. failed: the failed queries."""
 
     candidates: dict[str, Candidate] = field(default_factory=dict)
     outcomes: list[LedgerRow] = field(default_factory=list)
@@ -92,7 +92,7 @@ def _ask_source(network: Network, search: Search, query: Query) -> list[Candidat
 
 
 def _add_candidate(candidates: dict[str, Candidate], candidate: Candidate, term: str) -> None:
-    """Adds a candidate. If several terms found it, it is one row with all of these terms."""
+    """Adds a candidate. A candidate that several terms found becomes one row with all of these terms."""
     row = candidates.setdefault(candidate["candidate_id"], {**candidate, "search_terms": []})
     if term not in row["search_terms"]:
         row["search_terms"].append(term)

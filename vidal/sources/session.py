@@ -50,7 +50,10 @@ class Session:
 
 
 class IdentitySession:
-    """The sessions of one candidate that the user's identities fetch. Each attempt may use another identity."""
+    """The sessions with the user's identities for one candidate or query. Each attempt may use another identity.
+
+    key: decides which identities may take the work. lent: gives the sessions back when it closes.
+    """
 
     def __init__(self, network: Network, key: str, lent: contextlib.ExitStack):
         self._network, self._key, self._lent = network, key, lent
@@ -79,7 +82,7 @@ class IdentitySession:
 
 
 class Network:
-    """The sessions of a worker and their clients, which are closed with it or when it is garbage-collected.
+    """The sessions of a worker. Their clients are closed by `close`, or when the Network is garbage-collected.
 
     Safe to share between threads.
     """
@@ -120,7 +123,8 @@ class Network:
     def call(self, work: Callable[[Sources], T], key: str | None = None) -> tuple[T, int]:
         """Calls Session.call in any session, for work that needs no other call in the same session.
 
-        key: names work that one of the user's identities does, if the recipe has identities. None: any client does the work.
+        key: if it is given and the recipe has identities, one of the identities does the work, as IdentitySession explains. None: a
+        client without an identity does it.
         """
         with contextlib.ExitStack() as lent:
             has_identity = key is not None and bool(self.identities)
@@ -141,7 +145,7 @@ class Network:
 
 
 class _SessionPool:
-    """Idle sessions, by the name of their identity. The last one that was returned is lent first: its connections are the freshest."""
+    """Idle sessions, by the name of their identity. The session returned last is lent first: its connections are the freshest."""
 
     def __init__(self) -> None:
         self._sessions: dict[str | None, list[Session]] = {}

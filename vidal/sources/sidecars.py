@@ -24,7 +24,7 @@ VIDEOS = {
 SOUNDS = {".mp3", ".m4a", ".aac", ".flac", ".wav", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff"}
 MEDIA = VIDEOS | SOUNDS
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
-# The rest of a sidecar's name after the stem of its media file: "json", "info.json" (yt-dlp), "en.vtt", "txt".
+# What follows the stem of the media file in the name of a sidecar: "json", "info.json" (yt-dlp), "en.vtt", "txt".
 SIDECAR = re.compile(r"(?:info\.)?json|txt|(?:[a-z]{2,3}(?:-[\w-]+)?\.)?(?:srt|vtt)", re.I | re.ASCII)
 SIDECAR_MAX_BYTES = 2**24
 # Longer values of a sidecar are left out: such a value, for example yt-dlp's list of formats, says nothing about the pictures.
@@ -36,7 +36,10 @@ _SPANS = ("clips", "spans", "start_s", "end_s", "duration_s")
 
 
 def row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> ListedRow | RowError:
-    """Returns what the sidecars of a media file say, as a row of a list. sidecars: their contents by the rest of their names."""
+    """Returns what the sidecars of a media file say, as a row of a list.
+
+    sidecars: their contents, by what follows the stem of the media file in their names. columns: see rename.
+    """
     try:
         return _row_of(sidecars, columns)
     except RowError as error:
@@ -61,7 +64,7 @@ def _row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> Listed
 
 
 def rename(row: ListedRow, columns: Mapping[str, str]) -> ListedRow:
-    """Returns the row with our names. columns: maps our names to the user's. A page's address (webpage_url) takes the place of `url`."""
+    """Returns the row with our names of columns. columns: maps our names to the user's. A page's address (webpage_url) replaces `url`."""
     ours = {**_ALIASES, **{theirs: name for name, theirs in columns.items()}}
     renamed = {ours.get(name, name): value for name, value in row.items() if not is_missing(value)}
     return {**renamed, **{ours[name]: row[name] for name in ours if not is_missing(row.get(name))}}
@@ -80,7 +83,7 @@ def _parse_json(content: bytes, name: str) -> ListedRow:
 def listed_media(
     source: str, location: str, row: ListedRow | RowError, is_cut: bool = False
 ) -> Iterator[Candidate | RefusedRow]:
-    """Yields the candidate of a media file, or one for each span that the row names. location: where its bytes are.
+    """Yields the candidate of a media file, or one for each span that the row names. location: where the bytes of the file are.
 
     is_cut: whether the file is already cut to its span; then the times in the row are only kept in `extra`.
     """

@@ -16,19 +16,19 @@ if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
 
 @dataclass(frozen=True)
 class Fetched:
-    """A downloaded file, and the candidate columns that the file's page gives values for."""
+    """A downloaded file, and the columns of a candidate for which the file's page states values."""
 
     path: Path
     page: Candidate = field(default_factory=Candidate)
 
 
 class Fetcher(Protocol):
-    """Describes and fetches candidates. Each call of a method is one piece of work of a Client."""
+    """Describes and fetches candidates. Each call of a method counts as one piece of work (Client.work), which has limits."""
 
     def describe(self, candidate: Candidate) -> Candidate:
         """Returns the candidate with title, hashtags, stated duration and so on filled in.
 
-        Raises RecordError: bad_url, for example, if the address is not http(s), unless the source reads local files.
+        Raises RecordError, for example bad_url if the address is not http(s) and the source does not read local files.
         """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
@@ -51,7 +51,7 @@ class Source(Fetcher, Protocol):
 
 
 def fill_in(candidate: Candidate, page: Candidate) -> Candidate:
-    """Returns the candidate with the columns that it lacks filled in from its page. A catalogue's values take precedence."""
+    """Returns the candidate with the columns that it lacks filled in from its page. Values that the candidate has already stay."""
     stated = {key: value for key, value in page.items() if candidate.get(key) in (None, "", [])}
     extra = {**page.get("extra", {}), **dict(candidate.get("extra") or {})}
     return cast(Candidate, {**candidate, **stated, "extra": extra})

@@ -19,7 +19,7 @@ def read_cues(content: bytes) -> str:
 
 
 def words_between(cues: str, start_s: float = 0.0, end_s: float = math.inf) -> str:
-    """Returns the words of the cues whose middle lies in a span, on one line. cues: as read_cues returns them."""
+    """Returns the words of the cues whose middle in time lies in a span, on one line. cues: as read_cues returns them."""
     chosen: list[str] = []
     for line in cues.split("\n"):
         times = line.split(" ", 2)
@@ -40,7 +40,7 @@ def _middle(start: str, end: str) -> float:
 
 
 def _read(content: bytes) -> Iterator[tuple[float, float, str]]:
-    """Yields (start_s, end_s, words) for each line of the cues. Repetitions of the last line, as in rolling captions, are left out."""
+    """Yields (start_s, end_s, words) for each line of the cues. A line that repeats the last one, as in rolling captions, is left out."""
     text = content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     last = ""
     for block in re.split(r"\n\s*\n", text):

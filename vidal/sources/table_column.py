@@ -28,7 +28,7 @@ from vidal.sources.source import Fetched
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-# The place of a cell: its table, the group of rows that is read at a time, and the row in that group.
+# The place of a cell, TABLE#GROUP.ROW: its table, its group of rows (a group is read at a time), and the row in this group.
 _LOCATION = re.compile(r"(.+)#(\d+)\.(\d+)", re.S)
 
 
@@ -102,13 +102,13 @@ class TableColumn(ABC):
 
     @abstractmethod
     def _rows(self, originals: Originals, file: StoredFile) -> Iterator[tuple[int, int, str, ListedRow]]:
-        """Yields (group, number of the row in it, name of the column of media, row without bytes) of a table. Bytes are not read."""
+        """Yields (group, number of the row in the group, name of the media column, row without bytes) of a table. Bytes are not read."""
 
     @abstractmethod
     def _read_cell(self, originals: Originals, name: str, place: tuple[int, int], target: Path) -> str:
         """Writes the bytes of a cell to `target` and returns "", or returns the cell's path if it has no bytes. Raises RecordError.
 
-        name: the name of the table; place: the group of rows, and the number of the row in it.
+        name: the name of the table; place: the group of rows, and the number of the row in the group.
         """
 
     def _files(self) -> tuple[Originals, list[StoredFile]]:

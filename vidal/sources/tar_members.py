@@ -13,7 +13,7 @@ _DAMAGE = (tarfile.TarError, RecursionError, ValueError, OverflowError, EOFError
 
 
 class TarMember(NamedTuple):
-    """A plain file in an archive. offset: of its first byte. content: of a small member that was asked for, else None."""
+    """A plain file in an archive. offset: of its first byte. content: the bytes of a member that is wanted and small, else None."""
 
     name: str
     offset: int
@@ -81,7 +81,7 @@ class _RangeFile:
         count = max(0, min(count, self._size - self._position))
         if count > self._max_bytes:
             raise tarfile.ReadError(f"a header has {count} bytes, more than the {self._max_bytes} that are allowed")
-        # With one byte, tarfile only wants to know whether the archive goes on.
+        # tarfile reads a single byte only to find out whether the archive goes on.
         content = b"\0" if count == 1 else self._buffered(count)
         self._position += len(content)
         return content

@@ -1,4 +1,4 @@
-"""Media in WebDataset's tar archives, as video2dataset and img2dataset write them: the members of a sample share their name."""
+"""Media in WebDataset's tar archives, as video2dataset and img2dataset write them: the members of a sample share a name."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class WebDatasetSettings(CollectionSettings):
 
 
 class _Sample(NamedTuple):
-    """members: the sample's files, by what follows the name of the sample, such as "mp4" or "json"."""
+    """A sample. key: its name. members: its files, by what follows the name of the sample, such as "mp4" or "json"."""
 
     key: str
     members: dict[str, TarMember]
@@ -133,7 +133,7 @@ def _is_sidecar(member: str) -> bool:
 
 
 def _named(candidate: Candidate, archive: str, key: str) -> Candidate:
-    """Returns the candidate with the name of its sample instead of the place of its bytes."""
+    """Returns the candidate with ids and an address from the name of its sample instead of the place of its bytes."""
     name = f"{archive}/{key}"
     url = name if candidate["url"] == candidate["media_url"] else candidate["url"]
     return {**candidate, "candidate_id": ids.candidate_id(NAME, name, None, None), "source_id": name, "url": url}

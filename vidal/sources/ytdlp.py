@@ -26,7 +26,7 @@ T = TypeVar("T")
 # YouTube's filter "under 4 minutes", the shortest that its search has. The recipe's limit is applied to stated durations.
 _SHORTS = "https://www.youtube.com/results?search_query={query}&sp=EgIYAQ%253D%253D"
 _EXTRA = ("origin", "note", "upload_date", "channel", "view_count", "like_count", "comment_count", "description")
-# How many categories and chapters are kept, and how many characters of their names: a page may state any number.
+# The most categories, chapters, and characters of their names that are kept: a page may state any number.
 _CATEGORIES_MAX, _CHAPTERS_MAX, _TITLE_MAX = 50, 300, 200
 
 
@@ -67,7 +67,7 @@ class YtDlp:
         return [candidate for candidate in candidates if candidate][:limit]
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate with what its page states. If a catalogue states the title, the download supplies the rest instead."""
+        """Returns the candidate with what its page states. If a catalogue states the title, only `fetch` reads the page."""
         check_url(candidate["url"])
         if candidate["curated"] and candidate["title"]:
             return candidate
@@ -76,7 +76,7 @@ class YtDlp:
         return fill_in(candidate, _describe_video(info))
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """Downloads the one file of a page. The page is not asked again if it was described just before."""
+        """Downloads the one file of a page. The page is not requested again if it was described just before."""
         from vidal.sources.ytdlp_subtitles import fetch_subtitles  # Loads yt-dlp.
 
         self._client.params["outtmpl"]["default"] = f"{folder}/media.%(ext)s"

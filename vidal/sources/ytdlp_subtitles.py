@@ -25,7 +25,10 @@ _KINDS = ("vtt", "srt")
 
 
 def fetch_subtitles(client: Client, info: VideoInfo, folder: Path) -> dict[str, str]:
-    """Returns the keys of `extra` for subtitles in the recipe's languages; {} if it names no language or no track is readable."""
+    """Returns the keys of `extra` for subtitles in the recipe's languages; after a failure, only SUBTITLE_ERROR.
+
+    Returns {} if the recipe names no language, or if no track in these languages can be read. folder: for temporary files.
+    """
     track = next(_tracks(info, client.crawl.subtitles), None)
     if track is None:
         return {}
@@ -51,7 +54,7 @@ def _tracks(info: VideoInfo, languages: tuple[str, ...]) -> Iterator[tuple[str, 
 
 
 def _matching(named: Mapping[str, list[Track]], wanted: str) -> list[str]:
-    """Returns the names of a language's tracks. "en-orig" is spoken; a machine may have translated "en" from another language."""
+    """Returns the names of a language's tracks, the best first: "en-orig" is the spoken language, "en" may be translated by a machine."""
     pattern = re.compile(rf"{re.escape(wanted)}(-.*)?", re.I)
     order = {f"{wanted}-orig".lower(): 0, wanted.lower(): 1}
     matches = [name for name, files in named.items() if pattern.fullmatch(name) and isinstance(files, list)]

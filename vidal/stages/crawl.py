@@ -21,9 +21,8 @@ _WITHOUT_EFFECT = {
 def _settings(recipe: Recipe) -> Any:
     crawl = recipe.crawl.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
     if not crawl["subtitles"]:
-        del crawl[
-            "subtitles"
-        ]  # Earlier versions did not have this key; without it, what they have fetched stays valid.
+        # Earlier versions did not have this key. Without it, what they have fetched stays valid.
+        del crawl["subtitles"]
     return [recipe.text.model_dump(mode="json"), recipe.clips.model_dump(mode="json"), crawl]
 
 

@@ -22,7 +22,7 @@ EstimateT = TypeVar("EstimateT")
 
 
 class FrameView(ABC, Generic[EstimateT]):
-    """A Batched worker. batch_size: the number of pictures that the model gets at a time; None means those of one clip."""
+    """A Batched worker (vidal.pipeline.stage). batch_size: how many pictures the model gets at a time; None means those of one clip."""
 
     view: str
     # From VIDAL-10M's own scripts: the size that pictures are forced to, (width, height), and the short side that is stored.
@@ -41,7 +41,7 @@ class FrameView(ABC, Generic[EstimateT]):
 
     @abstractmethod
     def _row(self, clip: Clip, images: list[Image.Image], estimates: list[EstimateT]) -> Mapping[str, object]:
-        """Stores the pictures of a clip and returns its row. images: the frames of the estimates."""
+        """Stores the pictures of a clip and returns its row. images: the frames of the clip. estimates: one for each frame."""
 
     @abstractmethod
     def _empty(self, clip: Clip) -> Mapping[str, object]:
@@ -88,7 +88,7 @@ class FrameView(ABC, Generic[EstimateT]):
         return model.model_copy(update={"options": {"input": list(self.paper_input), **model.options}})
 
     def _resized(self, values: np.ndarray) -> np.ndarray:
-        """Returns (h, w) float32 with the stored short side, but never larger than the frame."""
+        """Returns (h, w) float32, scaled down to the short side that is stored. An estimate is never enlarged."""
         height, width = values.shape
         size = short_side_size(width, height, self._short_side) if self._short_side else (width, height)
         if size == (width, height):

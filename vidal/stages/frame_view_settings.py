@@ -11,7 +11,10 @@ from vidal.config.base import ModelSpec, ViewSettings
 
 
 class FrameViewSettings(ViewSettings):
-    """paper_adapter: the only adapter that mode paper is defined for. This mode repeats VIDAL-10M's own script."""
+    """The settings of a view that a model estimates from frames. Mode paper repeats VIDAL-10M's own script.
+
+    paper_adapter: the only adapter that mode paper allows.
+    """
 
     paper_adapter: ClassVar[str]
 

@@ -41,9 +41,9 @@ def view_names() -> list[str]:
 
 
 def add_view(view: ViewSpec) -> None:
-    """Adds a view of a user's own package: its stage runs after vidal's own views, and its settings are a section of the recipe.
+    """Adds a view of a user's own package: its stage runs after those of vidal's own views; its settings are a section of the recipe.
 
-    The module of the package calls this when it is imported, which a recipe asks for under `plugins`. A repeated call has no effect.
+    The module of the package calls this when it is imported. A recipe lists such modules under `plugins`. A repeated call has no effect.
     """
     VIEWS.setdefault(view.name, view)
     ADDED_SECTIONS.setdefault(view.name, view.settings)

@@ -11,7 +11,10 @@ from vidal.errors import UserError
 
 
 def read(name: str, known: frozenset[str]) -> str:
-    """Returns the text of a prompt file. Raises UserError if it is missing or not a template, or for a placeholder that nothing fills."""
+    """Returns the text of a prompt file. known: the placeholders that it may have.
+
+    Raises UserError if the file is missing or is not a template, or for an unknown placeholder.
+    """
     path = Path(name) if "/" in name else packaged_files.folder("pipelines") / "prompts" / name
     if not path.is_file():
         raise UserError(f"prompt {name}: no such file; give a path, or the name of a file in pipelines/prompts")

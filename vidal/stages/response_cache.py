@@ -1,4 +1,4 @@
-"""Caches the answers of models by their questions: none is computed or paid for twice, across restarts and upgrades."""
+"""Caches the answers of models by prompt and input: no answer is computed or paid for twice, across restarts and upgrades."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from vidal.storage.storage import Storage
 class ResponseCache:
     """The stored answers of a model, by model, revision, options, version of the adapter, prompt and input.
 
-    They lie in the dataset (`OUT/_cache`), in one file per part, and are reused within their shard. If the recipe's `cache` names a
-    folder, they lie there, in one file per answer, so that shards and datasets share them. Safe to share between threads: an answer
-    that several threads ask for at once is computed once.
+    They are kept in the dataset (`OUT/_cache`), in one file per part, and are reused within their shard. If the recipe's `cache` names a
+    folder, they are kept there, in one file per answer, so that shards and datasets share them. Safe to share between threads: if
+    several threads ask for an answer at once, it is computed once.
     """
 
     def __init__(self, recipe: Recipe, storage: Storage, registry: Registry, spec: ModelSpec, revision: str):

@@ -1,4 +1,4 @@
-"""The description of a view of a clip, so that no other file needs to know the view by name.
+"""Describes a view of a clip, so that code which handles all views need not know any of them by name.
 
 The manifest stage, validation, the report, the exporters, `vidal plan` and the recipe iterate over these descriptions.
 """
@@ -31,10 +31,10 @@ class ViewSpec:
     """A view that is stored as media files beside the frames.
 
     stage: computes the view, one row per clip. settings: its section of the recipe, under the view's name. columns: columns of the
-    stage's table that the manifest also has; those that schema.py does not name follow its other columns. scores, extra: columns
-    of the stage's table whose entries join the manifest's `scores` and `extra`. convert: computes a manifest column from the columns
-    of a clip, if the stage's own column differs from it. is_synthetic: whether a model computes the view from the frames; the clip
-    then names it in `synthetic_views`.
+    stage's table that the manifest also has; those that schema.py does not name become the last columns of the manifest. scores,
+    extra: columns of the stage's table whose entries join the manifest's `scores` and `extra`. convert: computes a manifest column
+    from the columns of a clip, if the stage's own column differs from it. is_synthetic: whether a model computes the view from the
+    frames; the clip then names the view in `synthetic_views`.
     """
 
     name: str

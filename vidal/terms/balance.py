@@ -1,7 +1,10 @@
 """Selects terms so that frequent keywords do not crowd out the others. STRATEGIES names the ways to do so; a seed fixes the result.
 
+A strategy gets `read`, the number of terms that contain each keyword (`counts`, by the number of the keyword), and the settings
+(`terms`). It returns the places of the selected terms.
+
 Terms arrive in buckets, which are files of terms by a hash of their texts, with their keywords as numbers. Memory grows with the
-number of wanted terms and of distinct keywords, not with the number of all terms.
+number of wanted terms and that of distinct keywords, not with the number of all terms.
 """
 
 from __future__ import annotations
@@ -29,15 +32,15 @@ class Bucket:
 
 
 Selected = set[tuple[int, int]]  # (bucket, row)
-Read = Callable[[], Iterable[Bucket]]
+Read = Callable[[], Iterable[Bucket]]  # Yields all buckets anew on each call.
 
 
 def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
     """Selects at most t terms for each keyword, after MetaCLIP (Xu et al., ICLR 2024).
 
     MetaCLIP keeps a text if any of its keywords draws it, so a frequent word comes along with every rare one ("a man with a
-    theremin"): on real labels, the most frequent keyword is then only three times rarer. Here all keywords of a text must be
-    below the cap t. If the recipe sets no cap, it starts at a 500th of `count`, and doubles until `count` terms are selected.
+    theremin"): on real labels, the most frequent keyword is then only three times rarer than before. Here all keywords of a text must be
+    below the cap t. If the recipe sets no cap, the cap starts at a 500th of `count`, and doubles until `count` terms are selected.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
     selected: Selected = set()
@@ -103,7 +106,7 @@ def _first_rounds(columns: list[np.ndarray], count: int) -> list[np.ndarray]:
 
 
 class _Smallest:
-    """The rows with the smallest scores seen so far."""
+    """The `count` rows with the smallest scores so far."""
 
     def __init__(self, count: int):
         self._count = count

@@ -30,13 +30,15 @@ SUMMARY = "summary.json"
 # Below this number of texts, a cluster takes longer to start than one process takes to finish.
 _WORTH_A_CLUSTER = 20_000
 
-# Runs a function over items, anywhere and in any order, and yields the results as they come.
+# Runs a function over items, in any process and any order, and yields the results as they come.
 Map = Callable[[Callable[[Work], Counts], list[Work]], Iterable[Counts]]
 
 
 @dataclass
 class Summary:
-    """The content of the report. read: texts by corpus. rare, long: the numbers of texts that were left out as such.
+    """The numbers of the report. read: texts that were read, by corpus. rare, long: texts that were left out as too rare or too long.
+
+    distinct: distinct texts that remained. terms: terms that were selected; by_source: the same by corpus.
 
     before, after: how many terms contain each keyword before and after balancing, as (keyword, POS, count), most frequent first.
     """
@@ -73,7 +75,8 @@ def in_process(function: Callable[[Work], Counts], items: list[Work]) -> Iterato
 def build(recipe: Recipe, storage: Storage, cluster: Callable[[], Map] | None = None) -> Summary:
     """Writes terms.parquet (schema.TERMS, ordered by term) and summary.json. The same corpora and recipe give the same bytes.
 
-    cluster: returns a map over many processes; it is only called if there is enough to do. Raises UserError.
+    cluster: returns a Map over many processes; it is only called if there are enough texts. Raises UserError if there is no corpus or
+    no term.
     """
     terms = recipe.terms
     if not terms.corpora:

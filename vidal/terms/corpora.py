@@ -22,7 +22,7 @@ _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
 
 
 def texts(corpus: Corpus) -> Iterator[str]:
-    """Returns the raw texts, stripped and without empty ones, as a stream, so that memory does not grow with the file.
+    """Returns the raw texts, stripped and without empty texts, as a stream, so that memory does not grow with the file.
 
     Raises UserError, in one line: at once for an unknown reader; during reading, for a file that is missing, damaged, empty or not
     in the reader's format.
@@ -36,7 +36,7 @@ def names_things(corpus: Corpus) -> bool:
 
 
 def identity(corpus: Corpus) -> str:
-    """Returns the identity of the files of a corpus: of their bytes, or for large files and folders of their metadata."""
+    """Returns a hash that identifies the files of a corpus: of their bytes, or, for large files and folders, of their metadata."""
     wanted = [corpus, *([corpus.model_copy(update={"path": corpus.subset})] if corpus.subset else [])]
     return ids.fingerprint([_file_identity(each) for each in wanted])
 

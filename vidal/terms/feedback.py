@@ -1,4 +1,4 @@
-"""Computes the yield of each search term at each stage from the ledgers of a dataset, and how the next searches weight the terms."""
+"""Computes the yield of each search term at each stage from the ledgers of a dataset, and its weight in the next searches."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class BudgetRow(TypedDict):
 class Yield:
     """What a term has yielded. found: candidates. fetched: candidates that gave clips. kept: clips of the manifest.
 
-    may_pass: searches and candidates with transient failures. dropped: clips that did not pass, by the stage where they ended.
+    may_pass: searches and candidates that failed transiently, and may still yield clips. dropped: clips that did not reach the manifest,
+    by the stage where they ended.
     """
 
     found: int = 0
@@ -61,12 +62,13 @@ class Yield:
 
 
 def feedback(out: Storage, database: Storage, name_search: Callable[[dict[str, object]], str]) -> dict[str, int]:
-    """Writes budget.parquet beside the terms. Returns how many terms it retires, keeps and raises.
+    """Writes budget.parquet beside the terms. Returns the number of terms by `why`: retired, kept, raised, not searched yet.
 
-    name_search: returns the name that a search of the stored recipe has in the ids of its failures.
+    out: the dataset. database: the folder of the terms. name_search: returns the name of a search of the stored recipe; the id of a
+    failed search is made from this name.
 
     A term that was searched and gave no clip is retired, unless its search or some of its candidates failed transiently. A term with
-    a keyword from the less covered half of all keywords is raised: its searches ask for more results. Raises UserError if there is
+    a keyword that has fewer kept clips than the median keyword is raised: its searches ask for more results. Raises UserError if there is
     nothing to learn from.
     """
     if not database.exists("terms.parquet"):

@@ -18,7 +18,7 @@ from vidal.terms.tagging import PHRASE_WORDS_MAX
 
 @dataclass
 class PartitionStats:
-    """What was read. read: the number of texts, by corpus. long: the number of texts with too many words.
+    """What was read from the corpora. read: the number of texts, by corpus. long: the number of texts with too many words.
 
     phrases: names of things, each of which is one keyword even if it has several words.
     """
@@ -42,7 +42,7 @@ def position(term: str) -> int:
 
 
 def partition_texts(terms: Terms, storage: Storage) -> PartitionStats:
-    """Writes one line "corpus<TAB>term" for each text into the file of its bucket. Raises UserError if a corpus cannot be read."""
+    """Writes a line "corpus number<TAB>term" for each text into the file of its bucket. Raises UserError if a corpus cannot be read."""
     stats = PartitionStats()
     with contextlib.ExitStack() as stack:
         storage.fs.makedirs(str(PurePosixPath(storage.path(bucket_file(0))).parent), exist_ok=True)

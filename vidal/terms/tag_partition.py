@@ -1,4 +1,4 @@
-"""Processes one bucket of texts: counts, tags, resolves phrases. A bucket fits into memory, and is not tagged twice."""
+"""Processes one bucket of texts: counts and tags them, then resolves phrases. A bucket fits into memory, and is not tagged twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Work:
-    """A bucket to process. sources: the names of the corpora, by their number in the lines of the bucket."""
+    """A bucket to process. root: URI of the database. sources: the names of the corpora, by their number in the lines of the bucket."""
 
     root: str
     index: int
@@ -41,7 +41,7 @@ class Work:
 class Counts:
     """Numbers of terms. terms: those that pass the frequency filter. rare: those that do not. bare: passing terms without noun or verb.
 
-    tally: passing terms by keyword.
+    tally: how many of the passing terms contain each keyword.
     """
 
     terms: int
@@ -88,7 +88,7 @@ def resolve_phrases(work: Work) -> Counts:
 
 
 def _count(raw: bytes, sources: tuple[str, ...]) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """Returns the frequency and sources of each distinct text, in the order of their positions."""
+    """Returns the frequency and the sources of each distinct text, in the order of partition.position."""
     counts: dict[str, int] = {}
     sources_by_keyword: dict[str, set[str]] = {}
     for line in raw.decode().splitlines():
@@ -144,5 +144,5 @@ def _tagger(model: str) -> Tagger:
 
 @once
 def _whole_runs(root: str, digest: str) -> frozenset[str]:
-    """Returns the runs that become keywords. digest: makes a later build in the same process read its own file."""
+    """Returns the runs that become keywords. digest: a hash of their file, so that a later build in the same process reads it again."""
     return frozenset(json.loads(Storage(root).read(RUNS)))

@@ -1,4 +1,4 @@
-"""Finds the nouns and verbs of short texts by spaCy, with only the components that this needs."""
+"""Finds the nouns and verbs of short texts with spaCy, of which only the necessary components run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RUN_WORDS_MAX = 3
 
 NOUN, VERB, RUN = "NOUN", "VERB", "RUN"
 Word = tuple[str, str, str]  # lower case, lemma, universal POS tag
-Keyword = tuple[str, str]
+Keyword = tuple[str, str]  # lemma or text, and one of NOUN, VERB, RUN
 
 
 @once
 def load(name: str) -> Any:
-    """Returns the pipeline with only tagger and lemmatizer, loaded once per process. Raises UserError if no package contains it."""
+    """Returns the spaCy pipeline of this name without parser and ner, loaded once per process. Raises UserError if it is missing."""
     for package in _PACKAGES.get(name, (name,)):
         try:
             module = importlib.import_module(package)
@@ -54,7 +54,7 @@ def torch_aside() -> Iterator[None]:
 
 
 def identity(name: str) -> str:
-    """Returns the package that contains the pipeline, and its version, without loading it."""
+    """Returns the name and version of the package that contains the pipeline, without loading it."""
     for package in _PACKAGES.get(name, (name,)):
         distribution = package.replace("_", "-")
         with contextlib.suppress(PackageNotFoundError):
@@ -65,8 +65,9 @@ def identity(name: str) -> str:
 class Tagger:
     """Returns words with POS tag and lemma, as the pipeline computes them.
 
-    Rules and lemmatizer take half of spaCy's time. Without a parser, their answer only depends on a token and its tag, except for a
-    few rules over two tokens. So the answer for a pair is remembered.
+    Rules and lemmatizer take half of spaCy's time. Without a parser, their result depends only on a token and its tag, except for a
+    few rules over several tokens. So the result for each pair of token and tag is remembered, but not for texts that such a rule may
+    apply to.
     """
 
     def __init__(self, model: str):
@@ -94,7 +95,7 @@ class Tagger:
 
 
 def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
-    """Returns the words of rules over more than one token. None means that they are unknown, so that nothing may be remembered."""
+    """Returns a word of each rule over several tokens. None: a rule has no literal word, so that no result may be remembered."""
     if "attribute_ruler" not in nlp.pipe_names:
         return frozenset()
     words: set[str] = set()
@@ -102,7 +103,7 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
         for pattern in rule["patterns"]:
             if len(pattern) == 1 or any(
                 "DEP" in token for token in pattern
-            ):  # No parser sets DEP, so it never applies.
+            ):  # Only a parser sets DEP, so without one the rule never applies.
                 continue
             literal = [token["LOWER"] for token in pattern if isinstance(token.get("LOWER"), str)]
             if not literal:
@@ -115,8 +116,8 @@ def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
     """Returns the nouns and verbs of a text as (lemma, NOUN or VERB), in order, each once.
 
     phrases: names of things. A name of several words stays whole ("hot dog"), and a text that is such a name is a noun, whatever tag
-    a single word has ("drill"). A run of up to three nouns is (text, RUN), to be resolved when its frequency in the corpora is known;
-    text is the run, then its nouns, separated by tabs.
+    a single word has ("drill"). A run of two or three nouns becomes (text, RUN), which is resolved once its frequency in the corpora
+    is known; text is the run, then its nouns, separated by tabs.
     """
     if len(words) == 1 and words[0][2] not in _NOUNS and words[0][0] in phrases:
         return [(words[0][0], NOUN)]
@@ -164,7 +165,7 @@ def _text(words: list[Word], at: int, length: int) -> str:
 
 
 def nouns_and_verbs(texts: Iterable[str], model: str) -> Iterator[list[Keyword]]:
-    """Yields, for each text, its (lemma, NOUN or VERB), word by word, in order, each once."""
+    """Yields the (lemma, NOUN or VERB) of each text, in order, each once. Names and runs of several words are not joined."""
     for words in Tagger(model).words(texts):
         named = ((lemma, NOUN if pos in _NOUNS else pos) for _, lemma, pos in words if pos in {*_NOUNS, VERB})
         yield list(dict.fromkeys(named))

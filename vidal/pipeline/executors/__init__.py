@@ -26,7 +26,7 @@ class Run(Protocol):
     def __call__(self, parts: Iterable[Part], finished: Callable[[Part], None] = ...) -> None:
         """Returns when all parts have left the last stage. finished: called in this thread with each part that has left it.
 
-        parts: an iterable that may still search for parts while earlier ones are processed.
+        parts: the iterable may still be searching for parts while the executor processes the parts that it has yielded.
         """
 
 
@@ -34,7 +34,7 @@ class Executor(Protocol):
     """Runs parts. Every method except `session` is called inside a session; sessions may be nested."""
 
     def session(self, stages: Sequence[Stage] = ()) -> AbstractContextManager[None]:
-        """Starts the processes that the executor needs, and stops them at the end. stages: those that are to run in the session."""
+        """Starts the processes that the executor needs, and stops them at the end. stages: those that will run in the session."""
 
     def rate_limiter(self) -> RateLimiter:
         """Returns the rate limiter that all workers of this executor share."""
@@ -54,7 +54,7 @@ class Executor(Protocol):
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Run]:
         """Starts the workers of the stages, which load their models in the background. Yields a function that sends parts through them.
 
-        The function raises StorageError if a part cannot be stored, UserError if a stage cannot be opened, and what `parts` raises.
+        This function raises StorageError if a part cannot be stored, UserError if a stage cannot be opened, and what `parts` raises.
         """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Ray counts in ten-thousandths.
+# Tolerance of comparisons. Ray counts CPUs and GPUs in ten-thousandths.
 _ROUNDING = 1e-6
 
 
@@ -28,7 +28,7 @@ class Node:
 
 
 class Room:
-    """The room that is left in a cluster. Workers are placed as they come, each on the first node that has room for it."""
+    """The CPUs and GPUs that are free in a cluster. Workers are placed as they come, each on the first node that has room for it."""
 
     def __init__(self, nodes: list[Node]):
         self._cpus = [node.cpus for node in nodes]

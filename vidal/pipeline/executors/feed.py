@@ -1,4 +1,4 @@
-"""Finds the parts of the next shard while those of earlier shards are at work."""
+"""Finds the parts of the next shard while those of earlier shards are being processed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _END = object()
 
 
 class Feed:
-    """Reads parts from an iterable in a thread of its own, which is at most one part ahead.
+    """Reads parts from an iterable in a thread of its own, which reads at most two parts ahead.
 
-    is_empty: whether the iterable has ended.
+    is_empty: whether `take` has reached the end of the iterable.
     """
 
     def __init__(self, parts: Iterable[Part]):

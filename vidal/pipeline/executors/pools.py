@@ -30,14 +30,14 @@ class PoolSpec:
         return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
 
     def parts_at_once(self, recipe: Recipe) -> int:
-        """Returns how many parts a worker may work on: as many as the stage that may work on the most of them."""
+        """Returns how many parts a worker may work on at once: the largest number that one of its stages allows."""
         return max(stage.parts_at_once(recipe) for stage in self.stages)
 
 
 def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
     """Groups the stages into pools. A stage that the recipe fuses shares the worker and the resources of the stage before it.
 
-    Raises UserError if the recipe sets parts_at_once of a stage that takes it from elsewhere or works on one part at a time.
+    Raises UserError if the recipe sets resources.<stage>.parts_at_once for a stage that would ignore it.
     """
     grouped: list[PoolSpec] = []
     for stage in stages:
@@ -83,7 +83,7 @@ def _does_not_fit(spec: PoolSpec, nodes: list[Node]) -> str:
 
 
 def cpus_at_once(specs: list[PoolSpec]) -> float:
-    """Returns the CPUs that the pools hold from beginning to end: those of their minimum numbers of workers."""
+    """Returns the CPUs that the pools hold from beginning to end, which are those of their minimum numbers of workers."""
     return sum(request.cpus for spec in specs for request in spec.requests)
 
 

@@ -27,7 +27,7 @@ from vidal.pipeline.runner import PartRunner
 from vidal.pipeline.stage import Part, Runtime, Stage
 
 _LOG_INTERVAL_S = 0.5
-# How long a part that has just been found may wait to be taken up, while the candidates of another shard are searched for.
+# How long a part that has just been found may wait before it is submitted, while the candidates of another shard are searched for.
 _LOOK_AGAIN_S = 0.2
 
 
@@ -57,7 +57,7 @@ class RayExecutor:
         return self._hold.limiter
 
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Runs the function in a process of its own, which ends with it.
+        """Runs the function in a process of its own, which ends when the function returns.
 
         The process requests no CPU from Ray, because the workers that wait for the result may hold all CPUs.
         """
@@ -69,10 +69,10 @@ class RayExecutor:
     def spread(function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs.
 
-        A task may call this as well: a static method can be sent to other processes, but this executor cannot.
+        A task may call this too. So it is a static method, which can be sent to other processes; this executor cannot be sent.
         """
 
-        def call(item: Any) -> Any:  # Ray takes functions alone, and no other callables.
+        def call(item: Any) -> Any:  # Ray accepts only functions, and no other callables.
             return function(item)
 
         task = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(call)
@@ -123,7 +123,7 @@ class _Worker:
         self._runners = [PartRunner(stage, recipe, runtime, metrics, shared) for stage in spec.stages]
 
     def open(self) -> None:
-        """Loads the models before the first part arrives. An error is ignored here; it comes up again with the first part."""
+        """Loads the models before the first part arrives. An error is ignored here; the first part raises it again."""
         for runner in self._runners:
             runner.warm()
 
@@ -134,7 +134,7 @@ class _Worker:
 
 @dataclass
 class _Pool:
-    """The workers of one pool, from the recipe's minimum to its maximum, and the parts that wait for a worker.
+    """The workers of one pool, whose number grows from the recipe's minimum to its maximum, and the parts that wait for a worker.
 
     free: for each worker, how many more parts it may work on at the same time.
     """
@@ -164,7 +164,7 @@ class _Pool:
         self.free[worker] = self.parts_at_once
 
     def submit(self) -> Iterator[tuple[Any, Any, Part]]:
-        """Hands waiting parts to the workers with the most room, and adds workers while none is idle.
+        """Hands each waiting part to the worker that may take the most further parts, and adds workers while none is idle.
 
         Yields (reference, worker, part) for each part that has been handed over.
         """

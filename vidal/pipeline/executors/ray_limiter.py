@@ -26,9 +26,9 @@ _AWAY_S, _ASK_AGAIN_S = 300.0, 1.0
 
 
 class SharedRateLimiter:
-    """A LocalRateLimiter inside a named actor, which all jobs of the cluster can find. Travels to the workers.
+    """A handle of a LocalRateLimiter in a named actor, which all jobs of the cluster can find. The handle is sent to the workers.
 
-    If the node of the actor dies, Ray starts it again elsewhere. A call waits for that, because it is no fault of the record.
+    If the node of the actor dies, Ray starts it again elsewhere. A call waits for that, because no record is at fault.
     """
 
     def __init__(self, actor: Any, name: str):
@@ -63,7 +63,7 @@ class SharedRateLimiter:
         self._ask("pause_identity", rules, pause_s)
 
     def _ask(self, method: str, *args: object) -> Any:
-        """Calls a method of the actor. Raises RayActorError if it does not come back within a few minutes."""
+        """Calls a method of the actor. Raises RayActorError if the actor is away for more than a few minutes."""
         gives_up_at = time.monotonic() + _AWAY_S
         while True:
             try:
@@ -72,12 +72,12 @@ class SharedRateLimiter:
                 if time.monotonic() > gives_up_at:
                     raise
             time.sleep(_ASK_AGAIN_S)
-            with contextlib.suppress(ValueError):  # There is none at the moment.
+            with contextlib.suppress(ValueError):  # There is no such actor at the moment.
                 self._actor = ray.get_actor(self._name, namespace=NAMESPACE)
 
 
 class LimiterHold:
-    """A job's hold on the limiter of its cluster, which is created if there is none. The job reports regularly that it is alive."""
+    """A job's hold on the limiter of its cluster. Creates the limiter if there is none. The job reports regularly that it is alive."""
 
     def __init__(self, protocol: int = PROTOCOL) -> None:
         self._name = f"crawl-rate-limiter-{protocol}"
@@ -104,7 +104,7 @@ class LimiterHold:
                 if ray.get(actor.hold.remote(self._job), timeout=_HEARTBEAT_S):
                     return actor
             except (RayActorError, GetTimeoutError):
-                pass  # It has just ended, or its node has.
+                pass  # The actor has just ended, or its node has.
             time.sleep(_CREATE_AGAIN_S)
         return self._actor
 
@@ -137,7 +137,10 @@ class _HeldLimiter(LocalRateLimiter):
             self._holding.notify()
 
     def _watch(self) -> None:
-        """Waits until no job holds the actor. One that has just been created, or has restarted, has not heard of its jobs yet."""
+        """Waits until no job holds the actor, then ends it.
+
+        An actor that has just been created or restarted has not heard of its jobs yet, so it holds itself for HOLD_S.
+        """
         self.hold("creation")
         with self._holding:
             while self._holds:

@@ -14,16 +14,16 @@ import ray
 
 
 def start(object_store_mb: int, cpus: float) -> None:
-    """Starts Ray. cpus: what the pipeline holds at once.
+    """Starts Ray. cpus: the number of CPUs that the pipeline holds at once.
 
-    Ray hands out CPUs as numbers only. On this machine, it gets as many as the pipeline needs, because a pool that waits for a CPU that
-    never becomes free would wait for ever.
+    Ray hands out CPUs as numbers only. On this machine, Ray is told to have as many as the pipeline needs, because a pool would otherwise
+    wait for ever for a CPU that never becomes free.
     """
     options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
     if not os.environ.get("RAY_ADDRESS"):
         # "local": a cluster that someone else runs on this machine is joined only if RAY_ADDRESS asks for it.
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": object_store_mb * 2**20}
-        # Ray's default is 15: beside two busy processes, a build with this niceness hardly begins.
+        # Ray's default is 15. A build with this niceness makes almost no progress beside two busy processes.
         os.environ.setdefault("RAY_worker_niceness", "0")
     # Ray itself keeps the arguments of its actors alive, and warns about them at level ERROR on every start.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")

@@ -31,7 +31,7 @@ class _Sound(TypedDict):
 
 
 class Spec(TypedDict, total=False):
-    """The description of one file in media.yaml. of: the id of the entry that it is a copy of."""
+    """The description of one file in media.yaml. of: the id of the entry that it is a copy of. crop: see _panorama. fault: see Site."""
 
     id: str
     make: Literal["pan", "cut", "sound", "copy", "reencode"]
@@ -61,8 +61,8 @@ class Listing(TypedDict):
 class Page:
     """One page of the site, with one video or sound.
 
-    stated_s: the duration that the page states, which may be false. origin: the "package version, file" that the media was made
-    from. note: how it was made. fault: how the site fails to serve the file, see Site.
+    stated_s: the duration that the page states, which may be false. origin: the "package version, file" that the media file was
+    made from. note: how it was made. fault: how the site fails to serve the file, see Site.
     """
 
     id: str
@@ -86,7 +86,7 @@ def list_pages() -> list[Page]:
 
 
 def build_media(cache: Path | None = None) -> Path:
-    """Returns the folder with the files of all pages. cache: the folder to make it in; None means the cache of this machine."""
+    """Returns the folder with the files of all pages. cache: the folder in which it is made; None means the cache of this machine."""
     listing = _read_listing()
     digest = ids.fingerprint(
         [listing, [_locate(spec["package"], spec["file"])[1] for spec in _from_packages(listing)], _VERSION]
@@ -182,7 +182,7 @@ def _make_pan(spec: Spec, source: Path, target: Path) -> None:
 
 
 def _panorama(source: Path, crop: float) -> Image.Image:
-    """Returns the photograph, scaled so that the window covers the fraction `crop` of its shorter side and has room to move."""
+    """Returns the photograph, scaled so that the window covers at most the fraction `crop` of its width and of its height."""
     with Image.open(source) as opened:
         image = opened.convert("RGB")
     scale = max(SIZE[0] / image.width, SIZE[1] / image.height) / crop

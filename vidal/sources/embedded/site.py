@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 
 
 class Site:
-    """The request handlers.
+    """The request handlers of the site.
 
     Faults of a page: http_404; html (an HTML page is served as video/mp4); truncate (the file ends early); drop_once (the
     connection is cut half way through the first answer).

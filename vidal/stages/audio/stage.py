@@ -1,4 +1,4 @@
-"""Audio: the sound track of every clip as mono FLAC, with its level and its content. A clip without sound is marked, not dropped."""
+"""Audio: the sound track of every clip as mono FLAC, with its level and its content. A clip without sound stays, without the view."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class _Worker:
 class SoundReader:
     """Reads the sound of a file at any sample rate.
 
-    duration_s: of the video that the sound belongs to, to whose timeline it is padded or trimmed; None for a sound alone.
+    duration_s: the duration of the video that the sound belongs to. The sound is padded or trimmed to it. None for a sound alone.
     """
 
     path: Path
@@ -82,7 +82,7 @@ class SoundReader:
     decoding: Decoding
 
     def __call__(self, sample_rate: int) -> tuple[np.ndarray, str]:
-        """Returns (n,) int16 mono samples, and what does not decode: see sound.read_decodable."""
+        """Returns (n,) int16 mono samples, and a message if some of the sound does not decode, else "". See sound.read_decodable."""
         limits = self.decoding.limits(media_s=self.duration_s or 0.0)
         return limited.call(limits, sound.read_decodable, self.path, sample_rate, self.duration_s)
 
@@ -93,7 +93,7 @@ class SoundReader:
 
 @dataclass
 class SoundDescription:
-    """The results of models for a sound: scores, and texts for `extra`, by name. embedding: a unit vector, empty without a model."""
+    """What models say about a sound: scores, and texts for `extra`, both by name. embedding: a unit vector, empty without a model."""
 
     scores: dict[str, float] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class SoundDescription:
 
 
 class _Listener:
-    """Asks the models that the recipe names. Each gets the sound at its own sample rate."""
+    """Describes a sound with the models that the recipe names. Each model gets the sound at the sample rate that it needs."""
 
     def __init__(self, settings: Audio):
         self._activity: ActivityDetector | None = open_model(ACTIVITY, settings.activity) if settings.activity else None

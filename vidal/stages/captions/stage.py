@@ -1,4 +1,4 @@
-"""Captions: the unchanged words of the uploader, a caption for each frame, and one for the video."""
+"""Captions: the unchanged title and hashtags of the uploader, a caption for each frame, and one for the video."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def caption_of(
     prompt_sha256: str | None = None,
     flags: tuple[str, ...] = (),
 ) -> Caption:
-    """Returns an entry of the column `captions`."""
+    """Returns an entry of the column `captions`. frame: the index of the frame that the text describes; None for the whole clip."""
     return {
         "view": view.value,
         "frame": frame,
@@ -51,7 +51,7 @@ RELEASED = "released"
 
 
 def _titles(clip: Clip) -> list[Caption]:
-    """Returns the words of the uploader: the title, and the further texts that a catalogue has for the same address."""
+    """Returns the captions of the view `title`: the title, and the further texts that a catalogue has for the same address."""
     titles = [clip["title"], *_imported_texts(clip).get(View.TITLE.value, [])]
     return [caption_of(View.TITLE, title) for title in titles if title]
 
@@ -62,7 +62,7 @@ def _imported_texts(clip: Clip) -> dict[str, list[str]]:
 
 
 def imported(clip: Clip) -> list[Caption]:
-    """Returns the captions that came with the catalogue. If there are as many keyframe texts as frames, each belongs to its frame."""
+    """Returns the captions that came with the catalogue. Keyframe texts belong to the frames in order if there are as many."""
     texts = _imported_texts(clip)
     captions = []
     for view in (View.KEYFRAME, View.VIDEO, View.ENHANCED, View.SOUND):
@@ -118,7 +118,7 @@ class _Worker:
         return Output([{"clip_id": clip["clip_id"], "captions": captions}], tuple(self._with_imported(clip, views)))
 
     def _with_imported(self, clip: Clip, views: list[ViewOutcome]) -> list[ViewOutcome]:
-        """Marks views as kept that came with the catalogue and that no model of the recipe computes."""
+        """Marks a view as kept if the recipe's models gave no text for it, but the catalogue did."""
         return [
             ViewOutcome(each.view, Status.KEPT, detail="imported")
             if each.status is not Status.KEPT and has_imported(clip, each.view)
@@ -138,7 +138,7 @@ class _Worker:
         return [caption_of(View.HASHTAGS, text)], ViewOutcome(View.HASHTAGS, Status.KEPT)
 
     def _frames(self, clip: Clip, images: list[Any]) -> tuple[list[Caption], ViewOutcome]:
-        """Returns one caption per frame. If nothing was recognised, the text is empty and flagged."""
+        """Returns one caption per frame, and the outcome of the view. Where nothing is recognised, the text is empty and flagged."""
         if absent := _absent(View.KEYFRAME, self._keyframe, images):
             return [], absent
         assert self._keyframe is not None

@@ -4,7 +4,7 @@ depth_valid_share: share of the pixels with a reading (finite, and positive if m
 depth_low, depth_high: 1st and 99th percentile of the readings, in metres or in the model's own numbers.
 depth_temporal_consistency: mean rank correlation (Spearman) of the depth of consecutive frames at the same pixels, which ignores
     scale and shift. Stored frames are seconds apart: if the scene or the camera moves, the score is low however good the depth is.
-    depth_luminance_consistency is the same number for the luminance of the pictures, as a reference.
+    depth_luminance_consistency is the same score for the luminance of the pictures instead of the depth, as a reference.
 depth_scale_change: mean |ln| of the ratio of the median depths of consecutive frames, if metric: 0.1 means 10 %. It measures the
     change that the consistency ignores.
 depth_edge_agreement: share of the strongest depth edges that lie near strong edges of the picture, corrected for chance: 1 means
@@ -48,7 +48,10 @@ def scores(depths: list[np.ndarray], images: list[Image.Image], metric: bool) ->
 
 
 def consistency(frames: list[np.ndarray]) -> float | None:
-    """Returns the mean Spearman correlation of consecutive (h, w) frames over pixels known in both; None if no pair has one."""
+    """Returns the mean Spearman correlation of consecutive (h, w) frames over the pixels that are known in both.
+
+    frames: NaN marks unknown pixels. Returns None if the correlation of no pair is defined.
+    """
     small = [frame[:: _step(frame), :: _step(frame)] for frame in frames]
     return _mean([_spearman(one, other) for one, other in pairwise(small)])
 
@@ -61,7 +64,7 @@ def scale_change(frames: list[np.ndarray]) -> float | None:
 def edge_agreement(depth: np.ndarray, luminance: np.ndarray, metric: bool) -> float | None:
     """Returns how well the edges of the depth match those of the picture, or None where either has no edges.
 
-    depth: (h, w), NaN where there is no reading.
+    depth: (h, w), NaN where there is no reading. luminance: (h, w).
     """
     known = np.isfinite(depth)
     if not known.any():

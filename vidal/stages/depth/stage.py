@@ -28,7 +28,7 @@ COMPRESS_LEVEL = 3  # A level of zlib. At the default, 6, a picture takes 2.5 ti
 
 
 def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = False) -> tuple[list[np.ndarray], int]:
-    """Converts depth to (h, w) uint16. Also returns how many pixels were beyond max_m, to which they are clipped.
+    """Converts depth to (h, w) uint16 millimetres, clipped at max_m. Also returns how many pixels were clipped.
 
     depths: (h, w) float32 metres; a value that is not finite or not positive becomes 0, which means no reading. truncate: rounds
     down, as the published script does.
@@ -62,7 +62,7 @@ def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, floa
 
 
 def _widened(value: float, sign: int, digits: int) -> float:
-    """Rounds to this number of digits: down for sign -1, up for sign 1."""
+    """Rounds to this number of digits after the point: down for sign -1, up for sign 1."""
     rounded = round(value, digits)
     return rounded if (rounded - value) * sign >= 0 else round(rounded + sign * 10.0**-digits, digits)
 
@@ -73,7 +73,8 @@ class _Worker(FrameView[Estimate]):
     resampling = Image.Resampling.NEAREST  # A mean across an edge would be a depth at which there is no surface.
 
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        from vidal.stages.depth import quality  # scipy takes a second to import, and every process imports every stage.
+        # Loads scipy, which takes a second, and which a process that only lists the stages does not need.
+        from vidal.stages.depth import quality
 
         settings = recipe.depth
         super().__init__(settings, storage, recipe.resources_of("depth").batch_size)

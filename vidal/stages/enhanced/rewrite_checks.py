@@ -1,4 +1,7 @@
-"""Checks rewrites: a rewrite must be one plain sentence about the caption, and only name things from other views or the pictures."""
+"""Checks rewrites: a rewrite must be one plain sentence about the caption, and only name things from other views or the pictures.
+
+In all functions, `tagger` is the name of a spaCy pipeline.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,12 @@ _ORDERS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+# Returns whether a lemma is a synonym of one of the known words, or visible in the pictures.
 Supports = Callable[[str, frozenset[str]], bool]
 
 
 def gives_orders(text: str) -> bool:
-    """Returns whether a crawled text gives orders to a model. If so, no model is shown the text; the view `title` keeps it unchanged."""
+    """Returns whether a crawled text gives orders to a model. No model is shown such a text; the view `title` keeps it unchanged."""
     return bool(_ORDERS.search(text))
 
 
@@ -48,14 +52,14 @@ def malformed(text: str) -> str | None:
 
 
 def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None = None) -> bool:
-    """Returns whether a rewrite names anything that its caption names. True for a caption that names nothing."""
+    """Returns whether a rewrite names anything that its caption names or `supports` accepts. True for a caption that names nothing."""
     wanted = frozenset(_named(caption, tagger))
     known = _lemmas(caption, tagger)
     return not wanted or any(each in known or (supports and supports(each, wanted)) for each in _named(rewrite, tagger))
 
 
 def tells(rewrite: str, title: str, tagger: str) -> bool:
-    """Returns whether a rewrite names at least half of the things in the title. One that only obeys orders in the title does not."""
+    """Returns whether a rewrite names at least half of the things in the title. A rewrite that obeys orders in the title names fewer."""
     wanted, known = _named(title, tagger), _lemmas(rewrite, tagger)
     return bool(wanted) and 2 * sum(bool(forms & known) for forms in wanted.values()) >= len(wanted)
 
@@ -63,7 +67,7 @@ def tells(rewrite: str, title: str, tagger: str) -> bool:
 def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports | None = None) -> list[str]:
     """Returns the lemmas of nouns, verbs, adjectives and numbers in the rewrite that occur in no view, in order.
 
-    supports: returns whether a lemma is a synonym of one of the views' words, or visible in the pictures.
+    views: the other texts of the clip. supports: gets a lemma and the words of the views; a lemma that it accepts is left out.
     """
     known = _lemmas(" . ".join(views), tagger)
     missing = [lemma for lemma, forms in _named(rewrite, tagger).items() if not forms & known]
@@ -97,7 +101,7 @@ def _lemmas(text: str, tagger: str) -> frozenset[str]:
 
 
 def support(synonyms: Any | None, is_visible: Callable[[str], bool] | None) -> Supports:
-    """Returns a function that says whether a lemma is a synonym of a known word, or else visible. A check that is None is skipped."""
+    """Returns a Supports that asks `synonyms`, a vidal.models.synonyms.Synonyms, then `is_visible`. A check that is None is skipped."""
 
     def supports(lemma: str, known: Iterable[str]) -> bool:
         return bool(synonyms and synonyms.find_synonym(lemma, known)) or bool(is_visible and is_visible(lemma))

@@ -21,6 +21,6 @@ class Enhanced(Settings):
     synonym_min: float | None = Field(default=0.78, gt=0, le=1)
     """The lowest cosine at which two words count as synonyms; null uses no synonyms."""
     seen_min: float | None = Field(default=None, ge=-1, le=1)
-    """The pictures support a word from this cosine of word and clip on (by the model of `similarity`); null ignores the pictures."""
+    """The lowest cosine of word and clip at which the pictures support a word (model of `similarity`); null ignores the pictures."""
     concurrency: int = Field(default=1, ge=1)
     """Simultaneous requests, for an adapter that asks a server."""

@@ -1,4 +1,4 @@
-"""Enhanced captions: a language model rewrites the video's caption. A rewrite that names things from no other view is rejected."""
+"""Enhanced captions: a language model rewrites the video's caption. A rewrite that names a thing that no other view names is rejected."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Prompt:
 
 
 def read_prompt(name: str) -> Prompt:
-    """Reads a prompt. Raises UserError if a key is missing, or for a placeholder that nothing fills."""
+    """Reads a prompt. Raises UserError if the file or a key is missing, or for a placeholder that nothing fills."""
     text = prompts.read(name, _FIELDS)
     try:
         sections = yaml.safe_load(text)
@@ -132,7 +132,7 @@ class _Worker:
         return None
 
     def _seen(self, clip: Clip) -> Callable[[str], bool] | None:
-        """Returns a function that says whether the pictures of the clip show a word, or None if the recipe does not ask."""
+        """Returns a function that says whether the pictures of the clip show a word; None if the recipe does not ask for this check."""
         scorer, least = self._scorer, self._settings.seen_min
         if scorer is None or least is None or not clip["embedding"]:
             return None

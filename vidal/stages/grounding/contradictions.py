@@ -29,7 +29,7 @@ Claims = dict[tuple[str, str], set[object]]
 
 
 def claims(text: str, tagger: str) -> Claims:
-    """Returns the claims of a text: the values for each (thing, "number" | "colour" | "absent"), and for ("", pair) of _OPPOSITES."""
+    """Returns the claims of a text: the values by (thing, "number" | "colour" | "absent"), and the word by ("", a pair of _OPPOSITES)."""
     claimed: Claims = defaultdict(set)
     tokens = [token for token in load(tagger)(text.replace("#", " ")) if not token.is_space]
     for at, token in enumerate(tokens):
@@ -64,9 +64,9 @@ def contradict(first: Claims, second: Claims) -> bool:
 
 
 def mark(captions: list[Caption], tagger: str) -> None:
-    """Adds "contradicts:VIEW" to the flags of captions of two views that cannot both be true.
+    """If captions of two views cannot both be true, adds "contradicts:VIEW" to the flags of each; VIEW is the view of the other.
 
-    Captions of two different frames are not compared, because the frames differ.
+    Captions of the same view are not compared, because they may describe different frames.
     """
     texts = [(each, claims(each["text"], tagger)) for each in captions if each["text"] and each["view"] != "hashtags"]
     for (one, ones), (other, others) in combinations(texts, 2):

@@ -7,7 +7,7 @@ infrared_luminance_explained: correlation ratio, the share of the variance that 
     It detects a gray copy with a curved or folded tone curve, which the correlation does not. The same real pictures: 0.37 and
     0.18 on average; an inverted gray copy: 0.99.
 infrared_flicker: mean absolute change of the mean level between consecutive frames, as a share of the full range (1 is black to
-    white). infrared_flicker_rgb is the same number for the luminance of the frames; what exceeds it, the translator has added.
+    white). infrared_flicker_rgb is the same score for the luminance of the frames. The translator has added the difference.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
 
 
 def explained(level: np.ndarray, light: np.ndarray) -> float | None:
-    """Returns the variance between the means of `level` over bins of `light`, as a share of its variance (Pearson's eta squared)."""
+    """Returns the share of the variance of `level` that lies between its means over bins of `light` (Pearson's eta squared).
+
+    level, light: (h, w) uint8 of one size. Returns None if `level` is flat.
+    """
     values = level.ravel().astype(np.float64)
     total = float(values.var())
     if total == 0:
@@ -58,7 +61,7 @@ def flicker(frames: list[np.ndarray]) -> float | None:
 
 
 def _luminance(image: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns (h, w) uint8 of that shape."""
+    """Returns the luminance of a picture as (h, w) uint8, resized to `shape`."""
     return np.asarray(image.convert("L").resize((shape[1], shape[0]), Image.Resampling.BOX))
 
 

@@ -22,7 +22,7 @@ from vidal.storage.storage import Storage
 
 
 def to_uint8(frames: list[np.ndarray]) -> list[np.ndarray]:
-    """Converts (h, w) float to (h, w) uint8, stretched from the lowest to the highest value of all frames."""
+    """Converts (h, w) float frames to (h, w) uint8. Stretches the range from the lowest to the highest value of all frames to 0..255."""
     low, high = min(float(f.min()) for f in frames), max(float(f.max()) for f in frames)
     return [np.rint((frame - low) / max(high - low, 1e-12) * 255.0).astype(np.uint8) for frame in frames]
 
@@ -40,7 +40,7 @@ class _Worker(FrameView[np.ndarray]):
             self._translator: InfraredTranslator = open_model(INFRARED, self._model_spec(settings.model))
 
     def _infer(self, images: list[Image.Image], places: list[tuple[Clip, int]]) -> list[np.ndarray]:
-        """Returns the translated pictures. The seeds come from the ids of the clips, so that a style does not depend on other clips."""
+        """Returns the translated pictures. The seed comes from the clip's id, so that its style does not depend on other clips."""
         seeds = [ids.jump_hash(clip["clip_id"], 2**31) + (frame if self._is_paper else 0) for clip, frame in places]
         return self._translator.translate(images, seeds)
 

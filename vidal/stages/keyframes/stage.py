@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class FrameReader:
-    """Reads those frames of a file that the recipe selects."""
+    """Reads the frames of a file that the recipe selects."""
 
     def __init__(self, recipe: Recipe):
         self._settings, self._clips, self._decoding = recipe.keyframes, recipe.clips, recipe.decoding

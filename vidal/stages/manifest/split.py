@@ -9,7 +9,7 @@ TRAIN, VAL, TEST = "train", "val", "test"
 
 
 def split_of(platform: str, source_id: str, shares: Split) -> str:
-    """Returns the split of all clips of a source. If val or test grows at the cost of train, sources move only from train to it."""
+    """Returns the split of all clips of a source. If val or test grows at the cost of train, sources only move out of train."""
     place = int(ids.sha256(f"split {platform} {source_id}")[:15], 16) / 16**15
     if place < shares.test:
         return TEST

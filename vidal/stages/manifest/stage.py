@@ -91,7 +91,7 @@ def _extra(clip: Clip, columns: Columns, views: Mapping[str, ViewSpec]) -> dict[
 
 
 def _synthetic_views(clip: Clip, columns: Columns, views: Mapping[str, ViewSpec]) -> list[str]:
-    """Returns the names of the views that a model computed."""
+    """Returns the names of the views that a model estimated or wrote."""
     written = {caption["view"] for caption in clip["captions"] if caption["model"] != SOURCE}
     estimated = {name for name, view in views.items() if view.is_synthetic and columns[view.media.paths]}
     return sorted(written | estimated)
@@ -123,8 +123,8 @@ def manifest_stage(views: Mapping[str, ViewSpec]) -> Stage:
         name="manifest",
         version=2,
         subject=Subject.CLIP,
-        # If several tables have a column, that of the first table counts, else that of the last: so `language` is that of
-        # measure, which is the page's where the page states one.
+        # If several tables have a column, the first table's counts; if the first table lacks it, the last table's. So `language`
+        # is that of measure, although the table of the crawl has this column too.
         reads=(
             *("keyframes", "crawl", "similarity"),
             *(view.stage.name for view in views.values()),

@@ -8,7 +8,7 @@ from vidal.records import Caption, Clip
 from vidal.schema import Reason, Status, View, map_dict
 from vidal.stages.captions.stage import SOURCE
 
-# The flags of a subtitle that a machine wrote, and of one that people did.
+# The flag of a subtitle that a machine wrote, and that of one that people wrote.
 AUTOMATIC, HUMAN = "automatic", "human"
 
 

@@ -76,7 +76,7 @@ def probed_measures(clip: Clip) -> dict[str, float]:
 
 
 def compute(group: Group, clip: Clip, frames: Images) -> tuple[dict[str, float], str]:
-    """Returns the measures of a group that have a finite value, and the reason why the others have none."""
+    """Returns the measures of a group that have a finite value, by name, and the reason why the others have none."""
     if not frames:
         return {}, "absent: no frames"
     try:
@@ -94,9 +94,10 @@ class _LanguageOf:
         self._detector: LanguageDetector = open_model(LANGUAGES, settings.model)
 
     def __call__(self, text: str) -> tuple[str | None, float | None, str]:
-        """Returns the code, the confidence, and the name of the detector or the reason why there is no code.
+        """Returns (ISO 639-1 code, confidence, name of the detector). The code is None if the confidence is too low.
 
-        text: without junk hashtags, because "shorts" is English on every page.
+        For a text without words, returns (None, None, the reason). text: without junk hashtags, because "shorts" is English
+        whatever the language of the page.
         """
         code, confidence = self._detector.detect(text)
         if code is None:

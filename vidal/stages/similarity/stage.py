@@ -61,7 +61,7 @@ class _Worker:
 
 
 def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
-    """Returns the texts to compare the frames with, by score. The `text` of a clip is its title and hashtags without junk."""
+    """Returns the texts to compare the frames with, by the name of the score. The `text` of a clip is title and hashtags without junk."""
     title = " ".join(split_words(clip["title"] or ""))
     tags = " ".join(meaningful_tags(clip["hashtags"], rules))
     return {
@@ -73,7 +73,10 @@ def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
 
 
 def compare(frames: np.ndarray, texts: dict[str, list[str]], scorer: Scorer) -> tuple[float, dict[str, float]]:
-    """Returns `similarity`, which is a mean over frames, and the other scores that have a text. frames: (n, d), L2-normalised."""
+    """Returns `similarity`, the mean cosine over the frames, and the other scores by name. texts: as texts_of returns them.
+
+    frames: (n, d), L2-normalised. A score without a text is absent; a score with several texts is that of the nearest one.
+    """
     named = [(name, text) for name, each in texts.items() for text in each]
     cosines = frames @ scorer.embed_texts([text for _, text in named]).T
     means = cosines.mean(axis=0)

@@ -36,7 +36,7 @@ def alternatives(label: str) -> list[str]:
 
 
 def hmdb51(corpus: Corpus) -> Iterator[str]:
-    """Reads brush_hair, or the names of the archive's parts and folders: brush_hair.rar, hmdb51/brush_hair/. Kuehne 2011."""
+    """Reads lines such as brush_hair, brush_hair.rar (a part of the archive) or hmdb51/brush_hair/ (its folder). Kuehne et al. 2011."""
     for line in plain(corpus):
         yield line.rstrip("/").rpartition("/")[2].removesuffix(".rar")
 
@@ -53,7 +53,7 @@ def kinetics(corpus: Corpus) -> Iterator[str]:
 
 
 def activitynet(corpus: Corpus) -> Iterator[str]:
-    """Reads `action` of a CSV, or the leaves of the taxonomy in activity_net.v1-3.min.json. Caba Heilbron et al. 2015.
+    """Reads the column `action` of a CSV, or the leaves of the taxonomy in activity_net.v1-3.min.json. Caba Heilbron et al. 2015.
 
     The inner nodes ("Root", "Personal Care") name groups of activities, and no clip has them as a label.
     """

@@ -75,7 +75,7 @@ def open_json(corpus: Corpus) -> Iterator[ShallowJson]:
 
 
 class ShallowJson:
-    """A file for ijson: valid UTF-8, because ijson accepts neither a byte order mark nor invalid bytes, and of bounded depth.
+    """A JSON file as ijson can read it: valid UTF-8 without a byte order mark, and nested to a bounded depth.
 
     ijson keeps a path for every open level: a file of 100,000 brackets would take 25 GB.
     """
@@ -86,7 +86,7 @@ class ShallowJson:
         self._unclosed = b""
 
     def read(self, size: int = -1) -> bytes:
-        """Returns a chunk of limited size, because the nesting of a chunk is only known after it has been read. Raises FormatError."""
+        """Returns at most 4 KB, because the nesting of a chunk is known only after reading it. Raises FormatError for deep nesting."""
         chunk = self._file.read(_JSON_CHUNK_BYTES if size < 0 else min(size, _JSON_CHUNK_BYTES))
         bare, quote, string = _JSON_STRING.sub(b"", self._unclosed + chunk).partition(b'"')
         # If a string goes on in the next chunk, that chunk only needs to know whether the last character is an escape.
@@ -98,7 +98,7 @@ class ShallowJson:
 
 
 def lines(corpus: Corpus) -> Iterator[str]:
-    """Yields lines with their line ends. Raises FormatError for a line that would not fit in memory."""
+    """Yields lines with their line ends. Raises FormatError for a line of LINE_CHARS_MAX characters or more."""
     with open_text(corpus) as file:
         while line := file.readline(LINE_CHARS_MAX):
             if len(line) == LINE_CHARS_MAX:

@@ -50,7 +50,7 @@ def rows(corpus: Corpus, dialect: type[csv.Dialect] = csv.excel) -> Iterator[lis
 
 
 def fields(corpus: Corpus, *columns: str, dialect: type[csv.Dialect] = csv.excel) -> Iterator[str]:
-    """Yields, row by row, the values of those of the columns that the header has. Raises FormatError if it has none of them."""
+    """Yields, row by row, the values of the columns, if the header has them. Raises FormatError if it has none of the columns."""
     table = rows(corpus, dialect)
     header = [name.strip() for name in next(table, [])]
     wanted = [header.index(column) for column in columns if column in header]
@@ -96,14 +96,14 @@ def strings_of(value: object) -> list[str]:
 
 
 def _not_json(error: ijson.JSONError) -> FormatError:
-    # The parser's message is text or bytes. Its first line names the problem; the others draw its place.
+    # The parser's message is text or bytes. Its first line names the problem; the other lines draw where it is.
     message = error.args[0] if error.args else ""
     message = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
     return FormatError(f"not JSON: {message.partition(chr(10))[0]}")
 
 
 def distinct(texts: Iterable[str]) -> Iterator[str]:
-    """Yields each text once, in order. For files with one row per clip and few classes."""
+    """Yields each text once, in order. Meant for files with one row per clip and few classes, because it keeps all texts in memory."""
     known: set[str] = set()
     for text in texts:
         if text not in known:

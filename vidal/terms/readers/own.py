@@ -24,17 +24,17 @@ def text(corpus: Corpus) -> Iterator[str]:
 
 
 def csv(corpus: Corpus) -> Iterator[str]:
-    """Reads the column of a CSV with a header."""
+    """Reads the corpus's `column` of a CSV with a header."""
     yield from fields(corpus, _column(corpus))
 
 
 def tsv(corpus: Corpus) -> Iterator[str]:
-    """Reads the column of a TSV with a header; quotes are plain text."""
+    """Reads the corpus's `column` of a TSV with a header; quotes are plain text."""
     yield from fields(corpus, _column(corpus), dialect=Tsv)
 
 
 def jsonl(corpus: Corpus) -> Iterator[str]:
-    """Reads the key of one JSON object per line: a text or a list of texts. Raises FormatError if no object has the key."""
+    """Reads one JSON object per line: its key `column` has a text or a list of texts. Raises FormatError if no object has the key."""
     column, has_column = _column(corpus), False
     for number, line in enumerate(lines(corpus), 1):
         if not line.strip():
@@ -57,7 +57,7 @@ def _object(line: str, number: int) -> dict[str, object]:
 
 
 def parquet(corpus: Corpus) -> Iterator[str]:
-    """Reads the column, of texts or lists of texts, of one Parquet file, of all in a folder, or of all that match a glob."""
+    """Reads `column`, with texts or lists of texts, from one Parquet file, from all in a folder, or from all that match a glob."""
     column = _column(corpus)
     fs, names = _parquet_files(corpus)
     for name in names:

@@ -15,8 +15,8 @@ from vidal.terms.settings import Corpus
 def audioset(corpus: Corpus) -> Iterator[str]:
     """Reads `display_name` of class_labels_indices.csv, or the names in ontology.json. Gemmeke et al. 2017.
 
-    The ontology's restricted nodes are left out: "abstract" ones only group others ("Source-ambiguous sounds"), and
-    "blacklist" ones were judged too obscure or unclear to label ("Otoacoustic emission").
+    The ontology's restricted nodes are left out: "abstract" nodes only group others ("Source-ambiguous sounds"),
+    and "blacklist" nodes were judged too obscure or unclear to label ("Otoacoustic emission").
     """
     if extension(corpus) == ".json":
         nodes = (node for node in elements(corpus, "item") if isinstance(node, dict))

@@ -12,7 +12,7 @@ from vidal.terms.settings import Corpus
 def youtube8m(corpus: Corpus) -> Iterator[str]:
     """Reads `Name` of vocabulary.csv, `label_name` of label_names_2018.csv, or a label map. Abu-El-Haija et al. 2016.
 
-    The qualifiers of entities are kept: without them, "Ring (jewellery)" would be another search. In label maps, "???" stands for
+    The qualifiers of entities are kept: "Ring" without "(jewellery)" would be another search. In label maps, "???" stands for
     an entity without a name.
     """
     names = fields(corpus, "Name", "label_name") if extension(corpus) == ".csv" else plain(corpus)
