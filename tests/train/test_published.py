@@ -369,7 +369,7 @@ def test_adapters_are_no_start_where_the_folder_calls_itself_a_clip(depth):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "clip"}))
     settings = Encoder.model_validate({"model": {"adapter": "clip", "id": str(folder)}})
-    with pytest.raises(UserError, match=r"lacks vision_model.encoder.layers.0"):
+    with pytest.raises(UserError, match=r"weights are missing: vision_model.encoder.layers.0"):
         open_tower(Modality.DEPTH, settings, WIDTH)
 
 

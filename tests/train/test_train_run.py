@@ -164,7 +164,7 @@ def test_accumulation_gives_the_steps_of_the_whole_batch(coloured, tiny, tmp_pat
 def test_a_run_with_other_settings_is_not_mixed_in(coloured, tiny, tmp_path):
     small = {"model": tiny, "side": 32, "epochs": 1}
     run.train(settings(encoder=small), str(coloured), tmp_path / "run", CPU)
-    with pytest.raises(UserError, match="another recipe"):
+    with pytest.raises(UserError, match="differs in recipe"):
         run.train(settings(encoder={**small, "lr": 1e-2}), str(coloured), tmp_path / "run", CPU)
 
 
@@ -207,7 +207,7 @@ def test_the_command_trains_prints_a_table_and_leaves_an_encoder(coloured):
 def test_what_is_wrong_with_the_command_is_said_in_one_line(coloured, tmp_path):
     for arguments, said in (
         (("--data", str(tmp_path / "none")), "holds no shard"),
-        (("--data", str(coloured), "--set", "train.modalities={}"), "name at least one"),
+        (("--data", str(coloured), "--set", "train.modalities={}"), "give at least one"),
         (
             ("--data", str(coloured), "--set", "train.text.adapter=nothing", "--set", "train.modalities={image: {}}"),
             "no adapter 'nothing'",
