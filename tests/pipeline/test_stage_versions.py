@@ -56,7 +56,8 @@ def test_comments_docstrings_layout_a_new_reason_a_new_adapter_and_a_moved_modul
     edit(
         copy,
         "stages/captions/stage.py",
-        '"""Returns an entry of the column `captions`. frame: the index of the frame that the text describes; None for the whole clip."""',
+        '"""Returns an entry of the column `captions`. frame: '
+        'the index of the frame that the text describes; None for the whole clip."""',
         '"""Another\n\n    docstring."""',
     )
     edit(
