@@ -59,7 +59,7 @@ submit-train: $(READY)
 	@test -n "$(RAY_ADDRESS)" || { echo "submit-train: say where the cluster is: RAY_ADDRESS=http://host:8265" >&2; exit 2; }
 	$(RAY_AUTH) $(BIN)/ray job submit --address $(RAY_ADDRESS) --runtime-env-json '$(JOB_ENV)' -- \
 	  $(JOB_PYTHON) pipelines/train.py --recipe $(RECIPE) --data $(if $(findstring ://,$(OUT)),$(OUT),$(abspath $(OUT))) \
-	  --out $(abspath $(RUN)) --set train.processes=$(PROCESSES) $(ARGS)
+	  --out $(if $(findstring ://,$(RUN)),$(RUN),$(abspath $(RUN))) --set train.processes=$(PROCESSES) $(ARGS)
 
 evaluate: $(READY)
 	$(BIN)/vidal evaluate $(if $(TASK),--task $(TASK) --data $(DATA),--table) --checkpoint $(or $(CHECKPOINT),$(RUN)/encoder) $(ARGS)

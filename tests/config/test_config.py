@@ -1,7 +1,7 @@
 import pytest
 
 from vidal.cli.main import main
-from vidal.config.loading import load_recipe, recipe_names
+from vidal.config.loading import load_recipe, recipe_names, with_overrides
 from vidal.errors import UserError
 
 
@@ -35,6 +35,23 @@ def test_an_unknown_key_or_wrong_type_is_named_by_its_path(override, path):
 
 def test_set_overrides_a_key():
     assert load_recipe("embedded", ("filters.similarity_min=0.5",)).filters.similarity_min == 0.5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "blamed"),
+    [
+        (("engine.part_size=[]", "depth.short_side=64"), "engine.part_size=[]"),
+        (("engine.part_size=8", "engine.part_sizes=3"), "engine.part_sizes=3"),
+        (
+            ("resources.depth={gpus: 1, gpu_memory: 4}", "engine.part_size=8"),
+            "resources.depth={gpus: 1, gpu_memory: 4}",
+        ),
+    ],
+)
+def test_of_several_overrides_the_wrong_one_is_blamed(overrides, blamed):
+    with pytest.raises(UserError) as refused:
+        with_overrides(load_recipe("embedded"), overrides)
+    assert str(refused.value).startswith(f"--set {blamed}: ")
 
 
 def run(monkeypatch, capsys, *arguments):

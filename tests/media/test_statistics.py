@@ -36,8 +36,8 @@ def test_brightness_contrast_and_saturation_by_hand():
 def test_black_frames_are_counted_and_a_night_sky_with_a_moon_is_not_black():
     moon = rgb(5)
     moon[:20, :20] = 200
-    found = picture.statistics([rgb(0), rgb(20), moon, rgb(128)])
-    assert found["black_share"] == 0.5
+    measured = picture.statistics([rgb(0), rgb(20), moon, rgb(128)])
+    assert measured["black_share"] == 0.5
 
 
 def test_frozen_frames_survive_jpeg_and_a_small_thing_that_moves_is_seen():
@@ -121,15 +121,17 @@ def test_one_picture_gives_no_pair_and_a_broken_file_is_corrupt(tmp_path):
 
 
 def test_real_and_awkward_videos_give_pairs_or_a_reason(shared):
-    found = {}
+    outcomes = {}
     for path in sorted((shared / "videos_edge").iterdir()):
         if path.suffix in (".mp4", ".mov", ".mkv", ".ogg", ".avi", ".webm"):
             try:
-                found[path.name] = motion.motion_per_s(read_frame_pairs(path, 3)) if read_frame_pairs(path, 3) else None
+                outcomes[path.name] = (
+                    motion.motion_per_s(read_frame_pairs(path, 3)) if read_frame_pairs(path, 3) else None
+                )
             except RecordError as error:
-                found[path.name] = error.reason
-    assert len(found) >= 10 and sum(isinstance(value, float) for value in found.values()) >= 8
-    assert all(value >= 0 for value in found.values() if isinstance(value, float))
+                outcomes[path.name] = error.reason
+    assert len(outcomes) >= 10 and sum(isinstance(value, float) for value in outcomes.values()) >= 8
+    assert all(value >= 0 for value in outcomes.values() if isinstance(value, float))
 
 
 def test_what_boxes_cover_counts_once():

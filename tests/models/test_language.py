@@ -18,9 +18,9 @@ TITLES = [
 
 def test_languages_of_titles():
     detector = open_model(LANGUAGES, ModelSpec(adapter="py3langid"))
-    found = [(text, *detector.detect(text)) for text, _ in TITLES]
-    assert [code for _, code, _ in found] == [code for _, code in TITLES]
-    assert min(confidence for _, _, confidence in found) > 0.5
+    detected = [(text, *detector.detect(text)) for text, _ in TITLES]
+    assert [code for _, code, _ in detected] == [code for _, code in TITLES]
+    assert min(confidence for _, _, confidence in detected) > 0.5
     assert detector.detect("123 !!! 🔥") == (None, 0.0)
     with pytest.raises(UserError, match=r"options\.languages.*xx"):
         open_model(LANGUAGES, ModelSpec(adapter="py3langid", options={"languages": ["en", "xx"]}))

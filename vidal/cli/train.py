@@ -34,8 +34,8 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
     from vidal.storage.storage import absolute_uri
 
     loaded = load_recipe(recipe, overrides)
-    if folder is None and "://" in out:
-        raise UserError("--out: name a local folder for the run, because the dataset is remote")
+    if "://" in (folder or out):
+        raise UserError("--out: a run is written to a local folder: name one")
     out = absolute_uri(out)
     target = Path(os.path.abspath(folder or os.path.join(out, layout.TRAINED, loaded.name)))
     outcomes = _run(loaded, out, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,10 @@ def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
 
 def _blamed(overrides: tuple[str, ...], error: ValidationError) -> str:
     """Returns the override of the key that the error names, or the last one, if the key that is wrong was not set here."""
-    where = ".".join(map(str, error.errors()[0]["loc"]))
-    return next((each for each in overrides if where.startswith(each.partition("=")[0])), overrides[-1])
+    where = [str(key) for key in error.errors()[0]["loc"]]
+    keys = {each: each.partition("=")[0].split(".") for each in overrides}
+    # The error may name a key within the one that was set, or a section, if several of its keys do not agree.
+    return next((each for each, key in keys.items() if all(map(eq, key, where))), overrides[-1])
 
 
 def recipe_names() -> list[str]:

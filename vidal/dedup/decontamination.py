@@ -52,8 +52,8 @@ def state(recipe: Recipe) -> list[Any]:
 class Known:
     """An evaluation set, ready to be searched.
 
-    names: maps each id, URL and hash to a description of what it is. files: the files of the set that have signatures. compared: the
-    settings by which clips are compared with these files.
+    names: says of each id, URL and hash of the set what it stands for: "id" or "bytes as FILE". files: the files of the
+    set that have signatures. compared: the settings by which clips are compared with these files.
     """
 
     name: str

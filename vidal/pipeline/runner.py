@@ -35,15 +35,13 @@ from vidal.pipeline.work_queue import WorkQueue, process_in_turn
 from vidal.records import LedgerRow, Row
 from vidal.schema import Reason
 from vidal.storage import layout
-from vidal.storage.answer_store import PartAnswers
+from vidal.storage.answer_store import SHARDS_AT_ONCE, PartAnswers
 from vidal.storage.cleaned import cleaned_clips
 from vidal.storage.media_store import MediaStore, TarStore
 from vidal.storage.storage import Storage
 
 # The journal's key for the loading of the stage's models, which is not a record.
 _OPENING = "(opening)"
-# While the last parts of a shard are at work, parts of the next shards may arrive.
-_SHARDS_AT_ONCE = 8
 # Errors of the machine that mean that the dataset cannot be written, wherever in a worker they are raised.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -178,7 +176,7 @@ class PartRunner:
             folder = layout.stage_folder(self.stage.name, shard)
             names = set() if shard in self.runtime.new_shards else set(self.storage.names(folder))
             self._stored_names.setdefault(shard, names)
-            for other in list(self._stored_names)[:-_SHARDS_AT_ONCE]:
+            for other in list(self._stored_names)[:-SHARDS_AT_ONCE]:
                 self._stored_names.pop(other, None)
         return self._stored_names.setdefault(shard, set())
 

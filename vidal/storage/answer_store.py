@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # How many seconds of answers a killed worker may lose on an object store, where a file cannot be appended to.
 _SAVED_EVERY_S = 30.0
-# How many shards' answers are kept in memory: while the last parts of a shard are at work, parts of the next shards may arrive.
-_SHARDS_AT_ONCE = 8
+# Of how many shards a worker remembers what is stored: while the last parts of a shard are at work, parts of the next may arrive.
+SHARDS_AT_ONCE = 8
 
 
 class AnswerStore(Protocol):
@@ -115,7 +115,7 @@ class PartAnswers:
         """Returns the known answers of a shard. They are read from the storage when a part of the shard first needs one."""
         if shard not in self._known:
             self._known[shard] = self._load(shard)
-            for other in list(self._known)[:-_SHARDS_AT_ONCE]:
+            for other in list(self._known)[:-SHARDS_AT_ONCE]:
                 del self._known[other]
         return self._known[shard]
 
