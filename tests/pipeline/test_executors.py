@@ -17,6 +17,7 @@ from tests.support.stages_for_tests import (
     DEADLY,
     FIRST,
     KILLER,
+    SPREAD,
     UNOPENED,
     recipe,
     seed_parts,
@@ -29,6 +30,7 @@ from vidal.pipeline.parts import outcomes_of
 from vidal.pipeline.stage import Runtime
 from vidal.schema import Reason
 from vidal.stages.order import STAGES
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 pytestmark = pytest.mark.xdist_group("ray")
@@ -96,6 +98,21 @@ def test_stages_that_share_a_process_and_work_on_several_parts_lose_one_record_e
     rows = outcomes_of(Storage(str(tmp_path)), [CROWDED, CROWDED_NEXT], 0, range(4))
     lost = {row["id"]: row["reason"] for row in rows if row["status"] != "kept"}
     assert lost == {"c5": Reason.CRASHED.value, "c9-clip": Reason.CRASHED.value}
+
+
+@pytest.mark.parametrize("most", [2, 40])
+def test_workers_beyond_the_minimum_get_parts_once_they_have_started_and_not_before(on_ray, tmp_path, most):
+    """The cluster has room for two workers: more are asked for in vain, and no part waits for them."""
+    import ray
+
+    half = ray.cluster_resources()["CPU"] / 2
+    own = load_recipe("embedded", (f"resources.spread={{cpus: {half}, workers: [1, {most}]}}",))
+    parts = seed_parts(str(tmp_path), parts=24, size=3)
+    with executor_of(own).pipeline([SPREAD], Runtime(str(tmp_path), "run")) as run:
+        run(parts)
+    names = [layout.part_table("spread", 0, index) for index in range(24)]
+    rows = [row for name in names for row in Storage(str(tmp_path)).read_table(name).to_pylist()]
+    assert len(rows) == 72 and len({row["value"] for row in rows}) == 2
 
 
 def test_a_stage_of_one_part_at_a_time_refuses_another_number():

@@ -83,6 +83,14 @@ def _crowded_next(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     return work
 
 
+def _spread(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
+    def work(row: Record) -> Output:
+        time.sleep(0.2)
+        return Output([{"clip_id": f"{row['candidate_id']}-clip", "value": os.getpid()}])
+
+    return work
+
+
 def _buggy(recipe: Recipe, runtime: Runtime, storage: Storage) -> Worker:
     def work(row: Record) -> Output:
         _log(storage, f"buggy {row['clip_id']}")
@@ -141,4 +149,5 @@ FULL = _stage("full", Subject.CANDIDATE, ("discover",), _full, terminal=True)
 CROWDED = _stage("crowded", Subject.CANDIDATE, ("discover",), _crowded, terminal=True,
                  concurrency=lambda r: 4, parts_at_once=lambda r: 4)  # fmt: skip
 CROWDED_NEXT = _stage("crowded_next", Subject.CLIP, ("crowded",), _crowded_next, terminal=True)
+SPREAD = _stage("spread", Subject.CANDIDATE, ("discover",), _spread, terminal=True)
 DEADLY = _stage("deadly", Subject.CANDIDATE, ("discover",), _deadly, terminal=True)

@@ -136,7 +136,8 @@ class _Worker:
 class _Pool:
     """The workers of one pool, whose number grows from the recipe's minimum to its maximum, and the parts that wait for a worker.
 
-    free: for each worker, how many more parts it may work on at the same time.
+    free: for each worker, how many more parts it may work on at the same time. starting: the workers beyond the minimum that have not
+    started yet, by the reference that is done when they have. A cluster without room never starts them, so they get no part before.
     """
 
     spec: PoolSpec
@@ -145,13 +146,16 @@ class _Pool:
     relay: Any  # An actor of LogRelay, or None.
     waiting: deque[Part] = field(default_factory=deque)
     free: dict[Any, int] = field(default_factory=dict)
+    starting: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.parts_at_once = self.spec.parts_at_once(self.recipe)
         for _ in range(self.spec.resources.workers[0]):
-            self._add_worker()
+            worker, _ = self._start_worker()
+            self.free[worker] = self.parts_at_once
 
-    def _add_worker(self) -> None:
+    def _start_worker(self) -> tuple[Any, Any]:
+        """Requests a worker. Returns it, and the reference that is done when it has started."""
         resources = self.spec.resources
         memory = {"memory": int(resources.memory_gb * 2**30)} if resources.memory_gb else {}
         # A worker that dies is restarted and its part tried again. The crash journal prevents this from going on for ever.
@@ -160,18 +164,37 @@ class _Pool:
         )
         worker = actor.remote(self.spec, self.recipe, self.runtime, self.relay)
         # Not retried if it kills the process: the first part counts these deaths, and ends the run after too many.
-        worker.open.options(max_task_retries=0).remote()
-        self.free[worker] = self.parts_at_once
+        return worker, worker.open.options(max_task_retries=0).remote()
+
+    def _grow(self) -> None:
+        """Requests one more worker if parts wait, none of the workers is idle, and the cluster has room or grows on demand."""
+        is_any_idle = any(room == self.parts_at_once for room in self.free.values())
+        is_allowed = len(self.free) + len(self.starting) < self.spec.resources.workers[1]
+        if is_allowed and not is_any_idle and len(self.starting) < len(self.waiting) and self._has_room():
+            worker, started = self._start_worker()
+            self.starting[started] = worker
+
+    def _has_room(self) -> bool:
+        """A worker that waits for room could take that of a worker which has died and is restarted."""
+        if self.recipe.engine.phases == "never":
+            return True
+        available: dict[str, float] = ray.available_resources()
+        return available.get("CPU", 0.0) >= self.spec.resources.cpus and available.get("GPU", 0.0) >= self.spec.gpus
+
+    def admit(self, started: Any) -> bool:
+        """Lets a worker take parts. started: a reference. Returns whether it is that of a worker of this pool that was starting."""
+        worker = self.starting.pop(started, None)
+        if worker is not None:
+            self.free[worker] = self.parts_at_once
+        return worker is not None
 
     def submit(self) -> Iterator[tuple[Any, Any, Part]]:
-        """Hands each waiting part to the worker that may take the most further parts, and adds workers while none is idle.
+        """Hands each waiting part to the worker that may take the most further parts, and requests workers while none is idle.
 
         Yields (reference, worker, part) for each part that has been handed over.
         """
         while self.waiting:
-            is_any_idle = any(room == self.parts_at_once for room in self.free.values())
-            if not is_any_idle and len(self.free) < self.spec.resources.workers[1]:
-                self._add_worker()
+            self._grow()
             worker = max(self.free, key=self.free.__getitem__)
             if not self.free[worker]:
                 return
@@ -180,7 +203,7 @@ class _Pool:
             yield worker.run.remote(part), worker, part
 
     def close(self) -> None:
-        for worker in self.free:
+        for worker in (*self.free, *self.starting.values()):
             ray.kill(worker)
 
 
@@ -215,9 +238,15 @@ class _Flow:
                 self.running[reference] = (index, worker, part)
 
     def _advance(self, timeout_s: float | None) -> Iterator[Part]:
-        """Waits at most timeout_s for a part to leave a pool; None waits without limit. Yields the parts that have left the last pool."""
-        done, _ = ray.wait(list(self.running), num_returns=1, timeout=timeout_s)
+        """Waits at most timeout_s for a part to leave a pool or for a worker to start; None waits without limit.
+
+        Yields the parts that have left the last pool.
+        """
+        starting = [started for pool in self.line for started in pool.starting]
+        done, _ = ray.wait([*self.running, *starting], num_returns=1, timeout=timeout_s)
         for reference in done:
+            if any(pool.admit(reference) for pool in self.line):
+                continue
             index, worker, part = self.running.pop(reference)
             with _causes():
                 ray.get(reference)
