@@ -347,7 +347,8 @@ def test_a_table_without_media_is_said_with_its_columns(tmp_path):
     assert [row["title"] for row in listed(collection_of(tmp_path / "t.parquet", "columns.title=text"))[0]] == ["a"]
     pq.write_table(pa.table({"mine": ["x"], "text": ["a"]}), tmp_path / "t.parquet")
     with pytest.raises(
-        UserError, match=r"no column holds media: --set collection\.media=COLUMN names it; the columns are mine, text"
+        UserError,
+        match=r"no column of media was recognised: name it with --set collection\.media=COLUMN; the columns are mine, text",
     ):
         listed(collection_of(tmp_path / "t.parquet"))
     with pytest.raises(UserError, match=r"collection\.media names 'none_such', but the columns are mine, text"):

@@ -209,7 +209,10 @@ def test_a_compressed_list_that_is_cut_short_is_said(tmp_path, ending):
         ("url,kind\nhttp://a,film\n", "kind must be video or audio, not 'film'"),
         ("url,title\n,x\n", "the url is empty"),
         ("url,vidal_views\nhttp://a,[1]\n", "vidal_views must be JSON such as"),
-        ("link\nhttp://a\n", "no column `url`: --set columns.url=COLUMN names it; the columns are link"),
+        (
+            "link\nhttp://a\n",
+            "no column `url`: name the column of addresses with --set columns.url=COLUMN; the columns are link",
+        ),
         ("url,title\nhttp://a,a cat, asleep\n", "3 cells, but 2 columns: a text with delimiters must be quoted"),
         ('url,title\nhttp://a,"a "cat""\n', "its quotes are wrong"),
     ],

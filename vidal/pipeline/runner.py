@@ -323,7 +323,8 @@ class PartRunner:
         except Exception as error:
             if isinstance(error, FileNotFoundError) and key in cleaned_clips(self.storage, shard):
                 gone = RecordError(
-                    Reason.AWAITING_MEDIA, "its media were deleted: run vidal retry --class awaiting_media"
+                    Reason.AWAITING_MEDIA,
+                    "the media were deleted: run vidal retry --class awaiting_media to fetch them again",
                 )
                 return failure_of(self.stage, record, gone, time.monotonic() - started)
             if isinstance(error, OSError) and error.errno in _FULL:

@@ -33,7 +33,7 @@ def delimited_rows(text: IO[str], delimiter: str) -> Iterator[dict[str, str] | R
         except csv.Error as error:
             line = lines.read_others_again()
             if delimiter == ",":
-                yield RowError(f"its quotes are wrong ({error}): close each, and double a quote inside a text")
+                yield RowError(f"its quotes are wrong ({error}): close each, and write a quote inside a text twice")
                 continue
             # Many programs write tsv without quoting: there a quote is an ordinary character.
             cells = next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_NONE))

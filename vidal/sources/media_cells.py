@@ -19,7 +19,9 @@ def media_column(schema: pa.Schema, name: str | None) -> str:
     columns = [field.name for field in schema if holds_bytes(field.type)]
     columns += [path for path in _PATHS if path in schema.names and _is_text(schema.field(path).type)]
     if not columns:
-        raise UserError(f"no column holds media: --set collection.media=COLUMN names it; the columns are {names}")
+        raise UserError(
+            f"no column of media was recognised: name it with --set collection.media=COLUMN; the columns are {names}"
+        )
     return str(columns[0])
 
 

@@ -130,6 +130,6 @@ def _beside(path: str) -> str:
     name = posixpath.normpath(path.removeprefix("./"))
     if name.startswith(("/", "..")) or "://" in path:
         raise RowError(
-            f"{path[:200]!r} must be the path of a file beside the table; --catalogue reads lists of addresses"
+            f"{path[:200]!r} is not the path of a file beside the table; for a list of addresses, use --catalogue"
         )
     return name

@@ -84,7 +84,7 @@ class YtDlp:
         is_described = described is not None and described[0] == candidate["url"]
         info = described[1] if described and is_described else self._extract_one(candidate["url"])
         if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming", "post_live"):
-            raise RecordError(Reason.LIVE, "a live stream has no end; try again when it is over")
+            raise RecordError(Reason.LIVE, "the page is a live stream: try again when the stream is over")
         result: VideoInfo = self._client.process_ie_result(info, download=True)
         downloads = result.get("requested_downloads") or []
         if not downloads:

