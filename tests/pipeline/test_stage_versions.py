@@ -52,7 +52,7 @@ def test_a_method_that_is_called_on_what_an_annotation_names_is_reached(locked, 
     assert "stage depth" not in changed(locked, copy)
 
 
-def test_comments_docstrings_layout_a_new_reason_a_new_adapter_and_a_moved_module_alter_nothing(locked, copy):
+def test_comments_docstrings_layout_messages_a_new_reason_a_new_adapter_and_a_moved_module_alter_nothing(locked, copy):
     edit(
         copy,
         "stages/captions/stage.py",
@@ -66,6 +66,12 @@ def test_comments_docstrings_layout_a_new_reason_a_new_adapter_and_a_moved_modul
         "captions += imported(clip)\n",
         "captions += imported(\n            clip  # why\n        )\n",
     )
+    edit(
+        copy,
+        "stages/filter/stage.py",
+        'Reason.AWAITING_VIEWS, "the clip passes now, but has no views yet: run vidal build-shard to make them"\n',
+        'Reason.AWAITING_VIEWS,\n                f"{clip} passes",\n',
+    )
     edit(copy, "schema.py", '    CRASHED = "crashed"\n', '    CRASHED = "crashed"\n    NEW_REASON = "new_reason"\n')
     entry = '"x": Adapter("vidal.models.x:X", 1, PackagedWeights()),'
     edit(copy, "models/registry.py", "SCORERS: Registry = {", f"SCORERS: Registry = {{{entry}")
@@ -73,6 +79,21 @@ def test_comments_docstrings_layout_a_new_reason_a_new_adapter_and_a_moved_modul
     for path in (copy / "vidal").rglob("*.py"):
         path.write_text(path.read_text().replace("vidal.media.hashing", "vidal.media.perceptual"))
     assert changed(locked, copy) == set()
+
+
+def test_the_reason_beside_a_message_counts(locked, copy):
+    edit(copy, "stages/filter/stage.py", "Reason.AWAITING_VIEWS", "Reason.AWAITING_MEDIA")
+    assert "stage filter" in changed(locked, copy)
+
+
+def test_the_comma_of_a_tuple_of_one_counts_and_that_of_a_call_does_not(tmp_path):
+    texts = ["x = f((a,), [b])\n", "x = f(\n    (a,),\n    [b,],\n)\n", "x = f((a), [b])\n"]
+    digests = []
+    for index, text in enumerate(texts):
+        (tmp_path / str(index) / "vidal").mkdir(parents=True)
+        (tmp_path / str(index) / "vidal" / "a.py").write_text(text)
+        digests.append(Code(tmp_path / str(index)).digest([("vidal.a", "x")]))
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_a_slug_that_a_stage_uses_is_reached_and_another_is_not(locked, copy):

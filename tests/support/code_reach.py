@@ -2,7 +2,7 @@
 
 Read statically, and never while a build runs. Followed are the names that a definition uses: of its module, imported from
 another module of the package, attributes of such a module, methods of classes that its annotations name, and members of enums.
-Comments, docstrings, layout, imports and the names of modules do not count.
+Comments, docstrings, layout, imports, the names of modules and the words of error messages do not count.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import keyword
 import re
 import tokenize
 from collections.abc import Iterator
@@ -211,7 +212,7 @@ class Code:
         inside = [t for t in module.tokens if (start, 0) <= t[2] and _before(t[3], end, module.source)]
         gaps = list(_gaps(node, module.source))
         texts = [(kind, text) for kind, text, at, _ in inside if not any(first <= at < last for first, last in gaps)]
-        return "\n".join(_without_modules(texts, module.modules, self._package))
+        return "\n".join(_without_modules(list(_without_trailing_commas(texts)), module.modules, self._package))
 
 
 def _before(at: tuple[int, int], end: tuple[int, int], source: str) -> bool:
@@ -224,19 +225,51 @@ def _characters(source: str, at: tuple[int, int]) -> int:
 
 
 def _gaps(node: ast.AST, source: str) -> Iterator[Span]:
-    """Docstrings, imports and the version of a stage: they do not count."""
-    for each in ast.walk(node):
-        docstring = (
-            isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) and isinstance(each.value.value, str)
+    """Docstrings, imports, the version of a stage and the words of error messages: they do not count."""
+    for each in _uncounted(node):
+        lines = (each.lineno, each.end_lineno or each.lineno)  # type: ignore[attr-defined]
+        columns = (each.col_offset, each.end_col_offset or 0)  # type: ignore[attr-defined]
+        yield (
+            (lines[0], _characters(source, (lines[0], columns[0]))),
+            (lines[1], _characters(source, (lines[1], columns[1]))),
         )
+
+
+def _uncounted(node: ast.AST) -> Iterator[ast.AST]:
+    for each in ast.walk(node):
+        docstring = isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) and _is_string(each.value)
         version = isinstance(each, ast.keyword) and each.arg == "version"
         if docstring or version or isinstance(each, (ast.Import, ast.ImportFrom)):
-            lines = (each.lineno, each.end_lineno or each.lineno)  # type: ignore[attr-defined]
-            columns = (each.col_offset, each.end_col_offset or 0)  # type: ignore[attr-defined]
-            yield (
-                (lines[0], _characters(source, (lines[0], columns[0]))),
-                (lines[1], _characters(source, (lines[1], columns[1]))),
-            )
+            yield each
+        elif isinstance(each, ast.Raise) or (isinstance(each, ast.Call) and any(map(_is_reason, each.args))):
+            yield from (inner for inner in ast.walk(each) if _is_string(inner))
+
+
+def _is_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _is_reason(node: ast.expr) -> bool:
+    """Reason.CRASHED: what stands beside it in a call is the message of a ledger row."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Reason"
+
+
+def _without_trailing_commas(tokens: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Whether a call stands on one line or on several is layout. The comma of a tuple of one stays."""
+    commas: list[int] = []  # In each bracket that is open; a call's has one more, as its last comma is never needed.
+    for index, (kind, text) in enumerate(tokens):
+        if kind == tokenize.OP and text in "([{":
+            before = tokens[index - 1] if index else (tokenize.OP, "")
+            is_call = before[1] in (")", "]") or (before[0] == tokenize.NAME and not keyword.iskeyword(before[1]))
+            commas.append(int(is_call or text != "("))
+        elif kind == tokenize.OP and text in ")]}" and commas:
+            commas.pop()
+        elif kind == tokenize.OP and text == "," and commas:
+            commas[-1] += 1
+            follows = next((later for _, later in tokens[index:] if later != ","), "")
+            if follows in (")", "]", "}") and commas[-1] > 1:
+                continue
+        yield kind, text
 
 
 def _without_modules(tokens: list[tuple[int, str]], modules: dict[str, str], package: str) -> Iterator[str]:
