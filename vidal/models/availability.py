@@ -40,7 +40,7 @@ class Weights(Protocol):
 
 @dataclass(frozen=True)
 class PackagedWeights:
-    """Weights that come with Python packages. Without arguments: no weights at all.
+    """Weights that come with Python packages. Without arguments: an adapter that has no weights.
 
     modules: the names of all packages that the adapter imports. distributions: the names of those that contain weights.
     """
@@ -112,7 +112,7 @@ class CheckpointWeights:
 class OpenClipWeights:
     """A model of open_clip: "MODEL/PRETRAINED", in which PRETRAINED is a tag or a file; or a hub id; or a local folder.
 
-    has_head: options.head must name the file of a head.
+    has_head: whether the adapter puts a head on the model; options.head must then name its file.
     """
 
     has_head: bool = False

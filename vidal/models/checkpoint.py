@@ -23,8 +23,9 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 class Config(Settings):
     """The configuration of a checkpoint.
 
-    kind, unit: of the depth. short_side: the length in pixels that a picture's short side is scaled to; multiple: its sides are
-    rounded to multiples of this. mean, std: they normalise the 8-bit values of the input. widths, bounded: see EncoderDecoder.
+    kind, unit: the meaning of depth values (see DepthEstimator). short_side: the length in pixels that a picture's short side is
+    scaled to; multiple: its sides are rounded to multiples of this. mean, std: they normalise the 8-bit values of the input.
+    widths, bounded: see EncoderDecoder.
     """
 
     task: Literal["depth", "infrared"]
@@ -39,7 +40,7 @@ class Config(Settings):
 
 
 def save(folder: Path, net: EncoderDecoder, config: Config) -> str:
-    """Writes both files to the folder, with convolutions in half precision and norms in full. Returns the revision."""
+    """Writes both files to the folder, with matrices and kernels in half precision, and vectors in full. Returns the revision."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: (value.half() if value.ndim > 1 else value).contiguous() for key, value in net.state_dict().items()}
     save_file(state, folder / WEIGHTS)

@@ -56,6 +56,6 @@ class Clap:
 
 
 def split_windows(samples: Float32Array, window: int, sample_rate: int) -> list[Float32Array]:
-    """Returns a sound in windows of `window` samples. A last window of less than a second is left out, unless it is the only one."""
+    """Cuts a sound, (n,), into windows of `window` samples. A last window of less than a second is left out, unless it is the only."""
     windows = [samples[start : start + window] for start in range(0, len(samples), window)]
     return [each for each in windows if len(each) >= sample_rate] or windows[:1]

@@ -1,8 +1,8 @@
 """ConSE (Norouzi et al. 2014): pictures and texts in one space from a classifier and a sentence model, without training.
 
-The vector of a picture is the mean of the class names' embeddings, weighted by the classifier's probabilities. Both sides are
-centred on the mean of the class names, because otherwise one text is nearest to every picture. Only things that ImageNet has a
-class for are recognised.
+The vector of a picture is the mean of the class names' embeddings, weighted by the classifier's probabilities. From both kinds
+of vectors, the mean of the class names' embeddings is subtracted, because otherwise one text is nearest to every picture. Only
+things that ImageNet has a class for are recognised.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from vidal.models.protocols import Images
 
 
 class _Mapper:
-    """Computes a map of one picture. Pictures are processed one at a time, so the result never depends on other pictures."""
+    """Turns a picture into a map of its size, (h, w) float32. It takes one picture at a time, so a result never depends on others."""
 
     def __init__(self, spec: ModelSpec, task: str):
         self._device = choose_device(spec.device)

@@ -12,7 +12,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# The block of the encoder that ends each level, and its channels. The levels have the strides 2, 4, 8, 16 and 32.
+# For each level, the index of the encoder's block that ends it, and its number of channels. The strides are 2, 4, 8, 16 and 32.
 LEVELS = ((0, 16), (2, 24), (4, 40), (10, 112), (14, 192))
 GROUPS = 8
 
@@ -31,7 +31,7 @@ class Separable(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Turns (n, 3, h, w) into one map per level; h and w must be divisible by the stride of the last level."""
+    """Turns (n, 3, h, w) into a feature map per level, (n, c, h / stride, w / stride). The last stride must divide h and w."""
 
     def __init__(self, levels: int):
         super().__init__()
@@ -52,9 +52,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Goes from the deepest map upwards, and joins the encoder's map at each level.
+    """Turns the encoder's maps into (n, 1, h, w): upsamples the deepest one level by level, and joins the map of each level.
 
-    The mean feature of the picture is added to the deepest map, as a hint about the kind of scene.
+    The mean of the deepest map over all pixels is added to every pixel of it, as a hint about the kind of scene.
     """
 
     def __init__(self, widths: tuple[int, ...]):

@@ -56,7 +56,7 @@ class Munit:
         return torch.randn(1, self._target.style_dim, 1, 1, generator=torch.Generator().manual_seed(seed))
 
     def _input_size(self, image: Image.Image) -> tuple[int, int]:
-        """Returns (width, height) of the model's input: multiples of 4, because the model halves them twice."""
+        """Returns (width, height) of the model's input: options.input, else multiples of 4, because the model halves the sides twice."""
         if self._input is not None:
             return self._input[0], self._input[1]
         scale = self._short_side / min(image.size)

@@ -1,4 +1,4 @@
-"""HTTP to a model server, with limits on the seconds and the bytes of an answer that hold whatever the server does."""
+"""HTTP to a model server that is not trusted: bounds the seconds and the bytes of an answer, however slowly the server sends it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import httpcore
 import httpx
 
-# An answer is a text of a few sentences.
+# In bytes. An answer is a text of a few sentences.
 _BODY_MAX = 1 << 20
 
 
 class AnswerTooLarge(httpx.HTTPError):
-    """A body that is longer than any answer, or compressed, so that its length is not known."""
+    """The body of an answer is longer than allowed, or it is compressed, so that its length is not known."""
 
 
 class _Deadline(threading.local):
@@ -23,7 +23,7 @@ class _Deadline(threading.local):
     at = float("inf")
 
     def remaining_s(self, timeout_s: float | None) -> float:
-        """Returns the seconds that one operation may take: its own timeout, or what is left of the request."""
+        """Returns the seconds that one operation may take: the smaller of its own timeout and the time that is left for the request."""
         return max(0.001, min(float("inf") if timeout_s is None else timeout_s, self.at - time.monotonic()))
 
 
@@ -31,7 +31,10 @@ _DEADLINE = _Deadline()
 
 
 def open_client(timeout_s: float) -> httpx.Client:
-    """Returns a client whose requests end, with the bodies of their answers, within the timeout. They may raise AnswerTooLarge."""
+    """Returns a client. timeout_s: for each request, until the body of its answer is read; each redirect starts the time again.
+
+    Its requests raise AnswerTooLarge besides the errors of httpx.
+    """
     return httpx.Client(
         transport=_Transport(timeout_s),
         timeout=timeout_s,
@@ -54,7 +57,7 @@ class _Transport(httpx.HTTPTransport):
         if response.headers.get("Content-Encoding", "identity") != "identity":
             response.close()
             raise AnswerTooLarge(
-                f"the answer is compressed ({response.headers['Content-Encoding'][:20]}), although an uncompressed one was requested"
+                f"the server's answer is compressed ({response.headers['Content-Encoding'][:20]}): turn off the server's compression"
             )
         return httpx.Response(
             response.status_code,
@@ -73,7 +76,7 @@ class _LimitedBody(httpx.SyncByteStream):
         for chunk in self._response.iter_raw():
             total += len(chunk)
             if total > _BODY_MAX:
-                raise AnswerTooLarge(f"the answer has more than {_BODY_MAX} bytes")
+                raise AnswerTooLarge(f"the server's answer has more than {_BODY_MAX} bytes")
             yield chunk
 
     def close(self) -> None:
@@ -81,7 +84,7 @@ class _LimitedBody(httpx.SyncByteStream):
 
 
 class _Backend(httpcore.SyncBackend):
-    """Opens streams whose operations are bounded by the deadline of the request."""
+    """Opens network streams that raise a timeout when the deadline of their request has passed."""
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *arguments: object, **named: object

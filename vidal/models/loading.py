@@ -23,8 +23,8 @@ _computing: list[int] = []  # The thread that is computing, once for each nested
 def using() -> Iterator[None]:
     """Surrounds the use of models. Waits while another thread loads one or is waiting to load one.
 
-    If it did not let a waiting thread go first, a thread that uses models record after record would keep the others from ever loading
-    one. A use inside a use does not wait: the thread that wants to load is itself waiting for the end of the outer use.
+    Otherwise a thread that uses models for one record after the other would keep the others from ever loading one. A use inside a use
+    does not wait, because the thread that wants to load is itself waiting for the end of the outer use.
     """
     me = threading.get_ident()
     with _state:

@@ -12,9 +12,9 @@ _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 
 
 def model_id(spec: ModelSpec, commit: str | None = None) -> str:
-    """Returns "id@revision"; for local weights, the last part of their path and a hash of them.
+    """Returns "id@revision". For local weights, the id is the last part of their path, and the revision defaults to a hash of them.
 
-    commit: the commit that the hub resolved the revision to.
+    commit: the commit that the hub resolved the revision to; it then takes the place of the revision.
     """
     path = Path(spec.id or "")
     if not spec.id or not path.exists():

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 class AdaIN(nn.Module):
-    """Instance norm whose scale and shift are assigned before each call. It has the buffers of the published layout."""
+    """Instance norm whose scale and shift are assigned before each call. Its buffers are unused, but published checkpoints have them."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -25,14 +25,16 @@ class AdaIN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.weight is None or self.bias is None:
-            raise RuntimeError("AdaIN parameters must be assigned before the decoder runs")
+            raise RuntimeError(
+                "the AdaIN layers have no scale and shift yet: call Generator.decode, which assigns them"
+            )
         normal = F.instance_norm(x, eps=1e-5)
         shape = (x.shape[0], self.channels, 1, 1)
         return normal * self.weight.reshape(shape) + self.bias.reshape(shape)
 
 
 class LayerNorm(nn.Module):
-    """Normalises over channels and pixels of a sample, with a scale and shift per channel; divides by std + eps, as published."""
+    """Normalises each sample over its channels and pixels, with a scale and shift per channel. Divides by std + eps, as MUNIT does."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -172,7 +174,7 @@ class Mlp(nn.Module):
 class Generator(nn.Module):
     """The auto-encoder of one domain. Pictures are (n, 3, h, w) in [-1, 1], h and w divisible by 4.
 
-    The published scripts leave it in training mode, which makes no difference for any of its layers.
+    MUNIT's and sRGB-TIR's scripts leave the network in training mode. None of its layers depends on the mode.
     """
 
     def __init__(
@@ -195,7 +197,7 @@ class Generator(nn.Module):
         return [module for module in self.dec.modules() if isinstance(module, AdaIN)]
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Returns the content, (n, c, h / 4, w / 4). pictures: (n, 3, h, w) in [-1, 1]."""
+        """Returns the content code, (n, c, h / 4, w / 4). pictures: (n, 3, h, w) in [-1, 1]."""
         output: Tensor = self.enc_content(pictures)
         return output
 

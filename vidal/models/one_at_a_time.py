@@ -1,4 +1,4 @@
-"""Adapters whose methods run in one thread at a time, so that an adapter need not be safe to share between threads."""
+"""Makes the methods of an adapter run in one thread at a time, so that adapters need not be thread-safe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AdapterT = TypeVar("AdapterT")
 
 
 def one_at_a_time(adapter: type[AdapterT]) -> type[AdapterT]:
-    """Returns a subclass of the adapter's class whose public methods wait until no other model of the process computes.
+    """Returns a subclass of the adapter's class whose public methods wait while another thread of the process computes with a model.
 
     Without this, threads that share a tokenizer of transformers, for example, can fail with "Already borrowed".
     """

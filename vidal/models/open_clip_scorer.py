@@ -1,7 +1,7 @@
-"""Models of open_clip, among them CLIP and SigLIP.
+"""Embeds pictures and texts in one space by a model of open_clip, such as CLIP or SigLIP.
 
-The id is "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json. PRETRAINED may be a local checkpoint, as in
-"ViT-B-32//data/epoch_32.pt".
+The id of the model is "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json. PRETRAINED may be a local
+checkpoint, as in "ViT-B-32//data/epoch_32.pt".
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class OpenClip:
 
 
 def resolve_name(id_: str) -> tuple[str, str | None]:
-    """Returns the name of the model for open_clip and, if the id has one, the tag or file of its weights."""
+    """Returns open_clip's name of the model, and the tag or file of its weights, or None if the id does not state it."""
     if Path(id_).is_dir():
         return f"local-dir:{id_}", None
     model, _, pretrained = id_.partition("/")

@@ -38,7 +38,7 @@ def base_url(spec: ModelSpec) -> str:
 
 
 def api_key(spec: ModelSpec) -> str:
-    """Returns the key from the environment variable that options.key names. A server of your own usually needs none."""
+    """Returns the key from the environment variable that options.key names, OPENAI_API_KEY by default; "none" if it is not set."""
     return os.environ.get(str(spec.options.get("key", KEY)), "none")
 
 
@@ -73,7 +73,7 @@ def why_unavailable(spec: ModelSpec) -> str | None:
 class OpenAiRewriter:
     """A Rewriter.
 
-    options: base_url; key (name of the environment variable); max_tokens; attempts (per request); timeout_s (per attempt, until the
+    options: base_url; key (the name of an environment variable); max_tokens; attempts (per request); timeout_s (per attempt, until the
     answer has been read); total_s (of all attempts).
     """
 

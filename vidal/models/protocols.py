@@ -55,8 +55,8 @@ class InfraredTranslator(Protocol):
     def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
         """Returns (h, w) float32 for each picture, at its size, in the model's own range. The pictures may be of several clips.
 
-        seeds: one per picture. Pictures with the same seed belong together: random numbers are drawn once for all of them, so that
-        their values can be compared.
+        seeds: one per picture. Random numbers are drawn once for all pictures with the same seed, so that the values of these
+        pictures can be compared.
         """
 
 

@@ -207,7 +207,7 @@ REWRITERS: Registry = {
 
 
 def open_model(registry: Registry, spec: ModelSpec) -> Any:
-    """Returns the adapter that the spec names, with its weights loaded. Threads that share it take turns to compute.
+    """Returns the adapter that the spec names, with its weights loaded. It is safe to share between threads.
 
     Raises UserError for a name that is not in the registry, and for a spec that the adapter refuses.
     """

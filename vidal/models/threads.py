@@ -30,5 +30,5 @@ def usable_cores() -> int:
 
 
 def thread_count() -> int:
-    """Returns the last argument of limit_threads, or 1; for libraries that are told the number when a model is opened."""
+    """Returns the limit that limit_threads has set; 1 before. For libraries that take the number of threads when they open a model."""
     return _limit

@@ -32,7 +32,8 @@ class TransformersScorer:
         self.model = from_pretrained(AutoModel, source, **arguments).to(self._device).eval()
         if not hasattr(self.model, "get_image_features") or not hasattr(self.model, "get_text_features"):
             raise UserError(
-                f"similarity model {spec.id}: {type(self.model).__name__} does not embed both pictures and texts"
+                f"similarity model {spec.id}: {type(self.model).__name__} does not embed both pictures and texts: "
+                "choose a CLIP or SigLIP model"
             )
         config = self.model.config
         self._padding: Any = "max_length" if config.model_type in _PADDED else True
