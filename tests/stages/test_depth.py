@@ -179,7 +179,7 @@ def test_mode_paper_gives_what_the_published_script_gives(tmp_path):
         want = (np.clip(output, 0, 10) * 1000).astype("uint16")
         np.testing.assert_array_equal(read(out, name), want)
     assert dict(row["depth_scores"])["depth_clipped_pixels"] == over
-    with pytest.raises(UserError, match=r"depth: .*mode paper is for the adapter transformers, not encoder"):
+    with pytest.raises(UserError, match=r"depth: .*mode paper needs the adapter transformers, not encoder"):
         load_recipe("embedded", ("depth.model={adapter: encoder}", "depth.mode=paper"))
 
 

@@ -179,7 +179,7 @@ def test_mode_paper_has_a_style_and_a_range_of_its_own_for_every_frame(tmp_path)
     images = [read(out, name) for name in clips.rows(out, "infrared")[0]["infrared_paths"]]
     assert all((image.min(), image.max()) == (0, 255) for image in images)
     assert not np.array_equal(images[0], images[1])  # The same picture twice: it flickers.
-    with pytest.raises(UserError, match=r"infrared: .*mode paper is for the adapter munit, not other"):
+    with pytest.raises(UserError, match=r"infrared: .*mode paper needs the adapter munit, not other"):
         load_recipe("embedded", ("infrared.model={adapter: other}", "infrared.mode=paper"))
 
 

@@ -1,4 +1,4 @@
-"""The stages. Each has a folder or a file with its worker, which maps a record, and the Stage that describes it. `order` lists them.
+"""The stages of the pipeline. Each has a file or folder with its worker, which processes a record, and the Stage that describes it.
 
-A worker process imports only the stages that it runs.
+order.py lists them. A worker process imports only the stages that it runs.
 """

@@ -1,4 +1,4 @@
-"""The stage `crawl`: a candidate becomes clips in storage, or gets an outcome with a reason."""
+"""The stage `crawl`: fetches a candidate and stores its clips, or records the reason why it has none."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ EstimateT = TypeVar("EstimateT")
 
 
 class FrameView(ABC, Generic[EstimateT]):
-    """A Batched worker (vidal.pipeline.stage). batch_size: how many pictures the model gets at a time; None means those of one clip."""
+    """A Batched worker (vidal.pipeline.stage). batch_size: how many pictures the model gets at a time; None: as many as a clip has."""
 
     view: str
     # From VIDAL-10M's own scripts: the size that pictures are forced to, (width, height), and the short side that is stored.

@@ -28,5 +28,7 @@ class FrameViewSettings(ViewSettings):
     @model_validator(mode="after")
     def _paper(self) -> Self:
         if self.mode == "paper" and self.model and self.model.adapter != self.paper_adapter:
-            raise ValueError(f"mode paper is for the adapter {self.paper_adapter}, not {self.model.adapter}")
+            raise ValueError(
+                f"mode paper needs the adapter {self.paper_adapter}, not {self.model.adapter}: change the adapter or the mode"
+            )
         return self

@@ -1,4 +1,4 @@
-"""Caches the answers of models by prompt and input: no answer is computed or paid for twice, across restarts and upgrades."""
+"""Caches the answers of models by prompt and input, so that no answer is computed or paid for twice, even after a restart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ResponseCache:
         self._locks = KeyedLocks()
 
     def get(self, prompt: str, given: Any, make: Callable[[], Any]) -> Any:
-        """Returns the stored answer, or the result of make(), which is then stored. given: the input as JSON, with hashes of media."""
+        """Returns the stored answer, or the result of make(), which is then stored as JSON. given: the model's input, media by hash."""
         key = ids.fingerprint([self._model, prompt, given])
         store = self._shared or self._storage.answers
         self._locks.acquire(key)

@@ -1,4 +1,4 @@
-"""Audio: the sound track of every clip as mono FLAC, with its level and its content. A clip without sound stays, without the view."""
+"""Audio: the sound track of every clip as mono FLAC, with its level and its content. A clip without sound stays, but has no view."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class _Worker:
 class SoundReader:
     """Reads the sound of a file at any sample rate.
 
-    duration_s: the duration of the video that the sound belongs to. The sound is padded or trimmed to it. None for a sound alone.
+    duration_s: the duration of the video that the sound belongs to. The sound is padded or trimmed to it. None for a file of sound alone.
     """
 
     path: Path
@@ -153,12 +153,15 @@ def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str
 
 
 def scored_tags(clip: Clip) -> list[AudioTag]:
-    """Returns the tags of a clip, each with the score that decided it."""
+    """Returns the tags of a clip, each with its score; see score_tags."""
     return score_tags(clip["audio_tags"], map_dict(clip["audio_scores"]))
 
 
 def score_tags(names: list[str], scores: dict[str, float]) -> list[AudioTag]:
-    """Returns the tags with their scores. scores: all scores of the clip, by name."""
+    """Returns each tag with its score: the share of clipped samples for `clipped`, otherwise the share of the time with the tag's sound.
+
+    names: the tags. scores: all scores of the clip, by name. The score is None if the clip lacks it.
+    """
     shares = {"clipped": "audio_clipping_share"}
     return [{"tag": tag, "score": scores.get(shares.get(tag, f"audio_{tag}_share"))} for tag in names]
 

@@ -18,7 +18,7 @@ from vidal.stages.enhanced.rewrite_checks import gives_orders
 from vidal.stages.response_cache import ResponseCache
 from vidal.storage.storage import Storage
 
-SOURCE = "source"  # The `model` of texts that people wrote.
+SOURCE = "source"  # The `model` of texts that came with the source, such as its title.
 _VIEWS = (View.TITLE, View.HASHTAGS, View.KEYFRAME, View.VIDEO)
 _KEYFRAME_FIELDS = frozenset({"things"})
 _VIDEO_FIELDS = frozenset({"things", "title", "hashtags"})
@@ -62,7 +62,7 @@ def _imported_texts(clip: Clip) -> dict[str, list[str]]:
 
 
 def imported(clip: Clip) -> list[Caption]:
-    """Returns the captions that came with the catalogue. Keyframe texts belong to the frames in order if there are as many."""
+    """Returns the captions that came with the catalogue. If there is one keyframe text per frame, each describes its frame."""
     texts = _imported_texts(clip)
     captions = []
     for view in (View.KEYFRAME, View.VIDEO, View.ENHANCED, View.SOUND):
@@ -80,7 +80,7 @@ def has_imported(clip: Clip, view: str) -> bool:
 
 
 def _empty(clip: Clip) -> CaptionedRow:
-    """Returns the row of a clip whose captioners fail: the texts that people wrote remain."""
+    """Returns the row of a clip whose captioners fail: only the titles, and the texts that came with the catalogue."""
     return {"clip_id": clip["clip_id"], "captions": [*_titles(clip), *imported(clip)]}
 
 
@@ -118,7 +118,7 @@ class _Worker:
         return Output([{"clip_id": clip["clip_id"], "captions": captions}], tuple(self._with_imported(clip, views)))
 
     def _with_imported(self, clip: Clip, views: list[ViewOutcome]) -> list[ViewOutcome]:
-        """Marks a view as kept if the recipe's models gave no text for it, but the catalogue did."""
+        """Returns the outcomes; a view for which only the catalogue has a text counts as kept."""
         return [
             ViewOutcome(each.view, Status.KEPT, detail="imported")
             if each.status is not Status.KEPT and has_imported(clip, each.view)
@@ -194,7 +194,7 @@ def _absent(view: View, model: Captioner | None, images: list[Any]) -> ViewOutco
 
 
 def _literal(text: str) -> str:
-    """Returns crawled text on one line and without braces, so that it cannot become a placeholder or a line of a prompt."""
+    """Returns at most 300 characters of a crawled text, on one line without braces, so that it adds no line or field to a prompt."""
     return " ".join(text.replace("{", "(").replace("}", ")").split())[:300]
 
 

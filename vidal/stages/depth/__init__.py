@@ -1,1 +1,1 @@
-"""The view depth."""
+"""The view `depth`: a depth map for each frame, estimated by a model."""

@@ -46,8 +46,8 @@ def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = Fals
 def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
     """Scales depth to (h, w) uint16. Also returns the values that 0 and 65535 stand for. depths: (h, w) float32, without a unit.
 
-    The frames of a clip share one range, so that they can be compared. Its ends are rounded outwards, to five digits of its width, so
-    that the pictures and the two numbers agree exactly. A value that is not finite becomes 0.
+    The frames of a clip share one range, so that they can be compared. Its ends are rounded outwards, to five significant digits of
+    its width, so that the pictures and the two numbers agree exactly. A value that is not finite becomes 0.
     """
     finite = [depth[np.isfinite(depth)] for depth in depths]
     present = [values for values in finite if values.size]
@@ -73,7 +73,7 @@ class _Worker(FrameView[Estimate]):
     resampling = Image.Resampling.NEAREST  # A mean across an edge would be a depth at which there is no surface.
 
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
-        # Loads scipy, which takes a second, and which a process that only lists the stages does not need.
+        # This imports scipy, which takes a second; a process that only lists the stages does not need it.
         from vidal.stages.depth import quality
 
         settings = recipe.depth
@@ -118,7 +118,7 @@ class _Worker(FrameView[Estimate]):
         return {name: round_score(value) for name, value in scores.items()}
 
     def _stored(self, depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
-        """Returns (h, w) uint16 pictures, and the scores that say how they were stored."""
+        """Returns (h, w) uint16 pictures, and the scores that say how depth became pixel values."""
         if not self._is_metric:
             return to_range(depths)
         stored, clipped = to_millimetres(depths, self._max_m, self._is_paper)

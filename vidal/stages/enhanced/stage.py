@@ -1,4 +1,4 @@
-"""Enhanced captions: a language model rewrites the video's caption. A rewrite that names a thing that no other view names is rejected."""
+"""Enhanced captions: a language model rewrites the video's caption. A rewrite with unsupported words is rejected or flagged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Prompt:
 
 
 def read_prompt(name: str) -> Prompt:
-    """Reads a prompt. Raises UserError if the file or a key is missing, or for a placeholder that nothing fills."""
+    """Reads a prompt. Raises UserError if the file or a key is missing, or for a placeholder other than _FIELDS."""
     text = prompts.read(name, _FIELDS)
     try:
         sections = yaml.safe_load(text)
@@ -90,7 +90,9 @@ class _Worker:
         base = next((texts[view.value] for view in _BASES if texts.get(view.value)), None)
         if base is None:
             return _without(
-                clip, Reason.NO_BASE_CAPTION, "neither a video caption nor a title that may be shown to a model"
+                clip,
+                Reason.NO_BASE_CAPTION,
+                "the clip has neither a video caption nor a title that may be shown to a model",
             )
         answer = self._ask(self._prompt.template.format(title=_data(title), caption=_data(base)))
         text = " ".join(answer.text.split())
@@ -132,7 +134,7 @@ class _Worker:
         return None
 
     def _seen(self, clip: Clip) -> Callable[[str], bool] | None:
-        """Returns a function that says whether the pictures of the clip show a word; None if the recipe does not ask for this check."""
+        """Returns a function that says whether the clip's pictures show a word; None without seen_min or without embedding."""
         scorer, least = self._scorer, self._settings.seen_min
         if scorer is None or least is None or not clip["embedding"]:
             return None
@@ -150,7 +152,7 @@ def _tokens(answer: Answer | None) -> dict[str, int]:
 
 
 def _data(text: str | None) -> str:
-    """Returns crawled text as one short line that cannot open a new turn of the chat."""
+    """Returns at most 300 characters of a crawled text, on one line that cannot open a new turn of the chat."""
     return " ".join((text or "").replace("<|", "< |").split())[:300]
 
 

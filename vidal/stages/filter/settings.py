@@ -28,6 +28,6 @@ class Filters(Settings):
         return self
 
     def bounds(self) -> dict[str, float]:
-        """The thresholds that are set, by their names."""
+        """Returns the thresholds that are set, by name, such as similarity_min."""
         named = {"similarity_min": self.similarity_min, **(self.model_extra or {})}
         return {name: float(value) for name, value in named.items() if value is not None}

@@ -23,7 +23,7 @@ class _Worker:
     def __init__(self, recipe: Recipe, runtime: Runtime, storage: Storage):
         self._filters = recipe.filters
         self._stored_only = runtime.stored_only
-        # The clips of the current shard, and of the previous shard while its last parts arrive.
+        # Two shards are remembered: parts of the next one may arrive before the last parts of the current one.
         self._cleaned = lru_cache(2)(partial(cleaned_clips, storage))
         self._finished = lru_cache(2)(partial(_finished, storage))
 

@@ -26,7 +26,7 @@ _REASONS = {
 
 
 def decide(clip: Clip | AssembledRow, scores: dict[str, float], filters: Filters) -> Drop | None:
-    """Returns why a clip is dropped, or None. clip: needs kind, similarity, language, and text or title. scores: the others, by name."""
+    """Returns why a clip is dropped, or None. clip: needs kind, similarity, language, and text or title. scores: all but similarity."""
     is_sound = clip["kind"] == Kind.AUDIO.value
     known: dict[str, float | None] = {**scores, **({"similarity": clip["similarity"]} if not is_sound else {})}
     broken = {name: limit for name, limit in filters.bounds().items() if _breaks(known, name, limit)}
@@ -34,7 +34,7 @@ def decide(clip: Clip | AssembledRow, scores: dict[str, float], filters: Filters
     if filters.languages and language and language not in filters.languages:
         return Drop(
             Reason.LANGUAGE,
-            f"{language}, which is not in filters.languages ({', '.join(filters.languages)}): {_text(clip)}",
+            f"the language is {language}, which is not in filters.languages ({', '.join(filters.languages)}): {_text(clip)}",
         )
     if not broken:
         return None

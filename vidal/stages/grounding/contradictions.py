@@ -29,7 +29,11 @@ Claims = dict[tuple[str, str], set[object]]
 
 
 def claims(text: str, tagger: str) -> Claims:
-    """Returns the claims of a text: the values by (thing, "number" | "colour" | "absent"), and the word by ("", a pair of _OPPOSITES)."""
+    """Returns the claims of a text, each as a key with its values.
+
+    (thing, "number") and (thing, "colour"): the numbers and colours of the thing. (thing, "absent"): True if the text denies the thing,
+    else False. ("", "day/night"), and so on for each of _OPPOSITES: the word of the pair that the text contains.
+    """
     claimed: Claims = defaultdict(set)
     tokens = [token for token in load(tagger)(text.replace("#", " ")) if not token.is_space]
     for at, token in enumerate(tokens):
@@ -43,7 +47,7 @@ def claims(text: str, tagger: str) -> Claims:
 
 
 def _read_before(claimed: Claims, thing: str, tokens: list[Token], at: int) -> None:
-    """Reads the words before a noun, back to the first word that cannot belong to it."""
+    """Adds the claims of the words before a noun, at most four, back to the first that cannot belong to it. at: the noun's index."""
     claimed[(thing, "absent")].add(False)
     for before in reversed(tokens[max(0, at - 4) : at]):
         word = before.lower_

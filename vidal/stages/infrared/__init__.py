@@ -1,1 +1,1 @@
-"""The view infrared."""
+"""The view `infrared`: an infrared picture for each frame, synthesised by a model."""

@@ -7,7 +7,7 @@ infrared_luminance_explained: correlation ratio, the share of the variance that 
     It detects a gray copy with a curved or folded tone curve, which the correlation does not. The same real pictures: 0.37 and
     0.18 on average; an inverted gray copy: 0.99.
 infrared_flicker: mean absolute change of the mean level between consecutive frames, as a share of the full range (1 is black to
-    white). infrared_flicker_rgb is the same score for the luminance of the frames. The translator has added the difference.
+    white). infrared_flicker_rgb is the same score for the luminance of the frames. Flicker beyond it comes from the model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Infrared: one 8-bit picture per frame, with one intensity range for the whole clip, so that frames can be compared."""
+"""Infrared: one 8-bit picture per frame, with one intensity range for the whole clip, except in mode paper."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Worker(FrameView[np.ndarray]):
             self._translator: InfraredTranslator = open_model(INFRARED, self._model_spec(settings.model))
 
     def _infer(self, images: list[Image.Image], places: list[tuple[Clip, int]]) -> list[np.ndarray]:
-        """Returns the translated pictures. The seed comes from the clip's id, so that its style does not depend on other clips."""
+        """Returns the translated pictures. A seed depends on the clip (in mode paper, also on the frame), not on other clips."""
         seeds = [ids.jump_hash(clip["clip_id"], 2**31) + (frame if self._is_paper else 0) for clip, frame in places]
         return self._translator.translate(images, seeds)
 

@@ -1,4 +1,4 @@
-"""Keyframes: the frames that every later view refers to by index, at stored times."""
+"""Keyframes: stores a few frames of each clip and their times. All later views refer to these frames by index."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FrameReader:
         return limited.call(limits, read_frames, path, settings.count, settings.times, settings.short_side, firsts)
 
     def _firsts(self, path: Path, limits: Limits) -> list[int]:
-        """Returns the frames at which new shots begin; empty unless the recipe selects frames by shot."""
+        """Returns the indices of the frames at which new shots begin; empty unless the recipe selects frames by shot."""
         if self._settings.times != "scene":
             return []
         from vidal.models.shots import DETECTORS

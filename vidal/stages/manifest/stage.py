@@ -48,8 +48,8 @@ def _added_fields(views: Mapping[str, ViewSpec]) -> Iterator[pa.Field]:
 
 
 def assemble(clip: Clip, views: Mapping[str, ViewSpec], shares: Split) -> AssembledRow:
-    """Returns a row of the manifest with the columns of schema.ASSEMBLED, from the joined rows of the stages."""
-    columns: Columns = clip  # The columns of a clip depend on the views.
+    """Returns a row of the manifest, with the further columns of schema.ASSEMBLED. clip: the joined rows of the stages."""
+    columns: Columns = clip  # The type Clip does not list the columns of added views.
     is_video = clip["kind"] == Kind.VIDEO.value
     row = {
         **{name: columns[name] for name in _COPIED},
@@ -78,7 +78,9 @@ def _scores(clip: Clip, columns: Columns, views: Mapping[str, ViewSpec]) -> dict
     if clip["cuts"] is not None:
         scores["cuts"] = float(clip["cuts"])
     if undeclared := scores.keys() - declared_scores(views):
-        raise ValueError(f"scores that no stage declares: {', '.join(sorted(undeclared))}")
+        raise ValueError(
+            f"scores that no stage declares: {', '.join(sorted(undeclared))}: add them to `scores` of the view's settings"
+        )
     return scores
 
 

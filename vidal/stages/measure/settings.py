@@ -11,7 +11,7 @@ class FrameModel(Settings):
     """A model that looks at stored frames."""
 
     model: ModelSpec
-    """The model."""
+    """The model that gets the frames."""
     frames: int | None = Field(default=None, ge=1)
     """How many frames the model gets, evenly spread over the clip; null means all."""
 

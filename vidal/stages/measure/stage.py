@@ -1,6 +1,6 @@
 """Measure: statistics of every clip, for the filter and for people to look at. It drops nothing.
 
-A measure that fails leaves the others intact: `measured` then says, under the name of the measure, what went wrong.
+A measure that fails leaves the others intact. The column `measured` then has the reason under the name of the measure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Similarity: measures how well the pictures agree with the words. It drops nothing; that is left to the filter.
 
-A sound has no frames. As in the paper, its title is compared with the search terms that found it.
+A sound has no frames. As in VIDAL-10M, its title is compared with the search terms that found it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Worker:
 
 
 def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
-    """Returns the texts to compare the frames with, by the name of the score. The `text` of a clip is title and hashtags without junk."""
+    """Returns, by name of score, the texts to compare the frames with. The `text` of a clip is title and hashtags without junk."""
     title = " ".join(split_words(clip["title"] or ""))
     tags = " ".join(meaningful_tags(clip["hashtags"], rules))
     return {

@@ -1,1 +1,1 @@
-"""The text view of the sound."""
+"""The view `sound`: a sentence that describes the sound of a clip."""

@@ -45,7 +45,11 @@ class _Worker:
         given = clip["frame_sha256"] if model.imagines else clip["audio_tags"]
         text = self._cache.get(self._prompt, given, lambda: self._ask(model, clip))
         if not text:
-            return self._without(clip, Reason.NOTHING_RECOGNISED, f"tags: {', '.join(clip['audio_tags']) or 'none'}")
+            return self._without(
+                clip,
+                Reason.NOTHING_RECOGNISED,
+                f"the model returned no text (audio tags: {', '.join(clip['audio_tags']) or 'none'})",
+            )
         description = caption_of(
             View.SOUND,
             text,
