@@ -1,4 +1,4 @@
-"""Augments pictures by crops, flips, rotations and colours. Everything is drawn from one generator."""
+"""Augments pictures by crops, flips, rotations and colours. All random numbers come from one generator."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def augment_pair(
 ) -> tuple[Float32Array, Float32Array]:
     """Returns an altered picture, (h, w, 3) float32 in [0, 255], and its target, (h, w) float32 with NaN where it is unknown.
 
-    size: (width, height) of both. crop_min: the smallest share of the picture's side that a crop keeps. turn_deg: the largest turn
-    in degrees. colour: the strength of the colour changes, 0..1.
+    size: (width, height) of both. crop_min: the smallest share of the picture's side that a crop keeps. turn_deg: the largest
+    rotation in degrees. colour: the strength of the colour changes, 0..1.
     """
     matrix = _placement(pair.rgb.shape[1::-1], size, rng, crop_min, turn_deg)
     rgb = cv2.warpAffine(pair.rgb, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)

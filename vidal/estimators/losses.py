@@ -14,7 +14,7 @@ def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
 
     estimate: (n, h, w); target: (n, h, w), inverse depth up to scale and shift, NaN where it is unknown. As in Ranftl et al., every
     estimate and every target is standardised by its median and its mean absolute deviation, and gradients are compared at four scales. A
-    small third term moves the nearest point to 1 and the farthest to 0, so that pictures of one clip become comparable.
+    small third term moves the nearest points to 1 and the farthest to 0, so that pictures of one clip become comparable.
     """
     known = ~target.isnan()
     residual = torch.where(known, standardise(estimate, known) - standardise(target, known), 0.0)

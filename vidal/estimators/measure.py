@@ -34,7 +34,7 @@ class DepthScore:
 
 @dataclass(frozen=True)
 class InfraredScore:
-    """Errors of an infrared picture. l1: mean absolute difference of intensities in [0, 1]. ssim: structural similarity."""
+    """Compares an infrared picture with the true one. l1: mean absolute difference of intensities, 0..1. ssim: structural similarity."""
 
     l1: float
     ssim: float
@@ -84,7 +84,7 @@ def score_infrared(translate: Map, pairs: Sequence[TrainingPair]) -> InfraredSco
 
 
 def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict[str, Map]:
-    """Returns the model and the baselines that it must beat, by name, as functions from a pair to a map.
+    """Returns the model and the baselines that it must beat, by name. Each computes a map of relative inverse depth from a pair.
 
     The kind of the estimator must be inverse_relative. train: the pairs whose mean map is a baseline.
     """
@@ -97,7 +97,7 @@ def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict
 
 
 def infrared_maps(translator: InfraredTranslator) -> dict[str, Map]:
-    """Returns the model and the baselines that it must beat, by name, as functions from a pair to a map."""
+    """Returns the model and the baselines that it must beat, by name. Each computes a map of infrared intensities from a pair."""
 
     def model(pair: TrainingPair) -> FloatArray:
         return translator.translate([Image.fromarray(pair.rgb)], [0])[0]

@@ -1,8 +1,8 @@
 """Renders scenes with exact depth: rooms and open ground with boxes, balls and cut-outs, covered with photographs.
 
-A model cannot learn what the world looks like from one recorded room. The intersections of rays with planes, boxes and spheres have
-closed forms. Textures are photographs, plain colours and stripes, so that the model learns to derive depth from shapes and not from
-textures (Tremblay et al. 2018).
+The recorded depth shows a single room, from which a model cannot learn what the world looks like. The intersections of rays with
+planes, boxes and spheres have closed forms. Textures are photographs, plain colours and stripes, so that the model learns to derive
+depth from shapes and not from textures (Tremblay et al. 2018).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Camera:
 class Hits:
     """The nearest surface on each ray so far.
 
-    distance: (n,) along the ray in metres. colour: (n, 3) in [0, 1], before the light. normal: (n, 3) of the surface.
+    distance: (n,) along the ray in metres. colour: (n, 3) in [0, 1], without lighting. normal: (n, 3) of the surface.
     """
 
     distance: Float64Array
@@ -153,7 +153,7 @@ def _place(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def _box(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
-    """Adds a box that is rotated about the vertical. Its intersections are those of three slabs (Kay and Kajiya 1986)."""
+    """Adds a box that is rotated about the vertical axis. Its intersections are those of three slabs (Kay and Kajiya 1986)."""
     origin, rays = camera.origin, camera.rays
     x, z = _place(rng)
     half = rng.uniform(0.08, 0.7, 3) * (0.5 + z / 6)
@@ -177,7 +177,7 @@ def _box(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Phot
 
 
 def _ball(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
-    """Adds a ball."""
+    """Adds a ball, which lies on the floor or floats above it."""
     origin, rays = camera.origin, camera.rays
     x, z = _place(rng)
     radius = rng.uniform(0.08, 0.5) * (0.5 + z / 6)

@@ -11,7 +11,7 @@ from vidal.media.frames import read_frames
 from vidal.models.registry import DEPTH, INFRARED, open_model
 from vidal.sources.embedded.media import build_media
 
-# Clips of the embedded site: a pet, an object, a building, a street, a face, a drawing.
+# Sample clips that ship with vidal: a pet, an object, a building, a street, a face, a drawing.
 CLIPS = ("cat", "coffee", "abbey", "street", "carphone", "bunny")
 SHORT_SIDE, TILE = 240, (200, 150)  # Pixels.
 

@@ -27,7 +27,9 @@ class Task:
 def _depth(data: Path) -> list[list[TrainingPair]]:
     photographs = scenes.read_photographs(data / "images")
     if not photographs:
-        raise UserError(f"{data / 'images'}: no *.jpg files; the rendered scenes need photographs as textures")
+        raise UserError(
+            f"{data / 'images'}: no *.jpg files: add photographs, which are the textures of the rendered scenes"
+        )
     return [training_pairs.rgbd(data, "train"), scenes.render_scenes(photographs, SCENES)]
 
 

@@ -1,4 +1,4 @@
-"""Real pictures with measured maps: RGB-D frames and aligned pairs of RGB and infrared; some are held out for the evaluation."""
+"""Reads real pictures with measured maps: RGB-D frames and aligned pairs of RGB and infrared; some are held out for the evaluation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TrainingPair:
 def rgbd(data: Path, split: str) -> list[TrainingPair]:
     """Reads the frames of data/rgbd with their inverse depth in 1/m. Raises UserError if there are none.
 
-    split: "train" or "test". Test frames keep their size; training frames get a shorter side of SHORT_SIDE pixels.
+    split: "train" or "test". Test frames keep their size; training frames get a short side of SHORT_SIDE pixels.
     """
     paths = _listed(data / "rgbd", "*.color.jpg")
     first = round(len(paths) * (1 - HELD_OUT))
@@ -54,7 +54,7 @@ def _rgbd_pair(path: Path, split: str) -> TrainingPair:
 def rgb_ir(data: Path, split: str) -> list[TrainingPair]:
     """Reads the pairs of data/rgb_ir with infrared intensities in [0, 1]. Raises UserError if there are none.
 
-    split: "train" or "test".
+    split: "train" or "test"; it affects the size as in rgbd.
     """
     paths = _listed(data / "rgb_ir" / "visible", "*.jpg")
     night = [path for path in paths if path.name.startswith("llvip")]

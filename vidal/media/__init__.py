@@ -1,1 +1,1 @@
-"""Turns the bytes of media into arrays: probing, frames, sound, hashes. Without Ray and without models."""
+"""Turns the bytes of media into arrays: probing, frames, sound, hashes. Uses neither Ray nor models."""

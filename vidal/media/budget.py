@@ -27,7 +27,7 @@ _SPENT: ContextVar[_Spent | None] = ContextVar("spent", default=None)
 
 @contextlib.contextmanager
 def limited_to(limits: Limits) -> Iterator[None]:
-    """Counts what this thread reads and decodes inside the block."""
+    """Counts what this thread reads and decodes inside the block. Outside of such a block, nothing is counted."""
     token = _SPENT.set(_Spent(limits))
     try:
         yield
@@ -36,25 +36,31 @@ def limited_to(limits: Limits) -> Iterator[None]:
 
 
 def spend_packet() -> None:
-    """Counts a packet that was read. Raises RecordError(too_costly)."""
+    """Counts a packet that was read. Raises RecordError(too_costly) if there are more than the limit."""
     spent = _SPENT.get()
     if spent is None:
         return
     spent.packets += 1
     if spent.packets > spent.limits.packets:
-        raise RecordError(Reason.TOO_COSTLY, f"more than {spent.limits.packets} packets (decoding.packets_max)")
+        raise RecordError(
+            Reason.TOO_COSTLY,
+            f"the file has more than {spent.limits.packets} packets to read: raise decoding.packets_max",
+        )
 
 
 def spend_frame(width: int = 0, height: int = 0) -> None:
-    """Counts a frame that was decoded, and checks its size in pixels. Raises RecordError: too_costly, too_many_pixels."""
+    """Counts a decoded frame, and checks its size in pixels. Raises RecordError beyond a limit: too_costly, too_many_pixels."""
     spent = _SPENT.get()
     if spent is None:
         return
     spent.frames += 1
     if spent.frames > spent.limits.frames:
-        raise RecordError(Reason.TOO_COSTLY, f"more than {spent.limits.frames} frames (decoding.frames_max)")
+        raise RecordError(
+            Reason.TOO_COSTLY,
+            f"the file has more than {spent.limits.frames} frames to decode: raise decoding.frames_max",
+        )
     if spent.limits.pixels is not None and width * height > spent.limits.pixels:
         raise RecordError(
             Reason.TOO_MANY_PIXELS,
-            f"a frame of {width}x{height} in the middle of the file, more than {spent.limits.pixels} pixels (crawl.max_pixels)",
+            f"a frame has {width}x{height} pixels, more than {spent.limits.pixels}: raise crawl.max_pixels",
         )

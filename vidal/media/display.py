@@ -13,7 +13,7 @@ from vidal.media.orientation import Orientation, orientation_of
 
 
 def displayed_size(width: int, height: int, stream: Any, orientation: Orientation) -> tuple[int, int]:
-    """Returns (width, height) in pixels after the sample aspect and the orientation. stream: a video stream of PyAV."""
+    """Returns (width, height) in pixels, with the sample aspect and the orientation applied. stream: a video stream of PyAV."""
     width = _square_width(width, stream)
     return (height, width) if orientation.swaps_sides else (width, height)
 
@@ -53,7 +53,7 @@ def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]
 
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Returns the picture in a frame of this size, scaled as a whole, between black bars where its aspect differs."""
+    """Returns the picture at this size, scaled to fit without distortion, with black bars where its aspect differs."""
     if image.size == size:
         return image
     scale = min(size[0] / image.width, size[1] / image.height)
@@ -70,7 +70,7 @@ def _square_width(width: int, stream: Any) -> int:
 
 
 def _one_field(frame: Any) -> Any:
-    """Returns every second line of the frame, those of one moment. Scaling then fills the lines between."""
+    """Returns one field of an interlaced frame: every second line, all from one moment. Scaling later restores the height."""
     graph = av.filter.Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
     graph.link_nodes(source, graph.add("field", "top"), graph.add("buffersink")).configure()

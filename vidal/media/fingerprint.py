@@ -22,7 +22,7 @@ VALUES_MIN, DISTINCT_MIN = 8, 4
 
 @lru_cache(maxsize=1)
 def is_available() -> bool:
-    """Returns whether this ffmpeg was built with Chromaprint."""
+    """Returns whether the ffmpeg of imageio-ffmpeg was built with Chromaprint."""
     done = subprocess.run([executable(), "-hide_banner", "-muxers"], capture_output=True, text=True, check=False)
     return " chromaprint " in done.stdout
 

@@ -39,12 +39,12 @@ class FramePair:
 
 
 def middle_indices(total: int, count: int) -> list[int]:
-    """Returns the middles of `count` equal spans of `total` frames: never the first or the last frame, which are often black."""
+    """Returns the middles of `count` equal spans of `total` frames, each once. This avoids the ends of a video, which are often black."""
     return sorted({int(total * (2 * i + 1) / (2 * count)) for i in range(count)})
 
 
 def read_frame_pairs(path: Path, count: int) -> list[FramePair]:
-    """Returns at most `count` pairs, in order; none if the video has a single frame. Raises RecordError(corrupt)."""
+    """Returns at most `count` pairs, in order; none without a video track, or for a single frame. Raises RecordError(corrupt)."""
     try:
         with open_media(path) as container:
             stream = video_track(container)

@@ -19,12 +19,12 @@ from vidal.media.arrays import Float64Array, UInt8Array, UInt64Array
 # Shares of the sides: the whole frame, and its middle with 95 % and 90 % of the sides. A cropped copy is the middle of the original.
 MIDDLES = (1.0, 0.95, 0.9)
 THUMB = 16
-# Levels of 255. A clip that moves less counts as still, because its changes are noise of the encoding. Then only the hashes decide,
-# and they must be at most STILL_DISTANCE bits apart.
+# In grey levels, 0..255. A clip that moves less counts as still, because its changes are noise of the encoding. Then only the hashes
+# decide, and they must be at most STILL_DISTANCE bits apart.
 STILL = 1.5
 STILL_DISTANCE = 4.0
 _HASH_SIDE = 8  # A hash has a bit for each of the lowest 8 x 8 waves.
-_RECORD = THUMB * THUMB + 8 * len(MIDDLES)
+_RECORD = THUMB * THUMB + 8 * len(MIDDLES)  # Bytes of a frame in a stored signature.
 
 
 def phash(frames: list[Image.Image]) -> str:
@@ -34,7 +34,7 @@ def phash(frames: list[Image.Image]) -> str:
 
 @dataclass(frozen=True)
 class Signature:
-    """The stored data of a clip's frames that find copies of the clip.
+    """The hashes and thumbnails of a clip's frames, which are stored so that copies of the clip can be found.
 
     hashes: (variants, frames) uint64, one variant for each of MIDDLES. thumbs: (frames, 256) uint8, luma of 16 x 16 pixels.
     """
@@ -69,11 +69,11 @@ def _middle(frame: Image.Image, part: float) -> Image.Image:
 
 
 def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
-    """Returns (m,) float64: the median over frames of the distance in bits to the nearest frame of the other clip, for m pairs of clips.
+    """Returns (m,) float64, the distance in bits between the clips of each of m pairs.
 
     own, others: (m, v, n) uint64, the hashes of the first and of the second clip of each pair: v variants, one for each of MIDDLES, of
-    n frames. At least one of two compared frames is whole, so that a crop is compared with a whole frame. The larger of the two
-    directions counts: every frame of either clip must be like a frame of the other.
+    n frames. The distance is the median, over the frames of one clip, of the distance to the nearest frame of the other clip; the
+    larger of the two directions counts. A cropped frame is only compared with whole frames.
     """
     one, two = (
         np.ascontiguousarray(side.transpose(1, 2, 0)) for side in (own, others)
@@ -88,10 +88,11 @@ def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
 
 
 def motion_correlation(first: UInt8Array, second: UInt8Array) -> tuple[Float64Array, Float64Array]:
-    """Returns, for each of m pairs of clips, how alike the two move, (m,) -1..1, and how much the stiller one moves, (m,) levels of 255.
+    """Returns two (m,) float64 arrays for m pairs of clips: how alike the two move, -1..1, and the movement of the stiller one, 0..255.
 
     first, second: (m, n, 256) uint8, the thumbnails of the clips. How alike: the mean, over frames of the first clip, of the
-    largest correlation with the frames of the second clip at the same and the neighbouring places.
+    largest correlation with the frames of the second clip at the same and the neighbouring indices. Movement: the RMS difference
+    from the clip's mean picture, in grey levels.
     """
     one, two = _movement(first), _movement(second)
     cosines = _unit(one) @ _unit(two).swapaxes(1, 2)

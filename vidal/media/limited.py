@@ -76,7 +76,7 @@ class _Process:
 
 
 def _result(answer: bytes) -> object:
-    """Returns the result, or raises the exception; its cause then holds the traceback of the other process."""
+    """Returns the result, or raises the exception of the other process. Unless it is a RecordError, its cause holds the traceback."""
     is_result, value, text = pickle.loads(answer)
     if is_result:
         return value

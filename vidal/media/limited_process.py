@@ -48,7 +48,7 @@ def _pickled_error(error: Exception) -> bytes:
     try:
         data = pickle.dumps((False, error, text))
         pickle.loads(data)
-    except Exception:  # noqa: BLE001 - an exception that cannot travel arrives as its text.
+    except Exception:  # noqa: BLE001 - an exception that cannot be pickled is sent as text.
         return pickle.dumps((False, RuntimeError(text), text))
     return data
 

@@ -47,7 +47,7 @@ def silence_share(samples: Int16Array, sample_rate: int, silence_db: float) -> f
 
 
 def clipping_share(samples: Int16Array) -> float:
-    """Returns the share, 0..1, of samples that lie in runs of three or more samples at the limit of 16 bits."""
+    """Returns the share, 0..1, of samples that lie in runs of three or more samples at the limit of 16 bits (CLIPPED_AT or more)."""
     at_limit = np.abs(samples.astype(np.int32)) >= CLIPPED_AT
     edges = np.flatnonzero(np.diff(np.r_[False, at_limit, False].astype(np.int8)))
     runs = edges[1::2] - edges[::2]

@@ -32,7 +32,7 @@ class Orientation:
 
 
 def orientation_of(frame: Any) -> Orientation:
-    """Returns the orientation of a frame of PyAV. What its display matrix moves or scales is ignored."""
+    """Returns the orientation of a frame of PyAV. A translation or scaling in its display matrix is ignored."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None or matrix.buffer_size < _MATRIX.size:
         return Orientation()

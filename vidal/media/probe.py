@@ -33,7 +33,7 @@ from vidal.schema import Kind, Reason
 
 # A file whose packets end at most this long before the stated end is not truncated: audio priming and rounding explain the difference.
 END_SLACK_S = 0.75
-# No camera has pixels that are more than this many times as wide as high, or as high as wide: such a file states nonsense.
+# No camera has pixels that are more than this many times as wide as high, or as high as wide: the file's sample aspect is wrong.
 _ASPECT_MAX = 100
 
 
@@ -227,6 +227,9 @@ def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     shape = f"{width}x{height} with pixels {float(aspect):g} times as wide as high"
     if width * height * max(Fraction(1), aspect) > max_pixels:
-        raise RecordError(Reason.TOO_MANY_PIXELS, f"{shape}: shown, a frame has more than {max_pixels} pixels")
+        raise RecordError(
+            Reason.TOO_MANY_PIXELS,
+            f"{shape}: a displayed frame has more than {max_pixels} pixels: raise crawl.max_pixels",
+        )
     if not 1 / _ASPECT_MAX <= aspect <= _ASPECT_MAX:
         raise RecordError(Reason.CORRUPT, f"{shape}, which no camera has")

@@ -44,7 +44,7 @@ def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[f
             raise memory_error(limits)
         if time.monotonic() > deadline:
             process.kill()
-            raise RecordError(Reason.TIMEOUT, "the process that reads the file did not end in time")
+            raise RecordError(Reason.TIMEOUT, "the process that reads the file did not finish in time, and was killed")
 
 
 def memory_error(limits: Limits) -> RecordError:
@@ -53,7 +53,9 @@ def memory_error(limits: Limits) -> RecordError:
 
 
 def cpu_error(limits: Limits) -> RecordError:
-    return RecordError(Reason.TOO_COSTLY, f"more than {limits.cpu_s:g} CPU seconds (decoding.cpu_s)")
+    return RecordError(
+        Reason.TOO_COSTLY, f"more than {limits.cpu_s:g} CPU seconds for one operation: raise decoding.cpu_s"
+    )
 
 
 def ended_error(returncode: int, limits: Limits) -> RecordError:

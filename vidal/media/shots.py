@@ -35,7 +35,7 @@ def read_thumbnails(path: Path, limits: Limits) -> tuple[list[float], UInt8Array
 
 
 def write_thumbnails(path: Path, raw: Path) -> list[float]:
-    """Writes all thumbnails, (n, 27, 48, 3) uint8, to the file raw. Returns their times in seconds. Raises RecordError(corrupt)."""
+    """Writes all thumbnails, (n, 27, 48, 3) uint8, to the file `raw`. Returns their times in seconds. Raises RecordError(corrupt)."""
     times: list[float] = []
     try:
         with open_media(path) as container, raw.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Reads sound tracks as mono samples on the clip's own clock, writes them, and measures their level."""
+"""Reads sound tracks as mono samples, aligned with the pictures of their video, writes them, and measures their level."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _QUIET_DB, _CANCELLED_DB = -40.0, 20.0
 
 
 def read_mono(path: Path, sample_rate: int) -> Int16Array:
-    """Returns (n,) int16 at sample_rate, all channels mixed. Raises RecordError(bad_audio) if the track does not decode to its end."""
+    """Returns the (n,) int16 of read_decodable. Raises RecordError(bad_audio) if the track does not decode to its end."""
     return _whole(*read_decodable(path, sample_rate))
 
 
@@ -42,9 +42,11 @@ def _whole(samples: Int16Array, problem: str) -> Int16Array:
 def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None) -> tuple[Int16Array, str]:
     """Returns (n,) int16 of the default track, and FFmpeg's message about the last packet that does not decode, or "".
 
+    All channels are mixed; if that cancels them, the loudest channel is returned instead.
+
     duration_s: the length of the video that the sound belongs to. The first sample is then at the time of the first picture,
-    there is silence before a sound that starts later and in gaps, and the samples are padded or trimmed to this length. None joins all
-    frames of sound that decode, whatever their times. Raises RecordError(bad_audio) if nothing decodes.
+    silence comes before a sound that starts later, and into gaps, and the samples are padded or trimmed to this length. With None, all
+    frames of sound that decode are joined, whatever their times. Raises RecordError(bad_audio) if nothing decodes.
     """
     samples, problem = _read(path, sample_rate, duration_s, channel=None)
     mix_db = rms_db(samples)
@@ -136,7 +138,7 @@ def _format_of(frame: Any) -> tuple[str, str, int]:
 
 
 def _laid_out(placed: list[tuple[int, Int16Array]], count: int) -> Int16Array:
-    """Returns (count,) int16: silence, with the runs laid over it. placed: the place of each run's first sample, and the run."""
+    """Returns (count,) int16: silence, with the runs laid over it. placed: the index of each run's first sample, and the run."""
     samples = np.zeros(count, np.int16)
     for at, run in placed:
         first, last = max(0, at), min(count, at + len(run))
@@ -187,10 +189,10 @@ def write_flac(samples: Int16Array, sample_rate: int, path: Path) -> None:
 
 
 def rms_db(samples: Int16Array) -> float:
-    """Returns the root mean square level in dBFS, to two digits; FLOOR_DB for digital silence. samples: (n,) int16."""
+    """Returns the root mean square level in dBFS, to two decimals; FLOOR_DB for digital silence. samples: (n,) int16."""
     return level_db(float(np.mean((samples.astype(np.float64) / FULL_SCALE) ** 2)))
 
 
 def level_db(power: float) -> float:
-    """Returns a power as a level in dBFS, to two digits; at least FLOOR_DB. power: full scale is 1."""
+    """Returns a power as a level in dBFS, to two decimals; at least FLOOR_DB. power: full scale is 1."""
     return round(max(FLOOR_DB, 10.0 * float(np.log10(power))), 2) if power > 0 else FLOOR_DB

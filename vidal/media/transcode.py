@@ -11,7 +11,7 @@ from vidal.media.ffmpeg import BITEXACT, H264, open_input, run
 from vidal.media.probe import Probe
 from vidal.media.settings import Limits
 
-# FFmpeg's names of containers whose index leads exactly to the key frame before any time. In others, seeking is a guess.
+# FFmpeg's names of containers with an index, by which FFmpeg finds the key frame before any time. In others, it guesses the place.
 _INDEXED = ("mp4", "matroska")
 # Linear light with 1.0 at reference white (203 nits), sRGB's primaries, highlights compressed: see dynamic_range.py.
 _TONE_MAPPING: tuple[tuple[str, dict[str, str | float]], ...] = (

@@ -1,4 +1,4 @@
-"""Measures how much of a picture boxes cover."""
+"""Measures the share of a picture that lies under boxes, such as those of a text detector."""
 
 from __future__ import annotations
 
