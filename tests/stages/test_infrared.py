@@ -112,7 +112,7 @@ def test_a_wrong_checkpoint_is_refused_by_name(tmp_path):
         open_model(INFRARED, ModelSpec(adapter="munit", id=str(tmp_path / "none.pt")))
     for wrong in ([1], {"a": {}}, {"a": {}, "b": 3}):
         torch.save(wrong, tmp_path / "wrong.pt")
-        with pytest.raises(UserError, match="must hold the generators"):
+        with pytest.raises(UserError, match="state dicts of the generators"):
             open_model(INFRARED, ModelSpec(adapter="munit", id=str(tmp_path / "wrong.pt")))
 
 

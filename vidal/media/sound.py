@@ -24,7 +24,7 @@ _QUIET_DB, _CANCELLED_DB = -40.0, 20.0
 
 
 def read_mono(path: Path, sample_rate: int) -> Int16Array:
-    """Returns the (n,) int16 of read_decodable. Raises RecordError(bad_audio) if the track does not decode to its end."""
+    """Returns the samples of read_decodable, (n,) int16. Raises RecordError(bad_audio) if the track does not decode to its end."""
     return _whole(*read_decodable(path, sample_rate))
 
 

@@ -96,7 +96,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return {key: value.float() if value.is_floating_point() else value for key, value in load_file(path).items()}
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
+        raise UserError(f"{path}: {error.strerror or error}; give a folder with {CONFIG} and {WEIGHTS}") from error
     except SafetensorError as error:
         raise UserError(f"{path}: not a safetensors file: {error}") from error
 
@@ -108,7 +108,7 @@ def _check_weights(path: Path, state: dict[str, Tensor], expected: dict[str, Ten
     if wrong := sorted(key for key in state if state[key].shape != expected[key].shape):
         shapes = f"{list(state[wrong[0]].shape)} instead of {list(expected[wrong[0]].shape)}"
         raise UserError(
-            f"{path}: {len(wrong)} shapes do not fit config.json; the first is that of {wrong[0]}: {shapes}"
+            f"{path}: the shapes of {len(wrong)} weights do not fit config.json; the first is {wrong[0]}: {shapes}"
         )
     if wrong := sorted(key for key in state if not torch.isfinite(state[key]).all()):
-        raise UserError(f"{path}: {wrong[0]} holds numbers that are not finite")
+        raise UserError(f"{path}: the weight {wrong[0]} has numbers that are not finite: give another checkpoint")

@@ -1,4 +1,4 @@
-"""Reads the features, which are embeddings, from the output of a model of transformers."""
+"""Reads the embeddings, which transformers calls features, from the output of one of its models."""
 
 from __future__ import annotations
 

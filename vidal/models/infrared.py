@@ -71,11 +71,13 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     try:
         states = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise UserError(f"infrared checkpoint {path}: no such file") from error
+        raise UserError(f"infrared checkpoint {path}: no such file: correct the id of the model") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError(f"infrared checkpoint {path}: is damaged, or contains something other than weights") from error
     if not isinstance(states, dict) or not all(isinstance(states.get(key), dict) for key in ("a", "b")):
-        raise UserError(f"infrared checkpoint {path}: must hold the generators `a` and `b`")
+        raise UserError(
+            f"infrared checkpoint {path}: must be a dict with the state dicts of the generators `a` and `b`"
+        )
     result: dict[str, dict[str, torch.Tensor]] = states
     return result
 

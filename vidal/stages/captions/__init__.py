@@ -1,1 +1,1 @@
-"""The text views that come from the page and from captioners."""
+"""The text views from the source (title, hashtags), a catalogue, and captioners."""

@@ -13,7 +13,7 @@ class Captions(Settings):
     video: ModelSpec | None = None
     """The model that captions the clip; null leaves this view out."""
     sound: ModelSpec | None = None
-    """The model of the view `sound`: `heard` describes the tags, and a captioner imagines the sound; null leaves this view out."""
+    """The model of the view `sound`: the adapter `heard` describes the audio tags, a captioner imagines the sound; null leaves it out."""
     prompt_keyframe: str = "keyframe.txt"
     """A file of pipelines/prompts, or a path."""
     prompt_video: str = "video.txt"
