@@ -69,6 +69,9 @@ def server():
             return web.Response(text="<html>It works!</html>")
         if how == "endless" or how == "drip":
             return await _endless(request, b"x" * 65536 if how == "endless" else b" ", 0.0 if how == "endless" else 0.2)
+        if how == "moved":
+            await asyncio.sleep(0.5)
+            return web.Response(status=307, headers={"Location": str(request.url)})
         if how in BAD_BODIES:
             return web.Response(body=BAD_BODIES[how], content_type="application/json", headers=BAD_HEADERS.get(how, {}))
         if how == "empty":
@@ -138,6 +141,14 @@ def test_an_answer_that_drips_ends_at_its_time(server, limits, requests):
         open_model(REWRITERS, spec(url("drip"), **limits)).rewrite("s", [], "t")
     assert raised.value.transient and len(asked) == requests
     assert time.monotonic() - started < 8
+
+
+def test_redirects_that_take_their_time_end_at_the_time_of_one_request(server):
+    url, asked = server
+    started = time.monotonic()
+    with pytest.raises(RecordError, match="timeout"):
+        open_model(REWRITERS, spec(url("moved"), timeout_s=1, attempts=1)).rewrite("s", [], "t")
+    assert len(asked) <= 3 and time.monotonic() - started < 5
 
 
 def test_a_server_that_drips_its_headers_ends_at_its_time():

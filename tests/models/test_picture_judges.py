@@ -111,7 +111,7 @@ def test_a_wrong_aesthetic_head_is_refused(aesthetic, tmp_path):
         aesthetic({"weight": linear(rng, 32, 2)[0], "bias": linear(rng, 32, 2)[1]})
     with pytest.raises(UserError, match="takes embeddings of 16 numbers, but those of the model have 32"):
         aesthetic(dict(zip(("weight", "bias"), linear(rng, 16, 1), strict=True))).rate([Image.new("RGB", (32, 32))])
-    assert "must be the file of the head" in (
+    assert "name the file of the head" in (
         why_unavailable(AESTHETIC, ModelSpec(adapter="clip_head", id=str(tmp_path))) or ""
     )
 

@@ -94,6 +94,7 @@ def test_hostile_pages_end_within_their_limit_and_good_ones_beside_them_are_kept
     others = {crawled.reason(url + f"/{name}") for name in HOSTILE}
     assert others <= {"too_costly", "unsupported_url", "extractor", "not_media"}
     assert crawled.reason(f"{url}/iframe") == "too_costly"
+    assert "raise crawl.page_cpu_s" in crawled.outcomes[f"{url}/iframe"]["detail"]
 
 
 def test_a_page_that_fills_memory_ends_alone(site, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import signal
 import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
@@ -72,11 +73,13 @@ def execute(arguments: Sequence[str], limits: Limits | None = None) -> bytes:
     own = [executable(), "-nostdin", "-v", "error", "-timelimit", str(math.ceil(limits.cpu_s))]
     with subprocess.Popen([*own, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
-            output, message = _communicate(process, limits)
+            output, message, used_s = _communicate(process, limits)
         except BaseException:
             process.kill()
             raise
-    if process.returncode == _STOPPED and not message:
+    # The kernel asks ffmpeg to stop at the limit, and kills it one CPU second later.
+    was_killed = process.returncode == -signal.SIGKILL and used_s >= limits.cpu_s
+    if was_killed or (process.returncode == _STOPPED and not message):
         raise cpu_error(limits)
     if process.returncode < 0:
         raise ended_error(process.returncode, limits)
@@ -85,8 +88,8 @@ def execute(arguments: Sequence[str], limits: Limits | None = None) -> bytes:
     return output
 
 
-def _communicate(process: subprocess.Popen[bytes], limits: Limits) -> tuple[bytes, bytes]:
-    """Returns what the process has written to its standard output and error when it ends."""
+def _communicate(process: subprocess.Popen[bytes], limits: Limits) -> tuple[bytes, bytes, float]:
+    """Waits for the end of the process; returns its standard output and error, and the CPU seconds that it used."""
     outputs: list[tuple[bytes, bytes]] = []
 
     def is_done(wait_s: float) -> bool:
@@ -94,8 +97,8 @@ def _communicate(process: subprocess.Popen[bytes], limits: Limits) -> tuple[byte
             outputs.append(process.communicate(timeout=wait_s))
         return bool(outputs)
 
-    watch(process, limits, is_done)
-    return outputs[0]
+    used_s = watch(process, limits, is_done)
+    return (*outputs[0], used_s)
 
 
 def to_mp3(source: Path, target: Path) -> None:

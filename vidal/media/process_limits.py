@@ -31,31 +31,44 @@ def resident_bytes(process: psutil.Process) -> int:
         return 0
 
 
-def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[float], bool]) -> None:
+def cpu_seconds(process: psutil.Process) -> float:
+    """Returns the CPU seconds that a process has used; 0 if it has ended."""
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[float], bool]) -> float:
     """Waits for a process to be done with its work, and kills it if it exceeds a limit.
 
-    is_done: takes the number of seconds to wait at most, and returns whether the work is done. Raises RecordError: too_costly, timeout.
+    Returns the CPU seconds that it had used shortly before it was done. is_done: takes the number of seconds to wait at most, and returns whether the work is done. Raises RecordError: too_costly, timeout.
     """
     observed = psutil.Process(process.pid)
     deadline = time.monotonic() + _WAIT_S + _WAIT_PER_CPU_S * limits.cpu_s
+    used_s = 0.0
     while not is_done(POLL_S):
+        used_s = max(used_s, cpu_seconds(observed))
         if resident_bytes(observed) > limits.memory_bytes:
             process.kill()
             raise memory_error(limits)
         if time.monotonic() > deadline:
             process.kill()
             raise RecordError(Reason.TIMEOUT, "the process that reads the file did not finish in time, and was killed")
+    return used_s
 
 
 def memory_error(limits: Limits) -> RecordError:
-    detail = f"more than {limits.memory_bytes / 1e6:.0f} MB of memory (decoding.memory_mb)"
-    return RecordError(Reason.TOO_COSTLY, detail)
+    return _cost_error(f"{limits.memory_bytes / 1e6:.0f} MB of memory", limits.memory_key)
 
 
 def cpu_error(limits: Limits) -> RecordError:
-    return RecordError(
-        Reason.TOO_COSTLY, f"more than {limits.cpu_s:g} CPU seconds for one operation: raise decoding.cpu_s"
-    )
+    return _cost_error(f"{limits.cpu_s:g} CPU seconds for one operation", limits.cpu_key)
+
+
+def _cost_error(cost: str, key: str | None) -> RecordError:
+    return RecordError(Reason.TOO_COSTLY, f"more than {cost}" + (f": raise {key}" if key else ""))
 
 
 def ended_error(returncode: int, limits: Limits) -> RecordError:

@@ -12,7 +12,7 @@ from vidal.config.base import Settings
 @dataclass(frozen=True)
 class Limits:
     """The limits of one operation. packets: how many it may read; frames: how many it may decode. pixels: of one frame, as stored; None
-    sets no limit.
+    sets no limit. cpu_key, memory_key: the recipe's keys that messages name; None if no key sets the limit.
     """
 
     cpu_s: float
@@ -20,6 +20,8 @@ class Limits:
     packets: int
     frames: int
     pixels: int | None = None
+    cpu_key: str | None = "decoding.cpu_s"
+    memory_key: str | None = "decoding.memory_mb"
 
 
 class Decoding(Settings):

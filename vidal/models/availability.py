@@ -86,7 +86,7 @@ class CheckpointWeights:
         if Path(spec.id).exists():
             return None
         if spec.id.startswith(("/", ".")):
-            return f"{spec.id}: no such file or folder"
+            return f"{spec.id}: no such file or folder: correct the model's id"
         return f"{spec.id}: no such checkpoint; {self.remedy}" if self.remedy else why_not_on_hub(spec.id)
 
     def _why_of_another_kind(self, spec: ModelSpec) -> str | None:
@@ -122,11 +122,11 @@ class OpenClipWeights:
             return _NO_ID
         head = spec.options.get("head")
         if self.has_head and not (head and Path(str(head)).is_file()):
-            return f"options.head: {head or 'not given'}: must be the file of the head"
+            return f"options.head: {head or 'not given'}: name the file of the head's weights"
         if _checkpoint_file(spec.id).is_file() or Path(spec.id).exists():
             return None
         if spec.id.startswith(("/", ".")):
-            return f"{spec.id}: no such file or folder"
+            return f"{spec.id}: no such file or folder: correct the model's id"
         return why_not_on_hub(_open_clip_repository(spec.id))
 
     def identity(self, spec: ModelSpec) -> Identity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpcore
 import httpx
@@ -31,28 +32,29 @@ _DEADLINE = _Deadline()
 
 
 def open_client(timeout_s: float) -> httpx.Client:
-    """Returns a client. timeout_s: for each request, until the body of its answer is read; each redirect starts the time again.
+    """Returns a client. timeout_s: for each request with its redirects, until the body of the answer is read.
 
     Its requests raise AnswerTooLarge besides the errors of httpx.
     """
-    return httpx.Client(
-        transport=_Transport(timeout_s),
-        timeout=timeout_s,
-        headers={"Accept-Encoding": "identity"},
-        follow_redirects=True,
+    return _Client(
+        transport=_Transport(), timeout=timeout_s, headers={"Accept-Encoding": "identity"}, follow_redirects=True
     )
 
 
+class _Client(httpx.Client):
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        _DEADLINE.at = time.monotonic() + (self.timeout.read or float("inf"))
+        return super().send(request, **options)
+
+
 class _Transport(httpx.HTTPTransport):
-    def __init__(self, timeout_s: float):
+    def __init__(self) -> None:
         super().__init__()
-        self._timeout_s = timeout_s
         self._pool._network_backend = (
             _Backend()
         )  # The pool of httpcore has an argument for the backend, but httpx has none.
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        _DEADLINE.at = time.monotonic() + self._timeout_s
         response = super().handle_request(request)
         if response.headers.get("Content-Encoding", "identity") != "identity":
             response.close()

@@ -32,7 +32,7 @@ class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no annotations.
 
     def _real_extract(self, url: str) -> VideoInfo:
         client: Client = self._downloader
-        limits = Limits(cpu_s=client.crawl.page_cpu_s, memory_bytes=_MEMORY_BYTES, packets=0, frames=0)
+        limits = Limits(client.crawl.page_cpu_s, _MEMORY_BYTES, 0, 0, cpu_key="crawl.page_cpu_s", memory_key=None)
         answers: dict[PageRequest, PageAnswer] = {}
         while len(answers) <= _REQUESTS_MAX:
             result = _call(limits, url, answers)
@@ -46,18 +46,10 @@ def _call(limits: Limits, url: str, answers: dict[PageRequest, PageAnswer]) -> V
     try:
         result = limited.call(limits, extract_page, url, answers)
     except RecordError as error:
-        raise WorkStopped(_page_error(error)) from error
+        raise WorkStopped(error) from error
     if isinstance(result, RecordError):
         raise WorkStopped(result)
     return result
-
-
-def _page_error(error: RecordError) -> RecordError:
-    """Returns the error of a page. If the page needed too much CPU time, the error names the recipe's key for that limit."""
-    is_cpu = error.reason is Reason.TOO_COSTLY and "CPU" in error.detail
-    return RecordError(
-        error.reason, "the page needs more CPU time than crawl.page_cpu_s allows" if is_cpu else error.detail
-    )
 
 
 def _ask(client: Any, request: PageRequest) -> PageAnswer:

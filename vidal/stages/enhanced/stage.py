@@ -130,7 +130,7 @@ class _Worker:
             return Reason.MALFORMED_REWRITE, f"{why}: {text}"
         tagger = self._settings.guard_tagger
         if not (is_about(text, base, tagger, support(self._synonyms, None)) or tells(text, title, tagger)):
-            return Reason.OFF_CAPTION, f"names nothing of the caption, and little of the title: {text}"
+            return Reason.OFF_CAPTION, f"the rewrite names nothing of the caption, and little of the title: {text}"
         return None
 
     def _seen(self, clip: Clip) -> Callable[[str], bool] | None:
