@@ -104,5 +104,5 @@ def _describe_item(item: JsonObject) -> Candidate:
 
 
 def _join_texts(value: object) -> str:
-    """Returns a field of an item as one text. The field is a text, a list of texts, or missing."""
+    """Returns a field of an item as one text: a list of texts is joined with "; ", and a missing field becomes ""."""
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value or "")
