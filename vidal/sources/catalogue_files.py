@@ -34,7 +34,7 @@ ListedRow = dict[str, object]
 
 
 class Catalogue:
-    """The files of a catalogue: one file, or all files that match a glob, in the order of their names; on a disk or in a bucket.
+    """The files of a catalogue: one file, or all files that match a glob, in the order of their names; on a disk or at a URI.
 
     where: the name of the catalogue in messages. Raises UserError if there is no file, or one of a kind that cannot be read.
     """

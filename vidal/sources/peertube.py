@@ -18,7 +18,7 @@ from vidal.sources.source import fill_in, stated_texts
 from vidal.sources.text import parse_hashtags
 
 _PAGE_SIZE = 100
-_HEIGHT_MIN = 480  # Frames are stored at a short side of 256: the smallest file of at least this height is enough.
+_HEIGHT_MIN = 480  # Lines. Frames are stored with a short side of 256 pixels, so the smallest file of at least this height is enough.
 
 
 class PeerTubeSearch(ApiSearch):
@@ -103,7 +103,7 @@ def _describe_video(video: JsonObject) -> Candidate:
 
 
 def _choose_file(files: list[JsonObject]) -> str:
-    """Returns the address of the smallest file that is high enough, else of the highest one.
+    """Returns the address of the file with the lowest resolution of at least 480 lines, or else of the highest resolution.
 
     Raises RecordError(unsupported_url) if there is no file.
     """

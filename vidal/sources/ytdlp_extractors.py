@@ -19,7 +19,7 @@ _BY_PATTERNS = {InfoExtractor.suitable.__func__, LazyLoadExtractor.suitable.__fu
 
 
 class ExtractorMatcher:
-    """Says whether an address has an extractor, by the patterns of all extractors. extractors: those of a yt_dlp.YoutubeDL, by key.
+    """Says whether yt-dlp has an extractor for an address. extractors: those of a yt_dlp.YoutubeDL, by key.
 
     The last answer is kept, because the same address is asked about when a candidate is described and when it is fetched.
     """
