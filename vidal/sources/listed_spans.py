@@ -1,4 +1,4 @@
-"""Splits a row of a list into its spans: a column holds [[start, end], ...], and other columns may hold a list with one value per span."""
+"""Splits a row of a list into its spans: a column holds [[start, end], ...], and other columns may hold a list of one value per span."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Plain:
 
 
 def _is_page(response: Response, start: bytes, url: str) -> bool:
-    """Returns whether yt-dlp must read the response: a page or playlist. Raises RecordError for a login page, or for a page sent as media."""
+    """Returns whether yt-dlp must read the response: a page or playlist. Raises RecordError for a login page, or page sent as media."""
     is_playlist = start.startswith(b"#EXTM3U")
     if not is_playlist and not MARKUP.match(start):
         return False

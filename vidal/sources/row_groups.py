@@ -45,7 +45,7 @@ class RowGroups:
     def cell(
         self, table: str, open_table: Callable[[], IO[bytes]], column: str | None, group: int, row: int
     ) -> Path | str:
-        """Returns a file with the media bytes of a row. The caller must not change it. If the row has only a path, returns that, as a str.
+        """Returns a file with the media bytes of a row. The caller must not change it. If the row has only a path, returns that path.
 
         table: the path or URI of the table. open_table: opens it. column: the column of media, if the recipe names one. group, row: the
         row group, and the row in it. Raises RecordError.

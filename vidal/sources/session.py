@@ -111,7 +111,7 @@ class Network:
 
     @contextlib.contextmanager
     def session_for(self, candidate: Candidate) -> Iterator[Session | IdentitySession]:
-        """Lends a session for a candidate: an IdentitySession if the recipe has identities and yt-dlp has an extractor for the address."""
+        """Lends a session for a candidate: an IdentitySession if the recipe has identities and yt-dlp has an extractor for it."""
         with contextlib.ExitStack() as lent:
             session = lent.enter_context(self.session())
             if not self.identities or not session.sources.is_extracted(candidate):

@@ -14,7 +14,7 @@ _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 
 def read_cues(content: bytes) -> str:
-    """Returns one line of text for each line of the subtitles: its start and end in seconds, and its words, as "1.00 2.50 Hello there"."""
+    """Returns one line of text for each line of the subtitles: its start and end in seconds, and the words: "1.00 2.50 Hello there"."""
     return "\n".join(f"{start_s:.2f} {end_s:.2f} {words}" for start_s, end_s, words in _read(content))
 
 
