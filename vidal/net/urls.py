@@ -15,7 +15,7 @@ _AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f]")
 
 
 def check_url(url: str) -> None:
-    """Raises RecordError(bad_url) unless the address is http(s) and has a host."""
+    """Raises RecordError(bad_url) unless the address is http(s) and has an unambiguous host."""
     try:
         parts = urlsplit(url)
         host, _ = hostname(url), parts.port
