@@ -59,7 +59,7 @@ _PACKAGES = (_OUR_PACKAGE, "yt_dlp", "yt_dlp_plugins")
 
 
 def find_own_error(error: BaseException) -> BaseException | None:
-    """Returns an exception that yt-dlp has wrapped and that no record is to blame for, such as a bug of ours or a full disk; else None."""
+    """Returns an exception that yt-dlp has wrapped and that no record is to blame for, such as our own bug or a full disk; else None."""
     for cause in _wrapped(error):
         if isinstance(cause, RecordError):
             return None

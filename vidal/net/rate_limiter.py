@@ -21,7 +21,7 @@ ADVANCE_S = 1.0
 
 @dataclass(frozen=True)
 class HostRules:
-    """The limits of a host. burst: the size of the token bucket. concurrency: the number of slots (see request_slot).
+    """The limits of a host. burst: the size of the token bucket. concurrency: the number of slots. lease_s: see request_slot.
 
     breaker_failures: the failures in a row that open the circuit breaker, for breaker_pause_s. patience_s: how long the host may be left
     alone in total before waiting for it is not worth while. daily_requests: the budget of requests per day.
@@ -189,7 +189,7 @@ def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admis
 
 
 def _advance(state: _HostState, rules: HostRules) -> int:
-    """Returns how many further requests are granted at once. If requests are scarce or have failed, each must be asked for, so it is 0."""
+    """Returns how many further requests are granted at once: 0 if requests are scarce or have failed, so that each must be asked for."""
     is_scarce = rules.requests_per_s < _FAST_PER_S or rules.daily_requests.limit is not None
     if is_scarce or state.failures or state.tripped_at is not None:
         return 0
