@@ -41,7 +41,7 @@ class Cutter:
         return span.is_whole and span.duration_s > self._clips.max_s
 
     def split_at_cuts(self, span: Span, cuts_s: list[float]) -> list[Span]:
-        """Returns the pieces of a whole video. Raises RecordError(too_short) if none lasts clips.min_s."""
+        """Returns the pieces of a whole video. Raises RecordError(too_short) if none is as long as clips.min_s."""
         pieces = shots.split_at_cuts(cuts_s, span.duration_s, self._clips.max_s, self._clips.min_s)
         if not pieces:
             raise RecordError(Reason.TOO_SHORT, f"no shot is as long as the {self._clips.min_s:g} s of clips.min_s")

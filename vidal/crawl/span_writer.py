@@ -83,6 +83,6 @@ class SpanWriter:
 
 
 def _lack_s(file: MediaFile, span: Span, properties: Probe) -> float:
-    """Returns how many seconds of the span the new file lacks. If the span ends after the source file, its end does not count."""
+    """Returns how many seconds of the span the new file lacks. What lies after the end of the source file does not count."""
     end_s = min(span.start_s + span.duration_s, file.properties.duration_s)
     return end_s - span.start_s - properties.duration_s

@@ -168,7 +168,7 @@ _THREAD = threading.local()
 
 
 def _shut(number: int, address: SocketAddress) -> None:
-    """Shuts a connection down. Its socket may be closed and the number reused by now, so the address is compared first."""
+    """Shuts a connection down. number: its file descriptor, which another socket may have by now, so the address is compared first."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)

@@ -88,11 +88,11 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self.add_info_extractor(GenericIE())
 
     def set_plain(self, is_plain: bool) -> None:
-        """Says whether the next addresses are plain pages and files, or those of a source with an extractor or API of its own."""
+        """Tells the client whether the next addresses are plain pages and files, or those of a source with an extractor or API."""
         self._is_plain = is_plain
 
     def begin_video(self) -> None:
-        """Says that the next request is the first one for another video, which counts towards the budget of an identity."""
+        """Tells the client that the next request is the first one for another video, which counts towards the budget of an identity."""
         self._is_video_due = True
 
     @contextlib.contextmanager

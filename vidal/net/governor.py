@@ -95,7 +95,7 @@ class Governor:
         """Waits until the host may be asked, and returns the seconds that it waited.
 
         A piece of work gives up its slot of one host before it waits for another. So hosts that redirect to each other cause no deadlock.
-        Raises RecordError(daily_budget), and HostPaused if the host may not be asked for more than a moment.
+        Raises RecordError(daily_budget), and HostPaused if the wait would be longer than a moment.
         """
         work = self._current_work()
         rules, waited_before_s = self._rules_for(host), work.waited_s

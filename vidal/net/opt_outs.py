@@ -52,7 +52,7 @@ def check_page(page: str, opt_out: tuple[str, ...], agent: str) -> None:
 
 
 def opts_out(value: str, opt_out: tuple[str, ...], agent: str) -> bool:
-    """Returns whether a list of directives opts out for `agent`. A crawler's name before them ("otherbot: noai") limits them to it."""
+    """Returns whether a list of directives opts out for `agent`. A name before them ("otherbot: noai") limits them to that crawler."""
     wanted, is_for_us = {word.lower() for word in opt_out}, True
     for part in _SEPARATORS.split(value.lower()):
         named = _NAMED.fullmatch(part)

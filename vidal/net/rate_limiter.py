@@ -54,7 +54,7 @@ class Admission:
 
 
 class RateLimiter(Protocol):
-    """The interface of LocalRateLimiter, whose docstrings hold, and of the rate limiter that all workers of a cluster share."""
+    """The interface of LocalRateLimiter, which documents it, and of the rate limiter that all workers of a cluster share."""
 
     def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission: ...
     def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None: ...

@@ -48,7 +48,7 @@ class SiteRules:
         self._lock = threading.Lock()
 
     def check(self, client: Client, url: str) -> None:
-        """Raises RecordError: robots or opted_out if the address is disallowed; a transient robots if robots.txt cannot be read."""
+        """Raises RecordError: robots or opted_out if the address is disallowed; a transient `robots` if robots.txt cannot be read."""
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
         rules = self._known(site) or self._fetch(client, site)

@@ -34,6 +34,6 @@ def hostname(url: str) -> str:
 
 
 def port_of(url: str) -> int:
-    """Returns the port of an address, or the usual one of its scheme."""
+    """Returns the port of an address, or the default port of its scheme."""
     parts = urlsplit(url)
     return parts.port or _PORTS.get(parts.scheme, 80)

@@ -71,7 +71,7 @@ class ApiSource(ABC):
 
 @contextlib.contextmanager
 def reading_answers() -> Iterator[None]:
-    """Raises RecordError(extractor) in place of an error such as KeyError, with which code meets an answer of an unexpected form."""
+    """Turns an error such as KeyError, which an answer of an unexpected form causes, into RecordError(extractor)."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -96,7 +96,7 @@ def get_json(client: Client, url: str, query: JsonObject | None = None, token: s
 
 
 def parse_duration(value: object) -> float | None:
-    """Returns a duration in seconds. value: a number of seconds, or a clock time such as "1:02:03". Returns None for others and for 0."""
+    """Returns a duration in seconds; None if it is 0 or unknown. value: a number of seconds, or a clock time such as "1:02:03"."""
     try:
         parts = [float(part) for part in str(value).split(":")]
     except ValueError:

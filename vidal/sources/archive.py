@@ -19,14 +19,14 @@ _SUFFIXES = {Kind.VIDEO.value: (".mp4", ".ogv", ".webm", ".mkv"), Kind.AUDIO.val
 
 
 class ArchiveSearch(ApiSearch):
-    """A search of the Internet Archive."""
+    """The settings of a search of the Internet Archive."""
 
     source: str = "archive"
     """The name of this source."""
 
 
 class Archive(ApiSource):
-    """The Internet Archive. See https://archive.org/developers."""
+    """The source for the Internet Archive. See https://archive.org/developers."""
 
     settings = ArchiveSearch
     default_base_url = "https://archive.org"

@@ -21,7 +21,7 @@ _CACHES = "cache-"
 
 
 class ArrowSettings(TableSettings):
-    """Local Arrow files with a column of media: one file, all that match a glob, or all in a folder, such as one of save_to_disk."""
+    """Local Arrow files with a column of media: one file, all that match a glob, or all in a folder (as save_to_disk writes them)."""
 
     source: str = NAME
     """The name of this source."""
@@ -74,5 +74,5 @@ class ArrowColumn(TableColumn):
 
 def _path_of(path: str, where: str) -> str:
     if not path:
-        raise RecordError(Reason.EMPTY_FILE, f"{where} has no media")
+        raise RecordError(Reason.EMPTY_FILE, f"{where}: the cell has neither media nor the path of a file")
     return path

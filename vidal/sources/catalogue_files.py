@@ -69,7 +69,7 @@ class Catalogue:
         return digest.hexdigest()
 
     def rows(self, digest: _Hash) -> Iterator[tuple[str, ListedRow | RowError]]:
-        """Yields (place, row) for each row. place: names the row in messages. row: cells by column name, or why it cannot be read.
+        """Yields (place, row): the name of the row in messages, and its cells by column name, or a RowError if it cannot be read.
 
         digest: updated with the bytes of the files. Raises UserError for a file that cannot be read to its end.
         """
@@ -145,7 +145,7 @@ def _check_utf8(text: str) -> None:
 
 
 def _each(texts: Iterator[Iterable[str]], parse: Callable[[str], ListedRow | None]) -> Iterator[ListedRow | RowError]:
-    """Yields the row of each line, or the RowError that `parse` raises for it. parse: returns None for a line without a row."""
+    """Yields the row of each line of the texts, or the RowError that `parse` raises. parse: returns None for a line without a row."""
     for text in texts:
         for line in text:
             try:

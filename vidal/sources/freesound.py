@@ -1,4 +1,4 @@
-"""Sounds of Freesound, found with its API v2 in the server's order of relevance. Previews are downloaded, which need no login."""
+"""Sounds of Freesound, found with its API v2, the most relevant first. Their previews are downloaded: the originals need a login."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PREVIEWS = ("preview-hq-ogg", "preview-hq-mp3", "preview-lq-ogg", "preview-lq-m
 
 
 class FreesoundSearch(ApiSearch):
-    """A search of Freesound. The *_min keys drop a sound that states less; a sound that states nothing passes."""
+    """The settings of a search of Freesound. The *_min keys drop a sound that states less; a sound that states nothing passes."""
 
     source: str = "freesound"
     """The name of this source."""
@@ -54,7 +54,7 @@ class FreesoundSearch(ApiSearch):
 
 
 class Freesound(ApiSource):
-    """Freesound's API v2. See https://freesound.org/docs/api."""
+    """The source for Freesound, by its API v2. See https://freesound.org/docs/api."""
 
     settings = FreesoundSearch
     default_base_url = SITE

@@ -172,7 +172,7 @@ class Originals:
         return [answers[file.name] for file in files]
 
     def _is_readable(self, name: str, answers: dict[str, bytes | RecordError]) -> bool:
-        """Returns whether a file may be opened; if not, the answer for it says why."""
+        """Returns whether a file may be opened. If not, puts the reason into `answers`."""
         try:
             with _reading(self.location(name), self.is_local):
                 self._check(name)

@@ -22,7 +22,7 @@ _HEIGHT_MIN = 480  # Lines. Frames are stored with a short side of 256 pixels, s
 
 
 class PeerTubeSearch(ApiSearch):
-    """A search of PeerTube. comments_min drops a video that states fewer comments."""
+    """The settings of a search of PeerTube. comments_min drops a video that states fewer comments."""
 
     source: str = "peertube"
     """The name of this source."""
@@ -34,7 +34,7 @@ class PeerTubeSearch(ApiSearch):
 
 
 class PeerTube(ApiSource):
-    """PeerTube's REST API. See https://docs.joinpeertube.org/api-rest-reference.html."""
+    """The source for PeerTube, by its REST API. See https://docs.joinpeertube.org/api-rest-reference.html."""
 
     settings = PeerTubeSearch
     default_base_url = "https://sepiasearch.org"

@@ -28,7 +28,7 @@ class Plain:
         self._client, self._pages = client, pages
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate unchanged: the address is only opened once, to fetch it."""
+        """Checks the address, and returns the candidate unchanged: the address is only opened once, to fetch it."""
         check_url(candidate["url"])
         return candidate
 

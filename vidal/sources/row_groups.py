@@ -60,7 +60,7 @@ class RowGroups:
             path = unpacked.folder / f"{row}.bin"
             where = f"{table}#{group}.{row}"
             if not path.exists():
-                raise RecordError(Reason.EMPTY_FILE, f"{where} has no media")
+                raise RecordError(Reason.EMPTY_FILE, f"{where}: the cell has neither media nor the path of a file")
             if path.stat().st_size > self._max_bytes:
                 raise RecordError(
                     Reason.TOO_LARGE, f"{where} has more bytes than the {self._max_bytes} that crawl.max_bytes allows"

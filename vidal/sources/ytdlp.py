@@ -31,7 +31,7 @@ _CATEGORIES_MAX, _CHAPTERS_MAX, _TITLE_MAX = 50, 300, 200
 
 
 class YtDlpSearch(Search):
-    """A search by yt-dlp."""
+    """The settings of a search by yt-dlp."""
 
     source: str = "ytdlp"
     """The name of this source."""

@@ -129,6 +129,6 @@ def _order(bucket: Bucket, seed: int) -> Iterator[int]:
 
 
 def _uniform(seed: int, term: str) -> float:
-    """Returns a number in (0, 1] that is the same for a term in every run."""
+    """Returns a pseudo-random number in (0, 1] that depends only on the seed and the term."""
     digest = blake2b(term.encode(), digest_size=8, salt=seed.to_bytes(16, "big", signed=True)).digest()
     return (int.from_bytes(digest, "big") + 1) / 2**64
