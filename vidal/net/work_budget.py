@@ -12,7 +12,7 @@ from vidal.errors import RecordError
 from vidal.schema import Reason
 
 _CHUNK_BYTES = 64 * 1024
-# Reads at most this many decoded bytes, or fewer if fewer have arrived; b"" is the end.
+# Takes a number of bytes and returns at most as many decoded bytes: those that have arrived, or b"" at the end.
 Read = Callable[[int], bytes]
 
 
