@@ -132,7 +132,7 @@ def test_a_span_that_is_wrong_costs_itself_and_a_timestamp_that_is_no_span_stays
         "row 2",
         "row 3",
     ]
-    assert refused[-1].why == "2 spans, but 3 texts in caption: give one text for each span, or a plain text"
+    assert refused[-1].why == "2 spans, but 3 texts in caption: give one text for each span, or a single text for all"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from vidal.terms.readers import READERS
 from vidal.terms.settings import Corpus
 
 BAD = [
-    ("text", "absent.txt", None, "no such file; give a path, a URI or a file of search_terms/"),
+    ("text", "absent.txt", None, "no such file: give a path, a URI or a file of search_terms/"),
     ("csv", "a.csv", b"caption\nx\n", "needs column"),
     ("audiocaps", "a.csv", b"id,title\n1,x\n", "no column caption; its columns are: id, title"),
     ("audiocaps", "a.csv", b"", "no column caption; its columns are: none"),

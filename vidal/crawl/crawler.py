@@ -41,7 +41,7 @@ class Crawler:
         return self._crawl(candidate, Effort())
 
     def attempt(self, candidate: Candidate) -> Output | Drop:
-        """Crawls a candidate as a call does, but raises PutBack instead of waiting for a host.
+        """Crawls a candidate as __call__ does, but raises PutBack instead of waiting for a host.
 
         What an attempt has cost (Effort) counts towards the limits of the next attempts at the same candidate.
         """
@@ -97,7 +97,7 @@ class Crawler:
         return Output([self._store.store_clip(candidate, file, span, cuts_s)])
 
     def _store_pieces(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float]) -> Output:
-        """Stores a clip for each shot. A piece that fails is only mentioned in the candidate's outcome, unless all of them fail."""
+        """Stores the pieces of a long video as clips. A failed piece is only mentioned in the outcome; raises RecordError if all fail."""
         clips: list[CrawledClip] = []
         errors: list[RecordError] = []
         for piece in self._cutter.split_at_cuts(span, cuts_s):

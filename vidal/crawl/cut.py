@@ -41,10 +41,10 @@ class Cutter:
         return span.is_whole and span.duration_s > self._clips.max_s
 
     def split_at_cuts(self, span: Span, cuts_s: list[float]) -> list[Span]:
-        """Returns the pieces of a whole video. Raises RecordError(too_short) if none lasts clips.min_s."""
+        """Returns the pieces of a whole video. Raises RecordError(too_short) if none is as long as clips.min_s."""
         pieces = shots.split_at_cuts(cuts_s, span.duration_s, self._clips.max_s, self._clips.min_s)
         if not pieces:
-            raise RecordError(Reason.TOO_SHORT, f"no shot lasts the {self._clips.min_s:g} s of clips.min_s")
+            raise RecordError(Reason.TOO_SHORT, f"no shot is as long as the {self._clips.min_s:g} s of clips.min_s")
         return [Span(start_s, duration_s) for start_s, duration_s in pieces]
 
 
@@ -56,7 +56,7 @@ def requested_span(candidate: Candidate, file_duration_s: float) -> Span:
 
 
 def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe: Recipe) -> Drop | None:
-    """Returns a Drop if the true duration is not wanted, else None. Raises RecordError(span_outside) if the span is not in the file."""
+    """Returns a Drop if the span is too long or too short, else None. Raises RecordError(span_outside) if it is not within the file."""
     end_s, max_s, min_s = span.start_s + span.duration_s, recipe.duration_max_s, recipe.crawl.duration_min_s
     if end_s > file_duration_s + recipe.crawl.duration_tolerance_s or span.start_s >= file_duration_s:
         raise RecordError(
@@ -69,9 +69,15 @@ def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe:
             return Drop(
                 Reason.FALSE_DURATION, f"the page states {stated_s:g} s, but the file lasts {span.duration_s:.2f} s"
             )
-        return Drop(Reason.TOO_LONG, f"{span.duration_s:.2f} s, more than the {max_s:g} s that the recipe allows")
+        return Drop(
+            Reason.TOO_LONG,
+            f"the clip would last {span.duration_s:.2f} s, more than the {max_s:g} s that the recipe allows",
+        )
     if span.duration_s < min_s:
-        return Drop(Reason.TOO_SHORT, f"{span.duration_s:.2f} s, less than the {min_s:g} s of crawl.duration_min_s")
+        return Drop(
+            Reason.TOO_SHORT,
+            f"the clip would last {span.duration_s:.2f} s, less than the {min_s:g} s of crawl.duration_min_s",
+        )
     return None
 
 

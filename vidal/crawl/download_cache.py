@@ -40,8 +40,8 @@ class DownloadCache:
     def borrow(self, address: str, fetch: Callable[[Path], tuple[Fetched, int]]) -> Iterator[tuple[Fetched, int]]:
         """Lends the download of an address. The first thread to ask for it fetches it while the others wait.
 
-        fetch: gets a folder, which may hold partial files of a failed fetch; returns the download and the number of attempts, which are
-        both yielded. Raises whatever fetch raises.
+        fetch: gets a folder, which may hold partial files of a failed fetch; returns the download and the number of attempts. Both are
+        yielded. Raises whatever fetch raises.
         """
         with self._lock:
             download = self._downloads.get(address) or _Download(_create_folder())

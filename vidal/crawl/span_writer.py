@@ -25,7 +25,8 @@ class SpanWriter:
     def write(self, file: MediaFile, span: Span, path: Path) -> Probe:
         """Writes a span, or a whole file that is not an MP4, to path. Returns the properties of the new file.
 
-        Raises RecordError if the file cannot be cut, if the new file does not hold the span, or if its length is not wanted.
+        Raises RecordError if the file cannot be cut, or if the new file lacks part of the span, or is too short or too long for the
+        recipe.
         """
         if file.kind is Kind.AUDIO:
             limits = self._limits(file)
@@ -76,10 +77,12 @@ class SpanWriter:
                 f"the clip lasts {duration_s:.2f} s, less than the {crawl.duration_min_s:g} s of crawl.duration_min_s",
             )
         if duration_s > max_s + crawl.duration_tolerance_s:
-            raise RecordError(Reason.TOO_LONG, f"{duration_s:.2f} s, more than the {max_s:g} s that the recipe allows")
+            raise RecordError(
+                Reason.TOO_LONG, f"the clip lasts {duration_s:.2f} s, more than the {max_s:g} s that the recipe allows"
+            )
 
 
 def _lack_s(file: MediaFile, span: Span, properties: Probe) -> float:
-    """Returns how many seconds of the span the new file does not hold. A span may end a little after the file."""
+    """Returns how many seconds of the span the new file lacks. What lies after the end of the source file does not count."""
     end_s = min(span.start_s + span.duration_s, file.properties.duration_s)
     return end_s - span.start_s - properties.duration_s

@@ -44,7 +44,7 @@ class ClipStore:
         self._recipe, self._storage, self._writer = recipe, storage, SpanWriter(recipe)
 
     def store_clip(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float] | None) -> CrawledClip:
-        """Stores the span and returns its row. cuts_s: the cuts in the whole file. Raises RecordError if the span cannot be cut out.
+        """Stores the span and returns its row. cuts_s: the cuts in the whole file, or None. Raises RecordError if the cutting fails.
 
         With `storage.media: reference`, a file that is used whole stays where it is, and the row names that original.
         """
@@ -115,7 +115,7 @@ def _clip_id(candidate: Candidate, clip_file: _ClipFile) -> str:
 
 
 def _own_subtitle(extra: Mapping[str, str], span: Span) -> dict[str, str]:
-    """Returns the keys of `extra` with the words of the subtitles within a span, in place of the subtitles of the whole file."""
+    """Returns `extra` with the words of the subtitles within a span, in place of the subtitles of the whole file."""
     others = {key: text for key, text in extra.items() if key != SUBTITLE_CUES}
     if SUBTITLE in extra or SUBTITLE_CUES not in extra:
         return others
@@ -124,7 +124,7 @@ def _own_subtitle(extra: Mapping[str, str], span: Span) -> dict[str, str]:
 
 
 def _flags(source: Probe) -> dict[str, str]:
-    """Returns the keys of `extra` that say whether the source had a high dynamic range, or was interlaced."""
+    """Returns the entries of `extra` that mark a source file with a high dynamic range, or with interlaced pictures."""
     flags = {"hdr": source.is_hdr, "interlaced": source.is_interlaced}
     return {name: "true" for name, is_set in flags.items() if is_set}
 

@@ -33,7 +33,7 @@ def check_file(key: str, path: str) -> None:
 
 
 def read_passwords(path: str | None) -> Passwords:
-    """Returns the entries of a netrc file, without its `default` entry. Raises UserError if the file cannot be read."""
+    """Returns the entries of a netrc file, without its `default` entry; {} for None. Raises UserError if the file cannot be read."""
     if path is None:
         return {}
     check_file("crawl.netrc_file", path)
@@ -41,7 +41,7 @@ def read_passwords(path: str | None) -> Passwords:
         hosts = netrc.netrc(path).hosts
     except (netrc.NetrcParseError, UnicodeDecodeError, OSError) as error:
         raise UserError(
-            f"crawl.netrc_file {path}: it is not in netrc's format, `machine HOST login USER password PASSWORD`"
+            f"crawl.netrc_file {path}: it is not a netrc file: each entry must be `machine HOST login USER password PASSWORD`"
         ) from error
     return {host.lower(): (login, password) for host, (login, _, password) in hosts.items() if host != "default"}
 

@@ -20,7 +20,7 @@ from vidal.net.programs import check_program
 from vidal.net.settings import Crawl
 from vidal.net.urls import hostname, port_of
 
-# How many connections of a client are remembered, to be shut when its time is over. A client never reads from more at once.
+# How many connections of a client are remembered, to be shut down when its time is up. A client never reads from more than this at once.
 _REMEMBERED = 32
 # Storage may be in a private range, because the recipe names it; fsspec reaches it from a thread of its own.
 _STORAGE_THREAD = "fsspecIO"
@@ -51,9 +51,10 @@ class Connections:
 
 
 class AddressGuard:
-    """While it is enforced, no Python socket of this process connects to a forbidden address.
+    """While it is enforced, no Python socket of this process connects to a forbidden (private, loopback or reserved) address.
 
-    allow_hosts: hosts that are not forbidden, whatever their addresses. proxies: the URLs of the recipe's proxies.
+    Only fsspec's thread may, because a storage can be private. allow_hosts: hosts that are allowed, whatever their addresses.
+    proxies: the URLs of the recipe's proxies.
     """
 
     def __init__(self, allow_hosts: tuple[str, ...], proxies: tuple[str, ...] = ()):
@@ -86,7 +87,7 @@ class AddressGuard:
             _THREAD.connections, _THREAD.is_proxied = outer
 
     def check_connection(self, address: SocketAddress, is_proxied: bool) -> None:
-        """Raises ForbiddenAddress for a connection to a forbidden address."""
+        """Raises ForbiddenAddress for a connection to a forbidden address. is_proxied: whether the recipe's proxies are allowed."""
         if is_proxied and (address[0], address[1]) in self._proxies:
             return
         for each in resolve(address[0]):
@@ -102,8 +103,8 @@ class AddressGuard:
     def check_host(self, host: str, is_proxied: bool) -> None:
         """Raises ForbiddenAddress if the host of a URL is a forbidden IP address, which may be a number in any notation.
 
-        is_proxied: whether a proxy connects to the host. This process does not see that connection, so a name is judged by the addresses
-        that it resolves to here. A name that does not resolve here may do so for the proxy, and is only refused if it is a local name.
+        is_proxied: whether a proxy connects to the host. This process does not see that connection, so a name is then judged by the
+        addresses that it resolves to here. A name that does not resolve here may do so for the proxy, and is only refused if it is local.
         """
         for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
             if is_proxied or is_address(address):
@@ -167,7 +168,7 @@ _THREAD = threading.local()
 
 
 def _shut(number: int, address: SocketAddress) -> None:
-    """Shuts a connection down. Its socket may be closed and the number reused by now, so the address is compared first."""
+    """Shuts a connection down. number: its file descriptor, which another socket may have by now, so the address is compared first."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)

@@ -54,9 +54,9 @@ _NATIVE_PROTOCOLS = {
 
 
 class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
-    """A YoutubeDL for one thread at a time that waits for hosts, counts bytes, obeys sites, and refuses forbidden addresses and programs.
+    """A YoutubeDL for one thread at a time that enforces rate limits, byte limits, opt-outs, allowed addresses and allowed programs.
 
-    options: options of yt-dlp that replace ours. proxy, identity: what the client uses; None for neither. Creating a client costs more
+    options: options of yt-dlp that replace ours. proxy, identity: those that it uses, if any. Creating a client costs more
     than a small download, so clients are reused.
     """
 
@@ -88,16 +88,16 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self.add_info_extractor(GenericIE())
 
     def set_plain(self, is_plain: bool) -> None:
-        """Says whether the next addresses are plain pages and files, or those of a source with an extractor or API of its own."""
+        """Tells the client whether the next addresses are plain pages and files, or those of a source with an extractor or API."""
         self._is_plain = is_plain
 
     def begin_video(self) -> None:
-        """Says that the next request is the first one for another video, which counts towards the budget of an identity."""
+        """Tells the client that the next request is the first one for another video, which counts towards the budget of an identity."""
         self._is_video_due = True
 
     @contextlib.contextmanager
     def work(self, effort: Effort | None = None) -> Iterator[None]:
-        """Surrounds one description, search or download. Its time and bytes count from here.
+        """Surrounds one piece of work (a description, search or download), whose seconds and bytes the recipe limits.
 
         effort: what the candidate has cost so far; the seconds of this work are added. An error of a server, of the connection or of
         yt-dlp is raised as a RecordError; an error of our own code is not changed.
@@ -139,7 +139,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return record_error
 
     def _record_block(self, host: str, error: RecordError) -> None:
-        """Pauses the identity that was blocked, so that others may go on. Without an identity, the host is left alone."""
+        """Pauses the identity that was blocked, so that others may go on. Without an identity, no requests go to the host for a while."""
         self._is_block_recorded = True
         if self._identity:
             self._identity.pause(error)
@@ -160,7 +160,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return self.crawl.user_agent or USER_AGENT
 
     def open_rules(self, url: str) -> Response:
-        """Fetches robots.txt or a similar file. These files are always allowed. Raises as urlopen does."""
+        """Fetches robots.txt or a similar file, which may always be fetched. Raises as urlopen does."""
         outer, self._is_asking_rules = self._is_asking_rules, True
         try:
             return self.get(url)
@@ -172,7 +172,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         request = Request(req) if isinstance(req, str) else req
         budget = self._budget
         if budget is None:
-            raise RuntimeError("a request outside Client.work")
+            raise RuntimeError("a request was sent outside Client.work: send it inside `with client.work():`")
         self.check_scheme(request.url)
         if self._is_plain:
             request.headers["User-Agent"] = self.user_agent
@@ -223,7 +223,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self._identity.take("requests")
 
     def record_answer(self, host: str, status: int, error: RecordError | None) -> None:
-        """Reports an answer to the governor. A host that permanently refuses one address is not at fault.
+        """Reports an answer to the governor. A permanent failure of one address, such as 404, counts as a success of its host.
 
         status: 0 if no answer came. error: the failure, or None for a success.
         """
@@ -259,7 +259,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return super().dl(name, info, subtitle, test)
 
     def run_pp(self, pp: Any, infodict: VideoInfo) -> VideoInfo:
-        """Merges video and audio that arrived as two files, with our own ffmpeg, which only opens media."""
+        """Runs a postprocessor. Video and audio that arrived as two files are merged with our own ffmpeg, which only opens media."""
         if not isinstance(pp, FFmpegMergerPP):
             processed: VideoInfo = super().run_pp(pp, infodict)
             return processed
@@ -279,10 +279,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
     def _check_domain(self, host: str) -> None:
         for domain in self.crawl.block_domains:
             if host == domain or host.endswith(f".{domain}"):
-                raise RecordError(Reason.BLOCKED_DOMAIN, f"{host}: the recipe blocks {domain}")
+                raise RecordError(Reason.BLOCKED_DOMAIN, f"{host}: {domain} is in crawl.block_domains")
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
-        """Keeps only the handler that streams and uses Python's sockets; the others would bypass the gate."""
+        """Uses only the handler GateRH, which streams over Python's sockets; yt-dlp's others would bypass the gate."""
         director = super().build_request_director([GateRH], preferences)
         for handler in director.handlers.values():
             handler.client = self
@@ -291,7 +291,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
 
 @contextlib.contextmanager
 def _stopping() -> Iterator[None]:
-    """Turns a refusal into WorkStopped, which yt-dlp neither wraps nor swallows."""
+    """Raises WorkStopped, which yt-dlp neither wraps nor swallows, in place of a RecordError or ForbiddenAddress."""
     try:
         yield
     except ForbiddenAddress as error:

@@ -20,8 +20,8 @@ class Effort:
     """What one candidate has cost so far.
 
     may_be_put_back: whether the caller has other work to do, so that a pause is raised as PutBack and not slept through.
-    tries: attempts that failed; failures: those that count, because the host did not name a pause. is_hopeless: whether the host
-    will not answer soon. last_error: what ended the last attempt, other than a pause.
+    tries: attempts that failed; failures: those that count towards crawl.attempts, because the host did not name a pause.
+    is_hopeless: whether the host will not answer soon. last_error: what ended the last attempt, other than a pause.
     """
 
     may_be_put_back: bool = False

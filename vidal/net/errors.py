@@ -35,7 +35,7 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
 class Headers(Protocol):
-    """The headers of an answer, whichever package read it."""
+    """The interface that the response headers of requests, urllib3 and yt-dlp share."""
 
     def get(self, name: str, /) -> str | None: ...
 
@@ -59,7 +59,7 @@ _PACKAGES = (_OUR_PACKAGE, "yt_dlp", "yt_dlp_plugins")
 
 
 def find_own_error(error: BaseException) -> BaseException | None:
-    """Returns an exception that yt-dlp has wrapped and that is not the record's fault, such as a bug of ours or a full disk."""
+    """Returns an exception that yt-dlp has wrapped and that no record is to blame for, such as our own bug or a full disk; else None."""
     for cause in _wrapped(error):
         if isinstance(cause, RecordError):
             return None
@@ -120,7 +120,7 @@ def classify_status(status: int, detail: str, pause_s: float | None = None) -> R
 
 
 def parse_retry_after(header: str | None) -> float | None:
-    """Returns the seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); None if it cannot be parsed."""
+    """Returns the seconds of a Retry-After header (RFC 9110, 10.2.3), at most a day; None if it is neither a number nor a date."""
     if not header:
         return None
     try:
@@ -173,7 +173,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _wrapped(error: BaseException) -> Iterator[BaseException]:
-    """Yields the exception and its causes, but not exceptions that had been handled before."""
+    """Yields the exception and its causes, but not exceptions that were being handled when it was raised."""
     return _walk(error, _wrapped_in)
 
 

@@ -71,7 +71,7 @@ class _Gate(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp has no annotat
         return answer
 
     def _check(self, answer: Answer) -> None:
-        """Checks the headers of an answer. The body of a redirect may be endless, so it is not read."""
+        """Raises WorkStopped if the headers opt out or redirect to a bad address. A redirect's body may be endless, so it is not read."""
         if answer.is_redirect:
             answer.raw.close()
             answer._content, answer._content_consumed = b"", True

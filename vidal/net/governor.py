@@ -22,7 +22,7 @@ QUOTA_NAME = "_crawl/requests.json"
 # The slot of a dead worker becomes free after this time. A live worker renews its lease several times within it.
 LEASE_S = 15.0
 RENEWED_EVERY_S = 4.0
-# Failures with these reasons mean that the host blocks whoever asked. It is then left alone for a long time.
+# Failures with these reasons mean that the host blocks the client that asked. It then gets no requests for a long time.
 BLOCKS = {Reason.BOT_CHECK, Reason.RATE_LIMITED}
 # A shorter pause is slept through in the middle of a piece of work; a longer one ends the attempt.
 _SHORT_PAUSE_S = 0.2
@@ -68,7 +68,7 @@ class Governor:
         self._renewer: threading.Thread | None = None
 
     def call(self, work: Callable[[], T], effort: Effort | None = None) -> tuple[T, int]:
-        """Does a piece of work whose requests pass through `admit`. Returns its result and the number of attempts.
+        """Calls `work`, whose requests pass through `admit`. Returns its result and the number of attempts.
 
         After a transient failure it tries again, after a jittered exponential pause or the pause that the host asked for. effort:
         what the candidate has cost so far. Raises the last RecordError, with the number of attempts. With effort.may_be_put_back, it
@@ -94,8 +94,8 @@ class Governor:
     def admit(self, host: str) -> float:
         """Waits until the host may be asked, and returns the seconds that it waited.
 
-        Work holds the slot of one host at a time, and none while it waits for another, so that two hosts which redirect to each other
-        cannot wait for each other. Raises RecordError(daily_budget), and HostPaused if the host is left alone for more than a moment.
+        A piece of work gives up its slot of one host before it waits for another. So hosts that redirect to each other cause no deadlock.
+        Raises RecordError(daily_budget), and HostPaused if the wait would be longer than a moment.
         """
         work = self._current_work()
         rules, waited_before_s = self._rules_for(host), work.waited_s
@@ -117,7 +117,7 @@ class Governor:
                 return work.waited_s - waited_before_s
 
     def _check_refusal(self, host: str, admission: Admission, rules: HostRules, work: _Work, waited_s: float) -> None:
-        """Raises the RecordError of a refusal. Returns if the work should wait in its thread and ask again. waited_s: its wait so far."""
+        """Raises the RecordError of a refusal, unless the work should wait and ask again. waited_s: how long it has waited so far."""
         if admission.refusal == "spent":
             detail = f"{host}: all {rules.daily_requests.limit} requests that the recipe allows per day are used"
             raise RecordError(Reason.DAILY_BUDGET, detail, transient=True)
@@ -128,7 +128,10 @@ class Governor:
             )
         if admission.refusal == "busy":
             if waited_s > self._crawl.patience_s:
-                raise HostPaused(f"{host} was busy for {waited_s:.0f} s", admission.wait_s)
+                raise HostPaused(
+                    f"other work has used all connections to {host} (crawl.host_concurrency) for {waited_s:.0f} s",
+                    admission.wait_s,
+                )
             return
         if admission.wait_s > _SHORT_PAUSE_S or work.effort.count_wait(admission.wait_s, self._crawl) is None:
             raise HostPaused(
@@ -140,7 +143,7 @@ class Governor:
         self._rate_limiter.record_success(host)
 
     def record_failure(self, host: str, error: RecordError) -> None:
-        """Reports a transient failure to the rate limiter. A host that says it gets too many requests is left alone at once."""
+        """Reports a transient failure to the rate limiter. A host that blocks us or names a pause is left alone at once."""
         if not error.transient:
             return
         if work := getattr(self._threads, "work", None):
@@ -155,7 +158,7 @@ class Governor:
 
     @contextlib.contextmanager
     def _leased(self, effort: Effort) -> Iterator[None]:
-        """Releases the slot of the work when it ends."""
+        """Starts a piece of work in this thread, with a lease of its own. Releases its slot when it ends."""
         work = self._threads.work = _Work(uuid.uuid4().hex, effort)
         try:
             yield
@@ -178,7 +181,7 @@ class Governor:
                 self._renewer.start()
 
     def _renew_leases(self) -> None:
-        """Runs in a thread of its own, which ends when no work has been active for one interval."""
+        """Renews the leases of active work. Runs in a thread of its own, which ends after an interval without active work."""
         while True:
             time.sleep(RENEWED_EVERY_S)
             with self._renewer_lock:
@@ -190,7 +193,9 @@ class Governor:
     def _current_work(self) -> _Work:
         work: _Work | None = getattr(self._threads, "work", None)
         if work is None:
-            raise RuntimeError("a request outside Governor.call")
+            raise RuntimeError(
+                "a request was sent outside Governor.call: send it from the function that Governor.call runs"
+            )
         return work
 
     def _rules_for(self, host: str) -> HostRules:

@@ -1,4 +1,4 @@
-"""The user's own identities for the sites that yt-dlp has an extractor for: which of them takes a piece of work, and when."""
+"""The user's own identities (accounts and proxies) for sites with an extractor of yt-dlp: which one does a piece of work, and when."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUDGETS_NAME = "_crawl/identities.json"
 
 
 class ActiveIdentity:
-    """An identity as a client uses it. Safe to share between threads."""
+    """An identity, and what it may still ask for. Safe to share between threads."""
 
     def __init__(self, settings: Identity, rate_limiter: RateLimiter, file: QuotaFile | None):
         self.settings, self._rate_limiter = settings, rate_limiter
@@ -26,7 +26,7 @@ class ActiveIdentity:
         self._rules = IdentityRules(settings.name, requests, videos, file)
 
     def take(self, use: Use) -> None:
-        """Counts a request or a video. Raises IdentityPaused if the identity may not be used now."""
+        """Counts a request or a video. Raises IdentityPaused, and counts nothing, if the identity may not be used now."""
         if wait_s := self._rate_limiter.use_identity(self._rules, use):
             raise IdentityPaused(self._describe_wait(wait_s), wait_s)
 
@@ -35,7 +35,7 @@ class ActiveIdentity:
         return self._rate_limiter.identity_wait_s(self._rules)
 
     def pause(self, error: RecordError) -> None:
-        """Leaves the identity alone after a block."""
+        """Pauses the identity after a block, for cool_down_s or for the longer pause that the error names."""
         self._rate_limiter.pause_identity(self._rules, max(self.settings.cool_down_s, error.retry_after_s or 0.0))
 
     def _describe_wait(self, wait_s: float) -> str:
@@ -43,7 +43,7 @@ class ActiveIdentity:
 
 
 class Identities:
-    """The identities of a recipe. A hash assigns one of them to each candidate; it is the first choice for the candidate's work."""
+    """The identities of a recipe. A hash assigns one of them to each candidate or query."""
 
     def __init__(self, crawl: Crawl, rate_limiter: RateLimiter | None, out: str | None):
         file = QuotaFile(out, BUDGETS_NAME) if out else None
@@ -62,7 +62,7 @@ class Identities:
         return min(self._candidates(key), key=ActiveIdentity.wait_s)
 
     def explain_failure(self, error: RecordError, key: str, effort: Effort) -> RecordError:
-        """Returns the error of an attempt. A block or a spent budget becomes IdentityPaused, until an identity may take the work.
+        """Returns the error of an attempt. A block or a spent budget becomes IdentityPaused, which says when an identity may do the work.
 
         key: see choose. effort: of the work; a block counts as a failed attempt.
         """

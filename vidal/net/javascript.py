@@ -18,7 +18,10 @@ def has_runtime() -> bool:
 
 
 class Log:
-    """A logger without output for yt-dlp, whose messages reach the ledger as exceptions. It notes a warning that a runtime is missing."""
+    """A logger for yt-dlp without output, because errors reach the ledger as exceptions.
+
+    lacks_javascript: whether yt-dlp has warned that it found no JavaScript runtime.
+    """
 
     def __init__(self) -> None:
         self.lacks_javascript = False

@@ -32,10 +32,14 @@ def check_headers(tags: Iterable[str], reservations: Iterable[str], opt_out: tup
     """
     for value in tags:
         if opts_out(value, opt_out, agent):
-            raise RecordError(Reason.OPTED_OUT, f"X-Robots-Tag: {value[:200]}")
+            raise RecordError(
+                Reason.OPTED_OUT, f"the server opts out of machine learning by the header X-Robots-Tag: {value[:200]}"
+            )
     for value in reservations:
         if opt_out and _is_reserved(value):
-            raise RecordError(Reason.OPTED_OUT, f"{TDM}: {value[:200]}")
+            raise RecordError(
+                Reason.OPTED_OUT, f"the server opts out of machine learning by the header {TDM}: {value[:200]}"
+            )
 
 
 def check_page(page: str, opt_out: tuple[str, ...], agent: str) -> None:
@@ -48,7 +52,7 @@ def check_page(page: str, opt_out: tuple[str, ...], agent: str) -> None:
 
 
 def opts_out(value: str, opt_out: tuple[str, ...], agent: str) -> bool:
-    """Returns whether a list of directives has one that opts out. A name before them ("otherbot: noai") limits them to that crawler."""
+    """Returns whether a list of directives opts out for `agent`. A name before them ("otherbot: noai") limits them to that crawler."""
     wanted, is_for_us = {word.lower() for word in opt_out}, True
     for part in _SEPARATORS.split(value.lower()):
         named = _NAMED.fullmatch(part)

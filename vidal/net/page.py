@@ -19,7 +19,7 @@ MARKUP = re.compile(
 
 
 def read_start(response: Response) -> bytes:
-    """Returns the first bytes of a body, which distinguish a page from a file."""
+    """Returns at most the first 512 bytes of a body, which are enough to tell a page from a media file."""
     start = b""
     while len(start) < _SNIFFED_BYTES and (chunk := response.read(_SNIFFED_BYTES - len(start))):
         start += chunk
@@ -55,7 +55,7 @@ def _decode(page: bytes) -> str:
 
 
 def _reader(start: bytes, read_rest: Callable[..., bytes]) -> Callable[..., bytes]:
-    """Returns a function that reads `start` and then the rest. A call with an amount returns bytes of only one of the two."""
+    """Returns a function that reads `start` and then the rest. A call with an amount returns bytes from only one of the two."""
     position = 0
 
     def read(amount: int | None = None) -> bytes:

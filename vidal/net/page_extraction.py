@@ -23,7 +23,7 @@ from vidal.net.errors import classify_error
 from vidal.net.video_info import VideoInfo
 from vidal.schema import Reason
 
-# The number of entries that are read. A page with so many is a list of videos, whatever the others are.
+# The most entries that are read. A page with so many is a list of videos, whatever its other entries are.
 _ENTRIES_MAX = 1001
 _FORMATS_MAX = 2000
 
@@ -118,7 +118,7 @@ def _data(request: Request) -> bytes | None:
 
 
 def _bounded(replay: _Replay, info: Any) -> VideoInfo | RecordError:
-    """Returns the information as plain values, with its entries as a list."""
+    """Returns the information as plain values, with a bounded number of entries and formats; an error if there is no information."""
     if info is None:
         return RecordError(Reason.EXTRACTOR, "yt-dlp found nothing at the address")
     if "entries" in info:

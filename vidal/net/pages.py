@@ -22,13 +22,13 @@ from vidal.schema import Reason
 if TYPE_CHECKING:
     from vidal.net.client import Client
 
-# A page whose media take more requests than this leads in circles.
+# A page whose media cannot be found with this many requests is taken for an endless loop.
 _REQUESTS_MAX = 20
 _MEMORY_BYTES = 900_000_000
 
 
 class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no annotations. It finds the extractor by this name.
-    """Replaces yt-dlp's generic extractor in a client."""
+    """Replaces yt-dlp's generic extractor in a client, and runs it in another process."""
 
     def _real_extract(self, url: str) -> VideoInfo:
         client: Client = self._downloader
@@ -39,7 +39,9 @@ class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no annotations.
             if not isinstance(result, PageRequest):
                 return result
             answers[result] = _ask(client, result)
-        raise WorkStopped(RecordError(Reason.EXTRACTOR, f"the page needs more than {_REQUESTS_MAX} requests"))
+        raise WorkStopped(
+            RecordError(Reason.EXTRACTOR, f"yt-dlp needs more than {_REQUESTS_MAX} requests to read the page")
+        )
 
 
 def _call(limits: Limits, url: str, answers: dict[PageRequest, PageAnswer]) -> VideoInfo | PageRequest:

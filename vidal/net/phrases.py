@@ -1,4 +1,4 @@
-"""The words by which yt-dlp and platforms say why a video cannot be had. yt-dlp raises the same exception for all of these."""
+"""The words by which yt-dlp and platforms say why a video cannot be fetched. yt-dlp raises the same exception for all of these."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def check_program(command: Sequence[Argument] | Argument) -> None:
     raise WorkStopped(
         RecordError(
             Reason.FORBIDDEN_SCHEME,
-            f"the media can only be fetched with another program, which vidal does not start: {name}",
+            f"the media can only be fetched with another program, which vidal does not start for safety: {name}",
         )
     )
 

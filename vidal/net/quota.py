@@ -65,7 +65,7 @@ class Quota:
         self._counts: dict[QuotaFile | None, _Counts] = {}
 
     def take(self, name: str, budget: Budget) -> float:
-        """Counts one more use and returns 0.0; or counts nothing, and returns the seconds until there may be one."""
+        """Counts one use and returns 0.0; or, if the budget is spent, counts nothing and returns the seconds until there may be a use."""
         if wait_s := self.wait_s(name, budget):
             return wait_s
         if budget.limit is None:
@@ -97,7 +97,7 @@ class Quota:
         return 0.0
 
     def pause(self, name: str, pause_s: float, file: QuotaFile | None) -> None:
-        """Remembers that nothing is to be used under this name for a while; with a file, also after a restart."""
+        """Remembers that nothing may be used under this name for pause_s seconds; with a file, even after a restart."""
         counts, now = self._counts_of(file), self._clock()
         counts.pauses = {each: until for each, until in counts.pauses.items() if until > now}
         counts.pauses[name] = max(counts.pauses.get(name, 0.0), now + pause_s)

@@ -54,7 +54,7 @@ class Admission:
 
 
 class RateLimiter(Protocol):
-    """A LocalRateLimiter, or one that all workers of a cluster share."""
+    """The interface of LocalRateLimiter, which documents it, and of the rate limiter that all workers of a cluster share."""
 
     def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission: ...
     def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None: ...
@@ -68,7 +68,7 @@ class RateLimiter(Protocol):
 
 @dataclass
 class _HostState:
-    """tripped_at: when the circuit breaker opened; trial: the lease whose request decides whether it closes again."""
+    """The state of a host. tripped_at: when its circuit breaker opened; trial: the lease whose request decides whether it closes."""
 
     tokens: float
     filled_at: float
@@ -100,7 +100,7 @@ class LocalRateLimiter:
             return self._refuse(host, state, lease, rules, now) or _grant(state, lease, rules, now)
 
     def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None:
-        """Renews the leases of work in progress, (host, lease). A dead worker renews nothing, so its slots become free."""
+        """Renews the leases of work in progress. leases: (host, lease). A dead worker renews nothing, so its slots become free."""
         with self._lock:
             until = self._clock() + lease_s
             for host, lease in leases:
@@ -189,7 +189,7 @@ def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admis
 
 
 def _advance(state: _HostState, rules: HostRules) -> int:
-    """Returns how many further requests are granted. Where requests are few, or a host has failed, each one is asked for."""
+    """Returns how many further requests are granted at once: 0 if requests are scarce or have failed, so that each must be asked for."""
     is_scarce = rules.requests_per_s < _FAST_PER_S or rules.daily_requests.limit is not None
     if is_scarce or state.failures or state.tripped_at is not None:
         return 0
@@ -197,6 +197,6 @@ def _advance(state: _HostState, rules: HostRules) -> int:
 
 
 def _explain_pause(state: _HostState, rules: HostRules) -> str:
-    """Returns "paused" while it is reasonable to wait for the host, and "open" after that."""
+    """Returns "paused", or "open" if the host will have been left alone for longer than rules.patience_s when its pause ends."""
     since_s = state.open_until - (state.tripped_at or 0.0)
     return "paused" if since_s <= rules.patience_s else "open"

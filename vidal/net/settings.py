@@ -103,7 +103,7 @@ class Crawl(Settings):
     cookies_file: str | None = None
     """A cookies file in Netscape's format."""
     netrc_file: str | None = None
-    """A netrc file with the users and passwords of hosts and proxies. Users and passwords inside a URL are not stored either."""
+    """A netrc file with the users and passwords of hosts and proxies. The dataset stores neither these nor those inside a URL."""
     proxies: tuple[str, ...] = ()
     """Proxies; the workers use them in turn."""
     identities: tuple[Identity, ...] = ()
@@ -131,7 +131,7 @@ class Crawl(Settings):
     allow_hosts: tuple[str, ...] = ()
     """Hosts in private or loopback ranges that may be asked."""
     retrieved_at: datetime | None = None
-    """A fixed date for sources that never change, so that builds are reproducible; null means the time of the download."""
+    """A fixed value of the column `retrieved_at`, so that builds are reproducible; null means the time of the download."""
 
     def limits_of(self, host: str) -> HostLimits:
         """Returns the limits for a host.

@@ -28,7 +28,7 @@ _ROBOTS, _AI, _TDM = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
 
 @dataclass(frozen=True)
 class _Rules:
-    """The rules of one site. robots, ai, tdm: None if the site has no such file. tdm: disallows what is reserved."""
+    """The rules of one site. robots, ai, tdm: None if the site has no such file. tdm: disallows what tdmrep.json reserves."""
 
     robots: Protego | None
     ai: Protego | None
@@ -48,7 +48,7 @@ class SiteRules:
         self._lock = threading.Lock()
 
     def check(self, client: Client, url: str) -> None:
-        """Raises RecordError: robots or opted_out if the address is disallowed; robots, transient, if robots.txt cannot be read."""
+        """Raises RecordError: robots or opted_out if the address is disallowed; a transient `robots` if robots.txt cannot be read."""
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
         rules = self._known(site) or self._fetch(client, site)
@@ -91,7 +91,7 @@ def _read_robots(client: Client, url: str) -> Protego | None:
 
 
 def _read_optional(client: Client, url: str) -> str | None:
-    """Returns the start of a file that most hosts do not have, or None. An HTML page that is served in its place does not count."""
+    """Returns the start of a file, or None if the host lacks it, as most hosts do. An HTML page served in its place does not count."""
     try:
         with client.open_rules(url) as response:
             text = _read_start(response)

@@ -15,7 +15,7 @@ _AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f]")
 
 
 def check_url(url: str) -> None:
-    """Raises RecordError(bad_url) unless the address is http(s) and has a host."""
+    """Raises RecordError(bad_url) unless the address is http(s) and has an unambiguous host."""
     try:
         parts = urlsplit(url)
         host, _ = hostname(url), parts.port
@@ -34,6 +34,6 @@ def hostname(url: str) -> str:
 
 
 def port_of(url: str) -> int:
-    """Returns the port of an address, or the usual one of its scheme."""
+    """Returns the port of an address, or the default port of its scheme."""
     parts = urlsplit(url)
     return parts.port or _PORTS.get(parts.scheme, 80)

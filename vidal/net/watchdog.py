@@ -16,7 +16,7 @@ _IDLE_ROUNDS_MAX = 10
 
 
 class Watchdog:
-    """Shared by the clients of a worker. Its thread starts with the first budget, and ends after a while without budgets."""
+    """Enforces the time budgets of all clients of a worker. Its thread starts with the first one, and ends after a while without any."""
 
     def __init__(self) -> None:
         self._watched: dict[WorkBudget, Connections] = {}
@@ -26,7 +26,7 @@ class Watchdog:
 
     @contextlib.contextmanager
     def watch(self, budget: WorkBudget, connections: Connections) -> Iterator[None]:
-        """Closes the connections once the budget's deadline has passed, so that no read waits any longer."""
+        """Shuts the connections down if the budget's deadline passes within the context, so that no read waits any longer."""
         with self._changed:
             self._watched[budget] = connections
             if self._thread is None:

@@ -12,7 +12,7 @@ from vidal.errors import RecordError
 from vidal.schema import Reason
 
 _CHUNK_BYTES = 64 * 1024
-# Reads at most this many decoded bytes, or fewer if fewer have arrived; b"" is the end.
+# Takes a number of bytes and returns at most as many decoded bytes: those that have arrived, or b"" at the end.
 Read = Callable[[int], bytes]
 
 
@@ -49,11 +49,13 @@ class WorkBudget:
 
     def timeout_error(self) -> RecordError:
         return RecordError(
-            Reason.TIMEOUT, f"took longer than the {self._timeout_s:g} s of crawl.timeout_s", transient=True
+            Reason.TIMEOUT,
+            f"fetching took longer than the {self._timeout_s:g} s that crawl.timeout_s allows",
+            transient=True,
         )
 
     def bound(self, response: Response) -> Response:
-        """Makes reads of the response count towards the budget, and return the bytes that have arrived instead of waiting for more.
+        """Returns the response with reads that count towards the budget. A read of an amount returns as soon as any bytes have arrived.
 
         Raises WorkStopped(too_large) at once if the response states more bytes than are allowed.
         """
@@ -85,7 +87,10 @@ class WorkBudget:
         self._bytes += len(data)
         if self._bytes > self._max_bytes:
             raise WorkStopped(
-                RecordError(Reason.TOO_LARGE, f"more than the {self._max_bytes} bytes that crawl.max_bytes allows")
+                RecordError(
+                    Reason.TOO_LARGE,
+                    f"the download has more than the {self._max_bytes} bytes that crawl.max_bytes allows",
+                )
             )
         self.check()
         return data

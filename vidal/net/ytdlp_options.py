@@ -37,7 +37,7 @@ def ytdlp_options(crawl: Crawl, proxy: str | None, cookies_file: str | None) -> 
         },
     }
     if crawl.subtitles:
-        # Extractors then look for them. They are downloaded by our own code, so that a failure does not lose the video.
+        # Makes extractors list the subtitles. Our own code downloads them, so that a failure does not lose the video.
         options["writesubtitles"] = options["writeautomaticsub"] = True
     if cookies_file:
         options["cookiefile"] = cookies_file

@@ -1,1 +1,1 @@
-"""The sources of candidates: one file per source, with its settings."""
+"""The sources of candidates, which are videos and sounds that may enter a dataset: one file per source, with its settings."""

@@ -1,4 +1,4 @@
-"""The base of sources with a JSON API: a search page by page, and a plain download of the file."""
+"""The base class of sources with a JSON API: it reads search results page by page, and downloads the file of a result unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JsonObject = dict[str, Any]
 
 
 class ApiSearch(Search):
-    """A search of a source with an API."""
+    """The settings that the searches of all sources with an API have in common."""
 
     base_url: str | None = None
     """Address of another instance or server; null means the source's own."""
@@ -47,7 +47,10 @@ class ApiSource(ABC):
 
     @abstractmethod
     def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
-        """Yields the results of a term, the best first. A page is requested once all results of the page before it are used."""
+        """Yields the search results for a term, the best first. Each page of results is requested only when it is needed.
+
+        May yield more than `limit` results, which only sets the size of the pages.
+        """
 
     @abstractmethod
     def describe(self, candidate: Candidate) -> Candidate:
@@ -68,17 +71,17 @@ class ApiSource(ABC):
 
 @contextlib.contextmanager
 def reading_answers() -> Iterator[None]:
-    """Turns the errors of code that reads an answer of an unexpected form into RecordError(extractor)."""
+    """Turns an error such as KeyError, which an answer of an unexpected form causes, into RecordError(extractor)."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise RecordError(
-            Reason.EXTRACTOR, f"the answer has an unexpected form: {type(error).__name__}: {error}"
+            Reason.EXTRACTOR, f"the answer of the API has an unexpected form: {type(error).__name__}: {error}"
         ) from error
 
 
 def get_json(client: Client, url: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
-    """Returns the JSON object at this URL. Raises RecordError(extractor) for any other answer, and whatever the client raises."""
+    """Returns the JSON object at this URL. Raises RecordError(extractor) if the answer is anything else, and what client.get raises."""
     address = f"{url}?{urlencode(query, doseq=True)}" if query else url
     authorization = {"Authorization": f"Token {token}"} if token else {}
     with client.get(address, Accept="application/json", **authorization) as response:
@@ -93,7 +96,7 @@ def get_json(client: Client, url: str, query: JsonObject | None = None, token: s
 
 
 def parse_duration(value: object) -> float | None:
-    """Returns the seconds of a duration that an API states as a number or as "1:02:03"; None if it is neither, or zero."""
+    """Returns a duration in seconds; None if it is 0 or unknown. value: a number of seconds, or a clock time such as "1:02:03"."""
     try:
         parts = [float(part) for part in str(value).split(":")]
     except ValueError:

@@ -19,14 +19,14 @@ _SUFFIXES = {Kind.VIDEO.value: (".mp4", ".ogv", ".webm", ".mkv"), Kind.AUDIO.val
 
 
 class ArchiveSearch(ApiSearch):
-    """A search of the Internet Archive."""
+    """The settings of a search of the Internet Archive."""
 
     source: str = "archive"
     """The name of this source."""
 
 
 class Archive(ApiSource):
-    """The Internet Archive. See https://archive.org/developers."""
+    """The source for the Internet Archive. See https://archive.org/developers."""
 
     settings = ArchiveSearch
     default_base_url = "https://archive.org"
@@ -104,5 +104,5 @@ def _describe_item(item: JsonObject) -> Candidate:
 
 
 def _join_texts(value: object) -> str:
-    """Returns a field of an item as one text. The field is a text, a list of texts, or missing."""
+    """Returns a field of an item as one text: a list of texts is joined with "; ", and a missing field becomes ""."""
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value or "")

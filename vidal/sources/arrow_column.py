@@ -1,4 +1,4 @@
-"""Media in a column of Arrow files, such as the folders that save_to_disk of the datasets library writes."""
+"""Media in a column of Arrow files, such as the files that `save_to_disk` of the Hugging Face library datasets writes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _CACHES = "cache-"
 
 
 class ArrowSettings(TableSettings):
-    """Local Arrow files with a column of media: one file, all that match a glob, or all in a folder that save_to_disk has written."""
+    """Local Arrow files with a column of media: one file, all that match a glob, or all in a folder (as save_to_disk writes them)."""
 
     source: str = NAME
     """The name of this source."""
 
 
 class ArrowColumn(TableColumn):
-    """Arrow files as a collection. A group of rows is a record batch."""
+    """A collection whose media are in a column of Arrow files. Each group of rows (see TableColumn) is a record batch."""
 
     settings, name, ending = ArrowSettings, NAME, ".arrow"
 
@@ -74,5 +74,5 @@ class ArrowColumn(TableColumn):
 
 def _path_of(path: str, where: str) -> str:
     if not path:
-        raise RecordError(Reason.EMPTY_FILE, f"{where} has no media")
+        raise RecordError(Reason.EMPTY_FILE, f"{where}: the cell has neither media nor the path of a file")
     return path

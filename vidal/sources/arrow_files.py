@@ -1,4 +1,4 @@
-"""Reads Arrow files on a local disk, one record batch at a time. Both of Arrow's formats are read: the stream and the file.
+"""Reads Arrow files on a local disk, one record batch at a time. Both IPC formats are read: stream and file.
 
 Files are mapped into memory, so that a cell is only read when it is used.
 Each batch has a number by which it is found again: in a stream, its offset in bytes; in a file, its index.
@@ -41,7 +41,10 @@ class ArrowFile:
             at = after
 
     def batch(self, number: int, columns: list[str]) -> pa.RecordBatch:
-        """Returns these columns of a batch. Their offsets and texts are checked first, because the file may come from anywhere."""
+        """Returns these columns of a batch, with their offsets and texts validated, because the file may come from anywhere.
+
+        number: as `batches` yields it. Raises pa.ArrowException.
+        """
         if self._reader is not None:
             return self._columns(self._reader.get_batch(number), columns)
         message = self._message(number)
@@ -57,7 +60,9 @@ class ArrowFile:
         except EOFError:
             return None
         if message.type != "record batch":
-            raise pa.ArrowInvalid(f"the stream has a {message.type}, which vidal does not read")
+            raise pa.ArrowInvalid(
+                f"the stream has a message of type {message.type}, but vidal reads only record batches: write it without dictionaries"
+            )
         return message
 
     def _columns(self, batch: pa.RecordBatch, names: list[str]) -> pa.RecordBatch:

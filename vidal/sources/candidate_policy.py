@@ -15,7 +15,7 @@ from vidal.sources.text import meaningful_tags, split_words
 def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop | None:
     """Judges a search result by the minimums of its search, and by its stated duration, uploader and licence.
 
-    A result that does not state a value passes the minimum of this value.
+    Returns None if the result is accepted. A result that does not state a value passes the minimum for this value.
     """
     extra = map_dict(candidate.get("extra"))
     for minimum in search.minimums():
@@ -26,7 +26,7 @@ def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop |
 
 
 def judge_candidate(candidate: Candidate, recipe: Recipe) -> Drop | None:
-    """Judges a candidate by its text, unless the user chose it, and by its stated duration, uploader and licence."""
+    """Judges a candidate by its stated duration, uploader and licence, and by its title and hashtags unless the user listed it."""
     if not candidate["curated"]:
         drop = judge_text(candidate["title"] or "", candidate["hashtags"] or [], recipe.text)
         if drop:
@@ -35,9 +35,10 @@ def judge_candidate(candidate: Candidate, recipe: Recipe) -> Drop | None:
 
 
 def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
-    """Judges a title. The paper (section A) drops titles of fewer than 2 words "and" without hashtags, which has two readings.
+    """Judges a title and its hashtags. An empty title is always dropped.
 
-    The rule `or` drops a title that is short or untagged, `and` only one that is both. An empty title is always dropped.
+    The paper (section A) drops titles of fewer than 2 words "and" without hashtags, which can mean either or both. So the rule `or` drops
+    a title that is short or has no meaningful hashtag, and the rule `and` only a title to which both apply.
     """
     if not title.strip():
         return Drop(Reason.NO_TITLE)
@@ -49,7 +50,8 @@ def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
         return Drop(Reason.SHORT_TITLE, "short and untagged") if is_short and not is_tagged else None
     if is_short:
         return Drop(
-            Reason.SHORT_TITLE, f"{count} words, fewer than the {rules.title_words_min} of text.title_words_min"
+            Reason.SHORT_TITLE,
+            f"the title has {count} words, fewer than the {rules.title_words_min} of text.title_words_min",
         )
     if not tags:
         return Drop(Reason.NO_HASHTAGS)
@@ -57,7 +59,7 @@ def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
 
 
 def judge_duration(candidate: Candidate, recipe: Recipe) -> Drop | None:
-    """Drops a candidate if its page states too long a duration, unless a catalogue asks for a span of it."""
+    """Drops a candidate whose page states too long a duration, unless the user's list asks for only a span of the video."""
     stated_s, max_s = candidate.get("duration_s"), recipe.duration_max_s
     if stated_s and stated_s > max_s and candidate.get("end_s") is None:
         return Drop(
@@ -67,7 +69,7 @@ def judge_duration(candidate: Candidate, recipe: Recipe) -> Drop | None:
 
 
 def judge_owner(candidate: Candidate, crawl: Crawl) -> Drop | None:
-    """Drops candidates of blocked uploaders and with licences that the recipe does not allow."""
+    """Drops a candidate whose uploader is blocked, or whose licence the recipe does not allow."""
     uploader = candidate.get("uploader")
     if uploader and uploader.lower() in {name.lower() for name in crawl.block_uploaders}:
         return Drop(Reason.BLOCKED_UPLOADER, uploader)

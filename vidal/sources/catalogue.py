@@ -1,4 +1,4 @@
-"""Reads candidates from the user's own list of addresses: csv, tsv, json, jsonl, Parquet or plain text. `extra` keeps unknown columns."""
+"""Reads candidates from the user's own list of addresses: csv, tsv, json, jsonl, Parquet or plain text."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _KNOWN_COLUMNS = {
 class CatalogueListing:
     """A user's list as candidates, in the order of the files: one for each row or, if a row has spans, one for each span.
 
-    columns: maps our names of columns to the file's, if they differ. A file without `url` may have YouTube ids instead. Raises UserError
-    for a file that is missing or cannot be read.
+    columns: maps our names of columns to the file's, if they differ. A file without a column `url` may have YouTube ids instead. Columns
+    that vidal does not know are kept in `extra`. Raises UserError for a file that is missing or cannot be read.
     """
 
     def __init__(self, pattern: str, columns: dict[str, str] | None = None):
@@ -102,7 +102,10 @@ class CatalogueListing:
 
 
 def _with_address(row: ListedRow) -> ListedRow:
-    """Returns the row with a `url`. If it has none, its YouTube id or its line of a plain list becomes the url. Raises RowError."""
+    """Returns the row with a `url`. If it has none, the url is made from its YouTube id or from its line of a plain text list.
+
+    Raises RowError if the row has none of these.
+    """
     if "url" in row and not is_missing(row["url"]):
         return row
     if "address" in row:
@@ -118,7 +121,7 @@ def _with_address(row: ListedRow) -> ListedRow:
 
 
 def _address_of(line: str) -> str:
-    """Returns the address of a line of a plain list: an address, or a YouTube id, as in the released list of VIDAL-10M."""
+    """Returns the address for a line of a plain text list. The line is an address or, as in VIDAL-10M's released list, a YouTube id."""
     return line if "://" in line else _youtube_page("a line without ://", line)
 
 
@@ -129,7 +132,7 @@ def _youtube_page(name: str, id_: str) -> str:
 
 
 def candidate_of(row: ListedRow) -> Candidate:
-    """Returns the candidate of a row of a list. Raises RowError."""
+    """Returns the candidate that a row of the user's list describes. Raises RowError if the row is not usable."""
     values = {str(key): value for key, value in row.items() if not is_missing(value)}
     url = without_credentials(_text(values, "url").strip())
     start_s, end_s = _span(values)
@@ -183,7 +186,7 @@ def _text(values: ListedRow, key: str) -> str:
 
 
 def _check_imported_views(values: ListedRow) -> None:
-    """Raises RowError if texts that came with the catalogue do not have the form that `vidal import` writes."""
+    """Raises RowError if the row has texts from another dataset, but not in the form that `vidal import` writes."""
     if IMPORTED not in values:
         return
     try:

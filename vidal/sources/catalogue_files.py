@@ -34,7 +34,7 @@ ListedRow = dict[str, object]
 
 
 class Catalogue:
-    """The files of a catalogue: one file, or all files that match a glob, in the order of their names; local or on any store.
+    """The files of a catalogue: one file, or all files that match a glob, in the order of their names; on a disk or at a URI.
 
     where: the name of the catalogue in messages. Raises UserError if there is no file, or one of a kind that cannot be read.
     """
@@ -42,7 +42,9 @@ class Catalogue:
     def __init__(self, pattern: str):
         self.where = f"catalogue {pattern}"
         if _ending(pattern) not in _READERS:
-            raise UserError(f"{self.where}: must end in one of {', '.join(sorted(_READERS))}, compressed or not")
+            raise UserError(
+                f"{self.where}: the name must end in one of {', '.join(sorted(_READERS))}; .gz, .bz2, .xz or .zst may follow"
+            )
         try:
             self._fs, path = fsspec.core.url_to_fs(pattern, use_listings_cache=False)
             is_glob = any(character in path for character in "*?[") and not self._fs.exists(path)
@@ -67,9 +69,9 @@ class Catalogue:
         return digest.hexdigest()
 
     def rows(self, digest: _Hash) -> Iterator[tuple[str, ListedRow | RowError]]:
-        """Yields the place of each row, for messages, and the row by column names, or the error that says why it cannot be read.
+        """Yields (place, row): the name of the row in messages, and its cells by column name, or a RowError if it cannot be read.
 
-        digest: updated with the bytes of the files. Raises UserError for a file that cannot be read further.
+        digest: updated with the bytes of the files. Raises UserError for a file that cannot be read to its end.
         """
         for path in self.paths:
             name = f", {path.rpartition('/')[2]}" if len(self.paths) > 1 else ""
@@ -98,12 +100,12 @@ class _Hashed(io.RawIOBase):
         return len(block)
 
     def drain(self) -> None:
-        """Reads the bytes that a decoder has not read."""
+        """Reads the file to its end, so that the digest covers the bytes that a decoder has left unread."""
         while self.read(_BLOCK):
             pass
 
     def rewound(self) -> IO[bytes]:
-        """Returns the file from its beginning, for a reader that seeks."""
+        """Updates the digest with the whole file, and returns the file at its beginning, for a reader that seeks."""
         self.drain()
         self._file.seek(0)
         return self._file
@@ -115,7 +117,7 @@ def _ending(path: str) -> str:
 
 
 def _text(file: _Hashed, path: str) -> Iterator[IO[str]]:
-    """Yields the text of a file, which may be compressed and may begin with a byte order mark. Then reads on to the end of the file.
+    """Yields one text stream of a file that may be compressed and may begin with a byte order mark. Then reads the file to its end.
 
     Bytes that are not UTF-8 become lone surrogates, by which their row is recognised and refused.
     """
@@ -143,7 +145,7 @@ def _check_utf8(text: str) -> None:
 
 
 def _each(texts: Iterator[Iterable[str]], parse: Callable[[str], ListedRow | None]) -> Iterator[ListedRow | RowError]:
-    """Yields the row of each line, or the RowError that `parse` raises for it. parse: returns None for a line without a row."""
+    """Yields the row of each line of the texts, or the RowError that `parse` raises. parse: returns None for a line without a row."""
     for text in texts:
         for line in text:
             try:
@@ -204,7 +206,7 @@ def _json(file: _Hashed, path: str) -> Iterator[ListedRow | RowError]:
 
 
 def _following(start: str, text: IO[str]) -> Iterator[str]:
-    """Yields the lines of a text whose beginning has been read."""
+    """Yields the lines of a text. start: its beginning, which has already been read from `text`."""
     *lines, last = f"{start}{text.readline()}".split("\n")
     yield from lines
     yield last

@@ -28,7 +28,7 @@ class Collection(Listing, Fetcher, Protocol):
 
 
 def listing_sha256(listing: Listing) -> str:
-    """Returns the hash of a listing's content. The whole listing is read for it."""
+    """Returns the SHA-256 of a listing's content, for which the whole listing is read."""
     digest = sha256()
     for _ in listing.candidates(digest):
         pass

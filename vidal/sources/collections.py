@@ -25,7 +25,11 @@ _SAVED = {"state.json", "dataset_dict.json"}
 
 
 def parse_collection(value: object) -> object:
-    """Validates the collection of a recipe with the settings of its source. Raises pydantic.ValidationError, or ValueError."""
+    """Validates the collection of a recipe, and returns it as the settings of its source.
+
+    Raises ValueError for an unknown source, and pydantic.ValidationError for an unknown key or a wrong value. Returns a value that is not
+    a mapping unchanged, so that pydantic says what it must be.
+    """
     if not isinstance(value, dict):
         return value
     name = value.get("source")
@@ -47,7 +51,8 @@ def open_collection(recipe: Recipe) -> Collection | None:
 def source_for(uri: str) -> str:
     """Returns the name of the source that reads a path or URI.
 
-    A known ending decides. For a folder, the archives or tables of media decide that are directly in it or in its folder `data`.
+    This is decided by the ending .tar, .parquet or .arrow; for a folder, by the archives and tables of media in it or in its subfolder
+    `data`. A folder without any is read by the source `folder`.
     Raises UserError for a store that cannot be opened.
     """
     ending = PurePosixPath(uri).suffix.lower()

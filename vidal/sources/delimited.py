@@ -14,7 +14,7 @@ _CELL_MAX = 2**20
 
 
 def delimited_rows(text: IO[str], delimiter: str) -> Iterator[dict[str, str] | RowError]:
-    """Yields each row by the names of the header, or the error that says why it cannot be read. Unnamed columns are left out.
+    """Yields each row as cells by column name, or a RowError if it cannot be read. Blank rows and unnamed columns are left out.
 
     Raises ValueError for a header with the same name twice.
     """

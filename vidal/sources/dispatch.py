@@ -15,7 +15,7 @@ from vidal.sources.ytdlp_extractors import ExtractorMatcher
 
 
 class Sources:
-    """The sources of one client, which work in one thread at a time."""
+    """The sources that share one client. They may only be used by one thread at a time."""
 
     def __init__(self, recipe: Recipe, client: Client, collection: Collection | None):
         self._recipe, self._client, self._collection = recipe, client, collection
@@ -46,7 +46,7 @@ class Sources:
         return name == YtDlpSearch().source or (not name and self._extractors.has_extractor(candidate["url"]))
 
     def describe_robots(self, candidate: Candidate) -> str:
-        """Returns what the ledger says about robots.txt: "" for the user's own media, and for plain addresses if it is obeyed there."""
+        """Returns the ledger's remark on robots.txt: "" for the user's own media, and for plain addresses if it is obeyed there."""
         is_plain, crawl = self._is_plain(candidate), self._recipe.crawl
         is_obeyed = crawl.obeys_robots(is_plain)
         if self._is_collected(candidate) or (is_plain and is_obeyed):

@@ -12,12 +12,15 @@ if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
 
 
 def open_media(client: Client, url: str) -> Response:
-    """Sends a GET request for the bytes as they are, without compression."""
+    """Sends a GET request that asks for uncompressed bytes, and returns the open response."""
     return client.get(url, Accept_Encoding="identity")
 
 
 def save_body(response: Response, start: bytes, folder: Path) -> Path:
-    """Writes the body of a response to a file. start: the bytes that have already been read. Probing, not the name, tells its type."""
+    """Writes the body of a response to a new file in the folder, and returns its path. start: the bytes that have already been read.
+
+    The file is always called media.bin: its type is found by probing.
+    """
     path = folder / "media.bin"
     with path.open("wb") as file:
         file.write(start)

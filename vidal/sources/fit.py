@@ -18,7 +18,11 @@ _OURS = {"curated", "shard", "candidate_id", "source"}
 
 
 def fit(candidate: Candidate) -> Candidate:
-    """Returns the candidate with texts that UTF-8 can encode, finite numbers, and addresses without passwords. Others become null."""
+    """Returns the candidate with values that its columns can hold; a value that cannot be made to fit becomes null.
+
+    Texts are made encodable in UTF-8 and cut if they are very long, and addresses lose their passwords. Numbers must be finite and at
+    least 0.
+    """
     return cast(Candidate, {key: value if key in _OURS else _fit_value(key, value) for key, value in candidate.items()})
 
 

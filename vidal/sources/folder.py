@@ -39,7 +39,7 @@ class FolderSettings(CollectionSettings):
 
 
 class Folder:
-    """A folder or bucket as a listing and as a source of media."""
+    """A collection that lists and fetches the media files of a folder or bucket."""
 
     settings = FolderSettings
 
@@ -111,7 +111,7 @@ class Folder:
                 yield from listed_media(NAME, self._originals.location(file.name), row)
 
     def _read(self, sidecars: list[StoredFile]) -> dict[StoredFile, bytes | RecordError]:
-        """Returns the content of each sidecar, or why it cannot be read. Raises UserError if the store does not answer."""
+        """Returns the content of each sidecar, or the RecordError that says why it is not read. Raises UserError if the store fails."""
         small = [file for file in sidecars if file.size <= SIDECAR_MAX_BYTES]
         contents = dict(zip(small, self._originals.read_small(small), strict=True))
         for content in contents.values():
@@ -133,7 +133,10 @@ def _ending(name: str) -> str:
 
 
 def _sidecars(name: str, others: list[str]) -> dict[str, str]:
-    """Returns the names of the sidecars of a media file, by what follows the stem. others: sorted names of other files beside it."""
+    """Returns {what follows the stem: file name} for the sidecars of a media file, such as {"info.json": "a.info.json"}.
+
+    others: the sorted names of the other files beside it.
+    """
     beside = {}
     for stem in (PurePosixPath(name).stem, name):
         for other in others[bisect.bisect_left(others, f"{stem}.") :]:

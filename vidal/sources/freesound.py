@@ -1,4 +1,4 @@
-"""Sounds of Freesound by its API v2, in the server's order of relevance. Previews need no login."""
+"""Sounds of Freesound, found with its API v2, the most relevant first. Their previews are downloaded: the originals need a login."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PREVIEWS = ("preview-hq-ogg", "preview-hq-mp3", "preview-lq-ogg", "preview-lq-m
 
 
 class FreesoundSearch(ApiSearch):
-    """A search of Freesound. The *_min keys drop a sound that states less; a sound that states nothing passes."""
+    """The settings of a search of Freesound. The *_min keys drop a sound that states less; a sound that states nothing passes."""
 
     source: str = "freesound"
     """The name of this source."""
@@ -54,7 +54,7 @@ class FreesoundSearch(ApiSearch):
 
 
 class Freesound(ApiSource):
-    """Freesound's API v2. See https://freesound.org/docs/api."""
+    """The source for Freesound, by its API v2. See https://freesound.org/docs/api."""
 
     settings = FreesoundSearch
     default_base_url = SITE
@@ -64,7 +64,7 @@ class Freesound(ApiSource):
         self._token_file = search.token_file
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate unchanged: the search has stated everything."""
+        """Returns the candidate unchanged: the search result already has everything that the API states."""
         return candidate
 
     def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
@@ -94,7 +94,7 @@ def read_token(token_file: str | None) -> str:
     if token := os.environ.get(TOKEN_VARIABLE, "").strip():
         return token
     raise UserError(
-        f"Freesound needs an API token: set {TOKEN_VARIABLE}, or give search.token_file (freesound.org/apiv2/apply)"
+        f"Freesound needs an API token: set {TOKEN_VARIABLE} or search.token_file; request one at freesound.org/apiv2/apply"
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads the elements of a JSON array one after the other, so that a list of any length needs the memory of its longest element."""
+"""Reads the elements of a JSON array one after the other, so that a list of any length needs memory only for its longest element."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 
 
 def elements(text: IO[str], start: str) -> Iterator[tuple[str, object]]:
-    """Yields the source of each element of an array, and its value. start: the beginning of the text, from the bracket on.
+    """Yields (JSON source, value) for each element of an array. start: what has been read from `text`, from the opening bracket on.
 
     Raises ValueError, or its subclass json.JSONDecodeError, where the text stops being a JSON array. Nothing after it is yielded.
     """
@@ -38,7 +38,7 @@ def elements(text: IO[str], start: str) -> Iterator[tuple[str, object]]:
 
 
 def _skip_blank(text: IO[str], buffer: str, at: int) -> tuple[str, int]:
-    """Returns the buffer, and the place in it of the next character that is not blank; at the end of the text, an empty buffer and 0."""
+    """Returns the buffer, refilled if necessary, and the index of the next non-blank character in it; ("", 0) at the end of the text."""
     while True:
         blank = _BLANK.match(buffer, at)
         at = blank.end() if blank else at
@@ -50,7 +50,7 @@ def _skip_blank(text: IO[str], buffer: str, at: int) -> tuple[str, int]:
 
 
 def _decode(text: IO[str], buffer: str, at: int) -> tuple[object, str, int, int]:
-    """Returns the value that begins at `at`, a buffer with the whole source of the value, and the start and end of the source in it."""
+    """Returns the value that begins at `at`, a buffer with the value's whole source, and the start and end of this source in it."""
     decoder = json.JSONDecoder()
     while True:
         failure: json.JSONDecodeError | None = None

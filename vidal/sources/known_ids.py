@@ -8,7 +8,7 @@ _RECENT_MAX = 2**16
 
 
 class KnownIds:
-    """Holds the last 62 random bits of each UUID. The chance that any two of ten million are confused is 1 in 92,000."""
+    """Maps UUIDs to numbers by their last 62 random bits. The chance that any two of ten million are confused is 1 in 92,000."""
 
     def __init__(self) -> None:
         self._recent: dict[int, int] = {}

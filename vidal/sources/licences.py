@@ -1,4 +1,4 @@
-"""Maps the licences of the platforms to SPDX names, for the recipe's allow-list. The column `licence` keeps the raw text."""
+"""Maps the licence texts of platforms to SPDX identifiers, for the recipe's allow-list. The column `licence` keeps the raw text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KNOWN = {
 
 
 def to_spdx(licence: str) -> str:
-    """Returns the SPDX name: CC-BY-4.0 for "https://creativecommons.org/licenses/by/4.0/". An unknown name is returned unchanged."""
+    """Returns the SPDX identifier: CC-BY-4.0 for "https://creativecommons.org/licenses/by/4.0/". Unknown texts are returned unchanged."""
     text = " ".join(licence.lower().split())
     if match := _CC_URL.search(text):
         if match["public"]:
@@ -52,7 +52,7 @@ def to_spdx(licence: str) -> str:
 
 
 def judge_licence(licence: str | None, crawl: Crawl) -> Drop | None:
-    """Drops a licence that is not in the recipe's allow-list."""
+    """Drops a licence that is not in the recipe's allow-list, and a missing one if crawl.licence_unknown is false."""
     if not crawl.licences:
         return None
     if not licence:

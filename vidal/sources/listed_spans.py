@@ -1,4 +1,4 @@
-"""Divides a row of a list into its spans: a column holds [[start, end], ...], and other columns may hold a list of a value per span."""
+"""Splits a row of a list into its spans: a column holds [[start, end], ...], and other columns may hold a list of one value per span."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _TEXTS = ("title", "caption")
 
 
 def split_spans(row: ListedRow) -> list[ListedRow | RowError]:
-    """Returns one row for each span of the row, with an error in place of a wrong span; or the row unchanged if it has no spans.
+    """Returns one row for each span, with a RowError in place of a span that is not valid; or the row unchanged if it has no spans.
 
     If another column, such as Panda-70M's captions, is a list as long as the list of spans, each span gets its own element.
-    Raises RowError.
+    Raises RowError if the whole row cannot be used.
     """
     column = next((name for name in _SPAN_COLUMNS if name in row and not is_missing(row[name])), None)
     spans = _spans(row[column]) if column else None
@@ -57,7 +57,7 @@ def _ends(span: object) -> list[object] | None:
 
 
 def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
-    """Returns the columns with an element for each span. Raises RowError if there are more or fewer texts than spans."""
+    """Returns the columns that hold a list with one element per span. Raises RowError for a list of texts of another length."""
     along = {}
     for key, cell in others.items():
         cells = parse_list(cell)
@@ -67,7 +67,7 @@ def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
             along[key] = cells
         elif key in _TEXTS and count > 1:
             raise RowError(
-                f"{count} spans, but {len(cells)} texts in {key}: give one text for each span, or a plain text"
+                f"{count} spans, but {len(cells)} texts in {key}: give one text for each span, or a single text for all"
             )
     return along
 

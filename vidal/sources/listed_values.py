@@ -68,7 +68,7 @@ def parse_seconds(value: object) -> float:
 
 
 def parse_texts(value: object) -> list[str]:
-    """Returns the texts of a cell: one, or several if it is a list of texts or a text that is written as such a list."""
+    """Returns the texts of a cell: several if it is a list of texts, or a text that is written as such a list; none if it is empty."""
     if is_missing(value):
         return []
     items = parse_list(value)
@@ -78,7 +78,7 @@ def parse_texts(value: object) -> list[str]:
 
 
 def parse_tags(value: object, texts: Iterable[str]) -> list[str]:
-    """Returns hashtags in lower case without '#'. value: a list, or a text of one or more tags. If it is missing, texts are parsed."""
+    """Returns hashtags in lower case without '#'. value: a list or a text of tags; if missing, `texts` are searched for tags."""
     if is_missing(value):
         return parse_hashtags(*texts)
     items = parse_list(value)

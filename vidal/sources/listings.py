@@ -9,5 +9,5 @@ from vidal.sources.listing import Listing
 
 
 def listing_of(recipe: Recipe) -> Listing:
-    """Returns the listing of a recipe that has one. Raises UserError if it is missing or of a kind that cannot be read."""
+    """Returns the listing of a recipe with a catalogue or a collection. Raises UserError if its files are missing or of a wrong kind."""
     return open_collection(recipe) or CatalogueListing(str(recipe.catalogue), recipe.columns)

@@ -10,7 +10,10 @@ _PATHS = ("video", "audio", "media", "path", "file", "file_name", "video_path", 
 
 
 def media_column(schema: pa.Schema, name: str | None) -> str:
-    """Returns the column of media. name: the one that the recipe names, if it names one. Raises UserError if there is none."""
+    """Returns the name of the column of media. Raises UserError if there is none.
+
+    name: the column that the recipe names; None finds the first with bytes or, if there is none, one with paths.
+    """
     names = ", ".join(schema.names)
     if name is not None:
         if name not in schema.names:
@@ -32,7 +35,7 @@ def holds_bytes(type_: pa.DataType) -> bool:
 
 
 def media_value(cell: pa.Scalar) -> tuple[memoryview | None, str]:
-    """Returns the bytes of a cell, or None if it has none, and its path, or "" if it has none."""
+    """Returns (bytes, path) of a cell, in which missing bytes are None and a missing path is ""."""
     if not cell.is_valid:
         return None, ""
     if pa.types.is_struct(cell.type):

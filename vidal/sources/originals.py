@@ -20,7 +20,7 @@ _BLOCK = 2**24
 
 
 class StoredFile(NamedTuple):
-    """A file below a folder. name: relative to the folder. version: changes when the file is written again."""
+    """A file below a folder. name: relative to the folder. size: in bytes. version: changes when the file is written again."""
 
     name: str
     size: int
@@ -37,7 +37,7 @@ class StoredFolder:
 
 
 class Originals:
-    """The files below a root, which is a folder or a URI. Raises UserError if its store cannot be opened."""
+    """The user's files below a root, which is a local folder or a URI. Raises UserError if its store cannot be opened."""
 
     def __init__(self, uri: str):
         self.uri = absolute_uri(uri).rstrip("/") or "/"
@@ -50,7 +50,7 @@ class Originals:
         return f"{self.uri.rstrip('/')}/{name}"
 
     def name_of(self, location: str) -> str:
-        """Returns the name of a file from its location. Raises RecordError(unreadable_file) if it is not below the root."""
+        """Returns the name of the file at a location. Raises RecordError(unreadable_file) if the location is not below the root."""
         root = f"{self.uri.rstrip('/')}/"
         if not location.startswith(root) or ".." in location.split("/"):
             raise _unreadable(location, f"is not in {self.uri}")
@@ -132,13 +132,13 @@ class Originals:
         return os.path.commonpath([real, self._real]) == self._real
 
     def size(self, name: str) -> int:
-        """Returns the size of a file. Raises RecordError(unreadable_file)."""
+        """Returns the size of a file in bytes. Raises RecordError(unreadable_file)."""
         with _reading(self.location(name), self.is_local):
             self._check(name)
             return int(self._storage.fs.info(self._path(name))["size"] or 0)
 
     def open(self, name: str) -> IO[bytes]:
-        """Opens a file for reading at any place. From a bucket, only the bytes that are read are requested. Raises RecordError."""
+        """Opens a file for reading and seeking. From a bucket, only the bytes that are read are requested. Raises RecordError."""
         with _reading(self.location(name), self.is_local):
             self._check(name)
             options = {} if self.is_local else {"cache_type": "none"}
@@ -172,7 +172,7 @@ class Originals:
         return [answers[file.name] for file in files]
 
     def _is_readable(self, name: str, answers: dict[str, bytes | RecordError]) -> bool:
-        """Returns whether a file may be opened; if not, the answer for it says why."""
+        """Returns whether a file may be opened. If not, puts the reason into `answers`."""
         try:
             with _reading(self.location(name), self.is_local):
                 self._check(name)
@@ -182,9 +182,9 @@ class Originals:
         return True
 
     def copy(self, name: str, target: Path, max_bytes: int, start: int = 0, size: int | None = None) -> Path:
-        """Copies a file to `target`, or `size` bytes of it from `start` on. Each byte is read once. Returns the target.
+        """Copies a file to `target`, or `size` bytes of it from the byte `start` on. Each byte is read once. Returns the target.
 
-        Raises RecordError: too_large, or unreadable_file if it is not there or becomes shorter.
+        Raises RecordError: too_large, or unreadable_file if the file is missing or ends too early.
         """
         count = self.size(name) - start if size is None else size
         if count > max_bytes:
@@ -196,7 +196,7 @@ class Originals:
             while (done := file.tell()) < count:
                 block = self.read_range(name, start + done, start + min(done + _BLOCK, count))
                 if not block:
-                    raise _unreadable(self.location(name), f"ends after {start + done} bytes")
+                    raise _unreadable(self.location(name), f"ends after {start + done} bytes: it has become shorter")
                 file.write(block)
         return target
 
@@ -218,13 +218,13 @@ class Originals:
         if not self.is_local:
             return
         if not self._is_inside(name):
-            raise _unreadable(self.location(name), "leads out of the folder")
+            raise _unreadable(self.location(name), "is a link that leads out of the folder")
         if not stat.S_ISREG(os.stat(self.location(name)).st_mode):
             raise _unreadable(self.location(name), "is not a plain file")
 
 
 def _prune(folders: list[str] | dict[str, object], files: list[str] | dict[str, object]) -> None:
-    """Removes what the walk leaves out: hidden folders, and all contents of a folder that is a vidal dataset."""
+    """Removes, in place, what a walk leaves out: hidden folders, and all contents of a folder that is a vidal dataset."""
     for name in list(folders):
         if name.startswith(".") or layout.DATASET in files:
             folders.remove(name) if isinstance(folders, list) else folders.pop(name)

@@ -1,4 +1,4 @@
-"""Media in a column of Parquet: bytes, {bytes, path} as the datasets library writes them, or paths of files beside the table."""
+"""Media in a column of Parquet tables: bytes, {bytes, path} as the datasets library writes them, or paths of files beside the table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ParquetSettings(TableSettings):
 
 
 class ParquetColumn(TableColumn):
-    """Parquet tables as a collection. They are read one row group at a time."""
+    """A collection whose media are in a column of Parquet tables, which are read one row group at a time."""
 
     settings, name, ending = ParquetSettings, NAME, ".parquet"
 

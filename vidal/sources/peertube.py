@@ -18,11 +18,11 @@ from vidal.sources.source import fill_in, stated_texts
 from vidal.sources.text import parse_hashtags
 
 _PAGE_SIZE = 100
-_HEIGHT_MIN = 480  # Frames are stored at a short side of 256: the smallest file of at least this height is enough.
+_HEIGHT_MIN = 480  # Lines. Frames are stored with a short side of 256 pixels, so the smallest file of at least this height is enough.
 
 
 class PeerTubeSearch(ApiSearch):
-    """A search of PeerTube. comments_min drops a video that states fewer comments."""
+    """The settings of a search of PeerTube. comments_min drops a video that states fewer comments."""
 
     source: str = "peertube"
     """The name of this source."""
@@ -34,7 +34,7 @@ class PeerTubeSearch(ApiSearch):
 
 
 class PeerTube(ApiSource):
-    """PeerTube's REST API. See https://docs.joinpeertube.org/api-rest-reference.html."""
+    """The source for PeerTube, by its REST API. See https://docs.joinpeertube.org/api-rest-reference.html."""
 
     settings = PeerTubeSearch
     default_base_url = "https://sepiasearch.org"
@@ -103,7 +103,7 @@ def _describe_video(video: JsonObject) -> Candidate:
 
 
 def _choose_file(files: list[JsonObject]) -> str:
-    """Returns the address of the smallest file that is high enough, else of the highest one.
+    """Returns the address of the file with the lowest resolution of at least 480 lines, or else of the highest resolution.
 
     Raises RecordError(unsupported_url) if there is no file.
     """

@@ -28,7 +28,7 @@ class Plain:
         self._client, self._pages = client, pages
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate unchanged: the address is only opened once, to fetch it."""
+        """Checks the address, and returns the candidate unchanged: the address is only opened once, to fetch it."""
         check_url(candidate["url"])
         return candidate
 
@@ -42,7 +42,7 @@ class Plain:
 
 
 def _is_page(response: Response, start: bytes, url: str) -> bool:
-    """Returns whether yt-dlp should read the address. Raises RecordError for a login page, and for a page sent as a media file."""
+    """Returns whether yt-dlp must read the response: a page or playlist. Raises RecordError for a login page, or page sent as media."""
     is_playlist = start.startswith(b"#EXTM3U")
     if not is_playlist and not MARKUP.match(start):
         return False

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Entry:
-    """path: "module:Class"; the module is imported when the class or its settings are needed."""
+    """A class that is only imported when it or its settings are needed. path: "module:Class"."""
 
     path: str
 

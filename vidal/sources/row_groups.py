@@ -31,7 +31,7 @@ class _Group:
 
 
 class RowGroups:
-    """The media of the row groups that were asked for last. Safe to share between threads.
+    """Keeps the media of the last two row groups that were asked for. Safe to share between threads.
 
     max_bytes: a larger value is not written whole, and asking for it raises RecordError(too_large).
     """
@@ -45,10 +45,10 @@ class RowGroups:
     def cell(
         self, table: str, open_table: Callable[[], IO[bytes]], column: str | None, group: int, row: int
     ) -> Path | str:
-        """Returns a file with the bytes of a row, which must not be changed; if the row has no bytes, the path in the row, as a str.
+        """Returns a file with the media bytes of a row. The caller must not change it. If the row has only a path, returns that path.
 
-        table: the path or URI of the table. column: the column of media, if the recipe names one. group, row: the row group, and the row
-        in it. Raises RecordError.
+        table: the path or URI of the table. open_table: opens it. column: the column of media, if the recipe names one. group, row: the
+        row group, and the row in it. Raises RecordError.
         """
         unpacked = self._group(table, group)
         with unpacked.lock:
@@ -60,7 +60,7 @@ class RowGroups:
             path = unpacked.folder / f"{row}.bin"
             where = f"{table}#{group}.{row}"
             if not path.exists():
-                raise RecordError(Reason.EMPTY_FILE, f"{where} has no media")
+                raise RecordError(Reason.EMPTY_FILE, f"{where}: the cell has neither media nor the path of a file")
             if path.stat().st_size > self._max_bytes:
                 raise RecordError(
                     Reason.TOO_LARGE, f"{where} has more bytes than the {self._max_bytes} that crawl.max_bytes allows"

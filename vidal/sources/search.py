@@ -37,7 +37,7 @@ class Query:
 
 @dataclass
 class SearchResults:
-    """What was found. candidates: by id. outcomes: ledger rows of failed queries and of dropped results. failed: the failed queries."""
+    """The results of queries. candidates: by id. outcomes: ledger rows of failed queries and dropped results. failed: failed queries."""
 
     candidates: dict[str, Candidate] = field(default_factory=dict)
     outcomes: list[LedgerRow] = field(default_factory=list)
@@ -45,7 +45,10 @@ class SearchResults:
 
 
 def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> list[Query]:
-    """Returns the queries for the terms. weights: by term, the factor for the number of results; 1 for a term without one."""
+    """Returns the queries for the terms, without those whose number of results would be 0.
+
+    weights: by term, the factor by which per_term is multiplied; 1 for a term without one.
+    """
     return [
         Query(index, term, limit)
         for term in terms
@@ -55,7 +58,7 @@ def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]
 
 
 def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> SearchResults:
-    """Asks the sources one query after the other. Raises RunEndedError if queries fail because the run is over."""
+    """Runs the queries one after the other. Raises RunEndedError if queries failed because the driver of the run is gone."""
     network, results, dropped = Network(recipe, runtime), SearchResults(), dict[str, LedgerRow]()
     for query in queries:
         search = recipe.search[query.search_index]
@@ -77,7 +80,7 @@ def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> S
 
 
 def _ask_source(network: Network, search: Search, query: Query) -> list[Candidate]:
-    """Returns the results of one query. Raises RecordError. If a source has a bug, only this query fails, as quarantined."""
+    """Returns the results of one query. Raises RecordError, which is `quarantined` for an unexpected exception of the source."""
     text = search.query.format(term=query.term)
     try:
         key = text if isinstance(search, YtDlpSearch) else None

@@ -30,6 +30,6 @@ SourceSearch = Annotated[SerializeAsAny[Search], BeforeValidator(parse_search)]
 
 
 def search_name(dumped: Row) -> str:
-    """Returns the name of a search in the recipe of a stored dataset. An earlier version may have dumped keys of other sources."""
+    """Returns the name of a search in a stored recipe. Keys of other sources, which an earlier version may have stored, are ignored."""
     settings = SOURCES[dumped["source"]].load().settings
     return settings.model_validate({key: value for key, value in dumped.items() if key in settings.model_fields}).name

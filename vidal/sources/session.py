@@ -1,4 +1,4 @@
-"""A worker's access to the network: one governor, one address guard, one watchdog, and a client for each active thread."""
+"""A worker's access to the network: one governor, address guard and watchdog, and a client for each active thread."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _COOKIES_MAX = 1000
 
 
 class Session:
-    """A client and its sources, lent to one thread for one candidate, because a source remembers the page it has just described."""
+    """A client and its sources. It is lent to one thread for one candidate, because a source remembers the page it has just described."""
 
     def __init__(self, client: Client, sources: Sources, governor: Governor):
         self.client, self.sources, self._governor = client, sources, governor
 
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
-        """Does work, such as a description or a download, within its limits, and tries again after a transient failure.
+        """Calls `work`, such as a description or a download, within the recipe's limits, and again after a transient failure.
 
         effort: what the candidate has cost so far. Returns the result of the work and the number of attempts. Raises RecordError,
         and PutBack if the effort allows it.
@@ -50,9 +50,9 @@ class Session:
 
 
 class IdentitySession:
-    """The sessions with the user's identities for one candidate or query. Each attempt may use another identity.
+    """Does the work of one candidate or query with the user's identities (accounts and proxies). Each attempt may use another one.
 
-    key: decides which identities may take the work. lent: gives the sessions back when it closes.
+    key: decides which identities may do the work. lent: the sessions go back to the network when it closes.
     """
 
     def __init__(self, network: Network, key: str, lent: contextlib.ExitStack):
@@ -60,7 +60,7 @@ class IdentitySession:
         self._sessions: dict[str, Session] = {}
 
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
-        """Does work as Session.call does. The identity is chosen anew for each attempt."""
+        """Calls `work` as Session.call does. The identity is chosen anew for each attempt."""
         spent = effort or Effort()
         return self._network.governor.call(lambda: self._attempt(work, spent), spent)
 
@@ -101,7 +101,7 @@ class Network:
 
     @contextlib.contextmanager
     def session(self, identity: ActiveIdentity | None = None) -> Iterator[Session]:
-        """Lends a session that no other thread uses meanwhile: an idle one if there is one, else a new one."""
+        """Lends a session to the calling thread alone: an idle one if there is one, else a new one. identity: that of its client."""
         name = identity.settings.name if identity else None
         session = self._pool.take(name) or self._create_session(identity)
         try:
@@ -111,7 +111,7 @@ class Network:
 
     @contextlib.contextmanager
     def session_for(self, candidate: Candidate) -> Iterator[Session | IdentitySession]:
-        """Lends a session for a candidate: an IdentitySession if the recipe has identities and an extractor of yt-dlp fetches it."""
+        """Lends a session for a candidate: an IdentitySession if the recipe has identities and yt-dlp has an extractor for it."""
         with contextlib.ExitStack() as lent:
             session = lent.enter_context(self.session())
             if not self.identities or not session.sources.is_extracted(candidate):
@@ -121,7 +121,7 @@ class Network:
             yield IdentitySession(self, candidate["candidate_id"], lent)
 
     def call(self, work: Callable[[Sources], T], key: str | None = None) -> tuple[T, int]:
-        """Calls Session.call in any session, for work that needs no other call in the same session.
+        """Calls `work` as Session.call does, in any session: for work that does not rely on an earlier call in the same session.
 
         key: if it is given and the recipe has identities, one of the identities does the work, as IdentitySession explains. None: a
         client without an identity does it.

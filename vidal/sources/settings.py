@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # Reading a recipe's settings must not load pyarrow.
 
 @dataclass(frozen=True)
 class Minimum:
-    """A rule that drops a result which states less than `least` under the key `stated` of its `extra`. None drops nothing."""
+    """A rule that drops a result whose `extra` states less than `least` under the key `stated`. least: None drops nothing."""
 
     stated: str
     least: float | None

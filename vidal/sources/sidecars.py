@@ -36,7 +36,7 @@ _SPANS = ("clips", "spans", "start_s", "end_s", "duration_s")
 
 
 def row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> ListedRow | RowError:
-    """Returns what the sidecars of a media file say, as a row of a list.
+    """Returns what the sidecars of a media file say, as a row of a list; a RowError if one of them cannot be used.
 
     sidecars: their contents, by what follows the stem of the media file in their names. columns: see rename.
     """
@@ -64,7 +64,7 @@ def _row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> Listed
 
 
 def rename(row: ListedRow, columns: Mapping[str, str]) -> ListedRow:
-    """Returns the row with our names of columns. columns: maps our names to the user's. A page's address (webpage_url) replaces `url`."""
+    """Returns the row with our column names. columns: maps our names to the user's. A page's address (webpage_url) replaces `url`."""
     ours = {**_ALIASES, **{theirs: name for name, theirs in columns.items()}}
     renamed = {ours.get(name, name): value for name, value in row.items() if not is_missing(value)}
     return {**renamed, **{ours[name]: row[name] for name in ours if not is_missing(row.get(name))}}

@@ -16,14 +16,14 @@ if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
 
 @dataclass(frozen=True)
 class Fetched:
-    """A downloaded file, and the columns of a candidate for which the file's page states values."""
+    """A downloaded file. page: the columns of its candidate whose values the page of the file states."""
 
     path: Path
     page: Candidate = field(default_factory=Candidate)
 
 
 class Fetcher(Protocol):
-    """Describes and fetches candidates. Each call of a method counts as one piece of work (Client.work), which has limits."""
+    """Describes and fetches candidates. Each call is one piece of work, whose time and bytes Client.work limits."""
 
     def describe(self, candidate: Candidate) -> Candidate:
         """Returns the candidate with title, hashtags, stated duration and so on filled in.

@@ -14,7 +14,7 @@ _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 
 def read_cues(content: bytes) -> str:
-    """Returns a line for each line of words: its start and end in seconds, and the words, such as "1.00 2.50 Hello there"."""
+    """Returns one line of text for each line of the subtitles: its start and end in seconds, and the words: "1.00 2.50 Hello there"."""
     return "\n".join(f"{start_s:.2f} {end_s:.2f} {words}" for start_s, end_s, words in _read(content))
 
 
@@ -40,7 +40,7 @@ def _middle(start: str, end: str) -> float:
 
 
 def _read(content: bytes) -> Iterator[tuple[float, float, str]]:
-    """Yields (start_s, end_s, words) for each line of the cues. A line that repeats the last one, as in rolling captions, is left out."""
+    """Yields (start_s, end_s, words) for each line of the cues. A repetition of the line before, as in rolling captions, is left out."""
     text = content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     last = ""
     for block in re.split(r"\n\s*\n", text):

@@ -28,7 +28,7 @@ from vidal.sources.source import Fetched
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-# The place of a cell, TABLE#GROUP.ROW: its table, its group of rows (a group is read at a time), and the row in this group.
+# The place of a cell, TABLE#GROUP.ROW: its table, its group of rows (groups are read one at a time), and its row in this group.
 _LOCATION = re.compile(r"(.+)#(\d+)\.(\d+)", re.S)
 
 
@@ -40,7 +40,7 @@ class TableSettings(CollectionSettings):
 
 
 class TableColumn(ABC):
-    """The tables as a listing and as a source of media. A path must lead to a file beside or below its table.
+    """A collection whose media are in a column of tables. A path in a cell must lead to a file beside or below its table.
 
     name: the name of the source; ending: the ending of its tables' names, with the dot.
     """
@@ -86,7 +86,9 @@ class TableColumn(ABC):
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
         place = _LOCATION.fullmatch(candidate["media_url"] or "")
         if not place:
-            raise RecordError(Reason.UNREADABLE_FILE, f"{candidate['media_url']}: is not in a table")
+            raise RecordError(
+                Reason.UNREADABLE_FILE, f"{candidate['media_url']} is not a cell of a table, TABLE#GROUP.ROW"
+            )
         target = folder / "media.bin"
         parent, _, name = place[1].rpartition("/")
         table = Originals(parent)
@@ -102,7 +104,7 @@ class TableColumn(ABC):
 
     @abstractmethod
     def _rows(self, originals: Originals, file: StoredFile) -> Iterator[tuple[int, int, str, ListedRow]]:
-        """Yields (group, number of the row in the group, name of the media column, row without bytes) of a table. Bytes are not read."""
+        """Yields (group, row number in the group, name of the media column, row without media bytes) for each row. Bytes are not read."""
 
     @abstractmethod
     def _read_cell(self, originals: Originals, name: str, place: tuple[int, int], target: Path) -> str:
@@ -115,7 +117,7 @@ class TableColumn(ABC):
         return files_of(self._uri, self.ending)
 
     def _described(self, row: ListedRow, column: str) -> ListedRow | RowError:
-        """Returns what a row says of its media. A path is checked here, so that the ledger says at once what is wrong with it."""
+        """Returns the row under our column names, without its media. A wrong path becomes a RowError here, before anything is fetched."""
         try:
             path = row.pop(column, None)
             if path is not None:
@@ -126,7 +128,7 @@ class TableColumn(ABC):
 
 
 def _beside(path: str) -> str:
-    """Returns a path relative to its table. Raises RowError if it leads elsewhere, because tables come from the internet too."""
+    """Returns a path relative to the table's folder, normalised. Raises RowError if it leads out of the folder: tables may be hostile."""
     name = posixpath.normpath(path.removeprefix("./"))
     if name.startswith(("/", "..")) or "://" in path:
         raise RowError(

@@ -13,7 +13,7 @@ _DAMAGE = (tarfile.TarError, RecursionError, ValueError, OverflowError, EOFError
 
 
 class TarMember(NamedTuple):
-    """A plain file in an archive. offset: of its first byte. content: the bytes of a member that is wanted and small, else None."""
+    """A plain file in an archive. offset: of its first byte. content: its bytes if TarListing reads them, else None."""
 
     name: str
     offset: int
@@ -22,11 +22,11 @@ class TarMember(NamedTuple):
 
 
 class DamagedTar(Exception):
-    """An archive cannot be listed further."""
+    """The rest of an archive cannot be listed, because it is damaged."""
 
 
 class TarListing:
-    """The members of an archive. read_range: returns its bytes from one offset up to another. size: of the archive, in bytes.
+    """The members of an archive. read_range: returns its bytes from a start offset to an end offset. size: of the archive, in bytes.
 
     is_wanted: whether the content of a member with this name is read. max_bytes: a larger header raises DamagedTar, and the content
     of a larger member is not read.
@@ -59,7 +59,7 @@ class TarListing:
 
 
 class _RangeFile:
-    """The archive as tarfile reads it.
+    """The archive as the file object that tarfile reads.
 
     The bytes of a small member are requested together with the header that follows them; those of a large one are never requested.
     """

@@ -1,4 +1,4 @@
-"""Parses and cleans titles and hashtags of any script, word by word. The raw text is never changed."""
+"""Parses and cleans titles and hashtags in any writing system, word by word. The raw text is never changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from vidal.sources.settings import Text
 
-# A hashtag is # and word characters of any script, but not only digits ("#1" is a rank).
+# A hashtag is # and word characters of any writing system, but not only digits ("#1" is a rank).
 _HASHTAG = re.compile(r"(?<![\w&/])[#＃](\w*[^\W\d]\w*)")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 

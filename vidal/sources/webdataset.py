@@ -1,4 +1,4 @@
-"""Media in WebDataset's tar archives, as video2dataset and img2dataset write them: the members of a sample share a name."""
+"""Media in WebDataset's tar archives, as video2dataset writes them: the members of a sample have the same name before the first dot."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Sample(NamedTuple):
     members: dict[str, TarMember]
 
     def media(self) -> TarMember | None:
-        """Returns the video, else the sound, else the picture (which the crawl judges); None if there is none of them."""
+        """Returns the video, else the sound, else the picture, which is probed like any other file; None if there is none of them."""
         for endings in (VIDEOS, SOUNDS, PICTURES):
             for ending, member in self.members.items():
                 if f".{ending.lower().rpartition('.')[2]}" in endings:
@@ -61,7 +61,7 @@ class _Sample(NamedTuple):
 
 
 class WebDataset:
-    """The archives as a listing and as a source of media. Members are only read, by their offset; nothing is unpacked."""
+    """A collection of media in tar archives. A member is read from its offset in the archive; nothing is unpacked."""
 
     settings = WebDatasetSettings
 
@@ -102,7 +102,9 @@ class WebDataset:
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
         place = _LOCATION.fullmatch(candidate["media_url"] or "")
         if not place:
-            raise RecordError(Reason.UNREADABLE_FILE, f"{candidate['media_url']}: is not a member of an archive")
+            raise RecordError(
+                Reason.UNREADABLE_FILE, f"{candidate['media_url']} is not a member of an archive, ARCHIVE#OFFSET+SIZE"
+            )
         parent, _, name = place[1].rpartition("/")
         start, size = int(place[2]), int(place[3])
         return Fetched(Originals(parent).copy(name, folder / "media.bin", self._max_bytes, start, size))
@@ -133,14 +135,14 @@ def _is_sidecar(member: str) -> bool:
 
 
 def _named(candidate: Candidate, archive: str, key: str) -> Candidate:
-    """Returns the candidate with ids and an address from the name of its sample instead of the place of its bytes."""
+    """Returns the candidate with ids and an address that are made from the name of its sample, not from the offset of its bytes."""
     name = f"{archive}/{key}"
     url = name if candidate["url"] == candidate["media_url"] else candidate["url"]
     return {**candidate, "candidate_id": ids.candidate_id(NAME, name, None, None), "source_id": name, "url": url}
 
 
 def _samples(tar: TarListing) -> Iterator[_Sample]:
-    """Yields the samples: members that follow each other and have the same name before the first dot."""
+    """Yields the samples: members that follow each other and have the same name before the first dot. Raises DamagedTar last."""
     sample = _Sample("", {})
     damage = None
     try:

@@ -31,7 +31,7 @@ _CATEGORIES_MAX, _CHAPTERS_MAX, _TITLE_MAX = 50, 300, 200
 
 
 class YtDlpSearch(Search):
-    """A search by yt-dlp."""
+    """The settings of a search by yt-dlp."""
 
     source: str = "ytdlp"
     """The name of this source."""
@@ -119,7 +119,7 @@ class YtDlp:
 
 
 def client_options(endpoints: dict[str, str]) -> Options:
-    """Returns yt-dlp options for the services of this run. endpoints: their addresses by name."""
+    """Returns the options that tell yt-dlp where the embedded site is. endpoints: the addresses of the run's services, by name."""
     embedded = endpoints.get("embedded")
     return {"extractor_args": {"vidalembedded": {"base_url": [embedded]}}} if embedded else {}
 
@@ -175,7 +175,7 @@ def _listed(values: object, kind: type[T]) -> list[T]:
 
 
 def _kind_of(info: VideoInfo) -> str | None:
-    """Returns whether a page has a video or a sound; None if only the file itself can tell."""
+    """Returns "video" or "audio", as the page states it; None if only the file itself can tell."""
     media_type = info.get("media_type")
     if media_type in (Kind.VIDEO.value, Kind.AUDIO.value):
         return str(media_type)

@@ -19,7 +19,7 @@ _BY_PATTERNS = {InfoExtractor.suitable.__func__, LazyLoadExtractor.suitable.__fu
 
 
 class ExtractorMatcher:
-    """Says whether an address has an extractor, by the patterns of all extractors. extractors: those of a yt_dlp.YoutubeDL, by key.
+    """Says whether yt-dlp has an extractor for an address. extractors: those of a yt_dlp.YoutubeDL, by key.
 
     The last answer is kept, because the same address is asked about when a candidate is described and when it is fetched.
     """
@@ -45,7 +45,7 @@ def _judges_by_patterns(extractor: Any) -> bool:
 
 
 def _patterns_of(extractor: Any) -> tuple[re.Pattern[str], ...]:
-    """Returns the patterns of an extractor, which yt-dlp compiles once per process and stores in this attribute."""
+    """Returns the compiled patterns of an extractor's addresses. yt-dlp compiles them once per process, in _match_valid_url."""
     extractor._match_valid_url("")
     patterns: tuple[re.Pattern[str], ...] = extractor.__dict__.get("_VALID_URL_RE", ())
     return patterns

@@ -1,4 +1,4 @@
-"""Fetches the subtitles of a video that yt-dlp has described. After a failure, only the view `subtitle` is missing."""
+"""Fetches the subtitles of a video that yt-dlp has described. A failure costs only the view `subtitle`, not the video."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS = ("vtt", "srt")
 
 
 def fetch_subtitles(client: Client, info: VideoInfo, folder: Path) -> dict[str, str]:
-    """Returns the keys of `extra` for subtitles in the recipe's languages; after a failure, only SUBTITLE_ERROR.
+    """Returns the entries of `extra` for subtitles in the recipe's languages; after a failure, only SUBTITLE_ERROR.
 
     Returns {} if the recipe names no language, or if no track in these languages can be read. folder: for temporary files.
     """
@@ -44,7 +44,7 @@ def fetch_subtitles(client: Client, info: VideoInfo, folder: Path) -> dict[str, 
 
 
 def _tracks(info: VideoInfo, languages: tuple[str, ...]) -> Iterator[tuple[str, bool, Track]]:
-    """Yields (language, is_automatic, file) of the wanted tracks, the best first: those of people, then those of a machine."""
+    """Yields (language, is_automatic, file) of the wanted tracks, the best first: those written by people, then automatic ones."""
     by_people, by_machine = info.get("subtitles") or {}, info.get("automatic_captions") or {}
     for is_automatic, named in ((False, by_people), (True, by_machine)):
         for wanted in languages:
@@ -70,7 +70,7 @@ def _is_readable(file: Track) -> bool:
 
 
 def _download(client: Client, info: VideoInfo, file: Track, folder: Path) -> bytes:
-    """Returns the content of a track. Raises yt-dlp's errors and RecordError(too_large)."""
+    """Returns the content of a track. Raises yt-dlp's errors, and RecordError(too_large or extractor)."""
     if file.get("data"):
         content = file["data"].encode()
     else:
@@ -82,5 +82,5 @@ def _download(client: Client, info: VideoInfo, file: Track, folder: Path) -> byt
         with path.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise RecordError(Reason.TOO_LARGE, f"subtitles of more than {MAX_BYTES} bytes")
+        raise RecordError(Reason.TOO_LARGE, f"the subtitles have more than {MAX_BYTES} bytes")
     return content

@@ -1,10 +1,10 @@
 """Selects terms so that frequent keywords do not crowd out the others. STRATEGIES names the ways to do so; a seed fixes the result.
 
-A strategy gets `read`, the number of terms that contain each keyword (`counts`, by the number of the keyword), and the settings
-(`terms`). It returns the places of the selected terms.
+A strategy takes `read`, which yields all buckets anew on each call; `counts`, (k,) int64, the number of terms that contain each keyword,
+by the number of the keyword; and `terms`, the settings. It returns the places of the selected terms as (bucket, row).
 
-Terms arrive in buckets, which are files of terms by a hash of their texts, with their keywords as numbers. Memory grows with the
-number of wanted terms and that of distinct keywords, not with the number of all terms.
+Terms are divided over buckets (files) by a hash of their texts, and keywords are given as numbers. Memory grows with the number of wanted
+terms and the number of distinct keywords, not with the number of all terms.
 """
 
 from __future__ import annotations
@@ -129,6 +129,6 @@ def _order(bucket: Bucket, seed: int) -> Iterator[int]:
 
 
 def _uniform(seed: int, term: str) -> float:
-    """Returns a number in (0, 1] that is the same for a term in every run."""
+    """Returns a pseudo-random number in (0, 1] that depends only on the seed and the term."""
     digest = blake2b(term.encode(), digest_size=8, salt=seed.to_bytes(16, "big", signed=True)).digest()
     return (int.from_bytes(digest, "big") + 1) / 2**64

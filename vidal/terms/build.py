@@ -36,7 +36,7 @@ Map = Callable[[Callable[[Work], Counts], list[Work]], Iterable[Counts]]
 
 @dataclass
 class Summary:
-    """The numbers of the report. read: texts that were read, by corpus. rare, long: texts that were left out as too rare or too long.
+    """The numbers of a build. read: texts that were read, by corpus. rare, long: texts that were left out as too rare or too long.
 
     distinct: distinct texts that remained. terms: terms that were selected; by_source: the same by corpus.
 
@@ -56,11 +56,11 @@ class Summary:
 
     @property
     def coverage(self) -> float:
-        """The share of all keywords that occur in the database."""
+        """The fraction, 0 to 1, of the keywords before balancing that are left after it."""
         return len(self.after) / max(1, len(self.before))
 
     def head(self) -> tuple[str, float, float]:
-        """Returns the most frequent keyword, its share of all texts, and its share of the selected terms."""
+        """Returns the most frequent keyword before balancing, its share of the distinct texts, and its share of the selected terms."""
         if not self.before:
             return "", 0.0, 0.0
         keyword, pos, count = self.before[0]
@@ -80,7 +80,7 @@ def build(recipe: Recipe, storage: Storage, cluster: Callable[[], Map] | None = 
     """
     terms = recipe.terms
     if not terms.corpora:
-        raise UserError(f"recipe {recipe.name}: terms.corpora names no corpus; name one, or give terms.database")
+        raise UserError(f"recipe {recipe.name}: terms.corpora names no corpus: name one, or set terms.database")
     with torch_aside():
         load(terms.tagger)
     stats = partition_texts(terms, storage)
@@ -148,7 +148,7 @@ def _balance(
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Returns the fingerprint of the settings. It does not cover the corpora, which are only known after reading them."""
+    """Returns the fingerprint of the settings and versions. It does not cover the contents of the corpora, which must be read first."""
     settings = recipe.terms.model_dump(mode="json", exclude={"database", "budget"})
     return ids.fingerprint([settings, recipe.shards, VERSION, buckets.VERSION])
 

@@ -24,7 +24,7 @@ _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
 def texts(corpus: Corpus) -> Iterator[str]:
     """Returns the raw texts, stripped and without empty texts, as a stream, so that memory does not grow with the file.
 
-    Raises UserError, in one line: at once for an unknown reader; during reading, for a file that is missing, damaged, empty or not
+    Raises UserError: at once for an unknown reader; during reading, for a file that is missing, damaged, empty or not
     in the reader's format.
     """
     return _read(corpus, _reader(corpus))
@@ -36,7 +36,7 @@ def names_things(corpus: Corpus) -> bool:
 
 
 def identity(corpus: Corpus) -> str:
-    """Returns a hash that identifies the files of a corpus: of their bytes, or, for large files and folders, of their metadata."""
+    """Returns a hash that identifies the files of a corpus: of their bytes or, for folders and files over 64 MB, of their metadata."""
     wanted = [corpus, *([corpus.model_copy(update={"path": corpus.subset})] if corpus.subset else [])]
     return ids.fingerprint([_file_identity(each) for each in wanted])
 
@@ -64,7 +64,7 @@ def _read(corpus: Corpus, reader: Reader) -> Iterator[str]:
                 yield text
     except FileNotFoundError as error:
         raise UserError(
-            f"corpus {corpus.source}: {_missing(corpus, error)}: no such file; give a path, a URI or a file of search_terms/"
+            f"corpus {corpus.source}: {_missing(corpus, error)}: no such file: give a path, a URI or a file of search_terms/"
         ) from error
     except FormatError as error:
         raise _unfit(corpus, reader, str(error)) from error

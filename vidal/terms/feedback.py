@@ -35,7 +35,7 @@ BUDGET = pa.schema(
 
 
 class BudgetRow(TypedDict):
-    """A row of BUDGET."""
+    """A row of budget.parquet (schema BUDGET). found, fetched, kept, dropped: see Yield. why: how the weight was decided."""
 
     term: str
     found: int
@@ -48,7 +48,7 @@ class BudgetRow(TypedDict):
 
 @dataclass
 class Yield:
-    """What a term has yielded. found: candidates. fetched: candidates that gave clips. kept: clips of the manifest.
+    """What a term has yielded. found: candidates. fetched: candidates that became clips. kept: clips in the manifest.
 
     may_pass: searches and candidates that failed transiently, and may still yield clips. dropped: clips that did not reach the manifest,
     by the stage where they ended.

@@ -6,5 +6,5 @@ import unicodedata
 
 
 def normalise(term: str) -> str:
-    """Returns the text in NFKC, with single spaces, in lower case, with underscores as spaces, without a full stop at the end."""
+    """Returns the text in NFKC, with single spaces, in lower case, with underscores as spaces, without full stops at the end."""
     return " ".join(unicodedata.normalize("NFKC", term).replace("_", " ").lower().split()).rstrip(" .")

@@ -42,7 +42,10 @@ def position(term: str) -> int:
 
 
 def partition_texts(terms: Terms, storage: Storage) -> PartitionStats:
-    """Writes a line "corpus number<TAB>term" for each text into the file of its bucket. Raises UserError if a corpus cannot be read."""
+    """Writes a line "corpus number<TAB>term" for each text to the file of its bucket, and returns what was read.
+
+    The term is the normalised text; texts of more than terms.words_max words are left out. Raises UserError if a corpus cannot be read.
+    """
     stats = PartitionStats()
     with contextlib.ExitStack() as stack:
         storage.fs.makedirs(str(PurePosixPath(storage.path(bucket_file(0))).parent), exist_ok=True)

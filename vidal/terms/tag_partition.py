@@ -128,7 +128,7 @@ def _counts(table: pa.Table, rare: int) -> Counts:
 
 
 def tally(table: pa.Table) -> Counter[Keyword]:
-    """Counts the rows that contain each keyword."""
+    """Returns how many rows contain each keyword."""
     names, tags = (pc.list_flatten(table.column(column)).to_pylist() for column in ("keywords", "pos"))
     return Counter(zip(names, tags, strict=True))
 

@@ -1,4 +1,4 @@
-"""Finds the nouns and verbs of short texts with spaCy, of which only the necessary components run."""
+"""Finds the nouns and verbs of short texts with spaCy. Only the components that this needs are run."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def load(name: str) -> Any:
 def torch_aside() -> Iterator[None]:
     """Keeps spaCy from importing torch, for a process that only tags.
 
-    spaCy's thinc imports torch if it is installed, which takes three seconds and 300 MB for layers that small pipelines lack. If
-    torch is already loaded, nothing changes. Another thread cannot import torch meanwhile.
+    spaCy's thinc imports torch if it is installed, which takes three seconds and 300 MB for layers that small pipelines lack. Does
+    nothing if torch or thinc is already loaded. Otherwise, no thread can import torch within the context.
     """
     if "torch" in sys.modules or "thinc" in sys.modules:
         yield
@@ -56,7 +56,7 @@ def torch_aside() -> Iterator[None]:
 
 
 def identity(name: str) -> str:
-    """Returns the name and version of the package that contains the pipeline, without loading it."""
+    """Returns the name and version of the package that contains the pipeline, without loading it; "NAME absent" if there is none."""
     for package in _PACKAGES.get(name, (name,)):
         distribution = package.replace("_", "-")
         with contextlib.suppress(PackageNotFoundError):
@@ -65,7 +65,7 @@ def identity(name: str) -> str:
 
 
 class Tagger:
-    """Returns words with POS tag and lemma, as the pipeline computes them.
+    """Finds the lemma and POS tag of each word, as the pipeline computes them, but faster.
 
     Rules and lemmatizer take half of spaCy's time. Without a parser, their result depends only on a token and its tag, except for a
     few rules over several tokens. So the result for each pair of token and tag is remembered, but not for texts that such a rule may
@@ -79,7 +79,7 @@ class Tagger:
         self._seen: dict[tuple[int, int], Word] = {}
 
     def words(self, texts: Iterable[str]) -> Iterator[list[Word]]:
-        """Yields the words of each text, including punctuation."""
+        """Yields the words of each text, including punctuation, as (lower case, lemma, POS tag)."""
         for doc in self._nlp.pipe(texts, batch_size=256, disable=list(_RULES)):
             keys = [(token.orth, token.tag) for token in doc]
             words = [self._seen.get(key) for key in keys]
@@ -97,7 +97,7 @@ class Tagger:
 
 
 def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
-    """Returns a word of each rule over several tokens. None: a rule has no literal word, so that no result may be remembered."""
+    """Returns one literal word of each rule over several tokens; None if a rule has none, so that no result may be remembered."""
     if "attribute_ruler" not in nlp.pipe_names:
         return frozenset()
     words: set[str] = set()
@@ -117,9 +117,9 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
 def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
     """Returns the nouns and verbs of a text as (lemma, NOUN or VERB), in order, each once.
 
-    phrases: names of things. A name of several words stays whole ("hot dog"), and a text that is such a name is a noun, whatever tag
-    a single word has ("drill"). A run of two or three nouns becomes (text, RUN), which is resolved once its frequency in the corpora
-    is known; text is the run, then its nouns, separated by tabs.
+    phrases: names of things. A name of several words stays whole ("hot dog"), and a text of one word that is such a name ("drill") is a
+    noun, whatever its tag. A run of two or three nouns becomes (text, RUN), which is resolved once its frequency in the corpora is known;
+    text is the run, then its nouns, separated by tabs.
     """
     if len(words) == 1 and words[0][2] not in _NOUNS and words[0][0] in phrases:
         return [(words[0][0], NOUN)]
@@ -167,7 +167,7 @@ def _text(words: list[Word], at: int, length: int) -> str:
 
 
 def nouns_and_verbs(texts: Iterable[str], model: str) -> Iterator[list[Keyword]]:
-    """Yields the (lemma, NOUN or VERB) of each text, in order, each once. Names and runs of several words are not joined."""
+    """Yields the nouns and verbs of each text as (lemma, NOUN or VERB), in order, each once. Names of several words are not joined."""
     for words in Tagger(model).words(texts):
         named = ((lemma, NOUN if pos in _NOUNS else pos) for _, lemma, pos in words if pos in {*_NOUNS, VERB})
         yield list(dict.fromkeys(named))

@@ -24,14 +24,17 @@ FPS = 12
 
 
 class _Sound(TypedDict):
-    """A file of a package whose sound goes with a photograph."""
+    """A file of a package, from which the sound for the video of a photograph is taken."""
 
     package: str
     file: str
 
 
 class Spec(TypedDict, total=False):
-    """The description of one file in media.yaml. of: the id of the entry that it is a copy of. crop: see _panorama. fault: see Site."""
+    """The description of one file in media.yaml.
+
+    of: the id of the entry that it copies or re-encodes. crop: see _panorama. fault: see Site.
+    """
 
     id: str
     make: Literal["pan", "cut", "sound", "copy", "reencode"]
@@ -86,7 +89,7 @@ def list_pages() -> list[Page]:
 
 
 def build_media(cache: Path | None = None) -> Path:
-    """Returns the folder with the files of all pages. cache: the folder in which it is made; None means the cache of this machine."""
+    """Makes the files of all pages, unless the cache has them, and returns their folder. cache: None means the cache of this machine."""
     listing = _read_listing()
     digest = ids.fingerprint(
         [listing, [_locate(spec["package"], spec["file"])[1] for spec in _from_packages(listing)], _VERSION]
@@ -138,7 +141,7 @@ def _page_of(spec: Spec, specs: dict[str, Spec], uploader: str) -> Page:
 
 
 def _locate(package: str, file: str) -> tuple[Path, str]:
-    """Returns a file of an installed package, and the version of the package."""
+    """Returns the path of a file of an installed package, and the package's version. Raises UserError if either is missing."""
     try:
         distribution = importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError as error:

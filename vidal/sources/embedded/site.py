@@ -1,4 +1,4 @@
-"""Serves the embedded media as a website on loopback: a search page, an HTML page for each video, files with Range."""
+"""Serves the embedded media as a website on loopback: a search page, a page for each video or sound, and files with Range requests."""
 
 from __future__ import annotations
 

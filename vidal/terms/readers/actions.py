@@ -26,10 +26,10 @@ def ava(corpus: Corpus) -> Iterator[str]:
 
 
 def alternatives(label: str) -> list[str]:
-    """Returns the alternatives of a label: bend, bow for "bend/bow (at the waist)".
+    """Returns the alternatives of a label: ["bend", "bow"] for "bend/bow (at the waist)".
 
-    From "give/serve (an object) to (a person)" it returns give, serve: text in parentheses is an example or an open object, and is
-    removed with its preposition.
+    Text in parentheses is an example or a placeholder, and is removed with its preposition: "give/serve (an object) to (a person)"
+    becomes ["give", "serve"].
     """
     names = re.sub(r"\([^()]*\)", " ", label).split("/")
     return [re.sub(r" (to|from|on)$", "", " ".join(name.split())) for name in names]

@@ -31,15 +31,15 @@ def listed(corpus: Corpus) -> Iterator[str]:
 
 
 class Tsv(csv.excel_tab):
-    """Quotes are plain text (IANA text/tab-separated-values), so that captions that begin with one do not run together."""
+    """Reads a quote as an ordinary character (IANA text/tab-separated-values), so that a caption may begin with a quote."""
 
     quoting = csv.QUOTE_NONE
 
 
 def rows(corpus: Corpus, dialect: type[csv.Dialect] = csv.excel) -> Iterator[list[str]]:
-    """Yields the rows of CSV (RFC 4180) or Tsv, without empty ones.
+    """Yields the rows of a CSV (RFC 4180) or, with the dialect Tsv, a TSV file, without empty rows.
 
-    A quote that is never closed is an error, because it would silently swallow the rest of the file.
+    Raises FormatError, for example for a quote that is never closed: it would silently swallow the rest of the file.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LINE_CHARS_MAX))
     reader = csv.reader(lines(corpus), dialect, strict=True)
@@ -50,7 +50,7 @@ def rows(corpus: Corpus, dialect: type[csv.Dialect] = csv.excel) -> Iterator[lis
 
 
 def fields(corpus: Corpus, *columns: str, dialect: type[csv.Dialect] = csv.excel) -> Iterator[str]:
-    """Yields, row by row, the values of the columns, if the header has them. Raises FormatError if it has none of the columns."""
+    """Yields, row by row, the values of those columns that the header has. Raises FormatError if it has none of them."""
     table = rows(corpus, dialect)
     header = [name.strip() for name in next(table, [])]
     wanted = [header.index(column) for column in columns if column in header]
@@ -71,7 +71,7 @@ def elements(corpus: Corpus, prefix: str) -> Iterator[Any]:
 
 
 def leaves(corpus: Corpus) -> Iterator[tuple[str, str, str]]:
-    """Yields (top-level key, ijson prefix, text) for every text and number of a JSON file, for lists and maps without a fixed key."""
+    """Yields (top-level key, ijson prefix, text) for every text and number of a JSON file, whose keys need not be known."""
     key = ""
     with open_json(corpus) as file:
         try:
@@ -90,7 +90,7 @@ def strings(corpus: Corpus, prefix: str) -> Iterator[str]:
 
 
 def strings_of(value: object) -> list[str]:
-    """Returns a text, or the texts of a list, as a list: some corpora keep all captions of a clip in one value."""
+    """Returns [value] for a text, the texts in a list, and [] for others: some corpora keep all captions of a clip in one value."""
     values = value if isinstance(value, list) else [value]
     return [text for text in values if isinstance(text, str)]
 
