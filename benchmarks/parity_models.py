@@ -342,5 +342,7 @@ COMPARISONS = (
     Comparison("top-1 and top-5 of fifteen views", LANGUAGEBIND, 1e-12, languagebind_mean_of_views),
     Comparison("vectors of classes, by the eighty templates", "open_clip_torch", 1e-6, open_clip_classes),
     Comparison("templates: number that differ", LANGUAGEBIND, 0, languagebind_templates),
-    Comparison("names of the classes of infrared pictures: number that differ", LANGUAGEBIND, 0, languagebind_class_names),
+    Comparison(
+        "names of the classes of infrared pictures: number that differ", LANGUAGEBIND, 0, languagebind_class_names
+    ),
 )
