@@ -36,7 +36,7 @@ _COST = "must not spend more CPU or memory on a file than its limits allow, and 
 _ENTRIES = "must not fetch a thousand files for one address, unless it was told to follow playlists"
 _TITLE = "must not let a title choose a file's name or folder, and must keep it as text that every reader can decode"
 _OWNER = "must not keep a file that its owner has reserved"
-_CRASH = "must fail at this address only: no crash, no hang, no effect on the next address"
+_CRASH = "must not be affected beyond this address: no crash, no hang, no effect on the next one"
 
 VALID = (
     Case("ok", "/ok.mp4", "The valid video.", ("kept",), "must not change the bytes that it keeps"),
