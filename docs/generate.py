@@ -26,8 +26,8 @@ a list replaces the whole list. `--set key.path=value` overrides any key. An unk
 [pipelines/](../pipelines) are commented.
 
 The tables leave out the names of entries: `crawl.hosts.burst` stands for `crawl.hosts.HOST.burst`, `resources.cpus` for
-`resources.STAGE.cpus`, and `terms.corpora.path` for the key `path` of each corpus in the list. The last sections have the keys of a model,
-of each search, and of each collection.
+`resources.STAGE.cpus`, and `terms.corpora.path` for the key `path` of each corpus in the list. The last sections have the keys of a
+model, of each search, and of each collection.
 """
 COLUMNS = """# The columns of every table
 

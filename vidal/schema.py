@@ -438,7 +438,7 @@ MEANINGS = {
     "phash": "Perceptual hash of the stored frames.",
     "video_path": "The video; null for a sound. With storage.media: reference, an absolute path or a URI.",
     "audio_path": "The sound track as mono FLAC; null if there is none.",
-    "frame_times_s": "Time of each stored frame, in seconds from the first. Frames, depth, infrared and keyframe captions share one index.",
+    "frame_times_s": "Seconds from the first frame of the clip. Frames, depth, infrared and keyframe captions share one index.",
     "frame_paths": "The stored frames.",
     "depth_paths": "One uint16 PNG per frame. If the clip has no depth, the list is empty, and the ledger says why.",
     "depth_kind": '"metric", "relative" or "inverse_relative".',
