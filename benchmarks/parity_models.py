@@ -328,8 +328,8 @@ COMPARISONS = (
     Comparison("language tower", LANGUAGEBIND, 1e-6, languagebind_text),
     Comparison("tower, adapter clip", "transformers", 1e-6, transformers_tower),
     Comparison("tower, adapter open_clip", "open_clip_torch", 1e-6, open_clip_tower),
-    Comparison("positions of a wide picture", LANGUAGEBIND, 1e-6, languagebind_positions),
-    Comparison("positions of a wide picture", "open_clip_torch", 1e-6, open_clip_positions),
+    Comparison("embeddings of positions, for a wide picture", LANGUAGEBIND, 1e-6, languagebind_positions),
+    Comparison("embeddings of positions, for a wide picture", "open_clip_torch", 1e-6, open_clip_positions),
     Comparison("patch dropout: number of patches", LANGUAGEBIND, 0, languagebind_patches),
     Comparison("loss and its gradients", "open_clip_torch", 1e-9, open_clip_loss),
     Comparison("loss and its gradients", LANGUAGEBIND, 1e-9, languagebind_loss),
@@ -340,7 +340,9 @@ COMPARISONS = (
     Comparison("top-1 and top-5", "scikit-learn", 1e-12, sklearn_accuracy),
     Comparison("mAP", LANGUAGEBIND, 1e-12, languagebind_precision),
     Comparison("top-1 and top-5 of fifteen views", LANGUAGEBIND, 1e-12, languagebind_mean_of_views),
-    Comparison("vectors of classes", "open_clip_torch", 1e-6, open_clip_classes),
-    Comparison("templates", LANGUAGEBIND, 0, languagebind_templates),
-    Comparison("names of the classes of infrared pictures", LANGUAGEBIND, 0, languagebind_class_names),
+    Comparison("vectors of classes, by the eighty templates", "open_clip_torch", 1e-6, open_clip_classes),
+    Comparison("templates: number that differ", LANGUAGEBIND, 0, languagebind_templates),
+    Comparison(
+        "names of the classes of infrared pictures: number that differ", LANGUAGEBIND, 0, languagebind_class_names
+    ),
 )

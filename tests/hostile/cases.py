@@ -24,26 +24,26 @@ class Case:
 _UNREACHED = ("forbidden_address", "dns", "connection", "refused", "bad_url")
 
 _NO_RETRY = "must not ask again: the answer is final"
-_NO_BODY_KEPT = "must not keep the body of the refusal as a video"
-_BYTES = "must not read more than its byte limit, and must keep nothing of it"
-_UNPACKED = "must not unpack more than its byte limit, into memory or to disk, and must keep nothing of it"
+_NO_BODY_KEPT = "must not keep the body of the answer as a video"
+_BYTES = "must not read more bytes than its limit, and must keep nothing of the download"
+_UNPACKED = "must not unpack more bytes than its limit, into memory or to disk, and must keep nothing of the download"
 _CLOCK = "must give up within its time limit for the whole download, however often a byte arrives"
-_CONNECT = "must not connect to the address the answer names"
-_LOCAL_FILE = "must not open a file of its own machine because an answer names it"
+_CONNECT = "must not connect to the address that the answer names"
+_LOCAL_FILE = "must not open a file of its own machine that an answer names"
 _PART = "must not keep a part of a file as if it were the whole"
-_MEDIA = "must not keep what does not decode as video or sound, whatever the Content-Type and the name say"
-_COST = "must not spend more CPU or memory on a file than its limits, and must go on with the next"
-_ENTRIES = "must not fetch a thousand files for one address unless it was told to follow playlists"
+_MEDIA = "must not keep a file that does not decode as video or sound, whatever its Content-Type and name say"
+_COST = "must not spend more CPU or memory on a file than its limits allow, and must go on with the next address"
+_ENTRIES = "must not fetch a thousand files for one address, unless it was told to follow playlists"
 _TITLE = "must not let a title choose a file's name or folder, and must keep it as text that every reader can decode"
-_OWNER = "must not keep what its owner has reserved"
-_CRASH = "must end this address alone: no crash, no hang, no effect on the next one"
+_OWNER = "must not keep a file that its owner has reserved"
+_CRASH = "must not be affected beyond this address: no crash, no hang, no effect on the next one"
 
 VALID = (
-    Case("ok", "/ok.mp4", "The valid video.", ("kept",), "must not change the bytes it says it kept"),
+    Case("ok", "/ok.mp4", "The valid video.", ("kept",), "must not change the bytes that it keeps"),
     Case(
         "untrusted-tls",
         "/ok.mp4",
-        "The valid video, over TLS under a certificate nobody trusts.",
+        "The valid video, over TLS with a certificate that nobody trusts.",
         ("tls",),
         "must not send a request over a connection whose certificate it cannot verify",
         tls=True,
@@ -54,7 +54,11 @@ STATUSES = (
     Case("missing", "/missing.mp4", "404.", ("http_404",), _NO_RETRY),
     Case("gone", "/gone.mp4", "410.", ("removed",), _NO_RETRY),
     Case(
-        "auth", "/auth.mp4", "401 with a Basic challenge.", ("http_401",), "must not send credentials of its own accord"
+        "auth",
+        "/auth.mp4",
+        "401 with a Basic challenge.",
+        ("http_401",),
+        "must not send credentials that it was not told to send",
     ),
     Case("forbidden", "/forbidden.mp4", "403.", ("http_403",), _NO_BODY_KEPT),
     Case(
@@ -65,7 +69,7 @@ STATUSES = (
         "/rate-limited.mp4",
         "429 with `Retry-After: 1`, always.",
         ("rate_limited",),
-        "must not ask more often than its retry limit, nor again before the second is over",
+        "must not ask more often than its retry limit, or again before the second is over",
     ),
     Case(
         "rate-limited-once",
@@ -77,7 +81,7 @@ STATUSES = (
     Case(
         "rate-limited-until",
         "/rate-limited-until?seconds=3",
-        "429 for 3 s after the first request, with the true `Retry-After`, then the video.",
+        "429 for 3 s after the first request, with the remaining time as `Retry-After`, then the video.",
         ("kept",),
         "must not ask again before the time that Retry-After gives is over",
     ),
@@ -85,15 +89,15 @@ STATUSES = (
 
 BODIES = (
     Case("page", "/page.mp4", "An HTML page as `video/mp4`.", ("not_media",), _MEDIA),
-    Case("plain", "/plain.mp4", "Words as `text/plain`.", ("not_media",), _MEDIA),
+    Case("plain", "/plain.mp4", "Plain text, as `text/plain`.", ("not_media",), _MEDIA),
     Case("empty", "/empty.mp4", "200 with zero bytes.", ("empty_file",), _MEDIA),
-    Case("truncated", "/truncated.mp4", "Half of the file, its length consistent.", ("truncated",), _PART),
+    Case("truncated", "/truncated.mp4", "Half of the file, with a Content-Length that agrees.", ("truncated",), _PART),
     Case("length-long", "/length-long.mp4", "Content-Length is twice the body.", ("incomplete",), _PART),
     Case("length-short", "/length-short.mp4", "Content-Length is half of the body.", ("truncated",), _PART),
 )
 
 ENDLESS = (
-    Case("endless-video", "/endless.mp4", "A video without end, chunked, at full speed.", ("too_large",), _BYTES),
+    Case("endless-video", "/endless.mp4", "A video without end, in chunks, at full speed.", ("too_large",), _BYTES),
     Case("endless-page", "/endless.html", "An HTML page without end, at full speed.", ("too_large",), _BYTES),
     Case(
         "endless-headers",
@@ -103,19 +107,19 @@ ENDLESS = (
         "must not read headers for ever, or into memory without a limit",
     ),
     Case(
-        "gzip-bomb-video", "/gzip-bomb.mp4", "10 MB of gzip that unpack to 10 GiB of video.", ("too_large",), _UNPACKED
+        "gzip-bomb-video", "/gzip-bomb.mp4", "10 MB of gzip that unpacks to 10 GiB of video.", ("too_large",), _UNPACKED
     ),
     Case(
-        "gzip-bomb-page", "/gzip-bomb.html", "10 MB of gzip that unpack to 10 GiB of HTML.", ("too_large",), _UNPACKED
+        "gzip-bomb-page", "/gzip-bomb.html", "10 MB of gzip that unpacks to 10 GiB of HTML.", ("too_large",), _UNPACKED
     ),
-    Case("drip", "/drip.mp4", "One byte a second.", ("timeout",), _CLOCK),
-    Case("stall", "/stall.mp4", "Headers, 1 KB, then silence.", ("timeout",), _CLOCK),
-    Case("silent", "/silent.mp4", "Accepts the request and never answers.", ("timeout",), _CLOCK),
+    Case("drip", "/drip.mp4", "One byte of the body per second.", ("timeout",), _CLOCK),
+    Case("stall", "/stall.mp4", "Headers, 1 KB of the body, then silence.", ("timeout",), _CLOCK),
+    Case("silent", "/silent.mp4", "The server accepts the request and never answers.", ("timeout",), _CLOCK),
 )
 
 MEDIA = (
-    Case("pictures-8k", "/8k.mp4", "2,500 pictures in 8K, of 28 bytes each.", ("too_costly",), _COST),
-    Case("samples", "/samples.mp4", "1.6 KB whose tables claim 40 million samples.", ("too_costly",), _COST),
+    Case("pictures-8k", "/8k.mp4", "A video of 2,500 pictures in 8K, of 28 bytes each.", ("too_costly",), _COST),
+    Case("samples", "/samples.mp4", "A file of 1.6 KB whose tables claim 40 million samples.", ("too_costly",), _COST),
     Case("still-picture", "/still.mp4", "A GIF of one picture as `video/mp4`.", ("still_picture",), _MEDIA),
     Case("drawing", "/drawing.mp4", "An SVG as `video/mp4`.", ("not_media",), _MEDIA),
 )
@@ -131,14 +135,14 @@ REDIRECTS = (
     Case(
         "redirect-chain",
         "/redirect-chain.mp4?n=60",
-        "60 hops, then the video.",
+        "A chain of 60 redirects, then the video.",
         ("redirect_loop",),
         "must not follow more redirects than its limit",
     ),
     Case(
         "redirect-private",
         "/redirect-private.mp4",
-        "302 to the metadata service of a cloud, 169.254.169.254.",
+        "302 to the metadata service of cloud machines, 169.254.169.254.",
         ("forbidden_address",),
         _CONNECT,
     ),
@@ -155,9 +159,9 @@ REDIRECTS = (
     Case(
         "redirect-robots",
         "/redirect-robots.mp4",
-        "302 to what `/robots.txt` disallows.",
+        "302 to an address that `/robots.txt` disallows.",
         ("robots",),
-        "must not request what robots.txt disallows, whoever leads there",
+        "must not request an address that robots.txt disallows, whatever leads there",
     ),
     Case("redirect-file", "/redirect-file.mp4", "302 to `file:///etc/hostname`.", ("forbidden_scheme",), _LOCAL_FILE),
 )
@@ -208,7 +212,7 @@ TITLES = (
     Case(
         "title-nul",
         "/title-nul.html",
-        "A page titled with NUL, terminal escapes and a reversal of text.",
+        "A page whose title has a NUL, terminal escapes and a character that reverses the text direction.",
         ("kept",),
         _TITLE,
     ),
@@ -219,20 +223,26 @@ PAGES = (
     Case(
         "page-iframes",
         "/iframes.html",
-        'A page of 800 `<iframe src="` without ends.',
+        'A page of 800 `<iframe src="` that are never closed.',
         ("unsupported_url", "extractor", "too_costly"),
-        "must not spend more CPU on a page than its limit",
+        "must not spend more CPU on a page than its limit allows",
     ),
-    Case("page-nested", "/nested.html", "JSON-LD of 100,000 brackets.", ("unsupported_url", "extractor"), _CRASH),
+    Case(
+        "page-nested",
+        "/nested.html",
+        "A page whose JSON-LD has 100,000 nested brackets.",
+        ("unsupported_url", "extractor"),
+        _CRASH,
+    ),
 )
 
 REFUSALS = (
     Case(
         "robots",
         "/robots/secret.mp4",
-        "The video, where `/robots.txt` disallows it for all.",
+        "The video, at an address that `/robots.txt` disallows for all crawlers.",
         ("robots",),
-        "must not request what robots.txt disallows",
+        "must not request an address that robots.txt disallows",
     ),
     Case("noai", "/noai.mp4", "The video with `X-Robots-Tag: noai`.", ("opted_out",), _OWNER),
     Case("noimageai", "/noimageai.mp4", "The video with `X-Robots-Tag: noimageai`.", ("opted_out",), _OWNER),
@@ -243,23 +253,29 @@ REFUSALS = (
         ("opted_out",),
         _OWNER,
     ),
-    Case("noai-page", "/noai-page.html", "A page with `<meta name=robots>` of `NOAI`.", ("opted_out",), _OWNER),
-    Case("tdm-page", "/tdm-page.html", "A page with `<meta name=tdm-reservation>` of 1.", ("opted_out",), _OWNER),
+    Case("noai-page", "/noai-page.html", "A page with `<meta name=robots content=NOAI>`.", ("opted_out",), _OWNER),
+    Case("tdm-page", "/tdm-page.html", "A page with `<meta name=tdm-reservation content=1>`.", ("opted_out",), _OWNER),
     Case(
         "robots-page",
         "/robots-page.html",
         "A page whose video `/robots.txt` disallows.",
         ("robots",),
-        "must not request what robots.txt disallows, whoever leads there",
+        "must not request an address that robots.txt disallows, whatever leads there",
     ),
     Case(
         "noai-other",
         "/noai-other.mp4",
         "The video with `X-Robots-Tag: otherbot: noai`.",
         ("kept",),
-        "must not take a refusal that names another agent for one of its own",
+        "must not apply a refusal that names another crawler to itself",
     ),
-    Case("login", "/login.mp4", "302 to a page with a password form, 200.", ("login_required",), _NO_BODY_KEPT),
+    Case(
+        "login",
+        "/login.mp4",
+        "302 to a page with a password form, which has status 200.",
+        ("login_required",),
+        _NO_BODY_KEPT,
+    ),
     Case(
         "bot-check",
         "/bot-check.mp4",
@@ -270,8 +286,14 @@ REFUSALS = (
 )
 
 BROKEN = (
-    Case("bad-status", "/bad-status.mp4", "`HTTP/1.1 banana` as its status line.", ("connection", "extractor"), _CRASH),
-    Case("reset", "/reset.mp4", "RST after 1 KB of the body.", ("connection", "incomplete"), _PART),
+    Case("bad-status", "/bad-status.mp4", "The status line is `HTTP/1.1 banana`.", ("connection", "extractor"), _CRASH),
+    Case(
+        "reset",
+        "/reset.mp4",
+        "The connection is reset (RST) after 1 KB of the body.",
+        ("connection", "incomplete"),
+        _PART,
+    ),
     Case(
         "cookie-bomb",
         "/cookie-bomb.mp4",
@@ -286,7 +308,10 @@ CASES = (*VALID, *STATUSES, *BODIES, *ENDLESS, *MEDIA, *REDIRECTS, *PLAYLISTS, *
 
 def table() -> str:
     """The cases as the Markdown table of README.md."""
-    rows = ["| case | address | what it does | right, for `vidal` | any crawler |", "| --- | --- | --- | --- | --- |"]
+    rows = [
+        "| case | address | what it does | right for `vidal` | what any crawler must do |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for case in CASES:
         address = f"`{case.path}`" + (" (TLS)" if case.tls else "")
         outcomes = ", ".join(f"`{slug}`" for slug in case.expect)

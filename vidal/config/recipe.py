@@ -43,9 +43,9 @@ class Recipe(Settings):
     plugins: tuple[str, ...] = ()
     """Modules of the user's own packages, imported wherever the recipe is used: they add sources, adapters and views."""
     shards: int = Field(default=1, ge=1)
-    """Number of shards that the terms are divided into."""
+    """Number of shards that the search terms are divided into."""
     shard_candidates: int = Field(default=1000, ge=1)
-    """Number of rows of a catalogue in one shard."""
+    """Number of rows of a catalogue, or of a collection, in one shard."""
     terms: Terms = Terms()
     """The search-term database."""
     search: tuple[SourceSearch, ...] = ()
@@ -55,13 +55,13 @@ class Recipe(Settings):
     collection: SourceCollection | None = None
     """Media that you have already, instead of searches (--from): a folder or bucket, tables, or WebDataset archives."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """The user's names for columns of a catalogue, and for keys of sidecars: {url: link, caption: text, clips: spans}."""
+    """Your own names of the columns of a catalogue, and of the keys of the files that describe media: {url: link, caption: text}."""
     limit: int | None = Field(default=None, ge=1)
     """The largest number of candidates of a shard (--limit)."""
     text: Text = Text()
     """The rule on titles and hashtags."""
     crawl: Crawl = Crawl()
-    """How often hosts are asked, and how large and how slow a download may be."""
+    """How often hosts are asked, and how large and slow a download may be."""
     clips: Clips = Clips()
     """How videos that are too long are cut into clips."""
     decoding: Decoding = Decoding()
@@ -73,13 +73,13 @@ class Recipe(Settings):
     similarity: Similarity
     """How frames and texts are compared."""
     filters: Filters = Filters()
-    """`<score>_min` and `<score>_max` bound any score; a clip at a bound, or without the score, passes."""
+    """`<score>_min` and `<score>_max` bound any score. A clip exactly at a bound passes, and so does one without the score."""
     depth: Depth = Depth()
-    """The view depth."""
+    """The view `depth`."""
     infrared: Infrared = Infrared()
-    """The view infrared."""
+    """The view `infrared`."""
     audio: Audio = Audio()
-    """The view audio."""
+    """The view `audio`."""
     captions: Captions = Captions()
     """The text views of captioners."""
     enhanced: Enhanced = Enhanced()
@@ -100,7 +100,7 @@ class Recipe(Settings):
     engine: Engine = Engine()
     """How a build runs. Nothing here changes a row, except that keep_stale keeps rows of earlier versions."""
     resources: dict[str, Resources] = Field(default_factory=dict)
-    """What a worker needs, by stage."""
+    """The resources that a worker needs, by the name of the stage."""
 
     @model_validator(mode="after")
     def _check_input(self) -> Recipe:

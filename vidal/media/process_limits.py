@@ -43,7 +43,8 @@ def cpu_seconds(process: psutil.Process) -> float:
 def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[float], bool]) -> float:
     """Waits for a process to be done with its work, and kills it if it exceeds a limit.
 
-    Returns the CPU seconds that it had used shortly before it was done. is_done: takes the number of seconds to wait at most, and returns whether the work is done. Raises RecordError: too_costly, timeout.
+    Returns the CPU seconds that it had used shortly before it was done. Raises RecordError: too_costly, timeout.
+    is_done: takes the number of seconds to wait at most, and returns whether the work is done.
     """
     observed = psutil.Process(process.pid)
     deadline = time.monotonic() + _WAIT_S + _WAIT_PER_CPU_S * limits.cpu_s

@@ -55,35 +55,35 @@ class Crawl(Settings):
     daily_requests: int | None = Field(default=None, ge=1)
     """Requests to one host per day; null means no limit."""
     hosts: dict[str, HostLimits] = Field(default_factory=dict)
-    """Other limits for some hosts and their subdomains, by name."""
+    """Other limits for some hosts and their subdomains, by the name of the host."""
     concurrency: int = Field(default=4, ge=1)
     """Simultaneous downloads in one worker."""
     parts_at_once: int = Field(default=4, ge=1)
-    """How many parts these downloads may belong to, so that a slow host does not keep a worker from the next part."""
+    """How many parts the downloads of one worker may belong to, so that a slow host does not keep it from the next part."""
     attempts: int = Field(default=3, ge=1)
     """How often work with a transient failure is tried."""
     backoff_s: float = Field(default=1.0, ge=0)
-    """Pause before the second attempt; it doubles with each one."""
+    """Longest pause before the second attempt, drawn at random from 0 up; it doubles with each further attempt."""
     backoff_max_s: float = Field(default=60.0, ge=0)
-    """The longest such pause."""
+    """Upper limit of this pause."""
     patience_s: float = Field(default=900.0, ge=0)
-    """How long the crawl waits in total for a host that asks for pauses."""
+    """How long a candidate waits in total for a host that is paused or busy, or for an identity whose budget is used up."""
     breaker_failures: int = Field(default=10, ge=1)
     """Failures in a row after which a host is left alone."""
     breaker_pause_s: float = Field(default=60.0, ge=0)
-    """How long such a host is left alone."""
+    """How long a host is left alone after breaker_failures failures."""
     block_pause_s: float = Field(default=3600.0, ge=0)
     """How long a host is left alone after it has asked for proof that a person is there (`bot_check`)."""
     timeout_s: float = Field(default=120.0, gt=0)
     """Longest time for one candidate: page, download and all attempts together, not counting waits until a host may be asked."""
     stall_s: float = Field(default=20.0, gt=0)
-    """Longest time without a byte."""
+    """Longest time of a download without a byte."""
     max_bytes: int = Field(default=200_000_000, ge=1)
     """Largest file."""
     page_max_bytes: int = Field(default=20_000_000, ge=1)
     """Largest page."""
     page_cpu_s: float = Field(default=10.0, gt=0)
-    """CPU seconds for finding the media of a page, in a process of its own that is killed when it needs more."""
+    """CPU seconds for finding the media of a page. A separate process does this, and is killed if it needs more."""
     max_redirects: int = Field(default=10, ge=0)
     """The largest number of redirects of one request."""
     max_pixels: int = Field(default=7680 * 4320, ge=1)
@@ -91,13 +91,13 @@ class Crawl(Settings):
     duration_min_s: float = Field(default=0.0, ge=0)
     """Shortest clip."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
-    """The largest difference between a stated and the true duration."""
+    """How far a span may reach beyond the end of its file, and a stored clip beyond the longest duration allowed."""
     format: str = "bestvideo*[height<=?720]+bestaudio/best[height<=?720]/bestvideo*+bestaudio/best"
     """A format selection of yt-dlp. Pictures and sound that come as separate files are merged."""
     extractor_args: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
     """Arguments for extractors of yt-dlp and for its providers of PO tokens: {youtube: {player_client: [web_safari]}}."""
     subtitles: tuple[str, ...] = ()
-    """Languages ("en") of the subtitles that become the view `subtitle`, the best first. One more request per video; empty: none."""
+    """Languages ("en") of the subtitles that become the view `subtitle`, the best first. Each video then costs one more request."""
     user_agent: str | None = None
     """The User-Agent; null names vidal and its version."""
     cookies_file: str | None = None
@@ -117,7 +117,7 @@ class Crawl(Settings):
     robots: bool = True
     """Whether robots.txt, ai.txt and tdmrep.json are obeyed for plain pages and files, and for what these embed or lead to."""
     robots_for_sources: bool = False
-    """Whether these three files are also obeyed for sites that yt-dlp has an extractor for, and for sources with their own API."""
+    """Whether the three files of `robots` are also obeyed for sites that yt-dlp has an extractor for, and for sources with an API."""
     opt_out: tuple[str, ...] = ("noai", "noimageai", "none")
     """Values of X-Robots-Tag and of meta tags that opt a page or file out; if empty, ai.txt and TDMRep are not obeyed either."""
     licences: tuple[str, ...] = ()

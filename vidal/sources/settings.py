@@ -75,10 +75,10 @@ class CollectionSettings(Settings):
 
 
 class Text(Settings):
-    """The paper's rule on titles and hashtags."""
+    """The rule of LanguageBind's paper on titles and hashtags."""
 
     rule: Literal["or", "and", "off"] = "or"
-    """`or` drops titles that are short or untagged, `and` drops those that are both, `off` keeps all titles."""
+    """`or` drops videos with a short title or without hashtags, `and` drops those with both defects, `off` drops none."""
     title_words_min: int = Field(default=2, ge=0)
     """Fewest words of a title, not counting hashtags."""
     stop_words: tuple[str, ...] = ()
@@ -86,4 +86,4 @@ class Text(Settings):
     junk_tags: tuple[str, ...] = ()
     """Hashtags of the platform itself, such as "shorts"."""
     duration_max_s: float = Field(default=20.0, gt=0)
-    """Longest video, by the duration that its page states, unless clips.detector cuts long ones."""
+    """Longest video, by the duration that its page states. If clips.detector is set, longer videos are cut instead."""

@@ -21,7 +21,7 @@ class FrameViewSettings(ViewSettings):
     model: ModelSpec | None = None
     """The estimator; null leaves this view out."""
     mode: Literal["own", "paper"] = "own"
-    """own: vidal's way; paper: the way of VIDAL-10M's script."""
+    """own, or paper, which repeats VIDAL-10M's script as described above."""
     short_side: int | None = Field(default=None, ge=16)
     """Short side of stored pictures, never larger than that of the frames; null means the default of the mode."""
 

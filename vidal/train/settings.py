@@ -40,7 +40,7 @@ class Fbank(Settings):
     frames: int = Field(default=1024, ge=16)
     """Number of windows of 25 ms, which begin every 10 ms."""
     fill: Literal["zero", "tile"] = "zero"
-    """How a short sound is padded: with zeros, or by repetition. A long sound is cut to its beginning, middle and end."""
+    """How a short sound is padded: with zeros, or by repetition. Of a long sound, three windows are used."""
 
 
 class Encoder(Settings):

@@ -10,7 +10,7 @@ from vidal.config.base import ModelSpec, ViewSettings
 
 
 class Audio(ViewSettings):
-    """Settings of the sound track and its scores. Singing and music are the opinion of one model, and often wrong."""
+    """Settings of the sound track and its scores. Only one model detects singing and music, and it is often wrong."""
 
     # Computed from the sound track, mono at sample_rate.
     scores: ClassVar[dict[str, str]] = {
@@ -46,6 +46,6 @@ class Audio(ViewSettings):
     activity_tags: tuple[Literal["speech", "singing", "music"], ...] = ("speech",)
     """Activities that can become tags."""
     tag_share_min: float = Field(default=0.35, gt=0, le=1)  # For speech: measured by benchmarks/speech_threshold.py.
-    """An activity becomes a tag if it fills at least this share of the time. benchmarks/speech_threshold.py measured it for speech."""
+    """An activity becomes a tag if it fills at least this share of the time. benchmarks/speech_threshold.py found the default."""
     clipping_share_max: float = Field(default=0.001, ge=0, le=1)
     """A sound with a larger share of clipped samples than this is tagged `clipped`."""

@@ -13,10 +13,11 @@ class Captions(Settings):
     video: ModelSpec | None = None
     """The model that captions the clip; null leaves this view out."""
     sound: ModelSpec | None = None
-    """The model of the view `sound`: the adapter `heard` describes the audio tags, a captioner imagines the sound; null leaves it out."""
+    """The model of the view `sound`: the adapter `heard` describes the tags of the sound, a captioner guesses the sound from the
+    pictures, and null leaves this view out."""
     prompt_keyframe: str = "keyframe.txt"
-    """A file of pipelines/prompts, or a path."""
+    """The prompt: a file of pipelines/prompts, or a path."""
     prompt_video: str = "video.txt"
-    """A file of pipelines/prompts, or a path."""
+    """The prompt: a file of pipelines/prompts, or a path."""
     prompt_sound: str = "sound.txt"
-    """A file of pipelines/prompts, or a path."""
+    """The prompt: a file of pipelines/prompts, or a path."""

@@ -10,10 +10,8 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Depth(FrameViewSettings):
-    """The view depth.
-
-    Mode paper repeats what VIDAL-10M's script does with GLPN: pictures are forced to 448 x 796, and depth is stored with a short side
-    of 256, clipped at 10 m, with millimetres rounded down.
+    """The view depth. Mode paper repeats what VIDAL-10M's script does with GLPN: pictures are forced to 448 x 796, and depth is stored
+    with a short side of 256, clipped at 10 m, with millimetres rounded down. Mode own does none of this.
     """
 
     # vidal/stages/depth/quality.py explains how the measures of quality are computed.
@@ -27,7 +25,7 @@ class Depth(FrameViewSettings):
         "depth_clipped_share": "share of the pixels that are beyond the range of the PNGs or of the recipe",
         "depth_field_of_view_deg": "horizontal field of view that the model estimates, in degrees, median over frames",
         "depth_temporal_consistency": "rank correlation of the depth of neighbouring frames, which may be seconds apart",
-        "depth_luminance_consistency": "depth_temporal_consistency of the pictures' luminance instead of the depth, as a reference",
+        "depth_luminance_consistency": "the same as depth_temporal_consistency, but of the pictures' luminance, as a reference",
         "depth_scale_change": "mean |ln| of the ratio of the median depths of neighbouring frames",
         "depth_edge_agreement": (
             "share of the strong depth edges that lie near edges of the picture, corrected for chance: 0 means as many as "

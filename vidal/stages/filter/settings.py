@@ -9,12 +9,14 @@ from vidal.scores import is_score
 
 
 class Filters(Settings):
-    """Which clips stay. `<score>_min` and `<score>_max` bound any score; a clip at a bound, or without the score, passes."""
+    """Which clips stay. `<score>_min` and `<score>_max` bound any score.
+    A clip exactly at a bound passes, and so does one without the score.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
     similarity_min: float | None = Field(default=None, ge=-1, le=1)
-    """Lowest similarity of frames and raw text; every sound passes."""
+    """Lowest similarity of the frames with title and hashtags; every sound passes."""
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes of the languages that pass; empty admits all, and an unknown language always passes."""
 

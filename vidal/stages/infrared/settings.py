@@ -10,10 +10,8 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Infrared(FrameViewSettings):
-    """The view infrared.
-
-    Mode own has one style and one range of intensities for a clip. Mode paper repeats what VIDAL-10M's script does with sRGB-TIR:
-    pictures are forced to 640 x 400, every frame has a new random style and range, and is stored with a short side of 256.
+    """The view infrared. Mode own has one style and one range of intensities for a clip. Mode paper repeats what VIDAL-10M's script does
+    with sRGB-TIR: pictures are forced to 640 x 400, and every frame has a new random style, a range of its own and a short side of 256.
     """
 
     # vidal/stages/infrared/quality.py explains how each score is computed.
