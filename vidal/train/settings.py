@@ -204,8 +204,8 @@ class Train(Settings):
     """Steps between measurements of retrieval on the split val; null measures at the end only. Nothing is measured if val
     has no clips, or is itself trained on."""
     patience: int | None = Field(default=None, ge=1)
-    """Number of measurements in a row without better retrieval after which the training of a modality stops. If set, the saved encoder has
-    the weights of the best measurement. null never stops early."""
+    """Number of measurements in a row without better retrieval after which the training of a modality stops. If set, the saved encoder
+    has the weights of the best measurement. null never stops early."""
 
     def clip_norm_of(self, modality: Modality) -> float | None:
         """Returns the norm that the gradients of a modality are clipped to; None if they are not clipped."""
