@@ -335,7 +335,7 @@ def test_a_frozen_modality_is_bound_as_it_is(coloured, tiny, tmp_path):
     bound = load_file(tmp_path / "run" / "encoder" / "model.safetensors")
     start = open_tower(Modality.IMAGE, both.modalities[Modality.IMAGE], 384).state_dict()
     assert all(torch.equal(bound[f"image.{name}"], value) for name, value in start.items())
-    with pytest.raises(UserError, match="none to train"):
+    with pytest.raises(UserError, match="no modality to train"):
         run.train(settings(encoder={"model": tiny, "tuning": "frozen"}), str(coloured), tmp_path / "none", CPU)
 
 

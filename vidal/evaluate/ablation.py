@@ -54,7 +54,8 @@ class Verdict:
     """The result of a comparison of two arms.
 
     clips_*: how many clips each arm was trained on. held_out: on how many other clips both were evaluated. Both are evaluated only on
-    texts of views that both were trained on, because otherwise a view would be judged by its own texts. steps: of training, per arm.
+    texts of views that both were trained on, because otherwise a view would be judged by its own texts. steps: the number of
+    training steps of each arm.
     """
 
     clips_with: int
@@ -131,7 +132,7 @@ def _passing(storage: Storage, passes: Callable[[dict[str, object]], bool]) -> s
 
 
 def held_out(samples: TrainingSamples) -> np.ndarray:
-    """Returns a mask of the clips to hold out. The hash of its id decides about a clip, so every comparison holds out the same clips."""
+    """Returns a mask of the clips to hold out. A hash of the clip id decides, so every comparison holds out the same clips."""
     return np.array([int(ids.sha256(clip_id.encode())[:8], 16) < HELD_OUT * 2**32 for clip_id in samples.clip_ids])
 
 

@@ -24,7 +24,7 @@ def class_vectors(
 
 
 def mean_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Returns the logarithm of the class probabilities, averaged over views, (n, classes).
+    """Returns the logarithm of the mean class probabilities over views, (n, classes).
 
     scores: (n, views, classes), cosines. They are multiplied by SCALE, the largest scale that CLIP allows.
     """

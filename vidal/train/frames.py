@@ -112,7 +112,7 @@ def even_indices(total: int, count: int) -> list[int]:
 def second_indices(total: int, fps: float, count: int, end_s: int | None) -> list[int]:
     """Returns the indices of `count` of `total` frames, spread evenly from the first frame of the video to the first of its last second.
 
-    end_s: the second at which the last second ends; None for the end of the video. fps is rounded down.
+    end_s: the end of the last second, in seconds; None for the end of the video. fps is rounded down.
     """
     rate = max(1, int(fps))
     seconds = math.ceil(total / rate)

@@ -101,7 +101,7 @@ class Journal:
 
 
 def _truncate(path: Path, done: int) -> None:
-    """Removes the lines of steps after the first `done`, which are in the checkpoint, because the later steps will run again."""
+    """Removes all lines except those of the first `done` steps, because the later steps are not in the checkpoint and will run again."""
     if path.is_file():
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["n"] <= done]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

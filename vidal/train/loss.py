@@ -49,7 +49,7 @@ def info_nce(x: Tensor, y: Tensor, scale: Tensor | float) -> Tensor:
 
 
 def build_loss(kind: Literal["info_nce", "siglip"], rank: int = 0, world: int = 1) -> Loss:
-    """Returns a function of (features, texts, temperature) to the loss. Its mean over all processes is the loss of the whole batch.
+    """Returns a loss function of (features, texts, temperature). The loss of the whole batch is its mean over all processes.
 
     features and texts are (n, d) float32, L2-normalised, with the same n in all processes. InfoNCE gathers the features of all
     processes with their gradients, and compares those of this process with them (the local loss of open_clip). SigLIP passes the

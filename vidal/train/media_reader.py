@@ -73,7 +73,8 @@ class MediaReader:
 def read_picture(reader: MediaReader, modality: Modality, item: object, caller: str) -> Float32Array:
     """Returns the array of a picture; of a video file, that of its middle frame.
 
-    caller: the public method, for errors. Raises RecordError(corrupt) if a file cannot be decoded, TypeError if the item is no picture.
+    caller: the public method, for errors. Raises RecordError(corrupt) if a file cannot be decoded, and
+    TypeError if the item is not a picture.
     """
     image = _opened(item, caller)
     return reader.infrared(image) if modality is Modality.INFRARED else reader.picture(image)
@@ -98,7 +99,7 @@ def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
 def read_sound(reader: MediaReader, item: object, sample_rate: int, caller: str) -> Float32Array:
     """Returns the array of a sound, (views, ...). sample_rate: that of an item that is an array, in Hz.
 
-    Raises RecordError(bad_audio) if a file cannot be decoded, TypeError if the item is no sound.
+    Raises RecordError(bad_audio) if a file cannot be decoded, TypeError if the item is not a sound.
     """
     samples = media_items.as_samples(item, sample_rate, caller, reader.sample_rate)
     if isinstance(samples, Path):

@@ -28,7 +28,7 @@ VERSION = 3
 class Packed:
     """The result of packing one modality.
 
-    clips: how many clips this call packed. unreadable: how many of these could not be read. kept: how many were already packed.
+    clips: how many clips this call packed. unreadable: how many of these could not be read. kept: how many clips had already been packed.
     """
 
     modality: str

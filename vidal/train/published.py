@@ -89,7 +89,7 @@ def is_published(config: Mapping[str, object]) -> bool:
 def read(folder: Path, values: Mapping[str, object]) -> Checkpoint:
     """Reads a checkpoint. values: the content of its config.json.
 
-    Raises UserError if a file is missing or unreadable, if pictures are not square, or if a weight is unknown.
+    Raises UserError if a file is missing, unreadable or incomplete, if pictures are not square, or if a weight is unknown.
     """
     config = cast(PublishedConfig, values)
     try:
@@ -167,7 +167,7 @@ def _content(state: dict[str, Tensor]) -> str:
 
 
 def _state(folder: Path) -> dict[str, Tensor]:
-    """Returns the weights in a folder, which are in one file, or in several files that an index lists. Raises UserError."""
+    """Returns the weights in a folder: in one file, or in several that an index lists. Raises UserError if there are none."""
     for name in _FILES:
         if (folder / name).is_file():
             return _read_weights(folder / name)

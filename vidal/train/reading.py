@@ -19,7 +19,10 @@ class PackedArrays(Protocol):
     """Arrays that were decoded in advance, see packed.Pack."""
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns frames of a clip as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip. Raises RecordError."""
+        """Returns frames of a clip as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip.
+
+        Raises RecordError if the clip could not be decoded.
+        """
 
 
 class Reader:

@@ -22,7 +22,7 @@ class Modality(str, Enum):
 
 
 class Lora(Settings):
-    """Low-rank adapters (Hu et al. 2022) on q, k, v and output projections of attention; in a video tower, of its attention over time."""
+    """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out of attention; for videos, of the attention over time."""
 
     rank: int = Field(default=16, ge=1)
     """Rank of the adapters."""

@@ -129,7 +129,7 @@ def _batch_plan(rows: int, size: int) -> tuple[int, int]:
 
 
 def _prefetched(batch_bytes: int, workers: int) -> int:
-    """Returns how many batches each loader process reads ahead."""
+    """Returns how many batches each loader process reads ahead. batch_bytes: the size of a batch."""
     return min(PREFETCH_MAX, max(1, PREFETCH_BYTES // (batch_bytes * workers)))
 
 

@@ -154,7 +154,7 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
 
 
 def _by_shard(captions: Captions) -> Iterator[tuple[int, pa.Array]]:
-    """Yields (shard, distinct texts of the shard). A text that is in several shards is yielded only for the one in captions.shards."""
+    """Yields (shard, distinct texts of the shard). A text that is in several shards is yielded only with the lowest of them."""
     order = np.argsort(captions.shards, kind="stable")
     shards, starts = np.unique(captions.shards[order], return_index=True)
     for shard, rows in zip(shards, np.split(order, starts[1:]), strict=True):

@@ -15,7 +15,8 @@ from vidal.evaluate.benchmark import TEXT, Benchmark
 class Task:
     """A benchmark, and what is measured on it by default.
 
-    reader: "module:function" of this package. query, target: modalities or "text", joined by +. share: of the samples to use, 0..1.
+    reader: "module:function" of this package. query, target: modalities or "text", joined by +. share: the share of the samples that is
+    used, 0..1.
     """
 
     reader: str

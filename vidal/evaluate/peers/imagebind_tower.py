@@ -41,7 +41,7 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """The transformer layers of a modality. heads: of attention. Pictures have a norm before the first layer."""
+    """The transformer layers of a modality. heads: the number of attention heads. Pictures have a norm before the first layer."""
 
     def __init__(self, shapes: Mapping[str, torch.Size], heads: int):
         super().__init__()
@@ -71,7 +71,7 @@ class _Learned(nn.Module):
 
 
 class _Stem(nn.Module):
-    """Embeds the patches of an array. prefix: of its names in shapes. stride: that of the patches; None if they do not overlap."""
+    """Embeds the patches of an array. prefix: how its names in shapes begin. stride: between patches; None if they do not overlap."""
 
     def __init__(self, prefix: str, shapes: Mapping[str, torch.Size], stride: int | None, is_video: bool):
         super().__init__()

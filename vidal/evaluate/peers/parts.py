@@ -1,4 +1,4 @@
-"""What the peers (encoders of other projects) share: a language tower around a function, and a Part with it and the towers of media."""
+"""What the peers (encoders of other projects) share: the class of their language towers, and a function that builds their Part."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class LanguageTower(Protocol):
     width: int
 
     def encode(self, texts: list[str]) -> Tensor:
-        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+        """Returns the features of n texts, (n, width) float32, L2-normalised, on the CPU and without gradients."""
 
     def clip_text(self) -> ClipText:
         """Returns the tower as CLIP of transformers stores it. Raises UserError if the tower is not a CLIP of transformers."""
@@ -85,7 +85,7 @@ class TextTower:
         self.width = self.encode(["a"]).shape[1]
 
     def encode(self, texts: list[str]) -> Tensor:
-        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+        """Returns the features of n texts, (n, width) float32, L2-normalised, on the CPU and without gradients."""
         return torch.from_numpy(self._scorer.embed_texts(texts))
 
     def clip_text(self) -> ClipText:

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: the offline tower for every modality.
+"""EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: a tower for every modality that needs no download.
 
 It starts as ConSE (Norouzi et al. 2014), the mean of the embeddings of class names weighted by the softmax of the classifier, so its
 features are meaningful before any training. A linear layer on its last features, which is initially zero, learns the rest.

@@ -27,9 +27,10 @@ def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> T
 
 
 def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
-    """Returns the tokens of videos, (n * t, 1 + patches, d). pixels: (n, frames, 3, h, w). Each of t frame groups has a class token.
+    """Returns the tokens of videos, (n * t, 1 + patches, d), for t groups of frames, each with its own class token.
 
-    LanguageBind's V1.5 embeds videos in this way. Raises UserError for more groups of frames than there are class embeddings.
+    pixels: (n, frames, 3, h, w). LanguageBind's V1.5 embeds videos in this way. Raises UserError if there are more
+    groups of frames than class embeddings.
     """
     patches = embeddings.patch_embedding(pixels.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # (n, t, patches, d)
     count, groups = patches.shape[:2]
