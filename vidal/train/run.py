@@ -97,7 +97,7 @@ def read_all(settings: Train, storage: Storage) -> dict[Modality, TrainingSample
     trained = [modality for modality, each in settings.modalities.items() if each.tuning != FROZEN]
     if not trained:
         raise UserError(
-            "train.modalities has no modality to train: give at least one whose tuning is not frozen, e.g. --set 'train.modalities={video: {}}'"
+            "train.modalities has no modality to train: give one whose tuning is not frozen, e.g. --set 'train.modalities={video: {}}'"
         )
     return {modality: read_samples(storage, modality, settings) for modality in trained}
 
