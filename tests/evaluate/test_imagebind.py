@@ -89,8 +89,8 @@ def test_a_network_gives_the_vectors_that_imagebinds_module_gave(kind):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda state: state.pop("modality_trunks.audio.blocks.1.attn.bias_k"), "lacks audio: trunk.blocks.1.attn.bias_k"),
-        (lambda state: state.pop("modality_heads.depth.2.weight"), "lacks depth: head.2.weight"),
+        (lambda state: state.pop("modality_trunks.audio.blocks.1.attn.bias_k"), "of this tower: audio: trunk.blocks.1.attn.bias_k"),
+        (lambda state: state.pop("modality_heads.depth.2.weight"), "lacks weights of this tower: depth: head.2.weight"),
         (lambda state: state.update({"modality_trunks.vision.gate": torch.zeros(1)}), "does not have: vision: trunk.gate"),
         (lambda state: state.update({"module.extra": torch.zeros(1)}), "holds weights that ImageBind does not have: module.extra"),
         (

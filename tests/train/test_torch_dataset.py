@@ -78,7 +78,7 @@ def test_a_clip_that_cannot_be_read_is_left_out_of_a_stream_and_counted(clips, t
 def test_what_cannot_be_opened_is_one_line(clips):
     with pytest.raises(UserError, match="no modality 'smell': choose from video"):
         open_clips(clips, "smell")
-    with pytest.raises(UserError, match="no clip is left to train depth on: no_depth 9"):
+    with pytest.raises(UserError, match=r"no clip is left to train depth on .*no_depth 9"):
         open_clips(clips, "depth")
 
 

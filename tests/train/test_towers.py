@@ -255,7 +255,7 @@ def test_an_encoder_comes_back_as_it_was(written):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("lacks", "lacks image.head.weight"),
+        ("lacks", "lacks weights of this tower: image.head.weight"),
         ("holds", "holds.*image.surplus"),
         ("shape", "another shape: image.head.weight"),
         ("stranger", "modalities that config.json does not name: sonar.x"),

@@ -164,7 +164,7 @@ def test_accumulation_gives_the_steps_of_the_whole_batch(coloured, tiny, tmp_pat
 def test_a_run_with_other_settings_is_not_mixed_in(coloured, tiny, tmp_path):
     small = {"model": tiny, "side": 32, "epochs": 1}
     run.train(settings(encoder=small), str(coloured), tmp_path / "run", CPU)
-    with pytest.raises(UserError, match="differs in recipe"):
+    with pytest.raises(UserError, match="differs from this one in recipe"):
         run.train(settings(encoder={**small, "lr": 1e-2}), str(coloured), tmp_path / "run", CPU)
 
 
@@ -335,7 +335,7 @@ def test_a_frozen_modality_is_bound_as_it_is(coloured, tiny, tmp_path):
     bound = load_file(tmp_path / "run" / "encoder" / "model.safetensors")
     start = open_tower(Modality.IMAGE, both.modalities[Modality.IMAGE], 384).state_dict()
     assert all(torch.equal(bound[f"image.{name}"], value) for name, value in start.items())
-    with pytest.raises(UserError, match="none to train"):
+    with pytest.raises(UserError, match="no modality to train"):
         run.train(settings(encoder={"model": tiny, "tuning": "frozen"}), str(coloured), tmp_path / "none", CPU)
 
 

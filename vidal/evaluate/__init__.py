@@ -1,1 +1,1 @@
-"""Measures an encoder by retrieval and classification without training it on the task, and a dataset by a small encoder trained on it."""
+"""Evaluates an encoder by zero-shot retrieval and classification, and a dataset by a small encoder that is trained on it."""

@@ -1,4 +1,4 @@
-"""Measures whether a shard, a filter or a view helps: a small encoder is trained with and without it."""
+"""Measures whether a shard, a filter or a view (kind of caption) improves a dataset: a small encoder is trained with and without it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FILTER_COLUMNS = ["clip_id", "kind", "similarity", "language", "title", "scores"
 
 @dataclass(frozen=True)
 class Change:
-    """The change to judge: a shard, a view of the texts, or a filter. One of the three is set.
+    """The change whose effect is measured: a shard, a view, or a filter. Exactly one of the three is set.
 
-    Two encoders are compared. The one that is trained with the change is the arm "with", the other is the arm "without".
-    passes: returns whether the filter keeps a row with the columns FILTER_COLUMNS of the manifest.
+    Two encoders are compared. The arm "with" is trained with the change, the arm "without" is trained without it.
+    passes: the filter; it returns whether a row of the manifest, with the columns FILTER_COLUMNS, is kept.
     """
 
     shard: int | None = None
@@ -38,9 +38,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of both arms: with_it, without_it and change are means over seeds, and change is "with" minus "without".
+    """A metric of the arms "with" and "without". with_it, without_it: its means over seeds. change: with_it minus without_it.
 
-    spread: the standard deviation of the change over seeds; NaN for one seed. Both arms use the same seeds.
+    spread: the standard deviation of the change over seeds; NaN for a single seed. Both arms use the same seeds.
     """
 
     with_it: float
@@ -51,9 +51,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a comparison. clips_*: how many clips each arm learned from. held_out: how many other clips both are judged by.
+    """The result of a comparison of two arms.
 
-    Both arms are judged by texts of the views that both learned from, because a view must not be judged by its own texts.
+    clips_*: how many clips each arm was trained on. held_out: on how many other clips both were evaluated. Both are evaluated only on
+    texts of views that both were trained on, because otherwise a view would be judged by its own texts. steps: the number of
+    training steps of each arm.
     """
 
     clips_with: int
@@ -65,9 +67,9 @@ class Verdict:
 
 
 def compare(storage: Storage, settings: Train, change: Change, seeds: int, progress: Progress) -> Verdict:
-    """Trains both arms for the same number of steps, and compares them.
+    """Trains both arms for the same number of steps, once per seed, and compares them. seeds: how many.
 
-    Raises UserError if an arm has too few clips, or if the change changes nothing.
+    Raises UserError if an arm has too few clips, or if the change makes no difference to the clips.
     """
     samples = read_samples(storage, Modality.IMAGE, settings)
     views = {"with": settings.views, "without": _without_view(settings, change.view)}
@@ -92,7 +94,7 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
 def _split(
     samples: TrainingSamples, sides: tuple[np.ndarray, np.ndarray], readable: np.ndarray, change: Change
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns the rows that each arm learns from, and the rows that both are judged by."""
+    """Returns the rows that each arm is trained on, by its name, and the rows that both are evaluated on. sides: the result of _arms."""
     held = readable & sides[0] & sides[1] & held_out(samples)
     masks = zip(("with", "without"), sides, strict=True)
     arms = {name: np.flatnonzero(readable & side & ~held) for name, side in masks}
@@ -101,7 +103,7 @@ def _split(
 
 
 def difference(results: dict[str, list[dict[str, float]]], metric: str) -> Difference:
-    """Returns the difference between two arms in a metric. results: by "with" and "without", the metrics of each seed."""
+    """Returns the difference between two arms in a metric. results: the metrics of each seed, under "with" and "without"."""
     with_it, without_it = (np.array([each[metric] for each in results[name]]) for name in ("with", "without"))
     changes = with_it - without_it
     spread = float(changes.std(ddof=1)) if len(changes) > 1 else float("nan")
@@ -109,12 +111,12 @@ def difference(results: dict[str, list[dict[str, float]]], metric: str) -> Diffe
 
 
 def _arms(storage: Storage, samples: TrainingSamples, change: Change) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the rows that each arm may use, as masks."""
+    """Returns masks of the rows that the arms "with" and "without" may use."""
     every = np.ones(len(samples), bool)
     if change.shard is not None:
         if change.shard not in samples.shards:
             raise UserError(
-                f"no clip of shard {change.shard} can be learned from: choose one of {sorted(set(samples.shards.tolist()))}"
+                f"no clip of shard {change.shard} can be trained on: choose one of {sorted(set(samples.shards.tolist()))}"
             )
         return every, samples.shards != change.shard
     if change.passes is not None:
@@ -130,7 +132,7 @@ def _passing(storage: Storage, passes: Callable[[dict[str, object]], bool]) -> s
 
 
 def held_out(samples: TrainingSamples) -> np.ndarray:
-    """Returns a mask of the clips to hold out. The hash of the id decides, so they are the same in every comparison."""
+    """Returns a mask of the clips to hold out. A hash of the clip id decides, so every comparison holds out the same clips."""
     return np.array([int(ids.sha256(clip_id.encode())[:8], 16) < HELD_OUT * 2**32 for clip_id in samples.clip_ids])
 
 
@@ -146,7 +148,7 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
 
 
 def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns the rows that have a text of a view whose weight is above 0. weights: of the views, in the order of captions.names."""
+    """Returns the rows that have a text of a view with a weight above 0. weights: one for each of captions.names."""
     captions = samples.captions
     spans: Sequence[np.ndarray] = [captions.views[captions.starts[row] : captions.starts[row + 1]] for row in rows]
     return rows[[bool((weights[span] > 0).any()) for span in spans]]
@@ -161,7 +163,9 @@ def _require(arms: dict[str, np.ndarray], held_out: int, change: Change) -> None
     for name, rows in arms.items():
         if len(rows) < 2:
             raise UserError(
-                f"{name} the change, only {len(rows)} clips are left to learn from, but 2 are needed: build more shards"
+                f"{name} the change, only {len(rows)} clips are left to train on, but 2 are needed: build more shards"
             )
     if change.view is None and len(arms["with"]) == len(arms["without"]):
-        raise UserError("the change leaves the same clips, so there is nothing to compare: choose another one")
+        raise UserError(
+            "both encoders would be trained on the same clips, so there is nothing to compare: choose another filter or shard"
+        )

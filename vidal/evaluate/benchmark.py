@@ -1,4 +1,4 @@
-"""The result of every reader of a benchmark: samples with their media, and the texts or classes that describe them."""
+"""A benchmark in the form that every reader returns: samples with their media, and the texts or classes that describe them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ TEXT = "text"
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample. media: the input of BoundEncoder, by modality: a path, a region of a picture, or several pictures of one clip.
+    """One sample of a benchmark.
 
-    texts: captions, all of which are right. labels: indices into the benchmark's classes. depth_kind: as in a manifest.
+    media: by modality, what BoundEncoder encodes: a path, a region of a picture, or several pictures of one clip. texts: captions, all of
+    which are right answers. labels: indices into the classes of the benchmark. depth_kind: as in a manifest.
     """
 
     name: str
@@ -30,10 +31,11 @@ class Sample:
 class Benchmark:
     """A benchmark as its reader returns it.
 
-    classes: their names; empty if the samples have no labels. templates: texts with {} for a class. picture_templates: the templates for
-    the query "image" alone; empty means `templates`. many_labels: samples may have several labels. views: the numbers of views of a
-    video in time and in space; the class probabilities of all views are averaged. missing: names of samples of the annotation, or of
-    their pictures, that have no file. is_validation: the samples are of the validation split, because the folder has no test split.
+    classes: the names of the classes; empty if the samples have no labels. templates: prompts with {} in place of the class.
+    picture_templates: the prompts for the query "image"; empty uses `templates`. many_labels: whether samples may have several labels.
+    views: into how many views a video is divided in time and in space; their class probabilities are averaged. missing: the names of
+    samples, or of pictures, that the annotation lists but that have no file. is_validation: whether the samples are from the validation
+    split, because the folder has no test split.
     """
 
     samples: list[Sample]
@@ -46,12 +48,12 @@ class Benchmark:
     is_validation: bool = False
 
     def templates_for(self, query: str) -> tuple[str, ...]:
-        """Returns the templates for a query, such as "image" or "depth+image"."""
+        """Returns the prompt templates for a query, such as "image" or "depth+image"."""
         is_picture = query == Modality.IMAGE.value and self.picture_templates
         return self.picture_templates if is_picture else self.templates
 
     def share(self, share: float) -> Benchmark:
-        """Returns the benchmark with a random share of its samples, always the same: those whose names have the lowest hashes."""
+        """Returns the benchmark with a share of its samples, 0..1. It always chooses the same: those with the lowest hashes of names."""
         if share >= 1:
             return self
         ordered = sorted(self.samples, key=lambda sample: hashlib.sha256(sample.name.encode()).digest())
@@ -61,9 +63,11 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Measured:
-    """The result of a measurement. metrics: shares, 0..1, and ranks, counted from 1. samples: how many were measured.
+    """The result of a measurement.
 
-    missing, unreadable: how many were not, because they have no file, or one that cannot be decoded. is_validation: as in Benchmark.
+    query, target: modalities or "text", joined by +. metrics: by name, shares in 0..1 or ranks counted from 1. samples: how many were
+    measured. missing: how many were not, because they have no file. unreadable: how many were not, because they cannot be decoded.
+    is_validation: as in Benchmark.
     """
 
     query: str

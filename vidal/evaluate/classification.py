@@ -16,7 +16,7 @@ SCALE = 100.0
 def class_vectors(
     encode: Callable[[list[str]], np.ndarray], names: Sequence[str], templates: Sequence[str]
 ) -> np.ndarray:
-    """Returns (classes, d) float32, L2-normalised. encode: texts to L2-normalised (n, d). templates: texts with {} for the name."""
+    """Returns (classes, d) float32, L2-normalised. encode: texts to (n, d), L2-normalised. templates: prompts with {} for the name."""
     texts = [template.replace("{}", name) for name in names for template in templates]
     means = encode(texts).reshape(len(names), len(templates), -1).mean(1)
     values: np.ndarray = (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).astype(np.float32)
@@ -24,7 +24,7 @@ def class_vectors(
 
 
 def mean_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Returns (n, classes), the logarithm of the mean over views of the probabilities of the classes.
+    """Returns the logarithm of the mean class probabilities over views, (n, classes).
 
     scores: (n, views, classes), cosines. They are multiplied by SCALE, the largest scale that CLIP allows.
     """
@@ -34,7 +34,7 @@ def mean_probabilities(scores: np.ndarray) -> np.ndarray:
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Returns top1 and top5. scores: (n, classes); labels: (n,). Any order of classes with equal scores is equally likely."""
+    """Returns top1 and top5, 0..1. scores: (n, classes). labels: (n,), the right classes. Ties count as if they were broken at random."""
     right = scores[np.arange(len(scores)), labels][:, None]
     above = (scores > right + TIE).sum(1)
     tied = (scores >= right - TIE).sum(1) - above - 1
@@ -42,7 +42,7 @@ def accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def mean_average_precision(scores: np.ndarray, labels: Sequence[Sequence[int]]) -> dict[str, float]:
-    """Returns mAP, as for AudioSet: the mean of the average precision over the classes that occur.
+    """Returns mAP, 0..1, as for AudioSet: the mean of the average precision over the classes that occur in labels.
 
     scores: (n, classes). labels: the right classes of each row.
     """

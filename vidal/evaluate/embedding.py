@@ -1,4 +1,4 @@
-"""Encodes the samples of a benchmark, one side of a comparison at a time."""
+"""Encodes the samples of a benchmark: the query or the target of a measurement."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Progress = Callable[[Sequence[Any], str], Iterator[Any]]
 class Vectors:
     """The vectors of the samples of a benchmark.
 
-    of: (n, d), a row of unit length for each sample; (n, views, d) from view_vectors. rejected: by the names of samples, why their media
-    cannot be decoded; the rows of these samples are NaN.
+    of: (n, d), a unit vector for each sample; (n, views, d) from view_vectors. rejected: by the names of samples, why their media cannot
+    be decoded; the rows of these samples are NaN.
     """
 
     of: np.ndarray
@@ -33,9 +33,9 @@ class Vectors:
 def side(
     encoder: BoundEncoder, benchmark: Benchmark, names: Sequence[str], weights: Mapping[str, float], progress: Progress
 ) -> Vectors:
-    """Encodes one side of a comparison.
+    """Encodes the query or the target of a measurement.
 
-    names: modalities, or "text"; the vectors of several names are joined. weights: of the names, 1 by default.
+    names: modalities, or "text"; the vectors of several names are joined. weights: by name, for joining; 1 if a name is absent.
     """
     parts, rejected = [], dict[str, str]()
     for name in names:
@@ -50,14 +50,16 @@ def _texts(encoder: BoundEncoder, benchmark: Benchmark) -> Vectors:
     texts = []
     for sample in benchmark.samples:
         if not sample.texts and not sample.labels:
-            raise UserError(f"{sample.name} has neither a text nor a label")
+            raise UserError(
+                f"{sample.name} has neither a text nor a label to encode: choose a modality instead of text"
+            )
         label = benchmark.classes[sample.labels[0]] if sample.labels else ""
         texts.append(sample.texts[0] if sample.texts else benchmark.templates[0].replace("{}", label))
     return Vectors(encoder.encode_text(texts), {})
 
 
 def view_vectors(encoder: BoundEncoder, benchmark: Benchmark, progress: Progress) -> Vectors:
-    """Encodes the views of the videos of a benchmark. The vectors are (n, views, d)."""
+    """Encodes the views of the videos of a benchmark separately. The vectors are (n, views, d)."""
     times, crops = benchmark.views
 
     def encode(samples: Sequence[Sample]) -> np.ndarray:
@@ -80,7 +82,10 @@ def _encoded(
     progress: Progress,
     title: str,
 ) -> Vectors:
-    """Encodes the samples in batches. If one of a batch cannot be decoded, each is encoded alone. shape: of the result for a sample."""
+    """Encodes samples in batches. If one in a batch cannot be decoded, each of the batch is encoded alone.
+
+    shape: that of the result for a sample. title: the name of the progress bar.
+    """
     encoded, rejected = [], dict[str, str]()
     batches = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
     for batch in progress(batches, title):

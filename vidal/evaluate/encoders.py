@@ -1,4 +1,4 @@
-"""The encoders that can be evaluated: a trained one, LanguageBind's own, peers, and the towers of a recipe before training."""
+"""Opens the encoders to evaluate: those of vidal and LanguageBind, peers (of other projects), and the untrained towers of a recipe."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ UNTRAINED = "recipe:"
 
 
 def open_encoder(*checkpoints: str) -> BoundEncoder:
-    """Opens an encoder, or several that were trained apart, as a single encoder.
+    """Opens an encoder, or joins several that were trained separately into one.
 
-    checkpoints: folders, KIND:ID for a peer, or recipe:NAME for the towers of a recipe before training. Raises UserError.
+    checkpoints: folders, KIND:ID for an encoder of another project, or recipe:NAME for the towers of a recipe before training. Raises
+    UserError if a checkpoint is unknown or cannot be opened, or if encoders cannot be joined.
     """
     device = torch.device(choose_device())
     return join_encoders([_open_part(each, device) for each in checkpoints], device)
@@ -38,9 +39,9 @@ def _open_part(checkpoint: str, device: torch.device) -> Part:
 
 
 def _untrained(recipe: str, device: torch.device) -> Part:
-    """Returns an encoder for all modalities of the recipe.
+    """Returns the untrained towers of a recipe for all its modalities, and for images.
 
-    If none of them is image, images are encoded by the model of the video tower, or of the first tower if there is none for video.
+    If the recipe has no tower for images, they get the model of the video tower, or of the first tower if there is none for video.
     """
     settings = _recipe(recipe)
     first = settings.modalities.get(Modality.VIDEO) or next(iter(settings.modalities.values()))
@@ -53,14 +54,14 @@ def _untrained(recipe: str, device: torch.device) -> Part:
 
 
 def modalities_of(checkpoints: Sequence[str]) -> frozenset[str]:
-    """Returns the modalities of encoders. Only their configurations are read. Raises UserError as open_encoder does."""
+    """Returns the modalities that encoders have together, without opening them. Arguments and errors as in open_encoder."""
     return frozenset(modality.value for each in checkpoints for modality in _modalities(each))
 
 
 def results_folder(checkpoints: Sequence[str]) -> Path | None:
-    """Returns the folder of the first encoder that has one, where results are kept; None if none has.
+    """Returns the folder in which results are stored: that of the first checkpoint that is a folder; None if none is.
 
-    Raises UserError for a peer of no known kind.
+    Raises UserError if a checkpoint KIND:ID has an unknown kind.
     """
     for checkpoint in checkpoints:
         if not checkpoint.startswith(UNTRAINED):
@@ -71,7 +72,7 @@ def results_folder(checkpoints: Sequence[str]) -> Path | None:
 
 
 def title_of(checkpoints: Sequence[str]) -> str:
-    """Returns the heading of the results of encoders: the names of the peers if all encoders are peers, else OURS."""
+    """Returns the heading for results of encoders: the names of their projects if all are of other projects, else OURS."""
     peers = [None if each.startswith(UNTRAINED) else find_peer(each) for each in checkpoints]
     titles = [peer.kind.title for peer in peers if peer]
     return f"{' + '.join(titles)} here" if titles and len(titles) == len(peers) else OURS

@@ -1,4 +1,4 @@
-"""Several modalities as one: L2-normalised vectors, summed by weight, normalised again (Girdhar et al. 2023; Zhu et al. 2024)."""
+"""Joins modalities: the weighted sum of the unit vectors of a sample, normalised again (Girdhar et al. 2023; Zhu et al. 2024)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def joint(parts: Sequence[tuple[np.ndarray, float]]) -> np.ndarray:
-    """Returns (n, d) float32, L2-normalised. parts: pairs of vectors, (n, d), and a weight."""
+    """Returns the joined vectors, (n, d) float32, L2-normalised. parts: for each modality, its vectors, (n, d), and its weight."""
     total = np.sum([weight * unit(vectors) for vectors, weight in parts], axis=0)
     return unit(total)
 

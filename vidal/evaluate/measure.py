@@ -1,4 +1,4 @@
-"""Measures an encoder on a benchmark: a modality against texts, classes, or another modality."""
+"""Measures an encoder on a benchmark: how well a modality matches texts, classes, or another modality."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidal.evaluate.retrieval import retrieve, retrieve_groups
 from vidal.train.encoder import BoundEncoder
 from vidal.train.settings import Modality
 
-# The vectors of the classes of recent benchmarks. Those of ImageNet take 80,000 texts.
+# The vectors of the classes of recent benchmarks, because those of ImageNet take 80,000 texts.
 _RECENT: dict[tuple[str, int, tuple[str, ...], tuple[str, ...]], np.ndarray] = {}
 _KEPT = 8
 
@@ -29,11 +29,11 @@ def measure(
     skip_missing: bool = False,
     progress: embedding.Progress | None = None,
 ) -> Measured:
-    """Measures an encoder. query, target: names of modalities, or "text", joined by +. weights: of joined names, 1 by default.
+    """Measures an encoder. query, target: names of modalities, or "text", joined by +. weights: by name, for joining; 1 by default.
 
     With the target "text", a benchmark with classes gives top-1 and top-5, or mAP if samples may have several labels. Everything else
-    gives retrieval in both directions. Unless skip_missing is set, raises UserError that names the first sample whose file is missing or
-    cannot be decoded.
+    gives retrieval in both directions. Raises UserError if the file of a sample is missing or cannot be decoded, unless skip_missing is
+    set and other samples remain.
     """
     weights = weights or {}
     require(benchmark, query, target, skip_missing)
@@ -47,11 +47,14 @@ def measure(
     if rejected and not skip_missing:
         name, why = next(iter(rejected.items()))
         raise UserError(
-            f"{len(rejected)} samples cannot be read; the first is {name}: {why}; --skip-missing measures the others"
+            f"{len(rejected)} samples cannot be read; the first is {name} ({why}): "
+            "repair the files, or give --skip-missing to measure the others"
         )
     keep = [place for place, sample in enumerate(benchmark.samples) if sample.name not in rejected]
     if not keep:
-        raise UserError(f"none of the samples can be read; the first fails with: {next(iter(rejected.values()))}")
+        raise UserError(
+            f"none of the samples can be read: replace their files; the first: {next(iter(rejected.values()))}"
+        )
     kept = replace(benchmark, samples=[benchmark.samples[place] for place in keep])
     vectors = one.of[keep]
     metrics = _between(vectors, other.of[keep]) if other else _against_texts(encoder, kept, query, vectors)
@@ -60,7 +63,7 @@ def measure(
 
 
 def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -> None:
-    """Raises UserError that names the first sample without a file, or without a requested modality."""
+    """Raises UserError if there is no sample, if a sample has no file (unless skip_missing), or if it lacks a requested modality."""
     if benchmark.missing and not (skip_missing and benchmark.samples):
         raise UserError(
             f"{len(benchmark.missing)} of {len(benchmark.missing) + len(benchmark.samples)} samples have no file; the first is "
@@ -68,7 +71,7 @@ def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -
         )
     if not benchmark.samples:
         raise UserError(
-            "--data has no sample to measure: give a folder whose annotation lists some, or a dataset with captions"
+            "--data has no sample to measure: give a folder whose annotation lists samples, or a dataset with captions"
         )
     wanted = {Modality(name) for name in (*query.split("+"), *target.split("+")) if name != TEXT}
     for sample in benchmark.samples:
@@ -92,7 +95,7 @@ def _silent(items: Sequence[Any], name: str) -> Iterator[Any]:
 
 
 def _against_texts(encoder: BoundEncoder, benchmark: Benchmark, query: str, vectors: np.ndarray) -> dict[str, float]:
-    """Measures vectors against captions or classes. vectors: (n, d), or (n, views, d)."""
+    """Measures how well vectors match captions or classes. vectors: (n, d), or (n, views, d)."""
     if not benchmark.classes:
         return _captioned(encoder, benchmark, vectors)
     templates = benchmark.templates_for(query)
@@ -106,7 +109,7 @@ def _against_texts(encoder: BoundEncoder, benchmark: Benchmark, query: str, vect
 
 
 def _class_vectors(encoder: BoundEncoder, names: Sequence[str], templates: Sequence[str]) -> np.ndarray:
-    """Returns the result of classification.class_vectors. Encoders with the same language tower share it within this process."""
+    """Returns the result of classification.class_vectors, which is cached for other encoders with the same language tower."""
     key = (encoder.text.identity, encoder.width, tuple(names), tuple(templates))
     if key not in _RECENT:
         _RECENT[key] = classification.class_vectors(encoder.encode_text, names, templates)
@@ -116,10 +119,10 @@ def _class_vectors(encoder: BoundEncoder, names: Sequence[str], templates: Seque
 
 
 def _captioned(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> dict[str, float]:
-    """Measures retrieval with captions.
+    """Measures retrieval with captions. vectors: (n, d).
 
-    text_to_query: each caption searches for its sample. query_to_text: a sample searches among all samples, each of which counts by its
-    best caption.
+    text_to_query: each caption searches for its sample. query_to_text: each sample searches for its captions; the captions of a sample
+    count as one candidate, with the score of the best of them.
     """
     texts = [text for sample in benchmark.samples for text in sample.texts]
     groups = np.repeat(np.arange(len(vectors)), [len(sample.texts) for sample in benchmark.samples])

@@ -1,6 +1,6 @@
-"""A linear probe that trains in seconds: one layer from EfficientNet's features of a clip to the space of the language tower.
+"""A linear probe that trains in seconds: one linear layer from EfficientNet's features of a clip to the vectors of the language tower.
 
-Features are computed once per clip, so a comparison takes time linear in clips and steps, and another seed costs almost nothing.
+Features are computed once per clip, so the time of a comparison is linear in clips and steps, and another seed costs almost nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ LR, TEMPERATURE, WEIGHT_DECAY = 1e-3, 0.07, 0.2
 
 @dataclass(frozen=True)
 class Clips:
-    """The features of clips. of: (n, features). zero_shot: (n, width), the vectors before any training. Rows of unreadable clips: NaN."""
+    """The features of n clips; rows of unreadable clips are NaN.
+
+    of: EfficientNet's features, (n, FEATURES). zero_shot: the vectors of the untrained tower, (n, width).
+    """
 
     of: Tensor
     zero_shot: Tensor
@@ -43,9 +46,9 @@ class Clips:
 
 
 def embed_clips(storage: Storage, samples: TrainingSamples, width: int, progress: Progress) -> Clips:
-    """Returns the features of each clip, averaged over FRAMES of its pictures; NaN where these cannot be read.
+    """Returns the features of each clip, averaged over FRAMES of its pictures; NaN if one of them cannot be read.
 
-    width: of the vectors of the language tower.
+    width: the length of the vectors of the language tower.
     """
     settings = Encoder(side=SIDE, tuning="head")
     tower = EfficientNetTower(Modality.IMAGE, settings, width, None).eval()
@@ -73,9 +76,9 @@ def fit(
     steps: int,
     seed: int,
 ) -> nn.Linear:
-    """Trains the layer for `steps` batches of clips. rows: the indices of the clips to train on.
+    """Trains the layer for `steps` batches and returns it. rows: the indices of the clips to train on.
 
-    texts: the features of samples.captions.distinct. weights: of the views, in the order of captions.names.
+    texts: the features of samples.captions.distinct, (texts, width). weights: one for each of captions.names, to draw a text by.
     """
     torch.manual_seed(seed)
     layer = nn.Linear(clips.of.shape[1], texts.shape[1], bias=False)
@@ -106,9 +109,10 @@ def _batches(rows: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 def judge(
     layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray, views: np.ndarray
 ) -> dict[str, float]:
-    """Returns R@k between clips and their distinct texts, the mean of both directions.
+    """Returns R@k between clips and their distinct texts, by its name, such as "R@1"; each is the mean of both directions.
 
-    rows: the indices of the clips. views: a mask of the views whose texts count. Clips without such texts are left out.
+    rows: the indices of the clips to measure on. views: a mask of captions.names. Only texts of these views count, and clips without such
+    texts are left out.
     """
     spans = [_texts_of(captions, row, views) for row in rows]
     rows, spans = rows[[len(span) > 0 for span in spans]], [span for span in spans if len(span)]
@@ -126,7 +130,7 @@ def _texts_of(captions: Captions, row: int, views: np.ndarray) -> np.ndarray:
 
 
 def text_features(storage: Storage, tower: LanguageTower, samples: TrainingSamples) -> np.ndarray:
-    """Returns (texts, width) float32: the features of samples.captions.distinct."""
+    """Returns the features of samples.captions.distinct, (texts, width) float32, L2-normalised."""
     table = TextFeatures(storage, tower).compute(samples.captions)
     features: np.ndarray = table[np.arange(len(table))].numpy()
     return features

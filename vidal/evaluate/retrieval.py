@@ -1,4 +1,4 @@
-"""Retrieval by cosine: exact, in chunks, with ties counted fairly."""
+"""Exact retrieval by cosine similarity, in chunks. Ties count by expectation, as if they were broken at random."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import torch
 from vidal.models.device import choose_device
 
 KS = (1, 5, 10)
-# float32 products of unit vectors are accurate to about 1e-7: scores that differ by less than TIE count as equal.
+# Scores that differ by less than TIE count as equal, because float32 products of unit vectors are accurate only to about 1e-7.
 TIE = 1e-6
-_ROWS, _COLUMNS, _PAIRS = 256, 2048, 65536  # The sizes of a chunk: 2 MB of scores, which stay in the cache of a core.
+_ROWS, _COLUMNS, _PAIRS = 256, 2048, 65536  # The sizes of a chunk: 2 MB of scores, which fit into the cache of a core.
 
 
 @dataclass(frozen=True)
 class Retrieval:
     """How well queries find their right answers. recall: by k, the share of queries with a right answer among the k best.
 
-    median_rank, mean_rank: of the first right answer, counted from 1. queries, candidates: how many there were. Any order of answers with
-    equal scores is equally likely: recall and ranks are expectations over these orders.
+    median_rank, mean_rank: those of the first right answer, counted from 1. queries, candidates: how many there were. Recall and ranks
+    are expectations over random orders of answers with equal scores.
     """
 
     recall: dict[int, float]
@@ -41,8 +41,9 @@ def retrieve(
 ) -> Retrieval:
     """Ranks the gallery for each query. queries: (n, d), gallery: (m, d), float32, L2-normalised; groups: (n,) and (m,) int.
 
-    An answer is right if its group is that of the query. A clip and its captions are one group, so a clip finds any of them and
-    each of them finds the clip. Needs memory for the inputs and one chunk. Raises ValueError for a query without a right answer.
+    An answer is right if its group is that of the query. For example, a clip and its captions are one group: each caption is a right
+    answer for the clip, and the clip for each caption. Memory holds the inputs and one chunk. Raises ValueError if a query has no right
+    answer.
     """
     best, tied_right = _best(queries, gallery, query_groups, gallery_groups)
     above, tied = _counts(queries, gallery, best)
@@ -57,8 +58,7 @@ def retrieve_groups(
 ) -> Retrieval:
     """Ranks the groups of the gallery for each query, each group by its best member. Arguments and errors as in retrieve.
 
-    So a video with five captions is found by the best of them, and is one wrong answer for other videos, not five, as in CLIP4Clip
-    (Luo et al. 2022).
+    For example, the five captions of a video count as one answer, with the score of the best of them, as in CLIP4Clip (Luo et al. 2022).
     """
     order = np.argsort(gallery_groups, kind="stable")
     _, starts = np.unique(gallery_groups[order], return_index=True)
@@ -103,7 +103,7 @@ def _best(
 def _counts(
     queries: np.ndarray, gallery: np.ndarray, best: np.ndarray, starts: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns, for each query, how many candidates score above `best`, and how many are equal to it.
+    """Returns, for each query, how many candidates score above `best`, and how many equal it.
 
     starts: the first rows of the groups of the gallery, if groups compete by their best member; None if each row competes.
     """
@@ -124,9 +124,9 @@ def _counts(
 
 
 def _column_chunks(count: int, starts: np.ndarray | None) -> Iterator[tuple[int, int, np.ndarray | None]]:
-    """Yields (first, end, groups) of chunks of the gallery. A group is never divided.
+    """Yields (first row, end, groups) of each chunk of the gallery. A group is never divided. starts: as in _counts.
 
-    groups: the group of each row, counted from 0 in the chunk; None without starts.
+    groups: the group of each row, counted from 0 within the chunk; None without starts.
     """
     if starts is None:
         yield from ((start, min(start + _COLUMNS, count), None) for start in range(0, count, _COLUMNS))
@@ -149,8 +149,8 @@ def _group_maxima(scores: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
 def within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Returns the probability that a right answer is among the first k.
 
-    above: the number of answers with a better score. wrong, right: the numbers of wrong and right answers with the next score, which come
-    in random order. All three are (n,).
+    above: the number of answers with a better score than the best right answer. wrong, right: the numbers of wrong and right answers
+    with its score, which come in random order. All three are (n,).
     """
     places = np.clip(k - above, 0, None)
     missed = np.ones(len(above))

@@ -1,4 +1,4 @@
-"""The tables of LanguageBind's paper (Zhu et al. 2024): the reported numbers, and beside them ours, if they were measured."""
+"""The tables of LanguageBind's paper (Zhu et al. 2024): the reported numbers and, beside them, those that were measured here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vidal.evaluate.benchmark import TEXT, Measured
 RESULTS = "evaluations.json"
 OURS = "ours"
 DASH = "-"
-# Marks of our numbers; the asterisk and the dagger are the paper's marks.
+# Marks of the numbers that were measured here; the asterisk and the dagger are the paper's marks.
 PARTIAL, VALIDATION, POSSIBLE = "‡", "★", "○"
 
 
@@ -33,13 +33,13 @@ _MARKS = {
 
 
 class _Mark(TypedDict, total=False):
-    """The key of a stored result that may be absent. is_validation: absent from results of earlier releases."""
+    """The keys of a stored result that may be absent. is_validation: earlier releases did not write it."""
 
     is_validation: bool
 
 
 class StoredResult(_Mark):
-    """The result of one measurement, as a file of results holds it. The fields are those of vidal.evaluate.benchmark.Measured."""
+    """The result of one measurement in a file of results. The keys are the fields of vidal.evaluate.benchmark.Measured."""
 
     query: str
     target: str
@@ -53,12 +53,12 @@ Results = Mapping[str, StoredResult]
 
 
 def key(task: str, query: str, target: str) -> str:
-    """Returns the key of a result. The order of joined modalities does not matter."""
+    """Returns the key of a result in a file of results. The order of joined modalities does not change it."""
     return f"{task}: {'+'.join(sorted(query.split('+')))} -> {'+'.join(sorted(target.split('+')))}"
 
 
 def read_results(path: Path) -> dict[str, StoredResult]:
-    """Reads stored results. Raises UserError for a file that does not hold results."""
+    """Reads a file of results; returns {} if it does not exist. Raises UserError if it does not contain results."""
     if not path.exists():
         return {}
     try:
@@ -66,7 +66,9 @@ def read_results(path: Path) -> dict[str, StoredResult]:
         if not isinstance(results, dict):
             raise ValueError("not a JSON object")
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error}: move the file away, and a new one will be written") from error
+        raise UserError(
+            f"{path} holds no results ({error}): move the file away, and a new one will be written"
+        ) from error
     return {task: _with_new_names(result) for task, result in results.items()}
 
 
@@ -79,7 +81,7 @@ def _with_new_names(result: StoredResult) -> StoredResult:
 
 
 def record(path: Path, task: str, measured: Measured) -> None:
-    """Stores the result of a task beside those of other tasks. It replaces an earlier result of the same task."""
+    """Adds a result to the file of results. It replaces an earlier result of the same task, query and target."""
     results = read_results(path) | {key(task, measured.query, measured.target): asdict(measured)}
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.tmp")
@@ -93,9 +95,10 @@ def tables(
     title: str = OURS,
     beside: Mapping[str, Results] | None = None,
 ) -> Iterator[ReportedTable]:
-    """Yields the tables of the paper. ours: the result of read_results. here: what can be measured with the given encoder and data.
+    """Yields the tables of the paper, with columns for results that were measured here.
 
-    title: of the column of `ours`. beside: results of other encoders that were measured here, by the titles of their columns.
+    ours: the result of read_results. title: the title of its column. here: what could be measured with the user's encoder and data.
+    beside: the results of other encoders that were measured here, by the titles of their columns.
     """
     here = here or Possible()
     for table in yaml.safe_load((files("vidal.evaluate") / "reported.yaml").read_text(encoding="utf-8"))["tables"]:
@@ -117,13 +120,13 @@ def tables(
 
 @dataclass(frozen=True)
 class Possible:
-    """What can be measured here. modalities: of the encoder; None if no encoder is given. data: a folder with a folder for each task."""
+    """What can be measured here. modalities: those of the encoder; None without an encoder. data: the folder with one folder per task."""
 
     modalities: frozenset[str] | None = None
     data: Path | None = None
 
     def why_not(self, task: str, query: str, target: str) -> str | None:
-        """Returns why a cell cannot be measured here, or None."""
+        """Returns why a number cannot be measured here, and how to change that; None if it can."""
         if self.modalities is None:
             return "no encoder is named: give --checkpoint"
         lacking = sorted({*query.split("+"), *target.split("+")} - self.modalities - {TEXT})
@@ -137,7 +140,7 @@ class Possible:
 
 
 def _why_unreadable(task: str, folder: Path, query: str, target: str) -> str | None:
-    """Returns why a benchmark cannot be read from a folder, or None. Media are looked for, but not decoded."""
+    """Returns why a benchmark cannot be read from a folder; None if it can. Its media must exist, but they are not decoded."""
     from vidal.evaluate.benchmarks import TASKS
     from vidal.evaluate.measure import require
 
@@ -152,8 +155,8 @@ def _why_unreadable(task: str, folder: Path, query: str, target: str) -> str | N
 class Column:
     """A column of a table: the results of a system, or the names of the metrics.
 
-    heading: the lines of the heading, equally many in all columns. cells: one per metric. reasons: for each cell, why it is a dash; None
-    if it is not.
+    heading: the lines of the heading; all columns have the same number of lines. cells: one per metric. reasons: for each cell, why it is
+    a dash; None if it is not a dash.
     """
 
     heading: list[str]
@@ -167,13 +170,13 @@ class Column:
 
     @property
     def width(self) -> int:
-        """The width as drawn, in characters, with a space before the text and a border after it."""
+        """The width on the console in characters, with a space before the text and a border after it."""
         return max(map(len, [*self.heading, *self.cells])) + 2
 
 
 @dataclass(frozen=True)
 class ReportedTable:
-    """A table that prints one row per metric and one column per system, ours last.
+    """A table with one row per metric and one column per system; `ours` is the last.
 
     If the console is too narrow for all systems, they are printed in several tables, one below the other, each with all metrics.
     tasks: the task of each metric; a rule is drawn between two tasks.
@@ -194,17 +197,17 @@ class ReportedTable:
 
     @property
     def columns(self) -> list[Column]:
-        """The systems that others report, then those that were measured here, ours last."""
+        """The systems of the paper, then those that were measured here; `ours` is the last."""
         return [*self.systems, *self.beside, self.ours]
 
     def legend(self) -> list[str]:
-        """Returns what the marks of the table mean."""
+        """Returns the meanings of the marks in the table, and its notes."""
         cells = [cell for column in (*self.beside, self.ours) for cell in column.cells]
         used = [f"{mark} {meaning}" for mark, meaning in _MARKS.items() if any(mark in cell for cell in cells)]
         return [*self.notes, *used]
 
     def _fitting(self, width: int) -> Iterator[list[Column]]:
-        """Yields the systems in groups that each fit beside the names of the metrics."""
+        """Yields the systems in groups. Each group fits into the width, in characters, beside the names of the metrics."""
         group: list[Column] = []
         for system in self.columns:
             if group and 1 + sum(column.width for column in [self.metrics, *group, system]) > width:
@@ -252,7 +255,7 @@ def _ours(column: Mapping[str, str], ours: Results, here: Possible, title: str) 
 
 
 def _measured(column: Mapping[str, str], results: Results, why: str) -> tuple[str, str | None]:
-    """Returns a stored result as it is printed, or a dash and the reason `why`."""
+    """Returns (a stored result as it is printed, None), or (a dash, `why`) if there is none."""
     result = results.get(key(column["task"], column["query"], column.get("target", TEXT)))
     if result is None or column["metric"] not in result["metrics"]:
         return DASH, why

@@ -1,4 +1,4 @@
-"""The tables as Markdown and as csv. Both say for every dash why there is no number."""
+"""Formats the tables of results as Markdown and as csv. Both give a reason for each dash, which stands for a missing number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.evaluate.table import DASH, Column, ReportedTable
 
 
 def markdown(tables: Sequence[ReportedTable]) -> str:
-    """Returns the tables with systems in rows. A dash has the number of a footnote with its reason; equal reasons share a footnote."""
+    """Returns the tables as Markdown, one system per row. A footnote gives the reason for each dash; equal reasons share a footnote."""
     notes: dict[str, int] = {}
     parts = [_markdown_table(table, notes) for table in tables]
     footnotes = [f"[^{number}]: {reason}" for reason, number in notes.items()]
@@ -26,7 +26,7 @@ def _markdown_table(table: ReportedTable, notes: dict[str, int]) -> str:
 
 
 def _labels(column: Column, table: ReportedTable) -> list[str]:
-    """Returns the heading of a system. A dash becomes "not stated" for the paper's systems, and nothing for those that we measured."""
+    """Returns the labels of a system. A dash becomes "not stated" for a system of the paper, and "" for one that was measured here."""
     unknown = "not stated" if any(column is each for each in table.systems) else ""
     return [unknown if line == DASH else line for line in column.heading]
 
@@ -44,7 +44,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def csv_text(tables: Sequence[ReportedTable]) -> str:
-    """Returns one line for each cell of all tables: table, system, metric, value, and for a dash its reason and no value."""
+    """Returns csv with a line for each cell of all tables: table, system, metric, value, reason. A dash has a reason and no value."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["table", "system", "metric", "value", "reason"])

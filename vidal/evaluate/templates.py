@@ -1,4 +1,4 @@
-"""Prompt templates: OpenAI's eighty for ImageNet, with "photo" replaced for videos and depth, but not for infrared; one for sounds."""
+"""Prompt templates: OpenAI's eighty for ImageNet, in which "photo" is replaced for videos and depth, and one template for sounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SOUND = ("a sound of {}.",)
 
 
 def pictures(word: str) -> tuple[str, ...]:
-    """Returns the eighty templates. word: takes the place of "photo"; for example "video" or "depth photo"."""
+    """Returns the eighty templates of ImageNet. word: replaces "photo", such as "video" or "depth photo"."""
     return tuple(template("{}").replace("photo", word) for template in OPENAI_IMAGENET_TEMPLATES)
 
 

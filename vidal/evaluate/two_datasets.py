@@ -1,9 +1,9 @@
-"""Says which of two datasets trains the better encoder at equal size.
+"""Compares two datasets of equal size by the encoders that they train.
 
-LanguageBind's paper compares VIDAL with HowTo100M in such a way, by CLIP4Clip.
+LanguageBind's paper compares VIDAL with HowTo100M in this way, with CLIP4Clip as the encoder.
 
-A small encoder is trained on equally many clips of each dataset, drawn anew for each seed. Both encoders are judged by clips that
-neither learned from: equally many held-out clips of each dataset, or the clips of a third one.
+A small encoder is trained on equally many clips of each dataset, drawn anew for each seed. Both encoders are evaluated on clips that
+neither was trained on: equally many held-out clips of each dataset, or the clips of a third dataset.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from vidal.train.training_samples import Captions, TrainingSamples, read_samples
 
 @dataclass(frozen=True)
 class DataVerdict:
-    """The result of a comparison. clips: how many each encoder learned from. judged_by: how many other clips judged both.
+    """The result of a comparison of two datasets.
 
-    steps: how many each encoder was trained for. metrics: `with_it` is the first dataset, `without_it` the second, `change` the first
-    minus the second.
+    clips: how many clips each encoder was trained on. judged_by: on how many other clips both were evaluated. steps: how many training
+    steps each encoder had. metrics: in a Difference, `with_it` is the first dataset and `without_it` the second.
     """
 
     clips: int
@@ -41,7 +41,7 @@ class DataVerdict:
 
     @property
     def better(self) -> str | None:
-        """ "first" or "second", if R@1 differs by more than twice the standard error over seeds; else None."""
+        """The better dataset, "first" or "second", if R@1 differs by more than twice the standard error over seeds; else None."""
         recall = self.metrics["R@1"]
         error = recall.spread / self.seeds**0.5
         if not np.isfinite(error) or abs(recall.change) <= 2 * error:
@@ -51,7 +51,7 @@ class DataVerdict:
 
 @dataclass(frozen=True)
 class _Joined:
-    """The clips of several datasets as one. dataset: the number of the dataset of each row."""
+    """The clips of several datasets as one. texts: their features, (texts, width). dataset: for each clip, the index of its dataset."""
 
     samples: TrainingSamples
     clips: probe.Clips
@@ -62,17 +62,17 @@ class _Joined:
 def compare_datasets(
     datasets: tuple[Storage, Storage], judge: Storage | None, settings: Train, seeds: int, progress: Progress
 ) -> DataVerdict:
-    """Compares two datasets. Raises UserError for too few clips.
+    """Compares two datasets. seeds: how often encoders are trained. Raises UserError if there are too few clips.
 
-    judge: a third dataset, all of whose clips then judge; None judges by held-out clips of the two.
+    judge: a third dataset; both encoders are then evaluated on all of its clips. None evaluates on held-out clips of the two datasets.
     """
     joined = _join([each for each in (*datasets, judge) if each is not None], settings, progress)
     learned, held = _split(joined, judge is not None)
     size = min(map(len, learned))
     if size < 2 or len(held) < HELD_OUT_MIN:
         raise UserError(
-            f"too few clips: --data has {len(learned[0])} and --against {len(learned[1])} to learn from (each needs 2), and {len(held)} "
-            f"are held out to judge by ({HELD_OUT_MIN} are needed): build more shards of the smaller dataset"
+            f"too few clips: --data has {len(learned[0])} and --against {len(learned[1])} to train on (each needs 2), and {len(held)} "
+            f"are held out to evaluate on ({HELD_OUT_MIN} are needed): build more shards of the smaller dataset"
         )
     steps = max(1, EPOCHS * size // probe.BATCH)
     weights = np.array([settings.views_of(Modality.IMAGE)[view] for view in joined.samples.captions.names])
@@ -88,7 +88,7 @@ def compare_datasets(
 
 
 def _split(joined: _Joined, has_judge: bool) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Returns the rows that each encoder may learn from, and those that judge. No clip that judges is learned from."""
+    """Returns the rows that each encoder may be trained on, and the rows that both are evaluated on. No clip is in both."""
     readable, dataset = joined.clips.readable, joined.dataset
     names = np.array(joined.samples.clip_ids)
     if has_judge:
@@ -97,7 +97,7 @@ def _split(joined: _Joined, has_judge: bool) -> tuple[tuple[np.ndarray, np.ndarr
         shares = [np.flatnonzero(readable & held_out(joined.samples) & (dataset == number)) for number in (0, 1)]
         count = min(map(len, shares))
         held = np.concatenate([share[:count] for share in shares])
-        _, first = np.unique(names[held], return_index=True)  # A clip of both datasets judges once.
+        _, first = np.unique(names[held], return_index=True)  # A clip that is in both datasets counts once.
         held = held[np.sort(first)]
     free = readable & ~np.isin(names, names[held]) & ~(held_out(joined.samples) & (not has_judge))
     first_rows, second_rows = (np.flatnonzero(free & (dataset == number)) for number in (0, 1))
@@ -131,7 +131,7 @@ def _joined_samples(samples: list[TrainingSamples]) -> TrainingSamples:
 
 
 def _joined_captions(captions: list[Captions]) -> Captions:
-    """Joins captions. The names of the views are those of the recipe, so they are the same in all datasets."""
+    """Joins the captions of several datasets. The names of the views come from the recipe, so they are the same in all datasets."""
     texts = np.cumsum([0, *(len(each.distinct) for each in captions)])
     spans = np.cumsum([0, *(each.starts[-1] for each in captions)])
     return Captions(

@@ -1,4 +1,4 @@
-"""Random crops and flips of training pictures. All frames of a clip get the same ones, and evaluation gets none."""
+"""Random crops and flips of training pictures. All frames of a clip get the same crop and flip. Evaluation uses neither."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vidal.train.settings import Encoder
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a picture is cropped and flipped. place: the position of the square crop along the longer side, 0..1."""
+    """The crop and the flip of a picture. place: the position of the square crop along the longer side, 0..1; 0.5 is the centre."""
 
     place: float = 0.5
     flip: bool = False
@@ -21,7 +21,7 @@ NONE = Augmentation()
 
 
 def draw(settings: Encoder, key: tuple[int, ...]) -> Augmentation:
-    """Draws the augmentation of a clip. key: (seed, epoch, row of the clip); the same key gives the same result."""
+    """Draws a random augmentation for a clip. key: (seed, epoch, row of the clip); the same key gives the same result."""
     if not settings.random_crop and not settings.flip:
         return NONE
     place, flip = np.random.default_rng((*key, 1)).random(2)

@@ -53,21 +53,21 @@ class Place(TypedDict):
 
 
 class RandomState(TypedDict, total=False):
-    """The states of the generators of random numbers. cuda: absent without a GPU."""
+    """The states of torch's random number generators. cuda: absent without a GPU."""
 
     cpu: Tensor
     cuda: Tensor
 
 
 class ProcessState(TypedDict):
-    """The state of one process. places: by modality."""
+    """The state of one process. places: its position in the data of each modality, by the name of the modality."""
 
     random: RandomState
     places: dict[str, Place]
 
 
 class RunState(TypedDict):
-    """The content of a checkpoint. trainers: by modality. processes: in the order of their ranks."""
+    """The content of a checkpoint. trainers: by the name of the modality. processes: in the order of their ranks."""
 
     identity: Identity
     trainers: dict[str, TrainerState]
@@ -75,7 +75,7 @@ class RunState(TypedDict):
 
 
 def save(folder: Path, step: int, state: RunState, keep: int) -> Path:
-    """Writes a checkpoint, removes all but the last `keep`, and returns its path."""
+    """Writes a checkpoint and returns its path. Removes all but the last `keep` checkpoints."""
     path = folder / f"step-{step:08d}.pt"
     with written_aside(path) as aside:
         torch.save(state, aside)
@@ -85,7 +85,7 @@ def save(folder: Path, step: int, state: RunState, keep: int) -> Path:
 
 
 def latest(folder: Path) -> Path | None:
-    """Returns the checkpoint of the largest step, or None if the folder holds none."""
+    """Returns the path of the checkpoint of the largest step, or None if the folder holds none."""
     checkpoints = _all(folder)
     return checkpoints[-1] if checkpoints else None
 
@@ -93,14 +93,15 @@ def latest(folder: Path) -> Path | None:
 def load(path: Path, identity: Identity) -> RunState:
     """Loads a checkpoint.
 
-    identity: of this run. Raises UserError that names the difference if the checkpoint is of a run with other settings or data.
+    identity: that of this run. Raises UserError if the checkpoint belongs to a run with other settings or data.
     """
     state: RunState = torch.load(path, map_location="cpu", weights_only=True)
     stored = state["identity"]
     differing = [key for key in identity if stored.get(key) != identity[key]]
     if differing:
         raise UserError(
-            f"{path.parent.parent} holds a run that differs in {', '.join(differing)}: name another folder with --out, or remove this one"
+            f"{path.parent.parent} holds a run that differs from this one in {', '.join(differing)}: "
+            "name another folder with --out, or remove this one"
         )
     return state
 

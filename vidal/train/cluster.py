@@ -17,7 +17,7 @@ FAILURES_MAX = 3
 
 
 class _Work(TypedDict):
-    """What a worker gets. settings: a Train, as JSON. out: the dataset. folder: of the run."""
+    """The arguments of a worker. settings: a settings.Train, as JSON. out, folder: those of `train`."""
 
     settings: dict[str, object]
     out: str
@@ -25,9 +25,10 @@ class _Work(TypedDict):
 
 
 def train(settings: Train, out: str, folder: Path) -> None:
-    """Trains with settings.processes workers of the cluster that this process has joined.
+    """Trains with settings.processes workers on the cluster that this process has joined.
 
-    out: the dataset. folder: of the run. All workers must have access to both. Raises the VidalError that a worker raised.
+    out: the path or URI of the dataset. folder: the folder of the run. All workers must have access to both. If a worker raises a
+    VidalError, it is raised here.
     """
     run.read_all(
         settings, Storage(out)

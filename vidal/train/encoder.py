@@ -29,7 +29,7 @@ _CPU_BATCH, _GPU_BATCH = 4, 32
 
 @dataclass(frozen=True)
 class _Call:
-    """The options of one call. caller: the name of the method, for errors. device: None leaves the tower where it is."""
+    """The options of one call. caller: the name of the public method, for errors. device: None leaves the tower where it is."""
 
     caller: str
     batch_size: int
@@ -53,10 +53,10 @@ class BoundEncoder:
     """
 
     batch_size: int
-    """The number of items that are encoded at a time, and of pictures or sounds that a tower gets at a time.
+    """The number of items that are read at a time, and the largest number of pictures, videos or sounds in a batch of a tower.
 
-    The default is 32 on a GPU and 4 on a CPU. On a CPU, the memory of a larger batch is allocated anew for each layer, and a picture
-    takes up to three times as long.
+    The default is 32 on a GPU and 4 on a CPU. On a CPU, a larger batch allocates memory anew for each layer, and a picture takes up to
+    three times as long.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class BoundEncoder:
 
     @property
     def text(self) -> LanguageTower:
-        """The language tower."""
+        """The language tower, which is opened when it is first needed."""
         if self._text is None:
             self._text = self._open_text()
         return self._text
 
     def encode_text(self, texts: str | Sequence[str]) -> Float32Array:
-        """Encodes texts. A text that is too long for the language tower is cut."""
+        """Encodes texts. A text that is too long for the language tower is truncated."""
         listed = [texts] if isinstance(texts, str) else list(texts)
         for text in listed:
             if not isinstance(text, str):
@@ -104,8 +104,8 @@ class BoundEncoder:
     ) -> Float32Array:
         """Encodes pictures of any format that Pillow reads. For a video file, its middle frame is used.
 
-        An item is a path, a PIL picture, an array (h, w, 3) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1. An item that
-        is a list of these gets one vector, the normalised mean of theirs.
+        An item is a path, a PIL picture, an array (h, w, 3) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1. An item may
+        also be a list of these; it gets one vector, the normalised mean of the vectors of its pictures.
         """
         return self._encode_pictures(Modality.IMAGE, images, self._call("encode_image", batch_size, dtype, device))
 
@@ -129,7 +129,7 @@ class BoundEncoder:
 
         kind: `depth_kind` of the manifest: "metric" (millimetres), "relative" or "inverse_relative". An item is a path, a PIL picture,
         or an array or a tensor (h, w): of uint16 as in a dataset, or of floats, which are metres, or 0..1 if the kind is not metric. An
-        item that is a list of these gets one vector, the normalised mean of theirs.
+        item may also be a list of these; it gets one vector, the normalised mean of the vectors of its pictures.
         """
         side, call = self._settings_of(Modality.DEPTH).side, self._call("encode_depth", batch_size, dtype, device)
         reader = self._reader_of(Modality.DEPTH)
@@ -233,7 +233,7 @@ class BoundEncoder:
     def _encode_groups(
         self, modality: Modality, items: Any, read: Callable[[object], inputs.ModelInput], call: _Call
     ) -> Float32Array:
-        """Encodes groups of pictures. read: returns (channels, side, side) for a picture."""
+        """Encodes items, each of which is a picture or a list of pictures. read: returns (channels, side, side) for a picture."""
 
         def read_group(item: object) -> inputs.ModelInput:
             group = item if isinstance(item, (list, tuple)) else [item]
@@ -249,9 +249,9 @@ class BoundEncoder:
         read: Callable[[Any], inputs.ModelInput],
         call: _Call,
     ) -> Float32Array:
-        """Encodes items of any number of views, and averages their vectors.
+        """Encodes items that have one or more views each, and averages the vectors of the views of an item.
 
-        dimensions: the numbers of dimensions that an array of one item may have. read: returns (views, ...) for an item.
+        dimensions: the numbers of dimensions that the array of an item may have. read: returns (views, ...) for an item.
         """
         if media_items.is_one(items, dimensions):
             alone: Float32Array = self._encode_views(modality, [items], dimensions, read, call)[0]
@@ -269,7 +269,7 @@ class BoundEncoder:
 
     @torch.inference_mode()
     def _encode_chunks(self, modality: Modality, arrays: list[inputs.ModelInput], call: _Call) -> torch.Tensor:
-        """Returns the vectors of all views of all items, (views, width). arrays: (views, ...) of each item."""
+        """Returns the vectors of all views of all items, (total views, width). arrays: for each item, (views, ...)."""
         return torch.cat([self._forward(modality, chunk, call) for chunk in _chunks(arrays, call.batch_size)])
 
     def _forward(self, modality: Modality, stacked: inputs.ModelInput, call: _Call) -> torch.Tensor:
@@ -287,7 +287,9 @@ class BoundEncoder:
 
     def _settings_of(self, modality: Modality) -> Encoder:
         if modality not in self._settings:
-            raise UserError(f"this encoder was trained for {', '.join(self.modalities)}, not for {modality.value}")
+            raise UserError(
+                f"this encoder was trained for {', '.join(self.modalities)}, not for {modality.value}: load one that was"
+            )
         return self._settings[modality]
 
     def _reader_of(self, modality: Modality) -> MediaReader | None:

@@ -1,4 +1,4 @@
-"""Writes an encoder as LanguageBind or as CLIP of transformers stores it: a folder for each modality."""
+"""Exports an encoder in the file format of LanguageBind, or of CLIP in transformers: one folder per modality."""
 
 from __future__ import annotations
 
@@ -22,31 +22,30 @@ from vidal.train.towers.clip import MEAN, STD, ClipTower
 
 Layout = Literal["languagebind", "transformers"]
 _TYPES = {modality: name for name, modality in published.MODALITIES.items()}
-# CLIP's temperature at the end of its training. An encoder of vidal does not store the temperature that it was trained with.
+# ln(100), the final logit scale of CLIP. It is written for every encoder, because encoders of vidal do not store their own.
 _LOGIT_SCALE = 4.6052
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A folder that was written, and its modality."""
+    """A folder that export_encoder wrote, and the modality of its tower."""
 
     modality: str
     folder: str
 
 
 def export_encoder(encoder: str | Path, to: str | Path, layout: Layout, keep_adapters: bool = False) -> list[Exported]:
-    """Writes each modality of an encoder into a folder of its own, with the language tower and its tokenizer.
+    """Writes each modality of an encoder into its own folder, `to`/MODALITY, together with the language tower and its tokenizer.
 
-    encoder: a folder that load_encoder reads. layout: "languagebind" (LanguageBind's own classes and load_encoder read it) or
-    "transformers" (CLIPModel reads it; only for pictures, depth and infrared, because CLIPModel reads neither several frames nor
-    spectrograms).
-    keep_adapters: for "languagebind", writes low-rank adapters beside the weights that they adapt, instead of merging them.
+    encoder: a folder that load_encoder reads. layout: "languagebind", which LanguageBind's own classes and load_encoder read, or
+    "transformers", which CLIPModel reads; it takes neither videos nor spectrograms, so only pictures, depth and infrared can be written.
+    keep_adapters: whether low-rank adapters are written beside the weights that they adapt, instead of merged into them; only for
+    "languagebind".
 
-    Raises UserError for towers and language towers that are not CLIP of transformers, and for modalities and adapters that the layout
-    cannot hold.
+    Raises UserError if a tower or the language tower is not a CLIP of transformers, or if the layout cannot hold a modality or adapters.
     """
     if keep_adapters and layout != "languagebind":
-        raise UserError("--keep-adapters: only the layout languagebind has a place for adapters")
+        raise UserError("--keep-adapters needs --format languagebind: the format transformers cannot hold adapters")
     part = load_part(Path(encoder), torch.device("cpu"))
     write = _write_languagebind if layout == "languagebind" else _write_transformers
     text = part.open_text().clip_text()
@@ -64,11 +63,12 @@ def export_encoder(encoder: str | Path, to: str | Path, layout: Layout, keep_ada
 def _require_clip(part: Part, modality: Modality, tower: ModalityTower, layout: Layout) -> ClipTower:
     if not isinstance(tower, ClipTower):
         raise UserError(
-            f"{part.folder}: the tower for {modality.value} has adapter {tower.architecture['adapter']}, but only clip can be exported"
+            f"{part.folder}: the tower for {modality.value} has adapter {tower.architecture['adapter']}, "
+            "but only towers of adapter clip can be exported"
         )
     if layout == "transformers" and modality in (Modality.VIDEO, Modality.AUDIO):
         raise UserError(
-            f"{part.folder}: CLIP of transformers has no place for {modality.value}: write it in the layout languagebind"
+            f"{part.folder}: CLIP of transformers has no place for {modality.value}: give --format languagebind"
         )
     return tower
 
@@ -98,7 +98,7 @@ def _write_languagebind(
 
 
 def _languagebind_settings(modality: Modality, tower: ModalityTower, settings: Encoder) -> dict[str, object]:
-    """Returns the keys of a vision_config that LanguageBind adds to CLIP's."""
+    """Returns the settings that LanguageBind adds to the vision_config of CLIP."""
     is_video, is_sound = modality is Modality.VIDEO, modality is Modality.AUDIO
     tube = tower.architecture.get("tube")
     return {
@@ -120,7 +120,7 @@ def _languagebind_settings(modality: Modality, tower: ModalityTower, settings: E
 
 
 def _weights(tower: ModalityTower, settings: Encoder, keep_adapters: bool) -> tuple[dict[str, Tensor], int]:
-    """Returns the weights of a tower by LanguageBind's names, and the rank of their adapters; 0 without adapters."""
+    """Returns the weights of a tower by their names in LanguageBind, and the rank of the adapters among them; 0 if there are none."""
     own = {name: value.detach().cpu() for name, value in tower.state_dict().items()}
     base, parts = adapters.split(own)
     if not keep_adapters or not parts:
@@ -133,7 +133,7 @@ def _weights(tower: ModalityTower, settings: Encoder, keep_adapters: bool) -> tu
 
 
 def _wrapped(name: str) -> str:
-    """Returns the name that peft gives to a weight of the layers. LanguageBind wraps all layers in peft."""
+    """Returns the name that a weight has in a checkpoint of LanguageBind with adapters, whose vision encoder is wrapped in peft."""
     return name.replace("vision_model.encoder.", "vision_model.encoder.base_model.model.", 1)
 
 

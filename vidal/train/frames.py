@@ -1,4 +1,4 @@
-"""Reads frames of video files as input arrays of towers. The choice of the frames and their crops are those of LanguageBind's code."""
+"""Reads frames of video files as input arrays of towers. The frames are chosen and cropped as in LanguageBind's code."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from vidal.schema import Reason
 from vidal.train.inputs import square_array
 
 EXTENSIONS = frozenset({".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".flv", ".3gp", ".ogv"})
-# When several stretches of a video are read, every STRIDE-th frame is taken.
+# From each stretch of a video that `views` reads, every STRIDE-th frame is used.
 STRIDE = 8
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """The beginning of a video file. Its frames are chosen by whole seconds, as in the retrieval benchmarks of LanguageBind.
+    """A video file up to a given second. Its frames are chosen by second_indices, as in the retrieval benchmarks of LanguageBind.
 
-    end_s: the second that the excerpt ends at; None for the whole file. Of the last second, only the first frame is used.
+    end_s: the end of the excerpt, in seconds; None for the end of the file.
     """
 
     path: Path
@@ -37,9 +37,9 @@ class Excerpt:
 
 
 def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
-    """Returns (count, 3, side, side) uint8: frames spread from the first to the last, cropped in the centre.
+    """Returns `count` frames, cropped in the centre, (count, 3, side, side) uint8. Raises RecordError(corrupt) if they cannot be decoded.
 
-    Raises RecordError(corrupt).
+    They are spread evenly: from the first frame to the last, or in an Excerpt, as second_indices says.
     """
     if isinstance(source, Excerpt):
         frames = _read(source.path, lambda total, fps: second_indices(total, fps, count, source.end_s))
@@ -49,9 +49,9 @@ def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
 
 
 def chosen(source: Path | Excerpt, choose: Callable[[int, float, Excerpt | None], list[int]]) -> list[Image.Image]:
-    """Returns frames in their full size. Raises RecordError(corrupt).
+    """Returns the frames that `choose` names, in its order and in full size. Raises RecordError(corrupt) if they cannot be decoded.
 
-    choose: returns their indices, in any order, for (number of frames, frames per second, the source if it is an Excerpt, else None).
+    choose: returns indices of frames for (number of frames, frames per second, the source if it is an Excerpt, else None).
     """
     path, excerpt = (source.path, source) if isinstance(source, Excerpt) else (source, None)
     wanted: list[int] = []
@@ -66,10 +66,11 @@ def chosen(source: Path | Excerpt, choose: Callable[[int, float, Excerpt | None]
 
 
 def views(path: Path, count: int, side: int, times: int, crops: int) -> UInt8Array:
-    """Returns (times * crops, count, 3, side, side) uint8. Raises RecordError(corrupt).
+    """Returns the views of a video, (times * crops, count, 3, side, side) uint8. A view is one crop of one stretch of the video.
 
-    `times` stretches are spread over the video, and `count` frames are taken from each, STRIDE frames apart. From each stretch, `crops`
-    squares are cut, spread along the longer side. Kinetics is measured in this way (Tong et al. 2022; Zhu et al. 2024).
+    `times` stretches are spread over the video; each has `count` frames, STRIDE frames apart. Each stretch is cropped to `crops` squares,
+    which are spread along the longer side. Kinetics is evaluated in this way (Tong et al. 2022; Zhu et al. 2024).
+    Raises RecordError(corrupt) if the video cannot be decoded.
     """
     chosen: list[list[int]] = []
 
@@ -90,7 +91,7 @@ def views(path: Path, count: int, side: int, times: int, crops: int) -> UInt8Arr
 
 
 def middle(path: Path) -> Image.Image:
-    """Returns the frame in the middle of a video. Raises RecordError(corrupt)."""
+    """Returns the frame in the middle of a video, in full size. Raises RecordError(corrupt) if it cannot be decoded."""
     return _read(path, lambda total, _: [(total - 1) // 2])[0]
 
 
@@ -109,7 +110,10 @@ def even_indices(total: int, count: int) -> list[int]:
 
 
 def second_indices(total: int, fps: float, count: int, end_s: int | None) -> list[int]:
-    """Returns the indices of `count` of `total` frames, spread evenly from the first frame to the one at which the last second begins."""
+    """Returns the indices of `count` of `total` frames, spread evenly from the first frame of the video to the first of its last second.
+
+    end_s: the end of the last second, in seconds; None for the end of the video. fps is rounded down.
+    """
     rate = max(1, int(fps))
     seconds = math.ceil(total / rate)
     last = (min(seconds, end_s or seconds) - 1) * rate
@@ -117,7 +121,10 @@ def second_indices(total: int, fps: float, count: int, end_s: int | None) -> lis
 
 
 def view_indices(total: int, count: int, times: int) -> list[list[int]]:
-    """Returns the indices of the `count` frames of each of `times` stretches. For a short video, the last index repeats."""
+    """Returns, for each of `times` stretches of a video of `total` frames, the indices of its `count` frames, STRIDE apart.
+
+    The stretches are spread from the beginning of the video to its end. If the video is too short, the last index repeats.
+    """
     strided = list(range(0, total, STRIDE))
     strided += [strided[-1]] * (count - len(strided))
     step = (len(strided) - count) / max(1, times - 1)
@@ -126,7 +133,10 @@ def view_indices(total: int, count: int, times: int) -> list[list[int]]:
 
 
 def _read(path: Path, choose: Callable[[int, float], list[int]]) -> list[Image.Image]:
-    """Returns frames in their full size. choose: returns their indices, ascending, for (number of frames, frames per second)."""
+    """Returns the frames that `choose` names, in full size. choose: (number of frames, frames per second) to ascending indices.
+
+    Raises RecordError(corrupt) if they cannot be decoded.
+    """
     try:
         with open_media(path) as container:
             stream: Any = video_track(container)
@@ -149,7 +159,7 @@ def _places(crops: int) -> list[float]:
 
 
 def _scaled(frame: Image.Image, side: int) -> UInt8Array:
-    """Returns (h, w, 3) uint8 with a shorter side of `side`, bilinear as OpenCV computes it."""
+    """Returns the frame as (h, w, 3) uint8, scaled so that its shorter side is `side`, bilinear as OpenCV computes it."""
     import cv2
 
     width, height = frame.size

@@ -1,4 +1,4 @@
-"""Reads files into compact arrays, and turns these into the floats that a tower needs."""
+"""Decodes media files into compact arrays (uint8 or float16), and normalises these into the float32 tensors that a tower takes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vidal.train.settings import Fbank, Modality
 SAMPLE_RATE = 16_000
 DEPTH_MIN_M, DEPTH_MAX_M = 0.01, 10.0
 DEPTH_MAX = 65535
-# Mean and deviation of the filter banks of AudioSet (Gong et al. 2021, AST).
+# Mean and standard deviation of the log mel energies of AudioSet (Gong et al. 2021, AST).
 FBANK_MEAN, FBANK_STD = -4.2677393, 4.5689974
 
 Box = tuple[int, int, int, int]
@@ -30,10 +30,10 @@ ModelInput = npt.NDArray[np.uint8 | np.float16 | np.float32]
 
 
 class Pictured(Protocol):
-    """A picture that is only a part of a file."""
+    """A picture that cannot be named by a path, such as a region of a picture file."""
 
     def picture(self) -> Image.Image:
-        """Returns the picture."""
+        """Decodes the picture and returns it, in any mode. Raises OSError or ValueError if it cannot be decoded."""
 
 
 @dataclass(frozen=True)
@@ -49,39 +49,42 @@ class Region:
 
 
 def read_image(path: Path | Pictured, side: int, place: float = 0.5) -> UInt8Array:
-    """Returns (3, side, side) uint8 RGB: a square of the picture, with its shorter side scaled to `side` (bicubic).
+    """Returns (3, side, side) uint8 RGB: the picture, with its shorter side scaled to `side` (bicubic), cropped to a square.
 
-    place: the position of the square along the longer side, 0..1; 0.5 is the centre. Raises RecordError(corrupt).
+    place: the position of the square along the longer side, 0..1; 0.5 is the centre. Raises RecordError(corrupt) if it cannot be decoded.
     """
     return square_array(open_picture(path), side, place)
 
 
 def square_array(image: Image.Image, side: int, place: float = 0.5) -> UInt8Array:
-    """Returns (3, side, side) uint8 RGB: a square of a picture of any size and mode, as read_image does."""
+    """Returns the result of read_image for an open picture of any size and mode: (3, side, side) uint8 RGB."""
     return np.ascontiguousarray(np.asarray(scaled_square(image.convert("RGB"), side, place)).transpose(2, 0, 1))
 
 
 def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
-    """Returns (1, side, side) float16; larger is farther. Raises RecordError(corrupt).
+    """Returns a square of a depth picture, (1, side, side) float16; larger is farther.
 
-    The values are in 0..1, but beside an edge, bicubic resizing may exceed this range, as it does in LanguageBind's loader.
+    The values are in 0..1, but bicubic resizing may exceed this range slightly near edges, as in LanguageBind's loader.
 
-    kind: depth_kind of the manifest. Metric depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
-    loader. Other depth is divided by the largest 16-bit value; inverse depth is then subtracted from 1.
+    kind: depth_kind of the manifest. "metric" depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
+    loader. Other depth is divided by the largest 16-bit value; "inverse_relative" depth is then subtracted from 1. place: as in
+    read_image. Raises RecordError(corrupt) if it cannot be decoded.
     """
     return depth_array(stored_depth(path), side, kind, place)
 
 
 def stored_depth(path: Path | Pictured) -> Float32Array:
-    """Returns (h, w) float32, the values of a depth picture as a dataset stores them. Raises RecordError(corrupt)."""
+    """Returns the stored values of a depth picture, (h, w) float32. Raises RecordError(corrupt) if it cannot be decoded."""
     stored = np.asarray(open_picture(path)).astype(np.float32)
     if stored.ndim != 2:
-        raise RecordError(Reason.CORRUPT, f"{_name(path)}: a depth picture has one channel, not shape {stored.shape}")
+        raise RecordError(
+            Reason.CORRUPT, f"{_name(path)}: a depth picture must have one channel, but its shape is {stored.shape}"
+        )
     return stored
 
 
 def depth_array(stored: Float32Array, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
-    """Returns what read_depth returns. stored: (h, w), the values as a dataset stores them."""
+    """Returns the result of read_depth for an open depth picture. stored: its values, (h, w), as a dataset stores them."""
     depth = Image.fromarray(unit_depth(stored, kind))
     return np.asarray(scaled_square(depth, side, place))[None].astype(np.float16)
 
@@ -97,10 +100,11 @@ def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
 
 
 def read_sound(path: Path, fbank: Fbank) -> Float16Array:
-    """Returns (3, mel_bins, frames) float16, log mel energies as Kaldi computes them. Raises RecordError(bad_audio).
+    """Returns (3, mel_bins, frames) float16, log mel energies as Kaldi computes them.
 
-    Of a sound with several channels, the first is used, as in LanguageBind's loader. The three planes are the beginning, the middle and
-    the end of a long sound. For a short sound they are equal, and padded with zeros or by repetition.
+    Only the first channel of a sound is used, as in LanguageBind's loader. The three planes are the beginning, the middle and the end of
+    a sound that is longer than `frames`. For a shorter sound, all three are the whole sound, padded with zeros or by repetition, as
+    fbank.fill says. Raises RecordError(bad_audio) if it cannot be decoded.
     """
     return sound_array(read_first_channel(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768), fbank)
 
@@ -118,7 +122,7 @@ def resampled(samples: Float32Array, sample_rate: int, wanted: int = SAMPLE_RATE
 
 
 def sound_array(samples: Float32Array, fbank: Fbank) -> Float16Array:
-    """Returns what read_sound returns. samples: (n,) float32 in [-1, 1] at SAMPLE_RATE."""
+    """Returns the result of read_sound for decoded samples. samples: (n,) float32 in [-1, 1] at SAMPLE_RATE."""
     energies = log_mel_energies(samples, fbank.mel_bins)
     length, count = energies.shape[1], fbank.frames
     if length > count:
@@ -132,9 +136,10 @@ def sound_array(samples: Float32Array, fbank: Fbank) -> Float16Array:
 
 
 def normalise(modality: Modality, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
-    """Turns stacked arrays of the readers into (..., 3, h, w) float32 on the device of `values`.
+    """Returns the input of a tower, (..., 3, h, w) float32, on the device of `values`.
 
-    mean, std: (3,), of the tower. Sounds are instead normalised by AudioSet's mean and twice its deviation, as in LanguageBind.
+    values: arrays of read_image, read_depth or read_sound, stacked. mean, std: those of the tower, (3,). Sounds are normalised by
+    AudioSet's mean and twice its standard deviation instead, as in LanguageBind.
     """
     if modality is Modality.AUDIO:
         return (values.float() - FBANK_MEAN) / (2 * FBANK_STD)
@@ -145,7 +150,7 @@ def normalise(modality: Modality, values: torch.Tensor, mean: torch.Tensor, std:
 
 
 def open_picture(path: Path | Pictured) -> Image.Image:
-    """Returns a picture of any mode. Raises RecordError(corrupt)."""
+    """Decodes a picture and returns it in its own mode. Raises RecordError(corrupt) if it cannot be decoded."""
     try:
         if not isinstance(path, Path):
             return path.picture()
@@ -163,7 +168,10 @@ def _name(path: Path | Pictured) -> str:
 def scaled_square(
     image: Image.Image, side: int, place: float = 0.5, method: Image.Resampling = Image.Resampling.BICUBIC
 ) -> Image.Image:
-    """Resizes and crops as torchvision's Resize and CenterCrop, which CLIP, open_clip and LanguageBind use. place: as in read_image."""
+    """Returns a picture scaled and cropped to side x side. place: as in read_image.
+
+    At the centre it equals torchvision's Resize and CenterCrop, which CLIP, open_clip and LanguageBind use.
+    """
     short = min(image.size)
     size = (int(side * image.width / short), int(side * image.height / short))
     resized = image if image.size == size else image.resize(size, method)
@@ -172,7 +180,7 @@ def scaled_square(
 
 
 def log_mel_energies(samples: Float32Array, mel_bins: int) -> Float32Array:
-    """Returns (mel_bins, frames) float32: log mel energies as Kaldi computes them, of Hanning windows of 25 ms every 10 ms.
+    """Returns log mel energies as Kaldi computes them, (mel_bins, frames) float32, with Hann windows of 25 ms every 10 ms.
 
     samples: (n,) float32 in [-1, 1] at SAMPLE_RATE.
     """

@@ -1,4 +1,4 @@
-"""Reports the progress of a run: one line of JSON per step, TensorBoard, and a progress bar."""
+"""Reports the progress of a training run: lines of JSON in metrics.jsonl, TensorBoard, and a progress bar."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Journal:
     """Records the steps of a run.
 
     steps: the total number of steps, of all modalities together. done: how many of these were done before the run was resumed; 0 for a
-    new run. writes: whether this process writes files; one process of a group does.
+    new run. writes: whether this process writes files and shows progress; only one process of a group does.
     """
 
     def __init__(self, folder: Path, steps: int, done: int, writes: bool):
@@ -54,7 +54,7 @@ class Journal:
             self._board.close()
 
     def record_step(self, trainer: ModalityTrainer, metrics: dict[str, float], seconds: float) -> None:
-        """Records a step. metrics: the result of train_step. seconds: the duration of the step."""
+        """Records a step. metrics: the result of ModalityTrainer.train_step. seconds: the duration of the step."""
         self._done += 1
         modality = trainer.modality
         self._losses[modality] = metrics["loss"]
@@ -101,7 +101,7 @@ class Journal:
 
 
 def _truncate(path: Path, done: int) -> None:
-    """Removes the lines of the steps after the checkpoint, because these steps will run again."""
+    """Removes all lines except those of the first `done` steps, because the later steps are not in the checkpoint and will run again."""
     if path.is_file():
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["n"] <= done]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Loads encoders: one that vidal trained, one that LanguageBind published, or several that were trained apart, as a single encoder."""
+"""Loads an encoder that vidal trained or LanguageBind published, or joins several that were trained separately into one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vidal.train.settings import Encoder, Modality
 from vidal.train.towers import LanguageTower, ModalityTower
 from vidal.train.weights import fill
 
-# Two language towers are the same if they give these texts the same vectors.
+# Two language towers count as the same if their vectors of these texts are the same.
 _PROBES = ["a photo of a cat", "rain falls on a tin roof"]
 _COSINE_MIN = 0.9999
 
@@ -27,8 +27,8 @@ _COSINE_MIN = 0.9999
 class Part:
     """One encoder, before it is joined with others. folder: its folder or name, for errors.
 
-    text: the spec of the language tower, by which parts are compared; None if the tower must be opened to compare it. open_text: opens
-    the tower.
+    text: the spec of its language tower. Parts with equal specs have the same language tower; if a spec is None or differs, the language
+    towers are opened and compared. open_text: opens the language tower.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ def load_encoder(path: str | Path | Sequence[str | Path], device: str | None = N
         scores = encoder.encode_video(["a.mp4", "b.mp4"]) @ encoder.encode_text(["a dog in the snow"]).T  # (2, 1) cosines
         encoder = vidal.load_encoder(["LanguageBind_Video_FT", "LanguageBind_Audio_FT"])  # encodes videos and sounds
 
-    path: the folder with config.json, or several, whose encoders were trained apart against the same language tower. device: the device
+    path: the folder with config.json, or several such folders, whose encoders have the same language tower. device: the device
     of the towers, as torch names it ("cpu", "cuda:1"); "auto" and None choose a GPU if there is one. The language tower is loaded when
     it is first needed, onto the same device.
 

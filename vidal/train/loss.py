@@ -18,7 +18,7 @@ SIGLIP_BIAS = -10.0
 class Temperature(nn.Module):
     """The learned scale of the logits, 1 / temperature, at most 100 (Radford et al. 2021); SigLIP also learns a bias.
 
-    The logarithm of the scale is the parameter. start: the temperature at the start. bias: the bias at the start; None for no bias.
+    The parameter is the logarithm of the scale. start: the initial temperature. bias: the initial bias; None for no bias.
     """
 
     def __init__(self, start: float, bias: float | None = None):
@@ -31,7 +31,7 @@ class Temperature(nn.Module):
 
     @torch.no_grad()
     def cap_(self) -> None:
-        """Caps the scale. Must be called after each step of the optimiser."""
+        """Limits the scale to SCALE_MAX. Must be called after each step of the optimiser."""
         self.log_scale.clamp_(max=math.log(SCALE_MAX))
 
 
@@ -49,7 +49,7 @@ def info_nce(x: Tensor, y: Tensor, scale: Tensor | float) -> Tensor:
 
 
 def build_loss(kind: Literal["info_nce", "siglip"], rank: int = 0, world: int = 1) -> Loss:
-    """Returns a loss function of (features, texts, temperature). The mean of its values in all processes is the loss of the whole batch.
+    """Returns a loss function of (features, texts, temperature). The loss of the whole batch is its mean over all processes.
 
     features and texts are (n, d) float32, L2-normalised, with the same n in all processes. InfoNCE gathers the features of all
     processes with their gradients, and compares those of this process with them (the local loss of open_clip). SigLIP passes the

@@ -1,4 +1,4 @@
-"""What users may pass to an encoder: paths, PIL pictures, numpy arrays and tensors, one or several. Any other type is a TypeError."""
+"""Converts what users may pass to an encoder: paths, PIL pictures, numpy arrays and tensors. Any other type raises TypeError."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOUND = "a path, or an array or tensor (n,) or (channels, n): int16, or floats i
 
 
 def is_one(value: object, dimensions: tuple[int, ...]) -> bool:
-    """Returns whether a value is one item, and not several. dimensions: the numbers of dimensions that an array of one item may have."""
+    """Returns whether a value is a single item, not several. dimensions: the numbers of dimensions that the array of an item may have."""
     if isinstance(value, (np.ndarray, torch.Tensor)):
         return value.ndim in dimensions
     return not isinstance(value, (list, tuple)) and not _is_other_sequence(value)
@@ -35,7 +35,10 @@ def _is_other_sequence(value: object) -> bool:
 
 
 def as_picture(item: object, caller: str) -> Path | inputs.Pictured | Image.Image:
-    """Returns a picture, or what it can be opened from. Raises TypeError that names the caller and the items that the caller takes."""
+    """Returns a PIL picture, or what inputs.open_picture opens.
+
+    caller: the method that a user called, for errors. Raises TypeError if the item is none of those that PICTURE lists.
+    """
     if isinstance(item, (str, Path)):
         return Path(item)
     if isinstance(item, Image.Image):
@@ -50,7 +53,7 @@ def as_picture(item: object, caller: str) -> Path | inputs.Pictured | Image.Imag
 
 
 def as_frames(item: object, caller: str) -> list[Image.Image] | None:
-    """Returns the frames of a video that is an array or a tensor; None for any other item. Raises TypeError for a wrong array."""
+    """Returns the frames of a video given as array or tensor; None for any other item. Raises TypeError for a wrong shape or type."""
     if not isinstance(item, (np.ndarray, torch.Tensor)):
         return None
     array = _channels_last(item, 4)
@@ -60,7 +63,7 @@ def as_frames(item: object, caller: str) -> list[Image.Image] | None:
 
 
 def pictures_of(clip: object, caller: str) -> Sequence[Any]:
-    """Returns the pictures of a video that is not a file, in any form that as_picture takes. Raises TypeError."""
+    """Returns the pictures of a video that is not a file, each in a form that as_picture takes. Raises TypeError if there are none."""
     pictures: Any = as_frames(clip, caller)
     if pictures is None:
         pictures = clip
@@ -70,7 +73,10 @@ def pictures_of(clip: object, caller: str) -> Sequence[Any]:
 
 
 def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | Float32Array:
-    """Returns a depth picture to open, or its values as a dataset stores them, (h, w) float32. Raises TypeError."""
+    """Returns a depth picture to open, or its values as a dataset stores them, (h, w) float32.
+
+    kind: depth_kind of the manifest; floats are metres if it is "metric", else 0..1. Raises TypeError if the item is not one of DEPTH.
+    """
     if isinstance(item, (str, Path)):
         return Path(item)
     if isinstance(item, Image.Image):
@@ -86,9 +92,9 @@ def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | F
 
 
 def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs.SAMPLE_RATE) -> Path | Float32Array:
-    """Returns a file to open, or the first channel, (n,) float32, at the rate `wanted`. Raises TypeError.
+    """Returns a file to open, or the first channel, (n,) float32, at the rate `wanted`.
 
-    sample_rate: that of an array. Rates are in Hz.
+    sample_rate: that of an array. Rates are in Hz. Raises TypeError if the item is not one of SOUND.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -101,7 +107,7 @@ def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs
 
 
 def wrong_type(caller: str, item: object, takes: str) -> TypeError:
-    """Returns the error for an item of a wrong type."""
+    """Returns the error for an item of a wrong type. caller: the method that was called. takes: the items that it accepts."""
     if isinstance(item, (np.ndarray, torch.Tensor)):
         what = f"{type(item).__name__} of shape {tuple(item.shape)} and type {item.dtype}"
     else:
@@ -119,7 +125,8 @@ def _array(item: object) -> Array | None:
 def _channels_last(item: object, dimensions: int) -> Array | None:
     """Returns a tensor as an array with the channels last, an array unchanged, and None for any other item.
 
-    The channels of a tensor come before height and width. Its floats in 0..1 become uint8. dimensions: of a tensor that has channels.
+    The channels of a tensor come before height and width. Its floats in 0..1 become uint8. A tensor whose number of dimensions is not
+    `dimensions` has no channels to move.
     """
     array = _array(item)
     if array is None or not isinstance(item, torch.Tensor):

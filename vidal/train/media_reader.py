@@ -1,6 +1,6 @@
-"""How a tower of another project reads its media. Towers of vidal have no reader: BoundEncoder reads for them as in training.
+"""How a tower of another project reads its media. Towers of vidal have no MediaReader: BoundEncoder reads media for them as in training.
 
-An encoder of another project is measured fairly only with its own resizing, normalisation, frames and spectrograms.
+An encoder of another project is measured fairly only with its own resizing, normalisation, spectrograms and choice of frames.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from vidal.train.settings import Modality
 
 
 class MediaReader:
-    """Reads media as the arrays that a tower takes. A subclass defines what its modalities need.
+    """Reads media as the arrays that a tower takes. A subclass defines the methods that the modalities of its tower need.
 
-    A subclass for pictures defines `picture` only: depth is then read as a grey picture, and a video as its frames. Arrays are float32
-    and already normalised. frame_count: the number of frames that are read from a video. sample_rate: of sounds, in Hz. first_channel:
-    whether only the first channel of a sound is used; if not, all are mixed. items_max: how many items are held in memory at a time;
-    None for as many as a batch has.
+    A subclass for pictures needs to define only `picture`: depth is then read as a grey picture, and a video as its frames. Arrays are
+    float32 and already normalised. frame_count: the number of frames that are read from a video. sample_rate: that of sounds, in Hz.
+    first_channel: whether only the first channel of a sound is used; if not, all are mixed. items_max: the largest number of items in
+    memory at a time; None for the size of a batch.
     """
 
     frame_count = 8
@@ -33,36 +33,36 @@ class MediaReader:
     items_max: int | None = None
 
     def picture(self, image: Image.Image) -> Float32Array:
-        """Returns the array of a picture, without a dimension for views."""
-        raise UserError(f"{type(self).__name__} reads no pictures")
+        """Returns the array of one picture; unlike that of `video` and `sound`, it has no dimension of views."""
+        raise UserError(f"this encoder ({type(self).__name__}) reads no pictures: choose another modality")
 
     def infrared(self, image: Image.Image) -> Float32Array:
         """Returns the array of an infrared picture."""
         return self.picture(image)
 
     def depth(self, stored: Float32Array, kind: str | None) -> Float32Array:
-        """Returns the array of a depth picture. stored: (h, w), the values as a dataset stores them. kind: as in a manifest."""
+        """Returns the array of a depth picture. stored: (h, w), the values as a dataset stores them. kind: depth_kind of the manifest."""
         grey = (inputs.unit_depth(stored, kind) * 255).round().astype(np.uint8)
         return self.picture(Image.fromarray(grey).convert("RGB"))
 
     def choose_frames(self, total: int, fps: float, excerpt: frames.Excerpt | None) -> list[int]:
-        """Returns the indices of the frames to read. fps: 0 if it is not known. excerpt: None for a whole video."""
+        """Returns the indices of the frames to read. total: the number of frames. fps: 0 if unknown. excerpt: None for a whole video."""
         if excerpt is not None:
             return frames.second_indices(total, fps, self.frame_count, excerpt.end_s)
         return frames.even_indices(total, self.frame_count)
 
     def video(self, pictures: Sequence[Image.Image]) -> Float32Array:
-        """Returns (views, frames, ...) of the chosen frames."""
+        """Returns the array of a video, (views, frames, ...). pictures: the frames that choose_frames chose."""
         return np.stack([self.picture(each) for each in pictures])[None]
 
     def video_views(self, path: Path, times: int, crops: int) -> Float32Array:
-        """Returns (times * crops, frames, ...), as frames.views chooses them."""
+        """Returns the views of a video that frames.views describes, (times * crops, frames, ...)."""
         pixels = frames.views(path, self.frame_count, self.side, times, crops)
         return np.concatenate([self.video([_picture(frame) for frame in view]) for view in pixels])
 
     def sound(self, samples: Float32Array) -> Float32Array:
-        """Returns (views, ...). samples: (n,) float32 in [-1, 1] at sample_rate."""
-        raise UserError(f"{type(self).__name__} reads no sounds")
+        """Returns the array of a sound, (views, ...). samples: (n,) float32 in [-1, 1] at sample_rate."""
+        raise UserError(f"this encoder ({type(self).__name__}) reads no sounds: choose another modality")
 
     @property
     def side(self) -> int:
@@ -71,19 +71,23 @@ class MediaReader:
 
 
 def read_picture(reader: MediaReader, modality: Modality, item: object, caller: str) -> Float32Array:
-    """Returns the array of a picture; of a video file, that of its middle frame. Raises RecordError(corrupt) and TypeError."""
+    """Returns the array of a picture; of a video file, that of its middle frame.
+
+    caller: the public method, for errors. Raises RecordError(corrupt) if a file cannot be decoded, and
+    TypeError if the item is not a picture.
+    """
     image = _opened(item, caller)
     return reader.infrared(image) if modality is Modality.INFRARED else reader.picture(image)
 
 
 def read_depth(reader: MediaReader, item: object, kind: str | None, caller: str) -> Float32Array:
-    """Returns the array of a depth picture. Raises RecordError(corrupt) and TypeError."""
+    """Returns the array of a depth picture. Other arguments and errors as in read_picture. kind: depth_kind of the manifest."""
     depth = media_items.as_depth(item, str(kind), caller)
     return reader.depth(depth if isinstance(depth, np.ndarray) else inputs.stored_depth(depth), kind)
 
 
 def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
-    """Returns the views of a video. Raises RecordError(corrupt) and TypeError."""
+    """Returns the array of a video, (views, frames, ...). Errors as in read_picture."""
     if isinstance(clip, (str, Path)):
         return reader.video(frames.chosen(Path(clip), reader.choose_frames))
     if isinstance(clip, frames.Excerpt):
@@ -93,7 +97,10 @@ def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
 
 
 def read_sound(reader: MediaReader, item: object, sample_rate: int, caller: str) -> Float32Array:
-    """Returns the views of a sound. sample_rate: that of an array, in Hz. Raises RecordError(bad_audio) and TypeError."""
+    """Returns the array of a sound, (views, ...). sample_rate: that of an item that is an array, in Hz.
+
+    Raises RecordError(bad_audio) if a file cannot be decoded, TypeError if the item is not a sound.
+    """
     samples = media_items.as_samples(item, sample_rate, caller, reader.sample_rate)
     if isinstance(samples, Path):
         read = sound.read_first_channel if reader.first_channel else sound.read_mono

@@ -1,4 +1,4 @@
-"""Trains the encoder of one modality. The training can start, or go on, at any position in the data."""
+"""Trains the encoder of one modality. The training can be resumed at any step, with the same or another number of processes."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from vidal.train.torch_dataset import ClipDataset
 from vidal.train.training_samples import TrainingSamples
 from vidal.train.window import Window
 
-EMBEDDED = 32  # Pictures that a tower gets at a time when it is measured.
+EMBEDDED = 32  # The largest number of pictures in a batch of `embed`.
 
 
 class ModalityTrainer:
     """The training of one modality, step by step.
 
-    modality: one of settings.modalities. features: of the texts in samples.captions.distinct, by the frozen language tower.
+    modality: one of settings.modalities. features: those of samples.captions.distinct, computed by the frozen language tower.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class ModalityTrainer:
         return self.stopped or self.step >= self.steps or self.epoch >= self.encoder.epochs
 
     def train_step(self) -> dict[str, float] | None:
-        """Runs one step and returns its metrics, or None if the last epoch is over.
+        """Runs one step. Returns its loss, lr, grad_norm, (logit) scale and number of samples, or None if the last epoch is over.
 
         Raises TrainingError if the loss or its gradient is not finite, or if too many records cannot be read. With precision amp on a
-        GPU, a gradient that is not finite is no error: the scaler skips that step.
+        GPU, a gradient that is not finite is not an error: the scaler skips that step.
         """
         batch = self._next_batch()
         if batch is None:
@@ -141,7 +141,7 @@ class ModalityTrainer:
         return float(nn.utils.clip_grad_norm_(self.weights, limit if limit is not None else float("inf")))
 
     def _next_batch(self) -> Batch | None:
-        """Returns the next batch, or None after the last epoch. All processes begin the next epoch together."""
+        """Returns the next batch, or None after the last epoch. All processes begin the next epoch when one has no more batches."""
         while not self.done:
             if self._batches is None:
                 self._batches = self.stream.batches(self.epoch, self.cursor)
@@ -160,11 +160,11 @@ class ModalityTrainer:
             raise TrainingError(
                 f"{self.modality.value}: too many records cannot be read: {self._skipped} in this process, but "
                 f"train.unreadable_max allows a share of {self.settings.unreadable_max:g} of {len(self.samples)} records; the last one: "
-                f"{problems[-1] if problems else 'in another process'}; vidal validate names all of them"
+                f"{problems[-1] if problems else 'in another process'}: run vidal validate to list all of them"
             )
 
     def state(self) -> TrainerState:
-        """Returns the state for a checkpoint. Frozen weights are loaded from their source again."""
+        """Returns the state for a checkpoint. Frozen weights of the tower are left out: a resumed run loads them from their source."""
         return {
             "tower": self._without_frozen(self.tower.state_dict()),
             "temperature": self.temperature.state_dict(),
@@ -180,7 +180,7 @@ class ModalityTrainer:
         }
 
     def trained_weights(self) -> dict[str, Tensor]:
-        """Returns the weights of the final model that are trained, and all buffers."""
+        """Returns the weights and buffers of the final model, without its frozen weights."""
         return self._without_frozen(self.final_model().state_dict())
 
     def load_trained(self, weights: dict[str, Tensor]) -> None:
@@ -192,7 +192,7 @@ class ModalityTrainer:
         return {name: value for name, value in state.items() if name not in frozen}
 
     def place(self) -> Place:
-        """Returns the position of this process in the data."""
+        """Returns the position of this process in the data, for a checkpoint."""
         window = self.stream.window(self.epoch)
         return {
             "cursor": self.cursor,
@@ -203,9 +203,9 @@ class ModalityTrainer:
         }
 
     def restore(self, state: TrainerState, places: list[Place]) -> None:
-        """Continues from what `state` and `place` returned. places: those of all processes of the run, by rank.
+        """Restores what `state` and `place` returned. places: those of all processes of the earlier run, by rank.
 
-        If there were more or fewer processes then, the records that are left in the epoch are dealt out to the present processes.
+        If that run had another number of processes, the remaining records of the epoch are divided among the present processes.
         """
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])
@@ -230,7 +230,7 @@ class ModalityTrainer:
         self.stream.resume_in(self.epoch, window)
 
     def final_model(self) -> nn.Module:
-        """Returns the trained tower; if the recipe sets `ema`, with the average of its weights over the steps."""
+        """Returns the trained tower; if the recipe sets `ema`, a copy with the moving average of its weights."""
         return self.ema.module if self.ema is not None else self.tower
 
     def _averaged_model(self) -> torch.optim.swa_utils.AveragedModel | None:
@@ -252,15 +252,16 @@ class ModalityTrainer:
         return torch.autocast(self.device.type, dtype) if dtype else contextlib.nullcontext()
 
     def _unsynchronised(self) -> Any:
-        """Prevents DDP from averaging gradients after every chunk: they are averaged once, after all chunks."""
+        """Returns a context in which DDP does not average the gradients of each chunk; they are averaged once, after all chunks."""
         inner = getattr(self._forward, "_orig_mod", self._forward)
         return inner.no_sync() if isinstance(inner, DistributedDataParallel) else contextlib.nullcontext()
 
 
 def embed(trainer: ModalityTrainer, samples: TrainingSamples, reader: Reader, rows: list[int]) -> Tensor:
-    """Returns (n, width) float32, L2-normalised: the mean over the pictures of each row, by the final model as it is now.
+    """Embeds clips with trainer.final_model(). Returns (n, width) float32 on the CPU, L2-normalised.
 
-    rows: indices into the samples. Raises RecordError if a file cannot be read.
+    A clip with several pictures gets the normalised mean of their vectors. rows: the indices of the clips in samples. Raises RecordError
+    or OSError if a file cannot be read.
     """
     tower = trainer.final_model()
     was_training = tower.training

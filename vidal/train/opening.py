@@ -1,4 +1,4 @@
-"""Opens towers: with pretrained weights, from a trained encoder, or without weights, to be filled with those of a saved tower."""
+"""Opens towers: with pretrained weights, with those of a trained encoder, or without weights, for the caller to load saved ones."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from vidal.train.weights import fill
 
 
 def open_text_tower(spec: ModelSpec, device: torch.device | None = None) -> LanguageTower:
-    """Opens the language tower of a recipe. Raises UserError for an unknown adapter, and for weights that are not available here.
+    """Opens the language tower that a spec names.
 
-    spec.id may be the folder of an encoder, whose language tower is then opened. device: where the tower runs, unless the spec names a
-    device.
+    If spec.id is the folder of an encoder, the language tower of that encoder is opened. device: where the tower runs if the spec does
+    not name a device; None chooses a GPU if there is one. Raises UserError if the adapter is unknown or its weights are unavailable.
     """
     logging.disable_progress_bar()
     if spec.device == "auto":
@@ -40,10 +40,10 @@ def open_text_tower(spec: ModelSpec, device: torch.device | None = None) -> Lang
 def open_tower(
     modality: Modality, settings: Encoder, width: int, architecture: Architecture | None = None
 ) -> ModalityTower:
-    """Builds a tower with pretrained weights or, with the `architecture` of a saved tower, one for load_state_dict to fill.
+    """Builds the tower of a modality with pretrained weights, or with those of the trained encoder that settings.model.id names.
 
-    width: the length of the language tower's features; those of the tower must be as long. Raises UserError for an unknown adapter, for
-    features of another width, and for weights that are not available here.
+    architecture: that of a saved tower, whose weights the caller loads afterwards. width: the length of the language tower's features,
+    which the tower's must equal. Raises UserError if the adapter is unknown, the width differs, or weights are unavailable.
     """
     logging.disable_progress_bar()
     name = settings.model.adapter

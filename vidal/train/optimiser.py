@@ -1,4 +1,4 @@
-"""AdamW with a learning rate for each group of weights, which rises during a warm-up and then falls along a cosine."""
+"""AdamW with a learning rate per group of weights. The rates rise during a warm-up and then fall along a cosine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def build(named: Iterable[tuple[str, nn.Parameter]], encoder: Encoder, train: Tr
     """Returns the optimiser of all weights that are trained, in groups of the same learning rate and decay.
 
     named: the weights with their names. A key of encoder.lr_factors is the beginning of a name; for each weight, the longest matching
-    key counts. Vectors and scalars (norms, biases, the temperature) do not decay. Raises UserError for a key that matches no weight.
+    key applies. Vectors and scalars (norms, biases, the temperature) have no weight decay. Raises UserError if a key matches none.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     unused = set(encoder.lr_factors)

@@ -28,7 +28,7 @@ VERSION = 3
 class Packed:
     """The result of packing one modality.
 
-    clips: how many were packed now. unreadable: how many of these could not be read. kept: how many were already packed.
+    clips: how many clips this call packed. unreadable: how many of these could not be read. kept: how many clips had already been packed.
     """
 
     modality: str
@@ -45,7 +45,7 @@ class Pack:
         self._open: dict[int, tuple[ModelInput, dict[str, list[int]]]] = {}
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns frames of a clip as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip.
+        """Returns n frames of a clip, or its sound, as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip.
 
         Raises RecordError if the clip could not be read when the dataset was packed.
         """
@@ -66,9 +66,9 @@ class Pack:
 
 
 def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack | None:
-    """Returns the pack of these samples.
+    """Returns the packed arrays of samples, or None.
 
-    Returns None if one of their shards has changed since it was packed, or was not packed with these settings. Always None for a
+    It is None if one of their shards has changed since it was packed, or was not packed with these settings. It is always None for a
     remote dataset, and for random crops, because packed pictures are already cropped.
     """
     if not storage.is_local or settings.random_crop:
@@ -91,7 +91,9 @@ def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
     Raises UserError for a dataset that is not local.
     """
     if not storage.is_local:
-        raise UserError(f"{storage.uri}: packed arrays are memory-mapped, so they need a local or mounted dataset")
+        raise UserError(
+            f"{storage.uri}: only a local dataset can be packed, because packed arrays are memory-mapped: copy or mount it"
+        )
     done: dict[Path, Packed] = {}
     for modality, encoder in settings.modalities.items():
         folder = _folder(storage, modality, encoder)
@@ -118,7 +120,10 @@ def _pack(storage: Storage, samples: TrainingSamples, settings: Encoder, folder:
 
 
 def _write(path: Path, samples: TrainingSamples, reader: Reader, rows: IntArray) -> dict[str, list[int]]:
-    """Writes the arrays of a shard clip by clip, so that memory holds one clip. Returns [first, count] by clip_id."""
+    """Writes the arrays of a shard, holding one clip at a time in memory.
+
+    Returns, by clip_id, [index of the first frame, number of frames]; the number is 0 if the clip could not be read.
+    """
     places: dict[str, list[int]] = {}
     total, array, first = int(sum(len(samples.paths[int(row)]) for row in rows)), None, 0
     with written_aside(path) as aside:

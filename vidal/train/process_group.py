@@ -13,17 +13,17 @@ ValueT = TypeVar("ValueT")
 
 
 def rank() -> int:
-    """Returns the number of this process, from 0."""
+    """Returns the number of this process in the group, counted from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world() -> int:
-    """Returns the number of processes."""
+    """Returns the number of processes in the group."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def on_rank0(action: Callable[[], object]) -> None:
-    """Runs an action in the process of rank 0 while the others wait. An exception that it raises is raised in all of them."""
+    """Runs an action in the process of rank 0 while the others wait. If it raises an exception, every process raises this exception."""
     problem: list[BaseException | None] = [None]
     if rank() == 0:
         try:
@@ -71,7 +71,7 @@ def all_gather(value: ValueT) -> list[ValueT]:
     """Returns the values of all processes, in order of rank."""
     if world() == 1:
         return [value]
-    values = [value] * world()  # Each is replaced.
+    values = [value] * world()  # all_gather_object replaces each of them.
     dist.all_gather_object(values, value)
     return values
 

@@ -1,7 +1,8 @@
 """Reads the checkpoints that LanguageBind published (Zhu et al. 2024). The model_type in their config.json begins with LanguageBind.
 
-The adapters of a checkpoint are merged into the weights that they adapt. A weight that has no place in vidal's towers is an error that
-names it. V1.5 and Huge are read as well: they have patches of several frames, and a class embedding for each such group of frames.
+The adapters of a checkpoint are merged into the weights that they adapt. A weight that vidal's towers do not have is an error, which
+names it. The video checkpoints V1.5 and Huge can also be read: they have patches of several frames, and a class embedding for each such
+group of frames.
 """
 
 from __future__ import annotations
@@ -65,7 +66,11 @@ class PublishedConfig(TypedDict):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published checkpoint. vision, text: the weights of its two towers, by their names in transformers. width: of its vectors."""
+    """A published checkpoint.
+
+    vision, text: the weights of its two towers, by their names in transformers. text_config: that of transformers' CLIP.
+    width: the length of its vectors.
+    """
 
     modality: Modality
     settings: Encoder
@@ -82,7 +87,10 @@ def is_published(config: Mapping[str, object]) -> bool:
 
 
 def read(folder: Path, values: Mapping[str, object]) -> Checkpoint:
-    """Reads a checkpoint. values: its config.json. Raises UserError that names the file or weight that is missing or unknown."""
+    """Reads a checkpoint. values: the content of its config.json.
+
+    Raises UserError if a file is missing, unreadable or incomplete, if pictures are not square, or if a weight is unknown.
+    """
     config = cast(PublishedConfig, values)
     try:
         modality, vision, width = MODALITIES[config["model_type"]], config["vision_config"], config["projection_dim"]
@@ -97,7 +105,10 @@ def read(folder: Path, values: Mapping[str, object]) -> Checkpoint:
     seen = {name: value for name, value in state.items() if name.startswith(("vision_", "visual_"))}
     text = {name: value for name, value in state.items() if name.startswith("text_")}
     if unknown := sorted(state.keys() - seen.keys() - text.keys() - {"logit_scale"}):
-        raise UserError(f"{folder} holds weights that LanguageBind's checkpoints do not have: {', '.join(unknown[:3])}")
+        raise UserError(
+            f"{folder} holds weights that LanguageBind's checkpoints do not have ({', '.join(unknown[:3])}): "
+            "use the checkpoint exactly as published"
+        )
     settings = _settings(folder, modality, vision)
     return Checkpoint(
         modality, settings, _architecture(modality, settings, vision, width, seen), seen, text, text_config, width
@@ -105,21 +116,21 @@ def read(folder: Path, values: Mapping[str, object]) -> Checkpoint:
 
 
 def load_tower(folder: Path, checkpoint: Checkpoint) -> ModalityTower:
-    """Returns the tower of a checkpoint. Raises UserError that names the weight that is missing, unknown or of another shape."""
+    """Returns the tower of a checkpoint. Raises UserError if weights are missing, unknown or of another shape; the error names them."""
     tower = ClipTower(checkpoint.modality, checkpoint.settings, checkpoint.width, checkpoint.architecture)
     fill(tower, checkpoint.vision, str(folder))
     return tower
 
 
 def check_text(folder: Path, checkpoint: Checkpoint) -> None:
-    """Checks the weights of the language tower without building it. Raises UserError as load_tower does."""
+    """Checks the weights of the language tower without allocating it. Raises UserError as load_tower does."""
     with torch.device("meta"):
         model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(checkpoint.text_config))
     check(model, checkpoint.text, str(folder))
 
 
 class PublishedText:
-    """The language tower of a published checkpoint: a towers.LanguageTower. Raises UserError as load_tower does."""
+    """The language tower of a published checkpoint; it is a towers.LanguageTower. Raises UserError as load_tower does."""
 
     def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device):
         self._model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(checkpoint.text_config)).eval()
@@ -130,11 +141,11 @@ class PublishedText:
         self.identity = _content(checkpoint.text)
 
     def encode(self, texts: list[str]) -> Tensor:
-        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+        """Returns the features of n texts, (n, width) float32, L2-normalised, on the CPU and without gradients."""
         return torch.from_numpy(embed_in_batches(texts, self._embed))
 
     def clip_text(self) -> ClipText:
-        """Returns the tower in the form in which transformers stores CLIP's text model."""
+        """Returns the weights, the configuration and the tokenizer of the tower, in the form of CLIP's text model in transformers."""
         state = {name: value.cpu() for name, value in self._model.state_dict().items()}
         return ClipText(state, self._model.config.to_dict(), self._tokenizer)
 
@@ -147,7 +158,7 @@ class PublishedText:
 
 
 def _content(state: dict[str, Tensor]) -> str:
-    """Returns a hash of weights."""
+    """Returns the SHA-256 of the names and values of weights."""
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())
@@ -156,7 +167,7 @@ def _content(state: dict[str, Tensor]) -> str:
 
 
 def _state(folder: Path) -> dict[str, Tensor]:
-    """Returns the weights of a folder, in one file or in several that an index names."""
+    """Returns the weights in a folder: in one file, or in several that an index lists. Raises UserError if there are none."""
     for name in _FILES:
         if (folder / name).is_file():
             return _read_weights(folder / name)
@@ -169,7 +180,7 @@ def _read_parts(folder: Path, index: Path) -> dict[str, Tensor]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"{index} cannot be read: {error!r}") from error
+        raise UserError(f"{index} cannot be read ({error!r}): use the checkpoint exactly as published") from error
     state: dict[str, Tensor] = {}
     for name in names:
         state |= _read_weights(folder / Path(str(name)).name)
@@ -182,7 +193,9 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, SafetensorError) as error:
-        raise UserError(f"{path} holds something other than weights of torch: {error}") from error
+        raise UserError(
+            f"{path} cannot be read as PyTorch weights ({error}): use the checkpoint exactly as published"
+        ) from error
     return state
 
 
@@ -201,12 +214,12 @@ def _settings(folder: Path, modality: Modality, vision: VisionConfig) -> Encoder
 
 
 def _side(folder: Path, modality: Modality, vision: VisionConfig) -> int:
-    """Returns the side of the pictures. Spectrograms are not square, so for sounds the value is not used."""
+    """Returns the side of the square pictures, in pixels. For sounds it is not used, because spectrograms are not square."""
     size = vision.get("image_size", 224)
     if isinstance(size, int):
         return size
     if len(set(size)) > 1 and modality is not Modality.AUDIO:
-        raise UserError(f"{folder}: image_size {size}: only square pictures can be read")
+        raise UserError(f"{folder}: image_size in config.json is {size}, but only square pictures can be read")
     return max(size)
 
 

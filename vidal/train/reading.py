@@ -16,14 +16,17 @@ from vidal.train.training_samples import TrainingSamples
 
 
 class PackedArrays(Protocol):
-    """Arrays that were decoded before, see packed.Pack."""
+    """Arrays that were decoded in advance, see packed.Pack."""
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns frames of a clip as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip. Raises RecordError."""
+        """Returns frames of a clip as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip.
+
+        Raises RecordError if the clip could not be decoded.
+        """
 
 
 class Reader:
-    """Reads the arrays of samples. packed: the arrays to read from; None reads the media files."""
+    """Reads the input arrays of samples. packed: arrays that were decoded in advance; None decodes the media files."""
 
     def __init__(
         self, storage: Storage, samples: TrainingSamples, settings: Encoder, packed: PackedArrays | None = None
@@ -32,7 +35,7 @@ class Reader:
 
     @property
     def item_bytes(self) -> int:
-        """The size in bytes of the array that is read for a sample."""
+        """The size of the array of one sample, in bytes."""
         settings, modality = self._settings, self._samples.modality
         if modality is Modality.AUDIO:
             return 3 * 2 * settings.fbank.mel_bins * settings.fbank.frames
@@ -40,13 +43,14 @@ class Reader:
         return picture * (settings.frames if modality is Modality.VIDEO else 1)
 
     def draw_augmentation(self, key: tuple[int, ...]) -> Augmentation:
-        """Draws the crop and the flip of a training sample, by the settings of its encoder."""
+        """Draws the crop and the flip of a training sample. key: as in augmentation.draw."""
         return draw(self._settings, key)
 
     def __call__(self, row: int, frame: int, augmentation: Augmentation = NONE) -> ModelInput:
-        """Returns (3, h, w), (1, h, w) for depth, or (t, 3, h, w) for a video, with frames spread over the clip.
+        """Returns the array of a sample: (3, h, w), (1, h, w) for depth, or (t, 3, h, w) for a video, with frames spread over it.
 
-        row: of the clip. frame: the number of the picture in the clip; not used for a video. Raises RecordError if a file cannot be read.
+        row: the index of the clip in the samples. frame: the number of the picture in the clip; not used for a video. Raises RecordError
+        if a file cannot be decoded, and OSError if it cannot be fetched.
         """
         paths = self._samples.paths_of(row)
         places = spread(len(paths), self._settings.frames) if self._samples.modality is Modality.VIDEO else [frame]
@@ -61,7 +65,7 @@ class Reader:
         return values
 
     def read_files(self, paths: list[str], depth_kind: str | None, place: float = NONE.place) -> ModelInput:
-        """Returns these files as (n, 3, h, w), or (n, 1, h, w) for depth. Raises RecordError for an unreadable file.
+        """Returns the arrays of n files, (n, 3, h, w), or (n, 1, h, w) for depth. Raises RecordError or OSError if one cannot be read.
 
         place: the position of the square crop along the longer side, 0..1.
         """
@@ -78,6 +82,6 @@ class Reader:
 def spread(count: int, sampled: int) -> list[int]:
     """Returns the indices of `sampled` of `count` frames, spread evenly from the first to the last.
 
-    They are rounded down as in LanguageBind's loader, and some repeat if `count` is smaller than `sampled`.
+    The indices are rounded down, as in LanguageBind's loader. Some repeat if `count` is smaller than `sampled`.
     """
     return [int(place) for place in np.linspace(0, count - 1, sampled, dtype=int)]

@@ -1,4 +1,4 @@
-"""Measures how well an encoder retrieves the clips that it was trained on, or those of the split val, as R@1 in both directions."""
+"""Measures R@1 between clips and their texts, in both directions, on the clips that an encoder was trained on or on the split val."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vidal.train.reading import Reader
 from vidal.train.texts import TextTable
 from vidal.train.training_samples import TrainingSamples
 
-CLIPS = 1000  # An upper limit, because this is a check and not an evaluation.
+CLIPS = 1000  # At most this many clips are measured, because this is a quick check and not an evaluation.
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips to retrieve, their files, and the features of their texts."""
+    """The clips to measure on. reader: reads their media. features: those of their texts, by the language tower."""
 
     samples: TrainingSamples
     reader: Reader
@@ -27,7 +27,7 @@ class Clips:
 
 @dataclass(frozen=True)
 class Recall:
-    """R@1 from the modality to text, and from text to the modality."""
+    """R@1 from the modality to text, and from text to the modality: 0..1, or NaN if no clip can be read."""
 
     to_text: float
     to_modality: float
@@ -38,10 +38,10 @@ class Recall:
 
 
 def recall(trainer: ModalityTrainer, clips: Clips) -> Recall:
-    """Returns R@1 over the first CLIPS clips, without those that cannot be read; NaN if none can be read.
+    """Returns R@1 over the first CLIPS clips, without those that cannot be read.
 
-    The text of a clip is its title, or else a text of another view. All clips with the same text are right answers for it. Any order
-    of tied scores is equally likely, and the expected value is returned.
+    The text of a clip is its title or, if it has none, one of its other captions. If several clips have the same text, each of them is a
+    right answer for it. Ties between scores count by expectation, as if they were broken at random.
     """
     rows = _readable_rows(clips)
     if not rows:
@@ -54,7 +54,10 @@ def recall(trainer: ModalityTrainer, clips: Clips) -> Recall:
 
 
 def _recall_at_1(scores: Float32Array, right: BoolArray) -> float:
-    """Returns the mean over rows of the probability that the best column, drawn among ties, is right. scores, right: (n, m)."""
+    """Returns the share of rows whose best column is right; ties count by expectation.
+
+    scores: (n, m). right: (n, m), whether a column is a right answer for a row.
+    """
     best = scores >= scores.max(axis=1, keepdims=True)
     return float(((best & right).sum(1) / best.sum(1)).mean())
 

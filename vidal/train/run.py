@@ -1,4 +1,4 @@
-"""A training run: it reads manifests, and writes a folder with checkpoints, metrics and an encoder."""
+"""A training run: trains all modalities of a recipe on a dataset, and writes a folder with checkpoints, metrics and an encoder."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ FROZEN = "frozen"
 class Outcome:
     """The result of one modality.
 
-    left_out: clips of the dataset that were not trained on, by reason. loss: of the last step. recall_*: R@1 on the training clips.
-    val_recall_*: R@1 on clips of the split val; None if there are none, or if val is trained on. samples_s: samples per second.
-    unreadable: how often a record was skipped because it could not be read.
+    clips: the number of clips that were trained on. left_out: the numbers of other clips of the dataset, by the reason why they were left
+    out. loss: that of the last step. recall_*: R@1 on the training clips. val_recall_*: R@1 on clips of the split val; None if there are
+    none, or if val is trained on. samples_s: samples per second. unreadable: how often a record was skipped because it could not be read.
     """
 
     modality: str
@@ -55,8 +55,8 @@ class Outcome:
 def train(settings: Train, out: str, folder: Path, device: torch.device) -> list[Outcome]:
     """Trains all modalities of the recipe, each against the frozen language tower, and returns the results in the process of rank 0.
 
-    The modalities share nothing else, so each is trained as if it were alone. out: the dataset. folder: of the run; training
-    continues from the last checkpoint there. All processes of a group call this function, and the one of rank 0 writes.
+    The modalities share nothing else, so each is trained as if it were alone. out: the path or URI of the dataset. folder: the folder of
+    the run; training continues from the last checkpoint there. All processes of a group call this function, and the one of rank 0 writes.
 
     Raises UserError if the recipe or the data are wrong, and TrainingError if training cannot continue.
     """
@@ -93,17 +93,17 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 
 
 def read_all(settings: Train, storage: Storage) -> dict[Modality, TrainingSamples]:
-    """Reads the samples of every modality of the recipe that is trained. Raises UserError."""
+    """Reads the samples of each modality that the recipe trains. Raises UserError if it trains none, or if one has no clip."""
     trained = [modality for modality, each in settings.modalities.items() if each.tuning != FROZEN]
     if not trained:
         raise UserError(
-            "train.modalities names none to train: give at least one that is not frozen, e.g. --set 'train.modalities={video: {}}'"
+            "train.modalities has no modality to train: give one whose tuning is not frozen, e.g. --set 'train.modalities={video: {}}'"
         )
     return {modality: read_samples(storage, modality, settings) for modality in trained}
 
 
 def _frozen_towers(settings: Train, width: int) -> dict[Modality, ModalityTower]:
-    """Returns the towers that the recipe saves without training them."""
+    """Opens the towers whose tuning is frozen: they are saved, but not trained."""
     frozen = {modality: each for modality, each in settings.modalities.items() if each.tuning == FROZEN}
     return {modality: open_tower(modality, each, width) for modality, each in frozen.items()}
 
@@ -116,7 +116,7 @@ def _trainer(
 
 
 def _clips(storage: Storage, settings: Train, samples: TrainingSamples, text: LanguageTower) -> Clips:
-    """Returns samples with their reader and the features of their texts, which the process of rank 0 computes."""
+    """Returns samples with their reader and the features of their texts. The process of rank 0 computes missing features."""
     cache, encoder = TextFeatures(storage, text), settings.modalities[samples.modality]
     process_group.on_rank0(lambda: cache.compute(samples.captions))
     reader = Reader(storage, samples, encoder, packed.find(storage, samples, encoder))
@@ -190,7 +190,7 @@ def _restore(state: checkpoint.RunState, trainers: list[ModalityTrainer]) -> Non
     for each in trainers:
         each.restore(state["trainers"][each.modality.value], [one["places"][each.modality.value] for one in processes])
     if len(processes) != process_group.world():
-        return  # The states belong to other processes: each present process keeps the random numbers of _seed.
+        return  # With another number of processes, the stored states fit none of them: each keeps the state that _seed set.
     mine = processes[process_group.rank()]
     torch.set_rng_state(mine["random"]["cpu"])
     if torch.cuda.is_available() and "cuda" in mine["random"]:
@@ -207,7 +207,7 @@ def _identity(settings: Train, trainers: list[ModalityTrainer]) -> checkpoint.Id
 
 
 def _seed(seed: int) -> None:
-    """Seeds the random numbers of this process, differently from the other processes, so that their dropout differs."""
+    """Seeds the random numbers of this process. Each process gets another seed, so that their dropout differs."""
     torch.manual_seed(seed * 1000 + process_group.rank())
 
 

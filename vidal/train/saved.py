@@ -24,14 +24,17 @@ FORMAT = 1
 
 
 class _SavedTower(TypedDict):
-    """A tower in config.json. settings: an Encoder, as JSON."""
+    """The entry of one tower in config.json. settings: its settings.Encoder, as JSON."""
 
     settings: dict[str, object]
     architecture: Architecture
 
 
 class SavedConfig(TypedDict):
-    """The config.json of an encoder. vidal: the version that wrote it. text: a ModelSpec, as JSON. width: of the vectors."""
+    """The content of an encoder's config.json.
+
+    vidal: the version of vidal that wrote it. text: the ModelSpec of the language tower, as JSON. width: the length of the vectors.
+    """
 
     format: int
     vidal: str
@@ -41,9 +44,9 @@ class SavedConfig(TypedDict):
 
 
 def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, text: LanguageTower) -> None:
-    """Writes an encoder: the weights of all modalities, and the settings that are needed to build their towers again.
+    """Writes an encoder: the weights of the towers, and the settings that are needed to build these towers again.
 
-    The language tower was never changed, so its name is written instead of its weights.
+    The language tower is frozen, so its ModelSpec is written instead of its weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = {
@@ -71,28 +74,30 @@ def save(folder: Path, towers: Mapping[Modality, nn.Module], settings: Train, te
 
 
 def read_json(folder: Path) -> dict[str, object]:
-    """Returns the content of config.json. Raises UserError if the folder holds none that can be read."""
+    """Returns the content of the config.json in a folder. Raises UserError if there is none, or if it is not a JSON object."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{folder} is not an encoder of vidal: {CONFIG} cannot be read: {error}; vidal train writes encoders"
+            f"{folder} is not an encoder of vidal: {CONFIG} cannot be read ({error}): name a folder that vidal train wrote"
         ) from error
     if not isinstance(config, dict):
-        raise UserError(f"{folder} is not an encoder of vidal: {CONFIG} holds no JSON object")
+        raise UserError(
+            f"{folder} is not an encoder of vidal: {CONFIG} is not a JSON object: name a folder that vidal train wrote"
+        )
     return config
 
 
 def is_saved(config: Mapping[str, object]) -> bool:
-    """Returns whether a config.json is that of an encoder of vidal, of any format."""
+    """Returns whether vidal, in any version, wrote this config.json."""
     return "format" in config and "vidal" in config
 
 
 def checked(folder: Path, config: Mapping[str, object]) -> SavedConfig:
-    """Returns the config.json of an encoder. Raises UserError for another format."""
+    """Returns the config.json of an encoder, unchanged. Raises UserError if its format is not FORMAT."""
     if config.get("format") != FORMAT:
         raise UserError(
-            f"{folder}: {CONFIG} has format {config.get('format')!r}, but this version reads {FORMAT}: use the version that wrote it"
+            f"{folder}: {CONFIG} has format {config.get('format')!r}, but this vidal reads format {FORMAT}: use the vidal that wrote it"
         )
     return cast(SavedConfig, config)
 
@@ -103,15 +108,15 @@ def settings_of(config: SavedConfig) -> dict[Modality, Encoder]:
 
 
 def text_of(config: SavedConfig) -> ModelSpec:
-    """Returns the language tower that the encoder was trained with."""
+    """Returns the ModelSpec of the language tower that the encoder was trained with."""
     return ModelSpec.model_validate(config["text"])
 
 
 class SavedWeights:
-    """The weights of an encoder. Those of one modality are read at a time."""
+    """The weights of a saved encoder, which are read from its file one modality at a time."""
 
     def __init__(self, folder: Path, weights: Any):
-        """weights: what safe_open returns, whose methods have no annotations."""
+        """weights: the file that safe_open opened; Any, because its methods have no type annotations."""
         self._folder, self._weights, self._names = folder, weights, set(weights.keys())
 
     def of(self, modality: Modality) -> dict[str, Tensor]:
@@ -122,19 +127,20 @@ class SavedWeights:
         }
 
     def check_known(self, config: SavedConfig) -> None:
-        """Raises UserError that names weights of a modality that the config does not name."""
+        """Raises UserError if there are weights of a modality that the config does not name. The error names up to three of them."""
         unknown = sorted(name for name in self._names if name.partition(".")[0] not in config["modalities"])
         if unknown:
             raise UserError(
-                f"{self._folder}: {WEIGHTS} holds weights of modalities that {CONFIG} does not name: {', '.join(unknown[:3])}"
+                f"{self._folder}: {WEIGHTS} holds weights of modalities that {CONFIG} does not name: {', '.join(unknown[:3])}: "
+                "use two files of the same encoder"
             )
 
 
 @contextmanager
 def open_weights(folder: Path) -> Iterator[SavedWeights]:
-    """Opens the weights of an encoder. Raises UserError for a file that is missing or damaged."""
+    """Opens the weights of an encoder. Raises UserError if their file is missing or damaged."""
     try:
         with safe_open(folder / WEIGHTS, "pt") as weights:
             yield SavedWeights(folder, weights)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+        raise UserError(f"{folder / WEIGHTS} cannot be read ({error}): copy the encoder again") from error

@@ -22,7 +22,7 @@ class Modality(str, Enum):
 
 
 class Lora(Settings):
-    """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out; in a video tower, on those of its attention over time."""
+    """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out of attention; for videos, of the attention over time."""
 
     rank: int = Field(default=16, ge=1)
     """Rank of the adapters."""
@@ -47,7 +47,7 @@ class Encoder(Settings):
     """The encoder of one modality, and how it is trained."""
 
     model: ModelSpec = ModelSpec(adapter="efficientnet")
-    """The pretrained tower, by the adapter efficientnet (offline), clip (transformers) or open_clip."""
+    """The pretrained tower. Its adapter is efficientnet (needs no download), clip (of transformers) or open_clip."""
     tuning: Literal["lora", "attention", "full", "head", "frozen"] = "full"
     """The trained weights: lora (adapters, class embedding, last norm, projection, as in LanguageBind), attention (like lora, but the
     weights of the attention itself in place of adapters; LanguageBind calls this full tuning), full (all weights), head (last layers),
@@ -57,19 +57,20 @@ class Encoder(Settings):
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of the patches that a training step drops."""
     frames: int = Field(default=8, ge=1)
-    """Number of frames of a video."""
+    """Number of frames that are sampled from a video."""
     side: int = Field(default=224, ge=16)
     """Side of the square input picture of the tower, in pixels."""
     random_crop: bool = False
-    """Whether the square crop of a training picture is drawn along its longer side, as in LanguageBind's training of videos."""
+    """Whether a training picture is cropped at a random place along its longer side, as in LanguageBind's training of videos; else in the
+    centre."""
     flip: float = Field(default=0.0, ge=0, le=1)
-    """Probability that left and right of a training picture are exchanged. Evaluation neither crops at random nor flips."""
+    """Probability that a training picture is mirrored from left to right. Evaluation neither crops at random nor flips."""
     fbank: Fbank = Fbank()
     """The spectrogram of a sound."""
     views: dict[str, float] | None = None
-    """The weight of each view when a text is drawn for this modality; null draws by train.views."""
+    """The weight of each view (kind of caption) when a text is drawn for this modality; null uses train.views."""
     clip_norm: PositiveFloat | Literal["off"] | None = None
-    """Norm that gradients are clipped to; null takes train.clip_norm, off does not clip. The presets set it to off, as LanguageBind does
+    """Norm that gradients are clipped to; null uses train.clip_norm, off does not clip. The presets set it to off, as LanguageBind does
     not clip."""
     preset: Literal["paper", "script"] | None = None
     """Published settings of LanguageBind, from the paper or from its script; other keys given here override them."""
@@ -80,11 +81,11 @@ class Encoder(Settings):
     accumulate: int = Field(default=1, ge=1)
     """Number of chunks in which a step is computed, to save memory."""
     lr: float = Field(default=1e-4, gt=0)
-    """Largest learning rate."""
+    """Peak learning rate."""
     lr_factors: dict[str, float] = Field(default_factory=dict)
-    """Factors of the learning rate, by the beginning of the names of weights."""
+    """Factors of the learning rate. A key is the beginning of the names of the weights that its factor applies to."""
     warmup_steps: int = Field(default=0, ge=0)
-    """Number of steps until the learning rate reaches its largest value."""
+    """Number of steps in which the learning rate rises to its peak."""
 
 
 class _LoraPreset(TypedDict):
@@ -119,10 +120,7 @@ _SEEN: Preset = {"views": {"enhanced": 1.0}}
 
 
 def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float) -> Preset:
-    """Returns the settings of a preset.
-
-    batch: samples of a step, in all processes and chunks together. mask: the share of patches to drop.
-    """
+    """Returns the settings that all presets have. batch: samples in a step, in all processes and chunks. mask: the patch dropout."""
     return {
         "epochs": epochs,
         "lr": lr,
@@ -155,13 +153,13 @@ class Train(Settings):
     """The trainer: an encoder for each modality, bound to a frozen language tower."""
 
     text: ModelSpec = ModelSpec(adapter="minilm")
-    """The frozen language tower, by the adapter minilm, clip or open_clip."""
+    """The frozen language tower. Its adapter is minilm, clip or open_clip."""
     modalities: dict[Modality, Encoder] = Field(default_factory=dict)
-    """The encoders to train, by modality; null removes a modality that comes from the extended recipe."""
+    """The encoders to train, by modality; null removes a modality that this recipe inherits from the recipe that it extends."""
     views: dict[str, float] = Field(
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
-    """The weight of each view when a text is drawn. The caption of a keyframe is drawn together with its frame."""
+    """The weight of each view (kind of caption) when a text is drawn. The caption of a keyframe is drawn together with its frame."""
     splits: tuple[Literal["train", "val", "test"], ...] = ("train",)
     """The splits to train on."""
     skip_flags: tuple[str, ...] = ("unsupported",)
@@ -169,7 +167,7 @@ class Train(Settings):
     loss: Literal["info_nce", "siglip"] = "info_nce"
     """The loss: InfoNCE, or that of SigLIP."""
     temperature: float = Field(default=0.07, gt=0)
-    """Temperature at the start. It is learned, and its inverse is at most 100."""
+    """Initial temperature. It is learned, and its inverse is at most 100."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
     """First beta of AdamW."""
     beta2: float = Field(default=0.98, ge=0, lt=1)
@@ -206,16 +204,16 @@ class Train(Settings):
     """Steps between measurements of retrieval on the split val; null measures at the end only. Nothing is measured if val
     has no clips, or is itself trained on."""
     patience: int | None = Field(default=None, ge=1)
-    """Number of measurements in a row without better retrieval after which the training of a modality stops, and returns to its best
-    weights; null never stops early."""
+    """Number of measurements in a row without better retrieval after which the training of a modality stops. If set, the saved encoder
+    has the weights of the best measurement. null never stops early."""
 
     def clip_norm_of(self, modality: Modality) -> float | None:
-        """Returns the norm that the gradients of a modality of the recipe are clipped to, or None."""
+        """Returns the norm that the gradients of a modality are clipped to; None if they are not clipped."""
         own = self.modalities[modality].clip_norm
         return self.clip_norm if own is None else None if own == "off" else own
 
     def views_of(self, modality: Modality) -> dict[str, float]:
-        """Returns the weight of each view when a text is drawn for a modality of the recipe."""
+        """Returns the weight of each view when a text is drawn for a modality: the modality's own weights, else those of train.views."""
         encoder = self.modalities.get(modality)
         return self.views if encoder is None or encoder.views is None else encoder.views
 
@@ -229,7 +227,7 @@ class Train(Settings):
     def _sounds_are_not_cropped(self) -> Train:
         sound = self.modalities.get(Modality.AUDIO)
         if sound is not None and (sound.random_crop or sound.flip):
-            raise ValueError("modalities.audio: random_crop and flip are for pictures")
+            raise ValueError("modalities.audio: random_crop and flip apply only to pictures: remove them")
         return self
 
     @model_validator(mode="before")
@@ -237,13 +235,13 @@ class Train(Settings):
     def _presets(cls, data: Any) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("modalities"), dict):
             return data
-        # null removes a modality that comes from the extended recipe.
+        # null removes a modality that this recipe inherits from the recipe that it extends.
         encoders = {name: encoder for name, encoder in data["modalities"].items() if encoder is not None}
         return {**data, "modalities": {name: _with_preset(name, encoder) for name, encoder in encoders.items()}}
 
 
 def _with_preset(modality: str, given: Any) -> Any:
-    """Returns the settings of an encoder with its preset filled in. given: from the recipe. Raises ValueError for an unknown preset."""
+    """Returns the settings of an encoder with its preset filled in. given: those in the recipe. Raises ValueError for an unknown one."""
     if not isinstance(given, dict) or not given.get("preset"):
         return given
     presets = {preset: values for (name, preset), values in PRESETS.items() if name.value == modality}

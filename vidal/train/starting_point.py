@@ -1,4 +1,4 @@
-"""A tower that starts from a trained encoder: one of vidal, or a checkpoint that LanguageBind published."""
+"""Reads the tower of a trained encoder, from which training starts: one that vidal trained, or a checkpoint of LanguageBind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidal.train.towers import Architecture
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """The tower of a trained encoder, with its adapters merged into state, the weights. where: names the encoder's folder in errors."""
+    """The tower of a trained encoder. state: its weights, with low-rank adapters merged in. where: the encoder's folder, for errors."""
 
     architecture: Architecture
     state: dict[str, Tensor]
@@ -23,10 +23,10 @@ class StartingPoint:
 
 
 def read_starting_point(modality: Modality, settings: Encoder) -> StartingPoint | None:
-    """Returns the tower of the trained encoder whose folder `settings.model.id` names; None if it names anything else.
+    """Returns the tower of the trained encoder in the folder `settings.model.id`; None if this is not the folder of an encoder.
 
-    Raises UserError if the encoder has no tower for the modality, if that tower has another adapter than the settings, and for weights
-    that are missing or damaged.
+    Raises UserError if the encoder has no tower for the modality, if the settings name another adapter than the one of that tower, or if
+    weights are missing or damaged.
     """
     folder = Path(settings.model.id or "")
     if not settings.model.id or not (folder / saved.CONFIG).is_file():
@@ -60,7 +60,7 @@ def _require(folder: Path, modality: Modality, present: list[Modality]) -> None:
     if modality not in present:
         names = ", ".join(each.value for each in present)
         raise UserError(
-            f"train.modalities.{modality.value}: {folder} has a tower for {names}, not for {modality.value}: name another model.id"
+            f"train.modalities.{modality.value}: {folder} has a tower for {names}, not for {modality.value}: set another model.id"
         )
 
 

@@ -24,8 +24,8 @@ PREFETCH_BYTES, PREFETCH_MAX = 512 << 20, 16
 class Batch:
     """The samples of one step in one process.
 
-    pixels: the stacked arrays of the reader. texts: (n,) indices into captions.distinct. cursor: the position at which the next batch
-    begins. problems: for each record that was skipped on the way to this batch, why it could not be read.
+    pixels: the arrays of the reader, stacked. texts: (n,) indices into captions.distinct. cursor: how many rows of Stream.order were
+    consumed, including this batch. problems: for each record that was skipped since the last batch, why it could not be read.
     """
 
     pixels: torch.Tensor
@@ -37,9 +37,9 @@ class Batch:
 class Stream:
     """The batches of one of `world` processes. Every process has the same number of records in an epoch.
 
-    clips: a dataset that was made with the same seed. batch_size: of all processes together. workers: the number of loader processes; 0
-    loads in this process. size: of a batch of this process. steps: batches per epoch. tail: the problems after the last batch of the
-    epoch that has ended, as in Batch.
+    clips: a dataset with the same seed. batch_size: the number of samples in a step, in all processes together. workers: the number of
+    loader processes; 0 loads data in this process. size: the size of a batch of this process. steps: the number of batches in an epoch.
+    tail: the problems, as in Batch, after the last batch of the epoch that ended last.
     """
 
     def __init__(
@@ -72,16 +72,16 @@ class Stream:
         )
 
     def resume_in(self, epoch: int, window: Window) -> None:
-        """Limits an epoch to a window, because the processes of an earlier start of the run have consumed the records outside it."""
+        """Limits an epoch to a window. The records outside it were consumed before the run was interrupted."""
         self._resumed = (epoch, window)
 
     def window(self, epoch: int) -> Window:
-        """Returns the part of an epoch that this run reads."""
+        """Returns the part of an epoch that this run reads: all of it, except in the epoch in which the run was resumed."""
         resumed, window = self._resumed
         return window if epoch == resumed else Window()
 
     def order(self, epoch: int) -> IntArray:
-        """Returns the rows of this process in an epoch, in order."""
+        """Returns the indices of the clips that this process reads in an epoch, in reading order."""
         whole = np.random.default_rng((self._seed, epoch)).permutation(self._count)
         return whole[self.window(epoch).of_process(len(whole), self._rank, self._world)]
 
@@ -116,7 +116,7 @@ class Stream:
 
 
 def _batch_plan(rows: int, size: int) -> tuple[int, int]:
-    """Returns (size, steps) of the full batches of an epoch.
+    """Returns (size, steps), the size and the number of the batches of an epoch. rows: of one process. size: the desired size.
 
     If more than REST_MAX of the rows would be left over, there is one more batch, and all batches are smaller.
     """
@@ -129,12 +129,12 @@ def _batch_plan(rows: int, size: int) -> tuple[int, int]:
 
 
 def _prefetched(batch_bytes: int, workers: int) -> int:
-    """Returns how many batches each loader process reads ahead."""
+    """Returns how many batches each loader process reads ahead. batch_bytes: the size of a batch."""
     return min(PREFETCH_MAX, max(1, PREFETCH_BYTES // (batch_bytes * workers)))
 
 
 class _Plan(Sampler[tuple[int, IntArray]]):
-    """The chunks of the current epoch. Each epoch replaces them, so the loader and its processes stay the same over all epochs."""
+    """The chunks of rows to load in the current epoch. Replacing `chunks` for each epoch lets the loader keep its processes."""
 
     def __init__(self) -> None:
         self.chunks: list[tuple[int, IntArray]] = []
@@ -149,7 +149,7 @@ class _Plan(Sampler[tuple[int, IntArray]]):
 class _Items(Dataset[Any]):
     """Reads chunks for the loader. A chunk is (epoch, rows).
 
-    A chunk yields the stacked arrays of its readable rows, their texts, whether each row was readable, and why the others were not.
+    Returns the stacked arrays and the texts of its readable rows, whether each row was readable, and why the others were not.
     """
 
     def __init__(self, clips: ClipDataset):

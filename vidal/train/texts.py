@@ -1,8 +1,8 @@
 """Features of the frozen language tower, computed once for each text of a shard and stored with the dataset.
 
-A segment holds the features of texts of one shard: their keys, sorted, and one row of half precision for each. Segments are
-memory-mapped, so that all processes of a machine share one copy of them, and a process holds only what it is reading. A shard that is
-added gets segments of its own, and no other segment is rewritten.
+A segment is a pair of files for texts of one shard: the keys of the texts, sorted, and a row of float16 features for each key. Segments
+are memory-mapped, so that all processes of a machine share one copy of them, and a process loads only the rows that it reads. A new
+shard gets its own segments; existing segments are never rewritten.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vidal.storage.storage import Storage
 from vidal.train.towers import LanguageTower
 from vidal.train.training_samples import Captions, IntArray
 
-SEGMENT = 131_072  # Texts in a segment. An interruption loses the work on at most one segment.
+SEGMENT = 131_072  # Largest number of texts in a segment. An interruption loses the work on at most one segment.
 _CALL = 4096  # Texts that the tower gets at a time, of similar length.
 _KEY = np.dtype("V16")  # The first 16 bytes of the SHA-256 of a text.
 _Keys = npt.NDArray[np.void]
@@ -42,24 +42,24 @@ class Segment:
     features: Float16Array
 
     def find(self, keys: _Keys) -> tuple[IntArray, IntArray]:
-        """Looks keys up. Returns the indices of the keys that are in the segment, and the row of each of them."""
+        """Looks up keys. Returns (indices, rows): the indices of the keys that are in the segment, and their rows in `features`."""
         rows = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
         places = np.flatnonzero(self.keys[rows] == keys)
         return places, rows[places]
 
 
 class TextTable:
-    """The features of the distinct texts of a dataset, by their index. Rows are read from the segments when they are asked for."""
+    """The features of the distinct texts of a dataset, by the index of the text. Each access reads its rows from the segments."""
 
     def __init__(self, captions: Captions, segments: dict[int, list[Segment]], width: int):
-        """segments: by shard."""
+        """segments: by the number of their shard. width: the length of a feature vector."""
         self._captions, self._segments, self.width = captions, segments, width
 
     def __len__(self) -> int:
         return len(self._captions.distinct)
 
     def __getitem__(self, texts: IntArray | torch.Tensor) -> torch.Tensor:
-        """Returns (n, width) float32, L2-normalised. texts: (n,) indices into captions.distinct."""
+        """Returns the features of texts, (n, width) float32, L2-normalised. texts: (n,) indices into captions.distinct."""
         indices = np.asarray(texts, np.int64)
         keys = _keys(self._captions.distinct.take(pa.array(indices)))
         features = torch.zeros(len(indices), self.width)
@@ -75,7 +75,7 @@ class TextTable:
 class TextFeatures:
     """The features of texts by one language tower, stored under _cache/text_features/TOWER/.
 
-    TOWER is a hash that changes with the tower's weights. For each set of texts of a shard, a list names the segments that hold their
+    TOWER is a hash that changes with the tower's weights. For each shard and set of texts, a JSON file names the segments that hold the
     features. Several processes may write there: files are written atomically, and the same texts give the same names.
     """
 
@@ -84,7 +84,7 @@ class TextFeatures:
         self._folder = f"{layout.TEXT_FEATURES}/{ids.fingerprint([tower.identity, tower.width])[:16]}"
 
     def compute(self, captions: Captions) -> TextTable:
-        """Returns the features of the texts. Those that are not stored yet are computed and stored first."""
+        """Returns the features of the distinct texts of captions. Those that are not stored yet are computed and stored first."""
         segments: dict[int, list[Segment]] = {}
         for shard, texts in _by_shard(captions):
             name = f"{self._folder}/{layout.shard_name(shard)}.{_digest(texts)}.json"
@@ -96,7 +96,7 @@ class TextFeatures:
         return TextTable(captions, segments, self._tower.width)
 
     def _complete(self, shard: int, texts: pa.Array) -> list[str]:
-        """Encodes the texts that no segment of the shard holds. Returns the names of the segments that hold all of them."""
+        """Encodes and stores the texts that no segment of the shard holds. Returns the names of segments that together hold all texts."""
         prefix, ending = f"{layout.shard_name(shard)}.", ".keys.npy"
         stored = [
             name.removesuffix(ending)
@@ -127,12 +127,12 @@ class TextFeatures:
             self._storage.put(path, f"{self._folder}/{name}.features.npy")
         buffer = io.BytesIO()
         np.save(buffer, keys)
-        # Written last, so that keys that exist have features.
+        # The keys are written last: if they exist, their features exist too.
         self._storage.write(f"{self._folder}/{name}.keys.npy", buffer.getvalue())
         return name
 
     def _open(self, name: str) -> Segment:
-        """Opens a segment. A segment of a remote dataset is copied to the cache of this machine, once."""
+        """Opens a segment by its name. A segment of a remote dataset is first copied to the cache of this machine, once."""
         if self._storage.is_local:
             return Segment(*(_mapped(Path(self._storage.path(f"{self._folder}/{name}{end}"))) for end in _ENDINGS))
 
@@ -154,7 +154,7 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
 
 
 def _by_shard(captions: Captions) -> Iterator[tuple[int, pa.Array]]:
-    """Yields each shard with its texts. A text of several shards belongs to the first."""
+    """Yields (shard, distinct texts of the shard). A text that is in several shards is yielded only with the lowest of them."""
     order = np.argsort(captions.shards, kind="stable")
     shards, starts = np.unique(captions.shards[order], return_index=True)
     for shard, rows in zip(shards, np.split(order, starts[1:]), strict=True):
@@ -162,7 +162,7 @@ def _by_shard(captions: Captions) -> Iterator[tuple[int, pa.Array]]:
 
 
 def _digest(texts: pa.Array) -> str:
-    """Returns a hash of texts in their order, in one pass over the memory that holds them."""
+    """Returns a hash of the texts and their order, computed from the Arrow buffers without a loop over the texts."""
     digest = hashlib.sha256()
     for buffer in texts.buffers()[1:]:
         digest.update(memoryview(buffer))

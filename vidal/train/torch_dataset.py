@@ -1,4 +1,4 @@
-"""A dataset as torch reads it: each item is a clip of one modality with a text. The trainer reads the same items."""
+"""A torch Dataset of the clips of one modality, each with a text. The trainer reads the same items."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Item(TypedDict):
     """A clip with a text.
 
     pixels: uint8 (3, h, w) for image and infrared, (t, 3, h, w) for video; float16 (1, h, w), about 0..1, for depth, where larger is
-    farther; float16 (3, mel_bins, frames), log mel energies, for audio. text: drawn among the texts of the views. text_index: the index
+    farther; float16 (3, mel_bins, frames), log mel energies, for audio. text: a random one of the clip's captions. text_index: the index
     of the text among the distinct texts of the dataset. frame: for image, depth and infrared, the number of the picture in the clip.
     clip_id, shard: as in the manifest.
     """
@@ -41,27 +41,27 @@ class Item(TypedDict):
 class ClipDataset(Dataset[Item]):
     """The clips of a modality, by index.
 
-    Copies, silent sounds, clips of other splits and of evaluation sets, and clips without texts are left out.
+    Duplicates, silent sounds, clips of other splits and of evaluation sets, and clips without a usable caption are left out.
 
-    The text and the picture of each item are drawn from seed and epoch; set_epoch draws others. The same seed and epoch give the same
+    Seed and epoch decide the text and the picture of each item; set_epoch changes them. The same seed and epoch give the same
     items in every process. The default collate function of a DataLoader makes batches of the items.
     """
 
     def __init__(self, samples: TrainingSamples, reader: Reader, views: Mapping[str, float], seed: int = 0):
-        """Users call `vidal.open(OUT).torch(...)` instead. views: the weight of each view."""
+        """Users call `vidal.open(OUT).torch(...)` instead. views: the weight of each view (kind of caption), by its name."""
         self.samples, self.reader = samples, reader
         self._weights = np.array([views[name] for name in samples.captions.names])
         self._seed, self._epoch = seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Draws the texts and pictures of another epoch."""
+        """Sets the epoch, which decides the texts and pictures of the items."""
         self._epoch = epoch
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Item:
-        """Returns an item. Raises IndexError, and RecordError if a file of the clip cannot be read."""
+        """Returns an item. Raises IndexError if there is none, and RecordError or OSError if a file of the clip cannot be read."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         return self.read(index, self._epoch)
@@ -98,7 +98,7 @@ class ClipStream(IterableDataset[Item]):
         self.unreadable = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Orders the clips, and draws their texts and pictures, for another epoch. Call it before iterating."""
+        """Sets the epoch, which decides the order, the texts and the pictures of the clips. Call it before iterating."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[Item]:
@@ -126,7 +126,7 @@ def open_clips(
     fbank_frames: int = 1024,
     seed: int = 0,
 ) -> ClipDataset:
-    """Opens the clips of a dataset. The arguments are those of Dataset.torch. Raises UserError."""
+    """Opens the clips of a modality. The arguments are those of Dataset.torch. Raises UserError if it is unknown or no clip has it."""
     try:
         chosen = Modality(modality)
     except ValueError:

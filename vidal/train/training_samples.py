@@ -1,4 +1,4 @@
-"""The clips of a dataset that a modality is trained on: rows of the manifests that have files of the modality, and texts."""
+"""Selects the clips of a dataset that a modality is trained on: those that have files of the modality and at least one usable caption."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ _ANY_FRAME = -1
 
 @dataclass(frozen=True)
 class Captions:
-    """The captions of all clips, one after the other. Clip i has the captions from starts[i] up to, but without, starts[i + 1].
+    """The captions of all clips in flat arrays; those of clip i are the slice starts[i]:starts[i + 1].
 
-    names: of the views. views: for each caption, an index into `names`. frames: the frame that a keyframe's caption describes, else -1.
-    texts: for each caption, an index into `distinct`. shards: for each distinct text, the first shard with it.
+    names: the names of the views; a view is a kind of caption, such as "title". views: for each caption, the index of its view in
+    `names`. frames: for each caption, the number of the frame that it describes, or -1 if it describes the whole clip. texts: for each
+    caption, the index of its text in `distinct`. shards: for each distinct text, the lowest number of a shard that contains it.
     """
 
     starts: IntArray
@@ -50,7 +51,8 @@ class Captions:
 class TrainingSamples:
     """The clips that a modality is trained on, one row each.
 
-    paths: of the files of each clip, relative to the dataset. left_out: how many clips were left out, by reason.
+    paths: for each clip, the paths of its files, relative to the dataset. depth_kinds: depth_kind of the manifest. left_out: how many
+    clips of the dataset were left out, by reason.
     """
 
     modality: Modality
@@ -65,7 +67,7 @@ class TrainingSamples:
         return len(self.clip_ids)
 
     def paths_of(self, row: int) -> list[str]:
-        """Returns the paths of the files of a clip, relative to the dataset."""
+        """Returns the paths of the files of one clip, relative to the dataset."""
         result: list[str] = self.paths[row].as_py()
         return result
 
@@ -79,16 +81,26 @@ def committed_shards(storage: Storage) -> list[int]:
 
 
 def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
-    """Reads the clips to train a modality on, as find_samples does. Raises UserError if no clip is left."""
+    """Returns the result of find_samples. Raises UserError if it has no clip."""
     samples = find_samples(storage, modality, settings)
     if not len(samples):
-        why = ", ".join(f"{reason} {count}" for reason, count in samples.left_out.items()) or "there are no clips"
-        raise UserError(f"{storage.uri}: no clip is left to train {modality.value} on: {why}")
+        why = (
+            ", ".join(f"{reason} {count}" for reason, count in samples.left_out.items())
+            or "none, because the dataset has no clips"
+        )
+        raise UserError(
+            f"{storage.uri}: no clip is left to train {modality.value} on (left out, by reason: {why}): build more shards, "
+            "or change train.splits, train.views or train.skip_flags"
+        )
     return samples
 
 
 def find_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
-    """Reads all shards. Leaves out copies, clips of other splits and of evaluation sets, silent sounds, and clips without texts."""
+    """Returns the clips of all shards that a modality can be trained on.
+
+    Leaves out duplicates, clips that are not in settings.splits, clips that occur in an evaluation set, clips without files of the
+    modality, silent sounds, and clips without a usable caption. Raises UserError if the dataset has no shard.
+    """
     column = PATHS[modality]
     columns = [*_COLUMNS, column, *(["scores"] if modality is Modality.AUDIO else [])]
     names = [layout.manifest(shard) for shard in committed_shards(storage)]
@@ -126,7 +138,7 @@ def find_samples(storage: Storage, modality: Modality, settings: Train) -> Train
 
 
 def _captions(table: pa.Table, weights: Mapping[str, float], skip_flags: tuple[str, ...]) -> Captions:
-    """Returns the captions of the views whose weight is above 0, without empty captions and those with a flag in skip_flags."""
+    """Returns the captions of the views whose weight is above 0, but no empty captions and none with a flag in skip_flags."""
     lists = table["captions"].combine_chunks()
     names = tuple(view for view, weight in weights.items() if weight > 0)
     flat = pc.list_flatten(lists)
@@ -155,17 +167,21 @@ def _captions(table: pa.Table, weights: Mapping[str, float], skip_flags: tuple[s
 
 
 def _first_shards(texts: IntArray, shards: IntArray, count: int) -> IntArray:
-    """Returns, for each of `count` distinct texts, the smallest shard of its captions. shards: of the captions."""
+    """Returns, for each of `count` distinct texts, the lowest number of a shard that contains it.
+
+    texts, shards: for each caption, the index of its text and the number of its shard.
+    """
     first = np.full(count, np.iinfo(np.int32).max, np.int32)
     np.minimum.at(first, texts, shards.astype(np.int32))
     return first
 
 
 def sample_caption(samples: TrainingSamples, row: int, weights: Float64Array, key: tuple[int, ...]) -> tuple[int, int]:
-    """Draws a text and a frame for a clip, and returns (text, frame); the same key gives the same result.
+    """Draws a caption and a frame for a clip. Returns (index of the text in captions.distinct, number of the frame).
 
-    weights: of the views, in the order of captions.names. First a view is drawn by weight among those of the clip, then one of the texts
-    of this view. The caption of a keyframe comes with its own frame, if the clip has it; for any other text, the frame is also drawn.
+    First a view is drawn by weight among the views of the clip's captions, then one of the captions of this view. If the caption
+    describes a frame that the clip has, that frame is returned; otherwise, the frame is random. weights: one for each of captions.names.
+    The same key gives the same result.
     """
     captions, generator = samples.captions, np.random.default_rng((*key, row))
     first, last = captions.starts[row], captions.starts[row + 1]

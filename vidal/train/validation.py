@@ -15,7 +15,7 @@ from vidal.train.recall import Clips, Recall, recall
 class Validation:
     """Measures one modality on its clips of the split val, and stops its training as train.patience says.
 
-    folder: for the weights with the best retrieval, which an early stop returns to.
+    folder: if train.patience is set, the weights with the best retrieval so far are kept there.
     """
 
     def __init__(self, trainer: ModalityTrainer, clips: Clips, folder: Path):
@@ -23,7 +23,7 @@ class Validation:
         self._best = folder / f"best-{trainer.modality.value}.pt"
 
     def measure_if_due(self) -> Recall | None:
-        """Measures after every train.eval_steps steps, and returns None at other steps. All processes call this together."""
+        """Measures retrieval at each multiple of train.eval_steps; returns None at other steps. All processes call this together."""
         trainer, every = self._trainer, self._trainer.settings.eval_steps
         if every is None or trainer.step % every or trainer.step == trainer.measured_at:
             return None
@@ -47,10 +47,10 @@ class Validation:
             torch.save(self._trainer.trained_weights(), aside)
 
     def return_to_best(self) -> None:
-        """Loads the weights with the best retrieval, if the recipe sets train.patience."""
+        """Loads the weights with the best retrieval into the final model, if train.patience is set."""
         if self._trainer.settings.patience is not None and self._best.is_file():
             self._trainer.load_trained(torch.load(self._best, map_location="cpu", weights_only=True))
 
     def final(self) -> Recall:
-        """Returns the retrieval of the final encoder."""
+        """Returns the retrieval of the final encoder on the split val."""
         return recall(self._trainer, self._clips)

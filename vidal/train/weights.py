@@ -1,4 +1,4 @@
-"""Loads weights into a network, strictly: an error names the weights that do not fit."""
+"""Loads weights into a network. Every weight must fit; an error names those that do not."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: s
 
 
 def check(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Raises UserError that names weights that are missing, unknown or of another shape.
+    """Raises UserError if weights of a tower are missing from `state`, unknown, or of another shape. The error names up to three.
 
-    where: names the file in errors. prefix: precedes the names of weights in errors.
+    where: the file or folder, for errors. prefix: is put before the names of weights in errors.
     """
     own = tower.state_dict()
     for problem, names in (
-        ("lacks", sorted(own.keys() - state.keys())),
+        ("lacks weights of this tower:", sorted(own.keys() - state.keys())),
         ("holds weights that this tower does not have:", sorted(state.keys() - own.keys())),
         (
             "has weights of another shape:",
@@ -30,4 +30,6 @@ def check(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: 
     ):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise UserError(f"{where} {problem} {', '.join(prefix + name for name in names[:3])}{more}")
+            raise UserError(
+                f"{where} {problem} {', '.join(prefix + name for name in names[:3])}{more}: use the complete original files"
+            )

@@ -1,6 +1,6 @@
-"""The part of an epoch that is still to come, as positions in the order of its records. All processes share this order.
+"""The records of an epoch that are still to be read, as positions in its shuffled order, which all processes share.
 
-A run may be continued by another number of processes: the positions that are left are then dealt out again, in the same order.
+If a run is resumed with another number of processes, the remaining positions are divided among them anew, in the same order.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from vidal.train.training_samples import IntArray
 
 @dataclass(frozen=True)
 class Window:
-    """The positions from `start` on, without those in `done`, which were already consumed."""
+    """The positions of an epoch from `start` on, except those in `done`, which were already consumed."""
 
     start: int = 0
     done: tuple[int, ...] = ()
 
     def positions(self, count: int) -> IntArray:
-        """Returns the positions of an epoch of `count` records that are in the window, ascending."""
+        """Returns the positions in the window, ascending. count: the number of records in the epoch."""
         every = np.arange(self.start, count)
         return every[~np.isin(every, self.done)] if self.done else every
 
     def of_process(self, count: int, rank: int, world: int) -> IntArray:
-        """Returns the positions of one of `world` processes. All processes have equally many."""
+        """Returns the positions of one of `world` processes. All processes have equally many, if there are at least `world` positions."""
         every = self.positions(count)
         return every[rank::world][: max(1, len(every) // world)]
 
     def advanced(self, count: int, cursors: list[int]) -> Window:
-        """Returns the window after each process has consumed the first of its positions. cursors: how many each consumed, by rank."""
+        """Returns the window that remains when each process has consumed the first positions of its share. cursors: how many, by rank."""
         world = len(cursors)
         consumed = {
             int(position)

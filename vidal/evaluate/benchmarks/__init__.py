@@ -1,4 +1,4 @@
-"""The benchmarks of LanguageBind's tables, and your own data. A dict is the registry; a task names a reader and two modalities."""
+"""The benchmarks of LanguageBind's tables, and your own data. TASKS is the registry; each task names a reader and two modalities."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from vidal.evaluate.benchmark import TEXT, Benchmark
 class Task:
     """A benchmark, and what is measured on it by default.
 
-    reader: "module:function" of this package. query, target: modalities, joined by +. share: the share of the samples to use.
+    reader: "module:function" of this package. query, target: modalities or "text", joined by +. share: the share of the samples that is
+    used, 0..1.
     """
 
     reader: str
@@ -24,7 +25,7 @@ class Task:
     share: float = 1.0
 
     def read(self, folder: Path) -> Benchmark:
-        """Reads the benchmark. Raises UserError that names the file that is missing or wrong."""
+        """Reads the benchmark from a folder. Raises UserError if a file is missing or wrong; the error names it."""
         if not folder.is_dir():
             raise UserError(f"--data: {folder} is not a folder")
         module, _, name = self.reader.partition(":")
@@ -38,7 +39,7 @@ class Task:
 
     @property
     def needs(self) -> str:
-        """The first line of the reader's docstring, which says what files it needs."""
+        """The first line of the reader's docstring, which says which files the folder must contain."""
         module, _, name = self.reader.partition(":")
         return (getattr(importlib.import_module(f"{__name__}.{module}"), name).__doc__ or "").strip().splitlines()[0]
 

@@ -1,4 +1,4 @@
-"""Actions in videos: Kinetics-400 and -600 (Kay et al. 2017; Carreira et al. 2018), with five views in time by three in space."""
+"""Actions in videos: Kinetics-400 and -600 (Kay et al. 2017; Carreira et al. 2018), with five views in time times three in space."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VIEWS = (5, 3)
 
 
 def kinetics(folder: Path) -> Benchmark:
-    """The official csv (label, youtube_id, time_start, time_end): test.csv, else val.csv; or one folder per class."""
+    """Reads the official csv (label, youtube_id, time_start, time_end): test.csv, else val.csv; or one folder per class."""
     test = files.optional(folder, "test.csv")
     path = test or files.optional(folder, "val.csv", "validate.csv")
     if path is None:

@@ -1,4 +1,4 @@
-"""AVE (Tian et al. 2018): events that are both seen and heard, so that pictures find sounds and sounds find pictures."""
+"""AVE (Tian et al. 2018): videos of events that are both seen and heard, to retrieve sounds by pictures and pictures by sounds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from vidal.train.settings import Modality
 
 
 def ave(folder: Path) -> Benchmark:
-    """testSet.txt, lines of Category&VideoID&Quality&StartTime&EndTime; videos in AVE/."""
+    """Reads testSet.txt, with lines of Category&VideoID&Quality&StartTime&EndTime, and the videos in AVE/."""
     path = files.annotation(folder, "testSet.txt")
     media, samples, missing = files.Media(folder, files.VIDEO), list[Sample](), list[str]()
     for number, line in enumerate(files.lines(path), 1):
         parts = line.split("&")
         if len(parts) != 5:
-            raise UserError(f"{path} line {number}: has {len(parts)} parts separated by &, not 5")
+            raise UserError(
+                f"{path} line {number} has {len(parts)} parts separated by &, not 5: use the published file"
+            )
         video = media.find((parts[1],))
         if video is None:
             missing.append(parts[1])

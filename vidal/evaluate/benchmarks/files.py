@@ -1,4 +1,4 @@
-"""Finds the files of a benchmark anywhere below a folder: an annotation by one of its usual names, media by the id in their names."""
+"""Finds the files of a benchmark anywhere below a folder: annotations by their usual names, media by the id in their names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PICTURE = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 def annotation(folder: Path, *names: str) -> Path:
-    """Returns the first of these files that is in the folder or below it. Raises UserError that names them if there is none."""
+    """Returns the path of the first of these files that is in the folder or below it. Raises UserError if there is none of them."""
     for name in names:
         if (folder / name).is_file():
             return folder / name
@@ -28,7 +28,7 @@ def annotation(folder: Path, *names: str) -> Path:
 
 
 def optional(folder: Path, *names: str) -> Path | None:
-    """Returns what annotation returns, or None if there is no such file."""
+    """Returns the result of annotation, or None if there is none of these files."""
     try:
         return annotation(folder, *names)
     except UserError:
@@ -36,7 +36,7 @@ def optional(folder: Path, *names: str) -> Path | None:
 
 
 def test_or_validation(folder: Path, test: tuple[str, ...], validation: tuple[str, ...]) -> tuple[Path, bool]:
-    """Returns an annotation, and whether it is one of the validation split, which is used if there is none of the test split.
+    """Returns (annotation of the test split, False) or, if there is none, (annotation of the validation split, True).
 
     Raises UserError as annotation does.
     """
@@ -46,7 +46,7 @@ def test_or_validation(folder: Path, test: tuple[str, ...], validation: tuple[st
 
 
 class Media:
-    """Files below a folder by their names without extension; of several with the same name, the first in the order of paths."""
+    """The media files below a folder, by their names without extension. Of several with one name, the first in sorted order counts."""
 
     def __init__(self, folder: Path, extensions: frozenset[str]):
         self._found: dict[str, Path] = {}
@@ -58,16 +58,16 @@ class Media:
                     self._found.setdefault(stem, Path(root) / name)
 
     def find(self, stems: Iterable[str]) -> Path | None:
-        """Returns the file with the first of these names that a file has."""
+        """Returns the file that has the first possible of these names, or None. stems: names without extension."""
         return next((self._found[stem] for stem in stems if stem in self._found), None)
 
 
 def rows(
     path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0", delimiter: str = ","
 ) -> Iterator[dict[str, str]]:
-    """Yields the rows of a csv file. columns: their names, if the file has no header. comment: the beginning of lines to skip.
+    """Yields the rows of a csv file. columns: the names of its columns, if it has no header. comment: the beginning of lines to skip.
 
-    Raises UserError for a file that is not such a table.
+    Raises UserError if the file cannot be read as csv, or if a row is too short.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -78,15 +78,15 @@ def rows(
             for row in reader:
                 if None in row.values():
                     raise UserError(
-                        f"{path} line {reader.line_num}: fewer than the {len(reader.fieldnames or [])} columns of the table"
+                        f"{path} line {reader.line_num} has fewer than the {len(reader.fieldnames or [])} columns of the table"
                     )
                 yield row
     except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path} cannot be read as csv: {error}") from error
 
 
 def column(row: dict[str, str], path: Path, *names: str) -> str:
-    """Returns the value in the first of these columns that the table has. Raises UserError that names them if it has none."""
+    """Returns the value of a row in the first of these columns that the table has. Raises UserError if it has none of them."""
     for name in names:
         if name in row:
             return row[name]
@@ -94,16 +94,16 @@ def column(row: dict[str, str], path: Path, *names: str) -> str:
 
 
 def parsed(path: Path) -> Any:
-    """Returns the content of a JSON file. Raises UserError."""
+    """Returns the content of a JSON file. Raises UserError if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path} cannot be read as JSON: {error}") from error
 
 
 def lines(path: Path) -> list[str]:
-    """Returns the lines of a file that are not empty. Raises UserError."""
+    """Returns the lines of a text file that are not empty. Raises UserError if it cannot be read."""
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path} cannot be read as text: {error}") from error

@@ -1,4 +1,4 @@
-"""One folder per class: the layout of ImageNet, and of LanguageBind's authors for LLVIP, FLIR, NYU-D, ESC-50 and VGGSound."""
+"""Reads one folder per class: the layout of ImageNet, and of LanguageBind's authors for LLVIP, FLIR, NYU-D, ESC-50 and VGGSound."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def class_folders(
     names: Mapping[str, str] | None = None,
     picture_templates: tuple[str, ...] = (),
 ) -> Benchmark:
-    """Reads FOLDER/CLASS/FILE, or the same in test/, val/ or data/val/. _ in the name of a class stands for a space.
+    """Reads CLASS/FILE in `folder`, or in its test/, val/ or data/val/. An underscore in the name of a class stands for a space.
 
-    templates, picture_templates: as in Benchmark. needs: what the error says is missing. names: maps the names of folders to the names of
-    classes in prompts. Raises UserError if fewer than two classes have files.
+    templates, picture_templates: as in Benchmark. needs: the file that may be there instead, for the error. names: maps the names of
+    folders to the names of classes in prompts. Raises UserError if fewer than two classes have files.
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)
@@ -40,7 +40,7 @@ def class_folders(
     classes = tuple(name for name, paths in media_by_class.items() if paths)
     if len(classes) < 2:
         raise UserError(
-            f"{folder} has neither {needs} nor a folder of {modality.value} files for each of several classes"
+            f"{folder} has neither {needs} nor folders of {modality.value} files, one for each of several classes: add either"
         )
     return Benchmark(
         [

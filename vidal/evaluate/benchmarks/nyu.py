@@ -1,4 +1,4 @@
-"""NYU Depth v2 (Silberman et al. 2012): 654 test pictures in ten classes, the nine most common kinds of rooms and all others."""
+"""NYU Depth v2 (Silberman et al. 2012): 654 test pictures in ten classes: the nine most common kinds of rooms, and all other kinds."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ ROOMS = (
 
 @dataclass(frozen=True)
 class Stored:
-    """A picture inside the .mat file. Each process opens a file once."""
+    """A picture inside the .mat file. field: "images" or "depths". index: counted from 0. Each process opens a file once."""
 
     path: Path
     field: str
     index: int
 
     def picture(self) -> Image.Image:
-        """Returns a picture: RGB from `images`, 16-bit millimetres from `depths`. MATLAB's arrays are stored transposed."""
+        """Returns the picture: RGB from `images`, 16-bit millimetres from `depths`. MATLAB stores arrays transposed."""
         array = _opened(self.path)[self.field][self.index]
         if self.field == "depths":
             return Image.fromarray((array.T * 1000).round().clip(0, 65535).astype(np.uint16))
@@ -48,7 +48,7 @@ class Stored:
 
 
 def nyu(folder: Path) -> Benchmark:
-    """nyu_depth_v2_labeled.mat with splits.mat; or one folder per class with 16-bit depth in millimetres."""
+    """Reads nyu_depth_v2_labeled.mat with splits.mat; or one folder per class with 16-bit depth in millimetres."""
     path = files.optional(folder, "nyu_depth_v2_labeled.mat")
     if path is None:
         return class_folders(
@@ -58,7 +58,9 @@ def nyu(folder: Path) -> Benchmark:
     kinds = _kinds(path)
     for number in _test_numbers(files.annotation(folder, "splits.mat")):
         if number > len(kinds):
-            raise UserError(f"splits.mat names picture {number}, but {path.name} has {len(kinds)}")
+            raise UserError(
+                f"splits.mat names picture {number}, but {path.name} has {len(kinds)}: use the published files"
+            )
         kind = kinds[number - 1]
         room = kind if kind in ROOMS else OTHERS
         media = {Modality.DEPTH: Stored(path, "depths", number - 1), Modality.IMAGE: Stored(path, "images", number - 1)}
@@ -68,7 +70,7 @@ def nyu(folder: Path) -> Benchmark:
 
 
 def _kinds(path: Path) -> list[str]:
-    """Returns the kind of room of every picture. The file holds a MATLAB cell of strings: references to arrays of character codes."""
+    """Returns the kind of room of every picture. The file stores each string as a reference to an array of character codes."""
     file = _opened(path)
     try:
         references = file["sceneTypes"][0]
@@ -80,7 +82,7 @@ def _kinds(path: Path) -> list[str]:
 
 
 def _test_numbers(path: Path) -> list[int]:
-    """Returns the numbers of the test pictures, counted from 1."""
+    """Returns the numbers of the pictures in the test split, counted from 1. path: splits.mat."""
     from scipy.io import loadmat
 
     try:
@@ -99,5 +101,7 @@ def _opened(path: Path) -> Any:
         try:
             _files[path] = h5py.File(path, "r")
         except OSError as error:
-            raise UserError(f"{path}: {error}") from error
+            raise UserError(
+                f"{path} cannot be read ({error}): use nyu_depth_v2_labeled.mat exactly as published"
+            ) from error
     return _files[path]

@@ -1,4 +1,4 @@
-"""Your own data: a vidal dataset, a list of files with captions, or one folder per class."""
+"""Reads your own data: a vidal dataset, a list of files with captions, or one folder per class."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VIEWS = ("title", "enhanced", "video", "sound")
 
 
 def manifest(folder: Path) -> Benchmark:
-    """A vidal dataset on this machine: a clip's text is its title, or else the first of its other texts; copies are left out."""
+    """Reads a vidal dataset: a clip's text is its title, else its enhanced, video or sound caption; duplicates are left out."""
     storage, samples = Storage(str(folder)), list[Sample]()
     for shard in committed_shards(storage):
         table = storage.read_table(layout.manifest(shard))
@@ -38,7 +38,7 @@ def manifest(folder: Path) -> Benchmark:
 
 
 def captions(folder: Path) -> Benchmark:
-    """captions.jsonl, with {"file": path under the folder, "captions": [...]} on each line, and its pictures, videos or sounds."""
+    """Reads captions.jsonl, with {"file": path under the folder, "captions": [...]} on each line, and these media files."""
     path = files.annotation(folder, "captions.jsonl", "*captions.jsonl")
     samples, missing = list[Sample](), list[str]()
     for number, line in enumerate(files.lines(path), 1):
@@ -52,8 +52,8 @@ def captions(folder: Path) -> Benchmark:
 
 
 def folders(folder: Path) -> Benchmark:
-    """Pictures, one folder per class."""
-    return class_folders(folder, Modality.IMAGE, pictures("photo"), needs="pictures")
+    """Reads pictures, in one folder per class."""
+    return class_folders(folder, Modality.IMAGE, pictures("photo"), needs="test/CLASS/")
 
 
 def _texts(row: ManifestRow) -> tuple[str, ...]:
@@ -69,12 +69,12 @@ def _media(storage: Storage, row: ManifestRow) -> Iterator[tuple[Modality, Any]]
 
 
 def _paths(value: object) -> list[str]:
-    """Returns the paths in a cell of the manifest: a list of paths, one path, or null."""
+    """Returns the paths in a cell of the manifest, which is a list of paths, a single path, or None."""
     return [str(path) for path in value] if isinstance(value, list) else [str(value)] if value else []
 
 
 def _place(storage: Storage, name: str) -> str:
-    """Returns a local path of a file of the dataset. If necessary, this is a copy, which is removed when this process ends."""
+    """Returns a local path of a file of the dataset. If it is remote or in a tar, this is a copy, removed when this process ends."""
     if storage.is_local and not layout.split_chained(name):
         return storage.path(name)
     copy = _copies() / name.replace("/", "-").replace(":", "-")

@@ -1,4 +1,4 @@
-"""Reads pickled dictionaries, lists, texts and numbers. Nothing in the file is executed."""
+"""Reads pickled dictionaries, lists, texts and numbers safely: no code in the file is executed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from vidal.errors import UserError
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Refuses every class and function: a pickle without them holds only plain values."""
+    """An unpickler that refuses every class and function, so that only plain values can be read."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it holds {module}.{name}, and only dictionaries, lists and texts are read")
+        raise pickle.UnpicklingError(
+            f"it holds {module}.{name}, but only dictionaries, lists, texts and numbers can be read"
+        )
 
 
 def load(path: Path) -> Any:
-    """Returns the value in the file. Raises UserError for a file that is not a pickle, or that holds anything but plain values."""
+    """Returns the value in a pickle file. Raises UserError if it is not a pickle, or if it contains more than plain values."""
     try:
         with path.open("rb") as file:
             return _PlainUnpickler(file).load()

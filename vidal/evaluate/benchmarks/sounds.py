@@ -17,7 +17,7 @@ _HEARD = files.SOUND | files.VIDEO
 
 
 def clotho(folder: Path) -> Benchmark:
-    """clotho_captions_evaluation.csv: five captions per recording (Drossos et al. 2020)."""
+    """Reads clotho_captions_evaluation.csv: five captions per recording (Drossos et al. 2020)."""
     path, is_validation = files.test_or_validation(
         folder, ("clotho_captions_evaluation.csv",), ("clotho_captions_validation.csv", "clotho_val.csv")
     )
@@ -30,7 +30,7 @@ def clotho(folder: Path) -> Benchmark:
 
 
 def audiocaps(folder: Path) -> Benchmark:
-    """test.csv: five captions per clip of AudioSet, one in each row (Kim et al. 2019); or ONE-PEACE's audiocaps_test.tsv."""
+    """Reads test.csv: five captions per clip of AudioSet, one in each row (Kim et al. 2019); or ONE-PEACE's audiocaps_test.tsv."""
     if (listed := files.optional(folder, "audiocaps_test.tsv")) is not None:
         return _captioned(folder, _listed_captions(listed))
     path, is_validation = files.test_or_validation(
@@ -50,7 +50,7 @@ def audiocaps(folder: Path) -> Benchmark:
 
 
 def _listed_captions(path: Path) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Yields name, stems and captions from a tab-separated table with the columns uniq_id, audio, text and duration."""
+    """Yields (name, stems of its file, captions) from a tab-separated table with the columns audio and text."""
     captions: dict[str, list[str]] = {}
     for row in files.rows(path, delimiter="\t"):
         captions.setdefault(files.column(row, path, "audio"), []).append(files.column(row, path, "text"))
@@ -59,7 +59,7 @@ def _listed_captions(path: Path) -> Iterator[tuple[str, tuple[str, ...], tuple[s
 
 
 def audioset(folder: Path) -> Benchmark:
-    """eval_segments.csv, each segment with several of 527 labels, and class_labels_indices.csv (Gemmeke et al. 2017)."""
+    """Reads eval_segments.csv, with several of 527 labels per segment, and class_labels_indices.csv (Gemmeke et al. 2017)."""
     index = files.annotation(folder, "class_labels_indices.csv", "audioset_class_labels_indices.csv")
     classes = {files.column(row, index, "mid"): files.column(row, index, "display_name") for row in files.rows(index)}
     places = {mid: place for place, mid in enumerate(classes)}
@@ -67,7 +67,9 @@ def audioset(folder: Path) -> Benchmark:
     named = []
     for row in files.rows(path, ("id", "start", "end", "labels"), comment="#"):
         if unknown := [mid for mid in row["labels"].split(",") if mid not in places]:
-            raise UserError(f"{path}: {row['id']} has the label {unknown[0]}, which {index.name} lacks")
+            raise UserError(
+                f"{path}: {row['id']} has the label {unknown[0]}, which {index.name} lacks: use the published files"
+            )
         named.append(
             (
                 row["id"],
@@ -79,7 +81,7 @@ def audioset(folder: Path) -> Benchmark:
 
 
 def esc50(folder: Path) -> Benchmark:
-    """esc50.csv (Piczak 2015): all five folds, because nothing is trained on them; or one folder per class."""
+    """Reads esc50.csv (Piczak 2015): all five folds, because nothing is trained on them; or one folder per class."""
     if (path := files.optional(folder, "esc50.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="meta/esc50.csv")
     named = [
@@ -93,7 +95,7 @@ def esc50(folder: Path) -> Benchmark:
 
 
 def vggsound(folder: Path) -> Benchmark:
-    """vggsound.csv (Chen et al. 2020): the test split, 309 classes; or one folder per class."""
+    """Reads vggsound.csv (Chen et al. 2020): the test split, 309 classes; or one folder per class."""
     if (path := files.optional(folder, "vggsound.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="vggsound.csv")
     listed = list(files.rows(path, ("id", "start", "label", "split")))
@@ -111,7 +113,7 @@ def vggsound(folder: Path) -> Benchmark:
 
 
 def _stems(name: str, start: int) -> tuple[str, ...]:
-    """Returns the names that common downloaders give to a segment of a YouTube video."""
+    """Returns the file names, without extension, that common downloaders give to a segment of ten seconds. start: in seconds."""
     span = f"{name}_{start}_{start + 10}"
     return (name, f"Y{name}", f"{name}_{start:06d}", f"{name}_{start}", f"{name}_{start:06d}_{start + 10:06d}", span)
 
@@ -144,6 +146,6 @@ def _labelled(
 
 
 def _media(path: Path) -> dict[Modality, Path]:
-    """Returns the media of a sound. A sound that was published as a video has pictures too."""
+    """Returns the media in the file of a sound, by modality. A video file also has pictures."""
     pictures = {Modality.IMAGE: path, Modality.VIDEO: path} if path.suffix.lower() in files.VIDEO else {}
     return {Modality.AUDIO: path, **pictures}

@@ -1,4 +1,4 @@
-"""Thermal pictures: LLVIP (Jia et al. 2021) and FLIR ADAS, cut to their boxes."""
+"""Thermal pictures: LLVIP (Jia et al. 2021) and FLIR ADAS, cropped to the boxes of their annotations."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Picture(TypedDict):
 
 
 class _Annotation(TypedDict):
-    """bbox: left, top, width and height, in pixels."""
+    """An annotated box. bbox: left, top, width and height, in pixels."""
 
     id: int
     image_id: int
@@ -66,7 +66,7 @@ class _Coco(TypedDict):
 
 
 def llvip(folder: Path) -> Benchmark:
-    """Annotations/*.xml: boxes of persons, and as many random boxes of the same sizes without a person; or one folder per class."""
+    """Reads Annotations/*.xml: boxes of persons, and as many random boxes of the same sizes without a person; or one folder per class."""
     if not (folder / "Annotations").is_dir():
         return class_folders(folder, Modality.INFRARED, PHOTO, needs="Annotations/*.xml", names=LLVIP)
     samples: list[Sample] = []
@@ -82,7 +82,7 @@ def llvip(folder: Path) -> Benchmark:
 
 
 def llvip_pairs(folder: Path) -> Benchmark:
-    """Pairs of whole pictures of the test split, infrared and visible, to retrieve one by the other; depth/test/*.png are optional."""
+    """Reads pairs of whole pictures of the test split, infrared/test/*.jpg and visible/test/*.jpg; depth/test/*.png are optional."""
     return Benchmark(
         [
             Sample(name, _media(folder, name, thermal, visible), texts=("a photo of people.",))
@@ -92,18 +92,18 @@ def llvip_pairs(folder: Path) -> Benchmark:
 
 
 def _media(folder: Path, name: str, thermal: Path, visible: Path) -> dict[Modality, Path]:
-    """LLVIP has no depth. Estimated depth, in millimetres, is read from depth/test, under the names of the pictures."""
+    """Returns the pictures of a pair, and its depth in millimetres if depth/test has it. LLVIP has no depth, so users may estimate it."""
     depth = folder / "depth" / "test" / f"{name}.png"
     return {Modality.INFRARED: thermal, Modality.IMAGE: visible} | ({Modality.DEPTH: depth} if depth.is_file() else {})
 
 
 def flir_v1(folder: Path) -> Benchmark:
-    """thermal_annotations.json of ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures; or one folder per class."""
+    """Reads thermal_annotations.json of ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures; or one folder per class."""
     return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"), FLIR_V1)
 
 
 def flir_v2(folder: Path) -> Benchmark:
-    """coco.json of ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures; or one folder per class."""
+    """Reads coco.json of ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures; or one folder per class."""
     return _coco(folder, ("video_thermal_test/coco.json", "coco.json"), FLIR_V2)
 
 
@@ -137,9 +137,9 @@ def _coco(folder: Path, paths: tuple[str, ...], classes: Mapping[str, str]) -> B
 
 
 def _picture(folder: Path, entry: _Picture) -> tuple[Path | None, str]:
-    """Returns the path of the picture of an annotation, or None, and its name.
+    """Returns (path, name) of a picture in an annotation file; the path is None if there is no such picture.
 
-    The picture lies beside the annotation, or in one of the folders of FLIR's archives.
+    folder: that of the annotation file. The picture lies there, or below it in a folder of FLIR's archives.
     """
     name = entry["file_name"]
     places = [folder / name, folder / "thermal_8_bit" / Path(name).name, folder / "data" / Path(name).name]
@@ -170,14 +170,14 @@ def _persons(path: Path) -> tuple[tuple[int, int], list[Box]]:
             if each.findtext("name") == "person"
         ]
     except (OSError, ElementTree.ParseError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path} cannot be read ({error}): use the published file unchanged") from error
     return (size[0], size[1]), [
         (left, top, right, bottom) for left, top, right, bottom in boxes if right > left and bottom > top
     ]
 
 
 def _empty(person: Box, persons: list[Box], size: tuple[int, int], generator: np.random.Generator) -> Box | None:
-    """Returns a box of a person's size that overlaps no person; None if none was found."""
+    """Returns a random box of a person's size that overlaps no person; None if all of _TRIES boxes overlap one. size: of the picture."""
     width, height = person[2] - person[0], person[3] - person[1]
     if width >= size[0] or height >= size[1]:
         return None

@@ -12,12 +12,12 @@ from vidal.train.frames import Excerpt, has_sound
 from vidal.train.settings import Modality
 
 _Named = Iterable[tuple[str, tuple[str, ...]]]
-# DiDeMo's annotators saw 30 seconds; LanguageBind and CLIP4Clip show 31.
+# DiDeMo's annotators saw 30 seconds, but LanguageBind and CLIP4Clip use 31.
 DIDEMO_S = 31
 
 
 def msrvtt(folder: Path) -> Benchmark:
-    """MSRVTT_JSFUSION_test.csv, the split 1K-A (Yu et al. 2018): a thousand videos with one sentence each."""
+    """Reads MSRVTT_JSFUSION_test.csv, the split 1K-A (Yu et al. 2018): a thousand videos with one sentence each."""
     path = files.annotation(folder, "MSRVTT_JSFUSION_test.csv", "msrvtt_jsfusion_test1k.csv")
     return _videos(
         folder,
@@ -26,14 +26,14 @@ def msrvtt(folder: Path) -> Benchmark:
 
 
 def msrvtt_sound(folder: Path) -> Benchmark:
-    """As msrvtt, but only those of the thousand videos that have a sound track, for the paper's rows of joined modalities."""
+    """Reads the same files as msrvtt, but only the videos that have a sound track, for the paper's results on joined modalities."""
     benchmark = msrvtt(folder)
     heard = [sample for sample in benchmark.samples if has_sound(sample.media[Modality.AUDIO])]
     return replace(benchmark, samples=heard)
 
 
 def msvd(folder: Path) -> Benchmark:
-    """test_list.txt of 670 videos (Chen and Dolan 2011), and AllVideoDescriptions.txt or CLIP4Clip's raw-captions.pkl."""
+    """Reads test_list.txt, with 670 videos (Chen and Dolan 2011), and AllVideoDescriptions.txt or CLIP4Clip's raw-captions.pkl."""
     wanted = files.lines(files.annotation(folder, "test_list.txt"))
     captions: dict[str, list[str]] = {name: [] for name in wanted}
     for name, sentence in _msvd_sentences(folder):
@@ -43,7 +43,7 @@ def msvd(folder: Path) -> Benchmark:
 
 
 def _msvd_sentences(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yields (video, sentence)."""
+    """Yields (name of a video, sentence), for videos of all splits."""
     if (pickled := files.optional(folder, "raw-captions.pkl")) is not None:
         for name, sentences in plain_pickle.load(pickled).items():
             yield from ((name, " ".join(words)) for words in sentences)
@@ -54,7 +54,7 @@ def _msvd_sentences(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def didemo(folder: Path) -> Benchmark:
-    """test_data.json (Hendricks et al. 2017): the descriptions of a video are joined into one text, for its first 31 seconds."""
+    """Reads test_data.json (Hendricks et al. 2017): the descriptions of a video are joined into one text, for its first 31 seconds."""
     path = files.annotation(folder, "test_data.json")
     captions: dict[str, list[str]] = {}
     for entry in files.parsed(path):
@@ -63,7 +63,7 @@ def didemo(folder: Path) -> Benchmark:
 
 
 def activitynet(folder: Path) -> Benchmark:
-    """val_1.json (Krishna et al. 2017): the sentences of a video are joined into one text."""
+    """Reads val_1.json (Krishna et al. 2017): the sentences of a video are joined into one text."""
     captions = files.parsed(files.annotation(folder, "val_1.json"))
     return _videos(
         folder, ((name, (" ".join(text.strip() for text in each["sentences"]),)) for name, each in captions.items())
@@ -73,7 +73,7 @@ def activitynet(folder: Path) -> Benchmark:
 def _videos(folder: Path, named: _Named, end_s: int | None = None) -> Benchmark:
     """Finds the file of each video by its name, with or without "v_" before it. The file also serves as picture and sound.
 
-    named: pairs of the name of a video and its texts. end_s: the second up to which a video is shown; None for the whole video.
+    named: pairs of the name of a video and its texts. end_s: the second up to which a video is used; None for the whole video.
     """
     media, samples, missing = files.Media(folder, files.VIDEO), list[Sample](), list[str]()
     for name, texts in _merged(named):

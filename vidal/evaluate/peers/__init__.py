@@ -1,4 +1,4 @@
-"""Peers: encoders of other projects, which are measured as ours are. A dict is the registry.
+"""Peers: encoders of other projects, which are evaluated in the same way as those of vidal. KINDS is the registry.
 
 A peer is named "KIND:ID", such as "open_clip:ViT-B-32/laion2b_s34b_b79k", or by its folder. To add a kind, write a file with a function
 that opens a Part from an id, and add it to KINDS.
@@ -26,8 +26,8 @@ _TRANSFORMERS, _OPEN_CLIP = "config.json", "open_clip_config.json"
 class Kind:
     """A kind of peer: an entry of the registry.
 
-    path: "module:function" of this package, which opens a Part from an id and a device. title: the name that tables show. modalities:
-    those that the kind encodes, besides text. model_types: the values of model_type in config.json that belong to this kind.
+    path: "module:function" of this package; the function opens a Part from an id and a device. title: the name that tables show.
+    modalities: those that the kind encodes, besides text. model_types: the values of model_type in config.json that belong to this kind.
     """
 
     path: str
@@ -36,7 +36,7 @@ class Kind:
     model_types: tuple[str, ...] = ()
 
     def open(self, id_: str, device: torch.device) -> Part:
-        """Opens the peer with this id. Raises UserError."""
+        """Opens the peer with this id. Raises UserError as Peer.open does."""
         module, _, name = self.path.partition(":")
         function: Callable[[str, torch.device], Part] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         return function(id_, device)
@@ -60,14 +60,14 @@ class Peer:
     id: str
 
     def open(self, device: torch.device) -> Part:
-        """Opens the peer. Raises UserError for weights that are not available, missing, unknown or of another shape."""
+        """Opens the peer. Raises UserError if weights are not available, missing, unknown or of another shape."""
         return self.kind.open(self.id, device)
 
 
 def find_peer(checkpoint: str) -> Peer | None:
-    """Returns the peer that a checkpoint names; None for an encoder of vidal or LanguageBind. Nothing is loaded.
+    """Returns the peer that a checkpoint names, without loading it; None for an encoder of vidal or LanguageBind.
 
-    Raises UserError for a name with a colon that is neither a folder nor begins with a kind.
+    Raises UserError if the checkpoint is not a folder, and what stands before its colon is not a kind.
     """
     folder = Path(checkpoint)
     if folder.is_dir():
@@ -84,7 +84,7 @@ def find_peer(checkpoint: str) -> Peer | None:
 
 
 def _kind_of(folder: Path) -> str | None:
-    """Returns the kind of a folder by its config.json, or None. A file that is damaged is left to the loader, which says so."""
+    """Returns the kind of the peer in a folder, by its config.json, or None. None also if this is damaged: the loader then reports it."""
     if (folder / _OPEN_CLIP).is_file():
         return "open_clip"
     try:

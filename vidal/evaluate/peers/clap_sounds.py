@@ -1,7 +1,7 @@
 """CLAP of transformers as a peer (Wu et al. 2023), with the spectrograms of its checkpoint.
 
-A sound that is longer than the model's window is cut into windows, whose vectors are averaged: CLAP's own processor chooses a window at
-random.
+A sound that is longer than the model's window is cut into windows, whose vectors are averaged. CLAP's own processor would choose one
+window at random.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ClapReader(MediaReader):
         self.sample_rate, self._window = int(extractor.sampling_rate), int(extractor.nb_max_samples)
 
     def sound(self, samples: Float32Array) -> Float32Array:
-        """Returns (windows, channels, frames, mels) float32."""
+        """Returns the spectrograms of the windows of a sound, (windows, channels, frames, mels) float32."""
         return np.stack([self._features(each) for each in split_windows(samples, self._window, self.sample_rate)])
 
     def _features(self, window: Float32Array) -> Float32Array:
@@ -48,7 +48,7 @@ class ClapTower(ModalityTower):
         self.model, self.reader = model, reader
 
     def forward(self, pixels: Tensor) -> Tensor:
-        # CLAP's processor sets this for every sound that it processes alone.
+        # CLAP's processor sets is_longer for every sound that it processes on its own.
         is_longer = torch.ones(len(pixels), 1, dtype=torch.bool, device=pixels.device)
         return features_of(self.model.get_audio_features(input_features=pixels, is_longer=is_longer))
 

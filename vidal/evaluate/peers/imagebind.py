@@ -1,4 +1,4 @@
-"""ImageBind as a peer, from the file imagebind_huge.pth of its authors.
+"""ImageBind as a peer (an encoder of another project), from the file imagebind_huge.pth of its authors.
 
 The weights are licensed CC BY-NC-SA 4.0, which allows no commercial use. They are neither part of vidal nor downloaded by it.
 """
@@ -36,9 +36,9 @@ _KINDS = {
     Modality.INFRARED: "thermal",
     Modality.AUDIO: "audio",
 }
-# The file names a weight "modality_trunks.vision.blocks..."; our networks name it "trunk.blocks...".
+# A weight that the file names "modality_trunks.vision.blocks..." is "trunk.blocks..." in the networks of imagebind_tower.
 _PARTS = {"modality_preprocessors": "preprocessor", "modality_trunks": "trunk", "modality_heads": "head"}
-# The postprocessors hold temperatures, which do not change which vectors are near. vidal has no modality for inertial sensors (imu).
+# The postprocessors hold temperatures, which do not change the order of scores. vidal has no modality for inertial sensors (imu).
 _UNUSED = "modality_postprocessors"
 _OTHER_KIND = "imu"
 
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class ImageBindTower(ModalityTower):
-    """A tower of one modality. The network of pictures also takes videos: a picture becomes a clip of equal frames."""
+    """The tower of one modality. The network of pictures is that of videos: it takes a picture as a clip of equal frames."""
 
     def __init__(self, network: nn.Module, reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.
@@ -61,7 +61,7 @@ class ImageBindTower(ModalityTower):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens ImageBind. id_: the path of its file. Raises UserError that names weights that are missing, unknown or of another shape."""
+    """Opens ImageBind. id_: the path of its file. Raises UserError if weights are missing, unknown or of another shape."""
     spec = ModelSpec(adapter="imagebind", id=id_, device=str(device))
     require_weights(spec, _WEIGHTS)
     states = split(_read(Path(id_)), id_)
@@ -80,9 +80,9 @@ def open_part(id_: str, device: torch.device) -> Part:
 
 
 def split(state: Mapping[str, Tensor], where: str) -> dict[str, State]:
-    """Returns the weights of each network, by ImageBind's names of modalities. where: names the file in errors.
+    """Returns the weights of each network, by ImageBind's names of modalities. where: the file, for errors.
 
-    Raises UserError that names weights which ImageBind does not have, and modalities that are missing.
+    Raises UserError if there are weights that ImageBind does not have, or no weights for a modality.
     """
     states: dict[str, State] = {kind: {} for kind in [*dict.fromkeys(_KINDS.values()), "text"]}
     unknown: list[str] = []
@@ -94,9 +94,11 @@ def split(state: Mapping[str, Tensor], where: str) -> dict[str, State]:
         elif part != _UNUSED and not (part in _PARTS and kind == _OTHER_KIND):
             unknown.append(name)
     if unknown:
-        raise UserError(f"{where} holds weights that ImageBind does not have: {', '.join(sorted(unknown)[:3])}")
+        raise UserError(
+            f"{where} holds weights that ImageBind does not have: {', '.join(sorted(unknown)[:3])}: give imagebind_huge.pth"
+        )
     if missing := [kind for kind, weights in states.items() if not weights]:
-        raise UserError(f"{where} lacks ImageBind's weights for {', '.join(missing)}")
+        raise UserError(f"{where} lacks ImageBind's weights for {', '.join(missing)}: give imagebind_huge.pth")
     return states
 
 
@@ -109,7 +111,7 @@ def _read(path: Path) -> State:
             f"{path} cannot be read as PyTorch weights ({why}): use ImageBind's file exactly as published"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{path} holds something other than ImageBind's weights")
+        raise UserError(f"{path} holds something other than ImageBind's weights: give imagebind_huge.pth")
     return state
 
 
@@ -126,11 +128,11 @@ def _text_network(state: State, where: str) -> TextNetwork:
 
 
 class _Shapes(dict[str, torch.Size]):
-    """The shapes of weights, from which sizes are read. Looking up a weight that is missing raises UserError that names it."""
+    """The shapes of weights by their names, from which the sizes of networks follow. Looking up a missing weight raises UserError."""
 
     def __init__(self, kind: str, state: State, where: str):
         super().__init__({name: value.shape for name, value in state.items()})
         self._kind, self._where = kind, where
 
     def __missing__(self, name: str) -> torch.Size:
-        raise UserError(f"{self._where} lacks {self._kind}: {name}")
+        raise UserError(f"{self._where} lacks weights of this tower: {self._kind}: {name}: give imagebind_huge.pth")

@@ -1,9 +1,9 @@
-"""How ImageBind reads media: its published loaders for pictures, videos and sounds; depth and thermal as described below.
+"""Reads media for ImageBind: pictures, videos and sounds as in its published loaders, depth and thermal as described below.
 
-ImageBind published no loader for depth and thermal, so a result on these may differ from the paper's:
-- Depth becomes disparity, as in Omnivore (Girdhar et al. 2022), whose mean and deviation are used: 0.0418 and 0.0295, after a division
-  by 75. They fit depth as SUN RGB-D stores it, eight times the metric value, so depth is multiplied by eight first. Baseline and focal
-  length are those of the first Kinect, which recorded NYU-D. Depth that is not metric has no disparity, and is refused.
+ImageBind published no loader for depth and thermal, so results on these may differ from the paper's:
+- Depth becomes disparity, as in Omnivore (Girdhar et al. 2022), whose mean and standard deviation are used: 0.0418 and 0.0295, after a
+  division by 75. They fit depth as SUN RGB-D stores it, eight times the metric value, so depth is multiplied by eight first. Baseline and
+  focal length are those of the first Kinect, which recorded NYU-D. Depth that is not metric has no disparity, so it raises UserError.
 - Thermal is one channel in 0..1 without further normalisation. With this, a user came closest to the paper's number on LLVIP (pull
   request 73 of ImageBind's repository).
 """
@@ -38,7 +38,7 @@ _UNKNOWN_FPS = 25.0
 
 
 class ImageBindReader(MediaReader):
-    """Reads media as ImageBind does. sides: of the square pictures, by ImageBind's names of modalities."""
+    """Reads media as ImageBind does. sides: those of its square pictures in pixels, by ImageBind's names of modalities."""
 
     first_channel = True  # As in torchaudio's fbank.
     items_max = 8  # Each video has 15 views.
@@ -58,7 +58,7 @@ class ImageBindReader(MediaReader):
         return (np.asarray(square, np.float32)[None] / 255).astype(np.float32)
 
     def depth(self, stored: Float32Array, kind: str | None) -> Float32Array:
-        """Returns (1, side, side) float32: disparity. Raises UserError for depth that is not metric."""
+        """Returns normalised disparity, (1, side, side) float32. Raises UserError if the depth is not metric."""
         if kind != "metric":
             raise UserError(
                 f"ImageBind computes disparity from metric depth, but the kind of this depth is {kind or 'unknown'}: use metric depth"
@@ -70,7 +70,7 @@ class ImageBindReader(MediaReader):
         return ((np.asarray(square, np.float32) - DISPARITY_MEAN) / DISPARITY_STD).astype(np.float32)[None]
 
     def choose_frames(self, total: int, fps: float, excerpt: frames.Excerpt | None) -> list[int]:
-        """Returns the first and the last frame of each of five clips of two seconds, spread evenly."""
+        """Returns the indices of the first and the last frame of each of five clips of two seconds, spread evenly over the video."""
         fps = fps or _UNKNOWN_FPS
         if excerpt is not None and excerpt.end_s:
             total = max(1, min(total, math.ceil(excerpt.end_s * fps)))
@@ -86,19 +86,19 @@ class ImageBindReader(MediaReader):
         return np.concatenate([self._crops(list(pair)) for pair in pairs])
 
     def video_views(self, path: Path, times: int, crops: int) -> Float32Array:
-        """Returns the views that ImageBind has of every video. Raises UserError for another number of views."""
+        """Returns the result of `video` for a file. Raises UserError if times * crops is not 15, the number of ImageBind's views."""
         if times * crops != VIDEO_CLIPS * CROPS:
             raise UserError(f"ImageBind has {VIDEO_CLIPS} times {CROPS} views of a video, not {times} times {crops}")
         return self.video(frames.chosen(path, self.choose_frames))
 
     def sound(self, samples: Float32Array) -> Float32Array:
-        """Returns (3, 1, 128, 204) float32: spectrograms of clips of two seconds, spread evenly."""
+        """Returns the spectrograms of three clips of two seconds, spread evenly over the sound, (3, 1, 128, 204) float32."""
         starts = clip_starts_s(len(samples) / inputs.SAMPLE_RATE, SOUND_CLIPS)
         spans = [(int(start * inputs.SAMPLE_RATE), int((start + CLIP_S) * inputs.SAMPLE_RATE)) for start in starts]
         return np.stack([_spectrogram(samples[first:last]) for first, last in spans])
 
     def _crops(self, clip: list[Image.Image]) -> Float32Array:
-        """Returns (3, 3, 2, side, side): the left or upper, the middle, and the right or lower square of a clip."""
+        """Returns three squares of a clip, (3, 3, 2, side, side): left, middle and right, or upper, middle and lower if it is upright."""
         pixels = np.stack([np.asarray(each.convert("RGB"), np.float32) / 255 for each in clip], axis=1)
         scaled = _short_side_scaled(torch.from_numpy(pixels.transpose(3, 1, 0, 2).copy()), self._sides["vision"])
         normal = (scaled.numpy() - _channels(MEAN)[:, None]) / _channels(STD)[:, None]
@@ -106,23 +106,23 @@ class ImageBindReader(MediaReader):
 
 
 def clip_starts_s(duration_s: float, count: int) -> list[Fraction]:
-    """Returns the seconds at which clips of CLIP_S begin, evenly spread; all are 0 if the medium is shorter than a clip.
+    """Returns the seconds at which `count` clips of CLIP_S begin, evenly spread; all are 0 if the medium is shorter than a clip.
 
-    They are fractions, as in pytorchvideo: a rounded one could begin a frame late.
+    They are fractions, as in pytorchvideo, because after rounding, a clip could begin one frame late.
     """
     step = Fraction(max(duration_s - CLIP_S, 0.0)) / (count - 1)
     return [step * place for place in range(count)]
 
 
 def _spectrogram(samples: Float32Array) -> Float32Array:
-    """Returns (1, 128, 204). A short sound is padded with zeros before the normalisation."""
+    """Returns a normalised spectrogram, (1, 128, 204). A short sound is padded with zeros before the normalisation."""
     energies = inputs.log_mel_energies(samples, MEL_BINS)[:, :FBANK_FRAMES]
     padded = np.pad(energies, ((0, 0), (0, FBANK_FRAMES - energies.shape[1])))
     return ((padded - FBANK_MEAN) / FBANK_STD).astype(np.float32)[None]
 
 
 def _short_side_scaled(video: Tensor, side: int) -> Tensor:
-    """Returns (3, t, h, w) with a shorter side of `side`, bilinear without a filter, as pytorchvideo scales."""
+    """Returns a video, (3, t, h, w), scaled so that its shorter side is `side`: bilinear without antialiasing, as in pytorchvideo."""
     height, width = video.shape[2:]
     wide, high = (math.floor(length / min(height, width) * side) for length in (width, height))
     size = (high, side) if width < height else (side, wide)
@@ -130,7 +130,7 @@ def _short_side_scaled(video: Tensor, side: int) -> Tensor:
 
 
 def _crop(video: Float32Array, side: int, place: int) -> Float32Array:
-    """Returns (3, t, side, side). place: 0, 1 or 2, along the longer side."""
+    """Returns a square of a video, (3, t, side, side). place: 0, 1 or 2 for the start, middle or end of the longer side."""
     height, width = video.shape[2:]
     top, left = (math.ceil((length - side) / 2) for length in (height, width))
     if height > width:

@@ -1,7 +1,7 @@
 """ImageBind's networks (Girdhar et al. 2023): a transformer for each modality, written from the paper for its published weights.
 
-Weights keep their published names, without the part that names the modality. The sizes of a network are those of its weights; only the
-numbers of heads, which no weight shows, and the stride over spectrograms are constants.
+Weights keep their published names, without the part that names the modality. The shapes of its weights give the sizes of a network; only
+the numbers of heads and the stride over spectrograms, which the shapes do not show, are constants.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EPS = 1e-6
 
 
 class Block(nn.Module):
-    """A layer of a transformer with norms before attention and MLP. has_bias_kv: attention has one more key and value, both learned."""
+    """A transformer layer with norms before attention and MLP. has_bias_kv: whether attention has an additional learned key and value."""
 
     def __init__(self, width: int, hidden: int, heads: int, has_bias_kv: bool):
         super().__init__()
@@ -41,7 +41,7 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """The layers of a modality. Pictures have a norm before the first layer."""
+    """The transformer layers of a modality. heads: the number of attention heads. Pictures have a norm before the first layer."""
 
     def __init__(self, shapes: Mapping[str, torch.Size], heads: int):
         super().__init__()
@@ -71,7 +71,7 @@ class _Learned(nn.Module):
 
 
 class _Stem(nn.Module):
-    """Turns an array into patches. prefix: of the names of its weights. stride: of the patches; None if they do not overlap."""
+    """Embeds the patches of an array. prefix: how its names in shapes begin. stride: between patches; None if they do not overlap."""
 
     def __init__(self, prefix: str, shapes: Mapping[str, torch.Size], stride: int | None, is_video: bool):
         super().__init__()
@@ -91,7 +91,7 @@ class _Stem(nn.Module):
 
 
 class _Embedding(nn.Module):
-    """Patches with a class token in front and learned positions."""
+    """Turns an array into tokens: a class token, then the embedded patches, with learned positions added."""
 
     def __init__(self, kind: str, shapes: Mapping[str, torch.Size]):
         super().__init__()
@@ -115,9 +115,9 @@ class _Embedding(nn.Module):
 
 
 class MediaNetwork(nn.Module):
-    """The network of vision, audio, depth or thermal. side: of its square pictures in pixels; 0 for sounds.
+    """The network of vision, audio, depth or thermal. side: that of its square pictures in pixels; 0 for sounds.
 
-    kind: ImageBind's name of the modality. shapes: of its weights. Raises UserError for sizes that do not fit each other.
+    kind: ImageBind's name of the modality. shapes: those of its weights, by name. Raises UserError if the shapes do not fit together.
     """
 
     def __init__(self, kind: str, shapes: Mapping[str, torch.Size]):
@@ -133,7 +133,9 @@ class MediaNetwork(nn.Module):
         self.side = 0 if is_sound else math.isqrt(positions) * kernel
         expected = _sound_patches(kernel) if is_sound else (self.side // kernel) ** 2
         if positions != expected:
-            raise UserError(f"ImageBind's weights for {kind} have {positions} positions, where {expected} are expected")
+            raise UserError(
+                f"ImageBind's weights for {kind} have {positions} positions instead of {expected}: give imagebind_huge.pth"
+            )
 
     def forward(self, array: Tensor) -> Tensor:
         first = self.trunk(self.preprocessor(array))[:, 0]
@@ -142,7 +144,7 @@ class MediaNetwork(nn.Module):
 
 
 class _Words(nn.Module):
-    """Tokens with learned positions. mask: the causal mask, which the published file holds too."""
+    """Embeds the tokens of texts, with learned positions. mask: the causal mask, which the published file also contains."""
 
     mask: Tensor
 
@@ -159,7 +161,7 @@ class _Words(nn.Module):
 
 
 class TextNetwork(nn.Module):
-    """The network of texts. shapes: of its weights."""
+    """The network of texts. shapes: those of its weights, by name."""
 
     def __init__(self, shapes: Mapping[str, torch.Size]):
         super().__init__()
@@ -170,11 +172,11 @@ class TextNetwork(nn.Module):
 
     @property
     def length(self) -> int:
-        """The number of tokens of a text."""
+        """The number of tokens of a text, with padding."""
         return self.preprocessor.pos_embed.shape[1]
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Returns (n, width). tokens: (n, length); the token that ends a text has the highest number."""
+        """Returns the vectors of texts, (n, width). tokens: (n, length); the highest token id of a text marks its end."""
         hidden = self.trunk(self.preprocessor(tokens), self.preprocessor.mask)
         output: Tensor = self.head["proj"](hidden[torch.arange(len(tokens), device=tokens.device), tokens.argmax(-1)])
         return output
@@ -187,4 +189,6 @@ def _sound_patches(kernel: int) -> int:
 
 def _require_heads(width: int, heads: int) -> None:
     if width % heads:
-        raise UserError(f"ImageBind's weights have width {width}, which is not a multiple of the {heads} heads")
+        raise UserError(
+            f"ImageBind's weights have width {width}, not a multiple of the {heads} heads: give imagebind_huge.pth"
+        )

@@ -34,7 +34,7 @@ class OpenClipReader(MediaReader):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens an OpenCLIP model. Raises UserError for an id without weights, and for weights that are unavailable or do not fit."""
+    """Opens an OpenCLIP model. Raises UserError if the id names no weights, or if they are unavailable or do not fit."""
     spec, weights = ModelSpec(adapter="open_clip", id=id_, device=str(device)), OpenClipWeights()
     name, tag = resolve_name(id_)
     if tag is None and name in open_clip.list_models():
@@ -53,7 +53,7 @@ def open_part(id_: str, device: torch.device) -> Part:
 
 
 def _load(id_: str, name: str, tag: str | None, device: torch.device) -> tuple[Any, Any]:
-    """Returns the model and its transform for evaluation."""
+    """Returns the model, in evaluation mode, and its transform of pictures for evaluation."""
     known = open_clip.get_pretrained_cfg(name, tag) if tag else None
     try:
         model, _, transform = open_clip.create_model_and_transforms(

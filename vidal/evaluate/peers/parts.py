@@ -1,4 +1,4 @@
-"""What the peers have in common: a language tower around a function, and the Part that joins it to the towers of media."""
+"""What the peers (encoders of other projects) share: the class of their language towers, and a function that builds their Part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vidal.train.towers import ClipText, LanguageTower, ModalityTower
 
 
 class PeerText:
-    """The language tower of a peer: a towers.LanguageTower. embed: returns (n, width) of at most text_batches.BATCH texts."""
+    """The language tower of a peer; it is a towers.LanguageTower. embed: encodes at most text_batches.BATCH texts as (n, width)."""
 
     def __init__(self, spec: ModelSpec, weights: Weights, embed: Callable[[list[str]], Tensor]):
         self.name = f"{spec.adapter} {spec.id}"
@@ -30,11 +30,11 @@ class PeerText:
         self.width = self.encode(["a"]).shape[1]
 
     def encode(self, texts: list[str]) -> Tensor:
-        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+        """Returns the features of n texts, (n, width) float32, L2-normalised, on the CPU and without gradients."""
         return torch.from_numpy(embed_in_batches(texts, self._batch))
 
     def clip_text(self) -> ClipText:
-        raise UserError(f"{self.name} is measured only: its language tower cannot be exported")
+        raise UserError(f"{self.name} can only be evaluated: its language tower cannot be exported")
 
     @torch.inference_mode()
     def _batch(self, texts: list[str]) -> Float32Array:
@@ -43,12 +43,12 @@ class PeerText:
 
 
 def part_of(spec: ModelSpec, towers: Mapping[Modality, ModalityTower], text: LanguageTower) -> Part:
-    """Returns the Part of a peer. Its settings only name the model: the readers of its towers hold the sizes."""
+    """Returns the Part of a peer. Its settings only name the model, because the readers of its towers know the sizes of their inputs."""
     settings = {modality: Encoder(model=spec, tuning="frozen") for modality in towers}
     return Part(Path(str(spec.id)), dict(towers), settings, None, lambda: text)
 
 
 def require_weights(spec: ModelSpec, weights: Weights) -> None:
-    """Raises UserError if the weights that the spec names are not available here."""
+    """Raises UserError if the weights that the spec names cannot be loaded here; the error says how to fix that."""
     if why := weights.why_unavailable(spec):
         raise UserError(f"--checkpoint {spec.adapter}:{spec.id}: {why}")

@@ -1,6 +1,6 @@
 """PE-AV of transformers as a peer: Meta's Perception Encoder for sounds and videos.
 
-PE-AV gives a text one vector to compare with sounds and another to compare with videos, but an encoder of vidal gives a text one vector.
+PE-AV has two vectors for a text, one to compare with sounds and one to compare with videos, but an encoder of vidal has only one.
 The vectors are therefore laid out in three blocks: text (t_a, t_v, 0), sound (a, 0, a), video (0, v, v). They are L2-normalised, as
 those of all encoders of vidal are, so every score is half of PE-AV's: the product of a text and a sound is t_a a / 2, of a text and a
 video t_v v / 2, and of a sound and a video a v / 2. PE-AV's own evaluation ranks by the products of vectors that are not normalised.
@@ -41,7 +41,7 @@ class PeAvReader(MediaReader):
         self.sample_rate = int(self._extractor.sampling_rate)
 
     def sound(self, samples: Float32Array) -> Float32Array:
-        """Returns (1, 1, n) float32: the whole sound."""
+        """Returns the samples of the whole sound as PE-AV takes them, (1, 1, n) float32."""
         out = self._extractor([samples], sampling_rate=self.sample_rate, return_tensors="pt")
         array: Float32Array = out["input_values"].float().numpy()
         return array
@@ -66,9 +66,9 @@ class PeAvReader(MediaReader):
 
 
 class _Model(PeAudioVideoModel):  # type: ignore[misc]
-    """The model, without ties between the buffers of timm's rotary positions, so that it also loads with timm 1.0.31.
+    """PE-AV, with no buffer of timm's rotary position embeddings among the tied weights.
 
-    Of these buffers, transformers 5.23 leaves only pos_embed untied.
+    transformers 5.23 excludes only the buffer pos_embed from them, and so cannot load the model with timm 1.0.31.
     """
 
     _tied_weights_keys: ClassVar[dict[str, str]] = {
@@ -78,7 +78,7 @@ class _Model(PeAudioVideoModel):  # type: ignore[misc]
 
 
 class SoundTower(ModalityTower):
-    """The audio side, laid out in blocks. model: a PeAudioVideoModel."""
+    """The audio side. Its vectors are laid out in three blocks, as the module's docstring says. model: a PeAudioVideoModel."""
 
     def __init__(self, model: Any, reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.
@@ -91,7 +91,7 @@ class SoundTower(ModalityTower):
 
 
 class VideoTower(SoundTower):
-    """The video side, laid out in blocks."""
+    """The video side. Its vectors are laid out in three blocks, as the module's docstring says."""
 
     def forward(self, pixels: Tensor) -> Tensor:
         side = self.model.video_model

@@ -1,4 +1,4 @@
-"""The towers of peers that embed pictures. A video is the mean of its frames, each a unit vector (Luo et al. 2022, CLIP4Clip).
+"""Towers of peers that embed pictures. The vector of a video is the mean of the unit vectors of its frames (Luo et al. 2022, CLIP4Clip).
 
 Infrared and depth are given as pictures with three equal channels, as in the rows of OpenCLIP in LanguageBind's tables: these models
 were never trained on either.
@@ -19,7 +19,7 @@ MODALITIES = (Modality.IMAGE, Modality.VIDEO, Modality.INFRARED, Modality.DEPTH)
 
 
 class PictureTower(ModalityTower):
-    """A tower of one modality. model: shared by the towers of a peer. embed: returns (n, width) for arrays of the reader."""
+    """The tower of one modality. model: shared by all towers of a peer. embed: encodes n arrays of the reader as (n, width)."""
 
     def __init__(self, modality: Modality, model: nn.Module, embed: Callable[[Tensor], Tensor], reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.
@@ -37,5 +37,5 @@ class PictureTower(ModalityTower):
 def picture_towers(
     model: nn.Module, embed: Callable[[Tensor], Tensor], reader: MediaReader
 ) -> dict[Modality, ModalityTower]:
-    """Returns a tower for each modality that can be shown as pictures."""
+    """Returns a tower for each of MODALITIES. Arguments as in PictureTower."""
     return {modality: PictureTower(modality, model, embed, reader) for modality in MODALITIES}

@@ -1,4 +1,4 @@
-"""Opens models of transformers with their processors, for the peers: all weights must fit, and the model must be of the named kind."""
+"""Opens models of transformers with their processors, as peers: all weights must fit, and the model must be of the named kind."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WEIGHTS = CheckpointWeights()
 
 
 def open_model(kind: str, id_: str, device: torch.device, model_class: Any = AutoModel) -> tuple[ModelSpec, Any, Any]:
-    """Returns the spec, the model and the processor of a hub id or a folder. kind: a key of KINDS.
+    """Returns the spec, the model and the processor of a model. kind: a key of KINDS. id_: a hub id or a folder.
 
-    Raises UserError for weights that are unavailable, missing or of another shape, and for a model of another kind.
+    Raises UserError if weights are unavailable, missing or of another shape, or if the model is of another kind.
     """
     logging.disable_progress_bar()
     spec = ModelSpec(adapter=kind, id=id_, device=str(device))

@@ -19,7 +19,7 @@ from vidal.train.media_reader import MediaReader
 
 # SigLIP was trained with texts padded to the full length of its input, and any other padding changes the vectors.
 _PADDED = {"siglip", "siglip2"}
-# The side of the squares that SigLIP 2 gets when videos are cropped. SigLIP 2 takes pictures of any size.
+# The side of the squares to which videos are cropped for SigLIP 2, which takes pictures of any size.
 _NAFLEX_SIDE = 256
 
 
@@ -37,15 +37,15 @@ class ProcessorReader(MediaReader):
 
 
 class PatchReader(MediaReader):
-    """Reads pictures of any shape as SigLIP 2 takes them: patches with a mask, and the numbers of rows and columns."""
+    """Reads pictures of any shape as SigLIP 2 takes them: patches, a mask of the real ones, and the numbers of rows and columns."""
 
     def __init__(self, processor: Any):
         self._processor = processor
 
     def picture(self, image: Image.Image) -> Float32Array:
-        """Returns (patches_max, patch + 2) float32: the patches, a column that marks the real ones, and a last column.
+        """Returns (patches_max, patch + 2) float32. Each row is a patch: its values, then 1 if it is real or 0 if it is padding.
 
-        The last column begins with the numbers of rows and columns.
+        The first two values of the last column are the numbers of rows and columns of patches.
         """
         out = self._processor(images=image.convert("RGB"), return_tensors="pt")
         patches = out["pixel_values"][0].float().numpy()
@@ -84,7 +84,7 @@ def _open(kind: str, id_: str, device: torch.device) -> Part:
 
 
 def _patch_inputs(packed: Tensor) -> dict[str, Tensor]:
-    """Returns the arguments of SigLIP 2. packed: (n, patches_max, patch + 2), of PatchReader."""
+    """Returns the arguments of SigLIP 2. packed: n arrays of PatchReader, (n, patches_max, patch + 2)."""
     return {
         "pixel_values": packed[..., :-2],
         "pixel_attention_mask": packed[..., -2].long(),

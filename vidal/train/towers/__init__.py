@@ -1,4 +1,4 @@
-"""The two sides of the loss: frozen language towers, and a tower for each modality. A dict is the registry.
+"""The two sides of the contrastive loss: a frozen language tower, and a tower for each modality. TOWERS is the registry.
 
 To add a tower, write a file with a subclass of ModalityTower, and add its name to TOWERS.
 """
@@ -18,8 +18,8 @@ from vidal.models.registry import SCORERS, open_model, why_unavailable
 from vidal.train.media_reader import MediaReader
 from vidal.train.settings import Encoder
 
-# Each language tower is the text side of an image-text scorer. The text side of conse is MiniLM. conse subtracts the mean of
-# the class names from the vectors of texts, as from those of pictures.
+# Each language tower is the text side of an image-text scorer of vidal.models.registry. That of conse is MiniLM; conse subtracts the mean
+# vector of the class names from the vectors of texts and of pictures.
 TEXT_ADAPTERS = {"minilm": "conse", "clip": "transformers", "open_clip": "open_clip"}
 TOWERS = {
     "efficientnet": "vidal.train.towers.efficientnet:EfficientNetTower",
@@ -31,9 +31,9 @@ TOWERS = {
 class Architecture(TypedDict, total=False):
     """The values that are needed, besides the weights, to rebuild a saved tower.
 
-    adapter: always present. name: of an open_clip model. vision_config: of a CLIP tower, as transformers writes it. grid: the rows and
-    columns of patches of a CLIP tower for sounds. tube: the frames of a patch of a CLIP tower for videos,
-    if it is one of LanguageBind's V1.5.
+    adapter: always present. name: the name of an open_clip model. vision_config: that of a CLIP tower, as transformers writes it. grid:
+    the rows and columns of patches of a CLIP tower for sounds. tube: the number of frames in a patch of a CLIP tower for videos, if it
+    comes from LanguageBind's V1.5.
     """
 
     adapter: str
@@ -45,7 +45,7 @@ class Architecture(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class ClipText:
-    """The language tower of a CLIP. state: its weights, by their names in CLIPModel. tokenizer: of transformers."""
+    """The text side of a CLIP of transformers. state: its weights, by their names in CLIPModel. config: its text_config, as a dict."""
 
     state: dict[str, Tensor]
     config: dict[str, object]
@@ -53,21 +53,24 @@ class ClipText:
 
 
 class LanguageTower(Protocol):
-    """A frozen language tower. name: of the model. identity: changes with its weights. width: the length of its features."""
+    """A frozen language tower.
+
+    name: that of its model. identity: a string that changes with its weights. width: the length of its features.
+    """
 
     name: str
     identity: str
     width: int
 
     def encode(self, texts: list[str]) -> Tensor:
-        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+        """Returns the features of n texts, (n, width) float32, L2-normalised, on the CPU and without gradients."""
 
     def clip_text(self) -> ClipText:
-        """Returns the tower as CLIP of transformers stores it. Raises UserError for a tower of another kind."""
+        """Returns the tower as CLIP of transformers stores it. Raises UserError if the tower is not a CLIP of transformers."""
 
 
 class TextTower:
-    """A LanguageTower: the text side of a scorer."""
+    """A LanguageTower that is the text side of an image-text scorer. spec.adapter: a key of TEXT_ADAPTERS."""
 
     def __init__(self, spec: ModelSpec):
         if spec.adapter not in TEXT_ADAPTERS:
@@ -82,14 +85,12 @@ class TextTower:
         self.width = self.encode(["a"]).shape[1]
 
     def encode(self, texts: list[str]) -> Tensor:
-        """Returns (n, width) float32, L2-normalised, on the CPU and without gradients."""
+        """Returns the features of n texts, (n, width) float32, L2-normalised, on the CPU and without gradients."""
         return torch.from_numpy(self._scorer.embed_texts(texts))
 
     def clip_text(self) -> ClipText:
         if not self.name.startswith("clip "):
-            raise UserError(
-                f"the language tower {self.name} is not a CLIP of transformers, and no other can be exported"
-            )
+            raise UserError(f"the language tower {self.name} cannot be exported: only a CLIP of transformers can")
         model, tokenizer = self._scorer.model, self._scorer.tokenizer
         state = {name: value.cpu() for name, value in model.state_dict().items() if name.startswith("text_")}
         return ClipText(state, model.config.text_config.to_dict(), tokenizer)
@@ -98,8 +99,8 @@ class TextTower:
 class ModalityTower(nn.Module):
     """Maps normalised pictures, (n, 3, h, w), or videos, (n, t, 3, h, w), to features, (n, width) float, which are not normalised.
 
-    mean, std: (3,), to normalise pictures with. reader: reads the media of a tower of another project in its own way; a tower with a
-    reader takes the reader's arrays, which are normalised already.
+    mean, std: (3,), the values to normalise pictures with. reader: set only for a tower of another project, which
+    reads media in its own way; such a tower takes the arrays of its reader, which are already normalised.
     """
 
     mean: Tensor
@@ -113,10 +114,10 @@ class ModalityTower(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def tune(self, settings: Encoder) -> None:
-        """Freezes the weights that `tuning` does not train, and adds adapters. Called after the weights to start from were loaded."""
+        """Freezes the weights that settings.tuning does not train, and adds adapters. Called after the initial weights were loaded."""
 
     def checkpoint_activations(self) -> None:
-        """Makes the backward pass compute activations again, which saves memory. Raises UserError for a tower that cannot do so."""
+        """Makes the backward pass recompute activations, which saves memory. Raises UserError if the tower cannot do so."""
         raise UserError(
-            "train.checkpoint_activations: only adapter clip can compute its activations again: set this key to false"
+            "train.checkpoint_activations: only a tower of adapter clip can recompute activations: set this key to false"
         )

@@ -69,7 +69,7 @@ class ClipTower(ModalityTower):
         _tune(self, settings)
 
     def _stretched(self, modality: Modality, fbank: Fbank) -> list[int] | None:
-        """Stretches the position embeddings of a square to a spectrogram, and returns the spectrogram's rows and columns of patches.
+        """Resizes the position embeddings from a square to a spectrogram, and returns [rows, columns] of patches of the spectrogram.
 
         For modalities other than sounds, does nothing and returns None.
         """
@@ -103,7 +103,7 @@ class ClipTower(ModalityTower):
         return output
 
     def _embed(self, pixels: Tensor) -> Tensor:
-        """Returns (n * frames, 1 + patches, d), with positions."""
+        """Returns the tokens, (n * frames, 1 + patches, d), with position embeddings added. frames: 1 for pictures."""
         embeddings = self.vision_model.embeddings
         if self._tube:
             return embed_tubes(embeddings, pixels)
@@ -121,7 +121,7 @@ def _attend_over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
     """Lets each token attend to the tokens at the same place in all frames. hidden, result: (n * t, 1 + patches, d)."""
     if frames > layer.temporal_embedding.shape[1]:
         raise UserError(
-            f"a video has {frames} frames, and this tower takes at most {layer.temporal_embedding.shape[1]}"
+            f"this tower takes videos of at most {layer.temporal_embedding.shape[1]} frames, not of {frames}: give fewer frames"
         )
     places = hidden.shape[1]
     along = hidden.unflatten(0, (-1, frames)).transpose(1, 2).flatten(0, 1)  # (n * p, t, d)

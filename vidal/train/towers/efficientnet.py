@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: the offline tower for every modality.
+"""EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: a tower for every modality that needs no download.
 
 It starts as ConSE (Norouzi et al. 2014), the mean of the embeddings of class names weighted by the softmax of the classifier, so its
-features are meaningful before any training. A layer on its last features, zero at first, learns the rest.
+features are meaningful before any training. A linear layer on its last features, which is initially zero, learns the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
 
 
 class EfficientNetTower(ModalityTower):
-    """EfficientNet with an output that has the width of MiniLM.
+    """EfficientNet whose output has the width of MiniLM.
 
     tuning: full (all weights), head (the last two layers) or frozen. Batch norms keep their statistics, because batches are small.
     """

@@ -12,10 +12,10 @@ from vidal.errors import UserError
 
 
 def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> Tensor:
-    """Returns (n, 1 + patches, d) of pictures, (n, 3, h, w), with their positions.
+    """Returns the tokens of pictures, (n, 1 + patches, d), with position embeddings added. pixels: (n, 3, h, w).
 
-    embeddings: of a CLIPVisionModel. grid: the rows and columns of patches that positions were learned for; None for a square, from
-    which transformers interpolates.
+    embeddings: the module of a CLIPVisionModel. grid: the rows and columns of patches for which the module has position embeddings; None
+    if they are for a square, from which transformers interpolates.
     """
     if grid is None:
         hidden: Tensor = embeddings(pixels, interpolate_pos_encoding=True)
@@ -27,9 +27,10 @@ def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> T
 
 
 def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
-    """Returns (n * t, 1 + patches, d) of videos, (n, frames, 3, h, w). Each of the t groups of frames has a class embedding of its own.
+    """Returns the tokens of videos, (n * t, 1 + patches, d), for t groups of frames, each with its own class token.
 
-    LanguageBind's V1.5 embeds videos in this way. Raises UserError for more groups of frames than there are class embeddings.
+    pixels: (n, frames, 3, h, w). LanguageBind's V1.5 embeds videos in this way. Raises UserError if there are more
+    groups of frames than class embeddings.
     """
     patches = embeddings.patch_embedding(pixels.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # (n, t, patches, d)
     count, groups = patches.shape[:2]
@@ -44,9 +45,9 @@ def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
 
 
 def add_tubes(embeddings: Any, frames: int, tube: int) -> None:
-    """Gives the embeddings a patch of `tube` frames, and a class embedding for each group of frames.
+    """Replaces the patch and class embeddings of pictures by those of videos, which have `frames` frames.
 
-    Both start from the weights for a single frame.
+    A patch then spans `tube` frames, and each group of `tube` frames has its own class embedding. Both start from the old weights.
     """
     flat = embeddings.patch_embedding
     size = (tube, *flat.kernel_size)
@@ -58,9 +59,9 @@ def add_tubes(embeddings: Any, frames: int, tube: int) -> None:
 
 
 def resize_positions(weight: Tensor, grid: list[int], wanted: list[int]) -> Tensor:
-    """Returns (1 + rows * columns, d) for the grid `wanted`, interpolated as in open_clip and LanguageBind.
+    """Returns position embeddings for the grid `wanted`, (1 + rows * columns, d), interpolated as in open_clip and LanguageBind.
 
-    weight: (1 + rows * columns, d), the embedding of the class token first, then those of the grid.
+    weight: those for `grid`, (1 + rows * columns, d); the first is that of the class token. grid, wanted: [rows, columns].
     """
     if grid == wanted:
         return weight

@@ -16,9 +16,9 @@ BYTES_MAX = 512 << 20
 
 
 class FeatureCache:
-    """Stores the features of pictures. compute: returns (1, d) of a picture, (1, 3, h, w).
+    """Stores the features of pictures. compute: returns the features, (1, d), of a picture, (1, 3, h, w).
 
-    When BYTES_MAX are stored, the features of further pictures are computed each time.
+    When BYTES_MAX bytes are stored, the features of further pictures are computed each time.
     """
 
     def __init__(self, compute: Callable[[Tensor], Tensor]):
@@ -26,7 +26,7 @@ class FeatureCache:
         self._stored: dict[bytes, Tensor] = {}
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Returns (n, d) for pictures, (n, 3, h, w) float32 on the CPU. Without gradients."""
+        """Returns the features of pictures, (n, d), without gradients. pixels: (n, 3, h, w) float32 on the CPU."""
         return torch.cat([self._one(picture[None]) for picture in pixels])
 
     def _one(self, picture: Tensor) -> Tensor:

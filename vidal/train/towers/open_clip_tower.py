@@ -15,7 +15,7 @@ from vidal.train.towers import Architecture, ModalityTower
 
 
 def _size(modality: Modality, settings: Encoder) -> int | tuple[int, int]:
-    """Returns the input size, to which the position embeddings are interpolated. A sound is a spectrogram: (mel bins, frames)."""
+    """Returns the input size: the side of pictures in pixels, or (mel bins, frames) for sounds. Positions are interpolated to it."""
     return (settings.fbank.mel_bins, settings.fbank.frames) if modality is Modality.AUDIO else settings.side
 
 
