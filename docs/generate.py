@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -17,6 +18,7 @@ from vidal.config.recipe import Recipe
 from vidal.extra import MEANINGS as EXTRA
 from vidal.scores import MEANINGS
 from vidal.sources.registry import COLLECTIONS, SOURCES
+from vidal.sources.settings import CollectionSettings
 
 FOLDER = Path(__file__).parent
 RECIPE = """# The keys of a recipe
@@ -74,20 +76,28 @@ def _inner(annotation: Any) -> Iterator[Any]:
 
 
 def _type(field: FieldInfo) -> str:
-    text = str(field.annotation)
-    text = field.annotation.__name__ if isinstance(field.annotation, type) and not get_args(field.annotation) else text
-    for old, new in (("typing.", ""), ("NoneType", "null"), ("None", "null")):
-        text = text.replace(old, new)
-    return _cell(f"`{_without_modules(text)}`")
+    return _cell(f"`{_name(field.annotation)}`")
 
 
-def _without_modules(text: str) -> str:
-    if "SerializeAsAny" in text:
-        return "Collection | null" if "Collection" in text else "list[Search]"
-    text = text.replace(", ...]", "]").replace("tuple[", "list[") if ", ..." in text else text
-    words = text.replace("[", " [ ").replace("]", " ] ").replace(",", " , ").replace("|", " | ").split()
-    joined = " ".join(word.rsplit(".", 1)[-1] if word.startswith("vidal.") else word for word in words)
-    return joined.replace(" [ ", "[").replace(" ]", "]").replace(" ,", ",")
+def _name(kind: Any) -> str:
+    """Returns a type as YAML's readers know it: `float | off | null`, `list[str]`, `linspace | paper | scene`."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind in (None, type(None)):
+        return "null"
+    if origin is Literal:
+        return " | ".join(map(str, arguments))
+    if origin is Annotated:
+        return _name(arguments[0])
+    if kind is CollectionSettings:
+        return "Collection"
+    if origin in (Union, UnionType):
+        return " | ".join(map(_name, arguments))
+    if origin in (tuple, list):
+        names = [_name(each) for each in arguments if each is not ...]
+        return f"list[{', '.join(names)}]"
+    if origin:
+        return f"{origin.__name__}[{', '.join(map(_name, arguments))}]"
+    return str(getattr(kind, "__name__", kind))
 
 
 def _default(field: FieldInfo) -> str:
@@ -96,7 +106,18 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel) or (isinstance(value, (list, tuple, dict, str)) and not value):
         return ""
-    return _cell(f"`{'null' if value is None else value}`")
+    return _cell(f"`{_yaml(value)}`")
+
+
+def _yaml(value: Any) -> str:
+    """Returns a default as a recipe has it: `false`, `[0.0, 0.0]`, `{title: 1.0}`."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_yaml(each)}' for key, each in value.items())}}}"
+    return str(value)
 
 
 def _cell(text: str) -> str:

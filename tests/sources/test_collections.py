@@ -168,8 +168,8 @@ def test_what_may_not_be_read_costs_itself(unprivileged):
     rows, refused = listed(collection_of(unprivileged))
     assert [Path(row["source_id"]).name for row in rows] == ["b.mp4"]
     assert sorted(row.why.partition(":")[0] for row in refused) == [
-        "a file beside it cannot be read",
-        "cannot be listed",
+        "a sidecar cannot be read",
+        "the folder cannot be listed",
     ]
 
 
@@ -279,7 +279,7 @@ def test_a_header_that_claims_gigabytes_is_refused_unread(tmp_path):
         file.write(header.tobuf(tarfile.GNU_FORMAT))
         file.truncate(2**33 + 4096)
     rows, refused = listed(collection_of(tmp_path / "0.tar"))
-    assert not rows and "cannot be read further" in refused[0].why
+    assert not rows and "later samples cannot be read" in refused[0].why
 
 
 VIDEO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -213,7 +213,10 @@ def test_a_compressed_list_that_is_cut_short_is_said(tmp_path, ending):
             "link\nhttp://a\n",
             "no column `url`: name its column with --set columns.url=COLUMN; the columns are link",
         ),
-        ("url,title\nhttp://a,a cat, asleep\n", "3 cells, but 2 columns: a text with delimiters must be quoted"),
+        (
+            "url,title\nhttp://a,a cat, asleep\n",
+            "the row has 3 cells, but the list has 2 columns: put quotes around texts that hold delimiters",
+        ),
         ('url,title\nhttp://a,"a "cat""\n', "its quotes are wrong"),
     ],
 )

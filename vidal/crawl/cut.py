@@ -67,7 +67,8 @@ def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe:
         stated_s = candidate["duration_s"]
         if stated_s and stated_s <= max_s and candidate["end_s"] is None:
             return Drop(
-                Reason.FALSE_DURATION, f"the page states {stated_s:g} s, but the file lasts {span.duration_s:.2f} s"
+                Reason.FALSE_DURATION,
+                f"the page states {stated_s:g} s, but the clip would last {span.duration_s:.2f} s",
             )
         return Drop(
             Reason.TOO_LONG,

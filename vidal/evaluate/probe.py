@@ -56,7 +56,7 @@ def embed_clips(storage: Storage, samples: TrainingSamples, width: int, progress
     of = torch.full((len(samples), FEATURES), torch.nan)
     zero_shot = torch.full((len(samples), width), torch.nan)
     with torch.inference_mode():
-        for row in progress(range(len(samples)), "clips seen"):
+        for row in progress(range(len(samples)), "clips embedded"):
             frames = spread(len(samples.paths_of(row)), FRAMES)
             try:
                 pixels = np.stack([reader(row, frame) for frame in frames])

@@ -254,7 +254,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         """Downloads one or several formats. Raises WorkStopped if that needs another program, which would bypass `urlopen`."""
         protocols = {determine_protocol(format_) for format_ in info.get("requested_formats") or [info]}
         if others := sorted(protocols - _NATIVE_PROTOCOLS):
-            detail = f"only http and https can be fetched, not {', '.join(others)}"
+            detail = f"the media are offered by {', '.join(others)} only, but vidal fetches only http and https"
             raise WorkStopped(RecordError(Reason.FORBIDDEN_SCHEME, detail))
         return super().dl(name, info, subtitle, test)
 

@@ -61,7 +61,9 @@ class WorkBudget:
         """
         stated_bytes = response.headers.get("Content-Length") or ""
         if stated_bytes.isdecimal() and int(stated_bytes) > self._max_bytes:
-            detail = f"{stated_bytes} bytes, more than the {self._max_bytes} that crawl.max_bytes allows"
+            detail = (
+                f"the download has {stated_bytes} bytes, more than the {self._max_bytes} that crawl.max_bytes allows"
+            )
             raise WorkStopped(RecordError(Reason.TOO_LARGE, detail))
         read_available = _make_reader(response)
 
@@ -79,7 +81,7 @@ class WorkBudget:
             chunks.append(chunk)
             total += len(chunk)
             if total > self._page_max_bytes:
-                detail = f"a page of more than the {self._page_max_bytes} bytes that crawl.page_max_bytes allows"
+                detail = f"a page has more than the {self._page_max_bytes} bytes that crawl.page_max_bytes allows"
                 raise WorkStopped(RecordError(Reason.TOO_LARGE, detail))
         return b"".join(chunks)
 

@@ -21,7 +21,7 @@ def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop |
     for minimum in search.minimums():
         key, least = minimum.stated, minimum.least
         if least is not None and key in extra and float(extra[key]) < least:
-            return Drop(minimum.reason, f"{key} {extra[key]}, less than the minimum of {least}")
+            return Drop(minimum.reason, f"the source states {key} {extra[key]}, less than the minimum of {least}")
     return judge_duration(candidate, recipe) or judge_owner(candidate, recipe.crawl)
 
 

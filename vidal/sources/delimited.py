@@ -45,7 +45,9 @@ def _row(names: list[str], cells: list[str]) -> dict[str, str] | RowError:
     count = len(names)
     if len(cells) > count:
         if any(cell.strip() for cell in cells[count:]):
-            return RowError(f"{len(cells)} cells, but {count} columns: a text with delimiters must be quoted")
+            return RowError(
+                f"the row has {len(cells)} cells, but the list has {count} columns: put quotes around texts that hold delimiters"
+            )
         cells = cells[:count]
     elif len(cells) < count:
         cells = [*cells, *[""] * (count - len(cells))]

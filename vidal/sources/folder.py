@@ -124,7 +124,7 @@ class Folder:
 def _row_of(sidecars: dict[str, bytes | RecordError], columns: dict[str, str]) -> ListedRow | RowError:
     for content in sidecars.values():
         if isinstance(content, RecordError):
-            return RowError(f"a file beside it cannot be read: {content.detail}")
+            return RowError(f"a sidecar cannot be read: {content.detail}")
     return row_of({rest: content for rest, content in sidecars.items() if isinstance(content, bytes)}, columns)
 
 

@@ -98,7 +98,7 @@ class Originals:
         unreadable: list[RefusedRow] = []
 
         def note(error: OSError) -> None:
-            unreadable.append(RefusedRow(str(error.filename), f"cannot be listed: {_one_line(error)}"))
+            unreadable.append(RefusedRow(str(error.filename), f"the folder cannot be listed: {_one_line(error)}"))
 
         for folder, folders, files in os.walk(self.uri, onerror=note):
             folders.sort()
@@ -125,7 +125,10 @@ class Originals:
                 stored[file] = StoredFile(name, status.st_size, str(status.st_mtime_ns))
 
     def _refuse(self, folder: str, file: str) -> RefusedRow:
-        return RefusedRow(self.location(_join(folder, file)), "a link that leads out of the folder")
+        return RefusedRow(
+            self.location(_join(folder, file)),
+            "this is a link that leads out of the folder: copy what it leads to instead",
+        )
 
     def _is_inside(self, name: str) -> bool:
         real = os.path.realpath(self.location(name))

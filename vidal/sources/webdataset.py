@@ -89,7 +89,10 @@ class WebDataset:
             try:
                 yield from self._candidates_in(originals, file, digest)
             except DamagedTar as error:
-                yield RefusedRow(originals.location(file.name), f"the archive cannot be read further: {error}")
+                yield RefusedRow(
+                    originals.location(file.name),
+                    f"the archive is damaged, and its later samples cannot be read: {error}",
+                )
             except RecordError as error:
                 raise UserError(f"{self.where}: {error.detail}") from error
 

@@ -34,7 +34,7 @@ class MediaReader:
 
     def picture(self, image: Image.Image) -> Float32Array:
         """Returns the array of one picture; unlike that of `video` and `sound`, it has no dimension of views."""
-        raise UserError(f"this encoder ({type(self).__name__}) reads no pictures: choose another modality")
+        raise UserError("this encoder reads no pictures: choose another modality")
 
     def infrared(self, image: Image.Image) -> Float32Array:
         """Returns the array of an infrared picture."""
@@ -62,7 +62,7 @@ class MediaReader:
 
     def sound(self, samples: Float32Array) -> Float32Array:
         """Returns the array of a sound, (views, ...). samples: (n,) float32 in [-1, 1] at sample_rate."""
-        raise UserError(f"this encoder ({type(self).__name__}) reads no sounds: choose another modality")
+        raise UserError("this encoder reads no sounds: choose another modality")
 
     @property
     def side(self) -> int:
