@@ -8,7 +8,7 @@ from vidal.schema import Reason, without_credentials
 
 
 class VidalError(Exception):
-    """Base of all errors that are raised on purpose. No message contains the user or the password of an address."""
+    """Base class of all errors that vidal raises on purpose. User names and passwords in URLs are removed from the message."""
 
     def __init__(self, message: str = ""):
         super().__init__(without_credentials(message))
@@ -54,21 +54,22 @@ def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int, retry_
 
 
 class HostPaused(RecordError):
-    """A host is left alone: it has asked for a pause, or keeps failing. retry_after_s: the seconds until it may be asked again."""
+    """No request may be sent to a host now: it has asked for a pause, or keeps failing. retry_after_s: seconds until one may."""
 
     def __init__(self, detail: str, retry_after_s: float):
         super().__init__(Reason.BREAKER_OPEN, detail, transient=True, retry_after_s=retry_after_s)
 
 
 class IdentityPaused(RecordError):
-    """None of the user's identities (see vidal.net.identities) may take the work now. retry_after_s: the seconds until one may."""
+    """None of the user's identities (accounts and proxies, see vidal.net.identities) may be used now. retry_after_s: seconds until
+    one may."""
 
     def __init__(self, detail: str, retry_after_s: float):
         super().__init__(Reason.IDENTITY_PAUSED, detail, transient=True, retry_after_s=retry_after_s)
 
 
 class PutBack(VidalError):
-    """A record has to wait, while others can be processed. wait_s: the seconds until it may be processed."""
+    """A record has to wait; other records can be processed meanwhile. wait_s: the seconds until this one may be processed."""
 
     def __init__(self, wait_s: float):
         super().__init__(f"put back for {wait_s:.1f} s")
@@ -92,7 +93,7 @@ class StageError(VidalError):
 
 
 class RunEndedError(VidalError):
-    """The process that drives this run is gone. Failures that follow from this are not outcomes, and are not recorded."""
+    """The process that drives this run has ended. Failures that this causes are not recorded: no record is at fault."""
 
 
 # These end the run, because no record is to blame for them.
@@ -104,11 +105,11 @@ class TrainingError(VidalError):
 
 
 class BalanceError(VidalError):
-    """kept + dropped + failed does not equal the input: the shard must not be committed."""
+    """The ledger does not have exactly one outcome for everything that entered a stage, so the shard must not be committed."""
 
 
 def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
-    """Returns which of the packages raised the exception, itself or through a library; None if no package has a frame in the traceback.
+    """Returns which of the packages raised the exception, itself or through a library; None if none has a frame in the traceback.
 
     packages: names of top-level packages. The innermost frame decides. An exception that a library raises on untrusted input is an
     outcome of the record; one that our own code raises is a bug.

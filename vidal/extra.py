@@ -1,4 +1,4 @@
-"""The column `extra`: a JSON object of values of a clip that have no column. Stages carry it as a map of texts."""
+"""The column `extra`: a JSON object with values of a clip that have no column of their own. Stages hold it as a map of strings."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ _STRUCTURED = ("categories", "chapters", "hdr", "interlaced", IMPORTED)
 
 
 def structured(texts: Mapping[str, str]) -> dict[str, object]:
-    """Returns the texts by key; those of the keys in _STRUCTURED are parsed as JSON, all others are returned unchanged."""
+    """Returns the values by key. The texts of keys such as `chapters` are parsed as JSON; other texts stay as they are."""
     return {key: _value(key, text) for key, text in texts.items()}
 
 
 def write_extra(values: Mapping[str, object]) -> str:
-    """Returns the `extra` of a row: a JSON object with its keys in order."""
+    """Returns the `extra` of a row: a JSON object with sorted keys."""
     return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
 def read_extra(extra: str | None) -> dict[str, object]:
-    """Returns the object in the `extra` of a row; empty if the row has none."""
+    """Returns the JSON object in the `extra` of a row; {} if the row has none."""
     values: dict[str, object] = json.loads(extra) if extra else {}
     return values
 

@@ -30,7 +30,7 @@ def sha256(data: bytes | str) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Returns the hash of a file of any size. Raises OSError if it cannot be read."""
+    """Returns the SHA-256 of a file, in hex. The file may be larger than memory. Raises OSError if it cannot be read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(2**20):
@@ -39,12 +39,12 @@ def file_sha256(path: Path) -> str:
 
 
 def fingerprint(value: Any) -> str:
-    """Returns a hash of any JSON-like value, independent of the order of its keys."""
+    """Returns the SHA-256, in hex, of any JSON-like value. The order of keys does not matter."""
     return sha256(json.dumps(value, sort_keys=True, ensure_ascii=True, default=str))
 
 
 def jump_hash(key: str, buckets: int) -> int:
-    """Returns the number of the bucket of a key, from 0. Jump hash, Lamping & Veach 2014.
+    """Returns the bucket of a key, from 0 to buckets - 1. Jump consistent hash, Lamping & Veach 2014.
 
     If a bucket is added to n buckets, only 1 key in n + 1 moves, and it moves to the new bucket.
     """

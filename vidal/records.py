@@ -57,7 +57,7 @@ class Candidate(TypedDict, total=False):
 
 
 class Caption(TypedDict):
-    """A value of schema.CAPTION. frame: index into frame_paths for a keyframe caption, else None."""
+    """A text of a clip, as schema.CAPTION stores it. frame: index into frame_paths for a keyframe caption, else None."""
 
     view: str
     frame: int | None
@@ -91,7 +91,7 @@ FunnelRow = TypedDict("FunnelRow", {"stage": str, "in": int, "kept": int, "dropp
 
 
 class _Source(TypedDict):
-    """The columns of a clip that come from its source."""
+    """The columns that the crawl's rows and the manifest share: where a clip comes from, its span and its format."""
 
     kind: str
     shard: int
@@ -137,7 +137,7 @@ class KeyframeColumns(TypedDict):
 
 
 class KeyframesRow(KeyframeColumns):
-    """A row of schema.KEYFRAMES."""
+    """A row of schema.KEYFRAMES: the stored frames of a clip."""
 
     clip_id: str
 
@@ -148,7 +148,7 @@ class MeasureColumns(TypedDict):
 
 
 class MeasuredRow(MeasureColumns):
-    """A row of schema.MEASURED."""
+    """A row of schema.MEASURED: statistics of a clip, such as its brightness."""
 
     clip_id: str
     language: str | None
@@ -163,7 +163,7 @@ class SimilarityColumns(TypedDict):
 
 
 class SimilarityRow(SimilarityColumns):
-    """A row of schema.SIMILARITY."""
+    """A row of schema.SIMILARITY: how similar a clip is to its texts, and its embeddings."""
 
     clip_id: str
 
@@ -178,7 +178,7 @@ class DepthColumns(TypedDict, total=False):
 
 
 class DepthRow(DepthColumns):
-    """A row of schema.DEPTH."""
+    """A row of schema.DEPTH: the depth maps of a clip."""
 
     clip_id: str
 
@@ -191,7 +191,7 @@ class InfraredColumns(TypedDict, total=False):
 
 
 class InfraredRow(InfraredColumns):
-    """A row of schema.INFRARED."""
+    """A row of schema.INFRARED: the infrared pictures of a clip."""
 
     clip_id: str
 
@@ -208,34 +208,34 @@ class AudioColumns(TypedDict, total=False):
 
 
 class AudioTag(TypedDict):
-    """A value of schema.AUDIO_TAG."""
+    """A tag of a clip's sound and its score, as schema.AUDIO_TAG stores them."""
 
     tag: str
     score: float | None
 
 
 class AudioRow(AudioColumns):
-    """A row of schema.AUDIO."""
+    """A row of schema.AUDIO: the sound track of a clip, with its tags and scores."""
 
     clip_id: str
 
 
 class SoundRow(TypedDict):
-    """A row of schema.SOUNDED."""
+    """A row of schema.SOUNDED: the captions of a clip's sound."""
 
     clip_id: str
     sound: list[Caption]
 
 
 class CaptionedRow(TypedDict):
-    """A row of schema.CAPTIONED."""
+    """A row of schema.CAPTIONED: the texts of a clip, such as its title and captions."""
 
     clip_id: str
     captions: list[Caption]
 
 
 class EnhancedRow(TypedDict, total=False):
-    """A row of schema.ENHANCED."""
+    """A row of schema.ENHANCED: the rewritten captions of a clip, and the tokens that the rewriter used."""
 
     clip_id: str
     enhanced: list[Caption]
@@ -305,7 +305,9 @@ class AssembledRow(ManifestRow):
 
 
 class SignedRow(TypedDict):
-    """The columns by which copies are recognised. signature: of the frames. The embeddings are empty without a model."""
+    """The columns by which copies are recognised. signature: a vidal.media.hashing.Signature of the frames, as bytes.
+
+    embedding, audio_embedding: empty if the recipe has no model for them."""
 
     kind: str
     signature: bytes | None

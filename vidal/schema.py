@@ -1,4 +1,4 @@
-"""The Arrow schemas of all tables, and the words used in them. All columns are defined here."""
+"""The Arrow schemas of the candidates, the stages' tables, the ledger and the manifest, and the fixed words in them, such as reasons."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class View(str, Enum):
 
 
 class Reason(str, Enum):
-    """Why a subject ended as it did. Slugs are stable: users group by them."""
+    """Why a candidate, clip or view was kept, dropped or failed. The values are stable, because users group by them."""
 
     OK = "ok"
     # text, before anything is downloaded
@@ -486,9 +486,10 @@ MEANINGS = {
 
 
 def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
-    """Converts rows to a table of exactly this schema: a column of only None keeps its type, and an unknown key is an error.
+    """Converts rows to a table of exactly this schema: a column that holds only None keeps its type.
 
-    Text that UTF-8 cannot encode is replaced, see `encodable`. Raises ValueError for a number that does not fit its column.
+    Text that UTF-8 cannot encode is replaced, see `encodable`. Raises KeyError for an unknown key, and ValueError for a value that does
+    not fit its column.
     """
     names = set(schema.names)
     for row in rows:
@@ -503,7 +504,7 @@ def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
 
 
 def content(table: pa.Table) -> str:
-    """Returns the identity of the rows of a table: the sha256 of their Arrow stream, however they are divided into chunks."""
+    """Returns the sha256 of a table as an Arrow stream. How its rows are divided into chunks does not matter."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())

@@ -52,7 +52,7 @@ def test_a_stage_with_another_model_is_not_estimated_and_says_so(measured):
 def test_the_rate_of_a_slow_host_is_named_as_the_bottleneck(measured):
     slow = load_recipe("embedded", ("crawl.hosts={embedded.localhost: {requests_per_s: 0.001}}",))
     costs = estimate(slow, 1_000_000, measured, Cluster(nodes=1000, cpus=64))
-    assert costs.bottleneck.startswith("the rate of embedded.localhost: ")
+    assert costs.bottleneck.startswith("the request rate of embedded.localhost: ")
     assert costs.hosts[0].days == pytest.approx(costs.hosts[0].requests / 86.4)
     assert estimate(load_recipe("embedded"), 1000, measured, Cluster()).bottleneck.startswith("the CPUs: ")
 

@@ -103,7 +103,7 @@ def test_a_list_of_which_nothing_can_be_read_ends_in_one_line_and_the_mended_lis
     build = ("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(path), "--out", str(out), *sets(*LIGHT))
     done = vidal_inline(*build)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert "none of it can be read: 2 rows were refused; the first: " in done.stderr and "not 'later'" in done.stderr
+    assert "none of its rows can be used: 2 were refused; the first: " in done.stderr and "not 'later'" in done.stderr
     assert not (out / "_catalogue").exists()
     path.write_text("url,start_s\nfile:///etc/passwd,\n")
     assert vidal_inline(*build).returncode == 1

@@ -66,7 +66,7 @@ def test_a_dataset_of_version_1_is_refused_in_one_line_and_rewritten_without_los
         done = vidal_inline(*command, str(old))
         assert (
             done.returncode == 2
-            and f"has schema version 1, and this vidal has 2: run vidal migrate {old}" in done.stderr
+            and f"has schema version 1, but this version of vidal needs 2: run vidal migrate {old}" in done.stderr
         )
     assert vidal_inline("migrate", str(old)).returncode == 0
     assert vidal_inline("validate", str(old)).returncode == 0

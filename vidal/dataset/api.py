@@ -52,10 +52,10 @@ class Report:
 def build(recipe: str | Recipe, out: str, shards: int | str | Iterable[int] = 0, **overrides: Any) -> Report:
     """Builds shards of a recipe into the dataset `out`, a folder or a URI. Work that is already stored is not done again.
 
-    recipe: a name in pipelines/, the path of a YAML file, or a loaded Recipe. shards: a number, numbers, or "0-9". overrides:
-    keys of the recipe, as `--set` takes them: `build("embedded", "data", 0, limit=10, **{"engine.executor": "inline"})`.
+    recipe: a name in pipelines/, the path of a YAML file, or a loaded Recipe. shards: a number, several numbers, or a text such as "0-9".
+    overrides: keys of the recipe, as `--set` takes them: `build("embedded", "data", 0, limit=10, **{"engine.executor": "inline"})`.
 
-    Raises UserError if the input is wrong, with nothing touched; StorageError if the dataset cannot be read or written.
+    Raises UserError if the input is wrong, mostly before any work begins; StorageError if the dataset cannot be read or written.
     A record that fails raises nothing: the ledger says why it failed, and `Report.is_faulty` says whether anything failed that
     should have worked.
     """
@@ -81,7 +81,7 @@ def build_shards(
     until: str | None = None,
     watcher: Watcher | None = None,
 ) -> Report:
-    """Checks the input, makes OUT this recipe's dataset, and builds its shards in one pipeline.
+    """Checks the input, creates the dataset OUT if it does not exist, and builds these shards in one pipeline.
 
     until: the last stage to run; nothing is then committed. watcher: receives the progress, if given.
     """
@@ -110,21 +110,21 @@ def build_shards(
 
 
 def _check_input(recipe: Recipe, storage: Storage) -> None:
-    """Raises UserError if there is nothing to build from: no search, or a listing that is not there and was not split before."""
+    """Raises UserError if there is nothing to build from: no search, or a catalogue or collection that is missing and not yet split."""
     if not recipe.listing and not recipe.search:
         raise UserError(
-            f"recipe {recipe.name} names no search: give your own list with --catalogue FILE, or media with --from"
+            f"recipe {recipe.name} has no searches: add some under search, or give a list of URLs with --catalogue or media with --from"
         )
     if recipe.listing and stored_split(storage) is None:
         listing_of(recipe).check()
 
 
 def _ignore(line: str) -> None:
-    """Takes the lines of a build that nobody watches."""
+    """Discards a line of progress, for a build that nobody watches."""
 
 
 def _committed(recipe: Recipe, storage: Storage, shards: list[int]) -> dict[int, ShardReport]:
-    """Returns the reports of shards that need no work. They are read at the same time, because an object store answers slowly."""
+    """Returns the reports of the shards that need no work, by shard. Many are checked at once, because an object store answers slowly."""
     stages = list(STAGES.values())
 
     def report_of(shard: int) -> ShardReport | None:
@@ -143,8 +143,9 @@ def retry(
     allow_hosts: tuple[str, ...] = (),
     watcher: Watcher | None = None,
 ) -> Report:
-    """Tries the failed candidates of a dataset again: those whose failure is transient, or those of one reason of the ledger.
+    """Tries failed candidates of a dataset again. Returns the reports of all shards.
 
+    class_: "transient" for those whose failure is transient, or a reason of the ledger, such as "http_404".
     overrides: keys of the recipe that the dataset was built with, such as "engine.log_level=info".
     """
     retrying.check_class(class_)
@@ -203,7 +204,9 @@ def deduplicate(out: str, say: Callable[[str], None] = _ignore) -> dict[int, int
     try:
         return _mark(storage, recipe, wait_s=0.0, say=say)
     except LockedError as error:
-        raise UserError(f"{storage.uri}: another process is marking copies there: wait until it has ended") from error
+        raise UserError(
+            f"{storage.uri}: another process is marking copies there: wait until it has ended, then try again"
+        ) from error
 
 
 def _mark_copies(storage: Storage, recipe: Recipe) -> None:

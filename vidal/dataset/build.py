@@ -1,7 +1,8 @@
 """The build of shards as one pipeline: find the candidates of each shard, run them through the stages, and commit the shard.
 
-Work that is already stored is not done again. While the last parts of a shard are at work, the first parts of the next shard enter, so
-that models load once for a command, and no worker waits for a shard to end.
+The candidates of a shard are processed in parts, which are batches of fixed size. Work that is already stored is not done again. While
+the last parts of a shard are processed, the first parts of the next shard enter, so that models load once for a command, and no worker
+waits for a shard to end.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Watcher(Protocol):
     """Receives the progress of a build."""
 
     def say(self, line: str) -> None:
-        """Receives a line for people, for example which stored work is done again."""
+        """Receives a line of text to show, for example which stored work is done again."""
 
     def report(self, report: ShardReport) -> None:
         """Receives the report of a shard that has ended."""
@@ -43,10 +44,10 @@ def build(
     until: str | None = None,
     watcher: Watcher | None = None,
 ) -> list[ShardReport]:
-    """Builds shards of a dataset that the recipe has claimed. Starts an executor only if there is work.
+    """Builds shards of a dataset that belongs to the recipe, see dataset_file.claim. Starts an executor only if there is work.
 
     until: the last stage to run; the shards are then not committed. Raises StorageError if the dataset cannot be read or written;
-    shards that ended before are committed all the same.
+    shards that were complete by then are committed all the same.
     """
     stages = list(STAGES.values())
     if recipe.listing and stored_split(storage) is None:
@@ -76,7 +77,7 @@ def build(
 
 
 def _run(recipe: Recipe, runtime: Runtime, works: list[ShardWork], ending: _Ending) -> None:
-    """Runs the stages over the shards: all stages at once, or in phases where the cluster cannot hold them at once."""
+    """Runs the stages over the shards: all stages at once, or in phases if the cluster cannot hold all of them at once."""
     executor, stages = executor_of(recipe), works[0].stages
     with _services(recipe, runtime, works) as served, executor.session(stages), ending.progress:
         served = replace(served, rate_limiter=executor.rate_limiter())
@@ -93,7 +94,7 @@ def _run(recipe: Recipe, runtime: Runtime, works: list[ShardWork], ending: _Endi
 def _found(
     works: list[ShardWork], runtime: Runtime, executor: Executor, ending: _Ending
 ) -> Iterator[tuple[ShardWork, list[Part]]]:
-    """Yields each shard with its parts that have work. The candidates of a shard are searched for when its turn comes."""
+    """Yields each shard with its unfinished parts. The candidates of a shard are searched for when its turn comes."""
     for work in works:
         parts = work.find_parts(runtime, executor)
         ending.begin(work)
@@ -114,7 +115,7 @@ def _phases_line(phases: list[list[Stage]]) -> str:
 
 @contextlib.contextmanager
 def _services(recipe: Recipe, runtime: Runtime, works: list[ShardWork]) -> Iterator[Runtime]:
-    """Serves the embedded site during the build, if the recipe searches it and there is something to search for or to fetch."""
+    """Serves the embedded example site during the build, if the recipe searches it and there is something to search for or to fetch."""
     searches_site = any(search.is_on_embedded_site for search in recipe.search)
     if recipe.listing or not searches_site or not any(work.needs_sources for work in works):
         yield runtime
@@ -127,7 +128,7 @@ def _services(recipe: Recipe, runtime: Runtime, works: list[ShardWork]) -> Itera
 
 @dataclass
 class _Ending:
-    """Commits shards in a thread of its own, one at a time, while other shards are at work. Its methods may be called by any thread."""
+    """Commits finished shards one at a time, in its own thread, while others are processed. Any thread may call its methods."""
 
     storage: Storage
     stages: list[Stage]
@@ -161,7 +162,7 @@ class _Ending:
             self._bars.add(work.shard, len(work.parts or []))
 
     def part_done(self, part: Part) -> None:
-        """Commits the shard after its last part."""
+        """Notes that a part has left the last stage. Commits its shard if no other part is unfinished."""
         work = self._works[part.shard]
         work.unfinished.discard(part)
         if not work.unfinished:

@@ -1,4 +1,4 @@
-"""Checks before work begins: the numbers of the shards, the prompts, and whether the models are available on this machine."""
+"""Checks before work begins: shard numbers, files of cookies and passwords, prompts, and whether the models are available here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_shards(text: str, count: int | None) -> list[int]:
 
 
 def models(recipe: Recipe) -> dict[str, ModelUse]:
-    """Returns the models that the recipe chooses, by stage and role ("depth", "captions.keyframe")."""
+    """Returns the models that the recipe chooses, by stage and role, such as "depth" or "captions.keyframe"."""
     uses = {f"{stage.name}.{use.role}".rstrip("."): use for stage in STAGES.values() for use in stage.models(recipe)}
     return {role: use for role, use in uses.items() if use.spec}
 

@@ -18,13 +18,13 @@ from vidal.storage.locks import exclusive
 from vidal.storage.media_store import replace_archive
 from vidal.storage.storage import Storage
 
-# Clips with these reasons are not out for good: the next build needs their media.
+# Clips with these reasons are not dropped for good: the next build needs their media.
 _UNFINISHED = {Reason.AWAITING_VIEWS.value, Reason.QUARANTINED.value}
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """clips: the number of clips whose media were deleted. bytes: the size of these media."""
+    """What was deleted. clips: the number of clips whose media were deleted. bytes: the size of these media."""
 
     clips: int = 0
     bytes: int = 0
@@ -34,7 +34,7 @@ class Cleaned:
 
 
 def clean(out: str) -> Cleaned:
-    """Cleans every shard of a dataset. Raises UserError if OUT is not a dataset, or has no shard."""
+    """Cleans every shard of a dataset, see clean_shard. Raises UserError if OUT is not a dataset, or has no committed shard."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
     done = Cleaned()
@@ -47,7 +47,7 @@ def clean(out: str) -> Cleaned:
 
 
 def clean_shard(storage: Storage, shard: int, outcomes: Iterable[LedgerRow]) -> Cleaned:
-    """Deletes the media of the clips of a shard that are out for good, and lists these clips. An interrupted call can be repeated.
+    """Deletes the media of a shard's clips that were dropped or failed for good, and lists these clips. It can be repeated safely.
 
     outcomes: the shard's ledger.
     """

@@ -1,4 +1,6 @@
-"""Commits a shard: checks the sums, marks copies, writes the ledger and the hashes, and last the manifest, by rename."""
+"""Commits a shard: checks that every record has one outcome, leaves out copies, and writes the ledger, the hashes, the manifest and,
+last, the summary.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ from vidal.storage.storage import Storage
 
 
 def shard_identity(stages: list[Stage], recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Returns the identity of everything that decides the rows of a shard, except the answers of its sources."""
+    """Returns the versions and a hash of the settings that decide the rows of a shard. What its sources answer is not included."""
     own = [discover.identity(recipe, storage, shard), *(stage.identity(recipe) for stage in stages)]
     versions = {name: version for each in own for name, version in each.versions.items()}
     marks = [recipe.duplicates.model_dump(mode="json", exclude={"dataset_clips_max"}), decontamination.state(recipe)]
@@ -60,7 +62,9 @@ def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Reci
 
 
 def balance(storage: Storage, stages: list[Stage], parts: list[Part]) -> tuple[list[LedgerRow], list[FunnelRow]]:
-    """Returns all ledger rows of the shard, and its funnel. Raises BalanceError if the sums of a stage do not hold."""
+    """Returns all ledger rows that the stages wrote for a shard, and its funnel: the counts of each stage.
+
+    Raises BalanceError if a stage has lost a record that entered it."""
     return _balance(storage, stages, parts, StoredTables(storage, parts))
 
 
@@ -79,7 +83,7 @@ def _balance(
 def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Part]) -> ShardReport:
     """Writes the ledger, the hashes, the signatures, the manifest and the summary of a shard. It touches no other shard.
 
-    Raises BalanceError, with nothing committed, if a subject is lost or has two outcomes.
+    Raises BalanceError, with nothing committed, if a candidate, clip or view has no outcome, or more than one.
     """
     shard = parts[0].shard
     if recipe.storage.media == "tar":
@@ -178,13 +182,13 @@ def _write(
 
 
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
-    """Returns the versions that made the stored work. The search, and stages that were kept stale, may have earlier versions."""
+    """Returns `now` with the versions that made the stored work: those of the search and of stages kept stale may be older."""
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)
 
 
 def _first_failures(rows: list[LedgerRow]) -> list[LedgerRow]:
-    """Keeps the first failure of each clip: two stages that read the same tables may both fail on it."""
+    """Returns the rows with only the first failure of each clip, because two stages that read the same tables may both fail on it."""
     failed: set[str] = set()
     kept = []
     for row in rows:
@@ -204,7 +208,7 @@ _DISCOVER: Any = _Discover()
 
 
 def _with_drop(row: LedgerRow, drops: dict[str, Drop | within_shard.Copy]) -> LedgerRow:
-    """Returns the row, with a drop if there is one: a clip that passed every stage may still fail the filter, or be a copy."""
+    """Returns the ledger row, as dropped if its clip is in `drops`: after all stages a clip may still fail the filter or be a copy."""
     if row["subject"] != Subject.CLIP.value or row["id"] not in drops:
         return row
     drop = drops[row["id"]]
@@ -221,7 +225,9 @@ def committed_report(storage: Storage, shard: int) -> ShardReport:
     """Returns the report of a shard that was committed before, from its summary."""
     summary = read_summary(storage, shard)
     if summary is None:
-        raise StorageError(f"{storage.uri}: the summary of shard {shard} has disappeared")
+        raise StorageError(
+            f"{storage.uri}: the summary of shard {shard} has disappeared: another process may be committing this shard"
+        )
     return ShardReport(
         shard,
         rows=summary["rows"],

@@ -11,19 +11,19 @@ from vidal.errors import UserError
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-# The version of the identities of stored work. Version 1 held hashes of the code, and has no entry in _dataset.json.
+# The version of the way in which stored work is identified. Version 1 used hashes of the code; its _dataset.json has no work_version.
 WORK_VERSION = 2
 
 
 class Identity(TypedDict):
-    """The owner of a dataset: a recipe, and the name of its catalogue or collection if it has one."""
+    """The recipe that a dataset belongs to, and the file or folder name of its catalogue or collection, if it has one."""
 
     recipe: str
     catalogue: str | None
 
 
 class DatasetFile(TypedDict):
-    """originals: the folder or bucket of media that rows may name instead of files of the dataset; None if they may not."""
+    """The content of _dataset.json. originals: the folder or bucket outside the dataset whose media rows may name; None if there is none."""
 
     identity: Identity
     originals: str | None
@@ -32,7 +32,7 @@ class DatasetFile(TypedDict):
 
 
 def claim(storage: Storage, recipe: Recipe) -> None:
-    """Makes OUT this recipe's dataset.
+    """Creates the dataset OUT for this recipe, or checks that OUT is a dataset of this recipe.
 
     Raises UserError, with nothing touched, if OUT is another recipe's dataset or holds something else.
     """
@@ -57,8 +57,8 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     stored = dataset["identity"]
     if stored == identity and dataset.get("originals") != originals:
         raise UserError(
-            f"{storage.uri} was built from {dataset.get('originals') or 'no folder of originals'}, "
-            f"not from {originals or 'no folder of originals'}: choose another --out"
+            f"{storage.uri} was built from media in {dataset.get('originals') or 'no folder'}, "
+            f"but the recipe now takes media from {originals or 'no folder'}: choose another --out"
         )
     if stored != identity:
         raise UserError(f"{storage.uri} was built with {_named(stored)}, not {_named(identity)}: choose another --out")
@@ -88,7 +88,7 @@ def read_dataset_or_fail(storage: Storage) -> DatasetFile:
     if version != schema.SCHEMA_VERSION:
         remedy = f"run vidal migrate {storage.uri}" if int(version) < int(schema.SCHEMA_VERSION) else "update vidal"
         raise UserError(
-            f"{storage.uri} has schema version {version}, and this vidal has {schema.SCHEMA_VERSION}: {remedy}"
+            f"{storage.uri} has schema version {version}, but this version of vidal needs {schema.SCHEMA_VERSION}: {remedy}"
         )
     return dataset
 

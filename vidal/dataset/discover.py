@@ -27,7 +27,7 @@ from vidal.terms import corpora, tag_partition
 from vidal.terms.build import Map
 
 STAGE = search.STAGE
-# Raise this with any change to which candidates the same settings find: stored candidates are then found again.
+# Raise this whenever a change of the code lets the same settings find other candidates: stored candidates are then found again.
 VERSION = 1
 
 
@@ -73,7 +73,7 @@ def is_found(storage: Storage, shard: int) -> bool:
 
 
 def made_by(storage: Storage, shard: int) -> WorkIdentity:
-    """Returns the identity of the work that found the stored candidates."""
+    """Returns the versions and settings with which the stored candidates were found."""
     done = _done(storage, shard)
     return WorkIdentity(done["versions"], done["choices"])
 
@@ -92,7 +92,7 @@ class _Failed(TypedDict):
 
 
 class _Done(TypedDict):
-    """The content of the file that marks the candidates of a shard as complete. parts: how many they fill. failed: failed queries."""
+    """The content of the file that marks the candidates of a shard as complete. parts: how many parts they fill."""
 
     versions: dict[str, int]
     choices: str
@@ -116,7 +116,7 @@ def set_part_count(storage: Storage, shard: int, count: int) -> None:
 
 
 def state(storage: Storage, shard: int) -> str:
-    """Returns the identity of the stored list of candidates. A summary names the list that its shard was made from."""
+    """Returns a hash of the list of stored candidates and of the searches to repeat; "" if nothing is stored. Summaries keep this hash."""
     contents = [storage.read_if_present(name) for name in (layout.discovered(shard), layout.asked_again(shard))]
     return ids.sha256(b"".join(content or b"" for content in contents)) if any(contents) else ""
 
@@ -124,7 +124,7 @@ def state(storage: Storage, shard: int) -> str:
 def discover(recipe: Recipe, runtime: Runtime, shard: int, spread: Map | None = None) -> list[Part]:
     """Finds and stores the candidates of a shard. The ledger records a failed search as a failed candidate.
 
-    spread: a map over the cluster, for the search terms of large corpora.
+    spread: runs a function over items on the cluster, for the search terms of large corpora; None works in this process.
     """
     storage = Storage(runtime.out)
     results = SearchResults()
@@ -149,7 +149,7 @@ def discover(recipe: Recipe, runtime: Runtime, shard: int, spread: Map | None = 
 def search_again(recipe: Recipe, runtime: Runtime, shard: int) -> list[Part]:
     """Repeats the searches that `ask_again` marked. New candidates go to new parts; the old parts stay as they are.
 
-    If this function is interrupted, it starts over at the next run and gives the same result.
+    If this function is interrupted, the next run starts it again from the beginning.
     """
     storage = Storage(runtime.out)
     done = _done(storage, shard)
@@ -178,7 +178,7 @@ def ask_again(storage: Storage, shard: int, failures: set[str]) -> None:
 
 
 def ask_quarantined_again(storage: Storage, shard: int) -> None:
-    """Marks the searches that a bug ended. The next build repeats them, as it repeats every record that a bug ended."""
+    """Marks the searches that an unexpected exception ended, so that the next build repeats them, as it does with other such records."""
     if is_asked_again(storage, shard):
         return
     rows = outcomes(storage, Part(shard, 0))
@@ -214,12 +214,12 @@ def _commit(storage: Storage, part: Part, rows: list[Candidate], ledger_rows: li
 
 
 def _record(storage: Storage, part: Part, ledger_rows: list[LedgerRow]) -> None:
-    """Stores the outcomes of the searches beside the part."""
+    """Stores the outcomes of the searches in the ledger of the part."""
     _commit(storage, part, rows_of(candidates(storage, part), Candidate), ledger_rows)
 
 
 def _database(recipe: Recipe) -> str:
-    """Returns the identity of what the search terms come from: the bytes of the database, or the files of the corpora."""
+    """Returns a hash of what the search terms come from, the database or the files of the corpora, and of the terms' weights."""
     weights = _weights(recipe)
     if recipe.terms.database:
         return ids.fingerprint([ids.sha256(_open_database(recipe).read(terms_build.TABLE)), weights])
@@ -239,7 +239,7 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
     """Returns the search terms of a shard, from the recipe's database or from one that is built into the dataset."""
     if not recipe.search:
         raise UserError(
-            f"recipe {recipe.name} names no search: give your own list with --catalogue FILE, or media with --from"
+            f"recipe {recipe.name} has no searches: add some under search, or give a list of URLs with --catalogue or media with --from"
         )
     if recipe.terms.database:
         table = _open_database(recipe).read_table(terms_build.TABLE, ["term", "term_id"])
@@ -252,7 +252,7 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
 
 
 def _weights(recipe: Recipe) -> dict[str, float]:
-    """Returns the weight of each term in terms.budget, as `search-terms feedback` wrote it; none without a budget.
+    """Returns the weights of the terms in terms.budget, a file that `vidal search-terms feedback` writes; empty without such a file.
 
     A weight multiplies the number of results that the searches for its term ask for.
     """

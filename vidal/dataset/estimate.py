@@ -34,7 +34,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class StageEstimate:
-    """records: how many the stage processes. cpu_hours: None if the stage was not measured with these models; why_not says why.
+    """What one stage will cost. records: how many it processes. cpu_hours: None if it was not measured with these models, see why_not.
 
     gpu_hours: the hours for which workers hold a GPU, over all GPUs; 0 if the measured dataset was built without GPUs.
     """
@@ -48,7 +48,7 @@ class StageEstimate:
 
 @dataclass(frozen=True)
 class HostEstimate:
-    """requests: at least this many, to one host. days: how long they take at the rate that the recipe allows."""
+    """The requests to one host. requests: the least number. days: how long these take at the rate that the recipe allows."""
 
     host: str
     requests: int
@@ -79,11 +79,13 @@ class Estimate:
 def estimate(recipe: Recipe, clips: int, measured: Measured, cluster: Cluster) -> Estimate:
     """Scales the costs of a measured dataset to this number of clips. Raises UserError if the measured dataset kept no clip.
 
-    Every cost is taken to grow in proportion to the clips, and the candidates to come from the same hosts in the same shares. A stage
+    Every cost is assumed to grow in proportion to the clips, and the candidates to come from the same hosts in the same shares. A stage
     that was not measured with the recipe's own models is not estimated.
     """
     if not measured.clips:
-        raise UserError(f"{measured.where} has no clip to measure from: build a shard that keeps some")
+        raise UserError(
+            f"{measured.where} has no clips whose costs could be scaled: build a shard that keeps some clips"
+        )
     factor = clips / measured.clips
     stages = [_stage(stage, recipe, measured.stages.get(stage.name), factor) for stage in STAGES.values()]
     cpu_days = sum(stage.cpu_hours or 0.0 for stage in stages) / 24 / cluster.all_cpus
@@ -106,7 +108,7 @@ def estimate(recipe: Recipe, clips: int, measured: Measured, cluster: Cluster) -
 
 
 def parse_clips(text: str) -> int:
-    """Parses a number of clips: "5000", "300k", "10M", "1B". Raises UserError."""
+    """Parses a number of clips: "5000", "300k", "10M", "1B". Raises UserError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmb]?)", text.strip().lower().replace("_", ""))
     count = round(float(match[1]) * _SUFFIXES[match[2]]) if match else 0
     if count < 1:
@@ -115,7 +117,7 @@ def parse_clips(text: str) -> int:
 
 
 def parse_cluster(text: str) -> Cluster:
-    """Parses "nodes=4,cpus=16,gpus=1", where cpus and gpus are those of one node. Raises UserError."""
+    """Parses "nodes=4,cpus=16,gpus=1", where cpus and gpus are those of one node. Raises UserError for anything else."""
     try:
         values = {key.strip(): float(value) for key, value in (each.split("=") for each in text.split(","))}
         cluster = Cluster(int(values.pop("nodes", 1)), values.pop("cpus", 2.0), values.pop("gpus", 0.0))
@@ -142,7 +144,7 @@ def _stage(stage: Stage, recipe: Recipe, cost: StageCost | None, factor: float) 
 
 
 def _hosts(recipe: Recipe, measured: Measured, factor: float) -> list[HostEstimate]:
-    """Returns the hosts with the most days first. A recipe's identities have budgets of their own, which `vidal plan` prints."""
+    """Returns the hosts, the slowest first. The hourly budgets of identities are not considered here; `vidal plan` prints them."""
     hosts = []
     for host, count in measured.requests.items():
         requests = _scaled(count, factor)
@@ -154,10 +156,10 @@ def _hosts(recipe: Recipe, measured: Measured, factor: float) -> list[HostEstima
 
 def _bottleneck(stages: list[StageEstimate], cpu_days: float, gpu_days: float | None, hosts: list[HostEstimate]) -> str:
     if gpu_days is None:
-        return f"the stages need {sum(stage.gpu_hours for stage in stages):,.1f} GPU hours, and --cluster names no GPU: add gpus="
+        return f"the stages need {sum(stage.gpu_hours for stage in stages):,.1f} GPU hours, but --cluster names no GPU: add gpus=N to it"
     working = f"all stages take {max(cpu_days, gpu_days):.1f} days of this cluster"
     if hosts and hosts[0].days > max(cpu_days, gpu_days):
-        return f"the rate of {hosts[0].host}: {hosts[0].days:.1f} days, while {working}"
+        return f"the request rate of {hosts[0].host}: {hosts[0].days:.1f} days, while {working}"
     if gpu_days > cpu_days:
         slowest = max(stages, key=lambda stage: stage.gpu_hours)
         return f"the GPUs: {gpu_days:.1f} days, the largest share for the stage {slowest.stage}"

@@ -1,4 +1,4 @@
-"""Rows of a list that repeat a candidate in a shard already written. They wait on disk until their texts are added to the candidate."""
+"""Catalogue rows that repeat a candidate of a shard already written. They wait on disk until their texts are added to the candidate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidal.sources.listed_texts import titles_of
 
 
 class LateRows:
-    """A temporary file of texts, by shard and candidate. SQLite removes the file with the connection, however the process ends."""
+    """A temporary SQLite database of texts, by shard and candidate. It disappears with the connection, however the process ends."""
 
     def __init__(self) -> None:
         self._file = sqlite3.connect("")

@@ -58,7 +58,7 @@ def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] =
             raise
     if split.choices != _choices(recipe):
         raise UserError(
-            f"{storage.uri} was begun with other values of columns or shard_candidates than the recipe has now: {_remedy(storage)}"
+            f"{storage.uri} was started with other values of columns or shard_candidates than the recipe has now: {_remedy(storage)}"
         )
     stamp = listing.stamp()
     if stamp == split.stamp:
@@ -71,14 +71,14 @@ def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] =
 
 
 def candidates_of(storage: Storage, shard: int) -> Iterator[Candidate]:
-    """Yields the candidates of a shard, in the order of the listing. They are never all in memory as rows."""
+    """Yields the candidates of a shard, in the order of the listing. Only some of them at a time become dicts, to save memory."""
     table = storage.read_table(layout.catalogue(shard))
     for start in range(0, table.num_rows, _ROWS_AT_ONCE):
         yield from rows_of(table.slice(start, _ROWS_AT_ONCE), Candidate)
 
 
 def refused_of(storage: Storage, shard: int) -> list[LedgerRow]:
-    """Returns the outcomes of the refused rows of a shard's part of the listing."""
+    """Returns the ledger rows of those rows of a shard's listing that could not be used; empty if there are none."""
     try:
         return rows_of(storage.read_table(layout.refused(shard)), LedgerRow)
     except FileNotFoundError:
@@ -86,12 +86,12 @@ def refused_of(storage: Storage, shard: int) -> list[LedgerRow]:
 
 
 def digest_of(storage: Storage, shard: int) -> str:
-    """Returns the identity of the candidates of a shard; "" if the listing has no such shard."""
+    """Returns the hash of the candidates of a shard; "" if the listing has no such shard."""
     return (storage.metadata_if_present(layout.catalogue(shard)) or {}).get("content", "")
 
 
 def _remedy(storage: Storage) -> str:
-    return f"choose another --out, or delete {storage.uri}/{layout.CATALOGUE} to split it again and rebuild the shards that differ"
+    return f"choose another --out, or delete {storage.uri}/{layout.CATALOGUE}: the list is then split again, and shards that differ are rebuilt"
 
 
 def _choices(recipe: Recipe) -> str:
@@ -114,8 +114,8 @@ def _split(listing: Listing, recipe: Recipe, storage: Storage, say: Callable[[st
 
 def _why_nothing(tally: Tally) -> str:
     if not tally.refused:
-        return "no rows"
-    return f"none of it can be read: {tally.refused} rows were refused; the first: {tally.first_refused}"
+        return "it has no rows"
+    return f"none of its rows can be used: {tally.refused} were refused; the first: {tally.first_refused}"
 
 
 def _counts(tally: Tally) -> str:

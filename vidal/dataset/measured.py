@@ -20,15 +20,15 @@ from vidal.stages.order import STAGES
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-# A build of the shared clips with the recipe `embedded`, see benchmarks/plan_costs.py.
+# The costs of a build of the shared clips with the recipe `embedded`, see benchmarks/plan_costs.py.
 _PACKAGED = "packaged_costs.json"
 
 
 @dataclass(frozen=True)
 class StageCost:
-    """What a stage has cost. records: how many it processed; of these, `measured` took cpu_s of CPU and held GPUs for gpu_s, in all.
+    """What a stage has cost. records: how many it processed. measured: how many of these have a known cost.
 
-    models: the models that the recipe chose, as "adapter: id".
+    cpu_s, gpu_s: the CPU seconds that the measured records took in all, and the seconds for which workers held GPUs. models: the models that the recipe chose, as "adapter: id".
     """
 
     records: int
@@ -40,10 +40,10 @@ class StageCost:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a dataset has cost. where: its name, for people. clips: those in the manifests. stages: by name.
+    """What a dataset has cost. where: its name in messages. clips: the number in the manifests. stages: the costs by stage name.
 
-    bytes_by_kind, objects_by_kind: of the files, by kind: media ("video", "frames", ...), "tables" and "manifests". requests: to each
-    host, counted as one for each attempt. tokens: read ("in") and written ("out") by the rewriter.
+    bytes_by_kind, objects_by_kind: of the files, by kind: media ("video", "frames", ...), "tables" and "manifests". requests: by
+    host, one for each attempt to fetch a candidate. tokens: read ("in") and written ("out") by the rewriter.
     """
 
     where: str
@@ -127,7 +127,7 @@ def _files(storage: Storage) -> tuple[Counter[str], Counter[str]]:
 
 
 def _requests(storage: Storage, shards: list[ShardSummary]) -> Counter[str]:
-    """Counts the attempts of the crawl by the host of the candidate's address. A page and its file may need more than one request."""
+    """Counts the attempts to fetch candidates, by the host of their addresses. The true number of requests may be higher."""
     requests = Counter[str]()
     for shard in shards:
         for index in range(discover.part_count(storage, shard["shard"])):

@@ -1,4 +1,4 @@
-"""Tells which columns of a manifest row, also of users' own views, name media files: those called ..._path or ..._paths."""
+"""Finds the columns of a manifest row that name media files: those ending in _path or _paths, including columns of plugins' views."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def per_frame_columns(names: Iterable[str]) -> list[str]:
 
 
 def paths_in(row: Mapping[str, object], column: str) -> list[str]:
-    """Returns the names of the files that a column of a row names; none for null."""
+    """Returns the paths in one column of a row, as a list; an empty list for null."""
     value = row[column]
     return [str(name) for name in value] if isinstance(value, list) else [str(value)] if value else []
 
 
 def media_files(row: Mapping[str, object]) -> list[str]:
-    """Returns the names of all files of a clip."""
+    """Returns the paths of all media files of a clip. row: its row in the manifest."""
     columns = (*single_columns(row), *per_frame_columns(row))
     return [name for column in columns for name in paths_in(row, column)]

@@ -122,7 +122,7 @@ def _row(row: _OldRow, recipe: Recipe) -> NewRow:
 
 
 def _columns(rows: list[NewRow]) -> pa.Schema:
-    """Returns the current columns. A score that is no longer declared is kept as well."""
+    """Returns the current schema, with all scores of the rows, also those that no stage declares any more."""
     names = declared_scores(VIEWS) | {name for row in rows for name in cast("dict[str, float]", row["scores"])}
     columns = manifest_schema(VIEWS)
     kind = pa.struct([(name, pa.float64()) for name in sorted(names)])
@@ -130,7 +130,7 @@ def _columns(rows: list[NewRow]) -> pa.Schema:
 
 
 def _add_subtitles(storage: Storage, shard: int, clips: list[str]) -> None:
-    """Adds a row for the view `subtitle` of every clip to the ledger: it is a view since version 2, and every view has a row."""
+    """Adds a ledger row for the view `subtitle` of every clip: subtitles are a view since version 2, and every view needs a row."""
     outcomes = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     known = {outcome["id"] for outcome in outcomes}
     absent = Outcome(Status.DROPPED, Reason.NO_SUBTITLE)

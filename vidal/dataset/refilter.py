@@ -1,4 +1,4 @@
-"""Filters a dataset again from stored scores, without running a model. Clips that pass now but have no views wait for a build."""
+"""Filters a dataset again from stored scores, without running a model. Clips that pass now but have no views wait for the next build."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Decision:
 
 
 def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
-    """Commits a shard again under the recipe's filters. Raises UserError if the stored scores are not those of the recipe."""
+    """Filters a shard again with the recipe's thresholds, and commits it. Raises UserError if its stored scores are not the recipe's."""
     stages = list(STAGES.values())
     parts = discover.parts(storage, recipe, shard)
     if parts is None or not all(_is_stored(storage, recipe, stages, part) for part in parts):

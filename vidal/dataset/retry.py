@@ -31,9 +31,9 @@ def check_class(name: str) -> None:
 
 
 def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
-    """Moves the failed candidates of a class to new parts, and marks failed searches to be repeated. Returns the number of both together.
+    """Moves failed candidates to new parts, and marks failed searches to be repeated. Returns how many candidates and searches there are.
 
-    If an earlier move was interrupted, it is finished first.
+    class_: "transient" or a reason of the ledger: which failures. If an earlier move was interrupted, it is finished first.
     """
     _finish(storage, recipe, shard)
     parts = discover.parts(storage, recipe, shard)
@@ -55,7 +55,9 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
 
 
 def _without_media(storage: Storage, shard: int) -> list[str]:
-    """Returns the candidates of clips that pass, but have no media any more. They are fetched as if for the first time."""
+    """Returns the candidates of clips that pass the filter but whose media were deleted.
+
+    Takes these clips off the list of deleted media, so that they are fetched as if for the first time."""
     rows = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     clips = {row["id"]: row["parent_id"] for row in rows if row["reason"] == Reason.AWAITING_MEDIA.value}
     forget_cleaned(storage, shard, set(clips))
@@ -69,7 +71,9 @@ def _is_wanted(row: LedgerRow, class_: str) -> bool:
 
 
 def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
-    """Writes the new parts, then the list of parts, then the old parts without the moved candidates, so that no candidate is lost."""
+    """Carries out the move that layout.moving describes, if any. It writes the new parts, then their number, then the reduced old parts,
+    so that an interruption loses no candidate.
+    """
     if not storage.exists(layout.moving(shard)):
         return
     intent = json.loads(storage.read(layout.moving(shard)))

@@ -21,7 +21,7 @@ from vidal.storage.storage import Storage
 
 
 class ShardSummary(TypedDict):
-    """rows: clips by kind; for the other numbers, see ShardReport. candidates: the identity of the list that the shard was made from.
+    """The content of a summary file. rows: clips by kind; the other counts are those of ShardReport. candidates: see discover.state.
 
     awaiting: the number of outcomes that the next run of the same build tries again. versions, choices: of the work that made the shard.
     recipe: with every setting, as `recipe_from` reads it. vidal: the version of vidal.

@@ -34,7 +34,7 @@ class Tally:
 
 
 class ShardTables:
-    """Takes rows in the order of a listing. size: the rows of one shard; refused rows count, so that a shard stays in bounds."""
+    """Divides rows into shards, in the order of the listing. size: the number of rows in a shard, refused rows included."""
 
     def __init__(self, storage: Storage, size: int):
         self._storage, self._size = storage, size

@@ -19,7 +19,7 @@ from vidal.storage.storage import Storage
 
 @dataclass
 class ShardWork:
-    """The work on one shard. stages: the stages to run, in order. unfinished: parts that have not left the last stage."""
+    """The work on one shard. stages: the stages to run, in order. unfinished: the parts that have not left the last stage."""
 
     recipe: Recipe
     storage: Storage
@@ -49,7 +49,7 @@ class ShardWork:
 
     @property
     def needs_sources(self) -> bool:
-        """Whether something may be searched for or fetched."""
+        """Whether the shard may need requests to its sources: a search or a download."""
         crawl = self.stages[0]
         return (
             self.parts is None
@@ -62,7 +62,9 @@ class ShardWork:
         return all(is_done(stage, self.recipe, self.storage, part) for stage in self.stages)
 
     def stages_with_work(self) -> frozenset[str]:
-        """Returns the first stage that some part lacks and all stages after it; every stage if the parts are not known yet."""
+        """Returns the names of the stages that must run: for each part, its first unfinished stage and all later ones; if no parts are known
+        yet, every stage.
+        """
         if self.parts is None:
             return frozenset(stage.name for stage in self.stages)
         names: set[str] = set()
@@ -97,7 +99,7 @@ class ShardWork:
             yield "  --keep-stale keeps the results of earlier versions"
 
     def end(self, is_committed: bool) -> ShardReport:
-        """Commits the shard, or only balances its sums if stages are missing. Raises BalanceError if a record is lost."""
+        """Commits the shard if is_committed, else only checks that no record is lost. Raises BalanceError if one is. Returns the report."""
         parts = self.parts or []
         if is_committed:
             report = commit.commit(self.storage, list(STAGES.values()), self.recipe, parts)

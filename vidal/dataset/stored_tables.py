@@ -13,7 +13,7 @@ _KEYS = ("clip_id", "candidate_id")
 
 
 def stored_files(storage: Storage, stages: list[str], parts: list[Part]) -> list[str]:
-    """Returns the names of the tables and ledgers that these stages have stored for a shard, and of those that they retain."""
+    """Returns the names of the tables and ledgers that these stages have stored for a shard, and of the retained ones."""
     places = [(stage, part.shard, part.index) for stage in stages for part in parts]
     names = [name(*place) for place in places for name in (layout.part_table, layout.part_ledger)]
     for stage in storage.names(layout.RETAINED):
@@ -28,7 +28,7 @@ class _Table(NamedTuple):
 
 
 class StoredTables:
-    """Ids and metadata of the tables of all parts. parts: of one shard."""
+    """The ids and the metadata in the tables of these parts, which must be parts of one shard."""
 
     def __init__(self, storage: Storage, parts: list[Part]):
         self._storage, self._parts = storage, parts
