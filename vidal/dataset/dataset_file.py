@@ -23,7 +23,7 @@ class Identity(TypedDict):
 
 
 class DatasetFile(TypedDict):
-    """The content of _dataset.json. originals: the folder or bucket outside the dataset whose media rows may name; None if there is none."""
+    """The content of _dataset.json. originals: the folder or bucket outside the dataset whose media rows may name, or None."""
 
     identity: Identity
     originals: str | None

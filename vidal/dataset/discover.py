@@ -116,7 +116,7 @@ def set_part_count(storage: Storage, shard: int, count: int) -> None:
 
 
 def state(storage: Storage, shard: int) -> str:
-    """Returns a hash of the list of stored candidates and of the searches to repeat; "" if nothing is stored. Summaries keep this hash."""
+    """Returns a hash of the list of stored candidates and of the searches to repeat; "" if none are stored. Summaries keep it."""
     contents = [storage.read_if_present(name) for name in (layout.discovered(shard), layout.asked_again(shard))]
     return ids.sha256(b"".join(content or b"" for content in contents)) if any(contents) else ""
 

@@ -91,7 +91,7 @@ def digest_of(storage: Storage, shard: int) -> str:
 
 
 def _remedy(storage: Storage) -> str:
-    return f"choose another --out, or delete {storage.uri}/{layout.CATALOGUE}: the list is then split again, and shards that differ are rebuilt"
+    return f"choose another --out, or delete {storage.uri}/{layout.CATALOGUE}, so that the list is split again and its shards rebuilt"
 
 
 def _choices(recipe: Recipe) -> str:

@@ -28,7 +28,8 @@ _PACKAGED = "packaged_costs.json"
 class StageCost:
     """What a stage has cost. records: how many it processed. measured: how many of these have a known cost.
 
-    cpu_s, gpu_s: the CPU seconds that the measured records took in all, and the seconds for which workers held GPUs. models: the models that the recipe chose, as "adapter: id".
+    cpu_s, gpu_s: the CPU seconds that the measured records took in all, and the seconds for which workers held GPUs.
+    models: the models that the recipe chose, as "adapter: id".
     """
 
     records: int

@@ -57,7 +57,8 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
 def _without_media(storage: Storage, shard: int) -> list[str]:
     """Returns the candidates of clips that pass the filter but whose media were deleted.
 
-    Takes these clips off the list of deleted media, so that they are fetched as if for the first time."""
+    Takes these clips off the list of deleted media, so that they are fetched as if for the first time.
+    """
     rows = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     clips = {row["id"]: row["parent_id"] for row in rows if row["reason"] == Reason.AWAITING_MEDIA.value}
     forget_cleaned(storage, shard, set(clips))
@@ -71,8 +72,9 @@ def _is_wanted(row: LedgerRow, class_: str) -> bool:
 
 
 def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
-    """Carries out the move that layout.moving describes, if any. It writes the new parts, then their number, then the reduced old parts,
-    so that an interruption loses no candidate.
+    """Carries out the move that `move` has written down, if there is one.
+
+    The new parts are written first, then their number, then the old parts without the moved candidates, so no interruption loses any.
     """
     if not storage.exists(layout.moving(shard)):
         return

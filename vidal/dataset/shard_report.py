@@ -17,7 +17,7 @@ class ShardReport:
 
     reasons: candidates and clips that were not kept, by reason; views: clips that have a view, by view; contaminated: clips that
     belong to an evaluation set, by set. tokens: read (in) and written (out) by the rewriter. stale: clips with results of earlier
-    versions of a stage, by stage. quarantined: records that a bug ended; failed_views: views with a transient failure; the next run of the
+    versions of a stage, by stage. quarantined: records ended by a bug; failed_views: views with a transient failure; the next run of the
     same build tries both again. cleaned_clips: clips whose media were deleted; cleaned_bytes: the size of these media. done_before:
     whether nothing had to be done; stage_only: the last stage that ran, if the shard was not to be committed.
     """

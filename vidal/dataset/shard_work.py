@@ -62,8 +62,9 @@ class ShardWork:
         return all(is_done(stage, self.recipe, self.storage, part) for stage in self.stages)
 
     def stages_with_work(self) -> frozenset[str]:
-        """Returns the names of the stages that must run: for each part, its first unfinished stage and all later ones; if no parts are known
-        yet, every stage.
+        """Returns the names of the stages that must run: the first unfinished one of any part, and all after it.
+
+        If the parts are not known yet, these are all stages.
         """
         if self.parts is None:
             return frozenset(stage.name for stage in self.stages)
@@ -99,7 +100,7 @@ class ShardWork:
             yield "  --keep-stale keeps the results of earlier versions"
 
     def end(self, is_committed: bool) -> ShardReport:
-        """Commits the shard if is_committed, else only checks that no record is lost. Raises BalanceError if one is. Returns the report."""
+        """Commits the shard, or, if not is_committed, only checks that no record is lost. Raises BalanceError if one is lost."""
         parts = self.parts or []
         if is_committed:
             report = commit.commit(self.storage, list(STAGES.values()), self.recipe, parts)

@@ -32,7 +32,7 @@ _LIMITS = Decoding().limits()
 
 
 def validate(out: str) -> tuple[int, list[str]]:
-    """Returns how many rows were checked, and one line per problem. Raises UserError if OUT is not a dataset, or has no committed shard."""
+    """Returns how many rows were checked, and a line per problem. Raises UserError if OUT is not a dataset, or has no shard."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
     shards = layout.shards_in(storage.names(""))
@@ -69,7 +69,7 @@ def _are_scores(columns: pa.Schema) -> bool:
 
 
 def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_in: dict[str, int]) -> Iterator[str]:
-    """Yields the problems of a shard. kept_in: the number of the lower shard that keeps a clip, by clip_id; this shard's clips are added."""
+    """Yields the problems of a shard. kept_in: the lower shard that keeps a clip, by clip_id; this shard's clips are added."""
     lines = storage.read(layout.media_sums(shard)).decode().splitlines()
     sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
     for row in rows:

@@ -9,7 +9,7 @@ RecordT = TypeVar("RecordT")
 
 
 def batches(records: list[RecordT], size: Callable[[RecordT], int], limit: int) -> list[list[RecordT]]:
-    """Groups neighbouring records so that the sum of their sizes is at most the limit. A record above the limit is a batch of its own."""
+    """Groups consecutive records so that their sizes add up to at most the limit. A record above the limit is a batch of its own."""
     groups: list[list[RecordT]] = []
     room = 0
     for record in records:

@@ -36,7 +36,7 @@ class CrashJournal:
         self.crashed = False
 
     def begin(self, keys: Iterable[str]) -> None:
-        """Writes down that these records are being processed. keys: the keys of the records."""
+        """Writes down that these records are being processed, and sets `crashed`. keys: the keys of the records."""
         self._trying = set(keys)
         if self._storage.create(self._name, self._entry()):
             return
@@ -79,7 +79,7 @@ class CrashJournal:
         return json.dumps(entry).encode()
 
     def close(self) -> None:
-        """Ends the journal, because the worker is alive."""
+        """Removes the journal: the worker is alive, so no record has crashed it."""
         self._storage.remove(self._name)
 
 

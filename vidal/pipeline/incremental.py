@@ -71,7 +71,7 @@ class Stored:
 def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_stale: bool = False) -> Stored:
     """Returns the results that work of this identity made, except for records that are to be tried again.
 
-    name: of the part, without an ending. key: the column that identifies a record. keep_stale: also returns results of other versions,
+    name: of the part, without an extension. key: the column that identifies a record. keep_stale: also returns results of other versions,
     if the choices of the recipe are the same.
     """
     results: dict[str, Result] = {}

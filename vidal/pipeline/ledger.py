@@ -16,7 +16,7 @@ DETAIL_MAX = 4_000  # A crawled error page must not swell the ledger.
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a subject ended. detail: the original message. transient: whether a later attempt may succeed."""
+    """How a candidate, clip or view ended. detail: the original message. transient: whether a later attempt may succeed."""
 
     status: Status
     reason: Reason = Reason.OK
@@ -35,7 +35,7 @@ def outcome_row(
     view: str | None = None,
     seconds: float = 0.0,
 ) -> LedgerRow:
-    """Returns one ledger row with the current time (UTC)."""
+    """Returns one ledger row with the current time (UTC). Of a long detail, only the last DETAIL_MAX characters are kept."""
     return {
         "subject": subject.value,
         "id": id_,
@@ -53,16 +53,18 @@ def outcome_row(
 
 
 def is_awaiting(outcome: LedgerRow) -> bool:
-    """Returns whether the next run of the same build processes the subject again: its views are not computed, or failed transiently."""
+    """Returns whether the next run of the build tries this again: a clip without its views yet, or a view with a transient failure."""
     failed = outcome["subject"] == Subject.VIEW.value and outcome["status"] == Status.FAILED.value
     return outcome["reason"] == Reason.AWAITING_VIEWS.value or bool(failed and outcome["transient"])
 
 
 def check_terminal(rows: Iterable[LedgerRow]) -> None:
-    """Raises BalanceError if a subject has more than one terminal outcome."""
+    """Raises BalanceError if a candidate, clip or view has more than one terminal outcome."""
     counts = Counter((row["subject"], row["id"]) for row in rows)
     if repeated := [key for key, count in counts.items() if count > 1]:
-        raise BalanceError(f"{len(repeated)} subjects have more than one outcome; the first is {repeated[0]}")
+        raise BalanceError(
+            f"{len(repeated)} candidates, clips or views have more than one outcome, the first is {repeated[0]}: report this bug"
+        )
 
 
 def check_stage(
@@ -80,7 +82,8 @@ def check_stage(
     total = len(passed) + len(dropped) + len(failed)
     if total != len(inputs) or passed | dropped | failed != inputs:
         raise BalanceError(
-            f"stage {stage}: {len(inputs)} in, but {len(passed)} kept + {len(dropped)} dropped + {len(failed)} failed"
+            f"stage {stage} lost or repeated a record: {len(inputs)} in, but {len(passed)} kept + {len(dropped)} dropped + "
+            f"{len(failed)} failed: report this bug"
         )
     return {"stage": stage, "in": len(inputs), "kept": len(passed), "dropped": len(dropped), "failed": len(failed)}
 
@@ -90,4 +93,6 @@ def check_views(clips: set[str], rows: Iterable[LedgerRow], views: Iterable[str]
     present = {row["id"] for row in rows if row["subject"] == Subject.VIEW.value}
     expected = {f"{clip}/{view}" for view in views for clip in clips}
     if missing := sorted(expected - present):
-        raise BalanceError(f"{len(missing)} views have no outcome; the first is {missing[0]}")
+        raise BalanceError(
+            f"{len(missing)} views of clips have no outcome in the ledger, the first is {missing[0]}: report this bug"
+        )

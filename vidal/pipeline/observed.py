@@ -1,4 +1,4 @@
-"""What a worker did with a part, as numbers for whoever watches a build."""
+"""What a worker did with a part, in numbers, for metrics and other observers of a build."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidal.schema import Reason, Status, Subject
 
 @dataclass(frozen=True)
 class PartWork:
-    """The work on one part; results that were stored before do not count.
+    """The work of one stage on one part; results that were stored before do not count.
 
     ended: the number of candidates, clips or views by (subject, status, reason). tokens: read ("in") and written ("out") by models
     that count them. bytes_written: of media and tables.
@@ -31,7 +31,7 @@ Observe = Callable[[PartWork], None]
 
 
 def ignore(work: PartWork) -> None:
-    """The Observe of a build that nobody watches."""
+    """Does nothing: the Observe of a build that nobody watches."""
 
 
 def work_of(stage: Stage, results: Iterable[Result], wall_s: float, cpu_s: float, bytes_written: int) -> PartWork:

@@ -11,7 +11,7 @@ from vidal.pipeline.turns import Turns
 
 @dataclass(frozen=True)
 class Process:
-    """The turns of the parts that are at work in a process, and the meter of its GPU seconds."""
+    """turns: limits how many parts the process works on at once. gpu_meter: measures the GPU seconds of its parts."""
 
     turns: Turns
     gpu_meter: Meter

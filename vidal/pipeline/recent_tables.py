@@ -1,4 +1,4 @@
-"""Keeps the tables that this process has read or written lately, so that fused stages need not each fetch them.
+"""Keeps the tables that this process has read or written lately, so that stages that share the process need not each fetch them.
 
 A part records the identity of the tables that it was computed from. So it does no harm if another process replaces a table
 meanwhile: the part is then not current, and is done again.

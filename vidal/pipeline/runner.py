@@ -1,4 +1,4 @@
-"""Runs a stage over a part. Every record ends in a row or in the ledger."""
+"""Runs a stage over a part. Every record ends as a row for the next stage or as an outcome in the ledger."""
 
 from __future__ import annotations
 
@@ -262,7 +262,10 @@ class PartRunner:
         """Opens the stage. Ends the run if loading its models has killed the process too often."""
         crashes = journal.crashes(_OPENING)
         if crashes > self.recipe.engine.record_crashes_max:
-            raise StageError(f"the process died {crashes} times while stage {self.stage.name} loaded its models")
+            raise StageError(
+                f"the process died {crashes} times while stage {self.stage.name} loaded its models: "
+                "if memory is short, use fewer workers or smaller models"
+            )
         with journal.trying(_OPENING):
             return self._open()
 
@@ -324,11 +327,13 @@ class PartRunner:
             if isinstance(error, FileNotFoundError) and key in cleaned_clips(self.storage, shard):
                 gone = RecordError(
                     Reason.AWAITING_MEDIA,
-                    "the media were deleted: run vidal retry --class awaiting_media to fetch them again",
+                    "the media were deleted: run vidal retry OUT --class awaiting_media to fetch them again",
                 )
                 return failure_of(self.stage, record, gone, time.monotonic() - started)
             if isinstance(error, OSError) and error.errno in _FULL:
-                raise StorageError(f"stage {self.stage.name}: {error}") from error
+                raise StorageError(
+                    f"stage {self.stage.name} cannot write its files: {error}: check the space and the permissions of the disk"
+                ) from error
             return failure_of(self.stage, record, quarantined(error), time.monotonic() - started)
         return result_of(self.stage, record, result, time.monotonic() - started)
 
@@ -355,10 +360,12 @@ def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _storing(name: str) -> Iterator[None]:
-    """Turns any failure to write a table into a StorageError, so that the part is tried again."""
+    """Turns any failure to store a part into a StorageError, so that the part is tried again."""
     try:
         yield
     except VidalError:
         raise
     except Exception as error:
-        raise StorageError(f"{name}: the table cannot be written: {type(error).__name__}: {error}") from error
+        raise StorageError(
+            f"the table or the media of {name} cannot be written: {type(error).__name__}: {error}"
+        ) from error

@@ -27,6 +27,7 @@ _PARTS_OF_A_GPU = 4
 class Runtime:
     """The current run, as far as a worker needs to know it. Nothing here may change the output of a stage.
 
+    allow_hosts: hosts in private or loopback ranges that may be asked all the same.
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
     rate_limiter: the crawl's rate limiter (vidal.net.rate_limiter.RateLimiter), if the whole cluster shares one.
@@ -44,18 +45,20 @@ class Runtime:
     new_shards: frozenset[int] = frozenset()
 
     def check_alive(self) -> None:
-        """Raises RunEndedError if the services of the run, and so its driver, are gone. Called before a transient failure is recorded."""
+        """Raises RunEndedError if a service of the run is gone, and so its driver. Called before a transient failure is recorded."""
         for name, url in self.endpoints.items():
             address = urlsplit(url)
             try:
                 socket.create_connection((address.hostname, address.port or 80), timeout=10).close()
             except OSError as error:
-                raise RunEndedError(f"{name} at {url}: {error}") from error
+                raise RunEndedError(
+                    f"the service {name} at {url} does not answer ({error}), so its run has ended: run the same command again"
+                ) from error
 
 
 @dataclass(frozen=True)
 class Part:
-    """A reference to a part of a shard. It travels through Ray instead of the rows."""
+    """Refers to a part, which is a batch of the candidates of a shard. It is sent through Ray in place of the rows."""
 
     shard: int
     index: int
@@ -63,7 +66,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Drop:
-    """Says that the record does not qualify: an outcome, not an error."""
+    """The result of a worker for a record that does not qualify. This is an outcome, not an error."""
 
     reason: Reason
     detail: str = ""
@@ -85,7 +88,7 @@ class ViewOutcome:
 class Output:
     """The result of a worker for a record. rows: for the next stage (a candidate may become several clips).
 
-    views: the outcomes of the views that the stage computes.
+    views: the outcomes of the views that the stage computes. attempts, detail: for the ledger.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -131,7 +134,7 @@ class Waiting(Protocol):
 class WorkIdentity:
     """Identifies the work of a stage: stored work with the same identity and inputs equals what the stage would compute now.
 
-    versions: of the stage and of each adapter that the recipe chose, by name; integers that people raise when the output
+    versions: of the stage and of each adapter that the recipe chose, by name; integers that developers raise when the output
     changes. choices: a hash of the settings that affect the output and of the weights. The code itself is not hashed.
     """
 
@@ -193,7 +196,7 @@ class Stage:
 
 
 def overlapping(stage: str) -> Callable[[Recipe], int]:
-    """Returns the parts_at_once of a stage whose worker is safe to share between threads and has a model.
+    """Returns the function parts_at_once for a stage that has a model, and whose worker is safe to share between threads.
 
     The model computes for one part at a time (vidal.models.loading.computing); the threads of the others read and write media.
     """

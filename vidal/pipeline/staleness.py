@@ -15,7 +15,7 @@ from vidal.storage import layout
 
 @dataclass(frozen=True)
 class StaleStage:
-    """The stored parts of a stage that were made by work of another identity. records: the number of their clips or candidates (unit)."""
+    """The stored parts of a stage that work of another identity made. records: how many clips or candidates (unit) they hold."""
 
     stage: str
     records: int

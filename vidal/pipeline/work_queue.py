@@ -85,7 +85,7 @@ def process_in_turn(work: Callable[[RecordT], ResultT], records: Sequence[Record
 
 
 class _Batch(Generic[RecordT, ResultT]):
-    """The records of one call, and what became of them."""
+    """The records of one call of process_all or process_in_turn, and their results."""
 
     def __init__(self, work: Callable[[RecordT], ResultT], records: Sequence[RecordT]):
         self._work, self._records = work, records

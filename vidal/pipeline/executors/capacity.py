@@ -52,7 +52,7 @@ class Room:
 
 
 def describe(nodes: list[Node]) -> str:
-    """Returns what the largest nodes have, for a message."""
+    """Returns, for a message, the largest number of CPUs and of GPUs that a node has."""
     cpus, gpus = max(node.cpus for node in nodes), max(node.gpus for node in nodes)
     which = "the cluster has one node" if len(nodes) == 1 else f"the cluster has {len(nodes)} nodes, the largest"
     return f"{which} with {cpus:.4g} CPUs and {gpus} GPUs"

@@ -45,7 +45,7 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
         if resources.parts_at_once not in (None, stage.parts_at_once(recipe)):
             key = f"{stage.name}.parts_at_once"
             raise UserError(
-                f"resources.{key}: this stage always works on {stage.parts_at_once(recipe)} at a time: remove the key"
+                f"resources.{key}: cannot be set for this stage, which uses {stage.parts_at_once(recipe)}: remove the key"
             )
         if resources.fuse and grouped:
             grouped[-1] = PoolSpec((*grouped[-1].stages, stage), grouped[-1].resources)
@@ -97,6 +97,7 @@ def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
         return resources.gpus
     if resources.gpu_memory > gpu_gb:
         raise UserError(
-            f"resources: gpu_memory is {resources.gpu_memory:g} GB, but a GPU here has {gpu_gb:.1f} GB: lower gpu_memory"
+            f"a stage under resources has gpu_memory: {resources.gpu_memory:g} (GB), but a GPU here has {gpu_gb:.1f} GB: "
+            "lower gpu_memory"
         )
     return math.ceil(resources.gpu_memory / gpu_gb * 10_000) / 10_000  # Ray counts in ten-thousandths.

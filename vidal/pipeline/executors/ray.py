@@ -69,7 +69,7 @@ class RayExecutor:
     def spread(function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs.
 
-        A task may call this too. So it is a static method, which can be sent to other processes; this executor cannot be sent.
+        A task may call this method too. It is static, because a task cannot receive this executor, which cannot be pickled.
         """
 
         def call(item: Any) -> Any:  # Ray accepts only functions, and no other callables.
@@ -134,10 +134,10 @@ class _Worker:
 
 @dataclass
 class _Pool:
-    """The workers of one pool, whose number grows from the recipe's minimum to its maximum, and the parts that wait for a worker.
+    """The workers of one pool, from the recipe's minimum number to its maximum, and the parts that wait for a worker.
 
     free: for each worker, how many more parts it may work on at the same time. starting: the workers beyond the minimum that have not
-    started yet, by the reference that is done when they have. A cluster without room never starts them, so they get no part before.
+    started yet, by the Ray reference that is ready once they have. They get no part before: in a full cluster they never start.
     """
 
     spec: PoolSpec
@@ -175,14 +175,14 @@ class _Pool:
             self.starting[started] = worker
 
     def _has_room(self) -> bool:
-        """A worker that waits for room could take that of a worker which has died and is restarted."""
+        """Returns whether one more worker has room now. One that waits for room could take that of a worker being restarted."""
         if self.recipe.engine.phases == "never":
             return True
         available: dict[str, float] = ray.available_resources()
         return available.get("CPU", 0.0) >= self.spec.resources.cpus and available.get("GPU", 0.0) >= self.spec.gpus
 
     def admit(self, started: Any) -> bool:
-        """Lets a worker take parts. started: a reference. Returns whether it is that of a worker of this pool that was starting."""
+        """Lets the worker with this reference in `starting` take parts. Returns False if no worker of this pool has the reference."""
         worker = self.starting.pop(started, None)
         if worker is not None:
             self.free[worker] = self.parts_at_once

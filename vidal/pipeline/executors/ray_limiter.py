@@ -17,7 +17,7 @@ from vidal.net.rate_limiter import Admission, HostRules, LocalRateLimiter
 # Raise this with any change to the methods of a limiter or to what they take and return. Jobs of two protocols have two limiters.
 PROTOCOL = 2
 NAMESPACE = "vidal"
-# A job that the limiter has not heard of for this long counts as dead.
+# A job that the limiter has not heard from for this many seconds counts as dead.
 HOLD_S = 45.0
 _HEARTBEAT_S = 8.0
 _CREATE_AGAIN_S = 0.5
@@ -77,7 +77,7 @@ class SharedRateLimiter:
 
 
 class LimiterHold:
-    """A job's hold on the limiter of its cluster. Creates the limiter if there is none. The job reports regularly that it is alive."""
+    """Keeps the cluster's limiter alive for one job, by regular reports that the job is alive. Creates the limiter if there is none."""
 
     def __init__(self, protocol: int = PROTOCOL) -> None:
         self._name = f"crawl-rate-limiter-{protocol}"
@@ -115,7 +115,7 @@ class LimiterHold:
 
 
 class _HeldLimiter(LocalRateLimiter):
-    """The actor. It ends itself when the last job has let go of it, or has not been heard of for HOLD_S."""
+    """The actor. It ends itself when every job has let go of it, or has not been heard from for HOLD_S."""
 
     def __init__(self, name: str):
         super().__init__()
@@ -126,7 +126,7 @@ class _HeldLimiter(LocalRateLimiter):
         threading.Thread(target=self._watch, daemon=True).start()
 
     def hold(self, job: str) -> bool:
-        """Returns False if the actor is ending: the job then needs another."""
+        """Notes that the job is alive. Returns False if the actor is ending: the job then needs another."""
         with self._holding:
             self._holds[job] = time.monotonic() + HOLD_S
             return not self._is_ending
@@ -139,7 +139,7 @@ class _HeldLimiter(LocalRateLimiter):
     def _watch(self) -> None:
         """Waits until no job holds the actor, then ends it.
 
-        An actor that has just been created or restarted has not heard of its jobs yet, so it holds itself for HOLD_S.
+        An actor that has just been created or restarted has not heard from its jobs yet, so it stays for HOLD_S in any case.
         """
         self.hold("creation")
         with self._holding:

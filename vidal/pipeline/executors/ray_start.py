@@ -16,8 +16,8 @@ import ray
 def start(object_store_mb: int, cpus: float) -> None:
     """Starts Ray. cpus: the number of CPUs that the pipeline holds at once.
 
-    Ray hands out CPUs as numbers only. On this machine, Ray is told to have as many as the pipeline needs, because a pool would otherwise
-    wait for ever for a CPU that never becomes free.
+    Ray only counts CPUs and binds no process to one. If it starts on this machine, it is told that there are as many as the pipeline
+    needs, because a pool would otherwise wait for ever for a CPU that never becomes free.
     """
     options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
     if not os.environ.get("RAY_ADDRESS"):
@@ -38,7 +38,7 @@ def start(object_store_mb: int, cpus: float) -> None:
 
 @contextlib.contextmanager
 def _stderr_aside() -> Iterator[None]:
-    """Captures the output of Ray's native code at start-up, and shows it only if the start fails."""
+    """Captures standard error, where Ray's native code writes at start-up, and shows it only if the start fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:
