@@ -61,7 +61,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
     storage = Storage(str(tmp_path))
     storage.write("a.bin", b"old")
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(StorageError, match=r"a\.bin: disk full"):
+    with pytest.raises(StorageError, match=r"a\.bin cannot be read or written: disk full"):
         storage.write("a.bin", b"new")
     monkeypatch.undo()
     assert storage.read("a.bin") == b"old"

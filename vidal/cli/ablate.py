@@ -1,4 +1,4 @@
-"""The command `ablate`: did a shard, a view or a filter help? Which of two datasets is better?"""
+"""The command `ablate`: measures whether a shard, a view or a filter helps, or which of two datasets is better."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     "--recipe", default="embedded", show_default=True, help="The recipe whose train.views and train.text are used."
 )
 @options.overrides
-@click.option("--shard", type=click.IntRange(min=0), help="Did this shard help?")
-@click.option("--view", help="Did the texts of this view help?")
+@click.option("--shard", type=click.IntRange(min=0), help="Trains with this shard and without it.")
+@click.option("--view", help="Trains with the texts of this view and without them.")
 @click.option(
     "--filter",
     "thresholds",
     multiple=True,
     metavar="SCORE_MIN=VALUE",
-    help="Would this filter help? Written as under filters: in a recipe.",
+    help="Trains with this filter and without it. It is written as under filters: in a recipe.",
 )
-@click.option("--against", metavar="DATA", help="Is this dataset better or worse than --data, with equally many clips?")
+@click.option("--against", metavar="DATA", help="Trains on --data and on this other dataset, with equally many clips.")
 @click.option(
     "--judge",
     metavar="DATA",
-    help="With --against: the dataset whose clips both are measured on. Default: held-out clips of both.",
+    help="With --against: a third dataset, on whose clips both encoders are measured. Default: held-out clips of both.",
 )
 @click.option(
     "--seeds",
     type=click.IntRange(min=2),
     default=5,
     show_default=True,
-    help="How many trainings there are with it, and how many without.",
+    help="Number of trainings on each of the two sides.",
 )
 @options.as_json
 def ablate(

@@ -65,7 +65,13 @@ def build_shard(
 
 @click.command()
 @click.argument("out")
-@click.option("--class", "class_", default="transient", show_default=True, help="transient, or a reason of the ledger.")
+@click.option(
+    "--class",
+    "class_",
+    default="transient",
+    show_default=True,
+    help="Which failures: transient, or a reason of the ledger.",
+)
 @options.allow_hosts
 @options.verbose
 @options.log_json
@@ -83,7 +89,7 @@ def retry(out: str, class_: str, allow_hosts: tuple[str, ...], verbose: bool, lo
 @options.overrides
 @options.as_json
 def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Decides again, from stored scores, which clips of OUT stay: vidal filter OUT --set similarity_min=0.25."""
+    """Decides again, from stored scores, which clips of OUT stay. Example: vidal filter OUT --set similarity_min=0.25."""
     from vidal.dataset import api
 
     decisions = api.refilter(out, overrides)
@@ -163,7 +169,8 @@ def show_report(report: ShardReport, out: str) -> None:
         show("kept from earlier versions: " + _joined(report.stale))
     if report.quarantined:
         show(
-            f"{report.quarantined} records are quarantined: their tracebacks are in the ledger; the same command tries them again"
+            f"{report.quarantined} records ended in an unexpected error (quarantined): the ledger has the tracebacks; "
+            "the same command tries them again"
         )
     if report.failed_views:
         show(

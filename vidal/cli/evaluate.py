@@ -1,4 +1,4 @@
-"""The command `evaluate`: measures an encoder on benchmarks, and prints the tables of the paper."""
+"""The command `evaluate`: measures an encoder on benchmarks, and prints the tables of the LanguageBind paper."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ from vidal.errors import UserError
     "modalities, as one.",
 )
 @click.option(
-    "--query", metavar="M[+M]", help="Modalities that search, such as image or depth+image. Default: those of the task."
+    "--query",
+    metavar="M[+M]",
+    help="Modalities of the queries, such as image or depth+image. Default: those of the task.",
 )
 @click.option(
     "--target", metavar="M[+M]", help="Modalities that are searched, such as text. Default: those of the task."
@@ -56,7 +58,12 @@ from vidal.errors import UserError
     type=click.Path(dir_okay=False),
     help="File for the results. Default: evaluations.json in the first CHECKPOINT that is a folder.",
 )
-@click.option("--table", "as_table", is_flag=True, help="Prints the tables of the paper with our results beside them.")
+@click.option(
+    "--table",
+    "as_table",
+    is_flag=True,
+    help="Prints the tables of the LanguageBind paper with our results beside them.",
+)
 @click.option(
     "--markdown", "layout", flag_value="markdown", help="Prints the tables as Markdown, with the reason for each dash."
 )

@@ -1,4 +1,4 @@
-"""`vidal`: its commands, and their exit codes: 0 done; 1 done, but something failed that should have worked; 2 the input is wrong."""
+"""The commands of `vidal`. Exit codes: 0 done; 1 something failed that should have worked; 2 the input is wrong; 130 interrupted."""
 
 from __future__ import annotations
 

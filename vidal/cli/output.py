@@ -21,7 +21,7 @@ def show_json(summary: Any) -> None:
 
 
 def python_line(code: str) -> str:
-    """Returns a command line that runs the code with this Python, by a relative path if Python is below the current folder."""
+    """Returns a shell command that runs the code with this Python, named by a relative path if it is below the current folder."""
     python = Path(sys.executable)
     own = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     return f'{own} -c "{code}"'

@@ -35,7 +35,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
 
     loaded = load_recipe(recipe, overrides)
     if "://" in (folder or out):
-        raise UserError("--out: a run is written to a local folder: name one")
+        raise UserError("--out: the run must be written to a local folder: name one")
     out = absolute_uri(out)
     target = Path(os.path.abspath(folder or os.path.join(out, layout.TRAINED, loaded.name)))
     outcomes = _run(loaded, out, target)

@@ -1,4 +1,4 @@
-"""The base classes of all settings, which are frozen models that refuse unknown keys, and how a recipe names a model."""
+"""The base classes of all settings, which are frozen pydantic models that refuse unknown keys, and ModelSpec, which names a model."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
 
 
 def _blamed(overrides: tuple[str, ...], error: ValidationError) -> str:
-    """Returns the override of the key that the error names, or the last one, if the key that is wrong was not set here."""
+    """Returns the override that set the wrong key; the last override if none of them set it."""
     where = [str(key) for key in error.errors()[0]["loc"]]
     keys = {each: each.partition("=")[0].split(".") for each in overrides}
     # The error may name a key within the one that was set, or a section, if several of its keys do not agree.
@@ -112,14 +112,14 @@ def _set(data: dict[str, object], override: str) -> None:
     for key in parents:
         child = {} if node.get(key) is None else node[key]
         if not isinstance(child, dict):
-            raise UserError(f"--set {override!r}: {key} is not a mapping")
+            raise UserError(f"--set {override!r}: {key} holds a value, and no keys that could be set")
         copied: dict[str, object] = dict(child)
         node[key] = copied
         node = copied
     try:
         node[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"--set {override!r}: the value is not YAML") from error
+        raise UserError(f"--set {override!r}: the value is not valid YAML") from error
 
 
 def _first_line(error: ValidationError) -> str:

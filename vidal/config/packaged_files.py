@@ -1,4 +1,4 @@
-"""Finds the files that ship beside the code. They are at the top of a checkout, and inside the package of a wheel."""
+"""Finds the files that ship beside the code. They are at the top of a checkout, and inside an installed package."""
 
 from __future__ import annotations
 

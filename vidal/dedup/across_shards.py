@@ -84,7 +84,7 @@ def is_marked(storage: Storage, settings: Duplicates) -> bool:
 
 
 def _signatures(storage: Storage) -> Stamps:
-    """Returns the stamp of the signatures of every shard that has a manifest, by the number of the shard."""
+    """Returns the stamp (see Storage.stamps) of the signatures of every shard that has a manifest, by the number of the shard."""
     committed = set(layout.shards_in(storage.names("")))
     stamps = storage.stamps(layout.SIGNATURES)
     lacking = committed - set(layout.shards_in(stamps))
@@ -100,7 +100,7 @@ def _marks(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Work
     exact = _same_bytes(clips) if settings.exact else {}
     counts = dict.fromkeys(stamps, 0) | (clips["number"] // SHARD_ROWS).value_counts().to_dict()
     pairs = find_pairs(storage, settings, stamps, counts, workers, say)
-    # A shard may have been committed meanwhile. Its new clips are marked in the next round, which its stamp brings about.
+    # A shard may have been committed meanwhile. Its new clips are marked in the next round, because its stamp has changed.
     pairs = pairs.at(np.isin(pairs.later, clips["number"]) & np.isin(pairs.earlier, clips["number"]))
     nearest = nearest_of(pairs, exact)
     of = {later: int(pairs.earlier[place]) for later, place in nearest.items()}
@@ -127,7 +127,7 @@ def _read_clips(storage: Storage, shards: list[int]) -> pd.DataFrame:
 
 
 def _same_bytes(clips: pd.DataFrame) -> dict[int, int]:
-    """Returns the first clip with the same bytes for each clip that is not the first, by their numbers."""
+    """Returns, by the number of each clip that repeats the bytes of an earlier one, the number of the first clip with these bytes."""
     source = ["source_sha256", "start_s", "duration_s"]
     alike = clips[clips.duplicated(source, keep=False)]
     first = alike.groupby(source, dropna=False)["number"].transform("min")
@@ -136,7 +136,7 @@ def _same_bytes(clips: pd.DataFrame) -> dict[int, int]:
 
 
 def _rewrite_all(storage: Storage, marks: Mapping[int, Marks]) -> bool:
-    """Rewrites the manifests that have other marks. Returns whether any was rewritten."""
+    """Rewrites the manifests whose marks differ from these. Returns whether any was rewritten."""
     with ThreadPoolExecutor(1 if storage.is_local else _AT_ONCE) as threads:
         return any(list(threads.map(lambda shard: _rewrite(storage, shard, marks[shard]), marks)))
 

@@ -4,8 +4,9 @@ A table samples the same bits of all hashes; two clips meet in it if a frame of 
 clips that meet HITS_MIN times are a candidate pair, which is then compared exactly. Whether two clips are a candidate pair depends on
 nothing but these two, so the copies of a dataset do not depend on the order in which its shards were compared.
 
-The whole pictures of a clip meet the whole pictures and the middles of another, as in vidal.media.hashing; the hashes of their motion
-meet each other, because a logo changes the pictures but stands still. Measured by `python -m benchmarks.duplicates_table`.
+The whole pictures of a clip are looked up among the whole pictures and the middles (vidal.media.hashing) of another, and its motion
+hashes among the other's motion hashes, because a logo changes the pictures but stands still. Measured by
+`python -m benchmarks.duplicates_table`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _MASKS = _masks()
 
 @dataclass(frozen=True)
 class Hashes:
-    """The hashes of n clips with f frames each: pictures (n, v, f) uint64 of whole pictures and their middles, motion (n, f) uint64."""
+    """The hashes of n clips with f frames: pictures (n, v, f) uint64, v = whole picture, then its middles; motion (n, f) uint64."""
 
     pictures: UInt64Array
     motion: UInt64Array
@@ -70,16 +71,16 @@ def candidate_pairs(own: Hashes, other: Hashes | None) -> Iterator[tuple[Places,
 
 @dataclass(frozen=True)
 class _Hashed:
-    """Hashes that count, (k,) uint64, and the clips that they are of, (k,) uint64."""
+    """The hashes that are looked up, (k,) uint64, and the clip of each, (k,) uint64: its place among the n clips."""
 
     hashes: UInt64Array
     clips: UInt64Array
 
     @classmethod
     def of(cls, hashes: UInt64Array, *, is_motion: bool = False) -> _Hashed:
-        """hashes: (n, ...) uint64. Still clips have no hash of their motion that counts.
+        """Leaves out hashes with too few bits set, which say nothing. hashes: (n, ...) uint64.
 
-        A picture with too few bits set does not count, unless all pictures of a clip are such.
+        If all pictures of a clip have such hashes, they are kept; a still clip has no motion hashes.
         """
         flat = hashes.reshape(len(hashes), -1)
         counts: BoolArray = np.bitwise_count(flat) >= _BITS_SET_MIN
@@ -89,7 +90,7 @@ class _Hashed:
         return cls(flat[counts], clips[counts])
 
     def entries(self, mask: np.uint64, wanted: BoolArray | None = None) -> UInt64Array:
-        """Returns the sorted entries of a table. wanted: as _keys_of returns it; entries with other keys are left out."""
+        """Returns the sorted entries of the table that samples `mask`. wanted: see _keys_of; entries with other keys are left out."""
         keys, clips = ((self.hashes & mask) * _ODD) >> _KEY, self.clips
         if wanted is not None:
             is_wanted = wanted[keys >> _KEY_REST]
@@ -99,7 +100,7 @@ class _Hashed:
 
 @dataclass(frozen=True)
 class _Sampled:
-    """The hashes of clips that count: of all pictures, of whole pictures alone, and of motion."""
+    """The hashes of clips that are looked up: those of all pictures, of whole pictures alone, and of motion."""
 
     pictures: _Hashed
     whole: _Hashed
@@ -112,7 +113,7 @@ class _Sampled:
 
 
 def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: bool) -> UInt64Array | None:
-    """Returns the candidate pairs as one number each; None if there are too many meetings to count at once.
+    """Returns the candidate pairs, each packed into one number; None if there are too many matches to count at once.
 
     offset: the number of the first clip of `own`. count: how many clips `own` has. is_self: whether `other` contains the clips of `own`.
     """
@@ -132,7 +133,7 @@ def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: b
 
 
 def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[UInt64Array, UInt64Array]]:
-    """Yields entries to match. At least one of two pictures that meet is a whole one, and a key counts once for two clips."""
+    """Yields entries of both sides to match. Of two matching pictures, one at least is whole; a key counts once for two clips."""
     own_all = own.pictures.entries(mask)
     wanted = _keys_of(own_all)
     other_all, other_whole = other.pictures.entries(mask, wanted), other.whole.entries(mask, wanted)

@@ -22,7 +22,7 @@ from vidal.schema import Kind
 
 Column = Literal["embedding", "audio_embedding"]
 VECTORS: tuple[Column, ...] = ("embedding", "audio_embedding")
-# The centres of the cells of each column, by the length of its vectors.
+# The centres of the cells (see vidal.dedup.vectors), by column and length of the vectors.
 Cells = Mapping[tuple[Column, int], Float32Array]
 # With fewer pairs of clips, all are compared: this takes seconds, and misses none.
 _ALL_PAIRS_MAX = 4_000_000
@@ -57,7 +57,7 @@ def signed(rows: Sequence[SignedRow], first: int = 0) -> Signed:
 
 
 def fingerprint_of(row: SignedRow) -> np.ndarray | None:
-    """Returns the fingerprint of a sound, (n,) uint32. Videos have none: many share a tune, so only their pictures count."""
+    """Returns the fingerprint of a sound, (n,) uint32; None for a video, because many videos share a tune, and for silence."""
     fingerprint = row["audio_fingerprint"] if row["kind"] == Kind.AUDIO.value else None
     return np.frombuffer(fingerprint, "<u4") if fingerprint else None
 
@@ -104,7 +104,7 @@ def compare(
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
-    """Returns, by the number of each copy, the place of the pair that counts: the nearest one of the first way in WAYS that has any.
+    """Returns, by the number of each copy, the index of the pair that counts: the nearest of the first way in WAYS that has any.
 
     A clip that is a copy itself is never the earlier one of a pair that counts. pairs: in the order of Pairs.joined. excluded: numbers
     of clips whose pairs do not count.

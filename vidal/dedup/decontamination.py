@@ -34,7 +34,7 @@ SIGNATURES = pa.schema(
 
 
 def models(recipe: Recipe) -> dict[str, str]:
-    """Returns the model of each column of vectors. Vectors of different models cannot be compared."""
+    """Returns a hash of the model of each column of vectors, or "". Vectors of different models cannot be compared."""
     specs = dict(zip(VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
     return {
         column: "" if spec is None else ids.fingerprint([spec.adapter, spec.id, spec.revision, spec.options])
@@ -43,7 +43,7 @@ def models(recipe: Recipe) -> dict[str, str]:
 
 
 def state(recipe: Recipe) -> list[Any]:
-    """Returns the identity of everything that the marks depend on. Raises UserError for a missing file."""
+    """Returns the settings and the hashes of the files that the marks depend on. Raises UserError for a missing file."""
     paths = [path for each in recipe.decontaminate for path in (each.ids, each.signatures) if path]
     return [[each.model_dump(mode="json") for each in recipe.decontaminate], [ids.sha256(_bytes(p)) for p in paths]]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from vidal.media.arrays import UInt64Array
 
 Places = npt.NDArray[np.int64]
-# The matches that are held at a time, about 1 GB while they are counted.
+# The largest number of matches that are held at a time. They take about 1 GB while they are counted.
 MATCHES_MAX = 2**25
 
 

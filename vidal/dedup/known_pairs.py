@@ -22,7 +22,7 @@ from vidal.dedup.vectors import SAMPLE, cell_centres
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-# Raise this with any change that finds other copies from the same signatures and settings.
+# Raise this with any change of the code that finds other copies from the same signatures and settings.
 VERSION = 2
 # The largest number of clips in a block of shards. A worker compares two blocks at a time, which takes 1 GB of memory.
 BLOCK_CLIPS = 200_000
@@ -86,7 +86,7 @@ def find_pairs(
 
 
 def _unchanged(known: KnownPairs, settings: str, stamps: Stamps) -> KnownPairs:
-    """Returns what still holds: pairs of shards whose signatures are those that were compared."""
+    """Returns the pairs that still hold: those of shards whose signatures have not changed since they were compared."""
     if known.settings != settings:
         return KnownPairs(settings)
     compared = {shard: stamp for shard, stamp in known.compared.items() if stamps.get(shard) == stamp}
@@ -96,7 +96,7 @@ def _unchanged(known: KnownPairs, settings: str, stamps: Stamps) -> KnownPairs:
 
 
 def _blocks(shards: Sequence[int], clips: Mapping[int, int]) -> list[list[int]]:
-    """Returns the shards in blocks of at most BLOCK_CLIPS clips, or of one shard."""
+    """Returns the shards in blocks of at most BLOCK_CLIPS clips. A shard with more clips is a block of its own."""
     blocks: list[list[int]] = []
     held = 0
     for shard in shards:

@@ -25,8 +25,8 @@ SCHEMA = pa.schema(
 class Pairs:
     """m pairs of clips. Of two compared clips, the earlier one is kept.
 
-    later, earlier: (m,) int64, numbers of clips. way: (m,) places in WAYS. distance: (m,) float64, in bits of 64 for pictures, as a share
-    of bits for sounds, and 1 minus the cosine for embeddings; the nearest pair counts. motion: (m,) -1..1 for pictures, else NaN.
+    later, earlier: (m,) int64, numbers of clips. way: (m,) indices into WAYS. distance: (m,) float64, in bits of 64 for pictures, as a
+    share of bits for sounds, and 1 minus the cosine for embeddings; the nearest pair counts. motion: (m,) -1..1 for pictures, else NaN.
     """
 
     later: Places

@@ -31,7 +31,8 @@ class Pictures:
 def near_pictures(own: Pictures, other: Pictures | None, settings: Duplicates, *, indexed: bool) -> Pairs:
     """Returns the pairs of clips that are nearly the same video.
 
-    other: None compares `own` with itself. indexed: whether only candidate pairs are compared, which hardly misses any; else all are.
+    other: None compares `own` with itself. indexed: whether only the candidate pairs of bit_sampling are compared, which hardly misses
+    any copy; else all pairs are.
     """
     known = own if other is None else other
     search = candidate_pairs(own.hashes, None if other is None else other.hashes) if indexed else _all_pairs(own, other)

@@ -18,7 +18,7 @@ from vidal.media.fingerprint import VALUES_MIN, difference
 
 # A value that a recording has more often is not looked up, unless too few values would be left.
 _REPEATS_MAX = 4
-# Shorter fingerprints, of less than 4 s, are compared where a single value is in common.
+# Fingerprints with fewer than _SHORT values, of less than 4 s, are compared even if they share only one value.
 _VOTES_MIN, _SHORT = 2, 32
 _OFFSETS = 32  # How many alignments of two recordings are compared, the likeliest first.
 # Values of a fingerprint that are looked up: the first 68 minutes. An offset then fits into 17 bits.
@@ -84,7 +84,7 @@ def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
 
 
 def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bool) -> UInt64Array | None:
-    """Returns a number for each value in common: own recording, other recording, and offset. None if there are too many."""
+    """Returns a number for each shared value, which packs own recording, other recording and offset; None if there are too many."""
     first, counts = match_keys(own.values, other.values)
     if counts.sum() > MATCHES_MAX and not is_whole:
         return None
@@ -99,7 +99,7 @@ def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bo
 def _near(
     own: Sounds, other: Sounds, keys: UInt64Array, votes: Places, difference_max: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Yields the numbers of near recordings, and their difference. keys: of _join, sorted; votes: how many values each stands for."""
+    """Yields the numbers of near recordings, and their difference. keys: sorted numbers of _join; votes: how often each occurs."""
     ones, others, offsets = _unpacked(keys)
     is_kept = (votes >= _VOTES_MIN) | (np.minimum(_lengths(own)[ones], _lengths(other)[others]) < _SHORT)
     ones, others, offsets, votes = ones[is_kept], others[is_kept], offsets[is_kept], votes[is_kept]
@@ -117,7 +117,7 @@ def _near(
 
 
 def _unpacked(keys: UInt64Array) -> tuple[Places, Places, Places]:
-    """Returns (k,) places of the own and the other recording, and the offsets, of keys of _join."""
+    """Unpacks the numbers of _join: returns the (k,) own recordings, the (k,) other recordings, and the (k,) offsets."""
     pairs = keys >> _OFFSET_BITS
     offsets = (keys & _ones(_OFFSET_BITS)).astype(np.int64) - _VALUES_MAX
     return (pairs >> _CLIP_BITS).astype(np.int64), (pairs & _ones(_CLIP_BITS)).astype(np.int64), offsets

@@ -20,7 +20,7 @@ from vidal.schema import STR, Kind
 from vidal.storage import layout
 from vidal.storage.storage import Storage
 
-# The rows are in the order of the candidates of the shard. A row without pictures has no hashes, and so on.
+# The rows are in the order of the candidates of the shard. What a clip does not have, such as the hashes of a sound, is null or empty.
 SCHEMA = pa.schema(
     [
         ("clip_id", STR),
@@ -150,7 +150,7 @@ def _vectors(column: pa.ChunkedArray, numbers: Places, is_chosen: np.ndarray) ->
 def sample_vectors(storage: Storage, shards: Sequence[int], size: int) -> dict[tuple[Column, int], Float32Array]:
     """Returns the first `size` vectors in these shards, (size, w), by column and length w.
 
-    A column and length of which there are fewer vectors is left out.
+    A combination of column and length with fewer vectors is left out.
     """
     held: dict[tuple[Column, int], list[Float32Array]] = {}
     for shard in shards:

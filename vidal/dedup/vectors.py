@@ -31,7 +31,7 @@ class Vectors:
 
 
 def cell_centres(sample: Float32Array) -> Float32Array:
-    """Returns (k, w) float32, of unit length: spherical k-means. sample: (SAMPLE, w) float32. The seed is fixed."""
+    """Returns (k, w) float32, of unit length: scaled centres of k-means. sample: (SAMPLE, w) float32. The seed is fixed."""
     centres = KMeans(_CELLS, n_init=1, max_iter=_ROUNDS, random_state=0).fit(sample).cluster_centers_
     units: Float32Array = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     return units.astype(np.float32)

@@ -36,7 +36,7 @@ class Exported:
 
 
 def export(out: str, format_: str, target: Path) -> Exported:
-    """Writes all shards without copies of other clips. Raises UserError if OUT is not a dataset, or if the target holds files."""
+    """Writes the clips of all shards, except copies of other clips. Raises UserError if OUT is not a dataset or target holds files."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
     if target.exists() and any(target.iterdir()):

@@ -63,7 +63,7 @@ def _media_name(column: str) -> str:
 
 
 def _file_name(path: str) -> str:
-    """Returns the name of a picture or a sound. The name contains the id of its clip."""
+    """Returns the name to store with a media file. It contains the id of the clip."""
     return layout.file_name(path) if layout.split_chained(path) else "-".join(path.split("/")[-2:])
 
 

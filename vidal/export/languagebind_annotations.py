@@ -39,7 +39,7 @@ def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
     """Writes the catalogue (Parquet). source: the annotation JSON; target: the Parquet file. url: the address of a clip, in which
     {id} and {folder} stand for those of its entry.
 
-    Raises UserError that names the first wrong entry.
+    Raises UserError, which names the first wrong entry.
     """
     if "{id}" not in url:
         raise UserError(f"--url {url}: must contain {{id}}, which stands for the id of the clip")
@@ -48,7 +48,9 @@ def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
     except (OSError, ValueError) as error:
         raise UserError(f"{source}: cannot be read as JSON: {error}") from error
     if not isinstance(entries, dict) or not entries:
-        raise UserError(f"{source}: must be a mapping of ids to texts, like VIDAL-10M's annotation JSON")
+        raise UserError(
+            f"{source}: must be a mapping of clip ids to entries with their texts, like VIDAL-10M's annotation JSON"
+        )
     rows = [_row(str(id_), entry, url, source) for id_, entry in entries.items()]
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.part")
@@ -59,7 +61,9 @@ def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
 
 def _row(id_: str, entry: object, url: str, source: Path) -> dict[str, str | list[str]]:
     if not isinstance(entry, dict) or not isinstance(entry.get("raw", ""), str):
-        raise UserError(f"{source}: {id_}: must be a mapping with raw, ofa, mplug, polish_mplug, sound_mplug")
+        raise UserError(
+            f"{source}: the entry {id_} must be a mapping with the keys raw, ofa, mplug, polish_mplug and sound_mplug"
+        )
     raw = str(entry.get("raw", ""))
     return {
         "url": url.format(id=id_, folder=entry.get("folder", "")),

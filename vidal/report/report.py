@@ -45,7 +45,7 @@ class ClipCard(ManifestRow):
 
 
 class Reject(LedgerRow):
-    """A candidate or clip that was not kept. what: the address of the candidate; if that is not known, the id of the subject."""
+    """A candidate or clip that was not kept. what: the address of the candidate; if it is not known, the id."""
 
     what: str
 

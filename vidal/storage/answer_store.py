@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # How many seconds of answers a killed worker may lose on an object store, where a file cannot be appended to.
 _SAVED_EVERY_S = 30.0
-# Of how many shards a worker remembers what is stored: while the last parts of a shard are at work, parts of the next may arrive.
+# The number of shards whose stored files a worker remembers: while the last parts of a shard are at work, parts of the next may arrive.
 SHARDS_AT_ONCE = 8
 
 
@@ -54,7 +54,7 @@ class FileAnswers:
 
 @dataclass
 class _PartFile:
-    """The file that the answers to one part go to. lines: all of its lines, if the store cannot append to a file."""
+    """The file that the answers for one part go to. lines: all of its lines, if the store cannot append to a file."""
 
     shard: int
     name: str
@@ -67,7 +67,7 @@ _PART_FILE: ContextVar[_PartFile] = ContextVar("part_file")
 
 
 class PartAnswers:
-    """Keeps the answers to one stage, in a file of JSON lines for each part that asked something. All parts of a shard reuse them.
+    """Keeps the answers for one stage, in a file of JSON lines for each part that asked something. All parts of a shard reuse them.
 
     On a disk, an answer is appended as soon as it is given. On an object store, the file is written again from time to time and at
     the end of the part. No two processes write the same file. Safe to share between threads, which may work on different parts.

@@ -1,6 +1,6 @@
 """Reads members of tar archives in a dataset, by the chained names of fsspec: `tar://<member>::<archive>`.
 
-An index beside each archive holds the offsets of its members, so that one member is one ranged read. If the index is missing or
+An index beside each archive holds the offsets of its members, so that reading a member takes one ranged read. If the index is missing or
 older than the archive, the headers of the archive are read instead.
 """
 
@@ -45,7 +45,7 @@ Index = Mapping[str, Place]
 class Archives:
     """Reads members. Safe to share between threads.
 
-    fetch_whole: whether an archive on an object store is fetched as a whole with its first member, for callers that read all members.
+    fetch_whole: whether an archive on an object store is fetched whole when a member is first read, for callers that read all members.
     """
 
     def __init__(self, storage: Storage, fetch_whole: bool = False):

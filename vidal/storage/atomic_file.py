@@ -1,4 +1,4 @@
-"""Writes a file completely or not at all, and makes sure that its bytes are on the disk before its name is."""
+"""Writes a file completely or not at all. Its bytes are flushed to the disk before it gets its name."""
 
 from __future__ import annotations
 

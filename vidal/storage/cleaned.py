@@ -1,4 +1,4 @@
-"""The list of a shard's clips whose media were deleted. It lets a stage that needs the media of such a clip say so instead of failing."""
+"""The list of a shard's clips whose media were deleted. From it, a stage that lacks the media of a clip knows why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gathers the tables of all stages of a shard into one archive, so that a packed dataset of millions of clips has few objects.
+"""Gathers the tables of all stages of a shard into one archive, so that a large dataset with storage.media: tar has few objects.
 
 The archive is written before the tables are removed. If a table is stored again later, the new file is read instead of the copy in
 the archive, until it is gathered too. Storage reads, lists and finds gathered tables under their own names.

@@ -1,4 +1,4 @@
-"""All names on disk, relative to the root of a dataset. No other file of vidal spells out a name of a dataset's files."""
+"""The names of all files of a dataset, relative to its root. No other file of the code spells out such a name."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def media(shard: int, clip_id: str, file: str) -> str:
 
 
 def archive(shard: int, part: int, kind: str) -> str:
-    """Returns the name of the archive with one kind of media (video, audio, frames, ...) of a part. Used if media are packed."""
+    """Returns the name of the archive with one kind of media (video, audio, frames, ...) of a part, for storage.media: tar."""
     return f"_media/{shard_name(shard)}/part-{part:05d}.{kind}.tar"
 
 
@@ -195,7 +195,7 @@ def gathered(shard: int) -> str:
 
 
 def gathered_folder(folder: str) -> tuple[str, str] | None:
-    """Returns the archive that the tables of a stage's folder are gathered into, and the beginning of their names in it; else None."""
+    """Returns the archive of the tables in a stage's folder, and the beginning of their names in it; None for any other folder."""
     match = _STAGE_FOLDER.fullmatch(folder)
     return (gathered(int(match[2])), f"{match[1]}/") if match else None
 
@@ -213,12 +213,12 @@ def part_tables(names: Iterable[str]) -> list[str]:
 
 
 def discovered(shard: int) -> str:
-    """Returns the file that is written when the candidates of a shard are complete. It holds the number of parts and the origin."""
+    """Returns the file that is written when the candidates of a shard are complete. It holds the number of parts and the settings."""
     return f"{stage_folder('discover', shard)}/done.json"
 
 
 def asked_again(shard: int) -> str:
-    """Returns the file with the failed searches of a shard that `vidal retry` has asked to repeat."""
+    """Returns the file with the failed searches of a shard that the next build repeats."""
     return f"{stage_folder('discover', shard)}/again.json"
 
 

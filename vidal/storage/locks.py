@@ -1,4 +1,4 @@
-"""Exclusive sections across processes. A lock is advisory, is held briefly, and never outlives its holder for long."""
+"""Locks that one process at a time can hold. They are advisory, and the lock of a process that died is released or expires."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLL_S = 0.2
 
 @contextlib.contextmanager
 def exclusive(storage: Storage, name: str, wait_s: float = 600.0, expiry_s: float = EXPIRY_S) -> Iterator[None]:
-    """Holds the lock of this name. On a local disk the system releases it when the process ends, however it ends.
+    """Holds the lock of this name during the block. On a local disk the system releases it when the process ends, however it ends.
 
     On an object store the lock is an object that only one process can create; it expires after expiry_s.
     Raises LockedError, a StorageError, if other processes hold it for longer than wait_s.
@@ -70,6 +70,8 @@ def _attempts(storage: Storage, name: str, wait_s: float) -> Iterator[int]:
     while True:
         yield number
         if time.monotonic() > end:
-            raise LockedError(f"{storage.uri}: another process has held the lock {name} for {wait_s:.0f} s")
+            raise LockedError(
+                f"{storage.uri}: another process has held the lock {name} for {wait_s:.0f} s: wait until that process has ended"
+            )
         time.sleep(_POLL_S)
         number += 1

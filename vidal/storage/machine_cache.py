@@ -14,7 +14,7 @@ from vidal.errors import UserError
 def folder(name: str, make: Callable[[Path], None], root: Path | None = None) -> Path:
     """Returns the folder of that name, which `make` fills once per machine. The name must include everything that affects the content.
 
-    root: replaces vidal's folder in XDG_CACHE_HOME or ~/.cache. Raises UserError if it cannot be written.
+    root: replaces vidal's folder in XDG_CACHE_HOME or ~/.cache. Raises UserError if the cache cannot be written.
     """
     root = root or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidal"
     finished = root / name

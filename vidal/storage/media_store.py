@@ -1,4 +1,4 @@
-"""Stores the media of the stages: as files, or as members of one archive per part and kind. archives.py reads both in the same way."""
+"""Stores the media of the stages: as files, or as members of one archive per part and kind. Storage.read reads both in the same way."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from vidal.storage.atomic_file import create_file, written_aside
 from vidal.storage.media_store import FileStore, MediaStore
 from vidal.storage.tables import FOOTER, encoded, footer_length, read_parquet, schema_of_footer, table_metadata
 
-# The extra dependencies of this package that a protocol needs.
+# The optional dependencies (extras) of this package that each protocol needs.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 # The errors of botocore and google.auth for credentials that are missing. Both packages are optional.
 _NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"}
@@ -91,7 +91,7 @@ class Storage:
 
     @property
     def fs(self) -> Any:
-        """The file system. A forked process, such as a worker of a data loader, has a connection of its own."""
+        """The fsspec file system. A forked process, such as a worker of a data loader, opens its own connection."""
         if self._process != os.getpid():
             self._fs, self.root = self._connect()
         return self._fs
@@ -152,7 +152,9 @@ class Storage:
             if not self.is_local and (isinstance(error, PermissionError) or type(error).__name__ in _NO_CREDENTIALS):
                 login = _LOGIN.get(self.uri.partition("://")[0], "the variables of its client")
                 raise UserError(f"{self.uri}: {reason}: check {login}, here and on every node of a cluster") from error
-            raise StorageError(f"{self.uri}: {name or 'listing'}: {reason}") from error
+            raise StorageError(
+                f"{self.uri}: {name or 'its list of files'} cannot be read or written: {reason}"
+            ) from error
 
     def names(self, name: str) -> list[str]:
         """Returns the names of the files directly in a folder, sorted, including gathered ones; empty if there is no such folder."""
@@ -193,7 +195,7 @@ class Storage:
             return self.archives.read(*gathered)
 
     def read_if_present(self, name: str) -> bytes | None:
-        """Returns the content of a file; None if there is no such file. One request, where `exists` and `read` are two."""
+        """Returns the content of a file; None if there is no such file. This takes one request, `exists` and `read` would take two."""
         try:
             return self.read(name)
         except (FileNotFoundError, NotADirectoryError):
@@ -231,7 +233,7 @@ class Storage:
         return True
 
     def stamps(self, folder: str) -> dict[str, str]:
-        """Returns, for each file directly in the folder, by name, a value that changes when the file is written again. One request."""
+        """Returns, by file name, a value for each file directly in a folder that changes when the file is written again. One request."""
         try:
             with self._failing(folder):
                 entries = self.fs.ls(self.path(folder), detail=True, refresh=True)
