@@ -61,8 +61,7 @@ class HostPaused(RecordError):
 
 
 class IdentityPaused(RecordError):
-    """None of the user's identities (accounts and proxies, see vidal.net.identities) may be used now. retry_after_s: seconds until
-    one may."""
+    """None of the user's identities (accounts and proxies) may be used now. retry_after_s: the seconds until one may."""
 
     def __init__(self, detail: str, retry_after_s: float):
         super().__init__(Reason.IDENTITY_PAUSED, detail, transient=True, retry_after_s=retry_after_s)

@@ -307,7 +307,8 @@ class AssembledRow(ManifestRow):
 class SignedRow(TypedDict):
     """The columns by which copies are recognised. signature: a vidal.media.hashing.Signature of the frames, as bytes.
 
-    embedding, audio_embedding: empty if the recipe has no model for them."""
+    embedding, audio_embedding: empty if the recipe has no model for them.
+    """
 
     kind: str
     signature: bytes | None

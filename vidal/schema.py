@@ -35,7 +35,7 @@ class Kind(str, Enum):
 
 
 class View(str, Enum):
-    """A view of a clip: one of its texts, or media beside its frames. The ledger has one row for each view of each clip."""
+    """A kind of text or media that a clip may have, such as its title or its depth maps. The ledger has a row per clip and view."""
 
     def __str__(self) -> str:
         return self.value

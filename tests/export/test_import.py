@@ -67,9 +67,9 @@ def test_ids_are_youtubes_where_nothing_else_is_said(annotation, tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[]", "must be a mapping of ids"),
+        ("[]", "must be a mapping of clip ids"),
         ("{", "cannot be read as JSON"),
-        ('{"a": 1}', "a: must be a mapping"),
+        ('{"a": 1}', "the entry a must be a mapping"),
         ('{"a": {"ofa": [1]}}', "ofa must be"),
     ],
 )

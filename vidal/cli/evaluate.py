@@ -201,7 +201,7 @@ def _beside(given: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _kept(results: str | None, checkpoints: tuple[str, ...]) -> Path | None:
-    """Returns the file of the results: that of the option, or one in the folder of the first encoder that has a folder."""
+    """Returns the file of the results: that of --results, else one in the first checkpoint that is a folder; None without either."""
     from vidal.evaluate.encoders import results_folder
     from vidal.evaluate.table import RESULTS
 

@@ -112,7 +112,7 @@ class Recipe(Settings):
 
     @property
     def listing(self) -> str | None:
-        """The list that candidates come from, instead of searches: the catalogue, or the path or URI of the collection."""
+        """The list that candidates come from, instead of searches: the path or URI of the catalogue or collection."""
         return self.collection.uri if self.collection else self.catalogue
 
     @property
@@ -164,6 +164,6 @@ def import_plugins(names: Sequence[str]) -> None:
 
 
 def _with_views(recipe: type[Recipe]) -> type[Recipe]:
-    """Returns a class of recipes with a section for each added view that the class does not have yet."""
+    """Returns a subclass with a section for each view that plugins have added; the class itself if there is none."""
     sections: dict[str, Any] = {name: (settings, settings()) for name, settings in ADDED_SECTIONS.items()}
     return create_model("Recipe", __base__=recipe, **sections) if sections else recipe

@@ -1,6 +1,4 @@
-"""Commits a shard: checks that every record has one outcome, leaves out copies, and writes the ledger, the hashes, the manifest and,
-last, the summary.
-"""
+"""Commits a shard: checks that every record has one outcome, leaves out copies, and writes the ledger, the manifest and the summary."""
 
 from __future__ import annotations
 
@@ -64,7 +62,8 @@ def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Reci
 def balance(storage: Storage, stages: list[Stage], parts: list[Part]) -> tuple[list[LedgerRow], list[FunnelRow]]:
     """Returns all ledger rows that the stages wrote for a shard, and its funnel: the counts of each stage.
 
-    Raises BalanceError if a stage has lost a record that entered it."""
+    Raises BalanceError if a stage has lost a record that entered it.
+    """
     return _balance(storage, stages, parts, StoredTables(storage, parts))
 
 

@@ -34,7 +34,7 @@ class DatasetFile(TypedDict):
 def claim(storage: Storage, recipe: Recipe) -> None:
     """Creates the dataset OUT for this recipe, or checks that OUT is a dataset of this recipe.
 
-    Raises UserError, with nothing touched, if OUT is another recipe's dataset or holds something else.
+    Raises UserError, and changes nothing, if OUT is another recipe's dataset or holds other files.
     """
     catalogue = recipe.listing.rstrip("/").rsplit("/", 1)[-1] if recipe.listing else None
     identity: Identity = {"recipe": recipe.name, "catalogue": catalogue}

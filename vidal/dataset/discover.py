@@ -57,7 +57,7 @@ def shard_count(recipe: Recipe, storage: Storage) -> int | None:
 
 
 def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
-    """Returns the stored parts; None if they are missing or stale."""
+    """Returns the stored parts; None if they are missing, or stale: found with other settings or versions."""
     done = _done_if_present(storage, shard)
     if done is None:
         return None

@@ -45,7 +45,7 @@ def this_process() -> Iterator[Spread]:
 
 @dataclass(frozen=True)
 class KnownPairs:
-    """Pairs of the clips of some shards. compared: the stamps of the signatures of these shards, at the time they were compared.
+    """Pairs of the clips of some shards. compared: the stamps (see Storage.stamps) of the shards' signatures when compared.
 
     settings: the identity of the settings and cells with which they were compared.
     """

@@ -21,7 +21,7 @@ _NONE = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Pictures:
-    """Clips with the same number of frames f. numbers: (n,) int64. thumbs: returns (m, f, 256) uint8 of m clips, by their places."""
+    """Clips with the same number of frames f. numbers: (n,) int64. thumbs: returns the thumbnails (m, f, 256) uint8 at m places."""
 
     numbers: Places
     hashes: Hashes

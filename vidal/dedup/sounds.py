@@ -29,7 +29,7 @@ _CLIP_BITS, _OFFSET_BITS = np.uint64(23), np.uint64(17)
 
 @dataclass(frozen=True)
 class Sounds:
-    """Recordings. numbers: (n,) int64. values: the fingerprint of each, uint32."""
+    """Recordings. numbers: (n,) int64, of their clips. values: the fingerprint of each, uint32."""
 
     numbers: Places
     values: list[UInt32Array]

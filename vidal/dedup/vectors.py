@@ -24,7 +24,7 @@ _ROWS = 1024  # Rows of a product of matrices at a time.
 
 @dataclass(frozen=True)
 class Vectors:
-    """Embeddings of one length w. numbers: (n,) int64. values: (n, w) float32, of unit length."""
+    """Embeddings of one length w. numbers: (n,) int64, of their clips. values: (n, w) float32, of unit length."""
 
     numbers: Places
     values: Float32Array

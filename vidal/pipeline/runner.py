@@ -259,7 +259,7 @@ class PartRunner:
             return self._queue
 
     def _open_journalled(self, journal: CrashJournal) -> Worker:
-        """Opens the stage. Ends the run if loading its models has killed the process too often."""
+        """Opens the stage. Raises StageError if loading its models has killed the process too often."""
         crashes = journal.crashes(_OPENING)
         if crashes > self.recipe.engine.record_crashes_max:
             raise StageError(

@@ -14,7 +14,7 @@ from vidal.pipeline.stage import Stage
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """One stage, or several light stages that share a worker process. gpus: what a worker requests from Ray."""
+    """One stage, or several light stages that share a worker process. gpus: how many one worker requests from Ray."""
 
     stages: tuple[Stage, ...]
     resources: Resources
