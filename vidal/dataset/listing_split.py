@@ -47,7 +47,7 @@ def stored_split(storage: Storage) -> Split | None:
 def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] = lambda line: None) -> Split:
     """Splits the recipe's listing into `_catalogue/`, unless it was split before. say: receives one line when it has been split.
 
-    Raises UserError if nothing of the listing can be read, or if it has changed since it was split; no split is then stored.
+    Raises UserError if nothing of the listing can be read, or if it has changed since it was split; the dataset then stays as it was.
     """
     listing, split = listing_of(recipe), stored_split(storage)
     if split is None:
