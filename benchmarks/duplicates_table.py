@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.conftest import SHARED
-from tests.support.copies import COPIES, make
+from tests.support.copies import COPIES, make, make_all
 from vidal.dedup.compare import Signed, compare, nearest_of, signed
 from vidal.dedup.settings import Duplicates
 from vidal.media.frames import read_frames
@@ -74,6 +74,12 @@ def copy_of(path: Path, kind: str) -> SignedRow:
         return signature(make(path, Path(folder) / "copy.mp4", kind))
 
 
+def copies_of(path: Path) -> dict[str, SignedRow]:
+    """A copy of each kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {kind: signature(copy) for kind, copy in make_all(path, Path(folder)).items()}
+
+
 def found(films: Films, path: Path, kind: str, *, indexed: bool = False) -> str | None:
     """Which clip a copy of a kind is taken for."""
     return films.match(copy_of(path, kind), indexed=indexed)
@@ -84,8 +90,9 @@ def main() -> None:
     films, wrong = false_matches(paths)
     print(f"{len(paths)} clips, {len(wrong)} taken for another: {wrong}\n")
     print("| copy | found | found by the index | taken for another clip | missed |\n|---|---|---|---|---|")
+    copies_by_clip = {path.name: copies_of(path) for path in paths}
     for kind in COPIES:
-        copies = {path.name: copy_of(path, kind) for path in paths}
+        copies = {name: each[kind] for name, each in copies_by_clip.items()}
         matches = {name: films.match(own) for name, own in copies.items()}
         right = sum(name == match for name, match in matches.items())
         indexed = sum(name == films.match(own, indexed=True) for name, own in copies.items())

@@ -32,6 +32,14 @@ def kept():
     return table.false_matches(table.originals(SHARED / "videos"))
 
 
+@pytest.fixture(scope="module")
+def copies(kept):
+    """For each of them the copies of every kind."""
+    with ThreadPoolExecutor(2) as pool:  # The work is ffmpeg's.
+        paths = table.originals(SHARED / "videos")
+        return dict(zip([path.name for path in paths], pool.map(table.copies_of, paths), strict=True))
+
+
 def test_copies_of_three_of_the_shared_clips_are_found_and_no_other_is_one(shared):
     films, wrong = table.false_matches(shared / "videos" / name for name in QUICK)
     assert wrong == []
@@ -46,18 +54,15 @@ def test_no_two_of_the_shared_clips_are_taken_for_copies(kept):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(COPIES))
-def test_copies_of_the_shared_clips_are_found(shared, kept, kind):
-    paths = table.originals(shared / "videos")
-    with ThreadPoolExecutor(2) as pool:  # The work is ffmpeg's.
-        copies = dict(zip(paths, pool.map(lambda path: table.copy_of(path, kind), paths), strict=True))
+def test_copies_of_the_shared_clips_are_found(kept, copies, kind):
     matches, indexed = (
-        {path.name: kept[0].match(own, indexed=indexed) for path, own in copies.items()} for indexed in (False, True)
+        {name: kept[0].match(own[kind], indexed=indexed) for name, own in copies.items()} for indexed in (False, True)
     )
     assert {name: match for name, match in matches.items() if match not in (name, None)} == {}
     assert kind not in QUICK_KINDS or {name: matches[name] for name in QUICK} == {name: name for name in QUICK}
     # A copy that begins half a second later shows other moments; a crop of one side alone meets no hash of a middle.
     least = 0.8 if kind in ("first 0.5 s cut", "cropped 5 % left") else 0.95
-    assert sum(match is not None for match in matches.values()) >= least * len(paths)
+    assert sum(match is not None for match in matches.values()) >= least * len(copies)
     assert indexed == matches  # The index misses none of them.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from vidal.media.ffmpeg import executable
@@ -24,32 +25,49 @@ COPIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (),
     ),
 }
+# The fastest preset is also the one that alters the pictures most.
+_ENCODING = (
+    "-c:v",
+    "libx264",
+    "-preset",
+    "ultrafast",
+    "-crf",
+    "30",
+    "-pix_fmt",
+    "yuv420p",
+    "-c:a",
+    "aac",
+    "-b:a",
+    "64k",
+)
 
 
 def make(source: Path, target: Path, kind: str) -> Path:
     """Writes target (mp4), a copy of a kind; raises CalledProcessError where ffmpeg fails."""
-    pictures, sound, options = COPIES[kind]
-    pictures = f"{pictures},scale=trunc(iw/2)*2:trunc(ih/2)*2"
-    command = [executable(), "-v", "error", "-nostdin", "-threads", "1", *options, "-i", str(source)]
-    command += [
-        "-map",
-        "0:v:0",
-        "-map",
-        "0:a:0?",
-        "-vf",
-        pictures,
-        "-af",
-        sound,
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-    ]
-    command += ["-crf", "30", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k", "-y", str(target)]
-    if not _has_sound(source):
-        del command[command.index("-af") : command.index("-af") + 2]
-    subprocess.run(command, check=True, capture_output=True)
+    _write(source, {kind: target})
     return target
+
+
+def make_all(source: Path, folder: Path, kinds: Iterable[str] = COPIES) -> dict[str, Path]:
+    """Writes a copy of each kind into a folder; the source is decoded once for all. Raises as `make` does."""
+    targets = {kind: folder / f"{number}.mp4" for number, kind in enumerate(kinds)}
+    _write(source, targets)
+    return targets
+
+
+def _write(source: Path, targets: dict[str, Path]) -> None:
+    inputs = sorted({COPIES[kind][2] for kind in targets})
+    command = [executable(), "-v", "error", "-nostdin", "-y"]
+    for options in inputs:
+        command += ["-threads", "1", *options, "-i", str(source)]
+    has_sound = _has_sound(source)
+    for kind, target in targets.items():
+        pictures, sound, options = COPIES[kind]
+        number = inputs.index(options)
+        command += ["-map", f"{number}:v:0", "-map", f"{number}:a:0?"]
+        command += ["-vf", f"{pictures},scale=trunc(iw/2)*2:trunc(ih/2)*2", *(["-af", sound] if has_sound else [])]
+        command += [*_ENCODING, str(target)]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def _has_sound(source: Path) -> bool:
