@@ -56,18 +56,16 @@ def make_all(source: Path, folder: Path, kinds: Iterable[str] = COPIES) -> dict[
 
 
 def _write(source: Path, targets: dict[str, Path]) -> None:
-    inputs = sorted({COPIES[kind][2] for kind in targets})
-    command = [executable(), "-v", "error", "-nostdin", "-y"]
-    for options in inputs:
-        command += ["-threads", "1", *options, "-i", str(source)]
+    """One ffmpeg for all that keep the time: outputs of different speeds wait for each other for ever (ffmpeg 9.0)."""
     has_sound = _has_sound(source)
-    for kind, target in targets.items():
-        pictures, sound, options = COPIES[kind]
-        number = inputs.index(options)
-        command += ["-map", f"{number}:v:0", "-map", f"{number}:a:0?"]
-        command += ["-vf", f"{pictures},scale=trunc(iw/2)*2:trunc(ih/2)*2", *(["-af", sound] if has_sound else [])]
-        command += [*_ENCODING, str(target)]
-    subprocess.run(command, check=True, capture_output=True)
+    for shared in {COPIES[kind][1:] for kind in targets}:
+        sound, options = shared
+        command = [executable(), "-v", "error", "-nostdin", "-y", "-threads", "1", *options, "-i", str(source)]
+        for kind in (kind for kind in targets if COPIES[kind][1:] == shared):
+            pictures = f"{COPIES[kind][0]},scale=trunc(iw/2)*2:trunc(ih/2)*2"
+            command += ["-map", "0:v:0", "-map", "0:a:0?", "-vf", pictures, *(["-af", sound] if has_sound else [])]
+            command += [*_ENCODING, str(targets[kind])]
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
 
 
 def _has_sound(source: Path) -> bool:

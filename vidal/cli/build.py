@@ -110,7 +110,7 @@ def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
 @click.argument("out")
 @options.as_json
 def clean(out: str, as_json: bool) -> None:
-    """Deletes the media of clips of OUT that did not reach the manifest. Their rows in the ledger and their scores stay."""
+    """Deletes the media of clips of OUT that were dropped or failed for good. Their rows in the ledger and their scores stay."""
     from vidal.dataset.clean import clean as delete
     from vidal.storage.storage import absolute_uri
 

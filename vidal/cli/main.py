@@ -22,7 +22,7 @@ COMMANDS = {
         "Writes an encoder in LanguageBind's layout or transformers'.",
     ),
     "filter": ("vidal.cli.build:filter_", "Decides again, from stored scores, which clips of OUT stay."),
-    "clean": ("vidal.cli.build:clean", "Deletes the media of clips that did not reach the manifest."),
+    "clean": ("vidal.cli.build:clean", "Deletes the media of clips that were dropped or failed for good."),
     "migrate": ("vidal.cli.build:migrate", "Rewrites a dataset of an earlier schema version with the current columns."),
     "import": ("vidal.cli.exchange:import_", "Turns an annotation JSON in LanguageBind's layout into a catalogue."),
     "pack": ("vidal.cli.train:pack", "Packs a dataset for training."),

@@ -111,10 +111,8 @@ def build_shards(
 
 def _check_input(recipe: Recipe, storage: Storage) -> None:
     """Raises UserError if there is nothing to build from: no search, or a catalogue or collection that is missing and not yet split."""
-    if not recipe.listing and not recipe.search:
-        raise UserError(
-            f"recipe {recipe.name} has no searches: add some under search, or give a list of URLs with --catalogue or media with --from"
-        )
+    if not recipe.listing:
+        discover.check_searches(recipe)
     if recipe.listing and stored_split(storage) is None:
         listing_of(recipe).check()
 

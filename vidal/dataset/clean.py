@@ -1,4 +1,4 @@
-"""Deletes the media of clips that did not reach the manifest. Their rows and scores stay, and a list names the clips without media.
+"""Deletes the media of clips that were dropped or failed for good. Their rows and scores stay, and a list names the clips without media.
 
 If such a clip passes the filter later, the ledger says that it must be fetched again: `vidal retry OUT --class awaiting_media`.
 """

@@ -57,8 +57,8 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     stored = dataset["identity"]
     if stored == identity and dataset.get("originals") != originals:
         raise UserError(
-            f"{storage.uri} was built from media in {dataset.get('originals') or 'no folder'}, "
-            f"but the recipe now takes media from {originals or 'no folder'}: choose another --out"
+            f"{storage.uri} was built {_origin(dataset.get('originals'))}, but now the recipe builds {_origin(originals)}: "
+            "choose another --out"
         )
     if stored != identity:
         raise UserError(f"{storage.uri} was built with {_named(stored)}, not {_named(identity)}: choose another --out")
@@ -96,3 +96,7 @@ def read_dataset_or_fail(storage: Storage) -> DatasetFile:
 def _named(identity: Identity) -> str:
     catalogue = f" on catalogue {identity['catalogue']}" if identity["catalogue"] else ""
     return f"recipe {identity['recipe']}{catalogue}"
+
+
+def _origin(originals: str | None) -> str:
+    return f"from the media files of {originals}" if originals else "without a folder of media files"

@@ -235,12 +235,17 @@ def _open_database(recipe: Recipe) -> Storage:
     return storage
 
 
-def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> list[str]:
-    """Returns the search terms of a shard, from the recipe's database or from one that is built into the dataset."""
+def check_searches(recipe: Recipe) -> None:
+    """Raises UserError if a recipe has no searches."""
     if not recipe.search:
         raise UserError(
-            f"recipe {recipe.name} has no searches: add some under search, or give a list of URLs with --catalogue or media with --from"
+            f"recipe {recipe.name} has no searches: add some under search, or give a list of URLs by --catalogue FILE or media by --from DIR"
         )
+
+
+def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> list[str]:
+    """Returns the search terms of a shard, from the recipe's database or from one that is built into the dataset."""
+    check_searches(recipe)
     if recipe.terms.database:
         table = _open_database(recipe).read_table(terms_build.TABLE, ["term", "term_id"])
     else:

@@ -191,9 +191,10 @@ class Originals:
         """
         count = self.size(name) - start if size is None else size
         if count > max_bytes:
+            what = self.location(name) if size is None else f"the member at byte {start} of {self.location(name)}"
             raise RecordError(
                 Reason.TOO_LARGE,
-                f"{self.location(name)} has {count} bytes, more than the {max_bytes} that crawl.max_bytes allows",
+                f"{what} has {count} bytes, more than the {max_bytes} that crawl.max_bytes allows",
             )
         with target.open("wb") as file:
             while (done := file.tell()) < count:

@@ -71,7 +71,7 @@ def media_folder(shard: int) -> str:
 
 
 def cleaned(shard: int) -> str:
-    """Returns the name of the list of a shard's clips whose media were deleted because they did not reach the manifest."""
+    """Returns the name of the list of a shard's clips whose media were deleted because they were dropped or failed for good."""
     return f"_media/{shard_name(shard)}.cleaned.json"
 
 
@@ -201,7 +201,7 @@ def gathered_folder(folder: str) -> tuple[str, str] | None:
 
 
 def gathered_place(name: str) -> tuple[str, str] | None:
-    """Returns the archive and the member that a table of a part may be gathered into; None for any other file."""
+    """Returns the archive that the table or the ledger of a part may be gathered into, and its name there; None for any other file."""
     folder, _, file = name.rpartition("/")
     place = gathered_folder(folder) if file.endswith(".parquet") else None
     return (place[0], f"{place[1]}{file}") if place else None

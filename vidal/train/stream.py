@@ -147,9 +147,10 @@ class _Plan(Sampler[tuple[int, IntArray]]):
 
 
 class _Items(Dataset[Any]):
-    """Reads chunks for the loader. A chunk is (epoch, rows).
+    """Reads chunks, (epoch, rows), for the loader.
 
-    Returns the stacked arrays and the texts of its readable rows, whether each row was readable, and why the others were not.
+    An item holds the stacked arrays and the text numbers of the chunk's readable rows, whether each row was readable, and why the
+    unreadable ones were not.
     """
 
     def __init__(self, clips: ClipDataset):

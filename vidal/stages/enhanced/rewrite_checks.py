@@ -1,4 +1,4 @@
-"""Checks rewrites: a rewrite must be one plain sentence about the caption, and only name things from other views or the pictures.
+"""Checks rewrites: plain text that names something of the caption, and nothing that neither other views nor the pictures show.
 
 In all functions, `tagger` is the name of a spaCy pipeline.
 """

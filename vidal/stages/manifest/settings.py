@@ -20,5 +20,5 @@ class Split(Settings):
     @model_validator(mode="after")
     def _sum(self) -> Split:
         if abs(self.train + self.val + self.test - 1) > 1e-9:
-            raise ValueError(f"train, val and test must sum to 1, not {self.train + self.val + self.test:g}")
+            raise ValueError(f"train, val and test must sum to 1, not {self.train + self.val + self.test:.10g}")
         return self

@@ -102,5 +102,5 @@ def lines(corpus: Corpus) -> Iterator[str]:
     with open_text(corpus) as file:
         while line := file.readline(LINE_CHARS_MAX):
             if len(line) == LINE_CHARS_MAX:
-                raise FormatError(f"a line has over {LINE_CHARS_MAX:,} characters")
+                raise FormatError(f"a line has {LINE_CHARS_MAX:,} characters or more")
             yield line
