@@ -34,13 +34,15 @@ BAD = [
     ("kinetics", "a.json", b'{"x": 1}', "a .json file is not a list"),
     ("text", "a.csv", b"caption\nx\n", "a .csv file is not a list"),
     ("text", "a.txt", b"# nothing\n", "contains nothing that this reader reads"),
-    ("text", "a.txt", b"x" * 2**24 + b"x\n", "a line has over 16,777,216 characters"),
+    ("text", "a.txt", b"x" * 2**24 + b"x\n", "a line has 16,777,216 characters or more"),
     ("text", "nowhere://a.txt", None, "cannot be opened: Protocol not known: nowhere"),
     ("text", "memory://absent.txt", None, "no such file"),
 ]
 
 
-@pytest.mark.parametrize(("reader", "name", "content", "words"), BAD)
+@pytest.mark.parametrize(
+    ("reader", "name", "content", "words"), BAD, ids=[f"{reader} {words}" for reader, _, _, words in BAD]
+)
 def test_a_bad_file_is_told_in_one_line(tmp_path, monkeypatch, reader, name, content, words):
     monkeypatch.chdir(tmp_path)
     if content is not None:

@@ -239,7 +239,7 @@ def check_searches(recipe: Recipe) -> None:
     """Raises UserError if a recipe has no searches."""
     if not recipe.search:
         raise UserError(
-            f"recipe {recipe.name} has no searches: add some under search, or give a list of URLs by --catalogue FILE or media by --from DIR"
+            f"recipe {recipe.name} has no searches: add some under search, or give a list by --catalogue FILE, or media by --from DIR"
         )
 
 
