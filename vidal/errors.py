@@ -61,7 +61,10 @@ class HostPaused(RecordError):
 
 
 class IdentityPaused(RecordError):
-    """None of the user's identities (accounts and proxies) may be used now. retry_after_s: the seconds until one may."""
+    """The user's identity (an account or a proxy) for this work may not be used now; if identities are shared, none may.
+
+    retry_after_s: the seconds until one may.
+    """
 
     def __init__(self, detail: str, retry_after_s: float):
         super().__init__(Reason.IDENTITY_PAUSED, detail, transient=True, retry_after_s=retry_after_s)

@@ -117,7 +117,7 @@ def parse_clips(text: str) -> int:
 
 
 def parse_cluster(text: str) -> Cluster:
-    """Parses "nodes=4,cpus=16,gpus=1", where cpus and gpus are those of one node. Raises UserError for anything else."""
+    """Parses "nodes=4,cpus=16,gpus=1", where cpus and gpus are those of one node. Each may be absent. Raises UserError."""
     try:
         values = {key.strip(): float(value) for key, value in (each.split("=") for each in text.split(","))}
         cluster = Cluster(int(values.pop("nodes", 1)), values.pop("cpus", 2.0), values.pop("gpus", 0.0))

@@ -27,7 +27,7 @@ _ROWS_AT_ONCE = 1000
 class Split:
     """A listing and the shards that it was split into.
 
-    sha256: the hash of the listing. stamp: sizes and times of its files when the listing last had this hash. choices: a hash of the
+    sha256: the hash of the listing. stamp: sizes and times of its files when this hash was last confirmed. choices: a hash of the
     settings that affect the split.
     """
 

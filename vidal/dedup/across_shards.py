@@ -116,7 +116,7 @@ def _marks(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Work
 
 
 def _read_clips(storage: Storage, shards: list[int]) -> pd.DataFrame:
-    """Returns number, clip_id, split, source_sha256, start_s and duration_s of all clips, the earliest first."""
+    """Returns number, clip_id, split, source_sha256, start_s and duration_s of all clips of the shards, in the order of their numbers."""
     columns = ["clip_id", "split", "source_sha256", "start_s", "duration_s"]
     with ThreadPoolExecutor(1 if storage.is_local else _AT_ONCE) as threads:
         tables = list(threads.map(lambda shard: storage.read_columns(layout.signatures(shard), columns), shards))

@@ -63,9 +63,9 @@ class Crawl(Settings):
     attempts: int = Field(default=3, ge=1)
     """How often work with a transient failure is tried."""
     backoff_s: float = Field(default=1.0, ge=0)
-    """Longest pause before the second attempt, drawn at random from 0 up; it doubles with each further attempt."""
+    """The pause before the second attempt is drawn at random from 0 to this. The limit doubles with each further attempt."""
     backoff_max_s: float = Field(default=60.0, ge=0)
-    """Upper limit of this pause."""
+    """The largest value that this limit grows to."""
     patience_s: float = Field(default=900.0, ge=0)
     """How long a candidate waits in total for a host that is paused or busy, or for an identity whose budget is used up."""
     breaker_failures: int = Field(default=10, ge=1)

@@ -148,7 +148,7 @@ def _balance(
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Returns the fingerprint of the settings and versions. It does not cover the contents of the corpora, which must be read first."""
+    """Returns the fingerprint of the settings and versions. The contents of the corpora are left out, so as not to read them."""
     settings = recipe.terms.model_dump(mode="json", exclude={"database", "budget"})
     return ids.fingerprint([settings, recipe.shards, VERSION, buckets.VERSION])
 

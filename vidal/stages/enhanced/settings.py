@@ -8,7 +8,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Enhanced(Settings):
-    """The rewriter of captions. A word of another view, a synonym or the pictures must support each thing that a rewrite names."""
+    """The rewriter of captions. Each thing that a rewrite names must be supported by a word of another view, a synonym or pictures."""
 
     model: ModelSpec | None = None
     """The rewriter; null leaves this view out."""
@@ -21,6 +21,6 @@ class Enhanced(Settings):
     synonym_min: float | None = Field(default=0.78, gt=0, le=1)
     """The lowest cosine at which two words count as synonyms; null uses no synonyms."""
     seen_min: float | None = Field(default=None, ge=-1, le=1)
-    """The lowest cosine (by similarity.model) of a word and the clip at which the pictures support the word; null ignores them."""
+    """The pictures support a word if its cosine with the clip (by similarity.model) is at least this; null ignores the pictures."""
     concurrency: int = Field(default=1, ge=1)
     """Simultaneous requests to the model, if the adapter asks a server."""
