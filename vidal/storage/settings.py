@@ -14,4 +14,4 @@ class MediaStorage(Settings):
     """files: one file each, easy to look at; tar: one archive per part and kind, for many clips and for object stores; reference: the
     files of `--from FOLDER_OR_BUCKET` stay where they are and rows name them, and all else is stored as files."""
     keep_dropped: bool = True
-    """Whether the media of clips that were dropped are kept. If not, `vidal retry` must fetch them again if a looser filter lets clips pass."""
+    """Whether the media of dropped clips are kept. If not, `vidal retry` must fetch them again if a looser filter lets clips pass."""
