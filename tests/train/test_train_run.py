@@ -207,7 +207,7 @@ def test_the_command_trains_prints_a_table_and_leaves_an_encoder(coloured):
 def test_what_is_wrong_with_the_command_is_said_in_one_line(coloured, tmp_path):
     for arguments, said in (
         (("--data", str(tmp_path / "none")), "holds no shard"),
-        (("--data", str(coloured), "--set", "train.modalities={}"), "give at least one"),
+        (("--data", str(coloured), "--set", "train.modalities={}"), "give one whose tuning is not frozen"),
         (
             ("--data", str(coloured), "--set", "train.text.adapter=nothing", "--set", "train.modalities={image: {}}"),
             "no adapter 'nothing'",
