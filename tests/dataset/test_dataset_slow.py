@@ -2,16 +2,14 @@
 
 import os
 import random
-import subprocess
-import sys
 import time
 
 import psutil
 import pytest
 
-from tests.conftest import ROOT
 from tests.support.inline import vidal_inline
 from tests.support.kills import TABLE, finish, kill_drivers, kill_workers, start
+from tests.support.make import make
 from tests.support.ray_head import ray_head
 from tests.support.shared_clips import build_all
 
@@ -40,11 +38,7 @@ def cluster(tmp_path):
 
 def test_a_job_on_a_ray_cluster_gives_the_same_bytes(embedded, cluster, tmp_path):
     out = tmp_path / "data"
-    command = ["make", "submit-shard", "N=0", f"RAY_ADDRESS={cluster}", f"OUT={out}", f"VENV={sys.prefix}"]
-    environment = {
-        name: value for name, value in os.environ.items() if name != "MAKEFLAGS"
-    }  # Of the make that runs this.
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, cwd=ROOT, env=environment)
+    done = make("submit-shard", "N=0", f"RAY_ADDRESS={cluster}", f"OUT={out}")
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     assert (out / TABLE).read_bytes() == (embedded / TABLE).read_bytes()
 

@@ -29,22 +29,23 @@ def build(out, shard, clips, texts, similarity):
             Image.fromarray(picture).save(path)
 
 
+def two_shards(out, right, wrong):
+    """Builds a dataset whose shard 0 has right texts, and whose shard 1 has wrong texts and a low similarity."""
+    build(out, 0, right, {"title": RIGHT}, 0.4)
+    build(out, 1, wrong, {"title": WRONG}, 0.1)
+    return str(out)
+
+
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    """Shard 0 is right; shard 1, twice as large, is wrong, and its similarity low."""
-    out = tmp_path_factory.mktemp("mixed")
-    build(out, 0, 60, {"title": RIGHT}, 0.4)
-    build(out, 1, 120, {"title": WRONG}, 0.1)
-    return str(out)
+    """Twice as many wrong clips as right ones."""
+    return two_shards(tmp_path_factory.mktemp("mixed"), right=60, wrong=120)
 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    """The same with few clips, for tests of what is printed."""
-    out = tmp_path_factory.mktemp("few")
-    build(out, 0, 24, {"title": RIGHT}, 0.4)
-    build(out, 1, 12, {"title": WRONG}, 0.1)
-    return str(out)
+    """For tests of what is printed."""
+    return two_shards(tmp_path_factory.mktemp("few"), right=24, wrong=12)
 
 
 @pytest.mark.parametrize(

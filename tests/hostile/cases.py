@@ -33,7 +33,7 @@ _LOCAL_FILE = "must not open a file of its own machine that an answer names"
 _PART = "must not keep a part of a file as if it were the whole"
 _MEDIA = "must not keep a file that does not decode as video or sound, whatever its Content-Type and name say"
 _COST = "must not spend more CPU or memory on a file than its limits allow, and must go on with the next address"
-_ENTRIES = "must not fetch a thousand files for one address, unless it was told to follow playlists"
+_ENTRIES = "must not fetch a thousand files for one address, unless its settings allow playlists"
 _TITLE = "must not let a title choose a file's name or folder, and must keep it as text that every reader can decode"
 _OWNER = "must not keep a file that its owner has reserved"
 _CRASH = "must not be affected beyond this address: no crash, no hang, no effect on the next one"
@@ -58,7 +58,7 @@ STATUSES = (
         "/auth.mp4",
         "401 with a Basic challenge.",
         ("http_401",),
-        "must not send credentials that it was not told to send",
+        "must not send credentials that its settings do not hold for this site",
     ),
     Case("forbidden", "/forbidden.mp4", "403.", ("http_403",), _NO_BODY_KEPT),
     Case(

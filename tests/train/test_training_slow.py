@@ -1,14 +1,12 @@
 """Minutes long: what the embedded recipe learns from the shared clips, on them and on pictures it never saw; training on a Ray head."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from benchmarks.captions_table import build
-from tests.conftest import ROOT
 from tests.support.inline import vidal_inline
+from tests.support.make import make
 from tests.support.ray_head import ray_head
 from vidal.evaluate.benchmarks import TASKS
 from vidal.evaluate.encoders import open_encoder
@@ -74,9 +72,8 @@ def test_two_workers_of_a_ray_head_train_together(embedded, tmp_path):
     small = "train.modalities={depth: {tuning: head, side: 64, epochs: 20, lr: 0.0003}}"
     with ray_head(tmp_path / "head.log", "--num-cpus", "2") as address:
         for data, code, said in ((embedded, 0, "depth"), (tmp_path, 2, "holds no shard")):
-            arguments = [f"OUT={data}", f"RUN={tmp_path / 'run'}", f"ARGS=--set '{small}'", f"VENV={sys.prefix}"]
-            command = ["make", "submit-train", f"RAY_ADDRESS={address}", *arguments]
-            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600, check=False)
+            variables = [f"OUT={data}", f"RUN={tmp_path / 'run'}", f"ARGS=--set '{small}'"]
+            done = make("submit-train", f"RAY_ADDRESS={address}", *variables)
             assert (done.returncode == 0) is (code == 0), done.stdout[-2000:] + done.stderr[-2000:]
             assert said in done.stdout + done.stderr
     (outcome,) = json.loads((tmp_path / "run" / "summary.json").read_text())

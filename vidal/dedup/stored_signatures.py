@@ -130,7 +130,7 @@ def _bytes_of(chunk: pa.BinaryArray) -> memoryview:
 
 
 def _thumbs(storage: Storage, numbers: Places, count: int) -> UInt8Array:
-    """Returns (m, count, 256) uint8 for clips by their numbers. One shard is read at a time."""
+    """Returns the thumbnails, (m, count, 256) uint8, of the m clips with these numbers. Only one shard is in memory at a time."""
     thumbs = np.zeros((len(numbers), count, THUMB * THUMB), np.uint8)
     shards = numbers // SHARD_ROWS
     for shard in np.unique(shards).tolist():

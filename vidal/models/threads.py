@@ -24,9 +24,9 @@ def limit_threads(count: int) -> None:
 
 def usable_cores() -> int:
     """Returns the number of cores that this process may use, which taskset, Slurm or a container may have limited."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    import joblib  # It loads numpy, which must not be loaded before limit_threads has been called.
+
+    return int(joblib.cpu_count())
 
 
 def thread_count() -> int:

@@ -12,17 +12,20 @@ from collections.abc import Iterator
 
 import ray
 
+from vidal.models.threads import usable_cores
+
 
 def start(object_store_mb: int, cpus: float) -> None:
     """Starts Ray. cpus: the number of CPUs that the pipeline holds at once.
 
-    Ray only counts CPUs and binds no process to one. If it starts on this machine, it is told that there are as many as the pipeline
-    needs, because a pool would otherwise wait for ever for a CPU that never becomes free.
+    Ray only counts CPUs and binds no process to one. On this machine, it counts at least `cpus`, even if the machine has fewer: a pool
+    would otherwise wait for ever for a CPU that never becomes free.
     """
     options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
     if not os.environ.get("RAY_ADDRESS"):
         # "local": a cluster that someone else runs on this machine is joined only if RAY_ADDRESS asks for it.
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": object_store_mb * 2**20}
+        options["num_cpus"] = max(usable_cores(), math.ceil(cpus))
         # Ray's default is 15. A build with this niceness makes almost no progress beside two busy processes.
         os.environ.setdefault("RAY_worker_niceness", "0")
     # Ray itself keeps the arguments of its actors alive, and warns about them at level ERROR on every start.
@@ -30,10 +33,6 @@ def start(object_store_mb: int, cpus: float) -> None:
     quiet()
     with _stderr_aside():
         ray.init(**options)
-        present = ray.cluster_resources().get("CPU", 0.0)
-        if present < cpus and options.get("address") == "local":
-            ray.shutdown()
-            ray.init(**options, num_cpus=math.ceil(cpus))
 
 
 @contextlib.contextmanager
