@@ -2,6 +2,7 @@
 
 import copy
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from PIL import Image
 from scipy.io import wavfile
 from torch.nn import functional as F
 
+import vidal
 from tests.support import tiny_models
-from vidal import load_encoder
 from vidal.errors import UserError
 from vidal.train import inputs
 
 WIDTH = 12
+
+load_encoder = partial(vidal.load_encoder, device="cpu")  # That of the networks that it is compared with.
 
 
 def clip(words, **vision):

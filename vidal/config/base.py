@@ -23,7 +23,8 @@ class ModelSpec(Settings):
     revision: str | None = None
     """The revision of a hub id; null means the main branch."""
     device: str = "auto"
-    """A device of torch, such as "cuda:1"; "auto" uses a GPU if there is one. It does not affect the output."""
+    """A device of torch, such as "cuda:1"; "auto" uses a GPU if there is one. If you change it, nothing is computed again: on a GPU, only
+    the last digits differ."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Passed to the adapter unchanged."""
 
