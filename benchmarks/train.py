@@ -87,16 +87,22 @@ def trainer(
     return ModalityTrainer(Modality.IMAGE, settings, found, reader, features, torch.device(device))
 
 
-def bare(weights: str) -> Callable[[], Any]:
-    """Nothing but forward, loss, backward and step, on a batch that is there."""
+def bare(
+    weights: str, batch: int = BATCH, device: str = "cpu", precision: torch.dtype = torch.float32
+) -> Callable[[], Any]:
+    """Nothing but forward, loss, backward and step, on a batch that is on the device already."""
     settings = Train.model_validate({"modalities": {"image": {"model": {"adapter": "open_clip", "id": weights}}}})
-    tower = open_tower(Modality.IMAGE, settings.modalities[Modality.IMAGE], 512).train()
+    width = open_text_tower(settings.modalities[Modality.IMAGE].model).width
+    tower = open_tower(Modality.IMAGE, settings.modalities[Modality.IMAGE], width).train().to(device)
     optimiser = torch.optim.AdamW(tower.parameters(), **ADAMW)
-    pixels, texts = torch.randn(BATCH, 3, 224, 224), F.normalize(torch.randn(BATCH, 512), dim=-1)
+    pixels = torch.randn(batch, 3, 224, 224, device=device)
+    texts = F.normalize(torch.randn(batch, width, device=device), dim=-1)
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        info_nce(F.normalize(tower(pixels), dim=-1), texts, 14.0).backward()
+        with torch.autocast(device, precision, enabled=precision != torch.float32):
+            features = tower(pixels)
+        info_nce(F.normalize(features.float(), dim=-1), texts, 14.0).backward()
         optimiser.step()
 
     return step

@@ -1,4 +1,4 @@
-"""A ViT-L/14 step in bf16 on a GPU with its model FLOP utilisation, and the loader alone against what the GPU eats.
+"""A ViT-L/14 step in bf16 on a GPU against a bare step, its model FLOP utilisation, and the loader alone against what the GPU eats.
 
 Weights are random: the time of a step does not depend on them. Says so and measures nothing where there is no GPU; `--device cpu
 --model ViT-B-32 --batch 8 --precision fp32` runs the same code on a CPU, to see that it runs.
@@ -10,12 +10,14 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.train import dataset, random_weights, trainer
+from benchmarks.train import bare, dataset, random_weights, trainer
 from vidal.models.threads import usable_cores
 from vidal.storage.storage import Storage
 from vidal.train.modality_trainer import ModalityTrainer
@@ -24,13 +26,13 @@ from vidal.train.modality_trainer import ModalityTrainer
 PEAKS = {"H200": 989.4, "H100": 989.4, "A100": 311.9, "L40S": 362.0, "L4": 121.0}
 
 
-def step_s(learner: ModalityTrainer, steps: int) -> float:
-    """Median seconds of a step, data included, after two that warm up."""
+def step_s(step: Callable[[], Any], device: torch.device, steps: int) -> float:
+    """Median seconds of a step after two that warm up."""
     times = []
     for number in range(steps + 2):
         started = time.perf_counter()
-        learner.train_step()
-        _wait(learner.device)
+        step()
+        _wait(device)
         if number >= 2:
             times.append(time.perf_counter() - started)
     return statistics.median(times)
@@ -92,12 +94,19 @@ def main() -> None:
             kind: trainer(Storage(folder), weights, kind == "packed", asked.batch, asked.device, **train)
             for kind in ("decoding", "packed")
         }
-        report(asked.model, made, asked.batch, asked.steps, asked.workers)
+        dtype = torch.bfloat16 if asked.precision == "bf16" else torch.float32
+        report(
+            asked.model, made, bare(weights, asked.batch, asked.device, dtype), asked.batch, asked.steps, asked.workers
+        )
 
 
-def report(model: str, made: dict[str, ModalityTrainer], batch: int, steps: int, workers: int) -> None:
+def report(
+    model: str, made: dict[str, ModalityTrainer], bare_step: Callable[[], Any], batch: int, steps: int, workers: int
+) -> None:
     learner = made["packed"]
-    seconds, count = step_s(learner, steps), batch * flops(learner)
+    count = batch * flops(learner)
+    seconds = step_s(learner.train_step, learner.device, steps)  # Data included.
+    bare_s = step_s(bare_step, learner.device, steps)
     on_gpu = learner.device.type == "cuda"
     name = torch.cuda.get_device_name(learner.device) if on_gpu else "CPU"
     precision = learner.settings.precision
@@ -105,6 +114,7 @@ def report(model: str, made: dict[str, ModalityTrainer], batch: int, steps: int,
         f"{name}: {model}, full tuning, batch {batch}, {precision}, {workers} loader processes, median of {steps} steps"
     )
     print(f"step: {seconds * 1e3:.1f} ms, {batch / seconds:.1f} samples/s, {count / seconds / 1e12:.2f} TFLOP/s")
+    print(f"bare step on a batch that is there: {bare_s * 1e3:.1f} ms; ours has {bare_s / seconds:.3f} of its speed")
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     product = product_flops_s(learner.device, 8192 if on_gpu else 1024, dtype)
     print(f"of a {precision} matrix product here ({product / 1e12:.2f} TFLOP/s): {count / seconds / product:.3f}")

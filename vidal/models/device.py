@@ -13,10 +13,7 @@ def choose_device(requested: str | None = None) -> str:
     """
     import torch
 
-    if requested is None or requested == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    else:
-        device = requested
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if requested is None or requested == "auto" else requested
     if device.startswith("cuda"):
         torch.backends.cudnn.allow_tf32 = False
     return device
