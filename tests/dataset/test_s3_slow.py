@@ -11,6 +11,7 @@ import pytest
 import s3fs
 
 from tests.conftest import LIGHT, ROOT, sets, write_video
+from tests.support.inline import vidal_inline
 from tests.support.s3_server import environment, s3_server, unreliable
 from tests.support.training_batches import assert_same_batches, batches_of
 from vidal.storage.storage import Storage
@@ -51,22 +52,21 @@ def test_a_disk_a_store_and_a_faulty_store_give_the_same_bytes(buckets, serve_fo
     (tmp_path / "clips.csv").write_text("url,title\n" + rows)
     build = ("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(tmp_path / "clips.csv"),
              "--allow-host", "127.0.0.1", *SETTINGS, "--out")  # fmt: skip
-    manifests = {}
-    for name, out in (
-        ("whole", str(tmp_path / "disk")),
-        ("whole", "s3://bucket/whole"),
-        ("faulty", "s3://bucket/faulty"),
-    ):
+    disk = str(tmp_path / "disk")
+    done = vidal_inline(*build, disk)
+    assert done.returncode == 0, done.stderr[-3000:]
+    manifests = {Storage(disk).read("shard-00000.parquet")}
+    for name, out in (("whole", "s3://bucket/whole"), ("faulty", "s3://bucket/faulty")):
         done = run(monkeypatch, buckets[name], *build, out)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
         monkeypatch.setenv("AWS_ENDPOINT_URL", buckets["whole"])
-        manifests[out] = Storage(out).read("shard-00000.parquet")
-    assert len(set(manifests.values())) == 1
+        manifests.add(Storage(out).read("shard-00000.parquet"))
+    assert len(manifests) == 1
     archive = "_media/shard-00000/part-00001.frames.tar"
-    assert Storage("s3://bucket/faulty").read(archive) == Storage(str(tmp_path / "disk")).read(archive)
+    assert Storage("s3://bucket/faulty").read(archive) == Storage(disk).read(archive)
 
     # Loader workers are processes of their own, each with a connection to the store.
-    on_disk = batches_of(str(tmp_path / "disk"), size=4)
+    on_disk = batches_of(disk, size=4)
     for out, workers in (("s3://bucket/whole", 0), ("s3://bucket/faulty", 2)):
         assert_same_batches(on_disk, batches_of(out, workers=workers, size=4))
 
