@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import s3fs
 
 from tests.conftest import LIGHT, ROOT, sets, write_video
+from tests.support.inline import vidal_inline
 from tests.support.s3_server import environment, s3_server
 from vidal.storage.storage import Storage
 
@@ -109,7 +111,8 @@ def test_twelve_clips_are_built_rerun_and_validated_on_s3_with_no_terminal(bucke
 @pytest.mark.parametrize("command", ["build-shard 0 --recipe embedded --out", "validate", "report", "clean"])
 def test_no_credentials_no_bucket_and_no_protocol_are_one_line(bucket: str, monkeypatch, command: str) -> None:
     def refused(out: str) -> str:
-        done = run("-m", "vidal.cli", *command.split(), out)
+        s3fs.S3FileSystem.clear_instance_cache()  # The next one reads the environment again.
+        done = vidal_inline(*command.split(), out)
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
         return done.stderr
 
