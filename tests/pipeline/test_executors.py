@@ -118,7 +118,7 @@ def test_workers_beyond_the_minimum_get_parts_once_they_have_started_and_not_bef
 def test_a_stage_of_one_part_at_a_time_refuses_another_number():
     with pytest.raises(
         UserError,
-        match=r"resources\.keyframes\.parts_at_once: cannot be set for this stage, which uses 1: remove the key",
+        match=r"resources\.keyframes\.parts_at_once: this stage ignores the key and uses 1: remove the key",
     ):
         pools([STAGES["keyframes"]], load_recipe("embedded", ("resources.keyframes.parts_at_once=2",)))
     depth = STAGES["depth"]

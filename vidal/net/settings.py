@@ -14,7 +14,7 @@ USER_AGENT = f"{PRODUCT}/{__version__}"
 
 
 class HostLimits(Settings):
-    """The limits of the whole cluster for one host and its subdomains. A null key has the value of the same key of `crawl`."""
+    """Limits for one host and its subdomains, counted over the whole cluster. A key that is null takes its value from `crawl`."""
 
     requests_per_s: float | None = Field(default=None, gt=0)
     """Requests per second."""
@@ -27,7 +27,7 @@ class HostLimits(Settings):
 
 
 class Identity(Settings):
-    """One of the user's own identities for the sites that yt-dlp has an extractor for. It uses no other cookies than its own."""
+    """An account or a proxy of the user, for sites that yt-dlp has an extractor for. Its requests never send `crawl.cookies_file`."""
 
     name: str = Field(min_length=1)
     """The name by which `vidal plan` and the ledger mention it."""
@@ -136,7 +136,8 @@ class Crawl(Settings):
     def limits_of(self, host: str) -> HostLimits:
         """Returns the limits for a host.
 
-        They are those of the longest name in `hosts` that the host equals or is a subdomain of. A null key has the value of `crawl`.
+        An entry of `hosts` applies if its name is the host or a parent domain of the host; the longest such name wins. Keys that are null
+        in this entry, and all keys if no entry applies, take their values from `crawl`.
         """
         names = [name for name in self.hosts if host == name or host.endswith(f".{name}")]
         own = self.hosts[max(names, key=len)] if names else HostLimits()
@@ -144,7 +145,7 @@ class Crawl(Settings):
         return HostLimits.model_validate(values)
 
     def obeys_robots(self, is_plain: bool) -> bool:
-        """Returns whether robots.txt and files like it are obeyed. is_plain: the address needs no extractor or API."""
+        """Returns whether robots.txt and similar files are obeyed for an address. is_plain: it is fetched without an extractor or API."""
         return self.robots and (is_plain or self.robots_for_sources)
 
     @model_validator(mode="after")

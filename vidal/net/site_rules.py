@@ -28,7 +28,7 @@ _ROBOTS, _AI, _TDM = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
 
 @dataclass(frozen=True)
 class _Rules:
-    """The rules of one site. robots, ai, tdm: None if the site has no such file. tdm: disallows what tdmrep.json reserves."""
+    """The rules of one site; None for a file that the site does not have. tdm: the reservations of tdmrep.json, as Disallow rules."""
 
     robots: Protego | None
     ai: Protego | None
@@ -36,9 +36,9 @@ class _Rules:
 
 
 class SiteRules:
-    """The rules of each site, fetched once per worker. Safe to share between threads.
+    """Fetches the rules of sites, and keeps those of the 10,000 sites used most recently. Safe to share between threads.
 
-    user_agent: the recipe's; None means that of vidal. obeys_opt_outs: whether ai.txt and tdmrep.json count, too.
+    user_agent: the recipe's User-Agent; None means vidal's own. obeys_opt_outs: whether ai.txt and tdmrep.json are obeyed too.
     """
 
     def __init__(self, user_agent: str | None, obeys_opt_outs: bool):
@@ -48,7 +48,10 @@ class SiteRules:
         self._lock = threading.Lock()
 
     def check(self, client: Client, url: str) -> None:
-        """Raises RecordError: robots or opted_out if the address is disallowed; a transient `robots` if robots.txt cannot be read."""
+        """Raises RecordError if the address is disallowed: `robots` by robots.txt, `opted_out` by ai.txt or tdmrep.json.
+
+        Raises a transient RecordError(robots) if the server fails to deliver robots.txt.
+        """
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
         rules = self._known(site) or self._fetch(client, site)
@@ -57,7 +60,7 @@ class SiteRules:
         if rules.ai and not rules.ai.can_fetch(url, self.agent):
             raise RecordError(Reason.OPTED_OUT, f"{site}{_AI} disallows the address")
         if rules.tdm and not rules.tdm.can_fetch(url, self.agent):
-            raise RecordError(Reason.OPTED_OUT, f"{site}{_TDM} reserves the right to mine the address")
+            raise RecordError(Reason.OPTED_OUT, f"{site}{_TDM} reserves the text and data mining rights to the address")
 
     def _known(self, site: str) -> _Rules | None:
         with self._lock:
@@ -78,7 +81,11 @@ class SiteRules:
 
 
 def _read_robots(client: Client, url: str) -> Protego | None:
-    """Returns the rules, or None if the host has none. A host that cannot answer disallows everything (RFC 9309, 2.3.1.4)."""
+    """Returns the rules of robots.txt, or None if the host answers that it has no such file.
+
+    Raises a transient RecordError(robots) if the host answers with a 5xx status, because everything is then disallowed (RFC 9309,
+    2.3.1.4), and HTTPError for the status 429.
+    """
     try:
         with client.open_rules(url) as response:
             return Protego.parse(_read_start(response))
@@ -91,7 +98,10 @@ def _read_robots(client: Client, url: str) -> Protego | None:
 
 
 def _read_optional(client: Client, url: str) -> str | None:
-    """Returns the start of a file, or None if the host lacks it, as most hosts do. An HTML page served in its place does not count."""
+    """Returns the text of a file, cut after 512 KiB; None if the host answers with an error, or with an HTML page in its place.
+
+    Raises HTTPError for the status 429.
+    """
     try:
         with client.open_rules(url) as response:
             text = _read_start(response)

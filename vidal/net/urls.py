@@ -28,7 +28,7 @@ def check_url(url: str) -> None:
 
 
 def hostname(url: str) -> str:
-    """Returns the host of an address without its port, in one notation: lower case, no wide characters, no dot at its end."""
+    """Returns the host of an address without its port, in one notation: lower case, no full-width characters, no final dot."""
     host = unicodedata.normalize("NFKC", urlsplit(url).hostname or "").lower()
     return host.replace("\u3002", ".").rstrip(".")
 

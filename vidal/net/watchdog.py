@@ -16,7 +16,7 @@ _IDLE_ROUNDS_MAX = 10
 
 
 class Watchdog:
-    """Enforces the time budgets of all clients of a worker. Its thread starts with the first one, and ends after a while without any."""
+    """Enforces the time budgets of all clients of a worker. Its thread runs while there are any, and some seconds longer."""
 
     def __init__(self) -> None:
         self._watched: dict[WorkBudget, Connections] = {}

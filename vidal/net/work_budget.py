@@ -1,4 +1,4 @@
-"""The limits of one call of a source (describe, search or fetch): seconds in total, bytes per file and bytes per page."""
+"""The limits of one call of a source (describe, search or fetch): seconds in total, bytes in total, and bytes per page."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class WorkStopped(DownloadCancelled):  # type: ignore[misc]  # yt-dlp has no ann
 
 
 class WorkBudget:
-    """The limits of one piece of work of one client. Time spent waiting for a host's turn does not count.
+    """The limits of one piece of work of one client. Time spent waiting until a host may be asked does not count.
 
     spent_s: seconds of earlier work on the same candidate. deadline: a value of time.monotonic(); waited_s: the seconds by which it
-    was extended; is_over: set by the watchdog once it has shut the connections.
+    was extended; is_over: set by the watchdog when it shuts the connections.
     """
 
     def __init__(self, timeout_s: float, max_bytes: int, page_max_bytes: int, spent_s: float = 0.0):
@@ -55,9 +55,10 @@ class WorkBudget:
         )
 
     def bound(self, response: Response) -> Response:
-        """Returns the response with reads that count towards the budget. A read of an amount returns as soon as any bytes have arrived.
+        """Replaces the `read` of a response by one that counts the bytes and checks the limits, and returns the response.
 
-        Raises WorkStopped(too_large) at once if the response states more bytes than are allowed.
+        `read(amount)` returns as soon as any bytes have arrived; `read()` returns a whole page. Raises WorkStopped(too_large) at once if
+        the response states more bytes than are allowed.
         """
         stated_bytes = response.headers.get("Content-Length") or ""
         if stated_bytes.isdecimal() and int(stated_bytes) > self._max_bytes:

@@ -9,7 +9,7 @@ Options = dict[str, object]
 
 
 def ytdlp_options(crawl: Crawl, proxy: str | None, cookies_file: str | None) -> Options:
-    """Returns the options of a client. proxy, cookies_file: those of its identity, or of the recipe."""
+    """Returns the yt-dlp options of one client. proxy, cookies_file: those that the client uses; None if it uses none."""
     options: Options = {
         "quiet": True,
         "noprogress": True,

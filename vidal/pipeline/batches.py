@@ -9,7 +9,10 @@ RecordT = TypeVar("RecordT")
 
 
 def batches(records: list[RecordT], size: Callable[[RecordT], int], limit: int) -> list[list[RecordT]]:
-    """Groups consecutive records so that their sizes add up to at most the limit. A record above the limit is a batch of its own."""
+    """Groups consecutive records into batches whose sizes add up to at most `limit`. A larger record is a batch of its own.
+
+    size: returns the size of one record.
+    """
     groups: list[list[RecordT]] = []
     room = 0
     for record in records:

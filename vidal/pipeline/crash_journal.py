@@ -24,8 +24,7 @@ class _Entry(TypedDict):
 class CrashJournal:
     """The journal of one part, in one file. Only crashes within the same run count, so that stopping a run blames no record.
 
-    `begin` creates the file with one request, which fails only if an earlier worker has left the journal of this part behind.
-    crashed: whether that worker belonged to this run, and has therefore died.
+    crashed: whether `begin` has found a journal that an earlier worker of the same run left behind, which means that it died.
     """
 
     def __init__(self, storage: Storage, name: str, run_id: str):
@@ -36,7 +35,10 @@ class CrashJournal:
         self.crashed = False
 
     def begin(self, keys: Iterable[str]) -> None:
-        """Writes down that these records are being processed, and sets `crashed`. keys: the keys of the records."""
+        """Writes the keys of the part's records to the journal, and sets `crashed`.
+
+        If a worker of this run has crashed on the part, nothing is written yet: each record is written when its own processing begins.
+        """
         self._trying = set(keys)
         if self._storage.create(self._name, self._entry()):
             return

@@ -45,7 +45,7 @@ def identity_of(part_metadata: dict[str, str]) -> WorkIdentity | None:
 
 @dataclass(frozen=True)
 class Stored:
-    """The results of one stage in a part and its retained part, and the digests of the records, both by the key of the record.
+    """The stored results of one stage for a part and its retained part, and the digests of their records; both by record key.
 
     identity: the identity of the work that made the results. A part that reuses them records the same identity.
     """
@@ -60,7 +60,7 @@ class Stored:
         return [row for id_ in sorted(self.results) for row in self.results[id_][0]]
 
     def unchanged(self, wanted: dict[str, str]) -> dict[str, Result]:
-        """Returns the stored results of the wanted records whose digest has not changed. wanted: digests by record id."""
+        """Returns the stored results of the wanted records whose digest has not changed. wanted: the present digests, by record key."""
         return {id_: self.results[id_] for id_, digest in wanted.items() if self.digests.get(id_) == digest}
 
     def without(self, wanted: Iterable[str]) -> Stored:
@@ -71,8 +71,8 @@ class Stored:
 def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_stale: bool = False) -> Stored:
     """Returns the results that work of this identity made, except for records that are to be tried again.
 
-    name: of the part, without an extension. key: the column that identifies a record. keep_stale: also returns results of other versions,
-    if the choices of the recipe are the same.
+    name: the part's name without an extension. key: the column that identifies a record. keep_stale: also returns results of other
+    versions, if the choices of the recipe are the same.
     """
     results: dict[str, Result] = {}
     known: dict[str, str] = {}

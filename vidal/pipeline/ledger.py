@@ -63,7 +63,7 @@ def check_terminal(rows: Iterable[LedgerRow]) -> None:
     counts = Counter((row["subject"], row["id"]) for row in rows)
     if repeated := [key for key, count in counts.items() if count > 1]:
         raise BalanceError(
-            f"{len(repeated)} candidates, clips or views have more than one outcome, the first is {repeated[0]}: report this bug"
+            f"{len(repeated)} candidates, clips or views have more than one outcome, beginning with {repeated[0]}: report this bug"
         )
 
 
@@ -72,7 +72,8 @@ def check_stage(
 ) -> FunnelRow:
     """Checks that kept + dropped + failed equals the input, compared by id. Returns the counts, for the funnel.
 
-    inputs, passed: ids of the records that entered the stage, and of those that it passed on. Raises BalanceError.
+    inputs, passed: ids of the records that entered the stage, and of those that it passed on. Raises BalanceError if a
+    record is missing or has two outcomes.
     """
     ended = {status: set[str]() for status in (Status.DROPPED, Status.FAILED)}
     for row in rows:
@@ -94,5 +95,5 @@ def check_views(clips: set[str], rows: Iterable[LedgerRow], views: Iterable[str]
     expected = {f"{clip}/{view}" for view in views for clip in clips}
     if missing := sorted(expected - present):
         raise BalanceError(
-            f"{len(missing)} views of clips have no outcome in the ledger, the first is {missing[0]}: report this bug"
+            f"{len(missing)} views of clips have no outcome in the ledger, beginning with {missing[0]}: report this bug"
         )

@@ -35,7 +35,7 @@ def log_context(**fields: Any) -> Iterator[None]:
 
 
 class _AddContext(logging.Filter):
-    """Adds the fields to a record, unless another process has added them."""
+    """Adds the fields of `log_context` to a record. A record from another process keeps the fields that it has."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         for name in FIELDS:
@@ -98,7 +98,7 @@ class _Forward(logging.Handler):
 
 
 def forward_log(level: str, send: Callable[[SentRecord], object]) -> None:
-    """Makes this process, a worker, send its log records to its driver."""
+    """Makes this process, a worker, pass its log records to `send`, which takes them to the driver. level: "info" or "debug"."""
     LOGGER.handlers = [_Forward(send)]
     LOGGER.setLevel(level.upper())
 

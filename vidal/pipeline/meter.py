@@ -27,7 +27,7 @@ class Meter:
 
     @contextlib.contextmanager
     def part(self) -> Iterator[PartShare]:
-        """Surrounds the work on a part. Yields what the part has used."""
+        """Surrounds the work on a part. Yields a PartShare, which says at the end what the part has used."""
         with self._lock:
             if not self._at_work:
                 self._mark = self._total()

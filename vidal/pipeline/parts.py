@@ -18,7 +18,7 @@ from vidal.storage.tables import table_metadata, tagged
 
 
 def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
-    """Returns a hash that identifies the input of a stage for a part: of the contents of the tables that the stage reads."""
+    """Returns a hash of the input of a stage for a part, which is the contents of the tables that the stage reads."""
     names = [layout.part_table(name, part.shard, part.index) for name in stage.reads]
     return ids.fingerprint([storage.metadata(name)["content"] for name in names])
 
@@ -54,7 +54,7 @@ def is_current(stored: dict[str, str], stage: Stage, recipe: Recipe, storage: St
 
 
 def is_made_by(stored: dict[str, str], identity: WorkIdentity, keep_stale: bool) -> bool:
-    """Returns whether work of this identity made a part. stored: the metadata of the part. keep_stale: its versions may differ."""
+    """Returns whether work of this identity made a part. stored: its metadata. keep_stale: whether other versions count too."""
     made_by = identity_of(stored)
     return made_by is not None and (made_by == identity or (keep_stale and made_by.choices == identity.choices))
 
@@ -81,6 +81,6 @@ def commit_part(
 
 
 def outcomes_of(storage: Storage, stages: Iterable[Stage], shard: int, parts: Iterable[int]) -> list[LedgerRow]:
-    """Returns all ledger rows that the stages wrote for a shard."""
+    """Returns all ledger rows that the stages wrote for these parts of a shard."""
     names = [layout.part(stage.name, shard, part) for stage in stages for part in parts]
     return [row for name in names for row in rows_of(storage.read_table(f"{name}.ledger.parquet"), LedgerRow)]

@@ -1,4 +1,4 @@
-"""What the stages that run in one worker process share."""
+"""Defines what the stages in one worker process have in common: the turns of their parts, and the GPU meter."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from vidal.pipeline.turns import Turns
 
 @dataclass(frozen=True)
 class Process:
-    """turns: limits how many parts the process works on at once. gpu_meter: measures the GPU seconds of its parts."""
+    """What the stages in one worker process have in common.
+
+    turns: limits how many parts the process works on at once. gpu_meter: measures the GPU seconds of its parts.
+    """
 
     turns: Turns
     gpu_meter: Meter
 
 
 def process(parts_at_once: int, gpus: float = 0.0) -> Process:
-    """Returns the Process of a worker. gpus: how many the process holds, or which share of one."""
+    """Returns the Process of a worker. gpus: the number of GPUs that the process holds, or its share of one."""
     return Process(Turns(parts_at_once), Meter(lambda: gpus * time.monotonic()))

@@ -34,7 +34,7 @@ def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int
 
 
 class Progress:
-    """Shows the progress of the shards that are at work: bars on a terminal, a line every few seconds elsewhere."""
+    """Shows the progress of the shards that are at work: bars on a terminal, a line every 10 or 60 seconds elsewhere."""
 
     def __init__(self, storage: Storage, stages: list[Stage]):
         self._storage, self._stages = storage, stages

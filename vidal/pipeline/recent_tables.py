@@ -18,7 +18,7 @@ _TABLES_MAX, _BYTES_MAX = 64, 64 * 2**20
 
 
 class RecentTables:
-    """Tables of one run by name, the least recently used dropped first. Safe to share between threads."""
+    """A limited number of tables of one run, by name. The least recently used are dropped. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -14,7 +14,7 @@ from vidal.schema import Reason, Status, Subject
 
 
 def result_of(stage: Stage, record: Row, answer: Output | Drop, seconds: float) -> Result:
-    """Returns the result of a record. answer: from the worker. If a row does not fit its columns, the record fails (unstorable)."""
+    """Returns the result of a record from the worker's answer. If a row does not fit its columns, the record fails (unstorable)."""
     if isinstance(answer, Drop):
         return [], [_record_row(stage, record, Outcome(Status.DROPPED, answer.reason, answer.detail), seconds)]
     rows = [dict(row) for row in answer.rows]

@@ -60,7 +60,7 @@ class PartRunner:
         observe: Observe = ignore,
         shared: Process | None = None,
     ):
-        """observe: receives the work on each part. shared: what the stages of the process share; None if this one is alone."""
+        """observe: called with the PartWork of each part. shared: the Process of the worker; None if it runs no other stage."""
         self.stage, self.recipe, self.runtime, self._observe = stage, recipe, runtime, observe
         self.storage = Storage(runtime.out, fetch_archives=True)
         self._written_meter = Meter(lambda: self.storage.bytes_written)
@@ -103,10 +103,10 @@ class PartRunner:
             self._opening.release(None)
 
     def run(self, part: Part) -> None:
-        """Processes the part unless it is done: only the records that are new or have changed since the last run.
+        """Processes those records of the part that are new, have changed since the last run, or are to be tried again.
 
-        Raises StorageError if the part cannot be read or written, after several attempts with back-off; UserError if the
-        stage cannot be opened; StageError if opening it kills the process; RunEndedError if the driver of the run is gone.
+        Raises StorageError if the part cannot be read or written, after several attempts with back-off; UserError if opening the stage
+        raises it; StageError if opening it has killed the process too often; RunEndedError if the driver of the run is gone.
         """
         engine = self.recipe.engine
         retrying = tenacity.Retrying(
@@ -170,7 +170,7 @@ class PartRunner:
         """Returns the names of the stored files of this stage and shard.
 
         They are listed when the first part of the shard comes to this worker, and those that the worker stores are added. This takes one
-        request per shard; to ask for the table of each part would take one request per part.
+        request per shard, instead of one per part.
         """
         if shard not in self._stored_names:
             folder = layout.stage_folder(self.stage.name, shard)
@@ -304,9 +304,9 @@ class PartRunner:
         return results_apart
 
     def _one(self, shard: int, record: Row, worker: Worker, journal: CrashJournal) -> Result:
-        """Processes one record. An exception of the worker fails only this record, unless it is FATAL or means that the disk is full.
+        """Processes one record. An exception of the worker fails only this record, unless it is FATAL.
 
-        Raises PutBack if the record has to wait.
+        Raises PutBack if the record has to wait for a host, and StorageError if the disk is full or read-only.
         """
         started = time.monotonic()
         key = record[self.stage.key]
@@ -352,7 +352,7 @@ def _log_part(computed: int, rows: list[Row], outcomes: list[LedgerRow], seconds
 
 
 def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:
-    """Counts the outcomes of a part that the next run of the same build will try again."""
+    """Returns metadata for a part: how many of its outcomes are `quarantined` or `awaiting`, so that the next run tries them again."""
     quarantined = sum(outcome["reason"] == Reason.QUARANTINED.value for outcome in outcomes)
     awaiting = sum(ledger.is_awaiting(outcome) for outcome in outcomes)
     return {"quarantined": str(quarantined), "awaiting": str(awaiting)}

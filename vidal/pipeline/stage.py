@@ -45,14 +45,17 @@ class Runtime:
     new_shards: frozenset[int] = frozenset()
 
     def check_alive(self) -> None:
-        """Raises RunEndedError if a service of the run is gone, and so its driver. Called before a transient failure is recorded."""
+        """Raises RunEndedError if a service of the run does not answer: the driver, which serves it, has then ended.
+
+        Called before a transient failure is recorded.
+        """
         for name, url in self.endpoints.items():
             address = urlsplit(url)
             try:
                 socket.create_connection((address.hostname, address.port or 80), timeout=10).close()
             except OSError as error:
                 raise RunEndedError(
-                    f"the service {name} at {url} does not answer ({error}), so its run has ended: run the same command again"
+                    f"the service {name} at {url} does not answer ({error}), so this run has ended: run the same command again"
                 ) from error
 
 
@@ -88,7 +91,7 @@ class ViewOutcome:
 class Output:
     """The result of a worker for a record. rows: for the next stage (a candidate may become several clips).
 
-    views: the outcomes of the views that the stage computes. attempts, detail: for the ledger.
+    views: the outcomes of the views that the stage computes. attempts, detail: for the record's ledger row, if it ends here.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -124,10 +127,10 @@ class Batched(Protocol):
 
 @runtime_checkable
 class Waiting(Protocol):
-    """A worker whose records may have to wait for a host. A call of the worker as a function waits; `attempt` does not."""
+    """A worker whose records may have to wait for a host. Calling the worker itself waits for the host; `attempt` does not."""
 
     def attempt(self, record: Any) -> Output | Drop:
-        """Returns the result of a record. Raises PutBack in place of a wait: the record is then passed to the worker again."""
+        """Returns the result of a record. Raises PutBack instead of waiting: the record is then passed to the worker again later."""
 
 
 @dataclass(frozen=True)
@@ -150,14 +153,21 @@ class WorkIdentity:
 class Stage:
     """One step of the pipeline.
 
-    version: raise it with any change to the output; work of earlier versions is then done again. subject: what a record is. reads:
-    the stages whose tables it reads; the first has the records, and the others are joined by clip_id; a record that one of them lacks
-    does not arrive. schema: of the stage's table. open: creates the worker, and loads its models. settings: returns the part of the
-    recipe that affects the output. models: returns the models that the recipe chooses for the stage. views: returns the views that only
-    this stage computes; if the stage fails on a clip, the clip loses these views, but stays. empty: returns the row of such a clip.
-    terminal: whether a record that passes this stage ends here, with the outcome "kept". concurrency: returns the number of threads of a
-    worker. parts_at_once: returns how many parts a worker may work on, each in a thread of its own; more than one only if the worker is
-    safe to share between threads.
+    version: developers increase it with any change to the output, so that the work of earlier versions is done again.
+    subject: what a record is.
+    reads: the stages whose tables it reads. The first table has the records. The others are joined to it by clip_id, and a record
+    that one of them lacks is left out.
+    schema: the schema of the stage's own table.
+    open: creates the worker and loads its models.
+    settings: returns the part of the recipe that affects the output.
+    models: returns the models that the recipe chooses for the stage.
+    views: returns the views of a record that only this stage computes. If the stage fails on a clip, the clip loses these views, but
+    goes on to the next stage. If None, a record on which the stage fails ends here.
+    empty: returns the row of a clip without these views.
+    terminal: whether a record that passes this stage ends here, with the status "kept".
+    concurrency: returns the number of threads of a worker.
+    parts_at_once: returns how many parts a worker may work on, each in a thread of its own; more than one only if the worker is safe to
+    share between threads.
     """
 
     name: str
@@ -196,9 +206,9 @@ class Stage:
 
 
 def overlapping(stage: str) -> Callable[[Recipe], int]:
-    """Returns the function parts_at_once for a stage that has a model, and whose worker is safe to share between threads.
+    """Returns `parts_at_once` for a stage that has a model, and whose worker is safe to share between threads. stage: its name.
 
-    The model computes for one part at a time (vidal.models.loading.computing); the threads of the others read and write media.
+    The model computes for one part at a time (vidal.models.loading.computing). Meanwhile, the other parts' threads read and write media.
     """
 
     def parts_at_once(recipe: Recipe) -> int:

@@ -15,7 +15,10 @@ from vidal.storage import layout
 
 @dataclass(frozen=True)
 class StaleStage:
-    """The stored parts of a stage that work of another identity made. records: how many clips or candidates (unit) they hold."""
+    """The stored parts of a stage that were made with another identity than the present one.
+
+    records: how many clips or candidates (unit) they hold. made_by, now: the other identity, and the present one.
+    """
 
     stage: str
     records: int

@@ -49,7 +49,7 @@ class ApiSource(ABC):
     def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
         """Yields the search results for a term, the best first. Each page of results is requested only when it is needed.
 
-        May yield more than `limit` results, which only sets the size of the pages.
+        limit: determines the size of the pages. More results than this may be yielded.
         """
 
     @abstractmethod
@@ -81,7 +81,10 @@ def reading_answers() -> Iterator[None]:
 
 
 def get_json(client: Client, url: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
-    """Returns the JSON object at this URL. Raises RecordError(extractor) if the answer is anything else, and what client.get raises."""
+    """Returns the JSON object at a URL. query: query parameters. token: an API token to send with the request.
+
+    Raises RecordError(extractor) if the answer is not a JSON object, and what client.get raises.
+    """
     address = f"{url}?{urlencode(query, doseq=True)}" if query else url
     authorization = {"Authorization": f"Token {token}"} if token else {}
     with client.get(address, Accept="application/json", **authorization) as response:

@@ -62,7 +62,7 @@ class Archive(ApiSource):
             page += 1
 
     def _choose_file(self, files: list[JsonObject], kind: str) -> JsonObject:
-        """Returns the smallest file that is not too long for the recipe, or the smallest of all if every file is too long.
+        """Returns the smallest file of the kind that is not too long for the recipe; if all are too long, the smallest of them.
 
         Raises RecordError(unsupported_url) if there is no file of the kind.
         """

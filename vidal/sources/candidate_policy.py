@@ -35,10 +35,10 @@ def judge_candidate(candidate: Candidate, recipe: Recipe) -> Drop | None:
 
 
 def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
-    """Judges a title and its hashtags. An empty title is always dropped.
+    """Judges a title and its hashtags by rules.rule. An empty title is dropped under every rule.
 
-    The paper (section A) drops titles of fewer than 2 words "and" without hashtags, which can mean either or both. So the rule `or` drops
-    a title that is short or has no meaningful hashtag, and the rule `and` only a title to which both apply.
+    The paper (section A) drops titles of fewer than 2 words "and" without hashtags, which can mean either or both. The rule `or` drops
+    a title that is short or has no meaningful hashtag; `and` drops a title that is short and has none; `off` drops neither.
     """
     if not title.strip():
         return Drop(Reason.NO_TITLE)
@@ -51,7 +51,7 @@ def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
     if is_short:
         return Drop(
             Reason.SHORT_TITLE,
-            f"the title has {count} words, fewer than the {rules.title_words_min} of text.title_words_min",
+            f"the title has {count} of the {rules.title_words_min} words that text.title_words_min demands",
         )
     if not tags:
         return Drop(Reason.NO_HASHTAGS)
@@ -63,7 +63,8 @@ def judge_duration(candidate: Candidate, recipe: Recipe) -> Drop | None:
     stated_s, max_s = candidate.get("duration_s"), recipe.duration_max_s
     if stated_s and stated_s > max_s and candidate.get("end_s") is None:
         return Drop(
-            Reason.TOO_LONG, f"the page states {stated_s:g} s, more than the {max_s:g} s that the recipe allows"
+            Reason.TOO_LONG,
+            f"the page states a duration of {stated_s:g} s, more than the {max_s:g} s that the recipe allows",
         )
     return None
 

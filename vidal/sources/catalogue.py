@@ -34,8 +34,8 @@ _KNOWN_COLUMNS = {
 class CatalogueListing:
     """A user's list as candidates, in the order of the files: one for each row or, if a row has spans, one for each span.
 
-    columns: maps our names of columns to the file's, if they differ. A file without a column `url` may have YouTube ids instead. Columns
-    that vidal does not know are kept in `extra`. Raises UserError for a file that is missing or cannot be read.
+    columns: maps vidal's names of columns to those of the file, where they differ. A file without a column `url` may have YouTube ids
+    instead. Columns that vidal does not know are kept in `extra`. Raises UserError for a file that is missing or cannot be read.
     """
 
     def __init__(self, pattern: str, columns: dict[str, str] | None = None):

@@ -46,7 +46,10 @@ class Sources:
         return name == YtDlpSearch().source or (not name and self._extractors.has_extractor(candidate["url"]))
 
     def describe_robots(self, candidate: Candidate) -> str:
-        """Returns the ledger's remark on robots.txt: "" for the user's own media, and for plain addresses if it is obeyed there."""
+        """Returns a remark for the ledger on whether robots.txt was obeyed for the candidate.
+
+        The remark is "" for the user's own media, and for a plain address whose robots.txt was obeyed.
+        """
         is_plain, crawl = self._is_plain(candidate), self._recipe.crawl
         is_obeyed = crawl.obeys_robots(is_plain)
         if self._is_collected(candidate) or (is_plain and is_obeyed):

@@ -11,10 +11,10 @@ _GLOB = frozenset("*?[")
 
 
 def files_of(uri: str, ending: str) -> tuple[Originals, list[StoredFile]]:
-    """Returns the root of the files that a path or URI stands for, and the files in order.
+    """Finds the files that a path or URI stands for: one file, all that match a glob, or all in a folder and its subfolders.
 
-    They are one file, all that match a glob, or all in a folder. ending: the ending of their names, with its dot.
-    Raises UserError if there are no such files.
+    ending: the ending, with its dot, that names in a glob or folder must have. Returns the folder that contains the files, and the files
+    sorted by name. Raises UserError if there are no such files.
     """
     folder, glob = (uri, "") if _exists(uri) else _split_glob(uri)
     root = Originals(folder)

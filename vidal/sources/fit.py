@@ -18,7 +18,7 @@ _OURS = {"curated", "shard", "candidate_id", "source"}
 
 
 def fit(candidate: Candidate) -> Candidate:
-    """Returns the candidate with values that its columns can hold; a value that cannot be made to fit becomes null.
+    """Returns the candidate with values that its columns can hold. A number or text that cannot be made to fit becomes null.
 
     Texts are made encodable in UTF-8 and cut if they are very long, and addresses lose their passwords. Numbers must be finite and at
     least 0.

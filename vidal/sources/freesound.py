@@ -29,7 +29,7 @@ _PREVIEWS = ("preview-hq-ogg", "preview-hq-mp3", "preview-lq-ogg", "preview-lq-m
 
 
 class FreesoundSearch(ApiSearch):
-    """The settings of a search of Freesound. The *_min keys drop a sound that states less; a sound that states nothing passes."""
+    """The settings of a search of Freesound. A sound whose value is below a *_min key is dropped; one without the value passes."""
 
     source: str = "freesound"
     """The name of this source."""
@@ -85,7 +85,7 @@ class Freesound(ApiSource):
 
 
 def read_token(token_file: str | None) -> str:
-    """Returns the API token from the recipe's file or from the environment. Raises UserError if there is none."""
+    """Returns the API token from the file or, if it is None, from the environment variable. Raises UserError if there is none."""
     if token_file:
         path = Path(token_file).expanduser()
         if not path.is_file():

@@ -64,4 +64,4 @@ def judge_licence(licence: str | None, crawl: Crawl) -> Drop | None:
     name = to_spdx(licence)
     if any(fnmatchcase(name.lower(), allowed.lower()) for allowed in crawl.licences):
         return None
-    return Drop(Reason.LICENCE, f"{name}, which is not in crawl.licences: {', '.join(crawl.licences)}")
+    return Drop(Reason.LICENCE, f"the licence is {name}, which is not in crawl.licences: {', '.join(crawl.licences)}")

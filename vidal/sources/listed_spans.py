@@ -57,7 +57,10 @@ def _ends(span: object) -> list[object] | None:
 
 
 def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
-    """Returns the columns that hold a list with one element per span. Raises RowError for a list of texts of another length."""
+    """Returns the columns that hold a list with one element per span. Plain hashtags are not among them.
+
+    Raises RowError if there are several spans, and titles or captions are a list of another length.
+    """
     along = {}
     for key, cell in others.items():
         cells = parse_list(cell)

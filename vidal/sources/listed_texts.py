@@ -15,7 +15,7 @@ TEXTS_MAX = 100
 
 
 def imported_views(extra: Mapping[str, str]) -> dict[str, list[str]]:
-    """Returns the texts that came with the user's list, {view: [text, ...]}. extra: the column of a candidate."""
+    """Returns the texts that came with the user's list, {view: [text, ...]}. extra: the column `extra` of a candidate."""
     views: dict[str, list[str]] = json.loads(extra.get(IMPORTED) or "{}")
     return views
 

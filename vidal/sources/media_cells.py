@@ -12,7 +12,7 @@ _PATHS = ("video", "audio", "media", "path", "file", "file_name", "video_path", 
 def media_column(schema: pa.Schema, name: str | None) -> str:
     """Returns the name of the column of media. Raises UserError if there is none.
 
-    name: the column that the recipe names; None finds the first with bytes or, if there is none, one with paths.
+    name: the column that the recipe names. None: the first with bytes or, if there is none, a text column with a name such as "video".
     """
     names = ", ".join(schema.names)
     if name is not None:

@@ -75,9 +75,10 @@ class Originals:
             return StoredFile(name, int(info["size"] or 0), _version(info))
 
     def folders(self) -> Iterator[StoredFolder]:
-        """Yields every folder with its files, in order. Hidden files, and folders that are vidal datasets, are left out.
+        """Yields every folder with its files, in order. Hidden files and folders, and vidal datasets, are left out.
 
-        A link is followed only to a file in the root. Raises UserError if the store does not answer.
+        A link is followed only to a file in the root. On a disk, folders that cannot be listed come last, as refused entries. Raises
+        UserError if the store does not answer.
         """
         with _listing(self.uri, self.is_local):
             yield from self._local_folders() if self.is_local else self._remote_folders()
@@ -135,13 +136,16 @@ class Originals:
         return os.path.commonpath([real, self._real]) == self._real
 
     def size(self, name: str) -> int:
-        """Returns the size of a file in bytes. Raises RecordError(unreadable_file)."""
+        """Returns the size of a file in bytes. Raises RecordError(unreadable_file) if it cannot be read."""
         with _reading(self.location(name), self.is_local):
             self._check(name)
             return int(self._storage.fs.info(self._path(name))["size"] or 0)
 
     def open(self, name: str) -> IO[bytes]:
-        """Opens a file for reading and seeking. From a bucket, only the bytes that are read are requested. Raises RecordError."""
+        """Opens a file for reading and seeking. From a bucket, only the bytes that are read are requested.
+
+        Raises RecordError(unreadable_file) if it cannot be opened.
+        """
         with _reading(self.location(name), self.is_local):
             self._check(name)
             options = {} if self.is_local else {"cache_type": "none"}
@@ -149,7 +153,7 @@ class Originals:
             return file
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
-        """Returns the bytes from start up to, but not including, end. Raises RecordError(unreadable_file)."""
+        """Returns the bytes from start up to, but not including, end. Raises RecordError(unreadable_file) if they cannot be read."""
         with _reading(self.location(name), self.is_local):
             self._check(name)
             content: bytes = self._storage.fs.cat_file(self._path(name), start=start, end=end)
@@ -200,7 +204,9 @@ class Originals:
             while (done := file.tell()) < count:
                 block = self.read_range(name, start + done, start + min(done + _BLOCK, count))
                 if not block:
-                    raise _unreadable(self.location(name), f"ends after {start + done} bytes: it has become shorter")
+                    raise _unreadable(
+                        self.location(name), f"ends after {start + done} bytes: it has become shorter while it was read"
+                    )
                 file.write(block)
         return target
 

@@ -24,7 +24,7 @@ class Run(Protocol):
     """Sends parts through the stages."""
 
     def __call__(self, parts: Iterable[Part], finished: Callable[[Part], None] = ...) -> None:
-        """Returns when all parts have left the last stage. finished: called in this thread with each part that has left it.
+        """Returns when all parts have left the last stage. finished: called in this thread with each such part.
 
         parts: the iterable may still be searching for parts while the executor processes the parts that it has yielded.
         """
@@ -40,7 +40,7 @@ class Executor(Protocol):
         """Returns the rate limiter that all workers of this executor share."""
 
     def run_once(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Runs a function once and returns its result. Raises what the function raises."""
+        """Runs a function once, in this process or another, and returns its result. Raises what the function raises."""
 
     def spread(self, function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         """Runs a function over the items, in any order, and yields the results as they come."""
@@ -54,7 +54,7 @@ class Executor(Protocol):
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Run]:
         """Starts the workers of the stages, which load their models in the background. Yields a function that sends parts through them.
 
-        This function raises StorageError if a part cannot be stored, UserError if a stage cannot be opened, and what `parts` raises.
+        The yielded function raises the errors of PartRunner.run, and whatever the iterable `parts` raises.
         """
 
 

@@ -28,7 +28,7 @@ class Node:
 
 
 class Room:
-    """The CPUs and GPUs that are free in a cluster. Workers are placed as they come, each on the first node that has room for it."""
+    """The CPUs and GPUs that are free in a cluster. Workers are placed in the given order, each on the first node that has room."""
 
     def __init__(self, nodes: list[Node]):
         self._cpus = [node.cpus for node in nodes]

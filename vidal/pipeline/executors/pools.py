@@ -26,7 +26,7 @@ class PoolSpec:
 
     @property
     def requests(self) -> list[Request]:
-        """What the pool holds from its start to its end: one request for each of its minimum number of workers."""
+        """The resources that the pool holds from its start to its end: one request per worker, for the minimum number of workers."""
         return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
 
     def parts_at_once(self, recipe: Recipe) -> int:
@@ -45,7 +45,7 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
         if resources.parts_at_once not in (None, stage.parts_at_once(recipe)):
             key = f"{stage.name}.parts_at_once"
             raise UserError(
-                f"resources.{key}: cannot be set for this stage, which uses {stage.parts_at_once(recipe)}: remove the key"
+                f"resources.{key}: this stage ignores the key and uses {stage.parts_at_once(recipe)}: remove the key"
             )
         if resources.fuse and grouped:
             grouped[-1] = PoolSpec((*grouped[-1].stages, stage), grouped[-1].resources)
@@ -97,7 +97,7 @@ def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
         return resources.gpus
     if resources.gpu_memory > gpu_gb:
         raise UserError(
-            f"a stage under resources has gpu_memory: {resources.gpu_memory:g} (GB), but a GPU here has {gpu_gb:.1f} GB: "
+            f"a stage under resources asks for {resources.gpu_memory:g} GB of gpu_memory, but a GPU here has {gpu_gb:.1f} GB: "
             "lower gpu_memory"
         )
     return math.ceil(resources.gpu_memory / gpu_gb * 10_000) / 10_000  # Ray counts in ten-thousandths.

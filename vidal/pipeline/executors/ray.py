@@ -137,7 +137,8 @@ class _Pool:
     """The workers of one pool, from the recipe's minimum number to its maximum, and the parts that wait for a worker.
 
     free: for each worker, how many more parts it may work on at the same time. starting: the workers beyond the minimum that have not
-    started yet, by the Ray reference that is ready once they have. They get no part before: in a full cluster they never start.
+    started yet, by the Ray reference that becomes ready when the worker has started. They get no parts until then: in a full cluster,
+    they may never start.
     """
 
     spec: PoolSpec
@@ -155,7 +156,7 @@ class _Pool:
             self.free[worker] = self.parts_at_once
 
     def _start_worker(self) -> tuple[Any, Any]:
-        """Requests a worker. Returns it, and the reference that is done when it has started."""
+        """Requests a worker. Returns it, and the Ray reference that becomes ready when it has started and loaded its models."""
         resources = self.spec.resources
         memory = {"memory": int(resources.memory_gb * 2**30)} if resources.memory_gb else {}
         # A worker that dies is restarted and its part tried again. The crash journal prevents this from going on for ever.
@@ -167,7 +168,7 @@ class _Pool:
         return worker, worker.open.options(max_task_retries=0).remote()
 
     def _grow(self) -> None:
-        """Requests one more worker if parts wait, none of the workers is idle, and the cluster has room or grows on demand."""
+        """Requests one more worker, up to the maximum, if parts wait, no worker is idle, and the cluster has room or grows on demand."""
         is_any_idle = any(room == self.parts_at_once for room in self.free.values())
         is_allowed = len(self.free) + len(self.starting) < self.spec.resources.workers[1]
         if is_allowed and not is_any_idle and len(self.starting) < len(self.waiting) and self._has_room():
@@ -175,7 +176,10 @@ class _Pool:
             self.starting[started] = worker
 
     def _has_room(self) -> bool:
-        """Returns whether one more worker has room now. One that waits for room could take that of a worker being restarted."""
+        """Returns whether the cluster has room for one more worker now, or grows on demand.
+
+        A worker that is requested without room could later take the room of a worker that is being restarted.
+        """
         if self.recipe.engine.phases == "never":
             return True
         available: dict[str, float] = ray.available_resources()

@@ -28,7 +28,7 @@ _AWAY_S, _ASK_AGAIN_S = 300.0, 1.0
 class SharedRateLimiter:
     """A handle of a LocalRateLimiter in a named actor, which all jobs of the cluster can find. The handle is sent to the workers.
 
-    If the node of the actor dies, Ray starts it again elsewhere. A call waits for that, because no record is at fault.
+    If the node of the actor dies, Ray starts it again elsewhere. Calls that need an answer wait until then, so that no record fails.
     """
 
     def __init__(self, actor: Any, name: str):
@@ -63,7 +63,7 @@ class SharedRateLimiter:
         self._ask("pause_identity", rules, pause_s)
 
     def _ask(self, method: str, *args: object) -> Any:
-        """Calls a method of the actor. Raises RayActorError if the actor is away for more than a few minutes."""
+        """Calls a method of the actor, again and again while it cannot be reached. Raises RayActorError after five minutes."""
         gives_up_at = time.monotonic() + _AWAY_S
         while True:
             try:
@@ -115,7 +115,7 @@ class LimiterHold:
 
 
 class _HeldLimiter(LocalRateLimiter):
-    """The actor. It ends itself when every job has let go of it, or has not been heard from for HOLD_S."""
+    """The limiter in the actor. It ends the actor when every job has let go of it or has been silent for HOLD_S seconds."""
 
     def __init__(self, name: str):
         super().__init__()
@@ -139,7 +139,7 @@ class _HeldLimiter(LocalRateLimiter):
     def _watch(self) -> None:
         """Waits until no job holds the actor, then ends it.
 
-        An actor that has just been created or restarted has not heard from its jobs yet, so it stays for HOLD_S in any case.
+        An actor that has just been created or restarted has not heard from its jobs yet, so it stays for at least HOLD_S seconds.
         """
         self.hold("creation")
         with self._holding:

@@ -1,4 +1,4 @@
-"""Counts the work of the stages through Ray's metrics API. Every node exports them for Prometheus, with "ray_" before their names."""
+"""Counts the work of the stages through Ray's metrics API. Every node exports the counters to Prometheus, with the prefix "ray_"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vidal.pipeline.observed import PartWork
 
 
 class RayMetrics:
-    """The counters of one worker process. It is an observed.Observe: call it with each PartWork."""
+    """The counters of one worker process. An instance is called with the PartWork of each part (see observed.Observe)."""
 
     def __init__(self) -> None:
         self._records = Counter(

@@ -150,7 +150,7 @@ def _locate(package: str, file: str) -> tuple[Path, str]:
         if str(path).endswith(file):
             return Path(str(path.locate())), distribution.version
     raise UserError(
-        f"package {package} {distribution.version} holds no {file}: run `make setup` for the pinned version"
+        f"package {package} {distribution.version} does not contain {file}: run `make setup` for the pinned version"
     )
 
 
@@ -185,7 +185,7 @@ def _make_pan(spec: Spec, source: Path, target: Path) -> None:
 
 
 def _panorama(source: Path, crop: float) -> Image.Image:
-    """Returns the photograph, scaled so that the window covers at most the fraction `crop` of its width and of its height."""
+    """Returns the photograph, scaled so that a window of SIZE covers at most the fraction `crop` of its width and of its height."""
     with Image.open(source) as opened:
         image = opened.convert("RGB")
     scale = max(SIZE[0] / image.width, SIZE[1] / image.height) / crop
