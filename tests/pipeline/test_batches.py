@@ -140,11 +140,11 @@ def test_pictures_of_one_size_go_together_on_a_gpu_and_alone_on_a_cpu():
 def test_gpu_memory_becomes_a_share_of_the_gpu_and_is_passed_over_where_there_is_none():
     from vidal.pipeline.executors.pools import gpu_share
 
-    assert gpu_share(Resources(gpu_memory=4), 16.0) == 0.25
-    assert gpu_share(Resources(gpu_memory=1), 24.0) == 0.0417  # Rounded up: 24 of them do not fit.
-    assert gpu_share(Resources(gpu_memory=4), None) == 0
-    assert gpu_share(Resources(gpus=0.5), None) == 0.5
-    with pytest.raises(UserError, match=r"asks for 80 GB of gpu_memory, but a GPU here has 24\.0 GB"):
-        gpu_share(Resources(gpu_memory=80), 24.0)
+    assert gpu_share(Resources(gpu_memory=4), 16.0, "depth") == 0.25
+    assert gpu_share(Resources(gpu_memory=1), 24.0, "depth") == 0.0417  # Rounded up: 24 of them do not fit.
+    assert gpu_share(Resources(gpu_memory=4), None, "depth") == 0
+    assert gpu_share(Resources(gpus=0.5), None, "depth") == 0.5
+    with pytest.raises(UserError, match=r"resources\.depth\.gpu_memory asks for 80 GB, but a GPU here has 24\.0 GB"):
+        gpu_share(Resources(gpu_memory=80), 24.0, "depth")
     with pytest.raises(UserError, match=r"resources\.depth: .*gpus or gpu_memory, not both"):
         load_recipe("embedded", ("resources.depth={gpus: 1, gpu_memory: 4}",))

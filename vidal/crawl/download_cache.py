@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -14,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidal.sources.source import Fetched
-
-_PREFIX = "vidal-fetched-"
-_FOLDER = re.compile(rf"{_PREFIX}(\d+)-.+")
+from vidal.storage import scratch
 
 
 @dataclass
@@ -32,7 +27,6 @@ class DownloadCache:
 
     def __init__(self, capacity: int):
         self._capacity = capacity
-        _remove_orphans()
         self._downloads: OrderedDict[str, _Download] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -44,7 +38,7 @@ class DownloadCache:
         yielded. Raises whatever fetch raises.
         """
         with self._lock:
-            download = self._downloads.get(address) or _Download(_create_folder())
+            download = self._downloads.get(address) or _Download(scratch.create("fetched"))
             self._downloads[address] = download
             self._downloads.move_to_end(address)
             download.users += 1
@@ -72,26 +66,3 @@ class DownloadCache:
         failed = [address for address in idle if self._downloads[address].result is None]
         for address in {*failed, *idle[: max(0, len(idle) - self._capacity)]}:
             shutil.rmtree(self._downloads.pop(address).folder, ignore_errors=True)
-
-
-def _create_folder() -> Path:
-    """Creates a folder with the id of this process in its name, so that other processes can tell whether the folder is still in use."""
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
-
-
-def _remove_orphans() -> None:
-    """Removes the folders of processes that have ended: a process that was killed could not remove its own folders."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        owner = _FOLDER.fullmatch(folder.name)
-        if owner and not _is_alive(int(owner[1])):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # The process exists, but belongs to another user.
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from vidal.media.arrays import UInt8Array
 from vidal.media.container import TrackReader, ffmpeg_message, open_media, video_track
 from vidal.media.settings import Limits
 from vidal.schema import Reason
+from vidal.storage import scratch
 
 # The input size of TransNetV2 (Souček and Lokoč 2020). It is also large enough to compare colours.
 WIDTH, HEIGHT = 48, 27
@@ -26,11 +26,10 @@ def read_thumbnails(path: Path, limits: Limits) -> tuple[list[float], UInt8Array
 
     Raises RecordError(corrupt) if no picture decodes, and what limited.call raises.
     """
-    with tempfile.NamedTemporaryFile(
-        prefix="vidal-thumbnails-"
-    ) as raw:  # The thumbnails of an hour of video take 420 MB.
-        times = limited.call(limits, write_thumbnails, path, Path(raw.name))
-        thumbnails = np.fromfile(raw.name, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)
+    with scratch.folder("thumbnails") as folder:  # The thumbnails of an hour of video take 420 MB.
+        raw = folder / "thumbnails"
+        times = limited.call(limits, write_thumbnails, path, raw)
+        thumbnails = np.fromfile(raw, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)
     return [time - times[0] for time in times], thumbnails
 
 

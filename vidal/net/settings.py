@@ -79,9 +79,9 @@ class Crawl(Settings):
     stall_s: float = Field(default=20.0, gt=0)
     """Longest time of a download without a byte."""
     max_bytes: int = Field(default=200_000_000, ge=1)
-    """Largest file."""
+    """Most bytes that are downloaded for one candidate, pages included. For media that you have already: largest file, in bytes."""
     page_max_bytes: int = Field(default=20_000_000, ge=1)
-    """Largest page."""
+    """Largest web page, in bytes."""
     page_cpu_s: float = Field(default=10.0, gt=0)
     """CPU seconds for finding the media of a page. A separate process does this, and is killed if it needs more."""
     max_redirects: int = Field(default=10, ge=0)

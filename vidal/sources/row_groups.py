@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from vidal.errors import RecordError
 from vidal.schema import Reason
 from vidal.sources.media_cells import media_column, media_value
+from vidal.storage import scratch
 
 # How many unpacked row groups are kept. Few are enough, because the parts of a build follow the order of the table.
 _GROUPS_MAX = 2
@@ -76,7 +77,7 @@ class RowGroups:
 
     def _group(self, table: str, group: int) -> _Group:
         with self._lock:
-            self._folder = self._folder or Path(tempfile.mkdtemp(prefix="vidal-rows-"))
+            self._folder = self._folder or scratch.create("rows")
             key = (table, group)
             if key not in self._groups:
                 self._groups[key] = _Group(Path(tempfile.mkdtemp(dir=self._folder)))

@@ -11,7 +11,6 @@ import io
 import json
 import shutil
 import tarfile
-import tempfile
 import threading
 import weakref
 from collections import OrderedDict
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vidal.errors import DamagedError
+from vidal.storage import scratch
 from vidal.storage.layout import STAGES, chained, index_of
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Archives:
     def _own_folder(self) -> Path:
         """Returns a folder for archives that are fetched whole. It is removed together with this object."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="vidal-archives-"))
+            self._folder = scratch.create("archives")
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return self._folder
 

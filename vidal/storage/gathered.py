@@ -7,13 +7,12 @@ the archive, until it is gathered too. Storage reads, lists and finds gathered t
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
-from vidal.storage import layout
+from vidal.storage import layout, scratch
 from vidal.storage.archives import write_archive
 from vidal.storage.storage import Storage
 
@@ -32,8 +31,8 @@ def gather(storage: Storage, shard: int, names: Iterable[str]) -> None:
     if not loose:
         return
     members = {_member(name): name for name in loose}
-    with tempfile.TemporaryDirectory(prefix="vidal-gathered-") as folder:
-        aside = Path(folder) / "archive.tar"
+    with scratch.folder("gathered") as folder:
+        aside = folder / "archive.tar"
         index = write_archive(aside, _contents(storage, archive, sorted({*(before or {}), *members}), members))
         copy = None if storage.is_local else Path(shutil.copy(aside, f"{aside}.copy"))
         storage.put(aside, archive)

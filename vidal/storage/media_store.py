@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from vidal.storage import layout
+from vidal.storage import layout, scratch
 from vidal.storage.archives import write_archive
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class TarStore:
 
     def __init__(self, storage: Storage, part: int):
         self._storage, self._part = storage, part
-        self._folder = Path(tempfile.mkdtemp(prefix="vidal-media-"))
+        self._folder = scratch.create("media")
 
     def write(self, shard: int, clip_id: str, file: str, data: bytes) -> str:
         name, waiting = self._place(shard, clip_id, file)
@@ -105,9 +104,9 @@ def replace_archive(storage: Storage, archive: str, members: list[str]) -> None:
         storage.remove_all([archive, layout.index_of(archive)])
         storage.archives.forget(archive)
         return
-    with tempfile.TemporaryDirectory(prefix="vidal-media-") as folder:
+    with scratch.folder("media") as folder:
         contents = ((member, storage.archives.read(archive, member)) for member in members)
-        _store_archive(storage, archive, Path(folder) / "archive.tar", contents)
+        _store_archive(storage, archive, folder / "archive.tar", contents)
 
 
 def _store_archive(storage: Storage, archive: str, aside: Path, contents: Iterable[tuple[str, bytes]]) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import pyarrow.parquet as pq
 
 from vidal import ids
 from vidal.errors import StorageError, UserError
-from vidal.storage import layout
+from vidal.storage import layout, scratch
 from vidal.storage.answer_store import AnswerStore, FileAnswers
 from vidal.storage.archives import Archives
 from vidal.storage.atomic_file import create_file, written_aside
@@ -324,8 +323,8 @@ class Storage:
         if self.is_local and not is_member and not is_original:
             yield Path(self.path(name))
             return
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / layout.file_name(name)
+        with scratch.folder("copy") as folder:
+            copy = folder / layout.file_name(name)
             if is_member:
                 copy.write_bytes(self.read(name))
             elif is_original:

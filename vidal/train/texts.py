@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ import pyarrow as pa
 import torch
 
 from vidal import ids
-from vidal.storage import layout, machine_cache
+from vidal.storage import layout, machine_cache, scratch
 from vidal.storage.storage import Storage
 from vidal.train.towers import LanguageTower
 from vidal.train.training_samples import Captions, IntArray
@@ -118,8 +117,8 @@ class TextFeatures:
     def _write(self, prefix: str, keys: _Keys, texts: pa.Array) -> str:
         """Writes a segment and returns its name. keys: sorted. texts: in the order of the keys."""
         name = f"{prefix}{ids.sha256(keys.tobytes())[:16]}"
-        with tempfile.TemporaryDirectory(prefix="vidal-texts-") as folder:
-            path = Path(folder) / "features.npy"
+        with scratch.folder("texts") as folder:
+            path = folder / "features.npy"
             features = np.lib.format.open_memmap(path, "w+", np.float16, (len(keys), self._tower.width))
             for chunk in _similar_lengths(texts):
                 features[chunk] = self._tower.encode(texts.take(pa.array(chunk)).to_pylist()).numpy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import functools
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from vidal.evaluate.benchmarks import files
 from vidal.evaluate.benchmarks.folders import class_folders
 from vidal.evaluate.templates import pictures
 from vidal.records import ManifestRow, rows_of
-from vidal.storage import layout
+from vidal.storage import layout, scratch
 from vidal.storage.storage import Storage
 from vidal.train.settings import Modality
 from vidal.train.training_samples import PATHS, committed_shards
@@ -85,7 +84,7 @@ def _place(storage: Storage, name: str) -> str:
 
 @functools.cache
 def _copies() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="vidal-evaluate-"))
+    folder = scratch.create("evaluate")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

@@ -87,17 +87,16 @@ def cpus_at_once(specs: list[PoolSpec]) -> float:
     return sum(request.cpus for spec in specs for request in spec.requests)
 
 
-def gpu_share(resources: Resources, gpu_gb: float | None) -> float:
+def gpu_share(resources: Resources, gpu_gb: float | None, stage: str) -> float:
     """Returns the number of GPUs that a worker requests from Ray.
 
     gpu_gb: memory of one GPU in GB; None if there is no GPU, and gpu_memory is then ignored. Raises UserError if no GPU has
-    that much memory.
+    that much memory. stage: the name of the stage, for the message.
     """
     if resources.gpu_memory is None or gpu_gb is None:
         return resources.gpus
     if resources.gpu_memory > gpu_gb:
         raise UserError(
-            f"a stage under resources asks for {resources.gpu_memory:g} GB of gpu_memory, but a GPU here has {gpu_gb:.1f} GB: "
-            "lower gpu_memory"
+            f"resources.{stage}.gpu_memory asks for {resources.gpu_memory:g} GB, but a GPU here has {gpu_gb:.1f} GB: lower it"
         )
     return math.ceil(resources.gpu_memory / gpu_gb * 10_000) / 10_000  # Ray counts in ten-thousandths.

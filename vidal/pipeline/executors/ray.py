@@ -96,7 +96,7 @@ class RayExecutor:
         """Returns the pools, with the share of a GPU that a worker of each requests."""
         specs = pools(stages, self._recipe)
         gpu_gb = _gpu_gb() if any(spec.resources.gpu_memory for spec in specs) else None
-        return [replace(spec, gpus=gpu_share(spec.resources, gpu_gb)) for spec in specs]
+        return [replace(spec, gpus=gpu_share(spec.resources, gpu_gb, spec.name)) for spec in specs]
 
     @contextlib.contextmanager
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> Iterator[Run]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from vidal.scores import round_score
 from vidal.stages.audio.settings import Audio
 from vidal.stages.vectors import rounded
 from vidal.stages.view import MediaColumn, ViewSpec
+from vidal.storage import scratch
 from vidal.storage.storage import Storage
 
 _ACTIVITY_RATE = 16_000
@@ -61,8 +61,8 @@ class _Worker:
 
     def _store(self, clip: Clip, samples: np.ndarray) -> tuple[str, str, bytes]:
         """Stores the sound as FLAC. Returns its name, its sha256, and the fingerprint of the sound."""
-        with tempfile.TemporaryDirectory() as folder:
-            flac = Path(folder) / "audio.flac"
+        with scratch.folder("audio") as folder:
+            flac = folder / "audio.flac"
             sound.write_flac(samples, self._settings.sample_rate, flac)
             sha256 = ids.sha256(flac.read_bytes())
             chromaprint = fingerprint.fingerprint(flac).tobytes()

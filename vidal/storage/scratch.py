@@ -1,0 +1,54 @@
+"""Temporary folders of this process. Those of a process that was killed are removed by the next process that creates one here.
+
+The name of a folder holds the machine and the id of the process that uses it. Processes on other machines may share the place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_HOST = re.sub(r"[^A-Za-z0-9.]", "", socket.gethostname())
+_NAME = re.compile(rf"vidal-[a-z]+-{re.escape(_HOST)}-(\d+)-.+")
+
+
+def create(kind: str) -> Path:
+    """Creates a folder, which the caller removes. kind: a word for its name, such as "media"."""
+    _remove_orphans(os.getpid(), tempfile.gettempdir())
+    return Path(tempfile.mkdtemp(prefix=f"vidal-{kind}-{_HOST}-{os.getpid()}-"))
+
+
+@contextlib.contextmanager
+def folder(kind: str) -> Iterator[Path]:
+    """Yields a folder that is removed afterwards. kind: a word for its name."""
+    path = create(kind)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@functools.cache
+def _remove_orphans(pid: int, place: str) -> None:
+    """Removes the folders of processes of this machine that have ended. pid: of this process, which looks only once."""
+    for path in Path(place).glob("vidal-*"):
+        owner = _NAME.fullmatch(path.name)
+        if owner and not _is_alive(int(owner[1])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # The process exists, but belongs to another user.
+    return True
