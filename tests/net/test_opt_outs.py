@@ -1,7 +1,9 @@
 """What owners say is obeyed, whichever way an address is reached: by a catalogue, a redirect, a page, or a playlist."""
 
+import asyncio
 import json
 import subprocess
+from collections import Counter
 
 import pytest
 from aiohttp import web
@@ -198,6 +200,38 @@ def test_robots_txt_holds_for_redirects_media_of_pages_and_segments(site, tmp_pa
     files["/page.html"] = page("/secret/clip.mp4")
     assert outcome(tmp_path, url + path) == "robots"
     assert not [each for each in asked if each.startswith("/secret/")]
+
+
+@pytest.mark.parametrize(("status", "often", "reason"), [(200, 1, ("kept",)), (503, 2, ("robots", "breaker_open"))])
+def test_eight_threads_that_meet_a_site_at_once_ask_for_its_rules_one_after_another(tmp_path, status, often, reason):
+    """Once, if it answers. If it does not, until it is left alone as a host that fails."""
+    video, asked, open_ = write_video(tmp_path / "v.mp4").read_bytes(), Counter(), Counter()
+
+    async def get(request):
+        name = request.path.rpartition("/")[2]
+        if name.endswith(".mp4"):
+            return web.Response(body=video, content_type="video/mp4")
+        asked[name] += 1
+        open_["now"] += 1
+        open_["most"] = max(open_["most"], open_["now"])
+        await asyncio.sleep(0.5)
+        open_["now"] -= 1
+        return web.Response(text="", status=status)
+
+    app = web.Application()
+    app.router.add_get("/{name:.*}", get)
+    settings = (
+        "crawl.concurrency=8",
+        "crawl.host_concurrency=8",
+        "crawl.attempts=1",
+        "crawl.breaker_failures=2",
+        "crawl.patience_s=0",
+    )
+    with serve(app) as base:
+        urls = [f"{base}/{number}.mp4" for number in range(8)]
+        found = crawl_list(tmp_path, urls, *settings, "duplicates.exact=false")
+    assert asked["robots.txt"] == often and open_["most"] == 1
+    assert found.reason(urls[0]) in reason
 
 
 def test_without_robots_txt_all_of_them_are_kept(site, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -40,6 +41,7 @@ from vidal.schema import Reason
 
 # Failures with these reasons may mean that yt-dlp could not work out the formats of a video.
 _WITHOUT_FORMATS = {Reason.EXTRACTOR, Reason.UNSUPPORTED_URL, Reason.HTTP_403}
+_WAIT_S = 0.5  # How often waiting work extends its time.
 # Protocols that yt-dlp downloads itself, through `Client.urlopen`: files, and segments of HLS, DASH, Smooth Streaming and HDS.
 _NATIVE_PROTOCOLS = {
     "http",
@@ -158,6 +160,15 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
     @property
     def user_agent(self) -> str:
         return self.crawl.user_agent or USER_AGENT
+
+    def wait_for(self, event: threading.Event) -> None:
+        """Waits for other work, without the slot of any host, so that there is no deadlock. The wait does not count as time spent."""
+        self.governor.give_up_slot()
+        while not event.is_set():
+            started = time.monotonic()
+            event.wait(_WAIT_S)
+            if self._budget:
+                self._budget.extend(time.monotonic() - started)
 
     def open_rules(self, url: str) -> Response:
         """Fetches robots.txt or a similar file, which may always be fetched. Raises as urlopen does."""

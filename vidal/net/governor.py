@@ -116,6 +116,10 @@ class Governor:
                 work.advance, work.advance_until = admission.more, self._clock() + ADVANCE_S
                 return work.waited_s - waited_before_s
 
+    def give_up_slot(self) -> None:
+        """Releases the slot that the work of this thread holds, if any. The next request asks for one again."""
+        self._release_slot(self._current_work())
+
     def _check_refusal(self, host: str, admission: Admission, rules: HostRules, work: _Work, waited_s: float) -> None:
         """Raises the RecordError of a refusal, unless the work should wait and ask again. waited_s: how long it has waited so far."""
         if admission.refusal == "spent":

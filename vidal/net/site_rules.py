@@ -38,6 +38,8 @@ class _Rules:
 class SiteRules:
     """Fetches the rules of sites, and keeps those of the 10,000 sites used most recently. Safe to share between threads.
 
+    While one thread fetches the rules of a site, others that need them wait for it.
+
     user_agent: the recipe's User-Agent; None means vidal's own. obeys_opt_outs: whether ai.txt and tdmrep.json are obeyed too.
     """
 
@@ -45,6 +47,7 @@ class SiteRules:
         self.agent = (user_agent or PRODUCT).split("/")[0]
         self._obeys_opt_outs = obeys_opt_outs
         self._rules: OrderedDict[str, _Rules] = OrderedDict()
+        self._fetching: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
     def check(self, client: Client, url: str) -> None:
@@ -54,7 +57,7 @@ class SiteRules:
         """
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
-        rules = self._known(site) or self._fetch(client, site)
+        rules = self._rules_of(client, site)
         if rules.robots and not rules.robots.can_fetch(url, self.agent):
             raise RecordError(Reason.ROBOTS, f"{site}{_ROBOTS} disallows the address for {self.agent}")
         if rules.ai and not rules.ai.can_fetch(url, self.agent):
@@ -62,11 +65,23 @@ class SiteRules:
         if rules.tdm and not rules.tdm.can_fetch(url, self.agent):
             raise RecordError(Reason.OPTED_OUT, f"{site}{_TDM} reserves the text and data mining rights to the address")
 
-    def _known(self, site: str) -> _Rules | None:
-        with self._lock:
-            if rules := self._rules.get(site):
-                self._rules.move_to_end(site)
-            return rules
+    def _rules_of(self, client: Client, site: str) -> _Rules:
+        while True:
+            with self._lock:
+                if rules := self._rules.get(site):
+                    self._rules.move_to_end(site)
+                    return rules
+                others_fetch = self._fetching.get(site)
+                if others_fetch is None:
+                    mine = self._fetching[site] = threading.Event()
+                    break
+            client.wait_for(others_fetch)  # If it fails, the next thread tries.
+        try:
+            return self._fetch(client, site)
+        finally:
+            with self._lock:
+                del self._fetching[site]
+            mine.set()
 
     def _fetch(self, client: Client, site: str) -> _Rules:
         robots = _read_robots(client, f"{site}{_ROBOTS}")
