@@ -198,7 +198,10 @@ def pe_av_units(model, folder, film, wave):
     ("checkpoint", "said"),
     [
         ("clap:", "an id or a path must follow"),
-        ("clop:openai/clip", "no peer of kind 'clop': choose from open_clip, clip, siglip, clap, pe_av, imagebind"),
+        (
+            "clop:openai/clip",
+            "'clop' is not a kind of encoder: choose from open_clip, clip, siglip, clap, pe_av, imagebind",
+        ),
         ("clip:/nowhere/model", "no such file or folder"),
         ("open_clip:ViT-B-32", "no weights are named: add one of openai"),
         ("open_clip:ViT-B-32/nothing_of_the_kind", "ViT-B-32/nothing_of_the_kind"),

@@ -91,7 +91,7 @@ def test_8k_pictures_of_28_bytes_end_within_the_limits(tmp_path):
     assert path.stat().st_size < 200_000
     limited.call(LIMITS, work, "")
     (process,) = processes()
-    with pytest.raises(RecordError, match="too_costly: more than 3 CPU seconds"):
+    with pytest.raises(RecordError, match="too_costly: the process needed more than 3 CPU seconds"):
         limited.call(Decoding(cpu_s=3).limits(max_pixels=MAX), probe, path, max_pixels=MAX)
     assert not process.is_running()
 

@@ -17,7 +17,7 @@ SHORT_SIDE, TILE = 240, (200, 150)  # Pixels.
 
 
 def contact_sheet() -> Image.Image:
-    """Draws a column for each clip: its middle frame, its depth (near is bright) and its infrared."""
+    """Draws one column for each clip: its middle frame, the estimated depth (near is bright) and the estimated infrared picture."""
     media = build_media()
     frames = [read_frames(media / f"{name}.mp4", 3, "linspace", SHORT_SIDE)[1][1] for name in CLIPS]
     depth = open_model(DEPTH, ModelSpec(adapter="encoder_decoder", id="embedded:depth"))
@@ -40,7 +40,7 @@ def _stretched(values: Float32Array) -> Image.Image:
 
 
 def _tile(image: Image.Image) -> Image.Image:
-    """Returns the middle of the picture, with the size of a tile."""
+    """Scales the picture until it covers a tile, and crops it around its middle to the size of a tile."""
     scale = max(TILE[0] / image.width, TILE[1] / image.height)
     sized = image.convert("RGB").resize((round(image.width * scale), round(image.height * scale)))
     x, y = (sized.width - TILE[0]) // 2, (sized.height - TILE[1]) // 2

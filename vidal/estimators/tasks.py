@@ -17,7 +17,10 @@ SCENES = 400
 
 @dataclass(frozen=True)
 class Task:
-    """How one checkpoint is trained. sources: reads the pairs of each kind of picture from a folder, in the order of plan.shares."""
+    """How one checkpoint is trained.
+
+    sources: takes the data folder, and returns a list of training pairs for each kind of picture, in the order of plan.shares.
+    """
 
     config: Config
     plan: Plan

@@ -34,9 +34,10 @@ class TrainingPair:
 
 
 def rgbd(data: Path, split: str) -> list[TrainingPair]:
-    """Reads the frames of data/rgbd with their inverse depth in 1/m. Raises UserError if there are none.
+    """Reads the frames of data/rgbd with their inverse depth in 1/m.
 
-    split: "train" or "test". Test frames keep their size; training frames get a short side of SHORT_SIDE pixels.
+    split: "train" or "test". Test frames keep their size; training frames get a short side of SHORT_SIDE pixels. Raises UserError if
+    there are no frames, or if a frame and its depth differ in size.
     """
     paths = _listed(data / "rgbd", "*.color.jpg")
     first = round(len(paths) * (1 - HELD_OUT))
@@ -52,9 +53,10 @@ def _rgbd_pair(path: Path, split: str) -> TrainingPair:
 
 
 def rgb_ir(data: Path, split: str) -> list[TrainingPair]:
-    """Reads the pairs of data/rgb_ir with infrared intensities in [0, 1]. Raises UserError if there are none.
+    """Reads the pairs of data/rgb_ir with infrared intensities in [0, 1].
 
-    split: "train" or "test"; it affects the size as in rgbd.
+    split: "train" or "test". Test pictures keep their size; training pictures get a short side of SHORT_SIDE pixels. Raises UserError if
+    there are no pairs, or if the two pictures of a pair differ in size.
     """
     paths = _listed(data / "rgb_ir" / "visible", "*.jpg")
     night = [path for path in paths if path.name.startswith("llvip")]
@@ -73,7 +75,7 @@ def _pair(path: Path, target: Float32Array, split: str) -> TrainingPair:
     rgb = Image.open(path).convert("RGB")
     if (rgb.height, rgb.width) != target.shape:
         raise UserError(
-            f"{path}: the picture has {rgb.width}x{rgb.height} pixels, but its map {target.shape[1]}x{target.shape[0]}: "
+            f"{path}: the picture has {rgb.width}x{rgb.height} pixels, but its map has {target.shape[1]}x{target.shape[0]}: "
             "both must have the same size"
         )
     if split == "test":
@@ -84,7 +86,10 @@ def _pair(path: Path, target: Float32Array, split: str) -> TrainingPair:
 
 
 def resize_target(target: Float32Array, size: tuple[int, int]) -> Float32Array:
-    """Resizes a map, (h, w). size: (width, height). A map with NaN gets the nearest values, because means would spread the NaN."""
+    """Resizes a map, (h, w). size: (width, height).
+
+    If the map contains NaN, each pixel gets the nearest value, because averaging would spread the NaN.
+    """
     resampling = Image.Resampling.NEAREST if np.isnan(target).any() else Image.Resampling.BOX
     return np.asarray(Image.fromarray(target).resize(size, resampling), np.float32)
 

@@ -27,8 +27,8 @@ FILTER_COLUMNS = ["clip_id", "kind", "similarity", "language", "title", "scores"
 class Change:
     """The change whose effect is measured: a shard, a view, or a filter. Exactly one of the three is set.
 
-    Two encoders are compared. The arm "with" is trained with the change, the arm "without" is trained without it.
-    passes: the filter; it returns whether a row of the manifest, with the columns FILTER_COLUMNS, is kept.
+    Two encoders, called arms, are compared: the arm "with" is trained with the change, the arm "without" is trained without it.
+    passes: the filter, which takes a row of the manifest with the columns FILTER_COLUMNS, and returns whether to keep the row.
     """
 
     shard: int | None = None
@@ -53,9 +53,9 @@ class Difference:
 class Verdict:
     """The result of a comparison of two arms.
 
-    clips_*: how many clips each arm was trained on. held_out: on how many other clips both were evaluated. Both are evaluated only on
-    texts of views that both were trained on, because otherwise a view would be judged by its own texts. steps: the number of
-    training steps of each arm.
+    clips_with, clips_without: how many clips each arm was trained on. held_out: how many other clips were held out to evaluate both arms.
+    If the change is a view, the texts of this view are not used in the evaluation, because the view would then be judged by its own
+    texts. steps: the number of training steps of each arm. metrics: by name, such as "R@1".
     """
 
     clips_with: int
@@ -67,9 +67,10 @@ class Verdict:
 
 
 def compare(storage: Storage, settings: Train, change: Change, seeds: int, progress: Progress) -> Verdict:
-    """Trains both arms for the same number of steps, once per seed, and compares them. seeds: how many.
+    """Trains both arms for the same number of steps, once per seed, and compares them. seeds: the number of seeds.
 
-    Raises UserError if an arm has too few clips, or if the change makes no difference to the clips.
+    Raises UserError if the change names an unknown shard, or a view that the recipe does not use or that is its only one; if there are
+    too few clips to train or to evaluate on; or if a shard or a filter leaves both arms with the same clips.
     """
     samples = read_samples(storage, Modality.IMAGE, settings)
     views = {"with": settings.views, "without": _without_view(settings, change.view)}
@@ -94,7 +95,7 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
 def _split(
     samples: TrainingSamples, sides: tuple[np.ndarray, np.ndarray], readable: np.ndarray, change: Change
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns the rows that each arm is trained on, by its name, and the rows that both are evaluated on. sides: the result of _arms."""
+    """Returns the rows that each arm is trained on, by its name, and the rows that both are evaluated on. sides: see _arms."""
     held = readable & sides[0] & sides[1] & held_out(samples)
     masks = zip(("with", "without"), sides, strict=True)
     arms = {name: np.flatnonzero(readable & side & ~held) for name, side in masks}
@@ -142,13 +143,16 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
     views = {name: weight for name, weight in settings.views.items() if name != view}
     if not views:
         raise UserError(
-            f"--view: {view} is the only view under train.views: add another to compare with, such as --set train.views.title=1"
+            f"--view: {view} is the only view under train.views: add another to compare with, by --set train.views.NAME=1"
         )
     return views
 
 
 def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns the rows that have a text of a view with a weight above 0. weights: one for each of captions.names."""
+    """Returns those of `rows` whose clips have a text of some view with a weight above 0.
+
+    rows: indices of clips. weights: (views,), the weight of each view in samples.captions.names.
+    """
     captions = samples.captions
     spans: Sequence[np.ndarray] = [captions.views[captions.starts[row] : captions.starts[row + 1]] for row in rows]
     return rows[[bool((weights[span] > 0).any()) for span in spans]]

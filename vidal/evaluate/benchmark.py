@@ -17,7 +17,8 @@ class Sample:
     """One sample of a benchmark.
 
     media: by modality, what BoundEncoder encodes: a path, a region of a picture, or several pictures of one clip. texts: captions, all of
-    which are right answers. labels: indices into the classes of the benchmark. depth_kind: as in a manifest.
+    which are right answers. labels: indices into the classes of the benchmark. depth_kind: what the values of the depth mean: "metric",
+    "relative" or "inverse_relative".
     """
 
     name: str
@@ -53,7 +54,10 @@ class Benchmark:
         return self.picture_templates if is_picture else self.templates
 
     def share(self, share: float) -> Benchmark:
-        """Returns the benchmark with a share of its samples, 0..1. It always chooses the same: those with the lowest hashes of names."""
+        """Returns the benchmark with only a share of its samples, at least one. share: 0..1.
+
+        Every call chooses the same samples: those whose names have the lowest hashes.
+        """
         if share >= 1:
             return self
         ordered = sorted(self.samples, key=lambda sample: hashlib.sha256(sample.name.encode()).digest())

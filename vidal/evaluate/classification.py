@@ -16,7 +16,10 @@ SCALE = 100.0
 def class_vectors(
     encode: Callable[[list[str]], np.ndarray], names: Sequence[str], templates: Sequence[str]
 ) -> np.ndarray:
-    """Returns (classes, d) float32, L2-normalised. encode: texts to (n, d), L2-normalised. templates: prompts with {} for the name."""
+    """Returns the vectors of classes, (classes, d) float32, L2-normalised.
+
+    encode: returns the vectors of n texts, (n, d), L2-normalised. names: those of the classes. templates: prompts with {} for the name.
+    """
     texts = [template.replace("{}", name) for name in names for template in templates]
     means = encode(texts).reshape(len(names), len(templates), -1).mean(1)
     values: np.ndarray = (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).astype(np.float32)

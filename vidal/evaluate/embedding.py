@@ -35,7 +35,7 @@ def side(
 ) -> Vectors:
     """Encodes the query or the target of a measurement.
 
-    names: modalities, or "text"; the vectors of several names are joined. weights: by name, for joining; 1 if a name is absent.
+    names: modalities, or "text"; the vectors of several names are joined. weights: the weight of each name in joining, 1 by default.
     """
     parts, rejected = [], dict[str, str]()
     for name in names:
@@ -82,9 +82,9 @@ def _encoded(
     progress: Progress,
     title: str,
 ) -> Vectors:
-    """Encodes samples in batches. If one in a batch cannot be decoded, each of the batch is encoded alone.
+    """Encodes samples in batches. If a sample cannot be decoded, each sample of its batch is encoded alone.
 
-    shape: that of the result for a sample. title: the name of the progress bar.
+    encode: returns the vectors of samples, (n, *shape). shape: (d,), or (views, d). title: the name of the progress bar.
     """
     encoded, rejected = [], dict[str, str]()
     batches = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]

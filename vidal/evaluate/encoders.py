@@ -1,4 +1,4 @@
-"""Opens the encoders to evaluate: those of vidal and LanguageBind, peers (of other projects), and the untrained towers of a recipe."""
+"""Opens the encoders to evaluate: those of vidal, of LanguageBind and of other projects (peers), and the untrained towers of a recipe."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _open_part(checkpoint: str, device: torch.device) -> Part:
 def _untrained(recipe: str, device: torch.device) -> Part:
     """Returns the untrained towers of a recipe for all its modalities, and for images.
 
-    If the recipe has no tower for images, they get the model of the video tower, or of the first tower if there is none for video.
+    If the recipe has no tower for images, its video tower's model is used for them, or that of its first tower if it has none for video.
     """
     settings = _recipe(recipe)
     first = settings.modalities.get(Modality.VIDEO) or next(iter(settings.modalities.values()))
@@ -54,14 +54,17 @@ def _untrained(recipe: str, device: torch.device) -> Part:
 
 
 def modalities_of(checkpoints: Sequence[str]) -> frozenset[str]:
-    """Returns the modalities that encoders have together, without opening them. Arguments and errors as in open_encoder."""
+    """Returns the modalities of all these encoders together, without loading their weights.
+
+    checkpoints: as in open_encoder. Raises UserError if a checkpoint is unknown, or if its configuration cannot be read.
+    """
     return frozenset(modality.value for each in checkpoints for modality in _modalities(each))
 
 
 def results_folder(checkpoints: Sequence[str]) -> Path | None:
-    """Returns the folder in which results are stored: that of the first checkpoint that is a folder; None if none is.
+    """Returns the folder in which results are stored: the first checkpoint that is a folder; None if none is.
 
-    Raises UserError if a checkpoint KIND:ID has an unknown kind.
+    Raises UserError as find_peer does.
     """
     for checkpoint in checkpoints:
         if not checkpoint.startswith(UNTRAINED):

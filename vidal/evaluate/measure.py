@@ -29,11 +29,12 @@ def measure(
     skip_missing: bool = False,
     progress: embedding.Progress | None = None,
 ) -> Measured:
-    """Measures an encoder. query, target: names of modalities, or "text", joined by +. weights: by name, for joining; 1 by default.
+    """Measures an encoder on a benchmark.
 
-    With the target "text", a benchmark with classes gives top-1 and top-5, or mAP if samples may have several labels. Everything else
-    gives retrieval in both directions. Raises UserError if the file of a sample is missing or cannot be decoded, unless skip_missing is
-    set and other samples remain.
+    query, target: names of modalities, or "text", joined by +. weights: the weight of each name in joining, 1 by default.
+    If the target is "text" and the benchmark has classes, the metrics are top-1 and top-5, or mAP if samples may have several labels.
+    Otherwise, they are those of retrieval in both directions. Raises UserError if a sample lacks a requested modality, or if its file is
+    missing or cannot be decoded; with skip_missing, samples with such files are left out, as long as others remain.
     """
     weights = weights or {}
     require(benchmark, query, target, skip_missing)
@@ -53,7 +54,7 @@ def measure(
     keep = [place for place, sample in enumerate(benchmark.samples) if sample.name not in rejected]
     if not keep:
         raise UserError(
-            f"none of the samples can be read: replace their files; the first: {next(iter(rejected.values()))}"
+            f"none of the samples can be read: replace their files; the first error is: {next(iter(rejected.values()))}"
         )
     kept = replace(benchmark, samples=[benchmark.samples[place] for place in keep])
     vectors = one.of[keep]
@@ -63,7 +64,7 @@ def measure(
 
 
 def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -> None:
-    """Raises UserError if there is no sample, if a sample has no file (unless skip_missing), or if it lacks a requested modality."""
+    """Raises UserError if there is no sample, if a sample has no file (unless skip_missing is set), or if one lacks a modality."""
     if benchmark.missing and not (skip_missing and benchmark.samples):
         raise UserError(
             f"{len(benchmark.missing)} of {len(benchmark.missing) + len(benchmark.samples)} samples have no file; the first is "

@@ -78,7 +78,8 @@ def fit(
 ) -> nn.Linear:
     """Trains the layer for `steps` batches and returns it. rows: the indices of the clips to train on.
 
-    texts: the features of samples.captions.distinct, (texts, width). weights: one for each of captions.names, to draw a text by.
+    texts: the features of samples.captions.distinct, (texts, width). weights: (views,), the relative frequency with
+    which a text of each view in samples.captions.names is drawn.
     """
     torch.manual_seed(seed)
     layer = nn.Linear(clips.of.shape[1], texts.shape[1], bias=False)

@@ -1,4 +1,4 @@
-"""Exact retrieval by cosine similarity, in chunks. Ties count by expectation, as if they were broken at random."""
+"""Exact retrieval by cosine similarity, in chunks. Ties count with the expected result of breaking them at random."""
 
 from __future__ import annotations
 
@@ -149,8 +149,8 @@ def _group_maxima(scores: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
 def within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Returns the probability that a right answer is among the first k.
 
-    above: the number of answers with a better score than the best right answer. wrong, right: the numbers of wrong and right answers
-    with its score, which come in random order. All three are (n,).
+    above: the number of answers that score higher than the best right answer. wrong, right: the numbers of wrong and right answers that
+    score the same as the best right answer; they are in random order. All three, and the result, are (n,).
     """
     places = np.clip(k - above, 0, None)
     missed = np.ones(len(above))

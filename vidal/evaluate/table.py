@@ -33,7 +33,7 @@ _MARKS = {
 
 
 class _Mark(TypedDict, total=False):
-    """The keys of a stored result that may be absent. is_validation: earlier releases did not write it."""
+    """The keys that a stored result may lack: earlier releases did not write is_validation."""
 
     is_validation: bool
 
@@ -58,7 +58,7 @@ def key(task: str, query: str, target: str) -> str:
 
 
 def read_results(path: Path) -> dict[str, StoredResult]:
-    """Reads a file of results; returns {} if it does not exist. Raises UserError if it does not contain results."""
+    """Reads a file of results; returns {} if it does not exist. Raises UserError if it is not a JSON object."""
     if not path.exists():
         return {}
     try:
@@ -73,7 +73,7 @@ def read_results(path: Path) -> dict[str, StoredResult]:
 
 
 def _with_new_names(result: StoredResult) -> StoredResult:
-    """Renames the keys of a result of the first release, which called the query "seen" and the target "told"."""
+    """Renames the metrics of a result of the first release, which called the query "seen" and the target "told"."""
     metrics = {
         name.replace("seen", "query").replace("told", "target"): value for name, value in result["metrics"].items()
     }
@@ -140,7 +140,7 @@ class Possible:
 
 
 def _why_unreadable(task: str, folder: Path, query: str, target: str) -> str | None:
-    """Returns why a benchmark cannot be read from a folder; None if it can. Its media must exist, but they are not decoded."""
+    """Returns why a benchmark cannot be measured with the files in a folder; None if it can. The media are not decoded."""
     from vidal.evaluate.benchmarks import TASKS
     from vidal.evaluate.measure import require
 
@@ -225,7 +225,7 @@ class ReportedTable:
         return table
 
     def _last_of_tasks(self) -> set[int]:
-        """Returns the rows below which a rule is drawn: none if no task has a second metric."""
+        """Returns the indices of the rows below which a rule is drawn, to separate the tasks; none if no task has a second metric."""
         if len(set(self.tasks)) == len(self.tasks):
             return set()
         return {row for row, (task, following) in enumerate(pairwise(self.tasks)) if task != following}

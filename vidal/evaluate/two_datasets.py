@@ -62,9 +62,9 @@ class _Joined:
 def compare_datasets(
     datasets: tuple[Storage, Storage], judge: Storage | None, settings: Train, seeds: int, progress: Progress
 ) -> DataVerdict:
-    """Compares two datasets. seeds: how often encoders are trained. Raises UserError if there are too few clips.
+    """Compares two datasets. seeds: how often both encoders are trained. Raises UserError if there are too few clips.
 
-    judge: a third dataset; both encoders are then evaluated on all of its clips. None evaluates on held-out clips of the two datasets.
+    judge: a third dataset, on all clips of which both encoders are evaluated; if None, they are evaluated on held-out clips of the two.
     """
     joined = _join([each for each in (*datasets, judge) if each is not None], settings, progress)
     learned, held = _split(joined, judge is not None)

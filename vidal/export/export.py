@@ -24,10 +24,11 @@ Rows = Iterator[ManifestRow]
 
 @dataclass
 class Exported:
-    """The result of an export. clips: how many were written. incomplete: how many of these lack a text or a view that the format has
-    a place for.
+    """The result of an export.
 
-    not_millimetres: how many have depth in another unit than millimetres, although readers of the format assume millimetres.
+    clips: how many were written. incomplete: how many of these lack a text that the format has a place for; 0 for the format "hf".
+    not_millimetres: how many have depth in another unit than millimetres, although readers of the format assume millimetres; counted only
+    for the format "languagebind".
     """
 
     clips: int = 0
@@ -36,7 +37,10 @@ class Exported:
 
 
 def export(out: str, format_: str, target: Path) -> Exported:
-    """Writes the clips of all shards, except copies of other clips. Raises UserError if OUT is not a dataset or target holds files."""
+    """Writes the clips of the dataset `out`, except copies of other clips, to the folder `target`. format_: a key of FORMATS.
+
+    Raises UserError if `out` is not a dataset, or if `target` already holds files.
+    """
     storage = Storage(out)
     read_dataset_or_fail(storage)
     if target.exists() and any(target.iterdir()):

@@ -1,6 +1,6 @@
 """Exports to the layout that LanguageBind's own loader reads: one annotation JSON, and media by id.
 
-The layout of the loader's `VAT_dataset`: FOLDER_resize256_skip15/ID.mp4, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
+The loader's `VAT_dataset` reads these files: FOLDER_resize256_skip15/ID.mp4, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
 FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), FOLDER_ffmpeg_mp3/ID.mp3. The annotation of ID states FOLDER, and K is the
 number of the frame. The videos are stored as they are in the dataset, whatever the name of their folder says. The loader replaces a
 sample that it cannot open by a random other one, so sounds, which have no video, are in an annotation of their own.
@@ -42,8 +42,8 @@ class Annotation(TypedDict):
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     """Writes the media, and for each split an annotation JSON of the videos and one of the sounds.
 
-    The annotation of the training videos has the file name of the release. LanguageBind's loader assumes that depth is in millimetres,
-    so clips whose depth is in another unit are counted.
+    The annotation of the training videos has the same file name as in the release, annotation.json. LanguageBind's loader assumes that
+    depth is in millimetres, so the result counts the clips whose depth is in another unit.
     """
     done, annotations = Exported(), defaultdict[str, dict[str, Annotation]](dict)
     for row in rows:
@@ -82,7 +82,7 @@ def annotation(row: ManifestRow) -> Annotation:
 
 
 def _texts(captions: list[Caption], view: View) -> list[str]:
-    """Returns the texts of a view by the recipe's models; if there are none, those that came with the catalogue."""
+    """Returns the texts of a view that the recipe's models wrote; if there are none, those that came with the catalogue."""
     of_view = [caption for caption in captions if caption["view"] == view.value]
     own = [caption["text"] for caption in of_view if caption["model"] != RELEASED]
     return own or [caption["text"] for caption in of_view]

@@ -36,10 +36,10 @@ class Imported:
 
 
 def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
-    """Writes the catalogue (Parquet). source: the annotation JSON; target: the Parquet file. url: the address of a clip, in which
-    {id} and {folder} stand for those of its entry.
+    """Reads the annotation JSON `source`, and writes the catalogue `target` (Parquet).
 
-    Raises UserError, which names the first wrong entry.
+    url: the address of a clip, in which {id} and {folder} stand for the id and the folder of its entry. Raises UserError if url lacks
+    {id}, if source cannot be read, or if an entry is wrong; the error then names the first such entry.
     """
     if "{id}" not in url:
         raise UserError(f"--url {url}: must contain {{id}}, which stands for the id of the clip")

@@ -89,7 +89,10 @@ def sample(storage: Storage, row: ManifestRow) -> dict[str, str | bytes]:
 
 
 def depth(data: bytes, row: ManifestRow) -> npt.NDArray[np.float32]:
-    """Returns (h, w) float32: metres if depth is metric, else the model's values, in the range that the row's scores state."""
+    """Returns (h, w) float32: metres if the depth is metric, else the values of the depth model.
+
+    data: the stored 16-bit picture. The row's scores depth_at_0 and depth_at_65535 state which values its lowest and highest codes mean.
+    """
     stored: npt.NDArray[np.float32] = np.asarray(Image.open(io.BytesIO(data))).astype(np.float32)
     if row["depth_kind"] == "metric":
         return stored / np.float32(1000)
@@ -106,7 +109,7 @@ def _npy(array: npt.NDArray[np.float32]) -> bytes:
 
 
 def _plain(row: ManifestRow) -> dict[str, object]:
-    """Returns the row as it is written to JSON: maps become objects, and times ISO 8601."""
+    """Returns the row as it is written to JSON: maps become objects, and times become texts in ISO 8601."""
     plain: dict[str, object] = {
         key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()
     }

@@ -27,7 +27,7 @@ _SPENT: ContextVar[_Spent | None] = ContextVar("spent", default=None)
 
 @contextlib.contextmanager
 def limited_to(limits: Limits) -> Iterator[None]:
-    """Counts what this thread reads and decodes inside the block. Outside of such a block, nothing is counted."""
+    """Applies the limits to the packets and frames that this thread reads and decodes inside the block. Outside, nothing is counted."""
     token = _SPENT.set(_Spent(limits))
     try:
         yield
@@ -36,7 +36,7 @@ def limited_to(limits: Limits) -> Iterator[None]:
 
 
 def spend_packet() -> None:
-    """Counts a packet that was read. Raises RecordError(too_costly) if there are more than the limit."""
+    """Counts a packet that was read. Raises RecordError(too_costly) if the operation has read more packets than its limit."""
     spent = _SPENT.get()
     if spent is None:
         return

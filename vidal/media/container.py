@@ -30,7 +30,7 @@ def ffmpeg_message(error: Exception) -> str:
 
 
 def open_media(path: Path) -> InputContainer:
-    """Opens a local media file with PyAV. Raises av.error.FFmpegError.
+    """Opens a local media file with PyAV. Raises av.error.FFmpegError if it cannot be opened.
 
     Playlists and scripts are refused, and the file cannot make FFmpeg open any other file.
     """
@@ -38,17 +38,17 @@ def open_media(path: Path) -> InputContainer:
 
 
 def video_track(container: InputContainer) -> Any:
-    """Returns the default video track, or else the first; None without one. Cover pictures and undecodable tracks do not count."""
+    """Returns the default video track, or else the first; None if there is none. Cover pictures and undecodable tracks do not count."""
     return _choose([stream for stream in container.streams.video if not stream.disposition & _COVER])
 
 
 def audio_track(container: InputContainer) -> Any:
-    """Returns the default audio track, or else the first; None without one. Undecodable tracks do not count."""
+    """Returns the default audio track, or else the first; None if there is none. Undecodable tracks do not count."""
     return _choose(list(container.streams.audio))
 
 
 def _choose(streams: Sequence[Any]) -> Any:
-    """Returns the first track that is marked as the default, as players choose it, or else the first."""
+    """Returns the first track that is marked as the default, or else the first, as players do; None if no track can be decoded."""
     usable = [stream for stream in streams if stream.codec_context]  # A stream without a codec context has no decoder.
     return next((stream for stream in usable if stream.disposition & _DEFAULT), usable[0] if usable else None)
 

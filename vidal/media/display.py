@@ -21,9 +21,9 @@ def displayed_size(width: int, height: int, stream: Any, orientation: Orientatio
 class Display:
     """Turns the frames of a video into RGB pictures as a player shows them.
 
-    short_side: in pixels; a smaller frame keeps its size, as does every frame with None. Scaling is part of the conversion, because an
-    RGB copy in HD costs more than decoding. One reformatter serves all frames, because setting up a conversion costs more than
-    converting a small frame.
+    short_side: the length to which the shorter side is reduced, in pixels; smaller frames keep their size, and None keeps the size of all
+    frames. Scaling is part of the conversion, because an RGB copy in HD costs more than decoding. One reformatter serves all frames,
+    because setting up a conversion costs more than converting a small frame.
     """
 
     def __init__(self, stream: Any, short_side: int | None = None):

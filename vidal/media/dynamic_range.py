@@ -40,7 +40,7 @@ def to_srgb(frame: Any, coded: UInt16Array) -> UInt8Array:
 
 
 def _pq_light(coded: Float32Array) -> Float32Array:
-    """Returns the light of PQ (SMPTE ST 2084) in units of reference white."""
+    """Returns the light of PQ values in 0..1 (SMPTE ST 2084), in units of reference white."""
     root = coded ** np.float32(1 / 78.84375)
     ratio = np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)
     light: Float32Array = ratio ** np.float32(1 / 0.1593017578125) * np.float32(10_000 / WHITE_NITS)
@@ -48,7 +48,7 @@ def _pq_light(coded: Float32Array) -> Float32Array:
 
 
 def _hlg_light(coded: Float32Array) -> Float32Array:
-    """Returns the light of HLG on a screen of 1,000 nits, in units of reference white (ITU-R BT.2100, table 5)."""
+    """Returns the light of HLG values in 0..1 on a screen of 1,000 nits, in units of reference white (ITU-R BT.2100, table 5)."""
     scene = np.where(coded <= 0.5, coded**2 / 3, (np.exp((coded - 0.55991073) / 0.17883277) + 0.28466892) / 12)
     luminance = scene @ np.array([0.2627, 0.6780, 0.0593], np.float32)
     light: Float32Array = scene * luminance[..., None] ** np.float32(0.2) * np.float32(1_000 / WHITE_NITS)
@@ -56,7 +56,7 @@ def _hlg_light(coded: Float32Array) -> Float32Array:
 
 
 def _compressed(light: Float32Array) -> Float32Array:
-    """Compresses light above the knee, by the largest of the three colours, so that the hue stays."""
+    """Compresses light above KNEE. All three colours are scaled by the same factor, which keeps the hue; the largest one decides it."""
     largest = np.maximum(light.max(-1, keepdims=True), 1e-6)
     above = np.maximum(largest - KNEE, 0) / (1 - KNEE)
     target = np.where(above > 0, KNEE + (1 - KNEE) * above / (1 + above), largest)

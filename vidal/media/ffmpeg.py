@@ -60,7 +60,7 @@ def executable() -> str:
 
 
 def run(stream: Any, limits: Limits | None = None) -> None:
-    """Runs an ffmpeg-python graph. limits: None means those of the default recipe.
+    """Runs an ffmpeg-python graph. limits: if None, the defaults of the recipe's `decoding` section.
 
     Raises RecordError: corrupt (with the end of ffmpeg's error output), too_costly, timeout, crashed.
     """

@@ -1,7 +1,7 @@
 """Reads pairs of frames that follow each other closely, at a few places of a video, to measure motion.
 
 Stored frames are seconds apart, which is too far for optical flow. Decoding the whole file again would double the cost of the
-keyframes. So decoding starts at the key frame before each place, and the pair is read at the place, or after WALK_MAX frames.
+stored frames. So decoding starts at the key frame before each place, and the pair is read at the place, or after WALK_MAX frames.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def middle_indices(total: int, count: int) -> list[int]:
 
 
 def read_frame_pairs(path: Path, count: int) -> list[FramePair]:
-    """Returns at most `count` pairs, in order; none without a video track, or for a single frame. Raises RecordError(corrupt)."""
+    """Returns at most `count` pairs, in order; none if the file has no video track or a single frame.
+
+    Raises RecordError(corrupt) if FFmpeg cannot read the file.
+    """
     try:
         with open_media(path) as container:
             stream = video_track(container)
@@ -81,7 +84,7 @@ def _pairs(container: InputContainer, stream: Any, targets: list[int], keys: lis
 
 
 def _walk(decoder: Iterator[Any], pts: int) -> Any:
-    """Returns the first frame at or after pts, or the last of WALK_MAX frames; None at the end of the file."""
+    """Decodes at most WALK_MAX frames, up to the first one at or after pts, and returns the last of them; None if no frame is left."""
     current = None
     for _ in range(WALK_MAX):
         following = next((frame for frame in decoder if frame.pts is not None), None)

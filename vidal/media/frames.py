@@ -34,8 +34,8 @@ def sample_indices(total: int, count: int, policy: str, firsts: Sequence[int] = 
 def scene_indices(total: int, count: int, firsts: Sequence[int]) -> list[int]:
     """Returns the middles of equal parts of each shot, so that no frame lies on a cut.
 
-    firsts: the indices of the frames that begin a new shot. Every shot has one part, and longer shots have more of them (by the
-    d'Hondt method). If there are more than `count` shots, only the longest get a frame.
+    firsts: the indices of the frames that begin a new shot. Every shot has at least one part, and longer shots have more (by the d'Hondt
+    method). If there are more than `count` shots, only the longest get a frame.
     """
     bounds = [0, *(first for first in sorted(firsts) if 0 < first < total), total]
     shots = sorted(sorted(pairwise(bounds), key=lambda shot: shot[0] - shot[1])[:count])

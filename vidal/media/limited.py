@@ -1,7 +1,7 @@
 """Calls functions that open untrusted media in processes that can be killed, so that a file costs at most its limits.
 
-FFmpeg's libraries cannot be stopped from within, and what they allocate is not returned. So operations run in other processes. Such a
-process does one operation after the other, and is killed when one of them exceeds its limits.
+FFmpeg's libraries cannot be stopped from within, and do not return the memory that they allocate. So operations run in other processes.
+Such a process does one operation after the other, and is killed when an operation exceeds its limits.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _result(answer: bytes) -> object:
 
 
 class _Pool:
-    """Keeps idle processes, and bounds how many work at once to the number of processors."""
+    """Keeps idle processes, and lets at most as many work at once as there are processors."""
 
     def __init__(self) -> None:
         self.forget()

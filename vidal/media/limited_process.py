@@ -1,4 +1,7 @@
-"""The process in which vidal.media.limited calls functions: python -m vidal.media.limited_process DESCRIPTOR."""
+"""The process in which vidal.media.limited calls functions: python -m vidal.media.limited_process DESCRIPTOR.
+
+DESCRIPTOR is the file descriptor of the connection to the parent, which sends requests and receives answers.
+"""
 
 from __future__ import annotations
 

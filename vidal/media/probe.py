@@ -46,9 +46,9 @@ class Probe:
     """The properties of a media file.
 
     kind: "video" or "audio". codec: of the video track, or else of the audio track. width, height: in pixels as displayed, after
-    display matrix and sample aspect; 0 without video. fps: 0 without video. video_index, audio_index: of the tracks that players
-    choose, among all tracks of the file. is_hdr: whether the last picture has a high dynamic range. is_interlaced: whether any of the
-    pictures that the probe decodes, at the end of the file, is interlaced.
+    display matrix and sample aspect; 0 without video. fps: 0 if there is no video or its rate is unknown. video_index, audio_index: of
+    the tracks that players choose, among all tracks of the file; None if there is none. is_hdr: whether the last picture has a high
+    dynamic range. is_interlaced: whether any of the pictures that the probe decodes, at the end of the file, is interlaced.
     """
 
     kind: str
@@ -87,7 +87,7 @@ def probe(path: Path, *, max_pixels: int, kind: str | None = None) -> Probe:
 
 @contextlib.contextmanager
 def _typed(reason: Reason) -> Iterator[None]:
-    """Turns any exception that PyAV raises on untrusted bytes into a RecordError. An exception of our own is a bug and propagates."""
+    """Turns any exception that PyAV raises on untrusted bytes into a RecordError(reason). Other exceptions propagate."""
     try:
         yield
     except RecordError:
@@ -120,7 +120,7 @@ class _Prober:
             )
         if video is None and audio is None:
             raise RecordError(
-                Reason.NOT_MEDIA, f"no moving pictures or sound that can be decoded in a {self._name} file"
+                Reason.NOT_MEDIA, f"the {self._name} file has neither moving pictures nor sound that can be decoded"
             )
         if kind == Kind.VIDEO.value and video is None:
             raise RecordError(
@@ -157,7 +157,7 @@ class _Prober:
             self._check_length(stated, measured, "its packets end after")
             measured = measured or stated
         if len(times) + untimed == 1:
-            raise RecordError(Reason.STILL_PICTURE, f"a single picture in a {self._name} file")
+            raise RecordError(Reason.STILL_PICTURE, f"the {self._name} file has a single picture, so it is not a video")
         return measured
 
     def _read_times(self, stream: Any) -> tuple[list[PacketTime], int]:
@@ -185,7 +185,9 @@ class _Prober:
         """Raises RecordError(truncated) if the file holds less than its container states."""
         is_short = stated_s - measured_s > max(END_SLACK_S, 0.05 * stated_s)
         if is_short and not bare_streams.is_bare(self._name):
-            raise RecordError(Reason.TRUNCATED, f"the container says {stated_s:.2f} s, but {what} {measured_s:.2f} s")
+            raise RecordError(
+                Reason.TRUNCATED, f"the container states a length of {stated_s:.2f} s, but {what} {measured_s:.2f} s"
+            )
 
     def _decode_ending(self, stream: Any) -> _Ending:
         """Decodes from the last key frame to the end. Raises RecordError(corrupt) if nothing decodes, or too much is damaged."""
@@ -215,7 +217,7 @@ def _decode(container: InputContainer, stream: Any) -> _Ending | None:
 
 
 def _check_damage(reader: TrackReader, container: str) -> None:
-    """Raises RecordError(corrupt) if packets do not decode. In a bare stream, a few may fail."""
+    """Raises RecordError(corrupt) if packets do not decode. In a bare stream, a few are allowed to fail."""
     if reader.damaged > (max(1, _DAMAGED_SHARE_MAX * reader.packets) if bare_streams.is_bare(container) else 0):
         raise RecordError(
             Reason.CORRUPT, f"{reader.damaged} of {reader.packets} packets do not decode: {reader.problem}"
@@ -223,13 +225,13 @@ def _check_damage(reader: TrackReader, container: str) -> None:
 
 
 def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
-    """Raises RecordError if the frames are too large, as stored or as displayed, or if their pixel aspect is absurd."""
+    """Raises RecordError: too_many_pixels if the frames are too large, as stored or as displayed; corrupt if their aspect is absurd."""
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     shape = f"{width}x{height} with pixels {float(aspect):g} times as wide as high"
     if width * height * max(Fraction(1), aspect) > max_pixels:
         raise RecordError(
             Reason.TOO_MANY_PIXELS,
-            f"{shape}: a displayed frame has more than {max_pixels} pixels: raise crawl.max_pixels",
+            f"a frame of {shape} is displayed with more than {max_pixels} pixels: raise crawl.max_pixels",
         )
     if not 1 / _ASPECT_MAX <= aspect <= _ASPECT_MAX:
-        raise RecordError(Reason.CORRUPT, f"{shape}, which no camera has")
+        raise RecordError(Reason.CORRUPT, f"a frame of {shape}, which no camera produces")

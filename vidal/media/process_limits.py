@@ -43,8 +43,8 @@ def cpu_seconds(process: psutil.Process) -> float:
 def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[float], bool]) -> float:
     """Waits for a process to be done with its work, and kills it if it exceeds a limit.
 
-    Returns the CPU seconds that it had used shortly before it was done. Raises RecordError: too_costly, timeout.
-    is_done: takes the number of seconds to wait at most, and returns whether the work is done.
+    is_done: waits for at most the given number of seconds, and returns whether the work is done. Returns the CPU seconds that the process
+    had used shortly before it was done. Raises RecordError: too_costly, timeout.
     """
     observed = psutil.Process(process.pid)
     deadline = time.monotonic() + _WAIT_S + _WAIT_PER_CPU_S * limits.cpu_s
@@ -69,7 +69,7 @@ def cpu_error(limits: Limits) -> RecordError:
 
 
 def _cost_error(cost: str, key: str | None) -> RecordError:
-    return RecordError(Reason.TOO_COSTLY, f"more than {cost}" + (f": raise {key}" if key else ""))
+    return RecordError(Reason.TOO_COSTLY, f"the process needed more than {cost}" + (f": raise {key}" if key else ""))
 
 
 def ended_error(returncode: int, limits: Limits) -> RecordError:

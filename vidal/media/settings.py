@@ -11,8 +11,10 @@ from vidal.config.base import Settings
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of one operation. packets: how many it may read; frames: how many it may decode. pixels: of one frame, as stored; None
-    sets no limit. cpu_key, memory_key: the recipe's keys that messages name; None if no key sets the limit.
+    """The limits of one operation.
+
+    packets: how many it may read. frames: how many it may decode. pixels: how many one frame may have, as stored; None sets no limit.
+    cpu_key, memory_key: the recipe's keys that set the limits, which messages name; None if no key does.
     """
 
     cpu_s: float
@@ -42,6 +44,6 @@ class Decoding(Settings):
     """Pictures that an operation may decode."""
 
     def limits(self, *, media_s: float = 0.0, max_pixels: int | None = None) -> Limits:
-        """Returns the limits of one operation. media_s: the seconds of media that it reads; max_pixels: of one frame."""
+        """Returns the limits of one operation. media_s: the seconds of media that it reads. max_pixels: the limit of one frame."""
         cpu_s = self.cpu_s + self.cpu_s_per_media_s * media_s
         return Limits(cpu_s, self.memory_mb * 1_000_000, self.packets_max, self.frames_max, max_pixels)

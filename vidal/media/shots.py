@@ -34,7 +34,10 @@ def read_thumbnails(path: Path, limits: Limits) -> tuple[list[float], UInt8Array
 
 
 def write_thumbnails(path: Path, raw: Path) -> list[float]:
-    """Writes all thumbnails, (n, 27, 48, 3) uint8, to the file `raw`. Returns their times in seconds. Raises RecordError(corrupt)."""
+    """Writes all thumbnails, (n, 27, 48, 3) uint8, to the file `raw`, and returns their times in seconds.
+
+    Raises RecordError(corrupt) if no picture decodes.
+    """
     times: list[float] = []
     try:
         with open_media(path) as container, raw.open("wb") as file:
@@ -63,7 +66,7 @@ def cut_times(times_s: list[float], firsts: list[int]) -> list[float]:
 def split_at_cuts(cuts_s: list[float], duration_s: float, max_s: float, min_s: float) -> list[tuple[float, float]]:
     """Returns (start, duration) in seconds for each piece of a video.
 
-    A piece is a shot. A shot longer than max_s is divided into equal pieces, and pieces shorter than min_s are left out.
+    Each shot is a piece, or, if it is longer than max_s, several equal pieces. Pieces shorter than min_s are left out.
     """
     bounds = [0.0, *(cut for cut in sorted(cuts_s) if 0.0 < cut < duration_s), duration_s]
     pieces: list[tuple[float, float]] = []

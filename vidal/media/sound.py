@@ -42,11 +42,11 @@ def _whole(samples: Int16Array, problem: str) -> Int16Array:
 def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None) -> tuple[Int16Array, str]:
     """Returns (n,) int16 of the default track, and FFmpeg's message about the last packet that does not decode, or "".
 
-    All channels are mixed; if that cancels them, the loudest channel is returned instead.
+    All channels are mixed; if the mixing cancels them, the loudest channel is returned instead. The samples are at sample_rate.
 
-    duration_s: the length of the video that the sound belongs to. The first sample is then at the time of the first picture,
-    silence comes before a sound that starts later, and into gaps, and the samples are padded or trimmed to this length. With None, all
-    frames of sound that decode are joined, whatever their times. Raises RecordError(bad_audio) if nothing decodes.
+    duration_s: the length of the video that the sound belongs to. If it is given, the samples begin at the time of the first picture and
+    are padded or trimmed to this length; gaps, and the time before a sound that starts later, become silence. If it is None, all frames
+    of sound that decode are joined, whatever their times. Raises RecordError(bad_audio) if nothing decodes.
     """
     samples, problem = _read(path, sample_rate, duration_s, channel=None)
     mix_db = rms_db(samples)
@@ -89,7 +89,7 @@ def _clock_start_s(container: InputContainer) -> float:
 
 
 class _Track:
-    """Collects the frames of a track in runs that have no gap inside. channel: the number of the channel to use; None mixes all."""
+    """Collects the frames of a track in runs of one format without gaps. channel: the number of the channel to use; None mixes all."""
 
     def __init__(self, sample_rate: int, channel: int | None):
         self._rate, self._channel = sample_rate, channel
@@ -133,7 +133,7 @@ class _Run:
 
 
 def _format_of(frame: Any) -> tuple[str, str, int]:
-    """Returns the format that a resampler is set up for. It may change where files were joined."""
+    """Returns the format that a resampler is set up for. The format may change where files were joined."""
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 

@@ -15,7 +15,7 @@ VIEWS = (5, 3)
 
 
 def kinetics(folder: Path) -> Benchmark:
-    """Reads the official csv (label, youtube_id, time_start, time_end): test.csv, else val.csv; or one folder per class."""
+    """Reads test.csv, or else val.csv, with the columns label, youtube_id, time_start and time_end; or one folder per class."""
     test = files.optional(folder, "test.csv")
     path = test or files.optional(folder, "val.csv", "validate.csv")
     if path is None:

@@ -18,7 +18,10 @@ PICTURE = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 def annotation(folder: Path, *names: str) -> Path:
-    """Returns the path of the first of these files that is in the folder or below it. Raises UserError if there is none of them."""
+    """Returns the path of the first of `names` that exists in the folder or below it. Raises UserError if none exists.
+
+    names: file names, which may contain folders and *, in the order of preference.
+    """
     for name in names:
         if (folder / name).is_file():
             return folder / name
@@ -28,7 +31,7 @@ def annotation(folder: Path, *names: str) -> Path:
 
 
 def optional(folder: Path, *names: str) -> Path | None:
-    """Returns the result of annotation, or None if there is none of these files."""
+    """Returns the result of `annotation`, or None if none of the files exists."""
     try:
         return annotation(folder, *names)
     except UserError:
@@ -38,7 +41,7 @@ def optional(folder: Path, *names: str) -> Path | None:
 def test_or_validation(folder: Path, test: tuple[str, ...], validation: tuple[str, ...]) -> tuple[Path, bool]:
     """Returns (annotation of the test split, False) or, if there is none, (annotation of the validation split, True).
 
-    Raises UserError as annotation does.
+    Raises UserError if neither exists. test, validation: names of files, as in `annotation`.
     """
     if (path := optional(folder, *test)) is not None:
         return path, False
@@ -46,7 +49,7 @@ def test_or_validation(folder: Path, test: tuple[str, ...], validation: tuple[st
 
 
 class Media:
-    """The media files below a folder, by their names without extension. Of several with one name, the first in sorted order counts."""
+    """The media files below a folder, by their names without extension. If several share a name, the first in sorted order counts."""
 
     def __init__(self, folder: Path, extensions: frozenset[str]):
         self._found: dict[str, Path] = {}
@@ -58,16 +61,17 @@ class Media:
                     self._found.setdefault(stem, Path(root) / name)
 
     def find(self, stems: Iterable[str]) -> Path | None:
-        """Returns the file that has the first possible of these names, or None. stems: names without extension."""
+        """Returns the file of the first of `stems` for which there is a file; None if there is none. stems: names without extension."""
         return next((self._found[stem] for stem in stems if stem in self._found), None)
 
 
 def rows(
     path: Path, columns: tuple[str, ...] | None = None, comment: str = "\0", delimiter: str = ","
 ) -> Iterator[dict[str, str]]:
-    """Yields the rows of a csv file. columns: the names of its columns, if it has no header. comment: the beginning of lines to skip.
+    """Yields the rows of a csv file, each as a dictionary by the names of the columns.
 
-    Raises UserError if the file cannot be read as csv, or if a row is too short.
+    columns: the names of the columns, if the file has no header. comment: lines that begin with this text are skipped. Raises UserError
+    if the file cannot be read as csv, or if a row is too short.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -78,7 +82,7 @@ def rows(
             for row in reader:
                 if None in row.values():
                     raise UserError(
-                        f"{path} line {reader.line_num} has fewer than the {len(reader.fieldnames or [])} columns of the table"
+                        f"{path} line {reader.line_num} has fewer values than the table has columns ({len(reader.fieldnames or [])})"
                     )
                 yield row
     except (csv.Error, UnicodeDecodeError, OSError) as error:
@@ -86,11 +90,13 @@ def rows(
 
 
 def column(row: dict[str, str], path: Path, *names: str) -> str:
-    """Returns the value of a row in the first of these columns that the table has. Raises UserError if it has none of them."""
+    """Returns the value of a row in the first of the columns `names` that the table has. Raises UserError if it has none of them."""
     for name in names:
         if name in row:
             return row[name]
-    raise UserError(f"{path} has no column {' or '.join(names)}, only {', '.join(row)}")
+    raise UserError(
+        f"{path} has no column {' or '.join(names)}, only {', '.join(row)}: use the published file unchanged"
+    )
 
 
 def parsed(path: Path) -> Any:

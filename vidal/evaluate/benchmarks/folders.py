@@ -25,10 +25,11 @@ def class_folders(
     names: Mapping[str, str] | None = None,
     picture_templates: tuple[str, ...] = (),
 ) -> Benchmark:
-    """Reads CLASS/FILE in `folder`, or in its test/, val/ or data/val/. An underscore in the name of a class stands for a space.
+    """Reads CLASS/FILE from the first of test/, val/ and data/val/ that exists in `folder`, or else from `folder` itself.
 
-    templates, picture_templates: as in Benchmark. needs: the file that may be there instead, for the error. names: maps the names of
-    folders to the names of classes in prompts. Raises UserError if fewer than two classes have files.
+    An underscore in the name of a class stands for a space. templates, picture_templates: as in Benchmark. needs: the file that the
+    benchmark can be read from instead, which the error names. names: maps names of folders to names of classes in prompts. Raises
+    UserError if fewer than two classes have files.
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)

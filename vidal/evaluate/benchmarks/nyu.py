@@ -1,4 +1,4 @@
-"""NYU Depth v2 (Silberman et al. 2012): 654 test pictures in ten classes: the nine most common kinds of rooms, and all other kinds."""
+"""NYU Depth v2 (Silberman et al. 2012): 654 test pictures in ten classes, the nine most common kinds of rooms and "others"."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ ROOMS = (
 
 @dataclass(frozen=True)
 class Stored:
-    """A picture inside the .mat file. field: "images" or "depths". index: counted from 0. Each process opens a file once."""
+    """A picture inside the .mat file, which each process opens only once. field: "images" or "depths". index: counted from 0."""
 
     path: Path
     field: str
     index: int
 
     def picture(self) -> Image.Image:
-        """Returns the picture: RGB from `images`, 16-bit millimetres from `depths`. MATLAB stores arrays transposed."""
+        """Returns the picture: RGB from `images`, 16-bit millimetres from `depths`. MATLAB stores columns first, so it is transposed."""
         array = _opened(self.path)[self.field][self.index]
         if self.field == "depths":
             return Image.fromarray((array.T * 1000).round().clip(0, 65535).astype(np.uint16))
@@ -48,7 +48,7 @@ class Stored:
 
 
 def nyu(folder: Path) -> Benchmark:
-    """Reads nyu_depth_v2_labeled.mat with splits.mat; or one folder per class with 16-bit depth in millimetres."""
+    """Reads nyu_depth_v2_labeled.mat and splits.mat; or one folder per class of 16-bit depth pictures in millimetres."""
     path = files.optional(folder, "nyu_depth_v2_labeled.mat")
     if path is None:
         return class_folders(

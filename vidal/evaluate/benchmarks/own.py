@@ -37,7 +37,7 @@ def manifest(folder: Path) -> Benchmark:
 
 
 def captions(folder: Path) -> Benchmark:
-    """Reads captions.jsonl, with {"file": path under the folder, "captions": [...]} on each line, and these media files."""
+    """Reads captions.jsonl, where each line is {"file": path in the folder, "captions": [...]}, and the media files that it names."""
     path = files.annotation(folder, "captions.jsonl", "*captions.jsonl")
     samples, missing = list[Sample](), list[str]()
     for number, line in enumerate(files.lines(path), 1):
@@ -73,7 +73,10 @@ def _paths(value: object) -> list[str]:
 
 
 def _place(storage: Storage, name: str) -> str:
-    """Returns a local path of a file of the dataset. If it is remote or in a tar, this is a copy, removed when this process ends."""
+    """Returns a local path of a file of the dataset.
+
+    A remote file, or one in a tar, is copied first; the copy is removed when this process ends.
+    """
     if storage.is_local and not layout.split_chained(name):
         return storage.path(name)
     copy = _copies() / name.replace("/", "-").replace(":", "-")

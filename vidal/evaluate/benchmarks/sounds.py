@@ -1,4 +1,4 @@
-"""Sounds: captions of Clotho and AudioCaps; classes of AudioSet, ESC-50 and VGGSound."""
+"""Benchmarks of sounds: Clotho and AudioCaps have captions; AudioSet, ESC-50 and VGGSound have classes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def audiocaps(folder: Path) -> Benchmark:
 
 
 def _listed_captions(path: Path) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Yields (name, stems of its file, captions) from a tab-separated table with the columns audio and text."""
+    """Yields (name, possible file names without extension, captions) from a tab-separated table with the columns audio and text."""
     captions: dict[str, list[str]] = {}
     for row in files.rows(path, delimiter="\t"):
         captions.setdefault(files.column(row, path, "audio"), []).append(files.column(row, path, "text"))
@@ -146,6 +146,6 @@ def _labelled(
 
 
 def _media(path: Path) -> dict[Modality, Path]:
-    """Returns the media in the file of a sound, by modality. A video file also has pictures."""
+    """Returns the media of a sound by modality. If its file is a video, the file also serves as picture and video."""
     pictures = {Modality.IMAGE: path, Modality.VIDEO: path} if path.suffix.lower() in files.VIDEO else {}
     return {Modality.AUDIO: path, **pictures}

@@ -177,7 +177,10 @@ def _persons(path: Path) -> tuple[tuple[int, int], list[Box]]:
 
 
 def _empty(person: Box, persons: list[Box], size: tuple[int, int], generator: np.random.Generator) -> Box | None:
-    """Returns a random box of a person's size that overlaps no person; None if all of _TRIES boxes overlap one. size: of the picture."""
+    """Returns a random box of the size of `person` that overlaps none of `persons`. size: (width, height) of the picture, in pixels.
+
+    Returns None if each of _TRIES random boxes overlaps a person, or if `person` is as wide or as high as the picture.
+    """
     width, height = person[2] - person[0], person[3] - person[1]
     if width >= size[0] or height >= size[1]:
         return None

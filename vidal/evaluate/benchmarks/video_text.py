@@ -87,7 +87,7 @@ def _videos(folder: Path, named: _Named, end_s: int | None = None) -> Benchmark:
 
 
 def _merged(named: _Named) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Merges the texts of entries with the same name."""
+    """Yields each name once, with the texts of all entries of this name."""
     merged: dict[str, tuple[str, ...]] = {}
     for name, texts in named:
         merged[name] = merged.get(name, ()) + texts

@@ -1,7 +1,7 @@
 """Peers: encoders of other projects, which are evaluated in the same way as those of vidal. KINDS is the registry.
 
 A peer is named "KIND:ID", such as "open_clip:ViT-B-32/laion2b_s34b_b79k", or by its folder. To add a kind, write a file with a function
-that opens a Part from an id, and add it to KINDS.
+that opens an encoder (a Part) from an id and a device, and add it to KINDS.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Peer:
 def find_peer(checkpoint: str) -> Peer | None:
     """Returns the peer that a checkpoint names, without loading it; None for an encoder of vidal or LanguageBind.
 
-    Raises UserError if the checkpoint is not a folder, and what stands before its colon is not a kind.
+    Raises UserError if the checkpoint has the form KIND:ID, but the kind is unknown or the id is empty.
     """
     folder = Path(checkpoint)
     if folder.is_dir():
@@ -79,12 +79,15 @@ def find_peer(checkpoint: str) -> Peer | None:
             raise UserError(f"--checkpoint {checkpoint}: an id or a path must follow the colon")
         return Peer(KINDS[name], id_)
     if colon and "/" not in name:
-        raise UserError(f"--checkpoint {checkpoint}: no peer of kind {name!r}: choose from {', '.join(KINDS)}")
+        raise UserError(f"--checkpoint {checkpoint}: {name!r} is not a kind of encoder: choose from {', '.join(KINDS)}")
     return None
 
 
 def _kind_of(folder: Path) -> str | None:
-    """Returns the kind of the peer in a folder, by its config.json, or None. None also if this is damaged: the loader then reports it."""
+    """Returns the kind of the peer in a folder, according to its configuration file; None if it is not a peer.
+
+    Returns None also if the file is damaged, because the loader then reports the damage.
+    """
     if (folder / _OPEN_CLIP).is_file():
         return "open_clip"
     try:

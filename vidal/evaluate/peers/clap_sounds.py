@@ -1,4 +1,4 @@
-"""CLAP of transformers as a peer (Wu et al. 2023), with the spectrograms of its checkpoint.
+"""The CLAP models of the library transformers as peers (Wu et al. 2023), with spectrograms as a checkpoint configures them.
 
 A sound that is longer than the model's window is cut into windows, whose vectors are averaged. CLAP's own processor would choose one
 window at random.

@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class ImageBindTower(ModalityTower):
-    """The tower of one modality. The network of pictures is that of videos: it takes a picture as a clip of equal frames."""
+    """The tower of one modality. Pictures and videos share one network, which takes a picture as a clip of CLIP_FRAMES equal frames."""
 
     def __init__(self, network: nn.Module, reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.

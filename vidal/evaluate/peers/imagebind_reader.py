@@ -2,9 +2,10 @@
 
 ImageBind published no loader for depth and thermal, so results on these may differ from the paper's:
 - Depth becomes disparity, as in Omnivore (Girdhar et al. 2022), whose mean and standard deviation are used: 0.0418 and 0.0295, after a
-  division by 75. They fit depth as SUN RGB-D stores it, eight times the metric value, so depth is multiplied by eight first. Baseline and
-  focal length are those of the first Kinect, which recorded NYU-D. Depth that is not metric has no disparity, so it raises UserError.
-- Thermal is one channel in 0..1 without further normalisation. With this, a user came closest to the paper's number on LLVIP (pull
+  division by 75. These two numbers fit the files of SUN RGB-D, which store eight times the metric depth, so depth is multiplied by eight
+  first. Baseline and focal length are those of the first Kinect, which recorded NYU-D. Depth that is not metric has no disparity, so
+  reading it raises UserError.
+- Thermal is one channel in 0..1 without further normalisation. This is how a user came closest to the paper's number on LLVIP (pull
   request 73 of ImageBind's repository).
 """
 
@@ -38,7 +39,7 @@ _UNKNOWN_FPS = 25.0
 
 
 class ImageBindReader(MediaReader):
-    """Reads media as ImageBind does. sides: those of its square pictures in pixels, by ImageBind's names of modalities."""
+    """Reads media as ImageBind does. sides: the sides of its square pictures in pixels, by ImageBind's names of modalities."""
 
     first_channel = True  # As in torchaudio's fbank.
     items_max = 8  # Each video has 15 views.

@@ -1,7 +1,7 @@
 """ImageBind's networks (Girdhar et al. 2023): a transformer for each modality, written from the paper for its published weights.
 
-Weights keep their published names, without the part that names the modality. The shapes of its weights give the sizes of a network; only
-the numbers of heads and the stride over spectrograms, which the shapes do not show, are constants.
+Weights keep their published names, without the part that names the modality. The sizes of a network follow from the shapes of its
+weights; only the numbers of heads and the stride over spectrograms, which the shapes do not show, are constants.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """The transformer layers of a modality. heads: the number of attention heads. Pictures have a norm before the first layer."""
+    """The transformer layers of a modality; for vision, a norm precedes the first layer. heads: the number of attention heads.
+
+    shapes: those of the weights, by name. Raises UserError if the width is not a multiple of `heads`.
+    """
 
     def __init__(self, shapes: Mapping[str, torch.Size], heads: int):
         super().__init__()
@@ -71,7 +74,10 @@ class _Learned(nn.Module):
 
 
 class _Stem(nn.Module):
-    """Embeds the patches of an array. prefix: how its names in shapes begin. stride: between patches; None if they do not overlap."""
+    """Embeds the patches of an array.
+
+    prefix: how the names of its weights in `shapes` begin. stride: the distance from one patch to the next; None if they do not overlap.
+    """
 
     def __init__(self, prefix: str, shapes: Mapping[str, torch.Size], stride: int | None, is_video: bool):
         super().__init__()
@@ -115,9 +121,9 @@ class _Embedding(nn.Module):
 
 
 class MediaNetwork(nn.Module):
-    """The network of vision, audio, depth or thermal. side: that of its square pictures in pixels; 0 for sounds.
+    """The network of vision, audio, depth or thermal. side: the side of its square pictures in pixels; 0 for audio.
 
-    kind: ImageBind's name of the modality. shapes: those of its weights, by name. Raises UserError if the shapes do not fit together.
+    kind: ImageBind's name of the modality. shapes: those of the weights, by name. Raises UserError if the shapes do not fit together.
     """
 
     def __init__(self, kind: str, shapes: Mapping[str, torch.Size]):
@@ -161,7 +167,7 @@ class _Words(nn.Module):
 
 
 class TextNetwork(nn.Module):
-    """The network of texts. shapes: those of its weights, by name."""
+    """The network of texts. shapes: those of the weights, by name."""
 
     def __init__(self, shapes: Mapping[str, torch.Size]):
         super().__init__()

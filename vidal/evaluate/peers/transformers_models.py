@@ -1,4 +1,4 @@
-"""Opens models of transformers with their processors, as peers: all weights must fit, and the model must be of the named kind."""
+"""Opens models of the library transformers as peers, with their processors. All weights must fit, and the kind must be the named one."""
 
 from __future__ import annotations
 
