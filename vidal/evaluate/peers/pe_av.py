@@ -78,7 +78,7 @@ class _Model(PeAudioVideoModel):  # type: ignore[misc]
 
 
 class SoundTower(ModalityTower):
-    """The audio side. Its vectors are laid out in three blocks, as the module's docstring says. model: a PeAudioVideoModel."""
+    """The audio side of PE-AV. Its vectors are laid out in three blocks, as the module's docstring says. model: a PeAudioVideoModel."""
 
     def __init__(self, model: Any, reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.
@@ -91,7 +91,7 @@ class SoundTower(ModalityTower):
 
 
 class VideoTower(SoundTower):
-    """The video side. Its vectors are laid out in three blocks, as the module's docstring says."""
+    """The video side of PE-AV. Its vectors are laid out in three blocks, as the module's docstring says."""
 
     def forward(self, pixels: Tensor) -> Tensor:
         side = self.model.video_model
