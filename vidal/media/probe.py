@@ -182,7 +182,10 @@ class _Prober:
         return measured
 
     def _check_length(self, stated_s: float, measured_s: float, what: str) -> None:
-        """Raises RecordError(truncated) if the file holds less than its container states. what: the words before measured_s in the error."""
+        """Raises RecordError(truncated) if the file holds less than its container states.
+
+        what: the words before measured_s in the error.
+        """
         is_short = stated_s - measured_s > max(END_SLACK_S, 0.05 * stated_s)
         if is_short and not bare_streams.is_bare(self._name):
             raise RecordError(

@@ -40,7 +40,10 @@ class Stored:
     index: int
 
     def picture(self) -> Image.Image:
-        """Returns the picture: RGB from `images`, 16-bit millimetres from `depths`. MATLAB stores columns first, so the array is transposed."""
+        """Returns the picture: RGB from "images", or 16-bit millimetres from "depths".
+
+        MATLAB stores columns first, so the array is transposed.
+        """
         array = _opened(self.path)[self.field][self.index]
         if self.field == "depths":
             return Image.fromarray((array.T * 1000).round().clip(0, 65535).astype(np.uint16))
