@@ -11,7 +11,10 @@ _limit = 1
 
 
 def limit_threads(count: int) -> None:
-    """Limits the threads that torch, OpenCV and the BLAS libraries use for one operation, whether they are loaded yet or not."""
+    """Limits the threads that torch, OpenCV and the BLAS libraries use for one operation.
+
+    BLAS libraries read their limit when they are loaded, so this must be called before. OpenCV is only limited if it is loaded already.
+    """
     global _limit
     _limit = count
     for name in _VARIABLES:
@@ -30,5 +33,5 @@ def usable_cores() -> int:
 
 
 def thread_count() -> int:
-    """Returns the limit that limit_threads has set; 1 before. For libraries that take the number of threads when they open a model."""
+    """Returns the limit that limit_threads has set, or 1 if it has not been called. For libraries that take it when they open a model."""
     return _limit
