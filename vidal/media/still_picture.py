@@ -1,4 +1,4 @@
-"""Explains why a file is refused whose format FFmpeg is not allowed to open: it may be a picture, although its address names a video."""
+"""Says why a file is refused if FFmpeg is not allowed to open its format. Often it is a picture, whatever its address says."""
 
 from __future__ import annotations
 

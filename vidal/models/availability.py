@@ -61,9 +61,9 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: (mapping, description), the name of a mapping in transformers (MODEL_FOR_..._MAPPING) that must contain the class of the
-    model's configuration, and words for such a model in messages; None accepts every model. remedy: what to do if the file is missing,
-    for weights that no hub has.
+    kind: (mapping, description), or None, which accepts every model. mapping: the name of a mapping in transformers
+    (MODEL_FOR_..._MAPPING) that must contain the class of the model's configuration. description: words for such a model, for messages.
+    remedy: what to do if the file is missing, for weights that no hub has.
     """
 
     kind: tuple[str, str] | None = None
@@ -112,7 +112,7 @@ class CheckpointWeights:
 
 @dataclass(frozen=True)
 class OpenClipWeights:
-    """A model of open_clip. Its id is "MODEL/PRETRAINED", where PRETRAINED is a tag or a file, or a hub id, or a local folder.
+    """A model of open_clip. Its id is a hub id, a local folder, or "MODEL/PRETRAINED", where PRETRAINED is a tag or a file.
 
     has_head: whether the adapter adds a head to the model; options.head must then name the head's file.
     """

@@ -59,7 +59,11 @@ class EncoderDecoderInfrared:
 
 
 def input_size(size: tuple[int, int], config: Config) -> tuple[int, int]:
-    """Returns (width, height) of the network's input: a picture of `size` scaled to short_side and rounded to multiples of `multiple`."""
+    """Returns (width, height) of the network's input for a picture of `size`, (width, height) in pixels.
+
+    The picture is scaled until its short side has config.short_side pixels; the long side has at most four times as many. Both sides are
+    rounded to multiples of config.multiple.
+    """
     scale = config.short_side / min(size)
     # A very long picture is distorted, because otherwise its size would have no limit.
     longest = 4 * config.short_side

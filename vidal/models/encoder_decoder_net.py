@@ -52,9 +52,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Turns the encoder's maps into (n, 1, h, w): upsamples the deepest map level by level, and joins it with the encoder's map of each.
+    """Turns the encoder's maps into (n, 1, h, w).
 
-    A projection of the deepest map's mean over all pixels is added to every pixel of that level, as a hint about the kind of scene.
+    The deepest map is upsampled level by level, and joined with the encoder's map of each level. A projection of
+    the deepest map's mean over all pixels is added to each of its pixels first, as a hint about the kind of scene.
     """
 
     def __init__(self, widths: tuple[int, ...]):

@@ -1,4 +1,4 @@
-"""Describes a sound track in one sentence if the audio stage has tagged it as speech: a template in which "speech" is filled in."""
+"""Describes a sound track in one sentence, a template, if the audio stage has tagged speech. No other tag is used."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ _THREAD = threading.local()
 
 
 def _shut(number: int, address: SocketAddress) -> None:
-    """Shuts a connection down. number: its file descriptor. If another socket uses that number by now (address differs), does nothing."""
+    """Shuts a connection down. number: its file descriptor. Does nothing if it now belongs to a connection to another address."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)

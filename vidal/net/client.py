@@ -171,7 +171,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
                 self._budget.extend(time.monotonic() - started)
 
     def open_rules(self, url: str) -> Response:
-        """Fetches robots.txt or a similar file of rules, which no rules forbid to fetch. Raises as urlopen does."""
+        """Fetches robots.txt or a similar file of rules; such rules do not apply to it. Raises as urlopen does."""
         outer, self._is_asking_rules = self._is_asking_rules, True
         try:
             return self.get(url)
@@ -225,7 +225,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return host
 
     def _count_use(self) -> None:
-        """Counts a request for the identity, and a video if begin_video was called before it. Raises IdentityPaused if it must wait."""
+        """Counts a request, and a video after begin_video, for the client's identity. Raises IdentityPaused if the identity must wait."""
         if self._identity is None:
             return
         if self._is_video_due:
@@ -248,9 +248,9 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self.governor.record_failure(host, error)
 
     def check_answer(self, content_type: str, tags: list[str], reservations: list[str]) -> None:
-        """Raises WorkStopped if an answer's headers opt out of machine learning. With an extractor or API, only media are checked.
+        """Raises WorkStopped if an answer's headers opt out of machine learning.
 
-        tags, reservations: see check_headers.
+        For sources with an extractor or an API, only answers with media are checked. tags, reservations: see check_headers.
         """
         if self._is_asking_rules or not (self._is_plain or is_media(content_type)):
             return

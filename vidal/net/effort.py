@@ -60,7 +60,7 @@ class Effort:
         self.last_error = error
 
     def count_wait(self, wait_s: float, crawl: Crawl) -> float | None:
-        """Counts a wait for a host. Returns wait_s, or None, without counting it, if all waits would exceed crawl.patience_s."""
+        """Counts a wait for a host. Returns wait_s; or None, and counts nothing, if all waits would exceed crawl.patience_s."""
         if self.waited_s + wait_s > crawl.patience_s:
             return None
         self.waited_s += wait_s

@@ -1,4 +1,4 @@
-"""Finds out whether this machine has the JavaScript runtime that yt-dlp needs for some sites, and whether yt-dlp missed it."""
+"""Finds out whether this machine has the JavaScript runtime that yt-dlp needs for some sites, and whether yt-dlp warns of its absence."""
 
 from __future__ import annotations
 
