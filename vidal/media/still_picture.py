@@ -1,4 +1,4 @@
-"""Tells whether a file that FFmpeg may not open is a picture: a still picture is not a video, whatever its address says."""
+"""Says why a file is refused if FFmpeg is not allowed to open its format. Often it is a picture, whatever its address says."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from vidal.schema import Reason
 
 
 def refusal_of_format(path: Path) -> RecordError:
-    """Returns the error for a file whose format FFmpeg may not open: still_picture, animated_picture, or not_media."""
+    """Returns the error for a file whose format FFmpeg is not allowed to open: still_picture, animated_picture, or not_media."""
     try:
         with Image.open(path) as image:
             name, count = image.format, getattr(image, "n_frames", 1)
     except Exception:  # noqa: BLE001 - on untrusted bytes, Pillow's readers raise whatever their parsing runs into.
         return RecordError(Reason.NOT_MEDIA, "the format of the file is not one that contains moving pictures or sound")
     if count > 1:
-        return RecordError(Reason.ANIMATED_PICTURE, f"{count} pictures in a {name} file")
-    return RecordError(Reason.STILL_PICTURE, f"a still picture ({name})")
+        return RecordError(
+            Reason.ANIMATED_PICTURE, f"the file is an animated picture ({name}, {count} pictures), not a video"
+        )
+    return RecordError(Reason.STILL_PICTURE, f"the file is a still picture ({name}), not a video")

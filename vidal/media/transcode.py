@@ -1,4 +1,4 @@
-"""Writes a video as MP4, or a sound as FLAC: whole, or an exact span of it."""
+"""Writes a video, or an exact span of it, as MP4, and an exact span of a sound as FLAC."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def to_mp4(
     *,
     seeks: bool = True,
 ) -> None:
-    """Re-encodes a video, or a span of it, to H.264 and AAC in MP4: pictures as a player shows them, all of one size with even sides.
+    """Re-encodes a video, or a span of it, to H.264 and AAC in MP4. All pictures get one size with even sides and square pixels.
 
-    span: start and duration in seconds. seeks: whether decoding begins at the key frame before the span; otherwise at the start
-    of the file. Only local files are read. Raises RecordError as ffmpeg.run does.
+    span: (start, duration) in seconds; None means the whole video. seeks: whether decoding begins at the key frame before the span;
+    otherwise it begins at the start of the file. Only local files are read. Raises RecordError as ffmpeg.run does.
     """
     before, after = _span_options(span, seeks)
     read = open_input(source, **before)
@@ -66,7 +66,7 @@ def _span_options(span: tuple[float, float] | None, seeks: bool) -> tuple[dict[s
 
 
 def _shown(video: Any, properties: Probe) -> Any:
-    """Adds filters that deinterlace, convert to an ordinary dynamic range and square pixels, and fit all pictures to one size."""
+    """Returns the stream with filters that deinterlace it, convert HDR to SDR, make pixels square, and fit all pictures to one size."""
     if properties.is_interlaced:
         video = video.filter("bwdif", mode="send_frame", deint="interlaced")
     if properties.is_hdr:

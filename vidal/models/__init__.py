@@ -1,1 +1,1 @@
-"""Adapters of models. Each has a file of its own with its heavy imports; registry.py lists them, and protocols.py says what they do."""
+"""Adapters of models. Each has its own file, with its heavy imports. registry.py lists them; protocols.py defines their methods."""

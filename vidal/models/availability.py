@@ -1,7 +1,7 @@
-"""Describes the weights of an adapter in its registry entry: whether they are available here, and which weights they are.
+"""Describes the weights of the adapters in the registry: whether they are available on this machine, and which weights they are.
 
-The entry says this, and not the adapter's file, because importing an adapter imports torch, and `vidal plan` must be quick.
-No weights are loaded here, and the hub is asked at most once.
+The adapters do not say this themselves, because importing an adapter imports torch, and `vidal plan` must be quick. No weights are
+loaded or downloaded here; at most, the hub is asked whether it has a model, and a model's configuration is read.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ _NO_ID = "no id: give a hub id or a local folder"
 
 
 class Weights(Protocol):
-    """The weights of an adapter. A package of your own may define another class with these two methods."""
+    """The weights of an adapter. Your own package may define another class with these two methods."""
 
     def why_unavailable(self, spec: ModelSpec) -> str | None:
-        """Returns why the model of the spec cannot be loaded here and how to fix that, or None."""
+        """Returns why the model of the spec cannot be loaded on this machine and how to fix that, or None if it can."""
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns a value that changes with the weights. It is part of the fingerprint of all work that uses the model."""
+        """Returns a value that is different for different weights. It is part of the fingerprint of all work that uses the model."""
 
 
 @dataclass(frozen=True)
 class PackagedWeights:
-    """Weights that come with Python packages. Without arguments: an adapter that has no weights.
+    """Weights that Python packages contain. PackagedWeights() without arguments describes an adapter that has no weights.
 
-    modules: the names of all packages that the adapter imports. distributions: the names of those that contain weights.
+    modules: the import names of the packages that the adapter needs. distributions: the distribution names of the packages that contain
+    the weights.
     """
 
     modules: tuple[str, ...] = ()
@@ -60,8 +61,9 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: the name of a mapping in transformers (MODEL_FOR_..._MAPPING) that must list the model, and a plain name for such models.
-    remedy: what to do if the file is missing, for weights that are on no hub.
+    kind: (mapping, description), or None, which accepts every model. mapping: the name of a mapping in transformers
+    (MODEL_FOR_..._MAPPING) that must contain the class of the model's configuration. description: words for such a model, for messages.
+    remedy: what to do if the file is missing, for weights that no hub has.
     """
 
     kind: tuple[str, str] | None = None
@@ -71,7 +73,7 @@ class CheckpointWeights:
         return self._why_absent(spec) or self._why_of_another_kind(spec)
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns a hash of local files, else id and revision. A hub id without a revision counts as "main", whatever it contains now."""
+        """Returns a hash of the files of a local checkpoint, or else its id and revision ("main" for a hub id without a revision)."""
         path = Path(spec.id or "")
         if spec.id and path.exists():
             return [content_identity(path)]
@@ -90,7 +92,7 @@ class CheckpointWeights:
         return f"{spec.id}: no such checkpoint; {self.remedy}" if self.remedy else why_not_on_hub(spec.id)
 
     def _why_of_another_kind(self, spec: ModelSpec) -> str | None:
-        """Returns why the model is of another kind, or None. Only the configuration is read; packaged models are not checked."""
+        """Returns why the model is not of the kind that `kind` names, or None. Reads only its configuration. Accepts packaged models."""
         if self.kind is None or str(spec.id).startswith(PACKAGE_SCHEME):
             return None
         import transformers
@@ -110,9 +112,9 @@ class CheckpointWeights:
 
 @dataclass(frozen=True)
 class OpenClipWeights:
-    """A model of open_clip: "MODEL/PRETRAINED", in which PRETRAINED is a tag or a file; or a hub id; or a local folder.
+    """A model of open_clip. Its id is a hub id, a local folder, or "MODEL/PRETRAINED", where PRETRAINED is a tag or a file.
 
-    has_head: whether the adapter puts a head on the model; options.head must then name its file.
+    has_head: whether the adapter adds a head to the model; options.head must then name the head's file.
     """
 
     has_head: bool = False
@@ -141,7 +143,7 @@ class OpenClipWeights:
 
 @dataclass(frozen=True)
 class EmbeddedWeights:
-    """Weights that ship with vidal ("embedded:NAME"), or a folder with the same layout."""
+    """Weights that ship with vidal ("embedded:NAME"), or a local folder with config.json and model.safetensors."""
 
     def why_unavailable(self, spec: ModelSpec) -> str | None:
         if not spec.id:
@@ -164,7 +166,7 @@ class EmbeddedWeights:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model behind a server. probe: "module:function", which takes the spec and returns why the server cannot be used, or None."""
+    """A model on a server. probe: the "module:function" that takes the spec and returns why the server cannot be used, or None."""
 
     probe: str
 
@@ -176,7 +178,7 @@ class ServedModel:
         return why
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns a hash of local files if the server was started with their path, else id and revision."""
+        """Returns a hash of local files if the id is their path (as some servers name their model), or else the id and the revision."""
         path = Path(spec.id or "")
         if spec.id and path.exists():
             return [content_identity(path)]

@@ -1,17 +1,17 @@
-"""Decides which pictures go through a model in one batch, so that the result for a picture does not depend on the others.
+"""Decides which pictures go through a model in one batch.
 
 On a CPU, convolutions and matrix products take different code paths for different batch sizes, and their sums differ in the last
-bits: about one stored pixel in 100,000 differs by one unit. Batches gain nothing there, so each picture is processed alone. A GPU
-needs batches to be busy, and its last bits depend on the card anyway.
+bits: about one stored pixel in 100,000 differs by one unit. Batches are not faster there, so each picture is processed alone, and its
+result does not depend on other pictures. A GPU is only busy with larger batches, and its last bits depend on the card anyway.
 """
 
 from __future__ import annotations
 
 
 def group_into_batches(sizes: list[tuple[int, int]], device: str) -> list[list[int]]:
-    """Returns the indices of the pictures in each batch: pictures of one size on a GPU, a single picture on a CPU.
+    """Returns the indices of the pictures in each batch: all pictures of one size on a GPU, a single picture on a CPU.
 
-    sizes: (width, height) of each picture. device: as torch names it.
+    sizes: (width, height) of each picture. device: a name of torch, such as "cpu" or "cuda:1".
     """
     if not device.startswith("cuda"):
         return [[index] for index in range(len(sizes))]

@@ -17,11 +17,11 @@ _TASKS = {"florence2": "<CAPTION>"}
 
 
 class TransformersCaptioner:
-    """A Captioner and SoundCaptioner of transformers.
+    """A Captioner and SoundCaptioner that uses a model of transformers.
 
-    A model with a chat template gets the prompt. A plain captioner cannot follow a prompt, and gets `task` or nothing.
-    options: generate (arguments of generate), task (a literal prompt for a captioner without a chat template, such as BLIP-2's
-    "Question: ... Answer:" or Florence-2's <CAPTION>, the default for Florence-2).
+    A model with a chat template gets the stage's prompt. A model without one cannot follow a prompt: it gets the text of the option
+    `task`, or no text. options: generate (arguments of the model's generate method), task (literal text, such as
+    "Question: ... Answer:" for BLIP-2; "<CAPTION>" by default for Florence-2, nothing for other models).
     """
 
     def __init__(self, spec: ModelSpec):
@@ -43,7 +43,8 @@ class TransformersCaptioner:
     def caption_video(self, images: Images, prompt: str) -> str:
         """Returns one caption for the pictures of a clip, in order.
 
-        A plain captioner only sees the middle picture; GIT's video models see as many pictures as they were trained on.
+        A model with a chat template sees all pictures. Other models see only the middle picture, except for GIT's video models, which see
+        as many pictures as they were trained on.
         """
         if self._chats:
             return self._ask(images, prompt)
@@ -51,7 +52,7 @@ class TransformersCaptioner:
         return self._ask([images[index] for index in indices], prompt)
 
     def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
-        """Returns a guess of the sound from the pictures alone, as in VIDAL-10M (Zhu et al. 2024). The tags are not used."""
+        """Returns a sentence that guesses the sound from the pictures alone, as in VIDAL-10M (Zhu et al. 2024). The tags are not used."""
         return self.caption_video(images, prompt)
 
     @torch.inference_mode()

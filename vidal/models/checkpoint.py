@@ -23,9 +23,9 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 class Config(Settings):
     """The configuration of a checkpoint.
 
-    kind, unit: the meaning of depth values (see DepthEstimator). short_side: the length in pixels that a picture's short side is
-    scaled to; multiple: its sides are rounded to multiples of this. mean, std: they normalise the 8-bit values of the input.
-    widths, bounded: see EncoderDecoder.
+    kind, unit: the meaning of depth values, see DepthEstimator. short_side: the length in pixels that a picture's short side is
+    scaled to. multiple: both sides of the picture are then rounded to multiples of this. mean, std: the input is (value - mean) / std
+    for 8-bit values. widths, bounded: see EncoderDecoder.
     """
 
     task: Literal["depth", "infrared"]
@@ -40,7 +40,7 @@ class Config(Settings):
 
 
 def save(folder: Path, net: EncoderDecoder, config: Config) -> str:
-    """Writes both files to the folder, with matrices and kernels in half precision, and vectors in full. Returns the revision."""
+    """Writes config.json and model.safetensors, with vectors in float32 and all other weights in float16. Returns the revision."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: (value.half() if value.ndim > 1 else value).contiguous() for key, value in net.state_dict().items()}
     save_file(state, folder / WEIGHTS)
@@ -49,7 +49,7 @@ def save(folder: Path, net: EncoderDecoder, config: Config) -> str:
 
 
 def revision(folder: Path) -> str:
-    """Returns a hash of the weights and their configuration: 16 hexadecimal digits."""
+    """Returns a hash of the files with the weights and the configuration: 16 hexadecimal digits."""
     parts = (folder / name for name in (CONFIG, WEIGHTS))
     return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:16]
 
@@ -57,8 +57,8 @@ def revision(folder: Path) -> str:
 def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
     """Returns the network in evaluation mode, its configuration, and its name "id@revision".
 
-    task: "depth" or "infrared". Raises UserError if the checkpoint is for another task, has another revision than the spec
-    asks for, or does not fit the network; the error then names the first key that does not match.
+    task: "depth" or "infrared". Raises UserError if the checkpoint cannot be read, is for another task, has another revision than the
+    spec asks for, or does not fit the network; in the last case, the error names the first key that does not match.
     """
     folder = embedded_folder(require_id(spec)) or Path(require_id(spec))
     config = _read_config(folder)
@@ -98,17 +98,19 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}; give a folder with {CONFIG} and {WEIGHTS}") from error
     except SafetensorError as error:
-        raise UserError(f"{path}: not a safetensors file: {error}") from error
+        raise UserError(f"{path}: not a safetensors file ({error}); give another checkpoint") from error
 
 
 def _check_weights(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """Raises UserError that names the first key that does not match."""
+    """Raises UserError if the weights do not match the expected keys and shapes, or are not finite. It names the first such key."""
     if wrong := sorted(state.keys() ^ expected.keys()):
-        raise UserError(f"{path}: {len(wrong)} keys are missing or unknown; the first is {wrong[0]}")
+        raise UserError(
+            f"{path}: {len(wrong)} keys are missing or unknown; the first is {wrong[0]}; give another checkpoint"
+        )
     if wrong := sorted(key for key in state if state[key].shape != expected[key].shape):
         shapes = f"{list(state[wrong[0]].shape)} instead of {list(expected[wrong[0]].shape)}"
         raise UserError(
             f"{path}: the shapes of {len(wrong)} weights do not fit config.json; the first is {wrong[0]}: {shapes}"
         )
     if wrong := sorted(key for key in state if not torch.isfinite(state[key]).all()):
-        raise UserError(f"{path}: the weight {wrong[0]} has numbers that are not finite: give another checkpoint")
+        raise UserError(f"{path}: the weight {wrong[0]} has numbers that are not finite; give another checkpoint")

@@ -32,8 +32,8 @@ class Clap:
     def embed_sound(self, samples: Float32Array) -> Float32Array:
         """Returns (d,) float32, L2-normalised. samples: (n,) float32 in [-1, 1] at sample_rate.
 
-        A sound longer than the model's window is cut into windows, and their vectors are averaged; the processor would take a
-        single window at random.
+        A sound that is longer than the model's window is cut into windows, and the vectors of the windows are averaged. Otherwise the
+        processor of transformers would choose one window at random.
         """
         windows = split_windows(samples, self._window, self.sample_rate)
         mean = np.mean([self._embed_window(window) for window in windows], axis=0)
@@ -56,6 +56,6 @@ class Clap:
 
 
 def split_windows(samples: Float32Array, window: int, sample_rate: int) -> list[Float32Array]:
-    """Cuts a sound, (n,), into windows of `window` samples. A last window of less than a second is left out, unless it is the only."""
+    """Cuts a sound, (n,), into windows of `window` samples. Leaves out a last window of less than a second, unless it is the only one."""
     windows = [samples[start : start + window] for start in range(0, len(samples), window)]
     return [each for each in windows if len(each) >= sample_rate] or windows[:1]

@@ -22,7 +22,7 @@ MEAN, STD = 127.0, 128.0
 
 
 def class_names() -> list[str]:
-    """Returns the 1,000 names in the order of the classes. Synonyms within a name are separated by commas."""
+    """Returns the names of the 1,000 classes, in their order. Commas separate the synonyms within a name."""
     text = (packaged_files.folder("search_terms") / "imagenet1k.txt").read_text(encoding="utf-8")
     names = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     assert len(names) == 1000, f"imagenet1k.txt must hold 1,000 names, not {len(names)}"
@@ -69,12 +69,12 @@ class SharedClassifier:
 
 @once
 def shared_classifier() -> SharedClassifier:
-    """Returns the classifier of this process."""
+    """Returns the one SharedClassifier of this process."""
     return SharedClassifier()
 
 
 def _pixels(image: Image.Image) -> Float32Array:
-    """Returns (3, 224, 224) float32: the short side is scaled to 256, then the centre is cropped."""
+    """Returns the normalised input of the network, (3, 224, 224) float32: the short side is scaled to 256, and the centre is cropped."""
     scale = RESIZED / min(image.size)
     size = (round(image.width * scale), round(image.height * scale))
     resized = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)

@@ -1,8 +1,8 @@
 """ConSE (Norouzi et al. 2014): pictures and texts in one space from a classifier and a sentence model, without training.
 
-The vector of a picture is the mean of the class names' embeddings, weighted by the classifier's probabilities. From both kinds
-of vectors, the mean of the class names' embeddings is subtracted, because otherwise one text is nearest to every picture. Only
-things that ImageNet has a class for are recognised.
+The vector of a picture is the mean of the class names' embeddings, weighted by the classifier's probabilities. The unweighted mean of
+the class names' embeddings is subtracted from the vectors of pictures and of texts; without this, the same text is nearest to every
+picture. Only things that ImageNet has a class for are recognised.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from vidal.storage import machine_cache
 def class_embeddings() -> Float32Array:
     """Returns (1000, 384) float32, L2-normalised: MiniLM's embeddings of the class names.
 
-    They take seconds to compute, so this is done once per machine.
+    They take seconds to compute, so a file keeps them for all processes of the machine.
     """
     names = class_names()
 

@@ -1,4 +1,4 @@
-"""Estimates depth by transformers: GLPN, Depth Anything, DPT, ZoeDepth, DepthPro, from a hub id or a local folder."""
+"""Estimates depth with a model of transformers (GLPN, Depth Anything, DPT, ZoeDepth, DepthPro) from a hub id or a local folder."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ KINDS = ("metric", "relative", "inverse_relative")
 
 
 class TransformersDepth:
-    """A DepthEstimator. Raises UserError if neither the options nor the configuration say what the depth means.
+    """A DepthEstimator. Raises UserError if neither the options nor the configuration say what the depth values mean.
 
-    options: kind (the meaning of the numbers, for a checkpoint whose configuration does not state it), input ([width, height] that
-    pictures are resized to before the model's own preprocessing; their aspect is lost).
+    options: kind (one of KINDS, the meaning of the depth values; it replaces the one that depth_kind returns), input ([width, height]
+    that pictures are resized to before the model's own preprocessing, whatever their aspect ratio).
     """
 
     def __init__(self, spec: ModelSpec):
@@ -39,11 +39,11 @@ class TransformersDepth:
         self._model = AutoModelForDepthEstimation.from_pretrained(source, **arguments).to(self._device).eval()
 
     def estimate(self, images: Images) -> list[Float32Array]:
-        """Returns (h, w) float32 for each picture, at its size; metres if the kind is metric."""
+        """Returns one depth map per picture, (h, w) float32, of the picture's own size. Values are in metres if the kind is metric."""
         return self.estimate_with_view(images)[0]
 
     def estimate_with_view(self, images: Images) -> tuple[list[Float32Array], list[float | None]]:
-        """Returns the result of `estimate`, and for each picture the horizontal field of view in degrees, or None.
+        """Returns the depth maps that `estimate` returns, and for each picture the horizontal field of view in degrees, or None.
 
         Only DepthPro estimates the field of view.
         """
@@ -57,7 +57,7 @@ class TransformersDepth:
 
     @torch.inference_mode()
     def _predict(self, images: Images) -> list[dict[str, torch.Tensor]]:
-        """Returns a prediction for each picture. images: all of one size."""
+        """Returns the model's prediction for each picture, with its depth at the picture's own size. images: all of the same size."""
         # ZoeDepth's processor needs the sizes of the input, to crop the padding from it; the other processors need those of the output.
         sizes = [(image.height, image.width) for image in images]
         inputs = self._processor(images=[self._resize(image) for image in images], return_tensors="pt")
@@ -72,12 +72,12 @@ class TransformersDepth:
 
 
 def depth_kind(config: Any) -> str:
-    """Returns the meaning of a model's numbers, one of KINDS, from its training data; it is never guessed from the numbers.
+    """Returns the meaning of a model's depth values, one of KINDS. It follows from the configuration, never from the values themselves.
 
-    config: of transformers. GLPN and ZoeDepth predict metres, because they were trained on NYU or KITTI. The configuration of Depth
-    Anything states the kind. DPT is MiDaS, which predicts disparity up to scale and shift. DepthPro predicts metres by means of its
-    own estimate of the field of view; without that part the focal length is unknown, and the depth is known only up to scale. Raises
-    UserError if the configuration does not state the kind.
+    config: the model's configuration in transformers. GLPN and ZoeDepth predict metres, because they were trained on NYU or KITTI. The
+    configuration of Depth Anything states the kind. DPT is the model of MiDaS, which predicts disparity up to scale and shift. DepthPro
+    predicts metres from its own estimate of the field of view; a DepthPro without that part predicts depth only up to scale. Raises
+    UserError for any other model.
     """
     model_type = str(getattr(config, "model_type", ""))
     if model_type in ("glpn", "zoedepth"):

@@ -8,8 +8,8 @@ import sys
 def choose_device(requested: str | None = None) -> str:
     """Returns the name of a device of torch, such as "cpu" or "cuda:1".
 
-    requested: a name, which is returned unchanged; "auto" or None chooses the GPU if torch finds one, else the CPU. For a GPU, TF32 is
-    switched off in this process: by default, convolutions in fp32 would round their inputs to 10 bits.
+    requested: a name, which is returned unchanged; "auto" or None chooses the GPU if torch finds one, or else the CPU. For a GPU, this
+    also switches TF32 off for the convolutions of this process: otherwise they round their float32 inputs to mantissas of 10 bits.
     """
     import torch
 
@@ -20,7 +20,7 @@ def choose_device(requested: str | None = None) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Returns whether an error says that the memory of a GPU is full. If so, memory that torch keeps for later use is released."""
+    """Returns whether an error says that the memory of a GPU is full. If so, this also frees unused memory that torch has reserved."""
     torch = sys.modules.get("torch")  # A process that has not imported torch cannot have an error of it.
     if torch is None or not isinstance(error, torch.OutOfMemoryError):
         return False

@@ -1,7 +1,7 @@
-"""Estimates depth and infrared by the small networks that the project trains itself: python -m vidal.estimators.
+"""Estimates depth and infrared with the small networks that `python -m vidal.estimators` trains.
 
 The id of the model is a folder with config.json and model.safetensors, or "embedded:depth" or "embedded:infrared" for the weights
-that ship with vidal. If the spec has a revision, the weights must have the same. The model cards are beside the weights.
+that ship with vidal. If the spec names a revision, it must be that of the weights. The model cards are in the folders of the weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vidal.models.protocols import Images
 
 
 class _Mapper:
-    """Turns a picture into a map of its size, (h, w) float32. It takes one picture at a time, so a result never depends on others."""
+    """Turns a picture into a map, (h, w) float32, of the same size. Takes a single picture, so no result depends on other pictures."""
 
     def __init__(self, spec: ModelSpec, task: str):
         self._device = choose_device(spec.device)
@@ -42,7 +42,7 @@ class EncoderDecoderDepth:
         self.unit = self._map.config.unit
 
     def estimate(self, images: Images) -> list[Float32Array]:
-        """Returns one (h, w) float32 map per picture, at the picture's own size; `kind` says what the values mean."""
+        """Returns one depth map per picture, (h, w) float32, of the picture's own size; `kind` says what the values mean."""
         return [self._map(image) for image in images]
 
 
@@ -54,12 +54,16 @@ class EncoderDecoderInfrared:
         self.name = self._map.name
 
     def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
-        """Returns one (h, w) float32 map in (0, 1) per picture, at the picture's own size. Nothing is random: seeds have no effect."""
+        """Returns one map per picture, (h, w) float32 in 0..1, of the picture's own size. Nothing is random: seeds have no effect."""
         return [self._map(image) for image in images]
 
 
 def input_size(size: tuple[int, int], config: Config) -> tuple[int, int]:
-    """Returns (width, height) of the network's input: the short side is scaled, and both sides are rounded to the multiple."""
+    """Returns (width, height) of the network's input for a picture of `size`, (width, height) in pixels.
+
+    The picture is scaled until its short side has config.short_side pixels; the long side has at most four times as many. Both sides are
+    rounded to multiples of config.multiple.
+    """
     scale = config.short_side / min(size)
     # A very long picture is distorted, because otherwise its size would have no limit.
     longest = 4 * config.short_side
@@ -70,7 +74,7 @@ def input_size(size: tuple[int, int], config: Config) -> tuple[int, int]:
 
 
 def to_input(image: Image.Image, config: Config) -> torch.Tensor:
-    """Returns (1, 3, h, w) float32, normalised as the configuration says."""
+    """Returns the network's input for a picture: (1, 3, h, w) float32, resized and normalised as the configuration says."""
     resized = image.convert("RGB").resize(input_size(image.size, config), Image.Resampling.BILINEAR)
     values = (np.asarray(resized, np.float32) - config.mean) / config.std
     return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)

@@ -31,7 +31,7 @@ class Separable(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Turns (n, 3, h, w) into a feature map per level, (n, c, h / stride, w / stride). The last stride must divide h and w."""
+    """Turns (n, 3, h, w) into one feature map per level, (n, c, h / stride, w / stride). The largest stride must divide h and w."""
 
     def __init__(self, levels: int):
         super().__init__()
@@ -52,9 +52,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Turns the encoder's maps into (n, 1, h, w): upsamples the deepest one level by level, and joins the map of each level.
+    """Turns the encoder's maps into (n, 1, h, w).
 
-    The mean of the deepest map over all pixels is added to every pixel of it, as a hint about the kind of scene.
+    The deepest map is upsampled level by level, and joined with the encoder's map of each level. A projection of
+    the deepest map's mean over all pixels is added to each of its pixels first, as a hint about the kind of scene.
     """
 
     def __init__(self, widths: tuple[int, ...]):
@@ -79,8 +80,8 @@ class Decoder(nn.Module):
 class EncoderDecoder(nn.Module):
     """Turns (n, 3, h, w) float32, normalised for the encoder, into (n, h, w) float32.
 
-    widths: the decoder's channels, from stride 2 to the deepest level. bounded: the output lies in (0, 1), by a sigmoid; without
-    it, the output can be any number.
+    widths: the decoder's channels at each level, from stride 2 to the deepest. bounded: whether a sigmoid limits the output to 0..1;
+    otherwise the output can be any number.
     """
 
     def __init__(self, widths: tuple[int, ...], bounded: bool):

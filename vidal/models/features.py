@@ -11,15 +11,15 @@ from vidal.media.arrays import Float32Array
 
 
 def features_of(output: Any) -> Tensor:
-    """Returns (n, d), the features that a get_..._features method of a model has returned.
+    """Returns the features, (n, d), that a get_..._features method of a model has returned.
 
-    transformers 5 returns them inside an output object, earlier versions as a tensor.
+    output: what the method returned. transformers 5 returns an object that contains the features; earlier versions return the tensor.
     """
     tensor: Tensor = getattr(output, "pooler_output", output)
     return tensor
 
 
 def unit_features(output: Any) -> Float32Array:
-    """Returns the features of features_of as (n, d) float32, L2-normalised and on the CPU."""
+    """Returns the features in an output (see features_of) as an array, (n, d) float32, L2-normalised."""
     values: Float32Array = F.normalize(features_of(output).float(), dim=-1).cpu().numpy()
     return values

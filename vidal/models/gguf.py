@@ -1,4 +1,4 @@
-"""Unpacks GGUF files into folders of safetensors, which transformers reads in a second; a GGUF file takes it half a minute."""
+"""Unpacks GGUF files into folders of safetensors: transformers reads these in a second, but a GGUF file in half a minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VERSION = 1
 
 
 def unpack_gguf(folder: Path, file: str) -> Path:
-    """Returns a folder with the file's tokenizer, configuration and float32 weights. It is written once per machine.
+    """Returns a folder with the file's tokenizer, configuration and float32 weights, in the cache of this machine. It is written once.
 
     folder, file: the folder and the name of the GGUF file. Raises OSError or ValueError if transformers cannot read the file, and
     UserError if the cache cannot be written.

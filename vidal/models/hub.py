@@ -1,10 +1,10 @@
-"""Asks whether a model hub has a repository, once and without loading it."""
+"""Asks a model hub whether it has a repository, without downloading the repository."""
 
 from __future__ import annotations
 
 
 def why_not_on_hub(repository: str) -> str | None:
-    """Returns why neither the local cache nor the hub has the repository, or None. Asks the hub once, for at most 5 seconds."""
+    """Returns why neither the local cache nor the hub has the repository, or None if one has it. The hub is asked only once."""
     import httpx
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

@@ -1,4 +1,4 @@
-"""Translates RGB to infrared with a MUNIT checkpoint in sRGB-TIR's layout (Lee et al. 2023): {"a": state dict, "b": state dict}."""
+"""Translates RGB to infrared with a MUNIT checkpoint as sRGB-TIR publishes it (Lee et al. 2023): {"a": state dict, "b": state dict}."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from vidal.models.weights import require_id
 
 
 class Munit:
-    """An InfraredTranslator: it encodes with one generator and decodes with the other and a random style, in evaluation mode.
+    """An InfraredTranslator. One generator encodes the picture; the other decodes the result with a random style.
 
-    options: generator (arguments of Generator, if the checkpoint is not of the published size); a2b (false: from domain b to a,
-    which is RGB to thermal in sRGB-TIR, trained as tir2rgb); short_side (of the model's input in pixels, with the aspect kept; by
-    default 400, as in sRGB-TIR's training); input ([width, height] that pictures are resized to; their aspect is lost).
+    options: generator (arguments of Generator, if the checkpoint does not have the published size); a2b (whether to translate from
+    domain a to domain b; false by default, because in sRGB-TIR's checkpoint a is thermal and b is RGB); short_side (of the model's input
+    in pixels; 400 by default, as in sRGB-TIR's training); input ([width, height] that pictures are resized to instead, whatever their
+    aspect ratio).
     """
 
     def __init__(self, spec: ModelSpec):
@@ -41,7 +42,7 @@ class Munit:
 
     @torch.inference_mode()
     def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
-        """Returns (h, w) float32 in [-1, 1] for each picture, at its size. Pictures with the same seed have the same style."""
+        """Returns one map per picture, (h, w) float32 in [-1, 1], of the picture's own size. The same seed gives the same style."""
         sizes = [self._input_size(image) for image in images]
         frames: dict[int, Float32Array] = {}
         for group in group_into_batches(sizes, self._device):
@@ -52,11 +53,11 @@ class Munit:
         return [frames[index] for index in range(len(images))]
 
     def _style(self, seed: int) -> torch.Tensor:
-        """Returns the style of a seed. It is drawn on the CPU, so that a seed means the same style on every machine."""
+        """Returns the style of a seed, (1, style_dim, 1, 1). It is drawn on the CPU, so that it is the same on every machine."""
         return torch.randn(1, self._target.style_dim, 1, 1, generator=torch.Generator().manual_seed(seed))
 
     def _input_size(self, image: Image.Image) -> tuple[int, int]:
-        """Returns (width, height) of the model's input: options.input, else multiples of 4, because the model halves the sides twice."""
+        """Returns (width, height) of the model's input: options.input, or multiples of 4, because the model halves the sides twice."""
         if self._input is not None:
             return self._input[0], self._input[1]
         scale = self._short_side / min(image.size)
@@ -64,16 +65,18 @@ class Munit:
 
 
 def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
-    """Returns the state dicts of the generators `a` and `b`.
+    """Returns the state dicts of the generators, with the keys "a" and "b".
 
-    Raises UserError if the file is not a checkpoint of two generators. Nothing in the file is executed.
+    Raises UserError if the file is not a checkpoint of two generators. No code in the file is executed.
     """
     try:
         states = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"infrared checkpoint {path}: no such file: correct the id of the model") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"infrared checkpoint {path}: is damaged, or contains something other than weights") from error
+        raise UserError(
+            f"infrared checkpoint {path}: is damaged, or contains something other than weights: download it again"
+        ) from error
     if not isinstance(states, dict) or not all(isinstance(states.get(key), dict) for key in ("a", "b")):
         raise UserError(
             f"infrared checkpoint {path}: must be a dict with the state dicts of the generators `a` and `b`"
@@ -83,9 +86,9 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
 
 
 def load(generator: Generator, state: dict[str, torch.Tensor], key: str) -> Generator:
-    """Returns the generator with these weights, in evaluation mode.
+    """Loads the weights of a state dict into the generator, and returns the generator in evaluation mode.
 
-    key: "a" or "b", for messages. Raises UserError that names the first weight with a name or shape that does not match.
+    key: "a" or "b", for messages. Raises UserError if a weight's name or shape does not match; the error names one such weight.
     """
     expected = generator.state_dict().keys()
     if wrong := sorted((state.keys() - expected) | (expected - state.keys())):

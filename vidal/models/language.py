@@ -1,8 +1,9 @@
-"""Detects the language of a few words by py3langid (Lui and Baldwin 2012; Barbaresi): naive Bayes on byte n-grams, 5 MB.
+"""Detects the language of a few words with py3langid (Lui and Baldwin 2012; Barbaresi): naive Bayes on byte n-grams, 5 MB.
 
-Measured on 2,398 titles of YouTube's US trends, all but a few dozen of them in English. With 140 languages to choose from and the
-title unchanged, the confidence reaches 0.5 for 26 % of the titles, and 95.6 % of these are detected as English. With the 33
-languages below and the title in lower case, it reaches 0.5 for 86 % of the titles, and 98.7 % of these are detected as English.
+This was measured on 2,398 titles of YouTube's US trends, of which all but a few dozen are in English. With 140 languages to choose from
+and unchanged titles, the confidence reaches 0.5 for 26 % of the titles, and 95.6 % of these are detected as English. With the 33
+languages below and titles in lower case, the confidence reaches 0.5 for 86 % of the titles, and 98.7 % of these are detected as
+English.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LANGUAGES = (
 
 
 class Py3LangId:
-    """A LanguageDetector. options: languages, the codes to choose from."""
+    """A LanguageDetector. options: languages, the ISO 639-1 codes to choose from; LANGUAGES by default."""
 
     def __init__(self, spec: ModelSpec):
         self.name = package_version("py3langid")

@@ -1,4 +1,4 @@
-"""HTTP to a model server that is not trusted: bounds the seconds and the bytes of an answer, however slowly the server sends it."""
+"""An HTTP client for a model server that is not trusted. It limits the total seconds and the bytes of each answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Deadline(threading.local):
     at = float("inf")
 
     def remaining_s(self, timeout_s: float | None) -> float:
-        """Returns the seconds that one operation may take: the smaller of its own timeout and the time that is left for the request."""
+        """Returns the seconds that one operation may take: timeout_s, or the time that is left for the request if that is shorter."""
         return max(0.001, min(float("inf") if timeout_s is None else timeout_s, self.at - time.monotonic()))
 
 
@@ -32,9 +32,9 @@ _DEADLINE = _Deadline()
 
 
 def open_client(timeout_s: float) -> httpx.Client:
-    """Returns a client. timeout_s: for each request with its redirects, until the body of the answer is read.
+    """Returns a client whose requests raise the errors of httpx, and AnswerTooLarge.
 
-    Its requests raise AnswerTooLarge besides the errors of httpx.
+    timeout_s: the limit for a whole request, from its start over all redirects until the body of the answer has been read.
     """
     return _Client(
         transport=_Transport(), timeout=timeout_s, headers={"Accept-Encoding": "identity"}, follow_redirects=True

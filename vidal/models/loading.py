@@ -1,4 +1,4 @@
-"""Prevents threads from using models while another thread of the process loads one, and from computing at the same time.
+"""Prevents the threads of a process from using models while one of them loads a model, and from computing at the same time.
 
 While transformers loads a bf16 checkpoint, it sets torch's default dtype, which is global to the process: a tensor that another
 thread creates meanwhile becomes bf16. Therefore any number of threads may be inside `using` at once, but while one thread loads a
@@ -21,10 +21,10 @@ _computing: list[int] = []  # The thread that is computing, once for each nested
 
 @contextlib.contextmanager
 def using() -> Iterator[None]:
-    """Surrounds the use of models. Waits while another thread loads one or is waiting to load one.
+    """A context for the use of models. Waits while another thread loads a model or is waiting to load one.
 
-    Otherwise a thread that uses models for one record after the other would keep the others from ever loading one. A use inside a use
-    does not wait, because the thread that wants to load is itself waiting for the end of the outer use.
+    It waits for the waiting threads, too, because otherwise threads that use models for record after record could keep them waiting
+    forever. A thread that is already inside `using` does not wait for them: they are waiting for that thread to leave.
     """
     me = threading.get_ident()
     with _state:
@@ -46,9 +46,9 @@ def _end_use(me: int) -> None:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Surrounds the loading of a model. Waits until no other thread uses or loads one.
+    """A context for the loading of a model. Waits until no other thread uses or loads a model.
 
-    A thread that waits here inside `using` lets others load meanwhile; otherwise two such threads would wait for each other.
+    A thread that is inside `using` does not count as a user while it waits here. Otherwise two such threads would wait for each other.
     """
     me = threading.get_ident()
     with _state:
@@ -72,9 +72,10 @@ def loading() -> Iterator[None]:
 
 @contextlib.contextmanager
 def computing() -> Iterator[None]:
-    """Surrounds a computation of a model that runs in this process. Waits until no other thread computes or loads a model.
+    """A context for a model's computation in this process. Waits until no other thread computes or loads a model.
 
-    A thread that waits here inside `using` lets others load meanwhile, because the thread that it waits for may want to load a model.
+    A thread that is inside `using` does not count as a user while it waits here, because the thread that is computing may itself have to
+    load a model.
     """
     me = threading.get_ident()
     with _state:

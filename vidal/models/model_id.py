@@ -12,9 +12,9 @@ _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 
 
 def model_id(spec: ModelSpec, commit: str | None = None) -> str:
-    """Returns "id@revision". For local weights, the id is the last part of their path, and the revision defaults to a hash of them.
+    """Returns "id@revision". For local weights, the id is the last part of their path, and the revision defaults to a hash of the files.
 
-    commit: the commit that the hub resolved the revision to; it then takes the place of the revision.
+    commit: the commit that the hub resolved the revision to, if any. It replaces the revision, except for local weights.
     """
     path = Path(spec.id or "")
     if not spec.id or not path.exists():
@@ -24,6 +24,6 @@ def model_id(spec: ModelSpec, commit: str | None = None) -> str:
 
 
 def _sha256(files: list[Path]) -> str:
-    """Returns the hash of a single file, or a hash of the hashes of several."""
+    """Returns the SHA-256 of a single file, or a hash of the hashes of several files."""
     digests = [ids.file_sha256(file) for file in files]
     return digests[0] if len(digests) == 1 else ids.sha256("".join(digests))

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 class AdaIN(nn.Module):
-    """Instance norm whose scale and shift are assigned before each call. Its buffers are unused, but published checkpoints have them."""
+    """Instance norm whose scale and shift are assigned before each call. Its buffers are unused, but are in published checkpoints."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -112,7 +112,7 @@ class StyleEncoder(nn.Module):
 
 
 class ContentEncoder(nn.Module):
-    """Turns pictures into feature maps. Each downsampling halves height and width: two give (h / 4, w / 4)."""
+    """Turns pictures into feature maps. Each downsampling halves height and width, so two of them give (h / 4, w / 4)."""
 
     def __init__(self, inputs: int, dim: int, downsamplings: int, blocks: int):
         super().__init__()

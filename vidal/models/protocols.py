@@ -1,4 +1,4 @@
-"""The methods that a stage calls on a model: one protocol for each role in the recipe.
+"""The methods that stages call on models: one protocol for each role that a model can have in a recipe.
 
 An adapter is a class with the methods of its protocol. Its constructor takes the ModelSpec of the recipe and loads the weights.
 """
@@ -28,7 +28,8 @@ class Scorer(Protocol):
 class DepthEstimator(Protocol):
     """Estimates how far away each pixel is.
 
-    kind: "metric", "relative" or "inverse_relative". unit: "m" if the kind is metric, else "". name: for the manifest.
+    kind: "metric" (metres), "relative" (depth up to scale) or "inverse_relative" (disparity up to scale and shift). unit: "m" if the kind
+    is metric, else "". name: what the manifest records of the model.
     """
 
     kind: str
@@ -36,7 +37,7 @@ class DepthEstimator(Protocol):
     name: str
 
     def estimate(self, images: Images) -> list[Float32Array]:
-        """Returns (h, w) float32 for each picture, at its size. Larger is farther, but nearer if the kind is inverse_relative."""
+        """Returns one map per picture, (h, w) float32, of its own size. Larger means farther, but nearer if kind is inverse_relative."""
 
 
 @runtime_checkable
@@ -44,19 +45,19 @@ class FieldOfView(Protocol):
     """A depth estimator that can also estimate the camera's field of view."""
 
     def estimate_with_view(self, images: Images) -> tuple[list[Float32Array], list[float | None]]:
-        """Returns the result of `estimate`, and the horizontal field of view of each picture in degrees, or None."""
+        """Returns the depth maps that `estimate` returns, and for each picture the horizontal field of view in degrees, or None."""
 
 
 class InfraredTranslator(Protocol):
-    """Turns pictures into infrared pictures. name: for the manifest."""
+    """Turns pictures into infrared pictures. name: what the manifest records of the model."""
 
     name: str
 
     def translate(self, images: Images, seeds: list[int]) -> list[Float32Array]:
-        """Returns (h, w) float32 for each picture, at its size, in the model's own range. The pictures may be of several clips.
+        """Returns one map per picture, (h, w) float32, of the picture's own size, in the model's own range of values.
 
-        seeds: one per picture. Random numbers are drawn once for all pictures with the same seed, so that the values of these
-        pictures can be compared.
+        images: may be of several clips. seeds: one per picture. Pictures with the same seed get the same random numbers, so that their
+        values can be compared.
         """
 
 
@@ -67,21 +68,21 @@ class Captioner(Protocol):
     revision: str
 
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
-        """Returns one caption per picture; it is empty if nothing is recognised."""
+        """Returns one caption per picture. A caption is empty if nothing is recognised."""
 
     def caption_video(self, images: Images, prompt: str) -> str:
-        """Returns one caption for the pictures of a clip, in order; it is empty if nothing is recognised."""
+        """Returns one caption for a clip. It is empty if nothing is recognised. images: pictures of the clip, in order."""
 
 
 class SoundCaptioner(Protocol):
-    """Describes the sound of a clip in words. imagines: whether it guesses the sound from the pictures alone."""
+    """Describes the sound of a clip in words. imagines: whether the captioner guesses the sound from the pictures alone."""
 
     name: str
     revision: str
     imagines: bool
 
     def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
-        """Returns one sentence; it is empty if there is nothing to say. tags: the audio_tags of the manifest."""
+        """Returns one sentence, or an empty text. images: pictures of the clip. tags: the audio_tags of the manifest."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class Rewriter(Protocol):
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
         """Returns the answer to `text`, after the system prompt and examples of questions and answers.
 
-        The text is untrusted and always has the role of the user. Several threads may call this at once. Raises RecordError.
+        The text is untrusted and always has the role of the user. Several threads may call this at once. Raises RecordError if there is
+        no answer.
         """
 
 
@@ -113,7 +115,7 @@ class TextDetector(Protocol):
     name: str
 
     def detect_boxes(self, image: Image.Image) -> Float32Array:
-        """Returns (n, 4, 2) float32, the corners (x, y) of each box in pixels of the picture. Raises ModelError."""
+        """Returns the corners (x, y) of each box, (n, 4, 2) float32, in pixels of the picture. Raises ModelError if the model fails."""
 
 
 class Rater(Protocol):
@@ -122,7 +124,7 @@ class Rater(Protocol):
     name: str
 
     def rate(self, images: Images) -> Float32Array:
-        """Returns (n,) float32. Raises ModelError."""
+        """Returns one number per picture, (n,) float32. Raises ModelError if the model fails."""
 
 
 class LanguageDetector(Protocol):

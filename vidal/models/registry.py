@@ -1,7 +1,7 @@
 """The adapters for each role of a recipe.
 
 To add an adapter, write a class with the methods of its protocol (vidal/models/protocols.py) in a file of its own, and add an entry
-to the dict of its role. A package of your own adds its entries to the same dicts when it is imported; docs/extending.md shows both.
+to the dict of its role. Your own package adds its entries to the same dicts when it is imported; docs/extending.md shows both ways.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from vidal.models.one_at_a_time import one_at_a_time
 class Adapter:
     """An entry of a registry.
 
-    path: "module:Class", which is imported when the model is opened. version: an integer; raise it by one with any change to the
-    adapter's output, and work of earlier versions is done again. weights: says whether the model is available here, and which
-    weights it has. stored_name: the earlier name of a renamed class, which stored work still uses.
+    path: "module:Class" of the adapter, which is imported when the model is opened. version: raise it by one with every change to the
+    adapter's output; work of earlier versions is then done again. weights: knows whether the model is available on this machine, and
+    which weights it has. stored_name: the earlier name of a renamed class, which stored work still uses.
     """
 
     path: str
@@ -207,7 +207,7 @@ REWRITERS: Registry = {
 
 
 def open_model(registry: Registry, spec: ModelSpec) -> Any:
-    """Returns the adapter that the spec names, with its weights loaded. It is safe to share between threads.
+    """Returns the adapter that the spec names, with its weights loaded. Threads may share it.
 
     Raises UserError for a name that is not in the registry, and for a spec that the adapter refuses.
     """
@@ -226,7 +226,7 @@ def adapter_of(registry: Registry, spec: ModelSpec) -> Adapter:
 
 
 def why_unavailable(registry: Registry, spec: ModelSpec) -> str | None:
-    """Returns why the model that the spec names cannot be loaded here, or None. Nothing is loaded.
+    """Returns why the model that the spec names cannot be loaded on this machine, or None if it can. No weights are loaded.
 
     Raises UserError for a name that is not in the registry.
     """

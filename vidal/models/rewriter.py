@@ -1,4 +1,4 @@
-"""Rewrites texts by any chat model of transformers, including GGUF files. Decoding is greedy, so a rewrite is the same every time."""
+"""Rewrites texts with any chat model of transformers, including GGUF files. Decoding is greedy, so a rewrite is the same every time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROPOSED_TOKENS = 5
 
 
 class TransformersRewriter:
-    """A Rewriter. options: max_new_tokens (of an answer; 40 by default)."""
+    """A Rewriter. options: max_new_tokens (the most tokens of an answer; 40 by default)."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)

@@ -1,4 +1,4 @@
-"""Embeds sentences by all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019), from the package that contains it."""
+"""Embeds sentences with all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019), from the package that contains it."""
 
 from __future__ import annotations
 

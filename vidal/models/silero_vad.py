@@ -29,7 +29,7 @@ class SileroVad:
         self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
 
     def probabilities(self, samples: Int16Array) -> Float32Array:
-        """Returns (ceil(n / 512),) float32, one probability per window. samples: (n,) int16 at 16 kHz; zeros complete the last window."""
+        """Returns one probability per window of 512 samples, (ceil(n / 512),) float32. samples: (n,) int16 at 16 kHz, of any length."""
         steps = -(-len(samples) // WINDOW)
         padded = np.zeros(_CONTEXT + steps * WINDOW, np.float32)
         padded[_CONTEXT : _CONTEXT + len(samples)] = samples / _FULL_SCALE

@@ -1,4 +1,4 @@
-"""Loads models of transformers strictly: a weight that the checkpoint lacks is an error that names it, and is not drawn at random."""
+"""Loads models of transformers strictly: a weight that the checkpoint lacks is an error, and is not initialised at random."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidal.errors import UserError
 def from_pretrained(kind: Any, source: str, **arguments: Any) -> Any:
     """Returns kind.from_pretrained(source). kind: a class of transformers, or AutoModel.
 
-    Raises UserError that names the first weights which the checkpoint lacks or has in another shape.
+    Raises UserError if the checkpoint lacks weights or has them in another shape; the error names the first three.
     """
     model, report = kind.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **arguments)
     missing = sorted(report["missing_keys"])

@@ -1,8 +1,8 @@
 """Decides whether two words are synonyms: they share a synset of WordNet, or their vectors are close.
 
-WordNet (Fellbaum 1998) is represented by ImageNet's 21,841 synsets, which timm contains. The vectors are MiniLM's: of 30 pairs of
-synonyms, 17 have a cosine of 0.78 or more; of 31 other pairs (dog and cat, car and truck, red and blue), only one has,
-a pair of numbers. Colours and numbers never count as synonyms.
+WordNet (Fellbaum 1998) is represented by ImageNet's 21,841 synsets, which timm contains. The vectors are MiniLM's. Of 30 pairs of
+synonyms, 17 have a cosine of at least 0.78. Of 31 pairs of other words (dog and cat, car and truck, red and blue), only one does, and
+both of its words are numbers. Colours and numbers never count as synonyms.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Synonyms:
         self._synsets = _synsets()
 
     def find_synonym(self, word: str, others: Iterable[str]) -> str | None:
-        """Returns the first of the others that shares a synset with the word, else the nearest by vector if it is near enough, else None.
+        """Returns a synonym of `word` among `others`: the first with a common synset, or else the one with the nearest vector, or None.
 
-        All words are in lower case. Colours and numbers have no synonyms.
+        The cosine of the nearest vector must be at least cosine_min. All words are in lower case. Colours and numbers have no synonyms.
         """
         if word in _COLOURS | _NUMBERS or not word.isalpha():
             return None
@@ -59,7 +59,7 @@ class Synonyms:
 
 
 def _synsets() -> dict[str, set[int]]:
-    """Returns the numbers of the synsets of each lemma that is a single word."""
+    """Returns, for each lemma that is a single word, the synsets that contain it, as the numbers of their lines in timm's file."""
     synsets: dict[str, set[int]] = defaultdict(set)
     path = package_folder("timm") / "data" / "_info" / "imagenet_synset_to_lemma.txt"
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):

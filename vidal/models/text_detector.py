@@ -1,7 +1,8 @@
-"""Finds readable text in a picture by PP-OCRv4 (PaddleOCR), from the package rapidocr-onnxruntime.
+"""Finds readable text in a picture with PP-OCRv4 (PaddleOCR), from the package rapidocr-onnxruntime.
 
-The detector alone mistakes compact objects for text: in real clips it marks three bears, a hand and a dancer. So each box is also
-read, and counts only if the reader is confident. This removes all of these mistakes; detecting and reading take 0.07 s per picture.
+The detector alone mistakes compact objects for text: in real clips it marked three bears, a hand and a dancer. So a second network
+reads the text in each box, and a box counts only if the reader is confident. This removes all of these mistakes. Detecting and reading
+take 0.07 s per picture.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ CONFIDENCE_MIN = 0.7
 
 
 class RapidOcr:
-    """A TextDetector. options: short_side (in pixels, of the picture that the detector sees), confidence_min (of the reader, 0..1)."""
+    """A TextDetector. options: short_side (in pixels, of the detector's input), confidence_min (the reader's lowest confidence, 0..1)."""
 
     def __init__(self, spec: ModelSpec):
         self.name = f"PP-OCRv4, {package_version('rapidocr-onnxruntime')}"
@@ -41,7 +42,7 @@ class RapidOcr:
         self._reader.text_det.limit_type = "max"
 
     def detect_boxes(self, image: Image.Image) -> Float32Array:
-        """Returns (n, 4, 2) float32, the corners (x, y) of each box in pixels of the picture. Raises ModelError."""
+        """Returns the corners (x, y) of each box, (n, 4, 2) float32, in pixels of the picture. Raises ModelError if a network fails."""
         scale = min(self._short_side / min(image.size), LONG_SIDE_MAX / max(image.size))
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         pixels = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC))[:, :, ::-1]

@@ -11,7 +11,11 @@ _limit = 1
 
 
 def limit_threads(count: int) -> None:
-    """Limits the threads that torch, OpenCV and the BLAS libraries use for one operation, whether they are loaded yet or not."""
+    """Limits the threads that torch, OpenCV and the BLAS libraries use for one operation.
+
+    BLAS libraries read the limit when they are loaded, so this has no effect on those that are loaded already. OpenCV, in contrast,
+    is only limited if it is loaded already.
+    """
     global _limit
     _limit = count
     for name in _VARIABLES:
@@ -30,5 +34,5 @@ def usable_cores() -> int:
 
 
 def thread_count() -> int:
-    """Returns the limit that limit_threads has set; 1 before. For libraries that take the number of threads when they open a model."""
+    """Returns the limit that limit_threads has set, or else 1. For libraries that take the number of threads when they open a model."""
     return _limit

@@ -21,7 +21,7 @@ def package_folder(module: str) -> Path:
 
 
 def package_version(distribution: str) -> str:
-    """Returns "NAME VERSION" of an installed distribution. Raises PackageNotFoundError."""
+    """Returns "NAME VERSION" of a distribution. Raises PackageNotFoundError if it is not installed."""
     return f"{distribution} {importlib.metadata.version(distribution)}"
 
 
@@ -35,7 +35,7 @@ def require_id(spec: ModelSpec) -> str:
 def embedded_folder(source: str) -> Path | None:
     """Returns the folder of weights that ship with vidal, for "embedded:NAME"; None for any other source.
 
-    Raises UserError for a name that does not exist.
+    Raises UserError if no weights have this name.
     """
     if not source.startswith(EMBEDDED_SCHEME):
         return None
@@ -56,10 +56,10 @@ EMBEDDED = Path(__file__).parents[1] / "estimators" / "weights"
 
 
 def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
-    """Returns the folder or hub id of a model, and further arguments for from_pretrained.
+    """Returns the folder or hub id of a model, and further keyword arguments for from_pretrained.
 
-    "package:NAME/FILE.gguf" is a file of an installed package, which is unpacked first. Raises UserError if the package is
-    not installed, and whatever unpack_gguf raises.
+    "package:NAME/PATH" is a folder in an installed package, or a GGUF file in it, which is unpacked first. Raises UserError if the spec
+    has no id or the package is not installed, and whatever unpack_gguf raises.
     """
     source = require_id(spec)
     if not source.startswith(PACKAGE_SCHEME):
@@ -74,7 +74,7 @@ def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
 
 
 def revision_of(spec: ModelSpec) -> str:
-    """Returns the spec's revision, else the version of the package that contains the weights, "local" for a path, or "main"."""
+    """Returns the spec's revision, or else "NAME VERSION" of the package with the weights, "local" for an existing path, or "main"."""
     if spec.revision:
         return spec.revision
     source = require_id(spec)
@@ -85,7 +85,7 @@ def revision_of(spec: ModelSpec) -> str:
 
 
 def content_identity(path: Path) -> str:
-    """Returns a hash of a file, or of the files of a folder that contain weights or configuration."""
+    """Returns a hash of a file, or of the files with weights or configuration in a folder."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in _ENDINGS)
     states = [(file, file.stat()) for file in files]
     return ids.fingerprint([_file_sha256(str(file), state.st_mtime_ns, state.st_size) for file, state in states])
@@ -93,5 +93,5 @@ def content_identity(path: Path) -> str:
 
 @lru_cache(maxsize=256)
 def _file_sha256(path: str, modified_ns: int, size: int) -> str:
-    """Returns the hash of a file. A process reads the file once, and again only if it has changed."""
+    """Returns the SHA-256 of a file. The arguments are the key of a cache: the file is read again only if time or size has changed."""
     return ids.file_sha256(Path(path))

@@ -1,4 +1,4 @@
-"""Transcribes speech by a speech-to-text model of transformers such as Whisper, from a hub id or a local folder."""
+"""Transcribes speech with a speech-to-text model of transformers, such as Whisper, from a hub id or a local folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidal.models.weights import transformers_source
 
 
 class TransformersSpeech:
-    """A SpeechRecogniser. options: generate (arguments of generate, such as language)."""
+    """A SpeechRecogniser. options: generate (arguments of the model's generate method, such as language)."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)
@@ -26,7 +26,7 @@ class TransformersSpeech:
 
     @torch.inference_mode()
     def transcribe(self, samples: Float32Array) -> str:
-        """Returns the words, on one line. samples: (n,) float32 in [-1, 1] at sample_rate, up to 30 s."""
+        """Returns the words, on one line. samples: (n,) float32 in [-1, 1] at sample_rate; at most 30 s."""
         inputs = self._processor(samples, sampling_rate=self.sample_rate, return_tensors="pt").to(self._device)
         tokens = self._model.generate(inputs["input_features"], **self._generate)
         return " ".join(self._processor.batch_decode(tokens, skip_special_tokens=True)[0].split())

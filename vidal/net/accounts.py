@@ -16,7 +16,7 @@ Passwords = dict[str, tuple[str, str]]
 
 
 def check_cookies_file(key: str, path: str) -> None:
-    """Raises UserError unless the file can be read as cookies. key: the key of the recipe that names it."""
+    """Raises UserError unless the file can be read as cookies. key: the key of the recipe that names the file."""
     from yt_dlp.cookies import YoutubeDLCookieJar  # Needed only where a recipe names such a file.
 
     check_file(key, path)
@@ -33,7 +33,7 @@ def check_file(key: str, path: str) -> None:
 
 
 def read_passwords(path: str | None) -> Passwords:
-    """Returns the entries of a netrc file, without its `default` entry; {} for None. Raises UserError if the file cannot be read."""
+    """Returns the entries of a netrc file, except for `default`; {} if path is None. Raises UserError if the file cannot be read."""
     if path is None:
         return {}
     check_file("crawl.netrc_file", path)
@@ -54,7 +54,7 @@ def basic_authorization(host: str, passwords: Passwords) -> str | None:
 
 
 def with_password(proxy: str, passwords: Passwords) -> str:
-    """Returns the address of a proxy with the user and password of its entry, unless the address names a user already."""
+    """Returns the address of a proxy with its host's user and password; unchanged if there are none, or it names a user already."""
     parts, entry = urlsplit(proxy), passwords.get(hostname(proxy))
     if entry is None or "@" in parts.netloc:
         return proxy

@@ -1,4 +1,4 @@
-"""Prevents crawled input from reaching private, loopback and link-local addresses, unless allowed, and from starting programs.
+"""Prevents crawled input from reaching private, loopback and link-local addresses, and from starting programs that may open them.
 
 An address is checked when the socket connects, after name resolution and after every redirect. So a name that first resolves to a
 public address and later to a private one is refused as well.
@@ -51,10 +51,10 @@ class Connections:
 
 
 class AddressGuard:
-    """While it is enforced, no Python socket of this process connects to a forbidden (private, loopback or reserved) address.
+    """While it is enforced, keeps Python sockets of this process from connecting to forbidden (private, loopback, reserved) addresses.
 
-    Only fsspec's thread may, because a storage can be private. allow_hosts: hosts that are allowed, whatever their addresses.
-    proxies: the URLs of the recipe's proxies.
+    The thread in which fsspec works is exempt, because a storage can have a private address. allow_hosts: hosts that are allowed,
+    whatever their addresses. proxies: the URLs of the recipe's proxies, to which a thread may connect if `enforce` allows it.
     """
 
     def __init__(self, allow_hosts: tuple[str, ...], proxies: tuple[str, ...] = ()):
@@ -73,8 +73,8 @@ class AddressGuard:
     def enforce(self, connections: Connections | None = None, *, is_proxied: bool = False) -> Iterator[None]:
         """Refuses forbidden addresses in this process, and forbidden programs (see check_program) in this thread.
 
-        connections: collects the connections that this thread opens. is_proxied: whether the thread may connect to the recipe's proxies;
-        it must then pass the host of every URL to check_host first.
+        connections: collects the connections that this thread opens. is_proxied: whether this thread may connect to the recipe's proxies;
+        it must then pass the host of every URL to check_host before it sends the request.
         """
         _HOOK.install()
         outer = (getattr(_THREAD, "connections", None), getattr(_THREAD, "is_proxied", False))
@@ -87,14 +87,14 @@ class AddressGuard:
             _THREAD.connections, _THREAD.is_proxied = outer
 
     def check_connection(self, address: SocketAddress, is_proxied: bool) -> None:
-        """Raises ForbiddenAddress for a connection to a forbidden address. is_proxied: whether the recipe's proxies are allowed."""
+        """Raises ForbiddenAddress if the address of a socket is forbidden. is_proxied: whether the recipe's proxies are allowed."""
         if is_proxied and (address[0], address[1]) in self._proxies:
             return
         for each in resolve(address[0]):
             self.check_address(each)
 
     def check_address(self, address: str) -> None:
-        """Raises ForbiddenAddress for a forbidden address. address: an IP address."""
+        """Raises ForbiddenAddress if an IP address is forbidden."""
         if not self.permits(address):
             raise ForbiddenAddress(
                 f"{address} is in a private, loopback or reserved range: to fetch from it, name its host with --allow-host"
@@ -104,7 +104,8 @@ class AddressGuard:
         """Raises ForbiddenAddress if the host of a URL is a forbidden IP address, which may be a number in any notation.
 
         is_proxied: whether a proxy connects to the host. This process does not see that connection, so a name is then judged by the
-        addresses that it resolves to here. A name that does not resolve here may do so for the proxy, and is only refused if it is local.
+        addresses that it resolves to here. A name that does not resolve here is refused only if it is local, because the
+        proxy may know it.
         """
         for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
             if is_proxied or is_address(address):
@@ -120,7 +121,7 @@ class AddressGuard:
 
 
 class _AuditHook:
-    """The audit hook of this process. Python cannot remove a hook, so a single hook asks all guards that are currently enforced."""
+    """The audit hook of this process. Python cannot remove a hook, so one hook is installed and asks all guards that are enforced."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -168,16 +169,16 @@ _THREAD = threading.local()
 
 
 def _shut(number: int, address: SocketAddress) -> None:
-    """Shuts a connection down. number: its file descriptor, which another socket may have by now, so the address is compared first."""
+    """Shuts a connection down. number: its file descriptor. Does nothing if it now belongs to a connection to another address."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)
 
 
 def resolve(host: str, flags: int = 0) -> set[str]:
-    """Returns the IP addresses of a host, which may be a number in any notation; the host itself if it does not resolve.
+    """Returns the IP addresses of a host, or the host itself if it does not resolve.
 
-    flags: of socket.getaddrinfo; AI_NUMERICHOST asks no name server.
+    host: a name, or an IP address in any notation, such as "0x7f.1". flags: of socket.getaddrinfo; AI_NUMERICHOST asks no name server.
     """
     if is_address(host):
         return {str(parse_address(host))}

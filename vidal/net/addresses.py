@@ -1,4 +1,4 @@
-"""Tells which IP addresses are public. An IPv6 address may contain an IPv4 address, to which a gateway would forward the connection."""
+"""Tells which IP addresses are public. An IPv6 address may contain an IPv4 address to which a gateway forwards; both must be public."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ISATAP = {0x0000_5EFE, 0x0200_5EFE}
 
 
 def parse_address(text: str) -> Address:
-    """Returns an IP address. An IPv4 address that is written as IPv6 (::ffff:a.b.c.d) is returned as IPv4. Raises ValueError."""
+    """Returns an IP address; as IPv4 if it is written as IPv6 (::ffff:a.b.c.d). Raises ValueError if the text is not an IP address."""
     address = ipaddress.ip_address(text.strip("[]").split("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
@@ -36,7 +36,7 @@ def is_address(text: str) -> bool:
 
 
 def is_public(address: Address) -> bool:
-    """Returns whether an address is public, and every address to which a gateway may forward its connection is public, too."""
+    """Returns whether an address is public. If gateways forward to an IPv4 address inside it, that must be public, too."""
     if address.is_multicast or not address.is_global or any(address in network for network in _NOT_PUBLIC):
         return address in _NAT64 and is_public(_last_ipv4(address))
     if isinstance(address, ipaddress.IPv4Address):
@@ -47,7 +47,7 @@ def is_public(address: Address) -> bool:
 
 
 def _embedded(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """Returns the IPv4 addresses to which 6to4 and ISATAP forward."""
+    """Returns the IPv4 addresses inside an IPv6 address to which gateways of 6to4 and ISATAP forward."""
     embedded = [address.sixtofour] if address.sixtofour else []
     is_isatap = (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP
     return [*embedded, _last_ipv4(address)] if is_isatap else embedded

@@ -58,8 +58,8 @@ _NATIVE_PROTOCOLS = {
 class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
     """A YoutubeDL for one thread at a time that enforces rate limits, byte limits, opt-outs, allowed addresses and allowed programs.
 
-    options: options of yt-dlp that replace ours. proxy, identity: those that it uses, if any. Creating a client costs more
-    than a small download, so clients are reused.
+    options: options of yt-dlp that replace ours. proxy: the address of the proxy to use, if any. identity: the user's account or proxy
+    for which the requests are counted, if any. Creating a client takes longer than a small download, so clients are reused.
     """
 
     def __init__(
@@ -90,19 +90,19 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self.add_info_extractor(GenericIE())
 
     def set_plain(self, is_plain: bool) -> None:
-        """Tells the client whether the next addresses are plain pages and files, or those of a source with an extractor or API."""
+        """Sets whether the next addresses are plain pages and files, as opposed to addresses of a source with an extractor or an API."""
         self._is_plain = is_plain
 
     def begin_video(self) -> None:
-        """Tells the client that the next request is the first one for another video, which counts towards the budget of an identity."""
+        """Makes the next request count as the start of another video, because identities have a budget of videos per hour."""
         self._is_video_due = True
 
     @contextlib.contextmanager
     def work(self, effort: Effort | None = None) -> Iterator[None]:
         """Surrounds one piece of work (a description, search or download), whose seconds and bytes the recipe limits.
 
-        effort: what the candidate has cost so far; the seconds of this work are added. An error of a server, of the connection or of
-        yt-dlp is raised as a RecordError; an error of our own code is not changed.
+        effort: what the candidate has cost so far; the seconds of this work are added to it. An error of a server, of the connection or
+        of yt-dlp is raised as a RecordError; an error of our own code is raised unchanged.
         """
         crawl, effort, started = self.crawl, effort or Effort(), time.monotonic()
         budget = self._budget = WorkBudget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes, effort.work_s)
@@ -124,7 +124,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self._budget = None
 
     def _record_error(self, error: BaseException, budget: WorkBudget) -> BaseException:
-        """Returns the error that ends a piece of work: a RecordError for a failure, or an error of our own code unchanged."""
+        """Returns the error to raise for an error that ended a piece of work: a RecordError, or an error of our own code unchanged."""
         if isinstance(error, WorkStopped):
             return error.error
         if isinstance(error, RecordError) or not isinstance(error, Exception):
@@ -141,7 +141,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return record_error
 
     def _record_block(self, host: str, error: RecordError) -> None:
-        """Pauses the identity that was blocked, so that others may go on. Without an identity, no requests go to the host for a while."""
+        """Pauses the client's identity after a block; other identities may go on. Without an identity, pauses requests to the host."""
         self._is_block_recorded = True
         if self._identity:
             self._identity.pause(error)
@@ -171,7 +171,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
                 self._budget.extend(time.monotonic() - started)
 
     def open_rules(self, url: str) -> Response:
-        """Fetches robots.txt or a similar file, which may always be fetched. Raises as urlopen does."""
+        """Fetches robots.txt or a similar file of rules; such rules do not apply to it. Raises as urlopen does."""
         outer, self._is_asking_rules = self._is_asking_rules, True
         try:
             return self.get(url)
@@ -179,7 +179,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self._is_asking_rules = outer
 
     def urlopen(self, req: Request | str) -> Response:
-        """Sends a request; all requests of this client pass through here. Raises yt-dlp's RequestErrors, or WorkStopped for a refusal."""
+        """Sends a request. All requests of this client pass here. Raises yt-dlp's RequestError, or WorkStopped for a refusal by vidal."""
         request = Request(req) if isinstance(req, str) else req
         budget = self._budget
         if budget is None:
@@ -201,7 +201,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             return guard_page(response, self.crawl.opt_out, self._rules.agent)
 
     def check_scheme(self, url: str) -> None:
-        """Raises WorkStopped for an address that is not http(s), or whose host is ambiguous."""
+        """Raises WorkStopped for an address that is not http or https, or whose host is ambiguous."""
         with _stopping():
             if urlsplit(url).scheme not in ("http", "https"):
                 raise RecordError(Reason.FORBIDDEN_SCHEME, f"{url[:200]}: only http and https addresses can be fetched")
@@ -225,7 +225,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return host
 
     def _count_use(self) -> None:
-        """Counts a request, and the video that it is for, just before it is sent. Raises IdentityPaused."""
+        """Counts a request, and a video after begin_video, for the client's identity. Raises IdentityPaused if the identity must wait."""
         if self._identity is None:
             return
         if self._is_video_due:
@@ -234,7 +234,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self._identity.take("requests")
 
     def record_answer(self, host: str, status: int, error: RecordError | None) -> None:
-        """Reports an answer to the governor. A permanent failure of one address, such as 404, counts as a success of its host.
+        """Reports an answer to the governor. A permanent failure of one address, such as 404, counts as a success: the host works.
 
         status: 0 if no answer came. error: the failure, or None for a success.
         """
@@ -248,9 +248,9 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self.governor.record_failure(host, error)
 
     def check_answer(self, content_type: str, tags: list[str], reservations: list[str]) -> None:
-        """Raises WorkStopped if the headers of an answer opt out. For sources with an extractor or API, only media are checked.
+        """Raises WorkStopped if an answer's headers opt out of machine learning.
 
-        tags, reservations: see check_headers.
+        For sources with an extractor or an API, only answers with media are checked. tags, reservations: see check_headers.
         """
         if self._is_asking_rules or not (self._is_plain or is_media(content_type)):
             return
@@ -262,7 +262,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self._rules.check(self, url)
 
     def dl(self, name: str, info: VideoInfo, subtitle: bool = False, test: bool = False) -> Any:
-        """Downloads one or several formats. Raises WorkStopped if that needs another program, which would bypass `urlopen`."""
+        """Downloads the requested formats of a video. Raises WorkStopped if that needs another program, which would bypass `urlopen`."""
         protocols = {determine_protocol(format_) for format_ in info.get("requested_formats") or [info]}
         if others := sorted(protocols - _NATIVE_PROTOCOLS):
             detail = f"the media are offered by {', '.join(others)} only, but vidal fetches only http and https"

@@ -1,4 +1,4 @@
-"""What one candidate has cost so far: attempts, seconds of work and seconds of waiting. Each has a limit over all attempts."""
+"""Counts what one candidate has cost so far: attempts, seconds of work and seconds of waiting. Each has a limit over all attempts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ _TRIES_MAX = 30
 class Effort:
     """What one candidate has cost so far.
 
-    may_be_put_back: whether the caller has other work to do, so that a pause is raised as PutBack and not slept through.
-    tries: attempts that failed; failures: those that count towards crawl.attempts, because the host did not name a pause.
-    is_hopeless: whether the host will not answer soon. last_error: what ended the last attempt, other than a pause.
+    may_be_put_back: whether the caller has other work to do, so that PutBack is raised instead of sleeping through a pause.
+    tries: attempts that failed. failures: the transient ones that count towards crawl.attempts: all but those with the reason
+    rate_limited for which the host named a pause of at least a second (blocks of an identity always count). work_s, waited_s: seconds
+    of work, and of waiting for hosts. is_hopeless: whether the host will be left alone for too long to wait for it. last_error: the last
+    transient failure, pauses excluded.
     """
 
     may_be_put_back: bool = False
@@ -33,7 +35,7 @@ class Effort:
     last_error: RecordError | None = None
 
     def pause_after(self, error: RecordError, crawl: Crawl) -> float | None:
-        """Counts a failed attempt. Returns the seconds until the next one, or None if there is none."""
+        """Counts a failed attempt. Returns the seconds until the next attempt, or None if there must not be another."""
         asked_s = error.retry_after_s or 0.0
         if isinstance(error, HostPaused):
             return None if self.is_hopeless else self.count_wait(asked_s, crawl)
@@ -58,12 +60,12 @@ class Effort:
         self.last_error = error
 
     def count_wait(self, wait_s: float, crawl: Crawl) -> float | None:
-        """Counts a wait for a host. Returns its seconds, or None if all waits together would exceed the recipe's patience."""
+        """Counts a wait for a host. Returns wait_s; or None, and counts nothing, if all waits would exceed crawl.patience_s."""
         if self.waited_s + wait_s > crawl.patience_s:
             return None
         self.waited_s += wait_s
         return wait_s
 
     def _backoff_s(self, crawl: Crawl) -> float:
-        """Returns the seconds of a random pause. Its upper limit doubles with each try."""
+        """Returns the seconds of a random pause. Its upper limit doubles with each failed attempt, up to crawl.backoff_max_s."""
         return random.uniform(0.0, min(crawl.backoff_max_s, crawl.backoff_s * 2.0 ** min(self.tries - 1, 30)))

@@ -59,7 +59,7 @@ _PACKAGES = (_OUR_PACKAGE, "yt_dlp", "yt_dlp_plugins")
 
 
 def find_own_error(error: BaseException) -> BaseException | None:
-    """Returns an exception that yt-dlp has wrapped and that no record is to blame for, such as our own bug or a full disk; else None."""
+    """Returns the exception inside `error` that no record has caused, such as a bug of vidal or a full disk; None if there is none."""
     for cause in _wrapped(error):
         if isinstance(cause, RecordError):
             return None
@@ -71,7 +71,7 @@ def find_own_error(error: BaseException) -> BaseException | None:
 
 
 def classify_error(error: BaseException) -> RecordError:
-    """Returns the RecordError for any exception of yt-dlp or its libraries. It keeps the message."""
+    """Returns the RecordError for any exception of yt-dlp or its libraries, with the message of that exception."""
     detail = str(error).removeprefix("ERROR: ")
     chain = list(_chain(error))
     for cause in chain:
@@ -91,23 +91,23 @@ def classify_error(error: BaseException) -> RecordError:
 
 
 def classify_http_error(error: HTTPError, detail: str) -> RecordError:
-    """Returns the RecordError for an HTTPError: redirect_loop, or what classify_answer returns."""
+    """Returns the RecordError for an HTTPError: redirect_loop, or what classify_answer returns. detail: the message."""
     if error.redirect_loop:
         return RecordError(Reason.REDIRECT_LOOP, detail)
     return classify_answer(error.status, error.response.headers, detail)
 
 
 def classify_answer(status: int, headers: Headers, detail: str) -> RecordError:
-    """Returns the RecordError for an answer: bot_check for Cloudflare's challenge, else what classify_status returns."""
+    """Returns the RecordError for an answer: bot_check for Cloudflare's challenge, or else what classify_status returns."""
     if headers.get("cf-mitigated") == "challenge":
         return RecordError(Reason.BOT_CHECK, detail, transient=True)
     return classify_status(status, detail, parse_retry_after(headers.get("Retry-After")))
 
 
 def classify_status(status: int, detail: str, pause_s: float | None = None) -> RecordError:
-    """Returns the RecordError for an HTTP status. 429 and 5xx are transient, other 4xx are not.
+    """Returns the RecordError for an HTTP status of 400 or more. 429 and 5xx are transient, other 4xx are not. detail: the message.
 
-    pause_s: the seconds of Retry-After; they only count if the failure is transient.
+    pause_s: the seconds of Retry-After; they are ignored if the failure is not transient.
     """
     if status in _BY_STATUS:
         transient = status == 429
@@ -164,7 +164,7 @@ def _classify_extractor_error(chain: list[BaseException], error: BaseException, 
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yields the exception and all that are linked to it by yt-dlp, by urllib3 (as arguments) or by Python, each once."""
+    """Yields the exception and, once each, all exceptions that are linked to it by yt-dlp, by urllib3 (as arguments) or by Python."""
 
     def all_links(current: BaseException) -> list[object]:
         return [*_wrapped_in(current), getattr(current, "reason", None), *current.args, current.__context__]

@@ -1,4 +1,4 @@
-"""The gate: where every request of a client and every hop of a redirect leaves, and every answer arrives."""
+"""The gate sends every request of a client, and every hop of a redirect, after the client has admitted it, and checks the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MEDIA_TYPES = ("video/", "audio/", "application/vnd.apple.mpegurl", "applicatio
 
 
 def is_media(content_type: str) -> bool:
-    """Returns whether a Content-Type stands for a video, a sound, or a playlist of one."""
+    """Returns whether a Content-Type is that of a video, a sound, or a playlist of either."""
     return content_type.strip().lower().startswith(_MEDIA_TYPES)
 
 
@@ -53,7 +53,7 @@ class _Gate(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp has no annotat
         super().__init__(**arguments)
 
     def send(self, request: PreparedRequest, *arguments: Any, **named: Any) -> Answer:
-        """Sends one request. A failure counts against the host that was asked, not against one that redirected to it."""
+        """Sends one request. A failure counts against the host that was asked, not against a host that redirected to it."""
         host = self._client.admit(str(request.url))
         if authorization := basic_authorization(host, self._client.passwords):
             request.headers.setdefault("Authorization", authorization)
@@ -71,8 +71,8 @@ class _Gate(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp has no annotat
         return answer
 
     def _check(self, answer: Answer) -> None:
-        """Raises WorkStopped if the headers opt out or redirect to a bad address. A redirect's body may be endless, so it is not read."""
-        if answer.is_redirect:
+        """Raises WorkStopped if the headers opt out of machine learning, or redirect to an address that check_scheme refuses."""
+        if answer.is_redirect:  # Its body may be endless, so it is not read.
             answer.raw.close()
             answer._content, answer._content_consumed = b"", True
             self._client.check_scheme(urljoin(answer.url, answer.headers["location"]))

@@ -1,4 +1,4 @@
-"""The governor: every request waits here until its host may be asked, and work with a transient failure is tried again."""
+"""The governor makes every request wait until its host may be asked, and repeats work that has failed transiently."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _SHORT_PAUSE_S = 0.2
 
 @dataclass
 class _Work:
-    """The work of one thread: its lease with the rate limiter, the one host whose slot it holds, and how long it waited.
+    """The work of one thread: its lease with the rate limiter, the one host whose slot it holds, and how many seconds it has waited.
 
-    advance: how many further requests to the host are granted until advance_until.
+    advance: how many further requests to the host are granted already. They must be sent before advance_until, a time of the clock.
     """
 
     lease: str
@@ -44,10 +44,10 @@ class _Work:
 
 
 class Governor:
-    """Admits requests and repeats failed work. Shared by the threads of a worker.
+    """Admits requests and repeats failed work. The threads of a worker share one governor.
 
-    If the workers share a rate limiter, its limits hold for the whole cluster. out: the URI of the dataset, which keeps the number of
-    requests per day over a restart; None keeps it in memory.
+    rate_limiter: None means one of its own; if all workers share one, its limits hold for the whole cluster. out: the URI of the
+    dataset, which stores the number of requests per day, so that it survives a restart; None keeps the number in memory.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class Governor:
     def call(self, work: Callable[[], T], effort: Effort | None = None) -> tuple[T, int]:
         """Calls `work`, whose requests pass through `admit`. Returns its result and the number of attempts.
 
-        After a transient failure it tries again, after a jittered exponential pause or the pause that the host asked for. effort:
-        what the candidate has cost so far. Raises the last RecordError, with the number of attempts. With effort.may_be_put_back, it
-        raises PutBack instead of pausing.
+        After a transient failure, calls `work` again after a pause: a random one whose limit grows exponentially, or the one that the
+        host asked for if that is longer. effort: what the candidate has cost so far. Raises the last RecordError, with the number of
+        attempts, if no attempt succeeds. Raises PutBack instead of pausing if effort.may_be_put_back.
         """
         effort = effort or Effort()
         effort.is_hopeless = False
@@ -94,8 +94,9 @@ class Governor:
     def admit(self, host: str) -> float:
         """Waits until the host may be asked, and returns the seconds that it waited.
 
-        A piece of work gives up its slot of one host before it waits for another. So hosts that redirect to each other cause no deadlock.
-        Raises RecordError(daily_budget), and HostPaused if the wait would be longer than a moment.
+        A piece of work gives up its slot of one host before it waits for another, so hosts that redirect to each other cause no deadlock.
+        Raises RecordError(daily_budget) if the requests of the day are used up, and HostPaused if the host is paused for longer than a
+        fraction of a second, or if other work has held all of the host's slots for longer than crawl.patience_s.
         """
         work = self._current_work()
         rules, waited_before_s = self._rules_for(host), work.waited_s
@@ -121,7 +122,7 @@ class Governor:
         self._release_slot(self._current_work())
 
     def _check_refusal(self, host: str, admission: Admission, rules: HostRules, work: _Work, waited_s: float) -> None:
-        """Raises the RecordError of a refusal, unless the work should wait and ask again. waited_s: how long it has waited so far."""
+        """Raises the RecordError of a refusal, unless the work should wait and ask again. waited_s: the request's wait so far."""
         if admission.refusal == "spent":
             detail = f"{host}: all {rules.daily_requests.limit} requests that the recipe allows per day are used"
             raise RecordError(Reason.DAILY_BUDGET, detail, transient=True)
@@ -147,7 +148,7 @@ class Governor:
         self._rate_limiter.record_success(host)
 
     def record_failure(self, host: str, error: RecordError) -> None:
-        """Reports a transient failure to the rate limiter. A host that blocks us or names a pause is left alone at once."""
+        """Reports a failure to the rate limiter if it is transient. A host that blocks us or names a pause is left alone at once."""
         if not error.transient:
             return
         if work := getattr(self._threads, "work", None):
@@ -162,7 +163,7 @@ class Governor:
 
     @contextlib.contextmanager
     def _leased(self, effort: Effort) -> Iterator[None]:
-        """Starts a piece of work in this thread, with a lease of its own. Releases its slot when it ends."""
+        """A context for one piece of work in this thread, which gets a new lease. Releases the slot of the work at the end."""
         work = self._threads.work = _Work(uuid.uuid4().hex, effort)
         try:
             yield
@@ -217,7 +218,7 @@ class Governor:
 
 
 def _final(error: RecordError, effort: Effort) -> RecordError:
-    """Returns the error that ends a piece of work, with the number of attempts. A failure takes precedence over a pause after it."""
+    """Returns the error to raise, with the number of attempts: the last failure, if `error` is only a pause that came after it."""
     last = effort.last_error if isinstance(error, (HostPaused, IdentityPaused)) and effort.last_error else error
     last.attempts = max(1, effort.tries)
     return last

@@ -1,4 +1,4 @@
-"""The user's own identities (accounts and proxies) for sites with an extractor of yt-dlp: which one does a piece of work, and when."""
+"""Decides which of the user's identities (accounts and proxies) does a piece of work, and when, on sites with an extractor of yt-dlp."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUDGETS_NAME = "_crawl/identities.json"
 
 
 class ActiveIdentity:
-    """An identity, and what it may still ask for. Safe to share between threads."""
+    """An identity of the recipe, with its hourly budgets and its pause. Safe to share between threads."""
 
     def __init__(self, settings: Identity, rate_limiter: RateLimiter, file: QuotaFile | None):
         self.settings, self._rate_limiter = settings, rate_limiter
@@ -31,7 +31,7 @@ class ActiveIdentity:
             raise IdentityPaused(self._describe_wait(wait_s), wait_s)
 
     def wait_s(self) -> float:
-        """Returns the seconds until the identity may ask for another video; 0.0 if it may now."""
+        """Returns the seconds until the identity may start another video; 0.0 if it may do so now."""
         return self._rate_limiter.identity_wait_s(self._rules)
 
     def pause(self, error: RecordError) -> None:
@@ -43,7 +43,7 @@ class ActiveIdentity:
 
 
 class Identities:
-    """The identities of a recipe. A hash assigns one of them to each candidate or query."""
+    """The identities of a recipe. A hash assigns one of them to each candidate or query; if they are shared, any of them may do it."""
 
     def __init__(self, crawl: Crawl, rate_limiter: RateLimiter | None, out: str | None):
         file = QuotaFile(out, BUDGETS_NAME) if out else None
@@ -55,16 +55,17 @@ class Identities:
         return bool(self._all)
 
     def choose(self, key: str) -> ActiveIdentity:
-        """Returns the identity for a piece of work: the assigned one or, if identities are shared, the one that is free first.
+        """Returns the identity for a piece of work: the assigned one or, if crawl.share_identities is set, the one that is free first.
 
         key: names the work, such as the id of a candidate; its hash decides which identity is the assigned one.
         """
         return min(self._candidates(key), key=ActiveIdentity.wait_s)
 
     def explain_failure(self, error: RecordError, key: str, effort: Effort) -> RecordError:
-        """Returns the error of an attempt. A block or a spent budget becomes IdentityPaused, which says when an identity may do the work.
+        """Returns the error to raise for a failed attempt.
 
-        key: see choose. effort: of the work; a block counts as a failed attempt.
+        If the identity was blocked or has used its budget, this is an IdentityPaused, with the seconds until an identity may do the work.
+        Any other error is returned unchanged. key: see choose. effort: of the work; a block is counted in it as a failed attempt.
         """
         if error.reason in BLOCKS:
             effort.count_block(error)

@@ -1,6 +1,7 @@
-"""What the user's own identities (accounts and proxies) may still ask for: their hourly budgets, and their pauses after a block.
+"""Counts what the user's identities (accounts and proxies) use of their hourly budgets, and remembers their pauses after a block.
 
-The rate limiter keeps them, so that they hold for the whole cluster; a file keeps them over a restart.
+The rate limiter keeps the counts and pauses, so that they hold for the whole cluster. A file stores them, so that they survive a
+restart.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Use = Literal["requests", "videos"]
 
 @dataclass(frozen=True)
 class IdentityRules:
-    """The budgets of one identity. file: keeps what is used of them, and the identity's pause; None keeps both in memory."""
+    """The budgets of one identity. file: stores what is used of the budgets, and the identity's pause; None keeps both in memory."""
 
     name: str
     requests: Budget
@@ -37,12 +38,12 @@ class IdentityBudgets:
         self._quota = quota or Quota()
 
     def take(self, rules: IdentityRules, use: Use) -> float:
-        """Counts one use and returns 0.0; or counts nothing, and returns the seconds until the identity may be used."""
+        """Counts one use and returns 0.0. If the identity may not be used now, counts nothing and returns the seconds until it may be."""
         pause_s = self._quota.pause_left_s(rules.name, rules.file)
         return pause_s or self._quota.take(f"{rules.name} {use}", rules.requests if use == "requests" else rules.videos)
 
     def wait_s(self, rules: IdentityRules) -> float:
-        """Returns the seconds until the identity may ask for another video; 0.0 if it may now."""
+        """Returns the seconds until the identity may start another video; 0.0 if it may do so now."""
         return max(
             self._quota.pause_left_s(rules.name, rules.file),
             self._quota.wait_s(f"{rules.name} requests", rules.requests),

@@ -1,4 +1,4 @@
-"""The JavaScript runtime that yt-dlp needs for some sites: whether this machine has one, and how yt-dlp says that it lacks one."""
+"""Finds out whether this machine has the JavaScript runtime that yt-dlp needs for some sites, and whether yt-dlp warns of its absence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WORDS = "javascript runtime"
 
 
 def has_runtime() -> bool:
-    """Returns whether deno, the only runtime that yt-dlp uses by default, is beside this Python or on the PATH."""
+    """Returns whether deno, the only runtime that yt-dlp uses by default, is in the folder of this Python's scripts or on the PATH."""
     folders = (sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath))
     return shutil.which("deno", path=os.pathsep.join(folders)) is not None
 

@@ -1,6 +1,6 @@
 """Finds out whether a response opts out of machine learning: by X-Robots-Tag, by meta tags, or by the headers of TDMRep.
 
-Anyone may have written the text, so it is read in linear time.
+Anyone may have written the text, so it is read in linear time: a malicious text cannot make this slow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TDM = "tdm-reservation"
 
 
 def check_headers(tags: Iterable[str], reservations: Iterable[str], opt_out: tuple[str, ...], agent: str) -> None:
-    """Raises RecordError(opted_out) if the headers of a response opt out.
+    """Raises RecordError(opted_out) if the headers of a response opt out of machine learning.
 
     tags: all X-Robots-Tag headers; reservations: all tdm-reservation headers. opt_out: the directives that count. agent: the name of
     this crawler.
@@ -43,16 +43,23 @@ def check_headers(tags: Iterable[str], reservations: Iterable[str], opt_out: tup
 
 
 def check_page(page: str, opt_out: tuple[str, ...], agent: str) -> None:
-    """Raises RecordError(opted_out) if a meta tag of a page opts out: for robots, for this crawler, or by TDMRep."""
+    """Raises RecordError(opted_out) if a meta tag opts out: one for all robots or for this crawler, or TDMRep's.
+
+    page: its text. opt_out: the directives that count. agent: the name of this crawler.
+    """
     for name, content in _meta_tags(page):
         if name in (*_EVERYONE, agent.lower()) and opts_out(content, opt_out, agent):
-            raise RecordError(Reason.OPTED_OUT, f"meta {name}: {content[:200]}")
+            raise RecordError(
+                Reason.OPTED_OUT, f"the page opts out of machine learning by the meta tag {name}: {content[:200]}"
+            )
         if name == TDM and opt_out and _is_reserved(content):
-            raise RecordError(Reason.OPTED_OUT, f"meta {name}: {content[:200]}")
+            raise RecordError(
+                Reason.OPTED_OUT, f"the page opts out of machine learning by the meta tag {name}: {content[:200]}"
+            )
 
 
 def opts_out(value: str, opt_out: tuple[str, ...], agent: str) -> bool:
-    """Returns whether a list of directives opts out for `agent`. A name before them ("otherbot: noai") limits them to that crawler."""
+    """Returns whether the directives in `value` opt out for `agent`. A name in front ("otherbot: noai") limits them to that crawler."""
     wanted, is_for_us = {word.lower() for word in opt_out}, True
     for part in _SEPARATORS.split(value.lower()):
         named = _NAMED.fullmatch(part)
@@ -73,7 +80,7 @@ def _is_reserved(value: str) -> bool:
 
 
 def _meta_tags(page: str) -> Iterator[tuple[str, str]]:
-    """Yields (name in lower case, content) of the meta tags of a page, outside of its comments."""
+    """Yields (name in lower case, content) of each meta tag of a page, except for those in comments."""
     position = 0
     while tag := _META.search(page, position):
         position = tag.end()

@@ -1,4 +1,4 @@
-"""Reads a page before anything else is done with it, because its own text may opt out of machine learning."""
+"""Reads a page before anything else is done with it, because its meta tags may opt out of machine learning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARKUP = re.compile(
 
 
 def read_start(response: Response) -> bytes:
-    """Returns at most the first 512 bytes of a body, which are enough to tell a page from a media file."""
+    """Reads and returns the first 512 bytes of a body, or all if it is shorter. They are enough to tell a page from a media file."""
     start = b""
     while len(start) < _SNIFFED_BYTES and (chunk := response.read(_SNIFFED_BYTES - len(start))):
         start += chunk
@@ -44,7 +44,7 @@ def guard_page(response: Response, opt_out: tuple[str, ...], agent: str) -> Resp
 
 
 def is_page(response: Response, start: bytes) -> bool:
-    """Returns whether a body is HTML or XML, by its type or its first bytes."""
+    """Returns whether a body is HTML or XML, as its Content-Type or its first bytes (`start`) say."""
     content_type = (response.headers.get("Content-Type") or "").strip().lower()
     return content_type.startswith(_PAGE_TYPES) or MARKUP.match(start) is not None
 
@@ -55,7 +55,7 @@ def _decode(page: bytes) -> str:
 
 
 def _reader(start: bytes, read_rest: Callable[..., bytes]) -> Callable[..., bytes]:
-    """Returns a function that reads `start` and then the rest. A call with an amount returns bytes from only one of the two."""
+    """Returns a read function that returns `start` and then what read_rest returns. A call with an amount never returns parts of both."""
     position = 0
 
     def read(amount: int | None = None) -> bytes:

@@ -1,7 +1,7 @@
 """Finds the media of a page in a process that can be killed: anyone may have written the page, and yt-dlp's patterns may take hours.
 
-The process has no network. If yt-dlp needs an answer that it has not been given, the extraction ends with the request, and is
-repeated when the answer has arrived.
+The process has no network. When yt-dlp wants to send a request, the extraction ends and returns the request; the caller sends it and
+repeats the extraction with the answer.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class PageAnswer:
 
 
 def extract_page(url: str, answers: dict[PageRequest, PageAnswer]) -> VideoInfo | PageRequest | RecordError:
-    """Returns yt-dlp's information about a page, or the next request that yt-dlp wants to send, or the error.
+    """Returns yt-dlp's information about a page, or the next request that yt-dlp wants to send, or an error if the extraction fails.
 
     answers: the answers to the requests that earlier calls returned.
     """
@@ -104,7 +104,7 @@ def _replay() -> _Replay:
 
 
 class _Silent:
-    """A logger without output: what matters is raised."""
+    """A logger without output, because errors are raised as exceptions."""
 
     def debug(self, message: str) -> None: ...
     def info(self, message: str) -> None: ...

@@ -1,4 +1,4 @@
-"""yt-dlp's extractor for any page, in a process that can be killed. Its requests leave through the client like all others."""
+"""Runs yt-dlp's extractor for any page in a process that can be killed. The client sends the extractor's requests like all others."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _ask(client: Any, request: PageRequest) -> PageAnswer:
 
 
 def _answer_of(response: Response) -> PageAnswer:
-    """Returns an answer with its body. The body of a media file is cut after the first bytes, because yt-dlp looks at no more of it."""
+    """Returns an answer with its body; for a media file, only the first bytes, because yt-dlp needs no more."""
     body = read_start(response)
     content_type = (response.headers.get("Content-Type") or "").lower()
     is_file = (

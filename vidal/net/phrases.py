@@ -176,7 +176,7 @@ def find_reason(message: str) -> Reason | None:
 
 
 def find_pause_s(message: str) -> float | None:
-    """Returns how long a message says that requests are refused, such as "for up to an hour"; None if it does not say."""
+    """Returns for how many seconds a message says that requests are refused, as in "for up to an hour"; None if it does not say."""
     named = _NAMED_PAUSE.search(message.lower())
     if named is None:
         return None

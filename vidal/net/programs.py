@@ -51,7 +51,7 @@ def check_program(command: Sequence[Argument] | Argument) -> None:
 
 
 def limits_all_inputs(arguments: Sequence[str]) -> bool:
-    """Returns whether a command line of ffmpeg has inputs, and every input has both whitelists with only our values."""
+    """Returns whether a command line of ffmpeg has inputs, and before each of them both whitelists, with our values and no others."""
     options: list[str] = []
     for argument in arguments:
         options.append(argument)

@@ -1,7 +1,7 @@
-"""Counts what is used of a budget, such as the requests of a day, in storage, so that a restart does not start at zero.
+"""Counts what is used of a budget, such as the requests of a day. The count is stored, so that it does not start at zero after a restart.
 
-The stored count runs ahead of the real one: a few uses are reserved at a time, so that a killed process loses none of its count, and
-not every use costs a write.
+A few uses are reserved at a time, so the stored count is up to 1 % of the budget higher than the real one. So a killed process loses
+none of its count, and not every use needs a write.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Periods = dict[int, int]
 
 @dataclass(frozen=True)
 class QuotaFile:
-    """A file that keeps counts: the URI of a storage, and a name in it. All budgets of one file have periods of the same length."""
+    """A file that stores counts: the URI of a storage, and a name in it. All budgets of one file have periods of the same length."""
 
     uri: str
     name: str
@@ -33,8 +33,8 @@ class QuotaFile:
 class Budget:
     """At most `limit` uses in the last `periods` periods, including the current one. limit: None means no limit.
 
-    A single period of a day starts anew at midnight (UTC). Many short periods form a sliding window: no time span of
-    (periods - 1) * period_s has more uses. file: None keeps the count in memory.
+    With a single period of a day, the count starts anew at midnight (UTC). Many short periods form a sliding window: no time span of
+    (periods - 1) * period_s has more than `limit` uses. file: stores the count; None keeps it in memory.
     """
 
     limit: int | None
@@ -44,7 +44,7 @@ class Budget:
 
 
 class _Stored(TypedDict):
-    """The content of a file. Periods are numbers as text, since keys in JSON are texts. pauses: when each ends, by name (time.time())."""
+    """The content of a file. uses: by name and by number of the period, as a text. pauses: by name, when they end (time.time())."""
 
     uses: dict[str, dict[str, int]]
     pauses: dict[str, float]
@@ -65,7 +65,7 @@ class Quota:
         self._counts: dict[QuotaFile | None, _Counts] = {}
 
     def take(self, name: str, budget: Budget) -> float:
-        """Counts one use and returns 0.0; or, if the budget is spent, counts nothing and returns the seconds until there may be a use."""
+        """Counts one use and returns 0.0. If the budget is spent, counts nothing and returns the seconds until another use is allowed."""
         if wait_s := self.wait_s(name, budget):
             return wait_s
         if budget.limit is None:
@@ -82,7 +82,7 @@ class Quota:
         return 0.0
 
     def wait_s(self, name: str, budget: Budget) -> float:
-        """Returns the seconds until there may be one more use; 0.0 if there may be one now."""
+        """Returns the seconds until the budget allows another use; 0.0 if it allows one now."""
         if budget.limit is None:
             return 0.0
         period = self._period(budget)
@@ -97,7 +97,7 @@ class Quota:
         return 0.0
 
     def pause(self, name: str, pause_s: float, file: QuotaFile | None) -> None:
-        """Remembers that nothing may be used under this name for pause_s seconds; with a file, even after a restart."""
+        """Allows no use under this name for pause_s seconds. With a file, the pause survives a restart."""
         counts, now = self._counts_of(file), self._clock()
         counts.pauses = {each: until for each, until in counts.pauses.items() if until > now}
         counts.pauses[name] = max(counts.pauses.get(name, 0.0), now + pause_s)

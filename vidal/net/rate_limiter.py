@@ -1,4 +1,4 @@
-"""The rate limiter decides which worker may ask a host next, and when, for the whole cluster. It makes no requests itself."""
+"""The rate limiter decides who may send the next request to a host, and when. All workers of a cluster can share one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ADVANCE_S = 1.0
 
 @dataclass(frozen=True)
 class HostRules:
-    """The limits of a host. burst: the size of the token bucket. concurrency: the number of slots. lease_s: see request_slot.
+    """The limits of a host. requests_per_s, burst: the rate and the size of the token bucket. concurrency: the number of slots.
 
-    breaker_failures: the failures in a row that open the circuit breaker, for breaker_pause_s. patience_s: how long the host may be left
-    alone in total before waiting for it is not worth while. daily_requests: the budget of requests per day.
+    lease_s: see request_slot. breaker_failures: how many failures in a row open the circuit breaker, for breaker_pause_s seconds.
+    patience_s: it is not worth waiting for a host that is left alone for longer. daily_requests: the budget of requests per day.
     """
 
     requests_per_s: float
@@ -41,10 +41,10 @@ class HostRules:
 class Admission:
     """The answer to a worker that wants to send a request.
 
-    is_granted: the request may be sent after wait_s; otherwise the worker asks again after wait_s. more: how many further requests to
-    the same host are granted, if they are sent within ADVANCE_S.
-    refusal: busy (the host's slots are taken), paused (the host asked for a pause, or keeps failing), open (at the end of its pause it
-    will have been left alone for longer than rules.patience_s: do not wait), or spent (the requests of the day are used up).
+    is_granted: whether the request may be sent, after wait_s seconds; if not, the worker may ask again after wait_s seconds.
+    more: how many further requests to the same host are granted, if they are sent within ADVANCE_S seconds.
+    refusal: busy (the host's slots are taken), paused (the host asked for a pause, or keeps failing), open (when its pause ends, the host
+    will have been left alone for longer than rules.patience_s: do not wait), spent (the requests of the day are used up), or "".
     """
 
     is_granted: bool
@@ -54,7 +54,7 @@ class Admission:
 
 
 class RateLimiter(Protocol):
-    """The interface of LocalRateLimiter, which documents it, and of the rate limiter that all workers of a cluster share."""
+    """The interface of LocalRateLimiter, and of the rate limiter that all workers of a cluster share. LocalRateLimiter documents it."""
 
     def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission: ...
     def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None: ...
@@ -90,17 +90,17 @@ class LocalRateLimiter:
         self._lock = threading.Lock()
 
     def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
-        """Asks for one request to a host.
+        """Asks whether one request may be sent to a host.
 
-        lease: the name of the work that asks. It holds one of the host's slots until it releases the slot, or until it has not been
-        renewed for rules.lease_s.
+        lease: names the work that asks. If the request is granted, the lease holds one of the host's slots until release_slot is called,
+        or until the lease has not been renewed for rules.lease_s seconds.
         """
         with self._lock:
             now, state = self._clock(), self._state_of(host, rules)
             return self._refuse(host, state, lease, rules, now) or _grant(state, lease, rules, now)
 
     def renew_leases(self, leases: list[tuple[str, str]], lease_s: float) -> None:
-        """Renews the leases of work in progress. leases: (host, lease). A dead worker renews nothing, so its slots become free."""
+        """Makes leases last for lease_s seconds from now. leases: (host, lease). A dead worker renews none, so its slots become free."""
         with self._lock:
             until = self._clock() + lease_s
             for host, lease in leases:
@@ -112,7 +112,7 @@ class LocalRateLimiter:
                     state.trial_until = max(state.trial_until, until)
 
     def release_slot(self, host: str, lease: str, unused: int = 0) -> None:
-        """Frees the slot that a lease holds. unused: how many requests were granted and not sent."""
+        """Frees the host's slot that a lease holds. unused: how many granted requests were not sent."""
         with self._lock:
             if state := self._hosts.get(host):
                 if lease in state.leases:
@@ -122,7 +122,7 @@ class LocalRateLimiter:
                     state.trial = None
 
     def record_success(self, host: str) -> None:
-        """Closes the host's circuit breaker."""
+        """Resets the host's count of failures and closes its circuit breaker. Does not end a pause."""
         with self._lock:
             if state := self._hosts.get(host):
                 state.failures, state.tripped_at, state.trial = 0, None, None
@@ -130,8 +130,8 @@ class LocalRateLimiter:
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
         """Counts a transient failure, and leaves the host alone if it asks for that or has failed too often.
 
-        pause_s: how long the host asks to be left alone; None if it only failed. Returns whether it is worth waiting for the host:
-        False if, at the end of its pause, the host will have been left alone for longer than rules.patience_s.
+        pause_s: the pause in seconds that the host asks for; None if it only failed. Returns whether it is worth waiting for the host:
+        False if, when its pause ends, it will have been left alone for longer than rules.patience_s.
         """
         with self._lock:
             now, state = self._clock(), self._state_of(host, rules)
@@ -147,12 +147,12 @@ class LocalRateLimiter:
             return _explain_pause(state, rules) == "paused"
 
     def use_identity(self, rules: IdentityRules, use: Use) -> float:
-        """Counts one use of an identity and returns 0.0; or counts nothing, and returns the seconds until it may be used."""
+        """Counts one use of an identity and returns 0.0. If it may not be used now, counts nothing and returns the seconds until then."""
         with self._lock:
             return self._identities.take(rules, use)
 
     def identity_wait_s(self, rules: IdentityRules) -> float:
-        """Returns the seconds until an identity may ask for another video."""
+        """Returns the seconds until an identity may start another video; 0.0 if it may do so now."""
         with self._lock:
             return self._identities.wait_s(rules)
 
@@ -176,7 +176,7 @@ class LocalRateLimiter:
 
 
 def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admission:
-    """Takes a token from the bucket. The number of tokens may become negative: the request then waits until they are refilled."""
+    """Grants a request and takes a token. The number of tokens may become negative: the request then waits until they are refilled."""
     if state.tripped_at is not None:
         state.trial, state.trial_until = lease, now + rules.lease_s
     state.tokens = min(rules.burst, state.tokens + (now - state.filled_at) * rules.requests_per_s) - 1
@@ -189,7 +189,7 @@ def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admis
 
 
 def _advance(state: _HostState, rules: HostRules) -> int:
-    """Returns how many further requests are granted at once: 0 if requests are scarce or have failed, so that each must be asked for."""
+    """Returns how many further requests are granted with this one: 0 if requests are scarce or have failed, so that each is asked for."""
     is_scarce = rules.requests_per_s < _FAST_PER_S or rules.daily_requests.limit is not None
     if is_scarce or state.failures or state.tripped_at is not None:
         return 0

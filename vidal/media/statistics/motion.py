@@ -1,8 +1,8 @@
 """Measures how much a video moves: dense optical flow between frames that follow each other closely.
 
-The flow is Farneback's (2003). DIS (Kroeger et al. 2016) is faster, 3 ms per pair instead of 13, but sees motion where there is
-none: on flat walls and skies with sensor noise of two levels, DIS finds 3 pixels per frame, and Farneback 0.01 (at a short side of
-128 pixels).
+The flow is Farneback's (2003). DIS (Kroeger et al. 2016) takes 3 ms per pair of frames instead of 13 ms, but sees motion where there
+is none. On flat walls and skies with sensor noise of two gray levels, at a short side of 128 pixels, DIS finds a motion of 3 pixels
+per frame, and Farneback's method one of 0.01 pixels.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ _FARNEBACK = {
 
 
 def flow_px(before: UInt8Array, after: UInt8Array) -> float:
-    """Returns the mean length in pixels of the flow from one frame to the other. before, after: (h, w) uint8 gray."""
+    """Returns the mean length, in pixels, of the optical flow from `before` to `after`: two frames, (h, w) uint8 gray."""
     flow = cv2.calcOpticalFlowFarneback(before, after, None, **_FARNEBACK)  # type: ignore[call-overload]
     return float(np.linalg.norm(flow, axis=2).mean())
 
 
 def motion_per_s(pairs: list[FramePair]) -> float:
-    """Returns the motion in short sides per second: the median of the pairs, because one of them may lie on a cut."""
+    """Returns how fast the pictures move, in lengths of the picture's short side per second.
+
+    This is the median over the pairs, because there may be a cut between the two frames of a pair.
+    """
     return float(np.median([flow_px(p.before, p.after) / min(p.before.shape) / p.gap_s for p in pairs]))

@@ -20,7 +20,7 @@ SHARPNESS_SIDE = 256
 
 
 def luma(frame: UInt8Array) -> Float32Array:
-    """Returns (h, w) float32 in 0..1 (ITU-R BT.601)."""
+    """Returns the luma of each pixel (ITU-R BT.601): (h, w) float32, 0..1."""
     return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
 
 
@@ -46,7 +46,7 @@ def is_black(frame: UInt8Array) -> bool:
 
 
 def is_frozen(before: UInt8Array, after: UInt8Array) -> bool:
-    """Returns whether two frames are nearly identical: the luma of their thumbnails differs little in every block of the grid."""
+    """Returns whether two frames are nearly identical: the luma of their thumbnails differs little in each of GRID x GRID blocks."""
     thumbnails = [cv2.resize(luma(f), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA) for f in (before, after)]
     blocks = cv2.resize(cv2.absdiff(*thumbnails), (GRID, GRID), interpolation=cv2.INTER_AREA)
     return float(blocks.max()) < FROZEN_DIFFERENCE_MAX
@@ -62,9 +62,9 @@ def sharpness(frame: UInt8Array) -> float:
 
 
 def statistics(frames: list[UInt8Array]) -> dict[str, float]:
-    """Returns the means over the frames of a clip, by the names in vidal/scores.py.
+    """Returns the mean of each statistic over the frames of a clip. The keys are names of scores in vidal/scores.py.
 
-    frames: at least one, all of one size. frozen_share is only returned for two frames or more.
+    frames: at least one, all of the same size. The key frozen_share is missing if there is only one frame.
     """
     values = {
         "brightness": float(np.mean([brightness(frame) for frame in frames])),
