@@ -161,7 +161,7 @@ class _Watcher:
 
 
 def show_report(report: ShardReport, out: str) -> None:
-    """Prints the result of a shard and, if it is committed, a shell command that prints the rows of the dataset `out`."""
+    """Prints the result of a shard and, if the shard is committed, a shell command that prints the rows of the dataset `out`."""
     if report.done_before:
         show(f"shard {report.shard} was built before and is unchanged: {report.rows}")
     else:

@@ -31,7 +31,7 @@ def renamed(old: str, old_value: str | None, new: str, new_value: str | None) ->
 
 
 def from_settings(collection: str | None) -> tuple[str, ...]:
-    """Returns the overrides of the recipe for --from; none if collection, its value, is None.
+    """Returns the overrides of the recipe that --from stands for. collection: the value of --from; None gives no overrides.
 
     Raises UserError for a store that cannot be opened.
     """

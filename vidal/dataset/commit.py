@@ -36,7 +36,7 @@ from vidal.storage.storage import Storage
 
 
 def shard_identity(stages: list[Stage], recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Returns the versions and a hash of the settings that decide the rows of a shard. Answers of searches and sites do not count."""
+    """Returns the versions and a hash of the settings that decide the rows of a shard; answers of sites are not part of it."""
     own = [discover.identity(recipe, storage, shard), *(stage.identity(recipe) for stage in stages)]
     versions = {name: version for each in own for name, version in each.versions.items()}
     marks = [recipe.duplicates.model_dump(mode="json", exclude={"dataset_clips_max"}), decontamination.state(recipe)]

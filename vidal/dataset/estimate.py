@@ -36,7 +36,7 @@ class Cluster:
 class StageEstimate:
     """What one stage will cost. records: how many records the stage processes.
 
-    cpu_hours: None if the stage was not measured with the recipe's models. why_not: says so; otherwise empty. gpu_hours: the hours for
+    cpu_hours: None if the stage was not measured with the recipe's models. why_not: the reason, or empty. gpu_hours: the hours for
     which workers hold a GPU, over all GPUs; 0 if the measured dataset was built without GPUs.
     """
 

@@ -24,7 +24,7 @@ class ShardSummary(TypedDict):
     """The content of a summary file. rows: clips by kind; the other counts are those of ShardReport. candidates: see discover.state.
 
     awaiting: the number of clips and views that the next run of the same build tries again. versions, choices: the WorkIdentity of the
-    shard. recipe: every key of the recipe, for `recipe_from`. vidal: the version of vidal that committed the shard.
+    shard. recipe: the recipe with all its keys, for `recipe_from`. vidal: the version of vidal that committed the shard.
     """
 
     shard: int

@@ -1,4 +1,4 @@
-"""Reads the tables that the stages have stored for a shard. The commit of the shard needs each several times, but reads it once."""
+"""Reads the tables that the stages have stored for a shard. A commit needs each table several times, but reads it only once."""
 
 from __future__ import annotations
 

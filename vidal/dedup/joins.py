@@ -1,4 +1,4 @@
-"""Joins of sorted keys: finds the entries of two arrays that have a key in common. in_pieces bounds the memory that this needs."""
+"""Joins of sorted keys: finds the entries of two arrays that have a key in common, in bounded memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def count_equal(values: list[UInt64Array]) -> tuple[UInt64Array, Places]:
 
 
 def in_pieces(count: int, join: Callable[[int, int], UInt64Array | None]) -> Iterator[UInt64Array]:
-    """Yields the results of `join` for pieces of 0..count clips that are small enough for memory.
+    """Yields the results of `join` for `count` clips, in pieces that are small enough for memory.
 
     join: takes the first clip of a piece and the clip after its last one. If it returns None, the piece has too many matches, and is
     halved.

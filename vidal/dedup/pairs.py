@@ -26,8 +26,8 @@ class Pairs:
     """m pairs of clips that are alike. The earlier clip of a pair is kept.
 
     later, earlier: (m,) int64, numbers of clips. way: (m,) indices into WAYS. distance: (m,) float64: for pictures, how many of 64 bits
-    differ; for sounds, the share of bits that differ; for embeddings, 1 minus the cosine. motion: (m,) float64: for pictures, the
-    correlation of the motion, -1..1; otherwise NaN.
+    differ in the median frame; for sounds, the share of bits that differ; for embeddings, 1 minus the cosine. motion: (m,) float64: for
+    pictures, the correlation of the motion, -1..1; otherwise NaN.
     """
 
     later: Places

@@ -68,7 +68,7 @@ def _near_hashes(
 def _near(
     own: Pictures, other: Pictures, settings: Duplicates, first: Places, second: Places, distances: Float64Array
 ) -> Pairs:
-    """Returns those of the pairs whose clips move alike, or of which one stands still and the hashes are especially near.
+    """Returns those of the pairs whose clips move alike, or of which one stands still and whose hashes are especially near.
 
     first, second: the places of the pairs. distances: those of their hashes.
     """
