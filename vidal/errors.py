@@ -25,8 +25,8 @@ class DamagedError(UserError):
 class RecordError(VidalError):
     """One record cannot be processed; the others go on.
 
-    reason: slug for the ledger. detail: the original message of the failure. transient: whether a later
-    attempt may succeed. attempts: how often the record was tried. retry_after_s: the pause that the server asked for.
+    reason: the reason in the ledger. detail: the original message of the failure. transient: whether a later attempt may succeed.
+    attempts: how often the record was tried. retry_after_s: the pause in seconds that the server asked for, or None.
     """
 
     def __init__(
@@ -54,16 +54,19 @@ def _rebuild(reason: Reason, detail: str, transient: bool, attempts: int, retry_
 
 
 class HostPaused(RecordError):
-    """No request may be sent to a host now: it has asked for a pause, or keeps failing. retry_after_s: seconds until one may."""
+    """No request may be sent to a host now: the host has asked for a pause, or keeps failing.
+
+    retry_after_s: the seconds until the next request is allowed.
+    """
 
     def __init__(self, detail: str, retry_after_s: float):
         super().__init__(Reason.BREAKER_OPEN, detail, transient=True, retry_after_s=retry_after_s)
 
 
 class IdentityPaused(RecordError):
-    """The user's identity (an account or a proxy) for this work may not be used now; if identities are shared, none may.
+    """The identity (an account or a proxy of the user) that must do this work may not be used now.
 
-    retry_after_s: the seconds until one may.
+    With crawl.share_identities, any identity may do the work, but none may be used now. retry_after_s: the seconds until one may be used.
     """
 
     def __init__(self, detail: str, retry_after_s: float):
@@ -91,11 +94,11 @@ class LockedError(StorageError):
 
 
 class StageError(VidalError):
-    """A stage cannot be opened: every process that loads its models dies."""
+    """A stage cannot start: every process that tries to load its models dies."""
 
 
 class RunEndedError(VidalError):
-    """The process that drives this run has ended. Failures that this causes are not recorded: no record is at fault."""
+    """The process that controls this run has ended. The failures that this causes are not recorded: no record is at fault."""
 
 
 # These end the run, because no record is to blame for them.
@@ -111,10 +114,10 @@ class BalanceError(VidalError):
 
 
 def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
-    """Returns which of the packages raised the exception, itself or through a library; None if none has a frame in the traceback.
+    """Returns the package of the innermost frame of the traceback that belongs to one of the packages; None if no frame does.
 
-    packages: names of top-level packages. The innermost frame decides. An exception that a library raises on untrusted input is an
-    outcome of the record; one that our own code raises is a bug.
+    packages: names of top-level packages. The caller uses this to tell apart an exception that a library raises on untrusted input, which
+    is an outcome of the record, and one that our own code raises, which is a bug.
     """
     innermost = None
     frame = error.__traceback__

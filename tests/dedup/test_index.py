@@ -266,6 +266,6 @@ def test_a_second_command_is_refused(tmp_path):
         refused = vidal_inline("deduplicate", storage.uri)
     assert refused.returncode == 2
     assert refused.stderr.strip().endswith(
-        "another process is marking copies there: wait until it has ended, then try again"
+        "another process is marking copies in this dataset: wait until it has ended, then try again"
     )
     assert vidal_inline("deduplicate", storage.uri).returncode == 0

@@ -50,7 +50,7 @@ def build_shard(
     log_json: bool,
     as_json: bool,
 ) -> None:
-    """Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."""
+    """Builds one or more shards of a recipe into the dataset OUT. N: a number, a range or a list: 0, 0-9 or 0,3,7."""
     from vidal.config.loading import load_recipe
     from vidal.dataset import api
     from vidal.storage.storage import absolute_uri
@@ -77,7 +77,10 @@ def build_shard(
 @options.log_json
 @options.as_json
 def retry(out: str, class_: str, allow_hosts: tuple[str, ...], verbose: bool, log_json: bool, as_json: bool) -> None:
-    """Tries failed candidates of OUT again, those with a transient failure or with one reason, and adds those that succeed."""
+    """Tries failed candidates of OUT again, and adds those that succeed.
+
+    These are the candidates with a transient failure, or, if --class is a reason of the ledger, those that failed for this reason.
+    """
     from vidal.dataset import api
 
     overrides = options.log_settings(verbose, log_json)
@@ -145,7 +148,7 @@ def _end(report: Report, as_json: bool) -> None:
 
 
 class _Watcher:
-    """Shows a build while it runs: its lines, its progress, and the report of each shard."""
+    """Prints the messages of a build while it runs, and the report of each shard that has ended."""
 
     def __init__(self, out: str):
         self._out = out
@@ -158,7 +161,7 @@ class _Watcher:
 
 
 def show_report(report: ShardReport, out: str) -> None:
-    """Prints the result of a shard, and a line of Python that opens the dataset."""
+    """Prints the result of a shard and, if the shard is committed, a shell command that prints the rows of the dataset `out`."""
     if report.done_before:
         show(f"shard {report.shard} was built before and is unchanged: {report.rows}")
     else:

@@ -14,9 +14,9 @@ from vidal.cli.output import show, show_json
 @click.argument("out")
 @options.as_json
 def deduplicate(out: str, as_json: bool) -> None:
-    """Marks copies across the shards of OUT, in duplicate_of. Only shards that are new or changed are compared.
+    """Marks copies across the shards of OUT, in the column duplicate_of. Shards that were compared before are not compared again.
 
-    A build of a small dataset does this by itself.
+    This is needed only if OUT has more clips than duplicates.dataset_clips_max: a build of a smaller dataset marks the copies itself.
     """
     from vidal.dataset import api
 
@@ -35,7 +35,10 @@ def deduplicate(out: str, as_json: bool) -> None:
 @click.option("--to", required=True, type=click.Path(), help="The Parquet file to write.")
 @options.as_json
 def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as_json: bool) -> None:
-    """Writes hashes and vectors of the media of an evaluation set, for use under decontaminate in a recipe with the same models."""
+    """Writes hashes and vectors of the media in FOLDER, an evaluation set, to a file for the recipe's key decontaminate.
+
+    A recipe that uses the file must have the models that computed the vectors.
+    """
     from pathlib import Path
 
     from vidal.config.loading import load_recipe

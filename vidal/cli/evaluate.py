@@ -127,7 +127,11 @@ def _show_tables(
     layout: str | None,
     beside: dict[str, Path],
 ) -> None:
-    """Prints the tables. data: the folder with a folder for each task. beside: files of results, by the titles of their columns."""
+    """Prints the tables of the LanguageBind paper, with our results beside them.
+
+    kept: the file of our results, or None. checkpoints: those of our encoder. data: the folder that has a subfolder of files for each task.
+    layout: "markdown", "csv", or None for the terminal. beside: files of other encoders' results, by the titles of their columns.
+    """
     from vidal.evaluate import table_formats
     from vidal.evaluate.encoders import modalities_of, title_of
     from vidal.evaluate.table import Possible, read_results, tables
@@ -188,7 +192,7 @@ def _weights(given: tuple[str, ...]) -> dict[str, float]:
 
 
 def _beside(given: tuple[str, ...]) -> dict[str, Path]:
-    """Returns the files of results, by the titles of their columns."""
+    """Parses the values of --beside, "NAME=FILE". Returns the files by name. Raises UserError for a wrong value or a missing file."""
     files = {}
     for option in given:
         name, _, path = option.partition("=")
@@ -201,7 +205,7 @@ def _beside(given: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _kept(results: str | None, checkpoints: tuple[str, ...]) -> Path | None:
-    """Returns the file of the results: that of --results, else one in the first checkpoint that is a folder; None without either."""
+    """Returns the file for the results: --results, or else a file in the first checkpoint that is a folder; None if there is neither."""
     from vidal.evaluate.encoders import results_folder
     from vidal.evaluate.table import RESULTS
 

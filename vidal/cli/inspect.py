@@ -15,7 +15,7 @@ from vidal.cli.output import show_json
 @click.argument("out")
 @options.as_json
 def validate(out: str, as_json: bool) -> None:
-    """Reopens every row of OUT, decodes every file and checks every hash."""
+    """Checks every row and every hash of OUT, that every file decodes (a video: at its end), and that the ledger fits the manifest."""
     from vidal.dataset.validate import validate as check
 
     rows, problems = check(out)
@@ -31,7 +31,7 @@ def validate(out: str, as_json: bool) -> None:
 @click.command()
 @click.argument("out")
 def report(out: str) -> None:
-    """Writes OUT/_reports/shard-NNNNN.html: the funnel, strips of frames, every caption, and the rejects."""
+    """Writes OUT/_reports/shard-NNNNN.html: the counts of every stage, strips of frames, every caption, and the rejected clips."""
     from vidal.report.report import report as write
 
     for name in write(out):

@@ -13,7 +13,7 @@ from vidal.errors import BalanceError, StorageError, TrainingError, UserError, V
 # Each command's file is imported when the command is run or its help is shown, so that `vidal --help` is quick.
 COMMANDS = {
     "ablate": ("vidal.cli.ablate:ablate", "Says whether a shard, a view or a filter helped a small trained encoder."),
-    "build-shard": ("vidal.cli.build:build_shard", "Builds shard N (0, 0-9 or 0,3,7) of a recipe into OUT."),
+    "build-shard": ("vidal.cli.build:build_shard", "Builds shards N (0, 0-9 or 0,3,7) of a recipe into OUT."),
     "deduplicate": ("vidal.cli.dedup:deduplicate", "Marks copies across the shards of OUT again."),
     "evaluate": ("vidal.cli.evaluate:evaluate", "Measures an encoder on a benchmark, or prints the tables."),
     "export": ("vidal.cli.exchange:export", "Writes OUT in the layout of another loader."),
@@ -35,14 +35,14 @@ COMMANDS = {
     "search-terms": ("vidal.cli.search_terms:search_terms", "Builds and shows the search-term database."),
     "signatures": ("vidal.cli.dedup:signatures", "Writes hashes and vectors of an evaluation set's media."),
     "train": ("vidal.cli.train:train", "Trains an encoder for each modality, bound to language."),
-    "validate": ("vidal.cli.inspect:validate", "Reopens every row of OUT, decodes every file and checks every hash."),
+    "validate": ("vidal.cli.inspect:validate", "Checks every row, file and hash of OUT."),
 }
 # Old names, for one release.
 RENAMED = {"proxy": "ablate"}
 
 
 class _Commands(click.Group):
-    """Imports a command's file only when the command is run."""
+    """Imports a command's file only when the command is run or its help is shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

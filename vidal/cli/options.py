@@ -23,7 +23,7 @@ database = click.option("--db", default="search_terms/db", show_default=True, he
 
 
 def renamed(old: str, old_value: str | None, new: str, new_value: str | None) -> str | None:
-    """Returns the value of an option that has a new name. The old name works for one release, with a warning."""
+    """Returns the value of a renamed option, given under its new or its old name. Warns if the old name is used."""
     if old_value is None:
         return new_value
     click.echo(f"vidal: the option {old} is now called {new}", err=True)
@@ -31,7 +31,10 @@ def renamed(old: str, old_value: str | None, new: str, new_value: str | None) ->
 
 
 def from_settings(collection: str | None) -> tuple[str, ...]:
-    """Returns the overrides of the recipe for --from. Raises UserError for a store that cannot be opened."""
+    """Returns the overrides of the recipe that --from stands for. collection: the value of --from; None gives no overrides.
+
+    Raises UserError for a store that cannot be opened.
+    """
     if collection is None:
         return ()
     import json

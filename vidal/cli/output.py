@@ -1,4 +1,7 @@
-"""How commands print: lines and tables on standard output, 160 columns wide if it is not a terminal, and one last line of JSON."""
+"""How commands print: lines and tables on standard output, and with --json one last line of JSON.
+
+Tables are as wide as the terminal, or 160 columns wide if standard output is not a terminal.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def show_json(summary: Any) -> None:
 
 
 def python_line(code: str) -> str:
-    """Returns a shell command that runs the code with this Python, named by a relative path if it is below the current folder."""
+    """Returns a shell command that runs the code with this Python. Its path is relative if it is below the current folder."""
     python = Path(sys.executable)
     own = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     return f'{own} -c "{code}"'

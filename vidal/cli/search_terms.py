@@ -26,7 +26,7 @@ def search_terms() -> None:
 @click.option("--out", required=True, help="Folder or URI for terms.parquet and its report.")
 @options.as_json
 def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> None:
-    """Builds the database from the recipe's corpora: counts the keywords of their texts and balances the terms over them."""
+    """Builds the database: counts the keywords in the texts of the recipe's corpora, and selects terms so that keywords are balanced."""
     from vidal.config.loading import load_recipe
     from vidal.storage.storage import Storage, absolute_uri
     from vidal.terms.build import build
@@ -50,7 +50,10 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
 
 
 def _cluster_map(recipe: Any, stack: contextlib.ExitStack) -> Any:
-    """Starts an executor and returns its parallel map, which shows progress. It is only called if there is enough work to need it."""
+    """Starts an executor and returns its parallel map, which shows progress. The stack ends the executor.
+
+    The build of the terms calls this function only if there is enough work for several processes.
+    """
     from vidal.pipeline.executors import executor_of
     from vidal.pipeline.progress import tracked
 
@@ -63,7 +66,10 @@ def _cluster_map(recipe: Any, stack: contextlib.ExitStack) -> Any:
 @click.argument("out")
 @options.database
 def feedback(out: str, db: str) -> None:
-    """Reads what became of each term in OUT, and writes to DB/budget.parquet how many results each term may ask for next time."""
+    """Writes DB/budget.parquet from what each term has yielded in OUT.
+
+    The file has a weight for each term, which multiplies the number of results that the next searches for the term ask for.
+    """
     from vidal.sources.searches import search_name
     from vidal.storage.storage import Storage, absolute_uri
     from vidal.terms.feedback import TABLE
@@ -78,7 +84,7 @@ def feedback(out: str, db: str) -> None:
 @click.option("--top", default=50, show_default=True, type=click.IntRange(min=1), help="How many keywords.")
 @options.database
 def show_terms(top: int, db: str) -> None:
-    """Prints the keywords that occur in most terms, and some of these terms."""
+    """Prints the most frequent keywords, the number of terms with each of them, and some of these terms."""
     from vidal.storage.storage import Storage, absolute_uri
 
     storage = Storage(absolute_uri(db))

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 @options.overrides
 @click.option("--data", "out", required=True, help="The dataset: a folder or a URI.")
 @click.option(
-    "--out", "folder", type=click.Path(file_okay=False), help="Folder of the run. Default: OUT/_train/RECIPE."
+    "--out", "folder", type=click.Path(file_okay=False), help="Folder of the run. Default: DATA/_train/RECIPE."
 )
 @options.as_json
 def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None, as_json: bool) -> None:
-    """Trains the recipe's encoders on the manifests of OUT, and writes FOLDER/encoder. The same command resumes where it stopped."""
+    """Trains the recipe's encoders on the dataset --data, and writes the folder encoder/ in --out. A repeated command resumes the run."""
     from vidal.config.loading import load_recipe
     from vidal.errors import UserError
     from vidal.storage import layout
@@ -35,7 +35,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
 
     loaded = load_recipe(recipe, overrides)
     if "://" in (folder or out):
-        raise UserError("--out: the run must be written to a local folder: name one")
+        raise UserError("--out: name a local folder, because a run cannot be written to a URI")
     out = absolute_uri(out)
     target = Path(os.path.abspath(folder or os.path.join(out, layout.TRAINED, loaded.name)))
     outcomes = _run(loaded, out, target)
@@ -103,7 +103,7 @@ def _run(recipe: Any, out: str, folder: Path) -> list[Outcome]:
 @click.option("--data", "out", required=True, help="The dataset: a folder.")
 @options.as_json
 def pack(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool) -> None:
-    """Decodes the input of the recipe's encoders once, into OUT/_packed, so that training does not wait for a decoder."""
+    """Decodes the input of the recipe's encoders once, into DATA/_packed, so that training does not wait for a decoder."""
     from vidal.config.loading import load_recipe
     from vidal.storage.storage import Storage, absolute_uri
     from vidal.train import packed

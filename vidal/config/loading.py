@@ -92,7 +92,10 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, object]:
 
 
 def _merge(base: dict[str, object], over: dict[str, object]) -> dict[str, object]:
-    """Merges mappings key by key, except models: another adapter must not inherit the options of the first one."""
+    """Returns `base` with the values of `over`, which win; nested mappings are merged key by key.
+
+    A mapping with the key `adapter` is a model and replaces the old one whole, because its adapter must not inherit other options.
+    """
     merged = dict(base)
     for key, value in over.items():
         before = merged.get(key)
@@ -112,7 +115,7 @@ def _set(data: dict[str, object], override: str) -> None:
     for key in parents:
         child = {} if node.get(key) is None else node[key]
         if not isinstance(child, dict):
-            raise UserError(f"--set {override!r}: {key} holds a value, and no keys that could be set")
+            raise UserError(f"--set {override!r}: {key} is a single value, so it has no keys to set")
         copied: dict[str, object] = dict(child)
         node[key] = copied
         node = copied

@@ -128,7 +128,7 @@ class Recipe(Settings):
         section = getattr(self, view, None)
         if not isinstance(section, kind):
             raise UserError(
-                f"recipe {self.name}: no plugin adds the view {view!r}: name the module that adds it under plugins"
+                f"recipe {self.name}: no plugin adds the view {view!r}: list the module that adds this view in plugins"
             )
         return section
 
@@ -164,6 +164,6 @@ def import_plugins(names: Sequence[str]) -> None:
 
 
 def _with_views(recipe: type[Recipe]) -> type[Recipe]:
-    """Returns a subclass with a section for each view that plugins have added; the class itself if there is none."""
+    """Returns a subclass with a section for each view that plugins have added, or the class itself if no plugin has added one."""
     sections: dict[str, Any] = {name: (settings, settings()) for name, settings in ADDED_SECTIONS.items()}
     return create_model("Recipe", __base__=recipe, **sections) if sections else recipe

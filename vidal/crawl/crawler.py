@@ -1,4 +1,7 @@
-"""Turns one candidate into clips in storage: its page is described and judged, its file fetched, probed, cut and stored."""
+"""Turns one candidate into clips in storage.
+
+The crawler reads what the candidate's page says, decides whether to fetch the file, fetches and probes it, and cuts and stores the clips.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ class Crawler:
     def attempt(self, candidate: Candidate) -> Output | Drop:
         """Crawls a candidate as __call__ does, but raises PutBack instead of waiting for a host.
 
-        What an attempt has cost (Effort) counts towards the limits of the next attempts at the same candidate.
+        The cost of an attempt (Effort) counts towards the limits of later attempts at the candidate.
         """
         id_ = candidate["candidate_id"]
         effort = self._efforts.setdefault(id_, Effort(may_be_put_back=True))

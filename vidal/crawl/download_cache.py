@@ -1,4 +1,4 @@
-"""Keeps downloads for a while, so that a video whose spans follow each other in a catalogue is fetched only once."""
+"""Keeps recent downloads, so that a video with several spans, one after another in a catalogue, is fetched only once."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class SpanWriter:
         self._recipe = recipe
 
     def write(self, file: MediaFile, span: Span, path: Path) -> Probe:
-        """Writes a span, or a whole file that is not an MP4, to path. Returns the properties of the new file.
+        """Writes a span to path, re-encoded; the span may be the whole file. Returns the properties of the new file.
 
         Raises RecordError if the file cannot be cut, or if the new file lacks part of the span, or is too short or too long for the
         recipe.
@@ -37,13 +37,17 @@ class SpanWriter:
         if (lack_s := _lack_s(file, span, properties)) > SLACK_S:
             raise RecordError(
                 Reason.TRUNCATED,
-                f"the clip cut from the file lacks {lack_s:.2f} s of the {span.duration_s:g} s that were asked for",
+                f"the clip cut from the file lacks {lack_s:.2f} s of the {span.duration_s:g} s of its span",
             )
         self._check_length(properties.duration_s)
         return properties
 
     def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
-        """Decodes from the key frame before the span. If that fails or the new file is too short, decodes from the start of the file."""
+        """Writes a span as an MP4. In a file with an index, decoding starts at the key frame before the span.
+
+        If that fails or the new file is too short, or without an index, decoding starts at the beginning of the file. There is no second
+        try after RecordError(too_costly).
+        """
         if not span.is_whole and transcode.is_indexed(file.properties):
             try:
                 properties = self._encode(file, span, path, seeks=True)

@@ -59,7 +59,10 @@ class ClipStore:
         return self._make_row(candidate, file, span, clip_file, media_path, cut_count)
 
     def _write_span(self, file: MediaFile, span: Span, path: Path) -> _ClipFile:
-        """Writes the span to path. A whole file is linked if it needs no change; a video is re-encoded if it is cut or is not an MP4."""
+        """Writes the span to path.
+
+        A whole sound, or a whole MP4 with a codec in _MP4_CODECS, is linked. Anything else is re-encoded.
+        """
         if span.is_whole and (file.kind is Kind.AUDIO or _is_plain_mp4(file.properties)):
             link_or_copy(file.path, path)
             return _ClipFile(file.properties, file.sha256, span.start_s, span.duration_s)
@@ -124,7 +127,7 @@ def _own_subtitle(extra: Mapping[str, str], span: Span) -> dict[str, str]:
 
 
 def _flags(source: Probe) -> dict[str, str]:
-    """Returns the entries of `extra` that mark a source file with a high dynamic range, or with interlaced pictures."""
+    """Returns the entries of `extra` for a source file that has a high dynamic range or interlaced pictures; otherwise none."""
     flags = {"hdr": source.is_hdr, "interlaced": source.is_interlaced}
     return {name: "true" for name, is_set in flags.items() if is_set}
 

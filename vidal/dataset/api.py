@@ -41,7 +41,7 @@ class Report:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether something failed that should have worked: the command then exits with 1."""
+        """Whether any shard is faulty, see ShardReport.is_faulty. The command then exits with code 1."""
         return any(shard.is_faulty for shard in self.shards)
 
     @property
@@ -81,9 +81,10 @@ def build_shards(
     until: str | None = None,
     watcher: Watcher | None = None,
 ) -> Report:
-    """Checks the input, creates the dataset OUT if it does not exist, and builds these shards in one pipeline.
+    """Checks the input, creates the dataset `out` if it does not exist, and builds these shards in one pipeline.
 
-    until: the last stage to run; nothing is then committed. watcher: receives the progress, if given.
+    shards: such as "0", "0-9" or "0,3,7". allow_hosts: hosts that may be in a private or loopback range. until: the last stage to run;
+    nothing is then committed. watcher: receives the progress; None shows none. Raises UserError if the input is wrong.
     """
     if until and until not in STAGES:
         raise UserError(f"there is no stage {until!r}: choose from {', '.join(STAGES)}")
@@ -110,7 +111,10 @@ def build_shards(
 
 
 def _check_input(recipe: Recipe, storage: Storage) -> None:
-    """Raises UserError if there is nothing to build from: no search, or a catalogue or collection that is missing and not yet split."""
+    """Raises UserError if the recipe has neither searches nor a listing, or if its listing (catalogue or collection) is missing.
+
+    A listing that was already split into the tables of the dataset may be missing.
+    """
     if not recipe.listing:
         discover.check_searches(recipe)
     if recipe.listing and stored_split(storage) is None:
@@ -144,7 +148,8 @@ def retry(
     """Tries failed candidates of a dataset again. Returns the reports of all shards.
 
     class_: "transient" for those whose failure is transient, or a reason of the ledger, such as "http_404".
-    overrides: keys of the recipe that the dataset was built with, such as "engine.log_level=info".
+    overrides: keys of the recipe that the dataset was built with, such as "engine.log_level=info". allow_hosts, watcher: as for
+    build_shards.
     """
     retrying.check_class(class_)
     storage = Storage(absolute_uri(out))
@@ -191,10 +196,10 @@ def refilter(out: str, overrides: tuple[str, ...]) -> list[Decision]:
 
 
 def deduplicate(out: str, say: Callable[[str], None] = _ignore) -> dict[int, int]:
-    """Marks copies across the shards of a dataset, in `duplicate_of`; returns how many clips of each shard are marked.
+    """Marks copies across the shards of a dataset, in the column `duplicate_of`. Returns the number of marked clips of each shard.
 
     Shards that were compared before are not compared again. say: receives a line for each step. Raises UserError if another process
-    is marking copies there.
+    is marking copies in the dataset.
     """
     storage = Storage(absolute_uri(out))
     read_dataset(storage)
@@ -203,7 +208,7 @@ def deduplicate(out: str, say: Callable[[str], None] = _ignore) -> dict[int, int
         return _mark(storage, recipe, wait_s=0.0, say=say)
     except LockedError as error:
         raise UserError(
-            f"{storage.uri}: another process is marking copies there: wait until it has ended, then try again"
+            f"{storage.uri}: another process is marking copies in this dataset: wait until it has ended, then try again"
         ) from error
 
 

@@ -44,10 +44,11 @@ def build(
     until: str | None = None,
     watcher: Watcher | None = None,
 ) -> list[ShardReport]:
-    """Builds shards of a dataset that belongs to the recipe, see dataset_file.claim. Starts an executor only if there is work.
+    """Builds shards of a dataset that belongs to the recipe, see dataset_file.claim. Returns their reports, in the order of `shards`.
 
-    until: the last stage to run; the shards are then not committed. Raises StorageError if the dataset cannot be read or written;
-    shards that were complete by then are committed all the same.
+    allow_hosts: hosts that may be in a private or loopback range. until: the last stage to run; the shards are then not committed.
+    watcher: receives the progress. An executor is started only if there is work. Raises StorageError if the dataset cannot be read or
+    written; shards that were complete by then are still committed.
     """
     stages = list(STAGES.values())
     if recipe.listing and stored_split(storage) is None:
@@ -94,7 +95,7 @@ def _run(recipe: Recipe, runtime: Runtime, works: list[ShardWork], ending: _Endi
 def _found(
     works: list[ShardWork], runtime: Runtime, executor: Executor, ending: _Ending
 ) -> Iterator[tuple[ShardWork, list[Part]]]:
-    """Yields each shard with its unfinished parts. The candidates of a shard are searched for when its turn comes."""
+    """Yields each shard with its unfinished parts. The candidates of a shard are found only when the shard is reached."""
     for work in works:
         parts = work.find_parts(runtime, executor)
         ending.begin(work)
@@ -115,7 +116,10 @@ def _phases_line(phases: list[list[Stage]]) -> str:
 
 @contextlib.contextmanager
 def _services(recipe: Recipe, runtime: Runtime, works: list[ShardWork]) -> Iterator[Runtime]:
-    """Serves the embedded example site during the build, if the recipe searches it and there is something to search for or to fetch."""
+    """Serves the embedded example site during the build, if the recipe searches it and a shard still needs a search or a download.
+
+    Yields the runtime, with the address of the site if it is served.
+    """
     searches_site = any(search.is_on_embedded_site for search in recipe.search)
     if recipe.listing or not searches_site or not any(work.needs_sources for work in works):
         yield runtime

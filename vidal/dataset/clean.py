@@ -47,9 +47,9 @@ def clean(out: str) -> Cleaned:
 
 
 def clean_shard(storage: Storage, shard: int, outcomes: Iterable[LedgerRow]) -> Cleaned:
-    """Deletes the media of a shard's clips that were dropped or failed for good, and lists these clips. It can be repeated safely.
+    """Deletes the media of a shard's clips that were dropped or failed for good, and adds them to the shard's list of such clips.
 
-    outcomes: the shard's ledger.
+    outcomes: the rows of the shard's ledger. The function may be called again, for example after an interruption.
     """
     ended = {row["id"] for row in outcomes if _has_ended(row)}
     before = cleaned_clips(storage, shard)
@@ -70,7 +70,7 @@ def _has_ended(row: LedgerRow) -> bool:
 
 
 def _delete_files(storage: Storage, shard: int, clips: set[str]) -> Iterator[tuple[str, int]]:
-    """Deletes the media files of these clips. Yields the clip and the size of each file."""
+    """Deletes the media files of these clips. Yields the clip_id and the size in bytes of each file."""
     folder = layout.media_folder(shard)
     sizes = storage.sizes(folder)
     gone = [name for name in sizes if "/" in name and name.partition("/")[0] in clips]
@@ -83,7 +83,7 @@ def _delete_files(storage: Storage, shard: int, clips: set[str]) -> Iterator[tup
 
 
 def _delete_members(storage: Storage, shard: int, clips: set[str]) -> Iterator[tuple[str, int]]:
-    """Rewrites every archive that contains media of these clips. Yields the clip and the size of each file that is left out."""
+    """Rewrites every archive that contains media of these clips. Yields the clip_id and the size in bytes of each file it leaves out."""
     folder = layout.media_folder(shard)
     for name in storage.names(folder):
         if not name.endswith(".tar"):

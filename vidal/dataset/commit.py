@@ -36,7 +36,7 @@ from vidal.storage.storage import Storage
 
 
 def shard_identity(stages: list[Stage], recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Returns the versions and a hash of the settings that decide the rows of a shard. What its sources answer is not included."""
+    """Returns the versions and a hash of the settings that decide the rows of a shard; answers of sites are not part of it."""
     own = [discover.identity(recipe, storage, shard), *(stage.identity(recipe) for stage in stages)]
     versions = {name: version for each in own for name, version in each.versions.items()}
     marks = [recipe.duplicates.model_dump(mode="json", exclude={"dataset_clips_max"}), decontamination.state(recipe)]
@@ -45,9 +45,9 @@ def shard_identity(stages: list[Stage], recipe: Recipe, storage: Storage, shard:
 
 
 def is_committed(storage: Storage, shard: int, stages: list[Stage], recipe: Recipe) -> bool:
-    """Returns whether the shard is committed and nothing in it is to be tried again, according to its summary.
+    """Returns whether the shard is committed with the recipe's settings and candidates, and nothing in it is to be tried again.
 
-    With engine.keep_stale, a shard that earlier versions built counts if the choices of the recipe are the same.
+    With engine.keep_stale, the shard may have been built by earlier versions of the stages.
     """
     summary = read_summary(storage, shard)
     if summary is None or summary["quarantined"] or summary["awaiting"]:
@@ -146,7 +146,10 @@ def _funnel_row(stage: str, count: int, kept: int) -> FunnelRow:
 
 
 def _select(assembled: list[AssembledRow], recipe: Recipe, cleaned: set[str]) -> _Selection:
-    """Decides which of the clips that passed every stage go into the manifest, and marks clips of evaluation sets."""
+    """Decides which clips go into the manifest, and marks those that belong to evaluation sets.
+
+    assembled: the clips that passed every stage. cleaned: the ids of clips whose media were deleted.
+    """
     unfit = thresholds.late(assembled, recipe.filters)
     gone = (row["clip_id"] for row in assembled if row["clip_id"] in cleaned and row["clip_id"] not in unfit)
     unfit |= {clip_id: Drop(Reason.AWAITING_MEDIA, MEDIA_DELETED) for clip_id in gone}
@@ -181,13 +184,16 @@ def _write(
 
 
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
-    """Returns `now` with the versions that made the stored work: those of the search and of stages kept stale may be older."""
+    """Returns the identity of a shard's stored work, whose versions may be older than those of `now`.
+
+    stale: the stages whose earlier results are kept. discovered: the versions that found the candidates.
+    """
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)
 
 
 def _first_failures(rows: list[LedgerRow]) -> list[LedgerRow]:
-    """Returns the rows with only the first failure of each clip, because two stages that read the same tables may both fail on it."""
+    """Returns the rows without the second and later failures of a clip: two stages that read the same tables may both fail on it."""
     failed: set[str] = set()
     kept = []
     for row in rows:
@@ -207,7 +213,7 @@ _DISCOVER: Any = _Discover()
 
 
 def _with_drop(row: LedgerRow, drops: dict[str, Drop | within_shard.Copy]) -> LedgerRow:
-    """Returns the ledger row, as dropped if its clip is in `drops`: after all stages a clip may still fail the filter or be a copy."""
+    """Returns the ledger row; if its clip is in `drops`, changed to dropped. A clip may pass all stages and then fail the filter."""
     if row["subject"] != Subject.CLIP.value or row["id"] not in drops:
         return row
     drop = drops[row["id"]]
@@ -215,17 +221,17 @@ def _with_drop(row: LedgerRow, drops: dict[str, Drop | within_shard.Copy]) -> Le
 
 
 def _sums(kept: list[AssembledRow]) -> bytes:
-    """Returns the hashes in the format of sha256sum: `cd OUT && sha256sum -c _media/shard-00000.sha256` checks them."""
+    """Returns the hashes of the media, as text for sha256sum: `cd OUT && sha256sum -c _media/shard-00000.sha256` checks them."""
     files = {name: sha256 for row in kept for name, sha256 in schema.map_dict(row["files"]).items()}
     return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files.items())).encode()
 
 
 def committed_report(storage: Storage, shard: int) -> ShardReport:
-    """Returns the report of a shard that was committed before, from its summary."""
+    """Returns the report of a shard that was committed before, from its summary. Raises StorageError if the summary is gone."""
     summary = read_summary(storage, shard)
     if summary is None:
         raise StorageError(
-            f"{storage.uri}: the summary of shard {shard} has disappeared: another process may be committing this shard"
+            f"{storage.uri}: the summary of shard {shard} has disappeared, perhaps because another process commits the shard: try again"
         )
     return ShardReport(
         shard,

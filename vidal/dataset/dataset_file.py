@@ -23,7 +23,7 @@ class Identity(TypedDict):
 
 
 class DatasetFile(TypedDict):
-    """The content of _dataset.json. originals: the folder or bucket outside the dataset whose media rows may name, or None."""
+    """The content of _dataset.json. originals: the folder or bucket of the user's media, whose files rows may refer to; or None."""
 
     identity: Identity
     originals: str | None
@@ -34,7 +34,7 @@ class DatasetFile(TypedDict):
 def claim(storage: Storage, recipe: Recipe) -> None:
     """Creates the dataset OUT for this recipe, or checks that OUT is a dataset of this recipe.
 
-    Raises UserError, and changes nothing, if OUT is another recipe's dataset or holds other files.
+    Raises UserError, and changes nothing, if OUT is another recipe's dataset, an outdated dataset, or a folder with other files.
     """
     catalogue = recipe.listing.rstrip("/").rsplit("/", 1)[-1] if recipe.listing else None
     identity: Identity = {"recipe": recipe.name, "catalogue": catalogue}
@@ -57,7 +57,7 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     stored = dataset["identity"]
     if stored == identity and dataset.get("originals") != originals:
         raise UserError(
-            f"{storage.uri} was built {_origin(dataset.get('originals'))}, but now the recipe builds {_origin(originals)}: "
+            f"{storage.uri} was built {_origin(dataset.get('originals'))}, but would now be built {_origin(originals)}: "
             "choose another --out"
         )
     if stored != identity:
@@ -67,7 +67,7 @@ def claim(storage: Storage, recipe: Recipe) -> None:
 def read_dataset(storage: Storage) -> DatasetFile:
     """Returns the content of _dataset.json, for commands that continue stored work.
 
-    Raises UserError if OUT is not a dataset, or if this version of vidal cannot continue its work.
+    Raises UserError if OUT is not a dataset, or if this version of vidal cannot continue the stored work.
     """
     dataset = read_dataset_or_fail(storage)
     if dataset.get("work_version") != WORK_VERSION:

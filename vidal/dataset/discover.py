@@ -32,7 +32,7 @@ VERSION = 1
 
 
 def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Returns an identity that changes if the recipe, a version or the catalogue's content could give other candidates."""
+    """Returns an identity that changes with all that decides the candidates: settings, versions, and the catalogue or search terms."""
     settings = recipe.model_dump(
         mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}
     )
@@ -49,7 +49,7 @@ def _limits(recipe: Recipe) -> list[Any]:
 
 
 def shard_count(recipe: Recipe, storage: Storage) -> int | None:
-    """Returns the number of shards of the recipe, or of its catalogue; None if the catalogue has not been split yet."""
+    """Returns the number of shards of the recipe, or of its catalogue or collection; None if this has not been split yet."""
     if recipe.listing is None:
         return recipe.shards
     split = stored_split(storage)
@@ -57,7 +57,10 @@ def shard_count(recipe: Recipe, storage: Storage) -> int | None:
 
 
 def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
-    """Returns the stored parts; None if they are missing, or stale: found with other settings or versions."""
+    """Returns the stored parts; None if there are none, or if they were found with other settings or versions.
+
+    With engine.keep_stale, parts that other versions found are returned too.
+    """
     done = _done_if_present(storage, shard)
     if done is None:
         return None
@@ -116,7 +119,7 @@ def set_part_count(storage: Storage, shard: int, count: int) -> None:
 
 
 def state(storage: Storage, shard: int) -> str:
-    """Returns a hash of the list of stored candidates and of the searches to repeat; "" if none are stored. Summaries keep it."""
+    """Returns a hash of the record of the stored candidates and of the searches to repeat; "" without either. A summary stores it."""
     contents = [storage.read_if_present(name) for name in (layout.discovered(shard), layout.asked_again(shard))]
     return ids.sha256(b"".join(content or b"" for content in contents)) if any(contents) else ""
 
@@ -124,7 +127,7 @@ def state(storage: Storage, shard: int) -> str:
 def discover(recipe: Recipe, runtime: Runtime, shard: int, spread: Map | None = None) -> list[Part]:
     """Finds and stores the candidates of a shard. The ledger records a failed search as a failed candidate.
 
-    spread: runs a function over items on the cluster, for the search terms of large corpora; None works in this process.
+    spread: a parallel map over the cluster, which computes the search terms of large corpora; None computes them in this process.
     """
     storage = Storage(runtime.out)
     results = SearchResults()
@@ -147,9 +150,9 @@ def discover(recipe: Recipe, runtime: Runtime, shard: int, spread: Map | None = 
 
 
 def search_again(recipe: Recipe, runtime: Runtime, shard: int) -> list[Part]:
-    """Repeats the searches that `ask_again` marked. New candidates go to new parts; the old parts stay as they are.
+    """Repeats the searches that `ask_again` marked. New candidates go to new parts, and the candidates of old parts stay as they are.
 
-    If this function is interrupted, the next run starts it again from the beginning.
+    Returns all parts, old and new. If this function is interrupted, the next run starts it again from the beginning.
     """
     storage = Storage(runtime.out)
     done = _done(storage, shard)
@@ -178,7 +181,10 @@ def ask_again(storage: Storage, shard: int, failures: set[str]) -> None:
 
 
 def ask_quarantined_again(storage: Storage, shard: int) -> None:
-    """Marks the searches that an unexpected exception ended, so that the next build repeats them, as it does with other such records."""
+    """Marks the searches that ended in an unexpected exception, so that the next build repeats them.
+
+    Does nothing if searches of the shard are marked already.
+    """
     if is_asked_again(storage, shard):
         return
     rows = outcomes(storage, Part(shard, 0))
@@ -190,7 +196,7 @@ def is_asked_again(storage: Storage, shard: int) -> bool:
 
 
 def outcomes(storage: Storage, part: Part) -> list[LedgerRow]:
-    """Returns the outcomes of the searches, and of results that were not selected. They are stored with a shard's first part."""
+    """Returns the ledger rows of failed searches, dropped results and unusable rows of a listing. Only a shard's first part has any."""
     return rows_of(storage.read_table(layout.part_ledger(STAGE, part.shard, part.index)), LedgerRow)
 
 
@@ -214,12 +220,12 @@ def _commit(storage: Storage, part: Part, rows: list[Candidate], ledger_rows: li
 
 
 def _record(storage: Storage, part: Part, ledger_rows: list[LedgerRow]) -> None:
-    """Stores the outcomes of the searches in the ledger of the part."""
+    """Stores these rows, the outcomes of the searches, as the ledger of the part."""
     _commit(storage, part, rows_of(candidates(storage, part), Candidate), ledger_rows)
 
 
 def _database(recipe: Recipe) -> str:
-    """Returns a hash of what the search terms come from, the database or the files of the corpora, and of the terms' weights."""
+    """Returns a hash of the source of the search terms (the database, or the files of the corpora) and of their weights."""
     weights = _weights(recipe)
     if recipe.terms.database:
         return ids.fingerprint([ids.sha256(_open_database(recipe).read(terms_build.TABLE)), weights])
@@ -239,7 +245,7 @@ def check_searches(recipe: Recipe) -> None:
     """Raises UserError if a recipe has no searches."""
     if not recipe.search:
         raise UserError(
-            f"recipe {recipe.name} has no searches: add some under search, or give a list by --catalogue FILE, or media by --from DIR"
+            f"recipe {recipe.name} has no searches: add some under search, or give a list with --catalogue FILE, or media with --from DIR"
         )
 
 
@@ -257,9 +263,9 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
 
 
 def _weights(recipe: Recipe) -> dict[str, float]:
-    """Returns the weights of the terms in terms.budget, a file that `vidal search-terms feedback` writes; empty without such a file.
+    """Returns the weights of the terms from the file terms.budget, which `vidal search-terms feedback` writes; empty if it is not set.
 
-    A weight multiplies the number of results that the searches for its term ask for.
+    A weight multiplies the number of results that the searches for its term ask for. Raises UserError if there is no such file.
     """
     if not recipe.terms.budget:
         return {}

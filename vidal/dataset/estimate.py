@@ -34,9 +34,10 @@ class Cluster:
 
 @dataclass(frozen=True)
 class StageEstimate:
-    """What one stage will cost. records: how many it processes. cpu_hours: None if it was not measured with these models, see why_not.
+    """What one stage will cost. records: how many records the stage processes.
 
-    gpu_hours: the hours for which workers hold a GPU, over all GPUs; 0 if the measured dataset was built without GPUs.
+    cpu_hours: None if the stage was not measured with the recipe's models. why_not: the reason, or empty. gpu_hours: the hours for
+    which workers hold a GPU, over all GPUs; 0 if the measured dataset was built without GPUs.
     """
 
     stage: str
@@ -48,7 +49,7 @@ class StageEstimate:
 
 @dataclass(frozen=True)
 class HostEstimate:
-    """The requests to one host. requests: the least number. days: how long these take at the rate that the recipe allows."""
+    """The requests to one host. requests: at least how many are needed. days: how long they take at the rate that the recipe allows."""
 
     host: str
     requests: int
@@ -59,8 +60,9 @@ class HostEstimate:
 class Estimate:
     """What a dataset of `clips` clips will cost. where: the dataset whose costs were scaled. objects: the number of files.
 
-    cpu_days, gpu_days: of all measured stages on the cluster; gpu_days is None if the stages need GPUs and the cluster has none.
-    tokens: read ("in") and written ("out") by the rewriter. hosts: the slowest first. bottleneck: what takes longest, in words.
+    cpu_days, gpu_days: how many days the CPU work and the GPU work of all measured stages take on the cluster; gpu_days is None if the
+    stages need GPUs and the cluster has none. tokens: how many the rewriter reads ("in") and writes ("out"). hosts: the slowest first.
+    bottleneck: a sentence about what takes longest.
     """
 
     where: str
@@ -117,7 +119,10 @@ def parse_clips(text: str) -> int:
 
 
 def parse_cluster(text: str) -> Cluster:
-    """Parses "nodes=4,cpus=16,gpus=1", where cpus and gpus are those of one node. Each may be absent. Raises UserError."""
+    """Parses "nodes=4,cpus=16,gpus=1", where cpus and gpus are those of one node. Raises UserError for anything else.
+
+    Each key may be absent; the defaults are 1 node, 2 CPUs and no GPU.
+    """
     try:
         values = {key.strip(): float(value) for key, value in (each.split("=") for each in text.split(","))}
         cluster = Cluster(int(values.pop("nodes", 1)), values.pop("cpus", 2.0), values.pop("gpus", 0.0))
@@ -144,7 +149,7 @@ def _stage(stage: Stage, recipe: Recipe, cost: StageCost | None, factor: float) 
 
 
 def _hosts(recipe: Recipe, measured: Measured, factor: float) -> list[HostEstimate]:
-    """Returns the hosts, the slowest first. The hourly budgets of identities are not considered here; `vidal plan` prints them."""
+    """Returns the hosts, the slowest first. factor: clips wanted per clip measured. The hourly budgets of identities are ignored."""
     hosts = []
     for host, count in measured.requests.items():
         requests = _scaled(count, factor)

@@ -1,4 +1,7 @@
-"""Catalogue rows that repeat a candidate of a shard already written. They wait on disk until their texts are added to the candidate."""
+"""Rows of a listing that repeat a candidate of an earlier shard, whose table is already written.
+
+Their texts wait on disk until they are added to the candidate.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class LateRows:
         self._file.execute("INSERT INTO late VALUES (?, ?, ?, ?)", (shard, candidate["candidate_id"], *texts))
 
     def by_shard(self) -> Iterator[tuple[int, Iterator[tuple[str, list[str], list[str]]]]]:
-        """Yields each shard with its rows in the order of the list: the candidate, its titles and its hashtags."""
+        """Yields each shard with its rows, in the order of the listing: candidate_id, titles and hashtags."""
         rows = self._file.execute("SELECT shard, candidate_id, titles, hashtags FROM late ORDER BY shard, rowid")
         for shard, group in groupby(rows, key=lambda row: int(row[0])):
             yield shard, ((id_, json.loads(titles), json.loads(tags)) for _, id_, titles, tags in group)

@@ -47,7 +47,8 @@ def stored_split(storage: Storage) -> Split | None:
 def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] = lambda line: None) -> Split:
     """Splits the recipe's listing into `_catalogue/`, unless it was split before. say: receives one line when it has been split.
 
-    Raises UserError if nothing of the listing can be read, or if it has changed since it was split; the dataset then stays as it was.
+    Raises UserError if no row of the listing can be used, or if the listing, `columns` or `shard_candidates` have changed since the
+    split; the dataset then stays as it was.
     """
     listing, split = listing_of(recipe), stored_split(storage)
     if split is None:
@@ -58,7 +59,7 @@ def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] =
             raise
     if split.choices != _choices(recipe):
         raise UserError(
-            f"{storage.uri} was started with other values of columns or shard_candidates than the recipe has now: {_remedy(storage)}"
+            f"{storage.uri} was split with other values of columns or shard_candidates than the recipe has now: {_remedy(storage)}"
         )
     stamp = listing.stamp()
     if stamp == split.stamp:
@@ -78,7 +79,7 @@ def candidates_of(storage: Storage, shard: int) -> Iterator[Candidate]:
 
 
 def refused_of(storage: Storage, shard: int) -> list[LedgerRow]:
-    """Returns the ledger rows of those rows of a shard's listing that could not be used; empty if there are none."""
+    """Returns a ledger row for each row of the listing that falls into the shard and could not be used."""
     try:
         return rows_of(storage.read_table(layout.refused(shard)), LedgerRow)
     except FileNotFoundError:

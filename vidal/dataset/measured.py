@@ -28,7 +28,7 @@ _PACKAGED = "packaged_costs.json"
 class StageCost:
     """What a stage has cost. records: how many it processed. measured: how many of these have a known cost.
 
-    cpu_s, gpu_s: the CPU seconds that the measured records took in all, and the seconds for which workers held GPUs.
+    cpu_s, gpu_s: the CPU seconds that the measured records took together, and the seconds for which their workers held GPUs.
     models: the models that the recipe chose, as "adapter: id".
     """
 
@@ -43,8 +43,8 @@ class StageCost:
 class Measured:
     """What a dataset has cost. where: its name in messages. clips: the number in the manifests. stages: the costs by stage name.
 
-    bytes_by_kind, objects_by_kind: of the files, by kind: media ("video", "frames", ...), "tables" and "manifests". requests: by
-    host, one for each attempt to fetch a candidate. tokens: read ("in") and written ("out") by the rewriter.
+    bytes_by_kind, objects_by_kind: the size and the number of the files, by kind: media ("video", "frames", ...), "tables" and
+    "manifests". requests: the attempts to fetch candidates, by host. tokens: how many the rewriter read ("in") and wrote ("out").
     """
 
     where: str
@@ -58,7 +58,7 @@ class Measured:
 
 
 def measure(out: str) -> Measured:
-    """Measures a dataset. Raises UserError if it is not one, or has no committed shard."""
+    """Returns what a dataset has cost. Raises UserError if `out` is not a dataset, or has no committed shard."""
     storage = Storage(out)
     read_dataset(storage)
     shards = summaries_or_fail(storage)
@@ -128,7 +128,7 @@ def _files(storage: Storage) -> tuple[Counter[str], Counter[str]]:
 
 
 def _requests(storage: Storage, shards: list[ShardSummary]) -> Counter[str]:
-    """Counts the attempts to fetch candidates, by the host of their addresses. The true number of requests may be higher."""
+    """Counts the attempts to fetch candidates, by the host of their addresses. Each attempt may have made several requests."""
     requests = Counter[str]()
     for shard in shards:
         for index in range(discover.part_count(storage, shard["shard"])):

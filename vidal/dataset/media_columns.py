@@ -8,12 +8,12 @@ FRAMES = "frame_paths"
 
 
 def single_columns(names: Iterable[str]) -> list[str]:
-    """Returns the columns with one file or null per clip: `video_path`, `audio_path`."""
+    """Returns the names of columns with one file or null per clip, such as `video_path` and `audio_path`."""
     return [name for name in names if name.endswith("_path")]
 
 
 def per_frame_columns(names: Iterable[str]) -> list[str]:
-    """Returns the columns with one file for each frame: `frame_paths`, `depth_paths`, ..."""
+    """Returns the names of columns with one file for each frame, such as `frame_paths` and `depth_paths`."""
     return [name for name in names if name.endswith("_paths")]
 
 

@@ -51,7 +51,7 @@ class _OldShard(TypedDict, total=False):
 
 
 class _OldDataset(TypedDict):
-    """_dataset.json of version 1, which also contained the numbers of the shards."""
+    """_dataset.json of version 1, which also contained the results of the shards, by the number of the shard."""
 
     schema_version: str
     recipe: dict[str, object]
@@ -63,7 +63,7 @@ NewRow = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Migrated:
-    """How many shards and clips were rewritten; zero if the dataset has the current columns already."""
+    """The numbers of rewritten shards and clips; zero if the dataset already had the current columns."""
 
     shards: int = 0
     clips: int = 0
@@ -122,7 +122,7 @@ def _row(row: _OldRow, recipe: Recipe) -> NewRow:
 
 
 def _columns(rows: list[NewRow]) -> pa.Schema:
-    """Returns the current schema, with all scores of the rows, also those that no stage declares any more."""
+    """Returns the current schema of the manifest. Its scores include those of the rows that no stage declares any more."""
     names = declared_scores(VIEWS) | {name for row in rows for name in cast("dict[str, float]", row["scores"])}
     columns = manifest_schema(VIEWS)
     kind = pa.struct([(name, pa.float64()) for name in sorted(names)])
@@ -130,7 +130,10 @@ def _columns(rows: list[NewRow]) -> pa.Schema:
 
 
 def _add_subtitles(storage: Storage, shard: int, clips: list[str]) -> None:
-    """Adds a ledger row for the view `subtitle` of every clip: subtitles are a view since version 2, and every view needs a row."""
+    """Adds a ledger row, with the reason no_subtitle, for the view `subtitle` of every clip that has no such row.
+
+    Version 2 made subtitles a view, and every view of a clip needs a row.
+    """
     outcomes = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     known = {outcome["id"] for outcome in outcomes}
     absent = Outcome(Status.DROPPED, Reason.NO_SUBTITLE)

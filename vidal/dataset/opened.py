@@ -40,7 +40,7 @@ class Dataset:
         return layout.shards_in(self._storage.names(""))
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
-        """Returns the manifest rows of all shards. columns: returns only these; None returns all."""
+        """Returns the manifest rows of all shards. columns: the names of the columns to return; None returns all."""
         return pa.concat_tables(self._storage.read_table(layout.manifest(shard), columns) for shard in self.shards)
 
     def to_pandas(self, columns: list[str] | None = None) -> pd.DataFrame:
@@ -59,9 +59,9 @@ class Dataset:
             loader = torch.utils.data.DataLoader(clips.iterate(), batch_size=64, num_workers=4)  # as a stream, shared by processes
 
         modality: video, image, depth, infrared or audio. views: the views that texts are drawn from, or their weights; None draws from
-        all that describe the modality. options, with their defaults: splits (("train",)), side (224), frames (8, of a video), mel_bins
-        (128) and fbank_frames (1024) of a sound, seed (0). vidal.train.torch_dataset.Item describes an item. Raises UserError if no clip
-        has the modality and a text of these views.
+        all that describe the modality. options, with their defaults: splits=("train",); side=224, the side of a picture in pixels;
+        frames=8, the frames of a video; mel_bins=128 and fbank_frames=1024, the size of a sound's spectrogram; seed=0.
+        vidal.train.torch_dataset.Item describes an item. Raises UserError if no clip has the modality and a text of these views.
         """
         # Imported by name, as adapters are: vidal.dataset does not depend on vidal.train, and most users of a dataset do not need torch.
         opened: TorchDataset[Any] = importlib.import_module(_TORCH).open_clips(

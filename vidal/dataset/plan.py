@@ -17,8 +17,8 @@ from vidal.stages.order import STAGES
 class Line:
     """A line of the plan: a stage, or one of its models.
 
-    pool: the number of the group of stages that share workers. cpus, gpus: of one worker. workers: the minimum and maximum number.
-    model: empty if the stage needs none. absent: why the model cannot be loaded, or empty.
+    pool: the number of the group of stages that share workers. cpus, gpus: those of one worker. workers: the smallest and the largest
+    number of workers. model: empty if the stage needs none. absent: why the model cannot be loaded, or empty.
     """
 
     stage: str
@@ -54,7 +54,7 @@ def describe_listing(recipe: Recipe) -> str | None:
 
 
 def describe_robots(recipe: Recipe) -> str | None:
-    """Returns a line that says for which addresses robots.txt is obeyed; None if nothing is fetched from the internet."""
+    """Returns a line that says for which addresses robots.txt is obeyed; None if the recipe builds from a collection."""
     if recipe.collection:
         return None
     crawl = recipe.crawl
@@ -87,12 +87,15 @@ def describe_identities(recipe: Recipe) -> str | None:
 
 
 def _sum_budgets(unit: str, limits: list[int | None]) -> str:
-    """Returns the sum of the budgets in words. One identity without a budget makes the sum unlimited."""
+    """Returns the sum of the identities' hourly budgets, such as "300 requests". A budget of None makes the sum unlimited."""
     return f"unlimited {unit}" if None in limits else f"{sum(limit or 0 for limit in limits)} {unit}"
 
 
 def _models(stage: Stage, recipe: Recipe) -> list[tuple[str, str]]:
-    """Returns each model of the stage, and why it cannot be loaded here, or "". The model is "none" if the recipe chooses none."""
+    """Returns each model of the stage, with the reason why it cannot be loaded here, or "".
+
+    Without any, one entry is returned: "none" if the recipe chooses no model, "" if the stage needs none.
+    """
     uses = stage.models(recipe)
     lines = [
         (f"{use.spec.adapter}: {use.spec.id or 'packaged'}", why_unavailable(use.registry, use.spec) or "")

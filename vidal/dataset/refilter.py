@@ -21,9 +21,9 @@ _FIRST = list(STAGES).index("filter")
 
 @dataclass(frozen=True)
 class Decision:
-    """The result of filtering a shard again. before, after: the number of rows of the manifest. reasons: see ShardReport.
+    """The result of filtering a shard again. before, after: the number of rows in the manifest. reasons: see ShardReport.
 
-    waiting: how many clips pass now, but have no views yet. deleted: how many pass now, but their media were deleted.
+    waiting: the number of clips that pass now, but have no views yet. deleted: the number that pass now, but whose media were deleted.
     """
 
     shard: int
@@ -35,7 +35,10 @@ class Decision:
 
 
 def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
-    """Filters a shard again with the recipe's thresholds, and commits it. Raises UserError if its stored scores are not the recipe's."""
+    """Filters a shard again with the recipe's thresholds, and commits it.
+
+    Raises UserError if the stored results come from other versions, models or settings than the recipe's.
+    """
     stages = list(STAGES.values())
     parts = discover.parts(storage, recipe, shard)
     if parts is None or not all(_is_stored(storage, recipe, stages, part) for part in parts):
@@ -56,7 +59,7 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
 
 
 def _is_stored(storage: Storage, recipe: Recipe, stages: list[Stage], part: Part) -> bool:
-    """Returns whether every clip has stored scores, and every clip that passed before has views of the recipe's models and versions."""
+    """Returns whether the part has scores, and views for the clips that passed, all from the recipe's models, settings and versions."""
     if not all(is_done(stage, recipe, storage, part) for stage in stages[:_FIRST]):
         return False
     for stage in stages[_FIRST + 1 :]:

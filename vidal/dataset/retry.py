@@ -1,6 +1,6 @@
 """Tries failed candidates again. They move to new parts of their shard, so that no other work is repeated.
 
-Failed candidates have no rows, so the later tables of their old parts stay as they are.
+A failed candidate has no clips, so the tables of the stages after the crawl do not change in its old part.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ def check_class(name: str) -> None:
 
 
 def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
-    """Moves failed candidates to new parts, and marks failed searches to be repeated. Returns how many candidates and searches there are.
+    """Moves failed candidates to new parts, and marks failed searches to be repeated. Returns the number of both together.
 
-    class_: "transient" or a reason of the ledger: which failures. If an earlier move was interrupted, it is finished first.
+    class_: selects the failures: "transient", or a reason of the ledger. If an earlier move was interrupted, it is finished first.
+    Raises UserError if the catalogue or the search has changed since the shard was built.
     """
     _finish(storage, recipe, shard)
     parts = discover.parts(storage, recipe, shard)
@@ -72,9 +73,10 @@ def _is_wanted(row: LedgerRow, class_: str) -> bool:
 
 
 def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
-    """Carries out the move that `move` has written down, if there is one.
+    """Carries out the move that `move` has recorded, if there is one.
 
-    The new parts are written first, then their number, then the old parts without the moved candidates, so no interruption loses any.
+    The new parts are written first, then the new number of parts, then the old parts without the moved candidates. So an interruption
+    loses no candidate.
     """
     if not storage.exists(layout.moving(shard)):
         return
@@ -101,7 +103,8 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
 def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
     """Stores the part without the moved candidates.
 
-    The results of the part's crawl are stored without them, too, with the identity of the new input, so that they stay valid.
+    If the part was crawled, its results are also stored without these candidates, and with the hash of the new input, so that the crawl
+    of the others is not repeated.
     """
     rows = rows_of(discover.candidates(storage, part), Candidate)
     remaining = [row for row in rows if row["candidate_id"] not in moving]

@@ -44,7 +44,7 @@ class ShardReport:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether something failed that should have worked."""
+        """Whether a bug ended a record, a view failed and is to be tried again, or no clip was kept."""
         return bool(self.quarantined or self.failed_views or self.is_empty)
 
 

@@ -1,6 +1,6 @@
 """The summary of a shard: its recipe, its numbers, and the versions that made it, in one file.
 
-It is written after the manifest, and removed before the manifest is replaced: a summary that exists describes the manifest.
+A commit removes the old summary, then writes the manifest, then the new summary. So a summary that exists describes its manifest.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from vidal.storage.storage import Storage
 class ShardSummary(TypedDict):
     """The content of a summary file. rows: clips by kind; the other counts are those of ShardReport. candidates: see discover.state.
 
-    awaiting: the number of outcomes that the next run of the same build tries again. versions, choices: of the work that made the shard.
-    recipe: with every setting, as `recipe_from` reads it. vidal: the version of vidal.
+    awaiting: the number of clips and views that the next run of the same build tries again. versions, choices: the WorkIdentity of the
+    shard. recipe: the recipe with all its keys, for `recipe_from`. vidal: the version of vidal that committed the shard.
     """
 
     shard: int

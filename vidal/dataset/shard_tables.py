@@ -20,7 +20,7 @@ from vidal.storage.storage import Storage
 
 @dataclass
 class Tally:
-    """What became of the rows of a listing. merged: rows that repeat a candidate; their texts were added to it."""
+    """Counts of the rows of a listing, by what became of them. merged: rows that repeat a candidate; their texts were added to it."""
 
     candidates: int = 0
     merged: int = 0

@@ -35,12 +35,12 @@ class ShardWork:
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing is stored for the shard."""
+        """Whether no candidates are stored for the shard."""
         return self.parts is None and not discover.is_found(self.storage, self.shard)
 
     @property
     def is_asked_again(self) -> bool:
-        """Whether failed searches are to be repeated."""
+        """Whether failed searches of the shard are marked to be repeated, see discover.ask_again."""
         return discover.is_asked_again(self.storage, self.shard)
 
     @property
@@ -62,9 +62,9 @@ class ShardWork:
         return all(is_done(stage, self.recipe, self.storage, part) for stage in self.stages)
 
     def stages_with_work(self) -> frozenset[str]:
-        """Returns the names of the stages that must run: the first unfinished one of any part, and all after it.
+        """Returns the names of the stages that must run: for each part, the first unfinished stage and all after it.
 
-        If the parts are not known yet, these are all stages.
+        If the candidates are not found yet, all stages must run.
         """
         if self.parts is None:
             return frozenset(stage.name for stage in self.stages)
@@ -75,7 +75,7 @@ class ShardWork:
         return frozenset(names)
 
     def find_parts(self, runtime: Runtime, executor: Executor) -> list[Part]:
-        """Finds the candidates if none are stored, or repeats failed searches. Returns the parts that have work."""
+        """Finds the candidates if no valid ones are stored, or else repeats the marked searches. Returns the parts that have work."""
         self._started = time.monotonic()
         if self.parts is None:
             self.parts = executor.run_once(discover.discover, self.recipe, runtime, self.shard, executor.spread)
@@ -100,7 +100,10 @@ class ShardWork:
             yield "  --keep-stale keeps the results of earlier versions"
 
     def end(self, is_committed: bool) -> ShardReport:
-        """Commits the shard, or, if not is_committed, only checks that no record is lost. Raises BalanceError if one is lost."""
+        """Ends the shard and returns its report. is_committed: whether to commit it; False only checks that no record is lost.
+
+        Raises BalanceError if a record is lost.
+        """
         parts = self.parts or []
         if is_committed:
             report = commit.commit(self.storage, list(STAGES.values()), self.recipe, parts)

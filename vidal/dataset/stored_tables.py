@@ -1,4 +1,4 @@
-"""Reads the tables that the stages have stored for a shard. Its commit asks for them several times, but each is read once."""
+"""Reads the tables that the stages have stored for a shard. A commit needs each table several times, but reads it only once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _KEYS = ("clip_id", "candidate_id")
 
 
 def stored_files(storage: Storage, stages: list[str], parts: list[Part]) -> list[str]:
-    """Returns the names of the tables and ledgers that these stages have stored for a shard, and of the retained ones."""
+    """Returns the names of the tables and ledgers that these stages have stored for the shard of `parts`.
+
+    The retained tables and ledgers of all stages (see vidal.pipeline.incremental) are included.
+    """
     places = [(stage, part.shard, part.index) for stage in stages for part in parts]
     names = [name(*place) for place in places for name in (layout.part_table, layout.part_ledger)]
     for stage in storage.names(layout.RETAINED):
@@ -40,7 +43,7 @@ class StoredTables:
         return {id_ for name in names for id_ in self._table(name).ids[column]}
 
     def metadata(self, name: str) -> dict[str, str]:
-        """Returns the metadata of a table of the shard, by its name on disk."""
+        """Returns the metadata of a table of the shard. name: the path of its file in the dataset."""
         return self._table(name).metadata
 
     def _table(self, name: str) -> _Table:

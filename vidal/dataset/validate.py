@@ -1,4 +1,7 @@
-"""Validates a dataset: reopens every row, decodes every file, checks every hash, and compares the ledger with the manifest."""
+"""Validates a dataset: checks every row, every hash, whether every file decodes, and whether the ledger fits the manifest.
+
+Of a video, only the last frames are decoded.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ _LIMITS = Decoding().limits()
 
 
 def validate(out: str) -> tuple[int, list[str]]:
-    """Returns how many rows were checked, and a line per problem. Raises UserError if OUT is not a dataset, or has no shard."""
+    """Returns how many rows were checked, and a line for each problem. Raises UserError if `out` is not a dataset or has no shard."""
     storage = Storage(out)
     read_dataset_or_fail(storage)
     shards = layout.shards_in(storage.names(""))
@@ -54,14 +57,14 @@ def validate(out: str) -> tuple[int, list[str]]:
 
 
 def _is_manifest(columns: pa.Schema) -> bool:
-    """Returns whether a file has the columns of the schema. Columns of views from other packages may follow them."""
+    """Returns whether a file has the columns of a manifest. Columns of views from other packages may follow them."""
     contract = manifest_schema({})
     own = [field for field in columns if field.name != "scores"][: len(contract) - 1]
     return own == [field for field in contract if field.name != "scores"] and _are_scores(columns)
 
 
 def _are_scores(columns: pa.Schema) -> bool:
-    """Returns whether the scores are numbers. Their names depend on the views of the recipe and of other packages."""
+    """Returns whether the column `scores` holds numbers. The names of the scores are not checked: they depend on the recipe's views."""
     if "scores" not in columns.names:
         return False
     kind = columns.field("scores").type
@@ -69,7 +72,7 @@ def _are_scores(columns: pa.Schema) -> bool:
 
 
 def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_in: dict[str, int]) -> Iterator[str]:
-    """Yields the problems of a shard. kept_in: the lower shard that keeps a clip, by clip_id; this shard's clips are added."""
+    """Yields the problems of a shard. kept_in: by clip_id, the lower shard that keeps the clip; the clips of this shard are added."""
     lines = storage.read(layout.media_sums(shard)).decode().splitlines()
     sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
     for row in rows:

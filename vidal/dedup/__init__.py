@@ -1,1 +1,1 @@
-"""Finds copies: within a shard, across shards, and of clips of evaluation sets."""
+"""Finds copies of clips within a shard, across shards, and in evaluation sets."""

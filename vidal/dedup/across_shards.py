@@ -1,4 +1,4 @@
-"""Marks copies across the shards of a dataset, in `duplicate_of`; they are never removed.
+"""Marks copies across the shards of a dataset, in the column `duplicate_of`. The copies are never removed.
 
 The clip in the lowest shard is kept, so the marks depend on which shards exist and not on the order in which they were built.
 """
@@ -32,9 +32,9 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Mark:
-    """A clip that is a copy. of: the clip_id of the clip that is kept.
+    """The mark of a clip that is a copy. of: the clip_id of the clip that is kept. split: the split of the clip that is kept.
 
-    split: the split of the clip that is kept. The copy gets the same one, so that no model is trained on copies of its test clips.
+    The copy gets this split too, so that no model is trained on copies of its test clips.
     """
 
     of: str
@@ -55,8 +55,8 @@ def mark_copies(
 ) -> dict[int, int]:
     """Sets `duplicate_of` in the manifests of all shards. Returns how many clips of each shard are marked.
 
-    workers: opens the processes that compare. A shard that another process commits meanwhile is compared as well. Raises
-    StorageError if another process is marking copies and does not end within wait_s.
+    workers: opens the processes that compare. say: receives a line for each step. A shard that another process commits meanwhile is
+    compared as well. Raises LockedError if another process is marking copies and does not end within wait_s seconds.
     """
     with exclusive(storage, layout.MARKING, wait_s, expiry_s=_MARKING_S):
         compared: Stamps | None = None
@@ -116,7 +116,7 @@ def _marks(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Work
 
 
 def _read_clips(storage: Storage, shards: list[int]) -> pd.DataFrame:
-    """Returns number, clip_id, split, source_sha256, start_s and duration_s of all clips of the shards, in the order of their numbers."""
+    """Returns a row for each clip of the shards, sorted by number: number, clip_id, split, source_sha256, start_s, duration_s."""
     columns = ["clip_id", "split", "source_sha256", "start_s", "duration_s"]
     with ThreadPoolExecutor(1 if storage.is_local else _AT_ONCE) as threads:
         tables = list(threads.map(lambda shard: storage.read_columns(layout.signatures(shard), columns), shards))
@@ -127,7 +127,7 @@ def _read_clips(storage: Storage, shards: list[int]) -> pd.DataFrame:
 
 
 def _same_bytes(clips: pd.DataFrame) -> dict[int, int]:
-    """Returns, by the number of each clip that repeats the bytes of an earlier one, the number of the first clip with these bytes."""
+    """Returns copies of the same span of the same bytes: the number of each copy, with the number of the first such clip."""
     source = ["source_sha256", "start_s", "duration_s"]
     alike = clips[clips.duplicated(source, keep=False)]
     first = alike.groupby(source, dropna=False)["number"].transform("min")
@@ -136,18 +136,21 @@ def _same_bytes(clips: pd.DataFrame) -> dict[int, int]:
 
 
 def _rewrite_all(storage: Storage, marks: Mapping[int, Marks]) -> bool:
-    """Rewrites the manifests whose marks differ from these. Returns whether any was rewritten."""
+    """Rewrites the manifests whose marks differ from `marks`, given by shard. Returns whether any manifest was rewritten."""
     with ThreadPoolExecutor(1 if storage.is_local else _AT_ONCE) as threads:
         return any(list(threads.map(lambda shard: _rewrite(storage, shard, marks[shard]), marks)))
 
 
 def _digest(marks: Marks) -> str:
-    """Returns the hash of marks for the metadata of a manifest. It is empty without marks, as in a manifest just committed."""
+    """Returns the hash of marks, which the metadata of a manifest keeps; "" without marks, as for a manifest just committed."""
     return ids.fingerprint(sorted([clip_id, mark.of, mark.split] for clip_id, mark in marks.items())) if marks else ""
 
 
 def _rewrite(storage: Storage, shard: int, marks: Marks) -> bool:
-    """Rewrites a manifest under the lock of its shard, so that a commit is neither lost nor seen half done."""
+    """Writes the marks into a manifest, unless it has them already. Returns whether it was rewritten.
+
+    This holds the lock of the shard, so that a commit at the same time is neither overwritten nor read half done.
+    """
     name = layout.manifest(shard)
     with exclusive(storage, layout.lock(shard)):
         metadata = storage.metadata(name)

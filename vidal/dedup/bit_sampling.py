@@ -1,12 +1,13 @@
 """Finds pairs of clips whose hashes may be near without comparing all pairs: bit sampling (Indyk and Motwani 1998).
 
-A table samples the same bits of all hashes; two clips meet in it if a frame of one and a frame of the other agree in these bits. Two
-clips that meet HITS_MIN times are a candidate pair, which is then compared exactly. Whether two clips are a candidate pair depends on
-nothing but these two, so the copies of a dataset do not depend on the order in which its shards were compared.
+There are TABLES hash tables, each for BITS of the 64 bits of a hash, chosen at random. Two clips meet in a table if a hash of one and a
+hash of the other agree in all bits of the table. Two clips that meet HITS_MIN times are a candidate pair, which is then compared exactly.
+Whether two clips are a candidate pair depends only on these two clips. So the copies that are found in a dataset do not depend on the
+order in which its shards were compared.
 
-The whole pictures of a clip are looked up among the whole pictures and the middles (vidal.media.hashing) of another, and its motion
-hashes among the other's motion hashes, because a logo changes the pictures but stands still. Measured by
-`python -m benchmarks.duplicates_table`.
+The hashes of a clip's whole pictures are compared with those of another clip's whole pictures and of their middles (see
+vidal.media.hashing). Motion hashes are compared with motion hashes; they find copies with a logo, which changes the pictures but does
+not move. `python -m benchmarks.duplicates_table` measures how many copies are found.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _BITS_SET_MIN = 16
 
 
 def _masks() -> UInt64Array:
-    """Returns (TABLES,) uint64: the bits that each table samples. The seed is part of the definition of a candidate pair."""
+    """Returns (TABLES,) uint64: a mask of the bits of each table. The random seed is fixed: another would give other candidate pairs."""
     rng = np.random.default_rng(0)
     sampled = [rng.choice(64, BITS, replace=False).tolist() for _ in range(TABLES)]
     return np.array([sum(1 << bit for bit in bits) for bits in sampled], np.uint64)
@@ -42,7 +43,10 @@ _MASKS = _masks()
 
 @dataclass(frozen=True)
 class Hashes:
-    """The hashes of n clips with f frames: pictures (n, v, f) uint64, v = whole picture, then its middles; motion (n, f) uint64."""
+    """The hashes of n clips with f frames. motion: (n, f) uint64.
+
+    pictures: (n, v, f) uint64, for v variants of each frame: first the whole picture, then its middles.
+    """
 
     pictures: UInt64Array
     motion: UInt64Array
@@ -55,9 +59,9 @@ class Hashes:
 
 
 def candidate_pairs(own: Hashes, other: Hashes | None) -> Iterator[tuple[Places, Places]]:
-    """Yields (m,) numbers of clips of `own`, and (m,) of clips of `other`, that may be copies.
+    """Yields candidate pairs: (m,) places of clips in `own`, and (m,) places of clips in `other`.
 
-    other: None compares `own` with itself; the first of each pair is then the later one.
+    other: None compares `own` with itself; the first clip of each pair is then the later one.
     """
 
     sampled = _Sampled.of(own if other is None else other)
@@ -71,16 +75,16 @@ def candidate_pairs(own: Hashes, other: Hashes | None) -> Iterator[tuple[Places,
 
 @dataclass(frozen=True)
 class _Hashed:
-    """The hashes that are looked up, (k,) uint64, and the clip of each, (k,) uint64: its place among the n clips."""
+    """The hashes that are looked up, (k,) uint64. clips: (k,) uint64, the place of each hash's clip among the n clips."""
 
     hashes: UInt64Array
     clips: UInt64Array
 
     @classmethod
     def of(cls, hashes: UInt64Array, *, is_motion: bool = False) -> _Hashed:
-        """Leaves out hashes with too few bits set, which say nothing. hashes: (n, ...) uint64.
+        """Returns the hashes of n clips without those that have too few bits set to tell clips apart. hashes: (n, ...) uint64.
 
-        If all pictures of a clip have such hashes, they are kept; a still clip has no motion hashes.
+        A clip that would have no picture hash left keeps all of them. With is_motion, such a clip stands still and keeps none.
         """
         flat = hashes.reshape(len(hashes), -1)
         counts: BoolArray = np.bitwise_count(flat) >= _BITS_SET_MIN
@@ -90,7 +94,7 @@ class _Hashed:
         return cls(flat[counts], clips[counts])
 
     def entries(self, mask: np.uint64, wanted: BoolArray | None = None) -> UInt64Array:
-        """Returns the sorted entries of the table that samples `mask`. wanted: see _keys_of; entries with other keys are left out."""
+        """Returns the sorted entries, (k,) uint64, of the table with this mask. wanted: keeps only these keys, see _keys_of."""
         keys, clips = ((self.hashes & mask) * _ODD) >> _KEY, self.clips
         if wanted is not None:
             is_wanted = wanted[keys >> _KEY_REST]
@@ -100,7 +104,7 @@ class _Hashed:
 
 @dataclass(frozen=True)
 class _Sampled:
-    """The hashes of clips that are looked up: those of all pictures, of whole pictures alone, and of motion."""
+    """The hashes of clips that are looked up. pictures: of whole pictures and their middles. whole: of whole pictures alone."""
 
     pictures: _Hashed
     whole: _Hashed
@@ -115,7 +119,8 @@ class _Sampled:
 def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: bool) -> UInt64Array | None:
     """Returns the candidate pairs, each packed into one number; None if there are too many matches to count at once.
 
-    offset: the number of the first clip of `own`. count: how many clips `own` has. is_self: whether `other` contains the clips of `own`.
+    offset: the place of the first clip of `own` among all clips of its side. count: how many clips `own` has. is_self: whether `other`
+    contains the clips of `own`.
     """
     met: list[UInt64Array] = []
     held = 0
@@ -133,7 +138,10 @@ def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: b
 
 
 def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[UInt64Array, UInt64Array]]:
-    """Yields entries of both sides to match. Of two matching pictures, one at least is whole; a key counts once for two clips."""
+    """Yields pairs of sorted entries, of `own` and of `other`, to match with each other: first of pictures, then of motion.
+
+    Two middles are never matched. A match of whole pictures is not repeated in the next pair.
+    """
     own_all = own.pictures.entries(mask)
     wanted = _keys_of(own_all)
     other_all, other_whole = other.pictures.entries(mask, wanted), other.whole.entries(mask, wanted)
@@ -144,9 +152,9 @@ def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[U
 
 
 def _keys_of(entries: UInt64Array) -> BoolArray:
-    """Returns (2 ** BITS,) bool: whether there is an entry with a key that begins with these bits.
+    """Returns (2 ** BITS,) bool: for each value of the upper BITS bits of a key, whether an entry has such a key.
 
-    With it, the entries of the other side that have no such key are left out before they are sorted.
+    Entries of the other side whose key is not present cannot match, and are left out before they are sorted.
     """
     present: BoolArray = np.zeros(2**BITS, bool)
     present[entries >> (_KEY + _KEY_REST)] = True

@@ -30,7 +30,10 @@ _ALL_PAIRS_MAX = 4_000_000
 
 @dataclass(frozen=True)
 class Signed:
-    """The signatures of `count` clips, by which clips are compared. pictures: by the number of frames. vectors: by column and length."""
+    """The signatures of `count` clips: the data that are compared to find copies.
+
+    pictures: by the number of frames of the clips. vectors: by column and by length of the vectors.
+    """
 
     count: int
     pictures: dict[int, Pictures] = field(default_factory=dict)
@@ -81,9 +84,9 @@ def compare(
 ) -> Pairs:
     """Returns the pairs of clips that are alike, in the order of Pairs.joined. other: None compares `own` with itself.
 
-    indexed: whether pictures are searched by vidal.dedup.bit_sampling; None decides by the number of pairs. To compare a
-    dataset piece by piece, pass True, so that the result does not depend on the sizes of the pieces. cells: see
-    vidal.dedup.vectors; None compares all embeddings.
+    indexed: whether only the candidate pairs of vidal.dedup.bit_sampling are compared by pictures; None decides by the number of pairs.
+    To compare a dataset piece by piece, pass True, so that the result does not depend on the sizes of the pieces. cells: the centres of
+    cells, see vidal.dedup.vectors; None compares all embeddings.
     """
     if indexed is None:
         indexed = own.count * (own.count if other is None else other.count) > _ALL_PAIRS_MAX
@@ -104,10 +107,10 @@ def compare(
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
-    """Returns, by the number of each copy, the index of the pair that counts: the nearest of the first way in WAYS that has any.
+    """Returns the copies: the number of each clip that is one, with the index of the pair that shows it.
 
-    A clip that is a copy itself is never the earlier one of a pair that counts. pairs: in the order of Pairs.joined. excluded: numbers
-    of clips whose pairs do not count.
+    This is the nearest pair of the first way in WAYS in which the clip has a pair. A pair whose earlier clip is a copy itself does not
+    count. pairs: in the order of Pairs.joined. excluded: numbers of clips; pairs with one of them do not count.
     """
     nearest: dict[int, int] = {}
     for place, (later, earlier) in enumerate(zip(pairs.later.tolist(), pairs.earlier.tolist(), strict=True)):

@@ -34,7 +34,10 @@ SIGNATURES = pa.schema(
 
 
 def models(recipe: Recipe) -> dict[str, str]:
-    """Returns a hash of the model of each column of vectors, or "". Vectors of different models cannot be compared."""
+    """Returns a hash of the model that computes each column of vectors; "" for a column without a model.
+
+    Vectors of different models cannot be compared.
+    """
     specs = dict(zip(VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
     return {
         column: "" if spec is None else ids.fingerprint([spec.adapter, spec.id, spec.revision, spec.options])
@@ -52,8 +55,8 @@ def state(recipe: Recipe) -> list[Any]:
 class Known:
     """An evaluation set, ready to be searched.
 
-    names: says of each id, URL and hash of the set what it stands for: "id" or "bytes as FILE". files: the files of the
-    set that have signatures. compared: the settings by which clips are compared with these files.
+    names: the ids, URLs and hashes of the set, with what each of them identifies: "id", or "bytes as FILE". files: the files of the set
+    that have signatures. compared: the settings for comparing clips with these files.
     """
 
     name: str
@@ -82,13 +85,13 @@ class Known:
 def load_sets(recipe: Recipe) -> list[Known]:
     """Loads the evaluation sets of the recipe.
 
-    Raises UserError for a file that is missing, unreadable, or made with other models than those of the recipe.
+    Raises UserError for a file that is missing or unreadable, or whose vectors are to be compared but come from other models.
     """
     return [_known(each, recipe) for each in recipe.decontaminate]
 
 
 def mark_contaminated(rows: list[AssembledRow], recipe: Recipe) -> None:
-    """Sets `contaminates` in the rows, and `contaminates_NAME` in their `extra`, which says why."""
+    """Sets `contaminates` in the rows to the names of their evaluation sets, and `contaminates_NAME` in `extra` to the reason."""
     whys = {known.name: known.whys(rows) for known in load_sets(recipe)}
     for row in rows:
         own = {name: why[row["clip_id"]] for name, why in whys.items() if row["clip_id"] in why}

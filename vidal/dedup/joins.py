@@ -1,4 +1,4 @@
-"""Joins of sorted keys: which entries of two sides have a key in common. Memory is bounded, however often a key occurs."""
+"""Joins of sorted keys: finds the entries of two arrays that have a key in common, in bounded memory."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def count_equal(values: list[UInt64Array]) -> tuple[UInt64Array, Places]:
 
 
 def in_pieces(count: int, join: Callable[[int, int], UInt64Array | None]) -> Iterator[UInt64Array]:
-    """Yields the results for `count` clips, in as many pieces as memory demands.
+    """Yields the results of `join` for `count` clips, in pieces that are small enough for memory.
 
-    join: takes the first clip of a piece and the one after its last, and returns None if the piece has too many matches; the piece
-    is then halved.
+    join: takes the first clip of a piece and the clip after its last one. If it returns None, the piece has too many matches, and is
+    halved.
     """
     waiting = [(0, count)] if count else []
     while waiting:

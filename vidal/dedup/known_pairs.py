@@ -39,15 +39,15 @@ Say = Callable[[str], None]
 
 @contextlib.contextmanager
 def this_process() -> Iterator[Spread]:
-    """Workers without processes: yields `map`, which compares in this process."""
+    """Yields `map`, so that everything is compared in this process: the Workers for a small dataset."""
     yield map
 
 
 @dataclass(frozen=True)
 class KnownPairs:
-    """Pairs of the clips of some shards. compared: the stamps (see Storage.stamps) of the shards' signatures when compared.
+    """The pairs of alike clips in some shards. compared: the stamps of the signatures of these shards when they were compared.
 
-    settings: the identity of the settings and cells with which they were compared.
+    settings: the identity of the settings and cells that were used.
     """
 
     settings: str
@@ -56,7 +56,7 @@ class KnownPairs:
 
 
 def identity(settings: Duplicates) -> str:
-    """Returns the identity of everything, besides the signatures, that decides which clips are alike."""
+    """Returns a hash of the settings and the version of the code that decide which clips are alike."""
     return ids.fingerprint([VERSION, settings.model_dump(mode="json", exclude={"dataset_clips_max"})])
 
 
@@ -65,8 +65,9 @@ def find_pairs(
 ) -> Pairs:
     """Returns the pairs of clips of a dataset that are alike. Shards that were compared before are not compared with each other again.
 
-    stamps: of the signatures of all shards. clips: the number of clips of each shard. The pairs are stored after each block of shards,
-    so an interrupted comparison resumes.
+    stamps: those of the signatures of all shards. clips: the number of clips of each shard. workers: opens the processes that compare.
+    say: receives a line for each block of shards, of a large dataset. The pairs are stored after each block, so an interrupted
+    comparison resumes.
     """
     centres = _cells(storage, settings, sorted(stamps))
     known = _unchanged(_read(storage), f"{identity(settings)} {_fingerprint(centres)}", stamps)
@@ -86,7 +87,7 @@ def find_pairs(
 
 
 def _unchanged(known: KnownPairs, settings: str, stamps: Stamps) -> KnownPairs:
-    """Returns the pairs that still hold: those of shards whose signatures have not changed since they were compared."""
+    """Returns the known pairs that are still valid: same settings, and shards whose signatures have not changed since."""
     if known.settings != settings:
         return KnownPairs(settings)
     compared = {shard: stamp for shard, stamp in known.compared.items() if stamps.get(shard) == stamp}
@@ -130,7 +131,10 @@ def _write(storage: Storage, known: KnownPairs) -> KnownPairs:
 
 
 def _cells(storage: Storage, settings: Duplicates, shards: Sequence[int]) -> Cells:
-    """Returns the centres of the cells of embeddings. They are stored, because another processor computes slightly different ones."""
+    """Returns the centres of the cells of embeddings, see vidal.dedup.vectors; empty if embeddings are not compared.
+
+    The centres are stored in the dataset, because another processor computes slightly different ones.
+    """
     if settings.semantic is None:
         return {}
     samples = sample_vectors(storage, shards, SAMPLE)

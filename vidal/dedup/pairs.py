@@ -1,4 +1,4 @@
-"""Pairs of clips that are alike, with how they are alike."""
+"""Pairs of clips that are alike, and in which way they are."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Pairs:
-    """m pairs of clips. Of two compared clips, the earlier one is kept.
+    """m pairs of clips that are alike. The earlier clip of a pair is kept.
 
-    later, earlier: (m,) int64, numbers of clips. way: (m,) indices into WAYS. distance: (m,) float64, in bits of 64 for pictures, as a
-    share of bits for sounds, and 1 minus the cosine for embeddings; the nearest pair counts. motion: (m,) -1..1 for pictures, else NaN.
+    later, earlier: (m,) int64, numbers of clips. way: (m,) indices into WAYS. distance: (m,) float64: for pictures, how many of 64 bits
+    differ in the median frame; for sounds, the share of bits that differ; for embeddings, 1 minus the cosine. motion: (m,) float64: for
+    pictures, the correlation of the motion, -1..1; otherwise NaN.
     """
 
     later: Places
@@ -54,7 +55,7 @@ class Pairs:
         return whole.at(np.lexsort((whole.earlier, whole.distance, whole.way, whole.later)))
 
     def at(self, places: np.ndarray) -> Pairs:
-        """Returns some of the pairs, by a mask or by their places."""
+        """Returns some of the pairs. places: a mask, (m,) bool, or the places of the pairs."""
         return Pairs(*(getattr(self, each.name)[places] for each in fields(self)))
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ class Pairs:
         return Reason.DUPLICATE_NEAR if is_near else Reason.DUPLICATE_SEMANTIC
 
     def how(self, place: int) -> str:
-        """Returns how the clips of a pair are alike, as text before the name of the earlier one."""
+        """Returns how the clips of a pair are alike, as words to put before the earlier clip's name, such as "has cosine 0.970 with"."""
         way, distance = WAYS[self.way[place]], self.distance[place]
         if way == "pictures":
             return f"differs in {distance:.1f} of 64 bits, at a motion correlation of {self.motion[place]:.2f}, from"

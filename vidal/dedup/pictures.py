@@ -21,7 +21,7 @@ _NONE = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Pictures:
-    """Clips with the same number of frames f. numbers: (n,) int64. thumbs: returns the thumbnails (m, f, 256) uint8 at m places."""
+    """n clips with the same number of frames, f. numbers: (n,) int64. thumbs: takes m places, returns (m, f, 256) uint8 thumbnails."""
 
     numbers: Places
     hashes: Hashes
@@ -31,8 +31,8 @@ class Pictures:
 def near_pictures(own: Pictures, other: Pictures | None, settings: Duplicates, *, indexed: bool) -> Pairs:
     """Returns the pairs of clips that are nearly the same video.
 
-    other: None compares `own` with itself. indexed: whether only the candidate pairs of bit_sampling are compared, which hardly misses
-    any copy; else all pairs are.
+    other: None compares `own` with itself. indexed: True compares only the candidate pairs of vidal.dedup.bit_sampling, which misses
+    hardly any copy; False compares all pairs.
     """
     known = own if other is None else other
     search = candidate_pairs(own.hashes, None if other is None else other.hashes) if indexed else _all_pairs(own, other)
@@ -48,7 +48,7 @@ def _all_pairs(own: Pictures, other: Pictures | None) -> Iterator[tuple[Places, 
 
 
 def _pieces(size: int, *columns: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yields at most `size` rows of all columns at a time."""
+    """Yields the columns, arrays of equal length, in pieces of at most `size` rows."""
     for start in range(0, len(columns[0]), size):
         yield tuple(column[start : start + size] for column in columns)
 
@@ -56,7 +56,10 @@ def _pieces(size: int, *columns: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]
 def _near_hashes(
     own: Pictures, other: Pictures, settings: Duplicates, first: Places, second: Places
 ) -> tuple[Places, Places, Float64Array]:
-    """Returns the places of those pairs whose hashes are near, and their distances."""
+    """Returns the pairs whose hashes are near: their places in `own` and in `other`, and their distances, (m,) each.
+
+    first, second: the places of the pairs to compare.
+    """
     distances = hash_distances(own.hashes.pictures[first], other.hashes.pictures[second])
     near = distances <= settings.max_distance
     return first[near], second[near], distances[near]
@@ -65,7 +68,10 @@ def _near_hashes(
 def _near(
     own: Pictures, other: Pictures, settings: Duplicates, first: Places, second: Places, distances: Float64Array
 ) -> Pairs:
-    """Returns those of the pairs with near hashes whose clips also move alike, or both stand still."""
+    """Returns those of the pairs whose clips move alike, or of which one stands still and whose hashes are especially near.
+
+    first, second: the places of the pairs. distances: those of their hashes.
+    """
     numbers, others = own.numbers[first], other.numbers[second]
     is_later = (numbers > others)[:, None, None]
     thumbs, other_thumbs = own.thumbs(first), other.thumbs(second)

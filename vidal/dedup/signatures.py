@@ -1,4 +1,4 @@
-"""Computes hashes and vectors of the media of an evaluation set, in the same way as for a shard."""
+"""Computes hashes and vectors of the media of an evaluation set, as a build computes them for its clips."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Finds recordings that are nearly the same: an index of the values of their fingerprints, then a comparison bit by bit.
 
-Two recordings are compared at the offsets where they share two values, or one if either is short. A value that
-occurs often within a recording, as in silence, is left out there. So whether two recordings are compared depends only on them.
+A fingerprint is a series of values. Two recordings are compared at the time offsets at which at least two of their values are equal, or
+one value if a recording is shorter than 4 s; at most at the 32 likeliest offsets. Values that a recording repeats more than four times,
+as in silence, are not looked up, unless too few would be left. All this depends only on the two recordings, not on the others.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _CLIP_BITS, _OFFSET_BITS = np.uint64(23), np.uint64(17)
 
 @dataclass(frozen=True)
 class Sounds:
-    """Recordings. numbers: (n,) int64, of their clips. values: the fingerprint of each, uint32."""
+    """n recordings. numbers: (n,) int64, those of their clips. values: the fingerprint of each recording, (k,) uint32."""
 
     numbers: Places
     values: list[UInt32Array]
@@ -37,7 +38,7 @@ class Sounds:
 
 @dataclass(frozen=True)
 class _Index:
-    """The values of recordings, sorted. values: (k,) uint32. clips, places: (k,), the recording of each value and its place in it."""
+    """The values of some recordings, sorted: (k,) uint32. clips, places: (k,), the recording of each value, and its place in it."""
 
     values: UInt32Array
     clips: Places
@@ -74,7 +75,10 @@ def _indexed(recordings: list[UInt32Array]) -> _Index:
 
 
 def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
-    """Returns which values are not frequent within their recording. If too few are left of a recording, all of its values count."""
+    """Returns (k,) bool: which values are not frequent within their recording. If too few would be left of it, all its values count.
+
+    values, clips: (k,), the values and the recording of each. count: the number of recordings.
+    """
     own = clips.astype(np.uint64) << np.uint64(32) | values
     different, counts = count_equal([own])
     repeats = counts[np.searchsorted(different, own)]
@@ -84,7 +88,11 @@ def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
 
 
 def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bool) -> UInt64Array | None:
-    """Returns a number for each shared value, which packs own recording, other recording and offset; None if there are too many."""
+    """Returns a number for each value that two recordings share, which packs both recordings and the offset; None if there are too many.
+
+    start: the place of the first recording of `own` among all. is_self: whether `other` contains the recordings of `own`. is_whole:
+    whether `own` is a single recording, which cannot be divided; None is then never returned.
+    """
     first, counts = match_keys(own.values, other.values)
     if counts.sum() > MATCHES_MAX and not is_whole:
         return None
@@ -99,7 +107,10 @@ def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bo
 def _near(
     own: Sounds, other: Sounds, keys: UInt64Array, votes: Places, difference_max: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Yields the numbers of near recordings, and their difference. keys: sorted numbers of _join; votes: how often each occurs."""
+    """Yields the clip numbers of two recordings that are nearly the same, and the share of bits in which they differ.
+
+    keys: the distinct numbers of _join, sorted. votes: how often each occurs.
+    """
     ones, others, offsets = _unpacked(keys)
     is_kept = (votes >= _VOTES_MIN) | (np.minimum(_lengths(own)[ones], _lengths(other)[others]) < _SHORT)
     ones, others, offsets, votes = ones[is_kept], others[is_kept], offsets[is_kept], votes[is_kept]

@@ -1,4 +1,4 @@
-"""The signatures of the kept clips, one file per shard. With them, clips are compared across shards."""
+"""Stores the signatures of the kept clips, one file per shard, to compare clips across shards."""
 
 from __future__ import annotations
 
@@ -74,7 +74,10 @@ def upgrade(storage: Storage, shards: Iterable[int]) -> None:
 
 
 def read_signatures(storage: Storage, shards: Sequence[int], *, with_vectors: bool) -> Signed:
-    """Reads the signatures of the clips of some shards. Thumbnails are read later, for the clips that need them."""
+    """Reads the signatures of the clips of some shards. Thumbnails are read later, only for clips with near hashes.
+
+    with_vectors: whether embeddings are read too.
+    """
     names = [*_COMPARED, *(VECTORS if with_vectors else ())]
     tables = [storage.read_columns(layout.signatures(shard), names) for shard in shards]
     numbers = np.concatenate([_numbers(shard, len(table)) for shard, table in zip(shards, tables, strict=True)])
@@ -117,7 +120,7 @@ def _same_length(storage: Storage, table: pa.Table, numbers: Places, is_chosen: 
 
 
 def _joined(column: pa.ChunkedArray, dtype: type[np.generic]) -> UInt64Array:
-    """Returns the bytes of all rows as one array, without a Python object for each."""
+    """Returns the bytes of all rows as one array of `dtype`, without making a Python object for each row."""
     parts = [np.frombuffer(_bytes_of(chunk), dtype) for chunk in column.chunks]
     joined: UInt64Array = np.concatenate(parts) if parts else np.zeros(0, dtype)
     return joined
@@ -148,9 +151,9 @@ def _vectors(column: pa.ChunkedArray, numbers: Places, is_chosen: np.ndarray) ->
 
 
 def sample_vectors(storage: Storage, shards: Sequence[int], size: int) -> dict[tuple[Column, int], Float32Array]:
-    """Returns the first `size` vectors in these shards, (size, w), by column and length w.
+    """Returns the first `size` vectors in these shards, (size, w) float32, by column and length w.
 
-    A combination of column and length with fewer vectors is left out.
+    Columns and lengths with fewer than `size` vectors are left out.
     """
     held: dict[tuple[Column, int], list[Float32Array]] = {}
     for shard in shards:

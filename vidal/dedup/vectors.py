@@ -1,7 +1,8 @@
 """Finds clips whose embeddings are close. Only vectors of the same length are compared.
 
-With cells, a vector belongs to its nearest few cells, and vectors that share none are not compared: an inverted file as in video
-search (Sivic and Zisserman 2003). The centres are those of a sample, so a dataset keeps its cells while its first clips stay the same.
+In a large dataset, the space of vectors is divided into cells. A vector belongs to the four cells with the nearest centres, and only
+vectors with a cell in common are compared: an inverted file, as in video search (Sivic and Zisserman 2003). The centres are computed from
+the first vectors of the dataset, so they change only if these vectors change.
 """
 
 from __future__ import annotations
@@ -24,21 +25,24 @@ _ROWS = 1024  # Rows of a product of matrices at a time.
 
 @dataclass(frozen=True)
 class Vectors:
-    """Embeddings of one length w. numbers: (n,) int64, of their clips. values: (n, w) float32, of unit length."""
+    """n embeddings with w values each. numbers: (n,) int64, those of their clips. values: (n, w) float32, with norm 1."""
 
     numbers: Places
     values: Float32Array
 
 
 def cell_centres(sample: Float32Array) -> Float32Array:
-    """Returns (k, w) float32, of unit length: scaled centres of k-means. sample: (SAMPLE, w) float32. The seed is fixed."""
+    """Returns the centres of the cells, (512, w) float32: those of k-means with a fixed seed, scaled to norm 1.
+
+    sample: (SAMPLE, w) float32.
+    """
     centres = KMeans(_CELLS, n_init=1, max_iter=_ROUNDS, random_state=0).fit(sample).cluster_centers_
     units: Float32Array = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     return units.astype(np.float32)
 
 
 def near_vectors(way: Way, own: Vectors, other: Vectors | None, cosine_min: float, cells: Float32Array | None) -> Pairs:
-    """Returns the pairs with at least this cosine. way: the column of the vectors. other: None compares `own` with itself.
+    """Returns the pairs with a cosine of at least cosine_min. way: the column of the vectors. other: None compares `own` with itself.
 
     cells: as cell_centres returns them; None compares all vectors.
     """
@@ -54,7 +58,7 @@ def near_vectors(way: Way, own: Vectors, other: Vectors | None, cosine_min: floa
 
 
 def _groups(own: Vectors, other: Vectors, cells: Float32Array | None) -> Iterator[tuple[Places, Places]]:
-    """Yields the places of vectors of both sides that are compared with each other."""
+    """Yields groups of vectors that are compared with each other: their places in `own` and in `other`, a group for each cell."""
     if cells is None:
         yield np.arange(len(own.numbers)), np.arange(len(other.numbers))
         return
@@ -64,7 +68,7 @@ def _groups(own: Vectors, other: Vectors, cells: Float32Array | None) -> Iterato
 
 
 def _nearest_cells(values: Float32Array, cells: Float32Array) -> Places:
-    """Returns (n, _CELLS_EACH) numbers of the nearest cells of each vector."""
+    """Returns (n, _CELLS_EACH) int64: the numbers of the cells whose centres are nearest to each vector, in no order."""
     parts = [np.zeros((0, _CELLS_EACH), np.int64)]
     for start in range(0, len(values), 16 * _ROWS):
         cosines = values[start : start + 16 * _ROWS] @ cells.T

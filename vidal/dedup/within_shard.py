@@ -13,7 +13,7 @@ from vidal.schema import Reason
 
 @dataclass(frozen=True)
 class Copy:
-    """A clip that repeats another one. of: the clip that is kept. detail: how they are alike, with the name of that clip."""
+    """A clip that repeats an earlier one. of: the clip_id of the earlier clip, which is kept. detail: in which way the two are alike."""
 
     of: str
     reason: Reason
@@ -21,7 +21,7 @@ class Copy:
 
 
 def find_copies(rows: Sequence[SignedClip], settings: Duplicates) -> dict[str, Copy]:
-    """Finds the clips that are copies of an earlier one. rows: in the order of the candidates. Returns the copies by clip_id."""
+    """Returns the clips that are copies of an earlier clip, by clip_id. rows: the clips, in the order of the candidates."""
     exact = _same_bytes(rows) if settings.exact else {}
     different = [row for row in rows if row["clip_id"] not in exact]
     pairs = compare(signed(different), None, settings)

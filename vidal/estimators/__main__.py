@@ -34,7 +34,10 @@ def main() -> None:
 @_task
 @click.option("--out", type=click.Path(path_type=Path), default=EMBEDDED, help="Folder for depth/ and infrared/.")
 def train(data: Path, names: tuple[str, ...], out: Path) -> None:
-    """Trains from ImageNet's weights. The same data, machine and number of threads give the same weights."""
+    """Trains the estimators of --task, starting from ImageNet's weights, and saves them in --out.
+
+    The same data, machine and number of threads give the same weights.
+    """
     for name in names:
         task, started = TASKS[name], time.monotonic()
         net = fit(task.sources(data), task.config, task.plan)

@@ -36,7 +36,10 @@ def augment_pair(
 def _placement(
     source: tuple[int, int], size: tuple[int, int], rng: np.random.Generator, crop_min: float, turn_deg: float
 ) -> Float64Array:
-    """Returns the 2x3 matrix that maps the picture to a rotated and possibly mirrored crop."""
+    """Returns the (2, 3) matrix that maps a picture to a rotated and possibly mirrored crop of it.
+
+    source, size: the (width, height) of the picture and of the crop. crop_min, turn_deg: see augment_pair.
+    """
     fit = max(size[0] / source[0], size[1] / source[1])
     scale = fit / rng.uniform(crop_min, 1.0)
     angle = np.deg2rad(rng.uniform(-turn_deg, turn_deg))
@@ -48,9 +51,9 @@ def _placement(
 
 
 def vary_colours(rgb: Float32Array, rng: np.random.Generator, strength: float) -> Float32Array:
-    """Varies gamma, exposure, colour cast, contrast and saturation; sometimes makes the picture grey, blurred or noisy.
+    """Returns the picture with other gamma, exposure, colour cast, contrast and saturation; sometimes grey, blurred or noisy.
 
-    rgb: (h, w, 3) float32 in [0, 255], as is the result. strength: 0..1.
+    rgb: (h, w, 3) float32 in [0, 255]; the result has the same form. strength: 0..1, where 0 changes nothing.
     """
     values: FloatArray = rgb / 255.0
     values = values ** np.exp(strength * rng.normal(0, 0.3))

@@ -26,9 +26,9 @@ LOSSES = {"depth": depth_loss, "infrared": infrared_loss}
 class Plan:
     """How a network is trained.
 
-    sizes: (width, height) of the pictures of a batch; one is drawn for each batch. shares: the share of each source in a batch.
-    batch: the number of pictures in a batch. rate, encoder_rate: the largest learning rates of decoder and encoder. decay: the weight
-    decay. crop_min, turn_deg, colour: see augment_pair.
+    steps: the number of batches. batch: the number of pictures in a batch. sizes: (width, height) of the pictures; one size is drawn for
+    each batch. shares: the probability that a picture is drawn from each source. rate, encoder_rate: the largest learning rates of
+    decoder and encoder. decay: the weight decay. crop_min, turn_deg, colour: see augment_pair.
     """
 
     steps: int

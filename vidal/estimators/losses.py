@@ -34,7 +34,10 @@ def infrared_loss(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def standardise(values: Tensor, known: Tensor) -> Tensor:
-    """Subtracts from each picture its median, and divides by the mean absolute deviation from it. values, known: (n, h, w)."""
+    """Returns values minus their median, divided by their mean absolute deviation from the median, for each picture.
+
+    values: (n, h, w). known: (n, h, w) bool; median and deviation are computed from these pixels.
+    """
     flat = torch.where(known, values, torch.nan).flatten(1)
     median = flat.nanmedian(1).values[:, None, None]
     deviation = (flat - median[:, :, 0]).abs().nanmean(1)[:, None, None]
@@ -42,14 +45,17 @@ def standardise(values: Tensor, known: Tensor) -> Tensor:
 
 
 def stretch(target: Tensor) -> Tensor:
-    """Maps the 2nd percentile of each picture to 0 and the 98th to 1. target: (n, h, w), NaN where it is unknown."""
+    """Returns target with the 2nd percentile of each picture mapped to 0 and the 98th to 1. target: (n, h, w), NaN where unknown."""
     flat = target.flatten(1)
     low, high = (flat.nanquantile(q, 1)[:, None, None] for q in (0.02, 0.98))
     return (target - low) / (high - low).clamp(min=1e-6)
 
 
 def gradient(residual: Tensor, known: Tensor) -> Tensor:
-    """Returns the mean absolute difference of neighbouring residuals, summed over four scales. residual, known: (n, h, w)."""
+    """Returns the mean absolute difference of neighbouring residuals, summed over both directions and four scales.
+
+    residual: (n, h, w). known: (n, h, w) bool; only pairs of known pixels count.
+    """
     total = residual.new_zeros(())
     for step in (2**k for k in range(SCALES)):
         r, k = residual[:, ::step, ::step], known[:, ::step, ::step]

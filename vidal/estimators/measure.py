@@ -41,7 +41,7 @@ class InfraredScore:
 
 
 def fit_to_target(estimate: FloatArray, target: FloatArray) -> FloatArray:
-    """Scales and shifts an estimate, (h, w), to fit the known pixels of a target, (h, w), by least squares."""
+    """Returns an estimate, (h, w), scaled and shifted to fit the finite pixels of a target, (h, w), by least squares."""
     known = np.isfinite(target)
     x, y = estimate[known].astype(np.float64), target[known].astype(np.float64)
     centred = x - x.mean()
@@ -53,7 +53,7 @@ def fit_to_target(estimate: FloatArray, target: FloatArray) -> FloatArray:
 def score_depth_map(estimate: FloatArray, inverse: FloatArray) -> DepthScore:
     """Scores a map, (h, w), in which larger is nearer, against the true inverse depth, (h, w) in 1/m, NaN where it is unknown.
 
-    The map is fitted in inverse depth, and its errors are computed in depth.
+    The map is first fitted to the true inverse depth (fit_to_target). Its errors are then computed in depth.
     """
     known = np.isfinite(inverse)
     fitted = 1.0 / np.maximum(fit_to_target(estimate, inverse)[known], 1.0 / FARTHEST_M)
@@ -72,13 +72,13 @@ def score_infrared_map(estimate: FloatArray, true: FloatArray) -> InfraredScore:
 
 
 def score_depth(estimate: Map, pairs: Sequence[TrainingPair]) -> DepthScore:
-    """Returns the means of the scores of all pairs."""
+    """Returns the mean scores of a function that estimates depth maps, over all pairs."""
     scores = [score_depth_map(estimate(pair), pair.target) for pair in pairs]
     return DepthScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in DepthScore.__annotations__))
 
 
 def score_infrared(translate: Map, pairs: Sequence[TrainingPair]) -> InfraredScore:
-    """Returns the means of the scores of all pairs."""
+    """Returns the mean scores of a function that estimates infrared intensities, over all pairs."""
     scores = [score_infrared_map(translate(pair), pair.target) for pair in pairs]
     return InfraredScore(*(float(np.mean([getattr(s, key) for s in scores])) for key in InfraredScore.__annotations__))
 
@@ -86,7 +86,7 @@ def score_infrared(translate: Map, pairs: Sequence[TrainingPair]) -> InfraredSco
 def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict[str, Map]:
     """Returns the model and the baselines that it must beat, by name. Each computes a map of relative inverse depth from a pair.
 
-    The kind of the estimator must be inverse_relative. train: the pairs whose mean map is a baseline.
+    The kind of the estimator must be inverse_relative. train: the pairs whose mean map is one of the baselines.
     """
     mean = mean_map(train)
     return {
@@ -123,7 +123,7 @@ def grey(pair: TrainingPair) -> FloatArray:
 
 
 def ramp(shape: tuple[int, ...]) -> Float32Array:
-    """Returns a map, (h, w), that is nearer towards the bottom: the inverse depth of a level floor."""
+    """Returns a map of inverse depth, (h, w) from 0 in the top row to 1 in the bottom row, as of a level floor. shape: (h, w)."""
     return np.repeat(np.linspace(0, 1, shape[0], dtype=np.float32)[:, None], shape[1], 1)
 
 

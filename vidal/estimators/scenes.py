@@ -1,8 +1,8 @@
 """Renders scenes with exact depth: rooms and open ground with boxes, balls and cut-outs, covered with photographs.
 
-The recorded depth shows a single room, from which a model cannot learn what the world looks like. The intersections of rays with
-planes, boxes and spheres have closed forms. Textures are photographs, plain colours and stripes, so that the model learns to derive
-depth from shapes and not from textures (Tremblay et al. 2018).
+The depth estimator is trained on these scenes and on recorded depth, which shows a single room: a model cannot learn from one room what
+the world looks like. The depth is exact, because the intersections of rays with planes, boxes and spheres have closed forms. Textures
+are photographs, plain colours and stripes, so that the model derives depth from shapes and not from textures (Tremblay et al. 2018).
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class Hits:
     normal: Float64Array
 
     def add(self, distance: Float64Array, colour: Float64Array, normal: Float64Array) -> None:
-        """Adds a surface, which hides surfaces that are farther away. Rays with an infinite distance, or one up to 0.05 m, miss it."""
+        """Adds a surface, which hides surfaces that are farther away. Its arrays have the shapes of the fields.
+
+        A ray misses the surface if its distance is infinite or at most 0.05 m.
+        """
         nearer = (distance > 0.05) & (distance < self.distance)
         self.distance = np.where(nearer, distance, self.distance)
         self.colour = np.where(nearer[:, None], colour, self.colour)
@@ -51,7 +54,7 @@ class Hits:
 
 
 def render_scene(photographs: Photographs, seed: int) -> TrainingPair:
-    """Renders the scene of a seed, (240, 320). photographs: (h, w, 3) uint8.
+    """Renders the scene of a seed, a picture of (240, 320) pixels. photographs: the textures, (h, w, 3) uint8 each.
 
     The target is the inverse depth in 1/m along the camera's axis, and 0 for the sky and for depths above FAR_M.
     """
@@ -85,7 +88,10 @@ def _camera(rng: np.random.Generator) -> Camera:
 
 
 def _texture(u: Float64Array, v: Float64Array, rng: np.random.Generator, photographs: Photographs) -> Float64Array:
-    """Returns colours, (n, 3) in [0, 1], at texture coordinates, (n,) each, which repeat with a period of 1."""
+    """Returns the colours, (n, 3) in [0, 1], of a random texture at the coordinates u and v, (n,) each.
+
+    A texture from a photograph repeats with a period of 1.
+    """
     kind = rng.random()
     if kind < 0.25:
         return np.broadcast_to(rng.uniform(0.05, 0.95, 3), (len(u), 3))
@@ -147,13 +153,13 @@ def _plane(
 
 
 def _place(rng: np.random.Generator) -> tuple[float, float]:
-    """Returns the x and z coordinates of an object, in metres."""
+    """Returns random x and z coordinates of an object, in metres."""
     far = float(np.exp(rng.uniform(np.log(1.0), np.log(12.0))))
     return float(rng.uniform(-0.6, 0.6)) * far, far
 
 
 def _box(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
-    """Adds a box that is rotated about the vertical axis. Its intersections are those of three slabs (Kay and Kajiya 1986)."""
+    """Adds a box that is rotated about the vertical axis, intersected as three slabs (Kay and Kajiya 1986)."""
     origin, rays = camera.origin, camera.rays
     x, z = _place(rng)
     half = rng.uniform(0.08, 0.7, 3) * (0.5 + z / 6)
