@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from tests.support import benchmark_layouts as layouts
-from vidal.evaluate.table import DASH, Possible, key, tables
+from vidal.errors import UserError
+from vidal.evaluate.table import DASH, Possible, key, read_results, tables
 from vidal.evaluate.table_formats import csv_text, markdown
 
 LIST = Path(__file__).with_name("reported_numbers.tsv")
@@ -166,3 +167,10 @@ def test_what_can_be_measured_here_is_marked_and_what_is_lacking_is_named(tmp_pa
         if heading[:4] == "ours"
     }
     assert cells_of["Zero-shot audio-language retrieval, text to audio", "Clotho R@1"] == "-○"
+
+
+@pytest.mark.parametrize("text", ["[]", '{"a": 1}', '{"a": {}}', '{"a": {"metrics": 3}}', "{"])
+def test_another_file_of_results_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(UserError, match="r.json holds no results"):
+        read_results(tmp_path / "r.json")

@@ -78,5 +78,6 @@ def test_another_file_is_refused_by_what_is_wrong(tmp_path, text, says):
     with pytest.raises(UserError, match=says):
         languagebind_annotations.read(tmp_path / "a.json", tmp_path / "c.parquet")
     assert not (tmp_path / "c.parquet").exists()
-    with pytest.raises(UserError, match="must contain"):
-        languagebind_annotations.read(tmp_path / "a.json", tmp_path / "c.parquet", "http://x")
+    for url in ("http://x", "http://x/{id}/{name}", "http://x/{id}}", "http://x/{id}/{"):
+        with pytest.raises(UserError, match="must contain"):
+            languagebind_annotations.read(tmp_path / "a.json", tmp_path / "c.parquet", url)

@@ -320,3 +320,14 @@ def test_work_that_lasts_longer_than_its_lease_keeps_its_slot(monkeypatch):
     began = time.monotonic()
     worker.join()
     assert began >= ended["first"]
+
+
+def test_a_success_during_a_named_pause_does_not_make_the_host_hopeless():
+    """A request that was under way when the host asked for a pause."""
+    clock = Clock()
+    clock.now = 100_000.0
+    limiter, rules = LocalRateLimiter(clock), Governor(Crawl(patience_s=600))._rules_for("a")
+    limiter.record_failure("a", rules, pause_s=30)
+    limiter.record_success("a")
+    refused = limiter.request_slot("a", "later", rules)
+    assert (refused.is_granted, refused.refusal, refused.wait_s) == (False, "paused", 30)

@@ -108,8 +108,10 @@ def test_a_wrong_checkpoint_is_refused_by_name(tmp_path):
 
     with pytest.raises(UserError, match=r"generator a: size mismatch for mlp\.model\.0\.fc\.bias"):
         open_model(INFRARED, save_munit(tmp_path / "gen.pt", reshape))
-    with pytest.raises(UserError, match="no such file"):
+    with pytest.raises(UserError, match="No such file"):
         open_model(INFRARED, ModelSpec(adapter="munit", id=str(tmp_path / "none.pt")))
+    with pytest.raises(UserError, match="Is a directory"):
+        open_model(INFRARED, ModelSpec(adapter="munit", id=str(tmp_path)))
     for wrong in ([1], {"a": {}}, {"a": {}, "b": 3}):
         torch.save(wrong, tmp_path / "wrong.pt")
         with pytest.raises(UserError, match="state dicts of the generators"):

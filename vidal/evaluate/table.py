@@ -63,13 +63,17 @@ def read_results(path: Path) -> dict[str, StoredResult]:
         return {}
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(results, dict):
-            raise ValueError("not a JSON object")
+        if not isinstance(results, dict) or not all(_is_result(each) for each in results.values()):
+            raise ValueError("not a JSON object of results with metrics")
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} holds no results ({error}): move the file away, and a new one will be written"
         ) from error
     return {task: _with_new_names(result) for task, result in results.items()}
+
+
+def _is_result(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("metrics"), dict)
 
 
 def _with_new_names(result: StoredResult) -> StoredResult:

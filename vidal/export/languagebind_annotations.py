@@ -17,6 +17,7 @@ from vidal.schema import STR, STRS, View
 YOUTUBE = "https://www.youtube.com/watch?v={id}"
 _TEXTS = {"ofa": View.KEYFRAME, "mplug": View.VIDEO, "polish_mplug": View.ENHANCED, "sound_mplug": View.SOUND}
 _HASHTAG = re.compile(r"(?<!\S)#(\w+)")
+_PLACEHOLDER = re.compile(r"{[^}]*}?|}")
 SCHEMA = pa.schema(
     [
         ("url", STR),
@@ -41,8 +42,10 @@ def read(source: Path, target: Path, url: str = YOUTUBE) -> Imported:
     url: the address of a clip, in which {id} and {folder} stand for the id and the folder of its entry. Raises UserError if url lacks
     {id}, if source cannot be read, or if an entry is wrong; the error then names the first such entry.
     """
-    if "{id}" not in url:
-        raise UserError(f"--url {url}: must contain {{id}}, which stands for the id of the clip")
+    if "{id}" not in url or set(_PLACEHOLDER.findall(url)) - {"{id}", "{folder}"}:
+        raise UserError(
+            f"--url {url}: must contain {{id}}, which stands for the id of the clip, and may contain {{folder}}, but no other braces"
+        )
     try:
         entries = json.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -66,7 +69,7 @@ def _row(id_: str, entry: object, url: str, source: Path) -> dict[str, str | lis
         )
     raw = str(entry.get("raw", ""))
     return {
-        "url": url.format(id=id_, folder=entry.get("folder", "")),
+        "url": _PLACEHOLDER.sub(lambda found: {"{id}": id_}.get(found[0], str(entry.get("folder", ""))), url),
         "title": raw,
         "hashtags": [tag.lower() for tag in dict.fromkeys(_HASHTAG.findall(raw))],
         "languagebind_id": id_,

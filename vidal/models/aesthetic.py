@@ -68,8 +68,10 @@ def read_head(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError(f"aesthetic head {path}: no such file: correct options.head of the model") from error
+    except OSError as error:
+        raise UserError(
+            f"aesthetic head {path}: {error.strerror or error}: correct options.head of the model"
+        ) from error
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise UserError(f"aesthetic head {path}: cannot be read: {str(error).splitlines()[0]}") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

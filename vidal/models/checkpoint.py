@@ -60,7 +60,9 @@ def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
     task: "depth" or "infrared". Raises UserError if the checkpoint cannot be read, is for another task, has another revision than the
     spec asks for, or does not fit the network; in the last case, the error names the first key that does not match.
     """
-    folder = embedded_folder(require_id(spec)) or Path(require_id(spec))
+    id_ = require_id(spec)
+    embedded = embedded_folder(id_)
+    folder = embedded or Path(id_)
     config = _read_config(folder)
     if config.task != task:
         raise UserError(f"{folder}: is a checkpoint for {config.task}; give one for {task}")
@@ -69,7 +71,7 @@ def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
         raise UserError(
             f"{spec.id}: the recipe asks for revision {spec.revision}, but the folder holds {actual}: change the revision or the id"
         )
-    return _load_net(folder, config), config, f"{spec.id}@{actual}"
+    return _load_net(folder, config), config, f"{id_ if embedded else folder.name}@{actual}"
 
 
 def _read_config(folder: Path) -> Config:

@@ -71,8 +71,10 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     """
     try:
         states = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError(f"infrared checkpoint {path}: no such file: correct the id of the model") from error
+    except OSError as error:
+        raise UserError(
+            f"infrared checkpoint {path}: {error.strerror or error}: correct the id of the model"
+        ) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError(
             f"infrared checkpoint {path}: is damaged, or contains something other than weights: download it again"

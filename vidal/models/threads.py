@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-# OpenMP, MKL and OpenBLAS read these when they are loaded. Torch loads its own copies later than this module.
-_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# OpenMP, MKL, OpenBLAS and OpenCV read these when they are loaded. Torch loads its own copies later than this module.
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 _limit = 1
 
 
 def limit_threads(count: int) -> None:
     """Limits the threads that torch, OpenCV and the BLAS libraries use for one operation.
 
-    BLAS libraries read the limit when they are loaded, so this has no effect on those that are loaded already. OpenCV, in contrast,
-    is only limited if it is loaded already.
+    BLAS libraries read the limit when they are loaded, so this has no effect on those that are loaded already.
     """
     global _limit
     _limit = count

@@ -144,7 +144,7 @@ class LocalRateLimiter:
             state.failures = rules.breaker_failures // 2
             state.tripped_at = now if state.tripped_at is None else state.tripped_at
             state.open_until = max(state.open_until, now + (rules.breaker_pause_s if pause_s is None else pause_s))
-            return _explain_pause(state, rules) == "paused"
+            return _explain_pause(state, rules, now) == "paused"
 
     def use_identity(self, rules: IdentityRules, use: Use) -> float:
         """Counts one use of an identity and returns 0.0. If it may not be used now, counts nothing and returns the seconds until then."""
@@ -165,7 +165,7 @@ class LocalRateLimiter:
 
     def _refuse(self, host: str, state: _HostState, lease: str, rules: HostRules, now: float) -> Admission | None:
         if now < state.open_until:
-            return Admission(False, state.open_until - now, _explain_pause(state, rules))
+            return Admission(False, state.open_until - now, _explain_pause(state, rules, now))
         if state.tripped_at is not None and state.trial not in (None, lease) and now < state.trial_until:
             return Admission(False, _TRIAL_AGAIN_S, "paused")
         state.leases = {name: until for name, until in state.leases.items() if until > now}
@@ -196,7 +196,7 @@ def _advance(state: _HostState, rules: HostRules) -> int:
     return max(0, min(int(state.tokens / 2), int(rules.requests_per_s * ADVANCE_S)))
 
 
-def _explain_pause(state: _HostState, rules: HostRules) -> str:
+def _explain_pause(state: _HostState, rules: HostRules, now: float) -> str:
     """Returns "paused", or "open" if the host will have been left alone for longer than rules.patience_s when its pause ends."""
-    since_s = state.open_until - (state.tripped_at or 0.0)
-    return "paused" if since_s <= rules.patience_s else "open"
+    since = now if state.tripped_at is None else state.tripped_at  # None: the host has answered since then.
+    return "paused" if state.open_until - since <= rules.patience_s else "open"
