@@ -129,7 +129,7 @@ def _show_tables(
 ) -> None:
     """Prints the tables of the LanguageBind paper, with our results beside them.
 
-    kept: the file of our results, or None. checkpoints: those of our encoder. data: a folder with a subfolder for each task.
+    kept: the file of our results, or None. checkpoints: those of our encoder. data: the folder with a subfolder of files for each task.
     layout: "markdown", "csv", or None for the terminal. beside: files of other encoders' results, by the titles of their columns.
     """
     from vidal.evaluate import table_formats

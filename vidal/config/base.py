@@ -30,7 +30,7 @@ class ModelSpec(Settings):
 
 
 class ViewSettings(Settings):
-    """Settings of a view that is stored as media files. scores: the names of the view's scores, "VIEW_...", and their meanings."""
+    """Settings of a view that is stored as media files. scores: the meaning of each score of the view, by name, such as "depth_low"."""
 
     scores: ClassVar[dict[str, str]] = {}
 

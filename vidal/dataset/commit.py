@@ -82,6 +82,7 @@ def _balance(
 def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Part]) -> ShardReport:
     """Writes the ledger, the hashes, the signatures, the manifest and the summary of a shard. It touches no other shard.
 
+    With `storage.keep_dropped: false`, it deletes the media of clips that were dropped for good.
     Raises BalanceError, with nothing committed, if a candidate, clip or view has no outcome, or more than one.
     """
     shard = parts[0].shard

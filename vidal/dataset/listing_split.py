@@ -59,7 +59,7 @@ def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] =
             raise
     if split.choices != _choices(recipe):
         raise UserError(
-            f"{storage.uri} was split with other values of columns or shard_candidates than the recipe has now: {_remedy(storage)}"
+            f"the listing of {storage.uri} was split with other columns or shard_candidates than the recipe has now: {_remedy(storage)}"
         )
     stamp = listing.stamp()
     if stamp == split.stamp:

@@ -43,7 +43,7 @@ def plan(recipe: Recipe) -> list[Line]:
 
 
 def describe_listing(recipe: Recipe) -> str | None:
-    """Returns a line about the catalogue or collection that the recipe is built from, and its size; None if the recipe searches.
+    """Returns a line with the name and the size of the recipe's catalogue or collection; None if the recipe searches.
 
     Raises UserError if the catalogue or collection is missing.
     """
