@@ -21,7 +21,7 @@ from vidal.media.probe import probe
 
 
 def clips() -> list[Path]:
-    """The shared clips of 20 s or less where they are present, else those of the embedded site."""
+    """The shared clips of less than 2 MB where they are present, else those of the embedded site."""
     if SHARED.is_dir():
         return [path for path in sorted((SHARED / "videos").glob("*.m*")) if path.stat().st_size < 2_000_000]
     from vidal.sources.embedded.media import build_media
