@@ -172,5 +172,5 @@ def test_what_can_be_measured_here_is_marked_and_what_is_lacking_is_named(tmp_pa
 @pytest.mark.parametrize("text", ["[]", '{"a": 1}', '{"a": {}}', '{"a": {"metrics": 3}}', "{"])
 def test_another_file_of_results_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text)
-    with pytest.raises(UserError, match="r.json holds no results"):
+    with pytest.raises(UserError, match=r"r\.json holds no results"):
         read_results(tmp_path / "r.json")
