@@ -57,7 +57,7 @@ def test_a_build_that_keeps_no_dropped_media_leaves_none_and_says_how_much(build
 
 
 @pytest.mark.parametrize("media", ["files", "tar"])
-def test_clean_does_it_later_and_a_looser_filter_says_what_must_be_fetched_again(build, media):
+def test_clean_does_it_later_and_a_looser_filter_says_what_must_be_fetched_again(build, media, monkeypatch):
     _, out = build("out", f"storage.media={media}")
     assert len(clips_with_media(out)) == 4
     done = vidal_inline("clean", str(out), "--json")
@@ -68,6 +68,11 @@ def test_clean_does_it_later_and_a_looser_filter_says_what_must_be_fetched_again
     done = vidal_inline("filter", str(out), "--set", "duration_s_min=0.5")
     assert done.returncode == 0 and "2 more clips pass, but their media were deleted" in done.stdout
     assert len(pd.read_parquet(out)) == 2 and vidal_inline("validate", str(out)).returncode == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "vidal.dataset.retry._finish", lambda *_: None
+        )  # The process is killed once the move is recorded.
+        vidal_inline("retry", str(out), "--class", "awaiting_media", "--allow-host", "127.0.0.1")
     done = vidal_inline("retry", str(out), "--class", "awaiting_media", "--allow-host", "127.0.0.1")
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(pd.read_parquet(out)) == 4 and len(clips_with_media(out)) == 4

@@ -1,5 +1,7 @@
 """Show: a list of 100 addresses of which 20 are bad, and a retry after ten of them were mended."""
 
+import json
+
 import pandas as pd
 import pytest
 import yaml
@@ -12,6 +14,7 @@ from vidal.dataset import discover, retry
 from vidal.pipeline.stage import Part, Runtime
 from vidal.sources.embedded.media import build_media
 from vidal.sources.embedded.site import serve
+from vidal.storage import layout
 from vidal.storage.storage import Storage
 
 
@@ -114,3 +117,11 @@ def test_a_search_that_failed_is_repeated_and_what_it_finds_joins_the_others(tmp
     assert discover.outcomes(storage, part) == [] and discover.state(storage, 0) != before
     found = [discover.candidates(storage, each).to_pylist() for each in (part, Part(0, 1))]
     assert [[row["source_id"] for row in rows] for rows in found] == [["dog"], ["cat"]]
+
+
+def test_searches_of_two_classes_are_marked_together():
+    storage = Storage("memory://two-classes")
+    discover.ask_again(storage, 0, {"b"})
+    discover.ask_again(storage, 0, {"a"})
+    discover.ask_again(storage, 0, set())
+    assert json.loads(storage.read(layout.asked_again(0))) == ["a", "b"]

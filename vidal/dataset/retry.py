@@ -47,23 +47,19 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
     searches = {row["id"] for row in outcomes if _is_wanted(row, class_) and row["reason"] != Reason.BAD_ROW.value}
     discover.ask_again(storage, shard, searches)
     failed = [row["id"] for part in parts for row in _ledger(storage, part) if _is_wanted(row, class_)]
-    failed += _without_media(storage, shard) if class_ == Reason.AWAITING_MEDIA.value else []
+    cleaned = _without_media(storage, shard) if class_ == Reason.AWAITING_MEDIA.value else {}
+    failed += sorted({candidate for candidate in cleaned.values() if candidate})
     if failed:
-        intent = {"parts": len(parts), "candidates": sorted(failed)}
+        intent = {"parts": len(parts), "candidates": sorted(failed), "cleaned": sorted(cleaned)}
         storage.write(layout.moving(shard), json.dumps(intent).encode())
         _finish(storage, recipe, shard)
     return len(failed) + len(searches)
 
 
-def _without_media(storage: Storage, shard: int) -> list[str]:
-    """Returns the candidates of clips that pass the filter but whose media were deleted.
-
-    Takes these clips off the list of deleted media, so that they are fetched as if for the first time.
-    """
+def _without_media(storage: Storage, shard: int) -> dict[str, str | None]:
+    """Returns the clips that pass the filter but whose media were deleted, with their candidates."""
     rows = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
-    clips = {row["id"]: row["parent_id"] for row in rows if row["reason"] == Reason.AWAITING_MEDIA.value}
-    forget_cleaned(storage, shard, set(clips))
-    return sorted({candidate for candidate in clips.values() if candidate})
+    return {row["id"]: row["parent_id"] for row in rows if row["reason"] == Reason.AWAITING_MEDIA.value}
 
 
 def _is_wanted(row: LedgerRow, class_: str) -> bool:
@@ -82,6 +78,8 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
         return
     intent = json.loads(storage.read(layout.moving(shard)))
     moving, count = set(intent["candidates"]), intent["parts"]
+    # Off the list of deleted media, so that they are fetched as if for the first time.
+    forget_cleaned(storage, shard, set(intent.get("cleaned", ())))
     old = [Part(shard, index) for index in range(count)]
     if discover.part_count(storage, shard) == count:
         rows = [
