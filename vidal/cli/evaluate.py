@@ -165,7 +165,8 @@ def _measure(
     query, target = sides[0] or chosen.query, sides[1] or chosen.target
     for option, names in (("--query", query), ("--target", target)):
         _check(option, names)
-    benchmark = chosen.read(data).share(chosen.share if share is None else share)
+    whole = chosen.read(data).with_modalities(query, target)
+    benchmark = whole.share(chosen.share if share is None else share)
     require(benchmark, query, target, skip_missing)
     return measure(open_encoder(*checkpoints), benchmark, query, target, weights, skip_missing, progress_bar)
 

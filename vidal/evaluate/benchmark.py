@@ -12,6 +12,11 @@ from vidal.train.settings import Modality
 TEXT = "text"
 
 
+def modalities_in(query: str, target: str) -> set[Modality]:
+    """Returns the modalities that a query and a target name. Both are names of modalities, or "text", joined by +."""
+    return {Modality(name) for name in (*query.split("+"), *target.split("+")) if name != TEXT}
+
+
 @dataclass(frozen=True)
 class Sample:
     """One sample of a benchmark.
@@ -36,7 +41,7 @@ class Benchmark:
     picture_templates: the prompts for the query "image"; empty uses `templates`. many_labels: whether samples may have several labels.
     views: into how many views a video is divided in time and in space; their class probabilities are averaged. missing: the names of
     samples, or of pictures, that the annotation lists but that have no file. is_validation: whether the samples are from the validation
-    split, because the folder has no test split.
+    split, because the folder has no test split. is_mixed: whether some samples may lack a modality, as in a dataset of videos and sounds.
     """
 
     samples: list[Sample]
@@ -47,6 +52,14 @@ class Benchmark:
     views: tuple[int, int] = (1, 1)
     missing: list[str] = field(default_factory=list)
     is_validation: bool = False
+    is_mixed: bool = False
+
+    def with_modalities(self, query: str, target: str) -> Benchmark:
+        """Returns the benchmark; if it is mixed, with only the samples that have all modalities of `query` and `target`."""
+        if not self.is_mixed:
+            return self
+        wanted = modalities_in(query, target)
+        return replace(self, samples=[sample for sample in self.samples if wanted <= sample.media.keys()])
 
     def templates_for(self, query: str) -> tuple[str, ...]:
         """Returns the prompt templates for a query, such as "image" or "depth+image"."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from vidal.errors import UserError
 from vidal.evaluate import classification, embedding
-from vidal.evaluate.benchmark import TEXT, Benchmark, Measured
+from vidal.evaluate.benchmark import TEXT, Benchmark, Measured, modalities_in
 from vidal.evaluate.retrieval import retrieve, retrieve_groups
 from vidal.train.encoder import BoundEncoder
 from vidal.train.settings import Modality
@@ -36,7 +36,7 @@ def measure(
     Otherwise, they are those of retrieval in both directions. Raises UserError if a sample lacks a requested modality, or if its file is
     missing or cannot be decoded; with skip_missing, samples with such files are left out, as long as others remain.
     """
-    weights = weights or {}
+    weights, benchmark = weights or {}, benchmark.with_modalities(query, target)
     require(benchmark, query, target, skip_missing)
     by_view = query == Modality.VIDEO.value and target == TEXT and benchmark.views != (1, 1)
     if by_view:
@@ -72,9 +72,10 @@ def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -
         )
     if not benchmark.samples:
         raise UserError(
-            "--data has no sample to measure: give a folder whose annotation lists samples, or a dataset with captions"
+            "--data has no sample to measure: give a folder whose annotation lists samples, or a dataset with captions "
+            f"and with the modalities of --query and --target ({query}, {target})"
         )
-    wanted = {Modality(name) for name in (*query.split("+"), *target.split("+")) if name != TEXT}
+    wanted = modalities_in(query, target)
     for sample in benchmark.samples:
         if lacking := sorted(each.value for each in wanted - sample.media.keys()):
             shown = ", ".join(each.value for each in sample.media)

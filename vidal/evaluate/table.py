@@ -149,7 +149,7 @@ def _why_unreadable(task: str, folder: Path, query: str, target: str) -> str | N
     from vidal.evaluate.measure import require
 
     try:
-        require(TASKS[task].read(folder), query, target, skip_missing=True)
+        require(TASKS[task].read(folder).with_modalities(query, target), query, target, skip_missing=True)
     except UserError as error:
         return str(error)
     return None

@@ -67,7 +67,8 @@ class Crawl(Settings):
     backoff_max_s: float = Field(default=60.0, ge=0)
     """The largest value that this limit grows to."""
     patience_s: float = Field(default=900.0, ge=0)
-    """How long a candidate waits in total for a host that is paused or busy, or for an identity whose budget is used up."""
+    """How long a candidate waits in total for a host that is paused or busy. Also the longest single wait for an identity whose budget is
+    used up; such waits do not add up."""
     breaker_failures: int = Field(default=10, ge=1)
     """Failures in a row after which a host is left alone."""
     breaker_pause_s: float = Field(default=60.0, ge=0)

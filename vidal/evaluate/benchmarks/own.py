@@ -33,7 +33,7 @@ def manifest(folder: Path) -> Benchmark:
                 samples.append(
                     Sample(row["clip_id"], dict(_media(storage, row)), texts, depth_kind=row["depth_kind"] or "")
                 )
-    return Benchmark(samples)
+    return Benchmark(samples, is_mixed=True)
 
 
 def captions(folder: Path) -> Benchmark:
