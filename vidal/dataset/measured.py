@@ -127,14 +127,18 @@ def _files(storage: Storage) -> tuple[Counter[str], Counter[str]]:
     return sizes, objects
 
 
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
 def _requests(storage: Storage, shards: list[ShardSummary]) -> Counter[str]:
-    """Counts the attempts to fetch candidates, by the host of their addresses. Each attempt may have made several requests."""
+    """Counts the attempts to fetch candidates, by the host of the address that is fetched. An attempt may have made several requests."""
     requests = Counter[str]()
     for shard in shards:
         for index in range(discover.part_count(storage, shard["shard"])):
             part = Part(shard["shard"], index)
-            table = discover.candidates(storage, part, ["candidate_id", "url"])
-            hosts = {row["candidate_id"]: urlsplit(row["url"]).hostname or "" for row in table.to_pylist()}
+            table = discover.candidates(storage, part, ["candidate_id", "url", "media_url"])
+            hosts = {row["candidate_id"]: _host(row["media_url"] or row["url"]) for row in table.to_pylist()}
             ledger = storage.read_table(layout.part_ledger("crawl", part.shard, part.index))
             for row in rows_of(ledger, LedgerRow):
                 requests[hosts.get(row["id"], "")] += row["attempts"]
