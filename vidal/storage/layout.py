@@ -228,5 +228,8 @@ def moving(shard: int) -> str:
 
 
 def retained(name: str) -> str:
-    """Returns the name under which results of records that no longer reach a stage are kept. name: of a part or a stage's folder."""
+    """Returns the name under which the stored results of records that no longer reach the stage are kept.
+
+    name: the ordinary name of the part, or of the stage's folder, that the results belong to.
+    """
     return name.replace(STAGES, RETAINED, 1)
