@@ -213,7 +213,10 @@ def part_tables(names: Iterable[str]) -> list[str]:
 
 
 def discovered(shard: int) -> str:
-    """Returns the file that is written when the candidates of a shard are complete. It holds the number of parts and the settings."""
+    """Returns the file that is written when the candidates of a shard are complete.
+
+    It holds the number of parts, the failed searches, the versions of the code, and a hash of the settings.
+    """
     return f"{stage_folder('discover', shard)}/done.json"
 
 

@@ -315,7 +315,7 @@ class Storage:
         if self._originals is None and (content := self.read_if_present(layout.DATASET)):
             self._originals = json.loads(content).get("originals")
         if not self._originals or ".." in name.split("/") or not _is_below(name, self._originals):
-            raise ValueError(f"{name!r} is neither in the dataset nor in the folder that it was made from")
+            raise ValueError(f"{name!r} leads out of the dataset and of the folder that it was made from")
 
     def _fetch_original(self, uri: str, local: Path) -> None:
         """Copies an original that a row names by its URI. The URI is not parsed: `::` and `*` are ordinary characters in it."""
