@@ -1,4 +1,4 @@
-"""Videos of PeerTube: the search of one instance, or Sepia Search over all of them. Files come from the video's own instance."""
+"""Videos of PeerTube: the search of one instance, or Sepia Search over many instances. Files come from the video's own instance."""
 
 from __future__ import annotations
 

@@ -39,7 +39,10 @@ Supports = Callable[[str, frozenset[str]], bool]
 
 
 def gives_orders(text: str) -> bool:
-    """Returns whether a crawled text gives orders to a model. No model is shown such a text; the view `title` keeps it unchanged."""
+    """Returns whether a crawled text gives orders to a model.
+
+    A title that does is shown to no captioner and no rewriter; the view `title` keeps it unchanged.
+    """
     return bool(_ORDERS.search(text))
 
 
