@@ -16,8 +16,8 @@ from vidal.terms.settings import Corpus
 BAD = [
     ("text", "absent.txt", None, "no such file: give a path, a URI or a file of search_terms/"),
     ("csv", "a.csv", b"caption\nx\n", "needs column"),
-    ("audiocaps", "a.csv", b"id,title\n1,x\n", "no column caption; its columns are: id, title"),
-    ("audiocaps", "a.csv", b"", "no column caption; its columns are: none"),
+    ("audiocaps", "a.csv", b"id,title\n1,x\n", "no column caption; the columns are: id, title"),
+    ("audiocaps", "a.csv", b"", "no column caption; the columns are: none"),
     ("audiocaps", "a.csv", b'caption\nx\n"never closed\n', "line 3: unexpected end of data"),
     ("audiocaps", "a.csv", "caption\nx".encode("utf-16"), "binary or UTF-16"),
     ("audiocaps", "a.csv.gz", b"caption\nx\n", "Not a gzipped file"),
@@ -61,7 +61,7 @@ def test_bad_own_tables_are_told(tmp_path):
     with pytest.raises(UserError, match="no object has the key caption"):
         read(tmp_path / "a.jsonl", "jsonl", column="caption")
     pq.write_table(pa.table({"text": ["x"]}), tmp_path / "a.parquet")
-    with pytest.raises(UserError, match=r"no column caption; its columns are: text"):
+    with pytest.raises(UserError, match=r"no column caption; the columns are: text"):
         read(tmp_path / "a.parquet", "parquet", column="caption")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"holds no \.parquet files"):

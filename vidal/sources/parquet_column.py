@@ -1,4 +1,4 @@
-"""Media in a column of Parquet tables: bytes, {bytes, path} as the datasets library writes them, or paths of files beside the table."""
+"""Media in a column of Parquet tables: bytes, {bytes, path} as Hugging Face's datasets library writes them, or paths beside the table."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ParquetColumn(TableColumn):
 
 
 def _rows_of(table: pq.ParquetFile, group: int) -> Iterator[ListedRow]:
-    """Yields the rows of a row group without the columns of bytes, which are not read. A column of paths is read."""
+    """Yields the rows of a row group without their columns of media bytes, which are not read. A column of paths is included."""
     names = [field.name for field in table.schema_arrow if not holds_bytes(field.type)]
     if not names:
         yield from ({} for _ in range(table.metadata.row_group(group).num_rows))

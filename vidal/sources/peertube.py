@@ -1,4 +1,4 @@
-"""Videos of PeerTube: the search of one instance, or Sepia Search over all of them. Files come from the video's own instance."""
+"""Videos of PeerTube: the search of one instance, or Sepia Search over many instances. Files come from the video's own instance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEIGHT_MIN = 480  # Lines. Frames are stored with a short side of 256 pixels, s
 
 
 class PeerTubeSearch(ApiSearch):
-    """The settings of a search of PeerTube. comments_min drops a video that states fewer comments."""
+    """The settings of a search of PeerTube. A video with fewer comments than comments_min is dropped."""
 
     source: str = "peertube"
     """The name of this source."""
@@ -34,7 +34,7 @@ class PeerTubeSearch(ApiSearch):
 
 
 class PeerTube(ApiSource):
-    """The source for PeerTube, by its REST API. See https://docs.joinpeertube.org/api-rest-reference.html."""
+    """Finds, describes and fetches videos of PeerTube through its REST API. See https://docs.joinpeertube.org/api-rest-reference.html."""
 
     settings = PeerTubeSearch
     default_base_url = "https://sepiasearch.org"
@@ -115,5 +115,5 @@ def _choose_file(files: list[JsonObject]) -> str:
 
 
 def _is_video_file(file: JsonObject) -> bool:
-    """Returns whether a file has pictures. A file with only sound has a resolution of zero."""
+    """Returns whether a file has an address and contains pictures. The resolution of a file with only sound is zero."""
     return bool(file.get("fileUrl") and (file.get("resolution") or {}).get("id"))

@@ -42,7 +42,11 @@ class Plain:
 
 
 def _is_page(response: Response, start: bytes, url: str) -> bool:
-    """Returns whether yt-dlp must read the response: a page or playlist. Raises RecordError for a login page, or page sent as media."""
+    """Returns whether the response is a page or a playlist, which yt-dlp must read, and not a media file.
+
+    start: the first bytes of the response. url: the address that was requested. Raises RecordError(login_required) if the request was
+    redirected to a login page, and RecordError(not_media) if a page or playlist has the content type of a media file.
+    """
     is_playlist = start.startswith(b"#EXTM3U")
     if not is_playlist and not MARKUP.match(start):
         return False
@@ -50,5 +54,7 @@ def _is_page(response: Response, start: bytes, url: str) -> bool:
         raise RecordError(Reason.LOGIN_REQUIRED, f"the address leads to a login page: {response.url[:200]}")
     content_type = (response.headers.get("Content-Type") or "").lower()
     if content_type.startswith(("video/", "audio/")) and "mpegurl" not in content_type:
-        raise RecordError(Reason.NOT_MEDIA, f"the server sends a page or playlist as {content_type[:80]}")
+        raise RecordError(
+            Reason.NOT_MEDIA, f"the server sends a page or playlist with the content type {content_type[:80]}"
+        )
     return True

@@ -34,7 +34,7 @@ class _Group:
 class RowGroups:
     """Keeps the media of the last two row groups that were asked for. Safe to share between threads.
 
-    max_bytes: a larger value is not written whole, and asking for it raises RecordError(too_large).
+    max_bytes: the largest size of a media value, in bytes. For a larger value, `cell` raises RecordError(too_large).
     """
 
     def __init__(self, max_bytes: int):
@@ -46,10 +46,11 @@ class RowGroups:
     def cell(
         self, table: str, open_table: Callable[[], IO[bytes]], column: str | None, group: int, row: int
     ) -> Path | str:
-        """Returns a file with the media bytes of a row. The caller must not change it. If the row has only a path, returns that path.
+        """Returns a file with the media bytes of a row, as a Path. If the row has only a path, returns that path, as a str.
 
-        table: the path or URI of the table. open_table: opens it. column: the column of media, if the recipe names one. group, row: the
-        row group, and the row in it. Raises RecordError.
+        The caller must not change the file. table: the path or URI of the table. open_table: opens the table. column: the column of
+        media, if the recipe names one. group: the number of the row group. row: the number of the row in the group. Raises
+        RecordError(empty_file) if the row has neither bytes nor a path, and RecordError(too_large).
         """
         unpacked = self._group(table, group)
         with unpacked.lock:

@@ -47,7 +47,7 @@ class SearchResults:
 def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> list[Query]:
     """Returns the queries for the terms, without those whose number of results would be 0.
 
-    weights: by term, the factor by which per_term is multiplied; 1 for a term without one.
+    weights: the factor by which the search's per_term is multiplied, by term. A term that is not in weights has the factor 1.
     """
     return [
         Query(index, term, limit)
@@ -80,7 +80,7 @@ def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> S
 
 
 def _ask_source(network: Network, search: Search, query: Query) -> list[Candidate]:
-    """Returns the results of one query. Raises RecordError, which is `quarantined` for an unexpected exception of the source."""
+    """Returns the results of one query. Raises RecordError. An unexpected exception of the source becomes RecordError(quarantined)."""
     text = search.query.format(term=query.term)
     try:
         key = text if isinstance(search, YtDlpSearch) else None

@@ -38,8 +38,8 @@ class Session:
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
         """Calls `work`, such as a description or a download, within the recipe's limits, and again after a transient failure.
 
-        effort: what the candidate has cost so far. Returns the result of the work and the number of attempts. Raises RecordError,
-        and PutBack if the effort allows it.
+        effort: what the candidate has cost so far. Returns the result of the work and the number of attempts. Raises RecordError if
+        no attempt succeeds. If effort.may_be_put_back is set, raises PutBack instead of waiting before the next attempt.
         """
         spent = effort or Effort()
         return self._governor.call(lambda: self.attempt(work, spent), spent)
@@ -52,7 +52,8 @@ class Session:
 class IdentitySession:
     """Does the work of one candidate or query with the user's identities (accounts and proxies). Each attempt may use another one.
 
-    key: decides which identities may do the work. lent: the sessions go back to the network when it closes.
+    key: names the work; its hash decides which identity is assigned to the work (see Identities.choose). lent: an exit stack; when it
+    closes, the sessions that were used go back to the network.
     """
 
     def __init__(self, network: Network, key: str, lent: contextlib.ExitStack):
@@ -60,7 +61,7 @@ class IdentitySession:
         self._sessions: dict[str, Session] = {}
 
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
-        """Calls `work` as Session.call does. The identity is chosen anew for each attempt."""
+        """Calls `work` as Session.call does, but chooses an identity again before each attempt."""
         spent = effort or Effort()
         return self._network.governor.call(lambda: self._attempt(work, spent), spent)
 
@@ -101,7 +102,10 @@ class Network:
 
     @contextlib.contextmanager
     def session(self, identity: ActiveIdentity | None = None) -> Iterator[Session]:
-        """Lends a session to the calling thread alone: an idle one if there is one, else a new one. identity: that of its client."""
+        """Lends a session to the calling thread alone: an idle one or, if there is none, a new one.
+
+        identity: the identity that the client of the session uses. None: a client without an identity.
+        """
         name = identity.settings.name if identity else None
         session = self._pool.take(name) or self._create_session(identity)
         try:
@@ -111,7 +115,7 @@ class Network:
 
     @contextlib.contextmanager
     def session_for(self, candidate: Candidate) -> Iterator[Session | IdentitySession]:
-        """Lends a session for a candidate: an IdentitySession if the recipe has identities and yt-dlp has an extractor for it."""
+        """Lends a session for a candidate: an IdentitySession if the recipe has identities and a yt-dlp extractor fetches it."""
         with contextlib.ExitStack() as lent:
             session = lent.enter_context(self.session())
             if not self.identities or not session.sources.is_extracted(candidate):
@@ -123,8 +127,8 @@ class Network:
     def call(self, work: Callable[[Sources], T], key: str | None = None) -> tuple[T, int]:
         """Calls `work` as Session.call does, in any session: for work that does not rely on an earlier call in the same session.
 
-        key: if it is given and the recipe has identities, one of the identities does the work, as IdentitySession explains. None: a
-        client without an identity does it.
+        key: names the work. If a key is given and the recipe has identities, an IdentitySession with this key does the work; otherwise,
+        a client without an identity does it.
         """
         with contextlib.ExitStack() as lent:
             has_identity = key is not None and bool(self.identities)

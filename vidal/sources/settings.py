@@ -1,4 +1,4 @@
-"""The settings that the searches of all sources have in common, those of collections, and the rule on titles and hashtags."""
+"""The settings that all searches have in common, those that all collections have in common, and the rules on titles and hashtags."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:  # Reading a recipe's settings must not load pyarrow.
 
 @dataclass(frozen=True)
 class Minimum:
-    """A rule that drops a result whose `extra` states less than `least` under the key `stated`. least: None drops nothing."""
+    """A rule that drops a search result if the number under the key `stated` of its `extra` is less than `least`.
+
+    least: None drops nothing. reason: the reason that the ledger gives.
+    """
 
     stated: str
     least: float | None
@@ -25,7 +28,7 @@ class Minimum:
 
 
 class Search(Settings):
-    """One search of a recipe: its source, its text, and its number of results per term. Each source adds its own keys."""
+    """One search of a recipe: its source, the text to search for, and the number of results per term. Each source adds its own keys."""
 
     source: str = "ytdlp"
     """A key of vidal.sources.registry.SOURCES."""
@@ -52,12 +55,12 @@ class Search(Settings):
         return False
 
     def minimums(self) -> tuple[Minimum, ...]:
-        """The minimums of this search. A result that states nothing passes."""
+        """Returns the minimums of this search. A result that does not state a value passes the minimum for this value."""
         return ()
 
 
 class CollectionSettings(Settings):
-    """Media that you have already. `--from` sets `uri` and finds out `source`."""
+    """The settings of a collection: media that the user has already. `--from` sets `uri`, and chooses the `source` that can read it."""
 
     has_originals: ClassVar[bool] = False
     """Whether each of its media is a file of its own, which rows may point to."""
@@ -75,7 +78,7 @@ class CollectionSettings(Settings):
 
 
 class Text(Settings):
-    """The rule of LanguageBind's paper on titles and hashtags."""
+    """Which videos are dropped because of their title, hashtags or stated duration. The rule follows LanguageBind's paper."""
 
     rule: Literal["or", "and", "off"] = "or"
     """`or` drops videos with a short title or without hashtags, `and` drops those with both defects, `off` drops none."""

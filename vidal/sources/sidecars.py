@@ -38,7 +38,8 @@ _SPANS = ("clips", "spans", "start_s", "end_s", "duration_s")
 def row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> ListedRow | RowError:
     """Returns what the sidecars of a media file say, as a row of a list; a RowError if one of them cannot be used.
 
-    sidecars: their contents, by what follows the stem of the media file in their names. columns: see rename.
+    sidecars: the content of each sidecar, by the part of its name that follows the stem of the media file, such as "json" or "en.vtt".
+    columns: see rename.
     """
     try:
         return _row_of(sidecars, columns)
@@ -64,7 +65,10 @@ def _row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> Listed
 
 
 def rename(row: ListedRow, columns: Mapping[str, str]) -> ListedRow:
-    """Returns the row with our column names. columns: maps our names to the user's. A page's address (webpage_url) replaces `url`."""
+    """Returns the row under vidal's column names, without missing values. columns: maps vidal's names to the user's.
+
+    If the row has a `webpage_url`, as yt-dlp calls the address of a page, it becomes the `url`, even if the row also has a `url`.
+    """
     ours = {**_ALIASES, **{theirs: name for name, theirs in columns.items()}}
     renamed = {ours.get(name, name): value for name, value in row.items() if not is_missing(value)}
     return {**renamed, **{ours[name]: row[name] for name in ours if not is_missing(row.get(name))}}
@@ -83,9 +87,10 @@ def _parse_json(content: bytes, name: str) -> ListedRow:
 def listed_media(
     source: str, location: str, row: ListedRow | RowError, is_cut: bool = False
 ) -> Iterator[Candidate | RefusedRow]:
-    """Yields the candidate of a media file, or one for each span that the row names. location: where the bytes of the file are.
+    """Yields the candidate of a media file, or one candidate for each span that the row names; a RefusedRow for what cannot be used.
 
-    is_cut: whether the file is already cut to its span; then the times in the row are only kept in `extra`.
+    location: where the bytes of the file are. is_cut: whether the file is already cut to its span; then the times in the row are only
+    kept in `extra`.
     """
     try:
         if isinstance(row, RowError):

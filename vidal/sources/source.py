@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # Importing a source for its settings must not load yt-dlp.
 
 @dataclass(frozen=True)
 class Fetched:
-    """A downloaded file. page: the columns of its candidate whose values the page of the file states."""
+    """A downloaded file. page: what the page of the file states, as columns of a candidate; empty if no page was read."""
 
     path: Path
     page: Candidate = field(default_factory=Candidate)
@@ -32,7 +32,7 @@ class Fetcher(Protocol):
         """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """Downloads the media into an empty folder, under a name that we choose. Raises RecordError."""
+        """Downloads the media into `folder`, which is empty. The page does not decide where the file is stored. Raises RecordError."""
 
 
 class Source(Fetcher, Protocol):
@@ -51,7 +51,7 @@ class Source(Fetcher, Protocol):
 
 
 def fill_in(candidate: Candidate, page: Candidate) -> Candidate:
-    """Returns the candidate with the columns that it lacks filled in from its page. Values that the candidate has already stay."""
+    """Returns the candidate with its missing columns, and missing keys of `extra`, filled in from its page. Other values are kept."""
     stated = {key: value for key, value in page.items() if candidate.get(key) in (None, "", [])}
     extra = {**page.get("extra", {}), **dict(candidate.get("extra") or {})}
     return cast(Candidate, {**candidate, **stated, "extra": extra})

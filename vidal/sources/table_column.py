@@ -42,7 +42,7 @@ class TableSettings(CollectionSettings):
 class TableColumn(ABC):
     """A collection whose media are in a column of tables. A path in a cell must lead to a file beside or below its table.
 
-    name: the name of the source; ending: the ending of its tables' names, with the dot.
+    name: the name of the source; ending: the file extension of its tables, with the dot.
     """
 
     settings: ClassVar[type[CollectionSettings]]
@@ -87,7 +87,8 @@ class TableColumn(ABC):
         place = _LOCATION.fullmatch(candidate["media_url"] or "")
         if not place:
             raise RecordError(
-                Reason.UNREADABLE_FILE, f"{candidate['media_url']} is not a cell of a table, TABLE#GROUP.ROW"
+                Reason.UNREADABLE_FILE,
+                f"{candidate['media_url']} does not name a cell of a table in the form TABLE#GROUP.ROW",
             )
         target = folder / "media.bin"
         parent, _, name = place[1].rpartition("/")
@@ -117,7 +118,10 @@ class TableColumn(ABC):
         return files_of(self._uri, self.ending)
 
     def _described(self, row: ListedRow, column: str) -> ListedRow | RowError:
-        """Returns the row under our column names, without its media. A wrong path becomes a RowError here, before anything is fetched."""
+        """Returns the row under vidal's column names, without its media.
+
+        If the media are a path that _beside refuses, returns that RowError, so that the row is refused before anything is fetched.
+        """
         try:
             path = row.pop(column, None)
             if path is not None:
@@ -128,7 +132,10 @@ class TableColumn(ABC):
 
 
 def _beside(path: str) -> str:
-    """Returns a path relative to the table's folder, normalised. Raises RowError if it leads out of the folder: tables may be hostile."""
+    """Returns a path of a cell, which is relative to the table's folder, in normalised form.
+
+    Raises RowError for a URI, or for a path that leads out of the folder, because a table may be hostile.
+    """
     name = posixpath.normpath(path.removeprefix("./"))
     if name.startswith(("/", "..")) or "://" in path:
         raise RowError(

@@ -1,4 +1,4 @@
-"""Lists the members of a tar archive without reading large ones: only headers and small members are requested from a bucket."""
+"""Lists the members of a tar archive. Only the headers, and small members whose content is wanted, are requested from a bucket."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class DamagedTar(Exception):
 
 
 class TarListing:
-    """The members of an archive. read_range: returns its bytes from a start offset to an end offset. size: of the archive, in bytes.
+    """The members of an archive.
 
-    is_wanted: whether the content of a member with this name is read. max_bytes: a larger header raises DamagedTar, and the content
-    of a larger member is not read.
+    read_range: returns the bytes of the archive from a start offset up to, but not including, an end offset. size: of the archive, in
+    bytes. is_wanted: whether the content of a member with this name is read. max_bytes: the content of a larger member is not read, and
+    a larger header raises DamagedTar.
     """
 
     def __init__(
@@ -51,7 +52,10 @@ class TarListing:
             raise DamagedTar(" ".join(str(error).split())[:200] or type(error).__name__) from error
 
     def _content(self, member: tarfile.TarInfo) -> bytes | None:
-        """Returns the bytes of a member that is wanted and small, else None. tarfile itself seeks to the next header."""
+        """Returns the bytes of a member that is wanted and small, else None.
+
+        This changes the position of the file, but tarfile sets the position again before it reads the next header.
+        """
         if member.size > self._max_bytes or not self._is_wanted(member.name):
             return None
         self._file.seek(member.offset_data)
@@ -61,7 +65,7 @@ class TarListing:
 class _RangeFile:
     """The archive as the file object that tarfile reads.
 
-    The bytes of a small member are requested together with the header that follows them; those of a large one are never requested.
+    The bytes of a member are requested only if its content is read, and then together with the header that follows them.
     """
 
     def __init__(self, read_range: Callable[[int, int], bytes], size: int, max_bytes: int):

@@ -33,7 +33,7 @@ def meaningful_tags(tags: Iterable[str], rules: Text) -> list[str]:
 
 
 def clean_text(title: str, tags: Iterable[str], rules: Text) -> str:
-    """Returns the text to compare with the frames: the words of the title without junk, then the meaningful hashtags."""
+    """Returns the text to compare with the frames: the words of the title without junk, then the meaningful hashtags not among them."""
     junk = {word.lower() for word in rules.junk_tags}
     words = [word for word in split_words(title) if word.lower() not in junk]
     lower = {word.lower() for word in words}

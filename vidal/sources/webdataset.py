@@ -52,7 +52,7 @@ class _Sample(NamedTuple):
     members: dict[str, TarMember]
 
     def media(self) -> TarMember | None:
-        """Returns the video, else the sound, else the picture, which is probed like any other file; None if there is none of them."""
+        """Returns the video of the sample; without a video, its sound; without either, its picture. None if the sample has no media."""
         for endings in (VIDEOS, SOUNDS, PICTURES):
             for ending, member in self.members.items():
                 if f".{ending.lower().rpartition('.')[2]}" in endings:
@@ -106,14 +106,15 @@ class WebDataset:
         place = _LOCATION.fullmatch(candidate["media_url"] or "")
         if not place:
             raise RecordError(
-                Reason.UNREADABLE_FILE, f"{candidate['media_url']} is not a member of an archive, ARCHIVE#OFFSET+SIZE"
+                Reason.UNREADABLE_FILE,
+                f"{candidate['media_url']} does not name a member of an archive in the form ARCHIVE#OFFSET+SIZE",
             )
         parent, _, name = place[1].rpartition("/")
         start, size = int(place[2]), int(place[3])
         return Fetched(Originals(parent).copy(name, folder / "media.bin", self._max_bytes, start, size))
 
     def close(self) -> None:
-        """Does nothing: nothing is open."""
+        """Does nothing, because no file is kept open."""
 
     def _candidates_in(self, originals: Originals, file: StoredFile, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
         archive = originals.location(file.name)
@@ -145,7 +146,10 @@ def _named(candidate: Candidate, archive: str, key: str) -> Candidate:
 
 
 def _samples(tar: TarListing) -> Iterator[_Sample]:
-    """Yields the samples: members that follow each other and have the same name before the first dot. Raises DamagedTar last."""
+    """Yields the samples: members that follow each other and have the same name before the first dot.
+
+    If the archive is damaged, raises DamagedTar after the samples before the damage, the last of which may be incomplete.
+    """
     sample = _Sample("", {})
     damage = None
     try:

@@ -1,6 +1,6 @@
 """Finds out whether yt-dlp has an extractor for an address.
 
-yt-dlp asks its 1,800 extractors one after the other; comparing their patterns first gives the same answer sooner.
+yt-dlp asks its extractors, about 1,800, one after the other. Comparing their patterns first gives the same answer sooner.
 """
 
 from __future__ import annotations

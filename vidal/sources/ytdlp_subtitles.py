@@ -25,9 +25,9 @@ _KINDS = ("vtt", "srt")
 
 
 def fetch_subtitles(client: Client, info: VideoInfo, folder: Path) -> dict[str, str]:
-    """Returns the entries of `extra` for subtitles in the recipe's languages; after a failure, only SUBTITLE_ERROR.
+    """Returns the entries of `extra` for the best subtitles in the recipe's languages; after a failure, only the entry SUBTITLE_ERROR.
 
-    Returns {} if the recipe names no language, or if no track in these languages can be read. folder: for temporary files.
+    Returns {} if the recipe names no language, or if the video has no .vtt or .srt track in these languages. folder: for temporary files.
     """
     track = next(_tracks(info, client.crawl.subtitles), None)
     if track is None:

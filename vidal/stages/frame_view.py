@@ -22,7 +22,10 @@ EstimateT = TypeVar("EstimateT")
 
 
 class FrameView(ABC, Generic[EstimateT]):
-    """A Batched worker (vidal.pipeline.stage). batch_size: how many pictures the model gets at a time; None: as many as a clip has."""
+    """A Batched worker (vidal.pipeline.stage).
+
+    batch_size: how many pictures the model gets at a time. None means as many as the clip with the most frames has.
+    """
 
     view: str
     # From VIDAL-10M's own scripts: the size that pictures are forced to, (width, height), and the short side that is stored.
@@ -45,7 +48,7 @@ class FrameView(ABC, Generic[EstimateT]):
 
     @abstractmethod
     def _empty(self, clip: Clip) -> Mapping[str, object]:
-        """Returns the row of a clip without the view."""
+        """Returns the row of a clip that lacks the view."""
 
     def size(self, clip: Clip) -> int:
         return len(clip["frame_paths"])
@@ -82,13 +85,16 @@ class FrameView(ABC, Generic[EstimateT]):
         return Output([self._empty(clip)], (outcome,))
 
     def _model_spec(self, model: ModelSpec) -> ModelSpec:
-        """Returns the recipe's model; in mode paper, with the size that the published script forces pictures to."""
+        """Returns the recipe's model.
+
+        In mode paper, the model's option `input`, unless the recipe sets it, is the size that the published script forces pictures to.
+        """
         if not self._is_paper:
             return model
         return model.model_copy(update={"options": {"input": list(self.paper_input), **model.options}})
 
     def _resized(self, values: np.ndarray) -> np.ndarray:
-        """Returns (h, w) float32, scaled down to the short side that is stored. An estimate is never enlarged."""
+        """Returns an estimate, (h, w) float32, scaled down to the short side that is stored. An estimate is never enlarged."""
         height, width = values.shape
         size = short_side_size(width, height, self._short_side) if self._short_side else (width, height)
         if size == (width, height):

@@ -28,7 +28,7 @@ def _decoded(data: bytes, name: str) -> Image.Image:
 
 
 def encode(image: Image.Image, ending: str, **options: object) -> bytes:
-    """Returns the picture as a file with this ending: jpg, png or webp."""
+    """Returns the bytes of the picture as a file with this ending: jpg, png or webp. options: passed to Pillow's save."""
     buffer = io.BytesIO()
     image.save(buffer, format=_FORMATS[ending], **options)
     return buffer.getvalue()
@@ -37,7 +37,10 @@ def encode(image: Image.Image, ending: str, **options: object) -> bytes:
 def save_view(
     storage: Storage, clip: Clip, view: str, ending: str, images: list[Image.Image], **options: object
 ) -> tuple[list[str], list[str]]:
-    """Stores one picture per frame as view/0.ending, view/1.ending, ... of the clip. Returns their names and sha256."""
+    """Stores one picture per frame as view/0.ending, view/1.ending, ... of the clip. Returns their names and their sha256.
+
+    options: see encode.
+    """
     files = [encode(image, ending, **options) for image in images]
     return save_files(storage, clip, view, ending, files), [ids.sha256(data) for data in files]
 

@@ -11,9 +11,10 @@ from vidal.errors import UserError
 
 
 def read(name: str, known: frozenset[str]) -> str:
-    """Returns the text of a prompt file. known: the placeholders that it may have.
+    """Returns the text of a prompt file. name: a path if it has a slash, else the name of a file in pipelines/prompts.
 
-    Raises UserError if the file is missing or is not a template, or for an unknown placeholder.
+    known: the placeholders that the text may have. Raises UserError if the file is missing, is not UTF-8, has a single brace, or has
+    another placeholder.
     """
     path = Path(name) if "/" in name else packaged_files.folder("pipelines") / "prompts" / name
     if not path.is_file():

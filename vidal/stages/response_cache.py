@@ -30,7 +30,10 @@ class ResponseCache:
         self._locks = KeyedLocks()
 
     def get(self, prompt: str, given: Any, make: Callable[[], Any]) -> Any:
-        """Returns the stored answer, or the result of make(), which is then stored as JSON. given: the model's input, media by hash."""
+        """Returns the stored answer; if none is stored, calls make() and stores its result as JSON.
+
+        given: the input of the model, as values that JSON can hold; hashes stand for media.
+        """
         key = ids.fingerprint([self._model, prompt, given])
         store = self._shared or self._storage.answers
         self._locks.acquire(key)

@@ -32,9 +32,9 @@ class ViewSpec:
 
     stage: computes the view, one row per clip. settings: its section of the recipe, under the view's name. columns: columns of the
     stage's table that the manifest also has; those that schema.py does not name become the last columns of the manifest. scores,
-    extra: columns of the stage's table whose entries join the manifest's `scores` and `extra`. convert: computes a manifest column
-    from the columns of a clip, if the stage's own column differs from it. is_synthetic: whether a model computes the view from the
-    frames; the clip then names the view in `synthetic_views`.
+    extra: columns of the stage's table whose entries join the manifest's `scores` and `extra`. convert: for each manifest column that
+    differs from the stage's column of the same name, a function that computes it from the clip. is_synthetic: whether a model computes
+    the view from the frames; the clip then names the view in `synthetic_views`.
     """
 
     name: str

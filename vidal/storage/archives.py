@@ -79,7 +79,10 @@ class Archives:
         return {name: place.size for name, place in self._scan(archive).items()}
 
     def stored_index(self, archive: str) -> Index | None:
-        """Returns the index that is stored beside an archive; None if there is none: the archive is then absent or not complete."""
+        """Returns the index that is stored beside an archive.
+
+        Returns None if no index is stored: the archive is then absent, or the process that wrote it ended before it stored the index.
+        """
         stored = self._storage.read_if_present(index_of(archive))
         return _parse(stored) if stored else None
 
@@ -142,7 +145,7 @@ class Archives:
         )
 
     def _own_folder(self) -> Path:
-        """Returns a folder for archives that are fetched whole. It is removed together with this object."""
+        """Returns the folder for local copies of archives. The folder is removed together with this object."""
         if self._folder is None:
             self._folder = scratch.create("archives")
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)

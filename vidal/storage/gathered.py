@@ -46,7 +46,7 @@ def gather(storage: Storage, shard: int, names: Iterable[str]) -> None:
 def _member(name: str) -> str:
     place = layout.gathered_place(name)
     if place is None:
-        raise ValueError(f"{name} is not the table of a part")
+        raise ValueError(f"{name} is neither a table nor a ledger of a part")
     return place[1]
 
 

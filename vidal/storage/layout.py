@@ -213,7 +213,10 @@ def part_tables(names: Iterable[str]) -> list[str]:
 
 
 def discovered(shard: int) -> str:
-    """Returns the file that is written when the candidates of a shard are complete. It holds the number of parts and the settings."""
+    """Returns the file that is written when the candidates of a shard are complete.
+
+    It holds the number of parts, the failed searches, the versions of the code, and a hash of the settings.
+    """
     return f"{stage_folder('discover', shard)}/done.json"
 
 
@@ -228,5 +231,8 @@ def moving(shard: int) -> str:
 
 
 def retained(name: str) -> str:
-    """Returns the name under which results of records that no longer reach a stage are kept. name: of a part or a stage's folder."""
+    """Returns the name under which the stored results of records that no longer reach the stage are kept.
+
+    name: the ordinary name of the part, or of the stage's folder, that the results belong to.
+    """
     return name.replace(STAGES, RETAINED, 1)

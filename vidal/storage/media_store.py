@@ -24,7 +24,7 @@ class MediaStore(Protocol):
         """Moves a local file into the store. Returns its path for the row."""
 
     def commit(self, rows: Iterable[Mapping[str, object]]) -> None:
-        """Makes the stored files readable. rows: all rows of the part that may name media; other media of the part are not kept."""
+        """Makes the stored files readable. rows: all rows of the part that may name media; media that no row names may be discarded."""
 
 
 class FileStore:

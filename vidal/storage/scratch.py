@@ -37,7 +37,10 @@ def folder(kind: str) -> Iterator[Path]:
 
 @functools.cache
 def _remove_orphans(pid: int, place: str) -> None:
-    """Removes the folders of processes of this machine that have ended. pid: of this process, which looks only once."""
+    """Removes the folders in `place` that belonged to processes of this machine that have ended.
+
+    pid: the id of this process. The result is cached by pid and place, so each process, even a forked one, does this only once.
+    """
     for path in Path(place).glob("vidal-*"):
         owner = _NAME.fullmatch(path.name)
         if owner and not _is_alive(int(owner[1])):

@@ -1,4 +1,4 @@
-"""The storage of a dataset, by URI (local folder, s3, gs, memory). A name that exists is complete: writes end in a rename."""
+"""The storage of a dataset, by URI (local folder, s3, gs, memory). A file that exists is complete, because writes are atomic."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PART_MEDIA: ContextVar[tuple[Storage | None, MediaStore | None]] = ContextVar("
 
 
 def _options(uri: str) -> dict[str, int]:
-    """Returns options for fsspec. With concurrency, s3fs would need a second request for the size of each object that it reads."""
+    """Returns options for fsspec. On S3, a read is not split into concurrent ones, for which s3fs would first request the size."""
     return {"max_concurrency": 1} if uri.startswith(("s3://", "s3a://")) else {}
 
 
@@ -60,8 +60,8 @@ class Storage:
     media, answers: the stores to which stages write media and the answers of models. fetch_archives: whether archives on an
     object store are fetched whole, see vidal.storage.archives. bytes_written: by this object, since it was opened.
 
-    A missing file raises FileNotFoundError, missing or refused credentials raise UserError; every other failure of the store raises
-    StorageError.
+    A missing file raises FileNotFoundError; missing or refused credentials raise UserError; any other failure to read or write a file
+    raises StorageError.
     """
 
     def __init__(self, uri: str, *, fetch_archives: bool = False):
@@ -97,7 +97,7 @@ class Storage:
 
     @property
     def media(self) -> MediaStore:
-        """Where stages write media to: files, or in the context of `writing_media_to`, the store of the part."""
+        """The store that stages write media to: within `writing_media_to`, the store of the part; otherwise, a store of single files."""
         storage, media = _PART_MEDIA.get()
         return media if media and storage is self else self._files
 
@@ -110,13 +110,16 @@ class Storage:
             _PART_MEDIA.reset(token)
 
     def path(self, name: str) -> str:
-        """Returns where a file of the dataset is. Raises ValueError for any other file, so that no original is changed or deleted."""
+        """Returns the path of a file of the dataset.
+
+        Raises ValueError for an original, and for a name with "..", so that no file outside the dataset is changed or deleted.
+        """
         if layout.is_original(name) or ".." in name.split("/"):
             raise ValueError(f"{name!r} leads out of the dataset")
         return f"{self.root}/{name}" if name else self.root
 
     def check_writable(self) -> None:
-        """Raises UserError if the storage cannot be written to. The check leaves nothing behind."""
+        """Raises UserError if the storage cannot be written to. The check leaves no file behind."""
         probe = f".probe-{uuid.uuid4().hex}"
         try:
             is_new = not self.exists("")
@@ -156,7 +159,10 @@ class Storage:
             ) from error
 
     def names(self, name: str) -> list[str]:
-        """Returns the names of the files directly in a folder, sorted, including gathered ones; empty if there is no such folder."""
+        """Returns the names of the files and folders directly in a folder, sorted, without those that begin with a dot.
+
+        Gathered tables are included. Returns an empty list if there is no such folder.
+        """
         names = set(self.loose_names(name))
         if place := layout.gathered_folder(name):
             archive, prefix = place
@@ -165,7 +171,7 @@ class Storage:
         return sorted(names)
 
     def loose_names(self, name: str) -> list[str]:
-        """Returns the names of the files directly in a folder that are not gathered into an archive, sorted."""
+        """Returns what `names` returns, except tables that exist only in an archive of gathered tables."""
         path = self.path(name)
         try:
             with self._failing(name):
@@ -194,7 +200,7 @@ class Storage:
             return self.archives.read(*gathered)
 
     def read_if_present(self, name: str) -> bytes | None:
-        """Returns the content of a file; None if there is no such file. This takes one request, `exists` and `read` would take two."""
+        """Returns the content of a file; None if there is no such file. Takes one request, where `exists` and `read` would take two."""
         try:
             return self.read(name)
         except (FileNotFoundError, NotADirectoryError):
@@ -232,7 +238,10 @@ class Storage:
         return True
 
     def stamps(self, folder: str) -> dict[str, str]:
-        """Returns, by file name, a value for each file directly in a folder that changes when the file is written again. One request."""
+        """Returns a stamp for each file directly in a folder, by file name. A stamp changes when its file is written again.
+
+        Takes one request for all files.
+        """
         try:
             with self._failing(folder):
                 entries = self.fs.ls(self.path(folder), detail=True, refresh=True)
@@ -299,11 +308,14 @@ class Storage:
             self.fs.get_file(self.path(name), str(local))
 
     def _check_original(self, name: str) -> None:
-        """Raises ValueError for an original outside the folder that the dataset was made from: anybody may have written the rows."""
+        """Raises ValueError for an original outside the folder that the dataset was made from.
+
+        This is checked because anybody may have written the rows that name originals.
+        """
         if self._originals is None and (content := self.read_if_present(layout.DATASET)):
             self._originals = json.loads(content).get("originals")
         if not self._originals or ".." in name.split("/") or not _is_below(name, self._originals):
-            raise ValueError(f"{name!r} leads out of the dataset")
+            raise ValueError(f"{name!r} leads out of the dataset and of the folder that it was made from")
 
     def _fetch_original(self, uri: str, local: Path) -> None:
         """Copies an original that a row names by its URI. The URI is not parsed: `::` and `*` are ordinary characters in it."""
@@ -350,7 +362,10 @@ class Storage:
             return read_parquet(file, columns)
 
     def metadata(self, name: str) -> dict[str, str]:
-        """Returns the metadata that write_table stored. Only the footer of the file is read, in one request."""
+        """Returns the metadata that write_table stored.
+
+        Only the footer of the file is read, usually in one request. A gathered table is read as a whole.
+        """
         try:
             return self._footer(name)
         except FileNotFoundError:

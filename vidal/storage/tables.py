@@ -25,7 +25,7 @@ def footer_length(tail: bytes) -> int:
 
 
 def schema_of_footer(tail: bytes) -> pa.Schema:
-    """Returns the schema of a file. tail: the last bytes of the file, the whole footer among them."""
+    """Returns the schema of a file. tail: the last bytes of the file, which must include the whole footer."""
     return pq.read_schema(pa.BufferReader(b"PAR1" + tail[-footer_length(tail) :]))
 
 

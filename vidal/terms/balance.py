@@ -38,9 +38,10 @@ Read = Callable[[], Iterable[Bucket]]  # Yields all buckets anew on each call.
 def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
     """Selects at most t terms for each keyword, after MetaCLIP (Xu et al., ICLR 2024).
 
-    MetaCLIP keeps a text if any of its keywords draws it, so a frequent word comes along with every rare one ("a man with a
-    theremin"): on real labels, the most frequent keyword is then only three times rarer than before. Here all keywords of a text must be
-    below the cap t. If the recipe sets no cap, the cap starts at a 500th of `count`, and doubles until `count` terms are selected.
+    MetaCLIP keeps a text if any one of its keywords selects it. A frequent word is thus kept along with every rare word that it occurs
+    with ("a man with a theremin"): on real labels, the share of the most frequent keyword then falls only to a third. Here, a term is
+    selected only while all of its keywords are below the cap t. If the recipe sets no cap, t starts at a 500th of terms.count, and
+    doubles until terms.count terms are selected, or until no keyword has t terms.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
     selected: Selected = set()

@@ -36,9 +36,10 @@ Map = Callable[[Callable[[Work], Counts], list[Work]], Iterable[Counts]]
 
 @dataclass
 class Summary:
-    """The numbers of a build. read: texts that were read, by corpus. rare, long: texts that were left out as too rare or too long.
+    """The numbers of a build. read: texts that were read, by corpus. long: those of them that were left out because they were too long.
 
-    distinct: distinct texts that remained. terms: terms that were selected; by_source: the same by corpus.
+    rare: distinct texts that were left out because they were too rare. distinct: distinct texts that remained. terms: terms that were
+    selected. by_source: how many of the selected terms each corpus contains.
 
     before, after: how many terms contain each keyword before and after balancing, as (keyword, POS, count), most frequent first.
     """
@@ -148,7 +149,10 @@ def _balance(
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Returns the fingerprint of the settings and versions. The contents of the corpora are left out, so as not to read them."""
+    """Returns the fingerprint of the settings of the terms, the number of shards and the versions of the algorithms.
+
+    The contents of the corpora are not included, so that they need not be read.
+    """
     settings = recipe.terms.model_dump(mode="json", exclude={"database", "budget"})
     return ids.fingerprint([settings, recipe.shards, VERSION, buckets.VERSION])
 

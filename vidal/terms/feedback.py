@@ -76,7 +76,7 @@ def feedback(out: Storage, database: Storage, name_search: Callable[[dict[str, o
     terms = rows_of(database.read_table("terms.parquet", ["term", "keywords", "shard"]), Term)
     yields = _yields(out, terms, name_search)
     if not yields:
-        raise UserError(f"{out.uri} has no committed shard that was built from search terms: build one first")
+        raise UserError(f"{out.uri} has no committed shard that was built from search terms: build a shard first")
     covered: Counter[str] = Counter()
     for row in terms:
         for keyword in row["keywords"]:

@@ -10,7 +10,7 @@ from vidal.config.base import ModelSpec, ViewSettings
 
 
 class Audio(ViewSettings):
-    """Settings of the sound track and its scores. Only one model detects singing and music, and it is often wrong."""
+    """Settings of the sound track and its scores. Singing and music are detected by one model alone, which is often wrong."""
 
     # Computed from the sound track, mono at sample_rate.
     scores: ClassVar[dict[str, str]] = {

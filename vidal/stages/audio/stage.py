@@ -1,4 +1,4 @@
-"""Audio: the sound track of every clip as mono FLAC, with its level and its content. A clip without sound stays, but has no view."""
+"""Audio: the sound track of every clip as mono FLAC, its level and its content. A clip without sound is kept, but lacks this view."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Worker:
         return Output([row], (ViewOutcome(View.AUDIO, Status.KEPT, detail=detail),))
 
     def _store(self, clip: Clip, samples: np.ndarray) -> tuple[str, str, bytes]:
-        """Stores the sound as FLAC. Returns its name, its sha256, and the fingerprint of the sound."""
+        """Stores the sound as a FLAC file. Returns the name of the file, its sha256, and the acoustic fingerprint of the sound."""
         with scratch.folder("audio") as folder:
             flac = folder / "audio.flac"
             sound.write_flac(samples, self._settings.sample_rate, flac)
@@ -74,7 +74,8 @@ class _Worker:
 class SoundReader:
     """Reads the sound of a file at any sample rate.
 
-    duration_s: the duration of the video that the sound belongs to. The sound is padded or trimmed to it. None for a file of sound alone.
+    duration_s: the duration of the video that the sound belongs to; the sound is padded or trimmed to this duration. None for a file
+    without video.
     """
 
     path: Path
@@ -93,7 +94,10 @@ class SoundReader:
 
 @dataclass
 class SoundDescription:
-    """What models say about a sound: scores, and texts for `extra`, both by name. embedding: a unit vector, empty without a model."""
+    """What models say about a sound: scores, and texts for `extra`, both by name.
+
+    embedding: a unit vector of the similarity model; empty if the recipe names no such model.
+    """
 
     scores: dict[str, float] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Captions(Settings):
-    """A caption for each frame, one for the clip, and one for its sound."""
+    """Which models write the captions: one caption for each frame, one for the clip, and one for its sound."""
 
     keyframe: ModelSpec | None = None
     """The model that captions each frame; null leaves this view out."""

@@ -62,7 +62,11 @@ def _imported_texts(clip: Clip) -> dict[str, list[str]]:
 
 
 def imported(clip: Clip) -> list[Caption]:
-    """Returns the captions that came with the catalogue. If there is one keyframe text per frame, each describes its frame."""
+    """Returns the captions that came with the catalogue.
+
+    If the catalogue has as many keyframe texts as the clip has frames, the first text describes the first frame, and so on; otherwise,
+    no keyframe text is assigned to a frame.
+    """
     texts = _imported_texts(clip)
     captions = []
     for view in (View.KEYFRAME, View.VIDEO, View.ENHANCED, View.SOUND):

@@ -8,9 +8,9 @@ depth_temporal_consistency: mean rank correlation (Spearman) of the depth of con
 depth_scale_change: mean |ln| of the ratio of the median depths of consecutive frames, if metric: 0.1 means 10 %. It measures the
     change that the consistency ignores.
 depth_edge_agreement: share of the strongest depth edges that lie near strong edges of the picture, corrected for chance: 1 means
-    all of them, 0 means as many as by chance. Texture without relief does not lower it; relief without contrast does. True depth of
-    a room (Kinect) has 0.30 with its own pictures and -0.04 with others; luminance used as depth has 0.99, so a value near 1
-    indicates a model that copies texture.
+    all of them, 0 means as many as by chance. A depth edge without contrast in the picture lowers the score; an edge in the picture
+    without relief does not. True depth of a room, measured by a Kinect, scores 0.30 with its own pictures and -0.04 with other pictures.
+    Luminance used as depth scores 0.99, so a value near 1 indicates a model that copies texture.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _TINY = 1e-6
 
 
 def scores(depths: list[np.ndarray], images: list[Image.Image], metric: bool) -> dict[str, float]:
-    """Returns the scores that are defined, not rounded. depths: (h, w) float32 of a clip's frames, in order; images: the frames."""
+    """Returns the scores that are defined, by name, not rounded.
+
+    depths: (h, w) float32, one for each frame of a clip, in order. images: the frames. metric: whether the depth is in metres.
+    """
     luminances = [_luminance(image, depth) for image, depth in zip(images, depths, strict=True)]
     valid = [np.isfinite(depth) & ((depth > 0) | (not metric)) for depth in depths]
     readings = np.concatenate([depth[known] for depth, known in zip(depths, valid, strict=True)])
@@ -62,9 +65,10 @@ def scale_change(frames: list[np.ndarray]) -> float | None:
 
 
 def edge_agreement(depth: np.ndarray, luminance: np.ndarray, metric: bool) -> float | None:
-    """Returns how well the edges of the depth match those of the picture, or None where either has no edges.
+    """Returns the score depth_edge_agreement of one frame, or None if the depth or the picture has no edges.
 
-    depth: (h, w), NaN where there is no reading. luminance: (h, w).
+    depth: (h, w), NaN where there is no reading. luminance: (h, w). metric: whether the depth is in metres. If so, an edge
+    is a large ratio of depths, otherwise a large difference.
     """
     known = np.isfinite(depth)
     if not known.any():
@@ -87,7 +91,7 @@ def edge_agreement(depth: np.ndarray, luminance: np.ndarray, metric: bool) -> fl
 
 
 def _luminance(image: Image.Image, depth: np.ndarray) -> np.ndarray:
-    """Returns (h, w) float, resized to the size of the depth."""
+    """Returns the luminance of a picture as (h, w) float64 in 0..255, resized to the size of the depth."""
     height, width = depth.shape
     return np.asarray(image.convert("L").resize((width, height), Image.Resampling.BOX), np.float64)
 

@@ -1,4 +1,4 @@
-"""Depth: one 16-bit picture per frame, in millimetres if the model is metric, else scaled by one range for the clip."""
+"""Depth: one 16-bit picture per frame, in millimetres if the model is metric, else scaled to the range of the whole clip."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = Fals
 def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
     """Scales depth to (h, w) uint16. Also returns the values that 0 and 65535 stand for. depths: (h, w) float32, without a unit.
 
-    The frames of a clip share one range, so that they can be compared. Its ends are rounded outwards, to five significant digits of
-    its width, so that the pictures and the two numbers agree exactly. A value that is not finite becomes 0.
+    The frames of a clip share one range, so that they can be compared. The ends of the range are rounded outwards, with a precision of
+    five significant digits of its width, so that the pictures and the two numbers agree exactly. A value that is not finite becomes 0.
     """
     finite = [depth[np.isfinite(depth)] for depth in depths]
     present = [values for values in finite if values.size]
@@ -62,7 +62,7 @@ def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, floa
 
 
 def _widened(value: float, sign: int, digits: int) -> float:
-    """Rounds to this number of digits after the point: down for sign -1, up for sign 1."""
+    """Rounds to `digits` digits after the decimal point: down if sign is -1, up if sign is 1."""
     rounded = round(value, digits)
     return rounded if (rounded - value) * sign >= 0 else round(rounded + sign * 10.0**-digits, digits)
 

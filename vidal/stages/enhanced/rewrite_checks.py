@@ -1,4 +1,4 @@
-"""Checks rewrites: plain text that names something of the caption, and nothing that neither other views nor the pictures show.
+"""Checks that a rewrite is plain text, names something that the caption names, and names only what other views or the pictures support.
 
 In all functions, `tagger` is the name of a spaCy pipeline.
 """
@@ -39,7 +39,10 @@ Supports = Callable[[str, frozenset[str]], bool]
 
 
 def gives_orders(text: str) -> bool:
-    """Returns whether a crawled text gives orders to a model. No model is shown such a text; the view `title` keeps it unchanged."""
+    """Returns whether a crawled text gives orders to a model.
+
+    A title that does is shown to no captioner and no rewriter; the view `title` keeps it unchanged.
+    """
     return bool(_ORDERS.search(text))
 
 
@@ -52,22 +55,29 @@ def malformed(text: str) -> str | None:
 
 
 def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None = None) -> bool:
-    """Returns whether a rewrite names anything that its caption names or `supports` accepts. True for a caption that names nothing."""
+    """Returns whether a rewrite names at least one thing that its caption names, or that `supports` accepts as a synonym of one.
+
+    Returns True for a caption that names nothing.
+    """
     wanted = frozenset(_named(caption, tagger))
     known = _lemmas(caption, tagger)
     return not wanted or any(each in known or (supports and supports(each, wanted)) for each in _named(rewrite, tagger))
 
 
 def tells(rewrite: str, title: str, tagger: str) -> bool:
-    """Returns whether a rewrite names at least half of the things in the title. A rewrite that obeys orders in the title names fewer."""
+    """Returns whether a rewrite names at least half of the things that the title names; False if the title names nothing.
+
+    A model that obeys an order in the title, instead of rewriting the title, names fewer of them.
+    """
     wanted, known = _named(title, tagger), _lemmas(rewrite, tagger)
     return bool(wanted) and 2 * sum(bool(forms & known) for forms in wanted.values()) >= len(wanted)
 
 
 def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports | None = None) -> list[str]:
-    """Returns the lemmas of nouns, verbs, adjectives and numbers in the rewrite that occur in no view, in order.
+    """Returns the lemmas of nouns, verbs, adjectives and numbers of the rewrite that occur in no view, in the order of the rewrite.
 
-    views: the other texts of the clip. supports: gets a lemma and the words of the views; a lemma that it accepts is left out.
+    views: the texts of the clip's other views. supports: is called with a lemma and the words of the views; if it returns True, the
+    lemma is left out.
     """
     known = _lemmas(" . ".join(views), tagger)
     missing = [lemma for lemma, forms in _named(rewrite, tagger).items() if not forms & known]
@@ -75,7 +85,7 @@ def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports 
 
 
 def _named(text: str, tagger: str) -> dict[str, frozenset[str]]:
-    """Returns the lemmas that a text names, each with its forms. Words that name nothing in a picture are left out."""
+    """Returns the lemmas of the words that name things in a text. Each has the forms by which another text may name the same thing."""
     named: dict[str, frozenset[str]] = {}
     for token in load(tagger)(text.replace("#", " ")):
         names = (token.pos_ in _NAMING and _WORD.search(token.text)) or token.like_num

@@ -8,7 +8,9 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Enhanced(Settings):
-    """The rewriter of captions. Each thing that a rewrite names must be supported by a word of another view, a synonym or pictures."""
+    """The rewriter of captions. Each word of a rewrite that names something must occur in another view, be a synonym of a word there, or
+    be visible in the pictures.
+    """
 
     model: ModelSpec | None = None
     """The rewriter; null leaves this view out."""

@@ -41,7 +41,7 @@ class Prompt:
 
 
 def read_prompt(name: str) -> Prompt:
-    """Reads a prompt. Raises UserError if the file or a key is missing, or for a placeholder other than _FIELDS."""
+    """Reads a prompt. Raises UserError if the file is missing, lacks a key, or has a placeholder that is not in _FIELDS."""
     text = prompts.read(name, _FIELDS)
     try:
         sections = yaml.safe_load(text)
@@ -81,7 +81,7 @@ class _Worker:
         if self._settings.model is None and has_imported(clip, View.ENHANCED):
             return Output([_empty(clip)], (ViewOutcome(View.ENHANCED, Status.KEPT, detail="imported"),))
         if self._settings.model is None:
-            return _without(clip, Reason.NO_MODEL, "the recipe names no rewriter")
+            return _without(clip, Reason.NO_MODEL, "the recipe names no rewriter: set enhanced.model")
         # The rewriter prefers texts of this recipe's models to those that came with a catalogue.
         texts = {each["view"]: each["text"] for each in reversed(clip["captions"]) if each["text"]}
         title = clip["title"] or ""
@@ -102,7 +102,12 @@ class _Worker:
         views = [each["text"] for each in clip["captions"] if each["view"] != View.ENHANCED.value]
         invented = unsupported(text, views, self._settings.guard_tagger, supports)
         if invented and self._settings.reject_unsupported:
-            return _without(clip, Reason.UNSUPPORTED_REWRITE, f"{', '.join(invented)} in: {text}", answer)
+            return _without(
+                clip,
+                Reason.UNSUPPORTED_REWRITE,
+                f"neither other views nor the pictures support {', '.join(invented)}: {text}",
+                answer,
+            )
         rewrite = caption_of(
             View.ENHANCED,
             text,
@@ -123,7 +128,7 @@ class _Worker:
         return Answer(**self._cache.get(prompt.text, filled, rewrite))
 
     def _fault(self, text: str, base: str, title: str) -> tuple[Reason, str] | None:
-        """Returns why the text is not a rewrite of the caption, or None."""
+        """Returns the reason and the detail if the text is not a rewrite of the caption; otherwise None. base: the caption."""
         if not text:
             return Reason.EMPTY_REWRITE, ""
         if why := malformed(text):

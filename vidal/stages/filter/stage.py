@@ -1,4 +1,7 @@
-"""Filter: drops clips that the recipe does not want. Their stored files stay, and `vidal filter` can let them pass again."""
+"""Filter: drops clips that the recipe does not want. `vidal filter` can let them pass again.
+
+The stored files of a dropped clip stay, unless storage.keep_dropped is false.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,10 @@ _REASONS = {
 
 
 def decide(clip: Clip | AssembledRow, scores: dict[str, float], filters: Filters) -> Drop | None:
-    """Returns why a clip is dropped, or None. clip: needs kind, similarity, language, and text or title. scores: all but similarity."""
+    """Returns why a clip is dropped, or None if it passes.
+
+    clip: needs kind, similarity, language, and text or title. scores: the other scores of the clip, by name.
+    """
     is_sound = clip["kind"] == Kind.AUDIO.value
     known: dict[str, float | None] = {**scores, **({"similarity": clip["similarity"]} if not is_sound else {})}
     broken = {name: limit for name, limit in filters.bounds().items() if _breaks(known, name, limit)}
@@ -44,7 +47,10 @@ def decide(clip: Clip | AssembledRow, scores: dict[str, float], filters: Filters
 
 
 def late(rows: list[AssembledRow], filters: Filters) -> dict[str, Drop]:
-    """Returns, by clip_id, why clips are dropped once the scores of all stages are known. rows: rows of schema.ASSEMBLED."""
+    """Returns the Drop of each clip that fails a threshold, by clip_id.
+
+    rows: rows of schema.ASSEMBLED. Unlike in the stage `filter`, the scores of all stages are known.
+    """
     decisions = {row["clip_id"]: decide(row, map_dict(row["scores"]), filters) for row in rows}
     return {clip_id: drop for clip_id, drop in decisions.items() if drop}
 

@@ -1,1 +1,1 @@
-"""Flags captions that contradict the pictures or each other."""
+"""Measures how well captions agree with the pictures, and flags captions that contradict each other."""

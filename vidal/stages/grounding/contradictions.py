@@ -47,7 +47,11 @@ def claims(text: str, tagger: str) -> Claims:
 
 
 def _read_before(claimed: Claims, thing: str, tokens: list[Token], at: int) -> None:
-    """Adds the claims of the words before a noun, at most four, back to the first that cannot belong to it. at: the noun's index."""
+    """Adds the claims that the words before a noun make about it.
+
+    Reads backwards over at most four words, and stops at a number, at a negation, or at a word that cannot belong to the noun.
+    thing: the lemma of the noun. at: the index of the noun in tokens.
+    """
     claimed[(thing, "absent")].add(False)
     for before in reversed(tokens[max(0, at - 4) : at]):
         word = before.lower_
@@ -70,7 +74,7 @@ def contradict(first: Claims, second: Claims) -> bool:
 def mark(captions: list[Caption], tagger: str) -> None:
     """If captions of two views cannot both be true, adds "contradicts:VIEW" to the flags of each; VIEW is the view of the other.
 
-    Captions of the same view are not compared, because they may describe different frames.
+    Hashtags are not compared; neither are captions of the same view, because they may describe different frames.
     """
     texts = [(each, claims(each["text"], tagger)) for each in captions if each["text"] and each["view"] != "hashtags"]
     for (one, ones), (other, others) in combinations(texts, 2):

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class FrameReader:
-    """Reads the frames of a file that the recipe selects."""
+    """Reads the frames that the recipe selects from a file."""
 
     def __init__(self, recipe: Recipe):
         self._settings, self._clips, self._decoding = recipe.keyframes, recipe.clips, recipe.decoding
         self._detector: ShotDetector | None = None
 
     def __call__(self, path: Path, duration_s: float) -> tuple[list[float], list[Image.Image]]:
-        """Returns times in seconds, and pictures with the recipe's short side. duration_s: of the file."""
+        """Returns the times of the frames in seconds, and the frames with the recipe's short side. duration_s: of the file."""
         settings, limits = self._settings, self._decoding.limits(media_s=duration_s)
         firsts = self._firsts(path, limits)
         return limited.call(limits, read_frames, path, settings.count, settings.times, settings.short_side, firsts)

@@ -1,6 +1,7 @@
 """Measure: statistics of every clip, for the filter and for people to look at. It drops nothing.
 
-A measure that fails leaves the others intact. The column `measured` then has the reason under the name of the measure.
+If measures that are computed together fail, all other measures are still computed. The column `measured` then has the reason under the
+name of each measure that failed.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def probed_measures(clip: Clip) -> dict[str, float]:
 
 
 def compute(group: Group, clip: Clip, frames: Images) -> tuple[dict[str, float], str]:
-    """Returns the measures of a group that have a finite value, by name, and the reason why the others have none."""
+    """Returns the measures of a group that have a finite value, by name, and the reason why the other measures of the group have none."""
     if not frames:
         return {}, "absent: no frames"
     try:
@@ -174,7 +175,7 @@ def _rated(name: str, settings: FrameModel, registry: Registry, statistic: Calla
 
 
 def select_frames(frames: Images, settings: FrameModel) -> Images:
-    """Returns the frames that a model gets: the middles of equal spans of the clip, each once."""
+    """Returns the frames that a model gets: settings.frames of them, evenly spread over the clip, or all if there are not more."""
     total, count = len(frames), min(settings.frames or len(frames), len(frames))
     return [frames[int(total * (2 * i + 1) / (2 * count))] for i in range(count)]
 

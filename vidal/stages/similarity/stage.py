@@ -1,6 +1,6 @@
 """Similarity: measures how well the pictures agree with the words. It drops nothing; that is left to the filter.
 
-A sound has no frames. As in VIDAL-10M, its title is compared with the search terms that found it.
+A sound has no frames. As in VIDAL-10M, its text (title and hashtags) is compared with the search terms that found it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Worker:
         return Output([self._row(clip, mean, scores, "frames, title and hashtags", frames)])
 
     def _by_terms(self, clip: Clip) -> float | None:
-        """Returns the similarity of the title to the nearest search term; None without search terms, as for a catalogue."""
+        """Returns the cosine of title and hashtags with the nearest search term; None without search terms, as for a catalogue."""
         if not clip["search_terms"]:
             return None
         vectors = self._scorer.embed_texts([clip["text"] or "", *clip["search_terms"]])
@@ -75,7 +75,8 @@ def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
 def compare(frames: np.ndarray, texts: dict[str, list[str]], scorer: Scorer) -> tuple[float, dict[str, float]]:
     """Returns `similarity`, the mean cosine over the frames, and the other scores by name. texts: as texts_of returns them.
 
-    frames: (n, d), L2-normalised. A score without a text is absent; a score with several texts is that of the nearest one.
+    frames: (n, d), L2-normalised embeddings. A score without a text is absent. If a score has several texts, it is the highest of their
+    mean cosines.
     """
     named = [(name, text) for name, each in texts.items() for text in each]
     cosines = frames @ scorer.embed_texts([text for _, text in named]).T
@@ -87,7 +88,7 @@ def compare(frames: np.ndarray, texts: dict[str, list[str]], scorer: Scorer) -> 
 
 
 def embedding(frames: np.ndarray) -> list[float]:
-    """Returns the embedding of the clip: the mean of the embeddings of its frames, L2-normalised, rounded to four digits."""
+    """Returns the embedding of the clip: the mean of the embeddings of its frames, L2-normalised, rounded to four decimals."""
     mean = frames.mean(axis=0)
     unit = mean / max(float(np.linalg.norm(mean)), 1e-12)
     return rounded(unit)

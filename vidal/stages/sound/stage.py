@@ -37,7 +37,9 @@ class _Worker:
         if model is None:
             if has_imported(clip, View.SOUND):
                 return Output([_empty(clip)], (ViewOutcome(View.SOUND, Status.KEPT, detail="imported"),))
-            return self._without(clip, Reason.NO_MODEL, "the recipe names no model for the view sound")
+            return self._without(
+                clip, Reason.NO_MODEL, "the recipe names no model for the view sound: set captions.sound"
+            )
         if model.imagines and not clip["frame_paths"]:
             return self._without(clip, Reason.NO_FRAMES, "")
         if not model.imagines and not clip["has_audio"]:

@@ -1,4 +1,4 @@
-"""Readers of names of actions. Every reader also accepts a plain list with one name per line, such as those in search_terms/."""
+"""Readers of names of actions. All but howto100m also accept a plain list with one name per line, such as those in search_terms/."""
 
 from __future__ import annotations
 

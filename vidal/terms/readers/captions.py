@@ -10,7 +10,7 @@ from vidal.terms.settings import Corpus
 
 
 def msrvtt(corpus: Corpus) -> Iterator[str]:
-    """Reads sentences[].caption of train_val_videodatainfo.json, or `sentence` of the CSV of a split. Xu et al. 2016."""
+    """Reads sentences[].caption of train_val_videodatainfo.json, or the column `sentence` of a split's CSV. Xu et al. 2016."""
     if extension(corpus) == ".json":
         yield from strings(corpus, "sentences.item.caption")
     else:

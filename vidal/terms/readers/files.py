@@ -86,7 +86,10 @@ class ShallowJson:
         self._unclosed = b""
 
     def read(self, size: int = -1) -> bytes:
-        """Returns at most 4 KB, because the nesting of a chunk is known only after reading it. Raises FormatError for deep nesting."""
+        """Returns the next bytes of the file: at most 4 KB, so that their nesting is checked before ijson parses them.
+
+        Raises FormatError if the JSON is nested too deeply.
+        """
         chunk = self._file.read(_JSON_CHUNK_BYTES if size < 0 else min(size, _JSON_CHUNK_BYTES))
         bare, quote, string = _JSON_STRING.sub(b"", self._unclosed + chunk).partition(b'"')
         # If a string goes on in the next chunk, that chunk only needs to know whether the last character is an escape.

@@ -56,7 +56,7 @@ def fields(corpus: Corpus, *columns: str, dialect: type[csv.Dialect] = csv.excel
     wanted = [header.index(column) for column in columns if column in header]
     if not wanted:
         names = textwrap.shorten(", ".join(header), 120) or "none"
-        raise FormatError(f"no column {' or '.join(columns)}; its columns are: {names}")
+        raise FormatError(f"no column {' or '.join(columns)}; the columns are: {names}")
     for row in table:
         yield from (row[index] for index in wanted if index < len(row))
 
@@ -71,7 +71,7 @@ def elements(corpus: Corpus, prefix: str) -> Iterator[Any]:
 
 
 def leaves(corpus: Corpus) -> Iterator[tuple[str, str, str]]:
-    """Yields (top-level key, ijson prefix, text) for every text and number of a JSON file, whose keys need not be known."""
+    """Yields (top-level key, ijson prefix, text) for every text and number of a JSON file, without knowing its keys in advance."""
     key = ""
     with open_json(corpus) as file:
         try:
@@ -90,7 +90,7 @@ def strings(corpus: Corpus, prefix: str) -> Iterator[str]:
 
 
 def strings_of(value: object) -> list[str]:
-    """Returns [value] for a text, the texts in a list, and [] for others: some corpora keep all captions of a clip in one value."""
+    """Returns [value] for a text, the texts of a list, and [] for any other value. Some corpora keep a clip's captions in one list."""
     values = value if isinstance(value, list) else [value]
     return [text for text in values if isinstance(text, str)]
 

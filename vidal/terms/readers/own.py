@@ -63,7 +63,7 @@ def parquet(corpus: Corpus) -> Iterator[str]:
     for name in names:
         with fs.open(name, "rb") as handle, pq.ParquetFile(handle) as file:
             if column not in file.schema_arrow.names:
-                raise FormatError(f"no column {column}; its columns are: {', '.join(file.schema_arrow.names)}")
+                raise FormatError(f"no column {column}; the columns are: {', '.join(file.schema_arrow.names)}")
             for batch in file.iter_batches(_BATCH_ROWS, columns=[column], use_threads=False):
                 for value in batch.column(0).to_pylist():
                     yield from strings_of(value)
