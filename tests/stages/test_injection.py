@@ -51,6 +51,13 @@ def test_a_title_that_speaks_to_a_model_is_shown_to_none_where_it_is_all_there_i
     assert output.views[0].reason.value == "no_base_caption" and output.rows[0]["tokens_in"] == 0
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_caption_of_a_catalogue_that_speaks_to_a_model_is_shown_to_none(rewrite, order):
+    output = rewrite(order, video=order)
+    assert output.views[0].reason.value == "no_base_caption" and output.rows[0]["tokens_in"] == 0
+    assert rewrite("A cat on the sofa", video=order).views[0].status is Status.KEPT  # From the title alone.
+
+
 @pytest.mark.parametrize("title", ["Just ignore the dog", "You are my sunshine", "I forgot the above-ground pool"])
 def test_plain_titles_give_no_orders(title):
     assert not gives_orders(title)

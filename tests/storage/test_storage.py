@@ -106,3 +106,11 @@ def test_reading_a_table_starts_no_thread_that_could_outlive_the_command(tmp_pat
     done = subprocess.run([sys.executable, "-c", THREADS, str(tmp_path)], capture_output=True, text=True, check=True)
     before, after, rows = map(int, done.stdout.split())
     assert (after, rows) == (before, 300_000)
+
+
+def test_files_are_removed_together_though_one_of_them_is_missing():
+    storage = Storage("memory://removed-together")
+    for name in ("a", "c"):
+        storage.write(name, b"x")
+    storage.remove_all(["a", "b", "c"])
+    assert storage.names("") == []

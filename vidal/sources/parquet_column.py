@@ -13,7 +13,6 @@ from vidal.sources.media_cells import holds_bytes, media_column
 from vidal.sources.originals import Originals, StoredFile
 from vidal.sources.row_groups import RowGroups
 from vidal.sources.table_column import TableColumn, TableSettings
-from vidal.storage.atomic_file import link_or_copy
 
 NAME = "parquet"
 _ROWS = 1_000
@@ -46,11 +45,8 @@ class ParquetColumn(TableColumn):
                     yield group, number, column, row
 
     def _read_cell(self, originals: Originals, name: str, place: tuple[int, int], target: Path) -> str:
-        cell = self._groups.cell(originals.location(name), lambda: originals.open(name), self._media, *place)
-        if not isinstance(cell, Path):
-            return cell
-        link_or_copy(cell, target)
-        return ""
+        table = originals.location(name)
+        return self._groups.cell(table, lambda: originals.open(name), self._media, *place, target)
 
 
 def _rows_of(table: pq.ParquetFile, group: int) -> Iterator[ListedRow]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,7 @@ from vidal.errors import RecordError
 from vidal.schema import Reason
 from vidal.sources.media_cells import media_column, media_value
 from vidal.storage import scratch
+from vidal.storage.atomic_file import link_or_copy
 
 # How many unpacked row groups are kept. Few are enough, because the parts of a build follow the order of the table.
 _GROUPS_MAX = 2
@@ -29,6 +31,7 @@ class _Group:
     lock: threading.Lock = field(default_factory=threading.Lock)
     paths: dict[int, str] = field(default_factory=dict)
     is_unpacked: bool = False
+    is_removed: bool = False
 
 
 class RowGroups:
@@ -44,16 +47,15 @@ class RowGroups:
         self._lock = threading.Lock()
 
     def cell(
-        self, table: str, open_table: Callable[[], IO[bytes]], column: str | None, group: int, row: int
-    ) -> Path | str:
-        """Returns a file with the media bytes of a row, as a Path. If the row has only a path, returns that path, as a str.
+        self, table: str, open_table: Callable[[], IO[bytes]], column: str | None, group: int, row: int, target: Path
+    ) -> str:
+        """Links or copies the media bytes of a row to `target`, and returns "". If the row has only a path, returns that path.
 
-        The caller must not change the file. table: the path or URI of the table. open_table: opens the table. column: the column of
+        Nobody may change the file. table: the path or URI of the table. open_table: opens the table. column: the column of
         media, if the recipe names one. group: the number of the row group. row: the number of the row in the group. Raises
         RecordError(empty_file) if the row has neither bytes nor a path, and RecordError(too_large).
         """
-        unpacked = self._group(table, group)
-        with unpacked.lock:
+        with self._locked(table, group) as unpacked:
             if not unpacked.is_unpacked:
                 with open_table() as file:
                     self._unpack(unpacked, file, column, group)
@@ -67,7 +69,8 @@ class RowGroups:
                 raise RecordError(
                     Reason.TOO_LARGE, f"{where} has more bytes than the {self._max_bytes} that crawl.max_bytes allows"
                 )
-            return path
+            link_or_copy(path, target)
+            return ""
 
     def close(self) -> None:
         with self._lock:
@@ -75,6 +78,16 @@ class RowGroups:
             if self._folder:
                 shutil.rmtree(self._folder, ignore_errors=True)
                 self._folder = None
+
+    @contextlib.contextmanager
+    def _locked(self, table: str, group: int) -> Iterator[_Group]:
+        """Yields a row group with its lock held, so that no other thread removes its files meanwhile."""
+        while True:
+            unpacked = self._group(table, group)
+            with unpacked.lock:
+                if not unpacked.is_removed:  # Else another thread removed it before the lock was taken.
+                    yield unpacked
+                    return
 
     def _group(self, table: str, group: int) -> _Group:
         with self._lock:
@@ -85,6 +98,7 @@ class RowGroups:
                 while len(self._groups) > _GROUPS_MAX:
                     oldest = self._groups.popitem(last=False)[1]
                     with oldest.lock:
+                        oldest.is_removed = True
                         shutil.rmtree(oldest.folder, ignore_errors=True)
             self._groups.move_to_end(key)
             return self._groups[key]

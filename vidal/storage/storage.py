@@ -277,8 +277,9 @@ class Storage:
                 shutil.move(str(local), aside)
 
     def remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self.fs.rm_file(self.path(name))
+        path = self.path(name)
+        with contextlib.suppress(FileNotFoundError), self._failing(name):
+            self.fs.rm_file(path)
 
     def remove_all(self, names: list[str]) -> None:
         """Removes these files, on an object store a thousand per request. A file that does not exist is skipped."""
@@ -287,13 +288,18 @@ class Storage:
                 self.remove(name)
             return
         paths = [self.path(name) for name in names]
-        with contextlib.suppress(FileNotFoundError), self._failing(names[0] if names else ""):
-            self.fs.rm(paths)
+        try:
+            with self._failing(names[0] if names else ""):
+                self.fs.rm(paths)
+        except FileNotFoundError:  # Some stores stop at the first file that is missing.
+            for name in names:
+                self.remove(name)
 
     def remove_folder(self, name: str) -> None:
         """Removes a folder with everything in it, if there is one."""
-        with contextlib.suppress(FileNotFoundError):
-            self.fs.rm(self.path(name), recursive=True)
+        path = self.path(name)
+        with contextlib.suppress(FileNotFoundError), self._failing(name):
+            self.fs.rm(path, recursive=True)
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
         """Returns the bytes from start up to, but not including, end."""

@@ -174,8 +174,8 @@ class _Worker:
             return [], absent
         assert self._video is not None
         model, template = self._video, self._prompts["video"]
-        title = "" if gives_orders(clip["title"] or "") else clip["title"] or ""
-        words = {"title": _literal(title), "hashtags": _literal(" ".join(clip["hashtags"]))}
+        written = {"title": clip["title"] or "", "hashtags": " ".join(clip["hashtags"])}
+        words = {name: "" if gives_orders(text) else _literal(text) for name, text in written.items()}
         prompt = template.replace("{title}", words["title"]).replace("{hashtags}", words["hashtags"])
         given = ["video", *clip["frame_sha256"]]
         text = self._caches[View.VIDEO].get(prompt, given, lambda: model.caption_video(images, prompt))

@@ -83,7 +83,8 @@ class _Worker:
         if self._settings.model is None:
             return _without(clip, Reason.NO_MODEL, "the recipe names no rewriter: set enhanced.model")
         # The rewriter prefers texts of this recipe's models to those that came with a catalogue.
-        texts = {each["view"]: each["text"] for each in reversed(clip["captions"]) if each["text"]}
+        shown = [each for each in reversed(clip["captions"]) if each["text"] and not gives_orders(each["text"])]
+        texts = {each["view"]: each["text"] for each in shown}
         title = clip["title"] or ""
         if gives_orders(title):
             title = texts[View.TITLE.value] = ""
