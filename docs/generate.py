@@ -59,6 +59,8 @@ captions:
   `resources.cpus` for `resources.STAGE.cpus`, `train.modalities.lr` for `train.modalities.MODALITY.lr`, and `terms.corpora.path` for the
   key `path` of each corpus in the list.
 - Names that end in `_s` are in seconds, and names that end in `_min` or `_max` are the smallest or largest value that is allowed.
+- A shard is a share of the dataset that is built and committed as a whole; a part is a batch of candidates of a shard; a stage is a step
+  of the build. A captioner is a model that writes captions, and a rewriter one that rewrites them.
 - OUT is the dataset: the folder or URI that `--out` names. Its [columns and scores](columns.md) have a page of their own.
 
 `make docs` generates this page from the code.
