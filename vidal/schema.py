@@ -416,71 +416,102 @@ LEDGER = pa.schema(
 
 # The meanings of the columns of the manifest, the ledger, the captions and the search terms. docs/columns.md is generated from them.
 MEANINGS = {
-    "clip_id": "Identifier of the clip: the same in every run, on every machine.",
-    "kind": '"video" or "audio".',
+    "clip_id": "Identifier of the clip. The same build gives the same identifiers on every machine.",
+    "kind": '"video" or "audio". A clip of the kind "audio" is called a sound here; it has no frames, depth or infrared.',
     "shard": "Number of the shard.",
-    "platform": "The site or other place where the clip was found.",
+    "platform": 'Where the candidate was found: for example "youtube", "freesound", or "url" for an address in your list.',
     "source_id": "Identifier of the video or sound on its platform.",
-    "url": "Address of the clip's page or file.",
+    "url": "Address of the page or file.",
     "uploader": "The uploader, as stated on the page.",
-    "licence": "The licence, as stated on the page.",
-    "retrieved_at": "Time of the download (UTC).",
-    "search_terms": "All terms that found the clip.",
+    "licence": "The licence, in the words of the page.",
+    "retrieved_at": "Time of the download (UTC), or the fixed value of the key crawl.retrieved_at.",
+    "search_terms": "All search terms that found the candidate; empty for your own list or media.",
     "title": "The title, unchanged.",
     "hashtags": 'The hashtags without "#", in lower case.',
-    "language": "ISO 639-1 code, from the page or detected from title and hashtags; null if the detector is not sure.",
-    "start_s": "Start of the clip in its source, in seconds.",
-    "duration_s": "Length in seconds.",
-    "fps": "Frames per second.",
-    "width": "Displayed width in pixels.",
-    "height": "Displayed height in pixels.",
-    "sha256": "Hash of `video_path`, or of `audio_path` if the clip is a sound.",
-    "phash": "Perceptual hash of the stored frames.",
-    "video_path": "The video; null for a sound. With storage.media: reference, an absolute path or a URI.",
-    "audio_path": "The sound track as mono FLAC; null if there is none.",
-    "frame_times_s": "Seconds from the first frame of the clip. Frames, depth, infrared and keyframe captions share one index.",
-    "frame_paths": "The stored frames.",
-    "depth_paths": "One uint16 PNG per frame. If the clip has no depth, the list is empty, and the ledger says why.",
-    "depth_kind": '"metric", "relative" or "inverse_relative".',
-    "depth_unit": '"mm" if depth is metric; else empty: the pixels 0 and 65535 then stand for the scores depth_at_0 and depth_at_65535.',
-    "depth_model": "Name of the estimator.",
-    "infrared_paths": "One 8-bit picture per frame.",
-    "infrared_model": "Name of the translator.",
-    "audio_rms_db": "RMS level of the sound, in dBFS.",
-    "audio_tags": "Tags of the sound, sorted: silence, clipped, and activities such as speech, each with its score, see below.",
+    "language": (
+        "ISO 639-1 code of the language: as the page states it, else detected from title and hashtags. Null if the detector is "
+        "not sure."
+    ),
+    "start_s": "Where the clip begins in the video or sound that was downloaded, in seconds.",
+    "duration_s": "Length of the clip in seconds.",
+    "fps": "Frames per second; null for a sound.",
+    "width": "Width in pixels, as displayed; null for a sound.",
+    "height": "Height in pixels, as displayed; null for a sound.",
+    "sha256": "SHA-256 of the file in `video_path`; for a sound, of the file in `audio_path`.",
+    "phash": 'Perceptual hash (64 bits) of each stored frame, as hexadecimal digits joined by "-"; null for a sound.',
+    "video_path": "Path of the video; null for a sound.",
+    "audio_path": "Path of the sound track, a mono FLAC; null if there is none.",
+    "frame_times_s": (
+        "Time of each stored frame, in seconds from the first frame of the clip. Entry k of this list and of the lists of paths "
+        "below belong together."
+    ),
+    "frame_paths": "Paths of the stored frames.",
+    "depth_paths": "Paths of the depth of each frame, as 16-bit PNG. Empty if the clip has no depth; the ledger says why.",
+    "depth_kind": (
+        '"metric": the pixels are distances. "relative": a larger value is farther away. "inverse_relative": a larger value is '
+        "nearer."
+    ),
+    "depth_unit": (
+        '"mm" if depth_kind is "metric"; a pixel of 0 then means unknown. Otherwise empty: the pixels 0 to 65535 stand for '
+        "values from the score depth_at_0 to the score depth_at_65535, in equal steps."
+    ),
+    "depth_model": "Name of the model that estimated the depth.",
+    "infrared_paths": "Paths of the infrared of each frame, as 8-bit pictures.",
+    "infrared_model": "Name of the model that made the infrared.",
+    "audio_rms_db": "RMS level of the sound track, in dBFS.",
+    "audio_tags": "What the sound track is like: `silence`, `clipped`, and activities such as `speech`. An entry is described below.",
     "tag": "The tag.",
-    "score": "The measure that decided the tag, such as the share of the time; null if it has none.",
-    "split": '"train", "val" or "test"; the same for all clips of one source, and for copies of a clip.',
-    "captions": "The texts of the clip, see below.",
-    "similarity": "Mean cosine of the frames with title and hashtags; for a sound, of its title with the nearest search term.",
-    "scores": "One number for each score that the recipe's stages compute; null if the clip does not have it. The names are below.",
-    "extra": "A JSON object with other columns of your catalogue, and the keys below.",
-    "duplicate_of": "The clip, in a shard with a lower number, that this clip is a copy of. Leave such rows out when you use the data.",
-    "contaminates": "The evaluation sets, among those that the recipe names, that contain the clip or a copy of it.",
-    "synthetic_views": "Views that a model computed.",
-    "view": "The view: title, hashtags, subtitle, keyframe, video, enhanced, sound; in the ledger also depth, infrared, audio.",
-    "frame": "Index into frame_paths for a keyframe caption, else null.",
-    "text": "The text.",
-    "model": '"source" for title, hashtags and subtitles; "released" for captions of the catalogue (vidal_views); else the model.',
+    "score": (
+        "The score of the clip that belongs to the tag: audio_silence_share for silence, audio_clipping_share for clipped, "
+        "audio_speech_share for speech, and so on. Null if the clip does not have that score."
+    ),
+    "split": '"train", "val" or "test". All clips of one video or sound, and all copies of a clip, have the same split.',
+    "captions": "The texts of the clip. An entry is described below.",
+    "similarity": (
+        "How well pictures and text agree: the mean cosine of the frames with title and hashtags. For a sound: the cosine of "
+        "title and hashtags with the nearest search term; null without search terms."
+    ),
+    "scores": "Numbers that were computed for the clip, by the names in the section Scores; null if a score was not computed.",
+    "extra": "A JSON object: other columns of your list, and the keys in the last section.",
+    "duplicate_of": (
+        "The clip_id of the clip, in a shard with a lower number, that this clip is a copy of; null for other clips. Leave "
+        "copies out when you use the data."
+    ),
+    "contaminates": "Names of the evaluation sets (decontaminate in the recipe) that contain the clip or a copy of it.",
+    "synthetic_views": "The views that do not come from the source: a model estimated or wrote them.",
+    "view": (
+        "The view, that is, what the row is about: a text (title, hashtags, subtitle, keyframe, video, enhanced, sound), or "
+        "depth, infrared or audio. Null for a candidate or a clip."
+    ),
+    "frame": "For a keyframe caption, the index of its frame in frame_paths; else null.",
+    "text": "The text. It is empty if a frame was captioned, but nothing was recognised.",
+    "model": (
+        'The model that wrote the text. "source" if the text came with the video or sound, "released" if it came with your list, '
+        "in vidal_views."
+    ),
     "revision": "Revision of the model.",
-    "prompt_sha256": "Hash of the prompt.",
-    "flags": "For example automatic, human (a subtitle), imagined (a sound guessed from pictures), unsupported, contradicts:VIEW.",
+    "prompt_sha256": "SHA-256 of the prompt or template; null for a text without a prompt.",
+    "flags": (
+        "Any of: automatic or human (who wrote a subtitle), imagined (a sound that was guessed from the pictures), imported "
+        "(from vidal_views), nothing_recognised, unsupported (names something that no other view supports), contradicts:VIEW "
+        "(cannot be true together with the text of the view VIEW)."
+    ),
     "subject": 'What the row is about: "candidate", "clip" or "view".',
-    "id": "Identifier of the candidate, clip or view.",
-    "parent_id": "For a clip, its candidate; for a view, its clip.",
-    "stage": "The stage in which the candidate, clip or view ended.",
-    "status": '"kept", "dropped" or "failed".',
-    "reason": "A stable slug. docs/troubleshooting.md explains each.",
+    "id": "Identifier of the candidate, clip or view. That of a view is CLIP_ID/VIEW.",
+    "parent_id": "For a clip, the id of its candidate; for a view, the id of its clip.",
+    "stage": "The stage (step of the build) in which the candidate, clip or view ended.",
+    "status": '"kept", "dropped" (does not qualify) or "failed" (could not be processed).',
+    "reason": "Why: a short name that does not change between versions. [Troubleshooting](troubleshooting.md) explains each.",
     "detail": "The original message.",
     "transient": "Whether a later attempt may succeed.",
-    "attempts": "How often it was tried.",
-    "seconds": "How many seconds it took.",
+    "attempts": "How often it was attempted.",
+    "seconds": "How many seconds the stage worked on it.",
     "at": "When the outcome was known (UTC).",
     "term_id": "Identifier of the term.",
-    "term": "The normalised text.",
-    "sources": "The corpora that contain the term.",
-    "keywords": "The nouns and verbs of the term.",
-    "pos": "The parts of speech of the keywords.",
+    "term": "The text that is searched for, normalised: in lower case, with single spaces.",
+    "sources": "Names of the corpora that contain the term.",
+    "keywords": "The nouns and verbs of the term, in their base forms.",
+    "pos": 'The part of speech of each keyword: "NOUN" or "VERB".',
     "frequency": "How often the term occurs in the corpora.",
 }
 

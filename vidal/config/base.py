@@ -17,16 +17,17 @@ class ModelSpec(Settings):
     """Names a model by its adapter and its id. The adapters are the keys of the registries in vidal.models."""
 
     adapter: str
-    """A key of the registry for this role, see vidal/models/registry.py."""
+    """Which code runs the model. The table of adapters below says which ones there are for each key."""
     id: str | None = None
-    """A hub id, an open_clip "model/pretrained", "package:NAME/FILE", "embedded:NAME", or a local folder or file."""
+    """Which model: an id of the Hugging Face hub, a local folder or file, MODEL/PRETRAINED for open_clip, package:NAME/FILE for a
+    file in an installed package, or embedded:NAME for weights that come with vidal. null if the adapter has only one model."""
     revision: str | None = None
-    """The revision of a hub id; null means the main branch."""
+    """The revision of the model on the hub; null means the main branch."""
     device: str = "auto"
-    """A device of torch, such as "cuda:1"; "auto" uses a GPU if there is one. If you change it, nothing is computed again: on a GPU, only
-    the last digits differ."""
+    """The device of torch that the model runs on, such as cuda:1; auto uses a GPU if there is one. A change does not cause stored
+    work to be done again, because only the last digits differ."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Passed to the adapter unchanged."""
+    """Further settings, which depend on the adapter."""
 
 
 class ViewSettings(Settings):

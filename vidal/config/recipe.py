@@ -37,70 +37,73 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 class Recipe(Settings):
     name: str
-    """The name of the recipe. The dataset stores it, and only a recipe of the same name can build there."""
+    """The name of the recipe. A dataset stores it, and only a recipe of the same name can build into the dataset."""
     description: str = ""
     """One line that `vidal plan` shows."""
     plugins: tuple[str, ...] = ()
-    """Modules of the user's own packages, imported wherever the recipe is used: they add sources, adapters and views."""
+    """Names of Python modules of your own, which are imported wherever the recipe is used. They can add sources, adapters and views:
+    see docs/extending.md."""
     shards: int = Field(default=1, ge=1)
-    """Number of shards that the search terms are divided into."""
+    """For searches: the number of shards that the search terms are divided into."""
     shard_candidates: int = Field(default=1000, ge=1)
-    """Number of rows of a catalogue, or of a collection, in one shard."""
+    """For a list or media of your own: the number of rows in one shard."""
     terms: Terms = Terms()
-    """The search-term database."""
+    """The search terms, and the database that they come from."""
     search: tuple[SourceSearch, ...] = ()
-    """The sources that each term is searched in."""
+    """The searches that are made for each search term. The section Searches below has their keys."""
     catalogue: str | None = None
-    """A list of URLs instead of searches (--catalogue)."""
+    """Your own list of URLs, used instead of searches: a path, glob or URI. The option --catalogue sets it."""
     collection: SourceCollection | None = None
-    """Media that you have already, instead of searches (--from): a folder or bucket, tables, or WebDataset archives."""
+    """Media that you have already, used instead of searches: a folder or bucket, tables, or WebDataset archives. The option --from
+    sets it."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Your own names of the columns of a catalogue, and of the keys of the files that describe media: {url: link, caption: text}."""
+    """If the columns of your list have other names: your name for each of vidal's names, such as {url: link, caption: text}. Also for
+    the keys of files that describe media."""
     limit: int | None = Field(default=None, ge=1)
-    """The largest number of candidates of a shard (--limit)."""
+    """The largest number of candidates in a shard; null sets no limit. The option --limit sets it."""
     text: Text = Text()
-    """The rule on titles and hashtags."""
+    """Which titles and hashtags a video must have, and how long it may be."""
     crawl: Crawl = Crawl()
-    """How often hosts are asked, and how large and slow a download may be."""
+    """How often sites are asked, and how large and slow a download may be."""
     clips: Clips = Clips()
     """How videos that are too long are cut into clips."""
     decoding: Decoding = Decoding()
-    """What one operation on a media file may cost."""
+    """How much CPU time and memory an operation on a media file may use."""
     keyframes: Keyframes = Keyframes()
-    """Which frames are stored."""
+    """Which frames of a clip are stored."""
     measure: Measure = Measure()
-    """Which statistics are computed."""
+    """Which scores are measured."""
     similarity: Similarity
-    """How frames and texts are compared."""
+    """How pictures and texts are compared."""
     filters: Filters = Filters()
-    """`<score>_min` and `<score>_max` bound any score. A clip exactly at a bound passes, and so does one without the score."""
+    """Which clips stay in the dataset, by bounds on their scores."""
     depth: Depth = Depth()
-    """The view `depth`."""
+    """The view depth."""
     infrared: Infrared = Infrared()
-    """The view `infrared`."""
+    """The view infrared."""
     audio: Audio = Audio()
-    """The view `audio`."""
+    """The sound track of a clip, and its scores."""
     captions: Captions = Captions()
-    """The text views of captioners."""
+    """The views keyframe, video and sound: captions by models."""
     enhanced: Enhanced = Enhanced()
-    """The text view of the rewriter."""
+    """The view enhanced: a rewritten caption."""
     storage: MediaStorage = MediaStorage()
     """How media are stored."""
     split: Split = Split()
-    """Which clips are held out for choosing settings and for testing."""
+    """Which clips are kept apart from training, to choose settings and to test."""
     cache: str | None = None
-    """Folder or URI for the answers of captioners and rewriters, one file per answer, so that shards and datasets can share them; null
-    means OUT/_cache, with one file per part, whose answers are reused only within the shard."""
+    """A folder or URI where the answers of captioners and rewriters are kept, in one file for each answer, so that shards and
+    datasets share them. null keeps them in OUT/_cache, in one file for each part; they are then reused only within their shard."""
     duplicates: Duplicates = Duplicates()
     """When two clips count as copies."""
     decontaminate: tuple[EvaluationSet, ...] = ()
-    """Evaluation sets whose clips are marked."""
+    """Evaluation sets. Clips that also occur in one of them are marked."""
     train: Train = Train()
-    """The trainer."""
+    """How encoders are trained by `vidal train`."""
     engine: Engine = Engine()
-    """How a build runs. Nothing here changes a row, except that keep_stale keeps rows of earlier versions."""
+    """How a build runs."""
     resources: dict[str, Resources] = Field(default_factory=dict)
-    """The resources that a worker needs, by the name of the stage."""
+    """The CPUs, GPUs, memory and workers of each stage, by the name of the stage."""
 
     @model_validator(mode="after")
     def _check_input(self) -> Recipe:

@@ -10,18 +10,21 @@ from vidal.config.base import Settings
 
 
 class Clips(Settings):
-    """Long videos are cut at shot boundaries. Clips may still contain shot boundaries; with a detector, the score `cuts` counts them."""
+    """How long videos are cut into clips, at the boundaries of their shots. A clip may still contain cuts; the score `cuts` counts
+    them if a detector is set.
+    """
 
     detector: Literal["content", "transnetv2"] | None = None
-    """The detector that finds cuts: content (hard cuts, cheap) or transnetv2; null cuts nothing and drops long videos."""
+    """How cuts are found: `content` finds hard cuts and is cheap; `transnetv2` is a neural network. null cuts nothing, and long
+    videos are dropped."""
     threshold: float | None = Field(default=None, gt=0)
-    """Threshold of the detector; null means its default."""
+    """How strong a change must be to count as a cut, on the scale of the detector; null uses the detector's default."""
     max_s: float = Field(default=20.0, gt=0)
-    """Longest clip."""
+    """The longest clip that a video is cut into, in seconds. Videos that are not longer stay whole."""
     min_s: float = Field(default=1.0, gt=0)
-    """Shortest piece of a video that is cut; shorter ones are left out."""
+    """The shortest clip of a video that is cut, in seconds. Shorter pieces are left out."""
     source_max_s: float = Field(default=3600.0, gt=0)
-    """The longest video that is fetched to be cut."""
+    """The longest video that is fetched to be cut, in seconds."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Clips:

@@ -13,32 +13,36 @@ class Duplicates(Settings):
     exact: bool = True
     """Whether clips with the same bytes are copies."""
     near: bool = True
-    """Whether nearly the same videos and recordings are copies."""
+    """Whether videos and recordings that are nearly the same are copies."""
     max_distance: float = Field(default=20.0, ge=0)
-    """The largest median distance between the frames of two copies, in bits of 64."""
+    """Two videos are nearly the same only if the median distance of the perceptual hashes of their frames is at most this; in bits,
+    of 64."""
     motion_min: float = Field(default=0.65, ge=-1, le=1)
-    """The lowest correlation of the motion of two copies, -1 to 1."""
+    """Two videos are nearly the same only if the correlation of their motion (-1 to 1) is at least this."""
     audio_max_difference: float = Field(default=0.12, ge=0, le=1)
-    """The largest share of differing bits between the fingerprints of two copies."""
+    """Two recordings are nearly the same if at most this share of the bits of their audio fingerprints differs."""
     semantic: float | None = Field(default=None, gt=0, le=1)
-    """The lowest cosine between the embeddings of two copies; null turns this comparison off."""
+    """Two clips have the same meaning if the cosine of their embeddings is at least this; null does not compare meanings."""
     dataset_clips_max: int = Field(default=100_000, ge=0)
-    """A build marks copies across shards if the dataset has at most this many clips; above it, run `vidal deduplicate OUT`."""
+    """A build marks copies across shards while the dataset has at most this many clips. For a larger dataset, run `vidal deduplicate
+    OUT`."""
 
 
 class EvaluationSet(Settings):
-    """Clips that a model will be evaluated on. Clips of a shard that also occur here are marked in `contaminates`, never dropped."""
+    """An evaluation set: clips that a model will be tested on. A clip of the dataset that is in the set, or is a copy of one, is
+    marked in the column contaminates. It is never dropped.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
-    """The name that `contaminates` holds for clips of the set."""
+    """The name of the set in the column contaminates."""
     ids: str | None = None
-    """A file with a source id, platform:id, URL or sha256 on each line, or a csv file."""
+    """A file that names the clips of the set: one per line, by source_id, platform:source_id, URL or SHA-256. Or a csv file."""
     column: str | None = None
-    """The column of the csv file that holds the ids."""
+    """If ids is a csv file: the column that holds the ids."""
     signatures: str | None = None
-    """The file that `vidal signatures` wrote about the media of the set."""
+    """The file that `vidal signatures` wrote for the media of the set."""
     semantic: float | None = Field(default=None, gt=0, le=1)
-    """The lowest cosine at which a clip counts as one of the set; null turns this comparison off."""
+    """A clip counts as one of the set if the cosine of their embeddings is at least this. null does not compare meanings."""
 
     @model_validator(mode="after")
     def _something(self) -> EvaluationSet:

@@ -14,125 +14,141 @@ USER_AGENT = f"{PRODUCT}/{__version__}"
 
 
 class HostLimits(Settings):
-    """Limits for one host and its subdomains, counted over the whole cluster. A key that is null takes its value from `crawl`."""
+    """Limits for one host and its subdomains. They hold for all workers of a cluster together. A key that is null takes its value
+    from the section `crawl`.
+    """
 
     requests_per_s: float | None = Field(default=None, gt=0)
     """Requests per second."""
     burst: int | None = Field(default=None, ge=1)
-    """Requests that may follow each other without waiting, after a pause."""
+    """How many requests may follow each other without waiting, after a pause."""
     host_concurrency: int | None = Field(default=None, ge=1)
-    """Requests at the same time."""
+    """Simultaneous requests."""
     daily_requests: int | None = Field(default=None, ge=1)
     """Requests per day."""
 
 
 class Identity(Settings):
-    """An account or a proxy of the user, for sites that yt-dlp has an extractor for. Its requests never send `crawl.cookies_file`."""
+    """An account or a proxy of yours, for sites that yt-dlp has an extractor for. Requests of an identity never send
+    `crawl.cookies_file`.
+    """
 
     name: str = Field(min_length=1)
-    """The name by which `vidal plan` and the ledger mention it."""
+    """A name of your choice, by which `vidal plan` and the ledger mention the identity."""
     cookies_file: str | None = None
-    """Its cookies, in Netscape's format."""
+    """A file with the cookies of the identity, in Netscape's format."""
     proxy: str | None = None
-    """Its proxy; null means one of `crawl.proxies`, if there are any."""
+    """The proxy of the identity; null uses one of `crawl.proxies`, if there are any."""
     requests_per_hour: int | None = Field(default=None, ge=1)
-    """Its requests per hour; null means no limit."""
+    """The largest number of requests per hour; null sets no limit."""
     videos_per_hour: int | None = Field(default=None, ge=1)
-    """Its videos per hour; null means no limit."""
+    """The largest number of videos per hour; null sets no limit."""
     cool_down_s: float = Field(default=3600.0, gt=0)
-    """How long it is left alone after a block (`rate_limited`, `bot_check`), unless the site names a longer pause."""
+    """How long the identity is left alone after a site has blocked it (`rate_limited`, `bot_check`), in seconds, unless the site
+    names a longer pause."""
 
 
 class Crawl(Settings):
-    """How often and how patiently hosts are asked, and how large and slow a download may be. Limits hold for the whole cluster."""
+    """How often and how patiently hosts are asked, and how large and slow a download may be. The limits per host hold for all workers
+    of a cluster together.
+    """
 
     requests_per_s: float = Field(default=2.0, gt=0)
-    """Requests per second to one host, by the whole cluster."""
+    """The largest number of requests per second to one host."""
     burst: int = Field(default=4, ge=1)
-    """Requests to one host that may follow each other without waiting, after a pause."""
+    """How many requests to one host may follow each other without waiting, after a pause."""
     host_concurrency: int = Field(default=4, ge=1)
-    """Requests to one host at the same time."""
+    """The largest number of simultaneous requests to one host."""
     daily_requests: int | None = Field(default=None, ge=1)
-    """Requests to one host per day; null means no limit."""
+    """The largest number of requests per day to one host; null sets no limit."""
     hosts: dict[str, HostLimits] = Field(default_factory=dict)
-    """Other limits for some hosts and their subdomains, by the name of the host."""
+    """Other limits for some hosts and their subdomains, by the name of the host: {example.org: {requests_per_s: 1}}."""
     concurrency: int = Field(default=4, ge=1)
-    """Simultaneous downloads in one worker."""
+    """Simultaneous downloads of one worker."""
     parts_at_once: int = Field(default=4, ge=1)
-    """How many parts the downloads of one worker may belong to, so that a slow host does not keep it from the next part."""
+    """How many parts of a shard one worker of the crawl works on at the same time, so that a slow host does not keep it from the
+    candidates of other parts."""
     attempts: int = Field(default=3, ge=1)
-    """How often work with a transient failure is tried."""
+    """How often a download is attempted in all, if its failures are transient (a later attempt may succeed)."""
     backoff_s: float = Field(default=1.0, ge=0)
-    """The pause before the second attempt is drawn at random from 0 to this. The limit doubles with each further attempt."""
+    """The pause before the second attempt is a random time from 0 to this number of seconds. The upper bound doubles with each
+    further attempt."""
     backoff_max_s: float = Field(default=60.0, ge=0)
-    """The largest value that this limit grows to."""
+    """The largest upper bound of the pauses that backoff_s describes, in seconds."""
     patience_s: float = Field(default=900.0, ge=0)
-    """How long a candidate waits in total for a host that is paused or busy. Also the longest single wait for an identity whose budget is
-    used up; such waits do not add up."""
+    """How many seconds a candidate waits in total for a host that is paused or busy; then it fails, and can be retried. Also the longest
+    single wait for an identity whose budget is used up; such waits do not add up."""
     breaker_failures: int = Field(default=10, ge=1)
-    """Failures in a row after which a host is left alone."""
+    """After this many failures in a row, a host is left alone for breaker_pause_s."""
     breaker_pause_s: float = Field(default=60.0, ge=0)
-    """How long a host is left alone after breaker_failures failures."""
+    """How long a host is left alone after breaker_failures failures, in seconds."""
     block_pause_s: float = Field(default=3600.0, ge=0)
-    """How long a host is left alone after it has asked for proof that a person is there (`bot_check`)."""
+    """How long a host is left alone after it has asked whether a person or a robot is there (`bot_check`), in seconds."""
     timeout_s: float = Field(default=120.0, gt=0)
-    """Longest time for one candidate: page, download and all attempts together, not counting waits until a host may be asked."""
+    """The longest time for one candidate, in seconds: page, download and all attempts together, without the waits until a host may be
+    asked."""
     stall_s: float = Field(default=20.0, gt=0)
-    """Longest time of a download without a byte."""
+    """The longest time in which no byte of a download arrives, in seconds."""
     max_bytes: int = Field(default=200_000_000, ge=1)
-    """Most bytes that are downloaded for one candidate, pages included. For media that you have already: largest file, in bytes."""
+    """The largest number of bytes that are downloaded for one candidate, pages included. For media that you have already: the size of
+    the largest file."""
     page_max_bytes: int = Field(default=20_000_000, ge=1)
-    """Largest web page, in bytes."""
+    """The largest web page, in bytes."""
     page_cpu_s: float = Field(default=10.0, gt=0)
-    """CPU seconds for finding the media of a page. A separate process does this, and is killed if it needs more."""
+    """CPU seconds for finding the media on a page. A separate process does this, and is killed if it needs more."""
     max_redirects: int = Field(default=10, ge=0)
-    """The largest number of redirects of one request."""
+    """The largest number of redirects that one request follows."""
     max_pixels: int = Field(default=7680 * 4320, ge=1)
-    """Largest frame, width times height."""
+    """The largest frame, in pixels: width times height."""
     duration_min_s: float = Field(default=0.0, ge=0)
-    """Shortest clip."""
+    """The shortest clip, in seconds."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
-    """How far a span may reach beyond the end of its file, and a stored clip beyond the longest duration allowed."""
+    """How many seconds a span of your list may reach beyond the end of its file, and a stored clip beyond the longest duration that
+    is allowed."""
     format: str = "bestvideo*[height<=?720]+bestaudio/best[height<=?720]/bestvideo*+bestaudio/best"
-    """A format selection of yt-dlp. Pictures and sound that come as separate files are merged."""
+    """Which file of a page is downloaded: a format selection of yt-dlp. Pictures and sound that come as separate files are merged."""
     extractor_args: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
-    """Arguments for extractors of yt-dlp and for its providers of PO tokens: {youtube: {player_client: [web_safari]}}."""
+    """Arguments for the extractors of yt-dlp, such as {youtube: {player_client: [web_safari]}}, and for its plugins that provide PO
+    tokens, which YouTube may ask for."""
     subtitles: tuple[str, ...] = ()
-    """Languages ("en") of the subtitles that become the view `subtitle`, the best first. Each video then costs one more request."""
+    """Languages of the subtitles that become the view subtitle, such as [en, de], the preferred one first. Each video then costs one
+    more request. Empty fetches none."""
     user_agent: str | None = None
-    """The User-Agent; null names vidal and its version."""
+    """The header User-Agent of all requests; null names vidal and its version."""
     cookies_file: str | None = None
-    """A cookies file in Netscape's format."""
+    """A file with cookies, in Netscape's format."""
     netrc_file: str | None = None
-    """A netrc file with the users and passwords of hosts and proxies. The dataset stores neither these nor those inside a URL."""
+    """A netrc file with the user names and passwords of hosts and proxies. The dataset stores neither these nor those inside a URL."""
     proxies: tuple[str, ...] = ()
-    """Proxies; the workers use them in turn."""
+    """The addresses of proxies. The workers use them in turn."""
     identities: tuple[Identity, ...] = ()
-    """The user's own identities for the sites that yt-dlp has an extractor for. The candidates are divided among them."""
+    """Your own accounts or proxies for the sites that yt-dlp has an extractor for. The candidates are divided among them."""
     share_identities: bool = False
-    """Whether another identity takes over the work of one that is paused or has used up its budget. Otherwise that work waits."""
+    """Whether another identity takes over the work of one that is paused or has used up its budget. Otherwise, that work waits."""
     sleep_s: tuple[float, float] = (0.0, 0.0)
-    """yt-dlp's pause before a download: the shortest and the longest."""
+    """The shortest and the longest pause of yt-dlp before a download, in seconds."""
     sleep_requests_s: float = Field(default=0.0, ge=0)
-    """yt-dlp's pause between the requests of an extractor."""
+    """The pause of yt-dlp between the requests of an extractor, in seconds."""
     robots: bool = True
-    """Whether robots.txt, ai.txt and tdmrep.json are obeyed for plain pages and files, and for what these embed or lead to."""
+    """Whether robots.txt, ai.txt and tdmrep.json are obeyed for plain pages and files, and for what these embed or redirect to."""
     robots_for_sources: bool = False
-    """Whether the three files of `robots` are also obeyed for sites that yt-dlp has an extractor for, and for sources with an API."""
+    """Whether robots.txt, ai.txt and tdmrep.json are also obeyed for sites that yt-dlp has an extractor for, and for sources with an
+    API."""
     opt_out: tuple[str, ...] = ("noai", "noimageai", "none")
-    """Values of X-Robots-Tag and of meta tags that opt a page or file out; if empty, ai.txt and TDMRep are not obeyed either."""
+    """A page or file with one of these values in its header X-Robots-Tag or in its meta tag robots is not used. If the list is empty,
+    ai.txt and TDMRep are not obeyed either."""
     licences: tuple[str, ...] = ()
-    """Allowed licences: SPDX names, in which * matches anything ("CC-BY*"); empty allows all."""
+    """The allowed licences: SPDX names, in which * stands for any text, such as [CC0-1.0, 'CC-BY*']. Empty allows all."""
     licence_unknown: bool = True
-    """Whether a clip without a stated licence passes."""
+    """Whether a candidate without a stated licence passes, if `licences` is not empty."""
     block_uploaders: tuple[str, ...] = ()
-    """Uploaders whose clips are dropped."""
+    """Uploaders whose videos and sounds are dropped."""
     block_domains: tuple[str, ...] = ()
-    """Domains that are never asked."""
+    """Domains to which no request is sent."""
     allow_hosts: tuple[str, ...] = ()
-    """Hosts in private or loopback ranges that may be asked."""
+    """Hosts with private or loopback addresses to which requests may be sent. The option --allow-host allows others for one command."""
     retrieved_at: datetime | None = None
-    """A fixed value of the column `retrieved_at`, so that builds are reproducible; null means the time of the download."""
+    """A fixed value for the column retrieved_at, so that two builds give the same bytes; null stores the time of each download."""
 
     def limits_of(self, host: str) -> HostLimits:
         """Returns the limits for a host.

@@ -10,25 +10,27 @@ from vidal.config.base import Settings
 
 
 class Resources(Settings):
-    """The resources of one worker of a stage, and the number of workers."""
+    """What the workers of one stage request from the cluster, and how many workers there are."""
 
     cpus: float = Field(default=0.25, gt=0)
-    """CPUs of one worker."""
+    """CPUs that one worker requests."""
     gpus: float = Field(default=0.0, ge=0)
-    """GPUs of one worker; a fraction means that several workers share a GPU."""
+    """GPUs that one worker requests. A fraction lets several workers share a GPU."""
     gpu_memory: float | None = Field(default=None, gt=0)
-    """GPU memory of one worker in GB, given instead of gpus. Ignored if the cluster has no GPU."""
+    """GPU memory that one worker requests in GB, given instead of `gpus`. Ignored if the cluster has no GPU."""
     batch_size: int | None = Field(default=None, ge=1)
-    """Pictures that the estimator of a view gets at a time; null means those of one clip. It affects speed, never rows."""
+    """Number of pictures that the model of the stage is given at a time; null means those of one clip. It affects speed, never rows.
+    Used by the stages depth and infrared."""
     memory_gb: float | None = Field(default=None, gt=0)
-    """Memory of one worker, in GB."""
+    """Memory that one worker requests, in GB; null requests none."""
     parts_at_once: int | None = Field(default=None, ge=1)
-    """Parts that one worker of a stage with a model works on at the same time: the model computes for one of them, while media of the
-    others are read and written. null: 4 for a worker with a GPU, else 1. The crawl has `crawl.parts_at_once`."""
+    """Number of parts that one worker works on at the same time: the model computes for one of them, while media of the others are
+    read and written. null means 4 for a worker with a GPU, else 1. Only for stages with a model; for the crawl, use
+    crawl.parts_at_once."""
     workers: tuple[int, int] = (1, 1)
-    """The minimum and maximum number of workers."""
+    """The smallest and the largest number of workers."""
     fuse: bool = False
-    """Whether the stage shares the worker of the stage before it."""
+    """Whether the stage shares the worker processes of the stage before it. Its own cpus, gpus and workers are then not used."""
 
     @field_validator("workers")
     @classmethod
@@ -45,28 +47,28 @@ class Resources(Settings):
 
 
 class Engine(Settings):
-    """How a build runs. Nothing here changes a row, except that keep_stale keeps rows of earlier versions."""
+    """How a build runs. These keys change no row, except that keep_stale keeps rows of earlier versions."""
 
     executor: Literal["ray", "inline"] = "ray"
-    """ray, or inline, which runs everything in this process."""
+    """`ray`: stages run as worker processes of Ray. `inline`: everything runs in one process, for a debugger or a profiler."""
     part_size: int = Field(default=32, ge=1)
-    """Number of candidates in a part."""
+    """Number of candidates in a part. Shards are processed in parts."""
     parts_in_flight: int = Field(default=16, ge=1)
-    """The largest number of parts between crawl and manifest at one time."""
+    """The largest number of parts that are between the first and the last stage at one time."""
     phases: Literal["auto", "never"] = "auto"
-    """auto: if the cluster cannot hold all stages at once, groups of stages run one after another. never: the build waits until the
-    cluster can hold all stages, which suits a cluster that grows on demand."""
+    """What happens if the cluster cannot hold the workers of all stages at once. `auto`: groups of stages run one after another.
+    `never`: the build waits until the cluster can hold them, which suits a cluster that grows on demand."""
     part_attempts: int = Field(default=4, ge=1)
-    """How often a part is tried if the storage fails."""
+    """How often a part is attempted in all, if the storage fails."""
     part_backoff_s: float = Field(default=2.0, ge=0)
-    """Pause before the second attempt, in seconds; it doubles with each further attempt."""
+    """The pause before the second attempt, in seconds. It doubles with each further attempt."""
     threads: int = Field(default=1, ge=1)
-    """Threads of numeric libraries in a worker."""
+    """Number of threads that numeric libraries use in one worker."""
     keep_stale: bool = False
-    """Whether the results of earlier versions of a stage are kept (--keep-stale)."""
+    """Whether results of earlier versions of a stage are kept, instead of being computed again. The option --keep-stale sets it."""
     record_crashes_max: int = Field(default=2, ge=1)
-    """How often a record may kill its worker and still be tried again; then it fails as `crashed`."""
+    """If a candidate or clip has killed its worker more often than this, it is not tried again, and fails as `crashed`."""
     object_store_mb: int = Field(default=256, ge=80)
-    """Size of Ray's object store on this machine, in MB."""
+    """Size of Ray's object store in MB, if the command starts Ray itself."""
     log_level: Literal["info", "debug"] | None = None
-    """Level of the log messages that workers send to the driver; null sends none."""
+    """Level of the log messages that workers send to the command; null sends none. The options --verbose and --log-json set it."""

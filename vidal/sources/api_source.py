@@ -28,7 +28,7 @@ class ApiSearch(Search):
     """The settings that the searches of all sources with an API have in common."""
 
     base_url: str | None = None
-    """Address of another instance or server; null means the source's own."""
+    """The address of another server of this kind; null uses the usual one."""
 
 
 class ApiSource(ABC):

@@ -31,11 +31,11 @@ class Search(Settings):
     """One search of a recipe: its source, the text to search for, and the number of results per term. Each source adds its own keys."""
 
     source: str = "ytdlp"
-    """A key of vidal.sources.registry.SOURCES."""
+    """The name of the source."""
     per_term: int = Field(default=5, ge=1)
-    """The largest number of results per term."""
+    """The largest number of results for each term."""
     query: str = "{term}"
-    """The text that is searched for; {term} stands for the term."""
+    """The text that is searched for. {term} stands for the search term."""
 
     @field_validator("source")
     @classmethod
@@ -65,9 +65,9 @@ class CollectionSettings(Settings):
     has_originals: ClassVar[bool] = False
     """Whether each of its media is a file of its own, which rows may point to."""
     source: str
-    """A key of vidal.sources.registry.COLLECTIONS."""
+    """The name of the kind of collection."""
     uri: str
-    """A folder, a file, a glob or a URI."""
+    """Where the media are: a folder, a file, a glob or a URI."""
 
     @field_validator("uri")
     @classmethod
@@ -78,15 +78,20 @@ class CollectionSettings(Settings):
 
 
 class Text(Settings):
-    """Which videos are dropped because of their title, hashtags or stated duration. The rule follows LanguageBind's paper."""
+    """The rule of LanguageBind's paper on titles and hashtags, which does not apply to your own list; and the longest duration, which
+    does.
+    """
 
     rule: Literal["or", "and", "off"] = "or"
-    """`or` drops videos with a short title or without hashtags, `and` drops those with both defects, `off` drops none."""
+    """Which videos are dropped. `or`: those with a short title, and those without a hashtag that counts. `and`: those with a short
+    title and without a hashtag that counts. `off`: neither. A video without any title is always dropped."""
     title_words_min: int = Field(default=2, ge=0)
-    """Fewest words of a title, not counting hashtags."""
+    """A title with fewer words is short. Hashtags are not counted as words."""
     stop_words: tuple[str, ...] = ()
-    """Hashtags that say nothing about the content."""
+    """Hashtags that do not count, because they say nothing about the content, such as 'viral'. They are not compared with the frames."""
     junk_tags: tuple[str, ...] = ()
-    """Hashtags of the platform itself, such as "shorts"."""
+    """Hashtags of the platform itself, such as 'shorts'. They do not count, and they are removed from the title too before it is
+    compared with the frames."""
     duration_max_s: float = Field(default=20.0, gt=0)
-    """Longest video, by the duration that its page states. If clips.detector is set, longer videos are cut instead."""
+    """The longest video or sound, in seconds; longer ones are dropped. Not used if clips.detector is set: clips.source_max_s takes
+    its place."""

@@ -36,7 +36,7 @@ class TableSettings(CollectionSettings):
     """Tables with a column of media: one table, all that match a glob, or all in a folder."""
 
     media: str | None = None
-    """The column of media; null means the first column with bytes or, if there is none, one with paths."""
+    """The column that holds the media; null uses the first column with bytes or, if there is none, one with paths."""
 
 
 class TableColumn(ABC):

@@ -34,13 +34,13 @@ class YtDlpSearch(Search):
     """The settings of a search by yt-dlp."""
 
     source: str = "ytdlp"
-    """The name of this source."""
+    """The name of the source."""
     key: str = "ytsearch"
-    """One of yt-dlp's search keys."""
+    """Which search of yt-dlp is used: one of its search keys, such as ytsearch for YouTube."""
     shorts: bool = False
-    """Whether to search only YouTube's videos of under 4 minutes; `key` is then not used."""
+    """Whether only videos of YouTube of under 4 minutes are searched for; `key` is then not used."""
     site: Literal["embedded"] | None = None
-    """`embedded` searches the site that vidal itself serves; null searches the internet."""
+    """`embedded` searches the website that vidal itself serves; null searches the internet."""
 
     @property
     def name(self) -> str:

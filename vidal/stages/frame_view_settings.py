@@ -19,11 +19,12 @@ class FrameViewSettings(ViewSettings):
     paper_adapter: ClassVar[str]
 
     model: ModelSpec | None = None
-    """The estimator; null leaves this view out."""
+    """The model; null leaves this view out."""
     mode: Literal["own", "paper"] = "own"
-    """own, or paper, which repeats VIDAL-10M's script as described above."""
+    """`own` or `paper`, as described above the table."""
     short_side: int | None = Field(default=None, ge=16)
-    """Short side of stored pictures, never larger than that of the frames; null means the default of the mode."""
+    """Short side of the stored pictures in pixels, but never more than that of the frames. null means the default of the mode: that
+    of the frames for own, 256 for paper."""
 
     @model_validator(mode="after")
     def _paper(self) -> Self:

@@ -11,7 +11,9 @@ class MediaStorage(Settings):
     """How a dataset stores its media. A change affects media that are stored from then on, not those that are already stored."""
 
     media: Literal["files", "tar", "reference"] = "files"
-    """files: one file each, easy to look at; tar: one archive per part and kind, for many clips and for object stores; reference: the
-    files of `--from FOLDER_OR_BUCKET` stay where they are and rows name them, and all else is stored as files."""
+    """`files`: one file for each picture, video and sound. `tar`: one archive for each part and kind of media; this suits many clips
+    and object stores. `reference`: for a folder or bucket that --from names; its files stay where they are, rows name them, and all
+    other media are stored as files."""
     keep_dropped: bool = True
-    """Whether the media of dropped clips are kept. If not, `vidal retry` must fetch them again if a looser filter lets clips pass."""
+    """Whether the media of dropped clips are kept. If not, and a looser filter lets such a clip pass later, `vidal retry` must fetch
+    the media again."""

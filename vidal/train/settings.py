@@ -38,54 +38,56 @@ class Fbank(Settings):
     mel_bins: int = Field(default=128, ge=8)
     """Number of mel bins."""
     frames: int = Field(default=1024, ge=16)
-    """Number of windows of 25 ms, which begin every 10 ms."""
+    """Number of windows that the encoder is given. A window lasts 25 ms, and a window begins every 10 ms."""
     fill: Literal["zero", "tile"] = "zero"
-    """How a short sound is padded: with zeros, or by repetition. Of a long sound, three windows are used."""
+    """How a sound that is too short is filled up: with zeros (zero), or by repeating it (tile). Of a sound that is too long, three
+    pieces are used."""
 
 
 class Encoder(Settings):
     """The encoder of one modality, and how it is trained."""
 
     model: ModelSpec = ModelSpec(adapter="efficientnet")
-    """The pretrained tower. Its adapter is efficientnet (needs no download), clip (of transformers) or open_clip."""
+    """The pretrained network that the encoder starts from."""
     tuning: Literal["lora", "attention", "full", "head", "frozen"] = "full"
-    """The trained weights: lora (adapters, class embedding, last norm, projection, as in LanguageBind), attention (like lora, but the
-    weights of the attention itself in place of adapters; LanguageBind calls this full tuning), full (all weights), head (last layers),
-    or frozen (none: the tower is only saved)."""
+    """Which weights are trained. `lora`: low-rank adapters, class embedding, last norm and projection, as in LanguageBind.
+    `attention`: like lora, but the weights of the attention itself in place of adapters, which LanguageBind calls full tuning.
+    `full`: all weights. `head`: the last layers. `frozen`: none; the network is only saved."""
     lora: Lora = Lora()
-    """The low-rank adapters."""
+    """The low-rank adapters, if `tuning` is lora."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the patches that a training step drops."""
+    """Share of the patches of a picture that are left out in a training step."""
     frames: int = Field(default=8, ge=1)
-    """Number of frames that are sampled from a video."""
+    """Number of frames that are taken from a video."""
     side: int = Field(default=224, ge=16)
-    """Side of the square input picture of the tower, in pixels."""
+    """Side of the square picture that the encoder is given, in pixels."""
     random_crop: bool = False
-    """Whether a training picture is cropped at a random place along its longer side, as in LanguageBind's training of videos; else in the
-    centre."""
+    """Whether a training picture is cropped at a random place along its longer side, as in LanguageBind's training on videos. If
+    false, it is cropped in the centre."""
     flip: float = Field(default=0.0, ge=0, le=1)
-    """Probability that a training picture is mirrored from left to right. Evaluation neither crops at random nor flips."""
+    """Probability that a training picture is mirrored from left to right. In an evaluation, pictures are cropped in the centre and
+    never mirrored."""
     fbank: Fbank = Fbank()
     """The spectrogram of a sound."""
     views: dict[str, float] | None = None
-    """The weight of each view (kind of caption) when a text is drawn for this modality; null uses train.views."""
+    """The weight of each view when a text is drawn for this modality; null uses train.views."""
     clip_norm: PositiveFloat | Literal["off"] | None = None
-    """Norm that gradients are clipped to; null uses train.clip_norm, off does not clip. The presets set it to off, as LanguageBind does
-    not clip."""
+    """The largest norm of the gradients; larger ones are scaled down. `off` scales none down, and null uses train.clip_norm. The
+    presets set `off`, as LanguageBind does not clip gradients."""
     preset: Literal["paper", "script"] | None = None
-    """Published settings of LanguageBind, from the paper or from its script; other keys given here override them."""
+    """Published settings of LanguageBind: those of the paper, or those of its script. Keys that you set yourself override them."""
     epochs: int = Field(default=10, ge=1)
     """Number of passes over the data."""
     batch_size: int = Field(default=16, ge=2)
-    """Number of samples in a step, in all processes and chunks together."""
+    """Number of clips in a training step, over all processes."""
     accumulate: int = Field(default=1, ge=1)
-    """Number of chunks in which a step is computed, to save memory."""
+    """Number of chunks in which the batch of a step is computed, to save memory."""
     lr: float = Field(default=1e-4, gt=0)
-    """Peak learning rate."""
+    """The highest learning rate."""
     lr_factors: dict[str, float] = Field(default_factory=dict)
-    """Factors of the learning rate. A key is the beginning of the names of the weights that its factor applies to."""
+    """Factors of the learning rate for some weights. A key is the beginning of the names of the weights that its factor applies to."""
     warmup_steps: int = Field(default=0, ge=0)
-    """Number of steps in which the learning rate rises to its peak."""
+    """Number of steps in which the learning rate rises to `lr`."""
 
 
 class _LoraPreset(TypedDict):
@@ -150,24 +152,25 @@ PRESETS: dict[tuple[Modality, str], Preset] = {
 
 
 class Train(Settings):
-    """The trainer: an encoder for each modality, bound to a frozen language tower."""
+    """How encoders are trained: one for each modality, bound to a frozen language tower."""
 
     text: ModelSpec = ModelSpec(adapter="minilm")
-    """The frozen language tower. Its adapter is minilm, clip or open_clip."""
+    """The frozen language tower: the network that turns texts into vectors."""
     modalities: dict[Modality, Encoder] = Field(default_factory=dict)
-    """The encoders to train, by modality; null removes a modality that this recipe inherits from the recipe that it extends."""
+    """The encoders to train, by modality: video, depth, infrared, audio or image. null removes a modality that the recipe inherits."""
     views: dict[str, float] = Field(
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
-    """The weight of each view (kind of caption) when a text is drawn. The caption of a keyframe is drawn together with its frame."""
+    """How often each view is drawn as the text of a clip: the weights of the views. The caption of a keyframe is drawn together with
+    its frame."""
     splits: tuple[Literal["train", "val", "test"], ...] = ("train",)
     """The splits to train on."""
     skip_flags: tuple[str, ...] = ("unsupported",)
     """Captions with one of these flags are not used."""
     loss: Literal["info_nce", "siglip"] = "info_nce"
-    """The loss: InfoNCE, or that of SigLIP."""
+    """The loss: info_nce (InfoNCE), or siglip (that of SigLIP)."""
     temperature: float = Field(default=0.07, gt=0)
-    """Initial temperature. It is learned, and its inverse is at most 100."""
+    """The initial temperature of the loss. It is learned; its inverse is at most 100."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
     """First beta of AdamW."""
     beta2: float = Field(default=0.98, ge=0, lt=1)
@@ -175,37 +178,37 @@ class Train(Settings):
     eps: float = Field(default=1e-6, gt=0)
     """Epsilon of AdamW."""
     weight_decay: float = Field(default=0.2, ge=0)
-    """Weight decay of AdamW, for all weights except vectors and scalars."""
+    """Weight decay of AdamW. It does not apply to vectors and scalars."""
     clip_norm: float | None = Field(default=1.0, gt=0)
-    """Norm that gradients are clipped to; null does not clip them."""
+    """The largest norm of the gradients; larger ones are scaled down. null scales none down."""
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Decay of the exponential moving average of the weights; null computes no average."""
     precision: Literal["fp32", "bf16", "amp"] = "fp32"
-    """Precision of the forward pass; amp is float16 with a scaled loss on a GPU, and bf16 on a CPU."""
+    """Precision of the forward pass. amp is float16 with a scaled loss on a GPU, and bf16 on a CPU."""
     checkpoint_activations: bool = False
-    """Whether the backward pass computes activations again, to save memory."""
+    """Whether activations are computed again in the backward pass, to save memory."""
     compile: bool = False
     """Whether torch.compile is used."""
     seed: int = 0
-    """Seed of the order of the clips, the choice of texts and the dropout."""
+    """Seed of the order of the clips, of the choice of texts and of the dropout."""
     workers: int = Field(default=0, ge=0)
-    """Number of processes that load data; 0 loads data in the training process."""
+    """Number of processes that load data. 0 loads data in the training process."""
     processes: int = Field(default=1, ge=1)
     """Number of processes that train together; more than one needs a Ray cluster."""
     unreadable_max: float = Field(default=0.05, ge=0, le=1)
-    """Share of the records that may be unreadable before the training stops."""
+    """If a larger share of the clips cannot be read, the training stops."""
     checkpoint_steps: int = Field(default=100, ge=1)
-    """Steps between checkpoints."""
+    """Number of steps between two checkpoints."""
     log_steps: int = Field(default=1, ge=1)
-    """Steps between lines of metrics.jsonl."""
+    """Number of steps between two lines of metrics.jsonl."""
     keep: int = Field(default=2, ge=1)
-    """Number of checkpoints that are kept."""
+    """Number of checkpoints that are kept: the last ones."""
     eval_steps: int | None = Field(default=None, ge=1)
-    """Steps between measurements of retrieval on the split val; null measures at the end only. Nothing is measured if val
-    has no clips, or is itself trained on."""
+    """Number of steps between two measurements of retrieval on the split val. null measures only at the end. Nothing is measured if
+    val has no clips, or if it is itself trained on."""
     patience: int | None = Field(default=None, ge=1)
-    """Number of measurements in a row without better retrieval after which the training of a modality stops. If set, the saved encoder
-    has the weights of the best measurement. null never stops early."""
+    """The training of a modality stops after this number of measurements in a row without better retrieval, and the saved encoder has
+    the weights of the best measurement. null never stops early. Needs eval_steps."""
 
     def clip_norm_of(self, modality: Modality) -> float | None:
         """Returns the norm that the gradients of a modality are clipped to; None if they are not clipped."""

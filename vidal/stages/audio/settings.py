@@ -10,7 +10,7 @@ from vidal.config.base import ModelSpec, ViewSettings
 
 
 class Audio(ViewSettings):
-    """Settings of the sound track and its scores. Singing and music are detected by one model alone, which is often wrong."""
+    """The sound track of a clip, and its scores. Singing and music are detected by one model alone, and its answers are often wrong."""
 
     # Computed from the sound track, mono at sample_rate.
     scores: ClassVar[dict[str, str]] = {
@@ -32,20 +32,21 @@ class Audio(ViewSettings):
     }
 
     sample_rate: int = Field(default=16_000, ge=4_000)
-    """Sample rate of the stored FLAC, in Hz."""
+    """Sample rate of the stored sound track, in Hz."""
     silence_db: float = -60.0
-    """RMS level in dBFS below which a block, or the whole track, counts as silence."""
+    """A block of sound, or a whole sound track, whose RMS level is below this counts as silent; in dBFS."""
     loudness: bool = True
-    """Whether loudness is measured (LUFS, BS.1770)."""
+    """Whether loudness is measured (score audio_lufs)."""
     activity: ModelSpec | None = None
-    """The model that detects speech, singing and music; null uses none."""
+    """The model that detects speech, singing and music; null detects none."""
     speech: ModelSpec | None = None
-    """The model that transcribes speech; null uses none."""
+    """The model that transcribes speech; null transcribes none."""
     similarity: ModelSpec | None = None
-    """The model that compares the sound with title and hashtags; null uses none."""
+    """The model that compares the sound track with title and hashtags (score audio_similarity); null does not."""
     activity_tags: tuple[Literal["speech", "singing", "music"], ...] = ("speech",)
-    """Activities that can become tags."""
+    """Which of the detected activities can become tags of the sound track."""
     tag_share_min: float = Field(default=0.35, gt=0, le=1)  # For speech: measured by benchmarks/speech_threshold.py.
-    """An activity becomes a tag if it fills at least this share of the time. benchmarks/speech_threshold.py found the default."""
+    """An activity becomes a tag if it fills at least this share of the time. benchmarks/speech_threshold.py found the default, for
+    speech."""
     clipping_share_max: float = Field(default=0.001, ge=0, le=1)
-    """A sound with a larger share of clipped samples than this is tagged `clipped`."""
+    """A sound track is tagged clipped if a larger share of its samples is clipped."""

@@ -6,18 +6,18 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Captions(Settings):
-    """Which models write the captions: one caption for each frame, one for the clip, and one for its sound."""
+    """Captions by models: one for each frame, one for the clip, and one for its sound."""
 
     keyframe: ModelSpec | None = None
-    """The model that captions each frame; null leaves this view out."""
+    """The model that writes a caption for each stored frame; null leaves this view out."""
     video: ModelSpec | None = None
-    """The model that captions the clip; null leaves this view out."""
+    """The model that writes a caption for the whole clip; null leaves this view out."""
     sound: ModelSpec | None = None
-    """The model of the view `sound`: the adapter `heard` describes the tags of the sound, a captioner guesses the sound from the
-    pictures, and null leaves this view out."""
+    """The model that describes the sound; null leaves this view out. The adapter heard says that speech is heard, if the sound track
+    has the tag speech. The adapter transformers guesses the sound from the pictures."""
     prompt_keyframe: str = "keyframe.txt"
-    """The prompt: a file of pipelines/prompts, or a path."""
+    """The prompt for the view keyframe: the name of a file in pipelines/prompts, or a path."""
     prompt_video: str = "video.txt"
-    """The prompt: a file of pipelines/prompts, or a path."""
+    """The prompt for the view video: the name of a file in pipelines/prompts, or a path."""
     prompt_sound: str = "sound.txt"
-    """The prompt: a file of pipelines/prompts, or a path."""
+    """The prompt for the view sound: the name of a file in pipelines/prompts, or a path."""

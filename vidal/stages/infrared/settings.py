@@ -10,8 +10,9 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Infrared(FrameViewSettings):
-    """The view infrared. Mode own has one style and one range of intensities for a clip. Mode paper repeats what VIDAL-10M's script does
-    with sRGB-TIR: pictures are forced to 640 x 400, and every frame has a new random style, a range of its own and a short side of 256.
+    """The view infrared. The mode own has one style and one range of intensities for all frames of a clip. The mode paper repeats
+    what VIDAL-10M's script does with sRGB-TIR: frames are forced to 640 x 400, and every frame has a new random style, a range of its
+    own and a short side of 256.
     """
 
     # vidal/stages/infrared/quality.py explains how each score is computed.
@@ -30,6 +31,6 @@ class Infrared(FrameViewSettings):
     paper_adapter: ClassVar[str] = "munit"
 
     format: Literal["jpg", "png"] = "jpg"
-    """Format of stored pictures."""
+    """File format of the stored pictures."""
     quality: int = Field(default=95, ge=1, le=100)
-    """Quality of jpg, 1 to 100."""
+    """Quality of jpg, from 1 to 100."""

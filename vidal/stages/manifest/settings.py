@@ -8,14 +8,16 @@ from vidal.config.base import Settings
 
 
 class Split(Settings):
-    """The share of the sources that goes to each split; the shares sum to 1. All clips of one source have the same split."""
+    """How the videos and sounds are divided; the three shares sum to 1. All clips that were cut from one video or sound have the same
+    split.
+    """
 
     train: float = Field(default=0.98, ge=0, le=1)
-    """Share of the sources to train on."""
+    """The share to train on."""
     val: float = Field(default=0.01, ge=0, le=1)
-    """Share of the sources to choose settings with."""
+    """The share to choose settings with."""
     test: float = Field(default=0.01, ge=0, le=1)
-    """Share of the sources to report results on."""
+    """The share to report results on."""
 
     @model_validator(mode="after")
     def _sum(self) -> Split:

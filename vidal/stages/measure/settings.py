@@ -8,39 +8,41 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class FrameModel(Settings):
-    """A model that looks at stored frames."""
+    """A model that is given stored frames of a clip."""
 
     model: ModelSpec
-    """The model that gets the frames."""
+    """The model."""
     frames: int | None = Field(default=None, ge=1)
-    """How many frames the model gets, evenly spread over the clip; null means all."""
+    """How many frames the model is given, evenly spread over the clip; null means all stored frames."""
 
 
 class Language(Settings):
-    """The detector of languages."""
+    """The model that detects languages."""
 
     model: ModelSpec = ModelSpec(adapter="py3langid")
-    """The detector; options.languages are the ISO 639-1 codes to choose from."""
+    """The model. Its options.languages are the ISO 639-1 codes that it chooses from."""
     confidence_min: float = Field(default=0.5, ge=0, le=1)
-    """Lowest confidence; below it, the language stays null."""
+    """If the model is less confident than this (0 to 1), the language is null."""
 
 
 class Measure(Settings):
-    """Which statistics of a clip are computed. docs/columns.md says what they mean. Nothing is dropped here."""
+    """Which scores of a clip are measured. docs/columns.md says what they mean. Nothing is dropped here: the section `filters` does
+    that.
+    """
 
     pictures: bool = True
-    """Whether to measure brightness, contrast, saturation, and black and frozen frames."""
+    """Whether brightness, contrast, saturation, and black and frozen frames are measured."""
     blur: bool = True
-    """Whether to measure sharpness."""
+    """Whether sharpness is measured."""
     motion: bool = True
-    """Whether to measure motion, by optical flow."""
+    """Whether motion is measured, by optical flow."""
     motion_pairs: int = Field(default=3, ge=1)
     """The largest number of places of a video at which motion is measured."""
     text: FrameModel | None = None
-    """Measures the share of the picture under text; null turns this off."""
+    """Measures which share of the picture is readable text (score text_share); null does not."""
     nsfw: FrameModel | None = None
-    """Estimates the probability that a picture is unsafe for work; null turns this off."""
+    """Estimates the probability that a picture is unsafe for work (score nsfw); null does not."""
     aesthetic: FrameModel | None = None
-    """Rates pictures by an aesthetic head; null turns this off."""
+    """Rates how beautiful the pictures are (score aesthetic); null does not."""
     language: Language | None = Language()
-    """Detects the language of title and hashtags; null turns this off."""
+    """Detects the language of title and hashtags, if the page states none; null does not."""
