@@ -7,7 +7,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from tests.conftest import vidal
+from tests.conftest import LIGHT, sets, vidal, write_video
 from tests.support.inline import vidal_inline
 from vidal.config.loading import load_recipe
 from vidal.dataset import discover, retry
@@ -125,3 +125,26 @@ def test_searches_of_two_classes_are_marked_together():
     discover.ask_again(storage, 0, {"a"})
     discover.ask_again(storage, 0, set())
     assert json.loads(storage.read(layout.asked_again(0))) == ["a", "b"]
+
+
+def test_a_retry_with_another_value_of_the_recipe_keeps_the_others_as_they_are(tmp_path, serve_folder):
+    """A key that says only how files are read; the build had a limit that the longer clip exceeded."""
+    (tmp_path / "site").mkdir()
+    for number in range(2):
+        write_video(tmp_path / "site" / f"{number}.mp4", frames=24 + 96 * number)
+    base = serve_folder(tmp_path / "site")
+    listed, out = tmp_path / "clips.csv", tmp_path / "out"
+    listed.write_text("url,title\n" + "".join(f"{base}/{number}.mp4,A gray wall {number}\n" for number in range(2)))
+    options = sets(*LIGHT, "filters.similarity_min=null", "duplicates.near=false", "decoding.packets_max=100")
+    done = vidal_inline("build-shard", "0", "--recipe", "catalogue", "--catalogue", str(listed), "--allow-host", "127.0.0.1",
+                        "--out", str(out), *options)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    before = pd.read_parquet(out)
+    assert before.url.tolist() == [f"{base}/0.mp4"]
+    known = ("retry", str(out), "--class", "too_costly", "--allow-host", "127.0.0.1")
+    assert vidal_inline(*known).returncode == 0 and len(pd.read_parquet(out)) == 1
+    done = vidal_inline(*known, "--set", "decoding.packets_max=1000")
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = pd.read_parquet(out)
+    assert sorted(after.url) == [f"{base}/0.mp4", f"{base}/1.mp4"]
+    assert after[after.url == f"{base}/0.mp4"].retrieved_at.tolist() == before.retrieved_at.tolist()

@@ -72,18 +72,28 @@ def build_shard(
     show_default=True,
     help="Which failures: transient, or a reason of the ledger.",
 )
+@options.overrides
 @options.allow_hosts
 @options.verbose
 @options.log_json
 @options.as_json
-def retry(out: str, class_: str, allow_hosts: tuple[str, ...], verbose: bool, log_json: bool, as_json: bool) -> None:
+def retry(
+    out: str,
+    class_: str,
+    overrides: tuple[str, ...],
+    allow_hosts: tuple[str, ...],
+    verbose: bool,
+    log_json: bool,
+    as_json: bool,
+) -> None:
     """Tries failed candidates of OUT again, and adds those that succeed.
 
-    These are the candidates with a transient failure, or, if --class is a reason of the ledger, those that failed for this reason.
+    These are the candidates with a transient failure, or, if --class is a reason of the ledger, those that failed for this reason. The
+    recipe is the one that built the shard; with --set, other values hold from now on, such as crawl.cookies_file or decoding.cpu_s.
     """
     from vidal.dataset import api
 
-    overrides = options.log_settings(verbose, log_json)
+    overrides = (*overrides, *options.log_settings(verbose, log_json))
     _end(api.retry(out, class_, overrides, allow_hosts=allow_hosts, watcher=_Watcher(out)), as_json)
 
 
