@@ -43,10 +43,11 @@ class SpanWriter:
         return properties
 
     def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
-        """Writes a span as an MP4. In a file with an index, decoding starts at the key frame before the span.
+        """Writes a span as an MP4.
 
-        If that fails or the new file is too short, or without an index, decoding starts at the beginning of the file. There is no second
-        try after RecordError(too_costly).
+        If the source file has an index, decoding starts at the key frame before the span. If it has none, or if this fails or gives a
+        file that is too short, decoding starts at the beginning of the source file; but there is no second try after
+        RecordError(too_costly).
         """
         if not span.is_whole and transcode.is_indexed(file.properties):
             try:

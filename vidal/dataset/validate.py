@@ -72,7 +72,11 @@ def _are_scores(columns: pa.Schema) -> bool:
 
 
 def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_in: dict[str, int]) -> Iterator[str]:
-    """Yields the problems of a shard. kept_in: by clip_id, the lower shard that keeps the clip; the clips of this shard are added."""
+    """Yields the problems of a shard.
+
+    kept_in: by clip_id, the number of the shard that keeps the clip, for all shards with lower numbers. This function adds the clips of
+    this shard to it.
+    """
     lines = storage.read(layout.media_sums(shard)).decode().splitlines()
     sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
     for row in rows:

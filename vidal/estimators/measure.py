@@ -53,7 +53,7 @@ def fit_to_target(estimate: FloatArray, target: FloatArray) -> FloatArray:
 def score_depth_map(estimate: FloatArray, inverse: FloatArray) -> DepthScore:
     """Scores a map, (h, w), in which larger is nearer, against the true inverse depth, (h, w) in 1/m, NaN where it is unknown.
 
-    The map is first fitted to the true inverse depth (fit_to_target). Its errors are then computed in depth.
+    The map is first fitted to the true inverse depth (fit_to_target). The errors are those of depth in metres, not of inverse depth.
     """
     known = np.isfinite(inverse)
     fitted = 1.0 / np.maximum(fit_to_target(estimate, inverse)[known], 1.0 / FARTHEST_M)

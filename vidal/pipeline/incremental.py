@@ -45,8 +45,9 @@ def identity_of(part_metadata: dict[str, str]) -> WorkIdentity | None:
 
 @dataclass(frozen=True)
 class Stored:
-    """The stored results of one stage for a part and its retained part, and the digests of their records; both by record key.
+    """What is stored of one stage for a part, including the results that are retained for records that no longer arrive.
 
+    results, digests: by the key of the record, its result and the digest of the input that it was made from.
     identity: the identity of the work that made the results. A part that reuses them records the same identity.
     """
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 class Turns:
     """Lets at most `limit` parts be at work at a time. A part may ask to be alone, and others then wait until it has ended.
 
-    A part is alone after a crash of its worker, so that the journals of other parts do not blame their records for its next crash.
+    After its worker has crashed, a part works alone: if it crashes the worker again, the journals of other parts must not blame their own
+    records.
     """
 
     def __init__(self, limit: int):

@@ -22,7 +22,9 @@ class Modality(str, Enum):
 
 
 class Lora(Settings):
-    """Low-rank adapters (Hu et al. 2022) on the projections q, k, v and out of attention; for videos, of the attention over time."""
+    """Low-rank adapters (Hu et al. 2022) on the projections of attention (q, k, v and output). For videos, only the attention over time
+    has them.
+    """
 
     rank: int = Field(default=16, ge=1)
     """Rank of the adapters."""

@@ -46,8 +46,9 @@ def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = Fals
 def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
     """Scales depth to (h, w) uint16. Also returns the values that 0 and 65535 stand for. depths: (h, w) float32, without a unit.
 
-    The frames of a clip share one range, so that they can be compared. The ends of the range are rounded outwards, with a precision of
-    five significant digits of its width, so that the pictures and the two numbers agree exactly. A value that is not finite becomes 0.
+    The frames of a clip share one range, so that they can be compared. The lower end of the range is rounded
+    down, and the upper end up, to a hundred-thousandth of its width or so, so that the pictures and the two numbers agree exactly. A
+    value that is not finite becomes 0.
     """
     finite = [depth[np.isfinite(depth)] for depth in depths]
     present = [values for values in finite if values.size]
