@@ -33,8 +33,8 @@ class QuotaFile:
 class Budget:
     """At most `limit` uses in the last `periods` periods, including the current one. limit: None means no limit.
 
-    With a single period of a day, the count starts anew at midnight (UTC). Many short periods approximate a sliding window: no
-    span of (periods - 1) * period_s seconds, wherever it begins, has more than `limit` uses. file: stores the count; None keeps it in memory.
+    With a single period of a day, the count starts anew at midnight (UTC). Many short periods approximate a sliding window: no span of
+    (periods - 1) * period_s seconds, wherever it begins, has more than `limit` uses. file: stores the count; None keeps it in memory.
     """
 
     limit: int | None
