@@ -9,13 +9,13 @@ from vidal.errors import UserError
 
 
 def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Loads the weights of a tower. Arguments and errors as in check."""
+    """Loads weights into a tower. state: the weights by name. The other arguments and the errors are those of check."""
     check(tower, state, where, prefix)
     tower.load_state_dict(state)
 
 
 def check(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Raises UserError if weights of a tower are missing from `state`, unknown, or of another shape. The error names up to three.
+    """Raises UserError if `state` lacks weights of the tower, has unknown weights, or weights of another shape. It names up to three.
 
     where: the file or folder, for errors. prefix: is put before the names of weights in errors.
     """
