@@ -23,7 +23,7 @@ def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
 
     Returns the weights by their plain names, and the parts A and B of each adapter by the plain name of the module that it adapts.
 
-    Raises UserError if a part of an adapter is missing, or the weight that it adapts; the error names the adapter.
+    Raises UserError if a part of an adapter, or the weight that it adapts, is missing; the error names the adapter.
     """
     base, parts = State(), dict[str, State]()
     for name, value in state.items():

@@ -1,4 +1,4 @@
-"""Random crops and flips of training pictures; all frames of a clip get the same ones. Evaluation uses the centre and no flip."""
+"""Random crops and flips of training pictures; all frames of a clip get the same crop and flip. Evaluation crops in the centre."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from vidal.train.settings import Encoder
 class Augmentation:
     """The crop and the flip of a picture.
 
-    place: the position of the square crop along the longer side, 0..1; 0.5 is the centre. flip: whether it is mirrored left to right.
+    place: the position of the square crop along the longer side, 0..1; 0.5 is the centre. flip: whether the picture
+    is mirrored from left to right.
     """
 
     place: float = 0.5

@@ -42,7 +42,7 @@ class Place(TypedDict):
     """The position of one process in the data of one modality.
 
     start, done: the fields of the epoch's window.Window. cursor: how many records of its share of the window this process has
-    consumed. unreadable: how many records this process could not read in the whole run. missed: how many of those are of this epoch.
+    consumed. unreadable: how many records this process could not read in the whole run. missed: how many in this epoch.
     """
 
     cursor: int

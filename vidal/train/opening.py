@@ -42,7 +42,7 @@ def open_tower(
 ) -> ModalityTower:
     """Builds the tower of a modality with pretrained weights, or with those of the trained encoder that settings.model.id names.
 
-    architecture: the architecture of a saved tower; the caller then loads its weights afterwards. width: the length of the language
+    architecture: the architecture of a saved tower; the caller then loads its weights. width: the length of the language
     tower's features, and thus of this tower's. Raises UserError if the adapter is unknown, if the pretrained network has another width,
     or if weights are unavailable.
     """

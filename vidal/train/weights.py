@@ -15,9 +15,9 @@ def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: s
 
 
 def check(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Raises UserError if `state` lacks weights of the tower, has unknown weights, or weights of another shape. It names up to three.
+    """Raises UserError if `state` lacks weights of the tower, or has unknown weights or weights of another shape.
 
-    where: the file or folder, for errors. prefix: is put before the names of weights in errors.
+    The error names up to three weights. where: the file or folder, for errors. prefix: is put before the names of weights in errors.
     """
     own = tower.state_dict()
     for problem, names in (

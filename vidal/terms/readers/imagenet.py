@@ -17,7 +17,8 @@ def imagenet(corpus: Corpus) -> Iterator[str]:
 
     A text file has lines such as `n01440764<tab or space>tench, Tinca tinca`, with or without the id (words.txt, LOC_synset_mapping.txt,
     imagenet_synset_to_lemma.txt). A JSON file is a list ["tench", ...] or a map {"0": ["n01440764", "tench"], ...}. corpus.subset names
-    a file with the ids of the synsets to keep, one per line. Raises FormatError if a subset is given and it or the corpus has no ids.
+    a file with the ids of the synsets to keep, one per line.
+    Raises FormatError if the subset file has no ids, or if a name has no id to select it by.
     """
     kept = _subset(corpus)
     for synset, names in _json(corpus) if extension(corpus) == ".json" else _text(corpus):

@@ -29,7 +29,7 @@ def csv(corpus: Corpus) -> Iterator[str]:
 
 
 def tsv(corpus: Corpus) -> Iterator[str]:
-    """Reads the column `corpus.column` of a TSV file with a header. A quote is an ordinary character."""
+    """Reads the column `corpus.column` of a TSV file with a header. Quotation marks are ordinary characters."""
     yield from fields(corpus, _column(corpus), dialect=Tsv)
 
 

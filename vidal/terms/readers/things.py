@@ -12,8 +12,8 @@ from vidal.terms.settings import Corpus
 def youtube8m(corpus: Corpus) -> Iterator[str]:
     """Reads the column Name of vocabulary.csv, the column label_name of label_names_2018.csv, or a list with one name per line.
 
-    Qualifiers in parentheses are kept, because a search for "Ring" finds other videos than one for "Ring (jewellery)". The name "???",
-    which stands for an entity without a name, is left out. Abu-El-Haija et al. 2016.
+    Qualifiers in parentheses are kept, because a search for "Ring" finds other videos than a search for "Ring (jewellery)". The name
+    "???", which stands for an entity without a name, is left out. Abu-El-Haija et al. 2016.
     """
     names = fields(corpus, "Name", "label_name") if extension(corpus) == ".csv" else plain(corpus)
     yield from (name for name in names if name != "???")
