@@ -75,7 +75,7 @@ def test_bad_subsets_are_told(tmp_path):
         read(tmp_path / "words.txt", "imagenet", subset="absent.txt")
     with pytest.raises(UserError, match="lists no synset ids"):
         read(tmp_path / "words.txt", "imagenet", subset=str(tmp_path / "plain.txt"))
-    with pytest.raises(UserError, match="subset needs synset ids"):
+    with pytest.raises(UserError, match="subset selects synsets by their ids"):
         read(tmp_path / "plain.txt", "imagenet", subset=str(tmp_path / "words.txt"))
 
 

@@ -131,7 +131,7 @@ def test_positions_are_interpolated_for_a_sounds_picture(tiny_clip):
 
 
 def test_a_tower_that_does_not_fit_the_language_tower_is_refused(tiny_clip):
-    with pytest.raises(UserError, match="have width 12, those of the language tower width 384"):
+    with pytest.raises(UserError, match="have width 12, but those of the language tower have width 384"):
         open_tower(Modality.IMAGE, Encoder(model=ModelSpec(adapter="clip", id=tiny_clip)), 384)
     with pytest.raises(UserError, match="no attention and no patches"):
         open_tower(Modality.IMAGE, Encoder(tuning="lora"), 384)

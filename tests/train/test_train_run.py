@@ -164,7 +164,7 @@ def test_accumulation_gives_the_steps_of_the_whole_batch(coloured, tiny, tmp_pat
 def test_a_run_with_other_settings_is_not_mixed_in(coloured, tiny, tmp_path):
     small = {"model": tiny, "side": 32, "epochs": 1}
     run.train(settings(encoder=small), str(coloured), tmp_path / "run", CPU)
-    with pytest.raises(UserError, match="differs from this one in recipe"):
+    with pytest.raises(UserError, match="differs from the new one in recipe"):
         run.train(settings(encoder={**small, "lr": 1e-2}), str(coloured), tmp_path / "run", CPU)
 
 

@@ -36,7 +36,10 @@ def report(storage: Storage) -> None:
 
 
 def rank_frequency(summary: Summary) -> str:
-    """Returns both rank-frequency curves as SVG: the share of terms with the keyword of each rank, before and after balancing."""
+    """Returns a plot as SVG with two curves, one for all texts and one for the balanced database.
+
+    A curve shows, for each keyword in order of its frequency, the share of the texts or terms that contain the keyword.
+    """
     import matplotlib.style
     from matplotlib.figure import Figure
 
@@ -72,6 +75,6 @@ def _top(summary: Summary) -> list[tuple[str, str, int, int]]:
 
 
 def _missing(summary: Summary) -> list[tuple[str, int]]:
-    """Returns the most frequent keywords that the database lacks."""
+    """Returns (keyword, number of texts that contain it) for the most frequent keywords that no term of the database contains."""
     have = {(keyword, pos) for keyword, pos, _ in summary.after}
     return [(keyword, count) for keyword, pos, count in summary.before if (keyword, pos) not in have][:TOP]

@@ -1,4 +1,7 @@
-"""Processes one bucket of texts: counts and tags them, then resolves phrases. A bucket fits into memory, and is not tagged twice."""
+"""Processes one bucket, which is a part of the texts of the corpora that fits into memory: counts and tags its texts, then resolves runs.
+
+A bucket that an earlier build tagged with the same settings is not tagged again.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Work:
-    """A bucket to process. root: URI of the database. sources: the names of the corpora, by their number in the lines of the bucket."""
+    """A bucket to process, and how.
+
+    root: the URI of the database. index: the number of the bucket. sources: the names of the corpora; a line of a bucket begins with an
+    index into them. tagger: the name of a spaCy pipeline. frequency_min: how often a text must occur to become a term.
+    """
 
     root: str
     index: int
@@ -39,9 +46,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of terms. terms: those that pass the frequency filter. rare: those that do not. bare: passing terms without noun or verb.
+    """The numbers of distinct texts in a bucket.
 
-    tally: how many of the passing terms contain each keyword.
+    terms: the texts that occur often enough to become terms. rare: the texts that do not; always 0 in the result of resolve_phrases.
+    bare: the terms that contain neither a noun nor a verb. tally: for each keyword, the number of terms that contain it.
     """
 
     terms: int
@@ -59,7 +67,10 @@ def resolved_name(index: int) -> str:
 
 
 def tag(work: Work) -> Counts:
-    """Counts the texts of a bucket, drops the rare ones and tags the rest. A bucket that was tagged before is read back."""
+    """Counts the texts of a bucket, drops the rare ones, writes the others with their keywords, and returns the counts.
+
+    If the bucket was already tagged with the same texts and settings, the stored result is read instead.
+    """
     storage = Storage(work.root)
     raw = storage.read(bucket_file(work.index))
     phrases = storage.read(PHRASES)
@@ -74,7 +85,10 @@ def tag(work: Work) -> Counts:
 
 
 def resolve_phrases(work: Work) -> Counts:
-    """Resolves runs of nouns: a frequent run becomes one keyword; otherwise each of its nouns becomes a keyword."""
+    """Replaces the runs of nouns in a tagged bucket by keywords, writes the bucket, and returns its counts.
+
+    A run that the file RUNS lists becomes one keyword. In any other run, each noun becomes a keyword.
+    """
     storage = Storage(work.root)
     whole = _whole_runs(work.root, ids.sha256(storage.read(RUNS)))
     table = storage.read_table(tagged_name(work.index))
@@ -88,7 +102,10 @@ def resolve_phrases(work: Work) -> Counts:
 
 
 def _count(raw: bytes, sources: tuple[str, ...]) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """Returns the frequency and the sources of each distinct text, in the order of partition.position."""
+    """Returns {text: (its frequency, the names of the corpora that contain it)}, sorted by partition.position.
+
+    raw: the file of a bucket, with lines "corpus number<TAB>text". sources: the names of the corpora, by number.
+    """
     counts: dict[str, int] = {}
     sources_by_keyword: dict[str, set[str]] = {}
     for line in raw.decode().splitlines():
@@ -128,7 +145,7 @@ def _counts(table: pa.Table, rare: int) -> Counts:
 
 
 def tally(table: pa.Table) -> Counter[Keyword]:
-    """Returns how many rows contain each keyword."""
+    """Returns, for each keyword, the number of rows of a tagged bucket that contain it."""
     names, tags = (pc.list_flatten(table.column(column)).to_pylist() for column in ("keywords", "pos"))
     return Counter(zip(names, tags, strict=True))
 
@@ -144,5 +161,8 @@ def _tagger(model: str) -> Tagger:
 
 @once
 def _whole_runs(root: str, digest: str) -> frozenset[str]:
-    """Returns the runs that become keywords. digest: a hash of their file, so that a later build in the same process reads it again."""
+    """Returns the runs of nouns that become one keyword, read from the file RUNS.
+
+    digest: the hash of the file. It is part of the key of the `once` cache, so a file that has changed is read again.
+    """
     return frozenset(json.loads(Storage(root).read(RUNS)))

@@ -1,4 +1,4 @@
-"""Finds the nouns and verbs of short texts with spaCy. Only the components that this needs are run."""
+"""Finds the nouns and verbs of short texts with spaCy, without the components that this does not need, such as the parser."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ Keyword = tuple[str, str]  # lemma or text, and one of NOUN, VERB, RUN
 
 @once
 def load(name: str) -> Any:
-    """Returns the spaCy pipeline of this name without parser and ner, loaded once per process. Raises UserError if it is missing."""
+    """Returns the spaCy pipeline with this name, without parser, ner and senter; it is loaded once per process.
+
+    Raises UserError if its package is not installed.
+    """
     for package in _PACKAGES.get(name, (name,)):
         try:
             module = importlib.import_module(package)
@@ -40,10 +43,10 @@ def load(name: str) -> Any:
 
 @contextlib.contextmanager
 def torch_aside() -> Iterator[None]:
-    """Keeps spaCy from importing torch, for a process that only tags.
+    """Keeps spaCy from importing torch within the context, for a process that only tags.
 
-    spaCy's thinc imports torch if it is installed, which takes three seconds and 300 MB for layers that small pipelines lack. Does
-    nothing if torch or thinc is already loaded. Otherwise, no thread can import torch within the context.
+    If torch is installed, spaCy's dependency thinc imports it. This takes three seconds and 300 MB, and small pipelines have no layers
+    that need torch. If torch or thinc is already loaded, the context has no effect; otherwise, no thread can import torch within it.
     """
     if "torch" in sys.modules or "thinc" in sys.modules:
         yield
@@ -56,7 +59,7 @@ def torch_aside() -> Iterator[None]:
 
 
 def identity(name: str) -> str:
-    """Returns the name and version of the package that contains the pipeline, without loading it; "NAME absent" if there is none."""
+    """Returns the name and version of the installed package of a pipeline, without loading it; "NAME absent" if there is none."""
     for package in _PACKAGES.get(name, (name,)):
         distribution = package.replace("_", "-")
         with contextlib.suppress(PackageNotFoundError):
@@ -65,11 +68,11 @@ def identity(name: str) -> str:
 
 
 class Tagger:
-    """Finds the lemma and POS tag of each word, as the pipeline computes them, but faster.
+    """Finds the lemma and the POS tag of each word. The results are those of the spaCy pipeline, but they are computed faster.
 
-    Rules and lemmatizer take half of spaCy's time. Without a parser, their result depends only on a token and its tag, except for a
-    few rules over several tokens. So the result for each pair of token and tag is remembered, but not for texts that such a rule may
-    apply to.
+    The attribute ruler and the lemmatizer take half of spaCy's time. Without a parser, their result for a token depends only on the
+    token and its tag, except for a few rules that match several tokens. So the results are cached by token and tag. A text with a word
+    of such a rule bypasses the cache.
     """
 
     def __init__(self, model: str):
@@ -97,7 +100,10 @@ class Tagger:
 
 
 def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
-    """Returns one literal word of each rule over several tokens; None if a rule has none, so that no result may be remembered."""
+    """Returns one literal word of each rule that matches several tokens. A text without these words matches none of the rules.
+
+    Returns None if a rule contains no literal word; then no result may be cached.
+    """
     if "attribute_ruler" not in nlp.pipe_names:
         return frozenset()
     words: set[str] = set()
@@ -115,11 +121,11 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
 
 
 def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
-    """Returns the nouns and verbs of a text as (lemma, NOUN or VERB), in order, each once.
+    """Returns the distinct nouns and verbs of a text as (lemma, NOUN or VERB), in the order of the text.
 
-    phrases: names of things. A name of several words stays whole ("hot dog"), and a text of one word that is such a name ("drill") is a
-    noun, whatever its tag. A run of two or three nouns becomes (text, RUN), which is resolved once its frequency in the corpora is known;
-    text is the run, then its nouns, separated by tabs.
+    phrases: names of things. A name of several words is one keyword ("hot dog"). If the text is a single word and a name ("drill"), it
+    is a noun, whatever its tag. A run of two or three nouns becomes one pair (run<TAB>noun<TAB>noun, RUN);
+    tag_partition.resolve_phrases replaces it once the frequency of the run in the corpora is known.
     """
     if len(words) == 1 and words[0][2] not in _NOUNS and words[0][0] in phrases:
         return [(words[0][0], NOUN)]
@@ -139,7 +145,7 @@ def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
 
 
 def _phrase(words: list[Word], at: int, phrases: Collection[str]) -> int:
-    """Returns the number of words of the longest phrase that begins here, or 0."""
+    """Returns the number of words, two or more, of the longest phrase that begins at the index `at`; 0 if none begins there."""
     if phrases:
         for length in range(min(PHRASE_WORDS_MAX, len(words) - at), 1, -1):
             if _text(words, at, length) in phrases:
@@ -162,12 +168,15 @@ def _nouns(words: list[Word], at: int, length: int) -> list[Keyword]:
 
 
 def _text(words: list[Word], at: int, length: int) -> str:
-    """Returns the words in lower case, the last one as its lemma: "fire hydrants" becomes "fire hydrant"."""
+    """Returns `length` words from the index `at` on, in lower case, with the last one as its lemma: "fire hydrants" -> "fire hydrant"."""
     return " ".join([*(words[i][0] for i in range(at, at + length - 1)), words[at + length - 1][1]])
 
 
 def nouns_and_verbs(texts: Iterable[str], model: str) -> Iterator[list[Keyword]]:
-    """Yields the nouns and verbs of each text as (lemma, NOUN or VERB), in order, each once. Names of several words are not joined."""
+    """Yields, for each text, its distinct nouns and verbs as (lemma, NOUN or VERB), in the order of the text.
+
+    Each word is a keyword of its own: "fire hydrant" gives "fire" and "hydrant".
+    """
     for words in Tagger(model).words(texts):
         named = ((lemma, NOUN if pos in _NOUNS else pos) for _, lemma, pos in words if pos in {*_NOUNS, VERB})
         yield list(dict.fromkeys(named))

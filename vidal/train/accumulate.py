@@ -21,9 +21,9 @@ def accumulated_backward(
 ) -> Tensor:
     """Computes the loss of all chunks together, adds its gradients to the `grad` of the weights, and returns the loss.
 
-    Only the activations of one chunk are in memory at a time. chunks: inputs of the tower. texts: (n, d), L2-normalised features of the
-    texts, in the order of the samples of all chunks. scale: scales the loss, for mixed precision.
-    The output of the tower for a sample must not depend on the rest of its batch, so batch norms in training mode do not work.
+    Only the activations of one chunk are in memory at a time. chunks: inputs of the tower, n samples in all. texts: (n, d),
+    L2-normalised; row i holds the features of the text of sample i. scale: scales the loss before the backward pass, for mixed precision.
+    The output of the tower for a sample must not depend on the other samples, so the tower must not have batch norms in training mode.
     """
     states, features = [], []
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Low-rank adapters (Hu et al. 2022) of a checkpoint: finds them by the names that peft gives them, and merges them into the weights."""
+"""Finds the low-rank adapters (Hu et al. 2022) of a checkpoint by the names that peft gives them, and merges them into the weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ State = dict[str, Tensor]
 
 
 def plain_name(name: str) -> str:
-    """Returns the name that a weight has without peft, which adds parts to the names of the modules that it wraps."""
+    """Returns the name of a weight without the parts that peft adds to it ("base_model.model", "base_layer")."""
     return name.replace(".base_model.model.", ".").replace(".base_layer.", ".")
 
 
@@ -23,7 +23,7 @@ def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
 
     Returns the weights by their plain names, and the parts A and B of each adapter by the plain name of the module that it adapts.
 
-    Raises UserError that names the adapter if one of its parts, or the weight that it adapts, is missing.
+    Raises UserError if a part of an adapter, or the weight that it adapts, is missing; the error names the adapter.
     """
     base, parts = State(), dict[str, State]()
     for name, value in state.items():
@@ -40,7 +40,10 @@ def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
 
 
 def merged(state: State, alpha: float) -> State:
-    """Returns the weights with adapters merged: W + alpha / rank * B A, under the name of W. Raises UserError as split does."""
+    """Returns the weights with adapters merged: W + alpha / rank * B A, under the name of W.
+
+    state: weights and adapters, as a checkpoint names them. alpha: as in settings.Lora. Raises UserError as split does.
+    """
     base, parts = split(state)
     for name, (a, b) in parts.items():
         base[f"{name}.weight"] = base[f"{name}.weight"] + alpha / a.shape[0] * b @ a

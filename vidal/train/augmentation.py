@@ -1,4 +1,4 @@
-"""Random crops and flips of training pictures. All frames of a clip get the same crop and flip. Evaluation uses neither."""
+"""Random crops and flips of training pictures; all frames of a clip get the same crop and flip. Evaluation crops in the centre."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from vidal.train.settings import Encoder
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The crop and the flip of a picture. place: the position of the square crop along the longer side, 0..1; 0.5 is the centre."""
+    """The crop and the flip of a picture.
+
+    place: the position of the square crop along the longer side, 0..1; 0.5 is the centre. flip: whether the picture
+    is mirrored from left to right.
+    """
 
     place: float = 0.5
     flip: bool = False

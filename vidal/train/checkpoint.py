@@ -41,8 +41,8 @@ class TrainerState(TypedDict):
 class Place(TypedDict):
     """The position of one process in the data of one modality.
 
-    start, done: the window of the epoch, see window.Window. cursor: how many records of its share of the window this process has
-    consumed. unreadable: how many records this process could not read in the whole run. missed: how many of them in this epoch.
+    start, done: the fields of the epoch's window.Window. cursor: how many records of its share of the window this process has
+    consumed. unreadable: how many records this process could not read in the whole run. missed: how many in this epoch.
     """
 
     cursor: int
@@ -93,15 +93,16 @@ def latest(folder: Path) -> Path | None:
 def load(path: Path, identity: Identity) -> RunState:
     """Loads a checkpoint.
 
-    identity: that of this run. Raises UserError if the checkpoint belongs to a run with other settings or data.
+    identity: the identity of the run that is to continue. Raises UserError if it differs from that of the run that wrote the checkpoint,
+    because then the settings or the data differ.
     """
     state: RunState = torch.load(path, map_location="cpu", weights_only=True)
     stored = state["identity"]
     differing = [key for key in identity if stored.get(key) != identity[key]]
     if differing:
         raise UserError(
-            f"{path.parent.parent} holds a run that differs from this one in {', '.join(differing)}: "
-            "name another folder with --out, or remove this one"
+            f"{path.parent.parent} holds a run that differs from the new one in {', '.join(differing)}: "
+            "name another folder with --out, or remove the old run"
         )
     return state
 

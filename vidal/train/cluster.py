@@ -17,7 +17,7 @@ FAILURES_MAX = 3
 
 
 class _Work(TypedDict):
-    """The arguments of a worker. settings: a settings.Train, as JSON. out, folder: those of `train`."""
+    """The arguments of a worker. settings: a settings.Train, as JSON. out, folder: as in `train`."""
 
     settings: dict[str, object]
     out: str
@@ -27,8 +27,8 @@ class _Work(TypedDict):
 def train(settings: Train, out: str, folder: Path) -> None:
     """Trains with settings.processes workers on the cluster that this process has joined.
 
-    out: the path or URI of the dataset. folder: the folder of the run. All workers must have access to both. If a worker raises a
-    VidalError, it is raised here.
+    out: the path or URI of the dataset. folder: the folder of the run. All workers must have access to both. If workers fail, all start
+    again from the last checkpoint, at most FAILURES_MAX times. A VidalError that still stops a worker then is raised here.
     """
     run.read_all(
         settings, Storage(out)

@@ -29,7 +29,10 @@ _CPU_BATCH, _GPU_BATCH = 4, 32
 
 @dataclass(frozen=True)
 class _Call:
-    """The options of one call. caller: the name of the public method, for errors. device: None leaves the tower where it is."""
+    """The options of one call of an encode method.
+
+    caller: the name of the public method, for errors. device: where the tower is moved; None leaves it where it is.
+    """
 
     caller: str
     batch_size: int
@@ -40,16 +43,17 @@ class _Call:
 class BoundEncoder:
     """Encodes media and texts as vectors that can be compared: the dot product of two vectors is their cosine similarity.
 
-    Every method except encode_video_views takes one item or a list of n items, and returns (width,) or (n, width) float32 on the CPU,
-    L2-normalised; `width` is the same for all methods. An empty list gives (0, width). An item is a text, a path, a PIL picture, a numpy
-    array or a tensor: each method says which of these it takes. Media are read and encoded in batches, so memory does not grow with n.
-    Pictures are resized and cropped as in training, but never at random.
+    Every encode method except encode_video_views takes one item or a list of n items, and returns (width,) or (n, width) float32 on the
+    CPU, L2-normalised; `width` is the same for all methods. An empty list gives (0, width). An item is a text, a path, a PIL picture, a
+    numpy array or a tensor: each method says which of these it takes. Media are read and encoded in batches, so that only one batch of
+    media is in memory. Pictures are resized as in training, and cropped in the centre.
 
-    Except for encode_text, these methods also take batch_size (items that are encoded at a time), dtype (of the computation: "float16"
-    and "bfloat16" are faster on a GPU) and device (moves the tower there first).
+    encode_image, encode_infrared, encode_depth, encode_video and encode_audio also take batch_size (the number of items that are read
+    and encoded at a time), dtype (of the computation: "float16" and "bfloat16" are faster on a GPU) and device (the tower is moved there
+    first, and stays there).
 
     Raises UserError if the encoder was not trained for the modality, RecordError if a file is missing or cannot be decoded, and
-    TypeError for an item of a wrong type.
+    TypeError for an item of a wrong type or an unknown dtype.
     """
 
     batch_size: int
@@ -112,7 +116,7 @@ class BoundEncoder:
     def encode_infrared(
         self, images: Any, *, batch_size: int | None = None, dtype: Dtype = "float32", device: str | None = None
     ) -> Float32Array:
-        """Encodes infrared pictures, such as those in `infrared_paths` of a manifest. Items are those of encode_image."""
+        """Encodes infrared pictures, such as those in `infrared_paths` of a manifest. Takes the same items as encode_image."""
         call = self._call("encode_infrared", batch_size, dtype, device)
         return self._encode_pictures(Modality.INFRARED, images, call)
 
@@ -147,16 +151,16 @@ class BoundEncoder:
     def encode_video(
         self, clips: Any, *, batch_size: int | None = None, dtype: Dtype = "float32", device: str | None = None
     ) -> Float32Array:
-        """Encodes videos; frames are sampled evenly from the first to the last.
+        """Encodes videos. Frames are sampled evenly from the first to the last or, in a frames.Excerpt, as frames.second_indices says.
 
         An item is a path, a frames.Excerpt, a list of the pictures of a video in order, an array (t, h, w, 3) of uint8, or a tensor
-        (t, 3, h, w) of uint8 or of floats in 0..1. To encode a single video given as a list of pictures, pass [pictures].
+        (t, 3, h, w) of uint8 or of floats in 0..1. To encode a single video that is a list of pictures, pass [pictures].
         """
         settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video", batch_size, dtype, device)
         reader = self._reader_of(Modality.VIDEO)
 
         def read(clip: object) -> inputs.ModelInput:
-            """Returns (1, frames, 3, side, side)."""
+            """Returns the frames of a clip as (1, frames, 3, side, side) or, if the tower has a MediaReader, as its `video` does."""
             if reader is not None:
                 return media_reader.read_video(reader, clip, call.caller)
             if isinstance(clip, (str, Path)):
@@ -173,7 +177,7 @@ class BoundEncoder:
         """Returns (n, times * crops, width): a vector for each view of each video file, L2-normalised.
 
         A view is one square crop of one stretch of the video. times: the number of stretches, spread over the video. crops: the number of
-        crops of each stretch, spread along the longer side. Kinetics is measured with 5 times 3 views.
+        crops of each stretch, spread along the longer side. For Kinetics, times is 5 and crops is 3.
         """
         settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video_views", None, "float32", None)
         reader = self._reader_of(Modality.VIDEO)
@@ -195,10 +199,10 @@ class BoundEncoder:
         dtype: Dtype = "float32",
         device: str | None = None,
     ) -> Float32Array:
-        """Encodes sounds. For a long sound, the beginning, the middle and the end are used.
+        """Encodes sounds. Of a sound that is longer than the encoder's spectrogram, the beginning, the middle and the end are used.
 
-        An item is an audio file, a video file with sound, or an array or a tensor (n,) or (channels, n): of int16, or of floats in
-        -1..1. The first channel is used. sample_rate: that of arrays and tensors, in Hz.
+        An item is the path of an audio file or of a video file with sound, or an array or a tensor (n,) or (channels, n), of int16 or of
+        floats in -1..1. Only the first channel is used. sample_rate: the sample rate of arrays and tensors, in Hz; files have their own.
         """
         fbank, call = self._settings_of(Modality.AUDIO).fbank, self._call("encode_audio", batch_size, dtype, device)
         reader = self._reader_of(Modality.AUDIO)
@@ -233,7 +237,7 @@ class BoundEncoder:
     def _encode_groups(
         self, modality: Modality, items: Any, read: Callable[[object], inputs.ModelInput], call: _Call
     ) -> Float32Array:
-        """Encodes items, each of which is a picture or a list of pictures. read: returns (channels, side, side) for a picture."""
+        """Encodes items, each of which is a picture or a list of pictures. read: returns the array of a picture."""
 
         def read_group(item: object) -> inputs.ModelInput:
             group = item if isinstance(item, (list, tuple)) else [item]
@@ -249,9 +253,9 @@ class BoundEncoder:
         read: Callable[[Any], inputs.ModelInput],
         call: _Call,
     ) -> Float32Array:
-        """Encodes items that have one or more views each, and averages the vectors of the views of an item.
+        """Encodes items of one or more views each. The vector of an item is the normalised mean of the vectors of its views.
 
-        dimensions: the numbers of dimensions that the array of an item may have. read: returns (views, ...) for an item.
+        dimensions: the possible values of `ndim` for an array that is one item. read: returns the views of an item, (views, ...).
         """
         if media_items.is_one(items, dimensions):
             alone: Float32Array = self._encode_views(modality, [items], dimensions, read, call)[0]
@@ -269,7 +273,7 @@ class BoundEncoder:
 
     @torch.inference_mode()
     def _encode_chunks(self, modality: Modality, arrays: list[inputs.ModelInput], call: _Call) -> torch.Tensor:
-        """Returns the vectors of all views of all items, (total views, width). arrays: for each item, (views, ...)."""
+        """Returns the vectors of all views of all items, (total views, width), L2-normalised. arrays: for each item, (views, ...)."""
         return torch.cat([self._forward(modality, chunk, call) for chunk in _chunks(arrays, call.batch_size)])
 
     def _forward(self, modality: Modality, stacked: inputs.ModelInput, call: _Call) -> torch.Tensor:

@@ -38,9 +38,9 @@ def export_encoder(encoder: str | Path, to: str | Path, layout: Layout, keep_ada
     """Writes each modality of an encoder into its own folder, `to`/MODALITY, together with the language tower and its tokenizer.
 
     encoder: a folder that load_encoder reads. layout: "languagebind", which LanguageBind's own classes and load_encoder read, or
-    "transformers", which CLIPModel reads; it takes neither videos nor spectrograms, so only pictures, depth and infrared can be written.
-    keep_adapters: whether low-rank adapters are written beside the weights that they adapt, instead of merged into them; only for
-    "languagebind".
+    "transformers", which CLIPModel reads. CLIPModel takes neither videos nor spectrograms, so "transformers" allows only image, depth
+    and infrared. keep_adapters: whether low-rank adapters are written beside the weights that they adapt, instead of merged into them;
+    only for "languagebind".
 
     Raises UserError if a tower or the language tower is not a CLIP of transformers, or if the layout cannot hold a modality or adapters.
     """
@@ -68,7 +68,7 @@ def _require_clip(part: Part, modality: Modality, tower: ModalityTower, layout: 
         )
     if layout == "transformers" and modality in (Modality.VIDEO, Modality.AUDIO):
         raise UserError(
-            f"{part.folder}: CLIP of transformers has no place for {modality.value}: give --format languagebind"
+            f"{part.folder}: the format transformers cannot hold a tower for {modality.value}: give --format languagebind"
         )
     return tower
 

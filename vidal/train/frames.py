@@ -37,9 +37,10 @@ class Excerpt:
 
 
 def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
-    """Returns `count` frames, cropped in the centre, (count, 3, side, side) uint8. Raises RecordError(corrupt) if they cannot be decoded.
+    """Returns `count` frames, cropped in the centre, (count, 3, side, side) uint8.
 
-    They are spread evenly: from the first frame to the last, or in an Excerpt, as second_indices says.
+    The frames are spread evenly from the first to the last or, in an Excerpt, as second_indices says.
+    Raises RecordError(corrupt) if they cannot be decoded.
     """
     if isinstance(source, Excerpt):
         frames = _read(source.path, lambda total, fps: second_indices(total, fps, count, source.end_s))
@@ -49,9 +50,10 @@ def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
 
 
 def chosen(source: Path | Excerpt, choose: Callable[[int, float, Excerpt | None], list[int]]) -> list[Image.Image]:
-    """Returns the frames that `choose` names, in its order and in full size. Raises RecordError(corrupt) if they cannot be decoded.
+    """Returns the frames whose indices `choose` returns, in the order of the indices and in full size.
 
-    choose: returns indices of frames for (number of frames, frames per second, the source if it is an Excerpt, else None).
+    choose: a function of (number of frames, frames per second, the source if it is an Excerpt, else None). Raises RecordError(corrupt)
+    if the frames cannot be decoded.
     """
     path, excerpt = (source.path, source) if isinstance(source, Excerpt) else (source, None)
     wanted: list[int] = []
@@ -110,9 +112,10 @@ def even_indices(total: int, count: int) -> list[int]:
 
 
 def second_indices(total: int, fps: float, count: int, end_s: int | None) -> list[int]:
-    """Returns the indices of `count` of `total` frames, spread evenly from the first frame of the video to the first of its last second.
+    """Returns the indices of `count` of `total` frames, spread evenly from frame 0 to the first frame of the last second.
 
-    end_s: the end of the last second, in seconds; None for the end of the video. fps is rounded down.
+    end_s: where the last second ends, in seconds; None for the end of the video. fps: frames per second, rounded down to a whole number,
+    but at least 1.
     """
     rate = max(1, int(fps))
     seconds = math.ceil(total / rate)
@@ -121,9 +124,10 @@ def second_indices(total: int, fps: float, count: int, end_s: int | None) -> lis
 
 
 def view_indices(total: int, count: int, times: int) -> list[list[int]]:
-    """Returns, for each of `times` stretches of a video of `total` frames, the indices of its `count` frames, STRIDE apart.
+    """Returns, for each of `times` stretches of a video, the indices of `count` frames that are STRIDE frames apart.
 
-    The stretches are spread from the beginning of the video to its end. If the video is too short, the last index repeats.
+    total: the number of frames of the video. The stretches are spread from its beginning to its end. If the video is shorter than a
+    stretch, the last index repeats.
     """
     strided = list(range(0, total, STRIDE))
     strided += [strided[-1]] * (count - len(strided))
@@ -133,9 +137,10 @@ def view_indices(total: int, count: int, times: int) -> list[list[int]]:
 
 
 def _read(path: Path, choose: Callable[[int, float], list[int]]) -> list[Image.Image]:
-    """Returns the frames that `choose` names, in full size. choose: (number of frames, frames per second) to ascending indices.
+    """Returns the frames whose indices `choose` returns, in full size.
 
-    Raises RecordError(corrupt) if they cannot be decoded.
+    choose: a function of (number of frames, frames per second) that returns ascending indices. Raises RecordError(corrupt) if the file
+    has no video or cannot be decoded.
     """
     try:
         with open_media(path) as container:
@@ -159,7 +164,7 @@ def _places(crops: int) -> list[float]:
 
 
 def _scaled(frame: Image.Image, side: int) -> UInt8Array:
-    """Returns the frame as (h, w, 3) uint8, scaled so that its shorter side is `side`, bilinear as OpenCV computes it."""
+    """Returns the frame as (h, w, 3) uint8, scaled with OpenCV's bilinear interpolation so that its shorter side is `side`."""
     import cv2
 
     width, height = frame.size

@@ -68,13 +68,16 @@ def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float 
 
     kind: depth_kind of the manifest. "metric" depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
     loader. Other depth is divided by the largest 16-bit value; "inverse_relative" depth is then subtracted from 1. place: as in
-    read_image. Raises RecordError(corrupt) if it cannot be decoded.
+    read_image. Raises RecordError(corrupt) if the picture cannot be decoded, or if it has more than one channel.
     """
     return depth_array(stored_depth(path), side, kind, place)
 
 
 def stored_depth(path: Path | Pictured) -> Float32Array:
-    """Returns the stored values of a depth picture, (h, w) float32. Raises RecordError(corrupt) if it cannot be decoded."""
+    """Returns the stored values of a depth picture, (h, w) float32, unscaled.
+
+    Raises RecordError(corrupt) if it cannot be decoded, or if it has more than one channel.
+    """
     stored = np.asarray(open_picture(path)).astype(np.float32)
     if stored.ndim != 2:
         raise RecordError(
@@ -90,7 +93,10 @@ def depth_array(stored: Float32Array, side: int, kind: str | None, place: float 
 
 
 def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
-    """Returns (h, w) float32 in 0..1, scaled as in read_depth; larger is farther. stored: (h, w), the values as a dataset stores them."""
+    """Returns (h, w) float32 in 0..1; larger is farther. The values are scaled, but not resized, as in read_depth.
+
+    stored: (h, w), the values as a dataset stores them.
+    """
     if kind == "metric":
         depth = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M
     else:
@@ -100,17 +106,17 @@ def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
 
 
 def read_sound(path: Path, fbank: Fbank) -> Float16Array:
-    """Returns (3, mel_bins, frames) float16, log mel energies as Kaldi computes them.
+    """Returns (3, fbank.mel_bins, fbank.frames) float16, log mel energies as Kaldi computes them.
 
-    Only the first channel of a sound is used, as in LanguageBind's loader. The three planes are the beginning, the middle and the end of
-    a sound that is longer than `frames`. For a shorter sound, all three are the whole sound, padded with zeros or by repetition, as
-    fbank.fill says. Raises RecordError(bad_audio) if it cannot be decoded.
+    Only the first channel of a sound is used, as in LanguageBind's loader. If the sound is longer than fbank.frames windows, the three
+    planes are its beginning, its middle and its end. Otherwise, each plane is the whole sound, filled up with zeros or by repetition, as
+    fbank.fill says. Raises RecordError(bad_audio) if the sound cannot be decoded.
     """
     return sound_array(read_first_channel(Path(path), SAMPLE_RATE).astype(np.float32) / np.float32(32768), fbank)
 
 
 def resampled(samples: Float32Array, sample_rate: int, wanted: int = SAMPLE_RATE) -> Float32Array:
-    """Returns (n,) float32 at the rate `wanted`. samples: (m,) at sample_rate. Rates are in Hz."""
+    """Resamples a sound: returns (n,) float32 at the rate `wanted`. samples: (m,) at sample_rate. Rates are in Hz."""
     if sample_rate == wanted:
         return samples
     from math import gcd
@@ -138,8 +144,8 @@ def sound_array(samples: Float32Array, fbank: Fbank) -> Float16Array:
 def normalise(modality: Modality, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
     """Returns the input of a tower, (..., 3, h, w) float32, on the device of `values`.
 
-    values: arrays of read_image, read_depth or read_sound, stacked. mean, std: those of the tower, (3,). Sounds are normalised by
-    AudioSet's mean and twice its standard deviation instead, as in LanguageBind.
+    values: stacked arrays of read_image, read_depth or read_sound. mean, std: the tower's, (3,). Sounds are normalised with the mean of
+    AudioSet and twice its standard deviation instead, as in LanguageBind.
     """
     if modality is Modality.AUDIO:
         return (values.float() - FBANK_MEAN) / (2 * FBANK_STD)
@@ -168,9 +174,9 @@ def _name(path: Path | Pictured) -> str:
 def scaled_square(
     image: Image.Image, side: int, place: float = 0.5, method: Image.Resampling = Image.Resampling.BICUBIC
 ) -> Image.Image:
-    """Returns a picture scaled and cropped to side x side. place: as in read_image.
+    """Returns a picture scaled and cropped to side x side pixels. place: as in read_image. method: the interpolation.
 
-    At the centre it equals torchvision's Resize and CenterCrop, which CLIP, open_clip and LanguageBind use.
+    With the place 0.5, the result is that of torchvision's Resize and CenterCrop, which CLIP, open_clip and LanguageBind use.
     """
     short = min(image.size)
     size = (int(side * image.width / short), int(side * image.height / short))

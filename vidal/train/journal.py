@@ -78,7 +78,7 @@ class Journal:
         self._show(f"{modality.value} loss {metrics['loss']:.3f} {line['samples_s']:.1f} samples/s")
 
     def record_validation(self, trainer: ModalityTrainer, measured: Recall) -> None:
-        """Records R@1 on the split val, in metrics.jsonl and TensorBoard."""
+        """Records R@1 on the split val in metrics.jsonl and TensorBoard."""
         if not self._writes:
             return
         values = {"val_recall_to_text": measured.to_text, "val_recall_to_modality": measured.to_modality}
@@ -89,7 +89,10 @@ class Journal:
             self._board.add_scalar(f"{trainer.modality.value}/{key}", value, trainer.step)
 
     def summary(self, modality: Modality) -> tuple[float, float]:
-        """Returns (the last loss, samples per second) since the run was started or resumed; both are NaN if no step was taken."""
+        """Returns (the loss of the last step, samples per second) of a modality.
+
+        Only the steps since the run was started or resumed count. Both values are NaN if there were none.
+        """
         samples, seconds = self._samples.get(modality, (0.0, 0.0))
         return self._losses.get(modality, float("nan")), samples / seconds if seconds else float("nan")
 
@@ -101,7 +104,7 @@ class Journal:
 
 
 def _truncate(path: Path, done: int) -> None:
-    """Removes all lines except those of the first `done` steps, because the later steps are not in the checkpoint and will run again."""
+    """Removes the lines of all steps after the first `done`: these steps are not in the checkpoint, so they will run again."""
     if path.is_file():
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["n"] <= done]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -16,9 +16,9 @@ SIGLIP_BIAS = -10.0
 
 
 class Temperature(nn.Module):
-    """The learned scale of the logits, 1 / temperature, at most 100 (Radford et al. 2021); SigLIP also learns a bias.
+    """The learned scale of the logits, which is 1 / temperature and at most 100 (Radford et al. 2021). SigLIP also learns a bias.
 
-    The parameter is the logarithm of the scale. start: the initial temperature. bias: the initial bias; None for no bias.
+    The trained parameter is the logarithm of the scale. start: the initial temperature. bias: the initial bias; None for no bias.
     """
 
     def __init__(self, start: float, bias: float | None = None):
@@ -49,11 +49,12 @@ def info_nce(x: Tensor, y: Tensor, scale: Tensor | float) -> Tensor:
 
 
 def build_loss(kind: Literal["info_nce", "siglip"], rank: int = 0, world: int = 1) -> Loss:
-    """Returns a loss function of (features, texts, temperature). The loss of the whole batch is its mean over all processes.
+    """Returns a function of (features, texts, temperature) that computes the loss of one process.
 
-    features and texts are (n, d) float32, L2-normalised, with the same n in all processes. InfoNCE gathers the features of all
-    processes with their gradients, and compares those of this process with them (the local loss of open_clip). SigLIP passes the
-    features from process to process (Zhai et al. 2023).
+    The loss of the whole batch is the mean of the losses of all processes. features and texts are (n, d) float32, L2-normalised, with
+    the same n in all processes. info_nce compares the n samples of this process with the samples of all processes, which it gathers
+    together with their gradients (the local loss of open_clip). siglip passes the features from process to process (Zhai et al. 2023).
+    rank: the number of this process. world: the number of processes.
     """
     if kind == "siglip":
         pairwise = SigLipLoss(rank=rank, world_size=world)

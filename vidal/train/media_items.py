@@ -24,7 +24,7 @@ SOUND = "a path, or an array or tensor (n,) or (channels, n): int16, or floats i
 
 
 def is_one(value: object, dimensions: tuple[int, ...]) -> bool:
-    """Returns whether a value is a single item, not several. dimensions: the numbers of dimensions that the array of an item may have."""
+    """Returns whether a value is one item, not several. dimensions: the possible values of `ndim` for an array that is one item."""
     if isinstance(value, (np.ndarray, torch.Tensor)):
         return value.ndim in dimensions
     return not isinstance(value, (list, tuple)) and not _is_other_sequence(value)
@@ -35,9 +35,9 @@ def _is_other_sequence(value: object) -> bool:
 
 
 def as_picture(item: object, caller: str) -> Path | inputs.Pictured | Image.Image:
-    """Returns a PIL picture, or what inputs.open_picture opens.
+    """Returns a picture item as a PIL picture, or as something that inputs.open_picture can open.
 
-    caller: the method that a user called, for errors. Raises TypeError if the item is none of those that PICTURE lists.
+    caller: the method that the user called, for errors. Raises TypeError, with the text PICTURE, for any other item.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -53,7 +53,10 @@ def as_picture(item: object, caller: str) -> Path | inputs.Pictured | Image.Imag
 
 
 def as_frames(item: object, caller: str) -> list[Image.Image] | None:
-    """Returns the frames of a video given as array or tensor; None for any other item. Raises TypeError for a wrong shape or type."""
+    """Returns the frames of a video that is an array or a tensor; None for any other item.
+
+    Raises TypeError for an array or a tensor of a wrong shape or dtype.
+    """
     if not isinstance(item, (np.ndarray, torch.Tensor)):
         return None
     array = _channels_last(item, 4)
@@ -63,7 +66,10 @@ def as_frames(item: object, caller: str) -> list[Image.Image] | None:
 
 
 def pictures_of(clip: object, caller: str) -> Sequence[Any]:
-    """Returns the pictures of a video that is not a file, each in a form that as_picture takes. Raises TypeError if there are none."""
+    """Returns the pictures of a video that is an array, a tensor or a list of pictures; as_picture takes each of them.
+
+    Raises TypeError, with the text VIDEO, for any other item and for an empty list.
+    """
     pictures: Any = as_frames(clip, caller)
     if pictures is None:
         pictures = clip
@@ -73,9 +79,10 @@ def pictures_of(clip: object, caller: str) -> Sequence[Any]:
 
 
 def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | Float32Array:
-    """Returns a depth picture to open, or its values as a dataset stores them, (h, w) float32.
+    """Returns a depth picture that inputs.stored_depth can open, or its values as a dataset stores them, (h, w) float32.
 
-    kind: depth_kind of the manifest; floats are metres if it is "metric", else 0..1. Raises TypeError if the item is not one of DEPTH.
+    kind: depth_kind of the manifest; floats are metres if it is "metric", else 0..1. Integers are taken as stored values.
+    Raises TypeError, with the text DEPTH, for any other item.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -92,9 +99,9 @@ def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | F
 
 
 def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs.SAMPLE_RATE) -> Path | Float32Array:
-    """Returns a file to open, or the first channel, (n,) float32, at the rate `wanted`.
+    """Returns the path of a sound, or the first channel of an array or a tensor, (n,) float32, resampled to the rate `wanted`.
 
-    sample_rate: that of an array. Rates are in Hz. Raises TypeError if the item is not one of SOUND.
+    sample_rate: the rate of an array or a tensor. Rates are in Hz. Raises TypeError, with the text SOUND, for any other item.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -125,8 +132,8 @@ def _array(item: object) -> Array | None:
 def _channels_last(item: object, dimensions: int) -> Array | None:
     """Returns a tensor as an array with the channels last, an array unchanged, and None for any other item.
 
-    The channels of a tensor come before height and width. Its floats in 0..1 become uint8. A tensor whose number of dimensions is not
-    `dimensions` has no channels to move.
+    Floats of a tensor, in 0..1, become uint8. If the tensor has `dimensions` dimensions, its channels are moved from before height and
+    width to the end; otherwise, it has no channels to move.
     """
     array = _array(item)
     if array is None or not isinstance(item, torch.Tensor):

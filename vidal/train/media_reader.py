@@ -1,4 +1,4 @@
-"""How a tower of another project reads its media. Towers of vidal have no MediaReader: BoundEncoder reads media for them as in training.
+"""How a tower of another project reads its media. Towers of vidal have no MediaReader; for them, BoundEncoder reads media as in training.
 
 An encoder of another project is measured fairly only with its own resizing, normalisation, spectrograms and choice of frames.
 """
@@ -22,9 +22,9 @@ class MediaReader:
     """Reads media as the arrays that a tower takes. A subclass defines the methods that the modalities of its tower need.
 
     A subclass for pictures needs to define only `picture`: depth is then read as a grey picture, and a video as its frames. Arrays are
-    float32 and already normalised. frame_count: the number of frames that are read from a video. sample_rate: that of sounds, in Hz.
-    first_channel: whether only the first channel of a sound is used; if not, all are mixed. items_max: the largest number of items in
-    memory at a time; None for the size of a batch.
+    float32 and already normalised. frame_count: the number of frames that are read from a video. sample_rate: the rate at which `sound`
+    gets samples, in Hz. first_channel: whether only the first channel of a sound file is used; if not, its channels are mixed. items_max:
+    the largest number of items that are read at a time; None for the size of a batch.
     """
 
     frame_count = 8
@@ -33,8 +33,8 @@ class MediaReader:
     items_max: int | None = None
 
     def picture(self, image: Image.Image) -> Float32Array:
-        """Returns the array of one picture; unlike that of `video` and `sound`, it has no dimension of views."""
-        raise UserError("this encoder reads no pictures: choose another modality")
+        """Returns the array of one picture. Unlike the arrays of `video` and `sound`, it has no dimension of views."""
+        raise UserError("this encoder cannot read pictures: choose another modality")
 
     def infrared(self, image: Image.Image) -> Float32Array:
         """Returns the array of an infrared picture."""
@@ -56,13 +56,13 @@ class MediaReader:
         return np.stack([self.picture(each) for each in pictures])[None]
 
     def video_views(self, path: Path, times: int, crops: int) -> Float32Array:
-        """Returns the views of a video that frames.views describes, (times * crops, frames, ...)."""
+        """Returns the views of a video, (times * crops, frames, ...), as frames.views chooses them."""
         pixels = frames.views(path, self.frame_count, self.side, times, crops)
         return np.concatenate([self.video([_picture(frame) for frame in view]) for view in pixels])
 
     def sound(self, samples: Float32Array) -> Float32Array:
         """Returns the array of a sound, (views, ...). samples: (n,) float32 in [-1, 1] at sample_rate."""
-        raise UserError("this encoder reads no sounds: choose another modality")
+        raise UserError("this encoder cannot read sounds: choose another modality")
 
     @property
     def side(self) -> int:
@@ -71,23 +71,26 @@ class MediaReader:
 
 
 def read_picture(reader: MediaReader, modality: Modality, item: object, caller: str) -> Float32Array:
-    """Returns the array of a picture; of a video file, that of its middle frame.
+    """Returns the array of a picture or, if the item is the path of a video file, that of its middle frame.
 
-    caller: the public method, for errors. Raises RecordError(corrupt) if a file cannot be decoded, and
-    TypeError if the item is not a picture.
+    caller: the public method, for errors. Raises RecordError(corrupt) if a file cannot be decoded, and TypeError if the item is not a
+    picture.
     """
     image = _opened(item, caller)
     return reader.infrared(image) if modality is Modality.INFRARED else reader.picture(image)
 
 
 def read_depth(reader: MediaReader, item: object, kind: str | None, caller: str) -> Float32Array:
-    """Returns the array of a depth picture. Other arguments and errors as in read_picture. kind: depth_kind of the manifest."""
+    """Returns the array of a depth picture. kind: depth_kind of the manifest. caller and errors: as in read_picture."""
     depth = media_items.as_depth(item, str(kind), caller)
     return reader.depth(depth if isinstance(depth, np.ndarray) else inputs.stored_depth(depth), kind)
 
 
 def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
-    """Returns the array of a video, (views, frames, ...). Errors as in read_picture."""
+    """Returns the array of a video, (views, frames, ...). caller: as in read_picture.
+
+    Raises RecordError(corrupt) if a file cannot be decoded, and TypeError if the item is not a video.
+    """
     if isinstance(clip, (str, Path)):
         return reader.video(frames.chosen(Path(clip), reader.choose_frames))
     if isinstance(clip, frames.Excerpt):
@@ -97,9 +100,9 @@ def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
 
 
 def read_sound(reader: MediaReader, item: object, sample_rate: int, caller: str) -> Float32Array:
-    """Returns the array of a sound, (views, ...). sample_rate: that of an item that is an array, in Hz.
+    """Returns the array of a sound, (views, ...). sample_rate: the rate of an item that is an array or a tensor, in Hz.
 
-    Raises RecordError(bad_audio) if a file cannot be decoded, TypeError if the item is not a sound.
+    Raises RecordError(bad_audio) if a file cannot be decoded, and TypeError if the item is not a sound.
     """
     samples = media_items.as_samples(item, sample_rate, caller, reader.sample_rate)
     if isinstance(samples, Path):

@@ -32,7 +32,7 @@ EMBEDDED = 32  # The largest number of pictures in a batch of `embed`.
 class ModalityTrainer:
     """The training of one modality, step by step.
 
-    modality: one of settings.modalities. features: those of samples.captions.distinct, computed by the frozen language tower.
+    modality: one of settings.modalities. features: the features of samples.captions.distinct, computed by the frozen language tower.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ModalityTrainer:
         return self.stopped or self.step >= self.steps or self.epoch >= self.encoder.epochs
 
     def train_step(self) -> dict[str, float] | None:
-        """Runs one step. Returns its loss, lr, grad_norm, (logit) scale and number of samples, or None if the last epoch is over.
+        """Runs one step. Returns its loss, lr, grad_norm, scale (of the logits) and samples (their number); None after the last epoch.
 
         Raises TrainingError if the loss or its gradient is not finite, or if too many records cannot be read. With precision amp on a
         GPU, a gradient that is not finite is not an error: the scaler skips that step.
@@ -141,7 +141,10 @@ class ModalityTrainer:
         return float(nn.utils.clip_grad_norm_(self.weights, limit if limit is not None else float("inf")))
 
     def _next_batch(self) -> Batch | None:
-        """Returns the next batch, or None after the last epoch. All processes begin the next epoch when one has no more batches."""
+        """Returns the next batch, or None after the last epoch.
+
+        When one process has no more batches in an epoch, all processes go on to the next epoch.
+        """
         while not self.done:
             if self._batches is None:
                 self._batches = self.stream.batches(self.epoch, self.cursor)
@@ -158,8 +161,8 @@ class ModalityTrainer:
         allowed = self.settings.unreadable_max * len(self.samples) / process_group.world()
         if not process_group.all_true(self._skipped <= allowed, self.device):
             raise TrainingError(
-                f"{self.modality.value}: too many records cannot be read: {self._skipped} in this process, but "
-                f"train.unreadable_max allows a share of {self.settings.unreadable_max:g} of {len(self.samples)} records; the last one: "
+                f"{self.modality.value}: too many records cannot be read: {self._skipped} in this process, but train.unreadable_max "
+                f"allows a share of {self.settings.unreadable_max:g} of the {len(self.samples)} records of all processes; the last one: "
                 f"{problems[-1] if problems else 'in another process'}: run vidal validate to list all of them"
             )
 
@@ -203,9 +206,9 @@ class ModalityTrainer:
         }
 
     def restore(self, state: TrainerState, places: list[Place]) -> None:
-        """Restores what `state` and `place` returned. places: those of all processes of the earlier run, by rank.
+        """Continues from what `state` and `place` returned. places: the places of all processes of the earlier run, by rank.
 
-        If that run had another number of processes, the remaining records of the epoch are divided among the present processes.
+        If the earlier run had another number of processes, the remaining records of the epoch are divided among the present ones.
         """
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])

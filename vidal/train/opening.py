@@ -1,4 +1,4 @@
-"""Opens towers: with pretrained weights, with those of a trained encoder, or without weights, for the caller to load saved ones."""
+"""Opens towers: with pretrained weights, with the weights of a trained encoder, or without weights, which the caller then loads."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from vidal.train.weights import fill
 def open_text_tower(spec: ModelSpec, device: torch.device | None = None) -> LanguageTower:
     """Opens the language tower that a spec names.
 
-    If spec.id is the folder of an encoder, the language tower of that encoder is opened. device: where the tower runs if the spec does
-    not name a device; None chooses a GPU if there is one. Raises UserError if the adapter is unknown or its weights are unavailable.
+    If spec.id is the folder of an encoder, the language tower of that encoder is opened. device: where the tower runs if spec.device is
+    "auto"; None chooses a GPU if there is one. Raises UserError if the adapter is unknown, or if the weights are unavailable.
     """
     logging.disable_progress_bar()
     if spec.device == "auto":
@@ -42,8 +42,9 @@ def open_tower(
 ) -> ModalityTower:
     """Builds the tower of a modality with pretrained weights, or with those of the trained encoder that settings.model.id names.
 
-    architecture: that of a saved tower, whose weights the caller loads afterwards. width: the length of the language tower's features,
-    which the tower's must equal. Raises UserError if the adapter is unknown, the width differs, or weights are unavailable.
+    architecture: the architecture of a saved tower; the caller then loads its weights. width: the length of the language
+    tower's features, and thus of this tower's. Raises UserError if the adapter is unknown, if the pretrained network has another width,
+    or if weights are unavailable.
     """
     logging.disable_progress_bar()
     name = settings.model.adapter

@@ -16,7 +16,7 @@ def build(named: Iterable[tuple[str, nn.Parameter]], encoder: Encoder, train: Tr
     """Returns the optimiser of all weights that are trained, in groups of the same learning rate and decay.
 
     named: the weights with their names. A key of encoder.lr_factors is the beginning of a name; for each weight, the longest matching
-    key applies. Vectors and scalars (norms, biases, the temperature) have no weight decay. Raises UserError if a key matches none.
+    key applies. Vectors and scalars (norms, biases, the temperature) have no weight decay. Raises UserError if a key matches no weight.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     unused = set(encoder.lr_factors)
@@ -39,7 +39,10 @@ def build(named: Iterable[tuple[str, nn.Parameter]], encoder: Encoder, train: Tr
 
 
 def rate(step: int, steps: int, encoder: Encoder) -> float:
-    """Returns the learning rate of a step, counted from 0: it rises linearly during the warm-up, then falls along half a cosine to 0."""
+    """Returns the learning rate of a step: it rises linearly during the warm-up, then falls along half a cosine to 0.
+
+    step: counted from 0. steps: the number of steps of the whole training.
+    """
     if step < encoder.warmup_steps:
         return encoder.lr * (step + 1) / encoder.warmup_steps
     progress = (step - encoder.warmup_steps) / max(1, steps - encoder.warmup_steps)

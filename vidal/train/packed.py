@@ -45,7 +45,9 @@ class Pack:
         self._open: dict[int, tuple[ModelInput, dict[str, list[int]]]] = {}
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns n frames of a clip, or its sound, as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip.
+        """Returns n frames of a clip, or its sound, as (n, 3, h, w), or (n, 1, h, w) for depth.
+
+        frames: the numbers of the frames in the clip, counted from 0; [0] for a sound.
 
         Raises RecordError if the clip could not be read when the dataset was packed.
         """
@@ -66,10 +68,10 @@ class Pack:
 
 
 def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack | None:
-    """Returns the packed arrays of samples, or None.
+    """Returns the packed arrays of samples, or None if they cannot be used.
 
-    It is None if one of their shards has changed since it was packed, or was not packed with these settings. It is always None for a
-    remote dataset, and for random crops, because packed pictures are already cropped.
+    They can be used if every shard of the samples was packed with these settings and has not changed since. They cannot be used for a
+    remote dataset, or for random crops, because packed pictures are already cropped.
     """
     if not storage.is_local or settings.random_crop:
         return None
@@ -86,7 +88,7 @@ def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack 
 def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
     """Packs the files that the modalities of the recipe read. Shards that are already packed are skipped.
 
-    Yields one result for each modality, but a single one for video and image, which read the same frames.
+    Yields one result for each modality. Video and image share one result if they have the same `side`, because they read the same frames.
 
     Raises UserError for a dataset that is not local.
     """
@@ -122,7 +124,7 @@ def _pack(storage: Storage, samples: TrainingSamples, settings: Encoder, folder:
 def _write(path: Path, samples: TrainingSamples, reader: Reader, rows: IntArray) -> dict[str, list[int]]:
     """Writes the arrays of a shard, holding one clip at a time in memory.
 
-    Returns, by clip_id, [index of the first frame, number of frames]; the number is 0 if the clip could not be read.
+    Returns {clip_id: [index of the first frame in the array, number of frames]}; the number is 0 if the clip could not be read.
     """
     places: dict[str, list[int]] = {}
     total, array, first = int(sum(len(samples.paths[int(row)]) for row in rows)), None, 0

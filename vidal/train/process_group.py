@@ -23,7 +23,7 @@ def world() -> int:
 
 
 def on_rank0(action: Callable[[], object]) -> None:
-    """Runs an action in the process of rank 0 while the others wait. If it raises an exception, every process raises this exception."""
+    """Runs an action in the process of rank 0 while the others wait. If the action raises an exception, every process raises it."""
     problem: list[BaseException | None] = [None]
     if rank() == 0:
         try:

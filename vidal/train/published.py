@@ -68,8 +68,8 @@ class PublishedConfig(TypedDict):
 class Checkpoint:
     """A published checkpoint.
 
-    vision, text: the weights of its two towers, by their names in transformers. text_config: that of transformers' CLIP.
-    width: the length of its vectors.
+    vision, text: the weights of its two towers, by their names in transformers. text_config: the text_config of a CLIPConfig of
+    transformers, as a dict. width: the length of its vectors.
     """
 
     modality: Modality
@@ -214,12 +214,17 @@ def _settings(folder: Path, modality: Modality, vision: VisionConfig) -> Encoder
 
 
 def _side(folder: Path, modality: Modality, vision: VisionConfig) -> int:
-    """Returns the side of the square pictures, in pixels. For sounds it is not used, because spectrograms are not square."""
+    """Returns the side of the square pictures, in pixels. For sounds, whose spectrograms are not square, the value is not used.
+
+    Raises UserError if the pictures are not square.
+    """
     size = vision.get("image_size", 224)
     if isinstance(size, int):
         return size
     if len(set(size)) > 1 and modality is not Modality.AUDIO:
-        raise UserError(f"{folder}: image_size in config.json is {size}, but only square pictures can be read")
+        raise UserError(
+            f"{folder}: image_size in config.json is {size}, but only square pictures can be read: use another checkpoint"
+        )
     return max(size)
 
 

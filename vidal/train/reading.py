@@ -1,4 +1,4 @@
-"""Reads the input array of an encoder for a clip: from the packed file if there is one, else from the media."""
+"""Reads the array that an encoder takes for a clip: from the packed file if there is one, otherwise from the media files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PackedArrays(Protocol):
     """Arrays that were decoded in advance, see packed.Pack."""
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns frames of a clip as (n, 3, h, w), or (n, 1, h, w) for depth. frames: their numbers in the clip.
+        """Returns frames of a clip as (n, 3, h, w), or (n, 1, h, w) for depth. frames: the numbers of the frames in the clip.
 
         Raises RecordError if the clip could not be decoded.
         """
@@ -47,10 +47,10 @@ class Reader:
         return draw(self._settings, key)
 
     def __call__(self, row: int, frame: int, augmentation: Augmentation = NONE) -> ModelInput:
-        """Returns the array of a sample: (3, h, w), (1, h, w) for depth, or (t, 3, h, w) for a video, with frames spread over it.
+        """Returns the array of a sample: (3, h, w), (1, h, w) for depth, or (t, 3, h, w) for a video.
 
-        row: the index of the clip in the samples. frame: the number of the picture in the clip; not used for a video. Raises RecordError
-        if a file cannot be decoded, and OSError if it cannot be fetched.
+        row: the index of the clip in the samples. frame: the number of the picture in the clip. It is not used for a video, whose frames
+        are spread evenly over the clip. Raises RecordError if a file cannot be decoded, and OSError if it cannot be fetched.
         """
         paths = self._samples.paths_of(row)
         places = spread(len(paths), self._settings.frames) if self._samples.modality is Modality.VIDEO else [frame]

@@ -1,4 +1,4 @@
-"""Measures R@1 between clips and their texts, in both directions, on the clips that an encoder was trained on or on the split val."""
+"""Measures R@1 between clips and their texts, in both directions. The clips are those of the training or those of the split val."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLIPS = 1000  # At most this many clips are measured, because this is a quick ch
 
 @dataclass(frozen=True)
 class Clips:
-    """The clips to measure on. reader: reads their media. features: those of their texts, by the language tower."""
+    """The clips to measure on. reader: reads their media. features: the features of their texts, computed by the language tower."""
 
     samples: TrainingSamples
     reader: Reader
@@ -38,10 +38,10 @@ class Recall:
 
 
 def recall(trainer: ModalityTrainer, clips: Clips) -> Recall:
-    """Returns R@1 over the first CLIPS clips, without those that cannot be read.
+    """Returns R@1 over the first CLIPS clips. A clip whose first file cannot be read is left out.
 
     The text of a clip is its title or, if it has none, one of its other captions. If several clips have the same text, each of them is a
-    right answer for it. Ties between scores count by expectation, as if they were broken at random.
+    right answer for it. If k clips or texts tie for the best score, each right one among them counts as 1 / k of a right answer.
     """
     rows = _readable_rows(clips)
     if not rows:
@@ -54,7 +54,7 @@ def recall(trainer: ModalityTrainer, clips: Clips) -> Recall:
 
 
 def _recall_at_1(scores: Float32Array, right: BoolArray) -> float:
-    """Returns the share of rows whose best column is right; ties count by expectation.
+    """Returns the share of rows whose best column is right. Of k columns with the best score, each right one counts 1 / k.
 
     scores: (n, m). right: (n, m), whether a column is a right answer for a row.
     """

@@ -34,9 +34,10 @@ FROZEN = "frozen"
 class Outcome:
     """The result of one modality.
 
-    clips: the number of clips that were trained on. left_out: the numbers of other clips of the dataset, by the reason why they were left
-    out. loss: that of the last step. recall_*: R@1 on the training clips. val_recall_*: R@1 on clips of the split val; None if there are
-    none, or if val is trained on. samples_s: samples per second. unreadable: how often a record was skipped because it could not be read.
+    clips: the number of clips that were trained on. left_out: how many other clips of the dataset were left out, by reason. loss: the
+    loss of the last step. recall_*: R@1 on the training clips. val_recall_*: R@1 on clips of the split val; None if there are none, or if
+    val is trained on. samples_s: samples per second. unreadable: how often the process of rank 0 skipped a record because it could not
+    be read.
     """
 
     modality: str
@@ -53,10 +54,11 @@ class Outcome:
 
 
 def train(settings: Train, out: str, folder: Path, device: torch.device) -> list[Outcome]:
-    """Trains all modalities of the recipe, each against the frozen language tower, and returns the results in the process of rank 0.
+    """Trains all modalities of the recipe, and returns one result for each; in processes other than rank 0, an empty list.
 
-    The modalities share nothing else, so each is trained as if it were alone. out: the path or URI of the dataset. folder: the folder of
-    the run; training continues from the last checkpoint there. All processes of a group call this function, and the one of rank 0 writes.
+    The modalities share only the frozen language tower, so each is trained as if it were alone. out: the path or URI of the dataset.
+    folder: the folder of the run; if it holds a checkpoint, training continues from the last one. All processes of a group call this
+    function, and the process of rank 0 writes the files.
 
     Raises UserError if the recipe or the data are wrong, and TrainingError if training cannot continue.
     """
@@ -93,7 +95,10 @@ def train(settings: Train, out: str, folder: Path, device: torch.device) -> list
 
 
 def read_all(settings: Train, storage: Storage) -> dict[Modality, TrainingSamples]:
-    """Reads the samples of each modality that the recipe trains. Raises UserError if it trains none, or if one has no clip."""
+    """Reads the samples of each modality that the recipe trains.
+
+    Raises UserError if the recipe trains no modality, or if the dataset has no clip for one of them.
+    """
     trained = [modality for modality, each in settings.modalities.items() if each.tuning != FROZEN]
     if not trained:
         raise UserError(
@@ -198,7 +203,10 @@ def _restore(state: checkpoint.RunState, trainers: list[ModalityTrainer]) -> Non
 
 
 def _identity(settings: Train, trainers: list[ModalityTrainer]) -> checkpoint.Identity:
-    """Returns everything that must stay the same for a run to continue. The intervals of logging and saving may change."""
+    """Returns hashes of the settings and of the data that must stay the same for a run to continue.
+
+    The settings in `free` may change, such as the numbers of processes and of steps between checkpoints.
+    """
     free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes", "eval_steps", "patience"}
     return {
         "recipe": ids.fingerprint([settings.model_dump(mode="json", exclude=free)]),
@@ -207,7 +215,7 @@ def _identity(settings: Train, trainers: list[ModalityTrainer]) -> checkpoint.Id
 
 
 def _seed(seed: int) -> None:
-    """Seeds the random numbers of this process. Each process gets another seed, so that their dropout differs."""
+    """Seeds torch's random numbers in this process. Each process gets a seed of its own, so that dropout differs between processes."""
     torch.manual_seed(seed * 1000 + process_group.rank())
 
 

@@ -24,7 +24,7 @@ FORMAT = 1
 
 
 class _SavedTower(TypedDict):
-    """The entry of one tower in config.json. settings: its settings.Encoder, as JSON."""
+    """The entry of one tower in config.json. settings: the settings.Encoder of the tower, as JSON."""
 
     settings: dict[str, object]
     architecture: Architecture
@@ -116,7 +116,7 @@ class SavedWeights:
     """The weights of a saved encoder, which are read from its file one modality at a time."""
 
     def __init__(self, folder: Path, weights: Any):
-        """weights: the file that safe_open opened; Any, because its methods have no type annotations."""
+        """weights: the open safetensors file. Its type is Any, because the methods of safe_open have no type annotations."""
         self._folder, self._weights, self._names = folder, weights, set(weights.keys())
 
     def of(self, modality: Modality) -> dict[str, Tensor]:
@@ -132,7 +132,7 @@ class SavedWeights:
         if unknown:
             raise UserError(
                 f"{self._folder}: {WEIGHTS} holds weights of modalities that {CONFIG} does not name: {', '.join(unknown[:3])}: "
-                "use two files of the same encoder"
+                "use both files of the same encoder"
             )
 
 

@@ -124,7 +124,10 @@ _SEEN: Preset = {"views": {"enhanced": 1.0}}
 
 
 def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float) -> Preset:
-    """Returns the settings that all presets have. batch: samples in a step, in all processes and chunks. mask: the patch dropout."""
+    """Returns the part of a preset that all presets have in common.
+
+    batch: the number of samples in a step, over all processes and chunks. mask: the patch dropout. rank, dropout: of the adapters.
+    """
     return {
         "epochs": epochs,
         "lr": lr,
@@ -225,7 +228,9 @@ class Train(Settings):
     @model_validator(mode="after")
     def _patience_needs_measurements(self) -> Train:
         if self.patience is not None and self.eval_steps is None:
-            raise ValueError("patience: set eval_steps too, the steps between measurements on the split val")
+            raise ValueError(
+                "patience needs eval_steps, the number of steps between measurements on the split val: set eval_steps too"
+            )
         return self
 
     @model_validator(mode="after")
@@ -246,7 +251,10 @@ class Train(Settings):
 
 
 def _with_preset(modality: str, given: Any) -> Any:
-    """Returns the settings of an encoder with its preset filled in. given: those in the recipe. Raises ValueError for an unknown one."""
+    """Returns the settings of an encoder, filled up with those of its preset.
+
+    given: the settings in the recipe, which take precedence. Raises ValueError if the modality has no such preset.
+    """
     if not isinstance(given, dict) or not given.get("preset"):
         return given
     presets = {preset: values for (name, preset), values in PRESETS.items() if name.value == modality}

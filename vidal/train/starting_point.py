@@ -1,4 +1,4 @@
-"""Reads the tower of a trained encoder, from which training starts: one that vidal trained, or a checkpoint of LanguageBind."""
+"""Reads the tower that training starts from: that of an encoder that vidal trained, or that of a checkpoint of LanguageBind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StartingPoint:
 def read_starting_point(modality: Modality, settings: Encoder) -> StartingPoint | None:
     """Returns the tower of the trained encoder in the folder `settings.model.id`; None if this is not the folder of an encoder.
 
-    Raises UserError if the encoder has no tower for the modality, if the settings name another adapter than the one of that tower, or if
+    Raises UserError if the encoder has no tower for the modality, if the adapter of this tower is not settings.model.adapter, or if its
     weights are missing or damaged.
     """
     folder = Path(settings.model.id or "")

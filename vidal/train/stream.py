@@ -1,4 +1,7 @@
-"""Yields batches in an order that depends only on seed and epoch, from any position, so that a resumed run gets the same batches."""
+"""Yields the batches of an epoch, from any position on, in an order that depends only on seed and epoch.
+
+A run that is resumed with the same number of processes thus gets the batches that it would have got without a break.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ PREFETCH_BYTES, PREFETCH_MAX = 512 << 20, 16
 class Batch:
     """The samples of one step in one process.
 
-    pixels: the arrays of the reader, stacked. texts: (n,) indices into captions.distinct. cursor: how many rows of Stream.order were
-    consumed, including this batch. problems: for each record that was skipped since the last batch, why it could not be read.
+    pixels: the arrays of the reader, stacked. texts: (n,) indices into captions.distinct. cursor: how many rows of Stream.order the epoch
+    has consumed up to the end of this batch. problems: for each record that was skipped since the last batch, why it could not be read.
     """
 
     pixels: torch.Tensor
@@ -37,9 +40,9 @@ class Batch:
 class Stream:
     """The batches of one of `world` processes. Every process has the same number of records in an epoch.
 
-    clips: a dataset with the same seed. batch_size: the number of samples in a step, in all processes together. workers: the number of
-    loader processes; 0 loads data in this process. size: the size of a batch of this process. steps: the number of batches in an epoch.
-    tail: the problems, as in Batch, after the last batch of the epoch that ended last.
+    clips: the dataset to read; it must have the same seed as the stream. batch_size: the number of samples in a step, in all processes
+    together. workers: the number of loader processes; 0 loads data in this process. size: the size of a batch of this process. steps:
+    the planned number of batches in an epoch. tail: why records after the last batch of the latest finished epoch could not be read.
     """
 
     def __init__(
@@ -88,7 +91,7 @@ class Stream:
     def batches(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
         """Yields the full batches of an epoch. A record that cannot be read is skipped, and the next one takes its place.
 
-        cursor: how many of the rows that `order` returns were consumed before.
+        cursor: how many of the rows that `order` returns were already consumed; the batches begin after them.
         """
         rows = self.order(epoch)[cursor:]
         self._plan.chunks = [(epoch, rows[start : start + self.size]) for start in range(0, len(rows), self.size)]
@@ -116,9 +119,10 @@ class Stream:
 
 
 def _batch_plan(rows: int, size: int) -> tuple[int, int]:
-    """Returns (size, steps), the size and the number of the batches of an epoch. rows: of one process. size: the desired size.
+    """Returns (size, steps): the size of a batch, and the number of batches in an epoch.
 
-    If more than REST_MAX of the rows would be left over, there is one more batch, and all batches are smaller.
+    rows: the number of rows that one process reads in an epoch. size: the desired size. If batches of this size would leave over more
+    than the share REST_MAX of the rows, one more batch is planned, and all batches are smaller.
     """
     size = max(1, min(size, rows))
     steps = max(1, rows // size)
@@ -129,7 +133,7 @@ def _batch_plan(rows: int, size: int) -> tuple[int, int]:
 
 
 def _prefetched(batch_bytes: int, workers: int) -> int:
-    """Returns how many batches each loader process reads ahead. batch_bytes: the size of a batch."""
+    """Returns how many batches each of `workers` loader processes reads ahead. batch_bytes: the size of a batch, in bytes."""
     return min(PREFETCH_MAX, max(1, PREFETCH_BYTES // (batch_bytes * workers)))
 
 
@@ -147,10 +151,10 @@ class _Plan(Sampler[tuple[int, IntArray]]):
 
 
 class _Items(Dataset[Any]):
-    """Reads chunks, (epoch, rows), for the loader.
+    """Reads chunks of rows for the loader. The index of an item is (epoch, rows).
 
-    An item holds the stacked arrays and the text numbers of the chunk's readable rows, whether each row was readable, and why the
-    unreadable ones were not.
+    An item is (arrays of the readable rows, stacked; indices of their texts; for each row, whether it was readable; for each unreadable
+    row, why it was not).
     """
 
     def __init__(self, clips: ClipDataset):

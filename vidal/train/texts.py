@@ -51,7 +51,7 @@ class TextTable:
     """The features of the distinct texts of a dataset, by the index of the text. Each access reads its rows from the segments."""
 
     def __init__(self, captions: Captions, segments: dict[int, list[Segment]], width: int):
-        """segments: by the number of their shard. width: the length of a feature vector."""
+        """segments: for each shard number, the segments with the features of its texts. width: the length of a feature vector."""
         self._captions, self._segments, self.width = captions, segments, width
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ class TextFeatures:
     """The features of texts by one language tower, stored under _cache/text_features/TOWER/.
 
     TOWER is a hash that changes with the tower's weights. For each shard and set of texts, a JSON file names the segments that hold the
-    features. Several processes may write there: files are written atomically, and the same texts give the same names.
+    features. Several processes may write there: files are written atomically, and the name of a segment depends only on its texts.
     """
 
     def __init__(self, storage: Storage, tower: LanguageTower):
@@ -153,7 +153,7 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
 
 
 def _by_shard(captions: Captions) -> Iterator[tuple[int, pa.Array]]:
-    """Yields (shard, distinct texts of the shard). A text that is in several shards is yielded only with the lowest of them."""
+    """Yields (number of a shard, its distinct texts). A text that is in several shards is yielded only with the lowest number."""
     order = np.argsort(captions.shards, kind="stable")
     shards, starts = np.unique(captions.shards[order], return_index=True)
     for shard, rows in zip(shards, np.split(order, starts[1:]), strict=True):
@@ -161,7 +161,7 @@ def _by_shard(captions: Captions) -> Iterator[tuple[int, pa.Array]]:
 
 
 def _digest(texts: pa.Array) -> str:
-    """Returns a hash of the texts and their order, computed from the Arrow buffers without a loop over the texts."""
+    """Returns a hash of the texts in their order. It is computed from the Arrow buffers, which is faster than a loop over the texts."""
     digest = hashlib.sha256()
     for buffer in texts.buffers()[1:]:
         digest.update(memoryview(buffer))

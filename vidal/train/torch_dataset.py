@@ -81,15 +81,18 @@ class ClipDataset(Dataset[Item]):
         }
 
     def iterate(self, shuffle: bool = True) -> ClipStream:
-        """Returns the same clips as a stream that is divided among processes and loader workers."""
+        """Returns the clips of this dataset as a stream that is divided among processes and loader workers.
+
+        shuffle: whether the order is random, by seed and epoch; if not, it is that of the dataset.
+        """
         return ClipStream(self, shuffle, self._seed)
 
 
 class ClipStream(IterableDataset[Item]):
     """The clips of a ClipDataset, once each. Each process of torch.distributed and each worker of a DataLoader gets its own share.
 
-    Clips that cannot be read are left out, and counted in `unreadable` of the process that tried to read them. Every iteration repeats
-    the same epoch, with the same order and texts, until set_epoch names another.
+    Clips that cannot be read are left out; `unreadable` counts them in the process that tried to read them. Every iteration yields the
+    same epoch, with the same order and texts, until set_epoch sets another.
     """
 
     def __init__(self, clips: ClipDataset, shuffle: bool, seed: int):
@@ -126,7 +129,10 @@ def open_clips(
     fbank_frames: int = 1024,
     seed: int = 0,
 ) -> ClipDataset:
-    """Opens the clips of a modality. The arguments are those of Dataset.torch. Raises UserError if it is unknown or no clip has it."""
+    """Opens the clips of a modality. The arguments are those of Dataset.torch.
+
+    Raises UserError if the modality is unknown, or if the dataset has no clip for it.
+    """
     try:
         chosen = Modality(modality)
     except ValueError:

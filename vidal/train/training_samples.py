@@ -81,7 +81,7 @@ def committed_shards(storage: Storage) -> list[int]:
 
 
 def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
-    """Returns the result of find_samples. Raises UserError if it has no clip."""
+    """Returns the result of find_samples. Raises UserError if the result has no clip."""
     samples = find_samples(storage, modality, settings)
     if not len(samples):
         why = (
@@ -138,7 +138,7 @@ def find_samples(storage: Storage, modality: Modality, settings: Train) -> Train
 
 
 def _captions(table: pa.Table, weights: Mapping[str, float], skip_flags: tuple[str, ...]) -> Captions:
-    """Returns the captions of the views whose weight is above 0, but no empty captions and none with a flag in skip_flags."""
+    """Returns the usable captions: those of a view whose weight is above 0, not empty, and without a flag in skip_flags."""
     lists = table["captions"].combine_chunks()
     names = tuple(view for view, weight in weights.items() if weight > 0)
     flat = pc.list_flatten(lists)

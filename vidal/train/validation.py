@@ -13,9 +13,9 @@ from vidal.train.recall import Clips, Recall, recall
 
 
 class Validation:
-    """Measures one modality on its clips of the split val, and stops its training as train.patience says.
+    """Measures the retrieval of one modality on its clips of the split val, and stops its training as train.patience says.
 
-    folder: if train.patience is set, the weights with the best retrieval so far are kept there.
+    clips: the clips of the split val. folder: where the weights with the best retrieval so far are kept, if train.patience is set.
     """
 
     def __init__(self, trainer: ModalityTrainer, clips: Clips, folder: Path):

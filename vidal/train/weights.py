@@ -9,15 +9,15 @@ from vidal.errors import UserError
 
 
 def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Loads the weights of a tower. Arguments and errors as in check."""
+    """Loads weights into a tower. state: the weights by name. The other arguments and the errors are those of check."""
     check(tower, state, where, prefix)
     tower.load_state_dict(state)
 
 
 def check(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Raises UserError if weights of a tower are missing from `state`, unknown, or of another shape. The error names up to three.
+    """Raises UserError if `state` lacks weights of the tower, or has unknown weights or weights of another shape.
 
-    where: the file or folder, for errors. prefix: is put before the names of weights in errors.
+    The error names up to three weights. where: the file or folder, for errors. prefix: is put before the names of weights in errors.
     """
     own = tower.state_dict()
     for problem, names in (

@@ -1,6 +1,6 @@
-"""The records of an epoch that are still to be read, as positions in its shuffled order, which all processes share.
+"""The records of an epoch that are still to be read, as positions in the epoch's shuffled order, which is the same in all processes.
 
-If a run is resumed with another number of processes, the remaining positions are divided among them anew, in the same order.
+If a run is resumed with another number of processes, the remaining positions are divided among the new processes, in the same order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from vidal.train.training_samples import IntArray
 
 @dataclass(frozen=True)
 class Window:
-    """The positions of an epoch from `start` on, except those in `done`, which were already consumed."""
+    """The positions of an epoch from `start` on, except the positions in `done`, which were already consumed."""
 
     start: int = 0
     done: tuple[int, ...] = ()
@@ -25,12 +25,18 @@ class Window:
         return every[~np.isin(every, self.done)] if self.done else every
 
     def of_process(self, count: int, rank: int, world: int) -> IntArray:
-        """Returns the positions of one of `world` processes. All processes have equally many, if there are at least `world` positions."""
+        """Returns the positions of the process `rank` of `world` processes.
+
+        All processes get the same number of positions, except if the window has fewer positions than there are processes.
+        """
         every = self.positions(count)
         return every[rank::world][: max(1, len(every) // world)]
 
     def advanced(self, count: int, cursors: list[int]) -> Window:
-        """Returns the window that remains when each process has consumed the first positions of its share. cursors: how many, by rank."""
+        """Returns the window that remains after each process has consumed the first positions of its share.
+
+        count: the number of records in the epoch. cursors: for each process, by rank, how many positions it has consumed.
+        """
         world = len(cursors)
         consumed = {
             int(position)

@@ -1,4 +1,4 @@
-"""Reads names of ImageNet's synsets (Russakovsky et al. 2015) from the common lists of their lemmas."""
+"""Reads the names of ImageNet's classes, which are WordNet synsets (Russakovsky et al. 2015), from the usual lists of their synonyms."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ _SYNSET = re.compile(r"n\d{8}\b")
 
 
 def imagenet(corpus: Corpus) -> Iterator[str]:
-    """Reads the synonyms of each synset: one by one, or with `synonyms: joined`, the whole list as one text.
+    """Yields the synonyms of each synset one by one or, if corpus.synonyms is "joined", each list of synonyms as one text.
 
-    Text: `n01440764<tab or space>tench, Tinca tinca` (words.txt, LOC_synset_mapping.txt, imagenet_synset_to_lemma.txt),
-    or without ids. JSON: ["tench", ...] or {"0": ["n01440764", "tench"], ...}. subset: a list of ids, one per line.
+    A text file has lines such as `n01440764<tab or space>tench, Tinca tinca`, with or without the id (words.txt, LOC_synset_mapping.txt,
+    imagenet_synset_to_lemma.txt). A JSON file is a list ["tench", ...] or a map {"0": ["n01440764", "tench"], ...}. corpus.subset names
+    a file with the ids of the synsets to keep, one per line.
+    Raises FormatError if the subset file has no ids, or if a name has no id to select it by.
     """
     kept = _subset(corpus)
     for synset, names in _json(corpus) if extension(corpus) == ".json" else _text(corpus):
         if kept is not None and not synset:
-            raise FormatError("subset needs synset ids, but the file has none")
+            raise FormatError("subset selects synsets by their ids, but the file has a name without an id")
         if kept is None or synset in kept:
             yield from [names] if corpus.synonyms == "joined" else (name.strip() for name in names.split(","))
 
@@ -50,5 +52,5 @@ def _subset(corpus: Corpus) -> set[str] | None:
     listed = corpus.model_copy(update={"path": corpus.subset})
     synsets = {match[0] for line in plain(listed) if (match := _SYNSET.match(line))}
     if not synsets:
-        raise FormatError(f"its subset {corpus.subset} lists no synset ids such as n01440764")
+        raise FormatError(f"the subset file {corpus.subset} lists no synset ids such as n01440764")
     return synsets

@@ -24,17 +24,20 @@ def text(corpus: Corpus) -> Iterator[str]:
 
 
 def csv(corpus: Corpus) -> Iterator[str]:
-    """Reads the corpus's `column` of a CSV with a header."""
+    """Reads the column `corpus.column` of a CSV file with a header."""
     yield from fields(corpus, _column(corpus))
 
 
 def tsv(corpus: Corpus) -> Iterator[str]:
-    """Reads the corpus's `column` of a TSV with a header; quotes are plain text."""
+    """Reads the column `corpus.column` of a TSV file with a header. Quotation marks are ordinary characters."""
     yield from fields(corpus, _column(corpus), dialect=Tsv)
 
 
 def jsonl(corpus: Corpus) -> Iterator[str]:
-    """Reads one JSON object per line: its key `column` has a text or a list of texts. Raises FormatError if no object has the key."""
+    """Reads the key `corpus.column`, a text or a list of texts, from a JSON object on each line.
+
+    Raises FormatError if a line is not a JSON object, or if no object has the key.
+    """
     column, has_column = _column(corpus), False
     for number, line in enumerate(lines(corpus), 1):
         if not line.strip():
@@ -57,7 +60,11 @@ def _object(line: str, number: int) -> dict[str, object]:
 
 
 def parquet(corpus: Corpus) -> Iterator[str]:
-    """Reads `column`, with texts or lists of texts, from one Parquet file, from all in a folder, or from all that match a glob."""
+    """Reads the column `corpus.column`, which has texts or lists of texts, from Parquet files.
+
+    corpus.path names one file, a folder whose .parquet files are all read, or a glob. Raises FormatError if a file lacks the column, or
+    if the folder has no .parquet files.
+    """
     column = _column(corpus)
     fs, names = _parquet_files(corpus)
     for name in names:

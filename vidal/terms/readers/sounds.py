@@ -1,6 +1,6 @@
-"""Readers of names of sounds. Every reader also accepts a plain list with one name per line, such as those in search_terms/.
+"""Readers of names of sounds. Every reader also accepts a plain list with one name per line, such as the lists in search_terms/.
 
-A name that lists near synonyms ("Bird chirping, tweeting") remains one name.
+A name that consists of several near synonyms ("Bird chirping, tweeting") is not split.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from vidal.terms.settings import Corpus
 
 
 def audioset(corpus: Corpus) -> Iterator[str]:
-    """Reads `display_name` of class_labels_indices.csv, or the names in ontology.json. Gemmeke et al. 2017.
+    """Reads the column display_name of class_labels_indices.csv, or the names in ontology.json (Gemmeke et al. 2017).
 
     The ontology's restricted nodes are left out: "abstract" nodes only group others ("Source-ambiguous sounds"),
     and "blacklist" nodes were judged too obscure or unclear to label ("Otoacoustic emission").
@@ -28,21 +28,21 @@ def audioset(corpus: Corpus) -> Iterator[str]:
 
 
 def vggsound(corpus: Corpus) -> Iterator[str]:
-    """Reads the labels of vggsound.csv (ytid,start,label,split) or stat.csv (label,count[,group]), each once; neither has a header.
+    """Yields each distinct label of vggsound.csv (ytid,start,label,split) or stat.csv (label,count[,group]); neither has a header.
 
-    Chen et al. 2020.
+    Chen et al. 2020. Raises FormatError for a row with other columns.
     """
     yield from distinct(map(_label, rows(corpus))) if extension(corpus) == ".csv" else plain(corpus)
 
 
 def _label(row: list[str]) -> str:
     if len(row) not in (2, 3, 4) or not row[1].isdigit():
-        raise FormatError(f"a row fits neither stat.csv nor vggsound.csv: {','.join(row)}")
+        raise FormatError(f"a row has the columns of neither stat.csv nor vggsound.csv: {','.join(row)}")
     return row[2] if len(row) == 4 else row[0]
 
 
 def esc50(corpus: Corpus) -> Iterator[str]:
-    """Reads the distinct `category` of meta/esc50.csv, or `display_name` of a class CSV (index,mid,display_name). Piczak 2015."""
+    """Yields each distinct value of the column category (meta/esc50.csv) or display_name (index,mid,display_name). Piczak 2015."""
     if extension(corpus) == ".csv":
         yield from distinct(fields(corpus, "category", "display_name"))
     else:

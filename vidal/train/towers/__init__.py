@@ -45,7 +45,10 @@ class Architecture(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class ClipText:
-    """The text side of a CLIP of transformers. state: its weights, by their names in CLIPModel. config: its text_config, as a dict."""
+    """The text side of a CLIP of transformers.
+
+    state: its weights, by their names in CLIPModel. config: its text_config, as a dict. tokenizer: a tokenizer of transformers.
+    """
 
     state: dict[str, Tensor]
     config: dict[str, object]
@@ -53,9 +56,9 @@ class ClipText:
 
 
 class LanguageTower(Protocol):
-    """A frozen language tower.
+    """A frozen language tower, which turns texts into vectors.
 
-    name: that of its model. identity: a string that changes with its weights. width: the length of its features.
+    name: the name of its model. identity: a string that changes with its weights. width: the length of its vectors.
     """
 
     name: str
@@ -90,7 +93,7 @@ class TextTower:
 
     def clip_text(self) -> ClipText:
         if not self.name.startswith("clip "):
-            raise UserError(f"the language tower {self.name} cannot be exported: only a CLIP of transformers can")
+            raise UserError(f"the language tower {self.name} cannot be exported: only a CLIP model of transformers can")
         model, tokenizer = self._scorer.model, self._scorer.tokenizer
         state = {name: value.cpu() for name, value in model.state_dict().items() if name.startswith("text_")}
         return ClipText(state, model.config.text_config.to_dict(), tokenizer)
@@ -99,8 +102,8 @@ class TextTower:
 class ModalityTower(nn.Module):
     """Maps normalised pictures, (n, 3, h, w), or videos, (n, t, 3, h, w), to features, (n, width) float, which are not normalised.
 
-    mean, std: (3,), the values to normalise pictures with. reader: set only for a tower of another project, which
-    reads media in its own way; such a tower takes the arrays of its reader, which are already normalised.
+    A spectrogram of a sound counts as a picture. mean, std: (3,), the values to normalise pictures with. reader: set only for a tower of
+    another project, which reads media in its own way; such a tower takes the arrays of its reader, which are already normalised.
     """
 
     mean: Tensor
@@ -114,7 +117,10 @@ class ModalityTower(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def tune(self, settings: Encoder) -> None:
-        """Freezes the weights that settings.tuning does not train, and adds adapters. Called after the initial weights were loaded."""
+        """Freezes weights and adds adapters, as settings.tuning says; by default, does nothing.
+
+        Called once the initial weights are loaded.
+        """
 
     def checkpoint_activations(self) -> None:
         """Makes the backward pass recompute activations, which saves memory. Raises UserError if the tower cannot do so."""

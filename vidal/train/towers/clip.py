@@ -1,7 +1,7 @@
-"""CLIP's vision tower (transformers) for every modality, after LanguageBind: attention over time for videos, LoRA, patch dropout.
+"""CLIP's vision tower (transformers) for every modality, as in LanguageBind: with attention over time for videos, LoRA and patch dropout.
 
-Weights have the names that transformers gives them; those of the attention over time have LanguageBind's names (temporal_attn,
-temporal_layer_norm1, temporal_embedding).
+Weights have the names that transformers gives them. Those of the attention over time, which transformers lacks, have LanguageBind's
+names (temporal_attn, temporal_layer_norm1, temporal_embedding).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 class ClipTower(ModalityTower):
     """CLIP's vision tower. `tuning` decides which weights are trained; the others are frozen.
 
-    lora: adapters on the projections q, k, v and out (for videos, those of the attention over time), the class embedding, the last
-    norm, the projection, and the other new weights of the attention over time. attention: the attention itself (for videos, that over
-    time) in place of adapters, which LanguageBind calls full tuning. full: all weights. head: the last norm and the projection.
-    frozen: nothing.
+    lora: the class embedding, the last norm, the projection, and adapters on the projections q, k, v and out of attention. For videos,
+    the adapters are on the attention over time, and its norm and embedding are trained too. attention: as lora, but the weights of the
+    attention itself (for videos, of the attention over time) in place of adapters; LanguageBind calls this full tuning. full: all
+    weights. head: the last norm and the projection. frozen: nothing.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
@@ -45,7 +45,7 @@ class ClipTower(ModalityTower):
         if model.config.projection_dim != width:
             raise UserError(
                 f"train.modalities.{modality.value}: the features of {settings.model.id} have width {model.config.projection_dim}, "
-                f"those of the language tower width {width}: name the same model in train.text"
+                f"but those of the language tower have width {width}: name the same model in train.text"
             )
         self.vision_model, self.visual_projection = model.vision_model, model.visual_projection
         self._patch_dropout, self._checkpoints = settings.patch_dropout, False
@@ -133,7 +133,7 @@ def _attend_over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
 
 
 def _add_time(layer: Any, frames: int) -> None:
-    """Adds attention over time to a layer. It starts as a copy of the attention over space; the embeddings of the frames start random."""
+    """Adds attention over time to a layer. It starts as a copy of the attention over space, with random embeddings of the frames."""
     width = layer.embed_dim
     layer.temporal_attn = copy.deepcopy(layer.self_attn)
     layer.temporal_layer_norm1 = copy.deepcopy(layer.layer_norm1)
@@ -141,7 +141,7 @@ def _add_time(layer: Any, frames: int) -> None:
 
 
 def _tune(tower: ClipTower, settings: Encoder) -> None:
-    """Freezes the weights that `tuning` does not train, and adds adapters."""
+    """Freezes the weights that settings.tuning does not train, and adds adapters if it is "lora"."""
     if settings.tuning == "full":
         return
     tower.requires_grad_(False)

@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: a tower for every modality that needs no download.
+"""EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: a tower for every modality. It needs no download.
 
-It starts as ConSE (Norouzi et al. 2014), the mean of the embeddings of class names weighted by the softmax of the classifier, so its
-features are meaningful before any training. A linear layer on its last features, which is initially zero, learns the rest.
+Before training, its output is that of ConSE (Norouzi et al. 2014): the mean of the embeddings of the class names, weighted by the
+softmax of the classifier. So its features are meaningful from the start. Training can improve them through the layer `head`, a linear
+layer on the last features of the network. Its output, which is initially zero, is added to that of ConSE.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
 class EfficientNetTower(ModalityTower):
     """EfficientNet whose output has the width of MiniLM.
 
-    tuning: full (all weights), head (the last two layers) or frozen. Batch norms keep their statistics, because batches are small.
+    settings.tuning: full (all weights), head (the linear layers `classes` and `head`) or frozen (none). Batch norms keep their
+    statistics, because batches are small.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
@@ -75,7 +77,7 @@ class EfficientNetTower(ModalityTower):
         return features
 
     def embed_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the last features, (n, FEATURES), and the output of ConSE only, (n, width). pixels: (n, 3, h, w), normalised."""
+        """Returns the last features, (n, FEATURES), and the output of ConSE alone, (n, width). pixels: (n, 3, h, w), normalised."""
         if self._tuned == "full":
             features = self._trunk_features(pixels)
         elif self.training and pixels.device.type == "cpu":

@@ -14,8 +14,8 @@ from vidal.errors import UserError
 def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> Tensor:
     """Returns the tokens of pictures, (n, 1 + patches, d), with position embeddings added. pixels: (n, 3, h, w).
 
-    embeddings: the module of a CLIPVisionModel. grid: the rows and columns of patches for which the module has position embeddings; None
-    if they are for a square, from which transformers interpolates.
+    embeddings: the module `embeddings` of a CLIPVisionModel. grid: the rows and columns of patches that its position embeddings are for;
+    None if these form a square, which transformers then interpolates.
     """
     if grid is None:
         hidden: Tensor = embeddings(pixels, interpolate_pos_encoding=True)
@@ -27,10 +27,10 @@ def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> T
 
 
 def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
-    """Returns the tokens of videos, (n * t, 1 + patches, d), for t groups of frames, each with its own class token.
+    """Returns the tokens of videos, (n * t, 1 + patches, d), where t is the number of groups of frames. Each group has a class token.
 
-    pixels: (n, frames, 3, h, w). LanguageBind's V1.5 embeds videos in this way. Raises UserError if there are more
-    groups of frames than class embeddings.
+    embeddings: as add_tubes leaves them. pixels: (n, frames, 3, h, w). LanguageBind's V1.5 embeds videos in this way. Raises UserError if
+    there are more groups of frames than class embeddings.
     """
     patches = embeddings.patch_embedding(pixels.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # (n, t, patches, d)
     count, groups = patches.shape[:2]
@@ -45,7 +45,7 @@ def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
 
 
 def add_tubes(embeddings: Any, frames: int, tube: int) -> None:
-    """Replaces the patch and class embeddings of pictures by those of videos, which have `frames` frames.
+    """Replaces the patch and class embeddings of pictures by embeddings for videos of `frames` frames.
 
     A patch then spans `tube` frames, and each group of `tube` frames has its own class embedding. Both start from the old weights.
     """

@@ -1,7 +1,7 @@
-"""Remembers what a frozen trunk computed for a picture, so that the epochs after the first compute only the layers that are trained.
+"""Caches what a frozen trunk computes for a picture, so that the epochs after the first compute only the layers that are trained.
 
-The bytes of a picture are the key. On a CPU the last bits of a result depend on the size of its batch, so each picture goes through the
-trunk alone: a run that is resumed, and must compute its pictures again, then gets the same bits.
+The key is a hash of the picture's bytes. On a CPU, the last bits of a result depend on the size of its batch, so each picture goes
+through the trunk alone. A resumed run, which must compute its pictures again, then gets the same bits.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ BYTES_MAX = 512 << 20
 
 
 class FeatureCache:
-    """Stores the features of pictures. compute: returns the features, (1, d), of a picture, (1, 3, h, w).
+    """Caches the features of pictures. compute: returns the features, (1, d), of a picture, (1, 3, h, w).
 
-    When BYTES_MAX bytes are stored, the features of further pictures are computed each time.
+    Once BYTES_MAX bytes are stored, the features of further pictures are computed each time.
     """
 
     def __init__(self, compute: Callable[[Tensor], Tensor]):

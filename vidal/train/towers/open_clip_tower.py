@@ -15,7 +15,7 @@ from vidal.train.towers import Architecture, ModalityTower
 
 
 def _size(modality: Modality, settings: Encoder) -> int | tuple[int, int]:
-    """Returns the input size: the side of pictures in pixels, or (mel bins, frames) for sounds. Positions are interpolated to it."""
+    """Returns the input size: the side of pictures in pixels, or (mel bins, frames) for sounds."""
     return (settings.fbank.mel_bins, settings.fbank.frames) if modality is Modality.AUDIO else settings.side
 
 
@@ -50,8 +50,8 @@ class OpenClipTower(ModalityTower):
             own_width = self.visual(torch.zeros(1, 3, *(side if isinstance(side, tuple) else (side, side)))).shape[1]
         if own_width != width:
             raise UserError(
-                f"{where}: the features of {settings.model.id} have width {own_width}, those of the language tower width {width}: "
-                "name the same model in train.text"
+                f"{where}: the features of {settings.model.id} have width {own_width}, "
+                f"but those of the language tower have width {width}: name the same model in train.text"
             )
 
     def forward(self, pixels: Tensor) -> Tensor:
