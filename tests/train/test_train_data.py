@@ -225,6 +225,17 @@ def test_packed_arrays_are_what_the_files_give(tmp_path):
     assert packed.find(storage, read_samples(storage, Modality.VIDEO, settings), Encoder(side=SIDE)) is None
 
 
+def test_packed_arrays_of_one_split_are_not_used_for_another_and_packing_both_packs_them(tmp_path):
+    storage = dataset(tmp_path, [{}, {}, {"split": "val"}])
+    settings = Train(modalities={"image": Encoder(side=SIDE)})
+    assert next(packed.pack(storage, settings)).clips == 2
+    both = settings.model_copy(update={"splits": ("train", "val")})
+    assert packed.find(storage, read_samples(storage, Modality.IMAGE, settings), Encoder(side=SIDE)) is not None
+    assert packed.find(storage, read_samples(storage, Modality.IMAGE, both), Encoder(side=SIDE)) is None
+    assert next(packed.pack(storage, both)).clips == 3
+    assert packed.find(storage, read_samples(storage, Modality.IMAGE, settings), Encoder(side=SIDE)) is not None
+
+
 def test_what_could_not_be_packed_is_unreadable(tmp_path):
     storage = dataset(tmp_path, [{} for _ in range(3)])
     (tmp_path / "_media" / "clip-1" / "0.png").write_bytes(b"no picture")

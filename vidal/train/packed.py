@@ -70,19 +70,24 @@ class Pack:
 def find(storage: Storage, samples: TrainingSamples, settings: Encoder) -> Pack | None:
     """Returns the packed arrays of samples, or None if they cannot be used.
 
-    They can be used if every shard of the samples was packed with these settings and has not changed since. They cannot be used for a
+    They can be used if all samples were packed with these settings and their shards have not changed since. They cannot be used for a
     remote dataset, or for random crops, because packed pictures are already cropped.
     """
     if not storage.is_local or settings.random_crop:
         return None
     folder = _folder(storage, samples.modality, settings)
-    for shard in np.unique(samples.shards):
-        index = folder / f"{layout.shard_name(int(shard))}.json"
-        if not index.is_file() or json.loads(index.read_text(encoding="utf-8"))["manifest"] != _manifest(
-            storage, int(shard)
-        ):
-            return None
-    return Pack(folder)
+    shards = [int(shard) for shard in np.unique(samples.shards)]
+    return Pack(folder) if all(_holds(storage, folder, samples, shard) for shard in shards) else None
+
+
+def _holds(storage: Storage, folder: Path, samples: TrainingSamples, shard: int) -> bool:
+    """Returns whether all samples of a shard are packed, and the shard has not changed since."""
+    index = folder / f"{layout.shard_name(shard)}.json"
+    if not index.is_file():
+        return False
+    stored = json.loads(index.read_text(encoding="utf-8"))
+    wanted = {samples.clip_ids[row] for row in np.flatnonzero(samples.shards == shard)}
+    return bool(stored["manifest"] == _manifest(storage, shard)) and wanted <= stored["clips"].keys()
 
 
 def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
@@ -110,7 +115,7 @@ def _pack(storage: Storage, samples: TrainingSamples, settings: Encoder, folder:
         rows = np.flatnonzero(samples.shards == shard)
         name, manifest = layout.shard_name(int(shard)), _manifest(storage, int(shard))
         index = folder / f"{name}.json"
-        if index.is_file() and json.loads(index.read_text(encoding="utf-8"))["manifest"] == manifest:
+        if _holds(storage, folder, samples, int(shard)):
             kept += len(rows)
             continue
         places = _write(folder / f"{name}.npy", samples, reader, rows)
