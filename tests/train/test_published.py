@@ -400,7 +400,7 @@ def test_a_video_is_exported_with_its_time_and_not_to_clip_of_transformers(tmp_p
     one, other = (next(iter(load_encoder(each)._towers.values())) for each in (folder, tmp_path / "out" / "video"))
     with torch.no_grad():
         assert torch.allclose(one(pixels), other(pixels), atol=1e-6)
-    with pytest.raises(UserError, match="no place for video"):
+    with pytest.raises(UserError, match="cannot hold a tower for video"):
         export_encoder(folder, tmp_path / "other", "transformers")
 
 
