@@ -229,9 +229,9 @@ def test_eight_threads_that_meet_a_site_at_once_ask_for_its_rules_one_after_anot
     )
     with serve(app) as base:
         urls = [f"{base}/{number}.mp4" for number in range(8)]
-        found = crawl_list(tmp_path, urls, *settings, "duplicates.exact=false")
+        crawled = crawl_list(tmp_path, urls, *settings, "duplicates.exact=false")
     assert asked["robots.txt"] == often and open_["most"] == 1
-    assert found.reason(urls[0]) in reason
+    assert crawled.reason(urls[0]) in reason
 
 
 def test_without_robots_txt_all_of_them_are_kept(site, tmp_path):

@@ -77,7 +77,7 @@ def _is_result(value: object) -> bool:
 
 
 def _with_new_names(result: StoredResult) -> StoredResult:
-    """Renames the metrics of a result of the first release, which called the query "seen" and the target "told"."""
+    """Returns a result whose metrics have today's names. The first release named the query and the target otherwise."""
     metrics = {
         name.replace("seen", "query").replace("told", "target"): value for name, value in result["metrics"].items()
     }

@@ -69,7 +69,7 @@ def _row(id_: str, entry: object, url: str, source: Path) -> dict[str, str | lis
         )
     raw = str(entry.get("raw", ""))
     return {
-        "url": _PLACEHOLDER.sub(lambda found: {"{id}": id_}.get(found[0], str(entry.get("folder", ""))), url),
+        "url": _PLACEHOLDER.sub(lambda match: id_ if match[0] == "{id}" else str(entry.get("folder", "")), url),
         "title": raw,
         "hashtags": [tag.lower() for tag in dict.fromkeys(_HASHTAG.findall(raw))],
         "languagebind_id": id_,
