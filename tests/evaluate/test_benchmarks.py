@@ -4,7 +4,6 @@ import json
 import pickle
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -18,7 +17,7 @@ from vidal.cli.evaluate import evaluate
 from vidal.errors import UserError
 from vidal.evaluate.benchmarks import TASKS
 from vidal.evaluate.encoders import open_encoder
-from vidal.evaluate.measure import measure, require
+from vidal.evaluate.measure import measure
 from vidal.evaluate.templates import SOUND, pictures
 from vidal.train.frames import Excerpt
 
@@ -441,17 +440,3 @@ def test_the_old_names_of_options_work_with_one_line_of_warning_each(tmp_path):
         "vidal: the option --told is now called --target",
     ]
     assert old.stdout == new.stdout and "vidal: " not in new.stderr
-
-
-def test_a_dataset_of_videos_and_sounds_is_measured_by_those_that_have_the_modality(embedded):
-    whole = TASKS["manifest"].read(embedded)
-    sizes = {}
-    for query in ("video", "audio", "depth+video"):
-        chosen = whole.with_modalities(query, "text")
-        require(chosen, query, "text", skip_missing=False)
-        sizes[query] = len(chosen.samples)
-    assert 0 < sizes["depth+video"] == sizes["video"] < len(whole.samples) and 0 < sizes["audio"] < len(whole.samples)
-    with pytest.raises(UserError, match=r"no sample to measure.*--query and --target \(audio\+depth, text\)"):
-        require(
-            replace(whole, samples=[]).with_modalities("audio+depth", "text"), "audio+depth", "text", skip_missing=False
-        )
