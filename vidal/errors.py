@@ -114,10 +114,10 @@ class BalanceError(VidalError):
 
 
 def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
-    """Returns the package of the innermost frame of the traceback that belongs to one of the packages; None if no frame does.
+    """Returns which of the packages an error comes from: the one whose code is innermost in the traceback; None if none is in it.
 
-    packages: names of top-level packages. The caller uses this to tell apart an exception that a library raises on untrusted input, which
-    is an outcome of the record, and one that our own code raises, which is a bug.
+    packages: names of top-level packages. The caller uses this to tell a library's error on untrusted input, which is an outcome of the
+    record, from an error of our own code, which is a bug.
     """
     innermost = None
     frame = error.__traceback__

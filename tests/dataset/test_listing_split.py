@@ -74,7 +74,7 @@ def test_a_touched_list_is_the_same_and_a_changed_one_is_refused_with_nothing_lo
         UserError, match=r"has changed since it was split into .*: choose another --out, or delete .*/_catalogue"
     ):
         split_listing(recipe, storage)
-    with pytest.raises(UserError, match="other columns or shard_candidates"):
+    with pytest.raises(UserError, match="columns or shard_candidates have changed"):
         split_listing(recipe_for(path, shard_candidates=2), storage)
     stored = stored_split(storage)
     assert stored is not None and stored.candidates == 5 and len(list(candidates_of(storage, 0))) == 5

@@ -35,9 +35,9 @@ def deduplicate(out: str, as_json: bool) -> None:
 @click.option("--to", required=True, type=click.Path(), help="The Parquet file to write.")
 @options.as_json
 def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as_json: bool) -> None:
-    """Writes hashes and vectors of the media in FOLDER, an evaluation set, to a file for the recipe's key decontaminate.
+    """Writes a file of signatures of the media in FOLDER, an evaluation set. A build uses the file to find copies of these media.
 
-    A recipe that uses the file must have the models that computed the vectors.
+    Name the file under decontaminate in a recipe. To compare by meaning (semantic), that recipe must have the same embedding models.
     """
     from pathlib import Path
 

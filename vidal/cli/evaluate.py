@@ -94,7 +94,10 @@ def evaluate(
     as_list: bool,
     as_json: bool,
 ) -> None:
-    """Measures an encoder without training it on the task: retrieval both ways, classification, or retrieval between modalities."""
+    """Measures an encoder zero-shot, that is, without training it on the task: classification, or retrieval in both directions.
+
+    The retrieval may be between texts and media, or between two kinds of media.
+    """
     from vidal.evaluate.benchmarks import TASKS
 
     query = options.renamed("--seen", seen, "--query", query)
@@ -206,7 +209,10 @@ def _beside(given: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _kept(results: str | None, checkpoints: tuple[str, ...]) -> Path | None:
-    """Returns the file for the results: --results, or else a file in the first checkpoint that is a folder; None if there is neither."""
+    """Returns the file for the results: --results, or else evaluations.json in the first checkpoint that is a local folder.
+
+    Returns None if neither is given.
+    """
     from vidal.evaluate.encoders import results_folder
     from vidal.evaluate.table import RESULTS
 

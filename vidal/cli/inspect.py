@@ -15,7 +15,10 @@ from vidal.cli.output import show_json
 @click.argument("out")
 @options.as_json
 def validate(out: str, as_json: bool) -> None:
-    """Checks every row and every hash of OUT, that every file decodes (a video: at its end), and that the ledger fits the manifest."""
+    """Checks every row and every hash of OUT, that every file decodes, and that the ledger fits the manifest.
+
+    Only the end of a video is decoded.
+    """
     from vidal.dataset.validate import validate as check
 
     rows, problems = check(out)

@@ -31,9 +31,9 @@ def renamed(old: str, old_value: str | None, new: str, new_value: str | None) ->
 
 
 def from_settings(collection: str | None) -> tuple[str, ...]:
-    """Returns the overrides of the recipe that --from stands for. collection: the value of --from; None gives no overrides.
+    """Turns the value of --from into overrides of the recipe, in the form of --set. None gives no overrides.
 
-    Raises UserError for a store that cannot be opened.
+    Raises UserError if the folder or bucket cannot be opened.
     """
     if collection is None:
         return ()

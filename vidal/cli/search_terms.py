@@ -50,7 +50,7 @@ def build_terms(recipe: str, overrides: tuple[str, ...], out: str, as_json: bool
 
 
 def _cluster_map(recipe: Any, stack: contextlib.ExitStack) -> Any:
-    """Starts an executor and returns its parallel map, which shows progress. The stack ends the executor.
+    """Starts an executor, which runs until the stack is closed. Returns its parallel map, which shows progress.
 
     The build of the terms calls this function only if there is enough work for several processes.
     """
@@ -66,9 +66,9 @@ def _cluster_map(recipe: Any, stack: contextlib.ExitStack) -> Any:
 @click.argument("out")
 @options.database
 def feedback(out: str, db: str) -> None:
-    """Writes DB/budget.parquet from what each term has yielded in OUT.
+    """Writes DB/budget.parquet: what each term has yielded in OUT, and the weight of the term in later searches.
 
-    The file has a weight for each term, which multiplies the number of results that the next searches for the term ask for.
+    With weight 2, a search for the term asks for twice as many results; with weight 0, the term is not searched again.
     """
     from vidal.sources.searches import search_name
     from vidal.storage.storage import Storage, absolute_uri

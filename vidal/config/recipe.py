@@ -127,7 +127,10 @@ class Recipe(Settings):
         return self.resources.get(stage, Resources())
 
     def settings_of(self, view: str, kind: type[SettingsT]) -> SettingsT:
-        """Returns the section of a view that a plugin has added. kind: its class. Raises UserError if no plugin of the recipe adds it."""
+        """Returns the settings of a view that a plugin has added. kind: their class.
+
+        Raises UserError if no plugin of the recipe adds the view.
+        """
         section = getattr(self, view, None)
         if not isinstance(section, kind):
             raise UserError(
@@ -136,7 +139,7 @@ class Recipe(Settings):
         return section
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """Makes a worker that receives the recipe import its plugins first: the recipe's class may contain classes of the plugins."""
+        """Pickles a recipe with plugins as plain keys. A worker then imports the plugins before it builds the recipe from the keys."""
         if not self.plugins:
             return super().__reduce_ex__(protocol)
         rebuild: Callable[[Mapping[str, Any]], Recipe] = recipe_from

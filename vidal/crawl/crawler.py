@@ -44,9 +44,9 @@ class Crawler:
         return self._crawl(candidate, Effort())
 
     def attempt(self, candidate: Candidate) -> Output | Drop:
-        """Crawls a candidate as __call__ does, but raises PutBack instead of waiting for a host.
+        """Crawls a candidate as __call__ does, but raises PutBack instead of waiting for a host. The caller then tries again later.
 
-        The cost of an attempt (Effort) counts towards the limits of later attempts at the candidate.
+        The time and the tries that were used up until then count towards the limits of the next attempt.
         """
         id_ = candidate["candidate_id"]
         effort = self._efforts.setdefault(id_, Effort(may_be_put_back=True))

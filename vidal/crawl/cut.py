@@ -41,10 +41,15 @@ class Cutter:
         return span.is_whole and span.duration_s > self._clips.max_s
 
     def split_at_cuts(self, span: Span, cuts_s: list[float]) -> list[Span]:
-        """Returns the pieces of a whole video. Raises RecordError(too_short) if none is as long as clips.min_s."""
+        """Splits a long video at its cuts. span: the whole video.
+
+        Raises RecordError(too_short) if every piece is shorter than clips.min_s.
+        """
         pieces = shots.split_at_cuts(cuts_s, span.duration_s, self._clips.max_s, self._clips.min_s)
         if not pieces:
-            raise RecordError(Reason.TOO_SHORT, f"no shot is as long as the {self._clips.min_s:g} s of clips.min_s")
+            raise RecordError(
+                Reason.TOO_SHORT, f"every piece of the video is shorter than clips.min_s ({self._clips.min_s:g} s)"
+            )
         return [Span(start_s, duration_s) for start_s, duration_s in pieces]
 
 

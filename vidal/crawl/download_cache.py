@@ -1,4 +1,4 @@
-"""Keeps recent downloads, so that a video with several spans, one after another in a catalogue, is fetched only once."""
+"""Keeps recent downloads, so that a video is fetched only once if a catalogue lists several of its spans one after another."""
 
 from __future__ import annotations
 

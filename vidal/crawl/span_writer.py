@@ -37,7 +37,7 @@ class SpanWriter:
         if (lack_s := _lack_s(file, span, properties)) > SLACK_S:
             raise RecordError(
                 Reason.TRUNCATED,
-                f"the clip cut from the file lacks {lack_s:.2f} s of the {span.duration_s:g} s of its span",
+                f"the clip lacks {lack_s:.2f} s of its span, which lasts {span.duration_s:g} s",
             )
         self._check_length(properties.duration_s)
         return properties
@@ -45,9 +45,8 @@ class SpanWriter:
     def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
         """Writes a span as an MP4.
 
-        If the source file has an index, decoding starts at the key frame before the span. If it has none, or if this fails or gives a
-        file that is too short, decoding starts at the beginning of the source file; but there is no second try after
-        RecordError(too_costly).
+        If the source file has an index, decoding starts at the key frame before the span. If it has none, or if the new file lacks part
+        of the span, decoding starts at the beginning of the source file. This second try also follows an error, except too_costly.
         """
         if not span.is_whole and transcode.is_indexed(file.properties):
             try:

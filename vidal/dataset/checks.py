@@ -27,7 +27,7 @@ def parse_shards(text: str, count: int | None) -> list[int]:
                 f"shard {shard} is out of range: the recipe has {count} shards, numbered from 0 to {count - 1}"
             )
     if not numbers:
-        raise UserError(f"shard {text!r}: the range is empty")
+        raise UserError(f"shard {text!r}: the range is empty: put the smaller number first")
     return sorted(set(numbers))
 
 

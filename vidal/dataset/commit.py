@@ -36,7 +36,10 @@ from vidal.storage.storage import Storage
 
 
 def shard_identity(stages: list[Stage], recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Returns the versions and a hash of the settings that decide the rows of a shard; answers of sites are not part of it."""
+    """Returns what decides the rows of a shard: the versions, and a hash of the settings and of the input files.
+
+    The answers of websites are not included.
+    """
     own = [discover.identity(recipe, storage, shard), *(stage.identity(recipe) for stage in stages)]
     versions = {name: version for each in own for name, version in each.versions.items()}
     marks = [recipe.duplicates.model_dump(mode="json", exclude={"dataset_clips_max"}), decontamination.state(recipe)]
@@ -130,7 +133,7 @@ class _Selection:
 
     @property
     def signed(self) -> list[AssembledRow]:
-        """The kept clips, in the order of the candidates."""
+        """The kept clips in the order of the candidates. Their signatures are stored in this order."""
         kept = {row["clip_id"] for row in self.kept}
         return [row for row in self.fit if row["clip_id"] in kept]
 
@@ -185,9 +188,9 @@ def _write(
 
 
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
-    """Returns the identity of a shard's stored work, whose versions may be older than those of `now`.
+    """Returns `now`, but with the versions that made the stored work. Some of these may be older.
 
-    stale: the stages whose earlier results are kept. discovered: the versions that found the candidates.
+    stale: the stages whose earlier results are kept. discovered: the identity with which the candidates were found.
     """
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)
@@ -214,7 +217,7 @@ _DISCOVER: Any = _Discover()
 
 
 def _with_drop(row: LedgerRow, drops: dict[str, Drop | within_shard.Copy]) -> LedgerRow:
-    """Returns the ledger row; if its clip is in `drops`, changed to dropped. A clip may pass all stages and then fail the filter."""
+    """Returns the ledger row, changed to dropped if its clip is in `drops`. A clip may pass all stages and be dropped by the commit."""
     if row["subject"] != Subject.CLIP.value or row["id"] not in drops:
         return row
     drop = drops[row["id"]]

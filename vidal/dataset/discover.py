@@ -32,7 +32,7 @@ VERSION = 1
 
 
 def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Returns an identity that changes with all that decides the candidates: settings, versions, and the catalogue or search terms."""
+    """Returns the identity of the candidates of a shard: versions, and a hash of the settings and of the catalogue or search terms."""
     settings = recipe.model_dump(
         mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}
     )
@@ -119,7 +119,10 @@ def set_part_count(storage: Storage, shard: int, count: int) -> None:
 
 
 def state(storage: Storage, shard: int) -> str:
-    """Returns a hash of the record of the stored candidates and of the searches to repeat; "" without either. A summary stores it."""
+    """Returns a hash that describes the stored candidates and the searches that are marked to be repeated; "" if there are neither.
+
+    The summary of a shard stores it. If the hash has changed since, the shard must be committed again.
+    """
     contents = [storage.read_if_present(name) for name in (layout.discovered(shard), layout.asked_again(shard))]
     return ids.sha256(b"".join(content or b"" for content in contents)) if any(contents) else ""
 
@@ -264,9 +267,9 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
 
 
 def _weights(recipe: Recipe) -> dict[str, float]:
-    """Returns the weights of the terms from the file terms.budget, which `vidal search-terms feedback` writes; empty if it is not set.
+    """Returns the weight of each term, from the file terms.budget, which `vidal search-terms feedback` writes; {} if the key is not set.
 
-    A weight multiplies the number of results that the searches for its term ask for. Raises UserError if there is no such file.
+    A search for a term asks for per_term results, multiplied by the weight. Raises UserError if the file does not exist.
     """
     if not recipe.terms.budget:
         return {}

@@ -49,7 +49,7 @@ class StageEstimate:
 
 @dataclass(frozen=True)
 class HostEstimate:
-    """The requests to one host. requests: at least how many are needed. days: how long they take at the rate that the recipe allows."""
+    """The requests to one host. requests: a lower bound. days: how long these requests take at the rate that the recipe allows."""
 
     host: str
     requests: int

@@ -59,7 +59,7 @@ def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] =
             raise
     if split.choices != _choices(recipe):
         raise UserError(
-            f"the listing of {storage.uri} was split with other columns or shard_candidates than the recipe has now: {_remedy(storage)}"
+            f"columns or shard_candidates have changed since the listing was split into {storage.uri}: {_remedy(storage)}"
         )
     stamp = listing.stamp()
     if stamp == split.stamp:

@@ -123,7 +123,7 @@ def _row(row: _OldRow, recipe: Recipe) -> NewRow:
 
 
 def _columns(rows: list[NewRow]) -> pa.Schema:
-    """Returns the current schema of the manifest. Its scores include those of the rows that no stage declares any more."""
+    """Returns the current schema of the manifest. Scores that the rows have, but that no stage declares any more, are included."""
     names = declared_scores(VIEWS) | {name for row in rows for name in cast("dict[str, float]", row["scores"])}
     columns = manifest_schema(VIEWS)
     kind = pa.struct([(name, pa.float64()) for name in sorted(names)])

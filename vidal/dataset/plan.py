@@ -17,7 +17,7 @@ from vidal.stages.order import STAGES
 class Line:
     """A line of the plan: a stage, or one of its models.
 
-    pool: the number of the group of stages that share workers. cpus, gpus: those of one worker. workers: the smallest and the largest
+    pool: a number; stages with the same number share workers. cpus, gpus: those of one worker. workers: the smallest and the largest
     number of workers. model: empty if the stage needs none. absent: why the model cannot be loaded, or empty.
     """
 
@@ -92,9 +92,9 @@ def _sum_budgets(unit: str, limits: list[int | None]) -> str:
 
 
 def _models(stage: Stage, recipe: Recipe) -> list[tuple[str, str]]:
-    """Returns each model of the stage, with the reason why it cannot be loaded here, or "".
+    """Returns each model of the stage, with the reason why it cannot be loaded here, or "" if it can.
 
-    Without any, one entry is returned: "none" if the recipe chooses no model, "" if the stage needs none.
+    If there is no model, one entry is returned: "none" if the recipe leaves an optional model out, "" if the stage never needs one.
     """
     uses = stage.models(recipe)
     lines = [

@@ -13,13 +13,20 @@ from vidal.schema import Reason, Status, Subject
 
 @dataclass(frozen=True)
 class ShardReport:
-    """The result of a shard. rows: clips in the manifest, by kind. funnel: the records that entered each stage, and how they ended.
+    """The result of a shard, in numbers. A dict holds a count for each key.
 
-    reasons: candidates and clips that were not kept, by reason; views: clips that have a view, by view; contaminated: clips that
-    belong to an evaluation set, by set. tokens: read (in) and written (out) by the rewriter. stale: clips with results of earlier
-    versions of a stage, by stage. quarantined: records ended by a bug; failed_views: views with a transient failure; the next run of the
-    same build tries both again. cleaned_clips: clips whose media were deleted; cleaned_bytes: the size of these media. done_before:
-    whether nothing had to be done; stage_only: the last stage that ran, if the shard was not to be committed.
+    rows: the clips in the manifest, by kind.
+    funnel: how many records entered each stage, and how they ended.
+    reasons: the candidates and clips that were not kept, by reason.
+    views: the clips that have a view, by view.
+    quarantined: the records that ended because of a bug. The next run of the same build tries them again.
+    tokens: the tokens that the rewriter read ("in") and wrote ("out").
+    contaminated: the clips that belong to an evaluation set, by set.
+    failed_views: the views that failed for a transient reason. The next run of the same build tries them again.
+    stale: the clips or candidates with results of an earlier version of a stage, by stage.
+    done_before: whether nothing had to be done.
+    cleaned_clips, cleaned_bytes: the clips whose media were deleted, and the size of these media.
+    stage_only: the last stage that ran, if the shard was not to be committed.
     """
 
     shard: int

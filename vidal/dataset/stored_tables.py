@@ -15,7 +15,7 @@ _KEYS = ("clip_id", "candidate_id")
 def stored_files(storage: Storage, stages: list[str], parts: list[Part]) -> list[str]:
     """Returns the names of the tables and ledgers that these stages have stored for the shard of `parts`.
 
-    The retained tables and ledgers of all stages (see vidal.pipeline.incremental) are included.
+    For all stages, retained results of records that the filter has dropped are included (see vidal.pipeline.incremental).
     """
     places = [(stage, part.shard, part.index) for stage in stages for part in parts]
     names = [name(*place) for place in places for name in (layout.part_table, layout.part_ledger)]
@@ -31,7 +31,7 @@ class _Table(NamedTuple):
 
 
 class StoredTables:
-    """The ids and the metadata in the tables of these parts, which must be parts of one shard."""
+    """The ids and the metadata in the stored tables of a shard. Each table is read once. parts: the parts of the shard."""
 
     def __init__(self, storage: Storage, parts: list[Part]):
         self._storage, self._parts = storage, parts

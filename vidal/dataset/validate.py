@@ -1,6 +1,6 @@
 """Validates a dataset: checks every row, every hash, whether every file decodes, and whether the ledger fits the manifest.
 
-Of a video, only the last frames are decoded.
+Only the end of a video is decoded.
 """
 
 from __future__ import annotations
@@ -74,8 +74,7 @@ def _are_scores(columns: pa.Schema) -> bool:
 def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_in: dict[str, int]) -> Iterator[str]:
     """Yields the problems of a shard.
 
-    kept_in: by clip_id, the number of the shard that keeps the clip, for all shards with lower numbers. This function adds the clips of
-    this shard to it.
+    kept_in: for each clip that a lower shard keeps, the number of that shard. This function adds the clips that this shard keeps.
     """
     lines = storage.read(layout.media_sums(shard)).decode().splitlines()
     sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}

@@ -55,8 +55,8 @@ def mark_copies(
 ) -> dict[int, int]:
     """Sets `duplicate_of` in the manifests of all shards. Returns how many clips of each shard are marked.
 
-    workers: opens the processes that compare. say: receives a line for each step. A shard that another process commits meanwhile is
-    compared as well. Raises LockedError if another process is marking copies and does not end within wait_s seconds.
+    workers: starts the processes that compare the clips. say: receives a line for each step. A shard that another process commits
+    meanwhile is compared as well. Raises LockedError if another process is marking copies and does not end within wait_s seconds.
     """
     with exclusive(storage, layout.MARKING, wait_s, expiry_s=_MARKING_S):
         compared: Stamps | None = None
@@ -116,7 +116,10 @@ def _marks(storage: Storage, settings: Duplicates, stamps: Stamps, workers: Work
 
 
 def _read_clips(storage: Storage, shards: list[int]) -> pd.DataFrame:
-    """Returns a row for each clip of the shards, sorted by number: number, clip_id, split, source_sha256, start_s, duration_s."""
+    """Returns a row for each clip of the shards: number, clip_id, split, source_sha256, start_s, duration_s.
+
+    number: identifies the clip in the dataset; the rows are sorted by it.
+    """
     columns = ["clip_id", "split", "source_sha256", "start_s", "duration_s"]
     with ThreadPoolExecutor(1 if storage.is_local else _AT_ONCE) as threads:
         tables = list(threads.map(lambda shard: storage.read_columns(layout.signatures(shard), columns), shards))

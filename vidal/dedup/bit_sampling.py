@@ -1,13 +1,13 @@
 """Finds pairs of clips whose hashes may be near without comparing all pairs: bit sampling (Indyk and Motwani 1998).
 
-There are TABLES hash tables, each for BITS of the 64 bits of a hash, chosen at random. Two clips meet in a table if a hash of one and a
-hash of the other agree in all bits of the table. Two clips that meet HITS_MIN times are a candidate pair, which is then compared exactly.
-Whether two clips are a candidate pair depends only on these two clips. So the copies that are found in a dataset do not depend on the
-order in which its shards were compared.
+Each of TABLES hash tables looks at BITS of the 64 bits of a hash, chosen at random. Two clips meet in a table if a hash of one and a hash
+of the other agree in all these bits. Two clips that meet HITS_MIN times are a candidate pair, which is then compared exactly. Whether two
+clips are a candidate pair depends only on these two clips. So the copies that are found in a dataset do not depend on the order in which
+its shards were compared.
 
-The hashes of a clip's whole pictures are compared with those of another clip's whole pictures and of their middles (see
-vidal.media.hashing). Motion hashes are compared with motion hashes; they find copies with a logo, which changes the pictures but does
-not move. `python -m benchmarks.duplicates_table` measures how many copies are found.
+There are three kinds of hashes (see vidal.media.hashing): of whole frames, of the middle parts of frames, and of motion. Middle parts are
+compared only with whole frames, to find cropped copies. Motion is compared with motion, to find copies with a logo, which changes the
+pictures but does not move. `python -m benchmarks.duplicates_table` measures how many copies are found.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MASKS = _masks()
 class Hashes:
     """The hashes of n clips with f frames. motion: (n, f) uint64.
 
-    pictures: (n, v, f) uint64, for v variants of each frame: first the whole picture, then its middles.
+    pictures: (n, v, f) uint64, for v variants of each frame: first the whole frame, then its middle parts.
     """
 
     pictures: UInt64Array
@@ -59,7 +59,7 @@ class Hashes:
 
 
 def candidate_pairs(own: Hashes, other: Hashes | None) -> Iterator[tuple[Places, Places]]:
-    """Yields candidate pairs: (m,) places of clips in `own`, and (m,) places of clips in `other`.
+    """Yields candidate pairs as two arrays of m indices: of clips in `own`, and of clips in `other`.
 
     other: None compares `own` with itself; the first clip of each pair is then the later one.
     """
@@ -75,16 +75,16 @@ def candidate_pairs(own: Hashes, other: Hashes | None) -> Iterator[tuple[Places,
 
 @dataclass(frozen=True)
 class _Hashed:
-    """The hashes that are looked up, (k,) uint64. clips: (k,) uint64, the place of each hash's clip among the n clips."""
+    """k hashes of clips. hashes: (k,) uint64. clips: (k,) uint64, the index of the clip that each hash belongs to."""
 
     hashes: UInt64Array
     clips: UInt64Array
 
     @classmethod
     def of(cls, hashes: UInt64Array, *, is_motion: bool = False) -> _Hashed:
-        """Returns the hashes of n clips without those that have too few bits set to tell clips apart. hashes: (n, ...) uint64.
+        """Returns the hashes of n clips, without those that have too few bits set to tell clips apart. hashes: (n, ...) uint64.
 
-        A clip that would have no picture hash left keeps all of them. With is_motion, such a clip stands still and keeps none.
+        If all hashes of a clip have too few bits set, the clip keeps them all. With is_motion it keeps none, because it stands still.
         """
         flat = hashes.reshape(len(hashes), -1)
         counts: BoolArray = np.bitwise_count(flat) >= _BITS_SET_MIN
@@ -94,7 +94,10 @@ class _Hashed:
         return cls(flat[counts], clips[counts])
 
     def entries(self, mask: np.uint64, wanted: BoolArray | None = None) -> UInt64Array:
-        """Returns the sorted entries, (k,) uint64, of the table with this mask. wanted: keeps only these keys, see _keys_of."""
+        """Returns the sorted entries, (k,) uint64, of the table with this mask: each packs a key and the index of a clip.
+
+        wanted: (2 ** BITS,) bool, which keys to include, see _keys_of; None includes all.
+        """
         keys, clips = ((self.hashes & mask) * _ODD) >> _KEY, self.clips
         if wanted is not None:
             is_wanted = wanted[keys >> _KEY_REST]
@@ -104,7 +107,7 @@ class _Hashed:
 
 @dataclass(frozen=True)
 class _Sampled:
-    """The hashes of clips that are looked up. pictures: of whole pictures and their middles. whole: of whole pictures alone."""
+    """The hashes of some clips. pictures: of whole frames and of their middle parts. whole: of whole frames alone."""
 
     pictures: _Hashed
     whole: _Hashed
@@ -119,8 +122,8 @@ class _Sampled:
 def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: bool) -> UInt64Array | None:
     """Returns the candidate pairs, each packed into one number; None if there are too many matches to count at once.
 
-    offset: the place of the first clip of `own` among all clips of its side. count: how many clips `own` has. is_self: whether `other`
-    contains the clips of `own`.
+    own: a piece of a longer sequence of clips. offset: the index of its first clip in the sequence. count: the number of its clips.
+    is_self: whether `other` is that sequence.
     """
     met: list[UInt64Array] = []
     held = 0
@@ -138,9 +141,9 @@ def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: b
 
 
 def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[UInt64Array, UInt64Array]]:
-    """Yields pairs of sorted entries, of `own` and of `other`, to match with each other: first of pictures, then of motion.
+    """Yields three pairs of arrays to match with each other: sorted entries of `own`, and sorted entries of `other`.
 
-    Two middles are never matched. A match of whole pictures is not repeated in the next pair.
+    The first pair matches all pictures with whole frames, the second whole frames with middle parts, the third motion with motion.
     """
     own_all = own.pictures.entries(mask)
     wanted = _keys_of(own_all)
@@ -154,7 +157,7 @@ def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[U
 def _keys_of(entries: UInt64Array) -> BoolArray:
     """Returns (2 ** BITS,) bool: for each value of the upper BITS bits of a key, whether an entry has such a key.
 
-    Entries of the other side whose key is not present cannot match, and are left out before they are sorted.
+    Entries with other keys cannot match any of these entries, so they need not be sorted.
     """
     present: BoolArray = np.zeros(2**BITS, bool)
     present[entries >> (_KEY + _KEY_REST)] = True

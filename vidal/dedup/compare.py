@@ -32,7 +32,7 @@ _ALL_PAIRS_MAX = 4_000_000
 class Signed:
     """The signatures of `count` clips: the data that are compared to find copies.
 
-    pictures: by the number of frames of the clips. vectors: by column and by length of the vectors.
+    pictures: grouped by the number of frames. vectors: grouped by the column and the length of the vectors.
     """
 
     count: int
@@ -107,10 +107,10 @@ def compare(
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
-    """Returns the copies: the number of each clip that is one, with the index of the pair that shows it.
+    """Returns which clips are copies: for the number of each copy, the index of the pair that shows it.
 
-    This is the nearest pair of the first way in WAYS in which the clip has a pair. A pair whose earlier clip is a copy itself does not
-    count. pairs: in the order of Pairs.joined. excluded: numbers of clips; pairs with one of them do not count.
+    If a clip is the later one in several pairs, the way that comes first in WAYS decides, then the distance. A pair does not count if its
+    earlier clip is a copy itself. pairs: in the order of Pairs.joined. excluded: numbers of clips whose pairs do not count.
     """
     nearest: dict[int, int] = {}
     for place, (later, earlier) in enumerate(zip(pairs.later.tolist(), pairs.earlier.tolist(), strict=True)):

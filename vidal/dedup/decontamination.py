@@ -53,10 +53,10 @@ def state(recipe: Recipe) -> list[Any]:
 
 @dataclass(frozen=True)
 class Known:
-    """An evaluation set, ready to be searched.
+    """An evaluation set that has been loaded.
 
-    names: the ids, URLs and hashes of the set, with what each of them identifies: "id", or "bytes as FILE". files: the files of the set
-    that have signatures. compared: the settings for comparing clips with these files.
+    names: what each id, URL or hash of the set identifies: "id" if the list of ids contains it, "bytes as FILE" for the hash of a file.
+    files: the files of the set that have signatures. compared: the settings for comparing clips with these files.
     """
 
     name: str

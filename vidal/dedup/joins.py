@@ -9,19 +9,20 @@ import numpy.typing as npt
 
 from vidal.media.arrays import UInt64Array
 
+# Indices into an array.
 Places = npt.NDArray[np.int64]
 # The largest number of matches that are held at a time. They take about 1 GB while they are counted.
 MATCHES_MAX = 2**25
 
 
 def match_keys(own: npt.NDArray[np.unsignedinteger], other: npt.NDArray[np.unsignedinteger]) -> tuple[Places, Places]:
-    """Returns, for each entry of `own`, the place of its first match in `other` and the number of its matches. Both arrays are sorted."""
+    """Returns, for each entry of `own`, the index of its first match in `other` and the number of its matches. Both arrays are sorted."""
     first = np.searchsorted(other, own, "left")
     return first, np.searchsorted(other, own, "right") - first
 
 
 def expand_matches(first: Places, counts: Places) -> tuple[Places, Places]:
-    """Returns the places of all matches, (m,) in `own` and (m,) in `other`, from what match_keys returned."""
+    """Returns the indices of all matches: (m,) in `own` and (m,) in `other`. first, counts: as match_keys returns them."""
     own = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
     return own, np.repeat(first, counts) + within

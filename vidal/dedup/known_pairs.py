@@ -39,15 +39,15 @@ Say = Callable[[str], None]
 
 @contextlib.contextmanager
 def this_process() -> Iterator[Spread]:
-    """Yields `map`, so that everything is compared in this process: the Workers for a small dataset."""
+    """Yields `map`, so that everything is compared in this process. This is enough for a small dataset."""
     yield map
 
 
 @dataclass(frozen=True)
 class KnownPairs:
-    """The pairs of alike clips in some shards. compared: the stamps of the signatures of these shards when they were compared.
+    """The pairs of alike clips in the shards that have been compared. compared: these shards, with the stamps of their signatures then.
 
-    settings: the identity of the settings and cells that were used.
+    settings: hashes of the settings and of the centres of the cells that were used.
     """
 
     settings: str
@@ -65,9 +65,9 @@ def find_pairs(
 ) -> Pairs:
     """Returns the pairs of clips of a dataset that are alike. Shards that were compared before are not compared with each other again.
 
-    stamps: those of the signatures of all shards. clips: the number of clips of each shard. workers: opens the processes that compare.
-    say: receives a line for each block of shards, of a large dataset. The pairs are stored after each block, so an interrupted
-    comparison resumes.
+    stamps: the stamp of the signatures of each shard. clips: the number of clips of each shard. If the dataset is large, `workers` starts
+    processes that compare the clips, and `say` receives a line for each block of shards. The pairs are stored after each block, so an
+    interrupted comparison resumes.
     """
     centres = _cells(storage, settings, sorted(stamps))
     known = _unchanged(_read(storage), f"{identity(settings)} {_fingerprint(centres)}", stamps)

@@ -1,4 +1,4 @@
-"""Pairs of clips that are alike, and in which way they are."""
+"""Pairs of clips that are alike, and how they are alike."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Pairs:
         return whole.at(np.lexsort((whole.earlier, whole.distance, whole.way, whole.later)))
 
     def at(self, places: np.ndarray) -> Pairs:
-        """Returns some of the pairs. places: a mask, (m,) bool, or the places of the pairs."""
+        """Returns some of the pairs. places: a mask, (m,) bool, or the indices of the pairs."""
         return Pairs(*(getattr(self, each.name)[places] for each in fields(self)))
 
     def __len__(self) -> int:
@@ -66,7 +66,10 @@ class Pairs:
         return Reason.DUPLICATE_NEAR if is_near else Reason.DUPLICATE_SEMANTIC
 
     def how(self, place: int) -> str:
-        """Returns how the clips of a pair are alike, as words to put before the earlier clip's name, such as "has cosine 0.970 with"."""
+        """Returns how the clips of a pair are alike, as words to put before the earlier clip's name, such as "has cosine 0.970 with".
+
+        place: the index of the pair.
+        """
         way, distance = WAYS[self.way[place]], self.distance[place]
         if way == "pictures":
             return f"differs in {distance:.1f} of 64 bits, at a motion correlation of {self.motion[place]:.2f}, from"

@@ -21,7 +21,10 @@ _NONE = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Pictures:
-    """n clips with the same number of frames, f. numbers: (n,) int64. thumbs: takes m places, returns (m, f, 256) uint8 thumbnails."""
+    """n clips with the same number of frames, f. numbers: (n,) int64, the numbers of the clips.
+
+    thumbs: a function that takes the indices of m clips, and returns their thumbnails, (m, f, 256) uint8.
+    """
 
     numbers: Places
     hashes: Hashes
@@ -56,9 +59,9 @@ def _pieces(size: int, *columns: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]
 def _near_hashes(
     own: Pictures, other: Pictures, settings: Duplicates, first: Places, second: Places
 ) -> tuple[Places, Places, Float64Array]:
-    """Returns the pairs whose hashes are near: their places in `own` and in `other`, and their distances, (m,) each.
+    """Returns the pairs whose hashes are near: the indices of their clips in `own` and in `other`, and their distances, (m,) each.
 
-    first, second: the places of the pairs to compare.
+    first, second: the indices, in `own` and in `other`, of the clips of each pair to compare.
     """
     distances = hash_distances(own.hashes.pictures[first], other.hashes.pictures[second])
     near = distances <= settings.max_distance
@@ -68,9 +71,9 @@ def _near_hashes(
 def _near(
     own: Pictures, other: Pictures, settings: Duplicates, first: Places, second: Places, distances: Float64Array
 ) -> Pairs:
-    """Returns those of the pairs whose clips move alike, or of which one stands still and whose hashes are especially near.
+    """Returns the pairs whose clips move alike. If a clip stands still, especially near hashes are enough.
 
-    first, second: the places of the pairs. distances: those of their hashes.
+    first, second: the indices of the clips of each pair. distances: the distance of the hashes of each pair.
     """
     numbers, others = own.numbers[first], other.numbers[second]
     is_later = (numbers > others)[:, None, None]

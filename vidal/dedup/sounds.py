@@ -1,8 +1,10 @@
 """Finds recordings that are nearly the same: an index of the values of their fingerprints, then a comparison bit by bit.
 
-A fingerprint is a series of values. Two recordings are compared at the time offsets at which at least two of their values are equal, or
-one value if a recording is shorter than 4 s; at most at the 32 likeliest offsets. Values that a recording repeats more than four times,
-as in silence, are not looked up, unless too few would be left. All this depends only on the two recordings, not on the others.
+A fingerprint is a series of values. Two recordings are compared at the time offsets at which at least two of their values are equal. For
+a recording shorter than 4 s, one equal value is enough. At most 32 offsets are tried, those with the most equal values.
+
+Values that a recording repeats more than four times, as in silence, are not looked up. If too few other values would remain, all are
+looked up. Whether two recordings are found to be the same does not depend on any other recording.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ _CLIP_BITS, _OFFSET_BITS = np.uint64(23), np.uint64(17)
 
 @dataclass(frozen=True)
 class Sounds:
-    """n recordings. numbers: (n,) int64, those of their clips. values: the fingerprint of each recording, (k,) uint32."""
+    """n recordings. numbers: (n,) int64, the numbers of their clips. values: the fingerprint of each recording, (k,) uint32."""
 
     numbers: Places
     values: list[UInt32Array]
@@ -38,7 +40,10 @@ class Sounds:
 
 @dataclass(frozen=True)
 class _Index:
-    """The values of some recordings, sorted: (k,) uint32. clips, places: (k,), the recording of each value, and its place in it."""
+    """The values in the fingerprints of some recordings, sorted: (k,) uint32.
+
+    clips: (k,) int64, the index of the recording that each value comes from. places: (k,) int64, the index of the value in its recording.
+    """
 
     values: UInt32Array
     clips: Places
@@ -75,9 +80,9 @@ def _indexed(recordings: list[UInt32Array]) -> _Index:
 
 
 def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
-    """Returns (k,) bool: which values are not frequent within their recording. If too few would be left of it, all its values count.
+    """Returns (k,) bool: which values are looked up. Values that a recording repeats often are not, unless too few others would remain.
 
-    values, clips: (k,), the values and the recording of each. count: the number of recordings.
+    values: (k,) values of fingerprints. clips: (k,) the index of the recording that each comes from. count: the number of recordings.
     """
     own = clips.astype(np.uint64) << np.uint64(32) | values
     different, counts = count_equal([own])
@@ -88,10 +93,10 @@ def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
 
 
 def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bool) -> UInt64Array | None:
-    """Returns a number for each value that two recordings share, which packs both recordings and the offset; None if there are too many.
+    """Returns a number for each pair of equal values, which packs both recordings and the offset in time; None if there are too many.
 
-    start: the place of the first recording of `own` among all. is_self: whether `other` contains the recordings of `own`. is_whole:
-    whether `own` is a single recording, which cannot be divided; None is then never returned.
+    own: a piece of a longer sequence of recordings. start: the index of its first recording in the sequence. is_self: whether `other` is
+    that sequence. is_whole: whether `own` is a single recording, which cannot be divided; None is then never returned.
     """
     first, counts = match_keys(own.values, other.values)
     if counts.sum() > MATCHES_MAX and not is_whole:
@@ -109,7 +114,7 @@ def _near(
 ) -> Iterator[tuple[int, int, float]]:
     """Yields the clip numbers of two recordings that are nearly the same, and the share of bits in which they differ.
 
-    keys: the distinct numbers of _join, sorted. votes: how often each occurs.
+    keys: the distinct numbers that _join returned, sorted. votes: how often it returned each.
     """
     ones, others, offsets = _unpacked(keys)
     is_kept = (votes >= _VOTES_MIN) | (np.minimum(_lengths(own)[ones], _lengths(other)[others]) < _SHORT)
@@ -128,7 +133,7 @@ def _near(
 
 
 def _unpacked(keys: UInt64Array) -> tuple[Places, Places, Places]:
-    """Unpacks the numbers of _join: returns the (k,) own recordings, the (k,) other recordings, and the (k,) offsets."""
+    """Unpacks numbers of _join. Returns the indices of the recordings in `own` and in `other`, and the offsets, (k,) each."""
     pairs = keys >> _OFFSET_BITS
     offsets = (keys & _ones(_OFFSET_BITS)).astype(np.int64) - _VALUES_MAX
     return (pairs >> _CLIP_BITS).astype(np.int64), (pairs & _ones(_CLIP_BITS)).astype(np.int64), offsets

@@ -25,7 +25,7 @@ _ROWS = 1024  # Rows of a product of matrices at a time.
 
 @dataclass(frozen=True)
 class Vectors:
-    """n embeddings with w values each. numbers: (n,) int64, those of their clips. values: (n, w) float32, with norm 1."""
+    """n embeddings with w values each. numbers: (n,) int64, the numbers of their clips. values: (n, w) float32, with norm 1."""
 
     numbers: Places
     values: Float32Array
@@ -58,7 +58,10 @@ def near_vectors(way: Way, own: Vectors, other: Vectors | None, cosine_min: floa
 
 
 def _groups(own: Vectors, other: Vectors, cells: Float32Array | None) -> Iterator[tuple[Places, Places]]:
-    """Yields groups of vectors that are compared with each other: their places in `own` and in `other`, a group for each cell."""
+    """Yields, for each cell, the indices in `own` and in `other` of the vectors to compare with each other.
+
+    Without cells, all vectors are one group.
+    """
     if cells is None:
         yield np.arange(len(own.numbers)), np.arange(len(other.numbers))
         return
@@ -68,7 +71,7 @@ def _groups(own: Vectors, other: Vectors, cells: Float32Array | None) -> Iterato
 
 
 def _nearest_cells(values: Float32Array, cells: Float32Array) -> Places:
-    """Returns (n, _CELLS_EACH) int64: the numbers of the cells whose centres are nearest to each vector, in no order."""
+    """Returns (n, _CELLS_EACH) int64: the numbers of the cells whose centres are nearest to each vector, in no particular order."""
     parts = [np.zeros((0, _CELLS_EACH), np.int64)]
     for start in range(0, len(values), 16 * _ROWS):
         cosines = values[start : start + 16 * _ROWS] @ cells.T

@@ -90,7 +90,7 @@ def _infrared(spec: ModelSpec, data: Path) -> list[str]:
 @main.command()
 @click.argument("target", type=click.Path(path_type=Path), default=EMBEDDED.parent / "contact_sheet.png")
 def sheet(target: Path) -> None:
-    """Draws openly licensed pictures that were not used for training, with their depth and infrared, to the file TARGET."""
+    """Saves openly licensed pictures that were not used for training, with their depth and infrared, as one image in the file TARGET."""
     image = contact_sheet()
     image.quantize(192).save(target, optimize=True)
     click.echo(f"{target}: {image.width} x {image.height}, {target.stat().st_size // 1000} kB")
