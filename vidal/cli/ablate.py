@@ -60,9 +60,10 @@ def ablate(
     seeds: int,
     as_json: bool,
 ) -> None:
-    """Trains a small encoder with and without a shard, a view or a filter. Prints the difference in retrieval and its spread.
+    """Measures whether a shard, a view or a filter helps: trains a small encoder with and without it, and compares their retrieval.
 
-    With --against, trains it on equally many clips of two datasets, and says which is better.
+    Each training is repeated with several random seeds. The table shows the mean of each metric, the change, and the standard deviation
+    of the change ("spread"). With --against, an encoder is trained on equally many clips of each of two datasets, to say which is better.
     """
     from vidal.config.loading import load_recipe
     from vidal.evaluate import ablation as comparing

@@ -24,7 +24,7 @@ def show_json(summary: Any) -> None:
 
 
 def python_line(code: str) -> str:
-    """Returns a shell command that runs the code with the current Python, as a relative path if it is below the current folder."""
+    """Returns a shell command that runs the code with the current Python. If Python is below the current folder, its path is relative."""
     python = Path(sys.executable)
     own = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     return f'{own} -c "{code}"'

@@ -45,8 +45,9 @@ def this_process() -> Iterator[Spread]:
 
 @dataclass(frozen=True)
 class KnownPairs:
-    """The pairs of alike clips in the shards that have been compared. compared: these shards, with the stamps of their signatures then.
+    """The pairs of alike clips in the shards that have been compared.
 
+    compared: these shards, each with the stamp (see Storage.stamps) that its signatures had then.
     settings: hashes of the settings and of the centres of the cells that were used.
     """
 
