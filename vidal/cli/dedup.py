@@ -35,9 +35,10 @@ def deduplicate(out: str, as_json: bool) -> None:
 @click.option("--to", required=True, type=click.Path(), help="The Parquet file to write.")
 @options.as_json
 def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as_json: bool) -> None:
-    """Writes a file of signatures of the media in FOLDER, an evaluation set. A build uses the file to find copies of these media.
+    """Writes signatures (hashes and vectors) of the media in FOLDER to a file, with which a build finds copies of these media.
 
-    Name the file under decontaminate in a recipe. To compare by meaning (semantic), that recipe must have the same embedding models.
+    FOLDER is an evaluation set. Name the file under decontaminate in a recipe. If the recipe sets semantic there, it must
+    have the models that computed the vectors.
     """
     from pathlib import Path
 
