@@ -12,7 +12,7 @@ NAMESPACE = uuid.UUID("5f0d9b0e-9c8e-5c51-8b0a-7d1f0f3f1a10")
 
 
 def candidate_id(platform: str, source_id: str, start_s: float | None, end_s: float | None) -> str:
-    """Returns the id of a candidate: a source, or a span of it if the catalogue asks for one."""
+    """Returns the id of a candidate. start_s, end_s: the span of the video or sound that the catalogue asks for; None for all of it."""
     return str(uuid.uuid5(NAMESPACE, json.dumps(["candidate", platform, source_id, start_s, end_s])))
 
 

@@ -90,7 +90,7 @@ def test_a_network_gives_the_vectors_that_imagebinds_module_gave(kind):
     ("change", "said"),
     [
         (lambda state: state.pop("modality_trunks.audio.blocks.1.attn.bias_k"), "of this tower: audio: trunk.blocks.1.attn.bias_k"),
-        (lambda state: state.pop("modality_heads.depth.2.weight"), "lacks weights of this tower: depth: head.2.weight"),
+        (lambda state: state.pop("modality_heads.depth.2.weight"), "lacks the weight head.2.weight of ImageBind's depth network"),
         (lambda state: state.update({"modality_trunks.vision.gate": torch.zeros(1)}), "does not have: vision: trunk.gate"),
         (lambda state: state.update({"module.extra": torch.zeros(1)}), "holds weights that ImageBind does not have: module.extra"),
         (
@@ -137,7 +137,7 @@ def test_every_modality_is_encoded_and_the_licence_is_said(tmp_path, caplog):
         encoder.encode_video_views([film], 5, 3)[0, 14],
     ]
     assert all(vector.shape == (32,) and np.isclose(np.linalg.norm(vector), 1, atol=1e-5) for vector in made)
-    with pytest.raises(UserError, match="5 times 3 views of a video, not 4 times 3"):
+    with pytest.raises(UserError, match="5 times 3 views, not 4 times 3"):
         encoder.encode_video_views([film], 4, 3)
     with pytest.raises(UserError, match="the kind of this depth is relative"):
         encoder.encode_depth(metres / 10, "relative")

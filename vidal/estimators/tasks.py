@@ -19,7 +19,7 @@ SCENES = 400
 class Task:
     """How one checkpoint is trained.
 
-    sources: takes the data folder, and returns a list of training pairs for each kind of picture, in the order of plan.shares.
+    sources: a function that reads the data folder. It returns the training pairs of each source, in the order of plan.shares.
     """
 
     config: Config

@@ -38,9 +38,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of the arms "with" and "without". with_it, without_it: its means over seeds. change: with_it minus without_it.
+    """How much a metric differs between two encoders, one trained with a change and one without it. Both use the same seeds.
 
-    spread: the standard deviation of the change over seeds; NaN for a single seed. Both arms use the same seeds.
+    with_it, without_it: the metric of each encoder, averaged over seeds. change: with_it - without_it. spread: the standard deviation
+    of the change over seeds; NaN for a single seed.
     """
 
     with_it: float
@@ -51,11 +52,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a comparison of two arms.
+    """The result of comparing an encoder that was trained with a change to an encoder that was trained without it.
 
-    clips_with, clips_without: how many clips each arm was trained on. held_out: how many other clips were held out to evaluate both arms.
-    If the change is a view, the texts of this view are not used in the evaluation, because the view would then be judged by its own
-    texts. steps: the number of training steps of each arm. metrics: by name, such as "R@1".
+    clips_with, clips_without: the numbers of clips that the two were trained on. held_out: the number of other clips that both were
+    evaluated on. steps: the number of training steps of each encoder. seeds: how often both were trained. metrics: the differences, by
+    the name of the metric, such as "R@1".
     """
 
     clips_with: int
@@ -67,10 +68,13 @@ class Verdict:
 
 
 def compare(storage: Storage, settings: Train, change: Change, seeds: int, progress: Progress) -> Verdict:
-    """Trains both arms for the same number of steps, once per seed, and compares them. seeds: the number of seeds.
+    """Trains an encoder with the change and one without it, for the same number of steps, and compares them.
 
-    Raises UserError if the change names an unknown shard, or a view that the recipe does not use or that is its only one; if there are
-    too few clips to train or to evaluate on; or if a shard or a filter leaves both arms with the same clips.
+    seeds: how often both are trained. If the change is a view, the texts of this view are not used to evaluate either encoder: a view
+    must not be judged by its own texts.
+
+    Raises UserError if the shard has no clip to train on, if the recipe does not use the view or has no other view, if there are too few
+    clips to train or to evaluate on, or if a shard or filter does not change which clips are used.
     """
     samples = read_samples(storage, Modality.IMAGE, settings)
     views = {"with": settings.views, "without": _without_view(settings, change.view)}
@@ -149,7 +153,7 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
 
 
 def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns those of `rows` whose clips have a text of some view with a weight above 0.
+    """Returns `rows` without the clips that have no text to train on, that is, no text of a view with a weight above 0.
 
     rows: indices of clips. weights: (views,), the weight of each view in samples.captions.names.
     """

@@ -13,7 +13,7 @@ TEXT = "text"
 
 
 def modalities_in(query: str, target: str) -> set[Modality]:
-    """Returns the modalities that a query and a target name. Both are names of modalities, or "text", joined by +."""
+    """Returns the modalities in a query and in a target, such as "depth+image" and "text". "text" is not a modality."""
     return {Modality(name) for name in (*query.split("+"), *target.split("+")) if name != TEXT}
 
 
@@ -21,9 +21,9 @@ def modalities_in(query: str, target: str) -> set[Modality]:
 class Sample:
     """One sample of a benchmark.
 
-    media: by modality, what BoundEncoder encodes: a path, a region of a picture, or several pictures of one clip. texts: captions, all of
-    which are right answers. labels: indices into the classes of the benchmark. depth_kind: what the values of the depth mean: "metric",
-    "relative" or "inverse_relative".
+    media: the input for BoundEncoder in each modality, such as a path, a region of a picture, or several pictures of one clip. texts:
+    the captions; each is a right answer. labels: indices into the classes of the benchmark. depth_kind: "metric", "relative" or
+    "inverse_relative", for a sample with depth.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Benchmark:
 
     classes: the names of the classes; empty if the samples have no labels. templates: prompts with {} in place of the class.
     picture_templates: the prompts for the query "image"; empty uses `templates`. many_labels: whether samples may have several labels.
-    views: into how many views a video is divided in time and in space; their class probabilities are averaged. missing: the names of
-    samples, or of pictures, that the annotation lists but that have no file. is_validation: whether the samples are from the validation
-    split, because the folder has no test split. is_mixed: whether some samples may lack a modality, as in a dataset of videos and sounds.
+    views: the numbers of views of a video in time and in space; the class probabilities of all views are averaged. missing: the names of
+    samples or pictures that are listed in the annotation but have no file. is_validation: whether the validation split is used, which
+    happens if the folder has no test split. is_mixed: whether samples may lack a modality, as in a dataset of videos and sounds.
     """
 
     samples: list[Sample]

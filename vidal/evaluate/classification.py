@@ -18,7 +18,8 @@ def class_vectors(
 ) -> np.ndarray:
     """Returns the vectors of classes, (classes, d) float32, L2-normalised.
 
-    encode: returns the vectors of n texts, (n, d), L2-normalised. names: those of the classes. templates: prompts with {} for the name.
+    encode: returns the vectors of n texts, (n, d), L2-normalised. names: the names of the classes. templates: prompts with {} in place
+    of the name.
     """
     texts = [template.replace("{}", name) for name in names for template in templates]
     means = encode(texts).reshape(len(names), len(templates), -1).mean(1)

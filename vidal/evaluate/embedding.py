@@ -22,8 +22,8 @@ Progress = Callable[[Sequence[Any], str], Iterator[Any]]
 class Vectors:
     """The vectors of the samples of a benchmark.
 
-    of: (n, d), a unit vector for each sample; (n, views, d) from view_vectors. rejected: by the names of samples, why their media cannot
-    be decoded; the rows of these samples are NaN.
+    of: (n, d), a unit vector for each sample; (n, views, d) from view_vectors. The rows of samples that cannot be decoded are NaN.
+    rejected: maps the names of these samples to the reasons.
     """
 
     of: np.ndarray

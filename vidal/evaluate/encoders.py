@@ -39,9 +39,9 @@ def _open_part(checkpoint: str, device: torch.device) -> Part:
 
 
 def _untrained(recipe: str, device: torch.device) -> Part:
-    """Returns the untrained towers of a recipe for all its modalities, and for images.
+    """Returns the untrained towers of a recipe, with a tower for images in any case.
 
-    If the recipe has no tower for images, its video tower's model is used for them, or that of its first tower if it has none for video.
+    If the recipe has no tower for images, one is made with the model of its video tower, or of its first tower.
     """
     settings = _recipe(recipe)
     first = settings.modalities.get(Modality.VIDEO) or next(iter(settings.modalities.values()))

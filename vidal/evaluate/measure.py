@@ -32,9 +32,13 @@ def measure(
     """Measures an encoder on a benchmark.
 
     query, target: names of modalities, or "text", joined by +. weights: the weight of each name in joining, 1 by default.
-    If the target is "text" and the benchmark has classes, the metrics are top-1 and top-5, or mAP if samples may have several labels.
-    Otherwise, they are those of retrieval in both directions. Raises UserError if a sample lacks a requested modality, or if its file is
-    missing or cannot be decoded; with skip_missing, samples with such files are left out, as long as others remain.
+    skip_missing: leaves out samples whose files are missing or cannot be decoded.
+
+    If the target is "text" and the benchmark has classes, the encoder is measured by classification: top-1 and top-5, or mAP if samples
+    may have several labels. Otherwise, it is measured by retrieval in both directions.
+
+    Raises UserError if no sample can be measured, if a sample lacks a modality, or, without skip_missing, if a file is missing or cannot
+    be decoded.
     """
     weights, benchmark = weights or {}, benchmark.with_modalities(query, target)
     require(benchmark, query, target, skip_missing)

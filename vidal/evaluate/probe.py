@@ -110,10 +110,10 @@ def _batches(rows: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 def judge(
     layer: nn.Linear, clips: Clips, captions: Captions, texts: np.ndarray, rows: np.ndarray, views: np.ndarray
 ) -> dict[str, float]:
-    """Returns R@k between clips and their distinct texts, by its name, such as "R@1"; each is the mean of both directions.
+    """Measures retrieval between clips and their texts. Returns {"R@1": ..., ...}, each the mean of both directions.
 
-    rows: the indices of the clips to measure on. views: a mask of captions.names. Only texts of these views count, and clips without such
-    texts are left out.
+    rows: the indices of the clips to measure on. views: a mask of captions.names, for the views whose texts are used. Clips without such
+    texts are left out. A text that a clip has several times counts once.
     """
     spans = [_texts_of(captions, row, views) for row in rows]
     rows, spans = rows[[len(span) > 0 for span in spans]], [span for span in spans if len(span)]

@@ -18,10 +18,11 @@ _ROWS, _COLUMNS, _PAIRS = 256, 2048, 65536  # The sizes of a chunk: 2 MB of scor
 
 @dataclass(frozen=True)
 class Retrieval:
-    """How well queries find their right answers. recall: by k, the share of queries with a right answer among the k best.
+    """How well queries find their right answers.
 
-    median_rank, mean_rank: those of the first right answer, counted from 1. queries, candidates: how many there were. Recall and ranks
-    are expectations over random orders of answers with equal scores.
+    recall: for each k, the share of queries with a right answer among the k best. median_rank, mean_rank: the median and mean, over
+    queries, of the rank of the first right answer, counted from 1. queries, candidates: how many were ranked. Answers with equal scores
+    are in random order, and recall and ranks are expectations over these orders.
     """
 
     recall: dict[int, float]

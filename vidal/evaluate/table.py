@@ -77,7 +77,7 @@ def _is_result(value: object) -> bool:
 
 
 def _with_new_names(result: StoredResult) -> StoredResult:
-    """Returns a result whose metrics have today's names. The first release named the query and the target otherwise."""
+    """Returns a result with today's names of metrics. The first release used other words for query and target."""
     metrics = {
         name.replace("seen", "query").replace("told", "target"): value for name, value in result["metrics"].items()
     }
@@ -124,7 +124,10 @@ def tables(
 
 @dataclass(frozen=True)
 class Possible:
-    """What can be measured here. modalities: those of the encoder; None without an encoder. data: the folder with one folder per task."""
+    """What can be measured with the user's encoder and data.
+
+    modalities: the modalities of the encoder; None without an encoder. data: a folder that contains a folder for each task.
+    """
 
     modalities: frozenset[str] | None = None
     data: Path | None = None

@@ -29,8 +29,9 @@ from vidal.train.training_samples import Captions, TrainingSamples, read_samples
 class DataVerdict:
     """The result of a comparison of two datasets.
 
-    clips: how many clips each encoder was trained on. judged_by: on how many other clips both were evaluated. steps: how many training
-    steps each encoder had. metrics: in a Difference, `with_it` is the first dataset and `without_it` the second.
+    clips: the number of clips that each encoder was trained on. judged_by: the number of other clips that both were evaluated on. steps:
+    the number of training steps of each encoder. seeds: how often both were trained. metrics: the differences, by the name of the
+    metric; `with_it` stands for the first dataset and `without_it` for the second.
     """
 
     clips: int
@@ -62,9 +63,10 @@ class _Joined:
 def compare_datasets(
     datasets: tuple[Storage, Storage], judge: Storage | None, settings: Train, seeds: int, progress: Progress
 ) -> DataVerdict:
-    """Compares two datasets. seeds: how often both encoders are trained. Raises UserError if there are too few clips.
+    """Trains an encoder on each of two datasets and compares them. Raises UserError if there are too few clips.
 
-    judge: a third dataset, on all clips of which both encoders are evaluated; if None, they are evaluated on held-out clips of the two.
+    judge: a third dataset, whose clips are used to evaluate both encoders; None uses held-out clips of the two datasets. seeds: how
+    often both encoders are trained.
     """
     joined = _join([each for each in (*datasets, judge) if each is not None], settings, progress)
     learned, held = _split(joined, judge is not None)

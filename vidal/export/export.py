@@ -26,9 +26,9 @@ Rows = Iterator[ManifestRow]
 class Exported:
     """The result of an export.
 
-    clips: how many were written. incomplete: how many of these lack a text that the format has a place for; 0 for the format "hf".
-    not_millimetres: how many have depth in another unit than millimetres, although readers of the format assume millimetres; counted only
-    for the format "languagebind".
+    clips: how many were written. incomplete: how many of these lack a text that the format has a field for; 0 for the format "hf".
+    not_millimetres: how many have depth in another unit. It is counted only for the format "languagebind", whose loader assumes
+    millimetres.
     """
 
     clips: int = 0

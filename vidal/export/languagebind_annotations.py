@@ -79,7 +79,10 @@ def _row(id_: str, entry: object, url: str, source: Path) -> dict[str, str | lis
 
 
 def _views(entry: dict[str, object], where: str) -> dict[str, list[str]]:
-    """Returns the texts by view. A view without texts is left out; any other keeps its empty texts, so that frames keep their places."""
+    """Returns the texts by view, without views whose texts are all empty.
+
+    The other views keep their empty texts, so that the text at index k still describes frame k.
+    """
     views = {}
     for key, view in _TEXTS.items():
         given = entry.get(key) or []

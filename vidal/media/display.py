@@ -21,13 +21,12 @@ def displayed_size(width: int, height: int, stream: Any, orientation: Orientatio
 class Display:
     """Turns the frames of a video into RGB pictures as a player shows them.
 
-    short_side: the length to which the shorter side is reduced, in pixels; smaller frames keep their size, and None keeps the size of all
-    frames. Scaling is part of the conversion, because an RGB copy in HD costs more than decoding. One reformatter serves all frames,
-    because setting up a conversion costs more than converting a small frame.
+    short_side: frames whose shorter side is longer than this, in pixels, are scaled down to it; None keeps the size of all frames.
     """
 
     def __init__(self, stream: Any, short_side: int | None = None):
         self._stream, self._short_side = stream, short_side
+        # For all frames: setting up a conversion costs more than converting a small frame.
         self._reformatter = VideoReformatter()
 
     def picture(self, frame: Any) -> Image.Image:
@@ -43,6 +42,7 @@ class Display:
         return orientation.apply(Image.fromarray(pixels))
 
     def _scaled(self, frame: Any, width: int, height: int, format_: str) -> Any:
+        # Converts and scales in one step: an RGB copy in HD would cost more than decoding.
         return self._reformatter.reformat(frame, width, height, format_, interpolation="BICUBIC").to_ndarray()
 
 

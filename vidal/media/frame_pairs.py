@@ -39,7 +39,10 @@ class FramePair:
 
 
 def middle_indices(total: int, count: int) -> list[int]:
-    """Returns the middles of `count` equal spans of `total` frames, each once. This avoids the ends of a video, which are often black."""
+    """Returns the indices in the middles of `count` equal spans of `total` frames, without repetitions.
+
+    The middles avoid the ends of a video, which are often black.
+    """
     return sorted({int(total * (2 * i + 1) / (2 * count)) for i in range(count)})
 
 

@@ -97,7 +97,7 @@ def decode_frames(container: InputContainer, stream: Any, packets: list[PacketTi
 
 
 class _Walk:
-    """Decodes a stream forwards. Frames before the target that no other frame refers to are not decoded."""
+    """Decodes a stream forwards to given times. On the way, frames that no other frame depends on are skipped without decoding."""
 
     def __init__(self, container: InputContainer, stream: Any):
         self._container, self._stream = container, stream

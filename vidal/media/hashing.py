@@ -69,16 +69,18 @@ def _middle(frame: Image.Image, part: float) -> Image.Image:
 
 
 def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
-    """Returns (m,) float64, the distance in bits between the clips of each of m pairs.
+    """Returns the distance in bits between the two clips of each of m pairs, (m,) float64.
 
-    own, others: (m, v, n) uint64, the hashes of the first and of the second clip of each pair: v variants, one for each of MIDDLES, of
-    n frames. The distance is the median, over the frames of one clip, of the distance to the nearest frame of the other clip; the
-    larger of the two directions counts. A cropped frame is only compared with whole frames.
+    own, others: (m, v, n) uint64, the hashes of n frames of the first and of the second clips, in v variants, one for each of MIDDLES.
+
+    For each frame of one clip, the distance to the nearest frame of the other clip is computed. The median over the frames is the
+    distance from this clip to the other. The result is the larger of the distances in both directions.
     """
     one, two = (
         np.ascontiguousarray(side.transpose(1, 2, 0)) for side in (own, others)
     )  # Pairs last: three times as fast.
     nearest: UInt8Array | None = None
+    # A cropped frame is only compared with whole frames.
     for variant, other in [(0, k) for k in range(len(two))] + [(k, 0) for k in range(1, len(one))]:
         bits = np.bitwise_count(one[variant][:, None] ^ two[other][None])  # (n, n, m)
         nearest = bits if nearest is None else np.minimum(nearest, bits)
@@ -88,11 +90,13 @@ def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
 
 
 def motion_correlation(first: UInt8Array, second: UInt8Array) -> tuple[Float64Array, Float64Array]:
-    """Returns two (m,) float64 arrays for m pairs of clips: how alike the two move, -1..1, and the movement of the stiller one, 0..255.
+    """Returns two (m,) float64 arrays for m pairs of clips: how alike the two clips move, -1..1, and how much they move, 0..255.
 
-    first, second: (m, n, 256) uint8, the thumbnails of the clips. How alike: the mean, over frames of the first clip, of the
-    largest correlation with the frames of the second clip at the same and the neighbouring indices. Movement: the RMS difference
-    from the clip's mean picture, in grey levels.
+    first, second: (m, n, 256) uint8, the thumbnails of the clips.
+
+    Every frame of the first clip is correlated with the frame of the second clip at the same index and with its neighbours. The first
+    array is the mean of the largest correlations. A clip's amount of movement is the RMS difference from its mean picture, in grey
+    levels. The second array is the smaller amount of the two clips.
     """
     one, two = _movement(first), _movement(second)
     cosines = _unit(one) @ _unit(two).swapaxes(1, 2)

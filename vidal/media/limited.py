@@ -76,7 +76,7 @@ class _Process:
 
 
 def _result(answer: bytes) -> object:
-    """Returns the result, or raises the exception of the other process. Unless it is a RecordError, its cause holds the traceback."""
+    """Returns the result of the other process, or raises its exception; the cause shows the traceback, except for a RecordError."""
     is_result, value, text = pickle.loads(answer)
     if is_result:
         return value

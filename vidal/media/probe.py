@@ -45,10 +45,11 @@ _DAMAGED_SHARE_MAX = 0.05
 class Probe:
     """The properties of a media file.
 
-    kind: "video" or "audio". codec: of the video track, or else of the audio track. width, height: in pixels as displayed, after
-    display matrix and sample aspect; 0 without video. fps: 0 if there is no video or its rate is unknown. video_index, audio_index: of
-    the tracks that players choose, among all tracks of the file; None if there is none. is_hdr: whether the last picture has a high
-    dynamic range. is_interlaced: whether any of the pictures that the probe decodes, at the end of the file, is interlaced.
+    kind: "video" or "audio". codec: the codec of the video track, or else of the audio track. width, height: the size in pixels as
+    displayed, after display matrix and sample aspect; 0 without video. fps: 0 if there is no video or its rate is unknown. video_index,
+    audio_index: the indices of the tracks that players choose, counted over all tracks of the file; None if there is no such track.
+    is_hdr: whether the last picture has a high dynamic range. is_interlaced: whether any picture that was decoded at the end of the file
+    is interlaced.
     """
 
     kind: str
@@ -69,10 +70,12 @@ class Probe:
 
 
 def probe(path: Path, *, max_pixels: int, kind: str | None = None) -> Probe:
-    """Returns the properties of a file. The last frames of a video are decoded, and a file of sound alone is decoded whole.
+    """Returns the properties of a file. The end of a video is decoded; a file with sound only is decoded as a whole.
 
-    max_pixels: of a displayed frame. kind: "video" or "audio" if the caller needs one of them; None accepts both. Raises RecordError:
-    empty_file, not_media, still_picture, animated_picture, no_pictures, no_audio, too_many_pixels, truncated, corrupt, too_costly.
+    max_pixels: the limit for a frame as displayed. kind: "video" or "audio" if the caller needs one of them; None accepts both.
+
+    Raises RecordError: empty_file, not_media, still_picture, animated_picture, no_pictures, no_audio, too_many_pixels, truncated,
+    corrupt, too_costly.
     """
     if path.stat().st_size == 0:
         raise RecordError(Reason.EMPTY_FILE, "the file has no bytes")
@@ -237,4 +240,4 @@ def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
             f"a frame of {shape} is displayed with more than {max_pixels} pixels: raise crawl.max_pixels",
         )
     if not 1 / _ASPECT_MAX <= aspect <= _ASPECT_MAX:
-        raise RecordError(Reason.CORRUPT, f"a frame of {shape}, which no camera produces")
+        raise RecordError(Reason.CORRUPT, f"the file states frames of {shape}: no camera produces such pixels")

@@ -82,11 +82,12 @@ def rows(
             for row in reader:
                 if None in row.values():
                     raise UserError(
-                        f"{path} line {reader.line_num} has fewer values than the table has columns ({len(reader.fieldnames or [])})"
+                        f"{path} line {reader.line_num} has fewer values than the table has columns "
+                        f"({len(reader.fieldnames or [])}): use the published file unchanged"
                     )
                 yield row
     except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path} cannot be read as csv: {error}") from error
+        raise UserError(f"{path} cannot be read as csv ({error}): use the published file unchanged") from error
 
 
 def column(row: dict[str, str], path: Path, *names: str) -> str:
@@ -104,7 +105,7 @@ def parsed(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}") from error
+        raise UserError(f"{path} cannot be read as JSON ({error}): use the published file unchanged") from error
 
 
 def lines(path: Path) -> list[str]:
@@ -112,4 +113,4 @@ def lines(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as text: {error}") from error
+        raise UserError(f"{path} cannot be read as text ({error}): it must be a readable file in UTF-8") from error

@@ -27,9 +27,9 @@ def class_folders(
 ) -> Benchmark:
     """Reads CLASS/FILE from the first of test/, val/ and data/val/ that exists in `folder`, or else from `folder` itself.
 
-    An underscore in the name of a class stands for a space. templates, picture_templates: as in Benchmark. needs: the file that the
-    benchmark can be read from instead, which the error names. names: maps names of folders to names of classes in prompts. Raises
-    UserError if fewer than two classes have files.
+    An underscore in the name of a class stands for a space. templates, picture_templates: as in Benchmark. names: maps names of folders
+    to names of classes in prompts. Raises UserError if fewer than two classes have files. needs: for this error, what the folder could
+    contain instead, such as an annotation file.
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)
@@ -41,7 +41,7 @@ def class_folders(
     classes = tuple(name for name, paths in media_by_class.items() if paths)
     if len(classes) < 2:
         raise UserError(
-            f"{folder} has neither {needs} nor folders of {modality.value} files, one for each of several classes: add either"
+            f"{folder} must contain {needs}, or at least two folders of {modality.value} files, one folder per class"
         )
     return Benchmark(
         [

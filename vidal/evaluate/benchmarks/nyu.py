@@ -62,7 +62,7 @@ def nyu(folder: Path) -> Benchmark:
     for number in _test_numbers(files.annotation(folder, "splits.mat")):
         if number > len(kinds):
             raise UserError(
-                f"splits.mat names picture {number}, but {path.name} has {len(kinds)}: use the published files"
+                f"splits.mat names picture {number}, but {path.name} has {len(kinds)} pictures: use the published files"
             )
         kind = kinds[number - 1]
         room = kind if kind in ROOMS else OTHERS

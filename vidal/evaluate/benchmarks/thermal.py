@@ -108,7 +108,10 @@ def flir_v2(folder: Path) -> Benchmark:
 
 
 def _coco(folder: Path, paths: tuple[str, ...], classes: Mapping[str, str]) -> Benchmark:
-    """Reads boxes of the classes; boxes of other categories are left out. classes: maps categories to the names of classes in prompts."""
+    """Reads the annotated boxes from the first of `paths` that exists in the folder; if none exists, reads one folder per class.
+
+    classes: maps categories to the names of classes in prompts. Boxes of other categories are left out.
+    """
     path = files.optional(folder, *paths)
     if path is None:
         return class_folders(folder, Modality.INFRARED, PHOTO, needs=paths[0], names=classes)
@@ -137,9 +140,9 @@ def _coco(folder: Path, paths: tuple[str, ...], classes: Mapping[str, str]) -> B
 
 
 def _picture(folder: Path, entry: _Picture) -> tuple[Path | None, str]:
-    """Returns (path, name) of a picture in an annotation file; the path is None if there is no such picture.
+    """Returns (path, name) of a picture that an annotation file lists; the path is None if the picture does not exist.
 
-    folder: that of the annotation file. The picture lies there, or below it in a folder of FLIR's archives.
+    folder: the folder of the annotation file. The picture is in it, or in its subfolder thermal_8_bit or data, as in FLIR's archives.
     """
     name = entry["file_name"]
     places = [folder / name, folder / "thermal_8_bit" / Path(name).name, folder / "data" / Path(name).name]
@@ -155,7 +158,7 @@ def _pairs(folder: Path) -> Iterator[tuple[str, Path, Path]]:
     for thermal in sorted(root.glob("*.jpg")):
         visible = folder / "visible" / "test" / thermal.name
         if not visible.is_file():
-            raise UserError(f"{visible} is missing: every infrared picture needs its visible one")
+            raise UserError(f"infrared/test has {thermal.name}, but {visible} is missing: unpack all of LLVIP")
         yield thermal.stem, thermal, visible
 
 

@@ -54,7 +54,7 @@ def _msvd_sentences(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def didemo(folder: Path) -> Benchmark:
-    """Reads test_data.json (Hendricks et al. 2017): the descriptions of a video are joined into one text, for its first 31 seconds."""
+    """Reads test_data.json (Hendricks et al. 2017): the first 31 s of each video, with its descriptions joined into one text."""
     path = files.annotation(folder, "test_data.json")
     captions: dict[str, list[str]] = {}
     for entry in files.parsed(path):

@@ -27,7 +27,7 @@ class Kind:
     """A kind of peer: an entry of the registry.
 
     path: "module:function" of this package; the function opens a Part from an id and a device. title: the name that tables show.
-    modalities: those that the kind encodes, besides text. model_types: the values of model_type in config.json that belong to this kind.
+    modalities: what the kind encodes besides text. model_types: the values of model_type in config.json that belong to this kind.
     """
 
     path: str

@@ -135,4 +135,6 @@ class _Shapes(dict[str, torch.Size]):
         self._kind, self._where = kind, where
 
     def __missing__(self, name: str) -> torch.Size:
-        raise UserError(f"{self._where} lacks weights of this tower: {self._kind}: {name}: give imagebind_huge.pth")
+        raise UserError(
+            f"{self._where} lacks the weight {name} of ImageBind's {self._kind} network: give imagebind_huge.pth"
+        )

@@ -1,10 +1,9 @@
 """Reads media for ImageBind: pictures, videos and sounds as in its published loaders, depth and thermal as described below.
 
 ImageBind published no loader for depth and thermal, so results on these may differ from the paper's:
-- Depth becomes disparity, as in Omnivore (Girdhar et al. 2022), whose mean and standard deviation are used: 0.0418 and 0.0295, after a
-  division by 75. These two numbers fit the files of SUN RGB-D, which store eight times the metric depth, so depth is multiplied by eight
-  first. Baseline and focal length are those of the first Kinect, which recorded NYU-D. Depth that is not metric has no disparity, so
-  reading it raises UserError.
+- Depth becomes disparity, as in Omnivore (Girdhar et al. 2022). Depth is first multiplied by eight, as in the files of SUN RGB-D. The
+  baseline and focal length are those of the first Kinect, which recorded NYU-D. The disparity is divided by 75, and then normalised with
+  Omnivore's mean and standard deviation, 0.0418 and 0.0295. Depth that is not metric has no disparity, so reading it raises UserError.
 - Thermal is one channel in 0..1 without further normalisation. This is how a user came closest to the paper's number on LLVIP (pull
   request 73 of ImageBind's repository).
 """
@@ -82,14 +81,17 @@ class ImageBindReader(MediaReader):
         return chosen
 
     def video(self, pictures: Sequence[Image.Image]) -> Float32Array:
-        """Returns (15, 3, 2, side, side) float32: three crops of each clip. pictures: those of choose_frames."""
+        """Returns (15, 3, 2, side, side) float32: three crops of each clip. pictures: the frames that choose_frames chose."""
         pairs = zip(pictures[::CLIP_FRAMES], pictures[1::CLIP_FRAMES], strict=True)
         return np.concatenate([self._crops(list(pair)) for pair in pairs])
 
     def video_views(self, path: Path, times: int, crops: int) -> Float32Array:
         """Returns the result of `video` for a file. Raises UserError if times * crops is not 15, the number of ImageBind's views."""
         if times * crops != VIDEO_CLIPS * CROPS:
-            raise UserError(f"ImageBind has {VIDEO_CLIPS} times {CROPS} views of a video, not {times} times {crops}")
+            raise UserError(
+                f"ImageBind divides a video into {VIDEO_CLIPS} times {CROPS} views, not {times} times {crops}: "
+                f"set the benchmark's `views` to ({VIDEO_CLIPS}, {CROPS})"
+            )
         return self.video(frames.chosen(path, self.choose_frames))
 
     def sound(self, samples: Float32Array) -> Float32Array:

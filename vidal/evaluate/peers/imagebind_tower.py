@@ -43,7 +43,7 @@ class Block(nn.Module):
 class Trunk(nn.Module):
     """The transformer layers of a modality; for vision, a norm precedes the first layer. heads: the number of attention heads.
 
-    shapes: those of the weights, by name. Raises UserError if the width is not a multiple of `heads`.
+    shapes: the shapes of the weights, by name. Raises UserError if the width is not a multiple of `heads`.
     """
 
     def __init__(self, shapes: Mapping[str, torch.Size], heads: int):
@@ -123,7 +123,7 @@ class _Embedding(nn.Module):
 class MediaNetwork(nn.Module):
     """The network of vision, audio, depth or thermal. side: the side of its square pictures in pixels; 0 for audio.
 
-    kind: ImageBind's name of the modality. shapes: those of the weights, by name. Raises UserError if the shapes do not fit together.
+    kind: ImageBind's name of the modality. shapes: the shapes of the weights, by name. Raises UserError if they do not fit together.
     """
 
     def __init__(self, kind: str, shapes: Mapping[str, torch.Size]):
@@ -167,7 +167,7 @@ class _Words(nn.Module):
 
 
 class TextNetwork(nn.Module):
-    """The network of texts. shapes: those of the weights, by name."""
+    """The network of texts. shapes: the shapes of the weights, by name."""
 
     def __init__(self, shapes: Mapping[str, torch.Size]):
         super().__init__()

@@ -43,7 +43,8 @@ class PeerText:
 
 
 def part_of(spec: ModelSpec, towers: Mapping[Modality, ModalityTower], text: LanguageTower) -> Part:
-    """Returns the Part of a peer. Its settings only name the model, because the readers of its towers know the sizes of their inputs."""
+    """Returns a peer as a Part, the form in which load_part returns an encoder of vidal."""
+    # The settings only name the model: the readers of the towers know the sizes of their inputs.
     settings = {modality: Encoder(model=spec, tuning="frozen") for modality in towers}
     return Part(Path(str(spec.id)), dict(towers), settings, None, lambda: text)
 

@@ -1,9 +1,10 @@
 """PE-AV of transformers as a peer: Meta's Perception Encoder for sounds and videos.
 
-PE-AV has two vectors for a text, one to compare with sounds and one to compare with videos, but an encoder of vidal has only one.
-The vectors are therefore laid out in three blocks: text (t_a, t_v, 0), sound (a, 0, a), video (0, v, v). They are L2-normalised, as
-those of all encoders of vidal are, so every score is half of PE-AV's: the product of a text and a sound is t_a a / 2, of a text and a
-video t_v v / 2, and of a sound and a video a v / 2. PE-AV's own evaluation ranks by the products of vectors that are not normalised.
+PE-AV has a vector a for a sound and a vector v for a video. For a text it has two vectors: t_a, to compare with sounds, and t_v, to
+compare with videos. An encoder of vidal has only one vector for a text. So PE-AV's unit vectors are laid out in three blocks: text
+(t_a, t_v, 0), sound (a, 0, a), video (0, v, v). These are then L2-normalised, as in every encoder of vidal. Each score is therefore half
+of the cosine: t_a a / 2 for a text and a sound, t_v v / 2 for a text and a video, a v / 2 for a sound and a video. This does not change
+the order of the answers. PE-AV's own evaluation, however, ranks by the products of vectors that are not normalised.
 """
 
 from __future__ import annotations
@@ -66,9 +67,9 @@ class PeAvReader(MediaReader):
 
 
 class _Model(PeAudioVideoModel):  # type: ignore[misc]
-    """PE-AV, with no buffer of timm's rotary position embeddings among the tied weights.
+    """PE-AV, changed so that transformers 5.23 can load it with timm 1.0.31.
 
-    transformers 5.23 excludes only the buffer pos_embed from them, and so cannot load the model with timm 1.0.31.
+    Here, the tied weights exclude all buffers of timm's rotary position embeddings; transformers excludes only the buffer pos_embed.
     """
 
     _tied_weights_keys: ClassVar[dict[str, str]] = {

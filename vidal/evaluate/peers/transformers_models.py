@@ -1,4 +1,4 @@
-"""Opens models of the library transformers as peers, with their processors. All weights must fit, and the kind must be the named one."""
+"""Opens models of the library transformers, with their processors, to use them as peers (encoders of other projects)."""
 
 from __future__ import annotations
 

@@ -43,9 +43,10 @@ class PatchReader(MediaReader):
         self._processor = processor
 
     def picture(self, image: Image.Image) -> Float32Array:
-        """Returns (patches_max, patch + 2) float32. Each row is a patch: its values, then 1 if it is real or 0 if it is padding.
+        """Returns (patches_max, patch + 2) float32, with a row for each patch.
 
-        The first two values of the last column are the numbers of rows and columns of patches.
+        A row starts with the values of the patch. The next value is 1 for a real patch and 0 for padding. The last column has, in its
+        first two rows, the numbers of rows and columns of patches in the picture.
         """
         out = self._processor(images=image.convert("RGB"), return_tensors="pt")
         patches = out["pixel_values"][0].float().numpy()
