@@ -106,9 +106,9 @@ def load(generator: Generator, state: dict[str, torch.Tensor], key: str) -> Gene
     try:
         generator.load_state_dict(state)
     except RuntimeError as error:
-        detail = str(error).splitlines()[-1].strip()
         raise UserError(
-            f"infrared checkpoint, generator {key}: {detail}: give another checkpoint, or correct options.generator"
+            f"infrared checkpoint, generator {key}: {str(error).splitlines()[-1].strip()}; "
+            "give another checkpoint, or correct options.generator"
         ) from error
     return generator.eval()
 
