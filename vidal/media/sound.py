@@ -24,12 +24,18 @@ _QUIET_DB, _CANCELLED_DB = -40.0, 20.0
 
 
 def read_mono(path: Path, sample_rate: int) -> Int16Array:
-    """Returns the samples of read_decodable, (n,) int16. Raises RecordError(bad_audio) if the track does not decode to its end."""
+    """Returns a sound track as mono samples, (n,) int16 at sample_rate, mixed as read_decodable does.
+
+    Raises RecordError(bad_audio) if the track does not decode to its end.
+    """
     return _whole(*read_decodable(path, sample_rate))
 
 
 def read_first_channel(path: Path, sample_rate: int) -> Int16Array:
-    """Returns (n,) int16 at sample_rate, the first channel. Raises RecordError(bad_audio) if the track does not decode to its end."""
+    """Returns the first channel of a sound track, (n,) int16 at sample_rate.
+
+    Raises RecordError(bad_audio) if the track does not decode to its end.
+    """
     return _whole(*_read(path, sample_rate, None, channel=0))
 
 
@@ -40,13 +46,13 @@ def _whole(samples: Int16Array, problem: str) -> Int16Array:
 
 
 def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None) -> tuple[Int16Array, str]:
-    """Returns (n,) int16 of the default track, and FFmpeg's message about the last packet that does not decode, or "".
+    """Returns the part of the default track that decodes, and FFmpeg's message about a part that does not, or "".
 
-    All channels are mixed; if the mixing cancels them, the loudest channel is returned instead. The samples are at sample_rate.
+    The samples are mono, (n,) int16 at sample_rate. All channels are mixed; if they cancel each other, only the loudest one is used.
 
-    duration_s: the length of the video that the sound belongs to. If it is given, the samples begin at the time of the first picture and
-    are padded or trimmed to this length; gaps, and the time before a sound that starts later, become silence. If it is None, all frames
-    of sound that decode are joined, whatever their times. Raises RecordError(bad_audio) if nothing decodes.
+    duration_s: the length of the video that the sound belongs to. The samples then begin at the time of the first picture and have
+    this length; where there is no sound, they are silent. If it is None, all parts that decode are joined without gaps.
+    Raises RecordError(bad_audio) if nothing decodes.
     """
     samples, problem = _read(path, sample_rate, duration_s, channel=None)
     mix_db = rms_db(samples)
@@ -89,7 +95,10 @@ def _clock_start_s(container: InputContainer) -> float:
 
 
 class _Track:
-    """Collects the frames of a track in runs of one format without gaps. channel: the number of the channel to use; None mixes all."""
+    """Collects the frames of a track. A new run begins at each gap and each change of format.
+
+    channel: the number of the channel to use; None mixes all.
+    """
 
     def __init__(self, sample_rate: int, channel: int | None):
         self._rate, self._channel = sample_rate, channel
@@ -106,7 +115,7 @@ class _Track:
 
 
 class _Run:
-    """Frames of one format that follow each other. channel: the number of the channel to use; None mixes all."""
+    """Resamples frames of one format that follow each other without a gap. channel: the channel to use; None mixes all."""
 
     def __init__(self, first: Any, sample_rate: int, channel: int | None):
         self.start_s = self._end_s = first.time or 0.0
@@ -128,17 +137,17 @@ class _Run:
         return np.concatenate(self._blocks) if self._blocks else np.empty(0, np.int16)
 
     def _resample(self, frame: Any) -> None:
-        """Resamples a frame; None releases what the resampler holds back."""
+        """Resamples a frame and stores the result. None stores what the resampler still holds back."""
         self._blocks += [block.to_ndarray()[self._channel] for block in self._resampler.resample(frame)]
 
 
 def _format_of(frame: Any) -> tuple[str, str, int]:
-    """Returns the format that a resampler is set up for. The format may change where files were joined."""
+    """Returns the sample format, channel layout and sample rate of a frame. They may change where files were joined."""
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
 def _laid_out(placed: list[tuple[int, Int16Array]], count: int) -> Int16Array:
-    """Returns (count,) int16: silence, with the runs laid over it. placed: the index of each run's first sample, and the run."""
+    """Returns (count,) int16 in which each run starts at its index, and the rest is silent. placed: (index, samples) of each run."""
     samples = np.zeros(count, np.int16)
     for at, run in placed:
         first, last = max(0, at), min(count, at + len(run))

@@ -16,7 +16,7 @@ def refusal_of_format(path: Path) -> RecordError:
         with Image.open(path) as image:
             name, count = image.format, getattr(image, "n_frames", 1)
     except Exception:  # noqa: BLE001 - on untrusted bytes, Pillow's readers raise whatever their parsing runs into.
-        return RecordError(Reason.NOT_MEDIA, "the format of the file is not one that contains moving pictures or sound")
+        return RecordError(Reason.NOT_MEDIA, "the file is not in a video or sound format that vidal reads")
     if count > 1:
         return RecordError(
             Reason.ANIMATED_PICTURE, f"the file is an animated picture ({name}, {count} pictures), not a video"

@@ -75,15 +75,15 @@ def read_head(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise UserError(f"aesthetic head {path}: cannot be read: {str(error).splitlines()[0]}") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"aesthetic head {path}: must be a state dict of tensors")
+        raise UserError(f"aesthetic head {path}: is not a state dict of tensors: correct options.head of the model")
     return state
 
 
 def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Sequential:
     """Returns the network of a head, in evaluation mode.
 
-    activation: between the layers, "none" or "relu". name: the name of the head's file, for messages. Raises UserError for another
-    activation, and unless the state dict is a chain of linear layers that ends in one number, without any other tensor.
+    activation: between the layers, "none" or "relu". name: the name of the head's file, for messages. Raises UserError for any other
+    activation, or if the state dict is not a chain of linear layers that ends in one number.
     """
     if activation not in _ACTIVATIONS:
         raise UserError(f"aesthetic head: activation {activation!r} must be {' or '.join(_ACTIVATIONS)}")
@@ -94,7 +94,9 @@ def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Seque
         wrong = [f"{key} is {'unknown' if key in flat else 'missing'}" for key in sorted(flat.keys() ^ expected)] or [
             "it has no layers"
         ]
-        raise UserError(f"aesthetic head {name}: is not a chain of linear layers: {wrong[0]}")
+        raise UserError(
+            f"aesthetic head {name}: is not a chain of linear layers: {wrong[0]}: correct options.head of the model"
+        )
     shapes = [tuple(flat[f"layers.{index}.weight"].shape) for index in indices]
     fits = all(len(shape) == 2 for shape in shapes)
     if not fits or shapes[-1][0] != 1 or any(a[0] != b[1] for a, b in pairwise(shapes)):

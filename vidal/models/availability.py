@@ -61,9 +61,9 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: (mapping, description), or None, which accepts every model. mapping: the name of a mapping in transformers
-    (MODEL_FOR_..._MAPPING) that must contain the class of the model's configuration. description: words for such a model, for messages.
-    remedy: what to do if the file is missing, for weights that no hub has.
+    kind: which models fit; None accepts all. The first text is the name of a mapping in transformers (MODEL_FOR_..._MAPPING) that must
+    contain the class of the model's configuration. The second describes such a model, for messages.
+    remedy: what to do if the file is missing. If it is None, the hub is asked for the model.
     """
 
     kind: tuple[str, str] | None = None
@@ -92,7 +92,7 @@ class CheckpointWeights:
         return f"{spec.id}: no such checkpoint; {self.remedy}" if self.remedy else why_not_on_hub(spec.id)
 
     def _why_of_another_kind(self, spec: ModelSpec) -> str | None:
-        """Returns why the model is not of the kind that `kind` names, or None. Reads only its configuration. Accepts packaged models."""
+        """Returns why the model does not fit `kind`, or None. Reads only its configuration. Packaged models are not checked."""
         if self.kind is None or str(spec.id).startswith(PACKAGE_SCHEME):
             return None
         import transformers
@@ -178,7 +178,7 @@ class ServedModel:
         return why
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns a hash of local files if the id is their path (as some servers name their model), or else the id and the revision."""
+        """Returns a hash of the files if the id is a local path, which some servers use as a name; else the id and the revision."""
         path = Path(spec.id or "")
         if spec.id and path.exists():
             return [content_identity(path)]

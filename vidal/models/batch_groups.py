@@ -2,7 +2,7 @@
 
 On a CPU, convolutions and matrix products take different code paths for different batch sizes, and their sums differ in the last
 bits: about one stored pixel in 100,000 differs by one unit. Batches are not faster there, so each picture is processed alone, and its
-result does not depend on other pictures. A GPU is only busy with larger batches, and its last bits depend on the card anyway.
+result does not depend on other pictures. A GPU is faster with larger batches, and the sums differ between cards anyway.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Config(Settings):
 
 
 def save(folder: Path, net: EncoderDecoder, config: Config) -> str:
-    """Writes config.json and model.safetensors, with vectors in float32 and all other weights in float16. Returns the revision."""
+    """Writes config.json and model.safetensors, and returns the revision. Weights of two or more dimensions are stored as float16."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: (value.half() if value.ndim > 1 else value).contiguous() for key, value in net.state_dict().items()}
     save_file(state, folder / WEIGHTS)
@@ -112,7 +112,8 @@ def _check_weights(path: Path, state: dict[str, Tensor], expected: dict[str, Ten
     if wrong := sorted(key for key in state if state[key].shape != expected[key].shape):
         shapes = f"{list(state[wrong[0]].shape)} instead of {list(expected[wrong[0]].shape)}"
         raise UserError(
-            f"{path}: the shapes of {len(wrong)} weights do not fit config.json; the first is {wrong[0]}: {shapes}"
+            f"{path}: the shapes of {len(wrong)} weights do not fit config.json; the first is {wrong[0]}: {shapes}; "
+            "give another checkpoint"
         )
     if wrong := sorted(key for key in state if not torch.isfinite(state[key]).all()):
         raise UserError(f"{path}: the weight {wrong[0]} has numbers that are not finite; give another checkpoint")

@@ -90,7 +90,7 @@ def depth_kind(config: Any) -> str:
     if model_type == "dpt" and not config.add_projection:
         return "inverse_relative"
     raise UserError(
-        f"depth model of type {model_type!r}: its configuration does not say what its depth means; "
+        f"depth model of type {model_type!r}: its configuration does not say what its depth values mean; "
         f"set model.options.kind to one of {', '.join(KINDS)}"
     )
 

@@ -54,8 +54,8 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Turns the encoder's maps into (n, 1, h, w).
 
-    The deepest map is upsampled level by level, and joined with the encoder's map of each level. A projection of
-    the deepest map's mean over all pixels is added to each of its pixels first, as a hint about the kind of scene.
+    First, the mean of the deepest map over all pixels is projected and added to each pixel, as a hint about the kind of scene. Then
+    the map is upsampled level by level, and joined with the encoder's map of each level.
     """
 
     def __init__(self, widths: tuple[int, ...]):

@@ -23,10 +23,11 @@ from vidal.models.weights import require_id
 class Munit:
     """An InfraredTranslator. One generator encodes the picture; the other decodes the result with a random style.
 
-    options: generator (arguments of Generator, if the checkpoint does not have the published size); a2b (whether to translate from
-    domain a to domain b; false by default, because in sRGB-TIR's checkpoint a is thermal and b is RGB); short_side (of the model's input
-    in pixels; 400 by default, as in sRGB-TIR's training); input ([width, height] that pictures are resized to instead, whatever their
-    aspect ratio).
+    The options are:
+    generator: arguments of Generator, if the checkpoint does not have the published size.
+    a2b: whether to translate from domain a to domain b. False by default, because sRGB-TIR's checkpoint has thermal as a and RGB as b.
+    short_side: of the model's input, in pixels. 400 by default, as in sRGB-TIR's training.
+    input: the [width, height] of the model's input, instead of short_side. The aspect ratio of the pictures is then ignored.
     """
 
     def __init__(self, spec: ModelSpec):
@@ -57,7 +58,11 @@ class Munit:
         return torch.randn(1, self._target.style_dim, 1, 1, generator=torch.Generator().manual_seed(seed))
 
     def _input_size(self, image: Image.Image) -> tuple[int, int]:
-        """Returns (width, height) of the model's input: options.input, or multiples of 4, because the model halves the sides twice."""
+        """Returns (width, height) of the model's input.
+
+        This is options.input. Without it, the short side is scaled to options.short_side, and both sides are rounded to multiples of 4,
+        because the model halves them twice.
+        """
         if self._input is not None:
             return self._input[0], self._input[1]
         scale = self._short_side / min(image.size)
@@ -95,12 +100,16 @@ def load(generator: Generator, state: dict[str, torch.Tensor], key: str) -> Gene
     expected = generator.state_dict().keys()
     if wrong := sorted((state.keys() - expected) | (expected - state.keys())):
         raise UserError(
-            f"infrared checkpoint, generator {key}: {len(wrong)} keys are missing or unknown; the first is {wrong[0]}"
+            f"infrared checkpoint, generator {key}: {len(wrong)} keys are missing or unknown; the first is {wrong[0]}; "
+            "give another checkpoint, or correct options.generator"
         )
     try:
         generator.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(f"infrared checkpoint, generator {key}: {str(error).splitlines()[-1].strip()}") from error
+        raise UserError(
+            f"infrared checkpoint, generator {key}: {str(error).splitlines()[-1].strip()}; "
+            "give another checkpoint, or correct options.generator"
+        ) from error
     return generator.eval()
 
 

@@ -1,9 +1,8 @@
 """Detects the language of a few words with py3langid (Lui and Baldwin 2012; Barbaresi): naive Bayes on byte n-grams, 5 MB.
 
-This was measured on 2,398 titles of YouTube's US trends, of which all but a few dozen are in English. With 140 languages to choose from
-and unchanged titles, the confidence reaches 0.5 for 26 % of the titles, and 95.6 % of these are detected as English. With the 33
-languages below and titles in lower case, the confidence reaches 0.5 for 86 % of the titles, and 98.7 % of these are detected as
-English.
+It works better with the 33 languages below and with titles in lower case than with all 140 languages and unchanged titles. Of 2,398
+titles of YouTube's US trends, nearly all in English, 86 % instead of 26 % reach a confidence of 0.5. Of these, 98.7 % instead of 95.6 %
+are detected as English.
 """
 
 from __future__ import annotations
@@ -30,7 +29,9 @@ class Py3LangId:
         try:
             self._identifier.set_languages(spec.options.get("languages", LANGUAGES))
         except ValueError as error:
-            raise UserError(f"language model options.languages: {error}") from error
+            raise UserError(
+                f"measure.language.model.options.languages: {error}: give ISO 639-1 codes, such as en"
+            ) from error
 
     def detect(self, text: str) -> tuple[str | None, float]:
         """Returns the ISO 639-1 code and the confidence, 0..1; None and 0 for a text without letters."""

@@ -1,9 +1,10 @@
-"""Prevents the threads of a process from using models while one of them loads a model, and from computing at the same time.
+"""Coordinates the threads of a process that share models.
 
-While transformers loads a bf16 checkpoint, it sets torch's default dtype, which is global to the process: a tensor that another
-thread creates meanwhile becomes bf16. Therefore any number of threads may be inside `using` at once, but while one thread loads a
-model, no other may use or load one. The threads inside `using` take turns to compute: a GPU then holds one batch at a time, and the
-other threads read and write files meanwhile.
+While one thread loads a model, no other thread may use or load one. The reason is that transformers sets torch's default dtype for
+the whole process when it loads a bf16 checkpoint. A tensor that another thread creates meanwhile would become bf16.
+
+Any number of threads may use models at once, but they take turns to compute. A GPU then holds one batch at a time, and the other
+threads read and write files meanwhile.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _computing: list[int] = []  # The thread that is computing, once for each nested
 def using() -> Iterator[None]:
     """A context for the use of models. Waits while another thread loads a model or is waiting to load one.
 
-    It waits for the waiting threads, too, because otherwise threads that use models for record after record could keep them waiting
-    forever. A thread that is already inside `using` does not wait for them: they are waiting for that thread to leave.
+    If new users did not wait, a thread that wants to load a model could wait forever. A thread that is already inside `using` does not
+    wait.
     """
     me = threading.get_ident()
     with _state:

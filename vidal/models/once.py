@@ -34,8 +34,8 @@ class KeyedLocks:
 class once(Generic[P, T]):
     """A decorator that remembers the result of a function for each combination of arguments.
 
-    Unlike with functools.cache, threads that call the function while another thread runs it with the same arguments wait for that
-    result. A call that raises is not remembered.
+    If several threads call the function with the same arguments at once, one of them computes the result and the others wait for it;
+    functools.cache would let all of them compute it. A call that raises is not remembered.
     """
 
     def __init__(self, function: Callable[P, T]):

@@ -44,7 +44,7 @@ def api_key(spec: ModelSpec) -> str:
 
 
 def why_unavailable(spec: ModelSpec) -> str | None:
-    """Returns why the server cannot be used, or None if it can be, or may be later.
+    """Returns why the server cannot be used, or None if it can be used or is only busy.
 
     This asks the model for one token instead of reading the server's list of models, because some servers return a wrong list.
     """

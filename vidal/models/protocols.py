@@ -29,7 +29,7 @@ class DepthEstimator(Protocol):
     """Estimates how far away each pixel is.
 
     kind: "metric" (metres), "relative" (depth up to scale) or "inverse_relative" (disparity up to scale and shift). unit: "m" if the kind
-    is metric, else "". name: what the manifest records of the model.
+    is metric, else "". name: the model's name in the manifest.
     """
 
     kind: str
@@ -37,7 +37,10 @@ class DepthEstimator(Protocol):
     name: str
 
     def estimate(self, images: Images) -> list[Float32Array]:
-        """Returns one map per picture, (h, w) float32, of its own size. Larger means farther, but nearer if kind is inverse_relative."""
+        """Returns one map per picture, (h, w) float32, of the picture's own size.
+
+        Larger values mean farther away. If kind is inverse_relative, they mean nearer.
+        """
 
 
 @runtime_checkable
@@ -49,7 +52,7 @@ class FieldOfView(Protocol):
 
 
 class InfraredTranslator(Protocol):
-    """Turns pictures into infrared pictures. name: what the manifest records of the model."""
+    """Turns pictures into infrared pictures. name: the model's name in the manifest."""
 
     name: str
 
@@ -62,7 +65,7 @@ class InfraredTranslator(Protocol):
 
 
 class Captioner(Protocol):
-    """Describes pictures in words. name, revision: what the manifest records of the model."""
+    """Describes pictures in words. name, revision: the model's name and revision in the manifest."""
 
     name: str
     revision: str
@@ -96,7 +99,7 @@ class Answer:
 
 
 class Rewriter(Protocol):
-    """A language model that follows an instruction. name, revision: what the manifest records of the model."""
+    """A language model that follows an instruction. name, revision: the model's name and revision in the manifest."""
 
     name: str
     revision: str

@@ -30,7 +30,7 @@ class Adapter:
 
     path: "module:Class" of the adapter, which is imported when the model is opened. version: raise it by one with every change to the
     adapter's output; work of earlier versions is then done again. weights: knows whether the model is available on this machine, and
-    which weights it has. stored_name: the earlier name of a renamed class, which stored work still uses.
+    which weights it has. stored_name: the earlier name of a renamed class, so that work stored under it stays valid.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Describes a sound track in one sentence, a template, if the audio stage has tagged speech. No other tag is used."""
+"""Describes a sound track by filling a template, but only if the audio stage has tagged it as speech. Other tags are not used."""
 
 from __future__ import annotations
 

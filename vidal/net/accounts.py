@@ -54,7 +54,10 @@ def basic_authorization(host: str, passwords: Passwords) -> str | None:
 
 
 def with_password(proxy: str, passwords: Passwords) -> str:
-    """Returns the address of a proxy with its host's user and password; unchanged if there are none, or it names a user already."""
+    """Returns the address of a proxy with the user and password of its host added.
+
+    The address is unchanged if the host has no entry, or if the address contains a user already.
+    """
     parts, entry = urlsplit(proxy), passwords.get(hostname(proxy))
     if entry is None or "@" in parts.netloc:
         return proxy

@@ -101,18 +101,21 @@ class AddressGuard:
             )
 
     def check_host(self, host: str, is_proxied: bool) -> None:
-        """Raises ForbiddenAddress if the host of a URL is a forbidden IP address, which may be a number in any notation.
+        """Raises ForbiddenAddress if the host of a URL is forbidden. host: a name, or an IP address in any notation.
 
-        is_proxied: whether a proxy connects to the host. This process does not see that connection, so a name is then judged by the
-        addresses that it resolves to here. A name that does not resolve here is refused only if it is local, because the
-        proxy may know it.
+        is_proxied: whether a proxy connects to the host. If not, a name passes, because it is checked when the socket connects. This
+        process does not see the connection of a proxy, so a name is then resolved here, and its addresses are checked. If it does not
+        resolve here, it is refused only if it is local, because the proxy may be able to resolve it.
         """
         for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
             if is_proxied or is_address(address):
                 self.check_address(address)
 
     def permits(self, address: str) -> bool:
-        """Returns whether an IP address is public or belongs to an allowed host. An unresolved name is permitted unless it is local."""
+        """Returns whether an IP address is public or belongs to an allowed host.
+
+        address: may also be a name that did not resolve. Such a name is refused only if it is local and not an allowed host.
+        """
         if not is_address(address):
             is_local = "." not in address or address.rpartition(".")[2] in _LOCAL_NAMES
             return not is_local or address in self._allowed
@@ -169,7 +172,7 @@ _THREAD = threading.local()
 
 
 def _shut(number: int, address: SocketAddress) -> None:
-    """Shuts a connection down. number: its file descriptor. Does nothing if it now belongs to a connection to another address."""
+    """Shuts a connection to `address` down. number: its file descriptor. Does nothing if it now belongs to another connection."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)

@@ -20,7 +20,10 @@ _ISATAP = {0x0000_5EFE, 0x0200_5EFE}
 
 
 def parse_address(text: str) -> Address:
-    """Returns an IP address; as IPv4 if it is written as IPv6 (::ffff:a.b.c.d). Raises ValueError if the text is not an IP address."""
+    """Parses an IP address. An IPv4 address in IPv6 notation (::ffff:a.b.c.d) is returned as IPv4.
+
+    Raises ValueError if the text is not an IP address.
+    """
     address = ipaddress.ip_address(text.strip("[]").split("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
@@ -47,7 +50,7 @@ def is_public(address: Address) -> bool:
 
 
 def _embedded(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """Returns the IPv4 addresses inside an IPv6 address to which gateways of 6to4 and ISATAP forward."""
+    """Returns the IPv4 addresses that an IPv6 address of 6to4 or ISATAP contains. Gateways forward to them."""
     embedded = [address.sixtofour] if address.sixtofour else []
     is_isatap = (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP
     return [*embedded, _last_ipv4(address)] if is_isatap else embedded

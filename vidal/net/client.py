@@ -162,7 +162,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return self.crawl.user_agent or USER_AGENT
 
     def wait_for(self, event: threading.Event) -> None:
-        """Waits for other work, without the slot of any host, so that there is no deadlock. The wait does not count as time spent."""
+        """Waits for an event that other work sets. The wait does not count as time spent.
+
+        This work releases its slot of a host first: otherwise the other work could wait for that slot forever.
+        """
         self.governor.give_up_slot()
         while not event.is_set():
             started = time.monotonic()
@@ -302,7 +305,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
 
 @contextlib.contextmanager
 def _stopping() -> Iterator[None]:
-    """Raises WorkStopped, which yt-dlp neither wraps nor swallows, in place of a RecordError or ForbiddenAddress."""
+    """A context that turns RecordError and ForbiddenAddress into WorkStopped, which yt-dlp neither wraps nor swallows."""
     try:
         yield
     except ForbiddenAddress as error:

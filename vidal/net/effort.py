@@ -19,11 +19,10 @@ _TRIES_MAX = 30
 class Effort:
     """What one candidate has cost so far.
 
-    may_be_put_back: whether the caller has other work to do, so that PutBack is raised instead of sleeping through a pause.
-    tries: attempts that failed. failures: the transient ones that count towards crawl.attempts: all but those with the reason
-    rate_limited for which the host named a pause of at least a second (blocks of an identity always count). work_s, waited_s: seconds
-    of work, and of waiting for hosts. is_hopeless: whether the host will be left alone for too long to wait for it. last_error: the last
-    transient failure, pauses excluded.
+    may_be_put_back: whether the caller has other work to do. If so, PutBack is raised instead of sleeping through a pause.
+    tries: the number of failed attempts. failures: how many of them count towards crawl.attempts (see pause_after).
+    work_s: seconds of work. waited_s: seconds of waiting for hosts. is_hopeless: whether the host is paused for too long to wait for it.
+    last_error: the last transient failure that was not a pause.
     """
 
     may_be_put_back: bool = False
@@ -35,7 +34,10 @@ class Effort:
     last_error: RecordError | None = None
 
     def pause_after(self, error: RecordError, crawl: Crawl) -> float | None:
-        """Counts a failed attempt. Returns the seconds until the next attempt, or None if there must not be another."""
+        """Counts a failed attempt. Returns the seconds until the next attempt, or None if there must not be another.
+
+        The attempt does not count towards crawl.attempts if it was rate-limited and the host asked for a pause of at least a second.
+        """
         asked_s = error.retry_after_s or 0.0
         if isinstance(error, HostPaused):
             return None if self.is_hopeless else self.count_wait(asked_s, crawl)

@@ -1,4 +1,7 @@
-"""The gate sends every request of a client, and every hop of a redirect, after the client has admitted it, and checks the answers."""
+"""The gate sends the requests of a client and checks the answers.
+
+The client must admit each request first. Every hop of a redirect is a request of its own.
+"""
 
 from __future__ import annotations
 

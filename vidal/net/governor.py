@@ -95,8 +95,9 @@ class Governor:
         """Waits until the host may be asked, and returns the seconds that it waited.
 
         A piece of work gives up its slot of one host before it waits for another, so hosts that redirect to each other cause no deadlock.
-        Raises RecordError(daily_budget) if the requests of the day are used up, and HostPaused if the host is paused for longer than a
-        fraction of a second, or if other work has held all of the host's slots for longer than crawl.patience_s.
+
+        Raises RecordError(daily_budget) if the requests of the day are used up. Raises HostPaused if the host is paused for more
+        than a moment, or if other work has held all of the host's slots for longer than crawl.patience_s.
         """
         work = self._current_work()
         rules, waited_before_s = self._rules_for(host), work.waited_s
@@ -218,7 +219,10 @@ class Governor:
 
 
 def _final(error: RecordError, effort: Effort) -> RecordError:
-    """Returns the error to raise, with the number of attempts: the last failure, if `error` is only a pause that came after it."""
+    """Returns the error to raise, with the number of attempts.
+
+    This is `error`, unless it is only a pause that followed a failure: then it is that failure.
+    """
     last = effort.last_error if isinstance(error, (HostPaused, IdentityPaused)) and effort.last_error else error
     last.attempts = max(1, effort.tries)
     return last

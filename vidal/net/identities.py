@@ -43,7 +43,10 @@ class ActiveIdentity:
 
 
 class Identities:
-    """The identities of a recipe. A hash assigns one of them to each candidate or query; if they are shared, any of them may do it."""
+    """The identities of a recipe. A hash assigns one of them to each candidate or query.
+
+    If crawl.share_identities is set, any identity may do the work of any candidate or query.
+    """
 
     def __init__(self, crawl: Crawl, rate_limiter: RateLimiter | None, out: str | None):
         file = QuotaFile(out, BUDGETS_NAME) if out else None

@@ -43,7 +43,7 @@ def check_headers(tags: Iterable[str], reservations: Iterable[str], opt_out: tup
 
 
 def check_page(page: str, opt_out: tuple[str, ...], agent: str) -> None:
-    """Raises RecordError(opted_out) if a meta tag opts out: one for all robots or for this crawler, or TDMRep's.
+    """Raises RecordError(opted_out) if a meta tag for all robots or for this crawler opts out, or if the meta tag of TDMRep does.
 
     page: its text. opt_out: the directives that count. agent: the name of this crawler.
     """

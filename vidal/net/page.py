@@ -55,7 +55,7 @@ def _decode(page: bytes) -> str:
 
 
 def _reader(start: bytes, read_rest: Callable[..., bytes]) -> Callable[..., bytes]:
-    """Returns a read function that returns `start` and then what read_rest returns. A call with an amount never returns parts of both."""
+    """Returns a read function that returns `start` and then what read_rest returns. A call may return fewer bytes than it asks for."""
     position = 0
 
     def read(amount: int | None = None) -> bytes:

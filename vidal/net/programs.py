@@ -45,13 +45,16 @@ def check_program(command: Sequence[Argument] | Argument) -> None:
     raise WorkStopped(
         RecordError(
             Reason.FORBIDDEN_SCHEME,
-            f"the media can only be fetched with another program, which vidal does not start for safety: {name}",
+            f"the media can only be fetched with another program ({name}), and vidal refuses to start it for safety",
         )
     )
 
 
 def limits_all_inputs(arguments: Sequence[str]) -> bool:
-    """Returns whether a command line of ffmpeg has inputs, and before each of them both whitelists, with our values and no others."""
+    """Returns whether a command line of ffmpeg has inputs, and whitelists protocols and formats before each of them.
+
+    The whitelists must have the values of INPUT_LIMITS.
+    """
     options: list[str] = []
     for argument in arguments:
         options.append(argument)

@@ -1,7 +1,7 @@
 """Counts what is used of a budget, such as the requests of a day. The count is stored, so that it does not start at zero after a restart.
 
-A few uses are reserved at a time, so the stored count is up to 1 % of the budget higher than the real one. So a killed process loses
-none of its count, and not every use needs a write.
+To avoid a write for every use, several uses are reserved with one write. The stored count can therefore be too high, by up to 1 % of the
+budget, but it is never too low, even if the process is killed.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class QuotaFile:
 class Budget:
     """At most `limit` uses in the last `periods` periods, including the current one. limit: None means no limit.
 
-    With a single period of a day, the count starts anew at midnight (UTC). Many short periods approximate a sliding window: no span of
-    (periods - 1) * period_s seconds, wherever it begins, has more than `limit` uses. file: stores the count; None keeps it in memory.
+    With a single period of a day, the count starts anew at midnight (UTC). With many short periods, it behaves like a sliding window of
+    (periods - 1) * period_s seconds. file: stores the count; None keeps it in memory.
     """
 
     limit: int | None
@@ -44,7 +44,7 @@ class Budget:
 
 
 class _Stored(TypedDict):
-    """The content of a file. uses: by name and by number of the period, as a text. pauses: by name, when they end (time.time())."""
+    """The content of a file. uses: the count of each name and period. pauses: for each name, the time.time() at which its pause ends."""
 
     uses: dict[str, dict[str, int]]
     pauses: dict[str, float]

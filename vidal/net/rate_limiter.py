@@ -24,7 +24,8 @@ class HostRules:
     """The limits of a host. requests_per_s, burst: the rate and the size of the token bucket. concurrency: the number of slots.
 
     lease_s: see request_slot. breaker_failures: how many failures in a row open the circuit breaker, for breaker_pause_s seconds.
-    patience_s: it is not worth waiting for a host that is left alone for longer. daily_requests: the budget of requests per day.
+    daily_requests: the budget of requests per day.
+    patience_s: work does not wait for a host if its pauses since its last success last longer than this.
     """
 
     requests_per_s: float
@@ -43,8 +44,11 @@ class Admission:
 
     is_granted: whether the request may be sent, after wait_s seconds; if not, the worker may ask again after wait_s seconds.
     more: how many further requests to the same host are granted, if they are sent within ADVANCE_S seconds.
-    refusal: busy (the host's slots are taken), paused (the host asked for a pause, or keeps failing), open (when its pause ends, the host
-    will have been left alone for longer than rules.patience_s: do not wait), spent (the requests of the day are used up), or "".
+    refusal: "" if the request is granted, or else one of these:
+    busy: the host's slots are taken.
+    paused: the host asked for a pause, or keeps failing.
+    open: the host is paused for too long to wait for it, see HostRules.patience_s.
+    spent: the requests of the day are used up.
     """
 
     is_granted: bool
@@ -128,10 +132,10 @@ class LocalRateLimiter:
                 state.failures, state.tripped_at, state.trial = 0, None, None
 
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
-        """Counts a transient failure, and leaves the host alone if it asks for that or has failed too often.
+        """Counts a transient failure, and pauses the host if it asks for that or has failed too often.
 
-        pause_s: the pause in seconds that the host asks for; None if it only failed. Returns whether it is worth waiting for the host:
-        False if, when its pause ends, it will have been left alone for longer than rules.patience_s.
+        pause_s: the pause in seconds that the host asks for; None if it only failed. Returns whether it is worth waiting for the host,
+        that is, whether its pause is not too long (see HostRules.patience_s).
         """
         with self._lock:
             now, state = self._clock(), self._state_of(host, rules)
@@ -147,7 +151,7 @@ class LocalRateLimiter:
             return _explain_pause(state, rules, now) == "paused"
 
     def use_identity(self, rules: IdentityRules, use: Use) -> float:
-        """Counts one use of an identity and returns 0.0. If it may not be used now, counts nothing and returns the seconds until then."""
+        """Counts one use of an identity and returns 0.0. If it may not be used now, only returns the seconds until it may be."""
         with self._lock:
             return self._identities.take(rules, use)
 
@@ -189,7 +193,7 @@ def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admis
 
 
 def _advance(state: _HostState, rules: HostRules) -> int:
-    """Returns how many further requests are granted with this one: 0 if requests are scarce or have failed, so that each is asked for."""
+    """Returns how many further requests are granted with this one: 0 if the host allows few requests, or if the last one failed."""
     is_scarce = rules.requests_per_s < _FAST_PER_S or rules.daily_requests.limit is not None
     if is_scarce or state.failures or state.tripped_at is not None:
         return 0
@@ -197,6 +201,6 @@ def _advance(state: _HostState, rules: HostRules) -> int:
 
 
 def _explain_pause(state: _HostState, rules: HostRules, now: float) -> str:
-    """Returns "paused", or "open" if the host will have been left alone for longer than rules.patience_s when its pause ends."""
+    """Returns "open" if the host is paused for too long to wait for it, see HostRules.patience_s; otherwise "paused"."""
     since = now if state.tripped_at is None else state.tripped_at  # None: the host has answered since then.
     return "paused" if state.open_until - since <= rules.patience_s else "open"
