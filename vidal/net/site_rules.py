@@ -28,7 +28,10 @@ _ROBOTS, _AI, _TDM = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
 
 @dataclass(frozen=True)
 class _Rules:
-    """The rules of one site; None for a file that the site does not have. tdm: the reservations of tdmrep.json, as Disallow rules."""
+    """The rules of one site, one field per file. A field is None if the site lacks the file, or if the file is not obeyed.
+
+    tdm: the reservations of tdmrep.json, in the form of robots.txt.
+    """
 
     robots: Protego | None
     ai: Protego | None
@@ -63,7 +66,9 @@ class SiteRules:
         if rules.ai and not rules.ai.can_fetch(url, self.agent):
             raise RecordError(Reason.OPTED_OUT, f"{site}{_AI} disallows the address")
         if rules.tdm and not rules.tdm.can_fetch(url, self.agent):
-            raise RecordError(Reason.OPTED_OUT, f"{site}{_TDM} reserves the text and data mining rights to the address")
+            raise RecordError(
+                Reason.OPTED_OUT, f"{site}{_TDM} reserves the text and data mining rights for the address"
+            )
 
     def _rules_of(self, client: Client, site: str) -> _Rules:
         while True:
@@ -96,10 +101,9 @@ class SiteRules:
 
 
 def _read_robots(client: Client, url: str) -> Protego | None:
-    """Returns the rules of robots.txt, or None if the host answers that it has no such file.
+    """Returns the rules of robots.txt, or None if the host answers with an error status below 500, other than 429.
 
-    Raises a transient RecordError(robots) if the host answers with a 5xx status, because everything is then disallowed (RFC 9309,
-    2.3.1.4), and HTTPError for the status 429.
+    Raises HTTPError for the status 429. Raises a transient RecordError(robots) for a status of 500 or more.
     """
     try:
         with client.open_rules(url) as response:
@@ -109,6 +113,7 @@ def _read_robots(client: Client, url: str) -> Protego | None:
             raise
         if error.status < 500:
             return None
+        # RFC 9309, 2.3.1.4: everything is disallowed while the server fails.
         raise RecordError(Reason.ROBOTS, f"{url} cannot be read: {error}", transient=True) from error
 
 

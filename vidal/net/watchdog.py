@@ -16,7 +16,7 @@ _IDLE_ROUNDS_MAX = 10
 
 
 class Watchdog:
-    """Enforces the time budgets of all clients of a worker. Its thread runs while there are any, and some seconds longer."""
+    """Enforces the time budgets of all clients of a worker. Its thread ends some seconds after the last piece of work."""
 
     def __init__(self) -> None:
         self._watched: dict[WorkBudget, Connections] = {}

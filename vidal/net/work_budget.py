@@ -100,11 +100,9 @@ class WorkBudget:
 
 
 def _make_reader(response: Response) -> Read:
-    """Returns a read function that does not wait for all requested bytes.
-
-    response.read would wait for all of them, even if the server sends one byte per second. yt-dlp's adapter translates urllib3's
-    errors around fp.read, so fp.read is replaced by read1.
-    """
+    """Returns a read function that returns as soon as any bytes have arrived."""
+    # response.read calls fp.read, which waits for all requested bytes, even if the server sends one byte per second.
+    # response.read itself is still used, because it translates the errors of urllib3 to those of yt-dlp.
     read_arrived = response.fp.read1
 
     def read1(size: int = _CHUNK_BYTES, decode_content: bool = True) -> bytes:

@@ -1,7 +1,8 @@
 """The crash journal names the records that a worker is processing, so that a record that kills the worker can be found.
 
-A part is journalled as a whole, in one write. After a crash, which counts against all records of the part, the records are processed
-one by one, each with a write of its own, so that only the record that kills the process collects further crashes.
+At first, all records of a part are written to the journal at once. If the worker dies, a crash is counted for each of them. They are
+then processed one by one, and each is written when its processing begins. So only the record that kills the worker collects further
+crashes.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ class _Entry(TypedDict):
 
 
 class CrashJournal:
-    """The journal of one part, in one file. Only crashes within the same run count, so that stopping a run blames no record.
+    """The journal of one part, in one file. It counts only crashes of the current run, so that stopping a run blames no record.
 
-    crashed: whether `begin` has found a journal that an earlier worker of the same run left behind, which means that it died.
+    crashed: whether an earlier worker of this run died while it processed the part. Set by `begin`.
     """
 
     def __init__(self, storage: Storage, name: str, run_id: str):

@@ -45,10 +45,10 @@ def identity_of(part_metadata: dict[str, str]) -> WorkIdentity | None:
 
 @dataclass(frozen=True)
 class Stored:
-    """What is stored of one stage for a part, including the results that are retained for records that no longer arrive.
+    """The stored results of one stage for a part, including retained results, whose records no longer arrive.
 
-    results, digests: by the key of the record, its result and the digest of the input that it was made from.
-    identity: the identity of the work that made the results. A part that reuses them records the same identity.
+    results: the result of each record, by the key of the record. digests: the hash of the record from which each result was made.
+    identity: the versions, settings and weights of these results. A part that reuses them records the same identity.
     """
 
     identity: WorkIdentity
@@ -70,10 +70,10 @@ class Stored:
 
 
 def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_stale: bool = False) -> Stored:
-    """Returns the results that work of this identity made, except for records that are to be tried again.
+    """Returns the stored results that were made with this identity, except those of records that are to be tried again.
 
-    name: the part's name without an extension. key: the column that identifies a record. keep_stale: also returns results of other
-    versions, if the choices of the recipe are the same.
+    name: the part's name without an extension. key: the column that identifies a record.
+    keep_stale: also returns results of other versions, if they were made with the same settings and weights.
     """
     results: dict[str, Result] = {}
     known: dict[str, str] = {}

@@ -57,7 +57,7 @@ class PartShare:
 
 
 def cpu_seconds() -> float:
-    """Returns the CPU seconds of this process, of its children that have ended, and of those that have not."""
+    """Returns the CPU seconds of this process and of its children, both running and ended."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     used_s = time.process_time() + ended.ru_utime + ended.ru_stime
     for child in psutil.Process().children():

@@ -31,11 +31,11 @@ Observe = Callable[[PartWork], None]
 
 
 def ignore(work: PartWork) -> None:
-    """Does nothing: the Observe of a build that nobody watches."""
+    """Does nothing. This is the default observer."""
 
 
 def work_of(stage: Stage, results: Iterable[Result], wall_s: float, cpu_s: float, bytes_written: int) -> PartWork:
-    """Returns the work that computed these results. A record that goes on to the next stage has no outcome yet: it counts as kept."""
+    """Returns the numbers for the results that a stage has just computed. A record that goes on to the next stage counts as kept."""
     ended, tokens = Counter[tuple[str, str, str]](), Counter[str]()
     for rows, outcomes in results:
         ended.update((outcome["subject"], outcome["status"], outcome["reason"]) for outcome in outcomes)

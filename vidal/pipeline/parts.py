@@ -36,9 +36,9 @@ def stored_metadata(stage: Stage, storage: Storage, part: Part) -> dict[str, str
 
 
 def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
-    """Returns whether the stored part equals what the stage would compute now from its inputs, with no record to try again.
+    """Returns whether a stored part is up to date: the stage would compute the same now, and need not try any record again.
 
-    With engine.keep_stale, results of other versions count as well if the choices of the recipe are the same.
+    With engine.keep_stale, a part of another version is up to date too, if it was made with the same settings and weights.
     """
     stored = stored_metadata(stage, storage, part)
     return stored is not None and is_current(stored, stage, recipe, storage, part)
@@ -54,7 +54,7 @@ def is_current(stored: dict[str, str], stage: Stage, recipe: Recipe, storage: St
 
 
 def is_made_by(stored: dict[str, str], identity: WorkIdentity, keep_stale: bool) -> bool:
-    """Returns whether work of this identity made a part. stored: its metadata. keep_stale: whether other versions count too."""
+    """Returns whether a part was made with this identity. stored: its metadata. keep_stale: whether other versions count too."""
     made_by = identity_of(stored)
     return made_by is not None and (made_by == identity or (keep_stale and made_by.choices == identity.choices))
 

@@ -1,4 +1,4 @@
-"""Defines what the stages in one worker process have in common: the turns of their parts, and the GPU meter."""
+"""Defines what the stages in one worker process share: a limit on the parts that are processed at once, and the GPU meter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vidal.pipeline.turns import Turns
 
 @dataclass(frozen=True)
 class Process:
-    """What the stages in one worker process have in common.
+    """What the stages in one worker process share.
 
     turns: limits how many parts the process works on at once. gpu_meter: measures the GPU seconds of its parts.
     """

@@ -34,7 +34,7 @@ def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int
 
 
 class Progress:
-    """Shows the progress of the shards that are at work: bars on a terminal, a line every 10 or 60 seconds elsewhere."""
+    """Shows the progress of the shards that are being built: bars on a terminal, a line every 10 or 60 seconds elsewhere."""
 
     def __init__(self, storage: Storage, stages: list[Stage]):
         self._storage, self._stages = storage, stages
@@ -115,9 +115,9 @@ def _bars() -> Bars:
 
 
 def tracked(spread: Callable[[Any, list[Any]], Iterator[Any]]) -> Callable[[Any, list[Any]], Iterator[Any]]:
-    """Returns a function that does what `spread` does, and shows a progress bar with the function's name and the count of items.
+    """Returns a function that does what `spread` does, and shows a progress bar if standard error is a terminal.
 
-    Without a terminal, it shows nothing.
+    The bar is labelled with the name of the function that runs over the items.
     """
 
     def run(function: Any, items: list[Any]) -> Iterator[Any]:

@@ -169,8 +169,7 @@ class PartRunner:
     def _names_of(self, shard: int) -> set[str]:
         """Returns the names of the stored files of this stage and shard.
 
-        They are listed when the first part of the shard comes to this worker, and those that the worker stores are added. This takes one
-        request per shard, instead of one per part.
+        They are listed once for all parts of the shard, to save requests. Later changes by other workers are not included.
         """
         if shard not in self._stored_names:
             folder = layout.stage_folder(self.stage.name, shard)
@@ -270,10 +269,10 @@ class PartRunner:
             return self._open()
 
     def _group(self, shard: int, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
-        """Passes a group to a Batched worker at once. If that fails, its records are processed in smaller groups, and the ledger says so.
+        """Processes a group of records with one call of a Batched worker, or in smaller groups if the call fails.
 
-        A group that does not fit the memory of a GPU is halved. After any other failure its records are processed one by one, so that
-        only the faulty one is blamed.
+        A group that does not fit the memory of a GPU is halved. After any other failure, the records are processed one by one, so that
+        only the faulty one fails. The ledger notes that the group failed.
         """
         if len(group) == 1:
             return [self._one(shard, group[0], worker, journal)]

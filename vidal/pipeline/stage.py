@@ -27,7 +27,7 @@ _PARTS_OF_A_GPU = 4
 class Runtime:
     """The current run, as far as a worker needs to know it. Nothing here may change the output of a stage.
 
-    allow_hosts: hosts in private or loopback ranges that may be asked all the same.
+    allow_hosts: hosts that may be asked although they are in private or loopback ranges.
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
     rate_limiter: the crawl's rate limiter (vidal.net.rate_limiter.RateLimiter), if the whole cluster shares one.
@@ -45,7 +45,7 @@ class Runtime:
     new_shards: frozenset[int] = frozenset()
 
     def check_alive(self) -> None:
-        """Raises RunEndedError if a service of the run does not answer: the driver, which serves it, has then ended.
+        """Raises RunEndedError if a service of the run does not answer. The driver of the run provides these services, so it has ended.
 
         Called before a transient failure is recorded.
         """
@@ -117,7 +117,7 @@ class ModelUse:
 
 @runtime_checkable
 class Batched(Protocol):
-    """A worker that accepts several records at once, and returns the same result for each as for that record alone."""
+    """A worker that accepts several records at once. Each record gets the result that it would get alone."""
 
     def size(self, record: Any) -> int:
         """Returns how much of resources.<stage>.batch_size the record needs."""
@@ -161,8 +161,8 @@ class Stage:
     open: creates the worker and loads its models.
     settings: returns the part of the recipe that affects the output.
     models: returns the models that the recipe chooses for the stage.
-    views: returns the views of a record that only this stage computes. If the stage fails on a clip, the clip loses these views, but
-    goes on to the next stage. If None, a record on which the stage fails ends here.
+    views: returns the names of the views that only this stage computes for a record. If the stage fails on a clip, the clip loses these
+    views, but goes on to the next stage. If `views` is None, a record on which the stage fails ends here.
     empty: returns the row of a clip without these views.
     terminal: whether a record that passes this stage ends here, with the status "kept".
     concurrency: returns the number of threads of a worker.

@@ -15,9 +15,9 @@ from vidal.storage import layout
 
 @dataclass(frozen=True)
 class StaleStage:
-    """The stored parts of a stage that were made with another identity than the present one.
+    """Stored parts of a stage that were made with an old identity, such as an earlier version.
 
-    records: how many clips or candidates (unit) they hold. made_by, now: the other identity, and the present one.
+    records: how many records the parts hold. unit: "clips" or "candidates". made_by: the old identity. now: the present one.
     """
 
     stage: str
@@ -47,7 +47,7 @@ class StaleStage:
 def stale_stages(
     stages: Iterable[Stage], recipe: Recipe, parts: list[Part], read_metadata: Callable[[str], dict[str, str] | None]
 ) -> list[StaleStage]:
-    """Returns one entry for each stage and each identity that made stale parts of it.
+    """Returns the stale parts in groups: one entry for each stage and each old identity that its parts were made with.
 
     Parts that become stale only because their inputs change are not counted: the new inputs are not known yet.
 

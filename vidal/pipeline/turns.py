@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 
 class Turns:
-    """Lets at most `limit` parts be at work at a time. A part may ask to be alone, and others then wait until it has ended.
+    """Lets at most `limit` parts be processed at a time. A part may ask to be alone; the others then wait until it has ended.
 
-    After its worker has crashed, a part works alone: if it crashes the worker again, the journals of other parts must not blame their own
-    records.
+    A part is processed alone after it has crashed its worker, so that a second crash is not blamed on the records of other parts.
     """
 
     def __init__(self, limit: int):
@@ -52,7 +51,7 @@ class Turns:
 
 
 class Turn:
-    """The turn of one part."""
+    """The permission to process one part, as Turns.take yields it."""
 
     def __init__(self, turns: Turns):
         self._turns = turns

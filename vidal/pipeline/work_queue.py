@@ -101,7 +101,7 @@ class _Batch(Generic[RecordT, ResultT]):
         return self._error is not None
 
     def process(self, index: int) -> float | None:
-        """Processes a record. Returns None if it is done, else the time in seconds after which it is to be processed again."""
+        """Processes a record. Returns None if it is done, else how many seconds to wait before it is processed again."""
         if not self._begin():
             return None
         wait_s = None

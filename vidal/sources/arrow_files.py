@@ -49,7 +49,9 @@ class ArrowFile:
             return self._columns(self._reader.get_batch(number), columns)
         message = self._message(number)
         if message is None:
-            raise pa.ArrowInvalid(f"there is no record batch at byte {number}")
+            raise pa.ArrowInvalid(
+                f"there is no record batch at byte {number}: the file may have changed since it was listed"
+            )
         return self._columns(pa.ipc.read_record_batch(message, self.schema), columns)
 
     def _message(self, at: int) -> pa.ipc.Message | None:
@@ -61,7 +63,8 @@ class ArrowFile:
             return None
         if message.type != "record batch":
             raise pa.ArrowInvalid(
-                f"the stream has a message of type {message.type}, but vidal reads only record batches: write no dictionary columns"
+                f"the stream has a message of type {message.type}, but vidal reads only record batches: "
+                "write the file without dictionary-encoded columns"
             )
         return message
 

@@ -37,8 +37,9 @@ def judge_candidate(candidate: Candidate, recipe: Recipe) -> Drop | None:
 def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
     """Judges a title and its hashtags by rules.rule. An empty title is dropped under every rule.
 
-    The paper (section A) drops titles of fewer than 2 words "and" without hashtags, which can mean either or both. The rule `or` drops
-    a title that is short or has no meaningful hashtag; `and` drops a title that is short and has none; `off` drops neither.
+    The rule `or` drops a title that is too short or has no meaningful hashtag. `and` drops a title only if both are true. `off` drops
+    only empty titles. LanguageBind's paper (section A) drops titles of fewer than 2 words "and" without hashtags, which could be either
+    `or` or `and`.
     """
     if not title.strip():
         return Drop(Reason.NO_TITLE)

@@ -117,7 +117,7 @@ def _ending(path: str) -> str:
 
 
 def _text(file: _Hashed, path: str) -> Iterator[IO[str]]:
-    """Yields one text stream of a file that may be compressed and may begin with a byte order mark. Then reads the file to its end.
+    """Yields a single text stream of a file, which may be compressed. Then reads the file to its end, for the digest.
 
     Bytes that are not UTF-8 become lone surrogates, by which their row is recognised and refused.
     """

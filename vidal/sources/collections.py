@@ -1,4 +1,4 @@
-"""Reads the collection of a recipe with the settings of its source, opens it, and finds out which source can read a folder."""
+"""Validates and opens the collection of a recipe, and finds the source that can read a path or URI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes what a site states about a video fit the columns of a candidate. This is done once, for all sources."""
+"""Converts what a site states about a video to values that the columns of a candidate can hold. All sources share this."""
 
 from __future__ import annotations
 

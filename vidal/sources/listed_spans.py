@@ -57,9 +57,9 @@ def _ends(span: object) -> list[object] | None:
 
 
 def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
-    """Returns the columns that hold a list with one element per span. Plain hashtags are not among them.
+    """Returns the columns that hold a list with one element per span. One list of hashtags for the whole row is not returned.
 
-    Raises RowError if there are several spans, and titles or captions are a list of another length.
+    Raises RowError if the row has several spans, and a list of titles or captions does not have one element per span.
     """
     along = {}
     for key, cell in others.items():

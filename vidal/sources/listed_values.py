@@ -18,7 +18,7 @@ _BRACKETS = {"[": "]", "(": ")"}
 
 
 class RowError(Exception):
-    """A row of a list cannot be used. The message says why, in one line, without the row's place."""
+    """A row of a list cannot be used. The message says why, in one line. It does not say which row."""
 
 
 def is_missing(value: object) -> bool:

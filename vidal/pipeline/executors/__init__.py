@@ -24,9 +24,10 @@ class Run(Protocol):
     """Sends parts through the stages."""
 
     def __call__(self, parts: Iterable[Part], finished: Callable[[Part], None] = ...) -> None:
-        """Returns when all parts have left the last stage. finished: called in this thread with each such part.
+        """Processes the parts, and returns when all of them have passed the last stage.
 
-        parts: the iterable may still be searching for parts while the executor processes the parts that it has yielded.
+        parts: read one by one, so a generator may search for later parts while earlier ones are processed.
+        finished: called in this thread with each part that has passed the last stage.
         """
 
 

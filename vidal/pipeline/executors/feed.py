@@ -37,9 +37,9 @@ class Feed:
                 self._queue.get(timeout=0.05)
 
     def take(self, may_wait: bool) -> Part | None:
-        """Returns the next part. Returns None after the last one, and if none is ready yet and the caller may not wait.
+        """Returns the next part, or None after the last one. Raises what the iterable has raised.
 
-        Raises what the iterable has raised.
+        may_wait: if false, None is also returned when the next part is not ready yet.
         """
         if self.is_empty:
             return None

@@ -83,15 +83,15 @@ def _does_not_fit(spec: PoolSpec, nodes: list[Node]) -> str:
 
 
 def cpus_at_once(specs: list[PoolSpec]) -> float:
-    """Returns the CPUs that the pools hold from beginning to end, which are those of their minimum numbers of workers."""
+    """Returns the number of CPUs that all pools need together, each with its minimum number of workers."""
     return sum(request.cpus for spec in specs for request in spec.requests)
 
 
 def gpu_share(resources: Resources, gpu_gb: float | None, stage: str) -> float:
-    """Returns the number of GPUs that a worker requests from Ray.
+    """Returns the number of GPUs, or the fraction of one, that a worker requests from Ray.
 
-    gpu_gb: memory of one GPU in GB; None if there is no GPU, and gpu_memory is then ignored. Raises UserError if no GPU has
-    that much memory. stage: the name of the stage, for the message.
+    gpu_gb: memory of one GPU in GB; None if there is no GPU. stage: the name of the stage, for the message.
+    Raises UserError if resources.gpu_memory is larger than gpu_gb.
     """
     if resources.gpu_memory is None or gpu_gb is None:
         return resources.gpus

@@ -65,12 +65,10 @@ class RayExecutor:
         with _causes():
             return ray.get(task.remote(*args))
 
+    # Static, because a task may call it too, and a task cannot receive this executor, which cannot be pickled.
     @staticmethod
     def spread(function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
-        """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs.
-
-        A task may call this method too. It is static, because a task cannot receive this executor, which cannot be pickled.
-        """
+        """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs."""
 
         def call(item: Any) -> Any:  # Ray accepts only functions, and no other callables.
             return function(item)
@@ -93,7 +91,7 @@ class RayExecutor:
         return [[stage for spec in group for stage in spec.stages] for group in groups]
 
     def _pools(self, stages: list[Stage]) -> list[PoolSpec]:
-        """Returns the pools, with the share of a GPU that a worker of each requests."""
+        """Returns the pools of the stages, each with the number of GPUs that one of its workers requests."""
         specs = pools(stages, self._recipe)
         gpu_gb = _gpu_gb() if any(spec.resources.gpu_memory for spec in specs) else None
         return [replace(spec, gpus=gpu_share(spec.resources, gpu_gb, spec.name)) for spec in specs]
@@ -136,9 +134,9 @@ class _Worker:
 class _Pool:
     """The workers of one pool, from the recipe's minimum number to its maximum, and the parts that wait for a worker.
 
-    free: for each worker, how many more parts it may work on at the same time. starting: the workers beyond the minimum that have not
-    started yet, by the Ray reference that becomes ready when the worker has started. They get no parts until then: in a full cluster,
-    they may never start.
+    free: for each worker, how many more parts it may work on at the same time.
+    starting: workers beyond the minimum number that have not started yet. They get no parts, because they may never start in a full
+    cluster. The key of each is a Ray reference that becomes ready when the worker has started.
     """
 
     spec: PoolSpec
@@ -186,14 +184,14 @@ class _Pool:
         return available.get("CPU", 0.0) >= self.spec.resources.cpus and available.get("GPU", 0.0) >= self.spec.gpus
 
     def admit(self, started: Any) -> bool:
-        """Lets the worker with this reference in `starting` take parts. Returns False if no worker of this pool has the reference."""
+        """Lets a worker that has started take parts. started: its key in `starting`. Returns False if this pool has no such key."""
         worker = self.starting.pop(started, None)
         if worker is not None:
             self.free[worker] = self.parts_at_once
         return worker is not None
 
     def submit(self) -> Iterator[tuple[Any, Any, Part]]:
-        """Hands each waiting part to the worker that may take the most further parts, and requests workers while none is idle.
+        """Hands each waiting part to the least busy worker, until all workers are full. Requests more workers if none is idle.
 
         Yields (reference, worker, part) for each part that has been handed over.
         """
@@ -215,7 +213,7 @@ class _Pool:
 class _Flow:
     """Moves parts through a line of pools, at most `limit` parts at a time.
 
-    The limit bounds the media of unfinished parts, because the crawl cannot run further ahead of the later stages.
+    Without the limit, a fast crawl would store the media of many parts before the later stages could process them.
     """
 
     line: list[_Pool]

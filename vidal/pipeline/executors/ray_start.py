@@ -16,15 +16,15 @@ from vidal.models.threads import usable_cores
 
 
 def start(object_store_mb: int, cpus: float) -> None:
-    """Starts Ray. cpus: the number of CPUs that the pipeline holds at once.
+    """Starts Ray on this machine, or joins the cluster that RAY_ADDRESS names.
 
-    Ray only counts CPUs and binds no process to one. On this machine, it counts at least `cpus`, even if the machine has fewer: a pool
-    would otherwise wait for ever for a CPU that never becomes free.
+    cpus: how many CPUs the pipeline holds at once. On this machine, Ray is started with at least this number of CPUs.
     """
     options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
     if not os.environ.get("RAY_ADDRESS"):
         # "local": a cluster that someone else runs on this machine is joined only if RAY_ADDRESS asks for it.
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": object_store_mb * 2**20}
+        # Ray only counts CPUs, and binds no process to one. With fewer than `cpus`, a pool would wait for ever for a CPU.
         options["num_cpus"] = max(usable_cores(), math.ceil(cpus))
         # Ray's default is 15. A build with this niceness makes almost no progress beside two busy processes.
         os.environ.setdefault("RAY_worker_niceness", "0")

@@ -24,7 +24,7 @@ FPS = 12
 
 
 class _Sound(TypedDict):
-    """A file of a package, from which the sound for the video of a photograph is taken."""
+    """A file of an installed package. Its sound is added to a video that is made from a photograph."""
 
     package: str
     file: str
