@@ -1,4 +1,7 @@
-"""The registries of sources and collections. To add one, write a file with it and its settings, and add an entry here."""
+"""The registries of sources, which find candidates, and of collections, which list media that the user has already.
+
+To add a source or a collection, write a file with its class and its settings, and add an entry here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A class that is only imported when it or its settings are needed. path: "module:Class"."""
+    """Names a class, which is only imported when it or its settings are needed. path: "module:Class"."""
 
     path: str
 
@@ -30,7 +33,7 @@ class _Entry:
 
 
 class SourceEntry(_Entry):
-    """An entry of SOURCES."""
+    """Names the class of a source, which `load` imports."""
 
     def load(self) -> type[Source]:
         source: type[Source] = self._load()
@@ -38,7 +41,7 @@ class SourceEntry(_Entry):
 
 
 class CollectionEntry(_Entry):
-    """An entry of COLLECTIONS."""
+    """Names the class of a collection, which `load` imports."""
 
     def load(self) -> type[Collection]:
         collection: type[Collection] = self._load()

@@ -45,9 +45,9 @@ class SearchResults:
 
 
 def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> list[Query]:
-    """Returns the queries for the terms, without those whose number of results would be 0.
+    """Returns a query for each term and search, except those that would ask for 0 results.
 
-    weights: the factor by which the search's per_term is multiplied, by term. A term that is not in weights has the factor 1.
+    weights: for each term, the factor by which to multiply the search's per_term. A term that is not in weights has the factor 1.
     """
     return [
         Query(index, term, limit)

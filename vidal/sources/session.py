@@ -1,4 +1,7 @@
-"""A worker's access to the network: one governor, address guard and watchdog, and a client for each active thread."""
+"""A worker's access to the network: a client for each active thread.
+
+All clients of a worker obey the same limits: the rates of requests, the addresses that are allowed, and the time that work may take.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class IdentitySession:
     """Does the work of one candidate or query with the user's identities (accounts and proxies). Each attempt may use another one.
 
     key: names the work; its hash decides which identity is assigned to the work (see Identities.choose). lent: an exit stack; when it
-    closes, the sessions that were used go back to the network.
+    closes, the sessions that were used can be lent to other threads.
     """
 
     def __init__(self, network: Network, key: str, lent: contextlib.ExitStack):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:  # Reading a recipe's settings must not load pyarrow.
 
 @dataclass(frozen=True)
 class Minimum:
-    """A rule that drops a search result if the number under the key `stated` of its `extra` is less than `least`.
+    """A rule that drops a search result because a number in its `extra` is too small.
 
-    least: None drops nothing. reason: the reason that the ledger gives.
+    stated: the key of the number in `extra`. least: the smallest number that passes; None drops nothing. reason: for the ledger.
     """
 
     stated: str

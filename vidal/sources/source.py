@@ -23,7 +23,7 @@ class Fetched:
 
 
 class Fetcher(Protocol):
-    """Describes and fetches candidates. Each call is one piece of work, whose time and bytes Client.work limits."""
+    """Describes and fetches candidates. Client.work limits the time and the bytes of each call."""
 
     def describe(self, candidate: Candidate) -> Candidate:
         """Returns the candidate with title, hashtags, stated duration and so on filled in.
@@ -32,7 +32,7 @@ class Fetcher(Protocol):
         """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """Downloads the media into `folder`, which is empty. The page does not decide where the file is stored. Raises RecordError."""
+        """Downloads the media into `folder`, which is empty, whatever file names the page states. Raises RecordError."""
 
 
 class Source(Fetcher, Protocol):

@@ -14,7 +14,7 @@ _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 
 def read_cues(content: bytes) -> str:
-    """Returns one line of text for each line of the subtitles: its start and end in seconds, and the words: "1.00 2.50 Hello there"."""
+    """Converts a subtitle file to lines such as "1.00 2.50 Hello there": the start and end in seconds, and the words."""
     return "\n".join(f"{start_s:.2f} {end_s:.2f} {words}" for start_s, end_s, words in _read(content))
 
 
@@ -43,7 +43,10 @@ def _middle(start: str, end: str) -> float:
 
 
 def _read(content: bytes) -> Iterator[tuple[float, float, str]]:
-    """Yields (start_s, end_s, words) for each line of the cues. A repetition of the line before, as in rolling captions, is left out."""
+    """Yields (start_s, end_s, words) for each line of a subtitle file.
+
+    A line with the same words as the line before, as in rolling captions, is left out.
+    """
     text = content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     last = ""
     for block in re.split(r"\n\s*\n", text):

@@ -120,7 +120,7 @@ class TableColumn(ABC):
     def _described(self, row: ListedRow, column: str) -> ListedRow | RowError:
         """Returns the row under vidal's column names, without its media.
 
-        If the media are a path that _beside refuses, returns that RowError, so that the row is refused before anything is fetched.
+        Returns a RowError if the row cannot be used, for example if its media are a path that _beside refuses.
         """
         try:
             path = row.pop(column, None)
@@ -132,7 +132,7 @@ class TableColumn(ABC):
 
 
 def _beside(path: str) -> str:
-    """Returns a path of a cell, which is relative to the table's folder, in normalised form.
+    """Returns the path in a cell in normalised form. It must be relative to the table's folder.
 
     Raises RowError for a URI, or for a path that leads out of the folder, because a table may be hostile.
     """

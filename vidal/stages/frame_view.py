@@ -22,7 +22,7 @@ EstimateT = TypeVar("EstimateT")
 
 
 class FrameView(ABC, Generic[EstimateT]):
-    """A Batched worker (vidal.pipeline.stage).
+    """The base of the workers that compute views such as depth. It implements Batched (vidal.pipeline.stage).
 
     batch_size: how many pictures the model gets at a time. None means as many as the clip with the most frames has.
     """
@@ -87,7 +87,7 @@ class FrameView(ABC, Generic[EstimateT]):
     def _model_spec(self, model: ModelSpec) -> ModelSpec:
         """Returns the recipe's model.
 
-        In mode paper, the model's option `input`, unless the recipe sets it, is the size that the published script forces pictures to.
+        In mode paper, the default of the model's option `input` is the size to which VIDAL-10M's script resizes all pictures.
         """
         if not self._is_paper:
             return model

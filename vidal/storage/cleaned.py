@@ -1,4 +1,4 @@
-"""The list of a shard's clips whose media were deleted. From it, a stage that lacks the media of a clip knows why."""
+"""The list of a shard's clips whose media were deleted. The list explains why media of a clip are missing."""
 
 from __future__ import annotations
 

@@ -195,20 +195,20 @@ def gathered(shard: int) -> str:
 
 
 def gathered_folder(folder: str) -> tuple[str, str] | None:
-    """Returns the archive of the tables in a stage's folder, and the beginning of their names in it; None for any other folder."""
+    """Returns the archive into which a stage's folder is gathered, and the prefix of names in it; None for any other folder."""
     match = _STAGE_FOLDER.fullmatch(folder)
     return (gathered(int(match[2])), f"{match[1]}/") if match else None
 
 
 def gathered_place(name: str) -> tuple[str, str] | None:
-    """Returns the archive that the table or the ledger of a part may be gathered into, and its name there; None for any other file."""
+    """Returns the archive into which a table or a ledger of a part can be gathered, and its name there; None for any other file."""
     folder, _, file = name.rpartition("/")
     place = gathered_folder(folder) if file.endswith(".parquet") else None
     return (place[0], f"{place[1]}{file}") if place else None
 
 
 def part_tables(names: Iterable[str]) -> list[str]:
-    """Returns those of the names in a stage's folder that are tables of parts, not their ledgers."""
+    """Returns the names of tables of parts. names: of the files in a stage's folder, which also holds ledgers."""
     return [name for name in names if name.endswith(".parquet") and not name.endswith(".ledger.parquet")]
 
 
@@ -231,8 +231,8 @@ def moving(shard: int) -> str:
 
 
 def retained(name: str) -> str:
-    """Returns the name under which the stored results of records that no longer reach the stage are kept.
+    """Returns the name under which a stage keeps the results of clips that were dropped later, in case they pass again.
 
-    name: the ordinary name of the part, or of the stage's folder, that the results belong to.
+    name: the ordinary name of a part, or of the stage's folder.
     """
     return name.replace(STAGES, RETAINED, 1)

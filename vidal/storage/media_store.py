@@ -117,7 +117,7 @@ def _store_archive(storage: Storage, archive: str, aside: Path, contents: Iterab
 
 
 def _members(rows: Iterable[Mapping[str, object]]) -> Iterator[tuple[str, str]]:
-    """Yields every member of an archive that a row names, in any column."""
+    """Yields (archive, member) for each archive member that the rows name, in any column."""
     for row in rows:
         for value in row.values():
             for name in value if isinstance(value, list) else [value]:

@@ -1,6 +1,6 @@
-"""Temporary folders of this process. Those of a process that was killed are removed by the next process that creates one here.
+"""Temporary folders of this process. The next process on this machine that creates one removes the folders of killed processes.
 
-The name of a folder holds the machine and the id of the process that uses it. Processes on other machines may share the place.
+The name of a folder holds the machine and the process id, because several machines may share one temporary directory.
 """
 
 from __future__ import annotations

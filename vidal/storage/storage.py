@@ -39,7 +39,7 @@ _PART_MEDIA: ContextVar[tuple[Storage | None, MediaStore | None]] = ContextVar("
 
 
 def _options(uri: str) -> dict[str, int]:
-    """Returns options for fsspec. On S3, a read is not split into concurrent ones, for which s3fs would first request the size."""
+    """Returns options for fsspec. On S3, each read is one request; to split it, s3fs would need another request for the size."""
     return {"max_concurrency": 1} if uri.startswith(("s3://", "s3a://")) else {}
 
 
@@ -49,13 +49,13 @@ def absolute_uri(out: str) -> str:
 
 
 class Storage:
-    """Reads and writes the files of a dataset, by their names under one root URI. Names are relative, with forward slashes; they come
-    from ids, never from a page.
+    """Reads and writes the files of a dataset. A name is relative to the root URI, has forward slashes, and is made from ids.
 
-    The table of a part may have been gathered into an archive (vidal.storage.gathered). It is still read under its own name; if
-    there is also a file of that name, the file is read. Two kinds of names are read like files, too: the path of a member of an
-    archive, `tar://<member>::<archive>`; and the path or URI of an original, which is a media file of the user's in the folder that
-    `_dataset.json` names. An original cannot be written or removed.
+    Three other things can be read by name:
+    - a table that was gathered into an archive (vidal.storage.gathered), by its own name. A file with the same name has precedence.
+    - a member of an archive, by `tar://<member>::<archive>`.
+    - an original, which is a media file of the user, by its path or URI. It must be in the folder that `_dataset.json` names, and it
+      cannot be written or removed.
 
     media, answers: the stores to which stages write media and the answers of models. fetch_archives: whether archives on an
     object store are fetched whole, see vidal.storage.archives. bytes_written: by this object, since it was opened.

@@ -1,10 +1,12 @@
 """Selects terms so that frequent keywords do not crowd out the others. STRATEGIES names the ways to do so; a seed fixes the result.
 
-A strategy takes `read`, which yields all buckets anew on each call; `counts`, (k,) int64, the number of terms that contain each keyword,
-by the number of the keyword; and `terms`, the settings. It returns the places of the selected terms as (bucket, row).
+Terms are divided over buckets (files) by a hash of their texts. Keywords are given by their index, 0 to k - 1. Memory grows with the
+number of terms to select and the number of distinct keywords, not with the number of all terms.
 
-Terms are divided over buckets (files) by a hash of their texts, and keywords are given as numbers. Memory grows with the number of wanted
-terms and the number of distinct keywords, not with the number of all terms.
+A strategy returns the places of the selected terms as (bucket, row). It takes:
+read: yields all buckets; each call starts again.
+counts: (k,) int64, how many terms contain each keyword.
+terms: the settings.
 """
 
 from __future__ import annotations
@@ -38,10 +40,9 @@ Read = Callable[[], Iterable[Bucket]]  # Yields all buckets anew on each call.
 def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
     """Selects at most t terms for each keyword, after MetaCLIP (Xu et al., ICLR 2024).
 
-    MetaCLIP keeps a text if any one of its keywords selects it. A frequent word is thus kept along with every rare word that it occurs
-    with ("a man with a theremin"): on real labels, the share of the most frequent keyword then falls only to a third. Here, a term is
-    selected only while all of its keywords are below the cap t. If the recipe sets no cap, t starts at a 500th of terms.count, and
-    doubles until terms.count terms are selected, or until no keyword has t terms.
+    MetaCLIP keeps a text if any one of its keywords selects it, so rare keywords bring in frequent ones: "theremin" selects "a man with a
+    theremin". Here, a term is selected only while all of its keywords are below the cap t. If the recipe sets no cap, t starts at a
+    500th of terms.count, and doubles until terms.count terms are selected, or until no keyword has t terms.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
     selected: Selected = set()

@@ -36,11 +36,10 @@ Map = Callable[[Callable[[Work], Counts], list[Work]], Iterable[Counts]]
 
 @dataclass
 class Summary:
-    """The numbers of a build. read: texts that were read, by corpus. long: those of them that were left out because they were too long.
+    """The numbers of a build.
 
-    rare: distinct texts that were left out because they were too rare. distinct: distinct texts that remained. terms: terms that were
-    selected. by_source: how many of the selected terms each corpus contains.
-
+    read: texts in each corpus. long: texts left out because they have too many words. rare: distinct texts left out because they
+    are too rare. distinct: distinct texts that remain. terms: selected terms. by_source: selected terms that occur in each corpus.
     before, after: how many terms contain each keyword before and after balancing, as (keyword, POS, count), most frequent first.
     """
 

@@ -130,7 +130,10 @@ class _Listener:
 
 
 def activity_scores(detector: ActivityDetector, samples: np.ndarray) -> dict[str, float]:
-    """Returns the shares of activities in a sound, by the names of their scores. samples: (n,) int16 mono at 16 kHz."""
+    """Returns the shares of the time with speech, singing, music and so on, by score, such as audio_speech_share.
+
+    samples: (n,) int16 mono at 16 kHz.
+    """
     return {f"audio_{name}_share": share for name, share in detector.measure_shares(samples).items()}
 
 

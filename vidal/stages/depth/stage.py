@@ -31,12 +31,12 @@ def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = Fals
     """Converts depth to (h, w) uint16 millimetres, clipped at max_m. Also returns how many pixels were clipped.
 
     depths: (h, w) float32 metres; a value that is not finite or not positive becomes 0, which means no reading. truncate: rounds
-    down, as the published script does.
+    down, as VIDAL-10M's script does.
     """
     images, clipped, limit = [], 0, round(max_m * 1000)
     for depth in depths:
         known = np.where(np.isfinite(depth), depth, np.float32(0))
-        # The published script multiplies in single precision.
+        # VIDAL-10M's script multiplies in single precision.
         millimetres = known * 1000 if truncate else np.rint(known.astype(np.float64) * 1000)
         clipped += int((millimetres > limit).sum())
         images.append(np.clip(millimetres, 0, limit).astype(np.uint16))
@@ -46,14 +46,14 @@ def to_millimetres(depths: list[np.ndarray], max_m: float, truncate: bool = Fals
 def to_range(depths: list[np.ndarray]) -> tuple[list[np.ndarray], dict[str, float]]:
     """Scales depth to (h, w) uint16. Also returns the values that 0 and 65535 stand for. depths: (h, w) float32, without a unit.
 
-    The frames of a clip share one range, so that they can be compared. The lower end of the range is rounded
-    down, and the upper end up, to a hundred-thousandth of its width or so, so that the pictures and the two numbers agree exactly. A
-    value that is not finite becomes 0.
+    The frames of a clip share one range, so that they can be compared. A value that is not finite becomes 0.
     """
     finite = [depth[np.isfinite(depth)] for depth in depths]
     present = [values for values in finite if values.size]
     low = float(min((values.min() for values in present), default=0.0))
     high = float(max((values.max() for values in present), default=0.0))
+    # The ends are rounded outwards, by at most a ten-thousandth of the range, before the pictures are scaled with them. The two
+    # stored numbers are then short, and describe the pictures exactly.
     digits = 4 - math.floor(math.log10(high - low)) if high > low else 4
     low, high = _widened(low, -1, digits), _widened(high, 1, digits)
     scale = UINT16_MAX / max(high - low, 10.0**-digits)

@@ -55,7 +55,7 @@ def malformed(text: str) -> str | None:
 
 
 def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None = None) -> bool:
-    """Returns whether a rewrite names at least one thing that its caption names, or that `supports` accepts as a synonym of one.
+    """Returns whether a rewrite names at least one thing that its caption names, by the same word or by one that `supports` accepts.
 
     Returns True for a caption that names nothing.
     """
@@ -85,7 +85,7 @@ def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports 
 
 
 def _named(text: str, tagger: str) -> dict[str, frozenset[str]]:
-    """Returns the lemmas of the words that name things in a text. Each has the forms by which another text may name the same thing."""
+    """Returns the lemmas of the words that name things in a text, each with the forms that count as the same word in another text."""
     named: dict[str, frozenset[str]] = {}
     for token in load(tagger)(text.replace("#", " ")):
         names = (token.pos_ in _NAMING and _WORD.search(token.text)) or token.like_num

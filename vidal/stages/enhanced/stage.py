@@ -48,7 +48,9 @@ def read_prompt(name: str) -> Prompt:
         examples = [(str(question), str(answer)) for question, answer in sections["examples"]]
         return Prompt(str(sections["system"]), examples, str(sections["template"]), text)
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"prompt {name}: must be YAML with system, examples (pairs) and template") from error
+        raise UserError(
+            f"prompt {name}: must be YAML with the keys system, examples (a list of pairs) and template"
+        ) from error
 
 
 def _empty(clip: Clip) -> EnhancedRow:
@@ -140,7 +142,7 @@ class _Worker:
         return None
 
     def _seen(self, clip: Clip) -> Callable[[str], bool] | None:
-        """Returns a function that says whether the clip's pictures show a word; None without seen_min or without embedding."""
+        """Returns a function that says whether the clip's pictures show a word; None if seen_min is unset or there is no embedding."""
         scorer, least = self._scorer, self._settings.seen_min
         if scorer is None or least is None or not clip["embedding"]:
             return None

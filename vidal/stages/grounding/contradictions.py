@@ -29,10 +29,11 @@ Claims = dict[tuple[str, str], set[object]]
 
 
 def claims(text: str, tagger: str) -> Claims:
-    """Returns the claims of a text, each as a key with its values.
+    """Returns what a text claims about the things that it names, as sets of values. There are three kinds of keys:
 
-    (thing, "number") and (thing, "colour"): the numbers and colours of the thing. (thing, "absent"): True if the text denies the thing,
-    else False. ("", "day/night"), and so on for each of _OPPOSITES: the word of the pair that the text contains.
+    (thing, "number") and (thing, "colour"): the numbers and the colours that the text gives the thing.
+    (thing, "absent"): True if the text says that the thing is absent, else False.
+    ("", "day/night"), and the same for each other pair of _OPPOSITES: the word of the pair that the text contains, if only one.
     """
     claimed: Claims = defaultdict(set)
     tokens = [token for token in load(tagger)(text.replace("#", " ")) if not token.is_space]

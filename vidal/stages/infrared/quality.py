@@ -46,7 +46,7 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
 
 
 def explained(level: np.ndarray, light: np.ndarray) -> float | None:
-    """Returns the share of the variance of `level` that lies between its means over bins of `light` (Pearson's eta squared).
+    """Returns Pearson's eta squared: the share of the variance of `level` that is explained by `light`, divided into bins.
 
     level, light: (h, w) uint8 of the same size. Returns None if all pixels of `level` are equal.
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class FrameReader:
-    """Reads the frames that the recipe selects from a file."""
+    """Reads frames of a video file. The recipe says which frames."""
 
     def __init__(self, recipe: Recipe):
         self._settings, self._clips, self._decoding = recipe.keyframes, recipe.clips, recipe.decoding
