@@ -41,8 +41,8 @@ class TrainerState(TypedDict):
 class Place(TypedDict):
     """The position of one process in the data of one modality.
 
-    start, done: the records of the epoch that the processes share among them, as in window.Window. cursor: how many records of its
-    share this process has consumed. unreadable: how many records it could not read in the whole run. missed: how many of these were
+    start, done: the records of the epoch that the processes divide among them; see window.Window. cursor: how many records of
+    its share this process has consumed. unreadable: how many records it could not read in the whole run. missed: how many of these were
     in this epoch.
     """
 

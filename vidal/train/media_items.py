@@ -66,7 +66,7 @@ def as_frames(item: object, caller: str) -> list[Image.Image] | None:
 
 
 def pictures_of(clip: object, caller: str) -> Sequence[Any]:
-    """Returns the pictures of a video that is an array, a tensor or a list of pictures. Pass each to as_picture.
+    """Returns the pictures of a video that is an array, a tensor or a list of pictures. Each can be passed to as_picture.
 
     Raises TypeError for any other item and for an empty list.
     """
