@@ -1,6 +1,7 @@
-"""Processes one bucket, which is a part of the texts of the corpora that fits into memory: counts and tags its texts, then resolves runs.
+"""Counts and tags the texts of one bucket. A bucket is a part of the texts of all corpora that fits into memory.
 
-A bucket that an earlier build tagged with the same settings is not tagged again.
+A run is two or three nouns in a row, such as "fire hydrant". Whether a run is one keyword or several is decided once all buckets are
+tagged. A bucket that an earlier build tagged with the same settings is not tagged again.
 """
 
 from __future__ import annotations
@@ -163,6 +164,6 @@ def _tagger(model: str) -> Tagger:
 def _whole_runs(root: str, digest: str) -> frozenset[str]:
     """Returns the runs of nouns that become one keyword, read from the file RUNS.
 
-    digest: the hash of the file. It is part of the key of the `once` cache, so a file that has changed is read again.
+    digest: the hash of the file. `once` stores a result for each digest, so a file that has changed is read again.
     """
     return frozenset(json.loads(Storage(root).read(RUNS)))

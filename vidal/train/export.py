@@ -45,7 +45,7 @@ def export_encoder(encoder: str | Path, to: str | Path, layout: Layout, keep_ada
     Raises UserError if a tower or the language tower is not a CLIP of transformers, or if the layout cannot hold a modality or adapters.
     """
     if keep_adapters and layout != "languagebind":
-        raise UserError("--keep-adapters needs --format languagebind: the format transformers cannot hold adapters")
+        raise UserError("--keep-adapters needs --format languagebind: --format transformers cannot hold adapters")
     part = load_part(Path(encoder), torch.device("cpu"))
     write = _write_languagebind if layout == "languagebind" else _write_transformers
     text = part.open_text().clip_text()
@@ -64,11 +64,11 @@ def _require_clip(part: Part, modality: Modality, tower: ModalityTower, layout: 
     if not isinstance(tower, ClipTower):
         raise UserError(
             f"{part.folder}: the tower for {modality.value} has adapter {tower.architecture['adapter']}, "
-            "but only towers of adapter clip can be exported"
+            "but only towers of adapter clip can be exported: train one with this adapter"
         )
     if layout == "transformers" and modality in (Modality.VIDEO, Modality.AUDIO):
         raise UserError(
-            f"{part.folder}: the format transformers cannot hold a tower for {modality.value}: give --format languagebind"
+            f"{part.folder}: --format transformers cannot hold a tower for {modality.value}: give --format languagebind"
         )
     return tower
 

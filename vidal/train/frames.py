@@ -39,7 +39,7 @@ class Excerpt:
 def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
     """Returns `count` frames, cropped in the centre, (count, 3, side, side) uint8.
 
-    The frames are spread evenly from the first to the last or, in an Excerpt, as second_indices says.
+    The frames of a whole file are spread evenly from the first to the last. Those of an Excerpt are chosen by second_indices.
     Raises RecordError(corrupt) if they cannot be decoded.
     """
     if isinstance(source, Excerpt):
@@ -114,8 +114,8 @@ def even_indices(total: int, count: int) -> list[int]:
 def second_indices(total: int, fps: float, count: int, end_s: int | None) -> list[int]:
     """Returns the indices of `count` of `total` frames, spread evenly from frame 0 to the first frame of the last second.
 
-    end_s: where the last second ends, in seconds; None for the end of the video. fps: frames per second, rounded down to a whole number,
-    but at least 1.
+    end_s: where the last second ends, in seconds; None for the end of the video. fps: frames per second. Fractions are rounded down,
+    and rates below 1 count as 1.
     """
     rate = max(1, int(fps))
     seconds = math.ceil(total / rate)

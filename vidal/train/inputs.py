@@ -93,7 +93,7 @@ def depth_array(stored: Float32Array, side: int, kind: str | None, place: float 
 
 
 def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
-    """Returns (h, w) float32 in 0..1; larger is farther. The values are scaled, but not resized, as in read_depth.
+    """Scales the values of a depth picture as read_depth does, without resizing. Returns (h, w) float32 in 0..1; larger is farther.
 
     stored: (h, w), the values as a dataset stores them.
     """

@@ -104,7 +104,7 @@ class Journal:
 
 
 def _truncate(path: Path, done: int) -> None:
-    """Removes the lines of all steps after the first `done`: these steps are not in the checkpoint, so they will run again."""
+    """Removes the lines of steps with a number above `done`. The checkpoint does not contain these steps, so they will run again."""
     if path.is_file():
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["n"] <= done]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

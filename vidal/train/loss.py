@@ -52,9 +52,10 @@ def build_loss(kind: Literal["info_nce", "siglip"], rank: int = 0, world: int = 
     """Returns a function of (features, texts, temperature) that computes the loss of one process.
 
     The loss of the whole batch is the mean of the losses of all processes. features and texts are (n, d) float32, L2-normalised, with
-    the same n in all processes. info_nce compares the n samples of this process with the samples of all processes, which it gathers
-    together with their gradients (the local loss of open_clip). siglip passes the features from process to process (Zhai et al. 2023).
-    rank: the number of this process. world: the number of processes.
+    the same n in all processes. rank: the number of this process. world: the number of processes.
+
+    info_nce compares the n samples of this process with the samples of all processes, and gradients flow to all of them (the local loss
+    of open_clip). siglip passes the features from process to process (Zhai et al. 2023).
     """
     if kind == "siglip":
         pairwise = SigLipLoss(rank=rank, world_size=world)

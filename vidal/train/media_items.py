@@ -37,7 +37,7 @@ def _is_other_sequence(value: object) -> bool:
 def as_picture(item: object, caller: str) -> Path | inputs.Pictured | Image.Image:
     """Returns a picture item as a PIL picture, or as something that inputs.open_picture can open.
 
-    caller: the method that the user called, for errors. Raises TypeError, with the text PICTURE, for any other item.
+    caller: the method that the user called, for errors. Raises TypeError for any other item.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -66,9 +66,9 @@ def as_frames(item: object, caller: str) -> list[Image.Image] | None:
 
 
 def pictures_of(clip: object, caller: str) -> Sequence[Any]:
-    """Returns the pictures of a video that is an array, a tensor or a list of pictures; as_picture takes each of them.
+    """Returns the pictures of a video that is an array, a tensor or a list of pictures. Each can be passed to as_picture.
 
-    Raises TypeError, with the text VIDEO, for any other item and for an empty list.
+    Raises TypeError for any other item and for an empty list.
     """
     pictures: Any = as_frames(clip, caller)
     if pictures is None:
@@ -82,7 +82,7 @@ def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | F
     """Returns a depth picture that inputs.stored_depth can open, or its values as a dataset stores them, (h, w) float32.
 
     kind: depth_kind of the manifest; floats are metres if it is "metric", else 0..1. Integers are taken as stored values.
-    Raises TypeError, with the text DEPTH, for any other item.
+    Raises TypeError for any other item.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -101,7 +101,7 @@ def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | F
 def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs.SAMPLE_RATE) -> Path | Float32Array:
     """Returns the path of a sound, or the first channel of an array or a tensor, (n,) float32, resampled to the rate `wanted`.
 
-    sample_rate: the rate of an array or a tensor. Rates are in Hz. Raises TypeError, with the text SOUND, for any other item.
+    sample_rate: the rate of an array or a tensor. Rates are in Hz. Raises TypeError for any other item.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -132,8 +132,8 @@ def _array(item: object) -> Array | None:
 def _channels_last(item: object, dimensions: int) -> Array | None:
     """Returns a tensor as an array with the channels last, an array unchanged, and None for any other item.
 
-    Floats of a tensor, in 0..1, become uint8. If the tensor has `dimensions` dimensions, its channels are moved from before height and
-    width to the end; otherwise, it has no channels to move.
+    A tensor of floats in 0..1 becomes uint8. dimensions: the number of dimensions of a tensor that has channels; in a tensor with
+    another number, nothing is moved.
     """
     array = _array(item)
     if array is None or not isinstance(item, torch.Tensor):

@@ -32,7 +32,7 @@ EMBEDDED = 32  # The largest number of pictures in a batch of `embed`.
 class ModalityTrainer:
     """The training of one modality, step by step.
 
-    modality: one of settings.modalities. features: the features of samples.captions.distinct, computed by the frozen language tower.
+    modality: one of settings.modalities. features: those of the distinct texts of the samples, by the frozen language tower.
     """
 
     def __init__(
@@ -161,9 +161,9 @@ class ModalityTrainer:
         allowed = self.settings.unreadable_max * len(self.samples) / process_group.world()
         if not process_group.all_true(self._skipped <= allowed, self.device):
             raise TrainingError(
-                f"{self.modality.value}: too many records cannot be read: {self._skipped} in this process, but train.unreadable_max "
-                f"allows a share of {self.settings.unreadable_max:g} of the {len(self.samples)} records of all processes; the last one: "
-                f"{problems[-1] if problems else 'in another process'}: run vidal validate to list all of them"
+                f"{self.modality.value}: more records cannot be read than train.unreadable_max allows, which is a share of "
+                f"{self.settings.unreadable_max:g} of {len(self.samples)} records: this process could not read {self._skipped} "
+                f"(the last one: {problems[-1] if problems else 'in another process'}): run vidal validate to list all of them"
             )
 
     def state(self) -> TrainerState:

@@ -1,8 +1,7 @@
 """Reads the checkpoints that LanguageBind published (Zhu et al. 2024). The model_type in their config.json begins with LanguageBind.
 
-The adapters of a checkpoint are merged into the weights that they adapt. A weight that vidal's towers do not have is an error, which
-names it. The video checkpoints V1.5 and Huge can also be read: they have patches of several frames, and a class embedding for each such
-group of frames.
+The adapters of a checkpoint are merged into the weights that they adapt. A weight that vidal's towers do not have is an error. The
+video checkpoints V1.5 and Huge can also be read. Their patches span a group of frames, and each group has its own class embedding.
 """
 
 from __future__ import annotations

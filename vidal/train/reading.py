@@ -26,7 +26,7 @@ class PackedArrays(Protocol):
 
 
 class Reader:
-    """Reads the input arrays of samples. packed: arrays that were decoded in advance; None decodes the media files."""
+    """Reads the input arrays of samples. packed: arrays that were decoded in advance; without them, the media files are decoded."""
 
     def __init__(
         self, storage: Storage, samples: TrainingSamples, settings: Encoder, packed: PackedArrays | None = None

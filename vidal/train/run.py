@@ -203,9 +203,9 @@ def _restore(state: checkpoint.RunState, trainers: list[ModalityTrainer]) -> Non
 
 
 def _identity(settings: Train, trainers: list[ModalityTrainer]) -> checkpoint.Identity:
-    """Returns hashes of the settings and of the data that must stay the same for a run to continue.
+    """Returns hashes of the settings and of the data. A run can be continued only if they stay the same.
 
-    The settings in `free` may change, such as the numbers of processes and of steps between checkpoints.
+    Some settings are not hashed, so they may change, for example the number of processes.
     """
     free = {"checkpoint_steps", "log_steps", "keep", "workers", "unreadable_max", "processes", "eval_steps", "patience"}
     return {

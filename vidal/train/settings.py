@@ -259,7 +259,9 @@ def _with_preset(modality: str, given: Any) -> Any:
         return given
     presets = {preset: values for (name, preset), values in PRESETS.items() if name.value == modality}
     if given["preset"] not in presets:
-        choices = f"choose from {', '.join(presets)}" if presets else f"{modality} has no presets"
+        choices = (
+            f"choose from {', '.join(presets)}" if presets else f"{modality} has no presets, so remove the key preset"
+        )
         raise ValueError(f"modalities.{modality}: no preset {given['preset']!r}: {choices}")
     known: Mapping[str, object] = presets[given["preset"]]
     merged = {**known, **given}

@@ -41,8 +41,10 @@ class Stream:
     """The batches of one of `world` processes. Every process has the same number of records in an epoch.
 
     clips: the dataset to read; it must have the same seed as the stream. batch_size: the number of samples in a step, in all processes
-    together. workers: the number of loader processes; 0 loads data in this process. size: the size of a batch of this process. steps:
-    the planned number of batches in an epoch. tail: why records after the last batch of the latest finished epoch could not be read.
+    together. workers: the number of loader processes; 0 loads data in this process.
+
+    Attributes: size is the number of samples in a batch of this process. steps is the planned number of batches in an epoch. At the end
+    of an epoch, tail names the unreadable records after the last batch.
     """
 
     def __init__(
@@ -119,10 +121,10 @@ class Stream:
 
 
 def _batch_plan(rows: int, size: int) -> tuple[int, int]:
-    """Returns (size, steps): the size of a batch, and the number of batches in an epoch.
+    """Returns (the size of a batch, the number of batches in an epoch).
 
-    rows: the number of rows that one process reads in an epoch. size: the desired size. If batches of this size would leave over more
-    than the share REST_MAX of the rows, one more batch is planned, and all batches are smaller.
+    rows: the number of rows that one process reads in an epoch. size: the desired size of a batch. Rows that do not fill a batch are left
+    over. If that would be more than the share REST_MAX of the rows, one more batch is planned, and all batches are smaller.
     """
     size = max(1, min(size, rows))
     steps = max(1, rows // size)

@@ -42,7 +42,10 @@ def _label(row: list[str]) -> str:
 
 
 def esc50(corpus: Corpus) -> Iterator[str]:
-    """Yields each distinct value of the column category (meta/esc50.csv) or display_name (index,mid,display_name). Piczak 2015."""
+    """Yields each class name once (Piczak 2015).
+
+    It is in the column category of meta/esc50.csv, or in the column display_name of a csv with the columns index, mid and display_name.
+    """
     if extension(corpus) == ".csv":
         yield from distinct(fields(corpus, "category", "display_name"))
     else:

@@ -93,7 +93,7 @@ class TextTower:
 
     def clip_text(self) -> ClipText:
         if not self.name.startswith("clip "):
-            raise UserError(f"the language tower {self.name} cannot be exported: only a CLIP model of transformers can")
+            raise UserError(f"the language tower {self.name} cannot be exported: train with adapter clip in train.text")
         model, tokenizer = self._scorer.model, self._scorer.tokenizer
         state = {name: value.cpu() for name, value in model.state_dict().items() if name.startswith("text_")}
         return ClipText(state, model.config.text_config.to_dict(), tokenizer)

@@ -32,10 +32,10 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 class ClipTower(ModalityTower):
     """CLIP's vision tower. `tuning` decides which weights are trained; the others are frozen.
 
-    lora: the class embedding, the last norm, the projection, and adapters on the projections q, k, v and out of attention. For videos,
-    the adapters are on the attention over time, and its norm and embedding are trained too. attention: as lora, but the weights of the
-    attention itself (for videos, of the attention over time) in place of adapters; LanguageBind calls this full tuning. full: all
-    weights. head: the last norm and the projection. frozen: nothing.
+    full: all weights. frozen: none. head: the last norm and the projection. attention: those of head, the class embedding and the
+    attention; LanguageBind calls this full tuning. lora: those of head, the class embedding and low-rank adapters on the attention.
+
+    For videos, attention and lora train the attention over time, with its norm and embedding, and not the attention over space.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):

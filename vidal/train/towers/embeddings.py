@@ -15,7 +15,7 @@ def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> T
     """Returns the tokens of pictures, (n, 1 + patches, d), with position embeddings added. pixels: (n, 3, h, w).
 
     embeddings: the module `embeddings` of a CLIPVisionModel. grid: the rows and columns of patches that its position embeddings are for;
-    None if these form a square, which transformers then interpolates.
+    None if these patches form a square: transformers then resizes the position embeddings to the picture.
     """
     if grid is None:
         hidden: Tensor = embeddings(pixels, interpolate_pos_encoding=True)
