@@ -108,6 +108,13 @@ def test_an_epoch_shows_every_clip_once_and_goes_on_from_any_batch(tmp_path):
     assert [b.texts.tolist() for b in made.batches(2)] != [b.texts.tolist() for b in whole]
 
 
+@pytest.mark.parametrize(("clips", "size"), [(8, 4), (8, 3), (3, 2), (9, 2), (20, 19), (2, 5)])
+def test_an_epoch_has_as_many_batches_as_the_learning_rate_plans_for(tmp_path, clips, size):
+    _, planned = stream(dataset(tmp_path, [{} for _ in range(clips)]), batch_size=size)
+    assert len(list(planned.batches(0))) == planned.steps
+    assert planned.size * planned.steps > 0.89 * clips
+
+
 def test_two_processes_share_the_batches_of_one(tmp_path):
     storage = dataset(tmp_path, [{} for _ in range(8)])
     _, alone = stream(storage)

@@ -124,14 +124,12 @@ def _batch_plan(rows: int, size: int) -> tuple[int, int]:
     """Returns (the size of a batch, the number of batches in an epoch).
 
     rows: the number of rows that one process reads in an epoch. size: the desired size of a batch. Rows that do not fill a batch are left
-    over. If that would be more than the share REST_MAX of the rows, one more batch is planned, and all batches are smaller.
+    over. If that would be more than the share REST_MAX of the rows, the batches are made smaller, so that at least one more is full.
     """
     size = max(1, min(size, rows))
-    steps = max(1, rows // size)
-    if rows - steps * size > REST_MAX * rows:
-        steps += 1
-        size = rows // steps
-    return size, steps
+    if rows % size > REST_MAX * rows:
+        size = rows // (rows // size + 1)
+    return size, max(1, rows // size)
 
 
 def _prefetched(batch_bytes: int, workers: int) -> int:
