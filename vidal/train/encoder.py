@@ -202,8 +202,9 @@ class BoundEncoder:
     ) -> Float32Array:
         """Encodes sounds. If a sound is longer than the encoder's spectrogram, its beginning, its middle and its end are used.
 
-        An item is the path of an audio file or of a video file with sound, or an array or a tensor (n,) or (channels, n), of int16 or of
-        floats in -1..1. Only the first channel is used. sample_rate: the sample rate of arrays and tensors, in Hz; files have their own.
+        An item is the path of an audio file or of a video file with sound, or an array or a tensor (n,) or (channels, n), of int16, int32
+        or floats in -1..1. Only the first channel is used; some towers of other projects use the mean of all channels of a file.
+        sample_rate: the sample rate of arrays and tensors, in Hz; files have their own.
         """
         fbank, call = self._settings_of(Modality.AUDIO).fbank, self._call("encode_audio", batch_size, dtype, device)
         reader = self._reader_of(Modality.AUDIO)

@@ -18,9 +18,9 @@ Array = npt.NDArray[Any]
 PICTURE = (
     "a path, a PIL picture, an array (h, w, 3) or (h, w) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1"
 )
-DEPTH = "a path, a PIL picture, or an array or tensor (h, w): uint16 as in a dataset, or floats (metres, or 0..1 if not metric)"
+DEPTH = "a path, a PIL picture of 16 bits, or an array or tensor (h, w): uint16 as in a dataset, or floats (metres, or 0..1 if not metric)"
 VIDEO = "a path, an Excerpt, a list of pictures, an array (t, h, w, 3) of uint8, or a tensor (t, 3, h, w) of uint8 or of floats in 0..1"
-SOUND = "a path, or an array or tensor (n,) or (channels, n): int16, or floats in -1..1"
+SOUND = "a path, or an array or tensor (n,) or (channels, n): int16, int32, or floats in -1..1"
 
 
 def is_one(value: object, dimensions: tuple[int, ...]) -> bool:
@@ -81,18 +81,17 @@ def pictures_of(clip: object, caller: str) -> Sequence[Any]:
 def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | Float32Array:
     """Returns a depth picture that inputs.stored_depth can open, or its values as a dataset stores them, (h, w) float32.
 
-    kind: depth_kind of the manifest; floats are metres if it is "metric", else 0..1. Integers are taken as stored values.
+    kind: depth_kind of the manifest; floats are metres if it is "metric", else 0..1. Integers of 16 bits or more are taken as stored
+    values; 8 bits are refused, because a dataset stores none.
     Raises TypeError for any other item.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
-    if isinstance(item, Image.Image):
-        return np.asarray(item).astype(np.float32)
     if hasattr(item, "picture"):
         pictured: inputs.Pictured = item
         return pictured
-    array = _array(item)
-    if array is None or array.squeeze().ndim != 2 or array.dtype.kind not in "uif":
+    array = np.asarray(item) if isinstance(item, Image.Image) else _array(item)
+    if array is None or array.squeeze().ndim != 2 or array.dtype.kind not in "uif" or array.dtype.itemsize < 2:
         raise wrong_type(caller, item, DEPTH)
     scale = 1.0 if array.dtype.kind in "ui" else 1000.0 if kind == "metric" else inputs.DEPTH_MAX
     return array.squeeze().astype(np.float32) * np.float32(scale)
@@ -106,11 +105,11 @@ def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs
     if isinstance(item, (str, Path)):
         return Path(item)
     array = _array(item)
-    if array is None or array.ndim not in (1, 2) or array.dtype.kind not in "if":
+    if array is None or array.ndim not in (1, 2) or (array.dtype.kind != "f" and array.dtype not in (np.int16, np.int32)):
         raise wrong_type(caller, item, SOUND)
     samples = array if array.ndim == 1 else array[0]
-    scale = np.float32(1 / 32768 if samples.dtype == np.int16 else 1)
-    return inputs.resampled(samples.astype(np.float32) * scale, sample_rate, wanted)
+    scale = 1 if samples.dtype.kind == "f" else -1 / np.iinfo(samples.dtype).min
+    return inputs.resampled(samples.astype(np.float32) * np.float32(scale), sample_rate, wanted)
 
 
 def wrong_type(caller: str, item: object, takes: str) -> TypeError:
