@@ -268,6 +268,13 @@ def held_out(out):
     colour(out)
 
 
+def test_a_clip_with_one_unreadable_picture_is_left_out_of_the_recall(coloured, tiny, tmp_path):
+    (coloured / "_media" / "clip-3" / "1.png").write_bytes(b"no picture")
+    small = {"model": tiny, "side": 32, "epochs": 1, "batch_size": 2}
+    (outcome,) = run.train(settings(encoder=small, unreadable_max=0.5), str(coloured), tmp_path / "run", CPU)
+    assert 0 <= outcome.recall_to_text <= 1 and 0 <= outcome.recall_to_modality <= 1
+
+
 def test_retrieval_on_the_split_val_is_measured_during_training(coloured, tmp_path):
     held_out(coloured)
     made = settings(encoder={"epochs": 4, "batch_size": 4}, eval_steps=2)

@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 PICTURE = (
     "a path, a PIL picture, an array (h, w, 3) or (h, w) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1"
 )
-DEPTH = "a path, a PIL picture of 16 bits, or an array or tensor (h, w): uint16 as in a dataset, or floats (metres, or 0..1 if not metric)"
+DEPTH = "a path, a PIL picture of 16 bits, or an array or tensor (h, w): uint16 as stored, or floats (metres, or 0..1 if not metric)"
 VIDEO = "a path, an Excerpt, a list of pictures, an array (t, h, w, 3) of uint8, or a tensor (t, 3, h, w) of uint8 or of floats in 0..1"
 SOUND = "a path, or an array or tensor (n,) or (channels, n): int16, int32, or floats in -1..1"
 

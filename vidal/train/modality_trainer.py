@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from vidal.errors import TrainingError
+from vidal.errors import RecordError, TrainingError
+from vidal.media.arrays import Float32Array
 from vidal.train import inputs, optimiser, process_group
 from vidal.train.accumulate import accumulated_backward
 from vidal.train.checkpoint import Place, TrainerState
@@ -260,19 +261,24 @@ class ModalityTrainer:
         return inner.no_sync() if isinstance(inner, DistributedDataParallel) else contextlib.nullcontext()
 
 
-def embed(trainer: ModalityTrainer, samples: TrainingSamples, reader: Reader, rows: list[int]) -> Tensor:
-    """Embeds clips with trainer.final_model(). Returns (n, width) float32 on the CPU, L2-normalised.
+def embed(
+    trainer: ModalityTrainer, samples: TrainingSamples, reader: Reader, rows: Iterable[int]
+) -> tuple[list[int], Float32Array]:
+    """Embeds clips with trainer.final_model(). A clip is left out if one of its files cannot be read.
 
-    A clip with several pictures gets the normalised mean of their vectors. rows: the indices of the clips in samples. Raises RecordError
-    or OSError if a file cannot be read.
+    A clip with several pictures gets the normalised mean of their vectors. rows: the indices of the clips in samples. Returns the
+    indices of the clips that could be read, and their vectors, (n, width) float32, L2-normalised.
     """
     tower = trainer.final_model()
     was_training = tower.training
     tower.eval()
+    features: dict[int, Tensor] = {}
     with torch.inference_mode():
-        features = [_embed_row(trainer, tower, samples, reader, row) for row in rows]
+        for row in rows:
+            with contextlib.suppress(RecordError, OSError):
+                features[row] = F.normalize(_embed_row(trainer, tower, samples, reader, row), dim=-1)
     tower.train(was_training)
-    return F.normalize(torch.stack(features), dim=-1)
+    return list(features), np.array([each.numpy() for each in features.values()], np.float32)
 
 
 def _embed_row(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidal.errors import RecordError
 from vidal.media.arrays import BoolArray, Float32Array
 from vidal.train.modality_trainer import ModalityTrainer, embed
 from vidal.train.reading import Reader
@@ -38,16 +37,15 @@ class Recall:
 
 
 def recall(trainer: ModalityTrainer, clips: Clips) -> Recall:
-    """Returns R@1 over the first CLIPS clips. A clip whose first file cannot be read is left out.
+    """Returns R@1 over the first CLIPS clips. A clip is left out if one of its files cannot be read.
 
     The text of a clip is its title or, if it has none, one of its other captions. If several clips have the same text, each of them is a
     right answer for it. If k clips or texts tie for the best score, each right one among them counts as 1 / k of a right answer.
     """
-    rows = _readable_rows(clips)
+    rows, embedded = embed(trainer, clips.samples, clips.reader, range(min(CLIPS, len(clips.samples))))
     if not rows:
         return Recall(float("nan"), float("nan"))
     texts = np.array([_text(clips.samples, row) for row in rows])
-    embedded = embed(trainer, clips.samples, clips.reader, rows).numpy()
     scores = embedded @ clips.features[texts].numpy().T
     right = texts[:, None] == texts[None, :]
     return Recall(_recall_at_1(scores, right), _recall_at_1(scores.T, right.T))
@@ -68,14 +66,3 @@ def _text(samples: TrainingSamples, row: int) -> int:
     order = {name: place for place, name in enumerate(("title", "enhanced", "video", "sound"))}
     places = sorted(range(first, last), key=lambda i: order.get(captions.names[captions.views[i]], len(order)))
     return int(captions.texts[places[0]])
-
-
-def _readable_rows(clips: Clips) -> list[int]:
-    readable = []
-    for row in range(min(CLIPS, len(clips.samples))):
-        try:
-            clips.reader(row, 0)
-        except (RecordError, OSError):
-            continue
-        readable.append(row)
-    return readable
