@@ -275,7 +275,8 @@ def _cell(text: str) -> str:
 CAPTION_MEANINGS = {
     "view": (
         "The kind of text: `title`, `hashtags` or `subtitle` from the source; `keyframe`, a caption of one frame; `video`, a caption of "
-        "the whole clip; `sound`, a sentence about its sound; or `enhanced`, a rewrite of the `video` caption or, without one, of the title."
+        "the whole clip; `sound`, a sentence about its sound; or `enhanced`, a rewrite of the `video` caption or, without one, of the "
+        "title."
     ),
     "similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed.",
 }
@@ -336,21 +337,28 @@ SCORE_MEANINGS = {
         "if depth is metric: how much the median depth changes between neighbouring frames, as |ln| of their ratio: mean over the "
         "pairs. 0.1 means 10 %"
     ),
-    "depth_temporal_consistency": "rank correlation of the depth of neighbouring frames: mean over the pairs. 1 means that nearer pixels stay nearer",
+    "depth_temporal_consistency": (
+        "rank correlation of the depth of neighbouring frames: mean over the pairs. 1 means that nearer pixels stay nearer"
+    ),
     "depth_valid_share": "share of the pixels for which the model gave a depth",
     "similarity": "the value of the column `similarity`, which the column `scores` does not repeat",
     "duration_s": "the value of the column `duration_s`",
     "fps": "the value of the column `fps`",
     "frozen_share": (
-        "share of the pairs of neighbouring frames that are nearly identical: if the picture is divided into 8 x 8 blocks, the luma of each "
+        "share of the pairs of neighbouring frames that are nearly identical: if the picture is divided into 8 x 8 blocks, the luma of "
+        "each "
         "block differs by less than 0.005"
     ),
-    "infrared_flicker": "change of the mean level of the infrared between neighbouring frames: mean over the pairs. 1 is a change from black to white",
+    "infrared_flicker": (
+        "change of the mean level of the infrared between neighbouring frames: mean over the pairs. 1 is a change from black to white"
+    ),
     "infrared_flicker_rgb": (
         "`infrared_flicker`, computed from the luma of the frames in place of the infrared. Any flicker beyond this comes from the "
         "model"
     ),
-    "infrared_luminance_correlation": "correlation of the infrared with the luma of its frame: mean over the frames. 1 means a gray copy, and -1 an inverted one",
+    "infrared_luminance_correlation": (
+        "correlation of the infrared with the luma of its frame: mean over the frames. 1 means a gray copy, and -1 an inverted one"
+    ),
     "infrared_luminance_explained": (
         "share of the variance of the infrared that a function of the luma explains. 1 means that the infrared is only a recoloured "
         "gray copy of the frame"
