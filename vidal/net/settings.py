@@ -74,10 +74,10 @@ class Crawl(Settings):
     """The pause before the second attempt is a random time from 0 to this number of seconds. The upper bound doubles with each
     further attempt."""
     backoff_max_s: float = Field(default=60.0, ge=0)
-    """The largest upper bound of the pauses that backoff_s describes, in seconds."""
+    """The upper bound that backoff_s describes grows no further than this, in seconds."""
     patience_s: float = Field(default=900.0, ge=0)
-    """How many seconds a candidate waits in total for a host that is paused or busy; then it fails, and can be retried. Also the longest
-    single wait for an identity whose budget is used up; such waits do not add up."""
+    """How many seconds a candidate waits in total for a host that is paused or busy; then it fails, and can be retried. For an identity
+    whose budget is used up, this limits each wait, not their sum."""
     breaker_failures: int = Field(default=10, ge=1)
     """After this many failures in a row, a host is left alone for breaker_pause_s."""
     breaker_pause_s: float = Field(default=60.0, ge=0)
@@ -103,8 +103,8 @@ class Crawl(Settings):
     duration_min_s: float = Field(default=0.0, ge=0)
     """The shortest clip, in seconds."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
-    """How many seconds a span of your list may reach beyond the end of its file, and a stored clip beyond the longest duration that
-    is allowed."""
+    """The tolerance of durations, in seconds: a span of your list may end this much after the end of its file, and a stored clip may
+    be this much longer than the longest duration."""
     format: str = "bestvideo*[height<=?720]+bestaudio/best[height<=?720]/bestvideo*+bestaudio/best"
     """Which file of a page is downloaded: a format selection of yt-dlp. Pictures and sound that come as separate files are merged."""
     extractor_args: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)

@@ -38,7 +38,7 @@ class YtDlpSearch(Search):
     key: str = "ytsearch"
     """Which search of yt-dlp is used: one of its search keys, such as ytsearch for YouTube."""
     shorts: bool = False
-    """Whether only videos of YouTube of under 4 minutes are searched for; `key` is then not used."""
+    """Whether YouTube is searched for videos under 4 minutes. The key `key` is then not used."""
     site: Literal["embedded"] | None = None
     """`embedded` searches the website that vidal itself serves; null searches the internet."""
 

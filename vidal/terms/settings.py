@@ -45,8 +45,8 @@ class Terms(Settings):
     strategy: Literal["metaclip", "inverse_frequency", "round_robin"] = "metaclip"
     """How terms are selected so that frequent keywords do not crowd out rare ones. docs/search_terms.md explains the three strategies."""
     cap: float | None = Field(default=None, gt=0)
-    """For the strategy metaclip: the largest number of terms with the same keyword (MetaCLIP's t). null uses the cap with which
-    `count` terms are selected."""
+    """For the strategy metaclip: the largest number of terms with the same keyword (MetaCLIP's t). null computes the
+    cap that selects `count` terms."""
     seed: int = 0
     """Seed of the selection. The same seed selects the same terms."""
     frequency_min: int = Field(default=1, ge=1)

@@ -53,7 +53,7 @@ class Encoder(Settings):
     """The pretrained network that the encoder starts from."""
     tuning: Literal["lora", "attention", "full", "head", "frozen"] = "full"
     """Which weights are trained. `lora`: low-rank adapters, class embedding, last norm and projection, as in LanguageBind.
-    `attention`: like lora, but the weights of the attention itself in place of adapters, which LanguageBind calls full tuning.
+    `attention`: like lora, but in place of adapters, the weights of the attention itself (LanguageBind's full tuning).
     `full`: all weights. `head`: the last layers. `frozen`: none; the network is only saved."""
     lora: Lora = Lora()
     """The low-rank adapters, if `tuning` is lora."""

@@ -6,7 +6,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Similarity(Settings):
-    """How pictures and texts are compared, for the column similarity and the scores similarity_..."""
+    """How pictures and texts are compared, for the column similarity and the scores whose names begin with similarity_."""
 
     model: ModelSpec
     """The model that compares frames with texts."""
