@@ -10,9 +10,17 @@ import pytest
 
 from benchmarks.structure import ROOT
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`((?:vidal|tests|benchmarks|pipelines|examples|search_terms)/[\w./-]*\w)(?:::(\w+))?`")
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them: lower case, without punctuation, with hyphens for spaces."""
+    headings = HEADING.findall(FENCED.sub("", path.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def names_defined_in(path: Path) -> set[str]:
@@ -26,8 +34,10 @@ def test_the_readme_stays_short() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_what_a_document_points_to_exists(document: Path) -> None:
     text = document.read_text()
-    links = [target for target in LINK.findall(text) if "://" not in target]
-    assert [target for target in links if not (document.parent / target).exists()] == []
+    links = [(target, anchor) for target, anchor in LINK.findall(text) if "://" not in target]
+    assert [target for target, _ in links if not (document.parent / target).exists()] == []
+    pages = [(document.parent / target if target else document, anchor) for target, anchor in links if anchor]
+    assert [f"{page.name}#{anchor}" for page, anchor in pages if anchor not in anchors_of(page)] == []
     named = CODE.findall(text)
     assert [path for path, _ in named if not (ROOT / path).exists()] == []
     assert [f"{path}::{name}" for path, name in named if name and name not in names_defined_in(ROOT / path)] == []

@@ -88,7 +88,13 @@ def test_a_sound_is_the_same_in_every_form(encoder, tmp_path):
     wavfile.write(tmp_path / "a.wav", 16_000, samples)
     expected = encoder.encode_audio(tmp_path / "a.wav")
     floats = samples.astype(np.float32) / 32768
-    for item in (samples, samples.astype(np.int32) << 16, floats, torch.from_numpy(floats), np.stack([floats, floats * 0])):
+    for item in (
+        samples,
+        samples.astype(np.int32) << 16,
+        floats,
+        torch.from_numpy(floats),
+        np.stack([floats, floats * 0]),
+    ):
         assert np.allclose(encoder.encode_audio([item]), expected[None], atol=1e-5)
     assert np.allclose(encoder.encode_audio(floats), expected, atol=1e-5)
     faster = encoder.encode_audio(np.sin(np.arange(48_000) / 21).astype(np.float32) * 0.366, sample_rate=48_000)

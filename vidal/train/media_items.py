@@ -105,7 +105,11 @@ def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs
     if isinstance(item, (str, Path)):
         return Path(item)
     array = _array(item)
-    if array is None or array.ndim not in (1, 2) or (array.dtype.kind != "f" and array.dtype not in (np.int16, np.int32)):
+    if (
+        array is None
+        or array.ndim not in (1, 2)
+        or (array.dtype.kind != "f" and array.dtype not in (np.int16, np.int32))
+    ):
         raise wrong_type(caller, item, SOUND)
     samples = array if array.ndim == 1 else array[0]
     scale = 1 if samples.dtype.kind == "f" else -1 / np.iinfo(samples.dtype).min
