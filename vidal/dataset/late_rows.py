@@ -15,7 +15,10 @@ from vidal.sources.listed_texts import titles_of
 
 
 class LateRows:
-    """A temporary SQLite database of texts, by shard and candidate. It disappears with the connection, however the process ends."""
+    """Keeps the texts of repeated rows, by shard and candidate, until they are added to the candidate that the rows repeat.
+
+    They are in a temporary SQLite database, which disappears however the process ends.
+    """
 
     def __init__(self) -> None:
         self._file = sqlite3.connect("")

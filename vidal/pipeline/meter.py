@@ -46,7 +46,7 @@ class Meter:
 
 
 class PartShare:
-    """What one part has used."""
+    """Says how much one part has used of what the Meter counts, such as CPU seconds."""
 
     def __init__(self, meter: Meter):
         self._meter = meter
