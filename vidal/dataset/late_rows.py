@@ -15,7 +15,7 @@ from vidal.sources.listed_texts import titles_of
 
 
 class LateRows:
-    """Keeps the texts of repeated rows, by shard and candidate, until they are added to the candidate that the rows repeat.
+    """Keeps the texts of rows that repeat an earlier candidate, until the texts are added to that candidate.
 
     They are in a temporary SQLite database, which disappears however the process ends.
     """

@@ -135,7 +135,7 @@ def _array(item: object) -> Array | None:
 def _channels_last(item: object, dimensions: int) -> Array | None:
     """Returns a tensor as an array, an array unchanged, and None for any other item.
 
-    The floats of a tensor, 0..1, become uint8. If the tensor has exactly `dimensions` dimensions, its channels are moved to the end.
+    A tensor of floats in 0..1 becomes uint8. If a tensor has exactly `dimensions` dimensions, its channels are moved to the end.
     """
     array = _array(item)
     if array is None or not isinstance(item, torch.Tensor):

@@ -41,7 +41,7 @@ class Segment:
     features: Float16Array
 
     def find(self, keys: _Keys) -> tuple[IntArray, IntArray]:
-        """Returns (indices, rows): the indices of those of the given keys that the segment has, and their rows in `features`."""
+        """Looks up keys. Returns (indices, rows): which of the keys the segment has, and the rows of these keys in `features`."""
         rows = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
         places = np.flatnonzero(self.keys[rows] == keys)
         return places, rows[places]
