@@ -15,7 +15,10 @@ from vidal.sources.listed_texts import titles_of
 
 
 class LateRows:
-    """A temporary SQLite database of texts, by shard and candidate. It disappears with the connection, however the process ends."""
+    """Keeps the texts of rows that repeat an earlier candidate, until the texts are added to that candidate.
+
+    They are in a temporary SQLite database, which disappears however the process ends.
+    """
 
     def __init__(self) -> None:
         self._file = sqlite3.connect("")

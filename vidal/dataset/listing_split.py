@@ -39,7 +39,7 @@ class Split:
 
 
 def stored_split(storage: Storage) -> Split | None:
-    """Returns the split that a dataset holds; None if it has none."""
+    """Returns what a dataset stores about its listing and the shards that it was split into; None if it has no listing."""
     content = storage.read_if_present(layout.CATALOGUE_SPLIT)
     return Split(**json.loads(content)) if content else None
 

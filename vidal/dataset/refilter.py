@@ -59,7 +59,7 @@ def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
 
 
 def _is_stored(storage: Storage, recipe: Recipe, stages: list[Stage], part: Part) -> bool:
-    """Returns whether the part has scores, and views for the clips that passed, all from the recipe's models, settings and versions."""
+    """Returns whether the part's scores, and the views of the clips that passed, are stored and up to date."""
     if not all(is_done(stage, recipe, storage, part) for stage in stages[:_FIRST]):
         return False
     for stage in stages[_FIRST + 1 :]:

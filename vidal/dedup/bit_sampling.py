@@ -43,9 +43,10 @@ _MASKS = _masks()
 
 @dataclass(frozen=True)
 class Hashes:
-    """The hashes of n clips with f frames. motion: (n, f) uint64.
+    """The hashes of n clips with f frames each.
 
-    pictures: (n, v, f) uint64, for v variants of each frame: first the whole frame, then its middle parts.
+    pictures: (n, v, f) uint64, for v variants of each frame: first the whole frame, then its middle parts. motion: (n, f) uint64, hashes
+    of the difference between each frame and its clip's mean picture.
     """
 
     pictures: UInt64Array
@@ -94,9 +95,9 @@ class _Hashed:
         return cls(flat[counts], clips[counts])
 
     def entries(self, mask: np.uint64, wanted: BoolArray | None = None) -> UInt64Array:
-        """Returns the sorted entries, (k,) uint64, of the table with this mask: each packs a key and the index of a clip.
+        """Returns the sorted entries of a hash table, (k,) uint64. Each entry packs a key and the index of a clip.
 
-        wanted: (2 ** BITS,) bool, which keys to include, see _keys_of; None includes all.
+        mask: the bits of a hash that the table looks at. wanted: (2 ** BITS,) bool, the keys to include, see _keys_of; None includes all.
         """
         keys, clips = ((self.hashes & mask) * _ODD) >> _KEY, self.clips
         if wanted is not None:

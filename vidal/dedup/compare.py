@@ -82,11 +82,13 @@ def _vectors(rows: Sequence[SignedRow], numbers: Places, column: Column, width: 
 def compare(
     own: Signed, other: Signed | None, settings: Duplicates, *, indexed: bool | None = None, cells: Cells | None = None
 ) -> Pairs:
-    """Returns the pairs of clips that are alike, in the order of Pairs.joined. other: None compares `own` with itself.
+    """Returns the pairs of clips that are alike, in the order of Pairs.joined.
 
-    indexed: whether only the candidate pairs of vidal.dedup.bit_sampling are compared by pictures; None decides by the number of pairs.
-    To compare a dataset piece by piece, pass True, so that the result does not depend on the sizes of the pieces. cells: the centres of
-    cells, see vidal.dedup.vectors; None compares all embeddings.
+    other: None compares `own` with itself.
+    indexed: whether an index of hashes chooses the pairs whose pictures are compared (see vidal.dedup.bit_sampling). False compares all
+    pairs. None chooses by the number of pairs. To compare a dataset piece by piece, pass True: the result then does not depend on the
+    sizes of the pieces.
+    cells: the centres of the cells, which limit the embeddings that are compared (see vidal.dedup.vectors). None compares all embeddings.
     """
     if indexed is None:
         indexed = own.count * (own.count if other is None else other.count) > _ALL_PAIRS_MAX

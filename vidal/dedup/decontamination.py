@@ -46,7 +46,10 @@ def models(recipe: Recipe) -> dict[str, str]:
 
 
 def state(recipe: Recipe) -> list[Any]:
-    """Returns the settings and the hashes of the files that the marks depend on. Raises UserError for a missing file."""
+    """Returns what the column `contaminates` depends on: the settings of the evaluation sets, and the hashes of their files.
+
+    Raises UserError for a missing file.
+    """
     paths = [path for each in recipe.decontaminate for path in (each.ids, each.signatures) if path]
     return [[each.model_dump(mode="json") for each in recipe.decontaminate], [ids.sha256(_bytes(p)) for p in paths]]
 

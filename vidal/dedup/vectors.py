@@ -42,9 +42,10 @@ def cell_centres(sample: Float32Array) -> Float32Array:
 
 
 def near_vectors(way: Way, own: Vectors, other: Vectors | None, cosine_min: float, cells: Float32Array | None) -> Pairs:
-    """Returns the pairs with a cosine of at least cosine_min. way: the column of the vectors. other: None compares `own` with itself.
+    """Returns the pairs of clips whose vectors have a cosine of at least cosine_min.
 
-    cells: as cell_centres returns them; None compares all vectors.
+    way: the name of the column that the vectors are from. other: None compares `own` with itself. cells: the centres of the cells, as
+    cell_centres returns them: only vectors with a cell in common are compared. None compares all vectors.
     """
     known = own if other is None else other
     cosines_of: dict[tuple[int, int], float] = {}

@@ -123,7 +123,10 @@ def grey(pair: TrainingPair) -> FloatArray:
 
 
 def ramp(shape: tuple[int, ...]) -> Float32Array:
-    """Returns a map of inverse depth, (h, w) from 0 in the top row to 1 in the bottom row, as of a level floor. shape: (h, w)."""
+    """Returns a map of inverse depth, (h, w), that rises from 0 in the top row to 1 in the bottom row, like that of a level floor.
+
+    shape: (h, w).
+    """
     return np.repeat(np.linspace(0, 1, shape[0], dtype=np.float32)[:, None], shape[1], 1)
 
 

@@ -8,7 +8,10 @@ import numpy as np
 
 
 def joint(parts: Sequence[tuple[np.ndarray, float]]) -> np.ndarray:
-    """Returns the joined vectors, (n, d) float32, L2-normalised. parts: for each modality, its vectors, (n, d), and its weight."""
+    """Returns the weighted sum of the unit vectors of several modalities, (n, d) float32, L2-normalised.
+
+    parts: for each modality, its vectors, (n, d), and its weight.
+    """
     total = np.sum([weight * unit(vectors) for vectors, weight in parts], axis=0)
     return unit(total)
 

@@ -115,7 +115,10 @@ def _against_texts(encoder: BoundEncoder, benchmark: Benchmark, query: str, vect
 
 
 def _class_vectors(encoder: BoundEncoder, names: Sequence[str], templates: Sequence[str]) -> np.ndarray:
-    """Returns the result of classification.class_vectors, which is cached for other encoders with the same language tower."""
+    """Returns the vectors of classes, (classes, d) float32, L2-normalised; see classification.class_vectors.
+
+    They are kept in memory for other encoders with the same language tower.
+    """
     key = (encoder.text.identity, encoder.width, tuple(names), tuple(templates))
     if key not in _RECENT:
         _RECENT[key] = classification.class_vectors(encoder.encode_text, names, templates)

@@ -76,10 +76,10 @@ def fit(
     steps: int,
     seed: int,
 ) -> nn.Linear:
-    """Trains the layer for `steps` batches and returns it. rows: the indices of the clips to train on.
+    """Trains the probe, which is one linear layer, for `steps` batches, and returns it. rows: the indices of the clips to train on.
 
-    texts: the features of samples.captions.distinct, (texts, width). weights: (views,), the relative frequency with
-    which a text of each view in samples.captions.names is drawn.
+    texts: the features of samples.captions.distinct, (texts, width). weights: (views,), how often a text of each view in
+    samples.captions.names is drawn, relative to the other views.
     """
     torch.manual_seed(seed)
     layer = nn.Linear(clips.of.shape[1], texts.shape[1], bias=False)

@@ -80,7 +80,9 @@ def _best(
     starts = np.searchsorted(grouped, query_groups, "left")
     counts = np.searchsorted(grouped, query_groups, "right") - starts
     if (counts == 0).any():
-        raise ValueError(f"query {int(np.flatnonzero(counts == 0)[0])} has no right answer in the gallery")
+        raise ValueError(
+            f"query {int(np.flatnonzero(counts == 0)[0])} has no right answer in the gallery: add one, or leave the query out"
+        )
     best, tied = np.empty(len(queries), np.float32), np.empty(len(queries), np.int64)
     ends = np.cumsum(counts)
     first = 0

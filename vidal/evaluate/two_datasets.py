@@ -90,7 +90,10 @@ def compare_datasets(
 
 
 def _split(joined: _Joined, has_judge: bool) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Returns the rows that each encoder may be trained on, and the rows that both are evaluated on. No clip is in both."""
+    """Returns the rows that each encoder may be trained on, and the rows that both are evaluated on. No clip is used for both purposes.
+
+    has_judge: whether a third dataset is used to evaluate the encoders.
+    """
     readable, dataset = joined.clips.readable, joined.dataset
     names = np.array(joined.samples.clip_ids)
     if has_judge:

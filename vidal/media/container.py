@@ -67,7 +67,10 @@ def packet_times(container: InputContainer, stream: Any) -> list[PacketTime]:
 
 
 def read_packet_times(container: InputContainer, stream: Any) -> tuple[list[PacketTime], int]:
-    """Returns the result of packet_times, and the number of packets without a time. Some formats store no times."""
+    """Returns the times of a track's packets, as packet_times does, and the number of packets without a time.
+
+    Some formats store no times.
+    """
     times, untimed = list[PacketTime](), 0
     for packet in packets(container, stream):
         pts = packet.pts if packet.pts is not None else packet.dts

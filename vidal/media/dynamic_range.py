@@ -56,7 +56,7 @@ def _hlg_light(coded: Float32Array) -> Float32Array:
 
 
 def _compressed(light: Float32Array) -> Float32Array:
-    """Compresses light above KNEE. All three colours are scaled by the same factor, which keeps the hue; the largest one decides it."""
+    """Compresses light above KNEE. The largest of a pixel's three colours determines one factor for all three, which keeps the hue."""
     largest = np.maximum(light.max(-1, keepdims=True), 1e-6)
     above = np.maximum(largest - KNEE, 0) / (1 - KNEE)
     target = np.where(above > 0, KNEE + (1 - KNEE) * above / (1 + above), largest)

@@ -67,7 +67,10 @@ def read_frame_pairs(path: Path, count: int) -> list[FramePair]:
 
 
 def _pairs(container: InputContainer, stream: Any, targets: list[int], keys: list[int]) -> Iterator[FramePair]:
-    """Yields the pairs. targets, keys: times in the stream's time base, ascending; keys are the times of the key frames."""
+    """Yields at most one pair of frames for each time in `targets`.
+
+    keys: the times of the key frames, where decoding can start. All times are ascending, in the stream's time base.
+    """
     gap = round(GAP_S / stream.time_base)
     decoder: Iterator[Any] | None = None
     at: int | None = None

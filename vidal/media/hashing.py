@@ -71,7 +71,8 @@ def _middle(frame: Image.Image, part: float) -> Image.Image:
 def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
     """Returns the distance in bits between the two clips of each of m pairs, (m,) float64.
 
-    own, others: (m, v, n) uint64, the hashes of n frames of the first and of the second clips, in v variants, one for each of MIDDLES.
+    own, others: the hashes of the first clips and of the second clips of the pairs, (m, v, n) uint64, for n frames in v variants each:
+    first the whole frame, then its middle parts.
 
     For each frame of one clip, the distance to the nearest frame of the other clip is computed. The median over the frames is the
     distance from this clip to the other. The result is the larger of the distances in both directions.

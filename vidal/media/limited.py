@@ -76,7 +76,10 @@ class _Process:
 
 
 def _result(answer: bytes) -> object:
-    """Returns the result of the other process, or raises its exception; the cause shows the traceback, except for a RecordError."""
+    """Returns the result that the child process sent, or raises the exception that it sent.
+
+    The cause of the exception shows the child's traceback. A RecordError has no cause.
+    """
     is_result, value, text = pickle.loads(answer)
     if is_result:
         return value

@@ -24,7 +24,9 @@ _QUIET_DB, _CANCELLED_DB = -40.0, 20.0
 
 
 def read_mono(path: Path, sample_rate: int) -> Int16Array:
-    """Returns a sound track as mono samples, (n,) int16 at sample_rate, mixed as read_decodable does.
+    """Returns a sound track as mono samples, (n,) int16 at sample_rate.
+
+    All channels are mixed; if they cancel each other, only the loudest one is used.
 
     Raises RecordError(bad_audio) if the track does not decode to its end.
     """

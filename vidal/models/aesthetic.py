@@ -101,7 +101,8 @@ def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Seque
     fits = all(len(shape) == 2 for shape in shapes)
     if not fits or shapes[-1][0] != 1 or any(a[0] != b[1] for a, b in pairwise(shapes)):
         raise UserError(
-            f"aesthetic head {name}: its layers do not fit each other or do not end in a single number; their shapes: {shapes}"
+            f"aesthetic head {name}: its layers do not fit each other or do not end in a single number (their shapes: {shapes}): "
+            "correct options.head of the model"
         )
     layers: list[nn.Module] = []
     for index, shape in zip(indices, shapes, strict=True):

@@ -61,8 +61,8 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: which models fit; None accepts all. The first text is the name of a mapping in transformers (MODEL_FOR_..._MAPPING) that must
-    contain the class of the model's configuration. The second describes such a model, for messages.
+    kind: which models fit, as (mapping, description); None accepts all. mapping: the name of a mapping in transformers
+    (MODEL_FOR_..._MAPPING) that must contain the class of the model's configuration. description: describes such a model, for messages.
     remedy: what to do if the file is missing. If it is None, the hub is asked for the model.
     """
 

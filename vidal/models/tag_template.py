@@ -18,5 +18,5 @@ class TagTemplate:
         self.name, self.revision = "tags of the audio stage", spec.revision or "2"
 
     def caption_sound(self, images: Images, tags: list[str], prompt: str) -> str:
-        """Returns the prompt with {things} replaced by "speech" if the tags contain speech, or else an empty text."""
+        """Returns the prompt with {things} replaced by "speech"; an empty text if "speech" is not among the tags."""
         return prompt.format(things=_NAMED) if _NAMED in tags else ""

@@ -87,7 +87,10 @@ class AddressGuard:
             _THREAD.connections, _THREAD.is_proxied = outer
 
     def check_connection(self, address: SocketAddress, is_proxied: bool) -> None:
-        """Raises ForbiddenAddress if the address of a socket is forbidden. is_proxied: whether the recipe's proxies are allowed."""
+        """Raises ForbiddenAddress if a socket must not connect to this address.
+
+        is_proxied: whether this thread may connect to the recipe's proxies, whatever their addresses are.
+        """
         if is_proxied and (address[0], address[1]) in self._proxies:
             return
         for each in resolve(address[0]):

@@ -46,7 +46,7 @@ class Meter:
 
 
 class PartShare:
-    """What one part has used."""
+    """What one part has used, such as CPU seconds, in the unit of its Meter."""
 
     def __init__(self, meter: Meter):
         self._meter = meter

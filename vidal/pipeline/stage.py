@@ -45,7 +45,7 @@ class Runtime:
     new_shards: frozenset[int] = frozenset()
 
     def check_alive(self) -> None:
-        """Raises RunEndedError if a service of the run does not answer. The driver of the run provides these services, so it has ended.
+        """Raises RunEndedError if a service of the run, such as the embedded site, does not answer: the run has then ended.
 
         Called before a transient failure is recorded.
         """
@@ -89,9 +89,10 @@ class ViewOutcome:
 
 @dataclass(frozen=True)
 class Output:
-    """The result of a worker for a record. rows: for the next stage (a candidate may become several clips).
+    """The result of a worker for a record.
 
-    views: the outcomes of the views that the stage computes. attempts, detail: for the record's ledger row, if it ends here.
+    rows: the rows for the next stage; a candidate may become several clips. views: the outcomes of the views that the stage computes.
+    attempts, detail: for the record's ledger row, if the record ends at this stage.
     """
 
     rows: Sequence[Mapping[str, Any]]

@@ -50,7 +50,10 @@ def _skip_blank(text: IO[str], buffer: str, at: int) -> tuple[str, int]:
 
 
 def _decode(text: IO[str], buffer: str, at: int) -> tuple[object, str, int, int]:
-    """Returns the value that begins at `at`, a buffer with the value's whole source, and the start and end of this source in it."""
+    """Decodes the value that begins at buffer[at]. If the buffer ends before the value does, reads more from `text`.
+
+    Returns (value, buffer, start, end). The JSON source of the value is buffer[start:end] of the returned buffer.
+    """
     decoder = json.JSONDecoder()
     while True:
         failure: json.JSONDecodeError | None = None

@@ -87,7 +87,8 @@ class FrameView(ABC, Generic[EstimateT]):
     def _model_spec(self, model: ModelSpec) -> ModelSpec:
         """Returns the recipe's model.
 
-        In mode paper, the default of the model's option `input` is the size to which VIDAL-10M's script resizes all pictures.
+        If the recipe sets `mode: paper` for the view, the model's option `input` is by default the size to which VIDAL-10M's script
+        resizes all pictures.
         """
         if not self._is_paper:
             return model

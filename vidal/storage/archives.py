@@ -66,7 +66,7 @@ class Archives:
             header_and_data = self._read_range(archive, place.offset - _BLOCK, place.offset + place.size)
             if header_and_data[:100].rstrip(b"\0").decode("ascii", "replace") == member:
                 if len(header_and_data) != place.size + _BLOCK:
-                    raise self._damaged(archive, f"is cut short in {member}")
+                    raise self._damaged(archive, f"ends in the middle of its file {member}")
                 return header_and_data[_BLOCK:]
             # The archive was replaced after its index was read, or the index is older than the archive.
             self.forget(archive)

@@ -159,7 +159,10 @@ def answers_folder(stage: str, shard: int) -> str:
 
 
 def answers(stage: str, shard: int, part: int, writer: str) -> str:
-    """Returns the name of a file of answers. writer: distinguishes the processes that have worked on the same part."""
+    """Returns the name of a file with the answers that models gave to a stage for a part.
+
+    writer: makes the names differ if several processes have worked on the part.
+    """
     return f"{answers_folder(stage, shard)}/part-{part:05d}.{writer}.jsonl"
 
 
@@ -208,7 +211,7 @@ def gathered_place(name: str) -> tuple[str, str] | None:
 
 
 def part_tables(names: Iterable[str]) -> list[str]:
-    """Returns the names of tables of parts. names: of the files in a stage's folder, which also holds ledgers."""
+    """Selects the tables of parts from `names`, the names of all files in a stage's folder, which also holds ledgers."""
     return [name for name in names if name.endswith(".parquet") and not name.endswith(".ledger.parquet")]
 
 

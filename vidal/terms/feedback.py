@@ -113,7 +113,7 @@ def _weight(term_yield: Yield | None, covered: list[int], middle: int) -> tuple[
 
 
 def _yields(out: Storage, terms: list[Term], name_search: Callable[[dict[str, object]], str]) -> dict[str, Yield]:
-    """Returns the yield of every term whose shard was built, including terms without candidates."""
+    """Returns how many candidates and clips each term gave, for all terms whose shard was built."""
     yields: dict[str, Yield] = defaultdict(Yield)
     for shard in layout.shards_in(out.names(layout.LEDGERS)):
         searches = [name_search(search) for search in _searches(out, shard)]

@@ -55,7 +55,7 @@ def as_picture(item: object, caller: str) -> Path | inputs.Pictured | Image.Imag
 def as_frames(item: object, caller: str) -> list[Image.Image] | None:
     """Returns the frames of a video that is an array or a tensor; None for any other item.
 
-    Raises TypeError for an array or a tensor of a wrong shape or dtype.
+    caller: the method that the user called, for errors. Raises TypeError for an array or a tensor of a wrong shape or dtype.
     """
     if not isinstance(item, (np.ndarray, torch.Tensor)):
         return None
@@ -68,7 +68,7 @@ def as_frames(item: object, caller: str) -> list[Image.Image] | None:
 def pictures_of(clip: object, caller: str) -> Sequence[Any]:
     """Returns the pictures of a video that is an array, a tensor or a list of pictures. Each can be passed to as_picture.
 
-    Raises TypeError for any other item and for an empty list.
+    caller: the method that the user called, for errors. Raises TypeError for any other item and for an empty list.
     """
     pictures: Any = as_frames(clip, caller)
     if pictures is None:
@@ -79,11 +79,12 @@ def pictures_of(clip: object, caller: str) -> Sequence[Any]:
 
 
 def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | Float32Array:
-    """Returns a depth picture that inputs.stored_depth can open, or its values as a dataset stores them, (h, w) float32.
+    """Returns a depth picture as something that inputs.stored_depth can open, or as an array of stored values, (h, w) float32.
 
-    kind: depth_kind of the manifest; floats are metres if it is "metric", else 0..1. Integers of 16 bits or more are taken as stored
-    values; 8 bits are refused, because a dataset stores none.
-    Raises TypeError for any other item.
+    Stored values are the numbers in the depth files of a dataset. Integers of 16 bits or more are taken as stored values; 8 bits
+    are refused, because no dataset stores them. Floats are converted: they must be metres if kind is "metric", else numbers in 0..1.
+
+    kind: depth_kind of the manifest. caller: the method that the user called, for errors. Raises TypeError for any other item.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -100,7 +101,8 @@ def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | F
 def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs.SAMPLE_RATE) -> Path | Float32Array:
     """Returns the path of a sound, or the first channel of an array or a tensor, (n,) float32, resampled to the rate `wanted`.
 
-    sample_rate: the rate of an array or a tensor. Rates are in Hz. Raises TypeError for any other item.
+    sample_rate: the rate of an array or a tensor. Rates are in Hz. caller: the method that the user called, for errors.
+    Raises TypeError for any other item.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -133,10 +135,9 @@ def _array(item: object) -> Array | None:
 
 
 def _channels_last(item: object, dimensions: int) -> Array | None:
-    """Returns a tensor as an array with the channels last, an array unchanged, and None for any other item.
+    """Returns a tensor as an array, an array unchanged, and None for any other item.
 
-    A tensor of floats in 0..1 becomes uint8. dimensions: the number of dimensions of a tensor that has channels; in a tensor with
-    another number, nothing is moved.
+    A tensor of floats in 0..1 becomes uint8. If a tensor has exactly `dimensions` dimensions, its channels are moved to the end.
     """
     array = _array(item)
     if array is None or not isinstance(item, torch.Tensor):

@@ -73,21 +73,24 @@ class MediaReader:
 def read_picture(reader: MediaReader, modality: Modality, item: object, caller: str) -> Float32Array:
     """Returns the array of a picture or, if the item is the path of a video file, that of its middle frame.
 
-    caller: the public method, for errors. Raises RecordError(corrupt) if a file cannot be decoded, and TypeError if the item is not a
-    picture.
+    caller: the method that the user called, for errors.
+    Raises RecordError(corrupt) if a file cannot be decoded, and TypeError if the item is not a picture.
     """
     image = _opened(item, caller)
     return reader.infrared(image) if modality is Modality.INFRARED else reader.picture(image)
 
 
 def read_depth(reader: MediaReader, item: object, kind: str | None, caller: str) -> Float32Array:
-    """Returns the array of a depth picture. kind: depth_kind of the manifest. caller and errors: as in read_picture."""
+    """Returns the array of a depth picture. kind: depth_kind of the manifest. caller: the method that the user called, for errors.
+
+    Raises RecordError(corrupt) if a file cannot be decoded, and TypeError if the item is not a depth picture.
+    """
     depth = media_items.as_depth(item, str(kind), caller)
     return reader.depth(depth if isinstance(depth, np.ndarray) else inputs.stored_depth(depth), kind)
 
 
 def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
-    """Returns the array of a video, (views, frames, ...). caller: as in read_picture.
+    """Returns the array of a video, (views, frames, ...). caller: the method that the user called, for errors.
 
     Raises RecordError(corrupt) if a file cannot be decoded, and TypeError if the item is not a video.
     """
@@ -102,6 +105,7 @@ def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
 def read_sound(reader: MediaReader, item: object, sample_rate: int, caller: str) -> Float32Array:
     """Returns the array of a sound, (views, ...). sample_rate: the rate of an item that is an array or a tensor, in Hz.
 
+    caller: the method that the user called, for errors.
     Raises RecordError(bad_audio) if a file cannot be decoded, and TypeError if the item is not a sound.
     """
     samples = media_items.as_samples(item, sample_rate, caller, reader.sample_rate)

@@ -129,7 +129,10 @@ def check_text(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 class PublishedText:
-    """The language tower of a published checkpoint; it is a towers.LanguageTower. Raises UserError as load_tower does."""
+    """The language tower of a published checkpoint; it is a towers.LanguageTower.
+
+    Raises UserError if weights are missing, unknown or of another shape; the error names them.
+    """
 
     def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device):
         self._model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(checkpoint.text_config)).eval()

@@ -77,7 +77,7 @@ class Stream:
         )
 
     def resume_in(self, epoch: int, window: Window) -> None:
-        """Limits an epoch to a window. The records outside it were consumed before the run was interrupted."""
+        """Limits an epoch to the records in a window: those that were not consumed before the run was interrupted."""
         self._resumed = (epoch, window)
 
     def window(self, epoch: int) -> Window:

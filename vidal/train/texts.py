@@ -41,7 +41,7 @@ class Segment:
     features: Float16Array
 
     def find(self, keys: _Keys) -> tuple[IntArray, IntArray]:
-        """Looks up keys. Returns (indices, rows): the indices of the keys that are in the segment, and their rows in `features`."""
+        """Looks up keys. Returns (indices, rows): which of the keys the segment has, and the rows of these keys in `features`."""
         rows = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
         places = np.flatnonzero(self.keys[rows] == keys)
         return places, rows[places]
@@ -115,7 +115,10 @@ class TextFeatures:
         return [*used, *(self._write(prefix, keys[chunk], texts.take(pa.array(chunk))) for chunk in chunks)]
 
     def _write(self, prefix: str, keys: _Keys, texts: pa.Array) -> str:
-        """Writes a segment and returns its name. keys: sorted. texts: in the order of the keys."""
+        """Computes the features of texts, writes them and the keys of the texts as a segment, and returns its name.
+
+        prefix: the beginning of the name. keys: sorted. texts: in the order of the keys.
+        """
         name = f"{prefix}{ids.sha256(keys.tobytes())[:16]}"
         with scratch.folder("texts") as folder:
             path = folder / "features.npy"

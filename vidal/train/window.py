@@ -33,7 +33,7 @@ class Window:
         return every[rank::world][: max(1, len(every) // world)]
 
     def advanced(self, count: int, cursors: list[int]) -> Window:
-        """Returns the window that remains after each process has consumed the first positions of its share.
+        """Returns the window without the positions that the processes have consumed: the first ones of each process's share.
 
         count: the number of records in the epoch. cursors: for each process, by rank, how many positions it has consumed.
         """

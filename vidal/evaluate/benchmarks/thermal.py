@@ -66,7 +66,11 @@ class _Coco(TypedDict):
 
 
 def llvip(folder: Path) -> Benchmark:
-    """Reads Annotations/*.xml: boxes of persons, and as many random boxes of the same sizes without a person; or one folder per class."""
+    """Reads Annotations/*.xml, infrared/test/*.jpg and visible/test/*.jpg; or one folder per class.
+
+    With annotations, the samples are the boxes of persons and, for each of them, a random box of the same size without a person, if
+    the search finds one.
+    """
     if not (folder / "Annotations").is_dir():
         return class_folders(folder, Modality.INFRARED, PHOTO, needs="Annotations/*.xml", names=LLVIP)
     samples: list[Sample] = []

@@ -36,7 +36,7 @@ class Kind:
     model_types: tuple[str, ...] = ()
 
     def open(self, id_: str, device: torch.device) -> Part:
-        """Opens the peer with this id. Raises UserError as Peer.open does."""
+        """Opens the peer with this id. Raises UserError if weights are not available, missing, unknown or of another shape."""
         module, _, name = self.path.partition(":")
         function: Callable[[str, torch.device], Part] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         return function(id_, device)

@@ -1,4 +1,6 @@
-"""The CLAP models of the library transformers as peers (Wu et al. 2023), with spectrograms as a checkpoint configures them.
+"""The CLAP models of transformers (Wu et al. 2023) as peers (encoders of other projects).
+
+The settings of the spectrograms come from the checkpoint.
 
 A sound that is longer than the model's window is cut into windows, whose vectors are averaged. CLAP's own processor would choose one
 window at random.
@@ -54,7 +56,10 @@ class ClapTower(ModalityTower):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens a CLAP model. Raises UserError as open_model does."""
+    """Opens a CLAP model.
+
+    Raises UserError if weights are unavailable, missing or of another shape, or if the model is of another kind.
+    """
     spec, model, processor = open_model("clap", id_, device)
 
     def embed_texts(texts: list[str]) -> Tensor:

@@ -81,7 +81,10 @@ class ImageBindReader(MediaReader):
         return chosen
 
     def video(self, pictures: Sequence[Image.Image]) -> Float32Array:
-        """Returns (15, 3, 2, side, side) float32: three crops of each clip. pictures: the frames that choose_frames chose."""
+        """Returns (15, 3, 2, side, side) float32: three crops of each of five clips, which have two frames each.
+
+        pictures: the frames that choose_frames chose.
+        """
         pairs = zip(pictures[::CLIP_FRAMES], pictures[1::CLIP_FRAMES], strict=True)
         return np.concatenate([self._crops(list(pair)) for pair in pairs])
 

@@ -167,7 +167,7 @@ class _Words(nn.Module):
 
 
 class TextNetwork(nn.Module):
-    """The network of texts. shapes: the shapes of the weights, by name."""
+    """ImageBind's network for texts. shapes: the shapes of the weights, by name."""
 
     def __init__(self, shapes: Mapping[str, torch.Size]):
         super().__init__()

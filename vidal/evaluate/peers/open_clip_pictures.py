@@ -1,4 +1,7 @@
-"""OpenCLIP as a peer. The id is as in recipes: "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json."""
+"""OpenCLIP as a peer (an encoder of another project).
+
+The id is as in recipes: "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PE-AV of transformers as a peer: Meta's Perception Encoder for sounds and videos.
+"""PE-AV, Meta's Perception Encoder for sounds and videos, as a peer (an encoder of another project). It is loaded by transformers.
 
 PE-AV has a vector a for a sound and a vector v for a video. For a text it has two vectors: t_a, to compare with sounds, and t_v, to
 compare with videos. An encoder of vidal has only one vector for a text. So PE-AV's unit vectors are laid out in three blocks: text
@@ -79,7 +79,10 @@ class _Model(PeAudioVideoModel):  # type: ignore[misc]
 
 
 class SoundTower(ModalityTower):
-    """The audio side of PE-AV. Its vectors are laid out in three blocks, as the module's docstring says. model: a PeAudioVideoModel."""
+    """The audio side of PE-AV. Its vectors are (a, 0, a), where a is PE-AV's unit vector of a sound; the module's docstring says why.
+
+    model: a PeAudioVideoModel.
+    """
 
     def __init__(self, model: Any, reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.
@@ -92,7 +95,7 @@ class SoundTower(ModalityTower):
 
 
 class VideoTower(SoundTower):
-    """The video side of PE-AV. Its vectors are laid out in three blocks, as the module's docstring says."""
+    """The video side of PE-AV. Its vectors are (0, v, v), where v is PE-AV's unit vector of a video; the module's docstring says why."""
 
     def forward(self, pixels: Tensor) -> Tensor:
         side = self.model.video_model
@@ -101,7 +104,10 @@ class VideoTower(SoundTower):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens a PE-AV model. Raises UserError as open_model does."""
+    """Opens a PE-AV model.
+
+    Raises UserError if weights are unavailable, missing or of another shape, or if the model is of another kind.
+    """
     spec, model, processor = open_model("pe_av", id_, device, _Model)
 
     def embed_texts(texts: list[str]) -> Tensor:

@@ -1,4 +1,4 @@
-"""CLIP, SigLIP and SigLIP 2 of transformers as peers, with the processors of their checkpoints."""
+"""CLIP, SigLIP and SigLIP 2 of transformers as peers (encoders of other projects), with the processors of their checkpoints."""
 
 from __future__ import annotations
 

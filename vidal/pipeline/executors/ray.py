@@ -68,7 +68,10 @@ class RayExecutor:
     # Static, because a task may call it too, and a task cannot receive this executor, which cannot be pickled.
     @staticmethod
     def spread(function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
-        """Runs as many tasks at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs."""
+        """Runs a function over the items, in any order, and yields the results as they come.
+
+        As many tasks run at a time as the cluster has CPUs, even if idle workers of a pipeline hold those CPUs.
+        """
 
         def call(item: Any) -> Any:  # Ray accepts only functions, and no other callables.
             return function(item)
@@ -184,7 +187,10 @@ class _Pool:
         return available.get("CPU", 0.0) >= self.spec.resources.cpus and available.get("GPU", 0.0) >= self.spec.gpus
 
     def admit(self, started: Any) -> bool:
-        """Lets a worker that has started take parts. started: its key in `starting`. Returns False if this pool has no such key."""
+        """Lets a worker take parts, now that it has started. Returns False if the worker belongs to another pool.
+
+        started: the Ray reference that _start_worker returned for the worker.
+        """
         worker = self.starting.pop(started, None)
         if worker is not None:
             self.free[worker] = self.parts_at_once

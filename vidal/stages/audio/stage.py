@@ -94,9 +94,10 @@ class SoundReader:
 
 @dataclass
 class SoundDescription:
-    """What models say about a sound: scores, and texts for `extra`, both by name.
+    """What models say about a sound.
 
-    embedding: a unit vector of the similarity model; empty if the recipe names no such model.
+    scores: the scores, by name. extra: the transcript and the names of the models, by name, for the column `extra`. embedding: a unit
+    vector of the similarity model; empty if the recipe names no such model.
     """
 
     scores: dict[str, float] = field(default_factory=dict)

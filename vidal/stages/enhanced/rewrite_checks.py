@@ -111,7 +111,10 @@ def _lemmas(text: str, tagger: str) -> frozenset[str]:
 
 
 def support(synonyms: Any | None, is_visible: Callable[[str], bool] | None) -> Supports:
-    """Returns a Supports that asks `synonyms`, a vidal.models.synonyms.Synonyms, then `is_visible`. A check that is None is skipped."""
+    """Returns a function that says whether a lemma is a synonym of a known word, or visible in the pictures.
+
+    synonyms: a vidal.models.synonyms.Synonyms. is_visible: whether a lemma is visible. If one of them is None, its check is skipped.
+    """
 
     def supports(lemma: str, known: Iterable[str]) -> bool:
         return bool(synonyms and synonyms.find_synonym(lemma, known)) or bool(is_visible and is_visible(lemma))

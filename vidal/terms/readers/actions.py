@@ -16,7 +16,7 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 def ava(corpus: Corpus) -> Iterator[str]:
     """Reads names from ava_action_list_v2.2.pbtxt (`label {...}` or `item {...}`), or from lines `1: bend/bow (at the waist)`.
 
-    Alternatives become separate names, each once. Gu et al. 2018.
+    Each alternative is a name of its own: "bend/bow" gives "bend" and "bow". Repeated names are left out. Gu et al. 2018.
     """
     if extension(corpus) == ".pbtxt":
         labels = (match[2] for line in lines(corpus) if (match := _PBTXT_NAME.search(line)))

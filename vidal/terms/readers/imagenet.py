@@ -23,7 +23,9 @@ def imagenet(corpus: Corpus) -> Iterator[str]:
     kept = _subset(corpus)
     for synset, names in _json(corpus) if extension(corpus) == ".json" else _text(corpus):
         if kept is not None and not synset:
-            raise FormatError("subset selects synsets by their ids, but the file has a name without an id")
+            raise FormatError(
+                "subset selects synsets by their ids, but the file has a name without an id: give a file with ids, or remove subset"
+            )
         if kept is None or synset in kept:
             yield from [names] if corpus.synonyms == "joined" else (name.strip() for name in names.split(","))
 
