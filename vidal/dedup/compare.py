@@ -107,10 +107,10 @@ def compare(
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
-    """Returns which clips are copies: for the number of each copy, the index of the pair that shows it.
+    """Returns the later clips of the pairs, which are the copies, as {number of the clip: index of its pair}.
 
-    If a clip is the later one in several pairs, the way that comes first in WAYS decides, then the distance. A pair does not count if its
-    earlier clip is a copy itself. pairs: in the order of Pairs.joined. excluded: numbers of clips whose pairs do not count.
+    If a clip is the later one in several pairs, the first of these pairs counts. A pair does not count if its earlier clip is a copy
+    itself. pairs: sorted as Pairs.joined sorts them. excluded: the numbers of clips whose pairs do not count.
     """
     nearest: dict[int, int] = {}
     for place, (later, earlier) in enumerate(zip(pairs.later.tolist(), pairs.earlier.tolist(), strict=True)):

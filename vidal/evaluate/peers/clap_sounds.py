@@ -1,4 +1,4 @@
-"""The CLAP models of the library transformers as peers (Wu et al. 2023), with spectrograms as a checkpoint configures them.
+"""Opens CLAP models of the library transformers (Wu et al. 2023), so that they can be compared with the encoders of vidal.
 
 A sound that is longer than the model's window is cut into windows, whose vectors are averaged. CLAP's own processor would choose one
 window at random.
