@@ -107,10 +107,10 @@ def compare(
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
-    """Returns the later clips of the pairs, which are the copies, as {number of the clip: index of its pair}.
+    """Returns the clips that are copies, as {number of the copy: index of the pair that counts}.
 
-    If a clip is the later one in several pairs, the first of these pairs counts. A pair does not count if its earlier clip is a copy
-    itself. pairs: sorted as Pairs.joined sorts them. excluded: the numbers of clips whose pairs do not count.
+    The later clip of a pair is a copy, unless the earlier one is a copy itself. If several pairs have the same later clip, the first of
+    them counts. pairs: sorted as Pairs.joined sorts them. excluded: the numbers of clips whose pairs do not count.
     """
     nearest: dict[int, int] = {}
     for place, (later, earlier) in enumerate(zip(pairs.later.tolist(), pairs.earlier.tolist(), strict=True)):

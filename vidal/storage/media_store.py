@@ -50,7 +50,7 @@ class FileStore:
 class TarStore:
     """Stores the media of one part in tar archives. Files wait on the local disk until `commit`. Safe to share between threads.
 
-    If an archive exists already, `commit` replaces it as a whole. The new archive also gets the old files that the rows name.
+    If an archive exists already, `commit(rows)` replaces it as a whole. Old files that a row names are copied into the new archive.
     """
 
     def __init__(self, storage: Storage, part: int):

@@ -131,7 +131,7 @@ class TextFeatures:
         return name
 
     def _open(self, name: str) -> Segment:
-        """Opens the text features that a segment holds. A segment of a remote dataset is first copied to the cache of this machine."""
+        """Opens a segment of text features by its name. A segment of a remote dataset is first copied to the cache of this machine."""
         if self._storage.is_local:
             return Segment(*(_mapped(Path(self._storage.path(f"{self._folder}/{name}{end}"))) for end in _ENDINGS))
 
