@@ -73,7 +73,8 @@ def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe:
         if stated_s and stated_s <= max_s and candidate["end_s"] is None:
             return Drop(
                 Reason.FALSE_DURATION,
-                f"the page states {stated_s:g} s, but the clip would last {span.duration_s:.2f} s",
+                f"the page states {stated_s:g} s, but the clip would last {span.duration_s:.2f} s, "
+                f"more than the {max_s:g} s that the recipe allows",
             )
         return Drop(
             Reason.TOO_LONG,

@@ -34,7 +34,10 @@ class Cleaned:
 
 
 def clean(out: str) -> Cleaned:
-    """Cleans every shard of a dataset, see clean_shard. Raises UserError if OUT is not a dataset, or has no committed shard."""
+    """Deletes the media of clips that were dropped or failed for good, in every shard of the dataset OUT.
+
+    Raises UserError if OUT is not a dataset, or has no committed shard.
+    """
     storage = Storage(out)
     read_dataset_or_fail(storage)
     done = Cleaned()

@@ -83,7 +83,9 @@ def read_dataset_or_fail(storage: Storage) -> DatasetFile:
     try:
         dataset = cast("DatasetFile", json.loads(storage.read(layout.DATASET)))
     except FileNotFoundError as error:
-        raise UserError(f"{storage.uri} is not a vidal dataset: it has no {layout.DATASET}") from error
+        raise UserError(
+            f"{storage.uri} is not a vidal dataset, because it has no {layout.DATASET}: give the folder of a dataset"
+        ) from error
     version = dataset["schema_version"]
     if version != schema.SCHEMA_VERSION:
         remedy = f"run vidal migrate {storage.uri}" if int(version) < int(schema.SCHEMA_VERSION) else "update vidal"

@@ -61,8 +61,8 @@ class Estimate:
     """What a dataset of `clips` clips will cost. where: the dataset whose costs were scaled. objects: the number of files.
 
     cpu_days, gpu_days: how many days the CPU work and the GPU work of all measured stages take on the cluster; gpu_days is None if the
-    stages need GPUs and the cluster has none. tokens: how many the rewriter reads ("in") and writes ("out"). hosts: the slowest first.
-    bottleneck: a sentence about what takes longest.
+    stages need GPUs and the cluster has none. tokens: how many the rewriter reads ("in") and writes ("out"). hosts: the requests to each
+    host of the crawl, the slowest host first. bottleneck: a sentence about what takes longest.
     """
 
     where: str

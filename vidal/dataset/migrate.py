@@ -78,7 +78,9 @@ def migrate(out: str) -> Migrated:
     storage = Storage(out)
     content = storage.read_if_present(layout.DATASET)
     if content is None:
-        raise UserError(f"{storage.uri} is not a vidal dataset: it has no {layout.DATASET}")
+        raise UserError(
+            f"{storage.uri} is not a vidal dataset, because it has no {layout.DATASET}: give the folder of a dataset"
+        )
     dataset = json.loads(content)
     if dataset["schema_version"] == schema.SCHEMA_VERSION:
         return Migrated()

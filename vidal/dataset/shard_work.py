@@ -75,7 +75,10 @@ class ShardWork:
         return frozenset(names)
 
     def find_parts(self, runtime: Runtime, executor: Executor) -> list[Part]:
-        """Finds the candidates if no valid ones are stored, or else repeats the marked searches. Returns the parts that have work."""
+        """Finds the candidates of the shard, and returns the parts that have work.
+
+        If valid candidates are stored, only the failed searches that `vidal retry` marked are repeated.
+        """
         self._started = time.monotonic()
         if self.parts is None:
             self.parts = executor.run_once(discover.discover, self.recipe, runtime, self.shard, executor.spread)

@@ -130,7 +130,7 @@ def _read_clips(storage: Storage, shards: list[int]) -> pd.DataFrame:
 
 
 def _same_bytes(clips: pd.DataFrame) -> dict[int, int]:
-    """Returns copies of the same span of the same bytes: the number of each copy, with the number of the first such clip."""
+    """Finds copies: clips with the same span of a file with the same bytes. Returns {number of a copy: number of the first such clip}."""
     source = ["source_sha256", "start_s", "duration_s"]
     alike = clips[clips.duplicated(source, keep=False)]
     first = alike.groupby(source, dropna=False)["number"].transform("min")

@@ -109,10 +109,10 @@ def compare(
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
-    """Returns which clips are copies: for the number of each copy, the index of the pair that shows it.
+    """Returns the clips that are copies, as {number of the copy: index of the pair that counts}.
 
-    If a clip is the later one in several pairs, the way that comes first in WAYS decides, then the distance. A pair does not count if its
-    earlier clip is a copy itself. pairs: in the order of Pairs.joined. excluded: numbers of clips whose pairs do not count.
+    The later clip of a pair is a copy, unless the earlier one is a copy itself. If several pairs have the same later clip, the first of
+    them counts. pairs: sorted as Pairs.joined sorts them. excluded: the numbers of clips whose pairs do not count.
     """
     nearest: dict[int, int] = {}
     for place, (later, earlier) in enumerate(zip(pairs.later.tolist(), pairs.earlier.tolist(), strict=True)):

@@ -58,8 +58,8 @@ def state(recipe: Recipe) -> list[Any]:
 class Known:
     """An evaluation set that has been loaded.
 
-    names: what each id, URL or hash of the set identifies: "id" if the list of ids contains it, "bytes as FILE" for the hash of a file.
-    files: the files of the set that have signatures. compared: the settings for comparing clips with these files.
+    names: the ids, URLs and file hashes of the set. The value says what a clip has in common with the set: "id", or "bytes as a.mp4".
+    files: the files of the set whose signatures are known. compared: the settings for comparing clips with these files.
     """
 
     name: str

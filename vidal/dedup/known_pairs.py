@@ -48,7 +48,7 @@ class KnownPairs:
     """The pairs of alike clips in the shards that have been compared.
 
     compared: these shards, each with the stamp (see Storage.stamps) that its signatures had then.
-    settings: hashes of the settings and of the centres of the cells that were used.
+    settings: hashes of what decides which clips are alike. If these hashes change, all pairs are found again.
     """
 
     settings: str

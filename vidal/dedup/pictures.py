@@ -34,8 +34,8 @@ class Pictures:
 def near_pictures(own: Pictures, other: Pictures | None, settings: Duplicates, *, indexed: bool) -> Pairs:
     """Returns the pairs of clips that are nearly the same video.
 
-    other: None compares `own` with itself. indexed: True compares only the candidate pairs of vidal.dedup.bit_sampling, which misses
-    hardly any copy; False compares all pairs.
+    other: None compares `own` with itself. indexed: False compares all pairs. True compares only the pairs that vidal.dedup.bit_sampling
+    proposes; a few copies may be missed.
     """
     known = own if other is None else other
     search = candidate_pairs(own.hashes, None if other is None else other.hashes) if indexed else _all_pairs(own, other)

@@ -93,10 +93,12 @@ def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
 
 
 def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bool) -> UInt64Array | None:
-    """Returns a number for each pair of equal values, which packs both recordings and the offset in time; None if there are too many.
+    """Finds equal fingerprint values in two sets of recordings. Returns one number per pair of equal values, for _unpacked to decode.
 
-    own: a piece of a longer sequence of recordings. start: the index of its first recording in the sequence. is_self: whether `other` is
-    that sequence. is_whole: whether `own` is a single recording, which cannot be divided; None is then never returned.
+    Returns None if there are too many pairs, so that the caller tries a smaller piece.
+
+    own: a piece of a sequence of recordings. start: the index of its first recording in the sequence. is_self: whether `other` is the
+    whole sequence. is_whole: whether `own` is a single recording; it cannot be divided, so the result is never None.
     """
     first, counts = match_keys(own.values, other.values)
     if counts.sum() > MATCHES_MAX and not is_whole:

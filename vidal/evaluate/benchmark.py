@@ -55,7 +55,7 @@ class Benchmark:
     is_mixed: bool = False
 
     def with_modalities(self, query: str, target: str) -> Benchmark:
-        """Returns the benchmark; if it is mixed, with only the samples that have all modalities of `query` and `target`."""
+        """Leaves out samples that lack a modality of `query` or `target`. Without is_mixed, returns the benchmark unchanged."""
         if not self.is_mixed:
             return self
         wanted = modalities_in(query, target)

@@ -35,7 +35,7 @@ def side(
 ) -> Vectors:
     """Encodes the query or the target of a measurement.
 
-    names: modalities, or "text"; the vectors of several names are joined. weights: the weight of each name in joining, 1 by default.
+    names: modalities, or "text". The vectors of several names are averaged. weights: the weight of each name in the mean, 1 by default.
     """
     parts, rejected = [], dict[str, str]()
     for name in names:

@@ -43,8 +43,7 @@ def retrieve(
     """Ranks the gallery for each query. queries: (n, d), gallery: (m, d), float32, L2-normalised; groups: (n,) and (m,) int.
 
     An answer is right if its group is that of the query. For example, a clip and its captions are one group: each caption is a right
-    answer for the clip, and the clip for each caption. Memory holds the inputs and one chunk. Raises ValueError if a query has no right
-    answer.
+    answer for the clip, and the clip for each caption. Raises ValueError if a query has no right answer.
     """
     best, tied_right = _best(queries, gallery, query_groups, gallery_groups)
     above, tied = _counts(queries, gallery, best)

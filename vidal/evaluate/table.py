@@ -214,7 +214,7 @@ class ReportedTable:
         return [*self.notes, *used]
 
     def _fitting(self, width: int) -> Iterator[list[Column]]:
-        """Yields the systems in groups. Each group fits into the width, in characters, beside the names of the metrics."""
+        """Splits the columns of results into groups, one for each table to print. width: the largest width of a table, in characters."""
         group: list[Column] = []
         for system in self.columns:
             if group and 1 + sum(column.width for column in [self.metrics, *group, system]) > width:

@@ -54,7 +54,10 @@ class _Process:
         self._observed = psutil.Process(self._process.pid)
 
     def call(self, limits: Limits, request: bytes) -> object:
-        """Returns the result of a pickled request. After any exception but the function's own, the process is dead."""
+        """Runs a pickled function call in the child process, and returns its result.
+
+        Raises what the function raises. After any other exception, the child process is dead.
+        """
         try:
             self._connection.send_bytes(request)
             watch(self._process, limits, self._connection.poll)

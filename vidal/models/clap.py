@@ -17,7 +17,7 @@ from vidal.models.weights import transformers_source
 
 
 class Clap:
-    """A SoundScorer, see vidal.models.protocols."""
+    """Embeds sounds and texts in one space with a CLAP model of transformers. A SoundScorer, see vidal.models.protocols."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)

@@ -33,7 +33,7 @@ class _Mapper:
 
 
 class EncoderDecoderDepth:
-    """A DepthEstimator, see vidal.models.protocols."""
+    """Estimates depth with a small network of vidal's own. A DepthEstimator, see vidal.models.protocols."""
 
     def __init__(self, spec: ModelSpec):
         self._map = _Mapper(spec, "depth")

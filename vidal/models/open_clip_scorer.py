@@ -20,7 +20,7 @@ from vidal.models.weights import require_id
 
 
 class OpenClip:
-    """A Scorer, see vidal.models.protocols."""
+    """Embeds pictures and texts in one space with a model of open_clip. A Scorer, see vidal.models.protocols."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)

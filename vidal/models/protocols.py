@@ -118,7 +118,10 @@ class TextDetector(Protocol):
     name: str
 
     def detect_boxes(self, image: Image.Image) -> Float32Array:
-        """Returns the corners (x, y) of each box, (n, 4, 2) float32, in pixels of the picture. Raises ModelError if the model fails."""
+        """Returns a box around each text: its four corners (x, y) in pixels of the picture, (n, 4, 2) float32.
+
+        Raises ModelError if the model fails.
+        """
 
 
 class Rater(Protocol):

@@ -124,7 +124,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self._budget = None
 
     def _record_error(self, error: BaseException, budget: WorkBudget) -> BaseException:
-        """Returns the error to raise for an error that ended a piece of work: a RecordError, or an error of our own code unchanged."""
+        """Returns the error to raise after `error` has ended a piece of work.
+
+        This is a RecordError or, if no record is to blame, the original error, such as a bug of vidal or a full disk.
+        """
         if isinstance(error, WorkStopped):
             return error.error
         if isinstance(error, RecordError) or not isinstance(error, Exception):

@@ -221,7 +221,7 @@ class Governor:
 def _final(error: RecordError, effort: Effort) -> RecordError:
     """Returns the error to raise, with the number of attempts.
 
-    This is `error`, unless it is only a pause that followed a failure: then it is that failure.
+    If `error` only says that a host or an identity is paused, and an earlier attempt failed, that failure is returned instead.
     """
     last = effort.last_error if isinstance(error, (HostPaused, IdentityPaused)) and effort.last_error else error
     last.attempts = max(1, effort.tries)

@@ -118,7 +118,10 @@ def _data(request: Request) -> bytes | None:
 
 
 def _bounded(replay: _Replay, info: Any) -> VideoInfo | RecordError:
-    """Returns the information as plain values, with a bounded number of entries and formats; an error if there is no information."""
+    """Converts what yt-dlp knows about a page to plain values, and limits the number of entries and formats.
+
+    Returns an error if `info` is None.
+    """
     if info is None:
         return RecordError(Reason.EXTRACTOR, "yt-dlp found nothing at the address")
     if "entries" in info:

@@ -25,7 +25,7 @@ class HostRules:
 
     lease_s: see request_slot. breaker_failures: how many failures in a row open the circuit breaker, for breaker_pause_s seconds.
     daily_requests: the budget of requests per day.
-    patience_s: work does not wait for a host if its pauses since its last success last longer than this.
+    patience_s: the longest pause that work waits for. Pauses of a host without a success between them count as one.
     """
 
     requests_per_s: float

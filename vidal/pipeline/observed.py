@@ -35,7 +35,7 @@ def ignore(work: PartWork) -> None:
 
 
 def work_of(stage: Stage, results: Iterable[Result], wall_s: float, cpu_s: float, bytes_written: int) -> PartWork:
-    """Returns the numbers for the results that a stage has just computed. A record that goes on to the next stage counts as kept."""
+    """Counts the outcomes and tokens of results that a stage has just computed. A record that goes on to another stage counts as kept."""
     ended, tokens = Counter[tuple[str, str, str]](), Counter[str]()
     for rows, outcomes in results:
         ended.update((outcome["subject"], outcome["status"], outcome["reason"]) for outcome in outcomes)

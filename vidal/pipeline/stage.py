@@ -190,7 +190,10 @@ class Stage:
         return "candidate_id" if self.subject is Subject.CANDIDATE else "clip_id"
 
     def identity(self, recipe: Recipe) -> WorkIdentity:
-        """Returns the identity of this stage's work. Raises UserError for an unknown adapter, or for unreadable weights or prompts."""
+        """Returns what the results of this stage depend on: versions, and a hash of settings and weights.
+
+        Raises UserError for an unknown adapter, or for unreadable weights or prompts.
+        """
         chosen = [(use.registry, use.spec) for use in self.models(recipe) if use.spec]
         adapters = [adapter_of(registry, spec) for registry, spec in chosen]
         settings = self.settings(recipe)

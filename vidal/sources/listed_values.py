@@ -63,7 +63,7 @@ def parse_seconds(value: object) -> float:
         hours, minutes, seconds = clock.groups()
         return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))
     if isinstance(value, bool) or not _SECONDS.fullmatch(text) or not math.isfinite(float(text)):
-        raise ValueError(f"not a time: {text[:80]!r}")
+        raise ValueError(f"not a time: {text[:80]!r}; write seconds, or a clock time such as 1:02:03.5")
     return float(text)
 
 

@@ -48,9 +48,9 @@ class FileStore:
 
 
 class TarStore:
-    """Stores the archives of one part. Files wait on the local disk until the part commits. Safe to share between threads.
+    """Stores the media of one part in tar archives. Files wait on the local disk until `commit`. Safe to share between threads.
 
-    An archive that exists is replaced as a whole. Members that the rows still name are copied into the new archive.
+    If an archive exists already, `commit(rows)` replaces it as a whole. Old files that a row names are copied into the new archive.
     """
 
     def __init__(self, storage: Storage, part: int):

@@ -362,7 +362,7 @@ class Storage:
         return read_parquet(pa.BufferReader(self.read(name)), columns)
 
     def read_columns(self, name: str, columns: list[str]) -> pa.Table:
-        """Reads some columns of a table. Of a large table, only the bytes of these columns are read."""
+        """Reads some columns of a table. If the table is large, the bytes of its other columns are not read."""
         path = self.path(name)
         with self._failing(name), self.fs.open(path, "rb", cache_type="none") as file:
             return read_parquet(file, columns)

@@ -164,6 +164,6 @@ def _tagger(model: str) -> Tagger:
 def _whole_runs(root: str, digest: str) -> frozenset[str]:
     """Returns the runs of nouns that become one keyword, read from the file RUNS.
 
-    digest: the hash of the file. `once` stores a result for each digest, so a file that has changed is read again.
+    digest: the hash of the file. The result is cached by digest, so a file that has changed is read again.
     """
     return frozenset(json.loads(Storage(root).read(RUNS)))

@@ -59,7 +59,7 @@ def torch_aside() -> Iterator[None]:
 
 
 def identity(name: str) -> str:
-    """Returns the name and version of the installed package of a pipeline, without loading it; "NAME absent" if there is none."""
+    """Returns the name and version of the installed package of a spaCy model, or "NAME absent". Does not load the model."""
     for package in _PACKAGES.get(name, (name,)):
         distribution = package.replace("_", "-")
         with contextlib.suppress(PackageNotFoundError):

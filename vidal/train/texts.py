@@ -134,7 +134,7 @@ class TextFeatures:
         return name
 
     def _open(self, name: str) -> Segment:
-        """Opens a segment by its name. A segment of a remote dataset is first copied to the cache of this machine, once."""
+        """Opens a segment of text features by its name. A segment of a remote dataset is first copied to the cache of this machine."""
         if self._storage.is_local:
             return Segment(*(_mapped(Path(self._storage.path(f"{self._folder}/{name}{end}"))) for end in _ENDINGS))
 

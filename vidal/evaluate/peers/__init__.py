@@ -54,7 +54,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer that --checkpoint names: its kind, and its id or folder."""
+    """An encoder of another project, which --checkpoint names. id: its id or its folder."""
 
     kind: Kind
     id: str

@@ -1,6 +1,4 @@
-"""The CLAP models of transformers (Wu et al. 2023) as peers (encoders of other projects).
-
-The settings of the spectrograms come from the checkpoint.
+"""Opens CLAP models of the library transformers (Wu et al. 2023), so that they can be compared with the encoders of vidal.
 
 A sound that is longer than the model's window is cut into windows, whose vectors are averaged. CLAP's own processor would choose one
 window at random.

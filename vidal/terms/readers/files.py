@@ -61,7 +61,10 @@ def open_bytes(corpus: Corpus) -> Iterator[io.BufferedReader]:
 
 @contextlib.contextmanager
 def open_text(corpus: Corpus) -> Iterator[IO[str]]:
-    """Yields the text: UTF-8 with or without a byte order mark; invalid bytes become U+FFFD. Raises FormatError for a binary file."""
+    """Opens a corpus as UTF-8 text, with or without a byte order mark. Invalid bytes become U+FFFD.
+
+    Raises FormatError for a binary file.
+    """
     with open_bytes(corpus) as file:
         if b"\0" in file.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES]:
             raise FormatError("it contains NUL bytes, so it is binary or UTF-16")
