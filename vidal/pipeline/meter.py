@@ -27,7 +27,7 @@ class Meter:
 
     @contextlib.contextmanager
     def part(self) -> Iterator[PartShare]:
-        """A context for the work on a part. Yields a PartShare, which returns what the part has used."""
+        """A context for the work on a part. Yields a PartShare, whose `used` returns what the part has used."""
         with self._lock:
             if not self._at_work:
                 self._mark = self._total()
