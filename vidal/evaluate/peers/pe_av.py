@@ -69,7 +69,8 @@ class PeAvReader(MediaReader):
 class _Model(PeAudioVideoModel):  # type: ignore[misc]
     """PE-AV, changed so that transformers 5.23 can load it with timm 1.0.31."""
 
-    # From the tied weights, transformers excludes only the buffer pos_embed of timm's rotary position embeddings. This excludes all buffers.
+    # transformers excludes only the buffer pos_embed of timm's rotary position embeddings from the tied
+    # weights. This excludes all of their buffers.
     _tied_weights_keys: ClassVar[dict[str, str]] = {
         name.replace(r"\.rope\.pos_embed", r"\.rope\."): other.replace(r"\.rope\.pos_embed", r"\.rope\.")
         for name, other in PeAudioVideoModel._tied_weights_keys.items()
