@@ -519,7 +519,7 @@ def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     names = set(schema.names)
     for row in rows:
         if unknown := row.keys() - names:
-            raise KeyError(f"columns not in the schema: {sorted(unknown)}")
+            raise KeyError(f"the schema has no columns {sorted(unknown)}: add them to it, or remove them from the row")
     try:
         return pa.Table.from_pylist(rows, schema=schema)
     except UnicodeEncodeError:

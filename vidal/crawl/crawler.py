@@ -100,7 +100,7 @@ class Crawler:
         return Output([self._store.store_clip(candidate, file, span, cuts_s)])
 
     def _store_pieces(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float]) -> Output:
-        """Stores the pieces of a long video as clips. A failed piece is only mentioned in the outcome; raises RecordError if all fail."""
+        """Divides a long video at its cuts, and stores each piece as a clip. Raises RecordError if all pieces fail."""
         clips: list[CrawledClip] = []
         errors: list[RecordError] = []
         for piece in self._cutter.split_at_cuts(span, cuts_s):
@@ -110,6 +110,7 @@ class Crawler:
                 errors.append(error)
         if not clips:
             raise errors[0]
+        # Some pieces may have failed: the outcome mentions them.
         detail = f"{len(clips)} pieces at {len(cuts_s)} cuts"
         return Output(clips, detail=f"{detail}; {len(errors)} failed, the first: {errors[0]}" if errors else detail)
 

@@ -31,7 +31,10 @@ class Line:
 
 
 def plan(recipe: Recipe) -> list[Line]:
-    """Returns the plan of a recipe. Raises UserError for an adapter that does not exist."""
+    """Returns what a build of the recipe would run on this machine: a line for each stage and model.
+
+    Raises UserError for an adapter that does not exist.
+    """
     lines: list[Line] = []
     pool = -1
     for stage in STAGES.values():

@@ -51,7 +51,7 @@ class ShardReport:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether a bug ended a record, a view failed and is to be tried again, or no clip was kept."""
+        """Whether a record failed because of a bug, a view must be tried again, or no clip was kept."""
         return bool(self.quarantined or self.failed_views or self.is_empty)
 
 

@@ -139,20 +139,20 @@ def _same_bytes(clips: pd.DataFrame) -> dict[int, int]:
 
 
 def _rewrite_all(storage: Storage, marks: Mapping[int, Marks]) -> bool:
-    """Rewrites the manifests whose marks differ from `marks`, given by shard. Returns whether any manifest was rewritten."""
+    """Writes the marks of copies into the manifests that lack them. Returns whether any manifest was rewritten. marks: by shard."""
     with ThreadPoolExecutor(1 if storage.is_local else _AT_ONCE) as threads:
         return any(list(threads.map(lambda shard: _rewrite(storage, shard, marks[shard]), marks)))
 
 
 def _digest(marks: Marks) -> str:
-    """Returns the hash of marks, which the metadata of a manifest keeps; "" without marks, as for a manifest just committed."""
+    """Returns a hash of the marks of copies, to store in the metadata of the manifest; "" if there are none."""
     return ids.fingerprint(sorted([clip_id, mark.of, mark.split] for clip_id, mark in marks.items())) if marks else ""
 
 
 def _rewrite(storage: Storage, shard: int, marks: Marks) -> bool:
-    """Writes the marks into a manifest, unless it has them already. Returns whether it was rewritten.
+    """Writes the marks of copies into the manifest of a shard, unless it has them already. Returns whether it was rewritten.
 
-    This holds the lock of the shard, so that a commit at the same time is neither overwritten nor read half done.
+    The lock of the shard is held meanwhile, so that no commit of the shard interferes.
     """
     name = layout.manifest(shard)
     with exclusive(storage, layout.lock(shard)):

@@ -85,7 +85,7 @@ class _Hashed:
     def of(cls, hashes: UInt64Array, *, is_motion: bool = False) -> _Hashed:
         """Returns the hashes of n clips, without those that have too few bits set to tell clips apart. hashes: (n, ...) uint64.
 
-        If all hashes of a clip have too few bits set, the clip keeps them all. With is_motion it keeps none, because it stands still.
+        If all hashes of a clip have too few bits set, all of them are returned or, for hashes of motion (is_motion), none.
         """
         flat = hashes.reshape(len(hashes), -1)
         counts: BoolArray = np.bitwise_count(flat) >= _BITS_SET_MIN

@@ -88,7 +88,7 @@ class Known:
 def load_sets(recipe: Recipe) -> list[Known]:
     """Loads the evaluation sets of the recipe.
 
-    Raises UserError for a file that is missing or unreadable, or whose vectors are to be compared but come from other models.
+    Raises UserError if a file is missing or unreadable, or if its embeddings are to be compared but do not come from the recipe's models.
     """
     return [_known(each, recipe) for each in recipe.decontaminate]
 

@@ -132,9 +132,9 @@ def _write(storage: Storage, known: KnownPairs) -> KnownPairs:
 
 
 def _cells(storage: Storage, settings: Duplicates, shards: Sequence[int]) -> Cells:
-    """Returns the centres of the cells of embeddings, see vidal.dedup.vectors; empty if embeddings are not compared.
+    """Returns the centres of the cells into which the space of embeddings is divided, see vidal.dedup.vectors.
 
-    The centres are stored in the dataset, because another processor computes slightly different ones.
+    Returns an empty dict if embeddings are not compared.
     """
     if settings.semantic is None:
         return {}
@@ -148,6 +148,7 @@ def _cells(storage: Storage, settings: Duplicates, shards: Sequence[int]) -> Cel
     buffer = io.BytesIO()
     named: dict[str, Any] = {f"{column}-{width}": values for (column, width), values in centres.items()}
     np.savez(buffer, sample=np.array(own), **named)
+    # Stored, because another processor would compute slightly different centres.
     storage.write(layout.CELLS, buffer.getvalue())
     return centres
 

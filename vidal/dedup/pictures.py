@@ -1,4 +1,4 @@
-"""Finds videos that are nearly the same by the signatures of their frames. Only clips with the same number of frames are compared."""
+"""Compares the signatures of frames to find videos that are nearly the same. Only clips with the same number of frames are compared."""
 
 from __future__ import annotations
 

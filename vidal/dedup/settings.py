@@ -49,5 +49,5 @@ class EvaluationSet(Settings):
         if self.ids is None and self.signatures is None:
             raise ValueError("give ids, signatures or both")
         if self.semantic is not None and self.signatures is None:
-            raise ValueError("semantic compares embeddings: give signatures too")
+            raise ValueError("semantic compares the embeddings in signatures: give signatures too")
         return self

@@ -80,7 +80,9 @@ def _indexed(recordings: list[UInt32Array]) -> _Index:
 
 
 def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
-    """Returns (k,) bool: which values are looked up. Values that a recording repeats often are not, unless too few others would remain.
+    """Returns (k,) bool: whether each value is used to find similar recordings.
+
+    A value that its recording repeats often is not used, unless the recording would then have too few values.
 
     values: (k,) values of fingerprints. clips: (k,) the index of the recording that each comes from. count: the number of recordings.
     """

@@ -74,7 +74,7 @@ def upgrade(storage: Storage, shards: Iterable[int]) -> None:
 
 
 def read_signatures(storage: Storage, shards: Sequence[int], *, with_vectors: bool) -> Signed:
-    """Reads the signatures of the clips of some shards. Thumbnails are read later, only for clips with near hashes.
+    """Reads the signatures of the clips of some shards. Thumbnails are read later, when clips are compared by them.
 
     with_vectors: whether embeddings are read too.
     """

@@ -59,9 +59,10 @@ def near_vectors(way: Way, own: Vectors, other: Vectors | None, cosine_min: floa
 
 
 def _groups(own: Vectors, other: Vectors, cells: Float32Array | None) -> Iterator[tuple[Places, Places]]:
-    """Yields, for each cell, the indices in `own` and in `other` of the vectors to compare with each other.
+    """Yields groups of vectors to compare with each other, as their indices in `own` and in `other`.
 
-    Without cells, all vectors are one group.
+    cells: the centres of cells, into which the space of vectors is divided; there is a group for each cell. None: one group of all
+    vectors.
     """
     if cells is None:
         yield np.arange(len(own.numbers)), np.arange(len(other.numbers))

@@ -1,4 +1,4 @@
-"""Encodes the samples of a benchmark: the query or the target of a measurement."""
+"""Encodes the samples of a benchmark as vectors: the queries of a measurement, or the targets that the queries should find."""
 
 from __future__ import annotations
 

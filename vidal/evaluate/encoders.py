@@ -64,7 +64,7 @@ def modalities_of(checkpoints: Sequence[str]) -> frozenset[str]:
 def results_folder(checkpoints: Sequence[str]) -> Path | None:
     """Returns the folder in which results are stored: the first checkpoint that is a folder; None if none is.
 
-    Raises UserError as find_peer does.
+    Raises UserError if a checkpoint has the form KIND:ID, but the kind is unknown or the id is empty.
     """
     for checkpoint in checkpoints:
         if not checkpoint.startswith(UNTRAINED):

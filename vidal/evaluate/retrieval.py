@@ -126,9 +126,10 @@ def _counts(
 
 
 def _column_chunks(count: int, starts: np.ndarray | None) -> Iterator[tuple[int, int, np.ndarray | None]]:
-    """Yields (first row, end, groups) of each chunk of the gallery. A group is never divided. starts: as in _counts.
+    """Divides the gallery (the answers to rank) into chunks of rows. Yields (first row, end, groups) of each chunk.
 
-    groups: the group of each row, counted from 0 within the chunk; None without starts.
+    starts: the first row of each group of answers, or None if there are no groups. A group is never divided. groups: the group of each
+    row, counted from 0 within the chunk; None if there are no groups.
     """
     if starts is None:
         yield from ((start, min(start + _COLUMNS, count), None) for start in range(0, count, _COLUMNS))

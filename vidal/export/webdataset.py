@@ -91,7 +91,8 @@ def sample(storage: Storage, row: ManifestRow) -> dict[str, str | bytes]:
 def depth(data: bytes, row: ManifestRow) -> npt.NDArray[np.float32]:
     """Returns (h, w) float32: metres if the depth is metric, else the values of the depth model.
 
-    data: the stored 16-bit picture. The row's scores depth_at_0 and depth_at_65535 state which values its lowest and highest codes mean.
+    data: the stored 16-bit picture. If the depth is not metric, the row's scores depth_at_0 and depth_at_65535 are the values that 0 and
+    65535 in the picture stand for.
     """
     stored: npt.NDArray[np.float32] = np.asarray(Image.open(io.BytesIO(data))).astype(np.float32)
     if row["depth_kind"] == "metric":

@@ -47,7 +47,9 @@ def middle_indices(total: int, count: int) -> list[int]:
 
 
 def read_frame_pairs(path: Path, count: int) -> list[FramePair]:
-    """Returns at most `count` pairs, in order; none if the file has no video track or a single frame.
+    """Returns pairs of frames that follow each other closely, from at most `count` places of a video, in order.
+
+    Returns no pairs if the file has no video track or only a single frame.
 
     Raises RecordError(corrupt) if FFmpeg cannot read the file.
     """

@@ -1,7 +1,7 @@
-"""Calls functions that open untrusted media in processes that can be killed, so that a file costs at most its limits.
+"""Calls functions that open untrusted media in other processes, and limits what they may use.
 
-FFmpeg's libraries cannot be stopped from within, and do not return the memory that they allocate. So operations run in other processes.
-Such a process does one operation after the other, and is killed when an operation exceeds its limits.
+FFmpeg's libraries cannot be stopped from within, and do not return the memory that they allocate. So a process does one operation
+after the other, and is killed when an operation exceeds its limits.
 """
 
 from __future__ import annotations

@@ -64,7 +64,10 @@ def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None
 
 
 def _read(path: Path, sample_rate: int, duration_s: float | None, channel: int | None) -> tuple[Int16Array, str]:
-    """Returns what read_decodable does, for one channel, or for the mix of all if channel is None."""
+    """Returns the samples that decode, and FFmpeg's message about a part that does not, or "".
+
+    channel: the channel to return; None for a mix of all channels. duration_s, errors: as in read_decodable.
+    """
     track, problem, start_s = _Track(sample_rate, channel), "", 0.0
     try:
         with open_media(path) as container:

@@ -231,7 +231,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return host
 
     def _count_use(self) -> None:
-        """Counts a request, and a video after begin_video, for the client's identity. Raises IdentityPaused if the identity must wait."""
+        """Counts a request for the client's identity (an account or proxy). The first request after begin_video also counts as a video.
+
+        Raises IdentityPaused if the identity must wait.
+        """
         if self._identity is None:
             return
         if self._is_video_due:

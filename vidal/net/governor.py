@@ -164,7 +164,7 @@ class Governor:
 
     @contextlib.contextmanager
     def _leased(self, effort: Effort) -> Iterator[None]:
-        """A context for one piece of work in this thread, which gets a new lease. Releases the slot of the work at the end."""
+        """A context for one piece of work in this thread. At the end, it releases the slot that the work may hold at a host."""
         work = self._threads.work = _Work(uuid.uuid4().hex, effort)
         try:
             yield

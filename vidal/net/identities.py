@@ -31,7 +31,7 @@ class ActiveIdentity:
             raise IdentityPaused(self._describe_wait(wait_s), wait_s)
 
     def wait_s(self) -> float:
-        """Returns the seconds until the identity may start another video; 0.0 if it may do so now."""
+        """Returns the seconds until the identity (an account or proxy) may start another video; 0.0 if it may do so now."""
         return self._rate_limiter.identity_wait_s(self._rules)
 
     def pause(self, error: RecordError) -> None:

@@ -32,7 +32,7 @@ def hourly_budget(limit: int | None, file: QuotaFile | None) -> Budget:
 
 
 class IdentityBudgets:
-    """Counts what each identity uses. Not safe to share between threads."""
+    """Counts the requests and videos of each identity (an account or proxy of the user). Not safe to share between threads."""
 
     def __init__(self, quota: Quota | None = None) -> None:
         self._quota = quota or Quota()

@@ -29,7 +29,7 @@ Argument: TypeAlias = "str | bytes | os.PathLike[str]"
 
 
 def check_program(command: Sequence[Argument] | Argument) -> None:
-    """Raises WorkStopped(forbidden_scheme), which yt-dlp does not catch, for a program that must not start.
+    """Raises WorkStopped(forbidden_scheme) if a program must not start. yt-dlp does not catch this exception.
 
     command: the arguments of subprocess.Popen.
     """

@@ -201,6 +201,6 @@ def _advance(state: _HostState, rules: HostRules) -> int:
 
 
 def _explain_pause(state: _HostState, rules: HostRules, now: float) -> str:
-    """Returns "open" if the host is paused for too long to wait for it, see HostRules.patience_s; otherwise "paused"."""
+    """Returns the refusal for a paused host: "open" if its pause is too long to wait for (HostRules.patience_s), else "paused"."""
     since = now if state.tripped_at is None else state.tripped_at  # None: the host has answered since then.
     return "paused" if state.open_until - since <= rules.patience_s else "open"

@@ -25,10 +25,11 @@ class WorkStopped(DownloadCancelled):  # type: ignore[misc]  # yt-dlp has no ann
 
 
 class WorkBudget:
-    """The limits of one piece of work of one client. Time spent waiting until a host may be asked does not count.
+    """The limits of one call of a source. Time spent waiting, because of the limits on requests, does not count.
 
-    spent_s: seconds of earlier work on the same candidate. deadline: a value of time.monotonic(); waited_s: the seconds by which it
-    was extended; is_over: set by the watchdog when it shuts the connections.
+    spent_s: the seconds that earlier calls for the same candidate took. deadline: the end of the allowed time, as a value of
+    time.monotonic(). waited_s: the seconds spent waiting; the deadline was extended by as much. is_over: whether the watchdog has shut
+    the connections, because the time was up.
     """
 
     def __init__(self, timeout_s: float, max_bytes: int, page_max_bytes: int, spent_s: float = 0.0):

@@ -36,9 +36,10 @@ class CrashJournal:
         self.crashed = False
 
     def begin(self, keys: Iterable[str]) -> None:
-        """Writes the keys of the part's records to the journal, and sets `crashed`.
+        """Starts the journal before the records of the part are processed, and sets `crashed`.
 
-        If a worker of this run has crashed on the part, nothing is written yet: each record is written when its own processing begins.
+        All keys are written at once. But if a worker of this run has crashed on the part, each key is written when the processing of
+        its record begins.
         """
         self._trying = set(keys)
         if self._storage.create(self._name, self._entry()):

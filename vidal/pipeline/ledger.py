@@ -53,7 +53,7 @@ def outcome_row(
 
 
 def is_awaiting(outcome: LedgerRow) -> bool:
-    """Returns whether the next run computes something for this row: the views of a clip, or a view with a transient failure."""
+    """Returns whether the next run still has to compute the views of this clip, or to try this view again after a transient failure."""
     failed = outcome["subject"] == Subject.VIEW.value and outcome["status"] == Status.FAILED.value
     return outcome["reason"] == Reason.AWAITING_VIEWS.value or bool(failed and outcome["transient"])
 

@@ -27,7 +27,7 @@ class Meter:
 
     @contextlib.contextmanager
     def part(self) -> Iterator[PartShare]:
-        """Surrounds the work on a part. Yields a PartShare, which says at the end what the part has used."""
+        """A context for the work on a part. Yields a PartShare, whose `used` returns what the part has used."""
         with self._lock:
             if not self._at_work:
                 self._mark = self._total()
@@ -39,7 +39,7 @@ class Meter:
                 self._at_work -= 1
 
     def take(self) -> float:
-        """Returns what was used since the last call, or since work began again after an idle time. The caller is charged with it."""
+        """Returns what has been used since the last call. What was used while no part was at work does not count."""
         with self._lock:
             before, self._mark = self._mark, self._total()
             return max(0.0, self._mark - before)

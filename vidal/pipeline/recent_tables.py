@@ -36,7 +36,7 @@ class RecentTables:
         return table
 
     def keep(self, storage: Storage, name: str, run_id: str, table: pa.Table) -> None:
-        """Keeps a table as it is stored, with its metadata."""
+        """Keeps a table that was just read or written. table: with its metadata, as the storage returns it."""
         with self._lock:
             self._begin(run_id)
             self._tables[storage.uri, name] = table

@@ -181,7 +181,7 @@ class PartRunner:
 
     @contextlib.contextmanager
     def _journal(self, part: Part, todo: list[Row]) -> Iterator[CrashJournal]:
-        """Yields the journal of a part. Nothing is written if there is no record to process (todo).
+        """Yields the crash journal of a part. It is only written if there are records to process (todo).
 
         On an object store, the journal of a finished part stays until the commit of the shard removes it.
         """

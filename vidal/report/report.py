@@ -90,7 +90,10 @@ def _views(ledger: list[LedgerRow], clips: set[str]) -> list[ViewLine]:
 
 
 def _clip(storage: Storage, row: ManifestRow) -> ClipCard:
-    """Returns the row with its strips and texts. A keyframe caption that repeats the previous one is left out."""
+    """Returns what the report shows of a clip: its row, texts, scores and strips of pictures.
+
+    A keyframe caption that repeats the previous one is left out.
+    """
     texts: list[Caption] = []
     for each in row["captions"]:
         repeated = texts and each["view"] == View.KEYFRAME.value and each["text"] == texts[-1]["text"]

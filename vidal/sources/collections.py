@@ -66,11 +66,12 @@ def source_for(uri: str) -> str:
     if _SAVED & set(names) or any(name.lower().endswith(".arrow") for name in names):
         return _ENDINGS[".arrow"]
     tables = [name for name in names if name.lower().endswith(".parquet")]
+    # A table may also be mere metadata: video2dataset, for example, writes such tables beside its folders of media.
     return _ENDINGS[".parquet"] if tables and _holds_media(storage, tables[0]) else "folder"
 
 
 def _holds_media(storage: Storage, table: str) -> bool:
-    """Returns whether a table has a column of media. video2dataset and others put tables without media beside their folders."""
+    """Returns whether a table has a column of media."""
     try:
         with storage.fs.open(storage.path(table), "rb") as file:
             media_column(pq.read_schema(file), None)

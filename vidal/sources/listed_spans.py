@@ -57,7 +57,7 @@ def _ends(span: object) -> list[object] | None:
 
 
 def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
-    """Returns the columns that hold a list with one element per span. One list of hashtags for the whole row is not returned.
+    """Returns the columns that hold a list with one element per span. A plain list of hashtags belongs to all spans: it is left out.
 
     Raises RowError if the row has several spans, and a list of titles or captions does not have one element per span.
     """

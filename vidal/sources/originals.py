@@ -211,7 +211,10 @@ class Originals:
         return target
 
     def link(self, name: str, target: Path, max_bytes: int) -> Path:
-        """Makes `target` a link to a local file, so that nothing is copied. Raises RecordError as copy does."""
+        """Makes `target` a link to a local file, so that nothing is copied.
+
+        Raises RecordError: too_large, or unreadable_file if the file cannot be read.
+        """
         if (size := self.size(name)) > max_bytes:
             raise RecordError(
                 Reason.TOO_LARGE,

@@ -152,7 +152,7 @@ class Network:
 
 
 class _SessionPool:
-    """Idle sessions, by the name of their identity. The session returned last is lent first: its connections are the freshest."""
+    """Idle sessions, by the name of the identity (an account or proxy) that they use; None for sessions without one."""
 
     def __init__(self) -> None:
         self._sessions: dict[str | None, list[Session]] = {}
@@ -162,6 +162,7 @@ class _SessionPool:
     def take(self, identity: str | None) -> Session | None:
         with self._lock:
             idle = self._sessions.get(identity)
+            # The session that was put back last: its connections are the freshest.
             return idle.pop() if idle else None
 
     def put_back(self, identity: str | None, session: Session) -> None:

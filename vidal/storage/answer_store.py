@@ -80,7 +80,7 @@ class PartAnswers:
 
     @contextlib.contextmanager
     def part(self, shard: int, index: int) -> Iterator[None]:
-        """Within this context, `read` returns answers of this shard, and `write` stores answers in a file of this part."""
+        """A context in which `read` finds the stored answers of models for this shard, and `write` adds answers for this part."""
         file = _PartFile(shard, layout.answers(self._stage, shard, index, uuid.uuid4().hex[:8]))
         token = _PART_FILE.set(file)
         try:

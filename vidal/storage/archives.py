@@ -133,10 +133,8 @@ class Archives:
             return file.read(end - start)
 
     def _is_whole(self, archive: str) -> bool:
-        """Returns whether an archive is read from a local copy.
-
-        The archives of gathered tables are not fetched whole, because no caller reads all tables of a shard.
-        """
+        """Returns whether an archive is read from a local copy of the whole archive."""
+        # An archive of the tables of a shard is not fetched whole, because no caller reads all of these tables.
         return archive in self._adopted or (self._fetch_whole and not archive.startswith(f"{STAGES}/"))
 
     def _damaged(self, archive: str, why: str) -> DamagedError:

@@ -118,7 +118,7 @@ def chained(archive: str, member: str) -> str:
 
 
 def split_chained(path: str) -> tuple[str, str] | None:
-    """Returns the archive and the member of a path; None for the path of a file."""
+    """Returns the archive and the member that a path tar://<member>::<archive> names; None for any other path."""
     if not path.startswith("tar://"):
         return None
     member, _, archive = path.removeprefix("tar://").partition("::")
@@ -126,7 +126,7 @@ def split_chained(path: str) -> tuple[str, str] | None:
 
 
 def is_original(path: str) -> bool:
-    """Returns whether a path of a row is that of an original outside the dataset: an absolute path, or a URI."""
+    """Returns whether a path in a row is that of a file of the user outside the dataset: an absolute path, or a URI."""
     return path.startswith("/") or ("://" in path and not path.startswith("tar://"))
 
 

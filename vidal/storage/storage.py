@@ -39,7 +39,8 @@ _PART_MEDIA: ContextVar[tuple[Storage | None, MediaStore | None]] = ContextVar("
 
 
 def _options(uri: str) -> dict[str, int]:
-    """Returns options for fsspec. On S3, each read is one request; to split it, s3fs would need another request for the size."""
+    """Returns the options with which fsspec opens a URI."""
+    # On S3, each read is one request. To split a read into several, s3fs would first ask for the size of the file.
     return {"max_concurrency": 1} if uri.startswith(("s3://", "s3a://")) else {}
 
 
@@ -161,7 +162,7 @@ class Storage:
     def names(self, name: str) -> list[str]:
         """Returns the names of the files and folders directly in a folder, sorted, without those that begin with a dot.
 
-        Gathered tables are included. Returns an empty list if there is no such folder.
+        Includes tables that are in the archive of their shard, under their own names. Returns an empty list if there is no such folder.
         """
         names = set(self.loose_names(name))
         if place := layout.gathered_folder(name):
@@ -171,7 +172,7 @@ class Storage:
         return sorted(names)
 
     def loose_names(self, name: str) -> list[str]:
-        """Returns what `names` returns, except tables that exist only in an archive of gathered tables."""
+        """Returns what `names` returns, without tables that exist only in the archive of their shard."""
         path = self.path(name)
         try:
             with self._failing(name):

@@ -20,7 +20,7 @@ def encoded(table: pa.Table, metadata: dict[str, str]) -> bytes:
 
 
 def footer_length(tail: bytes) -> int:
-    """Returns the length in bytes of the footer of a file, with the 8 bytes after it. tail: the last bytes of the file, at least 8."""
+    """Returns the size in bytes of a Parquet file's footer with the 8 bytes after it. tail: the last bytes of the file, at least 8."""
     return int.from_bytes(tail[-8:-4], "little") + 8
 
 

@@ -42,9 +42,10 @@ def position(term: str) -> int:
 
 
 def partition_texts(terms: Terms, storage: Storage) -> PartitionStats:
-    """Writes a line "corpus number<TAB>term" for each text to the file of its bucket, and returns what was read.
+    """Distributes the normalised texts of all corpora over several files, by a hash of the text. Returns what was read.
 
-    The term is the normalised text; texts of more than terms.words_max words are left out. Raises UserError if a corpus cannot be read.
+    A line of a file is "corpus number<TAB>normalised text". Texts of more than terms.words_max words are left out. Raises UserError if a
+    corpus cannot be read.
     """
     stats = PartitionStats()
     with contextlib.ExitStack() as stack:

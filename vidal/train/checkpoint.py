@@ -39,11 +39,11 @@ class TrainerState(TypedDict):
 
 
 class Place(TypedDict):
-    """The position of one process in the data of one modality.
+    """How far one process has read in the data of one modality.
 
-    start, done: the records of the epoch that the processes divide among them; see window.Window. cursor: how many records of
-    its share this process has consumed. unreadable: how many records it could not read in the whole run. missed: how many of these were
-    in this epoch.
+    start, done: the window of the epoch that all processes share, see window.Window. cursor: how many records of its share of the window
+    this process has consumed. unreadable: how many records it could not read in the whole run. missed: how many of these were in this
+    epoch.
     """
 
     cursor: int

@@ -128,7 +128,10 @@ def resampled(samples: Float32Array, sample_rate: int, wanted: int = SAMPLE_RATE
 
 
 def sound_array(samples: Float32Array, fbank: Fbank) -> Float16Array:
-    """Returns the result of read_sound for decoded samples. samples: (n,) float32 in [-1, 1] at SAMPLE_RATE."""
+    """Returns log mel energies, (3, fbank.mel_bins, fbank.frames) float16, as read_sound does.
+
+    samples: (n,) float32 in [-1, 1] at SAMPLE_RATE.
+    """
     energies = log_mel_energies(samples, fbank.mel_bins)
     length, count = energies.shape[1], fbank.frames
     if length > count:

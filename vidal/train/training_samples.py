@@ -81,7 +81,7 @@ def committed_shards(storage: Storage) -> list[int]:
 
 
 def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
-    """Returns the result of find_samples. Raises UserError if the result has no clip."""
+    """Returns the clips that a modality can be trained on, as find_samples does. Raises UserError if there are none."""
     samples = find_samples(storage, modality, settings)
     if not len(samples):
         why = (

@@ -84,15 +84,12 @@ def find_peer(checkpoint: str) -> Peer | None:
 
 
 def _kind_of(folder: Path) -> str | None:
-    """Returns the kind of the peer in a folder, according to its configuration file; None if it is not a peer.
-
-    Returns None also if the file is damaged, because the loader then reports the damage.
-    """
+    """Returns the key in KINDS of the encoder in a folder, according to its configuration file; None for any other encoder."""
     if (folder / _OPEN_CLIP).is_file():
         return "open_clip"
     try:
         config = json.loads((folder / _TRANSFORMERS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
+        return None  # If the file is damaged, the loader reports that.
     model_type = config.get("model_type") if isinstance(config, dict) else None
     return next((name for name, kind in KINDS.items() if model_type in kind.model_types), None)

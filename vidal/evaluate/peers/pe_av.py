@@ -67,11 +67,10 @@ class PeAvReader(MediaReader):
 
 
 class _Model(PeAudioVideoModel):  # type: ignore[misc]
-    """PE-AV, changed so that transformers 5.23 can load it with timm 1.0.31.
+    """PE-AV, changed so that transformers 5.23 can load it with timm 1.0.31."""
 
-    Here, the tied weights exclude all buffers of timm's rotary position embeddings; transformers excludes only the buffer pos_embed.
-    """
-
+    # transformers excludes only the buffer pos_embed of timm's rotary position embeddings from the tied
+    # weights. This excludes all of their buffers.
     _tied_weights_keys: ClassVar[dict[str, str]] = {
         name.replace(r"\.rope\.pos_embed", r"\.rope\."): other.replace(r"\.rope\.pos_embed", r"\.rope\.")
         for name, other in PeAudioVideoModel._tied_weights_keys.items()

@@ -19,7 +19,10 @@ MODALITIES = (Modality.IMAGE, Modality.VIDEO, Modality.INFRARED, Modality.DEPTH)
 
 
 class PictureTower(ModalityTower):
-    """The tower of one modality. model: shared by all towers of a peer. embed: encodes n arrays of the reader as (n, width)."""
+    """Encodes one modality with the picture model of another project. All towers of an encoder share the model.
+
+    embed: returns the vectors, (n, width), of n arrays that the reader has returned.
+    """
 
     def __init__(self, modality: Modality, model: nn.Module, embed: Callable[[Tensor], Tensor], reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.

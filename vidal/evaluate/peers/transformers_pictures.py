@@ -61,12 +61,18 @@ class PatchReader(MediaReader):
 
 
 def open_clip(id_: str, device: torch.device) -> Part:
-    """Opens a CLIP model. Raises UserError as open_model does."""
+    """Opens a CLIP model. id_: a hub id or a folder.
+
+    Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind.
+    """
     return _open("clip", id_, device)
 
 
 def open_siglip(id_: str, device: torch.device) -> Part:
-    """Opens a SigLIP or SigLIP 2 model. Raises UserError as open_model does."""
+    """Opens a SigLIP or SigLIP 2 model. id_: a hub id or a folder.
+
+    Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind.
+    """
     return _open("siglip", id_, device)
 
 

@@ -90,7 +90,7 @@ class LimiterHold:
         self._thread.start()
 
     def end(self) -> None:
-        """Lets the limiter end, unless another job holds it."""
+        """Tells the limiter that this job no longer needs it. It ends if no other job does."""
         self._is_over.set()
         self._thread.join()
         self._actor.let_go.remote(self._job)
@@ -115,7 +115,10 @@ class LimiterHold:
 
 
 class _HeldLimiter(LocalRateLimiter):
-    """The limiter in the actor. It ends the actor when every job has let go of it or has been silent for HOLD_S seconds."""
+    """The cluster's rate limiter, as a Ray actor. It ends when no job needs it any more.
+
+    A job needs it until the job calls `let_go`, or has not called `hold` for HOLD_S seconds.
+    """
 
     def __init__(self, name: str):
         super().__init__()

@@ -40,9 +40,9 @@ class _Worker(FrameView[np.ndarray]):
             self._translator: InfraredTranslator = open_model(INFRARED, self._model_spec(settings.model))
 
     def _infer(self, images: list[Image.Image], places: list[tuple[Clip, int]]) -> list[np.ndarray]:
-        """Returns the translated pictures.
+        """Returns the translated pictures. places: the clip and the index of the frame of each picture.
 
-        The random seed of a picture depends only on its clip and, in mode paper, on its frame, so other clips do not change the result.
+        The random seed of a picture depends only on its place, so that other clips in the batch do not change the result.
         """
         seeds = [ids.jump_hash(clip["clip_id"], 2**31) + (frame if self._is_paper else 0) for clip, frame in places]
         return self._translator.translate(images, seeds)

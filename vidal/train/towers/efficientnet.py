@@ -77,7 +77,10 @@ class EfficientNetTower(ModalityTower):
         return features
 
     def embed_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the last features, (n, FEATURES), and the output of ConSE alone, (n, width). pixels: (n, 3, h, w), normalised."""
+        """Returns the input of the layer `head`, (n, FEATURES), and the output of the tower without that of `head`, (n, width).
+
+        pixels: (n, 3, h, w), normalised.
+        """
         if self._tuned == "full":
             features = self._trunk_features(pixels)
         elif self.training and pixels.device.type == "cpu":

@@ -1,7 +1,7 @@
 """yt-dlp extractors for the embedded site, so that it is searched and downloaded like any other site.
 
-`vidalembedded5:cat` is a search; http://embedded.localhost/watch/ID is a page. Neither contains the port of
-the run: pass it as extractor_args={"vidalembedded": {"base_url": ["http://127.0.0.1:PORT"]}}.
+`vidalembedded5:cat` searches for "cat" and returns at most 5 pages; http://embedded.localhost/watch/ID is a page. These addresses do not
+contain the port on which the site is served: pass it as extractor_args={"vidalembedded": {"base_url": ["http://127.0.0.1:PORT"]}}.
 """
 
 from __future__ import annotations
