@@ -188,7 +188,7 @@ def test_too_many_unreadable_records_stop_the_run(coloured, tiny, tmp_path):
             path.write_bytes(b"broken")
     found = run.train(settings(encoder=small, unreadable_max=0.4), str(coloured), tmp_path / "some", CPU)
     assert found[0].unreadable == 2 * 3  # Two in each epoch.
-    with pytest.raises(TrainingError, match=r"records cannot be read.*clip-"):
+    with pytest.raises(TrainingError, match=r"clips cannot be read.*clip-"):
         run.train(settings(encoder=small, unreadable_max=0.2), str(coloured), tmp_path / "few", CPU)
 
 

@@ -23,7 +23,10 @@ class Identity(TypedDict):
 
 
 class DatasetFile(TypedDict):
-    """The content of _dataset.json. originals: the folder or bucket of the user's media, whose files rows may refer to; or None."""
+    """The content of _dataset.json.
+
+    originals: the folder or bucket that contains the user's own media, if rows of the dataset may refer to files there; else None.
+    """
 
     identity: Identity
     originals: str | None

@@ -57,9 +57,9 @@ def shard_count(recipe: Recipe, storage: Storage) -> int | None:
 
 
 def parts(storage: Storage, recipe: Recipe, shard: int) -> list[Part] | None:
-    """Returns the stored parts; None if there are none, or if they were found with other settings or versions.
+    """Returns the stored parts of a shard; None if there are none, or if other settings or other versions of the code made them.
 
-    With engine.keep_stale, parts that other versions found are returned too.
+    With engine.keep_stale, parts that other versions made are returned too.
     """
     done = _done_if_present(storage, shard)
     if done is None:
@@ -254,7 +254,10 @@ def check_searches(recipe: Recipe) -> None:
 
 
 def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> list[str]:
-    """Returns the search terms of a shard, from the recipe's database or from one that is built into the dataset."""
+    """Returns the search terms of a shard, from the database of the recipe. Without one, a database is built in the dataset.
+
+    spread: a parallel map, which computes the terms of large corpora on the cluster; None computes them in this process.
+    """
     check_searches(recipe)
     if recipe.terms.database:
         table = _open_database(recipe).read_table(terms_build.TABLE, ["term", "term_id"])

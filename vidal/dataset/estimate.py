@@ -149,7 +149,11 @@ def _stage(stage: Stage, recipe: Recipe, cost: StageCost | None, factor: float) 
 
 
 def _hosts(recipe: Recipe, measured: Measured, factor: float) -> list[HostEstimate]:
-    """Returns the hosts, the slowest first. factor: clips wanted per clip measured. The hourly budgets of identities are ignored."""
+    """Returns how many requests the build sends to each host, and how many days they take. The slowest host is first.
+
+    factor: the number of clips wanted, divided by the number of clips measured.
+    """
+    # The hourly budgets of identities are ignored.
     hosts = []
     for host, count in measured.requests.items():
         requests = _scaled(count, factor)

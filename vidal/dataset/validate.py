@@ -86,7 +86,10 @@ def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_
 
 
 def _copy_problems(row: ManifestRow, shard: int, kept_in: dict[str, int]) -> Iterator[str]:
-    """Yields a problem if a clip is kept twice, or if a copy names a clip that no lower shard keeps."""
+    """Yields a problem if the clip is kept twice, or if it is marked as a copy of a clip that has not been kept before it.
+
+    kept_in: for each clip that was kept before this one, the number of its shard. This clip is added if it is not a copy.
+    """
     if row["duplicate_of"] is None:
         if row["clip_id"] in kept_in:
             yield f"is in shards {kept_in[row['clip_id']]} and {shard}"

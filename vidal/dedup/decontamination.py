@@ -94,7 +94,10 @@ def load_sets(recipe: Recipe) -> list[Known]:
 
 
 def mark_contaminated(rows: list[AssembledRow], recipe: Recipe) -> None:
-    """Sets `contaminates` in the rows to the names of their evaluation sets, and `contaminates_NAME` in `extra` to the reason."""
+    """Marks the clips that also occur in evaluation sets of the recipe.
+
+    The column `contaminates` gets the names of these sets. For each set, `contaminates_NAME` in the column `extra` gives the reason.
+    """
     whys = {known.name: known.whys(rows) for known in load_sets(recipe)}
     for row in rows:
         own = {name: why[row["clip_id"]] for name, why in whys.items() if row["clip_id"] in why}

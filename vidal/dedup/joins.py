@@ -22,7 +22,10 @@ def match_keys(own: npt.NDArray[np.unsignedinteger], other: npt.NDArray[np.unsig
 
 
 def expand_matches(first: Places, counts: Places) -> tuple[Places, Places]:
-    """Returns the indices of all matches: (m,) in `own` and (m,) in `other`. first, counts: as match_keys returns them."""
+    """Lists all matches that match_keys has counted. Returns their indices in its arrays `own` and `other`, (m,) each.
+
+    first, counts: the result of match_keys.
+    """
     own = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
     return own, np.repeat(first, counts) + within

@@ -59,7 +59,10 @@ def _texts(encoder: BoundEncoder, benchmark: Benchmark) -> Vectors:
 
 
 def view_vectors(encoder: BoundEncoder, benchmark: Benchmark, progress: Progress) -> Vectors:
-    """Encodes the views of the videos of a benchmark separately. The vectors are (n, views, d)."""
+    """Encodes each view of each video of a benchmark separately. A view is a crop of a stretch of the video.
+
+    The vectors are (n, views, d).
+    """
     times, crops = benchmark.views
 
     def encode(samples: Sequence[Sample]) -> np.ndarray:

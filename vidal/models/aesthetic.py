@@ -42,7 +42,10 @@ class ClipHead:
 
     @torch.inference_mode()
     def rate(self, images: Images) -> Float32Array:
-        """Returns one rating per picture, (n,) float32, on the head's own scale. Raises UserError if the head does not fit the model."""
+        """Returns one rating per picture, (n,) float32. The scale is that of the ratings that the head was trained on.
+
+        Raises UserError if the head (the layers after the CLIP model) does not fit the model.
+        """
         embeddings = torch.from_numpy(self._clip.embed_images(images))
         inputs = next(layer for layer in self._head if isinstance(layer, nn.Linear)).in_features
         if embeddings.shape[1] != inputs:
@@ -95,7 +98,7 @@ def build_head(state: dict[str, Tensor], activation: str, name: str) -> nn.Seque
             "it has no layers"
         ]
         raise UserError(
-            f"aesthetic head {name}: is not a chain of linear layers: {wrong[0]}: correct options.head of the model"
+            f"aesthetic head {name} is not a chain of linear layers ({wrong[0]}): correct options.head of the model"
         )
     shapes = [tuple(flat[f"layers.{index}.weight"].shape) for index in indices]
     fits = all(len(shape) == 2 for shape in shapes)

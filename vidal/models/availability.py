@@ -178,7 +178,8 @@ class ServedModel:
         return why
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns a hash of the files if the id is a local path, which some servers use as a name; else the id and the revision."""
+        """Returns the id and the revision of the model. If the id is a local path, returns a hash of its files instead."""
+        # Some servers name a model by its path.
         path = Path(spec.id or "")
         if spec.id and path.exists():
             return [content_identity(path)]

@@ -58,7 +58,7 @@ class SharedClassifier:
         self._answers: OrderedDict[str, Float32Array] = OrderedDict()
 
     def __call__(self, images: list[Image.Image]) -> Float32Array:
-        """Returns (n, 1000) float32 probabilities. Only a call with the same pictures in the same order gets a remembered result."""
+        """Returns (n, 1000) float32 probabilities. They are remembered for calls with the same pictures in the same order."""
         key = ids.fingerprint([[image.size, image.mode, ids.sha256(image.tobytes())] for image in images])
         if key not in self._answers:
             self._answers[key] = self._classifier(images)

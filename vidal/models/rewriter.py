@@ -17,7 +17,10 @@ _PROPOSED_TOKENS = 5
 
 
 class TransformersRewriter:
-    """A Rewriter. options: max_new_tokens (the most tokens of an answer; 40 by default)."""
+    """A Rewriter that runs a chat model of transformers on this machine.
+
+    options: max_new_tokens (the most tokens of an answer; 40 by default).
+    """
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)

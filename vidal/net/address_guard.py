@@ -73,8 +73,8 @@ class AddressGuard:
     def enforce(self, connections: Connections | None = None, *, is_proxied: bool = False) -> Iterator[None]:
         """Refuses forbidden addresses in this process, and forbidden programs (see check_program) in this thread.
 
-        connections: collects the connections that this thread opens. is_proxied: whether this thread may connect to the recipe's proxies;
-        it must then pass the host of every URL to check_host before it sends the request.
+        connections: collects the connections that this thread opens. is_proxied: whether this thread may connect to the recipe's proxies.
+        If so, the caller must check the host of every URL with check_host before it sends the request.
         """
         _HOOK.install()
         outer = (getattr(_THREAD, "connections", None), getattr(_THREAD, "is_proxied", False))
@@ -106,10 +106,11 @@ class AddressGuard:
     def check_host(self, host: str, is_proxied: bool) -> None:
         """Raises ForbiddenAddress if the host of a URL is forbidden. host: a name, or an IP address in any notation.
 
-        is_proxied: whether a proxy connects to the host. If not, a name passes, because it is checked when the socket connects. This
-        process does not see the connection of a proxy, so a name is then resolved here, and its addresses are checked. If it does not
-        resolve here, it is refused only if it is local, because the proxy may be able to resolve it.
+        is_proxied: whether a proxy connects to the host. If so, a name is resolved and its addresses are checked; a name that does not
+        resolve is refused only if it is a local one, such as "localhost". If not, only IP addresses are checked here.
         """
+        # Without a proxy, a name is checked when the socket connects. This process does not see the connection of a proxy,
+        # and a proxy may be able to resolve names that do not resolve here.
         for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
             if is_proxied or is_address(address):
                 self.check_address(address)

@@ -39,7 +39,10 @@ def is_address(text: str) -> bool:
 
 
 def is_public(address: Address) -> bool:
-    """Returns whether an address is public. If gateways forward to an IPv4 address inside it, that must be public, too."""
+    """Returns whether an address is public.
+
+    An IPv6 address of NAT64, 6to4 or ISATAP is public only if the IPv4 address in it is public too.
+    """
     if address.is_multicast or not address.is_global or any(address in network for network in _NOT_PUBLIC):
         return address in _NAT64 and is_public(_last_ipv4(address))
     if isinstance(address, ipaddress.IPv4Address):

@@ -177,7 +177,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
                 self._budget.extend(time.monotonic() - started)
 
     def open_rules(self, url: str) -> Response:
-        """Fetches robots.txt or a similar file of rules; such rules do not apply to it. Raises as urlopen does."""
+        """Fetches robots.txt or a similar file of rules. These rules are not checked for the request itself. Raises as urlopen does."""
         outer, self._is_asking_rules = self._is_asking_rules, True
         try:
             return self.get(url)

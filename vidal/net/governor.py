@@ -32,7 +32,7 @@ _SHORT_PAUSE_S = 0.2
 class _Work:
     """The work of one thread: its lease with the rate limiter, the one host whose slot it holds, and how many seconds it has waited.
 
-    advance: how many further requests to the host are granted already. They must be sent before advance_until, a time of the clock.
+    advance: how many further requests to the host may be sent without asking again, until the time advance_until on the governor's clock.
     """
 
     lease: str

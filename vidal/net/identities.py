@@ -58,17 +58,20 @@ class Identities:
         return bool(self._all)
 
     def choose(self, key: str) -> ActiveIdentity:
-        """Returns the identity for a piece of work: the assigned one or, if crawl.share_identities is set, the one that is free first.
+        """Chooses the identity (account or proxy of the user) that does a piece of work.
 
-        key: names the work, such as the id of a candidate; its hash decides which identity is the assigned one.
+        A hash of `key` assigns an identity to each piece of work. If crawl.share_identities is set, the identity that is free first is
+        chosen instead. key: names the work, such as the id of a candidate.
         """
         return min(self._candidates(key), key=ActiveIdentity.wait_s)
 
     def explain_failure(self, error: RecordError, key: str, effort: Effort) -> RecordError:
         """Returns the error to raise for a failed attempt.
 
-        If the identity was blocked or has used its budget, this is an IdentityPaused, with the seconds until an identity may do the work.
-        Any other error is returned unchanged. key: see choose. effort: of the work; a block is counted in it as a failed attempt.
+        If the identity (account or proxy of the user) was blocked or has used its budget, the result is an IdentityPaused. It says how
+        long the work must wait. Any other error is returned unchanged.
+
+        key: names the work, as for `choose`. effort: what the work has cost so far; a block is added to it as a failed attempt.
         """
         if error.reason in BLOCKS:
             effort.count_block(error)

@@ -151,7 +151,10 @@ class LocalRateLimiter:
             return _explain_pause(state, rules, now) == "paused"
 
     def use_identity(self, rules: IdentityRules, use: Use) -> float:
-        """Counts one use of an identity and returns 0.0. If it may not be used now, only returns the seconds until it may be."""
+        """Counts a request or video of an identity (an account or proxy of the user), and returns 0.0.
+
+        If the identity may not be used now, nothing is counted, and the seconds until it may be used are returned.
+        """
         with self._lock:
             return self._identities.take(rules, use)
 

@@ -30,7 +30,7 @@ _ROBOTS, _AI, _TDM = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
 class _Rules:
     """The rules of one site, one field per file. A field is None if the site lacks the file, or if the file is not obeyed.
 
-    tdm: the reservations of tdmrep.json, in the form of robots.txt.
+    tdm: the rules of tdmrep.json on text and data mining, converted to the format of robots.txt.
     """
 
     robots: Protego | None

@@ -17,7 +17,7 @@ ResultT = TypeVar("ResultT")
 
 
 class WorkQueue:
-    """Threads that process the records of every part that is at work, in the order in which the parts arrived.
+    """Threads that process the records of several parts. The parts are served in the order in which they arrived.
 
     A slow record holds one thread; the others take up records of the next part. Safe to use from several threads.
     """

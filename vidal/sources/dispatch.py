@@ -30,7 +30,11 @@ class Sources:
         return source(self._client, search, self._recipe.text.duration_max_s)
 
     def for_candidate(self, candidate: Candidate) -> Fetcher:
-        """Returns the source that found the candidate; for an address of a catalogue, yt-dlp if it knows the site, else Plain."""
+        """Returns what fetches the candidate.
+
+        This is the source that found the candidate. For an address of a catalogue, it is yt-dlp if that has an extractor for the
+        address, or else Plain, which downloads media files and leaves pages to yt-dlp.
+        """
         name = candidate.get("source")
         if self._collection and self._is_collected(candidate):
             return self._collection

@@ -55,6 +55,6 @@ def _is_page(response: Response, start: bytes, url: str) -> bool:
     content_type = (response.headers.get("Content-Type") or "").lower()
     if content_type.startswith(("video/", "audio/")) and "mpegurl" not in content_type:
         raise RecordError(
-            Reason.NOT_MEDIA, f"the server sends a page or playlist with the content type {content_type[:80]}"
+            Reason.NOT_MEDIA, f"the server says that the file is {content_type[:80]}, but sends a page or a playlist"
         )
     return True

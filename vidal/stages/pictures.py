@@ -39,7 +39,7 @@ def save_view(
 ) -> tuple[list[str], list[str]]:
     """Stores one picture per frame as view/0.ending, view/1.ending, ... of the clip. Returns their names and their sha256.
 
-    options: see encode.
+    options: passed to Pillow's save.
     """
     files = [encode(image, ending, **options) for image in images]
     return save_files(storage, clip, view, ending, files), [ids.sha256(data) for data in files]

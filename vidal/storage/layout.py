@@ -204,7 +204,10 @@ def gathered_folder(folder: str) -> tuple[str, str] | None:
 
 
 def gathered_place(name: str) -> tuple[str, str] | None:
-    """Returns the archive into which a table or a ledger of a part can be gathered, and its name there; None for any other file."""
+    """Returns (the archive into which a file can be gathered, the name of the file in the archive).
+
+    Returns None if the file is neither a table nor a ledger of a part.
+    """
     folder, _, file = name.rpartition("/")
     place = gathered_folder(folder) if file.endswith(".parquet") else None
     return (place[0], f"{place[1]}{file}") if place else None

@@ -26,7 +26,10 @@ SHARE = 1 / 500
 
 @dataclass(frozen=True)
 class Bucket:
-    """The terms of a bucket. keywords: the numbers of the keywords of each term, never empty. index: the number of the bucket."""
+    """The terms in one of the files over which all terms are divided. index: the number of the file.
+
+    terms: their texts. keywords: for each term, the indices of its keywords; at least one.
+    """
 
     index: int
     terms: list[str]

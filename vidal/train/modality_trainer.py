@@ -33,7 +33,7 @@ EMBEDDED = 32  # The largest number of pictures in a batch of `embed`.
 class ModalityTrainer:
     """The training of one modality, step by step.
 
-    modality: one of settings.modalities. features: those of the distinct texts of the samples, by the frozen language tower.
+    modality: one of settings.modalities. features: the language tower's features of all distinct texts of the samples.
     """
 
     def __init__(
@@ -162,9 +162,9 @@ class ModalityTrainer:
         allowed = self.settings.unreadable_max * len(self.samples) / process_group.world()
         if not process_group.all_true(self._skipped <= allowed, self.device):
             raise TrainingError(
-                f"{self.modality.value}: more records cannot be read than train.unreadable_max allows, which is a share of "
-                f"{self.settings.unreadable_max:g} of {len(self.samples)} records: this process could not read {self._skipped} "
-                f"(the last one: {problems[-1] if problems else 'in another process'}): run vidal validate to list all of them"
+                f"{self.modality.value}: too many clips cannot be read: run vidal validate to list them, or raise train.unreadable_max, "
+                f"which allows a share of {self.settings.unreadable_max:g} of {len(self.samples)} clips (this process could not read "
+                f"{self._skipped}; the last error: {problems[-1] if problems else 'in another process'})"
             )
 
     def state(self) -> TrainerState:

@@ -15,7 +15,10 @@ from vidal.train.towers import Architecture
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """The tower of a trained encoder. state: its weights, with low-rank adapters merged in. where: the encoder's folder, for errors."""
+    """The tower of a trained encoder, from which a new training run starts.
+
+    state: its weights, with low-rank adapters merged in. where: the encoder's folder, for errors.
+    """
 
     architecture: Architecture
     state: dict[str, Tensor]

@@ -48,7 +48,7 @@ class Segment:
 
 
 class TextTable:
-    """The features of the distinct texts of a dataset, by the index of the text. Each access reads its rows from the segments."""
+    """The features of the distinct texts of a dataset, by the index of the text. An access reads only the features that it returns."""
 
     def __init__(self, captions: Captions, segments: dict[int, list[Segment]], width: int):
         """segments: for each shard number, the segments with the features of its texts. width: the length of a feature vector."""

@@ -9,7 +9,10 @@ from vidal.errors import UserError
 
 
 def fill(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: str = "") -> None:
-    """Loads weights into a tower. state: the weights by name. The other arguments and the errors are those of check."""
+    """Loads weights into a tower. Raises UserError if weights are missing, unknown or of another shape.
+
+    state: the weights by name. where: the file or folder, for errors. prefix: is put before the names of weights in errors.
+    """
     check(tower, state, where, prefix)
     tower.load_state_dict(state)
 

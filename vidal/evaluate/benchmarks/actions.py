@@ -1,4 +1,7 @@
-"""Actions in videos: Kinetics-400 and -600 (Kay et al. 2017; Carreira et al. 2018), with five views in time times three in space."""
+"""Actions in videos: Kinetics-400 and -600 (Kay et al. 2017; Carreira et al. 2018).
+
+Each video has 15 views: three crops of each of five stretches.
+"""
 
 from __future__ import annotations
 

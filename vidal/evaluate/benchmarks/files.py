@@ -39,9 +39,10 @@ def optional(folder: Path, *names: str) -> Path | None:
 
 
 def test_or_validation(folder: Path, test: tuple[str, ...], validation: tuple[str, ...]) -> tuple[Path, bool]:
-    """Returns (annotation of the test split, False) or, if there is none, (annotation of the validation split, True).
+    """Returns the annotation file of the test split and False; if there is none, that of the validation split and True.
 
-    Raises UserError if neither exists. test, validation: names of files, as in `annotation`.
+    test, validation: file names of each split's annotation, in the order of preference; they may contain folders and *.
+    Raises UserError if none of the files exists in the folder or below it.
     """
     if (path := optional(folder, *test)) is not None:
         return path, False

@@ -40,5 +40,8 @@ class PictureTower(ModalityTower):
 def picture_towers(
     model: nn.Module, embed: Callable[[Tensor], Tensor], reader: MediaReader
 ) -> dict[Modality, ModalityTower]:
-    """Returns a tower for each of MODALITIES. Arguments as in PictureTower."""
+    """Returns a tower for each of MODALITIES.
+
+    model: shared by all towers. embed: encodes n arrays of the reader as (n, width).
+    """
     return {modality: PictureTower(modality, model, embed, reader) for modality in MODALITIES}

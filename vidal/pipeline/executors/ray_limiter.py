@@ -129,7 +129,7 @@ class _HeldLimiter(LocalRateLimiter):
         threading.Thread(target=self._watch, daemon=True).start()
 
     def hold(self, job: str) -> bool:
-        """Notes that the job is alive. Returns False if the actor is ending: the job then needs another."""
+        """Notes that the job is alive. Returns False if this actor is ending: the job then needs another actor."""
         with self._holding:
             self._holds[job] = time.monotonic() + HOLD_S
             return not self._is_ending

@@ -1,4 +1,4 @@
-"""Infrared: one 8-bit picture per frame, with one intensity range for the whole clip, except in mode paper."""
+"""Infrared: one 8-bit picture per frame. All frames of a clip share one range of intensities, except if infrared.mode is "paper"."""
 
 from __future__ import annotations
 

@@ -89,10 +89,8 @@ class ShallowJson:
         self._unclosed = b""
 
     def read(self, size: int = -1) -> bytes:
-        """Returns the next bytes of the file: at most 4 KB, so that their nesting is checked before ijson parses them.
-
-        Raises FormatError if the JSON is nested too deeply.
-        """
+        """Returns the next bytes of the file, at most 4 KB. Raises FormatError if the JSON is nested too deeply."""
+        # Small chunks, so that their nesting is checked before ijson parses them.
         chunk = self._file.read(_JSON_CHUNK_BYTES if size < 0 else min(size, _JSON_CHUNK_BYTES))
         bare, quote, string = _JSON_STRING.sub(b"", self._unclosed + chunk).partition(b'"')
         # If a string goes on in the next chunk, that chunk only needs to know whether the last character is an escape.
