@@ -66,7 +66,10 @@ class _Coco(TypedDict):
 
 
 def llvip(folder: Path) -> Benchmark:
-    """Reads Annotations/*.xml: boxes of persons, and as many random boxes of the same sizes without a person; or one folder per class."""
+    """Reads Annotations/*.xml: boxes of persons, and as many random boxes of the same sizes without a person.
+
+    If the folder Annotations is missing, reads one folder of pictures per class.
+    """
     if not (folder / "Annotations").is_dir():
         return class_folders(folder, Modality.INFRARED, PHOTO, needs="Annotations/*.xml", names=LLVIP)
     samples: list[Sample] = []
@@ -98,12 +101,18 @@ def _media(folder: Path, name: str, thermal: Path, visible: Path) -> dict[Modali
 
 
 def flir_v1(folder: Path) -> Benchmark:
-    """Reads thermal_annotations.json of ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures; or one folder per class."""
+    """Reads thermal_annotations.json of ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures.
+
+    If the file is missing, reads one folder of pictures per class.
+    """
     return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"), FLIR_V1)
 
 
 def flir_v2(folder: Path) -> Benchmark:
-    """Reads coco.json of ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures; or one folder per class."""
+    """Reads coco.json of ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures.
+
+    If the file is missing, reads one folder of pictures per class.
+    """
     return _coco(folder, ("video_thermal_test/coco.json", "coco.json"), FLIR_V2)
 
 

@@ -75,7 +75,7 @@ def open_json(corpus: Corpus) -> Iterator[ShallowJson]:
 
 
 class ShallowJson:
-    """A JSON file as ijson can read it: valid UTF-8 without a byte order mark, and nested to a bounded depth.
+    """A JSON file that ijson can parse safely: `read` returns valid UTF-8, and raises FormatError if the JSON is nested too deeply.
 
     ijson keeps a path for every open level: a file of 100,000 brackets would take 25 GB.
     """
