@@ -28,7 +28,7 @@ _MEMORY_BYTES = 900_000_000
 
 
 class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no annotations. It finds the extractor by this name.
-    """Replaces yt-dlp's generic extractor in a client, and runs it in another process."""
+    """Takes the place of yt-dlp's generic extractor in a client. Runs that extractor in another process."""
 
     def _real_extract(self, url: str) -> VideoInfo:
         client: Client = self._downloader

@@ -47,7 +47,7 @@ def extension(corpus: Corpus) -> str:
 
 @contextlib.contextmanager
 def open_bytes(corpus: Corpus) -> Iterator[io.BufferedReader]:
-    """Yields the bytes, decompressed according to the name of the file. Raises UserError if the protocol of a URI is not installed."""
+    """Yields the corpus as a file of bytes, decompressed as its name says. Raises UserError if the protocol of a URI is not installed."""
     path = locate(corpus)
     zst = path.lower().endswith(".zst")
     try:
