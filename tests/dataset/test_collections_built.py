@@ -113,9 +113,9 @@ def test_with_reference_nothing_is_copied_and_no_command_touches_an_original(tmp
     assert all(path.startswith("_media/") for row in rows for path in row["frame_paths"])
     assert not list(out.rglob("*.mp4"))
     assert package.open(str(out)).read(rows[0]["video_path"]) == (folder / "000.mp4").read_bytes()
-    with pytest.raises(ValueError, match="leads out of the dataset"):
+    with pytest.raises(ValueError, match="is outside the dataset"):
         package.open(str(out)).read(f"{folder}/../secret.mp4")
-    with pytest.raises(ValueError, match="leads out of the dataset"):
+    with pytest.raises(ValueError, match="is outside the dataset"):
         package.open(str(out)).read("/etc/passwd")
     assert vidal_inline("retry", str(out), "--class", "not_media").returncode == 0
     assert vidal_inline("filter", str(out), *sets("similarity_min=0.99")).returncode == 0

@@ -92,9 +92,10 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, object]:
 
 
 def _merge(base: dict[str, object], over: dict[str, object]) -> dict[str, object]:
-    """Returns `base` with the values of `over`, which win; nested mappings are merged key by key.
+    """Returns `base` updated with the values of `over`. Nested mappings are merged key by key.
 
-    A mapping with the key `adapter` is a model and replaces the old one whole, because its adapter must not inherit other options.
+    A mapping with the key `adapter` describes a model. It replaces the old mapping as a whole, so that it inherits no options of another
+    adapter.
     """
     merged = dict(base)
     for key, value in over.items():

@@ -153,9 +153,10 @@ def discover(recipe: Recipe, runtime: Runtime, shard: int, spread: Map | None = 
 
 
 def search_again(recipe: Recipe, runtime: Runtime, shard: int) -> list[Part]:
-    """Repeats the searches that `ask_again` marked. New candidates go to new parts, and the candidates of old parts stay as they are.
+    """Repeats the failed searches that `ask_again` has marked for this.
 
-    Returns all parts, old and new. If this function is interrupted, the next run starts it again from the beginning.
+    New candidates go to new parts. The candidates of old parts stay as they are. Returns all parts, old and new.
+    If this function is interrupted, the next run starts it again from the beginning.
     """
     storage = Storage(runtime.out)
     done = _done(storage, shard)

@@ -32,8 +32,8 @@ _BITS_SET_MIN = 16
 
 
 def _masks() -> UInt64Array:
-    """Returns (TABLES,) uint64: a mask of the bits of each table. The random seed is fixed: another would give other candidate pairs."""
-    rng = np.random.default_rng(0)
+    """Returns (TABLES,) uint64: for each hash table, a mask of the BITS bits that it looks at."""
+    rng = np.random.default_rng(0)  # Another seed would give other candidate pairs.
     sampled = [rng.choice(64, BITS, replace=False).tolist() for _ in range(TABLES)]
     return np.array([sum(1 << bit for bit in bits) for bits in sampled], np.uint64)
 
@@ -142,9 +142,10 @@ def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: b
 
 
 def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[UInt64Array, UInt64Array]]:
-    """Yields three pairs of arrays to match with each other: sorted entries of `own`, and sorted entries of `other`.
+    """Yields (sorted entries of `own`, sorted entries of `other`) three times, to be matched with each other.
 
-    The first pair matches all pictures with whole frames, the second whole frames with middle parts, the third motion with motion.
+    First come all pictures of `own` and the whole frames of `other`; then the whole frames of `own` and the middle parts of `other`; then
+    the motion of both. mask: the bits that the table looks at.
     """
     own_all = own.pictures.entries(mask)
     wanted = _keys_of(own_all)
@@ -156,9 +157,9 @@ def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[U
 
 
 def _keys_of(entries: UInt64Array) -> BoolArray:
-    """Returns (2 ** BITS,) bool: for each value of the upper BITS bits of a key, whether an entry has such a key.
+    """Returns (2 ** BITS,) bool: which values the upper BITS bits of the key have in these entries.
 
-    Entries with other keys cannot match any of these entries, so they need not be sorted.
+    Entries of other clips with none of these values cannot match, so the caller leaves them out before sorting.
     """
     present: BoolArray = np.zeros(2**BITS, bool)
     present[entries >> (_KEY + _KEY_REST)] = True

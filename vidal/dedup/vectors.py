@@ -25,7 +25,7 @@ _ROWS = 1024  # Rows of a product of matrices at a time.
 
 @dataclass(frozen=True)
 class Vectors:
-    """n embeddings with w values each. numbers: (n,) int64, the numbers of their clips. values: (n, w) float32, with norm 1."""
+    """n embeddings of clips. numbers: (n,) int64, the number that identifies each clip. values: (n, w) float32, rows of norm 1."""
 
     numbers: Places
     values: Float32Array

@@ -98,7 +98,7 @@ def decode_frames(container: InputContainer, stream: Any, packets: list[PacketTi
 
 
 class _Walk:
-    """Decodes a stream forwards to given times. On the way, frames that no other frame depends on are skipped without decoding."""
+    """Decodes a stream to get its frames at ascending times. Earlier frames that no other frame depends on are skipped."""
 
     def __init__(self, container: InputContainer, stream: Any):
         self._container, self._stream = container, stream

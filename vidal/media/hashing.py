@@ -108,9 +108,10 @@ def motion_correlation(first: UInt8Array, second: UInt8Array) -> tuple[Float64Ar
 
 
 def motion_hashes(thumbs: UInt8Array) -> UInt64Array:
-    """Returns (m, n) uint64: DCT hashes of the differences of frames from their clip's mean picture; 0 for all frames of a still clip.
+    """Returns a DCT hash of the motion in each frame, (m, n) uint64; 0 for all frames of a clip that stands still.
 
-    thumbs: (m, n, 256) uint8. What stands still, such as a logo, does not change them.
+    thumbs: (m, n, 256) uint8, n frames of each of m clips. The motion in a frame is its difference from the mean picture of its clip. So
+    a logo, which stands still, does not change the hash.
     """
     moved = _movement(thumbs)
     pixels = moved.reshape(*moved.shape[:2], THUMB, THUMB)

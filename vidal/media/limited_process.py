@@ -29,7 +29,10 @@ def main() -> None:
 
 
 def _answer(request: bytes) -> bytes:
-    """Returns (True, result, "") or (False, exception, the text of its traceback), pickled."""
+    """Calls the function that a request names, and returns the outcome, pickled.
+
+    request: (limits, function, args, kwargs), pickled. The outcome is (True, result, ""), or (False, exception, traceback as text).
+    """
     try:
         limits, function, args, kwargs = pickle.loads(request)
         _limit_cpu(limits)

@@ -162,7 +162,10 @@ def _laid_out(placed: list[tuple[int, Int16Array]], count: int) -> Int16Array:
 
 
 def _cancelled_channel(path: Path, mix_db: float) -> int | None:
-    """Returns the number of the loudest channel if the channels cancel each other in the mix; else None. mix_db: the mix in dBFS."""
+    """Returns the number of the loudest channel if the channels cancel each other in the mix; else None.
+
+    mix_db: the level of the mix, in dBFS.
+    """
     levels_db = _channel_levels_db(path)
     loudest = int(np.argmax(levels_db))
     return loudest if len(levels_db) > 1 and levels_db[loudest] - mix_db > _CANCELLED_DB else None

@@ -50,7 +50,7 @@ class OpenClip:
 
 
 def resolve_name(id_: str) -> tuple[str, str | None]:
-    """Returns open_clip's name of the model, and the tag or file of its weights. The latter is None if the id names no tag or file."""
+    """Returns (name, weights): open_clip's name of the model, and the tag or file of its weights, or None if the id names none."""
     if Path(id_).is_dir():
         return f"local-dir:{id_}", None
     model, _, pretrained = id_.partition("/")

@@ -72,7 +72,7 @@ def why_unavailable(spec: ModelSpec) -> str | None:
 
 
 class OpenAiRewriter:
-    """A Rewriter.
+    """A Rewriter that asks a server with OpenAI's protocol.
 
     options: base_url (the server's address); key (the name of the environment variable with the API key); max_tokens (of an answer);
     attempts (per text); timeout_s (seconds per attempt, until the answer has been read); total_s (seconds for all attempts together).

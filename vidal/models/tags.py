@@ -25,7 +25,7 @@ VIDEO_SHARE_MIN = 0.25  # A video's caption names a thing that is in at least th
 
 
 class Tags:
-    """A Captioner. The prompt is a template in which {things} stands for the names of the recognised things."""
+    """A Captioner that names the things in a picture. In the prompt, which is a template, {things} stands for their names."""
 
     def __init__(self, spec: ModelSpec):
         cv2.setNumThreads(thread_count())

@@ -164,7 +164,7 @@ def _classify_extractor_error(chain: list[BaseException], error: BaseException, 
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yields the exception and, once each, all exceptions that are linked to it by yt-dlp, by urllib3 (as arguments) or by Python."""
+    """Yields the exception and all exceptions linked to it, each once. The links are those of yt-dlp, urllib3 and Python."""
 
     def all_links(current: BaseException) -> list[object]:
         return [*_wrapped_in(current), getattr(current, "reason", None), *current.args, current.__context__]

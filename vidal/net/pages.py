@@ -1,4 +1,4 @@
-"""Runs yt-dlp's extractor for any page in a process that can be killed. The client sends the extractor's requests like all others."""
+"""Runs yt-dlp's generic extractor in a process that can be killed. The client sends the extractor's requests like all others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MEMORY_BYTES = 900_000_000
 
 
 class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no annotations. It finds the extractor by this name.
-    """Replaces yt-dlp's generic extractor in a client, and runs it in another process."""
+    """Takes the place of yt-dlp's generic extractor in a client. Runs that extractor in another process."""
 
     def _real_extract(self, url: str) -> VideoInfo:
         client: Client = self._downloader
@@ -68,7 +68,7 @@ def _ask(client: Any, request: PageRequest) -> PageAnswer:
 
 
 def _answer_of(response: Response) -> PageAnswer:
-    """Returns an answer with its body; for a media file, only the first bytes, because yt-dlp needs no more."""
+    """Returns the response as a PageAnswer. Only the beginning of a media file is read, because yt-dlp needs no more of it."""
     body = read_start(response)
     content_type = (response.headers.get("Content-Type") or "").lower()
     is_file = (

@@ -44,7 +44,7 @@ class Budget:
 
 
 class _Stored(TypedDict):
-    """The content of a file. uses: the count of each name and period. pauses: for each name, the time.time() at which its pause ends."""
+    """The content of a QuotaFile, by name. uses: the count of each period. pauses: the time.time() at which a pause ends."""
 
     uses: dict[str, dict[str, int]]
     pauses: dict[str, float]
@@ -58,7 +58,10 @@ class _Counts:
 
 
 class Quota:
-    """Counts uses by name. Without a file the counts last as long as the object. Not safe to share between threads."""
+    """Counts uses, such as requests, under a name, such as a host. Each name has a budget of its own, and may be paused.
+
+    Counts of a budget without a file last as long as this object. Not safe to share between threads.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock

@@ -138,7 +138,7 @@ def _parse_ai(text: str | None) -> Protego | None:
 
 
 def _parse_tdm(text: str | None) -> Protego | None:
-    """Parses tdmrep.json: a list of {location, tdm-reservation}, whose locations are patterns of robots.txt."""
+    """Parses tdmrep.json: a list of {location, tdm-reservation}. A location is a pattern as in robots.txt."""
     try:
         rules = json.loads(text or "[]")
     except (ValueError, RecursionError):

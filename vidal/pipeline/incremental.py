@@ -45,7 +45,7 @@ def identity_of(part_metadata: dict[str, str]) -> WorkIdentity | None:
 
 @dataclass(frozen=True)
 class Stored:
-    """The stored results of one stage for a part, including retained results, whose records no longer arrive.
+    """The stored results of one stage for a part, including those of records that the filter has dropped since.
 
     results: the result of each record, by the key of the record. digests: the hash of the record from which each result was made.
     identity: the versions, settings and weights of these results. A part that reuses them records the same identity.

@@ -1,4 +1,4 @@
-"""Validates and opens the collection of a recipe, and finds the source that can read a path or URI."""
+"""Validates and opens a recipe's collection (media that the user has already), and finds the source that can read a path or URI."""
 
 from __future__ import annotations
 

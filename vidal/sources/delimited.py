@@ -73,7 +73,7 @@ class _Lines:
         return line
 
     def read_others_again(self) -> str:
-        """Returns the first line of the current row. The lines after it are read again, each as the beginning of a row."""
+        """Returns the first line of the current row. Puts its other lines back, so that each is read as a new row."""
         first, *others = self.row
         self._again.extendleft(reversed(others))
         return first

@@ -68,7 +68,7 @@ def parse_seconds(value: object) -> float:
 
 
 def parse_texts(value: object) -> list[str]:
-    """Returns the texts of a cell: several if it is a list of texts, or a text that is written as such a list; none if it is empty."""
+    """Returns the texts of a cell, which holds one text, a list of texts, or such a list written as text. An empty cell has none."""
     if is_missing(value):
         return []
     items = parse_list(value)

@@ -45,8 +45,8 @@ class Listing(Protocol):
     def candidates(self, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
         """Yields the candidates in order. The same candidate may occur several times.
 
-        digest: is updated with the content of the list; at the end, its hexdigest is what sha256() returns. Raises UserError for a list
-        that cannot be read further.
+        digest: a hash object, which is updated with the content of the list. At the end, its hexdigest equals sha256().
+        Raises UserError if the list cannot be read to its end.
         """
 
     def remarks(self) -> list[str]:

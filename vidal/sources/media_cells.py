@@ -29,7 +29,7 @@ def media_column(schema: pa.Schema, name: str | None) -> str:
 
 
 def holds_bytes(type_: pa.DataType) -> bool:
-    """Returns whether the cells of a column are bytes, or {bytes, path} as the datasets library writes videos and sounds."""
+    """Returns whether the cells of a column are bytes, or {bytes, path}, the form in which Hugging Face datasets store media."""
     is_struct = pa.types.is_struct(type_) and {"bytes", "path"} == {field.name for field in type_}
     return is_struct or pa.types.is_binary(type_) or pa.types.is_large_binary(type_)
 

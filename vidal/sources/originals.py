@@ -77,8 +77,8 @@ class Originals:
     def folders(self) -> Iterator[StoredFolder]:
         """Yields every folder with its files, in order. Hidden files and folders, and vidal datasets, are left out.
 
-        A link is followed only to a file in the root. On a disk, folders that cannot be listed come last, as refused entries. Raises
-        UserError if the store does not answer.
+        A link is followed only to a file in the root. On a disk, the last StoredFolder has no files; its `refused` names the folders that
+        cannot be listed. Raises UserError if the store does not answer.
         """
         with _listing(self.uri, self.is_local):
             yield from self._local_folders() if self.is_local else self._remote_folders()

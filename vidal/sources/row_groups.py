@@ -51,10 +51,10 @@ class RowGroups:
     ) -> str:
         """Links or copies the media bytes of a row to `target`, and returns "". If the row has only a path, returns that path.
 
-        Do not change `target`: it may be a hard link to the file that this object keeps. table: the path or URI of the table.
-        open_table: opens the table. column: the column of media, if the recipe names one. group: the number of the row group.
-        row: the number of the row in the group. Raises RecordError(empty_file) if the row has neither bytes nor a path, and
-        RecordError(too_large).
+        table: the path or URI of the table. open_table: opens the table. column: the column of media, if the recipe names one.
+        group: the number of the row group. row: the number of the row in the group. target: must not be changed later, because it may be
+        a hard link to a file that this object keeps. Raises RecordError: empty_file if the row has neither bytes nor a path, too_large
+        if it has more than max_bytes.
         """
         with self._locked(table, group) as unpacked:
             if not unpacked.is_unpacked:

@@ -52,12 +52,10 @@ class TarListing:
             raise DamagedTar(" ".join(str(error).split())[:200] or type(error).__name__) from error
 
     def _content(self, member: tarfile.TarInfo) -> bytes | None:
-        """Returns the bytes of a member that is wanted and small, else None.
-
-        This changes the position of the file, but tarfile sets the position again before it reads the next header.
-        """
+        """Returns the bytes of a member; None if it is larger than max_bytes or not wanted."""
         if member.size > self._max_bytes or not self._is_wanted(member.name):
             return None
+        # tarfile sets the position again before it reads the next header.
         self._file.seek(member.offset_data)
         return self._file.read(member.size)
 

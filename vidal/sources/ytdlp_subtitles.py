@@ -25,9 +25,10 @@ _KINDS = ("vtt", "srt")
 
 
 def fetch_subtitles(client: Client, info: VideoInfo, folder: Path) -> dict[str, str]:
-    """Returns the entries of `extra` for the best subtitles in the recipe's languages; after a failure, only the entry SUBTITLE_ERROR.
+    """Returns the best subtitles in the recipe's languages, as entries of the column `extra`.
 
-    Returns {} if the recipe names no language, or if the video has no .vtt or .srt track in these languages. folder: for temporary files.
+    If they cannot be fetched or read, returns only the entry SUBTITLE_ERROR. Returns {} if the recipe names no language, or if the video
+    has no .vtt or .srt track in these languages. folder: for temporary files.
     """
     track = next(_tracks(info, client.crawl.subtitles), None)
     if track is None:

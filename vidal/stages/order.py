@@ -36,7 +36,7 @@ STAGES: dict[str, Stage] = _in_order()
 
 
 def view_names() -> list[str]:
-    """Returns the names of all views that the ledger has rows for: the texts, and the views of VIEWS."""
+    """Returns the names of all views that the ledger has rows for, including views that plugins add."""
     return list(dict.fromkeys([*(view.value for view in View), *VIEWS]))
 
 

@@ -67,10 +67,10 @@ _PART_FILE: ContextVar[_PartFile] = ContextVar("part_file")
 
 
 class PartAnswers:
-    """Keeps the answers for one stage, in a file of JSON lines for each part that asked something. All parts of a shard reuse them.
+    """Keeps the answers that models give to one stage. Each part writes JSON lines to a file of its own; all parts of a shard reuse them.
 
     On a disk, an answer is appended as soon as it is given. On an object store, the file is written again from time to time and at
-    the end of the part. No two processes write the same file. Safe to share between threads, which may work on different parts.
+    the end of the part. Safe to share between threads, which may work on different parts.
     """
 
     def __init__(self, storage: Storage, stage: str):

@@ -168,7 +168,7 @@ class Archives:
 
 
 def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> bytes:
-    """Writes a tar file. The same members give the same bytes. Returns its index in the form in which it is stored."""
+    """Writes a tar file. The same members give the same bytes. Returns the index of the tar as JSON, to be stored beside it."""
     places = {}
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, data in members:

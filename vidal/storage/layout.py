@@ -49,7 +49,7 @@ def summary(shard: int) -> str:
 
 
 def summaries_in(names: Iterable[str]) -> list[int]:
-    """Returns the numbers of the shards whose summary is among these names of files, in order."""
+    """Returns the sorted numbers of the shards that have a summary among these file names."""
     return sorted(int(match[1]) for name in names if (match := _SUMMARY.fullmatch(name)))
 
 

@@ -113,10 +113,10 @@ class Storage:
     def path(self, name: str) -> str:
         """Returns the path of a file of the dataset.
 
-        Raises ValueError for an original, and for a name with "..", so that no file outside the dataset is changed or deleted.
+        Raises ValueError for an absolute path, a URI, or a name with "..", so that no file outside the dataset is changed or deleted.
         """
         if layout.is_original(name) or ".." in name.split("/"):
-            raise ValueError(f"{name!r} leads out of the dataset")
+            raise ValueError(f"{name!r} is outside the dataset")
         return f"{self.root}/{name}" if name else self.root
 
     def check_writable(self) -> None:
@@ -315,14 +315,14 @@ class Storage:
             self.fs.get_file(self.path(name), str(local))
 
     def _check_original(self, name: str) -> None:
-        """Raises ValueError for an original outside the folder that the dataset was made from.
+        """Raises ValueError for a file outside the folder that the dataset was made from.
 
-        This is checked because anybody may have written the rows that name originals.
+        name: a path or URI from a row. It is checked because anybody may have written the row.
         """
         if self._originals is None and (content := self.read_if_present(layout.DATASET)):
             self._originals = json.loads(content).get("originals")
         if not self._originals or ".." in name.split("/") or not _is_below(name, self._originals):
-            raise ValueError(f"{name!r} leads out of the dataset and of the folder that it was made from")
+            raise ValueError(f"{name!r} is outside the dataset and outside the folder that it was made from")
 
     def _fetch_original(self, uri: str, local: Path) -> None:
         """Copies an original that a row names by its URI. The URI is not parsed: `::` and `*` are ordinary characters in it."""

@@ -41,11 +41,11 @@ Read = Callable[[], Iterable[Bucket]]  # Yields all buckets anew on each call.
 
 
 def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
-    """Selects at most t terms for each keyword, after MetaCLIP (Xu et al., ICLR 2024).
+    """Selects up to terms.count terms, so that no keyword is in more than t of them; after MetaCLIP (Xu et al., ICLR 2024).
 
-    MetaCLIP keeps a text if any one of its keywords selects it, so rare keywords bring in frequent ones: "theremin" selects "a man with a
-    theremin". Here, a term is selected only while all of its keywords are below the cap t. If the recipe sets no cap, t starts at a
-    500th of terms.count, and doubles until terms.count terms are selected, or until no keyword has t terms.
+    t is the cap that the recipe sets. If it sets none, t starts at a 500th of terms.count. It doubles until terms.count terms are
+    selected, or until t exceeds the number of terms of every keyword. MetaCLIP itself differs: there, one rare keyword is enough to keep
+    a text, even if its other keywords are frequent. For example, "theremin" keeps "a man with a theremin".
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
     selected: Selected = set()

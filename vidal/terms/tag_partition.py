@@ -47,7 +47,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Counts:
-    """The numbers of distinct texts in a bucket.
+    """Numbers of distinct texts in a bucket, which is a part of the texts of all corpora.
 
     terms: the texts that occur often enough to become terms. rare: the texts that do not; always 0 in the result of resolve_phrases.
     bare: the terms that contain neither a noun nor a verb. tally: for each keyword, the number of terms that contain it.

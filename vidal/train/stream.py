@@ -138,7 +138,7 @@ def _prefetched(batch_bytes: int, workers: int) -> int:
 
 
 class _Plan(Sampler[tuple[int, IntArray]]):
-    """The chunks of rows to load in the current epoch. Replacing `chunks` for each epoch lets the loader keep its processes."""
+    """A sampler that yields `chunks`. They can be replaced for each epoch, while the processes of the loader go on running."""
 
     def __init__(self) -> None:
         self.chunks: list[tuple[int, IntArray]] = []

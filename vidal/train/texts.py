@@ -51,7 +51,7 @@ class TextTable:
     """The features of the distinct texts of a dataset, by the index of the text. An access reads only the features that it returns."""
 
     def __init__(self, captions: Captions, segments: dict[int, list[Segment]], width: int):
-        """segments: for each shard number, the segments with the features of its texts. width: the length of a feature vector."""
+        """segments: the stored features of each shard's texts, by the number of the shard. width: the length of a feature vector."""
         self._captions, self._segments, self.width = captions, segments, width
 
     def __len__(self) -> int:

@@ -18,7 +18,10 @@ VIEWS = (5, 3)
 
 
 def kinetics(folder: Path) -> Benchmark:
-    """Reads test.csv, or else val.csv, with the columns label, youtube_id, time_start and time_end; or one folder per class."""
+    """Reads test.csv or, if it is missing, val.csv, with the columns label, youtube_id, time_start and time_end.
+
+    If both are missing, reads one folder of videos per class.
+    """
     test = files.optional(folder, "test.csv")
     path = test or files.optional(folder, "val.csv", "validate.csv")
     if path is None:

@@ -51,7 +51,10 @@ class Stored:
 
 
 def nyu(folder: Path) -> Benchmark:
-    """Reads nyu_depth_v2_labeled.mat and splits.mat; or one folder per class of 16-bit depth pictures in millimetres."""
+    """Reads nyu_depth_v2_labeled.mat and splits.mat.
+
+    If nyu_depth_v2_labeled.mat is missing, reads one folder per class of 16-bit depth pictures in millimetres.
+    """
     path = files.optional(folder, "nyu_depth_v2_labeled.mat")
     if path is None:
         return class_folders(

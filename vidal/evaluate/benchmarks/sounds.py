@@ -30,7 +30,10 @@ def clotho(folder: Path) -> Benchmark:
 
 
 def audiocaps(folder: Path) -> Benchmark:
-    """Reads test.csv: five captions per clip of AudioSet, one in each row (Kim et al. 2019); or ONE-PEACE's audiocaps_test.tsv."""
+    """Reads test.csv: five captions per clip of AudioSet, one in each row (Kim et al. 2019).
+
+    If the folder has ONE-PEACE's audiocaps_test.tsv, reads that instead.
+    """
     if (listed := files.optional(folder, "audiocaps_test.tsv")) is not None:
         return _captioned(folder, _listed_captions(listed))
     path, is_validation = files.test_or_validation(
@@ -81,7 +84,10 @@ def audioset(folder: Path) -> Benchmark:
 
 
 def esc50(folder: Path) -> Benchmark:
-    """Reads esc50.csv (Piczak 2015): all five folds, because nothing is trained on them; or one folder per class."""
+    """Reads esc50.csv (Piczak 2015): all five folds, because nothing is trained on them.
+
+    If the file is missing, reads one folder of sounds per class.
+    """
     if (path := files.optional(folder, "esc50.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="meta/esc50.csv")
     named = [
@@ -95,7 +101,10 @@ def esc50(folder: Path) -> Benchmark:
 
 
 def vggsound(folder: Path) -> Benchmark:
-    """Reads vggsound.csv (Chen et al. 2020): the test split, 309 classes; or one folder per class."""
+    """Reads vggsound.csv (Chen et al. 2020): the test split, 309 classes.
+
+    If the file is missing, reads one folder of sounds per class.
+    """
     if (path := files.optional(folder, "vggsound.csv")) is None:
         return class_folders(folder, Modality.AUDIO, SOUND, needs="vggsound.csv")
     listed = list(files.rows(path, ("id", "start", "label", "split")))

@@ -66,7 +66,7 @@ class _Coco(TypedDict):
 
 
 def llvip(folder: Path) -> Benchmark:
-    """Reads Annotations/*.xml, infrared/test/*.jpg and visible/test/*.jpg; or one folder per class.
+    """Reads Annotations/*.xml, infrared/test/*.jpg and visible/test/*.jpg; without Annotations, reads one folder per class.
 
     With annotations, the samples are the boxes of persons and, for each of them, a random box of the same size without a person, if
     the search finds one.
@@ -102,12 +102,18 @@ def _media(folder: Path, name: str, thermal: Path, visible: Path) -> dict[Modali
 
 
 def flir_v1(folder: Path) -> Benchmark:
-    """Reads thermal_annotations.json of ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures; or one folder per class."""
+    """Reads thermal_annotations.json of ADAS 1.3, val: boxes of four classes in 8-bit thermal pictures.
+
+    If the file is missing, reads one folder of pictures per class.
+    """
     return _coco(folder, ("val/thermal_annotations.json", "thermal_annotations.json"), FLIR_V1)
 
 
 def flir_v2(folder: Path) -> Benchmark:
-    """Reads coco.json of ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures; or one folder per class."""
+    """Reads coco.json of ADAS v2, video_thermal_test: boxes of twelve classes in 8-bit thermal pictures.
+
+    If the file is missing, reads one folder of pictures per class.
+    """
     return _coco(folder, ("video_thermal_test/coco.json", "coco.json"), FLIR_V2)
 
 

@@ -89,7 +89,10 @@ class ImageBindReader(MediaReader):
         return np.concatenate([self._crops(list(pair)) for pair in pairs])
 
     def video_views(self, path: Path, times: int, crops: int) -> Float32Array:
-        """Returns the result of `video` for a file. Raises UserError if times * crops is not 15, the number of ImageBind's views."""
+        """Returns the 15 views of a video file, (15, 3, 2, side, side) float32: three crops of each of five clips.
+
+        Raises UserError if times * crops is not 15.
+        """
         if times * crops != VIDEO_CLIPS * CROPS:
             raise UserError(
                 f"ImageBind divides a video into {VIDEO_CLIPS} times {CROPS} views, not {times} times {crops}: "

@@ -21,7 +21,10 @@ from vidal.train.towers import ClipText, LanguageTower, ModalityTower
 
 
 class PeerText:
-    """The language tower of a peer; it is a towers.LanguageTower. embed: encodes at most text_batches.BATCH texts as (n, width)."""
+    """The language tower of a peer (an encoder of another project).
+
+    embed: returns the vectors of n texts, (n, width). It is called with at most text_batches.BATCH texts at a time.
+    """
 
     def __init__(self, spec: ModelSpec, weights: Weights, embed: Callable[[list[str]], Tensor]):
         self.name = f"{spec.adapter} {spec.id}"

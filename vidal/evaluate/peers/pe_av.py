@@ -1,10 +1,10 @@
-"""PE-AV, Meta's Perception Encoder for sounds and videos, as a peer (an encoder of another project). It is loaded by transformers.
+"""PE-AV, Meta's Perception Encoder for sounds and videos, as a peer (an encoder of another project).
 
 PE-AV has a vector a for a sound and a vector v for a video. For a text it has two vectors: t_a, to compare with sounds, and t_v, to
 compare with videos. An encoder of vidal has only one vector for a text. So PE-AV's unit vectors are laid out in three blocks: text
 (t_a, t_v, 0), sound (a, 0, a), video (0, v, v). These are then L2-normalised, as in every encoder of vidal. Each score is therefore half
-of the cosine: t_a a / 2 for a text and a sound, t_v v / 2 for a text and a video, a v / 2 for a sound and a video. This does not change
-the order of the answers. PE-AV's own evaluation, however, ranks by the products of vectors that are not normalised.
+of PE-AV's cosine: t_a a / 2 for a text and a sound, t_v v / 2 for a text and a video, a v / 2 for a sound and a video. Halving does not
+change the ranking. PE-AV's own evaluation, however, ranks by the products of vectors that are not normalised.
 """
 
 from __future__ import annotations

@@ -166,9 +166,10 @@ def scored_tags(clip: Clip) -> list[AudioTag]:
 
 
 def score_tags(names: list[str], scores: dict[str, float]) -> list[AudioTag]:
-    """Returns each tag with its score: the share of clipped samples for `clipped`, otherwise the share of the time with the tag's sound.
+    """Returns each tag with its score, which is None if the clip lacks it.
 
-    names: the tags. scores: all scores of the clip, by name. The score is None if the clip lacks it.
+    names: the tags. scores: all scores of the clip, by name. The score of `clipped` is the share of the samples that are clipped. The
+    score of any other tag is the share of the time in which the tag applies.
     """
     shares = {"clipped": "audio_clipping_share"}
     return [{"tag": tag, "score": scores.get(shares.get(tag, f"audio_{tag}_share"))} for tag in names]

@@ -53,7 +53,7 @@ def scores(depths: list[np.ndarray], images: list[Image.Image], metric: bool) ->
 def consistency(frames: list[np.ndarray]) -> float | None:
     """Returns the mean Spearman correlation of consecutive (h, w) frames over the pixels that are known in both.
 
-    frames: NaN marks unknown pixels. Returns None if the correlation of no pair is defined.
+    frames: NaN marks unknown pixels. Returns None if the correlation is undefined for every pair.
     """
     small = [frame[:: _step(frame), :: _step(frame)] for frame in frames]
     return _mean([_spearman(one, other) for one, other in pairwise(small)])

@@ -48,7 +48,10 @@ def _added_fields(views: Mapping[str, ViewSpec]) -> Iterator[pa.Field]:
 
 
 def assemble(clip: Clip, views: Mapping[str, ViewSpec], shares: Split) -> AssembledRow:
-    """Returns a row of the manifest, with the further columns of schema.ASSEMBLED. clip: the joined rows of the stages."""
+    """Returns the manifest row of a clip, with the further columns of schema.ASSEMBLED.
+
+    clip: the joined rows of the stages. shares: how clips are divided into those for training, validation and testing.
+    """
     columns: Columns = clip  # The type Clip does not list the columns of added views.
     is_video = clip["kind"] == Kind.VIDEO.value
     row = {

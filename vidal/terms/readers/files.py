@@ -47,7 +47,7 @@ def extension(corpus: Corpus) -> str:
 
 @contextlib.contextmanager
 def open_bytes(corpus: Corpus) -> Iterator[io.BufferedReader]:
-    """Yields the bytes, decompressed according to the name of the file. Raises UserError if the protocol of a URI is not installed."""
+    """Yields the corpus as a file of bytes, decompressed as its name says. Raises UserError if the protocol of a URI is not installed."""
     path = locate(corpus)
     zst = path.lower().endswith(".zst")
     try:
@@ -78,7 +78,7 @@ def open_json(corpus: Corpus) -> Iterator[ShallowJson]:
 
 
 class ShallowJson:
-    """A JSON file as ijson can read it: valid UTF-8 without a byte order mark, and nested to a bounded depth.
+    """A JSON file that ijson can parse safely: `read` returns valid UTF-8, and raises FormatError if the JSON is nested too deeply.
 
     ijson keeps a path for every open level: a file of 100,000 brackets would take 25 GB.
     """

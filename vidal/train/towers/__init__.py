@@ -119,7 +119,7 @@ class ModalityTower(nn.Module):
     def tune(self, settings: Encoder) -> None:
         """Freezes weights and adds adapters, as settings.tuning says; by default, does nothing.
 
-        Called once the initial weights are loaded.
+        Called after the initial weights have been loaded.
         """
 
     def checkpoint_activations(self) -> None:
