@@ -49,7 +49,10 @@ class Pairs:
 
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:
-        """Returns the pairs of all parts, sorted by later clip, way, distance and earlier clip."""
+        """Returns the pairs of all parts. They are sorted by later clip, by how the clips are alike, by distance, and by earlier clip.
+
+        How the clips are alike is sorted in the order of WAYS.
+        """
         parts = [cls.none(), *parts]
         whole = cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
         return whole.at(np.lexsort((whole.earlier, whole.distance, whole.way, whole.later)))

@@ -120,7 +120,7 @@ class TableColumn(ABC):
     def _described(self, row: ListedRow, column: str) -> ListedRow | RowError:
         """Returns the row under vidal's column names, without its media.
 
-        Returns a RowError if the row cannot be used, for example if its media are a path that _beside refuses.
+        Returns a RowError if the row cannot be used, for example if its media are a path outside the folder of the table.
         """
         try:
             path = row.pop(column, None)

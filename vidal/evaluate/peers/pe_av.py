@@ -79,7 +79,10 @@ class _Model(PeAudioVideoModel):  # type: ignore[misc]
 
 
 class SoundTower(ModalityTower):
-    """The audio side of PE-AV. Its vectors are laid out in three blocks, as the module's docstring says. model: a PeAudioVideoModel."""
+    """The audio side of PE-AV. For a sound with PE-AV's vector a, it returns (a, 0, a); the docstring of the module says why.
+
+    model: a PeAudioVideoModel.
+    """
 
     def __init__(self, model: Any, reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.
@@ -101,7 +104,10 @@ class VideoTower(SoundTower):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens a PE-AV model. Raises UserError as open_model does."""
+    """Opens a PE-AV model. id_: a hub id or a folder.
+
+    Raises UserError if weights are unavailable, missing or of another shape, or if the model is not a PE-AV model.
+    """
     spec, model, processor = open_model("pe_av", id_, device, _Model)
 
     def embed_texts(texts: list[str]) -> Tensor:
