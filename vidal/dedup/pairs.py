@@ -49,10 +49,7 @@ class Pairs:
 
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:
-        """Returns the pairs of all parts. They are sorted by later clip, by how the clips are alike, by distance, and by earlier clip.
-
-        How the clips are alike is sorted in the order of WAYS.
-        """
+        """Returns the pairs of all parts, sorted by later clip, then by the field `way`, then by distance, then by earlier clip."""
         parts = [cls.none(), *parts]
         whole = cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
         return whole.at(np.lexsort((whole.earlier, whole.distance, whole.way, whole.later)))

@@ -57,7 +57,7 @@ def _row(names: list[str], cells: list[str]) -> dict[str, str] | RowError:
 
 
 class _Lines:
-    """Yields the lines of a text, and can yield some of them again if the row that they belong to turns out to be wrong.
+    """Yields the lines of a text. After a row that cannot be read, it can go back to the second line of this row.
 
     row: the lines of the current row so far.
     """

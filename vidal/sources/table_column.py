@@ -105,7 +105,10 @@ class TableColumn(ABC):
 
     @abstractmethod
     def _rows(self, originals: Originals, file: StoredFile) -> Iterator[tuple[int, int, str, ListedRow]]:
-        """Yields (group, row number in the group, name of the media column, row without media bytes) for each row. Bytes are not read."""
+        """Yields each row of a table as (number of its row group, number of the row in the group, name of the media column, row).
+
+        The bytes of the media are not in the row, and are not read.
+        """
 
     @abstractmethod
     def _read_cell(self, originals: Originals, name: str, place: tuple[int, int], target: Path) -> str:

@@ -224,7 +224,7 @@ def discovered(shard: int) -> str:
 
 
 def asked_again(shard: int) -> str:
-    """Returns the name of the file that lists the failed searches of a shard which the next build repeats."""
+    """Returns the name of the file that lists the failed searches that the next build of a shard repeats."""
     return f"{stage_folder('discover', shard)}/again.json"
 
 
