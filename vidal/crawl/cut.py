@@ -27,7 +27,7 @@ class Cutter:
     def find_cuts(self, file: MediaFile) -> list[float] | None:
         """Returns the times of the cuts of a video in seconds; None for a sound, or without a detector.
 
-        Raises RecordError as shots.read_thumbnails does.
+        Raises RecordError if no picture decodes, or if the decoding crashes or exceeds a limit of the recipe.
         """
         if self._detector is None or file.kind is Kind.AUDIO:
             return None

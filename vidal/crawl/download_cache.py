@@ -23,7 +23,10 @@ class _Download:
 
 
 class DownloadCache:
-    """Keeps at most `capacity` downloads that nobody is using. A failure is not kept: the next span tries again."""
+    """Keeps recent downloads, so that a video from which several clips are cut is downloaded only once.
+
+    The downloads that are in use are kept, and at most `capacity` others. A download that failed is not kept.
+    """
 
     def __init__(self, capacity: int):
         self._capacity = capacity

@@ -188,9 +188,9 @@ def _write(
 
 
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
-    """Returns `now`, but with the versions that made the stored work. Some of these may be older.
+    """Returns the WorkIdentity to record for a shard: `now`, but with the versions that made the stored results.
 
-    stale: the stages whose earlier results are kept. discovered: the identity with which the candidates were found.
+    stale: the stages of which results of earlier versions are kept. discovered: the versions with which the candidates were found.
     """
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)

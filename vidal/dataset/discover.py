@@ -49,7 +49,7 @@ def _limits(recipe: Recipe) -> list[Any]:
 
 
 def shard_count(recipe: Recipe, storage: Storage) -> int | None:
-    """Returns the number of shards of the recipe, or of its catalogue or collection; None if this has not been split yet."""
+    """Returns the number of shards of a build; None if it depends on a catalogue or collection that has not been split yet."""
     if recipe.listing is None:
         return recipe.shards
     split = stored_split(storage)

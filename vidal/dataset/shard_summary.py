@@ -21,10 +21,12 @@ from vidal.storage.storage import Storage
 
 
 class ShardSummary(TypedDict):
-    """The content of a summary file. rows: clips by kind; the other counts are those of ShardReport. candidates: see discover.state.
+    """The content of a summary file.
 
-    awaiting: the number of clips and views that the next run of the same build tries again. versions, choices: the WorkIdentity of the
-    shard. recipe: the recipe with all its keys, for `recipe_from`. vidal: the version of vidal that committed the shard.
+    rows: the number of clips of each kind. awaiting: the number of clips and views that the next run of the same build tries again. The
+    other counts are those of ShardReport. candidates: a hash of the candidates and of the searches that are marked to be repeated.
+    versions, choices: the versions of the code, and a hash of the settings and weights, with which the shard was built. recipe: the
+    recipe with all its keys. vidal: the version of vidal that committed the shard.
     """
 
     shard: int

@@ -121,7 +121,7 @@ class _Sampled:
 
 
 def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: bool) -> UInt64Array | None:
-    """Returns the candidate pairs, each packed into one number; None if there are too many matches to count at once.
+    """Returns the pairs of clips that may be copies, each packed into one number; None if there are too many matches to count at once.
 
     own: a piece of a longer sequence of clips. offset: the index of its first clip in the sequence. count: the number of its clips.
     is_self: whether `other` is that sequence.

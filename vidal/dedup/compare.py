@@ -42,7 +42,10 @@ class Signed:
 
 
 def signed(rows: Sequence[SignedRow], first: int = 0) -> Signed:
-    """Returns the signatures of rows. The clips are numbered from `first`, in the order of the rows."""
+    """Returns the signatures of clips, that is, the data that are compared to find copies.
+
+    rows: one per clip. The clips are numbered from `first`, in the order of the rows.
+    """
     numbers = np.arange(first, first + len(rows))
     own = [Signature.from_bytes(row["signature"]) if row["signature"] else None for row in rows]
     sounds = [fingerprint_of(row) for row in rows]

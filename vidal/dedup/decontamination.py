@@ -134,7 +134,8 @@ def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[EvaluationFile]
         table = read_parquet(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(
-            f"evaluation set {settings.name!r}, under decontaminate: {path}: {' '.join(str(error).split())}"
+            f"evaluation set {settings.name!r}, under decontaminate: {path} cannot be read "
+            f"({' '.join(str(error).split())}): give a file that `vidal signatures` wrote"
         ) from error
     if not table.schema.remove_metadata().equals(SIGNATURES):
         raise UserError(

@@ -66,9 +66,9 @@ def find_pairs(
 ) -> Pairs:
     """Returns the pairs of clips of a dataset that are alike. Shards that were compared before are not compared with each other again.
 
-    stamps: the stamp of the signatures of each shard. clips: the number of clips of each shard. If the dataset is large, `workers` starts
-    processes that compare the clips, and `say` receives a line for each block of shards. The pairs are stored after each block, so an
-    interrupted comparison resumes.
+    stamps: for each shard, a value that changes when its signatures are written again. clips: the number of clips of each shard. If the
+    dataset is large, `workers` starts processes that compare the clips, and `say` receives a line for each block of shards. The pairs are
+    stored after each block, so an interrupted comparison resumes.
     """
     centres = _cells(storage, settings, sorted(stamps))
     known = _unchanged(_read(storage), f"{identity(settings)} {_fingerprint(centres)}", stamps)

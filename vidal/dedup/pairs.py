@@ -49,7 +49,7 @@ class Pairs:
 
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:
-        """Returns the pairs of all parts, sorted by later clip, way, distance and earlier clip."""
+        """Returns the pairs of all parts, sorted by later clip, then by the field `way`, then by distance, then by earlier clip."""
         parts = [cls.none(), *parts]
         whole = cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
         return whole.at(np.lexsort((whole.earlier, whole.distance, whole.way, whole.later)))

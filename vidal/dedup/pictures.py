@@ -71,9 +71,9 @@ def _near_hashes(
 def _near(
     own: Pictures, other: Pictures, settings: Duplicates, first: Places, second: Places, distances: Float64Array
 ) -> Pairs:
-    """Returns the pairs whose clips move alike. If a clip stands still, especially near hashes are enough.
+    """Returns the pairs whose clips move alike. If a clip stands still, hashes at most STILL_DISTANCE bits apart are enough.
 
-    first, second: the indices of the clips of each pair. distances: the distance of the hashes of each pair.
+    first, second: the indices of the clips of each pair. distances: the distance of the hashes of each pair, in bits.
     """
     numbers, others = own.numbers[first], other.numbers[second]
     is_later = (numbers > others)[:, None, None]

@@ -138,7 +138,10 @@ def _near(
 
 
 def _unpacked(keys: UInt64Array) -> tuple[Places, Places, Places]:
-    """Unpacks numbers of _join. Returns the indices of the recordings in `own` and in `other`, and the offsets, (k,) each."""
+    """Unpacks pairs of recordings that _join has packed into one number each.
+
+    Returns the indices of the recordings in `own` and in `other`, and the offsets in time, (k,) each.
+    """
     pairs = keys >> _OFFSET_BITS
     offsets = (keys & _ones(_OFFSET_BITS)).astype(np.int64) - _VALUES_MAX
     return (pairs >> _CLIP_BITS).astype(np.int64), (pairs & _ones(_CLIP_BITS)).astype(np.int64), offsets

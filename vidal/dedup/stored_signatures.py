@@ -44,7 +44,7 @@ SHARD_ROWS = 2**32
 
 
 def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, object]]) -> None:
-    """Stores the signatures of the kept clips of a shard. rows: AssembledRows, in the order of the candidates."""
+    """Stores the signatures of the kept clips of a shard, to find copies by them. rows: AssembledRows, in the order of the candidates."""
     kept = [name for name in SCHEMA.names if name not in _PICTURES]
     whole = [
         {**{name: row[name] for name in kept}, **_pictures(cast("bytes | None", row["signature"]))} for row in rows

@@ -99,7 +99,11 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
 def _split(
     samples: TrainingSamples, sides: tuple[np.ndarray, np.ndarray], readable: np.ndarray, change: Change
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns the rows that each arm is trained on, by its name, and the rows that both are evaluated on. sides: see _arms."""
+    """Returns the clips that each encoder is trained on, under "with" and "without" the change, and the clips that both are evaluated on.
+
+    Clips are given as indices into samples. sides: masks of the clips that the two encoders may use. readable: a mask of the clips whose
+    media can be read. Raises UserError if there are too few clips, or if a shard or filter does not change which clips are used.
+    """
     held = readable & sides[0] & sides[1] & held_out(samples)
     masks = zip(("with", "without"), sides, strict=True)
     arms = {name: np.flatnonzero(readable & side & ~held) for name, side in masks}

@@ -204,7 +204,7 @@ class ReportedTable:
 
     @property
     def columns(self) -> list[Column]:
-        """The systems of the paper, then those that were measured here; `ours` is the last."""
+        """The columns in order: first the systems of the paper, then the other encoders that were measured here, and last `ours`."""
         return [*self.systems, *self.beside, self.ours]
 
     def legend(self) -> list[str]:

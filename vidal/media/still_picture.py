@@ -1,4 +1,4 @@
-"""Says why a file is refused if FFmpeg is not allowed to open its format. Often it is a picture, whatever its address says."""
+"""Says what a file is if it is refused as a video or sound: a still picture, an animated picture, or not media."""
 
 from __future__ import annotations
 

@@ -73,13 +73,10 @@ def loading() -> Iterator[None]:
 
 @contextlib.contextmanager
 def computing() -> Iterator[None]:
-    """A context for a model's computation in this process. Waits until no other thread computes or loads a model.
-
-    A thread that is inside `using` does not count as a user while it waits here, because the thread that is computing may itself have to
-    load a model.
-    """
+    """A context for a model's computation in this process. Waits until no other thread computes or loads a model."""
     me = threading.get_ident()
     with _state:
+        # This thread is not a user while it waits: the thread that computes may have to load a model, which waits for all users.
         mine = _users.pop(me, 0)
         _state.notify_all()
         _state.wait_for(lambda: (not _loader or _loader[0] == me) and (not _computing or _computing[0] == me))

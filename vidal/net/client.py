@@ -156,7 +156,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return any(self.proxies.values())
 
     def get(self, url: str, **headers: str) -> Response:
-        """Sends a GET request with our User-Agent. headers: further headers, with "_" for "-" in their names. Raises as urlopen does."""
+        """Sends a GET request with our User-Agent. headers: further headers, with "_" for "-" in their names.
+
+        Raises yt-dlp's RequestError, or WorkStopped if vidal refuses the request.
+        """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.urlopen(Request(url, headers={"User-Agent": self.user_agent, **named}))
 

@@ -26,7 +26,10 @@ class ActiveIdentity:
         self._rules = IdentityRules(settings.name, requests, videos, file)
 
     def take(self, use: Use) -> None:
-        """Counts a request or a video. Raises IdentityPaused, and counts nothing, if the identity may not be used now."""
+        """Counts a request or a video against the hourly budget of this identity.
+
+        Raises IdentityPaused, and counts nothing, if the identity may not be used now.
+        """
         if wait_s := self._rate_limiter.use_identity(self._rules, use):
             raise IdentityPaused(self._describe_wait(wait_s), wait_s)
 

@@ -19,7 +19,10 @@ Use = Literal["requests", "videos"]
 
 @dataclass(frozen=True)
 class IdentityRules:
-    """The budgets of one identity. file: stores what is used of the budgets, and the identity's pause; None keeps both in memory."""
+    """The hourly budgets of one of the user's identities (accounts and proxies).
+
+    file: stores how much of the budgets is used, and how long the identity pauses; None keeps both in memory.
+    """
 
     name: str
     requests: Budget

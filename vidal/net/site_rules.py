@@ -64,7 +64,9 @@ class SiteRules:
         if rules.robots and not rules.robots.can_fetch(url, self.agent):
             raise RecordError(Reason.ROBOTS, f"{site}{_ROBOTS} disallows the address for {self.agent}")
         if rules.ai and not rules.ai.can_fetch(url, self.agent):
-            raise RecordError(Reason.OPTED_OUT, f"{site}{_AI} disallows the address")
+            raise RecordError(
+                Reason.OPTED_OUT, f"the site opts out of machine learning: {site}{_AI} disallows the address"
+            )
         if rules.tdm and not rules.tdm.can_fetch(url, self.agent):
             raise RecordError(
                 Reason.OPTED_OUT, f"{site}{_TDM} reserves the text and data mining rights for the address"

@@ -47,9 +47,10 @@ class StaleStage:
 def stale_stages(
     stages: Iterable[Stage], recipe: Recipe, parts: list[Part], read_metadata: Callable[[str], dict[str, str] | None]
 ) -> list[StaleStage]:
-    """Returns the stale parts in groups: one entry for each stage and each old identity that its parts were made with.
+    """Returns the stages with stored parts that were made with other versions, settings or weights than the present ones.
 
-    Parts that become stale only because their inputs change are not counted: the new inputs are not known yet.
+    If the parts of a stage were made with several such combinations, each has an entry of its own. Parts that become stale only because
+    their inputs change are not counted: the new inputs are not known yet.
 
     read_metadata: returns the metadata of a stored table by its name, or None if there is none.
     """

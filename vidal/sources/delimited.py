@@ -57,7 +57,10 @@ def _row(names: list[str], cells: list[str]) -> dict[str, str] | RowError:
 
 
 class _Lines:
-    """The lines of a text. row: the lines that the current row has used."""
+    """Yields the lines of a text. After a row that cannot be read, it can go back to the second line of this row.
+
+    row: the lines of the current row so far.
+    """
 
     def __init__(self, text: IO[str]):
         self._text = text

@@ -52,7 +52,10 @@ def to_spdx(licence: str) -> str:
 
 
 def judge_licence(licence: str | None, crawl: Crawl) -> Drop | None:
-    """Drops a licence that is not in the recipe's allow-list, and a missing one if crawl.licence_unknown is false."""
+    """Returns a Drop for a licence that crawl.licences does not allow, and for a missing one if crawl.licence_unknown is false.
+
+    Returns None if the licence is accepted. If crawl.licences is empty, everything is accepted.
+    """
     if not crawl.licences:
         return None
     if not licence:

@@ -64,7 +64,10 @@ class IdentitySession:
         self._sessions: dict[str, Session] = {}
 
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
-        """Calls `work` as Session.call does, but chooses an identity again before each attempt."""
+        """Calls `work`, and calls it again after a transient failure. Before each call, it chooses one of the user's identities.
+
+        The arguments, the result and the errors are those of Session.call.
+        """
         spent = effort or Effort()
         return self._network.governor.call(lambda: self._attempt(work, spent), spent)
 

@@ -105,7 +105,10 @@ class TableColumn(ABC):
 
     @abstractmethod
     def _rows(self, originals: Originals, file: StoredFile) -> Iterator[tuple[int, int, str, ListedRow]]:
-        """Yields (group, row number in the group, name of the media column, row without media bytes) for each row. Bytes are not read."""
+        """Yields each row of a table as (number of its row group, number of the row in the group, name of the media column, row).
+
+        The bytes of the media are not in the row, and are not read.
+        """
 
     @abstractmethod
     def _read_cell(self, originals: Originals, name: str, place: tuple[int, int], target: Path) -> str:
@@ -120,7 +123,7 @@ class TableColumn(ABC):
     def _described(self, row: ListedRow, column: str) -> ListedRow | RowError:
         """Returns the row under vidal's column names, without its media.
 
-        Returns a RowError if the row cannot be used, for example if its media are a path that _beside refuses.
+        Returns a RowError if the row cannot be used, for example if its media are a path outside the folder of the table.
         """
         try:
             path = row.pop(column, None)

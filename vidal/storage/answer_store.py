@@ -54,7 +54,7 @@ class FileAnswers:
 
 @dataclass
 class _PartFile:
-    """The file that the answers for one part go to. lines: all of its lines, if the store cannot append to a file."""
+    """The file to which the answers of a model for one part are written. lines: all its lines, if the storage cannot append to a file."""
 
     shard: int
     name: str
@@ -112,7 +112,7 @@ class PartAnswers:
             file.saved_lines, file.saved_at = len(file.lines), time.monotonic()
 
     def _answers_of(self, shard: int) -> dict[str, str]:
-        """Returns the known answers of a shard. They are read from the storage when a part of the shard first needs one."""
+        """Returns the model's answers for a shard, by question hash. They are read from the storage when they are first needed."""
         if shard not in self._known:
             self._known[shard] = self._load(shard)
             for other in list(self._known)[:-SHARDS_AT_ONCE]:

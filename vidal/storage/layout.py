@@ -198,7 +198,10 @@ def gathered(shard: int) -> str:
 
 
 def gathered_folder(folder: str) -> tuple[str, str] | None:
-    """Returns the archive into which a stage's folder is gathered, and the prefix of names in it; None for any other folder."""
+    """Returns the archive into which a commit moves the tables of a stage's folder, and the prefix of their names in the archive.
+
+    Returns None if `folder` is not a folder of a stage.
+    """
     match = _STAGE_FOLDER.fullmatch(folder)
     return (gathered(int(match[2])), f"{match[1]}/") if match else None
 
@@ -227,7 +230,7 @@ def discovered(shard: int) -> str:
 
 
 def asked_again(shard: int) -> str:
-    """Returns the file with the failed searches of a shard that the next build repeats."""
+    """Returns the name of the file that lists the failed searches that the next build of a shard repeats."""
     return f"{stage_folder('discover', shard)}/again.json"
 
 

@@ -68,9 +68,10 @@ def resolved_name(index: int) -> str:
 
 
 def tag(work: Work) -> Counts:
-    """Counts the texts of a bucket, drops the rare ones, writes the others with their keywords, and returns the counts.
+    """Finds the keywords of the texts of one bucket, which is a part of the texts of all corpora. Returns the counts of the texts.
 
-    If the bucket was already tagged with the same texts and settings, the stored result is read instead.
+    Rare texts are dropped; the others are stored with their keywords. If the bucket was already tagged with the same texts and settings,
+    the stored result is read instead.
     """
     storage = Storage(work.root)
     raw = storage.read(bucket_file(work.index))
@@ -146,7 +147,7 @@ def _counts(table: pa.Table, rare: int) -> Counts:
 
 
 def tally(table: pa.Table) -> Counter[Keyword]:
-    """Returns, for each keyword, the number of rows of a tagged bucket that contain it."""
+    """Returns, for each keyword, the number of texts that contain it. table: texts with their keywords, in the form of TERMS."""
     names, tags = (pc.list_flatten(table.column(column)).to_pylist() for column in ("keywords", "pos"))
     return Counter(zip(names, tags, strict=True))
 

@@ -100,9 +100,9 @@ class Tagger:
 
 
 def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
-    """Returns one literal word of each rule that matches several tokens. A text without these words matches none of the rules.
+    """Returns one literal word of each rule of spaCy's attribute ruler that matches several tokens.
 
-    Returns None if a rule contains no literal word; then no result may be cached.
+    None of these rules applies to a text that contains none of the words. Returns None if a rule has no literal word.
     """
     if "attribute_ruler" not in nlp.pipe_names:
         return frozenset()
@@ -123,10 +123,11 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
 def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
     """Returns the distinct keywords of a text, in the order of the text: nouns as (lemma, NOUN) and verbs as (lemma, VERB).
 
-    Two or three nouns in a row, a run, give a single pair (run<TAB>noun<TAB>noun, RUN). tag_partition.resolve_phrases later replaces it.
+    Two or three nouns in a row may be one keyword or several. tag_partition.resolve_phrases decides that later. Here they give one pair
+    with all of these words, such as ("fire hydrant<TAB>fire<TAB>hydrant", RUN).
 
-    phrases: names of things. A name of several words is one keyword ("hot dog"). A text of one word that is a name ("drill") is a noun,
-    whatever its tag.
+    phrases: known names of things. A name of several words, such as "hot dog", is one keyword. If the whole text is a name of one word,
+    such as "drill", it is a noun, whatever its tag.
     """
     if len(words) == 1 and words[0][2] not in _NOUNS and words[0][0] in phrases:
         return [(words[0][0], NOUN)]

@@ -95,7 +95,7 @@ def depth_array(stored: Float32Array, side: int, kind: str | None, place: float 
 def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
     """Scales the values of a depth picture as read_depth does, without resizing. Returns (h, w) float32 in 0..1; larger is farther.
 
-    stored: (h, w), the values as a dataset stores them.
+    stored: (h, w), the values as a dataset stores them. kind: depth_kind of the manifest, such as "metric".
     """
     if kind == "metric":
         depth = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M
@@ -177,9 +177,10 @@ def _name(path: Path | Pictured) -> str:
 def scaled_square(
     image: Image.Image, side: int, place: float = 0.5, method: Image.Resampling = Image.Resampling.BICUBIC
 ) -> Image.Image:
-    """Returns a picture scaled and cropped to side x side pixels. place: as in read_image. method: the interpolation.
+    """Returns a picture scaled and cropped to side x side pixels. method: the interpolation.
 
-    With the place 0.5, the result is that of torchvision's Resize and CenterCrop, which CLIP, open_clip and LanguageBind use.
+    place: the position of the square along the longer side, 0..1; 0.5 is the centre. With 0.5, the result is that of torchvision's
+    Resize and CenterCrop, which CLIP, open_clip and LanguageBind use.
     """
     short = min(image.size)
     size = (int(side * image.width / short), int(side * image.height / short))

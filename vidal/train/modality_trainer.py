@@ -207,8 +207,9 @@ class ModalityTrainer:
         }
 
     def restore(self, state: TrainerState, places: list[Place]) -> None:
-        """Continues from what `state` and `place` returned. places: the places of all processes of the earlier run, by rank.
+        """Continues an earlier run from its checkpoint.
 
+        state: what the method `state` returned. places: what the method `place` returned in each process of the earlier run, by rank.
         If the earlier run had another number of processes, the remaining records of the epoch are divided among the present ones.
         """
         self.tower.load_state_dict(state["tower"], strict=False)

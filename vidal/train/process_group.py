@@ -39,7 +39,10 @@ def on_rank0(action: Callable[[], object]) -> None:
 
 
 def from_rank0(action: Callable[[], ValueT]) -> ValueT:
-    """Runs an action in the process of rank 0, and returns its result in every process. Errors as in on_rank0."""
+    """Runs an action in the process of rank 0, and returns its result in every process.
+
+    If the action raises an exception, every process raises it.
+    """
     result: list[ValueT] = []
     on_rank0(lambda: result.append(action()))
     if world() > 1:

@@ -95,7 +95,10 @@ class TextFeatures:
         return TextTable(captions, segments, self._tower.width)
 
     def _complete(self, shard: int, texts: pa.Array) -> list[str]:
-        """Encodes and stores the texts that no segment of the shard holds. Returns the names of segments that together hold all texts."""
+        """Encodes and stores those texts whose features are not stored yet.
+
+        Returns the names of the segments (pairs of files) that together hold the features of all texts.
+        """
         prefix, ending = f"{layout.shard_name(shard)}.", ".keys.npy"
         stored = [
             name.removesuffix(ending)

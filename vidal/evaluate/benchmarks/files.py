@@ -31,7 +31,7 @@ def annotation(folder: Path, *names: str) -> Path:
 
 
 def optional(folder: Path, *names: str) -> Path | None:
-    """Returns the result of `annotation`, or None if none of the files exists."""
+    """Returns the path of the first of `names` that exists in the folder or below it; None if none exists. names: as in `annotation`."""
     try:
         return annotation(folder, *names)
     except UserError:

@@ -69,5 +69,7 @@ def _load(id_: str, name: str, tag: str | None, device: torch.device) -> tuple[A
             force_quick_gelu=bool((known or {}).get("quick_gelu")),
         )
     except (RuntimeError, OSError, ValueError) as error:
-        raise UserError(f"--checkpoint open_clip:{id_}: {' '.join(str(error).split())[:300]}") from error
+        raise UserError(
+            f"--checkpoint open_clip:{id_} cannot be opened: {' '.join(str(error).split())[:300]}"
+        ) from error
     return model.eval(), transform

@@ -46,7 +46,7 @@ class PeerText:
 
 
 def part_of(spec: ModelSpec, towers: Mapping[Modality, ModalityTower], text: LanguageTower) -> Part:
-    """Returns a peer as a Part, the form in which load_part returns an encoder of vidal."""
+    """Puts the towers of a peer (an encoder of another project) into a Part, so that it is used like an encoder of vidal."""
     # The settings only name the model: the readers of the towers know the sizes of their inputs.
     settings = {modality: Encoder(model=spec, tuning="frozen") for modality in towers}
     return Part(Path(str(spec.id)), dict(towers), settings, None, lambda: text)

@@ -78,7 +78,7 @@ class _Model(PeAudioVideoModel):  # type: ignore[misc]
 
 
 class SoundTower(ModalityTower):
-    """The audio side of PE-AV. Its vectors are (a, 0, a), where a is PE-AV's unit vector of a sound; the module's docstring says why.
+    """The audio side of PE-AV. For a sound with PE-AV's vector a, it returns (a, 0, a); the docstring of the module says why.
 
     model: a PeAudioVideoModel.
     """
@@ -103,9 +103,9 @@ class VideoTower(SoundTower):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens a PE-AV model.
+    """Opens a PE-AV model. id_: a hub id or a folder.
 
-    Raises UserError if weights are unavailable, missing or of another shape, or if the model is of another kind.
+    Raises UserError if weights are unavailable, missing or of another shape, or if the model is not a PE-AV model.
     """
     spec, model, processor = open_model("pe_av", id_, device, _Model)
 

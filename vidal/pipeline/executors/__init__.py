@@ -53,9 +53,9 @@ class Executor(Protocol):
         """
 
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Run]:
-        """Starts the workers of the stages, which load their models in the background. Yields a function that sends parts through them.
+        """Starts the workers of the stages, which load their models in the background. Yields a Run, which sends parts through them.
 
-        The yielded function raises the errors of PartRunner.run, and whatever the iterable `parts` raises.
+        The Run raises the errors of PartRunner.run, and any error of the iterable from which it takes its parts.
         """
 
 

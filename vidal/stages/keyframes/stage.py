@@ -32,7 +32,10 @@ class FrameReader:
         self._detector: ShotDetector | None = None
 
     def __call__(self, path: Path, duration_s: float) -> tuple[list[float], list[Image.Image]]:
-        """Returns the times of the frames in seconds, and the frames with the recipe's short side. duration_s: of the file."""
+        """Reads frames of a file. Returns their times in seconds, and the frames, scaled as keyframes.short_side of the recipe says.
+
+        duration_s: the duration of the file.
+        """
         settings, limits = self._settings, self._decoding.limits(media_s=duration_s)
         firsts = self._firsts(path, limits)
         return limited.call(limits, read_frames, path, settings.count, settings.times, settings.short_side, firsts)

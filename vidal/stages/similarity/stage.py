@@ -61,7 +61,10 @@ class _Worker:
 
 
 def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
-    """Returns, by name of score, the texts to compare the frames with. The `text` of a clip is title and hashtags without junk."""
+    """Returns the texts to compare the frames of a clip with, under the name of the score that each gives.
+
+    The texts are title and hashtags together, the title, the hashtags, and the search terms. rules: list the useless hashtags.
+    """
     title = " ".join(split_words(clip["title"] or ""))
     tags = " ".join(meaningful_tags(clip["hashtags"], rules))
     return {
