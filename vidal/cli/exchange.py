@@ -30,7 +30,7 @@ def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
     if as_json:
         show_json(asdict(exported))
         return
-    show(f"{exported.clips} clips in {target}; {exported.incomplete} lack a text that the format has a place for")
+    show(f"{exported.clips} clips in {target}; {exported.incomplete} lack a text that the format has a field for")
     if exported.not_millimetres:
         show(
             f"  the depth of {exported.not_millimetres} clips is not in millimetres (their depth_kind is not metric), "

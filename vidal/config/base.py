@@ -31,7 +31,7 @@ class ModelSpec(Settings):
 
 
 class ViewSettings(Settings):
-    """Settings of a view that is stored as media files. scores: the meaning of each score of the view, by name, such as "depth_low"."""
+    """Settings of a view that is stored as media files. scores: describes each score of the view; its keys are their names."""
 
     scores: ClassVar[dict[str, str]] = {}
 

@@ -10,8 +10,9 @@ from vidal.config.base import Settings
 
 
 class Clips(Settings):
-    """How long videos are cut into clips, at the boundaries of their shots. A clip may still contain cuts; the score `cuts` counts
-    them if a detector is set.
+    """How long videos are cut into clips, at the boundaries of their shots.
+
+    A clip may still contain cuts. If `clips.detector` is set, the score `cuts` counts them.
     """
 
     detector: Literal["content", "transnetv2"] | None = None

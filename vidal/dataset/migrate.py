@@ -87,7 +87,7 @@ def migrate(out: str) -> Migrated:
     if dataset["schema_version"] != "1":
         raise UserError(
             f"{storage.uri} has schema version {dataset['schema_version']}, but this version of vidal can only migrate version 1: "
-            "update vidal"
+            "install the version of vidal that wrote the dataset, or a newer one"
         )
     shards = layout.shards_in(storage.names(""))
     clips = sum(_shard(storage, shard, dataset) for shard in shards)

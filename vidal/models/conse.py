@@ -39,7 +39,7 @@ def class_embeddings() -> Float32Array:
 
 
 class Conse:
-    """A Scorer: embeds pictures and texts in one space, so that a dot product says how well they agree."""
+    """Embeds pictures and texts in one space, so that their dot product says how well they agree. It is a Scorer of models.protocols."""
 
     def __init__(self, spec: ModelSpec):
         self._classifier = shared_classifier()

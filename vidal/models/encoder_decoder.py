@@ -47,7 +47,7 @@ class EncoderDecoderDepth:
 
 
 class EncoderDecoderInfrared:
-    """An InfraredTranslator, see vidal.models.protocols."""
+    """Translates pictures to infrared with the small network of the embedded recipe. See InfraredTranslator in vidal.models.protocols."""
 
     def __init__(self, spec: ModelSpec):
         self._map = _Mapper(spec, "infrared")

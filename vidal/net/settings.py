@@ -14,8 +14,9 @@ USER_AGENT = f"{PRODUCT}/{__version__}"
 
 
 class HostLimits(Settings):
-    """Limits for one host and its subdomains. They hold for all workers of a cluster together. A key that is null takes its value
-    from the section `crawl`.
+    """Limits for one host and its subdomains. All workers of a cluster share them.
+
+    If a key is null, the key of the same name in the section `crawl` applies.
     """
 
     requests_per_s: float | None = Field(default=None, gt=0)
@@ -49,8 +50,9 @@ class Identity(Settings):
 
 
 class Crawl(Settings):
-    """How often and how patiently hosts are asked, and how large and slow a download may be. The limits per host hold for all workers
-    of a cluster together.
+    """How often and how patiently hosts are asked, and how large and slow a download may be.
+
+    All workers of a cluster share the limits per host.
     """
 
     requests_per_s: float = Field(default=2.0, gt=0)

@@ -78,8 +78,9 @@ class CollectionSettings(Settings):
 
 
 class Text(Settings):
-    """The rule of LanguageBind's paper on titles and hashtags, which does not apply to your own list; and the longest duration, which
-    does.
+    """Which titles and hashtags are accepted, after LanguageBind's paper, and the longest duration.
+
+    The rule on titles and hashtags does not apply to your own list. The longest duration does.
     """
 
     rule: Literal["or", "and", "off"] = "or"

@@ -122,7 +122,7 @@ def load_tower(folder: Path, checkpoint: Checkpoint) -> ModalityTower:
 
 
 def check_text(folder: Path, checkpoint: Checkpoint) -> None:
-    """Checks the weights of the language tower without allocating it. Raises UserError as load_tower does."""
+    """Checks the weights of the language tower without allocating it. Raises UserError if they are missing, unknown or of another shape."""
     with torch.device("meta"):
         model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(checkpoint.text_config))
     check(model, checkpoint.text, str(folder))

@@ -10,8 +10,10 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Depth(FrameViewSettings):
-    """The view depth. The mode own stores what the model estimates. The mode paper repeats what VIDAL-10M's script does with GLPN:
-    frames are forced to 448 x 796, and depth is stored with a short side of 256, clipped at 10 m, with millimetres rounded down.
+    """The view depth.
+
+    With `mode: own`, the estimate of the model is stored. `mode: paper` repeats what VIDAL-10M's script does with GLPN: frames are
+    forced to 448 x 796, and depth is stored with a short side of 256, clipped at 10 m, with millimetres rounded down.
     """
 
     # vidal/stages/depth/quality.py explains how the measures of quality are computed.
@@ -36,5 +38,5 @@ class Depth(FrameViewSettings):
     paper_adapter: ClassVar[str] = "transformers"
 
     max_m: float | None = Field(default=None, gt=0, le=65.535)
-    """If depth is metric: the largest depth in metres. What is farther away is clipped and counted. null means 65.535, or 10 in the
-    mode paper."""
+    """If depth is metric: the largest depth in metres. What is farther away is clipped and counted. null means 65.535, or 10 with
+    `mode: paper`."""

@@ -10,9 +10,11 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Infrared(FrameViewSettings):
-    """The view infrared. The mode own has one style and one range of intensities for all frames of a clip. The mode paper repeats
-    what VIDAL-10M's script does with sRGB-TIR: frames are forced to 640 x 400, and every frame has a new random style, a range of its
-    own and a short side of 256.
+    """The view infrared.
+
+    With `mode: own`, all frames of a clip have one style and one range of intensities. `mode: paper` repeats what VIDAL-10M's script
+    does with sRGB-TIR: frames are forced to 640 x 400, and every frame has a new random style, a range of its own and a short side
+    of 256.
     """
 
     # vidal/stages/infrared/quality.py explains how each score is computed.
