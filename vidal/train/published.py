@@ -122,7 +122,10 @@ def load_tower(folder: Path, checkpoint: Checkpoint) -> ModalityTower:
 
 
 def check_text(folder: Path, checkpoint: Checkpoint) -> None:
-    """Checks the weights of the language tower without allocating it. Raises UserError if they are missing, unknown or of another shape."""
+    """Checks the weights of the language tower without allocating it.
+
+    Raises UserError if weights are missing, unknown or of another shape; the error names them.
+    """
     with torch.device("meta"):
         model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(checkpoint.text_config))
     check(model, checkpoint.text, str(folder))
