@@ -108,7 +108,10 @@ class _Hashed:
 
 @dataclass(frozen=True)
 class _Sampled:
-    """The hashes of some clips. pictures: of whole frames and of their middle parts. whole: of whole frames alone."""
+    """The hashes of some clips.
+
+    pictures: the hashes of whole frames and of their middle parts. whole: those of the whole frames alone. motion: the motion hashes.
+    """
 
     pictures: _Hashed
     whole: _Hashed

@@ -175,7 +175,7 @@ def _require(arms: dict[str, np.ndarray], held_out: int, change: Change) -> None
     for name, rows in arms.items():
         if len(rows) < 2:
             raise UserError(
-                f"{name} the change, only {len(rows)} clips are left to train on, but 2 are needed: build more shards"
+                f"the training {name} the change has only {len(rows)} clips, but 2 are needed: build more shards"
             )
     if change.view is None and len(arms["with"]) == len(arms["without"]):
         raise UserError(

@@ -58,8 +58,8 @@ EMBEDDED = Path(__file__).parents[1] / "estimators" / "weights"
 def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
     """Returns the folder or hub id of a model, and further keyword arguments for from_pretrained.
 
-    "package:NAME/PATH" is a folder in an installed package, or a GGUF file in it, which is unpacked first. Raises UserError if the spec
-    has no id or the package is not installed, and whatever unpack_gguf raises.
+    If the spec's id is "package:NAME/PATH", the model is a folder or a GGUF file in the installed package NAME. A GGUF file is unpacked
+    into a folder first. Raises UserError if the spec has no id or the package is not installed, and the errors of unpack_gguf.
     """
     source = require_id(spec)
     if not source.startswith(PACKAGE_SCHEME):

@@ -1,4 +1,4 @@
-"""A worker's access to the network: a client for each active thread.
+"""A worker's access to the network: a session, with a client of its own, for each active thread.
 
 All clients of a worker obey the same limits: the rates of requests, the addresses that are allowed, and the time that work may take.
 """
@@ -89,7 +89,9 @@ class IdentitySession:
 
 
 class Network:
-    """The sessions of a worker. Their clients are closed by `close`, or when the Network is garbage-collected.
+    """Lends sessions to the threads of a worker. A session is a client with its sources.
+
+    `close` closes the clients; so does the garbage collection of the Network.
 
     Safe to share between threads.
     """

@@ -148,7 +148,8 @@ def _named(candidate: Candidate, archive: str, key: str) -> Candidate:
 def _samples(tar: TarListing) -> Iterator[_Sample]:
     """Yields the samples: members that follow each other and have the same name before the first dot.
 
-    If the archive is damaged, raises DamagedTar after the samples before the damage, the last of which may be incomplete.
+    If the archive is damaged, yields the samples that stand before the damage, and then raises DamagedTar. The last of these samples
+    may be incomplete.
     """
     sample = _Sample("", {})
     damage = None
