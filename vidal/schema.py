@@ -419,7 +419,7 @@ MEANINGS = {
     "clip_id": "Identifier of the clip. The same build gives the same identifiers on every machine.",
     "kind": '"video" or "audio". A clip of the kind "audio" is called a sound here; it has no frames, depth or infrared.',
     "shard": "Number of the shard.",
-    "platform": 'Where the candidate was found: for example "youtube", "freesound", or "url" for an address in your list.',
+    "platform": 'Where the candidate was found: for example "youtube", or "url" for an address in your list.',
     "source_id": "Identifier of the video or sound on its platform.",
     "url": "Address of the page or file.",
     "uploader": "The uploader, as stated on the page.",
