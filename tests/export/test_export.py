@@ -2,10 +2,14 @@
 
 import io
 import json
+import shutil
+import tarfile
 
 import av
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -106,6 +110,33 @@ def test_nothing_is_written_over(embedded, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     done = vidal_inline("export", str(embedded), "--format", "languagebind", "--to", str(tmp_path))
     assert done.returncode == 2 and "holds files" in done.stderr and (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def clip_ids_in(export):
+    tables = [pd.read_parquet(path).clip_id for path in export.rglob("*.parquet")]
+    annotations = [json.loads(path.read_text()) for path in export.glob("annotation*.json")]
+    tars = [[member.split(".")[0] for member in tarfile.open(path).getnames()] for path in export.glob("*.tar")]
+    return {clip_id for each in (*tables, *annotations, *tars) for clip_id in each}
+
+
+@pytest.mark.parametrize("format_", ["languagebind", "webdataset", "hf"])
+def test_copies_and_clips_of_evaluation_sets_are_left_out_and_counted(embedded, tmp_path, format_):
+    """As the bundled trainer does: what trains on an export must not see them either."""
+    data = tmp_path / "data"
+    shutil.copytree(embedded, data)
+    table = pq.read_table(data / "shard-00000.parquet")
+    rows = table.to_pylist()
+    written = [row for row in rows if row["duplicate_of"] is None]
+    written[0]["contaminates"] = ["msrvtt"]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), data / "shard-00000.parquet")
+    done = vidal_inline("export", str(data), "--format", format_, "--to", str(tmp_path / "to"), "--json")
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    assert outcome["clips"] == len(written) - 1 and outcome["left_out"]["of_evaluation_set"] == 1
+    assert sum(outcome["left_out"].values()) + outcome["clips"] == len(rows)
+    assert clip_ids_in(tmp_path / "to") == {row["clip_id"] for row in written[1:]}
+    done = vidal_inline("export", str(data), "--format", format_, "--to", str(tmp_path / "again"))
+    assert "left out, as in training" in done.stdout and "of_evaluation_set 1" in done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,9 @@ def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
         show_json(asdict(exported))
         return
     show(f"{exported.clips} clips in {target}; {exported.incomplete} lack a text that the format has a field for")
+    if exported.left_out:
+        counts = ", ".join(f"{reason} {count}" for reason, count in sorted(exported.left_out.items()))
+        show(f"  left out, as in training: {counts}")
     if exported.not_millimetres:
         show(
             f"  the depth of {exported.not_millimetres} clips is not in millimetres (their depth_kind is not metric), "

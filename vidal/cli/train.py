@@ -35,7 +35,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: str, folder: str | None,
 
     loaded = load_recipe(recipe, overrides)
     if "://" in (folder or out):
-        raise UserError("--out: name a local folder, because a run cannot be written to a URI")
+        raise UserError("--out (RUN in make): name a local folder, because a run cannot be written to a URI")
     out = absolute_uri(out)
     target = Path(os.path.abspath(folder or os.path.join(out, layout.TRAINED, loaded.name)))
     outcomes = _run(loaded, out, target)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -28,16 +29,19 @@ class Exported:
 
     clips: how many were written. incomplete: how many of these lack a text that the format has a field for; 0 for the format "hf".
     not_millimetres: how many have depth in another unit. It is counted only for the format "languagebind", whose loader assumes
-    millimetres.
+    millimetres. left_out: how many clips were not written, by the reason: "duplicate" or "of_evaluation_set".
     """
 
     clips: int = 0
     incomplete: int = 0
     not_millimetres: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def export(out: str, format_: str, target: Path) -> Exported:
-    """Writes the clips of the dataset `out`, except copies of other clips, to the folder `target`. format_: a key of FORMATS.
+    """Writes the clips of the dataset `out` to the folder `target`. format_: a key of FORMATS.
+
+    Copies of other clips and clips of evaluation sets are left out, as in training.
 
     Raises UserError if `out` is not a dataset, or if `target` already holds files.
     """
@@ -48,7 +52,10 @@ def export(out: str, format_: str, target: Path) -> Exported:
     target.mkdir(parents=True, exist_ok=True)
     module, _, name = FORMATS[format_].partition(":")
     write: Callable[[Storage, Rows, Path], Exported] = getattr(importlib.import_module(module), name)
-    return write(storage, _rows(storage), target)
+    left_out: Counter[str] = Counter()
+    exported = write(storage, _rows(storage, left_out), target)
+    exported.left_out = dict(left_out)
+    return exported
 
 
 def by_split(rows: Rows) -> Rows:
@@ -57,9 +64,13 @@ def by_split(rows: Rows) -> Rows:
         yield from sorted(group, key=lambda row: row["split"])
 
 
-def _rows(storage: Storage) -> Rows:
-    """Yields the rows in the order of their shards, with one shard in memory at a time."""
+def _rows(storage: Storage, left_out: Counter[str]) -> Rows:
+    """Yields the rows to write, in the order of their shards. Counts the others in left_out. Memory holds one shard at a time."""
     for shard in layout.shards_in(storage.names("")):
         for row in rows_of(storage.read_table(layout.manifest(shard)), ManifestRow):
-            if row["duplicate_of"] is None:
+            if row["duplicate_of"] is not None:
+                left_out["duplicate"] += 1
+            elif row["contaminates"]:
+                left_out["of_evaluation_set"] += 1
+            else:
                 yield row
