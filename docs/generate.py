@@ -154,9 +154,8 @@ A dataset is a folder or bucket, called OUT here. It has two tables:
 - The manifest is the table of clips: `pd.read_parquet(OUT)`.
 - The ledger says what became of every candidate, clip and view: `pd.read_parquet(OUT + "/_ledger")`.
 
-A candidate is a video or sound that a search or your list names. "Your list" is what `--catalogue` or `--from` names. A downloaded
-candidate becomes a clip, or several clips if it is cut. A view is one aspect of a clip: its depth, its infrared, its audio, or a kind of
-text.
+A candidate is a video or sound that a search or your list names. Your list is what `--catalogue` or `--from` names. A downloaded
+candidate becomes a clip, or several clips if it is cut. A view of a clip is its depth, infrared or audio, or one kind of text.
 
 `vidal.open(OUT).read(path)` returns the bytes of the file that a path in a row names. Such a path is relative to OUT, with
 [two exceptions](../manifests/README.md#paths-in-the-manifest).
@@ -284,9 +283,9 @@ def _cell(text: str) -> str:
 # Where a column of an entry of `captions` means something else than the column of another table with the same name.
 CAPTION_MEANINGS = {
     "view": (
-        "The kind of text: `title`, `hashtags` or `subtitle` from the source; `keyframe`, a caption of one frame; `video`, a caption of "
-        "the whole clip; `sound`, a sentence about its sound; or `enhanced`, a rewrite of the `video` caption or, without one, of the "
-        "title."
+        "The kind of text. `title`, `hashtags`, `subtitle`: a text of the source. `keyframe`: a caption of one frame. `video`: a caption "
+        "of the whole clip. `sound`: a sentence about its sound. `enhanced`: a rewrite of the `video` caption, or of the title if there "
+        "is no such caption."
     ),
     "similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed.",
 }
@@ -295,27 +294,25 @@ These are the flags of a text:
 
 | flag | meaning |
 |---|---|
-| `automatic`, `human` | a machine, or a human, wrote this subtitle |
-| `imagined` | a model guessed this text `sound` from the pictures |
-| `imported` | the text came with your list, in `vidal_views` |
+| `automatic` | a machine wrote this subtitle |
+| `human` | a human wrote this subtitle |
+| `imagined` | a model saw only the pictures, and guessed how the clip sounds; this flag is for the view `sound` |
+| `imported` | the text was in your list (`vidal_views` in the column `extra`) |
 | `nothing_recognised` | nothing was recognised in this frame, so the text is empty |
 | `unsupported` | the text names something that no other view supports |
 | `contradicts:VIEW` | the text and the text of the view VIEW cannot both be true |
 """
-EXTRA_KEYS = "A key is only there if the clip has a value for it. Other columns of your list keep their own names here."
+EXTRA_KEYS = "A key is only there if the clip has a value for it. Other columns of your list are keys too, under their own names."
 TERM_MEANINGS = {"shard": "The shard of the dataset in which the term is searched for."}
-SCORES = """A score is null if it was not computed: because the recipe names no model for it, or because the clip has no frames or no
-sound track.
+SCORES = """A score is null if the recipe does not ask for it, or if the clip lacks what it needs, such as a sound track.
 
-The section `filters` of a recipe can bound any score. Its key `sharpness_min` is a lower bound of `sharpness`, and `nsfw_max` an upper
-bound of `nsfw`. So `filters.similarity_min` is the lower bound of the column `similarity`. It has nothing to do with the score
-`similarity_min` below.
+The section `filters` of a recipe can bound any score: `sharpness_min` is the lower bound of `sharpness`, and `nsfw_max` the upper bound
+of `nsfw`. The key `filters.similarity_min` bounds the column `similarity`. The score `similarity_min` below is something else.
 
 These words are used in the table:
 
-- "Frames" are the stored frames. Two frames that follow each other are neighbouring frames; they may be seconds apart.
-- A score that is computed for each frame or pair is combined into one number. The words after the colon say how, such as ": mean over the
-  frames".
+- "Frames" are the stored frames. Two frames that follow each other are neighbouring frames, even if they are seconds apart.
+- Some scores combine the values of several frames or pairs of frames. Words such as ": mean over the frames" say how.
 - A share is a fraction from 0 to 1.
 - Luma is the brightness of a pixel, from 0 (black) to 1 (white).
 - A cosine compares two embeddings: 1 means the same direction.
@@ -324,11 +321,12 @@ These words are used in the table:
 # The scores whose short meaning in the code needs more words on a page.
 SCORE_MEANINGS = {
     "aesthetic": "how beautiful the frames are, as the aesthetic model rates them: mean over the frames that the model was given",
-    "audio_clipping_share": "share of the samples that are clipped, that is, in a run of three or more samples at the limit of 16 bits",
+    "audio_clipping_share": "share of the samples that are in a run of three or more samples at the limit of 16 bits",
     "audio_lufs": "loudness of the whole sound track, in LUFS (ITU-R BS.1770-4)",
     "audio_peak_db": "level of the largest sample, in dBFS",
     "audio_silence_share": "share of the blocks of 50 ms whose level is below `audio.silence_db` of the recipe",
     "audio_similarity": "cosine of the sound track with title and hashtags",
+    "black_share": "share of the frames that are black. In a black frame, 98 % of the pixels have a luma of 0.1 or less",
     "brightness": "mean luma of the frames, 0 to 1",
     "contrast": "standard deviation of the luma within a frame: mean over the frames",
     "cuts": "number of cuts inside the clip; only computed if `clips.detector` is set",
@@ -340,31 +338,30 @@ SCORE_MEANINGS = {
     "depth_low": "1st percentile of the depth, in metres if metric, else in the numbers of the model",
     "depth_field_of_view_deg": "horizontal field of view in degrees, as the model estimates it: median over the frames",
     "depth_luminance_consistency": (
-        "`depth_temporal_consistency`, computed from the luma of the frames in place of the depth. It says how much the scene itself "
-        "changes"
+        "the same as `depth_temporal_consistency`, but of the luma of the frames instead of the depth. It shows how much the scene "
+        "itself changes"
     ),
     "depth_scale_change": (
-        "if depth is metric: how much the median depth changes between neighbouring frames, as |ln| of their ratio: mean over the "
-        "pairs. 0.1 means 10 %"
+        "if depth is metric: how much the median depth changes between neighbouring frames, as |ln| of the ratio of the two "
+        "medians: mean over the pairs. 0.1 means 10 %"
     ),
     "depth_temporal_consistency": (
         "rank correlation of the depth of neighbouring frames: mean over the pairs. 1 means that nearer pixels stay nearer"
     ),
     "depth_valid_share": "share of the pixels for which the model gave a depth",
-    "similarity": "the value of the column `similarity`, which the column `scores` does not repeat",
+    "similarity": "the value of the column `similarity`; it is not in the column `scores`",
     "duration_s": "the value of the column `duration_s`",
     "fps": "the value of the column `fps`",
     "frozen_share": (
-        "share of the pairs of neighbouring frames that are nearly identical: if the picture is divided into 8 x 8 blocks, the luma of "
-        "each "
-        "block differs by less than 0.005"
+        "share of the pairs of neighbouring frames that are nearly identical. In such a pair, the luma of each of 8 x 8 blocks of the "
+        "picture differs by less than 0.005"
     ),
     "infrared_flicker": (
         "change of the mean level of the infrared between neighbouring frames: mean over the pairs. 1 is a change from black to white"
     ),
     "infrared_flicker_rgb": (
-        "`infrared_flicker`, computed from the luma of the frames in place of the infrared. Any flicker beyond this comes from the "
-        "model"
+        "the same as `infrared_flicker`, but of the luma of the frames instead of the infrared. If `infrared_flicker` is larger, the "
+        "model adds flicker"
     ),
     "infrared_luminance_correlation": (
         "correlation of the infrared with the luma of its frame: mean over the frames. 1 means a gray copy, and -1 an inverted one"

@@ -429,7 +429,7 @@ MEANINGS = {
     "title": "The title, unchanged.",
     "hashtags": 'The hashtags without "#", in lower case.',
     "language": (
-        "ISO 639-1 code of the language: as the page states it, else detected from title and hashtags. Null if the detector is "
+        "ISO 639-1 code of the language. If the page states none, it is detected from title and hashtags. Null if the detector is "
         "not sure."
     ),
     "start_s": "Where the clip begins in the video or sound that was downloaded, in seconds.",
@@ -442,15 +442,14 @@ MEANINGS = {
     "video_path": "Path of the video; null for a sound.",
     "audio_path": "Path of the sound track, a mono FLAC; null if there is none.",
     "frame_times_s": (
-        "Time of each stored frame, in seconds from the first frame of the clip. Entry k of each list of paths below belongs to "
-        "entry k of this list."
+        "Time of each stored frame, in seconds from the first frame of the clip. The lists of paths below are in the same order."
     ),
     "frame_paths": "Paths of the stored frames.",
     "depth_paths": "Paths of the depth pictures (16-bit PNG), one for each frame. Empty if the clip has no depth; the ledger says why.",
     "depth_kind": (
-        'What the pixels mean. "metric": distances; 0 means unknown. "relative": a larger value is farther away. '
+        'What a pixel means. "metric": a distance, or 0 if it is unknown. "relative": a larger value is farther away. '
         '"inverse_relative": a larger value is nearer. If depth is not metric, the scores depth_at_0 and depth_at_65535 are the '
-        "values of the model at the two ends of the range."
+        "values of the model for the pixels 0 and 65535."
     ),
     "depth_unit": '"mm" if depth_kind is "metric", else empty.',
     "depth_model": "Name of the model that estimated the depth.",
@@ -460,32 +459,32 @@ MEANINGS = {
     "audio_tags": "What the sound track is like: `silence`, `clipped`, and activities such as `speech`. An entry is described below.",
     "tag": "The tag.",
     "score": (
-        "The score of the clip that the tag is based on, such as audio_silence_share for silence. Null if the clip does not have "
-        "that score."
+        "A share from 0 to 1. For `clipped`: the share of the samples that are clipped. For any other tag: the share of the time "
+        "in which it applies. This share is also a score of the clip, such as audio_silence_share. Null if it was not computed."
     ),
     "split": '"train", "val" or "test". All clips of one video or sound, and all copies of a clip, have the same split.',
     "captions": "The texts of the clip. An entry is described below.",
     "similarity": (
-        "For a video: how well pictures and text agree, as the mean cosine of the frames with title and hashtags. For a sound: the "
-        "cosine of title and hashtags with the nearest of its search terms; null without search terms."
+        "For a video: the mean cosine of the frames with title and hashtags. It says how well pictures and text agree. For a sound: "
+        "the cosine of title and hashtags with the nearest of its search terms. Null if it has no search terms."
     ),
     "scores": "The scores of the clip, by the names in the section Scores. A score that was not computed is null.",
-    "extra": "A JSON object with further values: other columns of your list, and the keys in the last section of this page.",
+    "extra": "A JSON object with further values. The last section of this page lists the keys.",
     "duplicate_of": (
-        "Null, unless the clip is a copy of a clip in a shard with a lower number: then the clip_id of that clip. Leave copies out "
+        "If the clip is a copy of a clip in a shard with a lower number: the clip_id of that clip. Else null. Leave such copies out "
         "when you use the data."
     ),
     "contaminates": "Names of the evaluation sets that contain the clip or a copy of it. The recipe lists the sets under decontaminate.",
     "synthetic_views": "The views of the clip that a model estimated or wrote. The other views come from the source.",
     "view": (
-        'If the subject is "view": its name, which is title, hashtags, subtitle, keyframe, video, enhanced, sound, depth, infrared '
-        "or audio. Else null."
+        "Name of the view: title, hashtags, subtitle, keyframe, video, enhanced, sound, depth, infrared or audio. Null if the row "
+        "is about a candidate or a clip."
     ),
     "frame": "For a keyframe caption, the index of its frame in frame_paths; else null.",
-    "text": "The text. The caption of a frame in which nothing was recognised is empty.",
+    "text": "The text. It is empty for a frame in which nothing was recognised.",
     "model": (
-        'The model that wrote the text. It is "source" if the text came with the video or sound, and "released" if your list '
-        "brought it in vidal_views, a key of the column extra."
+        'The model that wrote the text. "source": no model, because the text came with the video or sound. "released": the text was '
+        "in your list; see the flag `imported`."
     ),
     "revision": "Revision of the model.",
     "prompt_sha256": "SHA-256 of the prompt or template; null for a text without a prompt.",
@@ -493,9 +492,9 @@ MEANINGS = {
     "subject": 'What the row is about: "candidate", "clip" or "view".',
     "id": "Identifier of the candidate, clip or view. That of a view is CLIP_ID/VIEW.",
     "parent_id": "For a clip, the id of its candidate; for a view, the id of its clip.",
-    "stage": "The stage (step of the build) in which the candidate, clip or view ended.",
+    "stage": "The step of the build in which the candidate, clip or view ended.",
     "status": '"kept", "dropped" (does not qualify) or "failed" (could not be processed).',
-    "reason": "Why: a short name that does not change between versions. [Troubleshooting](troubleshooting.md) explains each.",
+    "reason": "Why. [Troubleshooting](troubleshooting.md) explains each reason.",
     "detail": "The original message.",
     "transient": "Whether a later attempt may succeed.",
     "attempts": "How often it was attempted.",
