@@ -46,7 +46,8 @@ captions:
 
 ## How to read the tables
 
-The [README](../README.md) explains candidates, clips, views, shards, parts and stages. OUT is the folder or URI that `--out` names.
+The [README](../README.md) explains candidates, clips, views, shards, parts and stages. OUT is the dataset, a
+folder or URI that `--out` names.
 
 - The type `section` is a group of keys with a table of its own. The name of the key links to this table.
 - The types [`model`](#a-model), [`search`](#searches) and [`collection`](#collections) are groups of keys too. Several keys can have
@@ -57,7 +58,7 @@ The [README](../README.md) explains candidates, clips, views, shards, parts and 
   `resources.STAGE.cpus`, such as `resources.depth.cpus`.
 - `list[section]` is a list of groups of keys: `terms.corpora.path` is the key `path` of each corpus in the list.
 - Keys that end in `_s` are in seconds. Keys that end in `_min` or `_max` are the smallest or largest allowed value.
-- `null` for a limit sets no limit. `null` for a model leaves out what the model makes. The tables explain every other `null`.
+- Unless a table says otherwise, `null` means none: no limit, no file or no model. A view or score without a model is left out.
 
 `make docs` generates this page from the code.
 
@@ -86,7 +87,7 @@ These adapters have `options`. Brackets hold the default.
 | `measure.aesthetic.model` | `clip_head` | `head` | the file with the weights of the head (required) |
 | | | `activation` | what is applied between the layers of the head: `none` or `relu` (`none`) |
 | `measure.language.model` | `py3langid` | `languages` | the ISO 639-1 codes to choose from |
-| `depth.model` | `transformers` | `kind` | what the depth values are: `metric`, `relative` or `inverse_relative` |
+| `depth.model` | `transformers` | `kind` | the value of the column `depth_kind`: `metric`, `relative` or `inverse_relative` |
 | | | `input` | [width, height] of the model's input |
 | `infrared.model` | `munit` | `short_side` | the short side of the model's input, in pixels (400) |
 | | | `input` | [width, height] of the model's input, in place of `short_side` |
@@ -109,7 +110,8 @@ false from the second to the first. sRGB-TIR needs false to translate visible li
 SEARCHES = """
 ## Searches
 
-`search` is a list of searches, and each is made for every search term. The `source` of a search decides which other keys it has:
+`search` is a list of searches, and each is made for every search term. The `source` of a search decides which other keys it has. For
+example:
 
 ```yaml
 search:

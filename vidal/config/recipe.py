@@ -56,8 +56,8 @@ class Recipe(Settings):
     """Media that you have already, which replace the searches. [Collections](#collections) has the keys. The option `--from` sets
     this key."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Your names for vidal's columns. `{url: link}` reads URLs from your column `link`. The names also apply to the keys of files
-    that describe media."""
+    """Your names for vidal's columns, which docs/crawl.md lists. `{url: link}` reads URLs from your column `link`. The names also
+    apply to the keys of files that describe media."""
     limit: int | None = Field(default=None, ge=1)
     """Largest number of candidates in a shard. The option `--limit` sets this key."""
     text: Text = Text()
@@ -91,12 +91,12 @@ class Recipe(Settings):
     split: Split = Split()
     """Shares of the clips for training, validation and test."""
     cache: str | None = None
-    """A folder or URI that keeps what the models of captions answered, for all shards and datasets. `null` keeps it in OUT/_cache,
-    for the same shard only."""
+    """A folder or URI that stores the answers of caption models for all shards and datasets that name it. `null` stores them in
+    OUT/_cache, where only the same shard reuses them."""
     duplicates: Duplicates = Duplicates()
     """When two clips count as copies."""
     decontaminate: tuple[EvaluationSet, ...] = ()
-    """Evaluation sets, whose clips are marked."""
+    """Evaluation sets. Clips that occur in one of them are marked."""
     train: Train = Train()
     """How `vidal train` trains encoders."""
     engine: Engine = Engine()

@@ -30,16 +30,17 @@ class Duplicates(Settings):
 
 
 class EvaluationSet(Settings):
-    """A model will be tested on an evaluation set. Clips of the dataset that are in the set, and copies of them, are marked in the
-    column `contaminates`. They are not dropped.
+    """An evaluation set holds clips that you test models on. Clips of the dataset that are in the set, or are copies of its clips,
+    are marked in the column `contaminates`. They are not dropped.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     """Name of the set in the column `contaminates`."""
     ids: str | None = None
-    """A file that names one clip of the set per line, by source_id, platform:source_id, URL or SHA-256. It may be a csv file."""
+    """A file with one clip of the set per line, named by source_id, platform:source_id, URL or SHA-256. A csv file needs `column`
+    too."""
     column: str | None = None
-    """Column with the ids, if `ids` is a csv file."""
+    """Column with the ids, if `ids` is a csv or tsv file."""
     signatures: str | None = None
     """A file that `vidal signatures` wrote for the media of the set. Give `ids`, `signatures` or both."""
     semantic: float | None = Field(default=None, gt=0, le=1)

@@ -64,19 +64,19 @@ class Crawl(Settings):
     parts_at_once: int = Field(default=4, ge=1)
     """How many parts of a shard one worker crawls at the same time. With more parts, a slow host delays fewer candidates."""
     attempts: int = Field(default=3, ge=1)
-    """Largest number of attempts of a download, if a later attempt may succeed."""
+    """Largest number of attempts of a download. Only failures that may pass, such as timeouts, are tried again."""
     backoff_s: float = Field(default=1.0, ge=0)
     """The pause before the second attempt is random, from 0 to this number of seconds. This upper bound doubles with each further
     attempt."""
     backoff_max_s: float = Field(default=60.0, ge=0)
-    """Upper bound of these pauses does not grow beyond this."""
+    """Longest pause that `backoff_s` can grow to."""
     patience_s: float = Field(default=900.0, ge=0)
     """How long a candidate waits in total for a host that is paused or busy, before it fails. If an identity has used up its budget,
     this limits each wait, not their sum."""
     breaker_failures: int = Field(default=10, ge=1)
-    """After this many failures in a row, a host is left alone."""
+    """After this many failures in a row, a host is left alone for a while."""
     breaker_pause_s: float = Field(default=60.0, ge=0)
-    """How long the host is then left alone."""
+    """How long a host is left alone after `breaker_failures` failures."""
     block_pause_s: float = Field(default=3600.0, ge=0)
     """How long a host is left alone after it has suspected a robot (`bot_check`)."""
     timeout_s: float = Field(default=120.0, gt=0)
@@ -125,10 +125,11 @@ class Crawl(Settings):
     robots: bool = True
     """Whether robots.txt, ai.txt and tdmrep.json are obeyed for plain pages and files, and for what these embed or redirect to."""
     robots_for_sources: bool = False
-    """Whether these three files are also obeyed for sites that yt-dlp has an extractor for, and for sources with an API."""
+    """Whether these three files are also obeyed for sites that yt-dlp has an extractor for, and for sources with an API. Needs
+    `robots: true`."""
     opt_out: tuple[str, ...] = ("noai", "noimageai", "none")
     """A page or file with one of these values in its header X-Robots-Tag or meta tag robots is not used. An empty list turns off
-    ai.txt and TDMRep too."""
+    ai.txt and tdmrep.json too."""
     licences: tuple[str, ...] = ()
     """Allowed licences, as SPDX names in which `*` stands for any text, such as `[CC0-1.0, 'CC-BY*']`. An empty list allows all."""
     licence_unknown: bool = True

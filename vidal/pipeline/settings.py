@@ -22,13 +22,13 @@ class Resources(Settings):
     """Number of pictures that the model is given at a time. `null` means those of one clip. It affects speed, never rows. Only for
     the stages `depth` and `infrared`."""
     memory_gb: float | None = Field(default=None, gt=0)
-    """Memory of one worker. `null` requests none."""
+    """Memory of one worker, in GB. `null` requests none."""
     parts_at_once: int | None = Field(default=None, ge=1)
     """Number of parts that one worker works on at the same time. With more than one, media are read and written while the model
     computes. `null` means 4 for a worker with a GPU, else 1. Only for the stages `measure`, `similarity`, `depth`, `infrared`,
     `audio`, `captions` and `sound`."""
     workers: tuple[int, int] = (1, 1)
-    """Smallest and the largest number of workers."""
+    """Smallest and largest number of workers."""
     fuse: bool = False
     """Whether the stage shares the workers of the stage before it. Its own `cpus`, `gpus` and `workers` are then not used."""
 
@@ -47,7 +47,7 @@ class Resources(Settings):
 
 
 class Engine(Settings):
-    """Only `keep_stale` can change rows of the dataset."""
+    """Of these keys, only `keep_stale` can change the rows of the dataset."""
 
     executor: Literal["ray", "inline"] = "ray"
     """`ray` runs the stages as worker processes of Ray. `inline` runs everything in one process, for a debugger or a profiler."""
@@ -70,7 +70,7 @@ class Engine(Settings):
     record_crashes_max: int = Field(default=2, ge=1)
     """A candidate or clip that has killed its worker more often than this fails as `crashed`."""
     object_store_mb: int = Field(default=256, ge=80)
-    """Size of Ray's object store, if the command starts Ray."""
+    """Size of Ray's object store in MB, if the command starts Ray."""
     log_level: Literal["info", "debug"] | None = None
     """Level of the log messages that workers send to the command. `null` sends none. The options `--verbose` and `--log-json` set
     this key."""

@@ -78,11 +78,11 @@ class CollectionSettings(Settings):
 
 
 class Text(Settings):
-    """The rule on titles and hashtags applies to search results, not to your own list."""
+    """The rule on titles and hashtags applies to search results, not to your own list or media."""
 
     rule: Literal["or", "and", "off"] = "or"
-    """`or` drops a video if its title is short, or if it has no hashtag that counts. `and` drops a video only if both are true. `off`
-    drops neither. A search result without any title is always dropped."""
+    """`or` drops a search result if its title is short, or if it has no hashtag that counts. `and` drops it only if both are true.
+    `off` drops it in neither case. A search result without any title is always dropped."""
     title_words_min: int = Field(default=2, ge=0)
     """A title with fewer words is short. Hashtags are not words."""
     stop_words: tuple[str, ...] = ()

@@ -73,7 +73,7 @@ class Encoder(Settings):
     views: dict[str, float] | None = None
     """Weights of the views for this modality. `null` uses `train.views`."""
     clip_norm: PositiveFloat | Literal["off"] | None = None
-    """Largest norm of the gradients. `off` does not clip them, as in both presets. `null` uses `train.clip_norm`."""
+    """Largest norm of the gradients. `off` does not clip them, and both presets use it. `null` uses `train.clip_norm`."""
     preset: Literal["paper", "script"] | None = None
     """Published settings of LanguageBind. `paper` uses those of the paper, and `script` those of its script. Keys that you set
     yourself override them."""
@@ -206,13 +206,13 @@ class Train(Settings):
     log_steps: int = Field(default=1, ge=1)
     """Steps between two lines of `metrics.jsonl`."""
     keep: int = Field(default=2, ge=1)
-    """How many checkpoints are kept."""
+    """How many of the last checkpoints are kept."""
     eval_steps: int | None = Field(default=None, ge=1)
     """Steps between two measurements of retrieval on the split `val`. `null` measures only at the end. Nothing is measured if `val`
     has no clips or is trained on."""
     patience: int | None = Field(default=None, ge=1)
-    """Training stops after this many measurements in a row without better retrieval. The best weights are saved. `null` never stops
-    early. Needs `eval_steps`."""
+    """The training of a modality stops after this many measurements in a row without better retrieval. The best weights are saved.
+    `null` never stops early. Needs `eval_steps`."""
 
     def clip_norm_of(self, modality: Modality) -> float | None:
         """Returns the norm that the gradients of a modality are clipped to; None if they are not clipped."""

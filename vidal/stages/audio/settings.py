@@ -34,7 +34,7 @@ class Audio(ViewSettings):
     sample_rate: int = Field(default=16_000, ge=4_000)
     """Sample rate of the stored sound track, in Hz."""
     silence_db: float = -60.0
-    """Sound whose RMS level is below this is silent, in dBFS."""
+    """Sound with an RMS level below this, in dBFS, is silent."""
     loudness: bool = True
     """Whether loudness is measured (score `audio_lufs`)."""
     activity: ModelSpec | None = None

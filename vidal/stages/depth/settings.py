@@ -10,8 +10,8 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Depth(FrameViewSettings):
-    """`mode: own` stores the estimate of the model. `mode: paper` repeats what VIDAL-10M's script does with the model GLPN, and needs
-    the adapter `transformers`. It forces frames to 448 x 796 pixels, clips depth at 10 m, and rounds millimetres down.
+    """`mode: own` stores the estimate of the model. `mode: paper` repeats what VIDAL-10M's script does with the model GLPN. It needs
+    the adapter `transformers`, forces frames to 448 x 796 pixels, clips depth at 10 m, and rounds millimetres down.
     """
 
     # vidal/stages/depth/quality.py explains how the measures of quality are computed.

@@ -11,7 +11,7 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 class Infrared(FrameViewSettings):
     """`mode: own` gives all frames of a clip one style and one range of intensities. `mode: paper` repeats what VIDAL-10M's script
-    does with the model sRGB-TIR, and needs the adapter `munit`. It forces frames to 640 x 400 pixels, and gives every frame a random
+    does with the model sRGB-TIR. It needs the adapter `munit`, forces frames to 640 x 400 pixels, and gives every frame a random
     style and a range of its own.
     """
 

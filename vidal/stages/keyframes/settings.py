@@ -15,8 +15,8 @@ class Keyframes(Settings):
     count: int = Field(default=8, ge=1)
     """Number of frames stored for each clip."""
     times: Literal["linspace", "paper", "scene"] = "linspace"
-    """`linspace` takes frames at equal distances from the first to the last. `paper` takes every k-th frame from frame 0, as in
-    VIDAL-10M's script; k is the number of frames // `count`. `scene` takes the middles of equal parts of each shot."""
+    """`linspace` takes frames at equal distances from the first to the last. `paper` takes every k-th frame as VIDAL-10M's script
+    does, where k is the number of frames // `count`. `scene` takes the middles of equal parts of each shot."""
     short_side: int = Field(default=256, ge=16)
     """Short side of the frames, in pixels."""
     format: Literal["jpg", "png", "webp"] = "jpg"

@@ -26,7 +26,7 @@ class Language(Settings):
 
 
 class Measure(Settings):
-    """docs/columns.md says what the scores mean. Only the section `filters` drops clips by their scores."""
+    """docs/columns.md says what the scores mean. The section `filters` drops clips by their scores."""
 
     pictures: bool = True
     """Whether brightness, contrast, saturation, and black and frozen frames are measured."""

@@ -6,7 +6,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Similarity(Settings):
-    """The column `similarity` and the scores whose names begin with `similarity_` compare the frames of a clip with texts."""
+    """The column `similarity` and the scores whose names begin with `similarity_` say how well the frames of a clip agree with texts."""
 
     model: ModelSpec
-    """Model that compares them."""
+    """Model that compares pictures with texts."""
