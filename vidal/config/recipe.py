@@ -37,38 +37,37 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 class Recipe(Settings):
     name: str
-    """The name of the recipe. A dataset stores it, and only a recipe of the same name can build into the dataset."""
+    """Name of the recipe. A dataset accepts only builds by a recipe of the same name."""
     description: str = ""
     """One line that `vidal plan` shows."""
     plugins: tuple[str, ...] = ()
-    """Names of Python modules of your own, which are imported wherever the recipe is used. They can add sources, adapters and views:
-    see docs/extending.md."""
+    """Your own Python modules that add sources, adapters or views. See docs/extending.md."""
     shards: int = Field(default=1, ge=1)
-    """For searches: the number of shards that the search terms are divided into."""
+    """Number of shards that the search terms are divided into."""
     shard_candidates: int = Field(default=1000, ge=1)
-    """For a list or media of your own: the number of rows in one shard."""
+    """Number of candidates in a shard of your own list or media."""
     terms: Terms = Terms()
-    """The search terms, and the database that they come from."""
+    """The search terms, and where they come from."""
     search: tuple[SourceSearch, ...] = ()
-    """The searches that are made for each search term. The section Searches below has their keys."""
+    """Searches that are made for each search term. [Searches](#searches) has their keys."""
     catalogue: str | None = None
-    """Your own list of URLs, used instead of searches: a path, glob or URI. The option --catalogue sets it."""
+    """Your own list of URLs, which replaces the searches. It is a path, glob or URI. The option `--catalogue` sets this key."""
     collection: SourceCollection | None = None
-    """Media that you have already, used instead of searches: a folder or bucket, tables, or WebDataset archives. The option --from
-    sets it."""
+    """Media that you have already, which replace the searches. [Collections](#collections) has the keys. The option `--from` sets
+    this key."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """If the columns of your list have other names: your name for each of vidal's names, such as {url: link, caption: text}. Also for
-    the keys of files that describe media."""
+    """Your names for vidal's columns, which docs/crawl.md lists. `{url: link}` reads URLs from your column `link`. The names also
+    apply to the keys of files that describe media."""
     limit: int | None = Field(default=None, ge=1)
-    """The largest number of candidates in a shard; null sets no limit. The option --limit sets it."""
+    """Largest number of candidates in a shard. The option `--limit` sets this key."""
     text: Text = Text()
-    """Which titles and hashtags a video must have, and how long it may be."""
+    """Which titles, hashtags and durations are accepted."""
     crawl: Crawl = Crawl()
-    """How often sites are asked, and how large and slow a download may be."""
+    """How media are downloaded."""
     clips: Clips = Clips()
     """How videos that are too long are cut into clips."""
     decoding: Decoding = Decoding()
-    """How much CPU time and memory an operation on a media file may use."""
+    """CPU time and memory that an operation on a media file may use."""
     keyframes: Keyframes = Keyframes()
     """Which frames of a clip are stored."""
     measure: Measure = Measure()
@@ -78,32 +77,32 @@ class Recipe(Settings):
     filters: Filters = Filters()
     """Which clips stay in the dataset, by bounds on their scores."""
     depth: Depth = Depth()
-    """The view depth."""
+    """The view `depth`."""
     infrared: Infrared = Infrared()
-    """The view infrared."""
+    """The view `infrared`."""
     audio: Audio = Audio()
     """The sound track of a clip, and its scores."""
     captions: Captions = Captions()
-    """The views keyframe, video and sound: captions by models."""
+    """Models that write captions."""
     enhanced: Enhanced = Enhanced()
-    """The view enhanced: a rewritten caption."""
+    """The view `enhanced`, a rewritten caption."""
     storage: MediaStorage = MediaStorage()
     """How media are stored."""
     split: Split = Split()
-    """Which clips are kept apart from training, to choose settings and to test."""
+    """Shares of the clips for training, validation and test."""
     cache: str | None = None
-    """A folder or URI where the answers of captioners and rewriters are kept, in one file for each answer, so that shards and
-    datasets share them. null keeps them in OUT/_cache, in one file for each part; they are then reused only within their shard."""
+    """A folder or URI that stores the answers of caption models for all shards and datasets that name it. `null` stores them in
+    OUT/_cache, where only the same shard reuses them."""
     duplicates: Duplicates = Duplicates()
     """When two clips count as copies."""
     decontaminate: tuple[EvaluationSet, ...] = ()
-    """Evaluation sets. Clips that also occur in one of them are marked."""
+    """Evaluation sets. Clips that occur in one of them are marked."""
     train: Train = Train()
-    """How encoders are trained by `vidal train`."""
+    """How `vidal train` trains encoders."""
     engine: Engine = Engine()
     """How a build runs."""
     resources: dict[str, Resources] = Field(default_factory=dict)
-    """The CPUs, GPUs, memory and workers of each stage, by the name of the stage."""
+    """CPUs, GPUs, memory and workers of each stage."""
 
     @model_validator(mode="after")
     def _check_input(self) -> Recipe:

@@ -8,41 +8,43 @@ from vidal.config.base import Settings
 
 
 class Duplicates(Settings):
-    """When two clips are copies: the same bytes, nearly the same video or recording, or the same meaning."""
+    """Two clips are copies if they have the same bytes, are nearly the same, or have the same meaning."""
 
     exact: bool = True
     """Whether clips with the same bytes are copies."""
     near: bool = True
-    """Whether videos and recordings that are nearly the same are copies."""
+    """Whether videos or sounds that are nearly the same are copies."""
     max_distance: float = Field(default=20.0, ge=0)
-    """Two videos are nearly the same only if the median distance of the perceptual hashes of their frames is at most this; in bits,
-    of 64."""
+    """Two videos are nearly the same only if the perceptual hashes of their frames differ in at most this many of 64 bits, in the
+    median."""
     motion_min: float = Field(default=0.65, ge=-1, le=1)
-    """Two videos are nearly the same only if the correlation of their motion (-1 to 1) is at least this."""
+    """Two videos are nearly the same only if their motion correlates at least this much (-1 to 1). Videos that stand still are
+    compared by their hashes alone."""
     audio_max_difference: float = Field(default=0.12, ge=0, le=1)
-    """Two recordings are nearly the same if at most this share of the bits of their audio fingerprints differs."""
+    """Two sounds are nearly the same if at most this share of the bits of their audio fingerprints differs."""
     semantic: float | None = Field(default=None, gt=0, le=1)
-    """Two clips have the same meaning if the cosine of their embeddings is at least this; null does not compare meanings."""
+    """Two clips have the same meaning if the cosine of their embeddings is at least this. `null` does not compare meanings."""
     dataset_clips_max: int = Field(default=100_000, ge=0)
-    """A build marks copies across shards while the dataset has at most this many clips. For a larger dataset, run `vidal deduplicate
-    OUT`."""
+    """A build marks copies across shards only if the dataset has at most this many clips. For a larger dataset, run `vidal
+    deduplicate OUT`."""
 
 
 class EvaluationSet(Settings):
-    """An evaluation set: clips that a model will be tested on. A clip of the dataset that is in the set, or is a copy of one, is
-    marked in the column contaminates. It is never dropped.
+    """An evaluation set holds clips that you test models on. Clips of the dataset that are in the set, or are copies of its clips,
+    are marked in the column `contaminates`. They are not dropped.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
-    """The name of the set in the column contaminates."""
+    """Name of the set in the column `contaminates`."""
     ids: str | None = None
-    """A file that names the clips of the set: one per line, by source_id, platform:source_id, URL or SHA-256. Or a csv file."""
+    """A file with one clip of the set per line, named by source_id, platform:source_id, URL or SHA-256. A csv file needs `column`
+    too."""
     column: str | None = None
-    """If ids is a csv file: the column that holds the ids."""
+    """Column with the ids, if `ids` is a csv or tsv file."""
     signatures: str | None = None
-    """The file that `vidal signatures` wrote for the media of the set."""
+    """A file that `vidal signatures` wrote for the media of the set. Give `ids`, `signatures` or both."""
     semantic: float | None = Field(default=None, gt=0, le=1)
-    """A clip counts as one of the set if the cosine of their embeddings is at least this. null does not compare meanings."""
+    """Clips with at least this cosine of their embeddings count as copies too. `null` does not compare meanings. Needs `signatures`."""
 
     @model_validator(mode="after")
     def _something(self) -> EvaluationSet:

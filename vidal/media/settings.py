@@ -27,21 +27,20 @@ class Limits:
 
 
 class Decoding(Settings):
-    """What one operation on a media file may cost. The operations are: to probe it, to cut it, and to read its frames or its sound.
-
-    Each operation runs in another process, which is killed when it exceeds a limit. Only the record fails, as `too_costly`.
+    """The operations on a media file are to probe it, to cut it, and to read its frames or its sound. If an operation exceeds a
+    limit, its candidate or clip fails as `too_costly`.
     """
 
     cpu_s: float = Field(default=60.0, gt=0)
-    """CPU seconds that an operation may use."""
+    """CPU time of an operation."""
     cpu_s_per_media_s: float = Field(default=6.0, ge=0)
-    """CPU seconds that an operation may use in addition, for each second of the file that it reads or encodes."""
+    """Additional CPU time for each second of media that is read or encoded."""
     memory_mb: int = Field(default=900, ge=200)
-    """Resident memory that the process may use, in MB (10^6 bytes)."""
+    """Resident memory of the process, in MB (10^6 bytes)."""
     packets_max: int = Field(default=1_000_000, ge=1)
-    """Number of packets that an operation may read from the file."""
+    """Largest number of packets that are read."""
     frames_max: int = Field(default=250_000, ge=1)
-    """Number of frames that an operation may decode."""
+    """Largest number of frames that are decoded."""
 
     def limits(self, *, media_s: float = 0.0, max_pixels: int | None = None) -> Limits:
         """Returns the limits of one operation. media_s: the seconds of media that it reads. max_pixels: the limit of one frame."""

@@ -14,133 +14,124 @@ USER_AGENT = f"{PRODUCT}/{__version__}"
 
 
 class HostLimits(Settings):
-    """Limits for one host and its subdomains. All workers of a cluster share them.
-
-    If a key is null, the key of the same name in the section `crawl` applies.
-    """
+    """Limits for one host and its subdomains. `null` uses the value of the same key in `crawl`."""
 
     requests_per_s: float | None = Field(default=None, gt=0)
-    """Requests per second."""
+    """Largest number of requests per second."""
     burst: int | None = Field(default=None, ge=1)
     """How many requests may follow each other without waiting, after a pause."""
     host_concurrency: int | None = Field(default=None, ge=1)
-    """Simultaneous requests."""
+    """Largest number of simultaneous requests."""
     daily_requests: int | None = Field(default=None, ge=1)
-    """Requests per day."""
+    """Largest number of requests per day."""
 
 
 class Identity(Settings):
-    """An account or a proxy of yours, for sites that yt-dlp has an extractor for. Requests of an identity never send
+    """An identity is an account or a proxy of yours, for sites that yt-dlp has an extractor for. Its requests never send
     `crawl.cookies_file`.
     """
 
     name: str = Field(min_length=1)
-    """A name of your choice, by which `vidal plan` and the ledger mention the identity."""
+    """Your name for the identity."""
     cookies_file: str | None = None
-    """A file with the cookies of the identity, in Netscape's format."""
+    """A file with cookies, in Netscape's format."""
     proxy: str | None = None
-    """The proxy of the identity; null uses one of `crawl.proxies`, if there are any."""
+    """Proxy of the identity. `null` uses one of `crawl.proxies`, if there are any."""
     requests_per_hour: int | None = Field(default=None, ge=1)
-    """The largest number of requests per hour; null sets no limit."""
+    """Largest number of requests per hour."""
     videos_per_hour: int | None = Field(default=None, ge=1)
-    """The largest number of videos per hour; null sets no limit."""
+    """Largest number of videos per hour."""
     cool_down_s: float = Field(default=3600.0, gt=0)
-    """How long the identity is left alone after a site has blocked it (`rate_limited`, `bot_check`), in seconds, unless the site
-    names a longer pause."""
+    """How long the identity pauses after a site has blocked it (`rate_limited`, `bot_check`). If the site names a longer pause, that
+    pause applies."""
 
 
 class Crawl(Settings):
-    """How often and how patiently hosts are asked, and how large and slow a download may be.
-
-    All workers of a cluster share the limits per host.
-    """
+    """All workers of a cluster share the limits per host."""
 
     requests_per_s: float = Field(default=2.0, gt=0)
-    """The largest number of requests per second to one host."""
+    """Largest number of requests per second to one host."""
     burst: int = Field(default=4, ge=1)
     """How many requests to one host may follow each other without waiting, after a pause."""
     host_concurrency: int = Field(default=4, ge=1)
-    """The largest number of simultaneous requests to one host."""
+    """Largest number of simultaneous requests to one host."""
     daily_requests: int | None = Field(default=None, ge=1)
-    """The largest number of requests per day to one host; null sets no limit."""
+    """Largest number of requests per day to one host."""
     hosts: dict[str, HostLimits] = Field(default_factory=dict)
-    """Other limits for some hosts and their subdomains, by the name of the host: {example.org: {requests_per_s: 1}}."""
+    """Other limits for some hosts, such as `{example.org: {requests_per_s: 1}}`."""
     concurrency: int = Field(default=4, ge=1)
-    """Simultaneous downloads of one worker."""
+    """Largest number of simultaneous downloads of one worker."""
     parts_at_once: int = Field(default=4, ge=1)
-    """How many parts of a shard one worker of the crawl works on at the same time, so that a slow host does not keep it from the
-    candidates of other parts."""
+    """How many parts of a shard one worker crawls at the same time. With more parts, a slow host delays fewer candidates."""
     attempts: int = Field(default=3, ge=1)
-    """How often a download is attempted in all, if its failures are transient (a later attempt may succeed)."""
+    """Largest number of attempts of a download. Only failures that may pass, such as timeouts, are tried again."""
     backoff_s: float = Field(default=1.0, ge=0)
-    """The pause before the second attempt is a random time from 0 to this number of seconds. The upper bound doubles with each
-    further attempt."""
+    """The pause before the second attempt is random, from 0 to this number of seconds. This upper bound doubles with each further
+    attempt."""
     backoff_max_s: float = Field(default=60.0, ge=0)
-    """The upper bound that backoff_s describes grows no further than this, in seconds."""
+    """Longest pause that `backoff_s` can grow to."""
     patience_s: float = Field(default=900.0, ge=0)
-    """How many seconds a candidate waits in total for a host that is paused or busy; then it fails, and can be retried. For an identity
-    whose budget is used up, this limits each wait, not their sum."""
+    """How long a candidate waits in total for a host that is paused or busy, before it fails. If an identity has used up its budget,
+    this limits each wait, not their sum."""
     breaker_failures: int = Field(default=10, ge=1)
-    """After this many failures in a row, a host is left alone for breaker_pause_s."""
+    """After this many failures in a row, a host is left alone for a while."""
     breaker_pause_s: float = Field(default=60.0, ge=0)
-    """How long a host is left alone after breaker_failures failures, in seconds."""
+    """How long a host is left alone after `breaker_failures` failures."""
     block_pause_s: float = Field(default=3600.0, ge=0)
-    """How long a host is left alone after it has asked whether a person or a robot is there (`bot_check`), in seconds."""
+    """How long a host is left alone after it has suspected a robot (`bot_check`)."""
     timeout_s: float = Field(default=120.0, gt=0)
-    """The longest time for one candidate, in seconds: page, download and all attempts together, without the waits until a host may be
-    asked."""
+    """Longest time for the page, the download and all attempts of one candidate. Waits for a host do not count."""
     stall_s: float = Field(default=20.0, gt=0)
-    """The longest time in which no byte of a download arrives, in seconds."""
+    """A download fails if no byte arrives for this long."""
     max_bytes: int = Field(default=200_000_000, ge=1)
-    """The largest number of bytes that are downloaded for one candidate, pages included. For media that you have already: the size of
-    the largest file."""
+    """Largest number of bytes that are downloaded for one candidate, pages included. For media that you have already, it limits the
+    size of each file."""
     page_max_bytes: int = Field(default=20_000_000, ge=1)
-    """The largest web page, in bytes."""
+    """Largest web page, in bytes."""
     page_cpu_s: float = Field(default=10.0, gt=0)
-    """CPU seconds for finding the media on a page. A separate process does this, and is killed if it needs more."""
+    """CPU time for finding the media on one page."""
     max_redirects: int = Field(default=10, ge=0)
-    """The largest number of redirects that one request follows."""
+    """Largest number of redirects of one request."""
     max_pixels: int = Field(default=7680 * 4320, ge=1)
-    """The largest frame, in pixels: width times height."""
+    """Largest frame, in pixels (width times height)."""
     duration_min_s: float = Field(default=0.0, ge=0)
-    """The shortest clip, in seconds."""
+    """Shortest clip."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
-    """The tolerance of durations, in seconds: a span of your list may end this much after the end of its file, and a stored clip may
-    be this much longer than the longest duration."""
+    """A span of your list may end this much after the end of its file. A stored clip may be this much longer than the longest
+    duration."""
     format: str = "bestvideo*[height<=?720]+bestaudio/best[height<=?720]/bestvideo*+bestaudio/best"
-    """Which file of a page is downloaded: a format selection of yt-dlp. Pictures and sound that come as separate files are merged."""
+    """Which file of a page is downloaded, as a format selection of yt-dlp."""
     extractor_args: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
-    """Arguments for the extractors of yt-dlp, such as {youtube: {player_client: [web_safari]}}, and for its plugins that provide PO
-    tokens, which YouTube may ask for."""
+    """Arguments for extractors and plugins of yt-dlp, such as `{youtube: {player_client: [web_safari]}}`."""
     subtitles: tuple[str, ...] = ()
-    """Languages of the subtitles that become the view subtitle, such as [en, de], the preferred one first. Each video then costs one
-    more request. Empty fetches none."""
+    """Languages of the view `subtitle`, the preferred one first, such as `[en, de]`. Each video then costs one more request. An empty
+    list fetches no subtitles."""
     user_agent: str | None = None
-    """The header User-Agent of all requests; null names vidal and its version."""
+    """The header User-Agent. `null` names vidal and its version."""
     cookies_file: str | None = None
     """A file with cookies, in Netscape's format."""
     netrc_file: str | None = None
-    """A netrc file with the user names and passwords of hosts and proxies. The dataset stores neither these nor those inside a URL."""
+    """A netrc file with user names and passwords of hosts and proxies. The dataset never stores passwords."""
     proxies: tuple[str, ...] = ()
-    """The addresses of proxies. The workers use them in turn."""
+    """Addresses of proxies. The workers use them in turn."""
     identities: tuple[Identity, ...] = ()
-    """Your own accounts or proxies for the sites that yt-dlp has an extractor for. The candidates are divided among them."""
+    """Your own accounts or proxies. The candidates are divided among them."""
     share_identities: bool = False
-    """Whether another identity takes over the work of one that is paused or has used up its budget. Otherwise, that work waits."""
+    """Whether another identity takes over the work of an identity that is paused or has used up its budget. If false, the work waits."""
     sleep_s: tuple[float, float] = (0.0, 0.0)
-    """The shortest and the longest pause of yt-dlp before a download, in seconds."""
+    """Shortest and longest pause of yt-dlp before a download."""
     sleep_requests_s: float = Field(default=0.0, ge=0)
-    """The pause of yt-dlp between the requests of an extractor, in seconds."""
+    """Pause of yt-dlp between the requests of an extractor."""
     robots: bool = True
     """Whether robots.txt, ai.txt and tdmrep.json are obeyed for plain pages and files, and for what these embed or redirect to."""
     robots_for_sources: bool = False
-    """Whether robots.txt, ai.txt and tdmrep.json are also obeyed for sites that yt-dlp has an extractor for, and for sources with an
-    API."""
+    """Whether these three files are also obeyed for sites that yt-dlp has an extractor for, and for sources with an API. Needs
+    `robots: true`."""
     opt_out: tuple[str, ...] = ("noai", "noimageai", "none")
-    """A page or file with one of these values in its header X-Robots-Tag or in its meta tag robots is not used. If the list is empty,
-    ai.txt and TDMRep are not obeyed either."""
+    """A page or file with one of these values in its header X-Robots-Tag or meta tag robots is not used. An empty list turns off
+    ai.txt and tdmrep.json too."""
     licences: tuple[str, ...] = ()
-    """The allowed licences: SPDX names, in which * stands for any text, such as [CC0-1.0, 'CC-BY*']. Empty allows all."""
+    """Allowed licences, as SPDX names in which `*` stands for any text, such as `[CC0-1.0, 'CC-BY*']`. An empty list allows all."""
     licence_unknown: bool = True
     """Whether a candidate without a stated licence passes, if `licences` is not empty."""
     block_uploaders: tuple[str, ...] = ()
@@ -148,9 +139,11 @@ class Crawl(Settings):
     block_domains: tuple[str, ...] = ()
     """Domains to which no request is sent."""
     allow_hosts: tuple[str, ...] = ()
-    """Hosts with private or loopback addresses to which requests may be sent. The option --allow-host allows others for one command."""
+    """Hosts with private or loopback addresses to which requests may be sent. The option `--allow-host` allows others for one
+    command."""
     retrieved_at: datetime | None = None
-    """A fixed value for the column retrieved_at, so that two builds give the same bytes; null stores the time of each download."""
+    """A fixed date and time for the column `retrieved_at`, so that two builds give the same bytes. `null` stores the time of each
+    download."""
 
     def limits_of(self, host: str) -> HostLimits:
         """Returns the limits for a host.

@@ -22,7 +22,7 @@ class ArchiveSearch(ApiSearch):
     """The settings of a search of the Internet Archive."""
 
     source: str = "archive"
-    """The name of this source."""
+    """Name of the source."""
 
 
 class Archive(ApiSource):

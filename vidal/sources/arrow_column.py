@@ -24,7 +24,7 @@ class ArrowSettings(TableSettings):
     """Local Arrow files with a column of media: one file, all that match a glob, or all in a folder (as save_to_disk writes them)."""
 
     source: str = NAME
-    """The name of this source."""
+    """Name of the source."""
 
 
 class ArrowColumn(TableColumn):

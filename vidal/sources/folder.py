@@ -35,7 +35,7 @@ class FolderSettings(CollectionSettings):
 
     has_originals: ClassVar[bool] = True
     source: str = NAME
-    """The name of this source."""
+    """Name of the source."""
 
 
 class Folder:

@@ -32,17 +32,17 @@ class FreesoundSearch(ApiSearch):
     """The settings of a search of Freesound. A sound whose value is below a *_min key is dropped; one without the value passes."""
 
     source: str = "freesound"
-    """The name of the source."""
+    """Name of the source."""
     token_file: str | None = None
-    """A file with your API token; null uses the environment variable FREESOUND_TOKEN."""
+    """A file with your API token. `null` uses the environment variable FREESOUND_TOKEN."""
     rating_min: float | None = Field(default=None, ge=0)
-    """The lowest rating, 0 to 5."""
+    """Lowest rating, 0 to 5."""
     downloads_min: int | None = Field(default=None, ge=0)
-    """The lowest number of downloads."""
+    """Lowest number of downloads."""
     comments_min: int | None = Field(default=None, ge=0)
-    """The lowest number of comments."""
+    """Lowest number of comments."""
     tags_min: int | None = Field(default=None, ge=0)
-    """The lowest number of tags."""
+    """Lowest number of tags."""
 
     def minimums(self) -> tuple[Minimum, ...]:
         return (

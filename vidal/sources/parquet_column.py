@@ -22,7 +22,7 @@ class ParquetSettings(TableSettings):
     """Tables with a column of media: one table, all that match a glob, or all in a folder, bucket or dataset of the Hugging Face hub."""
 
     source: str = NAME
-    """The name of this source."""
+    """Name of the source."""
 
 
 class ParquetColumn(TableColumn):

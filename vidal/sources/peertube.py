@@ -25,7 +25,7 @@ class PeerTubeSearch(ApiSearch):
     """The settings of a search of PeerTube. A video with fewer comments than comments_min is dropped."""
 
     source: str = "peertube"
-    """The name of this source."""
+    """Name of the source."""
     comments_min: int | None = Field(default=None, ge=0)
     """Lowest number of comments."""
 

@@ -31,11 +31,11 @@ class Search(Settings):
     """One search of a recipe: its source, the text to search for, and the number of results per term. Each source adds its own keys."""
 
     source: str = "ytdlp"
-    """The name of the source."""
+    """Name of the source."""
     per_term: int = Field(default=5, ge=1)
-    """The largest number of results for each term."""
+    """Largest number of results for each search term."""
     query: str = "{term}"
-    """The text that is searched for. {term} stands for the search term."""
+    """Text that is searched for. `{term}` stands for the search term."""
 
     @field_validator("source")
     @classmethod
@@ -67,7 +67,7 @@ class CollectionSettings(Settings):
     source: str
     """The name of the kind of collection."""
     uri: str
-    """Where the media are: a folder, a file, a glob or a URI."""
+    """A folder, a file, a glob or a URI."""
 
     @field_validator("uri")
     @classmethod
@@ -78,21 +78,18 @@ class CollectionSettings(Settings):
 
 
 class Text(Settings):
-    """Which titles and hashtags are accepted, after LanguageBind's paper, and the longest duration.
-
-    The rule on titles and hashtags does not apply to your own list. The longest duration does.
-    """
+    """The rule on titles and hashtags applies to search results, not to your own list or media."""
 
     rule: Literal["or", "and", "off"] = "or"
-    """Which videos are dropped. `or`: those with a short title, and those without a hashtag that counts. `and`: those with a short
-    title and without a hashtag that counts. `off`: neither. A video without any title is always dropped."""
+    """`or` drops a search result if its title is short, or if it has no hashtag that counts. `and` drops it only if both are true.
+    `off` drops it in neither case. A search result without any title is always dropped."""
     title_words_min: int = Field(default=2, ge=0)
-    """A title with fewer words is short. Hashtags are not counted as words."""
+    """A title with fewer words is short. Hashtags are not words."""
     stop_words: tuple[str, ...] = ()
     """Hashtags that do not count, because they say nothing about the content, such as 'viral'. They are not compared with the frames."""
     junk_tags: tuple[str, ...] = ()
-    """Hashtags of the platform itself, such as 'shorts'. They do not count, and they are removed from the title too before it is
-    compared with the frames."""
+    """Hashtags of the platform itself, such as 'shorts'. They do not count. They are not compared with the frames, even as words of
+    the title."""
     duration_max_s: float = Field(default=20.0, gt=0)
-    """The longest video or sound, in seconds; longer ones are dropped. Not used if clips.detector is set: clips.source_max_s takes
-    its place."""
+    """Longer videos and sounds are dropped. If `clips.detector` is set, `clips.source_max_s` replaces this limit. Searches of
+    `freesound`, `peertube` and `archive` use it in any case."""

@@ -36,7 +36,8 @@ class TableSettings(CollectionSettings):
     """Tables with a column of media: one table, all that match a glob, or all in a folder."""
 
     media: str | None = None
-    """The column that holds the media; null uses the first column with bytes or, if there is none, one with paths."""
+    """Column with the media. `null` uses the first column with bytes. If there is none, it uses a text column with a name such as
+    `video`."""
 
 
 class TableColumn(ABC):

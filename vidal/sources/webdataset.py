@@ -42,7 +42,7 @@ class WebDatasetSettings(CollectionSettings):
     """Tar archives of samples: one archive, all that match a glob, or all in a folder or bucket."""
 
     source: str = NAME
-    """The name of this source."""
+    """Name of the source."""
 
 
 class _Sample(NamedTuple):

@@ -34,13 +34,13 @@ class YtDlpSearch(Search):
     """The settings of a search by yt-dlp."""
 
     source: str = "ytdlp"
-    """The name of the source."""
+    """Name of the source."""
     key: str = "ytsearch"
-    """Which search of yt-dlp is used: one of its search keys, such as ytsearch for YouTube."""
+    """Search key of yt-dlp, such as `ytsearch` for YouTube."""
     shorts: bool = False
-    """Whether YouTube is searched for videos under 4 minutes. The key `key` is then not used."""
+    """Whether YouTube is searched for videos under 4 minutes. `key` is then not used."""
     site: Literal["embedded"] | None = None
-    """`embedded` searches the website that vidal itself serves; null searches the internet."""
+    """`embedded` searches the website that vidal itself serves. `null` searches the internet."""
 
     @property
     def name(self) -> str:

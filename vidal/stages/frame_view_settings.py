@@ -19,12 +19,12 @@ class FrameViewSettings(ViewSettings):
     paper_adapter: ClassVar[str]
 
     model: ModelSpec | None = None
-    """The model; null leaves this view out."""
+    """The model."""
     mode: Literal["own", "paper"] = "own"
-    """`own` or `paper`, as described above the table."""
+    """Explained above this table."""
     short_side: int | None = Field(default=None, ge=16)
-    """Short side of the stored pictures in pixels, but never more than that of the frames. null means the default of the mode: that
-    of the frames for own, 256 for paper."""
+    """Short side of the stored pictures, in pixels, at most that of the frames. `null` means that of the frames with `mode: own`, and
+    256 with `mode: paper`."""
 
     @model_validator(mode="after")
     def _paper(self) -> Self:

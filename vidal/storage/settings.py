@@ -8,12 +8,12 @@ from vidal.config.base import Settings
 
 
 class MediaStorage(Settings):
-    """How a dataset stores its media. A change affects media that are stored from then on, not those that are already stored."""
+    """A change applies only to media that are stored later."""
 
     media: Literal["files", "tar", "reference"] = "files"
-    """`files`: one file for each picture, video and sound. `tar`: one archive for each part and kind of media; this suits many clips
-    and object stores. `reference`: for a folder or bucket that --from names; its files stay where they are, rows name them, and all
-    other media are stored as files."""
+    """`files` stores each picture, video and sound as a file. `tar` stores one archive for each part and kind of media, which suits
+    many clips and object stores. `reference` leaves the files of a folder or bucket that `--from` names where they are, and stores
+    all other media as files."""
     keep_dropped: bool = True
-    """Whether the media of dropped clips are kept. If not, and a looser filter lets such a clip pass later, `vidal retry` must fetch
-    the media again."""
+    """Whether the media of dropped clips are kept. If false, `vidal retry` must fetch them again when a looser filter lets the clips
+    pass."""

@@ -22,14 +22,14 @@ class Modality(str, Enum):
 
 
 class Lora(Settings):
-    """Low-rank adapters (Hu et al. 2022) on the projections of attention (q, k, v and output). For videos, only the attention over time
+    """Low-rank adapters (Hu et al. 2022) on the q, k, v and output projections of attention. For videos, only the attention over time
     has them.
     """
 
     rank: int = Field(default=16, ge=1)
     """Rank of the adapters."""
     alpha: float = Field(default=16.0, gt=0)
-    """The scale of the adapters is alpha / rank."""
+    """The scale of the adapters is `alpha` / `rank`."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout before the adapters."""
 
@@ -42,52 +42,51 @@ class Fbank(Settings):
     frames: int = Field(default=1024, ge=16)
     """Number of windows that the encoder is given. A window lasts 25 ms, and a window begins every 10 ms."""
     fill: Literal["zero", "tile"] = "zero"
-    """How a sound that is too short is filled up: with zeros (zero), or by repeating it (tile). Of a sound that is too long, three
+    """How a sound that is too short is filled up. `zero` appends zeros. `tile` repeats the sound. Of a sound that is too long, three
     pieces are used."""
 
 
 class Encoder(Settings):
-    """The encoder of one modality, and how it is trained."""
+    """The encoder of one modality."""
 
     model: ModelSpec = ModelSpec(adapter="efficientnet")
-    """The pretrained network that the encoder starts from."""
+    """Pretrained network that the encoder starts from."""
     tuning: Literal["lora", "attention", "full", "head", "frozen"] = "full"
-    """Which weights are trained. `lora`: low-rank adapters, class embedding, last norm and projection, as in LanguageBind.
-    `attention`: like lora, but in place of adapters, the weights of the attention itself (LanguageBind's full tuning).
-    `full`: all weights. `head`: the last layers. `frozen`: none; the network is only saved."""
+    """Which weights are trained. `lora` trains low-rank adapters, class embedding, last norm and projection, as LanguageBind does.
+    `attention` trains the weights of the attention in place of the adapters (LanguageBind's full tuning). `full` trains all weights.
+    `head` trains the last layers. `frozen` trains none."""
     lora: Lora = Lora()
-    """The low-rank adapters, if `tuning` is lora."""
+    """Low-rank adapters, if `tuning` is `lora`."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the patches of a picture that are left out in a training step."""
+    """Share of the patches of a picture that a training step leaves out."""
     frames: int = Field(default=8, ge=1)
-    """Number of frames that are taken from a video."""
+    """Number of frames taken from a video."""
     side: int = Field(default=224, ge=16)
     """Side of the square picture that the encoder is given, in pixels."""
     random_crop: bool = False
-    """Whether a training picture is cropped at a random place along its longer side, as in LanguageBind's training on videos. If
-    false, it is cropped in the centre."""
+    """Whether a training picture is cropped at a random place along its longer side, as LanguageBind does for videos. If false, it is
+    cropped in the centre."""
     flip: float = Field(default=0.0, ge=0, le=1)
-    """Probability that a training picture is mirrored from left to right. In an evaluation, pictures are cropped in the centre and
-    never mirrored."""
+    """Probability that a training picture is mirrored from left to right."""
     fbank: Fbank = Fbank()
-    """The spectrogram of a sound."""
+    """Spectrogram of a sound."""
     views: dict[str, float] | None = None
-    """The weight of each view when a text is drawn for this modality; null uses train.views."""
+    """Weights of the views for this modality. `null` uses `train.views`."""
     clip_norm: PositiveFloat | Literal["off"] | None = None
-    """The largest norm of the gradients; larger ones are scaled down. `off` scales none down, and null uses train.clip_norm. The
-    presets set `off`, as LanguageBind does not clip gradients."""
+    """Largest norm of the gradients. `off` does not clip them, and both presets use it. `null` uses `train.clip_norm`."""
     preset: Literal["paper", "script"] | None = None
-    """Published settings of LanguageBind: those of the paper, or those of its script. Keys that you set yourself override them."""
+    """Published settings of LanguageBind. `paper` uses those of the paper, and `script` those of its script. Keys that you set
+    yourself override them."""
     epochs: int = Field(default=10, ge=1)
     """Number of passes over the data."""
     batch_size: int = Field(default=16, ge=2)
     """Number of clips in a training step, over all processes."""
     accumulate: int = Field(default=1, ge=1)
-    """Number of chunks in which the batch of a step is computed, to save memory."""
+    """Number of chunks in which the batch of a step is computed. More chunks need less memory."""
     lr: float = Field(default=1e-4, gt=0)
-    """The highest learning rate."""
+    """Highest learning rate."""
     lr_factors: dict[str, float] = Field(default_factory=dict)
-    """Factors of the learning rate for some weights. A key is the beginning of the names of the weights that its factor applies to."""
+    """Factors of the learning rate. A factor applies to the weights whose names begin with its key."""
     warmup_steps: int = Field(default=0, ge=0)
     """Number of steps in which the learning rate rises to `lr`."""
 
@@ -157,25 +156,25 @@ PRESETS: dict[tuple[Modality, str], Preset] = {
 
 
 class Train(Settings):
-    """How encoders are trained: one for each modality, bound to a frozen language tower."""
+    """vidal trains one encoder for each modality. A frozen language tower turns texts into vectors."""
 
     text: ModelSpec = ModelSpec(adapter="minilm")
-    """The frozen language tower: the network that turns texts into vectors."""
+    """The language tower."""
     modalities: dict[Modality, Encoder] = Field(default_factory=dict)
-    """The encoders to train, by modality: video, depth, infrared, audio or image. null removes a modality that the recipe inherits."""
+    """Encoders to train, by modality. `null` removes a modality that the recipe inherits."""
     views: dict[str, float] = Field(
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
-    """How often each view is drawn as the text of a clip: the weights of the views. The caption of a keyframe is drawn together with
-    its frame."""
+    """Weights with which the views are drawn as the text of a clip. A view without a weight is never drawn. The caption of a keyframe
+    is drawn together with its frame."""
     splits: tuple[Literal["train", "val", "test"], ...] = ("train",)
-    """The splits to train on."""
+    """Splits to train on."""
     skip_flags: tuple[str, ...] = ("unsupported",)
     """Captions with one of these flags are not used."""
     loss: Literal["info_nce", "siglip"] = "info_nce"
-    """The loss: info_nce (InfoNCE), or siglip (that of SigLIP)."""
+    """`info_nce` is InfoNCE. `siglip` is the loss of SigLIP."""
     temperature: float = Field(default=0.07, gt=0)
-    """The initial temperature of the loss. It is learned; its inverse is at most 100."""
+    """Initial temperature of the loss. It is learned. Its inverse is at most 100."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
     """First beta of AdamW."""
     beta2: float = Field(default=0.98, ge=0, lt=1)
@@ -185,35 +184,35 @@ class Train(Settings):
     weight_decay: float = Field(default=0.2, ge=0)
     """Weight decay of AdamW. It does not apply to vectors and scalars."""
     clip_norm: float | None = Field(default=1.0, gt=0)
-    """The largest norm of the gradients; larger ones are scaled down. null scales none down."""
+    """Largest norm of the gradients. Larger ones are scaled down. `null` does not clip them."""
     ema: float | None = Field(default=None, gt=0, lt=1)
-    """Decay of the exponential moving average of the weights; null computes no average."""
+    """Decay of the exponential moving average of the weights. `null` computes no average."""
     precision: Literal["fp32", "bf16", "amp"] = "fp32"
-    """Precision of the forward pass. amp is float16 with a scaled loss on a GPU, and bf16 on a CPU."""
+    """Precision of the forward pass. `amp` is bf16 on a CPU. On a GPU, it is float16 with a scaled loss."""
     checkpoint_activations: bool = False
     """Whether activations are computed again in the backward pass, to save memory."""
     compile: bool = False
-    """Whether torch.compile is used."""
+    """Whether `torch.compile` is used."""
     seed: int = 0
-    """Seed of the order of the clips, of the choice of texts and of the dropout."""
+    """Seed of the order of the clips, the choice of texts and the dropout."""
     workers: int = Field(default=0, ge=0)
-    """Number of processes that load data. 0 loads data in the training process."""
+    """Number of processes that load data. With 0, the training process does."""
     processes: int = Field(default=1, ge=1)
-    """Number of processes that train together; more than one needs a Ray cluster."""
+    """Number of processes that train together. More than one needs a Ray cluster."""
     unreadable_max: float = Field(default=0.05, ge=0, le=1)
-    """If a larger share of the clips cannot be read, the training stops."""
+    """The training stops if a larger share of the clips cannot be read."""
     checkpoint_steps: int = Field(default=100, ge=1)
-    """Number of steps between two checkpoints."""
+    """Steps between two checkpoints."""
     log_steps: int = Field(default=1, ge=1)
-    """Number of steps between two lines of metrics.jsonl."""
+    """Steps between two lines of `metrics.jsonl`."""
     keep: int = Field(default=2, ge=1)
-    """Number of checkpoints that are kept: the last ones."""
+    """How many of the last checkpoints are kept."""
     eval_steps: int | None = Field(default=None, ge=1)
-    """Number of steps between two measurements of retrieval on the split val. null measures only at the end. Nothing is measured if
-    val has no clips, or if it is itself trained on."""
+    """Steps between two measurements of retrieval on the split `val`. `null` measures only at the end. Nothing is measured if `val`
+    has no clips or is trained on."""
     patience: int | None = Field(default=None, ge=1)
-    """The training of a modality stops after this number of measurements in a row without better retrieval, and the saved encoder has
-    the weights of the best measurement. null never stops early. Needs eval_steps."""
+    """The training of a modality stops after this many measurements in a row without better retrieval. The best weights are saved.
+    `null` never stops early. Needs `eval_steps`."""
 
     def clip_norm_of(self, modality: Modality) -> float | None:
         """Returns the norm that the gradients of a modality are clipped to; None if they are not clipped."""

@@ -10,7 +10,7 @@ from vidal.config.base import ModelSpec, ViewSettings
 
 
 class Audio(ViewSettings):
-    """The sound track of a clip, and its scores. Singing and music are detected by one model alone, and its answers are often wrong."""
+    """Singing and music are detected by one model alone, and its answers are often wrong."""
 
     # Computed from the sound track, mono at sample_rate.
     scores: ClassVar[dict[str, str]] = {
@@ -34,19 +34,18 @@ class Audio(ViewSettings):
     sample_rate: int = Field(default=16_000, ge=4_000)
     """Sample rate of the stored sound track, in Hz."""
     silence_db: float = -60.0
-    """A block of sound, or a whole sound track, whose RMS level is below this counts as silent; in dBFS."""
+    """Sound with an RMS level below this, in dBFS, is silent."""
     loudness: bool = True
-    """Whether loudness is measured (score audio_lufs)."""
+    """Whether loudness is measured (score `audio_lufs`)."""
     activity: ModelSpec | None = None
-    """The model that detects speech, singing and music; null detects none."""
+    """Model that detects speech, singing and music."""
     speech: ModelSpec | None = None
-    """The model that transcribes speech; null transcribes none."""
+    """Model that transcribes speech."""
     similarity: ModelSpec | None = None
-    """The model that compares the sound track with title and hashtags (score audio_similarity); null does not."""
+    """Model for the score `audio_similarity`, which compares the sound track with title and hashtags."""
     activity_tags: tuple[Literal["speech", "singing", "music"], ...] = ("speech",)
-    """Which of the detected activities can become tags of the sound track."""
+    """Which of these activities can become tags of the sound track."""
     tag_share_min: float = Field(default=0.35, gt=0, le=1)  # For speech: measured by benchmarks/speech_threshold.py.
-    """An activity becomes a tag if it fills at least this share of the time. benchmarks/speech_threshold.py found the default, for
-    speech."""
+    """An activity becomes a tag if it fills at least this share of the time. The default was measured for speech."""
     clipping_share_max: float = Field(default=0.001, ge=0, le=1)
-    """A sound track is tagged clipped if a larger share of its samples is clipped."""
+    """A sound track has the tag `clipped` if a larger share of its samples is clipped."""

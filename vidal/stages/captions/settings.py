@@ -6,18 +6,18 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Captions(Settings):
-    """Captions by models: one for each frame, one for the clip, and one for its sound."""
+    """A prompt is the name of a file in `pipelines/prompts`, or a path."""
 
     keyframe: ModelSpec | None = None
-    """The model that writes a caption for each stored frame; null leaves this view out."""
+    """Model that writes a caption for each stored frame."""
     video: ModelSpec | None = None
-    """The model that writes a caption for the whole clip; null leaves this view out."""
+    """Model that writes a caption for the whole clip."""
     sound: ModelSpec | None = None
-    """The model that describes the sound; null leaves this view out. The adapter heard says that speech is heard, if the sound track
-    has the tag speech. The adapter transformers guesses the sound from the pictures."""
+    """Model that describes the sound. The adapter `heard` writes that speech is heard, if the sound track has the tag `speech`. The
+    adapter `transformers` guesses the sound from the pictures."""
     prompt_keyframe: str = "keyframe.txt"
-    """The prompt for the view keyframe: the name of a file in pipelines/prompts, or a path."""
+    """Prompt for the view `keyframe`."""
     prompt_video: str = "video.txt"
-    """The prompt for the view video: the name of a file in pipelines/prompts, or a path."""
+    """Prompt for the view `video`."""
     prompt_sound: str = "sound.txt"
-    """The prompt for the view sound: the name of a file in pipelines/prompts, or a path."""
+    """Prompt for the view `sound`."""

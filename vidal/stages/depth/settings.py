@@ -10,10 +10,8 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Depth(FrameViewSettings):
-    """The view depth.
-
-    With `mode: own`, the estimate of the model is stored. `mode: paper` repeats what VIDAL-10M's script does with GLPN: frames are
-    forced to 448 x 796, and depth is stored with a short side of 256, clipped at 10 m, with millimetres rounded down.
+    """`mode: own` stores the estimate of the model. `mode: paper` repeats what VIDAL-10M's script does with the model GLPN. It needs
+    the adapter `transformers`, forces frames to 448 x 796 pixels, clips depth at 10 m, and rounds millimetres down.
     """
 
     # vidal/stages/depth/quality.py explains how the measures of quality are computed.
@@ -38,5 +36,5 @@ class Depth(FrameViewSettings):
     paper_adapter: ClassVar[str] = "transformers"
 
     max_m: float | None = Field(default=None, gt=0, le=65.535)
-    """If depth is metric: the largest depth in metres. What is farther away is clipped and counted. null means 65.535, or 10 with
-    `mode: paper`."""
+    """Largest depth in metres, if the model estimates metres. Larger depths are clipped and counted. `null` means 65.535 with `mode:
+    own`, and 10 with `mode: paper`."""

@@ -9,16 +9,17 @@ from vidal.scores import is_score
 
 
 class Filters(Settings):
-    """Which clips stay. Beside the keys below, `<score>_min` and `<score>_max` bound any score, such as nsfw_max: 0.3;
-    docs/columns.md lists the scores. A clip exactly at a bound passes, and so does a clip without the score.
+    """Every score of docs/columns.md can have a lower and an upper bound. A bound is named after its score, with `_min` or `_max` at
+    the end, such as `nsfw_max: 0.3`. A clip exactly at a bound passes. A clip without the score passes too.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
     similarity_min: float | None = Field(default=None, ge=-1, le=1)
-    """The lowest similarity of the frames with title and hashtags. It does not apply to sounds."""
+    """Lowest similarity of the frames with title and hashtags. It does not apply to sounds."""
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes of the languages that pass, such as [en]. Empty lets all pass, and a clip of unknown language always passes."""
+    """ISO 639-1 codes of the languages that pass, such as `[en]`. An empty list lets all pass. A clip of unknown language always
+    passes."""
 
     @model_validator(mode="after")
     def _bounds(self) -> Filters:

@@ -10,11 +10,9 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Infrared(FrameViewSettings):
-    """The view infrared.
-
-    With `mode: own`, all frames of a clip have one style and one range of intensities. `mode: paper` repeats what VIDAL-10M's script
-    does with sRGB-TIR: frames are forced to 640 x 400, and every frame has a new random style, a range of its own and a short side
-    of 256.
+    """`mode: own` gives all frames of a clip one style and one range of intensities. `mode: paper` repeats what VIDAL-10M's script
+    does with the model sRGB-TIR. It needs the adapter `munit`, forces frames to 640 x 400 pixels, and gives every frame a random
+    style and a range of its own.
     """
 
     # vidal/stages/infrared/quality.py explains how each score is computed.
@@ -33,6 +31,6 @@ class Infrared(FrameViewSettings):
     paper_adapter: ClassVar[str] = "munit"
 
     format: Literal["jpg", "png"] = "jpg"
-    """File format of the stored pictures."""
+    """File format of the pictures."""
     quality: int = Field(default=95, ge=1, le=100)
     """Quality of jpg, from 1 to 100."""

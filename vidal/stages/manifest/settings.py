@@ -8,16 +8,14 @@ from vidal.config.base import Settings
 
 
 class Split(Settings):
-    """How the videos and sounds are divided; the three shares sum to 1. All clips that were cut from one video or sound have the same
-    split.
-    """
+    """The three shares must sum to 1. All clips that were cut from one video or sound have the same split."""
 
     train: float = Field(default=0.98, ge=0, le=1)
-    """The share to train on."""
+    """Share to train on."""
     val: float = Field(default=0.01, ge=0, le=1)
-    """The share to choose settings with."""
+    """Share to choose settings with."""
     test: float = Field(default=0.01, ge=0, le=1)
-    """The share to report results on."""
+    """Share to report results on."""
 
     @model_validator(mode="after")
     def _sum(self) -> Split:

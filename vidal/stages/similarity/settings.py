@@ -6,7 +6,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Similarity(Settings):
-    """How pictures and texts are compared, for the column similarity and the scores whose names begin with similarity_."""
+    """The column `similarity` and the scores whose names begin with `similarity_` say how well the frames of a clip agree with texts."""
 
     model: ModelSpec
-    """The model that compares frames with texts."""
+    """Model that compares pictures with texts."""
