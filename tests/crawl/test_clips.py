@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import wavfile
 from skimage import data
 
 from tests.support.listed import listed
@@ -63,11 +64,14 @@ def test_hard_cuts_are_found_to_the_frame(tmp_path, detector):
     np.testing.assert_allclose(cuts_s, np.array(truth) - 0.5 / FPS, atol=1e-3)
 
 
-def crawled(tmp_path, serve_folder, seconds, *overrides):
+def crawled(tmp_path, serve_folder, seconds, *overrides, sound_s=None):
     site = tmp_path / "site"
     site.mkdir()
-    film(site / "film.mp4", seconds)
-    rows = [{"url": f"{serve_folder(site)}/film.mp4", "title": "Four pictures"}]
+    if sound_s:
+        wavfile.write(site / "tone.wav", 8000, (np.sin(np.arange(8000 * sound_s) / 5) * 9000).astype(np.int16))
+    else:
+        film(site / "film.mp4", seconds)
+    rows = [{"url": f"{serve_folder(site)}/{'tone.wav' if sound_s else 'film.mp4'}", "title": "Four pictures"}]
     pd.DataFrame(rows).to_csv(tmp_path / "c.csv", index=False)
     recipe = load_recipe("embedded", overrides)
     out = str(tmp_path / "out")
@@ -102,6 +106,11 @@ def test_without_a_detector_a_long_video_is_too_long(tmp_path, serve_folder):
 
 def test_a_video_beyond_the_limit_of_the_source_is_too_long(tmp_path, serve_folder):
     result, _ = crawled(tmp_path, serve_folder, (6, 7, 5), *CUT, "clips.source_max_s=15")
+    assert isinstance(result, Drop) and result.reason.value == "too_long"
+
+
+def test_a_long_sound_is_too_long_because_it_is_not_cut(tmp_path, serve_folder):
+    result, _ = crawled(tmp_path, serve_folder, (), *CUT, sound_s=25)
     assert isinstance(result, Drop) and result.reason.value == "too_long"
 
 

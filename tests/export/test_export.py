@@ -115,7 +115,10 @@ def test_nothing_is_written_over(embedded, tmp_path):
 def clip_ids_in(export):
     tables = [pd.read_parquet(path).clip_id for path in export.rglob("*.parquet")]
     annotations = [json.loads(path.read_text()) for path in export.glob("annotation*.json")]
-    tars = [[member.split(".")[0] for member in tarfile.open(path).getnames()] for path in export.glob("*.tar")]
+    tars = []
+    for path in export.glob("*.tar"):
+        with tarfile.open(path) as tar:
+            tars.append([name.split(".")[0] for name in tar.getnames()])
     return {clip_id for each in (*tables, *annotations, *tars) for clip_id in each}
 
 

@@ -84,8 +84,8 @@ def _base(request):
     return f"{request.scheme}://{request.host}"
 
 
-def network(**search):
-    recipe = load_recipe("embedded", ()).model_copy(update={"search": (parse_search(search),)})
+def network(*overrides, **search):
+    recipe = load_recipe("embedded", overrides).model_copy(update={"search": (parse_search(search),)})
     return Network(recipe, Runtime("memory://sources", "run", ("127.0.0.1",))), recipe.search[0]
 
 
@@ -113,6 +113,15 @@ def test_freesound_is_searched_page_by_page_with_its_token(site, tmp_path, monke
     with pytest.raises(RecordError, match="http_401") as failed:
         fetched(*network(source="freesound", base_url=url), "dog", 2, tmp_path)
     assert "wrong" not in str(failed.value)
+
+
+def test_searches_ask_for_videos_that_can_be_cut_but_for_no_longer_sounds(site, monkeypatch):
+    monkeypatch.setenv("FREESOUND_TOKEN", "secret")
+    url, asked = site
+    for source in ("freesound", "peertube"):
+        net, search = network("clips.detector=content", "clips.source_max_s=600", source=source, base_url=url)
+        net.call(lambda sources, search=search: sources.for_search(search).search("dog", 1))
+    assert asked[0].query["filter"] == "duration:[0 TO 20]" and asked[-1].query["durationMax"] == "600"
 
 
 def test_a_missing_token_is_an_error_of_the_user(monkeypatch):

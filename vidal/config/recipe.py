@@ -117,10 +117,9 @@ class Recipe(Settings):
         """The list that candidates come from, instead of searches: the path or URI of the catalogue or collection."""
         return self.collection.uri if self.collection else self.catalogue
 
-    @property
-    def duration_max_s(self) -> float:
-        """The duration of the longest video that is fetched, in seconds."""
-        return self.clips.source_max_s if self.clips.detector else self.text.duration_max_s
+    def duration_max_s(self, *, is_sound: bool = False) -> float:
+        """Returns the duration of the longest video or sound that is fetched, in seconds. Only videos can be cut into shorter clips."""
+        return self.clips.source_max_s if self.clips.detector and not is_sound else self.text.duration_max_s
 
     def resources_of(self, stage: str) -> Resources:
         return self.resources.get(stage, Resources())

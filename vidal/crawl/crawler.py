@@ -92,7 +92,7 @@ class Crawler:
     def _make_clips(self, candidate: Candidate, path: Path) -> Output | Drop:
         file = inspect_file(path, candidate["kind"], self._recipe)
         span = requested_span(candidate, file.properties.duration_s)
-        if drop := judge_span(candidate, span, file.properties.duration_s, self._recipe):
+        if drop := judge_span(candidate, span, file, self._recipe):
             return drop
         cuts_s = self._cutter.find_cuts(file)
         if cuts_s is not None and self._cutter.is_too_long(span):

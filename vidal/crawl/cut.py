@@ -60,9 +60,10 @@ def requested_span(candidate: Candidate, file_duration_s: float) -> Span:
     return Span(start_s, (candidate["end_s"] or file_duration_s) - start_s, is_whole)
 
 
-def judge_span(candidate: Candidate, span: Span, file_duration_s: float, recipe: Recipe) -> Drop | None:
+def judge_span(candidate: Candidate, span: Span, file: MediaFile, recipe: Recipe) -> Drop | None:
     """Returns a Drop if the span is too long or too short, else None. Raises RecordError(span_outside) if it is not within the file."""
-    end_s, max_s, min_s = span.start_s + span.duration_s, recipe.duration_max_s, recipe.crawl.duration_min_s
+    file_duration_s, end_s = file.properties.duration_s, span.start_s + span.duration_s
+    max_s, min_s = recipe.duration_max_s(is_sound=file.kind is Kind.AUDIO), recipe.crawl.duration_min_s
     if end_s > file_duration_s + recipe.crawl.duration_tolerance_s or span.start_s >= file_duration_s:
         raise RecordError(
             Reason.SPAN_OUTSIDE,

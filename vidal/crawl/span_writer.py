@@ -39,7 +39,7 @@ class SpanWriter:
                 Reason.TRUNCATED,
                 f"the clip lacks {lack_s:.2f} s of its span, which lasts {span.duration_s:g} s",
             )
-        self._check_length(properties.duration_s)
+        self._check_length(properties.duration_s, file.kind)
         return properties
 
     def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
@@ -72,9 +72,9 @@ class SpanWriter:
     def _limits(self, file: MediaFile) -> Limits:
         return self._recipe.decoding.limits(media_s=file.properties.duration_s)
 
-    def _check_length(self, duration_s: float) -> None:
+    def _check_length(self, duration_s: float, kind: Kind) -> None:
         """Raises RecordError if a clip is shorter or longer than the recipe wants: the file may have stated a wrong duration."""
-        crawl, max_s = self._recipe.crawl, self._recipe.duration_max_s
+        crawl, max_s = self._recipe.crawl, self._recipe.duration_max_s(is_sound=kind is Kind.AUDIO)
         if duration_s < crawl.duration_min_s - SLACK_S:
             raise RecordError(
                 Reason.TOO_SHORT,

@@ -45,7 +45,7 @@ def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
 def _limits(recipe: Recipe) -> list[Any]:
     """Returns the settings that drop search results before they become candidates, see vidal.sources.candidate_policy."""
     owners = recipe.crawl.model_dump(mode="json", include={"licences", "licence_unknown", "block_uploaders"})
-    return [recipe.duration_max_s, owners]
+    return [recipe.duration_max_s(), owners]
 
 
 def shard_count(recipe: Recipe, storage: Storage) -> int | None:

@@ -6,7 +6,7 @@ from vidal.config.recipe import Recipe
 from vidal.net.settings import Crawl
 from vidal.pipeline.stage import Drop
 from vidal.records import Candidate
-from vidal.schema import Reason, map_dict
+from vidal.schema import Kind, Reason, map_dict
 from vidal.sources.licences import judge_licence
 from vidal.sources.settings import Search, Text
 from vidal.sources.text import meaningful_tags, split_words
@@ -61,7 +61,7 @@ def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
 
 def judge_duration(candidate: Candidate, recipe: Recipe) -> Drop | None:
     """Drops a candidate whose page states too long a duration, unless the user's list asks for only a span of the video."""
-    stated_s, max_s = candidate.get("duration_s"), recipe.duration_max_s
+    stated_s, max_s = candidate.get("duration_s"), recipe.duration_max_s(is_sound=candidate.get("kind") == Kind.AUDIO)
     if stated_s and stated_s > max_s and candidate.get("end_s") is None:
         return Drop(
             Reason.TOO_LONG,

@@ -20,14 +20,14 @@ class Sources:
     def __init__(self, recipe: Recipe, client: Client, collection: Collection | None):
         self._recipe, self._client, self._collection = recipe, client, collection
         self._finders: dict[str, Source] = {}
-        self._pages = YtDlp(client, YtDlpSearch(), recipe.text.duration_max_s)
+        self._pages = YtDlp(client, YtDlpSearch(), recipe.duration_max_s())
         self._plain = Plain(client, self._pages)
         self._extractors = ExtractorMatcher(client._ies)
 
     def for_search(self, search: Search) -> Source:
         self._client.set_plain(False)
         source = SOURCES[search.source].load()
-        return source(self._client, search, self._recipe.text.duration_max_s)
+        return source(self._client, search, self._recipe.duration_max_s(is_sound=search.finds_sounds))
 
     def for_candidate(self, candidate: Candidate) -> Fetcher:
         """Returns what fetches the candidate.

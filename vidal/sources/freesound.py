@@ -44,6 +44,10 @@ class FreesoundSearch(ApiSearch):
     tags_min: int | None = Field(default=None, ge=0)
     """Lowest number of tags."""
 
+    @property
+    def finds_sounds(self) -> bool:
+        return True
+
     def minimums(self) -> tuple[Minimum, ...]:
         return (
             Minimum("rating", self.rating_min, Reason.LOW_RATING),

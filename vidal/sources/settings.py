@@ -50,6 +50,11 @@ class Search(Settings):
         return self.source
 
     @property
+    def finds_sounds(self) -> bool:
+        """Whether all results of the search are sounds."""
+        return False
+
+    @property
     def is_on_embedded_site(self) -> bool:
         """Whether the embedded site must be served while this search and its downloads run."""
         return False
@@ -91,5 +96,4 @@ class Text(Settings):
     """Hashtags of the platform itself, such as 'shorts'. They do not count. They are not compared with the frames, even as words of
     the title."""
     duration_max_s: float = Field(default=20.0, gt=0)
-    """Longer videos and sounds are dropped. If `clips.detector` is set, `clips.source_max_s` replaces this limit. Searches of
-    `freesound`, `peertube` and `archive` use it in any case."""
+    """Longer videos and sounds are dropped. If `clips.detector` is set, `clips.source_max_s` replaces this limit for videos."""
