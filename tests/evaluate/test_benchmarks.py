@@ -177,7 +177,7 @@ def test_pickled_captions_are_read_and_a_pickle_that_runs_code_is_refused(tmp_pa
             return (tmp_path / "executed").touch, ()
 
     (tmp_path / "m" / "raw-captions.pkl").write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(UserError, match=r"raw-captions.pkl: it holds"):
+    with pytest.raises(UserError, match=r"raw-captions.pkl: the file contains"):
         TASKS["msvd"].read(tmp_path / "m")
     assert not (tmp_path / "executed").exists()
 

@@ -133,8 +133,8 @@ def _show_tables(
     """Prints the tables of the LanguageBind paper, with our results beside them.
 
     kept: the file of our results, or None. checkpoints: the values of --checkpoint, which together are our encoder. data: the folder with
-    a subfolder of files for each task. layout: "markdown", "csv", or None for the terminal. beside: files of other encoders' results, by
-    the titles of their columns.
+    a subfolder of files for each task. layout: "markdown", "csv", or None for the terminal. beside: the files with the
+    results of other encoders, by the names of these encoders.
     """
     from vidal.evaluate import table_formats
     from vidal.evaluate.encoders import modalities_of, title_of

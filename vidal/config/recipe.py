@@ -132,7 +132,7 @@ class Recipe(Settings):
         section = getattr(self, view, None)
         if not isinstance(section, kind):
             raise UserError(
-                f"recipe {self.name}: no plugin adds the view {view!r}: list the module that adds this view in plugins"
+                f"recipe {self.name}: no plugin adds the view {view!r}: name the module of this view under plugins"
             )
         return section
 

@@ -1,6 +1,7 @@
 """Marks copies across the shards of a dataset, in the column `duplicate_of`. The copies are never removed.
 
-The clip in the lowest shard is kept, so the marks depend on which shards exist and not on the order in which they were built.
+Of several copies, the one in the lowest shard is not marked: it counts as the original. So the marks depend on which shards exist, and
+not on the order in which they were built.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Mark:
-    """The mark of a clip that is a copy. of: the clip_id of the clip that is kept. split: the split of the clip that is kept.
+    """The mark of a clip that is a copy. of: the clip_id of the original. split: the split of the original.
 
     The copy gets this split too, so that no model is trained on copies of its test clips.
     """

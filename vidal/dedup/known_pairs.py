@@ -1,4 +1,4 @@
-"""The pairs of clips of a dataset that are alike, as the last comparison stored them: only new or changed shards are compared again."""
+"""Finds the pairs of clips that are alike in a dataset. The pairs are stored, so later only new or changed shards are compared."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 @contextlib.contextmanager
 def this_process() -> Iterator[Spread]:
-    """Yields `map`, so that everything is compared in this process. This is enough for a small dataset."""
+    """Uses this process instead of a pool of processes: yields `map`. This is enough for a small dataset."""
     yield map
 
 
@@ -48,7 +48,8 @@ class KnownPairs:
     """The pairs of alike clips in the shards that have been compared.
 
     compared: these shards, each with the stamp (see Storage.stamps) that its signatures had then.
-    settings: hashes of what decides which clips are alike. If these hashes change, all pairs are found again.
+    settings: hashes of the settings and of the cells of embeddings (see vidal.dedup.vectors). If they change,
+    all shards are compared again.
     """
 
     settings: str

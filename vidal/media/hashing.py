@@ -36,7 +36,8 @@ def phash(frames: list[Image.Image]) -> str:
 class Signature:
     """The hashes and thumbnails of a clip's frames, which are stored so that copies of the clip can be found.
 
-    hashes: (variants, frames) uint64, one variant for each of MIDDLES. thumbs: (frames, 256) uint8, luma of 16 x 16 pixels.
+    hashes: (variants, frames) uint64. The first variant is the whole frame; the others are its middle parts, see MIDDLES.
+    thumbs: (frames, 256) uint8, luma of 16 x 16 pixels.
     """
 
     hashes: UInt64Array
@@ -71,8 +72,8 @@ def _middle(frame: Image.Image, part: float) -> Image.Image:
 def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
     """Returns the distance in bits between the two clips of each of m pairs, (m,) float64.
 
-    own, others: the hashes of the first clips and of the second clips of the pairs, (m, v, n) uint64, for n frames in v variants each:
-    first the whole frame, then its middle parts.
+    own: the hashes of the first clip of each pair, (m, v, n) uint64: n frames, each hashed in v variants. The first variant is the whole
+    frame; the others are its middle parts. others: the same for the second clips.
 
     For each frame of one clip, the distance to the nearest frame of the other clip is computed. The median over the frames is the
     distance from this clip to the other. The result is the larger of the distances in both directions.
@@ -95,9 +96,11 @@ def motion_correlation(first: UInt8Array, second: UInt8Array) -> tuple[Float64Ar
 
     first, second: (m, n, 256) uint8, the thumbnails of the clips.
 
-    Every frame of the first clip is correlated with the frame of the second clip at the same index and with its neighbours. The first
-    array is the mean of the largest correlations. A clip's amount of movement is the RMS difference from its mean picture, in grey
-    levels. The second array is the smaller amount of the two clips.
+    Every frame of the first clip is correlated with the frame of the second clip at the same index, and with the frames next to that.
+    The largest of these correlations counts. The first array is the mean over the frames of the first clip.
+
+    How much a clip moves is the RMS difference from its mean picture, in grey levels. The second array is the smaller value of the two
+    clips.
     """
     one, two = _movement(first), _movement(second)
     cosines = _unit(one) @ _unit(two).swapaxes(1, 2)

@@ -1,4 +1,4 @@
-"""Prevents crawled input from reaching private, loopback and link-local addresses, and from starting programs that may open them.
+"""Prevents crawled input from reaching private, loopback and link-local addresses, and from starting programs that may connect to them.
 
 An address is checked when the socket connects, after name resolution and after every redirect. So a name that first resolves to a
 public address and later to a private one is refused as well.
@@ -176,7 +176,7 @@ _THREAD = threading.local()
 
 
 def _shut(number: int, address: SocketAddress) -> None:
-    """Shuts a connection to `address` down. number: its file descriptor. Does nothing if it now belongs to another connection."""
+    """Shuts down a connection to `address`. number: its file descriptor. If the descriptor now has another connection, does nothing."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
         if connection.getpeername()[:2] == address[:2]:
             connection.shutdown(socket.SHUT_RDWR)

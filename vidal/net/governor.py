@@ -30,9 +30,10 @@ _SHORT_PAUSE_S = 0.2
 
 @dataclass
 class _Work:
-    """The work of one thread: its lease with the rate limiter, the one host whose slot it holds, and how many seconds it has waited.
+    """The work of one thread. A thread holds at most one slot, which is a permission of the rate limiter to send requests to a host.
 
-    advance: how many further requests to the host may be sent without asking again, until the time advance_until on the governor's clock.
+    lease: the name under which the slot is held. host: the host of the slot. waited_s: how many seconds the work has waited.
+    advance: how many more requests to the host are already permitted, until the time advance_until on the governor's clock.
     """
 
     lease: str
@@ -221,7 +222,7 @@ class Governor:
 def _final(error: RecordError, effort: Effort) -> RecordError:
     """Returns the error to raise, with the number of attempts.
 
-    If `error` only says that a host or an identity is paused, and an earlier attempt failed, that failure is returned instead.
+    If `error` only says that a host, an account or a proxy is paused, the failure of an earlier attempt is returned instead, if any.
     """
     last = effort.last_error if isinstance(error, (HostPaused, IdentityPaused)) and effort.last_error else error
     last.attempts = max(1, effort.tries)

@@ -18,7 +18,7 @@ def has_runtime() -> bool:
 
 
 class Log:
-    """A logger for yt-dlp without output, because errors reach the ledger as exceptions.
+    """A logger for yt-dlp. It prints nothing, because errors reach the ledger as exceptions.
 
     lacks_javascript: whether yt-dlp has warned that it found no JavaScript runtime.
     """

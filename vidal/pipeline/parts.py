@@ -68,7 +68,7 @@ def commit_part(
     metadata: dict[str, str],
     cost: dict[str, str] | None = None,
 ) -> pa.Table:
-    """Stores a part: first its ledger, then its table, so that a table that exists has its ledger. Returns the table.
+    """Stores the ledger of a part, then its table. So a stored table always has its ledger. Returns the table.
 
     cost: what the work has cost. It is kept with the ledger and not with the table, because it differs from run to run.
     """

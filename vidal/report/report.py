@@ -1,7 +1,7 @@
 """Writes one self-contained HTML page per shard: the funnel, the views, every clip with its pictures and texts, and the rejects.
 
-A strip shows all pictures of a clip that one column names, side by side. Everything crawled is escaped; the page has no script and
-loads nothing.
+A strip shows, side by side, all pictures of one kind that a clip has, such as its depth pictures. Everything
+crawled is escaped; the page has no script and loads nothing.
 """
 
 from __future__ import annotations

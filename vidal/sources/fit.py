@@ -27,7 +27,7 @@ def fit(candidate: Candidate) -> Candidate:
 
 
 def fit_number(value: object) -> float | None:
-    """Returns a number that is finite and not negative as a float; None for anything else."""
+    """Returns a number as a float if it is finite and at least 0; None for anything else."""
     if not isinstance(value, (int, float)):
         return None
     try:

@@ -205,7 +205,8 @@ class Originals:
                 block = self.read_range(name, start + done, start + min(done + _BLOCK, count))
                 if not block:
                     raise _unreadable(
-                        self.location(name), f"ends after {start + done} bytes: it has become shorter while it was read"
+                        self.location(name),
+                        f"the file ends after {start + done} bytes: it became shorter while it was being read",
                     )
                 file.write(block)
         return target
@@ -231,9 +232,9 @@ class Originals:
         if not self.is_local:
             return
         if not self._is_inside(name):
-            raise _unreadable(self.location(name), "is a link that leads out of the folder")
+            raise _unreadable(self.location(name), "this is a link that leads out of the folder")
         if not stat.S_ISREG(os.stat(self.location(name)).st_mode):
-            raise _unreadable(self.location(name), "is not a plain file")
+            raise _unreadable(self.location(name), "this is not a plain file")
 
 
 def _prune(folders: list[str] | dict[str, object], files: list[str] | dict[str, object]) -> None:

@@ -1,4 +1,7 @@
-"""Media in a column of Parquet tables: bytes, {bytes, path} as Hugging Face's datasets library writes them, or paths beside the table."""
+"""Reads media from a column of Parquet tables.
+
+The column holds bytes, {bytes, path} as Hugging Face's library `datasets` writes them, or paths relative to the folder of the table.
+"""
 
 from __future__ import annotations
 

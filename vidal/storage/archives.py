@@ -72,7 +72,7 @@ class Archives:
             self.forget(archive)
             if attempt == 0:
                 self._indexes[archive] = self._scan(archive)
-        raise FileNotFoundError(f"{chained(archive, member)}: no such member")
+        raise FileNotFoundError(f"{chained(archive, member)}: the archive has no such member")
 
     def sizes(self, archive: str) -> dict[str, int]:
         """Returns the sizes of all members in bytes, by name."""

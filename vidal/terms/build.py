@@ -91,7 +91,7 @@ def build(recipe: Recipe, storage: Storage, cluster: Callable[[], Map] | None = 
     tagged = _sum(run(buckets.tag, work))
     if not tagged.terms:
         raise UserError(
-            f"recipe {recipe.name}: no term is left of {stats.total} texts: lower terms.frequency_min, or raise terms.words_max"
+            f"recipe {recipe.name}: none of the {stats.total} texts became a term: lower terms.frequency_min, or raise terms.words_max"
         )
     whole = sorted(k.split("\t")[0] for (k, pos), n in tagged.tally.items() if pos == RUN and n >= terms.phrase_min)
     storage.write(buckets.RUNS, json.dumps(whole).encode())

@@ -64,8 +64,7 @@ class Yield:
 def feedback(out: Storage, database: Storage, name_search: Callable[[dict[str, object]], str]) -> dict[str, int]:
     """Writes budget.parquet beside the terms. Returns the number of terms by `why`: retired, kept, raised, not searched yet.
 
-    out: the dataset. database: the folder of the terms. name_search: returns the name of a search of the stored recipe; the id of a
-    failed search is made from this name.
+    out: the dataset. database: the folder of the terms. name_search: returns the name of a search in a stored recipe.
 
     A term that was searched and gave no clip is retired, unless its search or some of its candidates failed transiently. A term with
     a keyword that has fewer kept clips than the median keyword is raised: its searches ask for more results. Raises UserError if there is
@@ -120,6 +119,7 @@ def _yields(out: Storage, terms: list[Term], name_search: Callable[[dict[str, ob
         ledger = rows_of(out.read_table(layout.ledger(shard)), LedgerRow)
         waiting = {row["id"] for row in ledger if row["transient"] and row["stage"] == "discover"}
         for term in (row["term"] for row in terms if row["shard"] == shard):
+            # The id of a failed search is made from the name of the search and the term.
             yields[term].may_pass += any(ids.candidate_id(search, term, None, None) in waiting for search in searches)
         _count(yields, dict(_terms_of_candidates(out, shard)), ledger)
     return yields

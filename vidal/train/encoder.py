@@ -132,8 +132,9 @@ class BoundEncoder:
         """Encodes depth pictures with one channel of 16 bits, such as those in `depth_paths` of a manifest.
 
         kind: `depth_kind` of the manifest: "metric" (millimetres), "relative" or "inverse_relative". An item is a path, a PIL picture,
-        or an array or a tensor (h, w): of uint16 as in a dataset, or of floats, which are metres, or 0..1 if the kind is not metric. An
-        item may also be a list of these; it gets one vector, the normalised mean of the vectors of its pictures.
+        an array (h, w) or a tensor (h, w). Arrays and tensors hold uint16 as in a dataset, or floats. Floats are metres if the kind is
+        "metric", otherwise numbers in 0..1. An item may also be a list of these; it gets one vector, the normalised mean of the vectors
+        of its pictures.
         """
         side, call = self._settings_of(Modality.DEPTH).side, self._call("encode_depth", batch_size, dtype, device)
         reader = self._reader_of(Modality.DEPTH)
@@ -161,7 +162,7 @@ class BoundEncoder:
         reader = self._reader_of(Modality.VIDEO)
 
         def read(clip: object) -> inputs.ModelInput:
-            """Returns the frames of a clip, (1, frames, 3, side, side), or what the MediaReader returns if the tower has one."""
+            """Returns the frames of a clip, (1, frames, 3, side, side), or (views, frames, ...) if the tower has a MediaReader."""
             if reader is not None:
                 return media_reader.read_video(reader, clip, call.caller)
             if isinstance(clip, (str, Path)):

@@ -1,6 +1,6 @@
-"""Yields the batches of an epoch, from any position on, in an order that depends only on seed and epoch.
+"""Yields the batches of an epoch, starting at any position. The seed and the epoch fix the order of the clips.
 
-A run that is resumed with the same number of processes thus gets the batches that it would have got without a break.
+So a run that is resumed with the same number of processes gets the same batches as without the interruption.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _batch_plan(rows: int, size: int) -> tuple[int, int]:
     """Returns (the size of a batch, the number of batches in an epoch).
 
     rows: the number of rows that one process reads in an epoch. size: the desired size of a batch. Rows that do not fill a batch are left
-    over. If that would be more than the share REST_MAX of the rows, the batches are made smaller, so that at least one more is full.
+    over. If these are more than the share REST_MAX of the rows, the batches are made smaller, so that there is at least one more batch.
     """
     size = max(1, min(size, rows))
     if rows % size > REST_MAX * rows:

@@ -14,7 +14,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(
-            f"it holds {module}.{name}, but only dictionaries, lists, texts and numbers can be read"
+            f"the file contains {module}.{name}, but only dictionaries, lists, texts and numbers can be read"
         )
 
 

@@ -37,7 +37,7 @@ class OpenClipReader(MediaReader):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens an OpenCLIP model. Raises UserError if the id names no weights, or if they are unavailable or do not fit."""
+    """Opens an OpenCLIP model. Raises UserError if the id names no weights, or if the model cannot be loaded."""
     spec, weights = ModelSpec(adapter="open_clip", id=id_, device=str(device)), OpenClipWeights()
     name, tag = resolve_name(id_)
     if tag is None and name in open_clip.list_models():

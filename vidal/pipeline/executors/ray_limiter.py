@@ -90,7 +90,7 @@ class LimiterHold:
         self._thread.start()
 
     def end(self) -> None:
-        """Tells the limiter that this job no longer needs it. It ends if no other job does."""
+        """Tells the limiter that this job no longer needs it. The limiter ends when no job needs it any more."""
         self._is_over.set()
         self._thread.join()
         self._actor.let_go.remote(self._job)

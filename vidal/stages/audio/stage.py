@@ -96,7 +96,7 @@ class SoundReader:
 class SoundDescription:
     """What models say about a sound.
 
-    scores: the scores, by name. extra: the transcript and the names of the models, by name, for the column `extra`. embedding: a unit
+    scores: the scores, by name. extra: entries for the column `extra`: the transcript, and which models were used. embedding: a unit
     vector of the similarity model; empty if the recipe names no such model.
     """
 

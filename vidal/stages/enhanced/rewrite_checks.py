@@ -41,7 +41,7 @@ Supports = Callable[[str, frozenset[str]], bool]
 def gives_orders(text: str) -> bool:
     """Returns whether a crawled text gives orders to a model.
 
-    A title that does is shown to no captioner and no rewriter; the view `title` keeps it unchanged.
+    Such a title stays in the view `title`, but is not shown to the models that write or rewrite captions.
     """
     return bool(_ORDERS.search(text))
 

@@ -77,7 +77,7 @@ def probed_measures(clip: Clip) -> dict[str, float]:
 
 
 def compute(group: Group, clip: Clip, frames: Images) -> tuple[dict[str, float], str]:
-    """Returns the measures of a group that have a finite value, by name, and the reason why the other measures of the group have none."""
+    """Returns the finite measures of a group, by name, and the reason why its other measures are missing."""
     if not frames:
         return {}, "absent: no frames"
     try:
@@ -175,7 +175,7 @@ def _rated(name: str, settings: FrameModel, registry: Registry, statistic: Calla
 
 
 def select_frames(frames: Images, settings: FrameModel) -> Images:
-    """Returns the frames that a model gets: settings.frames of them, evenly spread over the clip, or all if there are not more."""
+    """Returns the frames that a model gets: at most settings.frames, evenly spread over the clip; all frames if that is None."""
     total, count = len(frames), min(settings.frames or len(frames), len(frames))
     return [frames[int(total * (2 * i + 1) / (2 * count))] for i in range(count)]
 
