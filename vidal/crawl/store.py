@@ -118,7 +118,7 @@ def _clip_id(candidate: Candidate, clip_file: _ClipFile) -> str:
 
 
 def _own_subtitle(extra: Mapping[str, str], span: Span) -> dict[str, str]:
-    """Returns `extra` with the words of the subtitles within a span, in place of the subtitles of the whole file."""
+    """Returns `extra`, a column of the candidate, with its subtitles cut to the span."""
     others = {key: text for key, text in extra.items() if key != SUBTITLE_CUES}
     if SUBTITLE in extra or SUBTITLE_CUES not in extra:
         return others
@@ -127,7 +127,7 @@ def _own_subtitle(extra: Mapping[str, str], span: Span) -> dict[str, str]:
 
 
 def _flags(source: Probe) -> dict[str, str]:
-    """Returns the entries of `extra` for a source file that has a high dynamic range or interlaced pictures; otherwise none."""
+    """Returns entries for the clip's column `extra`: "hdr" and "interlaced", each only if it is true of the source file."""
     flags = {"hdr": source.is_hdr, "interlaced": source.is_interlaced}
     return {name: "true" for name, is_set in flags.items() if is_set}
 

@@ -32,7 +32,10 @@ VERSION = 1
 
 
 def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Returns the identity of the candidates of a shard: versions, and a hash of the settings and of the catalogue or search terms."""
+    """Returns what the candidates of a shard depend on: the versions of the code, and a hash.
+
+    The hash changes with the settings, and with the catalogue, the collection or the source of the search terms.
+    """
     settings = recipe.model_dump(
         mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}
     )
@@ -271,9 +274,10 @@ def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> 
 
 
 def _weights(recipe: Recipe) -> dict[str, float]:
-    """Returns the weight of each term, from the file terms.budget, which `vidal search-terms feedback` writes; {} if the key is not set.
+    """Returns the weight of each search term, from the file that the key terms.budget names; {} if this key is not set.
 
-    A search for a term asks for per_term results, multiplied by the weight. Raises UserError if the file does not exist.
+    `vidal search-terms feedback` writes the file. A search for a term asks for per_term results, multiplied by the weight of the term.
+    Raises UserError if the file does not exist.
     """
     if not recipe.terms.budget:
         return {}

@@ -95,12 +95,12 @@ def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
 
 
 def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bool) -> UInt64Array | None:
-    """Finds equal fingerprint values in two sets of recordings. Returns one number per pair of equal values, for _unpacked to decode.
+    """Finds the fingerprint values that occur in both `own` and `other`. Returns a number for each pair of equal values.
 
-    Returns None if there are too many pairs, so that the caller tries a smaller piece.
+    _unpacked decodes these numbers. If there are too many pairs, returns None, and the caller tries a smaller piece.
 
     own: a piece of a sequence of recordings. start: the index of its first recording in the sequence. is_self: whether `other` is the
-    whole sequence. is_whole: whether `own` is a single recording; it cannot be divided, so the result is never None.
+    whole sequence. is_whole: whether the piece cannot be divided, because it is a single recording; the result is then never None.
     """
     first, counts = match_keys(own.values, other.values)
     if counts.sum() > MATCHES_MAX and not is_whole:

@@ -1,4 +1,4 @@
-"""Exact retrieval by cosine similarity, in chunks. Ties count with the expected result of breaking them at random."""
+"""Exact retrieval by cosine similarity, in chunks. Answers with equal scores count as being in random order."""
 
 from __future__ import annotations
 

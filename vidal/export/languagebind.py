@@ -42,8 +42,8 @@ class Annotation(TypedDict):
 def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     """Writes the media, and for each split an annotation JSON of the videos and one of the sounds.
 
-    The annotation of the training videos has the same file name as in the release, annotation.json. LanguageBind's loader assumes that
-    depth is in millimetres, so the result counts the clips whose depth is in another unit.
+    The annotation of the training videos is called annotation.json, as in VIDAL-10M's release. LanguageBind's loader assumes that depth
+    is in millimetres, so the result counts the clips whose depth is in another unit.
     """
     done, annotations = Exported(), defaultdict[str, dict[str, Annotation]](dict)
     for row in rows:

@@ -185,14 +185,15 @@ class _Prober:
         return measured
 
     def _check_length(self, stated_s: float, measured_s: float, what: str) -> None:
-        """Raises RecordError(truncated) if the file holds less than its container states.
+        """Raises RecordError(truncated) if the file is clearly shorter than its container states.
 
-        what: the words before measured_s in the error.
+        what: the words before measured_s in the error, such as "its packets end after".
         """
         is_short = stated_s - measured_s > max(END_SLACK_S, 0.05 * stated_s)
         if is_short and not bare_streams.is_bare(self._name):
             raise RecordError(
-                Reason.TRUNCATED, f"the container states a length of {stated_s:.2f} s, but {what} {measured_s:.2f} s"
+                Reason.TRUNCATED,
+                f"the file is shorter than the {stated_s:.2f} s that its container states: {what} {measured_s:.2f} s",
             )
 
     def _decode_ending(self, stream: Any) -> _Ending:
@@ -223,7 +224,7 @@ def _decode(container: InputContainer, stream: Any) -> _Ending | None:
 
 
 def _check_damage(reader: TrackReader, container: str) -> None:
-    """Raises RecordError(corrupt) if packets do not decode. In a bare stream, a few are allowed to fail."""
+    """Raises RecordError(corrupt) if packets do not decode. In the formats of bare_streams, such as MP3, a few may fail."""
     if reader.damaged > (max(1, _DAMAGED_SHARE_MAX * reader.packets) if bare_streams.is_bare(container) else 0):
         raise RecordError(
             Reason.CORRUPT, f"{reader.damaged} of {reader.packets} packets do not decode: {reader.problem}"

@@ -22,7 +22,7 @@ class Turns:
 
     @contextlib.contextmanager
     def take(self) -> Iterator[Turn]:
-        """Waits until another part may be processed. The part counts as being processed until the `with` block ends."""
+        """Waits until one more part may be processed. The part counts as being processed until the `with` block ends."""
         with self._changed:
             self._changed.wait_for(self._may_start)
             self._at_work += 1

@@ -117,7 +117,7 @@ class Folder:
         for content in contents.values():
             if isinstance(content, RecordError) and content.transient:
                 raise UserError(f"{self.where}: {content.detail}") from content
-        large = RecordError(Reason.TOO_LARGE, f"it is larger than {SIDECAR_MAX_BYTES} bytes")
+        large = RecordError(Reason.TOO_LARGE, f"the file is larger than {SIDECAR_MAX_BYTES} bytes")
         return {file: contents.get(file, large) for file in sidecars}
 
 

@@ -89,7 +89,7 @@ class TableColumn(ABC):
         if not place:
             raise RecordError(
                 Reason.UNREADABLE_FILE,
-                f"{candidate['media_url']} does not name a cell of a table in the form TABLE#GROUP.ROW",
+                f"media_url must have the form TABLE#GROUP.ROW, but is {candidate['media_url']}",
             )
         target = folder / "media.bin"
         parent, _, name = place[1].rpartition("/")

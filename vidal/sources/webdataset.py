@@ -107,7 +107,7 @@ class WebDataset:
         if not place:
             raise RecordError(
                 Reason.UNREADABLE_FILE,
-                f"{candidate['media_url']} does not name a member of an archive in the form ARCHIVE#OFFSET+SIZE",
+                f"media_url must have the form ARCHIVE#OFFSET+SIZE, but is {candidate['media_url']}",
             )
         parent, _, name = place[1].rpartition("/")
         start, size = int(place[2]), int(place[3])

@@ -1,4 +1,7 @@
-"""Stores the media of the stages: as files, or as members of one archive per part and kind. Storage.read reads both in the same way."""
+"""Stores the media of the stages: as single files, or in one archive for each part and kind of media (video, frames, ...).
+
+Storage.read reads both in the same way.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class MediaStore(Protocol):
     def write(self, shard: int, clip_id: str, file: str, data: bytes) -> str: ...
 
     def put(self, shard: int, clip_id: str, file: str, local: Path) -> str:
-        """Moves a local file into the store. Returns its path for the row."""
+        """Moves a local file into the store. Returns its path, by which Storage.read reads it after `commit`."""
 
     def commit(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Makes the stored files readable. rows: all rows of the part that may name media; media that no row names may be discarded."""

@@ -1,4 +1,4 @@
-"""Tables as Parquet: written with the same bytes for the same rows, read in this thread, their metadata from the footer alone."""
+"""Writes and reads tables as Parquet files. The same rows and metadata always give the same bytes."""
 
 from __future__ import annotations
 

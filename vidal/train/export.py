@@ -64,7 +64,7 @@ def _require_clip(part: Part, modality: Modality, tower: ModalityTower, layout: 
     if not isinstance(tower, ClipTower):
         raise UserError(
             f"{part.folder}: the tower for {modality.value} has adapter {tower.architecture['adapter']}, "
-            "but only towers of adapter clip can be exported: train one with this adapter"
+            "but only towers with adapter clip can be exported: train a tower with adapter clip"
         )
     if layout == "transformers" and modality in (Modality.VIDEO, Modality.AUDIO):
         raise UserError(

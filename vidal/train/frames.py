@@ -114,8 +114,8 @@ def even_indices(total: int, count: int) -> list[int]:
 def second_indices(total: int, fps: float, count: int, end_s: int | None) -> list[int]:
     """Returns the indices of `count` of `total` frames, spread evenly from frame 0 to the first frame of the last second.
 
-    fps: frames per second, rounded down; a rate below 1 counts as 1. end_s: where the last second ends, in seconds; None for the end of
-    the video.
+    fps: frames per second. This function rounds the rate down, but not below 1. end_s: where the last second ends, in seconds; None for
+    the end of the video.
     """
     rate = max(1, int(fps))
     seconds = math.ceil(total / rate)

@@ -36,7 +36,10 @@ class Kind:
     model_types: tuple[str, ...] = ()
 
     def open(self, id_: str, device: torch.device) -> Part:
-        """Opens the peer with this id. Raises UserError if weights are not available, missing, unknown or of another shape."""
+        """Opens the peer with this id.
+
+        Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind.
+        """
         module, _, name = self.path.partition(":")
         function: Callable[[str, torch.device], Part] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         return function(id_, device)
@@ -60,7 +63,7 @@ class Peer:
     id: str
 
     def open(self, device: torch.device) -> Part:
-        """Opens the peer. Raises UserError if weights are not available, missing, unknown or of another shape."""
+        """Opens the peer. Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind."""
         return self.kind.open(self.id, device)
 
 

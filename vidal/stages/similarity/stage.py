@@ -61,9 +61,10 @@ class _Worker:
 
 
 def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
-    """Returns the texts to compare the frames of a clip with, under the name of the score that each gives.
+    """Returns the texts that the frames of a clip are compared with, by the name of the score.
 
-    The texts are title and hashtags together, the title, the hashtags, and the search terms. rules: list the useless hashtags.
+    There is a score for title and hashtags together, for the title, for the hashtags, and for the search terms. rules: its junk_tags and
+    stop_words are left out of the hashtags.
     """
     title = " ".join(split_words(clip["title"] or ""))
     tags = " ".join(meaningful_tags(clip["hashtags"], rules))
