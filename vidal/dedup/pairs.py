@@ -23,7 +23,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Pairs:
-    """m pairs of clips that are alike. The earlier clip of a pair is kept.
+    """m pairs of clips that are alike. The later clip of a pair is the copy.
 
     later, earlier: (m,) int64, numbers of clips. way: (m,) indices into WAYS. distance: (m,) float64: for pictures, how many of 64 bits
     differ in the median frame; for sounds, the share of bits that differ; for embeddings, 1 minus the cosine. motion: (m,) float64: for

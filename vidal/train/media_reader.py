@@ -105,9 +105,7 @@ def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
 def read_sound(reader: MediaReader, item: object, sample_rate: int, caller: str) -> Float32Array:
     """Returns the array of a sound, (views, ...): one view for each excerpt that the reader takes.
 
-    sample_rate: the rate of an item that is an array or a tensor, in Hz. caller: the public method, for errors.
-
-    caller: the method that the user called, for errors.
+    sample_rate: the rate of an item that is an array or a tensor, in Hz. caller: the method that the user called, for errors.
     Raises RecordError(bad_audio) if a file cannot be decoded, and TypeError if the item is not a sound.
     """
     samples = media_items.as_samples(item, sample_rate, caller, reader.sample_rate)
