@@ -64,9 +64,9 @@ class HostPaused(RecordError):
 
 
 class IdentityPaused(RecordError):
-    """The identity (an account or a proxy of the user) that must do this work may not be used now.
+    """The identity (an account or a proxy of the user) that was chosen for this work may not be used now.
 
-    With crawl.share_identities, any identity may do the work, but none may be used now. retry_after_s: the seconds until one may be used.
+    retry_after_s: the seconds until it may be used or, with crawl.share_identities, until any identity may be used.
     """
 
     def __init__(self, detail: str, retry_after_s: float):
@@ -116,8 +116,7 @@ class BalanceError(VidalError):
 def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
     """Returns which of the packages an error comes from: the one whose code is innermost in the traceback; None if none is in it.
 
-    packages: names of top-level packages. The caller uses this to tell a library's error on untrusted input, which is an outcome of the
-    record, from an error of our own code, which is a bug.
+    packages: names of top-level packages. The caller can thus tell a bug of vidal from an error that a library raises on untrusted input.
     """
     innermost = None
     frame = error.__traceback__

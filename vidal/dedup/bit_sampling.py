@@ -85,7 +85,7 @@ class _Hashed:
     def of(cls, hashes: UInt64Array, *, is_motion: bool = False) -> _Hashed:
         """Returns the hashes of n clips, without those that have too few bits set to tell clips apart. hashes: (n, ...) uint64.
 
-        If all hashes of a clip have too few bits set, all of them are returned or, for hashes of motion (is_motion), none.
+        If all hashes of a clip have too few bits set, the clip keeps them all, unless they are hashes of motion (is_motion).
         """
         flat = hashes.reshape(len(hashes), -1)
         counts: BoolArray = np.bitwise_count(flat) >= _BITS_SET_MIN
@@ -97,7 +97,7 @@ class _Hashed:
     def entries(self, mask: np.uint64, wanted: BoolArray | None = None) -> UInt64Array:
         """Returns the sorted entries of a hash table, (k,) uint64. Each entry packs a key and the index of a clip.
 
-        mask: the bits of a hash that the table looks at. wanted: (2 ** BITS,) bool, the keys to include, see _keys_of; None includes all.
+        mask: the bits of a hash that the table looks at. wanted: which keys to include, as _keys_of returns them; None includes all.
         """
         keys, clips = ((self.hashes & mask) * _ODD) >> _KEY, self.clips
         if wanted is not None:
@@ -126,8 +126,8 @@ class _Sampled:
 def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: bool) -> UInt64Array | None:
     """Returns the pairs of clips that may be copies, each packed into one number; None if there are too many matches to count at once.
 
-    own: a piece of a longer sequence of clips. offset: the index of its first clip in the sequence. count: the number of its clips.
-    is_self: whether `other` is that sequence.
+    own: consecutive clips of a longer sequence. offset: the index of the first of them in the sequence. count: the number of clips in
+    `own`. is_self: whether `other` is the whole sequence.
     """
     met: list[UInt64Array] = []
     held = 0
@@ -151,7 +151,7 @@ def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[U
     the motion of both. mask: the bits that the table looks at.
     """
     own_all = own.pictures.entries(mask)
-    wanted = _keys_of(own_all)
+    wanted = _keys_of(own_all)  # Entries that cannot match are left out before sorting.
     other_all, other_whole = other.pictures.entries(mask, wanted), other.whole.entries(mask, wanted)
     yield own_all, other_whole
     yield own.whole.entries(mask), np.setdiff1d(other_all, other_whole, assume_unique=True)
@@ -160,9 +160,9 @@ def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[U
 
 
 def _keys_of(entries: UInt64Array) -> BoolArray:
-    """Returns (2 ** BITS,) bool: which values the upper BITS bits of the key have in these entries.
+    """Returns (2 ** BITS,) bool: the values that occur in the upper BITS bits of the keys of these entries.
 
-    Entries of other clips with none of these values cannot match, so the caller leaves them out before sorting.
+    An entry of another clip can match only if the upper bits of its key have one of these values.
     """
     present: BoolArray = np.zeros(2**BITS, bool)
     present[entries >> (_KEY + _KEY_REST)] = True

@@ -99,7 +99,7 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
 def _split(
     samples: TrainingSamples, sides: tuple[np.ndarray, np.ndarray], readable: np.ndarray, change: Change
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns the clips that each encoder is trained on, under "with" and "without" the change, and the clips that both are evaluated on.
+    """Returns the clips to train each encoder on, under the keys "with" and "without", and the clips to evaluate both on.
 
     Clips are given as indices into samples. sides: masks of the clips that the two encoders may use. readable: a mask of the clips whose
     media can be read. Raises UserError if there are too few clips, or if a shard or filter does not change which clips are used.
@@ -112,7 +112,7 @@ def _split(
 
 
 def difference(results: dict[str, list[dict[str, float]]], metric: str) -> Difference:
-    """Returns the difference between two arms in a metric. results: the metrics of each seed, under "with" and "without"."""
+    """Returns the difference between two arms in a metric. results: the metrics of each seed, under the keys "with" and "without"."""
     with_it, without_it = (np.array([each[metric] for each in results[name]]) for name in ("with", "without"))
     changes = with_it - without_it
     spread = float(changes.std(ddof=1)) if len(changes) > 1 else float("nan")
@@ -125,7 +125,7 @@ def _arms(storage: Storage, samples: TrainingSamples, change: Change) -> tuple[n
     if change.shard is not None:
         if change.shard not in samples.shards:
             raise UserError(
-                f"no clip of shard {change.shard} can be trained on: choose one of {sorted(set(samples.shards.tolist()))}"
+                f"no clip of shard {change.shard} can be trained on: choose a shard from {sorted(set(samples.shards.tolist()))}"
             )
         return every, samples.shards != change.shard
     if change.passes is not None:
@@ -157,7 +157,7 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
 
 
 def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns `rows` without the clips that have no text to train on, that is, no text of a view with a weight above 0.
+    """Returns the clips of `rows` that have a text to train on: a text of a view whose weight is above 0.
 
     rows: indices of clips. weights: (views,), the weight of each view in samples.captions.names.
     """
@@ -169,13 +169,13 @@ def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> 
 def _require(arms: dict[str, np.ndarray], held_out: int, change: Change) -> None:
     if held_out < HELD_OUT_MIN:
         raise UserError(
-            f"only {held_out} clips are held out (about {HELD_OUT:.0%} of those that both encoders may use), "
+            f"only {held_out} clips are held out (about {HELD_OUT:.0%} of the clips that both encoders may use), "
             f"but {HELD_OUT_MIN} are needed: build more shards"
         )
     for name, rows in arms.items():
         if len(rows) < 2:
             raise UserError(
-                f"the training {name} the change has only {len(rows)} clips, but 2 are needed: build more shards"
+                f"each encoder needs 2 clips to train on, but the encoder {name!r} has only {len(rows)}: build more shards"
             )
     if change.view is None and len(arms["with"]) == len(arms["without"]):
         raise UserError(

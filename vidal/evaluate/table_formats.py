@@ -26,7 +26,7 @@ def _markdown_table(table: ReportedTable, notes: dict[str, int]) -> str:
 
 
 def _labels(column: Column, table: ReportedTable) -> list[str]:
-    """Returns the lines of a system's heading. A dash becomes "not stated" for a system of the paper, and "" for one measured here."""
+    """Returns the labels of a system's row. A dash becomes "not stated" for a system of the paper, and "" for one measured here."""
     unknown = "not stated" if any(column is each for each in table.systems) else ""
     return [unknown if line == DASH else line for line in column.heading]
 

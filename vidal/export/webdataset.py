@@ -71,7 +71,7 @@ def _group(row: ManifestRow) -> str:
 
 
 def sample(storage: Storage, row: ManifestRow) -> dict[str, str | bytes]:
-    """Returns the members of one clip as bytes, by their extensions. A missing text is an empty member; a missing view has no member."""
+    """Returns the members of one clip as bytes, by their extensions. A missing text is an empty member; missing media have no member."""
     entry = annotation(row)
     members = {"json": json.dumps(_plain(row), ensure_ascii=False).encode()}
     members |= {f"{name}.txt": entry[name].encode() for name in _TEXTS}

@@ -1,4 +1,4 @@
-"""Opens media files, chooses their tracks, and reads their packets and frames, counted against the limits of the operation."""
+"""Opens media files, chooses their tracks, and reads their packets and frames, within the limits of vidal.media.budget."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def read_packet_times(container: InputContainer, stream: Any) -> tuple[list[Pack
 class TrackReader:
     """Decodes a track. Packets that do not decode are counted and skipped, as players skip them.
 
-    packets: read so far; damaged: how many of them did not decode; problem: FFmpeg's message about the last of these.
+    packets: how many were read so far. damaged: how many of them did not decode. problem: FFmpeg's message about the last damaged one.
     """
 
     def __init__(self, container: InputContainer, stream: Any):

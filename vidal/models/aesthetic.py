@@ -76,7 +76,9 @@ def read_head(path: Path) -> dict[str, Tensor]:
             f"aesthetic head {path}: {error.strerror or error}: correct options.head of the model"
         ) from error
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError) as error:
-        raise UserError(f"aesthetic head {path}: cannot be read: {str(error).splitlines()[0]}") from error
+        raise UserError(
+            f"aesthetic head {path}: cannot be read: {str(error).splitlines()[0]}: correct options.head of the model"
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"aesthetic head {path}: is not a state dict of tensors: correct options.head of the model")
     return state

@@ -61,9 +61,9 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: which models fit, as (mapping, description); None accepts all. mapping: the name of a mapping in transformers
-    (MODEL_FOR_..._MAPPING) that must contain the class of the model's configuration. description: describes such a model, for messages.
-    remedy: what to do if the file is missing. If it is None, the hub is asked for the model.
+    kind: the kind of model that the adapter can use; None for any. The first value names a mapping of transformers, which must contain
+    the class of the model's configuration. The second value describes the kind in messages, for example "a depth estimator".
+    remedy: what to do if the file is missing; None if the model may be on the hub.
     """
 
     kind: tuple[str, str] | None = None

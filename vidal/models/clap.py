@@ -1,4 +1,4 @@
-"""Embeds sounds and texts in one space by CLAP (Wu et al. 2023) of transformers, from a hub id or a local folder."""
+"""Embeds sounds and texts in one space with transformers' CLAP (Wu et al. 2023), from a hub id or a local folder."""
 
 from __future__ import annotations
 

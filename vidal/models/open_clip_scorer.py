@@ -1,4 +1,4 @@
-"""Embeds pictures and texts in one space by a model of open_clip, such as CLIP or SigLIP.
+"""Embeds pictures and texts in one space with a model of open_clip, such as CLIP or SigLIP.
 
 The id of the model is "MODEL/PRETRAINED", a hub id, or a local folder with open_clip_config.json. PRETRAINED may be a local
 checkpoint, as in "ViT-B-32//data/epoch_32.pt".

@@ -1,4 +1,4 @@
-"""Computes the probability of speech over time by silero-vad (Silero Team 2024, MIT), from the ONNX file of its package."""
+"""Computes the probability of speech over time with silero-vad (Silero Team 2024, MIT), from the ONNX file of its package."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class WorkStopped(DownloadCancelled):  # type: ignore[misc]  # yt-dlp has no ann
 
 
 class WorkBudget:
-    """The limits of one call of a source. Time spent waiting, because of the limits on requests, does not count.
+    """The limits of one call of a source. Time spent waiting because of limits on requests does not count.
 
     spent_s: the seconds that earlier calls for the same candidate took. deadline: the end of the allowed time, as a value of
     time.monotonic(). waited_s: the seconds spent waiting; the deadline was extended by as much. is_over: whether the watchdog has shut

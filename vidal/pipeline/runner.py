@@ -60,7 +60,7 @@ class PartRunner:
         observe: Observe = ignore,
         shared: Process | None = None,
     ):
-        """observe: called with the PartWork of each part. shared: the Process of the worker; None if it runs no other stage."""
+        """observe: called with the PartWork of each part. shared: what several stages of the worker share; None for nothing."""
         self.stage, self.recipe, self.runtime, self._observe = stage, recipe, runtime, observe
         self.storage = Storage(runtime.out, fetch_archives=True)
         self._written_meter = Meter(lambda: self.storage.bytes_written)

@@ -55,7 +55,10 @@ def _tracks(info: VideoInfo, languages: tuple[str, ...]) -> Iterator[tuple[str, 
 
 
 def _matching(named: Mapping[str, list[Track]], wanted: str) -> list[str]:
-    """Returns the names of a language's tracks, the best first: "en-orig" is the spoken language, "en" may be translated by a machine."""
+    """Returns the names of a language's tracks, the best first.
+
+    "en-orig" is the spoken language. It comes before "en", which may be translated by a machine.
+    """
     pattern = re.compile(rf"{re.escape(wanted)}(-.*)?", re.I)
     order = {f"{wanted}-orig".lower(): 0, wanted.lower(): 1}
     matches = [name for name, files in named.items() if pattern.fullmatch(name) and isinstance(files, list)]

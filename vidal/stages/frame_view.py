@@ -85,10 +85,9 @@ class FrameView(ABC, Generic[EstimateT]):
         return Output([self._empty(clip)], (outcome,))
 
     def _model_spec(self, model: ModelSpec) -> ModelSpec:
-        """Returns the recipe's model.
+        """Returns the spec of the model that the view uses.
 
-        If the recipe sets `mode: paper` for the view, the model's option `input` is by default the size to which VIDAL-10M's script
-        resizes all pictures.
+        If the recipe sets `mode: paper`, the default of the option `input` is the size to which VIDAL-10M's script resizes pictures.
         """
         if not self._is_paper:
             return model

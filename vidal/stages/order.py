@@ -41,8 +41,9 @@ def view_names() -> list[str]:
 
 
 def add_view(view: ViewSpec) -> None:
-    """Adds a view of a user's own package: its stage runs after those of vidal's own views; its settings are a section of the recipe.
+    """Adds a view that a user's own package defines.
 
+    Its stage runs after those of vidal's own views. Its settings are a section of the recipe.
     The module of the package calls this when it is imported. A recipe lists such modules under `plugins`. A repeated call has no effect.
     """
     VIEWS.setdefault(view.name, view)

@@ -54,7 +54,10 @@ class FileAnswers:
 
 @dataclass
 class _PartFile:
-    """The file to which the answers of a model for one part are written. lines: all its lines, if the storage cannot append to a file."""
+    """The file that receives a model's answers for one part.
+
+    lines: all lines so far, to write the file again on an object store; empty on a disk, where lines are appended to the file.
+    """
 
     shard: int
     name: str

@@ -22,9 +22,12 @@ class MediaReader:
     """Reads media as the arrays that a tower takes. A subclass defines the methods that the modalities of its tower need.
 
     A subclass for pictures needs to define only `picture`: depth is then read as a grey picture, and a video as its frames. Arrays are
-    float32 and already normalised. frame_count: the number of frames that are read from a video. sample_rate: the rate at which `sound`
-    gets samples, in Hz. first_channel: whether only the first channel of a sound file is used; if not, its channels are mixed. items_max:
-    the largest number of items that are read at a time; None for the size of a batch.
+    float32 and already normalised. The array of a video or a sound holds one or more views. A view is a crop or an excerpt that gets a
+    vector of its own.
+
+    frame_count: the number of frames that are read from a video. sample_rate: the rate at which `sound` gets samples, in Hz.
+    first_channel: whether only the first channel of a sound file is used; if not, its channels are mixed. items_max: the largest number
+    of items that are read at a time; None for the size of a batch.
     """
 
     frame_count = 8
@@ -106,6 +109,7 @@ def read_sound(reader: MediaReader, item: object, sample_rate: int, caller: str)
     """Returns the array of a sound, (views, ...): one view for each excerpt that the reader takes.
 
     sample_rate: the rate of an item that is an array or a tensor, in Hz. caller: the method that the user called, for errors.
+
     Raises RecordError(bad_audio) if a file cannot be decoded, and TypeError if the item is not a sound.
     """
     samples = media_items.as_samples(item, sample_rate, caller, reader.sample_rate)

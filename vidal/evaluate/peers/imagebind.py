@@ -61,7 +61,7 @@ class ImageBindTower(ModalityTower):
 
 
 def open_part(id_: str, device: torch.device) -> Part:
-    """Opens ImageBind. id_: the path of its file. Raises UserError if weights are missing, unknown or of another shape."""
+    """Loads ImageBind as an encoder. id_: the path of its file. Raises UserError if weights are missing, unknown or of another shape."""
     spec = ModelSpec(adapter="imagebind", id=id_, device=str(device))
     require_weights(spec, _WEIGHTS)
     states = split(_read(Path(id_)), id_)

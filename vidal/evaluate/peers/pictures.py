@@ -1,7 +1,7 @@
-"""Towers of peers that embed pictures. The vector of a video is the mean of the unit vectors of its frames (Luo et al. 2022, CLIP4Clip).
+"""Uses the picture models of other projects as towers, to compare them with encoders of vidal.
 
-Infrared and depth are given as pictures with three equal channels, as in the rows of OpenCLIP in LanguageBind's tables: these models
-were never trained on either.
+The vector of a video is the mean of the unit vectors of its frames (Luo et al. 2022, CLIP4Clip). Infrared and depth become pictures
+with three equal channels. LanguageBind's tables measure OpenCLIP in this way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MODALITIES = (Modality.IMAGE, Modality.VIDEO, Modality.INFRARED, Modality.DEPTH)
 class PictureTower(ModalityTower):
     """Encodes one modality with the picture model of another project. All towers of an encoder share the model.
 
-    embed: returns the vectors, (n, width), of n arrays that the reader has returned.
+    embed: turns n arrays that the MediaReader returns into vectors, (n, width).
     """
 
     def __init__(self, modality: Modality, model: nn.Module, embed: Callable[[Tensor], Tensor], reader: MediaReader):

@@ -160,7 +160,7 @@ def _tokens(answer: Answer | None) -> dict[str, int]:
 
 
 def _data(text: str | None) -> str:
-    """Returns at most 300 characters of a crawled text, on one line that cannot open a new turn of the chat."""
+    """Returns at most 300 characters of a crawled text, on one line, changed so that it cannot start a new chat message."""
     return " ".join((text or "").replace("<|", "< |").split())[:300]
 
 

@@ -48,7 +48,7 @@ def ucf101(corpus: Corpus) -> Iterator[str]:
 
 
 def kinetics(corpus: Corpus) -> Iterator[str]:
-    """Reads the distinct `label` of train.csv (label,youtube_id,time_start,time_end,split), or a list. Kay et al. 2017."""
+    """Reads the distinct labels of train.csv (label,youtube_id,time_start,time_end,split), or a list. Kay et al. 2017."""
     yield from distinct(fields(corpus, "label")) if extension(corpus) == ".csv" else plain(corpus)
 
 
@@ -81,9 +81,9 @@ def sthv2(corpus: Corpus) -> Iterator[str]:
 
 
 def howto100m(corpus: Corpus) -> Iterator[str]:
-    """Reads the task names of task_ids.csv (`task_id<TAB>task name`, no header), or the distinct `category_2` of HowTo100M_v1.csv.
+    """Reads the task names of task_ids.csv (`task_id<TAB>task name`, no header), or the column `category_2` of HowTo100M_v1.csv.
 
-    Miech et al. 2019.
+    Repeated names of that column are left out. Miech et al. 2019.
     """
     if "\t" in next(lines(corpus), ""):
         yield from (row[1] for row in rows(corpus, Tsv) if len(row) > 1 and row[0].strip().isdigit())
