@@ -77,7 +77,7 @@ def read_head(path: Path) -> dict[str, Tensor]:
         ) from error
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise UserError(
-            f"aesthetic head {path}: cannot be read: {str(error).splitlines()[0]}: correct options.head of the model"
+            f"aesthetic head {path}: cannot be read: {' '.join(str(error).split())[:300]}: correct options.head of the model"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"aesthetic head {path}: is not a state dict of tensors: correct options.head of the model")

@@ -66,7 +66,7 @@ class Archives:
             header_and_data = self._read_range(archive, place.offset - _BLOCK, place.offset + place.size)
             if header_and_data[:100].rstrip(b"\0").decode("ascii", "replace") == member:
                 if len(header_and_data) != place.size + _BLOCK:
-                    raise self._damaged(archive, f"ends in the middle of its file {member}")
+                    raise self._damaged(archive, f"the archive ends in the middle of its file {member}")
                 return header_and_data[_BLOCK:]
             # The archive was replaced after its index was read, or the index is older than the archive.
             self.forget(archive)
@@ -123,7 +123,7 @@ class Archives:
                 with tarfile.open(path, "r:") as tar:
                     return {member.name: Place(member.offset_data, member.size) for member in tar}
             except tarfile.TarError as error:
-                raise self._damaged(archive, f"is not a complete tar archive ({error})") from error
+                raise self._damaged(archive, f"this is not a complete tar archive ({error})") from error
 
     def _read_range(self, archive: str, start: int, end: int) -> bytes:
         if not self._storage.is_local and not self._is_whole(archive):
@@ -139,7 +139,7 @@ class Archives:
 
     def _damaged(self, archive: str, why: str) -> DamagedError:
         return DamagedError(
-            f"{self._storage.uri}/{archive} {why}: restore it from a copy, or delete the shard and build it again"
+            f"{self._storage.uri}/{archive}: {why}: restore it from a copy, or delete the shard and build it again"
         )
 
     def _own_folder(self) -> Path:
