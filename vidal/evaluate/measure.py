@@ -83,7 +83,7 @@ def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -
     for sample in benchmark.samples:
         if lacking := sorted(each.value for each in wanted - sample.media.keys()):
             shown = ", ".join(each.value for each in sample.media)
-            raise UserError(f"{sample.name} has no {lacking[0]}, only {shown}: choose --query and --target among these")
+            raise UserError(f"{sample.name} has no {lacking[0]}, only {shown}: choose --query and --target from these")
 
 
 def _side(

@@ -73,7 +73,7 @@ def _read(corpus: Corpus, reader: Reader) -> Iterator[str]:
     except OSError as error:
         raise _unfit(corpus, reader, f"cannot be read: {error.strerror or error}") from error
     if empty:
-        raise _unfit(corpus, reader, "the reader finds no texts in it")
+        raise _unfit(corpus, reader, "contains no texts for this reader")
 
 
 def _missing(corpus: Corpus, error: FileNotFoundError) -> str:
