@@ -31,7 +31,8 @@ def measure(
 ) -> Measured:
     """Measures an encoder on a benchmark.
 
-    query, target: names of modalities, or "text", joined by +. weights: the weight of each name in joining, 1 by default.
+    query, target: names of modalities, or "text", joined by +. The vectors of joined names are averaged. weights: the weight of each
+    name in this mean, 1 by default.
     skip_missing: leaves out samples whose files are missing or cannot be decoded.
 
     If the target is "text" and the benchmark has classes, the encoder is measured by classification: top-1 and top-5, or mAP if samples
