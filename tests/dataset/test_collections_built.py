@@ -135,8 +135,8 @@ def test_a_dataset_belongs_to_one_folder(tmp_path):
         "build-shard", "0", "--recipe", "catalogue", "--from", str(tmp_path / "other" / "videos"), "--out", str(out)
     )
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert f"was built from the media files of {tmp_path}/one/videos, but" in done.stderr
-    assert f"from the media files of {tmp_path}/other/videos: choose another --out" in done.stderr
+    assert f"was built with the media folder {tmp_path}/one/videos, but" in done.stderr
+    assert f"with the media folder {tmp_path}/other/videos: choose another --out" in done.stderr
 
 
 def test_with_reference_and_without_dropped_media_originals_stay_and_a_changed_one_is_found(tmp_path):

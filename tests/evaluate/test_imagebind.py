@@ -89,13 +89,13 @@ def test_a_network_gives_the_vectors_that_imagebinds_module_gave(kind):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda state: state.pop("modality_trunks.audio.blocks.1.attn.bias_k"), "of this tower: audio: trunk.blocks.1.attn.bias_k"),
+        (lambda state: state.pop("modality_trunks.audio.blocks.1.attn.bias_k"), "missing weights: audio: trunk.blocks.1.attn.bias_k"),
         (lambda state: state.pop("modality_heads.depth.2.weight"), "lacks the weight head.2.weight of ImageBind's depth network"),
-        (lambda state: state.update({"modality_trunks.vision.gate": torch.zeros(1)}), "does not have: vision: trunk.gate"),
+        (lambda state: state.update({"modality_trunks.vision.gate": torch.zeros(1)}), "unknown weights: vision: trunk.gate"),
         (lambda state: state.update({"module.extra": torch.zeros(1)}), "holds weights that ImageBind does not have: module.extra"),
         (
             lambda state: state.update({"modality_trunks.thermal.blocks.0.norm_1.weight": torch.zeros(9)}),
-            "has weights of another shape: thermal: trunk.blocks.0.norm_1.weight",
+            "weights of another shape: thermal: trunk.blocks.0.norm_1.weight",
         ),
         (
             lambda state: [state.pop(name) for name in list(state) if ".text." in name],

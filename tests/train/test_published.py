@@ -150,11 +150,11 @@ def test_a_videos_time_is_read(tmp_path):
     [
         (
             lambda state: state.pop("vision_model.encoder.base_model.model.layers.1.mlp.fc1.weight"),
-            "lacks weights of this tower: vision_model.encoder.layers.1.mlp.fc1.weight",
+            "missing weights: vision_model.encoder.layers.1.mlp.fc1.weight",
         ),
         (
             lambda state: state.pop("text_model.final_layer_norm.weight"),
-            "lacks weights of this tower: text_model.final_layer_norm.weight",
+            "missing weights: text_model.final_layer_norm.weight",
         ),
         (lambda state: state.update({"vision_model.sonar": torch.zeros(1)}), "vision_model.sonar"),
         (lambda state: state.update({"audio_head.weight": torch.zeros(1)}), "audio_head.weight"),

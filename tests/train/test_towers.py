@@ -255,8 +255,8 @@ def test_an_encoder_comes_back_as_it_was(written):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("lacks", "lacks weights of this tower: image.head.weight"),
-        ("holds", "holds.*image.surplus"),
+        ("lacks", "missing weights: image.head.weight"),
+        ("holds", "unknown weights: image.surplus"),
         ("shape", "another shape: image.head.weight"),
         ("stranger", "modalities that config.json does not name: sonar.x"),
     ],

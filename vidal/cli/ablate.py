@@ -117,7 +117,7 @@ def _filter(thresholds: tuple[str, ...]) -> Any:
         filters = Filters.model_validate({name: float(value) for name, value in pairs.items()})
     except ValidationError as error:
         what = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise UserError(f"--filter {' '.join(thresholds)}: {what}") from error
+        raise UserError(f"--filter {' '.join(thresholds)} is not valid: {what}") from error
     except ValueError as error:
         raise UserError(
             f"--filter {' '.join(thresholds)}: must be a threshold and a number, such as similarity_min=0.25"

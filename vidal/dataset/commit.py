@@ -190,7 +190,7 @@ def _write(
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
     """Returns the WorkIdentity to record for a shard: `now`, but with the versions that made the stored results.
 
-    stale: the stages of which results of earlier versions are kept. discovered: the versions with which the candidates were found.
+    stale: the stages whose stored results come from earlier versions. discovered: the versions with which the candidates were found.
     """
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)

@@ -60,8 +60,8 @@ def claim(storage: Storage, recipe: Recipe) -> None:
     stored = dataset["identity"]
     if stored == identity and dataset.get("originals") != originals:
         raise UserError(
-            f"{storage.uri} was built {_origin(dataset.get('originals'))}, but would now be built {_origin(originals)}: "
-            "choose another --out"
+            f"{storage.uri} was built with the media folder {dataset.get('originals') or '(none)'}, but would now be built with "
+            f"the media folder {originals or '(none)'}: choose another --out"
         )
     if stored != identity:
         raise UserError(f"{storage.uri} was built with {_named(stored)}, not {_named(identity)}: choose another --out")
@@ -101,7 +101,3 @@ def read_dataset_or_fail(storage: Storage) -> DatasetFile:
 def _named(identity: Identity) -> str:
     catalogue = f" on catalogue {identity['catalogue']}" if identity["catalogue"] else ""
     return f"recipe {identity['recipe']}{catalogue}"
-
-
-def _origin(originals: str | None) -> str:
-    return f"from the media files of {originals}" if originals else "without a folder of media files"

@@ -17,7 +17,7 @@ _DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class Cluster:
-    """Machines of one kind. cpus, gpus: of each node."""
+    """A cluster of equal machines. cpus, gpus: the number in each machine."""
 
     nodes: int = 1
     cpus: float = 2.0

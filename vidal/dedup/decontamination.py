@@ -58,7 +58,7 @@ def state(recipe: Recipe) -> list[Any]:
 class Known:
     """An evaluation set that has been loaded.
 
-    names: the ids, URLs and file hashes of the set. The value says what a clip has in common with the set: "id", or "bytes as a.mp4".
+    names: maps each id, URL and file hash of the set to a text for messages: "id", or "bytes as a.mp4" for the hash of a.mp4.
     files: the files of the set whose signatures are known. compared: the settings for comparing clips with these files.
     """
 

@@ -31,7 +31,8 @@ def measure(
 ) -> Measured:
     """Measures an encoder on a benchmark.
 
-    query, target: names of modalities, or "text", joined by +. weights: the weight of each name in joining, 1 by default.
+    query, target: names of modalities, or "text", joined by +. The vectors of joined names are averaged. weights: the weight of each
+    name in this mean, 1 by default.
     skip_missing: leaves out samples whose files are missing or cannot be decoded.
 
     If the target is "text" and the benchmark has classes, the encoder is measured by classification: top-1 and top-5, or mAP if samples
@@ -83,7 +84,7 @@ def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -
     for sample in benchmark.samples:
         if lacking := sorted(each.value for each in wanted - sample.media.keys()):
             shown = ", ".join(each.value for each in sample.media)
-            raise UserError(f"{sample.name} has no {lacking[0]}, only {shown}: choose --query and --target among these")
+            raise UserError(f"{sample.name} has no {lacking[0]}, only {shown}: choose --query and --target from these")
 
 
 def _side(

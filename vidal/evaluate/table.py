@@ -232,7 +232,7 @@ class ReportedTable:
         return table
 
     def _last_of_tasks(self) -> set[int]:
-        """Returns the indices of the rows that a line is drawn below, to separate the tasks; empty if every task has only one row."""
+        """Returns the indices of the rows after which a line separates two tasks; empty if every task has only one row."""
         if len(set(self.tasks)) == len(self.tasks):
             return set()
         return {row for row, (task, following) in enumerate(pairwise(self.tasks)) if task != following}

@@ -1,9 +1,9 @@
-"""Compares two datasets of equal size by the encoders that they train.
+"""Compares two datasets: trains a small encoder on each, and measures which encoder is better.
+
+Both encoders are trained on the same number of clips, drawn anew for each seed. They are evaluated on clips that neither was trained
+on: equally many held-out clips of each dataset, or the clips of a third dataset.
 
 LanguageBind's paper compares VIDAL with HowTo100M in this way, with CLIP4Clip as the encoder.
-
-A small encoder is trained on equally many clips of each dataset, drawn anew for each seed. Both encoders are evaluated on clips that
-neither was trained on: equally many held-out clips of each dataset, or the clips of a third dataset.
 """
 
 from __future__ import annotations

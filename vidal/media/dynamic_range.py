@@ -29,9 +29,9 @@ def is_high(frame: Any) -> bool:
 
 
 def to_srgb(frame: Any, coded: UInt16Array) -> UInt8Array:
-    """Returns (h, w, 3) uint8 sRGB.
+    """Returns the picture of a frame as (h, w, 3) uint8 sRGB.
 
-    frame: of PyAV, with a high dynamic range. coded: (h, w, 3) uint16 RGB, the picture of the frame, still in PQ or HLG.
+    frame: a PyAV frame with a high dynamic range. coded: its picture as (h, w, 3) uint16 RGB, still in PQ or HLG.
     """
     light = _TO_LIGHT[frame.color_trc](coded.astype(np.float32) / np.float32(65535))
     if frame.color_primaries == _BT2020_PRIMARIES:

@@ -26,7 +26,7 @@ class Munit:
     The options are:
     generator: arguments of Generator, if the checkpoint does not have the published size.
     a2b: whether to translate from domain a to domain b. False by default, because sRGB-TIR's checkpoint has thermal as a and RGB as b.
-    short_side: of the model's input, in pixels. 400 by default, as in sRGB-TIR's training.
+    short_side: the short side of the model's input, in pixels. 400 by default, as in sRGB-TIR's training.
     input: the [width, height] of the model's input, instead of short_side. The aspect ratio of the pictures is then ignored.
     """
 

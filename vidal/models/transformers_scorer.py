@@ -23,7 +23,7 @@ _PADDED = {"siglip", "siglip2"}
 
 
 class TransformersScorer:
-    """A Scorer. model, tokenizer: those of transformers. Raises UserError if the model does not embed both pictures and texts."""
+    """A Scorer that uses a model of transformers. Raises UserError if the model does not embed both pictures and texts."""
 
     def __init__(self, spec: ModelSpec):
         self._device = choose_device(spec.device)

@@ -168,10 +168,8 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return self.crawl.user_agent or USER_AGENT
 
     def wait_for(self, event: threading.Event) -> None:
-        """Waits for an event that other work sets. The wait does not count as time spent.
-
-        This work releases its slot of a host first: otherwise the other work could wait for that slot forever.
-        """
+        """Waits until another thread sets the event. The wait does not count towards the time limit of the current work."""
+        # The other thread could otherwise wait forever for a slot that this thread holds.
         self.governor.give_up_slot()
         while not event.is_set():
             started = time.monotonic()
@@ -188,7 +186,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             self._is_asking_rules = outer
 
     def urlopen(self, req: Request | str) -> Response:
-        """Sends a request. All requests of this client pass here. Raises yt-dlp's RequestError, or WorkStopped for a refusal by vidal."""
+        """Sends a request. Every request of this client is sent by this method.
+
+        Raises yt-dlp's RequestError, or WorkStopped if vidal refuses the request.
+        """
         request = Request(req) if isinstance(req, str) else req
         budget = self._budget
         if budget is None:
@@ -217,7 +218,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             check_url(url)
 
     def admit(self, url: str) -> str:
-        """Waits until a request may be sent to an address, and returns its host. Every hop of a redirect passes here too.
+        """Waits until a request may be sent to an address, and returns its host. It is called for every hop of a redirect too.
 
         Raises WorkStopped if no request may be sent to the address.
         """
@@ -246,7 +247,9 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self._identity.take("requests")
 
     def record_answer(self, host: str, status: int, error: RecordError | None) -> None:
-        """Reports an answer to the governor. A permanent failure of one address, such as 404, counts as a success: the host works.
+        """Records whether a host works, so that requests to a failing host are paused.
+
+        A permanent failure of one address, such as 404, counts as a success, because the host works.
 
         status: 0 if no answer came. error: the failure, or None for a success.
         """

@@ -176,7 +176,7 @@ def find_reason(message: str) -> Reason | None:
 
 
 def find_pause_s(message: str) -> float | None:
-    """Returns for how many seconds a message says that requests are refused, as in "for up to an hour"; None if it does not say."""
+    """Returns the pause in seconds that a message states, such as 3600 for the words "for up to an hour"; None if it states none."""
     named = _NAMED_PAUSE.search(message.lower())
     if named is None:
         return None

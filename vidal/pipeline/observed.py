@@ -15,8 +15,8 @@ from vidal.schema import Reason, Status, Subject
 class PartWork:
     """The work of one stage on one part; results that were stored before do not count.
 
-    ended: the number of candidates, clips or views by (subject, status, reason). tokens: read ("in") and written ("out") by models
-    that count them. bytes_written: of media and tables.
+    ended: the number of candidates, clips or views by (subject, status, reason). tokens: how many tokens models read ("in") and wrote
+    ("out"), if they count them. bytes_written: the size of the media and tables that were written.
     """
 
     stage: str

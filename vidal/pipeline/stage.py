@@ -136,10 +136,10 @@ class Waiting(Protocol):
 
 @dataclass(frozen=True)
 class WorkIdentity:
-    """Identifies the work of a stage: stored work with the same identity and inputs equals what the stage would compute now.
+    """Identifies the work of a stage. As long as it and the inputs are unchanged, stored results are used again.
 
-    versions: of the stage and of each adapter that the recipe chose, by name; integers that developers raise when the output
-    changes. choices: a hash of the settings that affect the output and of the weights. The code itself is not hashed.
+    versions: the versions of the stage and of the adapters that the recipe chose, by name. Developers raise a version when the output
+    changes. choices: a hash of the weights and of the settings that affect the output. The code itself is not hashed.
     """
 
     versions: dict[str, int]

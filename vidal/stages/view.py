@@ -30,11 +30,12 @@ class MediaColumn:
 class ViewSpec:
     """A view that is stored as media files beside the frames.
 
-    stage: computes the view, one row per clip. settings: its section of the recipe, under the view's name. columns: columns of the
-    stage's table that the manifest also has; those that schema.py does not name become the last columns of the manifest. scores,
-    extra: columns of the stage's table whose entries join the manifest's `scores` and `extra`. convert: for each manifest column that
-    differs from the stage's column of the same name, a function that computes it from the clip. is_synthetic: whether a model computes
-    the view from the frames; the clip then names the view in `synthetic_views`.
+    stage: computes the view, one row per clip.
+    settings: the class of the view's section in the recipe. The section has the name of the view.
+    columns: the manifest columns that describe the view. Columns that schema.py does not name come last in the manifest.
+    scores, extra: columns of the stage's table. Their entries are added to the manifest's `scores` and `extra`.
+    convert: functions that compute manifest columns from a clip, by column. All other columns are copied from the stage's table.
+    is_synthetic: whether a model computes the view from the frames. The manifest column `synthetic_views` then names the view.
     """
 
     name: str

@@ -167,7 +167,7 @@ def answers(stage: str, shard: int, part: int, writer: str) -> str:
 
 
 def refused(shard: int) -> str:
-    """Returns the name of the table with the ledger rows of a shard's refused rows: rows of its listing that cannot be used."""
+    """Returns the name of a table of ledger rows, one for each row of the shard's catalogue or collection that cannot be used."""
     return f"{CATALOGUE}/{shard_name(shard)}.refused.parquet"
 
 
@@ -176,7 +176,7 @@ def stage_folder(stage: str, shard: int) -> str:
 
 
 def part(stage: str, shard: int, index: int) -> str:
-    """Returns the stem of the names of a part's files: its table, its ledger and its crash journal lie side by side."""
+    """Returns what the names of a part's files begin with, such as the names of its table and its ledger."""
     return f"{stage_folder(stage, shard)}/part-{index:05d}"
 
 

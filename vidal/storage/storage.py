@@ -50,16 +50,16 @@ def absolute_uri(out: str) -> str:
 
 
 class Storage:
-    """Reads and writes the files of a dataset. A name is relative to the root URI, has forward slashes, and is made from ids.
+    """Reads and writes the files of a dataset. A name is relative to the root URI and has forward slashes.
 
     Three other things can be read by name:
-    - a table that was gathered into an archive (vidal.storage.gathered), by its own name. A file with the same name has precedence.
+    - a table in the archive of its shard (see vidal.storage.gathered), by its own name. If a file has the same name, the file is read.
     - a member of an archive, by `tar://<member>::<archive>`.
     - an original, which is a media file of the user, by its path or URI. It must be in the folder that `_dataset.json` names, and it
       cannot be written or removed.
 
     media, answers: the stores to which stages write media and the answers of models. fetch_archives: whether archives on an
-    object store are fetched whole, see vidal.storage.archives. bytes_written: by this object, since it was opened.
+    object store are fetched whole, see vidal.storage.archives. bytes_written: how many bytes this object has written.
 
     A missing file raises FileNotFoundError; missing or refused credentials raise UserError; any other failure to read or write a file
     raises StorageError.
@@ -283,7 +283,7 @@ class Storage:
             self.fs.rm_file(path)
 
     def remove_all(self, names: list[str]) -> None:
-        """Removes these files, on an object store a thousand per request. A file that does not exist is skipped."""
+        """Removes these files. A file that does not exist is skipped."""
         if self.is_local:
             for name in names:
                 self.remove(name)
@@ -291,7 +291,7 @@ class Storage:
         paths = [self.path(name) for name in names]
         try:
             with self._failing(names[0] if names else ""):
-                self.fs.rm(paths)
+                self.fs.rm(paths)  # On S3, one request removes up to a thousand files.
         except FileNotFoundError:  # Some stores stop at the first file that is missing.
             for name in names:
                 self.remove(name)

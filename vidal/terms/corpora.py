@@ -22,7 +22,7 @@ _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
 
 
 def texts(corpus: Corpus) -> Iterator[str]:
-    """Returns the raw texts, stripped and without empty texts, as a stream, so that memory does not grow with the file.
+    """Returns an iterator over the texts of a corpus, stripped and without empty texts. Memory does not grow with the file.
 
     Raises UserError: at once for an unknown reader; during reading, for a file that is missing, damaged, empty or not
     in the reader's format.
@@ -73,7 +73,7 @@ def _read(corpus: Corpus, reader: Reader) -> Iterator[str]:
     except OSError as error:
         raise _unfit(corpus, reader, f"cannot be read: {error.strerror or error}") from error
     if empty:
-        raise _unfit(corpus, reader, "the reader finds no texts in it")
+        raise _unfit(corpus, reader, "contains no texts for this reader")
 
 
 def _missing(corpus: Corpus, error: FileNotFoundError) -> str:

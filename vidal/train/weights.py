@@ -24,15 +24,16 @@ def check(tower: nn.Module, state: dict[str, torch.Tensor], where: str, prefix: 
     """
     own = tower.state_dict()
     for problem, names in (
-        ("lacks weights of this tower:", sorted(own.keys() - state.keys())),
-        ("holds weights that this tower does not have:", sorted(state.keys() - own.keys())),
+        ("missing weights", sorted(own.keys() - state.keys())),
+        ("unknown weights", sorted(state.keys() - own.keys())),
         (
-            "has weights of another shape:",
+            "weights of another shape",
             sorted(name for name in own.keys() & state.keys() if own[name].shape != state[name].shape),
         ),
     ):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise UserError(
-                f"{where} {problem} {', '.join(prefix + name for name in names[:3])}{more}: use the complete original files"
+                f"{where} does not fit this tower ({problem}: {', '.join(prefix + name for name in names[:3])}{more}): "
+                "use the complete original files"
             )

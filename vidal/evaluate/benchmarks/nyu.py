@@ -53,7 +53,7 @@ class Stored:
 def nyu(folder: Path) -> Benchmark:
     """Reads nyu_depth_v2_labeled.mat and splits.mat.
 
-    If nyu_depth_v2_labeled.mat is missing, reads one folder per class of 16-bit depth pictures in millimetres.
+    If nyu_depth_v2_labeled.mat is missing, reads 16-bit depth pictures in millimetres, one folder per class.
     """
     path = files.optional(folder, "nyu_depth_v2_labeled.mat")
     if path is None:

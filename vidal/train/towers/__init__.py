@@ -45,9 +45,9 @@ class Architecture(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class ClipText:
-    """The text side of a CLIP of transformers.
+    """The text side of a CLIP model of the library transformers.
 
-    state: its weights, by their names in CLIPModel. config: its text_config, as a dict. tokenizer: a tokenizer of transformers.
+    state: the weights, by their names in CLIPModel. config: the model's text_config, as a dict. tokenizer: the model's tokenizer.
     """
 
     state: dict[str, Tensor]
@@ -69,7 +69,7 @@ class LanguageTower(Protocol):
         """Returns the features of n texts, (n, width) float32, L2-normalised, on the CPU and without gradients."""
 
     def clip_text(self) -> ClipText:
-        """Returns the tower as CLIP of transformers stores it. Raises UserError if the tower is not a CLIP of transformers."""
+        """Returns the tower's weights, configuration and tokenizer. Raises UserError if the tower is not a CLIP model of transformers."""
 
 
 class TextTower:
