@@ -32,7 +32,7 @@ class ModelSpec(Settings):
 
 
 class ViewSettings(Settings):
-    """Settings of a view that is stored as media files. scores: describes each score of the view; its keys are their names."""
+    """Settings of a view that is stored as media files. scores: the description of each score of the view, by the name of the score."""
 
     scores: ClassVar[dict[str, str]] = {}
 
