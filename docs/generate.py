@@ -285,8 +285,8 @@ def _cell(text: str) -> str:
 CAPTION_MEANINGS = {
     "view": (
         "The kind of text. `title`, `hashtags`, `subtitle`: a text of the source. `keyframe`: a caption of one frame. `video`: a caption "
-        "of the whole clip. `sound`: a sentence about the sound of the clip. `enhanced`: a rewrite of the `video` caption, or of the title "
-        "if there is no such caption."
+        "of the whole clip. `sound`: a sentence about the sound of the clip. `enhanced`: a rewrite of the `video` caption, or of the "
+        "title if there is no such caption."
     ),
     "similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed.",
 }
