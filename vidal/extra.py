@@ -21,7 +21,7 @@ MEANINGS = {
     "upload_date": "day of publication, as stated on the page: YYYYMMDD",
     "channel": "name of the channel, as stated on the page",
     "categories": "a list of the categories that the page states",
-    "chapters": "the chapters that the page states: a list of {start_time, end_time, title}, in seconds from the beginning of the source",
+    "chapters": "the chapters that the page states: a list of {start_time, end_time, title}, in seconds of the whole video",
     "description": "the page's description",
     "view_count": "number of views, as stated on the page",
     "like_count": "number of likes, as stated on the page",
@@ -29,13 +29,13 @@ MEANINGS = {
     SUBTITLE_LANGUAGE: "the language of the subtitles that became the view `subtitle`, as the page names it",
     "hdr": "true if the downloaded video had a high dynamic range (HDR)",
     "interlaced": "true if the downloaded video was interlaced",
-    "similarity_between": "the two things that the column `similarity` compares",
-    "contaminates_NAME": "why the clip counts as a clip of the evaluation set NAME, for each name in `contaminates`",
+    "similarity_between": "what the column `similarity` compares: for a video, frames with title and hashtags",
+    "contaminates_NAME": "for each name in the column `contaminates`: why the clip counts as a clip of this evaluation set",
     "audio_activity_model": "the model that computed the shares of speech, singing and music",
     "audio_speech_text": "transcript of the speech in the sound track, by a model",
     "audio_speech_model": "the model that wrote audio_speech_text",
     "audio_similarity_model": "the model that computed audio_similarity",
-    IMPORTED: "texts that came with your list: {view: [text, ...]}",
+    IMPORTED: "captions that came with your list, by view: {view: [text, ...]}",
 }
 # Keys whose texts are JSON themselves.
 _STRUCTURED = ("categories", "chapters", "hdr", "interlaced", IMPORTED)

@@ -425,7 +425,7 @@ MEANINGS = {
     "uploader": "The uploader, as stated on the page.",
     "licence": "The licence, in the words of the page.",
     "retrieved_at": "Time of the download (UTC), or the fixed value of the key crawl.retrieved_at.",
-    "search_terms": "All search terms that found the candidate; empty for your own list or media.",
+    "search_terms": "All search terms that found the candidate; empty for a candidate of your list.",
     "title": "The title, unchanged.",
     "hashtags": 'The hashtags without "#", in lower case.',
     "language": (
@@ -442,7 +442,8 @@ MEANINGS = {
     "video_path": "Path of the video; null for a sound.",
     "audio_path": "Path of the sound track, a mono FLAC; null if there is none.",
     "frame_times_s": (
-        "Time of each stored frame, in seconds from the first frame of the clip. The lists of paths below are in the same order."
+        "Time of each stored frame, in seconds from the first frame of the clip. The lists of frames, depth and infrared below are "
+        "in the same order."
     ),
     "frame_paths": "Paths of the stored frames.",
     "depth_paths": "Paths of the depth pictures (16-bit PNG), one for each frame. Empty if the clip has no depth; the ledger says why.",
@@ -466,7 +467,7 @@ MEANINGS = {
     "captions": "The texts of the clip. An entry is described below.",
     "similarity": (
         "For a video: the mean cosine of the frames with title and hashtags. It says how well pictures and text agree. For a sound: "
-        "the cosine of title and hashtags with the nearest of its search terms. Null if it has no search terms."
+        "the cosine of title and hashtags with the nearest of its search terms, or null if it has no search terms."
     ),
     "scores": "The scores of the clip, by the names in the section Scores. A score that was not computed is null.",
     "extra": "A JSON object with further values. The last section of this page lists the keys.",
@@ -475,7 +476,7 @@ MEANINGS = {
         "when you use the data."
     ),
     "contaminates": "Names of the evaluation sets that contain the clip or a copy of it. The recipe lists the sets under decontaminate.",
-    "synthetic_views": "The views of the clip that a model estimated or wrote. The other views come from the source.",
+    "synthetic_views": "The views of the clip that a model estimated or wrote. The other views came with the video or sound.",
     "view": (
         "Name of the view: title, hashtags, subtitle, keyframe, video, enhanced, sound, depth, infrared or audio. Null if the row "
         "is about a candidate or a clip."
@@ -483,8 +484,8 @@ MEANINGS = {
     "frame": "For a keyframe caption, the index of its frame in frame_paths; else null.",
     "text": "The text. It is empty for a frame in which nothing was recognised.",
     "model": (
-        'The model that wrote the text. "source": no model, because the text came with the video or sound. "released": the text was '
-        "in your list; see the flag `imported`."
+        'The model that wrote the text. It is "source" for title, hashtags and subtitles, which came with the video or sound. It is '
+        '"released" for a caption of your list; see the flag `imported`.'
     ),
     "revision": "Revision of the model.",
     "prompt_sha256": "SHA-256 of the prompt or template; null for a text without a prompt.",
@@ -494,11 +495,11 @@ MEANINGS = {
     "parent_id": "For a clip, the id of its candidate; for a view, the id of its clip.",
     "stage": "The step of the build in which the candidate, clip or view ended.",
     "status": '"kept", "dropped" (does not qualify) or "failed" (could not be processed).',
-    "reason": "Why. [Troubleshooting](troubleshooting.md) explains each reason.",
+    "reason": "Why the row has this status. [Troubleshooting](troubleshooting.md) explains each reason.",
     "detail": "The original message.",
     "transient": "Whether a later attempt may succeed.",
-    "attempts": "How often it was attempted.",
-    "seconds": "How many seconds the stage worked on it.",
+    "attempts": "How often the work on the candidate, clip or view was attempted.",
+    "seconds": "How many seconds the stage worked on the candidate, clip or view.",
     "at": "When the outcome was known (UTC).",
     "term_id": "Identifier of the term.",
     "term": "The text that is searched for, normalised: in lower case, with single spaces.",
