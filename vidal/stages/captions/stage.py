@@ -131,9 +131,10 @@ class _Worker:
         ]
 
     def _title(self, clip: Clip) -> tuple[list[Caption], ViewOutcome]:
-        if not clip["title"]:
+        titles = _titles(clip)
+        if not titles:
             return [], ViewOutcome(View.TITLE, Status.DROPPED, Reason.NO_TITLE)
-        return _titles(clip), ViewOutcome(View.TITLE, Status.KEPT)
+        return titles, ViewOutcome(View.TITLE, Status.KEPT)
 
     def _hashtags(self, clip: Clip) -> tuple[list[Caption], ViewOutcome]:
         if not clip["hashtags"]:
