@@ -48,8 +48,8 @@ class KnownPairs:
     """The pairs of alike clips in the shards that have been compared.
 
     compared: these shards, each with the stamp (see Storage.stamps) that its signatures had then.
-    settings: hashes of the settings and of the cells of embeddings (see vidal.dedup.vectors). If they change,
-    all shards are compared again.
+    settings: hashes of the settings, and of the cells into which the space of embeddings is divided for the search (see
+    vidal.dedup.vectors). If they change, all shards are compared again.
     """
 
     settings: str
