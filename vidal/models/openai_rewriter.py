@@ -152,7 +152,9 @@ def _record_error(error: openai.OpenAIError) -> RecordError:
     if isinstance(error.__cause__, AnswerTooLarge):
         return RecordError(Reason.BAD_ANSWER, str(error.__cause__), transient=True)
     if isinstance(error, openai.APIConnectionError):
-        return RecordError(Reason.CONNECTION, ": ".join(filter(None, (detail, str(error.__cause__ or "")))), transient=True)
+        return RecordError(
+            Reason.CONNECTION, ": ".join(filter(None, (detail, str(error.__cause__ or "")))), transient=True
+        )
     pause_s = (
         parse_retry_after(error.response.headers.get("Retry-After"))
         if isinstance(error, openai.APIStatusError)
