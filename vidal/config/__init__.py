@@ -1,1 +1,1 @@
-"""Reads recipes from YAML files into immutable pydantic models. The error for an unknown key or a wrong type names the path of the key."""
+"""Reads recipes from YAML files into immutable pydantic models. An error about an unknown key or a wrong type names the key."""

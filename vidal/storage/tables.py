@@ -20,7 +20,10 @@ def encoded(table: pa.Table, metadata: dict[str, str]) -> bytes:
 
 
 def footer_length(tail: bytes) -> int:
-    """Returns the size in bytes of a Parquet file's footer, including the last 8 bytes of the file. tail: the last bytes of the file, at least 8."""
+    """Returns the size in bytes of a Parquet file's footer, including the last 8 bytes of the file.
+
+    tail: the last bytes of the file, at least 8.
+    """
     return int.from_bytes(tail[-8:-4], "little") + 8
 
 

@@ -61,7 +61,7 @@ def add_tubes(embeddings: Any, frames: int, tube: int) -> None:
 def resize_positions(weight: Tensor, grid: list[int], wanted: list[int]) -> Tensor:
     """Returns position embeddings for the grid `wanted`, (1 + rows * columns, d), interpolated as in open_clip and LanguageBind.
 
-    weight: the position embeddings for `grid`, (1 + rows * columns, d), of which the first is for the class token. grid, wanted: [rows, columns].
+    weight: the position embeddings for `grid`, (1 + rows * columns, d). The first is for the class token. grid, wanted: [rows, columns].
     """
     if grid == wanted:
         return weight
