@@ -1,1 +1,1 @@
-"""Recipes: YAML files read into frozen models. An unknown key or a wrong type is an error that names its path."""
+"""Reads recipes from YAML files into immutable pydantic models. An error about an unknown key or a wrong type names the key."""

@@ -45,8 +45,8 @@ class SpanWriter:
     def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
         """Writes a span as an MP4.
 
-        If the source file has an index, decoding starts at the key frame before the span. If it has none, decoding starts at the
-        beginning of the file. This is also done if the first way fails or loses part of the span. An error too_costly is raised at once.
+        If the source file has an index, decoding starts at the key frame before the span. Without an index, or if that fails or loses
+        part of the span, decoding starts at the beginning of the file. The error too_costly is raised at once.
         """
         if not span.is_whole and transcode.is_indexed(file.properties):
             try:

@@ -1,4 +1,4 @@
-"""Checks before work begins: shard numbers, files of cookies and passwords, prompts, and whether the models are available here."""
+"""Checks what a build needs: valid shard numbers, cookie and password files, prompts, and models that are available on this machine."""
 
 from __future__ import annotations
 

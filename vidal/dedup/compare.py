@@ -91,7 +91,8 @@ def compare(
     indexed: whether an index of hashes chooses the pairs whose pictures are compared (see vidal.dedup.bit_sampling). False compares all
     pairs. None chooses by the number of pairs. To compare a dataset piece by piece, pass True: the result then does not depend on the
     sizes of the pieces.
-    cells: the centres of the cells, which limit the embeddings that are compared (see vidal.dedup.vectors). None compares all embeddings.
+    cells: the centres of the cells into which embeddings are divided (see vidal.dedup.vectors). Only embeddings with a cell in common are
+    compared. None compares all embeddings.
     """
     if indexed is None:
         indexed = own.count * (own.count if other is None else other.count) > _ALL_PAIRS_MAX

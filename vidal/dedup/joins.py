@@ -22,7 +22,7 @@ def match_keys(own: npt.NDArray[np.unsignedinteger], other: npt.NDArray[np.unsig
 
 
 def expand_matches(first: Places, counts: Places) -> tuple[Places, Places]:
-    """Lists all matches that match_keys has counted. Returns their indices in its arrays `own` and `other`, (m,) each.
+    """Returns the indices of all m matches in the arrays `own` and `other` of match_keys, (m,) each.
 
     first, counts: the result of match_keys.
     """
@@ -44,10 +44,9 @@ def count_equal(values: list[UInt64Array]) -> tuple[UInt64Array, Places]:
 
 
 def in_pieces(count: int, join: Callable[[int, int], UInt64Array | None]) -> Iterator[UInt64Array]:
-    """Yields the results of `join` for `count` clips, in pieces that are small enough for memory.
+    """Divides `count` clips into pieces that are small enough for memory, and yields the result of `join` for each piece.
 
-    join: takes the first clip of a piece and the clip after its last one. If it returns None, the piece has too many matches, and is
-    halved.
+    join: takes the index of the first clip of a piece, and the index after its last clip. If it returns None, the piece is halved.
     """
     waiting = [(0, count)] if count else []
     while waiting:

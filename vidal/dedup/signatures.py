@@ -24,7 +24,9 @@ from vidal.stages.vectors import rounded
 
 
 def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
-    """Writes the signatures of all files below a folder to the Parquet file `target`, with the models of the recipe.
+    """Writes the signatures (hashes and vectors) of all files below a folder to the Parquet file `target`.
+
+    The vectors are computed with the models of the recipe.
 
     Returns the number of files, and a line for each file that could not be read.
 
@@ -39,7 +41,10 @@ def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
         except RecordError as error:
             problems.append(f"{name}: {error}")
     if not rows:
-        raise UserError(f"{folder} holds no media that can be read{': ' + problems[0] if problems else ''}")
+        raise UserError(
+            f"{folder} holds no media that can be read{' (' + problems[0] + ')' if problems else ''}: "
+            "give a folder with videos or sounds"
+        )
     table = schema.table(rows, SIGNATURES).replace_schema_metadata(models(recipe))
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.part")

@@ -1,4 +1,4 @@
-"""Stores the signatures of the kept clips, one file per shard, to compare clips across shards."""
+"""Stores the signatures (hashes and embeddings) of the kept clips, one file per shard, to find copies across shards."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SHARD_ROWS = 2**32
 
 
 def write_signatures(storage: Storage, shard: int, rows: Sequence[Mapping[str, object]]) -> None:
-    """Stores the signatures of the kept clips of a shard, to find copies by them. rows: AssembledRows, in the order of the candidates."""
+    """Stores the signatures of the kept clips of a shard. rows: an AssembledRow for each clip, in the order of the candidates."""
     kept = [name for name in SCHEMA.names if name not in _PICTURES]
     whole = [
         {**{name: row[name] for name in kept}, **_pictures(cast("bytes | None", row["signature"]))} for row in rows
@@ -74,7 +74,7 @@ def upgrade(storage: Storage, shards: Iterable[int]) -> None:
 
 
 def read_signatures(storage: Storage, shards: Sequence[int], *, with_vectors: bool) -> Signed:
-    """Reads the signatures of the clips of some shards. Thumbnails are read later, when clips are compared by them.
+    """Reads the signatures of the clips of some shards. Thumbnails are not read until they are compared.
 
     with_vectors: whether embeddings are read too.
     """

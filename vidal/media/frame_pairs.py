@@ -1,7 +1,8 @@
 """Reads pairs of frames that follow each other closely, at a few places of a video, to measure motion.
 
 Stored frames are seconds apart, which is too far for optical flow. Decoding the whole file again would double the cost of the
-stored frames. So decoding starts at the key frame before each place, and the pair is read at the place, or after WALK_MAX frames.
+stored frames. So decoding starts at the key frame before each place. If the place is more than WALK_MAX frames away, the pair is read
+before the place, where the decoding stops.
 """
 
 from __future__ import annotations

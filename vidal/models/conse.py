@@ -26,7 +26,7 @@ from vidal.storage import machine_cache
 def class_embeddings() -> Float32Array:
     """Returns (1000, 384) float32, L2-normalised: MiniLM's embeddings of the class names.
 
-    They take seconds to compute, so a file keeps them for all processes of the machine.
+    They take seconds to compute, so they are cached in a file.
     """
     names = class_names()
 

@@ -172,10 +172,7 @@ class Mlp(nn.Module):
 
 
 class Generator(nn.Module):
-    """The auto-encoder of one domain. Pictures are (n, 3, h, w) in [-1, 1], h and w divisible by 4.
-
-    MUNIT's and sRGB-TIR's scripts leave the network in training mode. None of its layers depends on the mode.
-    """
+    """The auto-encoder of one domain. Pictures are (n, 3, h, w) in [-1, 1], h and w divisible by 4."""
 
     def __init__(
         self,

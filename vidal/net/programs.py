@@ -1,8 +1,8 @@
 """Checks the programs that a thread starts while it crawls: none may open a file or an address that a page names.
 
-yt-dlp hands some downloads to ffmpeg, rtmpdump and other programs, and repairs downloaded files with ffmpeg. ffmpeg follows its
-input: a segment that is itself a playlist may name local files. So ffmpeg may only start if both of its whitelists (protocols and
-formats) precede every input.
+yt-dlp hands some downloads to ffmpeg, rtmpdump and other programs, and repairs downloaded files with ffmpeg. If an input of
+ffmpeg is a playlist, ffmpeg opens all files that the playlist names, even local ones. So ffmpeg may only start if whitelists of
+protocols and formats precede every input.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ class Session:
 class IdentitySession:
     """Does the work of one candidate or query with the user's identities (accounts and proxies). Each attempt may use another one.
 
-    key: names the work; its hash decides which identity is assigned to the work (see Identities.choose). lent: holds the sessions that
-    this work borrows; when it closes, other threads may borrow them.
+    key: names the work; its hash decides which identity is assigned to the work (see Identities.choose). lent: an exit stack for
+    the borrowed sessions. Closing it gives them back.
     """
 
     def __init__(self, network: Network, key: str, lent: contextlib.ExitStack):

@@ -20,7 +20,10 @@ def encoded(table: pa.Table, metadata: dict[str, str]) -> bytes:
 
 
 def footer_length(tail: bytes) -> int:
-    """Returns the size in bytes of a Parquet file's footer with the 8 bytes after it. tail: the last bytes of the file, at least 8."""
+    """Returns the size in bytes of a Parquet file's footer, including the last 8 bytes of the file.
+
+    tail: the last bytes of the file, at least 8.
+    """
     return int.from_bytes(tail[-8:-4], "little") + 8
 
 
@@ -30,21 +33,19 @@ def schema_of_footer(tail: bytes) -> pa.Schema:
 
 
 def tagged(table: pa.Table, metadata: dict[str, str]) -> pa.Table:
-    """Returns the table with this metadata, as write_table stores it and read_table returns it."""
+    """Returns the table with this metadata, which table_metadata can read from the table's schema."""
     return table.replace_schema_metadata({f"vidal.{key}": value for key, value in sorted(metadata.items())})
 
 
 def table_metadata(columns: pa.Schema) -> dict[str, str]:
-    """Returns the metadata that write_table stored, from the schema of a table that has been read."""
+    """Returns the metadata that `tagged` added to a table. columns: the schema of the table."""
     pairs = ((key.decode(), value.decode()) for key, value in (columns.metadata or {}).items())
     return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}
 
 
 def read_parquet(source: Any, columns: list[str] | None = None) -> pa.Table:
-    """Reads a Parquet file, by path or buffer, in this thread.
-
-    pq.read_table starts Arrow's thread pools even with use_threads=False, and a process that ends while they stop may abort
-    after its work is done. pq.ParquetFile starts none.
-    """
+    """Reads a Parquet file, by path or buffer, in this thread."""
+    # Not pq.read_table: it starts Arrow's thread pools even with use_threads=False. If they are still stopping when the process ends,
+    # the process may abort.
     with pq.ParquetFile(source, pre_buffer=False) as file:
         return file.read(columns=columns, use_threads=False)

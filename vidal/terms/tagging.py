@@ -102,7 +102,7 @@ class Tagger:
 def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
     """Returns one literal word of each rule of spaCy's attribute ruler that matches several tokens.
 
-    None of these rules applies to a text that contains none of the words. Returns None if a rule has no literal word.
+    Such a rule only applies to texts that contain its word. Returns None if one of these rules has no literal word.
     """
     if "attribute_ruler" not in nlp.pipe_names:
         return frozenset()
@@ -123,8 +123,8 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
 def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
     """Returns the distinct keywords of a text, in the order of the text: nouns as (lemma, NOUN) and verbs as (lemma, VERB).
 
-    Two or three nouns in a row may be one keyword or several. tag_partition.resolve_phrases decides that later. Here they give one pair
-    with all of these words, such as ("fire hydrant<TAB>fire<TAB>hydrant", RUN).
+    Two or three nouns in a row may be one keyword or several. tag_partition.resolve_phrases decides that later. Until then, they are one
+    keyword of the kind RUN: the phrase and then its lemmas, separated by tabs, as in ("fire hydrant<TAB>fire<TAB>hydrant", RUN).
 
     phrases: known names of things. A name of several words, such as "hot dog", is one keyword. If the whole text is a name of one word,
     such as "drill", it is a noun, whatever its tag.

@@ -196,5 +196,6 @@ def _sound_patches(kernel: int) -> int:
 def _require_heads(width: int, heads: int) -> None:
     if width % heads:
         raise UserError(
-            f"ImageBind's weights have width {width}, not a multiple of the {heads} heads: give imagebind_huge.pth"
+            f"ImageBind's weights have width {width}, which is not a multiple of the number of heads ({heads}): "
+            "give imagebind_huge.pth"
         )

@@ -131,7 +131,7 @@ class _Listener:
 
 
 def activity_scores(detector: ActivityDetector, samples: np.ndarray) -> dict[str, float]:
-    """Returns the shares of the time with speech, singing, music and so on, by score, such as audio_speech_share.
+    """Returns the shares of the time with speech, singing, music and so on. The keys are names of scores, such as audio_speech_share.
 
     samples: (n,) int16 mono at 16 kHz.
     """

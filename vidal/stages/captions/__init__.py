@@ -1,1 +1,1 @@
-"""The text views from the source (title, hashtags), a catalogue, and captioners."""
+"""Collects the texts of a clip: its title and hashtags, the captions of a catalogue, and the captions that models write."""

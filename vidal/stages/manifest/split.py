@@ -1,4 +1,4 @@
-"""Decides the split of a source by a hash of its name, so that the split is the same in every shard and every run."""
+"""Chooses the split of a video or sound by a hash of its id, so that the split is the same in every shard and every run."""
 
 from __future__ import annotations
 

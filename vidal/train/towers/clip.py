@@ -32,10 +32,14 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 class ClipTower(ModalityTower):
     """CLIP's vision tower. `tuning` decides which weights are trained; the others are frozen.
 
-    full: all weights. frozen: none. head: the last norm and the projection. attention: those of head, the class embedding and the
-    attention; LanguageBind calls this full tuning. lora: those of head, the class embedding and low-rank adapters on the attention.
+    "full": all weights.
+    "frozen": no weights.
+    "head": the last norm and the projection.
+    "attention": as "head", and also the class embedding and the attention. LanguageBind calls this full tuning.
+    "lora": as "head", and also the class embedding and low-rank adapters on the attention.
 
-    For videos, attention and lora train the attention over time, with its norm and embedding, and not the attention over space.
+    In a tower for videos, "attention" and "lora" only change the attention over time, with its norm and embedding. The attention over
+    space stays frozen.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):

@@ -12,10 +12,10 @@ from vidal.errors import UserError
 
 
 def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> Tensor:
-    """Returns the tokens of pictures, (n, 1 + patches, d), with position embeddings added. pixels: (n, 3, h, w).
+    """Returns the tokens of pictures, (n, 1 + patches, d). The position embeddings are resized to the picture and added.
 
-    embeddings: the module `embeddings` of a CLIPVisionModel. grid: the rows and columns of patches that its position embeddings are for;
-    None if these patches form a square: transformers then resizes the position embeddings to the picture.
+    pixels: (n, 3, h, w). embeddings: the module `embeddings` of a CLIPVisionModel. grid: the number of rows and columns of its position
+    embeddings; None if both are equal.
     """
     if grid is None:
         hidden: Tensor = embeddings(pixels, interpolate_pos_encoding=True)
@@ -61,7 +61,7 @@ def add_tubes(embeddings: Any, frames: int, tube: int) -> None:
 def resize_positions(weight: Tensor, grid: list[int], wanted: list[int]) -> Tensor:
     """Returns position embeddings for the grid `wanted`, (1 + rows * columns, d), interpolated as in open_clip and LanguageBind.
 
-    weight: those for `grid`, (1 + rows * columns, d); the first is that of the class token. grid, wanted: [rows, columns].
+    weight: the position embeddings for `grid`, (1 + rows * columns, d). The first is for the class token. grid, wanted: [rows, columns].
     """
     if grid == wanted:
         return weight

@@ -22,7 +22,7 @@ class _EmbeddedBase(InfoExtractor):  # type: ignore[misc]  # yt-dlp has no annot
         base: str | None = self._configuration_arg("base_url", [None], ie_key="VidalEmbedded", casesense=True)[0]
         if not base:
             raise ExtractorError(
-                "the embedded site is not running: pass its base_url as an extractor argument", expected=True
+                "the address of the embedded site is unknown: pass it as the extractor argument base_url", expected=True
             )
         return base
 
