@@ -15,10 +15,10 @@ def from_pretrained(kind: Any, source: str, **arguments: Any) -> Any:
     model, report = kind.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **arguments)
     missing = sorted(report["missing_keys"])
     mismatched = sorted(each[0] if isinstance(each, tuple) else each for each in report["mismatched_keys"])
-    for problem, names in (("missing", missing), ("of another shape", mismatched)):
+    for problem, names in (("are missing", missing), ("have another shape", mismatched)):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise UserError(
-                f"{source}: weights are {problem}: {', '.join(names[:3])}{more}; give a complete checkpoint of {kind.__name__}"
+                f"{source}: weights {problem}: {', '.join(names[:3])}{more}; give a complete checkpoint of {kind.__name__}"
             )
     return model
