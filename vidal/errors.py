@@ -114,7 +114,7 @@ class BalanceError(VidalError):
 
 
 def raised_by(error: BaseException, packages: tuple[str, ...]) -> str | None:
-    """Returns which of the packages an error comes from: the one whose code is innermost in the traceback; None if none is in it.
+    """Returns which of the packages an error comes from: the one whose code is innermost in the traceback, or None.
 
     packages: names of top-level packages. The caller can thus tell a bug of vidal from an error that a library raises on untrusted input.
     """

@@ -60,10 +60,10 @@ def ablate(
     seeds: int,
     as_json: bool,
 ) -> None:
-    """Measures whether a shard, a view or a filter helps: trains a small encoder with and without it, and compares their retrieval.
+    """Measures whether a shard, a view or a filter helps: trains one small encoder with it and one without it, and compares them.
 
     Each training is repeated with several random seeds. The table shows the mean of each metric, the change, and the standard deviation
-    of the change ("spread"). With --against, an encoder is trained on equally many clips of each of two datasets, to say which is better.
+    of the change ("spread"). With --against, two encoders are trained, each on one of two datasets, with equally many clips.
     """
     from vidal.config.loading import load_recipe
     from vidal.evaluate import ablation as comparing

@@ -23,10 +23,15 @@ from vidal.storage.storage import Storage
 class ShardSummary(TypedDict):
     """The content of a summary file.
 
-    rows: the number of clips of each kind. awaiting: the number of clips and views that the next run of the same build tries again. The
-    other counts are those of ShardReport. candidates: a hash of the candidates and of the searches that are marked to be repeated.
-    versions, choices: the versions of the code, and a hash of the settings and weights, with which the shard was built. recipe: the
-    recipe with all its keys. vidal: the version of vidal that committed the shard.
+    rows: the number of clips of each kind.
+    awaiting: the number of clips and views that the next run of the same build tries again.
+    candidates: a hash of the candidates, and of the searches that are marked to be repeated.
+    versions: the versions of the code with which the shard was built, such as those of its stages, by name.
+    choices: a hash of the settings, weights and input files with which the shard was built.
+    recipe: the recipe with all its keys.
+    vidal: the version of vidal that committed the shard.
+
+    The other keys are those of ShardReport.
     """
 
     shard: int

@@ -34,7 +34,7 @@ class Tally:
 
 
 class ShardTables:
-    """Divides rows into shards, in the order of the listing. size: the number of rows in a shard, refused rows included."""
+    """Divides rows into shards, in the order of the listing. size: the number of rows in a shard, without repeated rows."""
 
     def __init__(self, storage: Storage, size: int):
         self._storage, self._size = storage, size
@@ -52,7 +52,7 @@ class ShardTables:
             self._write_shard()
 
     def finish(self) -> Tally:
-        """Writes the last, partial shard, then adds the texts of repeated rows to the candidates that they repeat in earlier shards."""
+        """Writes the last, partial shard. Then adds the texts of each repeated row to its candidate, if that is in an earlier shard."""
         if self._candidates or self._refused:
             self._write_shard()
         with contextlib.closing(self._late):

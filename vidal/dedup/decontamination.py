@@ -58,7 +58,7 @@ def state(recipe: Recipe) -> list[Any]:
 class Known:
     """An evaluation set that has been loaded.
 
-    names: maps each id, URL and file hash of the set to a text for messages: "id", or "bytes as a.mp4" for the hash of a.mp4.
+    names: what identifies a clip of the set: its id, its URL or the SHA-256 of its file. Each is mapped to the words for it in messages.
     files: the files of the set whose signatures are known. compared: the settings for comparing clips with these files.
     """
 
@@ -110,6 +110,7 @@ def _known(settings: EvaluationSet, recipe: Recipe) -> Known:
     names = dict.fromkeys(_ids(settings), "id") if settings.ids else {}
     files = _signatures(settings, recipe) if settings.signatures else []
     for row in files:
+        # The message is then: the same bytes as a.mp4.
         names.setdefault(row["sha256"], f"bytes as {row['file']}")
     compared = recipe.duplicates.model_copy(update={"near": True, "semantic": settings.semantic})
     return Known(settings.name, names, files, compared)

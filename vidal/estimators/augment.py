@@ -51,7 +51,7 @@ def _placement(
 
 
 def vary_colours(rgb: Float32Array, rng: np.random.Generator, strength: float) -> Float32Array:
-    """Returns the picture with other gamma, exposure, colour cast, contrast and saturation; sometimes grey, blurred or noisy.
+    """Changes gamma, exposure, colour cast, contrast and saturation of a picture at random. Sometimes makes it grey, blurred or noisy.
 
     rgb: (h, w, 3) float32 in [0, 255]; the result has the same form. strength: 0..1, where 0 changes nothing.
     """

@@ -53,7 +53,7 @@ Results = Mapping[str, StoredResult]
 
 
 def key(task: str, query: str, target: str) -> str:
-    """Returns the key of a result in a file of results. The order of joined modalities does not change it."""
+    """Returns the key of a result in a file of results. The order of modalities that "+" joins does not matter."""
     return f"{task}: {'+'.join(sorted(query.split('+')))} -> {'+'.join(sorted(target.split('+')))}"
 
 

@@ -1,6 +1,6 @@
-"""Counts the packets and frames that an operation on a media file reads and decodes, and ends the operation at its limits.
+"""Limits how many packets and frames of a media file an operation reads and decodes.
 
-A file chooses how much work it causes: a few kilobytes may announce millions of samples, or change to huge pictures in the middle.
+Without limits, even a small file could cause any amount of work: it may announce millions of samples, or contain huge pictures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads sound tracks as mono samples, aligned with the pictures of their video, writes them, and measures their level."""
+"""Reads the sound track of a file as mono samples, writes such samples, and measures their level."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class ShotDetector(Protocol):
     """Finds where a video is cut."""
 
     def find_shot_starts(self, frames: UInt8Array) -> list[int]:
-        """Returns the indices of the frames that begin a new shot, never 0.
+        """Returns the indices of the frames that begin a new shot. The first frame of the video does not count.
 
         frames: the thumbnails of all frames of a video, (n, 27, 48, 3) uint8 RGB.
         """

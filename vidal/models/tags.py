@@ -60,7 +60,7 @@ class Tags:
         return self._last[1]
 
     def _recognise(self, images: Images) -> list[list[str]]:
-        """Returns names for each picture: its class if that is likely, then the detected objects that this name does not mention."""
+        """Returns names for each picture: its class if that is likely, and detected objects that the class's name does not mention."""
         recognised: list[list[str]] = []
         for image, probabilities in zip(images, self._classifier(images), strict=True):
             best = int(probabilities.argmax())

@@ -23,7 +23,7 @@ class _Entry(TypedDict):
 
 
 class CrashJournal:
-    """The journal of one part, in one file. It counts only crashes of the current run, so that stopping a run blames no record.
+    """The journal of one part, in one file. Only crashes of the current run are counted.
 
     crashed: whether an earlier worker of this run died while it processed the part. Set by `begin`.
     """
@@ -54,7 +54,7 @@ class CrashJournal:
         """Reads the existing journal. Returns whether it belongs to this run."""
         content = self._storage.read_if_present(self._name)
         entry: _Entry | None = json.loads(content) if content else None
-        if entry is None or entry["run_id"] != self._run_id:
+        if entry is None or entry["run_id"] != self._run_id:  # A run that was stopped leaves a journal too.
             return False
         self._crashes = entry["crashes"]
         for key in entry["trying"]:

@@ -1,4 +1,4 @@
-"""Parts in storage: their names, whether they are done, and their commit by rename."""
+"""Reads and writes the stored parts, and says whether they are up to date."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Collection(Listing, Fetcher, Protocol):
 
 
 def listing_sha256(listing: Listing) -> str:
-    """Returns the SHA-256 of a listing's content, for which the whole listing is read."""
+    """Reads a whole listing, and returns the SHA-256 of its content."""
     digest = sha256()
     for _ in listing.candidates(digest):
         pass

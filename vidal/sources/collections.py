@@ -27,8 +27,8 @@ _SAVED = {"state.json", "dataset_dict.json"}
 def parse_collection(value: object) -> object:
     """Validates the collection of a recipe, and returns it as the settings of its source.
 
-    Raises ValueError for an unknown source, and pydantic.ValidationError for an unknown key or a wrong value. Returns a value that is not
-    a mapping unchanged, so that pydantic says what it must be.
+    A value that is not a mapping is returned unchanged: pydantic then says what it must be. Raises ValueError for an unknown source, and
+    pydantic.ValidationError for an unknown key or a wrong value.
     """
     if not isinstance(value, dict):
         return value

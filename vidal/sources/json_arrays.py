@@ -15,8 +15,9 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 
 
 def elements(text: IO[str], start: str) -> Iterator[tuple[str, object]]:
-    """Yields (JSON source, value) for each element of an array. start: what has been read from `text`, from the opening bracket on.
+    """Yields (JSON source, value) for each element of an array.
 
+    start: the part of the array that was already read from `text`; it begins with the opening bracket.
     Raises ValueError, or its subclass json.JSONDecodeError, where the text stops being a JSON array. Nothing after it is yielded.
     """
     buffer, at = start[1:], 0

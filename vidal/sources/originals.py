@@ -29,7 +29,10 @@ class StoredFile(NamedTuple):
 
 @dataclass(frozen=True)
 class StoredFolder:
-    """The files directly in a folder, by name, and the entries that are refused. name: relative to the root, "" for the root."""
+    """A folder below a root, and the files directly in it, by name.
+
+    name: relative to the root; "" for the root. refused: the links that lead out of the root, and folders that cannot be listed.
+    """
 
     name: str
     files: dict[str, StoredFile]
@@ -77,8 +80,8 @@ class Originals:
     def folders(self) -> Iterator[StoredFolder]:
         """Yields every folder with its files, in order. Hidden files and folders, and vidal datasets, are left out.
 
-        A link is followed only to a file in the root. On a disk, the last StoredFolder has no files; its `refused` names the folders that
-        cannot be listed. Raises UserError if the store does not answer.
+        A link is followed only to a file below the root. Local folders that cannot be listed are in `refused` of the last StoredFolder.
+        Raises UserError if the store does not answer.
         """
         with _listing(self.uri, self.is_local):
             yield from self._local_folders() if self.is_local else self._remote_folders()
@@ -269,7 +272,7 @@ def _listing(uri: str, is_local: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _reading(location: str, is_local: bool) -> Iterator[None]:
-    """Turns a failure of the disk or the store into a RecordError. It is transient unless the file is missing or may not be read."""
+    """Turns a failure of the disk or the store into a RecordError. A missing file or a lack of permission is not transient."""
     try:
         yield
     except RecordError:

@@ -14,8 +14,8 @@ from vidal.sources.settings import Search
 def parse_search(value: object) -> object:
     """Validates one search of a recipe with the settings of its source.
 
-    Raises pydantic.ValidationError for an unknown source, an unknown key or a wrong value. Returns a value that is not a mapping
-    unchanged, so that pydantic says what it must be.
+    A value that is not a mapping is returned unchanged: pydantic then says what it must be. Raises pydantic.ValidationError for an
+    unknown source, an unknown key or a wrong value.
     """
     if not isinstance(value, dict):
         return value

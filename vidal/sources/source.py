@@ -32,7 +32,7 @@ class Fetcher(Protocol):
         """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """Downloads the media into `folder`, which is empty, whatever file names the page states. Raises RecordError."""
+        """Downloads the media into `folder`, which is empty. A file name from the page must not lead out of it. Raises RecordError."""
 
 
 class Source(Fetcher, Protocol):

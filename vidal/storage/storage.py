@@ -154,7 +154,9 @@ class Storage:
             reason = " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
             if not self.is_local and (isinstance(error, PermissionError) or type(error).__name__ in _NO_CREDENTIALS):
                 login = _LOGIN.get(self.uri.partition("://")[0], "the variables of its client")
-                raise UserError(f"{self.uri}: {reason}: check {login}, here and on every node of a cluster") from error
+                raise UserError(
+                    f"{self.uri}: {reason}: check the credentials in {login}, here and on every node of a cluster"
+                ) from error
             raise StorageError(
                 f"{self.uri}: {name or 'its list of files'} cannot be read or written: {reason}"
             ) from error
@@ -371,7 +373,7 @@ class Storage:
     def metadata(self, name: str) -> dict[str, str]:
         """Returns the metadata that write_table stored.
 
-        Only the footer of the file is read, usually in one request. A gathered table is read as a whole.
+        Only the footer of the file is read, usually in one request. A table in the archive of its shard is read as a whole.
         """
         try:
             return self._footer(name)

@@ -41,11 +41,10 @@ Read = Callable[[], Iterable[Bucket]]  # Yields all buckets anew on each call.
 
 
 def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
-    """Selects up to terms.count terms, so that no keyword is in more than t of them; after MetaCLIP (Xu et al., ICLR 2024).
+    """Selects up to terms.count terms, and limits how many of them contain the same keyword; after MetaCLIP (Xu et al., ICLR 2024).
 
-    t is the cap that the recipe sets. If it sets none, t starts at a 500th of terms.count. It doubles until terms.count terms are
-    selected, or until t exceeds the number of terms of every keyword. MetaCLIP itself differs: there, one rare keyword is enough to keep
-    a text, even if its other keywords are frequent. For example, "theremin" keeps "a man with a theremin".
+    The limit is terms.cap. If terms.cap is not set, the limit starts at a 500th of terms.count, and is doubled until enough terms are
+    selected, or until the limit has no effect. Here, all keywords of a term must be below the limit. In MetaCLIP, one is enough.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
     selected: Selected = set()

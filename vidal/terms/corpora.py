@@ -36,7 +36,10 @@ def names_things(corpus: Corpus) -> bool:
 
 
 def identity(corpus: Corpus) -> str:
-    """Returns a hash that identifies the files of a corpus: of their bytes or, for folders and files over 64 MB, of their metadata."""
+    """Returns a hash that identifies the files of a corpus.
+
+    It is computed from their bytes. For folders and for files over 64 MB, it is computed from their metadata.
+    """
     wanted = [corpus, *([corpus.model_copy(update={"path": corpus.subset})] if corpus.subset else [])]
     return ids.fingerprint([_file_identity(each) for each in wanted])
 

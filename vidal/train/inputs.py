@@ -147,8 +147,8 @@ def sound_array(samples: Float32Array, fbank: Fbank) -> Float16Array:
 def normalise(modality: Modality, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
     """Returns the input of a tower, (..., 3, h, w) float32, on the device of `values`.
 
-    values: stacked arrays of read_image, read_depth or read_sound. mean, std: the tower's, (3,). Sounds are normalised with the mean of
-    AudioSet and twice its standard deviation instead, as in LanguageBind.
+    values: stacked arrays of read_image, read_depth or read_sound. mean, std: (3,), the values that the tower was trained with. They are
+    not used for sounds. Sounds are normalised with the mean and twice the standard deviation of AudioSet, as in LanguageBind.
     """
     if modality is Modality.AUDIO:
         return (values.float() - FBANK_MEAN) / (2 * FBANK_STD)

@@ -42,9 +42,9 @@ def open_tower(
 ) -> ModalityTower:
     """Builds the tower of a modality with pretrained weights, or with those of the trained encoder that settings.model.id names.
 
-    architecture: the architecture of a saved tower; the caller then loads its weights. width: the length of the language
-    tower's features, and thus of this tower's. Raises UserError if the adapter is unknown, if the pretrained network has another width,
-    or if weights are unavailable.
+    width: the length of the vectors of all towers, including the language tower. architecture: the architecture of a saved tower; the
+    caller then loads its weights. Raises UserError if the adapter is unknown, if the pretrained network has another width, or if weights
+    are unavailable.
     """
     logging.disable_progress_bar()
     name = settings.model.adapter

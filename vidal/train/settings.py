@@ -123,9 +123,9 @@ _SEEN: Preset = {"views": {"enhanced": 1.0}}
 
 
 def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float) -> Preset:
-    """Returns the part of a preset that all presets have in common.
+    """Returns the settings that every preset has, with these values.
 
-    batch: the number of samples in a step, over all processes and chunks. mask: the patch dropout. rank, dropout: of the adapters.
+    batch: the number of samples in a step, over all processes and chunks. mask: the patch dropout. rank, dropout: see Lora.
     """
     return {
         "epochs": epochs,

@@ -1,4 +1,4 @@
-"""Reads the tower that training starts from: that of an encoder that vidal trained, or that of a checkpoint of LanguageBind."""
+"""Reads the tower with which training starts, from an encoder that vidal trained or from a checkpoint of LanguageBind."""
 
 from __future__ import annotations
 

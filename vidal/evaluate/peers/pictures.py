@@ -21,7 +21,7 @@ MODALITIES = (Modality.IMAGE, Modality.VIDEO, Modality.INFRARED, Modality.DEPTH)
 class PictureTower(ModalityTower):
     """Encodes one modality with the picture model of another project. All towers of an encoder share the model.
 
-    embed: turns n arrays that the MediaReader returns into vectors, (n, width).
+    reader: turns media into arrays. embed: encodes n of these arrays as (n, width).
     """
 
     def __init__(self, modality: Modality, model: nn.Module, embed: Callable[[Tensor], Tensor], reader: MediaReader):

@@ -111,7 +111,7 @@ def _lemmas(text: str, tagger: str) -> frozenset[str]:
 
 
 def support(synonyms: Any | None, is_visible: Callable[[str], bool] | None) -> Supports:
-    """Returns a function that says whether a lemma is a synonym of a known word, or visible in the pictures.
+    """Returns a function that takes a lemma and words. It says whether the lemma is a synonym of a word, or visible in the pictures.
 
     synonyms: a vidal.models.synonyms.Synonyms. is_visible: whether a lemma is visible. If one of them is None, its check is skipped.
     """

@@ -97,6 +97,6 @@ def _parquet_files(corpus: Corpus) -> tuple[Any, list[str]]:
 def _column(corpus: Corpus) -> str:
     if not corpus.column:
         raise UserError(
-            f"corpus {corpus.source}: reader {corpus.reader} needs column: set it to the name of the column with the texts"
+            f"corpus {corpus.source}: the key column is missing: set it to the name of the column with the texts"
         )
     return corpus.column
