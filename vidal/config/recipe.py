@@ -114,11 +114,14 @@ class Recipe(Settings):
 
     @property
     def listing(self) -> str | None:
-        """The list that candidates come from, instead of searches: the path or URI of the catalogue or collection."""
+        """The path or URI of the catalogue or collection that lists the candidates. None if the recipe has neither."""
         return self.collection.uri if self.collection else self.catalogue
 
     def duration_max_s(self, *, is_sound: bool = False) -> float:
-        """Returns the duration of the longest video or sound that is fetched, in seconds. Only videos can be cut into shorter clips."""
+        """Returns how long a video, or a sound if is_sound, may be, in seconds.
+
+        This is clips.source_max_s for a video that clips.detector splits into clips, and text.duration_max_s for all other media.
+        """
         return self.clips.source_max_s if self.clips.detector and not is_sound else self.text.duration_max_s
 
     def resources_of(self, stage: str) -> Resources:

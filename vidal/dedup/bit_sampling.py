@@ -60,9 +60,9 @@ class Hashes:
 
 
 def candidate_pairs(own: Hashes, other: Hashes | None) -> Iterator[tuple[Places, Places]]:
-    """Yields candidate pairs as two arrays of m indices: of clips in `own`, and of clips in `other`.
+    """Yields candidate pairs as two arrays, (m,) each: the indices of clips in `own`, and the indices of their partners in `other`.
 
-    other: None compares `own` with itself; the first clip of each pair is then the later one.
+    other: None compares `own` with itself. The first index of each pair is then the larger one.
     """
 
     sampled = _Sampled.of(own if other is None else other)

@@ -71,7 +71,9 @@ def _near_hashes(
 def _near(
     own: Pictures, other: Pictures, settings: Duplicates, first: Places, second: Places, distances: Float64Array
 ) -> Pairs:
-    """Returns the pairs whose clips move alike. If a clip stands still, hashes at most STILL_DISTANCE bits apart are enough.
+    """Returns the pairs whose clips move alike.
+
+    A pair with a still clip is also returned if its hashes differ in at most STILL_DISTANCE bits.
 
     first, second: the indices of the clips of each pair. distances: the distance of the hashes of each pair, in bits.
     """

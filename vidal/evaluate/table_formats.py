@@ -26,7 +26,10 @@ def _markdown_table(table: ReportedTable, notes: dict[str, int]) -> str:
 
 
 def _labels(column: Column, table: ReportedTable) -> list[str]:
-    """Returns the labels of a system's row. A dash becomes "not stated" for a system of the paper, and "" for one measured here."""
+    """Returns the first cells of a system's row: the lines of its heading.
+
+    A dash is replaced by "not stated" for a system of the paper, and by "" for a system measured here.
+    """
     unknown = "not stated" if any(column is each for each in table.systems) else ""
     return [unknown if line == DASH else line for line in column.heading]
 

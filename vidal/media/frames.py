@@ -1,4 +1,4 @@
-"""Reads a few frames of a video at exact times, in one pass over the file, and seeks where that saves decoding."""
+"""Reads a few frames of a video at exact times. Seeks to key frames, so that few other frames are decoded."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def decode_frames(container: InputContainer, stream: Any, packets: list[PacketTi
 
 
 class _Walk:
-    """Decodes a stream to get its frames at ascending times. Earlier frames that no other frame depends on are skipped."""
+    """Decodes a stream to get its frames at ascending times. On the way to a frame, skips frames that no other frame depends on."""
 
     def __init__(self, container: InputContainer, stream: Any):
         self._container, self._stream = container, stream

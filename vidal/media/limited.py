@@ -1,4 +1,4 @@
-"""Calls functions that open untrusted media in other processes, and limits what they may use.
+"""Runs functions that open untrusted media. The functions run in other processes with limited time and memory.
 
 FFmpeg's libraries cannot be stopped from within, and do not return the memory that they allocate. So a process does one operation
 after the other, and is killed when an operation exceeds its limits.

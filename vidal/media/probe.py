@@ -224,7 +224,7 @@ def _decode(container: InputContainer, stream: Any) -> _Ending | None:
 
 
 def _check_damage(reader: TrackReader, container: str) -> None:
-    """Raises RecordError(corrupt) if packets do not decode. In the formats of bare_streams, such as MP3, a few may fail."""
+    """Raises RecordError(corrupt) if packets do not decode. A few may fail in formats that can be cut anywhere, such as MP3."""
     if reader.damaged > (max(1, _DAMAGED_SHARE_MAX * reader.packets) if bare_streams.is_bare(container) else 0):
         raise RecordError(
             Reason.CORRUPT, f"{reader.damaged} of {reader.packets} packets do not decode: {reader.problem}"

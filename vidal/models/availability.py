@@ -61,8 +61,8 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: the kind of model that the adapter can use; None for any. The first value names a mapping of transformers, which must contain
-    the class of the model's configuration. The second value describes the kind in messages, for example "a depth estimator".
+    kind: the kind of model that the adapter can use, as the name of a mapping of configuration classes in transformers, and a
+    description for messages: ("MODEL_FOR_DEPTH_ESTIMATION_MAPPING", "a depth estimator"). None for any kind.
     remedy: what to do if the file is missing; None if the model may be on the hub.
     """
 

@@ -308,7 +308,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
                 raise RecordError(Reason.BLOCKED_DOMAIN, f"{host}: {domain} is in crawl.block_domains")
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
-        """Uses only the handler GateRH, which sends every request through the gate. Other handlers of yt-dlp would bypass the gate."""
+        """Uses only the handler GateRH, which checks every request and answer (see vidal.net.gate). yt-dlp's other handlers do not."""
         director = super().build_request_director([GateRH], preferences)
         for handler in director.handlers.values():
             handler.client = self

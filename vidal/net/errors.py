@@ -59,7 +59,7 @@ _PACKAGES = (_OUR_PACKAGE, "yt_dlp", "yt_dlp_plugins")
 
 
 def find_own_error(error: BaseException) -> BaseException | None:
-    """Returns the exception inside `error` that no record has caused, such as a bug of vidal or a full disk; None if there is none."""
+    """Returns the exception inside `error` for which vidal or this machine is to blame (a bug, a full disk); None if there is none."""
     for cause in _wrapped(error):
         if isinstance(cause, RecordError):
             return None

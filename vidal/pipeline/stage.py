@@ -31,8 +31,8 @@ class Runtime:
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
     rate_limiter: the crawl's rate limiter (vidal.net.rate_limiter.RateLimiter), if the whole cluster shares one.
-    stored_only: no view is computed in this run; a clip without views waits for a build.
-    new_shards: shards for which nothing is stored when the run begins, so that workers need not look for stored parts.
+    stored_only: whether the run computes no views. A clip without views is then dropped as awaiting_views.
+    new_shards: shards for which nothing is stored when the run begins. Workers do not look for stored parts of these shards.
     """
 
     out: str
@@ -92,7 +92,7 @@ class Output:
     """The result of a worker for a record.
 
     rows: the rows for the next stage; a candidate may become several clips. views: the outcomes of the views that the stage computes.
-    attempts, detail: for the record's ledger row, if the record ends at this stage.
+    attempts, detail: the values of these columns in the record's ledger row, if the record ends at this stage.
     """
 
     rows: Sequence[Mapping[str, Any]]

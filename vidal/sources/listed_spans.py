@@ -1,4 +1,7 @@
-"""Splits a row of a list into its spans: a column holds [[start, end], ...], and other columns may hold a list of one value per span."""
+"""Splits a row of a list into one row for each of its spans.
+
+One column holds the spans, [[start, end], ...]. Other columns may hold a list with one value per span.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ def _perhaps_spans(row: ListedRow) -> tuple[str | None, list[object] | None]:
 
 
 def _spans(value: object) -> list[object] | None:
-    """Returns the spans of a cell: a list, a list written as text, or lines such as "00:00:01,500 --> 00:00:04,000"; else None."""
+    """Returns the list of spans in a cell, or None if it has none.
+
+    The cell may hold a list, a list written as text, or lines such as "00:00:01,500 --> 00:00:04,000".
+    """
     spans = parse_list(value)
     if spans is None and isinstance(value, str) and "-->" in value:
         return [line for line in value.splitlines() if line.strip()]
@@ -57,7 +63,7 @@ def _ends(span: object) -> list[object] | None:
 
 
 def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
-    """Returns the columns that hold a list with one element per span. A plain list of hashtags belongs to all spans: it is left out.
+    """Returns the columns that hold a list with one element per span. Hashtags count only if they are a list of lists.
 
     Raises RowError if the row has several spans, and a list of titles or captions does not have one element per span.
     """

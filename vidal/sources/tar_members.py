@@ -13,7 +13,7 @@ _DAMAGE = (tarfile.TarError, RecursionError, ValueError, OverflowError, EOFError
 
 
 class TarMember(NamedTuple):
-    """A plain file in an archive. offset: of its first byte. content: its bytes if TarListing reads them, else None."""
+    """A plain file in an archive. offset: the position of its first byte. content: its bytes if TarListing reads them, else None."""
 
     name: str
     offset: int
@@ -28,9 +28,10 @@ class DamagedTar(Exception):
 class TarListing:
     """The members of an archive.
 
-    read_range: returns the bytes of the archive from a start offset up to, but not including, an end offset. size: of the archive, in
-    bytes. is_wanted: whether the content of a member with this name is read. max_bytes: the content of a larger member is not read, and
-    a larger header raises DamagedTar.
+    read_range: returns the bytes of the archive from a start offset up to, but not including, an end offset.
+    size: the size of the archive in bytes.
+    is_wanted: takes the name of a member, and returns whether to read its content.
+    max_bytes: the content of a larger member is not read, and a larger header raises DamagedTar.
     """
 
     def __init__(
@@ -61,10 +62,7 @@ class TarListing:
 
 
 class _RangeFile:
-    """The archive as the file object that tarfile reads.
-
-    The bytes of a member are requested only if its content is read, and then together with the header that follows them.
-    """
+    """The archive as the file object that tarfile reads. The bytes of a member are requested only if its content is read."""
 
     def __init__(self, read_range: Callable[[int, int], bytes], size: int, max_bytes: int):
         self._read_range, self._size, self._max_bytes = read_range, size, max_bytes
@@ -91,6 +89,7 @@ class _RangeFile:
     def _buffered(self, count: int) -> bytes:
         start, end = self._position, self._position + count
         if not (self._start <= start and end <= self._start + len(self._buffer)):
+            # The content of a member is requested together with the header that follows it.
             padded = count if count == _BLOCK else -(-count // _BLOCK) * _BLOCK + _BLOCK
             self._start, self._buffer = start, self._read_range(start, min(start + padded, self._size))
         return self._buffer[start - self._start : end - self._start]

@@ -67,7 +67,7 @@ class YtDlp:
         return [candidate for candidate in candidates if candidate][:limit]
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate with what its page states. If a catalogue states the title, only `fetch` reads the page."""
+        """Returns the candidate with what its page states. If a catalogue states the title, returns the candidate unchanged."""
         check_url(candidate["url"])
         if candidate["curated"] and candidate["title"]:
             return candidate
@@ -105,7 +105,7 @@ class YtDlp:
         if len(videos) > 1:
             count = info.get("playlist_count") or "several"
             raise RecordError(
-                Reason.PLAYLIST, f"the page is a list of {count} videos: give the addresses of those that you want"
+                Reason.PLAYLIST, f"the page is a list of {count} videos: give the addresses of the videos that you want"
             )
         address = videos[0].get("url")
         return videos[0] if videos[0].get("formats") or not address or address == url else self._extract(address, 2)

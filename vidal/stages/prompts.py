@@ -13,8 +13,8 @@ from vidal.errors import UserError
 def read(name: str, known: frozenset[str]) -> str:
     """Returns the text of a prompt file. name: a path if it has a slash, else the name of a file in pipelines/prompts.
 
-    known: the placeholders that the text may have. Raises UserError if the file is missing, is not UTF-8, has a single brace, or has
-    another placeholder.
+    known: the placeholders that the text may have. Raises UserError if the file is missing, is not UTF-8, or has an unmatched brace or
+    an unknown placeholder.
     """
     path = Path(name) if "/" in name else packaged_files.folder("pipelines") / "prompts" / name
     if not path.is_file():

@@ -16,7 +16,7 @@ from vidal.records import Clip
 
 @dataclass(frozen=True)
 class MediaColumn:
-    """The files of a view. paths: the manifest column of their names. sha256: the stage's column of their hashes.
+    """The files of a view. paths: the manifest column with their names. sha256: the column of the stage's table with their hashes.
 
     is_per_frame: whether both columns are lists with one entry per stored frame; otherwise each holds one value, or null.
     """

@@ -21,7 +21,7 @@ _READ_AT_ONCE = 32
 
 
 def gather(storage: Storage, shard: int, names: Iterable[str]) -> None:
-    """Moves tables of parts into the archive of their shard. names: of tables and ledgers, some of which may be gathered already.
+    """Moves tables of parts into the archive of their shard. names: the tables and ledgers; some may be there already.
 
     An interrupted call can be repeated. On an object store, this process then reads the archive from a local copy.
     """

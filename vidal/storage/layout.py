@@ -126,7 +126,7 @@ def split_chained(path: str) -> tuple[str, str] | None:
 
 
 def is_original(path: str) -> bool:
-    """Returns whether a path in a row is that of a file of the user outside the dataset: an absolute path, or a URI."""
+    """Returns whether a path in a row names the user's own file, outside the dataset. Such a path is absolute or a URI."""
     return path.startswith("/") or ("://" in path and not path.startswith("tar://"))
 
 
@@ -145,7 +145,7 @@ def signatures(shard: int) -> str:
 
 
 def earlier_signatures(shard: int) -> str:
-    """Returns where earlier versions of vidal stored the signatures of a shard."""
+    """Returns the name of a file of an earlier version of vidal: the signatures of a shard's clips, by which copies are found."""
     return f"{EARLIER_SIGNATURES}/{shard_name(shard)}.parquet"
 
 
@@ -176,7 +176,7 @@ def stage_folder(stage: str, shard: int) -> str:
 
 
 def part(stage: str, shard: int, index: int) -> str:
-    """Returns what the names of a part's files begin with, such as the names of its table and its ledger."""
+    """Returns the name, without extension, that the table and the ledger of a part share."""
     return f"{stage_folder(stage, shard)}/part-{index:05d}"
 
 

@@ -41,9 +41,9 @@ class TrainerState(TypedDict):
 class Place(TypedDict):
     """How far one process has read in the data of one modality.
 
-    start, done: the window of the epoch that all processes share, see window.Window. cursor: how many records of its share of the window
-    this process has consumed. unreadable: how many records it could not read in the whole run. missed: how many of these were in this
-    epoch.
+    start, done: the fields of the epoch's window.Window, which all processes share.
+    cursor: how many records of its share of this window the process has consumed.
+    unreadable: how many records it could not read in the whole run. missed: how many of these were in this epoch.
     """
 
     cursor: int
@@ -68,7 +68,7 @@ class ProcessState(TypedDict):
 
 
 class RunState(TypedDict):
-    """The content of a checkpoint. trainers: by the name of the modality. processes: in the order of their ranks."""
+    """The content of a checkpoint. trainers: one state per modality, by its name. processes: one state per process, by rank."""
 
     identity: Identity
     trainers: dict[str, TrainerState]

@@ -1,4 +1,4 @@
-"""Measures R@1 between clips and their texts, in both directions. The clips are those of the training or those of the split val."""
+"""Measures R@1 between clips and their texts, in both directions, on training clips or on clips of the split val."""
 
 from __future__ import annotations
 

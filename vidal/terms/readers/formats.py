@@ -50,7 +50,10 @@ def rows(corpus: Corpus, dialect: type[csv.Dialect] = csv.excel) -> Iterator[lis
 
 
 def fields(corpus: Corpus, *columns: str, dialect: type[csv.Dialect] = csv.excel) -> Iterator[str]:
-    """Yields, row by row, the values of those columns that the header has. Raises FormatError if it has none of them."""
+    """Yields the values of these columns, row by row. A column that the header lacks is skipped.
+
+    Raises FormatError if the header has none of the columns.
+    """
     table = rows(corpus, dialect)
     header = [name.strip() for name in next(table, [])]
     wanted = [header.index(column) for column in columns if column in header]
