@@ -48,8 +48,8 @@ class KnownPairs:
     """The pairs of alike clips in the shards that have been compared.
 
     compared: these shards, each with the stamp (see Storage.stamps) that its signatures had then.
-    settings: a hash of the settings, and a hash of the cells of the search for similar embeddings (see vidal.dedup.vectors). If one of
-    them changes, all shards are compared again.
+    settings: a hash of the settings and of the cells, which are regions of the space of embeddings (see vidal.dedup.vectors). If it
+    changes, all shards are compared again.
     """
 
     settings: str

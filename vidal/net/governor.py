@@ -72,7 +72,7 @@ class Governor:
         """Calls `work`, whose requests pass through `admit`. Returns its result and the number of attempts.
 
         After a transient failure, pauses, then calls `work` again. The pause is random, with a limit that grows exponentially. If the
-        host asked for a longer pause, it lasts as long as the host asked. effort: what the candidate has cost so far.
+        host asked for a longer pause, that one is used. effort: what the candidate has cost so far.
 
         Raises RecordError, with the number of attempts, if no attempt succeeds. If effort.may_be_put_back is set, raises PutBack instead
         of pausing, so that the caller can do other work.

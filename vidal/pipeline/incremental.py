@@ -1,6 +1,7 @@
 """Reuses the results of unchanged records when other records in their part have changed. A part is a batch of records.
 
-If the filter drops records later, their results are moved to a retained part, and used again if the filter lets the records pass again.
+If the filter drops records later, their results are moved to another file, the retained part. They are used again if the filter lets the
+records pass again.
 """
 
 from __future__ import annotations
