@@ -88,8 +88,8 @@ def retry(
 ) -> None:
     """Tries failed candidates of OUT again, and adds those that succeed.
 
-    These are the candidates with a transient failure, or, if --class is a reason of the ledger, those that failed for this reason. The
-    recipe is the one that built the shard; with --set, other values hold from now on, such as crawl.cookies_file or decoding.cpu_s.
+    These are the candidates with a transient failure, or, if --class is a reason of the ledger, those that failed for this reason. Each
+    shard keeps its recipe. --set changes keys of the recipe, such as crawl.cookies_file or decoding.cpu_s, for this and later commands.
     """
     from vidal.dataset import api
 

@@ -130,10 +130,10 @@ def _show_tables(
     layout: str | None,
     beside: dict[str, Path],
 ) -> None:
-    """Prints the tables of the LanguageBind paper, with our results beside them.
+    """Prints the tables of the LanguageBind paper, together with the results of your encoder.
 
-    kept: the file of our results, or None. checkpoints: the values of --checkpoint, which together are our encoder. data: the folder with
-    a subfolder of files for each task. layout: "markdown", "csv", or None for the terminal. beside: the files with the
+    kept: the file with these results, or None. checkpoints: the values of --checkpoint; several are joined into one encoder. data: the
+    folder with a subfolder of files for each task. layout: "markdown", "csv", or None for the terminal. beside: the files with the
     results of other encoders, by the names of these encoders.
     """
     from vidal.evaluate import table_formats

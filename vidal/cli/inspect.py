@@ -17,7 +17,7 @@ from vidal.cli.output import show_json
 def validate(out: str, as_json: bool) -> None:
     """Checks every row and every hash of OUT, that every file decodes, and that the ledger fits the manifest.
 
-    Videos are decoded only at their end.
+    Of each video, only the end is decoded.
     """
     from vidal.dataset.validate import validate as check
 

@@ -1,4 +1,4 @@
-"""The base classes of all settings, which are frozen pydantic models that refuse unknown keys, and ModelSpec, which names a model."""
+"""The base classes of all settings: frozen pydantic models that refuse unknown keys."""
 
 from __future__ import annotations
 

@@ -36,10 +36,7 @@ from vidal.storage.storage import Storage
 
 
 def shard_identity(stages: list[Stage], recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Returns what decides the rows of a shard: the versions, and a hash of the settings and of the input files.
-
-    The answers of websites are not included.
-    """
+    """Returns what decides the rows of a shard: the versions of the code, and a hash of the settings and of the input files."""
     own = [discover.identity(recipe, storage, shard), *(stage.identity(recipe) for stage in stages)]
     versions = {name: version for each in own for name, version in each.versions.items()}
     marks = [recipe.duplicates.model_dump(mode="json", exclude={"dataset_clips_max"}), decontamination.state(recipe)]

@@ -1,7 +1,6 @@
 """Rewrites a dataset of schema version 1 with the current columns: scores, extra, audio tags, split, and a summary per shard.
 
-Media and the tables of the stages stay. If this version of vidal can continue the stored work, the next build only assembles the rows
-again; a dataset of version 0.1.0 can be read and exported, but not continued.
+Media and the tables of the stages stay. A dataset that vidal 0.1.0 built can then be read and exported, but not continued.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 @contextlib.contextmanager
 def this_process() -> Iterator[Spread]:
-    """Uses this process instead of a pool of processes: yields `map`. This is enough for a small dataset."""
+    """Yields `map`, with which this process compares all clips itself. This is fast enough for a small dataset."""
     yield map
 
 
@@ -48,8 +48,8 @@ class KnownPairs:
     """The pairs of alike clips in the shards that have been compared.
 
     compared: these shards, each with the stamp (see Storage.stamps) that its signatures had then.
-    settings: hashes of the settings, and of the cells into which the space of embeddings is divided for the search (see
-    vidal.dedup.vectors). If they change, all shards are compared again.
+    settings: a hash of the settings and of the cells, which are regions of the space of embeddings (see vidal.dedup.vectors). If it
+    changes, all shards are compared again.
     """
 
     settings: str

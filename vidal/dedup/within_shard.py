@@ -1,4 +1,4 @@
-"""Finds copies within a shard: the same bytes, nearly the same video or recording, or the same meaning. The earliest is kept."""
+"""Finds copies within a shard: the same bytes, nearly the same pictures or sound, or similar embeddings. The earliest clip is kept."""
 
 from __future__ import annotations
 

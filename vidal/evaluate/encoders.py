@@ -39,7 +39,7 @@ def _open_part(checkpoint: str, device: torch.device) -> Part:
 
 
 def _untrained(recipe: str, device: torch.device) -> Part:
-    """Returns the untrained towers of a recipe, with a tower for images in any case.
+    """Returns the untrained towers of a recipe, and always a tower for images.
 
     If the recipe has no tower for images, one is made with the model of its video tower, or of its first tower.
     """

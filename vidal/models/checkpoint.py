@@ -65,7 +65,7 @@ def load(spec: ModelSpec, task: str) -> tuple[EncoderDecoder, Config, str]:
     folder = embedded or Path(id_)
     config = _read_config(folder)
     if config.task != task:
-        raise UserError(f"{folder}: is a checkpoint for {config.task}; give one for {task}")
+        raise UserError(f"{folder} is a checkpoint for {config.task}; give one for {task}")
     actual = revision(folder)
     if spec.revision and spec.revision != actual:
         raise UserError(
@@ -104,7 +104,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _check_weights(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """Raises UserError if the weights do not match the expected keys and shapes, or are not finite. It names the first such key."""
+    """Raises UserError if weights do not have the expected keys and shapes, or are not finite. The error names the first of them."""
     if wrong := sorted(state.keys() ^ expected.keys()):
         raise UserError(
             f"{path}: {len(wrong)} keys are missing or unknown; the first is {wrong[0]}; give another checkpoint"

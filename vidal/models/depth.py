@@ -90,13 +90,13 @@ def depth_kind(config: Any) -> str:
     if model_type == "dpt" and not config.add_projection:
         return "inverse_relative"
     raise UserError(
-        f"depth model of type {model_type!r}: its configuration does not say what its depth values mean; "
-        f"set model.options.kind to one of {', '.join(KINDS)}"
+        f"the configuration of the depth model, of type {model_type!r}, does not say what its depth values mean: "
+        f"set depth.model.options.kind to one of {', '.join(KINDS)}"
     )
 
 
 def _kind_option(spec: ModelSpec) -> str | None:
     kind = spec.options.get("kind")
     if kind is not None and kind not in KINDS:
-        raise UserError(f"depth model.options.kind {kind!r}: must be one of {', '.join(KINDS)}")
+        raise UserError(f"depth.model.options.kind is {kind!r}: it must be one of {', '.join(KINDS)}")
     return kind

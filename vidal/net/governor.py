@@ -71,9 +71,11 @@ class Governor:
     def call(self, work: Callable[[], T], effort: Effort | None = None) -> tuple[T, int]:
         """Calls `work`, whose requests pass through `admit`. Returns its result and the number of attempts.
 
-        After a transient failure, calls `work` again after a pause: a random one whose limit grows exponentially, or the one that the
-        host asked for if that is longer. effort: what the candidate has cost so far. Raises the last RecordError, with the number of
-        attempts, if no attempt succeeds. Raises PutBack instead of pausing if effort.may_be_put_back.
+        After a transient failure, pauses, then calls `work` again. The pause is random, with a limit that grows exponentially. If the
+        host asked for a longer pause, that one is used. effort: what the candidate has cost so far.
+
+        Raises RecordError, with the number of attempts, if no attempt succeeds. If effort.may_be_put_back is set, raises PutBack instead
+        of pausing, so that the caller can do other work.
         """
         effort = effort or Effort()
         effort.is_hopeless = False

@@ -1,4 +1,7 @@
-"""Decides which of the user's identities (accounts and proxies) does a piece of work, and when, on sites with an extractor of yt-dlp."""
+"""Decides which identity (account or proxy of the user) is used for a piece of work, and when it may be used.
+
+Identities are used only on sites for which yt-dlp has an extractor.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the media of a page in a process that can be killed: anyone may have written the page, and yt-dlp's patterns may take hours.
+"""Finds the media of a page in a process that can be killed, because yt-dlp may need hours for a malicious page.
 
 The process has no network. When yt-dlp wants to send a request, the extraction ends and returns the request; the caller sends it and
 repeats the extraction with the answer.

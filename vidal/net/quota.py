@@ -23,7 +23,10 @@ Periods = dict[int, int]
 
 @dataclass(frozen=True)
 class QuotaFile:
-    """A file that stores counts: the URI of a storage, and a name in it. All budgets of one file have periods of the same length."""
+    """A file that stores counts. uri: the folder that contains it. name: its name there.
+
+    All budgets of a file have periods of the same length.
+    """
 
     uri: str
     name: str

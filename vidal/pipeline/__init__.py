@@ -1,1 +1,1 @@
-"""Runs the work: stages over parts, in worker processes or in this one."""
+"""Runs the stages of a build on batches of records, in worker processes or in this process."""

@@ -1,7 +1,7 @@
-"""Reuses the results of unchanged records when a part is computed again because other records have changed.
+"""Reuses the results of unchanged records when other records in their part have changed. A part is a batch of records.
 
-A part may have a retained part beside it, with results of records that the filter dropped after these results were computed. They
-are used again if the filter lets the records pass again.
+If the filter drops records later, their results are moved to another file, the retained part. They are used again if the filter lets the
+records pass again.
 """
 
 from __future__ import annotations

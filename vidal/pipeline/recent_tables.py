@@ -1,7 +1,7 @@
-"""Keeps the tables that this process has read or written lately, so that stages that share the process need not each fetch them.
+"""Keeps the tables that this process has read or written lately. So stages that share the process need not read them again.
 
-A part records the hashes of the tables that it was computed from. So it does no harm if another process replaces a table meanwhile:
-the part is then out of date, and is computed again.
+It does no harm if another process replaces a table meanwhile. Each result records the hashes of the tables that it was computed from. If
+one of these tables has changed, the result is computed again.
 """
 
 from __future__ import annotations

@@ -41,21 +41,25 @@ class ArrowFile:
             at = after
 
     def batch(self, number: int, columns: list[str]) -> pa.RecordBatch:
-        """Returns these columns of a batch, with their offsets and texts validated, because the file may come from anywhere.
+        """Returns these columns of a batch. Their offsets and texts are validated, because the file may come from anywhere.
 
-        number: as `batches` yields it. Raises pa.ArrowException.
+        number: as `batches` yields it. Raises pa.ArrowException or OSError if the batch is damaged.
         """
         if self._reader is not None:
             return self._columns(self._reader.get_batch(number), columns)
         message = self._message(number)
         if message is None:
             raise pa.ArrowInvalid(
-                f"there is no record batch at byte {number}: the file may have changed since it was listed"
+                f"there is no record batch at byte {number}, perhaps because the file was changed after vidal had listed its rows: "
+                "restore the file"
             )
         return self._columns(pa.ipc.read_record_batch(message, self.schema), columns)
 
     def _message(self, at: int) -> pa.ipc.Message | None:
-        """Returns the message that begins at the byte `at`; None at the end of the stream. Raises pa.ArrowException."""
+        """Returns the message that begins at the byte `at`; None at the end of the stream.
+
+        Raises pa.ArrowException or OSError if the message is damaged or is not a record batch.
+        """
         self._mapped.seek(at)
         try:
             message = pa.ipc.read_message(self._mapped)

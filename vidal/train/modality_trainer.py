@@ -33,7 +33,7 @@ EMBEDDED = 32  # The largest number of pictures in a batch of `embed`.
 class ModalityTrainer:
     """The training of one modality, step by step.
 
-    modality: one of settings.modalities. features: the language tower's features of all distinct texts of the samples.
+    modality: one of settings.modalities. features: the output of the language tower for each distinct text of the samples.
     """
 
     def __init__(
@@ -83,7 +83,9 @@ class ModalityTrainer:
         return self.stopped or self.step >= self.steps or self.epoch >= self.encoder.epochs
 
     def train_step(self) -> dict[str, float] | None:
-        """Runs one step. Returns its loss, lr, grad_norm, scale (of the logits) and samples (their number); None after the last epoch.
+        """Runs one step. Returns None after the last epoch; otherwise loss, lr, grad_norm, scale and samples.
+
+        scale: the factor of the logits. samples: how many samples all processes used in this step.
 
         Raises TrainingError if the loss or its gradient is not finite, or if too many records cannot be read. With precision amp on a
         GPU, a gradient that is not finite is not an error: the scaler skips that step.
@@ -162,9 +164,9 @@ class ModalityTrainer:
         allowed = self.settings.unreadable_max * len(self.samples) / process_group.world()
         if not process_group.all_true(self._skipped <= allowed, self.device):
             raise TrainingError(
-                f"{self.modality.value}: too many clips cannot be read: run vidal validate to list them, or raise train.unreadable_max, "
-                f"which allows a share of {self.settings.unreadable_max:g} of {len(self.samples)} clips (this process could not read "
-                f"{self._skipped}; the last error: {problems[-1] if problems else 'in another process'})"
+                f"{self.modality.value}: too many of the {len(self.samples)} clips cannot be read (this process could not read "
+                f"{self._skipped}; the last error: {problems[-1] if problems else 'in another process'}): "
+                f"run vidal validate to list them, or raise train.unreadable_max, which is {self.settings.unreadable_max:g}"
             )
 
     def state(self) -> TrainerState:

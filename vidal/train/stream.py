@@ -43,8 +43,8 @@ class Stream:
     clips: the dataset to read; it must have the same seed as the stream. batch_size: the number of samples in a step, in all processes
     together. workers: the number of loader processes; 0 loads data in this process.
 
-    Attributes: size is the number of samples in a batch of this process. steps is the planned number of batches in an epoch. tail is set
-    at the end of an epoch: why records after the last batch could not be read.
+    Attributes: size: the number of samples in a batch of this process. steps: the planned number of batches in an epoch. tail: for each
+    record that was skipped after the last batch of an epoch, why it could not be read.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the peers (encoders of other projects) share: the class of their language towers, and a function that builds their Part."""
+"""What the peers (encoders of other projects) share: the class of their language towers, and a function that prepares them for use."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PeerText:
 
 
 def part_of(spec: ModelSpec, towers: Mapping[Modality, ModalityTower], text: LanguageTower) -> Part:
-    """Puts the towers of a peer (an encoder of another project) into a Part, so that it is used like an encoder of vidal."""
+    """Returns a peer (an encoder of another project) in the form of an encoder of vidal, so that both are used alike."""
     # The settings only name the model: the readers of the towers know the sizes of their inputs.
     settings = {modality: Encoder(model=spec, tuning="frozen") for modality in towers}
     return Part(Path(str(spec.id)), dict(towers), settings, None, lambda: text)

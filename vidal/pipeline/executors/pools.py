@@ -14,7 +14,7 @@ from vidal.pipeline.stage import Stage
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """One stage, or several light stages that share a worker process. gpus: how many one worker requests from Ray."""
+    """One stage, or several light stages that share a worker process. gpus: the number of GPUs that one worker requests."""
 
     stages: tuple[Stage, ...]
     resources: Resources
@@ -30,7 +30,7 @@ class PoolSpec:
         return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
 
     def parts_at_once(self, recipe: Recipe) -> int:
-        """Returns how many parts a worker may work on at once: the largest number that one of its stages allows."""
+        """Returns how many parts (batches of records) a worker may process at once: the maximum of this number over its stages."""
         return max(stage.parts_at_once(recipe) for stage in self.stages)
 
 

@@ -1,13 +1,13 @@
-"""Judges whether synthetic infrared is more than a gray copy of its frames. Pure functions; undefined scores are absent.
+"""Judges whether synthetic infrared is more than a gray copy of its frames.
 
 infrared_luminance_correlation: Pearson's correlation of the infrared with the luminance of the frame, mean over frames. Near 1, the
     infrared is the gray picture; near -1, it is the inverted gray picture, a known failure of RGB-to-thermal translators. Real thermal
     pictures of road scenes (177 pairs) score -0.03 on average, from -0.71 to 0.55; those of a street at night (44 pairs) score 0.30 on
     average, from 0.05 to 0.50.
-infrared_luminance_explained: correlation ratio, the share of the infrared's variance that the best tone curve of the luminance explains,
-    0 to 1. It detects a gray copy with a curved or folded tone curve, which the correlation does not detect. The road scenes score 0.37
-    on average, the street at night 0.18, and an inverted gray copy 0.99.
-infrared_flicker: mean absolute change of the mean level between consecutive frames, as a share of the full range (1 is black to white).
+infrared_luminance_explained: the share of the infrared's variance that the best tone curve of the luminance explains, 0 to 1 (the
+    correlation ratio). It detects a gray copy with a curved or folded tone curve, which the correlation does not detect. The road scenes
+    score 0.37 on average, the street at night 0.18, and an inverted gray copy 0.99.
+infrared_flicker: the mean absolute change of the brightness of the picture from one frame to the next. 1 is a change from black to white.
     infrared_flicker_rgb is the same score for the luminance of the frames. The part of infrared_flicker that exceeds
     infrared_flicker_rgb comes from the model.
 """
@@ -23,7 +23,7 @@ BINS = 32
 
 
 def scores(levels: list[np.ndarray], images: list[Image.Image]) -> dict[str, float]:
-    """Returns the scores that are defined, by name, not rounded.
+    """Returns the scores by name, not rounded. Scores that are undefined for these pictures are left out.
 
     levels: the infrared, (h, w) uint8, one for each frame of a clip, in order. images: the frames.
     """
@@ -46,7 +46,7 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
 
 
 def explained(level: np.ndarray, light: np.ndarray) -> float | None:
-    """Returns Pearson's eta squared: the share of the variance of `level` that is explained by `light`, divided into bins.
+    """Returns the share of the variance of `level` that `light` explains, after `light` is divided into bins (Pearson's eta squared).
 
     level, light: (h, w) uint8 of the same size. Returns None if all pixels of `level` are equal.
     """

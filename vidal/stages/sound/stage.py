@@ -1,4 +1,4 @@
-"""The view `sound`: a sentence about the detected sounds or, as in VIDAL-10M, one imagined from the pictures, which is flagged."""
+"""The view `sound`: a sentence about the detected sounds, or one imagined from the pictures, as in VIDAL-10M. The latter is flagged."""
 
 from __future__ import annotations
 
