@@ -8,7 +8,7 @@ from vidal.config.base import Settings
 
 
 class Duplicates(Settings):
-    """Two clips are copies if they have the same bytes, are nearly the same, or have the same meaning."""
+    """How copies are found. Two clips are copies if they have the same bytes, are nearly the same, or have similar embeddings."""
 
     exact: bool = True
     """Whether clips with the same bytes are copies."""

@@ -27,8 +27,8 @@ class Limits:
 
 
 class Decoding(Settings):
-    """The operations on a media file are to probe it, to cut it, and to read its frames or its sound. If an operation exceeds a
-    limit, its candidate or clip fails as `too_costly`.
+    """Limits for each operation on a media file: to probe it, to cut it, and to read its frames or its sound. If an operation
+    exceeds a limit, its candidate or clip fails as `too_costly`.
     """
 
     cpu_s: float = Field(default=60.0, gt=0)

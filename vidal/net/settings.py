@@ -47,7 +47,7 @@ class Identity(Settings):
 
 
 class Crawl(Settings):
-    """All workers of a cluster share the limits per host."""
+    """Limits for requests and downloads. All workers of a cluster share the limits per host."""
 
     requests_per_s: float = Field(default=2.0, gt=0)
     """Largest number of requests per second to one host."""

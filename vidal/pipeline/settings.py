@@ -47,7 +47,7 @@ class Resources(Settings):
 
 
 class Engine(Settings):
-    """Of these keys, only `keep_stale` can change the rows of the dataset."""
+    """How a build runs. Of these keys, only `keep_stale` can change the rows of the dataset."""
 
     executor: Literal["ray", "inline"] = "ray"
     """`ray` runs the stages as worker processes of Ray. `inline` runs everything in one process, for a debugger or a profiler."""

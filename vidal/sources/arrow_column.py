@@ -67,7 +67,7 @@ class ArrowColumn(TableColumn):
                         f"{where} has {len(content)} bytes, more than the {self._max_bytes} that crawl.max_bytes allows",
                     )
                 target.write_bytes(content)
-        except (pa.ArrowException, IndexError, OSError) as error:
+        except (pa.ArrowException, IndexError, OSError, ValueError) as error:
             raise RecordError(Reason.UNREADABLE_FILE, f"{where}: {error}") from error
         return ""
 

@@ -8,7 +8,7 @@ from vidal.config.base import Settings
 
 
 class MediaStorage(Settings):
-    """A change applies only to media that are stored later."""
+    """How media are stored. A changed setting applies only to media that are stored later."""
 
     media: Literal["files", "tar", "reference"] = "files"
     """`files` stores each picture, video and sound as a file. `tar` stores one archive for each part and kind of media, which suits

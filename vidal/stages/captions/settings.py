@@ -6,7 +6,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Captions(Settings):
-    """A prompt is the name of a file in `pipelines/prompts`, or a path."""
+    """The models that write captions, and their prompts. A prompt is the name of a file in `pipelines/prompts`, or a path."""
 
     keyframe: ModelSpec | None = None
     """Model that writes a caption for each stored frame."""

@@ -10,8 +10,9 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Depth(FrameViewSettings):
-    """`mode: own` stores the estimate of the model. `mode: paper` repeats what VIDAL-10M's script does with the model GLPN. It needs
-    the adapter `transformers`, forces frames to 448 x 796 pixels, clips depth at 10 m, and rounds millimetres down.
+    """How depth is estimated and stored. `mode: own` stores the estimate of the model. `mode: paper` repeats what VIDAL-10M's script
+    does with the model GLPN: frames are forced to 448 x 796 pixels, depth is clipped at 10 m, and millimetres are rounded down. The
+    adapter must then be `transformers`.
     """
 
     # vidal/stages/depth/quality.py explains how the measures of quality are computed.

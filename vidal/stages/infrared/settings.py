@@ -10,9 +10,9 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Infrared(FrameViewSettings):
-    """`mode: own` gives all frames of a clip one style and one range of intensities. `mode: paper` repeats what VIDAL-10M's script
-    does with the model sRGB-TIR. It needs the adapter `munit`, forces frames to 640 x 400 pixels, and gives every frame a random
-    style and a range of its own.
+    """How infrared is synthesised and stored. `mode: own` gives all frames of a clip one style and one range of intensities.
+    `mode: paper` repeats what VIDAL-10M's script does with the model sRGB-TIR: frames are forced to 640 x 400 pixels, and every frame
+    gets a random style and a range of its own. The adapter must then be `munit`.
     """
 
     # vidal/stages/infrared/quality.py explains how each score is computed.

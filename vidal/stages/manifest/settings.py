@@ -8,7 +8,10 @@ from vidal.config.base import Settings
 
 
 class Split(Settings):
-    """The three shares must sum to 1. All clips that were cut from one video or sound have the same split."""
+    """The shares of the splits `train`, `val` and `test`, which must sum to 1.
+
+    All clips that were cut from one video or sound have the same split.
+    """
 
     train: float = Field(default=0.98, ge=0, le=1)
     """Share to train on."""

@@ -8,7 +8,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class FrameModel(Settings):
-    """The model is given stored frames of a clip."""
+    """A model that scores stored frames of a clip."""
 
     model: ModelSpec
     """The model."""
@@ -17,7 +17,7 @@ class FrameModel(Settings):
 
 
 class Language(Settings):
-    """The language of title and hashtags is the column `language`."""
+    """How the language of title and hashtags is detected. The column `language` holds it."""
 
     model: ModelSpec = ModelSpec(adapter="py3langid")
     """The model. Its `options.languages` lists the languages that it chooses from."""
@@ -26,7 +26,7 @@ class Language(Settings):
 
 
 class Measure(Settings):
-    """docs/columns.md says what the scores mean. The section `filters` drops clips by their scores."""
+    """Models that compute further scores. docs/columns.md explains the scores. The section `filters` drops clips by them."""
 
     pictures: bool = True
     """Whether brightness, contrast, saturation, and black and frozen frames are measured."""
