@@ -39,26 +39,27 @@ captions:
 ```
 
 - `extends` names a recipe in the same folder, or one of [pipelines/](../pipelines).
-- `filters` and `captions` are sections, that is, groups of keys. Keys of a section that you leave out are inherited too.
+- `filters` and `captions` are sections, that is, groups of keys. The keys that you leave out of a section are inherited too.
 - A list replaces the inherited list. A model with an `adapter` replaces the inherited model.
 - On the command line, `--set key.path=value` overrides any key, for example `--set captions.video.id=/models/smolvlm`.
 - An unknown key is an error.
 
 ## How to read the tables
 
-The [README](../README.md) explains candidates, clips, views, shards, parts and stages. OUT is the dataset, a
-folder or URI that `--out` names.
+The [README](../README.md) explains candidates, clips, views and shards. A stage is a step of a build, such as `depth`. A part is a batch
+of the candidates of a shard. OUT is the dataset, a folder or URI that `--out` names.
 
 - The type `section` is a group of keys with a table of its own. The name of the key links to this table.
-- The types [`model`](#a-model), [`search`](#searches) and [`collection`](#collections) are groups of keys too. Several keys can have
-  them, so they are described at the end.
+- The types [`model`](#a-model), [`search`](#searches) and [`collection`](#collections) are groups of keys too. They are
+  described at the end.
 - Other types are written as in Python, with YAML's `null` for None. A type such as `or | and | off` lists the allowed values.
-- An empty default is an empty text, list or mapping. The default of a section is the section with its own defaults.
+- An empty default is an empty text, list or mapping.
 - Some sections have an entry for each host, stage or modality. The tables leave the entry out: `resources.cpus` stands for
   `resources.STAGE.cpus`, such as `resources.depth.cpus`.
 - `list[section]` is a list of groups of keys: `terms.corpora.path` is the key `path` of each corpus in the list.
-- Keys that end in `_s` are in seconds. Keys that end in `_min` or `_max` are the smallest or largest allowed value.
-- Unless a table says otherwise, `null` means none: no limit, no file or no model. A view or score without a model is left out.
+- Durations, in keys such as `stall_s`, are in seconds. Keys that end in `_min` or `_max` are the smallest or largest allowed value.
+- Unless a table says otherwise, `null` means that there is no limit, file or model. Without its model,
+  a view or score is left out.
 
 `make docs` generates this page from the code.
 
@@ -78,7 +79,7 @@ These are the adapters of each key. `conse`, `rapidocr`, `open_nsfw`, `py3langid
 |---|---|
 """
 OPTIONS = """
-These adapters have `options`. Brackets hold the default.
+These adapters have `options`. Round brackets hold the default.
 
 | key of the recipe | adapter | option | meaning |
 |---|---|---|---|
@@ -104,8 +105,8 @@ These adapters have `options`. Brackets hold the default.
 | | | `timeout_s` | the longest time for an attempt (120) |
 | | | `total_s` | the longest time for all attempts together (600) |
 
-A `munit` checkpoint translates between two domains, in both directions. `a2b: true` translates from the first domain to the second, and
-false from the second to the first. sRGB-TIR needs false to translate visible light to infrared.
+A `munit` checkpoint translates between two domains, in both directions. `a2b: true` translates from the first domain to the second.
+`a2b: false` translates from the second to the first. sRGB-TIR needs `false` to translate visible light to infrared.
 """
 SEARCHES = """
 ## Searches

@@ -17,7 +17,7 @@ class FrameModel(Settings):
 
 
 class Language(Settings):
-    """The language of title and hashtags is the column `language`."""
+    """The model detects the language of title and hashtags, for the column `language`."""
 
     model: ModelSpec = ModelSpec(adapter="py3langid")
     """The model. Its `options.languages` lists the languages that it chooses from."""
