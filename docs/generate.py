@@ -284,9 +284,9 @@ def _cell(text: str) -> str:
 # Where a column of an entry of `captions` means something else than the column of another table with the same name.
 CAPTION_MEANINGS = {
     "view": (
-        "The kind of text. `title`, `hashtags`, `subtitle`: a text of the source. `keyframe`: a caption of one frame. `video`: a caption "
-        "of the whole clip. `sound`: a sentence about the sound of the clip. `enhanced`: a rewrite of the `video` caption, or of the "
-        "title if there is no such caption."
+        "The kind of text. `title`, `hashtags` and `subtitle` came with the video or sound. `keyframe` is a caption of one frame. "
+        "`video` is a caption of the whole clip. `sound` is a sentence about the sound. `enhanced` is a rewrite of the `video` "
+        "caption, or of the title if there is no such caption."
     ),
     "similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed.",
 }
@@ -304,8 +304,8 @@ These are the flags of a text:
 | `contradicts:VIEW` | the text and the text of the view VIEW cannot both be true |
 """
 EXTRA_KEYS = (
-    "A key is only there if the clip has a value for it. If your list has columns that vidal does not know, they are keys too, under "
-    "their own names."
+    "A key is only there if the clip has a value for it. If your list has columns that vidal does not know, these columns are keys "
+    "too, under their own names."
 )
 TERM_MEANINGS = {"shard": "The shard of the dataset in which the term is searched for."}
 SCORES = """A score is null if the recipe does not ask for it, or if the clip lacks what it needs, such as a sound track.
@@ -341,9 +341,9 @@ SCORE_MEANINGS = {
     "brightness": "mean luma of the frames, 0 to 1",
     "contrast": "standard deviation of the luma within a frame: mean over the frames",
     "cuts": "number of cuts inside the clip; only computed if `clips.detector` is set",
-    "depth_at_0": "if depth is not metric: the value that a pixel of 0 stands for",
-    "depth_at_65535": "if depth is not metric: the value that a pixel of 65535 stands for",
-    "depth_clipped_pixels": "if depth is metric: number of pixels that were clipped because they are farther away than `depth.max_m`",
+    "depth_at_0": "for depth that is not metric, the value that a pixel of 0 stands for",
+    "depth_at_65535": "for depth that is not metric, the value that a pixel of 65535 stands for",
+    "depth_clipped_pixels": "for metric depth, the number of pixels that were clipped, because they are beyond `depth.max_m`",
     "depth_clipped_share": "`depth_clipped_pixels` as a share of all pixels",
     "depth_high": "99th percentile of the depth, in metres if metric, else in the numbers of the model",
     "depth_low": "1st percentile of the depth, in metres if metric, else in the numbers of the model",
@@ -353,8 +353,8 @@ SCORE_MEANINGS = {
         "itself changes"
     ),
     "depth_scale_change": (
-        "if depth is metric: how much the median depth changes between neighbouring frames, as |ln| of the ratio of the two "
-        "medians: mean over the pairs. 0.1 means 10 %"
+        "for metric depth, how much the median depth changes between neighbouring frames, as |ln| of the ratio of the two medians: "
+        "mean over the pairs. 0.1 means about 10 %"
     ),
     "depth_temporal_consistency": (
         "rank correlation of the depth of neighbouring frames: mean over the pairs. 1 means that nearer pixels stay nearer"
@@ -428,7 +428,7 @@ def columns_page() -> str:
         (
             "Search terms",
             schema.TERMS,
-            "The rows of `terms.parquet`, which [`vidal search-terms build`](search_terms.md) writes: one per term.",
+            "The table `terms.parquet` has one row per term. [`vidal search-terms build`](search_terms.md) writes it.",
         ),
     ):
         after = {"An entry of `captions`": FLAGS.rstrip("\n")}.get(title, "")
