@@ -39,26 +39,27 @@ captions:
 ```
 
 - `extends` names a recipe in the same folder, or one of [pipelines/](../pipelines).
-- `filters` and `captions` are sections, that is, groups of keys. Keys of a section that you leave out are inherited too.
+- `filters` and `captions` are sections, that is, groups of keys. The keys that you leave out of a section are inherited too.
 - A list replaces the inherited list. A model with an `adapter` replaces the inherited model.
 - On the command line, `--set key.path=value` overrides any key, for example `--set captions.video.id=/models/smolvlm`.
 - An unknown key is an error.
 
 ## How to read the tables
 
-The [README](../README.md) explains candidates, clips, views, shards, parts and stages. OUT is the dataset, a
-folder or URI that `--out` names.
+The [README](../README.md) explains candidates, clips, views and shards. A stage is a step of a build, such as `depth`. A part is a batch
+of the candidates of a shard. OUT is the dataset, a folder or URI that `--out` names.
 
 - The type `section` is a group of keys with a table of its own. The name of the key links to this table.
-- The types [`model`](#a-model), [`search`](#searches) and [`collection`](#collections) are groups of keys too. Several keys can have
-  them, so they are described at the end.
+- The types [`model`](#a-model), [`search`](#searches) and [`collection`](#collections) are groups of keys too. They are
+  described at the end.
 - Other types are written as in Python, with YAML's `null` for None. A type such as `or | and | off` lists the allowed values.
-- An empty default is an empty text, list or mapping. The default of a section is the section with its own defaults.
+- An empty default is an empty text, list or mapping.
 - Some sections have an entry for each host, stage or modality. The tables leave the entry out: `resources.cpus` stands for
   `resources.STAGE.cpus`, such as `resources.depth.cpus`.
 - `list[section]` is a list of groups of keys: `terms.corpora.path` is the key `path` of each corpus in the list.
-- Keys that end in `_s` are in seconds. Keys that end in `_min` or `_max` are the smallest or largest allowed value.
-- Unless a table says otherwise, `null` means none: no limit, no file or no model. A view or score without a model is left out.
+- Durations, in keys such as `stall_s`, are in seconds. Keys that end in `_min` or `_max` are the smallest or largest allowed value.
+- Unless a table says otherwise, `null` means that there is no limit, file or model. Without its model,
+  a view or score is left out.
 
 `make docs` generates this page from the code.
 
@@ -78,7 +79,7 @@ These are the adapters of each key. `conse`, `rapidocr`, `open_nsfw`, `py3langid
 |---|---|
 """
 OPTIONS = """
-These adapters have `options`. Brackets hold the default.
+These adapters have `options`. Round brackets hold the default.
 
 | key of the recipe | adapter | option | meaning |
 |---|---|---|---|
@@ -104,8 +105,8 @@ These adapters have `options`. Brackets hold the default.
 | | | `timeout_s` | the longest time for an attempt (120) |
 | | | `total_s` | the longest time for all attempts together (600) |
 
-A `munit` checkpoint translates between two domains, in both directions. `a2b: true` translates from the first domain to the second, and
-false from the second to the first. sRGB-TIR needs false to translate visible light to infrared.
+A `munit` checkpoint translates between two domains, in both directions. `a2b: true` translates from the first domain to the second.
+`a2b: false` translates from the second to the first. sRGB-TIR needs `false` to translate visible light to infrared.
 """
 SEARCHES = """
 ## Searches
@@ -283,9 +284,9 @@ def _cell(text: str) -> str:
 # Where a column of an entry of `captions` means something else than the column of another table with the same name.
 CAPTION_MEANINGS = {
     "view": (
-        "The kind of text. `title`, `hashtags`, `subtitle`: a text of the source. `keyframe`: a caption of one frame. `video`: a caption "
-        "of the whole clip. `sound`: a sentence about the sound of the clip. `enhanced`: a rewrite of the `video` caption, or of the "
-        "title if there is no such caption."
+        "The kind of text. `title`, `hashtags` and `subtitle` came with the video or sound. `keyframe` is a caption of one frame. "
+        "`video` is a caption of the whole clip. `sound` is a sentence about the sound. `enhanced` is a rewrite of the `video` "
+        "caption, or of the title if there is no such caption."
     ),
     "similarity": "Mean cosine of this text with the frames that it describes; null if it was not computed.",
 }
@@ -303,8 +304,8 @@ These are the flags of a text:
 | `contradicts:VIEW` | the text and the text of the view VIEW cannot both be true |
 """
 EXTRA_KEYS = (
-    "A key is only there if the clip has a value for it. If your list has columns that vidal does not know, they are keys too, under "
-    "their own names."
+    "A key is only there if the clip has a value for it. If your list has columns that vidal does not know, these columns are keys "
+    "too, under their own names."
 )
 TERM_MEANINGS = {"shard": "The shard of the dataset in which the term is searched for."}
 SCORES = """A score is null if the recipe does not ask for it, or if the clip lacks what it needs, such as a sound track.
@@ -340,9 +341,9 @@ SCORE_MEANINGS = {
     "brightness": "mean luma of the frames, 0 to 1",
     "contrast": "standard deviation of the luma within a frame: mean over the frames",
     "cuts": "number of cuts inside the clip; only computed if `clips.detector` is set",
-    "depth_at_0": "if depth is not metric: the value that a pixel of 0 stands for",
-    "depth_at_65535": "if depth is not metric: the value that a pixel of 65535 stands for",
-    "depth_clipped_pixels": "if depth is metric: number of pixels that were clipped because they are farther away than `depth.max_m`",
+    "depth_at_0": "for depth that is not metric, the value that a pixel of 0 stands for",
+    "depth_at_65535": "for depth that is not metric, the value that a pixel of 65535 stands for",
+    "depth_clipped_pixels": "for metric depth, the number of pixels that were clipped, because they are beyond `depth.max_m`",
     "depth_clipped_share": "`depth_clipped_pixels` as a share of all pixels",
     "depth_high": "99th percentile of the depth, in metres if metric, else in the numbers of the model",
     "depth_low": "1st percentile of the depth, in metres if metric, else in the numbers of the model",
@@ -352,8 +353,8 @@ SCORE_MEANINGS = {
         "itself changes"
     ),
     "depth_scale_change": (
-        "if depth is metric: how much the median depth changes between neighbouring frames, as |ln| of the ratio of the two "
-        "medians: mean over the pairs. 0.1 means 10 %"
+        "for metric depth, how much the median depth changes between neighbouring frames, as |ln| of the ratio of the two medians: "
+        "mean over the pairs. 0.1 means about 10 %"
     ),
     "depth_temporal_consistency": (
         "rank correlation of the depth of neighbouring frames: mean over the pairs. 1 means that nearer pixels stay nearer"
@@ -427,7 +428,7 @@ def columns_page() -> str:
         (
             "Search terms",
             schema.TERMS,
-            "The rows of `terms.parquet`, which [`vidal search-terms build`](search_terms.md) writes: one per term.",
+            "The table `terms.parquet` has one row per term. [`vidal search-terms build`](search_terms.md) writes it.",
         ),
     ):
         after = {"An entry of `captions`": FLAGS.rstrip("\n")}.get(title, "")

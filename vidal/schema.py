@@ -419,7 +419,7 @@ MEANINGS = {
     "clip_id": "Identifier of the clip. The same build gives the same identifiers on every machine.",
     "kind": '"video" or "audio". A clip of the kind "audio" is called a sound here; it has no frames, depth or infrared.',
     "shard": "Number of the shard.",
-    "platform": 'Where the candidate was found: for example "youtube", or "url" for an address in your list.',
+    "platform": 'Where the candidate was found, such as "youtube". For an address in your list, it is "url".',
     "source_id": "Identifier of the video or sound on its platform.",
     "url": "Address of the page or file.",
     "uploader": "The uploader, as stated on the page.",
@@ -448,9 +448,9 @@ MEANINGS = {
     "frame_paths": "Paths of the stored frames.",
     "depth_paths": "Paths of the depth pictures (16-bit PNG), one for each frame. Empty if the clip has no depth; the ledger says why.",
     "depth_kind": (
-        'What a pixel means. "metric": a distance, or 0 if it is unknown. "relative": a larger value is farther away. '
-        '"inverse_relative": a larger value is nearer. If depth is not metric, the scores depth_at_0 and depth_at_65535 are the '
-        "values of the model for the pixels 0 and 65535."
+        'What a pixel means. With "metric", it is a distance, or 0 if the distance is unknown. With "relative", a larger value is '
+        'farther away. With "inverse_relative", a larger value is nearer. If depth is not metric, the scores depth_at_0 and '
+        "depth_at_65535 are the values of the model for the pixels 0 and 65535."
     ),
     "depth_unit": '"mm" if depth_kind is "metric", else empty.',
     "depth_model": "Name of the model that estimated the depth.",
@@ -460,23 +460,23 @@ MEANINGS = {
     "audio_tags": "What the sound track is like: `silence`, `clipped`, and activities such as `speech`. An entry is described below.",
     "tag": "The tag.",
     "score": (
-        "A share from 0 to 1. For `clipped`: the share of the samples that are clipped. For any other tag: the share of the time "
-        "in which it applies. This share is also a score of the clip, such as audio_silence_share. Null if it was not computed."
+        "For `clipped`, this is the share of the samples that are clipped. For any other tag, it is the share of the time in which "
+        "the tag applies. The share is also a score of the clip, such as audio_silence_share. Null if it was not computed."
     ),
     "split": '"train", "val" or "test". All clips of one video or sound, and all copies of a clip, have the same split.',
     "captions": "The texts of the clip. An entry is described below.",
     "similarity": (
-        "For a video: the mean cosine of the frames with title and hashtags. It says how well pictures and text agree. For a sound: "
-        "the cosine of title and hashtags with the nearest of its search terms, or null if it has no search terms."
+        "For a video, this is the mean cosine of the frames with title and hashtags. It says how well pictures and text agree. For a "
+        "sound, it is the cosine of title and hashtags with the nearest search term, or null if no search found the sound."
     ),
     "scores": "The scores of the clip, by the names in the section Scores. A score that was not computed is null.",
     "extra": "A JSON object with further values. The last section of this page lists the keys.",
     "duplicate_of": (
-        "If the clip is a copy of a clip in a shard with a lower number: the clip_id of that clip. Else null. Leave such copies out "
-        "when you use the data."
+        "The clip_id of the clip in a shard with a lower number that this clip is a copy of; null if there is none. Leave such "
+        "copies out when you use the data. Copies within a shard were dropped."
     ),
     "contaminates": "Names of the evaluation sets that contain the clip or a copy of it. The recipe lists the sets under decontaminate.",
-    "synthetic_views": "The views of the clip that a model estimated or wrote. The other views came with the video or sound.",
+    "synthetic_views": "The views of the clip that a model made, and the views of the captions of your list.",
     "view": (
         "Name of the view: title, hashtags, subtitle, keyframe, video, enhanced, sound, depth, infrared or audio. Null if the row "
         "is about a candidate or a clip."

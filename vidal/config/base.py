@@ -19,14 +19,14 @@ class ModelSpec(Settings):
     adapter: str
     """Code that runs the model. A table below lists the adapters of each key."""
     id: str | None = None
-    """Which model: an id of the Hugging Face hub, a local folder or file, `MODEL/PRETRAINED` for `open_clip`, `package:NAME/FILE` for
-    a file in an installed package, or `embedded:NAME` for weights that come with vidal. `null` is for adapters that have only one
+    """An id of the Hugging Face hub, or a local folder or file. For `open_clip`, it is `MODEL/PRETRAINED`. `package:NAME/FILE` names
+    a file in an installed package. `embedded:NAME` names weights that come with vidal. `null` is for adapters that have only one
     model."""
     revision: str | None = None
     """Revision of the model on the hub. `null` uses the main branch."""
     device: str = "auto"
-    """Torch device that the model runs on, such as `cuda:1`. `auto` uses a GPU if there is one. Another device does not redo stored
-    work."""
+    """Torch device that the model runs on, such as `cuda:1`. `auto` uses a GPU if there is one. A change of device
+    repeats no stored work."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Further settings of the adapter, listed below."""
 

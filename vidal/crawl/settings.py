@@ -10,18 +10,18 @@ from vidal.config.base import Settings
 
 
 class Clips(Settings):
-    """Videos that are too long are cut at the boundaries of their shots. A clip may still contain cuts. If `clips.detector` is set,
-    the score `cuts` counts them.
+    """If `clips.detector` is set, videos longer than `clips.max_s` are cut at the boundaries of their shots. Other videos and the spans
+    of your list stay whole.
     """
 
     detector: Literal["content", "transnetv2"] | None = None
     """How cuts are found. `content` finds hard cuts and is cheap. `transnetv2` is a neural network. `null` cuts nothing, so long
     videos are dropped."""
     threshold: float | None = Field(default=None, gt=0)
-    """How strong a change must be to count as a cut. `content` takes 0 to 255 (`null` means 27), and `transnetv2` a probability
-    (`null` means 0.5)."""
+    """How strong a change must be to count as a cut. `content` takes 0 to 255, and `null` means 27. `transnetv2` takes a
+    probability, and `null` means 0.5."""
     max_s: float = Field(default=20.0, gt=0)
-    """Longest clip. Videos that are not longer stay whole."""
+    """Longest clip. A longer shot is divided into equal pieces."""
     min_s: float = Field(default=1.0, gt=0)
     """Shortest clip of a video that is cut. Shorter pieces are left out."""
     source_max_s: float = Field(default=3600.0, gt=0)

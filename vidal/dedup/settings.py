@@ -37,14 +37,15 @@ class EvaluationSet(Settings):
     name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     """Name of the set in the column `contaminates`."""
     ids: str | None = None
-    """A file with one clip of the set per line, named by source_id, platform:source_id, URL or SHA-256. A csv file needs `column`
-    too."""
+    """A file with one clip of the set per line, named by source_id, platform:source_id, URL or SHA-256. A csv or tsv file
+    needs `column` too."""
     column: str | None = None
     """Column with the ids, if `ids` is a csv or tsv file."""
     signatures: str | None = None
     """A file that `vidal signatures` wrote for the media of the set. Give `ids`, `signatures` or both."""
     semantic: float | None = Field(default=None, gt=0, le=1)
-    """Clips with at least this cosine of their embeddings count as copies too. `null` does not compare meanings. Needs `signatures`."""
+    """A clip counts as a copy too if the cosine of its embedding and one in `signatures` is at least this. `null` does not
+    compare meanings."""
 
     @model_validator(mode="after")
     def _something(self) -> EvaluationSet:

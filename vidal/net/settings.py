@@ -27,7 +27,7 @@ class HostLimits(Settings):
 
 
 class Identity(Settings):
-    """An identity is an account or a proxy of yours, for sites that yt-dlp has an extractor for. Its requests never send
+    """An identity is an account of yours, a proxy, or both, for sites that yt-dlp has an extractor for. Its requests never send
     `crawl.cookies_file`.
     """
 
@@ -71,8 +71,8 @@ class Crawl(Settings):
     backoff_max_s: float = Field(default=60.0, ge=0)
     """Longest pause that `backoff_s` can grow to."""
     patience_s: float = Field(default=900.0, ge=0)
-    """How long a candidate waits in total for a host that is paused or busy, before it fails. If an identity has used up its budget,
-    this limits each wait, not their sum."""
+    """How long a candidate waits in total for a host that is paused or busy, before it fails. For a paused
+    [identity](#crawlidentities), it limits each single wait."""
     breaker_failures: int = Field(default=10, ge=1)
     """After this many failures in a row, a host is left alone for a while."""
     breaker_pause_s: float = Field(default=60.0, ge=0)
@@ -97,8 +97,8 @@ class Crawl(Settings):
     duration_min_s: float = Field(default=0.0, ge=0)
     """Shortest clip."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
-    """A span of your list may end this much after the end of its file. A stored clip may be this much longer than the longest
-    duration."""
+    """A span (`start_s`, `end_s`) of your list may end this much after the end of its file. A stored clip may be this much longer than
+    `text.duration_max_s`."""
     format: str = "bestvideo*[height<=?720]+bestaudio/best[height<=?720]/bestvideo*+bestaudio/best"
     """Which file of a page is downloaded, as a format selection of yt-dlp."""
     extractor_args: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
@@ -117,7 +117,8 @@ class Crawl(Settings):
     identities: tuple[Identity, ...] = ()
     """Your own accounts or proxies. The candidates are divided among them."""
     share_identities: bool = False
-    """Whether another identity takes over the work of an identity that is paused or has used up its budget. If false, the work waits."""
+    """Whether another identity takes over the work of an identity that was blocked or has reached a limit per hour. If false, the
+    work waits."""
     sleep_s: tuple[float, float] = (0.0, 0.0)
     """Shortest and longest pause of yt-dlp before a download."""
     sleep_requests_s: float = Field(default=0.0, ge=0)

@@ -19,8 +19,8 @@ class Resources(Settings):
     gpu_memory: float | None = Field(default=None, gt=0)
     """GPU memory of one worker in GB, in place of `gpus`. Ignored if the cluster has no GPU."""
     batch_size: int | None = Field(default=None, ge=1)
-    """Number of pictures that the model is given at a time. `null` means those of one clip. It affects speed, never rows. Only for
-    the stages `depth` and `infrared`."""
+    """Number of pictures that the model is given at a time. `null` means those of one clip. The number affects speed, never rows. Only
+    for the stages `depth` and `infrared`."""
     memory_gb: float | None = Field(default=None, gt=0)
     """Memory of one worker, in GB. `null` requests none."""
     parts_at_once: int | None = Field(default=None, ge=1)
@@ -47,7 +47,7 @@ class Resources(Settings):
 
 
 class Engine(Settings):
-    """How a build runs. Of these keys, only `keep_stale` can change the rows of the dataset."""
+    """How a build runs. Of these keys, only `keep_stale` and `record_crashes_max` can change the rows of the dataset."""
 
     executor: Literal["ray", "inline"] = "ray"
     """`ray` runs the stages as worker processes of Ray. `inline` runs everything in one process, for a debugger or a profiler."""

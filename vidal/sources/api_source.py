@@ -28,7 +28,7 @@ class ApiSearch(Search):
     """The settings that the searches of all sources with an API have in common."""
 
     base_url: str | None = None
-    """Address of another server of this kind. `null` uses the usual server."""
+    """Address of another server with the same API. `null` uses the usual server."""
 
 
 class ApiSource(ABC):

@@ -36,7 +36,7 @@ class TableSettings(CollectionSettings):
     """Tables with a column of media: one table, all that match a glob, or all in a folder."""
 
     media: str | None = None
-    """Column with the media. `null` uses the first column with bytes. If there is none, it uses a text column with a name such as
+    """Column with the media. `null` uses the first column with bytes. If there is none, it uses a column of paths with a name such as
     `video`."""
 
 

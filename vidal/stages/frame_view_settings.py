@@ -23,8 +23,8 @@ class FrameViewSettings(ViewSettings):
     mode: Literal["own", "paper"] = "own"
     """Explained above this table."""
     short_side: int | None = Field(default=None, ge=16)
-    """Short side of the stored pictures, in pixels, at most that of the frames. `null` means that of the frames with `mode: own`, and
-    256 with `mode: paper`."""
+    """Short side of the stored pictures, in pixels, at most that of the frames. With `mode: own`, `null` means the short
+    side of the frames. With `mode: paper`, it means 256."""
 
     @model_validator(mode="after")
     def _paper(self) -> Self:

@@ -12,8 +12,8 @@ class MediaStorage(Settings):
 
     media: Literal["files", "tar", "reference"] = "files"
     """`files` stores each picture, video and sound as a file. `tar` stores one archive for each part and kind of media, which suits
-    many clips and object stores. `reference` leaves the files of a folder or bucket that `--from` names where they are, and stores
-    all other media as files."""
+    many clips and object stores. `reference` leaves the files that `--from` names in their folder or bucket, and stores all
+    other media as files."""
     keep_dropped: bool = True
     """Whether the media of dropped clips are kept. If false, `vidal retry` must fetch them again when a looser filter lets the clips
     pass."""

@@ -24,7 +24,7 @@ class Corpus(Settings):
     """For the reader `imagenet`, a file with the ids of the ImageNet classes to keep, such as n01440764, one per line. `null` keeps
     all."""
     synonyms: Literal["each", "joined"] = "each"
-    """For the reader `imagenet`, which lists the synonyms of each class. `each` makes each synonym a term. `joined` makes the whole
+    """For the reader `imagenet`, whose file lists the synonyms of each class. `each` makes each synonym a term. `joined` makes the whole
     list one term, as in LanguageBind's paper."""
 
 

@@ -53,8 +53,8 @@ class Encoder(Settings):
     """Pretrained network that the encoder starts from."""
     tuning: Literal["lora", "attention", "full", "head", "frozen"] = "full"
     """Which weights are trained. `lora` trains low-rank adapters, class embedding, last norm and projection, as LanguageBind does.
-    `attention` trains the weights of the attention in place of the adapters (LanguageBind's full tuning). `full` trains all weights.
-    `head` trains the last layers. `frozen` trains none."""
+    `attention` trains the weights of the attention in place of the adapters. LanguageBind calls this full tuning. `full` trains all
+    weights. `head` trains the last layers. `frozen` trains none."""
     lora: Lora = Lora()
     """Low-rank adapters, if `tuning` is `lora`."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -73,10 +73,10 @@ class Encoder(Settings):
     views: dict[str, float] | None = None
     """Weights of the views for this modality. `null` uses `train.views`."""
     clip_norm: PositiveFloat | Literal["off"] | None = None
-    """Largest norm of the gradients. `off` does not clip them, and both presets use it. `null` uses `train.clip_norm`."""
+    """Largest norm of the gradients. `off` does not clip them. Both values of `preset` set `off`. `null` uses `train.clip_norm`."""
     preset: Literal["paper", "script"] | None = None
-    """Published settings of LanguageBind. `paper` uses those of the paper, and `script` those of its script. Keys that you set
-    yourself override them."""
+    """Published settings of LanguageBind. `paper` uses those of the paper. `script` uses those of the published scripts. Keys that you
+    set yourself override them."""
     epochs: int = Field(default=10, ge=1)
     """Number of passes over the data."""
     batch_size: int = Field(default=16, ge=2)
@@ -196,7 +196,7 @@ class Train(Settings):
     seed: int = 0
     """Seed of the order of the clips, the choice of texts and the dropout."""
     workers: int = Field(default=0, ge=0)
-    """Number of processes that load data. With 0, the training process does."""
+    """Number of processes that load data. With 0, the training process loads them."""
     processes: int = Field(default=1, ge=1)
     """Number of processes that train together. More than one needs a Ray cluster."""
     unreadable_max: float = Field(default=0.05, ge=0, le=1)

@@ -44,8 +44,8 @@ class Audio(ViewSettings):
     similarity: ModelSpec | None = None
     """Model for the score `audio_similarity`, which compares the sound track with title and hashtags."""
     activity_tags: tuple[Literal["speech", "singing", "music"], ...] = ("speech",)
-    """Which of these activities can become tags of the sound track."""
+    """Which of these activities can become tags of the sound track. Singing and music are often detected wrongly."""
     tag_share_min: float = Field(default=0.35, gt=0, le=1)  # For speech: measured by benchmarks/speech_threshold.py.
-    """An activity becomes a tag if it fills at least this share of the time. The default was measured for speech."""
+    """An activity becomes a tag if it fills at least this share of the time. The default was chosen for speech."""
     clipping_share_max: float = Field(default=0.001, ge=0, le=1)
     """A sound track has the tag `clipped` if a larger share of its samples is clipped."""

@@ -10,7 +10,8 @@ from vidal.scores import is_score
 
 class Filters(Settings):
     """Bounds on the scores of clips. Every score of docs/columns.md can have a lower and an upper bound. A bound is named after its
-    score, with `_min` or `_max` at the end, such as `nsfw_max: 0.3`. A clip exactly at a bound passes. A clip without the score passes too.
+    score, with `_min` or `_max` at the end, such as `nsfw_max: 0.3`. A clip exactly at a bound passes. A clip without the score passes
+    too.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
