@@ -135,7 +135,7 @@ def test_killing_workers_again_and_again_changes_no_byte(place):
     out, options, reference = place
     chance, killed = random.Random(2), 0
     for build in range(-(-KILLS // 5)):
-        killed += kill_workers(f"{out}-{build}", min(5, KILLS), chance, options)
+        killed += kill_workers(start(f"{out}-{build}", options=options), min(5, KILLS), chance)
         assert contents(f"{out}-{build}") == contents(reference)
     print(f"\nworkers killed: {killed}")
     assert killed >= 0.8 * KILLS

@@ -45,9 +45,8 @@ def kill_drivers(out: Path | str, kills: int, chance: random.Random, options: tu
     return kills
 
 
-def kill_workers(out: Path | str, kills: int, chance: random.Random, options: tuple[str, ...] = ()) -> int:
-    """Kills workers of one build while they hold stages; returns how many. Raises AssertionError where the build fails."""
-    process = start(out, options=options)
+def kill_workers(process: subprocess.Popen[bytes], kills: int, chance: random.Random) -> int:
+    """Kills workers of a build while they hold stages; returns how many. Raises AssertionError where the build fails."""
     while process.poll() is None and not workers_of(process):
         time.sleep(0.5)
     killed = 0
