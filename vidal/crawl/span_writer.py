@@ -46,7 +46,7 @@ class SpanWriter:
         """Writes a span as an MP4.
 
         If the source file has an index, decoding starts at the key frame before the span. Without an index, or if that fails or loses
-        part of the span, decoding starts at the beginning of the file. The error too_costly is raised at once.
+        part of the span, decoding starts at the beginning of the file. After the error too_costly, there is no second try.
         """
         if not span.is_whole and transcode.is_indexed(file.properties):
             try:

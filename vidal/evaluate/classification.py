@@ -28,9 +28,9 @@ def class_vectors(
 
 
 def mean_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Returns the logarithm of the mean class probabilities over views, (n, classes).
+    """Returns the logarithm of the class probabilities, averaged over the excerpts of each sample: (n, classes).
 
-    scores: (n, views, classes), cosines. They are multiplied by SCALE, the largest scale that CLIP allows.
+    scores: (n, excerpts, classes), cosines. They are multiplied by SCALE, the largest scale that CLIP allows.
     """
     logits = torch.from_numpy(scores.astype(np.float64)) * SCALE
     values: np.ndarray = (logits.log_softmax(-1).logsumexp(1) - np.log(scores.shape[1])).numpy()

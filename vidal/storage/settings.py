@@ -15,5 +15,5 @@ class MediaStorage(Settings):
     many clips and object stores. `reference` leaves the files that `--from` names in their folder or bucket, and stores all
     other media as files."""
     keep_dropped: bool = True
-    """Whether the media of dropped clips are kept. If false, `vidal retry` must fetch them again when a looser filter lets the clips
-    pass."""
+    """Whether the media of dropped clips are kept. If false, and a looser filter later lets the clips pass, `vidal retry` can
+    fetch them again."""

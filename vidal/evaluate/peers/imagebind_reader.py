@@ -47,7 +47,7 @@ class ImageBindReader(MediaReader):
         self._sides = sides
 
     def picture(self, image: Image.Image) -> Float32Array:
-        """Returns (3, 1, side, side) float32, normalised. ImageBind's network takes it as a video of two equal frames."""
+        """Returns (3, 1, side, side) float32, normalised: one frame, which ImageBind's network repeats, because it takes videos."""
         pixels = inputs.square_array(image, self._sides["vision"]).astype(np.float32) / 255
         normal = (pixels - _channels(MEAN)) / _channels(STD)
         return normal[:, None].astype(np.float32)

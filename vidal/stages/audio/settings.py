@@ -10,7 +10,7 @@ from vidal.config.base import ModelSpec, ViewSettings
 
 
 class Audio(ViewSettings):
-    """The scores and tags of the sound track. Singing and music are detected by one model alone, and its answers are often wrong."""
+    """The scores and tags of the sound track. The tags for singing and music are often wrong."""
 
     # Computed from the sound track, mono at sample_rate.
     scores: ClassVar[dict[str, str]] = {

@@ -16,7 +16,8 @@ class Keyframes(Settings):
     """Number of frames stored for each clip."""
     times: Literal["linspace", "paper", "scene"] = "linspace"
     """`linspace` takes frames at equal distances from the first to the last. `paper` takes every k-th frame as VIDAL-10M's script
-    does, where k is the number of frames // `count`. `scene` takes the middles of equal parts of each shot."""
+    does, where k is the number of frames // `count`. `scene` divides the frames among the shots: a long shot
+    gets more of them. They are evenly spread over the shot."""
     short_side: int = Field(default=256, ge=16)
     """Short side of the frames, in pixels."""
     format: Literal["jpg", "png", "webp"] = "jpg"
