@@ -121,4 +121,4 @@ def test_no_credentials_no_bucket_and_no_protocol_are_one_line(bucket: str, monk
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    assert "check AWS_ACCESS_KEY_ID" in refused(f"{bucket}/data")
+    assert "check the credentials in AWS_ACCESS_KEY_ID" in refused(f"{bucket}/data")

@@ -61,7 +61,7 @@ def test_depth_pro_tells_its_field_of_view_and_is_metric_only_with_it(tmp_path, 
 
 def test_what_depth_means_is_asked_where_a_checkpoint_does_not_tell(tmp_path):
     folder = save_depth("dpt_dinov2", tmp_path / "model")
-    with pytest.raises(UserError, match=r"type 'dpt'.*set model\.options\.kind"):
+    with pytest.raises(UserError, match=r"type 'dpt'.*set depth\.model\.options\.kind"):
         adapter(folder)
     assert adapter(folder, kind="metric").unit == "m"
     with pytest.raises(UserError, match="'meters': must be one of metric"):
