@@ -291,7 +291,7 @@ class ManifestRow(_Source):
 
 
 class AssembledRow(ManifestRow):
-    """A manifest row with the columns of schema.ASSEMBLED, which only the commit of its shard needs."""
+    """A manifest row, and the columns of schema.ASSEMBLED in addition. Only the commit of the shard needs these columns."""
 
     candidate_id: str
     source_sha256: str

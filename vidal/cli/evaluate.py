@@ -110,7 +110,7 @@ def evaluate(
         if task not in TASKS:
             raise UserError(f"--task: no task {task!r}: choose from {', '.join(TASKS)}")
         if data is None or not checkpoints:
-            raise UserError("--task needs --data, a folder with the benchmark's files, and --checkpoint, an encoder")
+            raise UserError("--task needs --data (a folder with the benchmark's files) and --checkpoint (an encoder)")
         measured = _measure(task, Path(data), checkpoints, (query, target), _weights(weights), share, skip_missing)
         if kept:
             from vidal.evaluate.table import record

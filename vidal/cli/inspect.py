@@ -15,9 +15,10 @@ from vidal.cli.output import show_json
 @click.argument("out")
 @options.as_json
 def validate(out: str, as_json: bool) -> None:
-    """Checks every row and every hash of OUT, that every file decodes, and that the ledger fits the manifest.
+    """Checks the rows, the files and the ledger of the dataset OUT.
 
-    Of each video, only the end is decoded.
+    Every file must have the hash that the dataset states, and must decode; of a video, only the end is decoded. The ledger must
+    have the same kept clips as the manifest, and an outcome for each of their views.
     """
     from vidal.dataset.validate import validate as check
 

@@ -169,7 +169,10 @@ def _write(
     kept: list[AssembledRow],
     outcomes: list[LedgerRow],
 ) -> None:
-    """Writes the ledger, the hashes, and last the manifest: a shard that has a manifest is complete."""
+    """Writes the ledger, the hashes of the media files and the manifest.
+
+    The manifest is written last, because a shard that has a manifest counts as complete.
+    """
     storage.write_table(layout.ledger(shard), schema.table(outcomes, schema.LEDGER))
     storage.write(layout.media_sums(shard), _sums(kept))
     columns = manifest_schema(VIEWS)

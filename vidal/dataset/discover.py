@@ -182,7 +182,7 @@ def search_again(recipe: Recipe, runtime: Runtime, shard: int) -> list[Part]:
 
 
 def ask_again(storage: Storage, shard: int, failures: set[str]) -> None:
-    """Marks failed searches, besides those marked earlier, so that the next build repeats them. failures: their ids in the ledger."""
+    """Marks failed searches, so that the next build repeats them. Earlier marks stay. failures: the ids of the searches in the ledger."""
     if failures:
         marked = json.loads(storage.read_if_present(layout.asked_again(shard)) or b"[]")
         storage.write(layout.asked_again(shard), json.dumps(sorted({*marked, *failures})).encode())

@@ -124,10 +124,10 @@ class _Sampled:
 
 
 def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: bool) -> UInt64Array | None:
-    """Returns the pairs of clips that may be copies, each packed into one number; None if there are too many matches to count at once.
+    """Returns the candidate pairs of `own` and `other`, each packed into one number. Returns None if there are too many for memory.
 
-    own: consecutive clips of a longer sequence. offset: the index of the first of them in the sequence. count: the number of clips in
-    `own`. is_self: whether `other` is the whole sequence.
+    own: a piece of a longer list of clips; it has `count` clips, and the first has the index `offset` in the list. is_self: whether
+    `other` is this whole list. Each pair is then returned only once.
     """
     met: list[UInt64Array] = []
     held = 0

@@ -47,9 +47,10 @@ def this_process() -> Iterator[Spread]:
 class KnownPairs:
     """The pairs of alike clips in the shards that have been compared.
 
-    compared: these shards, each with the stamp (see Storage.stamps) that its signatures had then.
-    settings: a hash of the settings and of the cells, which are regions of the space of embeddings (see vidal.dedup.vectors). If it
-    changes, all shards are compared again.
+    compared: for each of these shards, the stamp of its signatures. The stamp of a file changes when the file is written again; the
+    shard is then compared again.
+    settings: a hash of the settings and of the cells, which are regions of the space of embeddings (see vidal.dedup.vectors). If the
+    hash changes, all shards are compared again.
     """
 
     settings: str

@@ -10,11 +10,14 @@ SCALES = 4
 
 
 def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
-    """Returns the mean loss of a batch.
+    """Returns the mean loss of a batch: a weighted sum of three terms. The first two are those of Ranftl et al. (2019).
 
-    estimate: (n, h, w); target: (n, h, w), inverse depth up to scale and shift, NaN where it is unknown. As in Ranftl et al., every
-    estimate and every target is standardised by its median and its mean absolute deviation, and gradients are compared at four scales. A
-    small third term moves the nearest points to 1 and the farthest to 0, so that pictures of one clip become comparable.
+    1. The values are compared after each estimate and each target is standardised by its median and its mean absolute deviation.
+    2. The gradients of the standardised values are compared, at four scales.
+    3. The target is scaled to the range from 0 (farthest points) to 1 (nearest points), and the estimate itself is compared with it. This
+       makes pictures of one clip comparable.
+
+    estimate: (n, h, w). target: (n, h, w), inverse depth up to scale and shift, NaN where it is unknown.
     """
     known = ~target.isnan()
     residual = torch.where(known, standardise(estimate, known) - standardise(target, known), 0.0)

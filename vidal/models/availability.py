@@ -73,7 +73,10 @@ class CheckpointWeights:
         return self._why_absent(spec) or self._why_of_another_kind(spec)
 
     def identity(self, spec: ModelSpec) -> Identity:
-        """Returns a hash of the files of a local checkpoint, or else its id and revision ("main" for a hub id without a revision)."""
+        """Returns what identifies the weights: for a local checkpoint a hash of its files, otherwise the id and the revision.
+
+        If the spec sets no revision, a package has its version as revision, and a hub id has "main".
+        """
         path = Path(spec.id or "")
         if spec.id and path.exists():
             return [content_identity(path)]

@@ -39,7 +39,7 @@ class DepthEstimator(Protocol):
     def estimate(self, images: Images) -> list[Float32Array]:
         """Returns one map per picture, (h, w) float32, of the picture's own size.
 
-        Larger values mean farther away. If kind is inverse_relative, they mean nearer.
+        A larger value means nearer if kind is "inverse_relative", and farther away otherwise.
         """
 
 

@@ -62,7 +62,10 @@ class Effort:
         self.last_error = error
 
     def count_wait(self, wait_s: float, crawl: Crawl) -> float | None:
-        """Counts a wait for a host. Returns wait_s; or None, and counts nothing, if all waits would exceed crawl.patience_s."""
+        """Adds a wait for a host to waited_s, and returns wait_s.
+
+        If the sum would exceed crawl.patience_s, adds nothing and returns None.
+        """
         if self.waited_s + wait_s > crawl.patience_s:
             return None
         self.waited_s += wait_s

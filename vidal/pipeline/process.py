@@ -1,4 +1,4 @@
-"""Defines what the stages in one worker process share: a limit on the parts that are processed at once, and the GPU meter."""
+"""What the stages in one worker process share: a limit on the number of parts in work at once, and a count of the GPU seconds."""
 
 from __future__ import annotations
 

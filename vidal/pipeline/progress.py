@@ -73,7 +73,7 @@ class Progress:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Surrounds other output, so that the bars do not mix with it."""
+        """A context in which other text can be printed: the bars are stopped until it ends."""
         with self._drawing:
             if self._bars:
                 self._bars.stop()

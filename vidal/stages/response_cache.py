@@ -16,11 +16,12 @@ from vidal.storage.storage import Storage
 
 
 class ResponseCache:
-    """The stored answers of a model, by model, revision, options, version of the adapter, prompt and input.
+    """The stored answers of one model. An answer is reused if the model, its options, its adapter, the prompt and the input are the same.
 
-    They are kept in the dataset (`OUT/_cache`), in one file per part, and are reused within their shard. If the recipe's `cache` names a
-    folder, they are kept there, in one file per answer, so that shards and datasets share them. Safe to share between threads: if
-    several threads ask for an answer at once, it is computed once.
+    If the recipe's `cache` names a folder, the answers are stored there, in one file each. All shards and datasets that name this folder
+    reuse them. If `cache` is not set, they are stored in `OUT/_cache`, in one file per part. Then only the same shard reuses them.
+
+    Safe to share between threads: if several threads ask for an answer at once, it is computed once.
     """
 
     def __init__(self, recipe: Recipe, storage: Storage, registry: Registry, spec: ModelSpec, revision: str):

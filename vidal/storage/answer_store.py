@@ -141,7 +141,7 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def _parsed(content: bytes) -> Iterator[tuple[str, str]]:
-    """Yields keys and answers. The last line may be torn, if the worker was killed while it wrote."""
+    """Yields keys and answers. Skips incomplete lines: a worker that was killed while it wrote may have left one."""
     for line in content.splitlines():
         with contextlib.suppress(ValueError):
             key, answer = json.loads(line)

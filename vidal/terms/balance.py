@@ -65,9 +65,10 @@ def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
 
 
 def inverse_frequency(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
-    """Samples without replacement. The weight of a term is the mean of 1 / frequency over its keywords.
+    """Samples terms without replacement. The weight of a term is the mean of 1 / frequency over its keywords.
 
-    Uses exponential keys (Efraimidis & Spirakis 2006): the terms with the smallest -ln(u) / weight are selected.
+    Each term gets a random number u between 0 and 1. The terms with the smallest -ln(u) / weight are selected (Efraimidis & Spirakis
+    2006).
     """
     weights = 1.0 / np.maximum(counts, 1)
     best = _Smallest(terms.count)

@@ -42,7 +42,7 @@ def position(term: str) -> int:
 
 
 def partition_texts(terms: Terms, storage: Storage) -> PartitionStats:
-    """Distributes the normalised texts of all corpora over several files, by a hash of the text. Returns what was read.
+    """Distributes the normalised texts of all corpora over several files, by a hash of the text. Returns statistics of the texts.
 
     A line of a file is "corpus number<TAB>normalised text". Texts of more than terms.words_max words are left out. Raises UserError if a
     corpus cannot be read.

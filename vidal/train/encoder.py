@@ -116,7 +116,11 @@ class BoundEncoder:
     def encode_infrared(
         self, images: Any, *, batch_size: int | None = None, dtype: Dtype = "float32", device: str | None = None
     ) -> Float32Array:
-        """Encodes infrared pictures, such as those in `infrared_paths` of a manifest. Takes the same items as encode_image."""
+        """Encodes infrared pictures, such as those in `infrared_paths` of a manifest. For a video file, its middle frame is used.
+
+        An item is a path, a PIL picture, an array (h, w, 3) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1. An item may
+        also be a list of these; it gets one vector, the normalised mean of the vectors of its pictures.
+        """
         call = self._call("encode_infrared", batch_size, dtype, device)
         return self._encode_pictures(Modality.INFRARED, images, call)
 

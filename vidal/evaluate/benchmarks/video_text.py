@@ -54,7 +54,10 @@ def _msvd_sentences(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def didemo(folder: Path) -> Benchmark:
-    """Reads test_data.json (Hendricks et al. 2017): the first 31 s of each video, with its descriptions joined into one text."""
+    """Reads the videos that test_data.json lists (Hendricks et al. 2017). The descriptions of a video are joined into one text.
+
+    Encoders of videos see only the first 31 s of a video. Its sound and its picture come from the whole file.
+    """
     path = files.annotation(folder, "test_data.json")
     captions: dict[str, list[str]] = {}
     for entry in files.parsed(path):

@@ -63,7 +63,7 @@ class Peer:
     id: str
 
     def open(self, device: torch.device) -> Part:
-        """Opens the peer. Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind."""
+        """Opens the peer. Raises UserError if the weights are unavailable or do not fit, or if `id` is not a model of this `kind`."""
         return self.kind.open(self.id, device)
 
 
