@@ -17,7 +17,7 @@ def candidate_id(platform: str, source_id: str, start_s: float | None, end_s: fl
 
 
 def clip_id(candidate: str, start_s: float, duration_s: float) -> str:
-    """Returns the id of a clip: a span of the candidate's media, to the millisecond."""
+    """Returns the id of the clip that is this span of the candidate's media. Both times are rounded to milliseconds."""
     return str(uuid.uuid5(NAMESPACE, json.dumps(["clip", candidate, round(start_s, 3), round(duration_s, 3)])))
 
 

@@ -10,8 +10,8 @@ from vidal.config.base import Settings
 
 
 class Clips(Settings):
-    """If `clips.detector` is set, videos longer than `clips.max_s` are cut at the boundaries of their shots. Other videos and the spans
-    of your list stay whole.
+    """If `clips.detector` is set, videos longer than `clips.max_s` are cut at the boundaries of their shots. A span of a video that your
+    list asks for (`start_s`, `end_s`) is not cut.
     """
 
     detector: Literal["content", "transnetv2"] | None = None

@@ -90,7 +90,10 @@ def find_pairs(
 
 
 def _unchanged(known: KnownPairs, settings: str, stamps: Stamps) -> KnownPairs:
-    """Returns the known pairs that are still valid: same settings, and shards whose signatures have not changed since."""
+    """Returns the known pairs of the shards whose signatures have not changed. If the settings have changed, returns no pairs.
+
+    settings: a hash of the present settings. stamps: the present stamps.
+    """
     if known.settings != settings:
         return KnownPairs(settings)
     compared = {shard: stamp for shard, stamp in known.compared.items() if stamps.get(shard) == stamp}

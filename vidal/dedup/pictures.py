@@ -21,9 +21,10 @@ _NONE = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Pictures:
-    """n clips with the same number of frames, f. numbers: (n,) int64, the numbers of the clips.
+    """n clips that have f frames each.
 
-    thumbs: a function that takes the indices of m clips, and returns their thumbnails, (m, f, 256) uint8.
+    numbers: (n,) int64, a number that identifies each clip. An earlier clip has a lower number.
+    thumbs: a function that takes m indices into `numbers`, and returns the thumbnails of these clips, (m, f, 256) uint8.
     """
 
     numbers: Places

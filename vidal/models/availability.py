@@ -1,7 +1,7 @@
-"""Describes the weights of the adapters in the registry: whether they are available on this machine, and which weights they are.
+"""Finds out whether the weights of a model are available on this machine, and identifies them, so that other weights are noticed.
 
-The adapters do not say this themselves, because importing an adapter imports torch, and `vidal plan` must be quick. No weights are
-loaded or downloaded here; at most, the hub is asked whether it has a model, and a model's configuration is read.
+This is separate from the adapters, the classes that run models: importing an adapter imports torch, and `vidal plan` must be quick. No
+weights are loaded or downloaded here. At most, the hub is asked whether it has a model, and a model's configuration is read.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Config(Settings):
 
 
 def save(folder: Path, net: EncoderDecoder, config: Config) -> str:
-    """Writes config.json and model.safetensors, and returns the revision. Weights of two or more dimensions are stored as float16."""
+    """Writes config.json and model.safetensors, and returns a hash of both. Weights of two or more dimensions are stored as float16."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: (value.half() if value.ndim > 1 else value).contiguous() for key, value in net.state_dict().items()}
     save_file(state, folder / WEIGHTS)

@@ -1,6 +1,7 @@
 """The gate sends the requests of a client and checks the answers.
 
-The client must admit each request first. Every hop of a redirect is a request of its own.
+Before it sends a request, it asks the client, which waits until the request may be sent, or refuses it. If the answer redirects to
+another address, the request to that address passes through the gate too.
 """
 
 from __future__ import annotations

@@ -27,9 +27,10 @@ def read_start(response: Response) -> bytes:
 
 
 def guard_page(response: Response, opt_out: tuple[str, ...], agent: str) -> Response:
-    """Returns a response whose body can be read from its beginning. Raises RecordError(opted_out) if the body is a page that opts out.
+    """Raises RecordError(opted_out) if a response is a page whose meta tags opt out of machine learning.
 
-    opt_out: the directives that count. agent: the name of this crawler.
+    Otherwise, returns a response with the same body, all of which is still unread. opt_out: the directives that count, such as "noai".
+    agent: the name of this crawler.
     """
     start = read_start(response)
     if is_page(response, start):

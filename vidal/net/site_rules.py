@@ -120,9 +120,9 @@ def _read_robots(client: Client, url: str) -> Protego | None:
 
 
 def _read_optional(client: Client, url: str) -> str | None:
-    """Returns the text of a file, cut after 512 KiB; None if the host answers with an error, or with an HTML page in its place.
+    """Returns the text of a file, cut after 512 KiB; None if the host sends an HTML page in its place.
 
-    Raises HTTPError for the status 429.
+    If the host answers with an error status, returns None too, except that 429 raises HTTPError.
     """
     try:
         with client.open_rules(url) as response:

@@ -15,7 +15,10 @@ _AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f]")
 
 
 def check_url(url: str) -> None:
-    """Raises RecordError(bad_url) unless the address is http(s) and has an unambiguous host."""
+    """Raises RecordError(bad_url) for an address that cannot be fetched safely.
+
+    These are addresses that are not http(s), that have no host, or whose host contains characters that programs read in different ways.
+    """
     try:
         parts = urlsplit(url)
         host, _ = hostname(url), parts.port

@@ -106,9 +106,10 @@ Worker = Callable[[Any], "Output | Drop"]  # Called with a Candidate or a Clip.
 
 @dataclass(frozen=True)
 class ModelUse:
-    """A model that a recipe chooses for a stage. role: its purpose, such as "keyframe"; empty if the stage has one model.
+    """A purpose for which a stage can use a model.
 
-    spec: None if the recipe names no model for the role. registry: the adapters that may be named.
+    role: the name of the purpose, such as "keyframe"; empty for the only or main model of a stage. spec: the model that the recipe names
+    for the purpose; None if it names none. registry: the adapters (classes that run models) that the recipe may choose from.
     """
 
     role: str

@@ -13,9 +13,10 @@ from vidal.sources.text import meaningful_tags, split_words
 
 
 def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop | None:
-    """Judges a search result by the minimums of its search, and by its stated duration, uploader and licence.
+    """Judges a search result by its stated duration, uploader and licence, and by numbers such as its comments or downloads.
 
-    Returns None if the result is accepted. A result that does not state a value passes the minimum for this value.
+    A search of the recipe may demand a minimum of such a number. A result that does not state the number passes. Returns None if the
+    result is accepted.
     """
     extra = map_dict(candidate.get("extra"))
     for minimum in search.minimums():

@@ -27,8 +27,8 @@ _SAVED = {"state.json", "dataset_dict.json"}
 def parse_collection(value: object) -> object:
     """Validates the collection of a recipe, and returns it as the settings of its source.
 
-    A value that is not a mapping is returned unchanged: pydantic then says what it must be. Raises ValueError for an unknown source, and
-    pydantic.ValidationError for an unknown key or a wrong value.
+    Raises ValueError for an unknown source, and pydantic.ValidationError for an unknown key or a wrong value. A value that is not a
+    mapping is returned unchanged: pydantic, which calls this function, refuses such a value afterwards.
     """
     if not isinstance(value, dict):
         return value

@@ -30,10 +30,10 @@ class Sources:
         return source(self._client, search, self._recipe.duration_max_s(is_sound=search.finds_sounds))
 
     def for_candidate(self, candidate: Candidate) -> Fetcher:
-        """Returns what fetches the candidate.
+        """Returns the source that fetches the candidate.
 
-        This is the source that found the candidate. For an address of a catalogue, it is yt-dlp if that has an extractor for the
-        address, or else Plain, which downloads media files and leaves pages to yt-dlp.
+        A candidate of a search or collection is fetched by the source that found it. An address of the user's list is fetched by yt-dlp
+        if yt-dlp has an extractor for this website, and by Plain if not.
         """
         name = candidate.get("source")
         if self._collection and self._is_collected(candidate):

@@ -13,8 +13,10 @@ _GLOB = frozenset("*?[")
 def files_of(uri: str, ending: str) -> tuple[Originals, list[StoredFile]]:
     """Finds the files that a path or URI stands for: one file, all that match a glob, or all in a folder and its subfolders.
 
-    ending: the ending, with its dot, that names in a glob or folder must have. Returns the folder that contains the files, and the files
-    sorted by name. Raises UserError if there are no such files.
+    Returns the folder that contains the files, and the files sorted by name. Raises UserError if there are no such files.
+
+    ending: such as ".tar". Files of a glob or a folder are left out if their names end otherwise. If the path is that of one file, its
+    name may have any ending.
     """
     folder, glob = (uri, "") if _exists(uri) else _split_glob(uri)
     root = Originals(folder)

@@ -28,7 +28,7 @@ class Plain:
         self._client, self._pages = client, pages
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Checks the address, and returns the candidate unchanged: the address is only opened once, to fetch it."""
+        """Returns the candidate unchanged, without a request. Raises RecordError(bad_url) for an address that cannot be fetched."""
         check_url(candidate["url"])
         return candidate
 

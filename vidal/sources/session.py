@@ -64,9 +64,10 @@ class IdentitySession:
         self._sessions: dict[str, Session] = {}
 
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
-        """Calls `work`, and calls it again after a transient failure. Before each call, it chooses one of the user's identities.
+        """Calls `work` with one of the user's identities, and again, perhaps with another identity, after a transient failure.
 
-        The arguments, the result and the errors are those of Session.call.
+        effort: what the candidate has cost so far. Returns the result of the work and the number of attempts. Raises RecordError if
+        no attempt succeeds. If effort.may_be_put_back is set, raises PutBack instead of waiting before the next attempt.
         """
         spent = effort or Effort()
         return self._network.governor.call(lambda: self._attempt(work, spent), spent)

@@ -74,7 +74,10 @@ def _is_readable(file: Track) -> bool:
 
 
 def _download(client: Client, info: VideoInfo, file: Track, folder: Path) -> bytes:
-    """Returns the content of a track. Raises yt-dlp's errors, and RecordError(too_large or extractor)."""
+    """Returns the content of a subtitle file. It is downloaded into `folder`, unless yt-dlp has its content already.
+
+    Raises yt-dlp's errors, RecordError(extractor) if yt-dlp downloads nothing, and RecordError(too_large).
+    """
     if file.get("data"):
         content = file["data"].encode()
     else:

@@ -1,4 +1,7 @@
-"""Converts what users may pass to an encoder: paths, PIL pictures, numpy arrays and tensors. Any other type raises TypeError."""
+"""Checks the media that users pass to an encoder, and converts them to types that the encoder can read.
+
+Users may pass paths, PIL pictures, numpy arrays and tensors. Any other type raises TypeError.
+"""
 
 from __future__ import annotations
 

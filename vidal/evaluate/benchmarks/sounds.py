@@ -53,7 +53,10 @@ def audiocaps(folder: Path) -> Benchmark:
 
 
 def _listed_captions(path: Path) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Yields (name, possible file names without extension, captions) from a tab-separated table with the columns audio and text."""
+    """Yields (file name, (file name without extension,), captions) for each sound of a tab-separated table.
+
+    The table has a row for each caption. Its columns are audio (a file name) and text (a caption).
+    """
     captions: dict[str, list[str]] = {}
     for row in files.rows(path, delimiter="\t"):
         captions.setdefault(files.column(row, path, "audio"), []).append(files.column(row, path, "text"))

@@ -38,7 +38,7 @@ class Kind:
     def open(self, id_: str, device: torch.device) -> Part:
         """Opens the peer with this id.
 
-        Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind.
+        Raises UserError if the weights are unavailable, incomplete or of a wrong shape, or if the model is of another kind.
         """
         module, _, name = self.path.partition(":")
         function: Callable[[str, torch.device], Part] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
@@ -63,7 +63,10 @@ class Peer:
     id: str
 
     def open(self, device: torch.device) -> Part:
-        """Opens the peer. Raises UserError if the weights are unavailable or do not fit, or if `id` is not a model of this `kind`."""
+        """Opens the peer.
+
+        Raises UserError if the weights are unavailable, incomplete or of a wrong shape, or if the model is of another kind.
+        """
         return self.kind.open(self.id, device)
 
 

@@ -56,7 +56,7 @@ class ClapTower(ModalityTower):
 def open_part(id_: str, device: torch.device) -> Part:
     """Opens a CLAP model.
 
-    Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind.
+    Raises UserError if the weights are unavailable, incomplete or of a wrong shape, or if the model is of another kind.
     """
     spec, model, processor = open_model("clap", id_, device)
 

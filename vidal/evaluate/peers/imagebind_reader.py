@@ -81,9 +81,9 @@ class ImageBindReader(MediaReader):
         return chosen
 
     def video(self, pictures: Sequence[Image.Image]) -> Float32Array:
-        """Returns (15, 3, 2, side, side) float32: three crops of each of five clips, which have two frames each.
+        """Returns (15, 3, 2, side, side) float32: 15 pieces of a video, each with three colours and two frames.
 
-        pictures: the frames that choose_frames chose.
+        pictures: ten frames, the first and the last of each of five spans of two seconds. Each span is cropped at three places.
         """
         pairs = zip(pictures[::CLIP_FRAMES], pictures[1::CLIP_FRAMES], strict=True)
         return np.concatenate([self._crops(list(pair)) for pair in pairs])

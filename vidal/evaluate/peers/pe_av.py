@@ -105,7 +105,7 @@ class VideoTower(SoundTower):
 def open_part(id_: str, device: torch.device) -> Part:
     """Opens a PE-AV model. id_: a hub id or a folder.
 
-    Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind.
+    Raises UserError if the weights are unavailable, incomplete or of a wrong shape, or if the model is of another kind.
     """
     spec, model, processor = open_model("pe_av", id_, device, _Model)
 

@@ -22,7 +22,7 @@ WEIGHTS = CheckpointWeights()
 def open_model(kind: str, id_: str, device: torch.device, model_class: Any = AutoModel) -> tuple[ModelSpec, Any, Any]:
     """Returns the spec, the model and the processor of a model. kind: a key of KINDS. id_: a hub id or a folder.
 
-    Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind.
+    Raises UserError if the weights are unavailable, incomplete or of a wrong shape, or if the model is of another kind.
     """
     logging.disable_progress_bar()
     spec = ModelSpec(adapter=kind, id=id_, device=str(device))

@@ -63,7 +63,7 @@ class PatchReader(MediaReader):
 def open_clip(id_: str, device: torch.device) -> Part:
     """Opens a CLIP model. id_: a hub id or a folder.
 
-    Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind.
+    Raises UserError if the weights are unavailable, incomplete or of a wrong shape, or if the model is of another kind.
     """
     return _open("clip", id_, device)
 
@@ -71,7 +71,7 @@ def open_clip(id_: str, device: torch.device) -> Part:
 def open_siglip(id_: str, device: torch.device) -> Part:
     """Opens a SigLIP or SigLIP 2 model. id_: a hub id or a folder.
 
-    Raises UserError if the weights are unavailable or do not fit, or if the model is of another kind.
+    Raises UserError if the weights are unavailable, incomplete or of a wrong shape, or if the model is of another kind.
     """
     return _open("siglip", id_, device)
 

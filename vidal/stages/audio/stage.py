@@ -161,7 +161,7 @@ def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str
 
 
 def scored_tags(clip: Clip) -> list[AudioTag]:
-    """Returns the tags of a clip, each with its score; see score_tags."""
+    """Returns the tags of a clip's sound, such as "silence". Each has its score, or None if the clip has no score for this tag."""
     return score_tags(clip["audio_tags"], map_dict(clip["audio_scores"]))
 
 

@@ -38,8 +38,8 @@ class ClipTower(ModalityTower):
     "attention": as "head", and also the class embedding and the attention. LanguageBind calls this full tuning.
     "lora": as "head", and also the class embedding and low-rank adapters on the attention.
 
-    In a tower for videos, "attention" and "lora" only change the attention over time, with its norm and embedding. The attention over
-    space stays frozen.
+    A tower for videos has two kinds of attention. There, "the attention" above is the attention over time, and its norm and embedding
+    are trained too. The attention over space is frozen.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):

@@ -77,7 +77,7 @@ class EfficientNetTower(ModalityTower):
         return features
 
     def embed_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the input of the layer `head`, (n, FEATURES), and the output of the tower without that of `head`, (n, width).
+        """Returns the features that the layer `head` takes, (n, FEATURES), and the output of ConSE, (n, width).
 
         pixels: (n, 3, h, w), normalised.
         """
