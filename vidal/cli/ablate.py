@@ -72,7 +72,7 @@ def ablate(
     if sum((shard is not None, view is not None, bool(thresholds), against is not None)) != 1:
         raise UserError("give exactly one of --shard N, --view V, --filter SCORE_MIN=VALUE, --against DATA")
     if judge is not None and against is None:
-        raise UserError("--judge only works with --against DATA: give both, or neither")
+        raise UserError("--judge only works with --against DATA: add --against, or leave out --judge")
     if against is not None:
         _against(data, against, judge, load_recipe(recipe, overrides).train, seeds, as_json)
         return

@@ -63,7 +63,10 @@ def signed(rows: Sequence[SignedRow], first: int = 0) -> Signed:
 
 
 def fingerprint_of(row: SignedRow) -> np.ndarray | None:
-    """Returns the fingerprint of a sound, (n,) uint32; None for a video, because many videos share a tune, and for silence."""
+    """Returns the fingerprint of a sound, (n,) uint32; None if the sound has none, such as silence.
+
+    Also returns None for every video: many videos share a tune, so a common sound does not make them copies.
+    """
     fingerprint = row["audio_fingerprint"] if row["kind"] == Kind.AUDIO.value else None
     return np.frombuffer(fingerprint, "<u4") if fingerprint else None
 

@@ -34,9 +34,9 @@ SIGNATURES = pa.schema(
 
 
 def models(recipe: Recipe) -> dict[str, str]:
-    """Returns a hash of the model that computes each column of vectors; "" for a column without a model.
+    """Returns a hash for each column of vectors, by the name of the column; "" if the recipe has no model for the column.
 
-    Vectors of different models cannot be compared.
+    The hash identifies the model that computes the column, because vectors of different models cannot be compared.
     """
     specs = dict(zip(VECTORS, (recipe.similarity.model, recipe.audio.similarity), strict=True))
     return {

@@ -43,7 +43,7 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
     """Writes the media, and for each split an annotation JSON of the videos and one of the sounds.
 
     The annotation of the training videos is called annotation.json, as in VIDAL-10M's release. LanguageBind's loader assumes that depth
-    is in millimetres, so the result counts the clips whose depth is in another unit.
+    is in millimetres. Clips whose depth is in another unit are written too, and counted in Exported.not_millimetres.
     """
     done, annotations = Exported(), defaultdict[str, dict[str, Annotation]](dict)
     for row in rows:

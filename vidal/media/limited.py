@@ -90,7 +90,7 @@ def _result(answer: bytes) -> object:
 
 
 class _Pool:
-    """Keeps idle processes, and lets at most as many work at once as there are processors."""
+    """Keeps idle processes to use them again. The number of processes that work at a time is limited to the number of CPUs."""
 
     def __init__(self) -> None:
         self.forget()

@@ -1,4 +1,4 @@
-"""Splits a video into shots: reads thumbnails of all frames for a shot detector, and computes pieces from the cuts that it finds."""
+"""Splits a video into pieces at its cuts: reads thumbnails, in which a shot detector finds the cuts, and computes the pieces."""
 
 from __future__ import annotations
 

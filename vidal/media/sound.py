@@ -115,7 +115,7 @@ class _Track:
         self._runs[-1].add(frame)
 
     def runs(self) -> list[tuple[float, Int16Array]]:
-        """Returns the time in seconds and the samples, (n,) int16, of each run."""
+        """Returns the start in seconds and the samples, (n,) int16, of each run."""
         return [(run.start_s, run.samples()) for run in self._runs]
 
 

@@ -122,7 +122,7 @@ class Governor:
                 return work.waited_s - waited_before_s
 
     def give_up_slot(self) -> None:
-        """Releases the slot that the work of this thread holds, if any. The next request asks for one again."""
+        """Gives up this thread's permission to send requests to a host, if it holds one. Its next request waits for a new permission."""
         self._release_slot(self._current_work())
 
     def _check_refusal(self, host: str, admission: Admission, rules: HostRules, work: _Work, waited_s: float) -> None:

@@ -183,7 +183,10 @@ class LocalRateLimiter:
 
 
 def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admission:
-    """Grants a request and takes a token. The number of tokens may become negative: the request then waits until they are refilled."""
+    """Grants a request, which takes a token. If no token is left, the request may be sent only after the wait_s of the answer.
+
+    The number of tokens is then negative until the bucket is refilled.
+    """
     if state.tripped_at is not None:
         state.trial, state.trial_until = lease, now + rules.lease_s
     state.tokens = min(rules.burst, state.tokens + (now - state.filled_at) * rules.requests_per_s) - 1

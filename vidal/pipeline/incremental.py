@@ -48,7 +48,7 @@ class Stored:
     """The stored results of one stage for a part, including those of records that the filter has dropped since.
 
     results: the result of each record, by the key of the record. digests: the hash of the record from which each result was made.
-    identity: the versions, settings and weights of these results. A part that reuses them records the same identity.
+    identity: the versions, settings and weights that made these results. If a part reuses the results, it is stored with this identity.
     """
 
     identity: WorkIdentity

@@ -224,7 +224,8 @@ def _parquet(file: _Hashed, path: str) -> Iterator[ListedRow | RowError]:
             names = list(trimmed(dict.fromkeys(batch.schema.names)))
             if len(names) != batch.num_columns:
                 raise ValueError(
-                    f"two columns have the same name, apart from blanks: rename one of {', '.join(batch.schema.names)}"
+                    "two columns have the same name, apart from blanks around it: rename one of the two "
+                    f"(all columns: {', '.join(batch.schema.names)})"
                 )
             yield from batch.rename_columns(names).to_pylist()
 
@@ -233,7 +234,9 @@ def trimmed(row: ListedRow) -> ListedRow:
     """Returns the row without blanks and byte order marks around its column names. Raises RowError if two names are then equal."""
     names = {name: name.strip().lstrip("\ufeff").strip() for name in row}
     if len(set(names.values())) < len(names):
-        raise RowError(f"two columns have the same name, apart from blanks: rename one of {', '.join(row)}")
+        raise RowError(
+            f"two columns have the same name, apart from blanks around it: rename one of the two (all columns: {', '.join(row)})"
+        )
     return {names[name]: value for name, value in row.items()}
 
 

@@ -163,7 +163,10 @@ class Originals:
             return content
 
     def read_small(self, files: list[StoredFile]) -> list[bytes | RecordError]:
-        """Returns the content of each small file, or why it cannot be read. Files in a bucket are requested all at the same time."""
+        """Returns the content of each file, or why it cannot be read. All contents are in memory at once, so the files must be small.
+
+        Files in a bucket are requested all at the same time.
+        """
         answers: dict[str, bytes | RecordError] = {file.name: b"" for file in files}
         wanted = [file for file in files if file.size and self._is_readable(file.name, answers)]
         # `cat` would take the brackets in a name for a wildcard.

@@ -21,7 +21,7 @@ def read_cues(content: bytes) -> str:
 def words_between(cues: str, start_s: float = 0.0, end_s: float = math.inf) -> str:
     """Returns, on one line, the words of the cues whose middle lies between start_s (included) and end_s (excluded).
 
-    cues: as read_cues returns them. Of consecutive cues with equal words, only the first counts.
+    cues: a line for each cue: its start and end in seconds, and its words. Of consecutive cues with equal words, only the first counts.
     """
     chosen: list[str] = []
     for line in cues.split("\n"):

@@ -174,7 +174,10 @@ class Storage:
         return sorted(names)
 
     def loose_names(self, name: str) -> list[str]:
-        """Returns what `names` returns, without tables that exist only in the archive of their shard."""
+        """Returns the names of the files and folders directly in a folder, sorted, without those that begin with a dot.
+
+        Tables that exist only in the archive of their shard are not included. Returns an empty list if there is no such folder.
+        """
         path = self.path(name)
         try:
             with self._failing(name):

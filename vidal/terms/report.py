@@ -36,9 +36,9 @@ def report(storage: Storage) -> None:
 
 
 def rank_frequency(summary: Summary) -> str:
-    """Returns a plot as SVG with two curves, one for all texts and one for the balanced database.
+    """Returns a plot as SVG: how large a share of the texts contains each keyword. The most frequent keyword comes first.
 
-    A curve shows, for each keyword in order of its frequency, the share of the texts or terms that contain the keyword.
+    One curve counts all texts, and the other only the terms of the balanced database.
     """
     import matplotlib.style
     from matplotlib.figure import Figure

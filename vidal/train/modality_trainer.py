@@ -186,7 +186,7 @@ class ModalityTrainer:
         }
 
     def trained_weights(self) -> dict[str, Tensor]:
-        """Returns the weights and buffers of the final model, without its frozen weights."""
+        """Returns the present weights and buffers of final_model(), without the frozen weights."""
         return self._without_frozen(self.final_model().state_dict())
 
     def load_trained(self, weights: dict[str, Tensor]) -> None:

@@ -81,7 +81,7 @@ def committed_shards(storage: Storage) -> list[int]:
 
 
 def read_samples(storage: Storage, modality: Modality, settings: Train) -> TrainingSamples:
-    """Returns the clips that a modality can be trained on, as find_samples does. Raises UserError if there are none."""
+    """Returns the clips of all shards that a modality can be trained on. Raises UserError if there are none."""
     samples = find_samples(storage, modality, settings)
     if not len(samples):
         why = (
@@ -179,9 +179,10 @@ def _first_shards(texts: IntArray, shards: IntArray, count: int) -> IntArray:
 def sample_caption(samples: TrainingSamples, row: int, weights: Float64Array, key: tuple[int, ...]) -> tuple[int, int]:
     """Draws a caption and a frame for a clip. Returns (index of the text in captions.distinct, number of the frame).
 
-    First a view is drawn by weight among the views of the clip's captions, then one of the captions of this view. If the caption
-    describes a frame that the clip has, that frame is returned; otherwise, the frame is random. weights: one for each of captions.names.
-    The same key gives the same result.
+    First, one of the views that the clip has captions of is drawn by weight. Then, one of the captions of this view is drawn. If the
+    caption describes one of the clip's frames, that frame is returned; otherwise, a random one.
+
+    weights: the weight of each view, in the order of captions.names. key: the seed; the same key gives the same result.
     """
     captions, generator = samples.captions, np.random.default_rng((*key, row))
     first, last = captions.starts[row], captions.starts[row + 1]

@@ -52,5 +52,5 @@ class Validation:
             self._trainer.load_trained(torch.load(self._best, map_location="cpu", weights_only=True))
 
     def final(self) -> Recall:
-        """Returns the retrieval of the final encoder on the split val."""
+        """Measures the retrieval of the finished encoder on the split val. Call return_to_best first."""
         return recall(self._trainer, self._clips)

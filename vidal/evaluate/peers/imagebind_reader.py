@@ -89,9 +89,9 @@ class ImageBindReader(MediaReader):
         return np.concatenate([self._crops(list(pair)) for pair in pairs])
 
     def video_views(self, path: Path, times: int, crops: int) -> Float32Array:
-        """Returns the 15 views of a video file, (15, 3, 2, side, side) float32: three crops of each of five clips.
+        """Returns 15 views of a video file, (15, 3, 2, side, side) float32: three crops of each of five stretches of two seconds.
 
-        Raises UserError if times * crops is not 15.
+        A view has three channels and two frames. Raises UserError if times * crops is not 15.
         """
         if times * crops != VIDEO_CLIPS * CROPS:
             raise UserError(

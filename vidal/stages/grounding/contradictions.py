@@ -29,11 +29,13 @@ Claims = dict[tuple[str, str], set[object]]
 
 
 def claims(text: str, tagger: str) -> Claims:
-    """Returns what a text claims about the things that it names, as sets of values. There are three kinds of keys:
+    """Returns what a text claims about the things that it names. tagger: the name of a spaCy model.
 
+    Each of these keys has a set of values:
     (thing, "number") and (thing, "colour"): the numbers and the colours that the text gives the thing.
     (thing, "absent"): True if the text says that the thing is absent, else False.
-    ("", "day/night"), and the same for each other pair of _OPPOSITES: the word of the pair that the text contains, if only one.
+    ("", "day/night"), and likewise for each other pair of opposites: the word of the pair that the text contains. If the text contains
+    both words or neither, there is no such key.
     """
     claimed: Claims = defaultdict(set)
     tokens = [token for token in load(tagger)(text.replace("#", " ")) if not token.is_space]

@@ -47,7 +47,8 @@ def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
 def add_tubes(embeddings: Any, frames: int, tube: int) -> None:
     """Replaces the patch and class embeddings of pictures by embeddings for videos of `frames` frames.
 
-    A patch then spans `tube` frames, and each group of `tube` frames has its own class embedding. Both start from the old weights.
+    A patch then spans `tube` frames. Its weights are the old ones for the first of these frames, and zero for the others. Each group of
+    `tube` frames gets its own class embedding, a copy of the old one.
     """
     flat = embeddings.patch_embedding
     size = (tube, *flat.kernel_size)
