@@ -35,9 +35,10 @@ class Decision:
 
 
 def refilter(storage: Storage, recipe: Recipe, shard: int) -> Decision:
-    """Filters a shard again with the recipe's thresholds, and commits it.
+    """Filters a shard again with the bounds that the recipe has now, and commits it.
 
-    Raises UserError if the stored results come from other versions, models or settings than the recipe's.
+    Only the settings of the filter may have changed since the shard was built. Raises UserError if other settings, a model or the version
+    of a stage have changed.
     """
     stages = list(STAGES.values())
     parts = discover.parts(storage, recipe, shard)

@@ -116,10 +116,10 @@ def compare(
 
 
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
-    """Returns the clips that are copies, as {number of the copy: index of the pair that counts}.
+    """Returns the clips that are copies, as {number of the copy: index of its pair}.
 
-    The later clip of a pair is a copy, unless the earlier one is a copy itself. If several pairs have the same later clip, the first of
-    them counts. pairs: sorted as Pairs.joined sorts them. excluded: the numbers of clips whose pairs do not count.
+    A clip is a copy if it is the later clip of a pair whose earlier clip is not a copy itself. If it has several such pairs, the first of
+    them is returned. pairs: sorted by the later clip, as Pairs.joined returns them. excluded: numbers of clips whose pairs are ignored.
     """
     nearest: dict[int, int] = {}
     for place, (later, earlier) in enumerate(zip(pairs.later.tolist(), pairs.earlier.tolist(), strict=True)):

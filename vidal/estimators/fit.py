@@ -30,8 +30,9 @@ class Plan:
     """How a network is trained.
 
     steps: the number of batches. batch: the number of pictures in a batch. sizes: (width, height) of the pictures; one size is drawn for
-    each batch. shares: the probability that a picture is drawn from each source. rate, encoder_rate: the largest learning rates of
-    decoder and encoder. decay: the weight decay. crop_min, turn_deg, colour: see augment_pair.
+    each batch. shares: for each list of pairs that `fit` gets, the probability that a picture is drawn from it. rate, encoder_rate: the
+    largest learning rates of decoder and encoder. decay: the weight decay. crop_min: the smallest share of a picture's side that a random
+    crop keeps. turn_deg: the largest random rotation in degrees. colour: the strength of random colour changes, 0..1.
     """
 
     steps: int

@@ -120,7 +120,7 @@ def difference(results: dict[str, list[dict[str, float]]], metric: str) -> Diffe
 
 
 def _arms(storage: Storage, samples: TrainingSamples, change: Change) -> tuple[np.ndarray, np.ndarray]:
-    """Returns masks of the rows that the arms "with" and "without" may use."""
+    """Returns two masks of the clips: those that may be used with the change, and those that may be used without it."""
     every = np.ones(len(samples), bool)
     if change.shard is not None:
         if change.shard not in samples.shards:

@@ -1,4 +1,4 @@
-"""Exact retrieval by cosine similarity, in chunks. Answers with equal scores count as being in random order."""
+"""Measures retrieval by cosine similarity, exactly and in chunks. The order of answers with equal scores counts as random."""
 
 from __future__ import annotations
 

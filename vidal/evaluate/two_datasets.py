@@ -30,8 +30,8 @@ class DataVerdict:
     """The result of a comparison of two datasets.
 
     clips: the number of clips that each encoder was trained on. judged_by: the number of other clips that both were evaluated on. steps:
-    the number of training steps of each encoder. seeds: how often both were trained. metrics: the differences, by the name of the
-    metric; `with_it` stands for the first dataset and `without_it` for the second.
+    the number of training steps of each encoder. seeds: how often both were trained. metrics: how much each metric differs. In a
+    Difference, `with_it` is the value of the first dataset, and `without_it` that of the second.
     """
 
     clips: int

@@ -1,7 +1,7 @@
 """WebDataset: tars of a thousand clips, with the members that LanguageBind's own reader of such tars looks for.
 
-That reader looks for raw.txt, mplug.txt, polish_mplug.txt, sound_mplug.txt, ofa0.txt ..., frm0.jpg ..., tml0.jpg ..., dep0.npy ...
-It ignores the other members: mp4, flac, and json with the row of the manifest, in which each caption has its provenance.
+These are raw.txt, mplug.txt, polish_mplug.txt, sound_mplug.txt, ofa0.txt ..., frm0.jpg ..., tml0.jpg ..., dep0.npy ... The tars also
+have members that this reader ignores: mp4, flac and json. The json is the row of the manifest, where each caption has its provenance.
 """
 
 from __future__ import annotations

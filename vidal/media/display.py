@@ -70,7 +70,7 @@ def _square_width(width: int, stream: Any) -> int:
 
 
 def _one_field(frame: Any) -> Any:
-    """Returns one field of an interlaced frame: every second line, all from one moment. Scaling later restores the height."""
+    """Returns one field of an interlaced frame: every second line, all from one moment. It has half the frame's height."""
     graph = av.filter.Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
     graph.link_nodes(source, graph.add("field", "top"), graph.add("buffersink")).configure()

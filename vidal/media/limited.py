@@ -1,7 +1,7 @@
-"""Runs functions that open untrusted media. The functions run in other processes with limited time and memory.
+"""Runs functions that open untrusted media, in other processes with limited time and memory.
 
-FFmpeg's libraries cannot be stopped from within, and do not return the memory that they allocate. So a process does one operation
-after the other, and is killed when an operation exceeds its limits.
+A process runs one function at a time. It is killed if a function exceeds the limits, because FFmpeg's libraries cannot be stopped in any
+other way. It is replaced if it still uses much memory after a function, because FFmpeg does not return all of its memory.
 """
 
 from __future__ import annotations

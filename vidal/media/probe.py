@@ -224,7 +224,10 @@ def _decode(container: InputContainer, stream: Any) -> _Ending | None:
 
 
 def _check_damage(reader: TrackReader, container: str) -> None:
-    """Raises RecordError(corrupt) if packets do not decode. A few may fail in formats that can be cut anywhere, such as MP3."""
+    """Raises RecordError(corrupt) if too many packets do not decode.
+
+    The limit is 0 for most formats. For bare streams, such as MP3, it is 5 % of the packets, but at least 1 packet.
+    """
     if reader.damaged > (max(1, _DAMAGED_SHARE_MAX * reader.packets) if bare_streams.is_bare(container) else 0):
         raise RecordError(
             Reason.CORRUPT, f"{reader.damaged} of {reader.packets} packets do not decode: {reader.problem}"

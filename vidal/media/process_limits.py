@@ -1,7 +1,7 @@
-"""Watches a process that reads untrusted media, and kills it when its resident memory or its time exceeds the limits.
+"""Watches a process that reads untrusted media. Kills it if its resident memory exceeds the limit, or if it does not finish in time.
 
-The kernel bounds the CPU seconds (RLIMIT_CPU). Memory is polled: a limit on the address space would also count what is reserved
-and never touched.
+The limit on CPU seconds is not checked here: the kernel enforces it (RLIMIT_CPU). The kernel's limit on memory is not used, because it
+counts the address space, including memory that is reserved and never touched.
 """
 
 from __future__ import annotations

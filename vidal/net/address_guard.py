@@ -183,9 +183,10 @@ def _shut(number: int, address: SocketAddress) -> None:
 
 
 def resolve(host: str, flags: int = 0) -> set[str]:
-    """Returns the IP addresses of a host, or the host itself if it does not resolve.
+    """Returns the IP addresses of a host. Returns {host} if the host is a name that does not resolve.
 
-    host: a name, or an IP address in any notation, such as "0x7f.1". flags: of socket.getaddrinfo; AI_NUMERICHOST asks no name server.
+    host: a name, or an IP address in any notation, such as "0x7f.1". flags: the flags for socket.getaddrinfo. With AI_NUMERICHOST, no
+    name resolves.
     """
     if is_address(host):
         return {str(parse_address(host))}

@@ -47,7 +47,10 @@ class Budget:
 
 
 class _Stored(TypedDict):
-    """The content of a QuotaFile, by name. uses: the count of each period. pauses: the time.time() at which a pause ends."""
+    """The content of a QuotaFile. The keys of both fields are the names whose uses are counted, such as hosts.
+
+    uses: for each name, the counts by the number of the period. pauses: for each name, the time.time() at which its pause ends.
+    """
 
     uses: dict[str, dict[str, int]]
     pauses: dict[str, float]

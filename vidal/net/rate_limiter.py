@@ -151,9 +151,9 @@ class LocalRateLimiter:
             return _explain_pause(state, rules, now) == "paused"
 
     def use_identity(self, rules: IdentityRules, use: Use) -> float:
-        """Counts a request or video of an identity (an account or proxy of the user), and returns 0.0.
+        """If an identity (an account or proxy of the user) may be used now, counts a request or video of it, and returns 0.0.
 
-        If the identity may not be used now, nothing is counted, and the seconds until it may be used are returned.
+        Otherwise counts nothing, and returns the seconds until the identity may be used.
         """
         with self._lock:
             return self._identities.take(rules, use)

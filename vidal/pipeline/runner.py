@@ -258,7 +258,7 @@ class PartRunner:
             return self._queue
 
     def _open_journalled(self, journal: CrashJournal) -> Worker:
-        """Opens the stage. Raises StageError if loading its models has killed the process too often."""
+        """Opens the stage, which loads its models. Raises StageError if too many earlier processes died while they did this."""
         crashes = journal.crashes(_OPENING)
         if crashes > self.recipe.engine.record_crashes_max:
             raise StageError(
@@ -269,10 +269,10 @@ class PartRunner:
             return self._open()
 
     def _group(self, shard: int, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
-        """Processes a group of records with one call of a Batched worker, or in smaller groups if the call fails.
+        """Processes a group of records with one call of a Batched worker. If the call fails, processes smaller groups.
 
-        A group that does not fit the memory of a GPU is halved. After any other failure, the records are processed one by one, so that
-        only the faulty one fails. The ledger notes that the group failed.
+        If the group did not fit the memory of a GPU, it is halved. After any other failure, the records are processed one by one, so that
+        only the faulty records fail. For each record of the group, the ledger says why the call failed.
         """
         if len(group) == 1:
             return [self._one(shard, group[0], worker, journal)]

@@ -1,1 +1,1 @@
-"""The sources of candidates, which are videos and sounds that may enter a dataset: one file per source, with its settings."""
+"""Sources find candidates: videos and sounds that may enter a dataset. Each source is in its own file, with its settings."""

@@ -1,4 +1,7 @@
-"""Turns search terms into candidates: runs every search for every term. Each result appears once; failed searches can be repeated."""
+"""Turns search terms into candidates: runs every search of the recipe for every term.
+
+A result that several terms find becomes one candidate. Failed searches are returned too, so that the caller can repeat them.
+"""
 
 from __future__ import annotations
 

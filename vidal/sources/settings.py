@@ -60,7 +60,7 @@ class Search(Settings):
         return False
 
     def minimums(self) -> tuple[Minimum, ...]:
-        """Returns the minimums of this search. A result that does not state a value passes the minimum for this value."""
+        """Returns the rules that drop results with too few comments, for example. If a result has no such number, the rule keeps it."""
         return ()
 
 

@@ -47,7 +47,7 @@ class Source(Fetcher, Protocol):
     def __init__(self, client: Client, search: Any, duration_max_s: float) -> None: ...
 
     def search(self, term: str, limit: int) -> list[Candidate]:
-        """Returns at most `limit` candidates for a term, the best first. Raises RecordError."""
+        """Returns at most `limit` candidates for a term, the best first. Raises RecordError if the search fails."""
 
 
 def fill_in(candidate: Candidate, page: Candidate) -> Candidate:

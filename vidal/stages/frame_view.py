@@ -85,9 +85,9 @@ class FrameView(ABC, Generic[EstimateT]):
         return Output([self._empty(clip)], (outcome,))
 
     def _model_spec(self, model: ModelSpec) -> ModelSpec:
-        """Returns the spec of the model that the view uses.
+        """Returns the spec of the view's model. With `mode: paper`, the model resizes pictures to the size in VIDAL-10M's script.
 
-        If the recipe sets `mode: paper`, the default of the option `input` is the size to which VIDAL-10M's script resizes pictures.
+        If the recipe sets the option `input` of the model, this size is used instead.
         """
         if not self._is_paper:
             return model

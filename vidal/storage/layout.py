@@ -71,7 +71,7 @@ def media_folder(shard: int) -> str:
 
 
 def cleaned(shard: int) -> str:
-    """Returns the name of the list of a shard's clips whose media were deleted because they were dropped or failed for good."""
+    """Returns the name of a shard's list of clips that were dropped or failed for good, and whose media were therefore deleted."""
     return f"_media/{shard_name(shard)}.cleaned.json"
 
 

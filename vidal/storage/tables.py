@@ -38,7 +38,7 @@ def tagged(table: pa.Table, metadata: dict[str, str]) -> pa.Table:
 
 
 def table_metadata(columns: pa.Schema) -> dict[str, str]:
-    """Returns the metadata that `tagged` added to a table. columns: the schema of the table."""
+    """Returns the metadata that vidal stored in a table, without the prefix "vidal." of the keys. columns: the table's schema."""
     pairs = ((key.decode(), value.decode()) for key, value in (columns.metadata or {}).items())
     return {key.removeprefix("vidal."): value for key, value in pairs if key.startswith("vidal.")}
 

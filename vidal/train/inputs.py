@@ -62,13 +62,16 @@ def square_array(image: Image.Image, side: int, place: float = 0.5) -> UInt8Arra
 
 
 def read_depth(path: Path | Pictured, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
-    """Returns a square of a depth picture, (1, side, side) float16; larger is farther.
+    """Returns a square of a depth picture, (1, side, side) float16, about 0..1; larger is farther.
 
-    The values are in 0..1, but bicubic resizing may exceed this range slightly near edges, as in LanguageBind's loader.
+    Near edges, values may be slightly below 0 or above 1, because the picture is resized with bicubic interpolation, as in LanguageBind's
+    loader.
 
     kind: depth_kind of the manifest. "metric" depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m, as in LanguageBind's
-    loader. Other depth is divided by the largest 16-bit value; "inverse_relative" depth is then subtracted from 1. place: as in
-    read_image. Raises RecordError(corrupt) if the picture cannot be decoded, or if it has more than one channel.
+    loader. Any other depth is divided by 65535. "inverse_relative" depth is then subtracted from 1. place: the position of the square
+    along the longer side, 0..1; 0.5 is the centre.
+
+    Raises RecordError(corrupt) if the picture cannot be decoded, or has more than one channel.
     """
     return depth_array(stored_depth(path), side, kind, place)
 

@@ -27,8 +27,8 @@ _COSINE_MIN = 0.9999
 class Part:
     """One encoder, before it is joined with others. folder: its folder or name, for errors.
 
-    text: the spec of its language tower; None if it has no spec. Parts with equal specs have the same language tower. If a spec is None
-    or differs, the language towers are opened and compared. open_text: opens the language tower.
+    text: the spec of its language tower; None for a checkpoint that LanguageBind published. Equal specs mean that two encoders have the
+    same language tower. Otherwise, the towers are opened and compared. open_text: opens the language tower.
     """
 
     folder: Path

@@ -52,10 +52,10 @@ def build_loss(kind: Literal["info_nce", "siglip"], rank: int = 0, world: int = 
     """Returns a function of (features, texts, temperature) that computes the loss of one process.
 
     The loss of the whole batch is the mean of the losses of all processes. features and texts are (n, d) float32, L2-normalised, with
-    the same n in all processes. rank: the number of this process. world: the number of processes.
+    the same n in all processes. world: how many processes there are. rank: which of them this is, from 0.
 
-    info_nce compares the n samples of this process with the samples of all processes, and gradients flow to all of them (the local loss
-    of open_clip). siglip passes the features from process to process (Zhai et al. 2023).
+    info_nce compares the n samples of this process with the samples of all processes. Gradients flow to the samples of all processes
+    (local_loss and gather_with_grad of open_clip). siglip passes the features from process to process (Zhai et al. 2023).
     """
     if kind == "siglip":
         pairwise = SigLipLoss(rank=rank, world_size=world)

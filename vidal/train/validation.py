@@ -47,7 +47,7 @@ class Validation:
             torch.save(self._trainer.trained_weights(), aside)
 
     def return_to_best(self) -> None:
-        """Loads the weights with the best retrieval into the final model, if train.patience is set."""
+        """Replaces the encoder's weights by those that had the best retrieval. Does nothing if train.patience is not set."""
         if self._trainer.settings.patience is not None and self._best.is_file():
             self._trainer.load_trained(torch.load(self._best, map_location="cpu", weights_only=True))
 

@@ -33,9 +33,10 @@ class Window:
         return every[rank::world][: max(1, len(every) // world)]
 
     def advanced(self, count: int, cursors: list[int]) -> Window:
-        """Returns the window without the positions that the processes have consumed: the first ones of each process's share.
+        """Returns the window without the positions that the processes have consumed.
 
-        count: the number of records in the epoch. cursors: for each process, by rank, how many positions it has consumed.
+        count: the number of records in the epoch. cursors: for each process, by rank, how many of its positions (see of_process) it has
+        consumed. A process consumes its positions in ascending order.
         """
         world = len(cursors)
         consumed = {

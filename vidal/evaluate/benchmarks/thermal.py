@@ -118,9 +118,9 @@ def flir_v2(folder: Path) -> Benchmark:
 
 
 def _coco(folder: Path, paths: tuple[str, ...], classes: Mapping[str, str]) -> Benchmark:
-    """Reads the annotated boxes from the first of `paths` that exists in the folder; if none exists, reads one folder per class.
+    """Reads annotated boxes from the first file of `paths` that exists in the folder. If none exists, reads one folder per class.
 
-    classes: maps categories to the names of classes in prompts. Boxes of other categories are left out.
+    classes: LanguageBind's names of the classes, by their names in the annotations. Boxes of other classes are left out.
     """
     path = files.optional(folder, *paths)
     if path is None:

@@ -1,4 +1,7 @@
-"""Decides whether workers fit a cluster: the CPUs of a worker must be on one node, and a fraction of a GPU on one GPU."""
+"""Decides whether workers fit a cluster. The CPUs and GPUs of one worker must be free on one node.
+
+If a worker needs only a fraction of a GPU, this fraction must be free on a single GPU.
+"""
 
 from __future__ import annotations
 

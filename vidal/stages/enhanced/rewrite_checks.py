@@ -55,9 +55,10 @@ def malformed(text: str) -> str | None:
 
 
 def is_about(rewrite: str, caption: str, tagger: str, supports: Supports | None = None) -> bool:
-    """Returns whether a rewrite names at least one thing that its caption names, by the same word or by one that `supports` accepts.
+    """Returns whether a rewrite names at least one thing that its caption names; True if the caption names nothing.
 
-    Returns True for a caption that names nothing.
+    supports: is called with a lemma of the rewrite and the lemmas that the caption names. If it returns True, the lemma counts as named
+    by the caption.
     """
     wanted = frozenset(_named(caption, tagger))
     known = _lemmas(caption, tagger)

@@ -38,7 +38,7 @@ class _Worker:
             if has_imported(clip, View.SOUND):
                 return Output([_empty(clip)], (ViewOutcome(View.SOUND, Status.KEPT, detail="imported"),))
             return self._without(
-                clip, Reason.NO_MODEL, "the recipe names no model for the view sound: set captions.sound"
+                clip, Reason.NO_MODEL, "the recipe names no model that describes sounds: set captions.sound"
             )
         if model.imagines and not clip["frame_paths"]:
             return self._without(clip, Reason.NO_FRAMES, "")

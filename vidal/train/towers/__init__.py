@@ -100,10 +100,11 @@ class TextTower:
 
 
 class ModalityTower(nn.Module):
-    """Maps normalised pictures, (n, 3, h, w), or videos, (n, t, 3, h, w), to features, (n, width) float, which are not normalised.
+    """Maps pictures, (n, 3, h, w), or videos, (n, t, 3, h, w), to features, (n, width) float.
 
-    A spectrogram of a sound counts as a picture. mean, std: (3,), the values to normalise pictures with. reader: set only for a tower of
-    another project, which reads media in its own way; such a tower takes the arrays of its reader, which are already normalised.
+    A spectrogram of a sound counts as a picture. The tower gets pixels that are normalised with `mean` and `std`, both (3,). Its features
+    are not normalised. reader: None for vidal's towers. A tower of another project may have a reader, which reads and normalises media as
+    that project does; the tower then gets the arrays of the reader.
     """
 
     mean: Tensor

@@ -1,4 +1,4 @@
-"""Turns pixels into the tokens of CLIP's vision tower: pictures, spectrograms of sounds, and tubes of several frames of a video."""
+"""Turns pictures, spectrograms of sounds, and groups of frames of a video into the tokens that CLIP's vision tower takes."""
 
 from __future__ import annotations
 
