@@ -163,7 +163,7 @@ class SimilarityColumns(TypedDict):
 
 
 class SimilarityRow(SimilarityColumns):
-    """A row of schema.SIMILARITY: how similar a clip is to its texts, and its embeddings."""
+    """A row of schema.SIMILARITY: the embeddings of a clip, and its similarity scores."""
 
     clip_id: str
 

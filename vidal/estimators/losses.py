@@ -1,4 +1,7 @@
-"""The losses of the estimators: relative inverse depth (Ranftl et al. 2019), and infrared intensity with structure."""
+"""The losses of the estimators.
+
+Depth: the loss of relative inverse depth (Ranftl et al. 2019). Infrared: the losses of intensity, structure and edges.
+"""
 
 from __future__ import annotations
 

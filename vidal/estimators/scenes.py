@@ -24,7 +24,10 @@ Photographs = Sequence[UInt8Array]
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera. origin: (3,) in metres, y points up. rays: (n, 3), a unit vector for each pixel. axis: (3,), where it looks."""
+    """A pinhole camera; y points up. origin: (3,), its position in metres. rays: (n, 3), the direction of the ray through each pixel.
+
+    axis: (3,), the direction in which the camera looks. Directions are unit vectors.
+    """
 
     origin: Float64Array
     rays: Float64Array

@@ -157,9 +157,9 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
 
 
 def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns the clips of `rows` that have a text to train on: a text of a view whose weight is above 0.
+    """Returns the indices of those clips in `rows` that have a text to train on. Texts of a view with weight 0 do not count.
 
-    rows: indices of clips. weights: (views,), the weight of each view in samples.captions.names.
+    rows: the indices of clips. weights: (views,), the weights of the views, in the order of samples.captions.names.
     """
     captions = samples.captions
     spans: Sequence[np.ndarray] = [captions.views[captions.starts[row] : captions.starts[row + 1]] for row in rows]

@@ -112,8 +112,8 @@ def judge(
 ) -> dict[str, float]:
     """Measures retrieval between clips and their texts. Returns {"R@1": ..., ...}, each the mean of both directions.
 
-    rows: the indices of the clips to measure on. views: a mask of captions.names, for the views whose texts are used. Clips without such
-    texts are left out. A text that a clip has several times counts once.
+    rows: the indices of the clips to measure on. views: (views,) bool, whether to use the texts of each view, in the order of
+    captions.names. Clips without a text of these views are left out. A text that a clip has several times counts once.
     """
     spans = [_texts_of(captions, row, views) for row in rows]
     rows, spans = rows[[len(span) > 0 for span in spans]], [span for span in spans if len(span)]

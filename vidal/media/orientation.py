@@ -22,7 +22,7 @@ class Orientation:
 
     @property
     def swaps_sides(self) -> bool:
-        """Returns whether the turned picture is as wide as the stored one is high."""
+        """Returns whether width and height are swapped: the turn is nearer to 90 or 270 degrees than to 0 or 180."""
         return 45 < self.degrees % 180 < 135
 
     def apply(self, image: Image.Image) -> Image.Image:

@@ -23,8 +23,8 @@ from vidal.models.weights import require_id
 class Munit:
     """An InfraredTranslator. One generator encodes the picture; the other decodes the result with a random style.
 
-    The options are:
-    generator: arguments of Generator, if the checkpoint does not have the published size.
+    The keys of `options` in the recipe are:
+    generator: the sizes of the layers, as arguments of vidal.models.munit.Generator. Only needed if they are not the published ones.
     a2b: whether to translate from domain a to domain b. False by default, because sRGB-TIR's checkpoint has thermal as a and RGB as b.
     short_side: the short side of the model's input, in pixels. 400 by default, as in sRGB-TIR's training.
     input: the [width, height] of the model's input, instead of short_side. The aspect ratio of the pictures is then ignored.

@@ -33,7 +33,7 @@ def is_media(content_type: str) -> bool:
 
 
 class GateRH(RequestsRH):  # type: ignore[misc]  # yt-dlp has no annotations. It also wants names that end in "RH".
-    """yt-dlp's handler over `requests`, with our gate and our limit on redirects."""
+    """Sends yt-dlp's requests with the library `requests`, through the gate. Follows at most crawl.max_redirects redirects."""
 
     client: Client
 

@@ -152,7 +152,11 @@ class Governor:
         self._rate_limiter.record_success(host)
 
     def record_failure(self, host: str, error: RecordError) -> None:
-        """Reports a failure to the rate limiter if it is transient. A host that blocks us or names a pause is left alone at once."""
+        """Reports a transient failure to the rate limiter, and ignores any other failure.
+
+        If the host blocks us or asks for a pause, it gets no requests for a time. After any other transient failure, the host is only
+        paused if there were too many in a row.
+        """
         if not error.transient:
             return
         if work := getattr(self._threads, "work", None):

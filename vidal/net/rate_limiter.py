@@ -72,7 +72,11 @@ class RateLimiter(Protocol):
 
 @dataclass
 class _HostState:
-    """The state of a host. tripped_at: when its circuit breaker opened; trial: the lease whose request decides whether it closes."""
+    """The state of a host. If the host fails too often or asks for a pause, its circuit breaker opens, and the host gets no requests.
+
+    tripped_at: when the breaker opened; None if it is closed. trial: names the work that sends the first request after the pause. Other
+    work waits for the outcome of this request. If the request succeeds, the breaker closes.
+    """
 
     tokens: float
     filled_at: float
@@ -159,7 +163,10 @@ class LocalRateLimiter:
             return self._identities.take(rules, use)
 
     def identity_wait_s(self, rules: IdentityRules) -> float:
-        """Returns the seconds until an identity may start another video; 0.0 if it may do so now."""
+        """Returns the seconds until another video may be fetched with an identity; 0.0 if it may be fetched now.
+
+        An identity is an account or proxy of the user.
+        """
         with self._lock:
             return self._identities.wait_s(rules)
 
@@ -199,7 +206,10 @@ def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admis
 
 
 def _advance(state: _HostState, rules: HostRules) -> int:
-    """Returns how many further requests are granted with this one: 0 if the host allows few requests, or if the last one failed."""
+    """When a request is granted, returns how many more may follow it without asking again.
+
+    Returns 0 if the host allows few requests, or if the last request to the host failed.
+    """
     is_scarce = rules.requests_per_s < _FAST_PER_S or rules.daily_requests.limit is not None
     if is_scarce or state.failures or state.tripped_at is not None:
         return 0

@@ -53,7 +53,7 @@ def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
     if is_short:
         return Drop(
             Reason.SHORT_TITLE,
-            f"the title has {count} of the {rules.title_words_min} words that text.title_words_min demands",
+            f"number of words in the title: {count}; text.title_words_min demands at least {rules.title_words_min}",
         )
     if not tags:
         return Drop(Reason.NO_HASHTAGS)

@@ -102,9 +102,11 @@ class CatalogueListing:
 
 
 def _with_address(row: ListedRow) -> ListedRow:
-    """Returns the row with a `url`. If it has none, the url is made from its YouTube id or from its line of a plain text list.
+    """Returns the row with a `url`. If the row has none, the url is made from its YouTube id.
 
-    Raises RowError if the row has none of these.
+    A row of a plain text list is a single line, which is a url or a YouTube id.
+
+    Raises RowError if the row has neither a url nor a YouTube id, or if the id is not valid.
     """
     if "url" in row and not is_missing(row["url"]):
         return row

@@ -85,7 +85,7 @@ class Catalogue:
 
 
 class _Hashed(io.RawIOBase):
-    """A file that updates a digest with its bytes, each once and in order, however the file is read."""
+    """A file that is read once, from its beginning to its end. Every byte that is read also goes into a digest."""
 
     def __init__(self, file: IO[bytes], digest: _Hash):
         self._file, self._digest = file, digest
@@ -117,9 +117,10 @@ def _ending(path: str) -> str:
 
 
 def _text(file: _Hashed, path: str) -> Iterator[IO[str]]:
-    """Yields a single text stream of a file, which may be compressed. Then reads the file to its end, for the digest.
+    """Yields one text stream, with the content of a file; a compressed file is unpacked.
 
-    Bytes that are not UTF-8 become lone surrogates, by which their row is recognised and refused.
+    When the caller has read the stream, the rest of the file is read too, so that the digest covers the whole file. Bytes that cannot be
+    decoded become lone surrogates, so that the caller can recognise and refuse the row that contains them.
     """
     unpacked = io.BufferedReader(_unpacked(file, _PACKED.get(PurePosixPath(path).suffix.lower())), _BLOCK)
     encoding = "utf-16" if unpacked.peek(2)[:2] in _UTF16 else "utf-8-sig"

@@ -1,4 +1,8 @@
-"""The texts of a listed candidate. The first is its title; the others are kept in `extra` and become captions of the view `title`."""
+"""The texts that a user's list gives for a candidate.
+
+The first text becomes the candidate's title, and the others are kept in the column `extra`. In the dataset, all of them are captions of
+the view `title`.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def row_of(sidecars: Mapping[str, bytes], columns: Mapping[str, str]) -> ListedR
     """Returns what the sidecars of a media file say, as a row of a list; a RowError if one of them cannot be used.
 
     sidecars: the content of each sidecar, by the part of its name that follows the stem of the media file, such as "json" or "en.vtt".
-    columns: see rename.
+    columns: {vidal's name of a column: the user's name}, for JSON sidecars that use other names.
     """
     try:
         return _row_of(sidecars, columns)
@@ -87,10 +87,12 @@ def _parse_json(content: bytes, name: str) -> ListedRow:
 def listed_media(
     source: str, location: str, row: ListedRow | RowError, is_cut: bool = False
 ) -> Iterator[Candidate | RefusedRow]:
-    """Yields the candidate of a media file, or one candidate for each span that the row names; a RefusedRow for what cannot be used.
+    """Yields the candidate of a media file or, if its row names spans, one candidate for each span.
 
-    location: where the bytes of the file are. is_cut: whether the file is already cut to its span; then the times in the row are only
-    kept in `extra`.
+    Yields a RefusedRow in place of a span that cannot be used, and a single RefusedRow if the whole row cannot be used.
+
+    source: the name of the source. location: where the bytes of the file are. row: what is known about the file. is_cut: whether the file
+    is already cut to its span; then the times in the row are only kept in `extra`.
     """
     try:
         if isinstance(row, RowError):

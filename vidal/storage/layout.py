@@ -207,9 +207,9 @@ def gathered_folder(folder: str) -> tuple[str, str] | None:
 
 
 def gathered_place(name: str) -> tuple[str, str] | None:
-    """Returns (the archive into which a file can be gathered, the name of the file in the archive).
+    """Returns (the archive into which a commit moves a table, the name of the table in the archive).
 
-    Returns None if the file is neither a table nor a ledger of a part.
+    Returns None if `name` is not the name of a Parquet file in the folder of a stage.
     """
     folder, _, file = name.rpartition("/")
     place = gathered_folder(folder) if file.endswith(".parquet") else None

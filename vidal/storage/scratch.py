@@ -37,9 +37,10 @@ def folder(kind: str) -> Iterator[Path]:
 
 @functools.cache
 def _remove_orphans(pid: int, place: str) -> None:
-    """Removes the folders in `place` that belonged to processes of this machine that have ended.
+    """Removes the folders in `place` of those processes of this machine that have ended.
 
-    pid: the id of this process. The result is cached by pid and place, so each process, even a forked one, does this only once.
+    pid: the id of this process. A second call with the same arguments does nothing. A forked process has an id of its own, so its first
+    call removes folders again.
     """
     for path in Path(place).glob("vidal-*"):
         owner = _NAME.fullmatch(path.name)

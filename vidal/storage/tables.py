@@ -33,7 +33,7 @@ def schema_of_footer(tail: bytes) -> pa.Schema:
 
 
 def tagged(table: pa.Table, metadata: dict[str, str]) -> pa.Table:
-    """Returns the table with this metadata, which table_metadata can read from the table's schema."""
+    """Returns the table with `metadata` stored in its schema. The function table_metadata reads the metadata back."""
     return table.replace_schema_metadata({f"vidal.{key}": value for key, value in sorted(metadata.items())})
 
 

@@ -34,8 +34,9 @@ VERSION = 1
 class Work:
     """A bucket to process, and how.
 
-    root: the URI of the database. index: the number of the bucket. sources: the names of the corpora; a line of a bucket begins with an
-    index into them. tagger: the name of a spaCy pipeline. frequency_min: how often a text must occur to become a term.
+    root: the URI of the database. index: the number of the bucket. sources: the names of the corpora. Each line of a bucket begins with
+    the number of the corpus that it comes from: 0 stands for the first name in `sources`. tagger: the name of a spaCy pipeline.
+    frequency_min: how often a text must occur to become a term.
     """
 
     root: str
@@ -49,8 +50,8 @@ class Work:
 class Counts:
     """Numbers of distinct texts in a bucket, which is a part of the texts of all corpora.
 
-    terms: the texts that occur often enough to become terms. rare: the texts that do not; always 0 in the result of resolve_phrases.
-    bare: the terms that contain neither a noun nor a verb. tally: for each keyword, the number of terms that contain it.
+    terms: how many texts occur often enough to become terms. rare: how many texts are too rare for that; 0 if rare texts had already been
+    removed before the count. bare: how many terms contain neither a noun nor a verb. tally: for each keyword, how many terms contain it.
     """
 
     terms: int

@@ -205,11 +205,13 @@ class BoundEncoder:
         dtype: Dtype = "float32",
         device: str | None = None,
     ) -> Float32Array:
-        """Encodes sounds. If a sound is longer than the encoder's spectrogram, its beginning, its middle and its end are used.
+        """Encodes sounds. An item is the path of an audio file or of a video file with sound, or an array or a tensor.
 
-        An item is the path of an audio file or of a video file with sound, or an array or a tensor (n,) or (channels, n), of int16, int32
-        or floats in -1..1. Only the first channel is used; some towers of other projects use the mean of all channels of a file.
-        sample_rate: the sample rate of arrays and tensors, in Hz; files have their own.
+        Arrays and tensors are (n,) or (channels, n), of int16, int32 or floats in -1..1. sample_rate: their sample rate in Hz; a file
+        states its own.
+
+        Only the first channel is used. If a sound is longer than the encoder's spectrogram, its beginning, its middle and its end are
+        used. An encoder of another project may instead mix the channels of a file, and choose other excerpts.
         """
         fbank, call = self._settings_of(Modality.AUDIO).fbank, self._call("encode_audio", batch_size, dtype, device)
         reader = self._reader_of(Modality.AUDIO)

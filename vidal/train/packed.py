@@ -45,11 +45,13 @@ class Pack:
         self._open: dict[int, tuple[ModelInput, dict[str, list[int]]]] = {}
 
     def read(self, clip_id: str, shard: int, frames: list[int]) -> ModelInput:
-        """Returns n frames of a clip, or its sound, as (n, 3, h, w), or (n, 1, h, w) for depth.
+        """Returns the arrays of n frames of a clip, or the array of its sound.
+
+        Frames have the shape (n, 3, h, w), frames of depth (n, 1, h, w), and a sound (1, 3, mel bins, time).
 
         frames: the numbers of the frames in the clip, counted from 0; [0] for a sound.
 
-        Raises RecordError if the clip could not be read when the dataset was packed.
+        Raises RecordError if the clip's media could not be read when the dataset was packed.
         """
         if shard not in self._open:
             index = json.loads((self._folder / f"{layout.shard_name(shard)}.json").read_text(encoding="utf-8"))

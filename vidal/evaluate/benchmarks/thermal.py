@@ -66,10 +66,10 @@ class _Coco(TypedDict):
 
 
 def llvip(folder: Path) -> Benchmark:
-    """Reads Annotations/*.xml, infrared/test/*.jpg and visible/test/*.jpg; without Annotations, reads one folder per class.
+    """Reads Annotations/*.xml, infrared/test/*.jpg and visible/test/*.jpg. Without Annotations, reads one folder per class instead.
 
-    With annotations, the samples are the boxes of persons and, for each of them, a random box of the same size without a person, if
-    the search finds one.
+    With Annotations, each box of a person is a sample. For each of these, a box of the same size without a person is drawn at random from
+    the same picture, and becomes a sample too. If a few tries give no such box, none is added.
     """
     if not (folder / "Annotations").is_dir():
         return class_folders(folder, Modality.INFRARED, PHOTO, needs="Annotations/*.xml", names=LLVIP)

@@ -8,7 +8,7 @@ from vidal.pipeline.observed import PartWork
 
 
 class RayMetrics:
-    """The counters of one worker process. An instance is called with the PartWork of each part (see observed.Observe)."""
+    """The counters of one worker process. Calling an instance adds to the counters what a stage has done with one part."""
 
     def __init__(self) -> None:
         self._records = Counter(

@@ -112,9 +112,12 @@ def _lemmas(text: str, tagger: str) -> frozenset[str]:
 
 
 def support(synonyms: Any | None, is_visible: Callable[[str], bool] | None) -> Supports:
-    """Returns a function that takes a lemma and words. It says whether the lemma is a synonym of a word, or visible in the pictures.
+    """Returns a function that takes a lemma and a set of words.
 
-    synonyms: a vidal.models.synonyms.Synonyms. is_visible: whether a lemma is visible. If one of them is None, its check is skipped.
+    The function returns True if the lemma is a synonym of one of the words, or if the pictures show what it names.
+
+    synonyms: a vidal.models.synonyms.Synonyms; None skips the check for synonyms. is_visible: takes a lemma, and returns whether the
+    pictures show what it names; None skips the check of the pictures.
     """
 
     def supports(lemma: str, known: Iterable[str]) -> bool:

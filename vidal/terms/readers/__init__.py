@@ -12,9 +12,9 @@ from vidal.terms.settings import Corpus
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader of one kind of corpus. read: streams the raw texts. expects: a description of the files, for error messages.
+    """A reader of one kind of corpus. read: yields the texts. expects: a description of the files, for error messages.
 
-    names_things: whether the labels are names of things, so that a label of several words is one keyword.
+    names_things: whether each text is the name of a thing. A name of a few words, such as "fire hydrant", is then one keyword.
     """
 
     read: Callable[[Corpus], Iterator[str]]

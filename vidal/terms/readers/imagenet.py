@@ -1,4 +1,7 @@
-"""Reads the names of ImageNet's classes, which are WordNet synsets (Russakovsky et al. 2015), from the usual lists of their synonyms."""
+"""Reads the names of ImageNet's classes (Russakovsky et al. 2015) from the files in which they are usually published.
+
+Each class is a synset of WordNet: a thing with one or more names, its synonyms.
+"""
 
 from __future__ import annotations
 
