@@ -77,16 +77,17 @@ def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_s
     """
     results: dict[str, Result] = {}
     known: dict[str, str] = {}
-    for each in (layout.retained(name), name):
+    for each in (name, layout.retained(name)):
         part_metadata = storage.metadata_if_present(f"{each}.parquet")
         made_by = identity_of(part_metadata or {})
         if part_metadata is None or made_by is None or made_by.choices != identity.choices:
             continue
-        if made_by != identity and not keep_stale:
+        # A part records one identity, so results of two versions are not mixed: those of the part itself come first.
+        if made_by != identity and (results or not keep_stale):
             continue
         identity = made_by
-        results |= _results(storage, each, key)
-        known |= json.loads(part_metadata["records"])
+        results = _results(storage, each, key) | results
+        known = json.loads(part_metadata["records"]) | known
     return Stored(identity, results, {id_: known[id_] for id_ in results})
 
 

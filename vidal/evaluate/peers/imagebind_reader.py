@@ -91,9 +91,9 @@ class ImageBindReader(MediaReader):
     def video_views(self, path: Path, times: int, crops: int) -> Float32Array:
         """Returns 15 views of a video file, (15, 3, 2, side, side) float32: three crops of each of five stretches of two seconds.
 
-        A view has three channels and two frames. Raises UserError if times * crops is not 15.
+        A view has three channels and two frames. Raises UserError unless times is 5 and crops is 3.
         """
-        if times * crops != VIDEO_CLIPS * CROPS:
+        if (times, crops) != (VIDEO_CLIPS, CROPS):
             raise UserError(
                 f"ImageBind divides a video into {VIDEO_CLIPS} times {CROPS} views, not {times} times {crops}: "
                 f"set the benchmark's `views` to ({VIDEO_CLIPS}, {CROPS})"
