@@ -43,7 +43,10 @@ def plan(
     measured_from: str | None,
     as_json: bool,
 ) -> None:
-    """Prints the stages, models and resources of a recipe, which models cannot be loaded here and why, and what many clips would cost."""
+    """Prints the stages, models and resources of a recipe.
+
+    Says which models cannot be loaded on this machine, and why. With --clips, estimates the cost of that many clips.
+    """
     from vidal.config.loading import load_recipe
     from vidal.dataset.plan import describe_identities, describe_javascript, describe_listing, describe_robots
     from vidal.dataset.plan import plan as plan_of

@@ -57,7 +57,7 @@ def move(storage: Storage, recipe: Recipe, shard: int, class_: str) -> int:
 
 
 def _without_media(storage: Storage, shard: int) -> dict[str, str | None]:
-    """Returns the clips that pass the filter but whose media were deleted, with their candidates."""
+    """Returns {clip id: candidate id} for the clips that pass the filter, but whose media were deleted."""
     rows = rows_of(storage.read_table(layout.ledger(shard)), LedgerRow)
     return {row["id"]: row["parent_id"] for row in rows if row["reason"] == Reason.AWAITING_MEDIA.value}
 

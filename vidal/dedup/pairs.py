@@ -25,9 +25,10 @@ SCHEMA = pa.schema(
 class Pairs:
     """m pairs of clips that are alike. The later clip of a pair is the copy.
 
-    later, earlier: (m,) int64, numbers of clips. way: (m,) indices into WAYS. distance: (m,) float64: for pictures, how many of 64 bits
-    differ in the median frame; for sounds, the share of bits that differ; for embeddings, 1 minus the cosine. motion: (m,) float64: for
-    pictures, the correlation of the motion, -1..1; otherwise NaN.
+    later, earlier: (m,) int64, the indices of the two clips. way: (m,) indices into WAYS: what is alike.
+    distance: (m,) float64. For pictures, how many of the 64 bits of a frame's hash differ (the median over the frames). For sounds, the
+    share of the bits of the fingerprints that differ. For embeddings, 1 minus the cosine.
+    motion: (m,) float64. For pictures, the correlation of the motion, -1..1; otherwise NaN.
     """
 
     later: Places

@@ -57,9 +57,10 @@ class Hits:
 
 
 def render_scene(photographs: Photographs, seed: int) -> TrainingPair:
-    """Renders the scene of a seed, a picture of (240, 320) pixels. photographs: the textures, (h, w, 3) uint8 each.
+    """Renders a random scene. Returns its picture, (240, 320, 3) uint8, and its inverse depth as the target, (240, 320) float32.
 
-    The target is the inverse depth in 1/m along the camera's axis, and 0 for the sky and for depths above FAR_M.
+    The depth is measured along the camera's axis. The target is in 1/m, and is 0 for the sky and for depths above FAR_M.
+    photographs: the textures, (h, w, 3) uint8 each. seed: fixes the scene.
     """
     rng = np.random.default_rng(seed)
     camera = _camera(rng)

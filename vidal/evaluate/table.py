@@ -183,10 +183,10 @@ class Column:
 
 @dataclass(frozen=True)
 class ReportedTable:
-    """A table with one row per metric and one column per system; `ours` is the last.
+    """A table with one row per metric and one column per system; `ours` is the last column.
 
     If the console is too narrow for all systems, they are printed in several tables, one below the other, each with all metrics.
-    tasks: the task of each metric; a rule is drawn between two tasks.
+    tasks: the task of each metric. A line separates the metrics of different tasks.
     """
 
     title: str

@@ -21,8 +21,8 @@ from vidal.schema import Reason
 def sample_indices(total: int, count: int, policy: str, firsts: Sequence[int] = ()) -> list[int]:
     """Returns the indices of `count` of `total` frames. A clip with fewer frames than `count` repeats some.
 
-    policy: "linspace" goes evenly from the first to the last frame, as VIDAL's training does; "paper" takes i * (total // count),
-    as VIDAL's generation does (Zhu et al. 2024); "scene" spreads the frames over the shots, which begin at 0 and at `firsts`.
+    policy: "linspace" goes evenly from the first to the last frame. "paper" takes the frames i * (total // count), as the script of
+    VIDAL-10M does (Zhu et al. 2024). "scene" spreads the frames over the shots, which begin at 0 and at `firsts`.
     """
     if policy == "scene":
         return scene_indices(total, count, firsts)

@@ -189,7 +189,7 @@ def _channel_levels_db(path: Path) -> list[float]:
 
 
 def _powers(samples: Int16Array) -> Float64Array:
-    """Returns the power of each channel; full scale is 1. samples: (channels, n) int16."""
+    """Returns the mean square of each channel's samples, scaled to -1..1. samples: (channels, n) int16."""
     powers: Float64Array = np.mean((samples / FULL_SCALE) ** 2, axis=1)
     return powers
 

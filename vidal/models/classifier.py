@@ -22,7 +22,7 @@ MEAN, STD = 127.0, 128.0
 
 
 def class_names() -> list[str]:
-    """Returns the names of the 1,000 classes, in their order. Commas separate the synonyms within a name."""
+    """Returns the names of the 1,000 classes, in the order of the network's outputs. Commas separate the synonyms within a name."""
     text = (packaged_files.folder("search_terms") / "imagenet1k.txt").read_text(encoding="utf-8")
     names = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     assert len(names) == 1000, f"imagenet1k.txt must hold 1,000 names, not {len(names)}"

@@ -21,10 +21,11 @@ KINDS = ("metric", "relative", "inverse_relative")
 
 
 class TransformersDepth:
-    """A DepthEstimator. Raises UserError if neither the options nor the configuration say what the depth values mean.
+    """A DepthEstimator. Its options are `kind` and `input`.
 
-    options: kind (one of KINDS, the meaning of the depth values; it replaces the one that depth_kind returns), input ([width, height]
-    that pictures are resized to before the model's own preprocessing, whatever their aspect ratio).
+    kind: the meaning of the depth values, one of KINDS. Without this option, the model's configuration must say what the values
+    mean; otherwise UserError is raised.
+    input: [width, height] that pictures are resized to before the model's own preprocessing, whatever their aspect ratio.
     """
 
     def __init__(self, spec: ModelSpec):

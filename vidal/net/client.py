@@ -265,7 +265,8 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
     def check_answer(self, content_type: str, tags: list[str], reservations: list[str]) -> None:
         """Raises WorkStopped if an answer's headers opt out of machine learning.
 
-        For sources with an extractor or an API, only answers with media are checked. tags, reservations: see check_headers.
+        For sources with an extractor or an API, only answers with media are checked. tags: the X-Robots-Tag headers. reservations: the
+        tdm-reservation headers.
         """
         if self._is_asking_rules or not (self._is_plain or is_media(content_type)):
             return

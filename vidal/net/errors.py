@@ -35,7 +35,7 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
 class Headers(Protocol):
-    """The interface that the response headers of requests, urllib3 and yt-dlp share."""
+    """The headers of a response. The classes of headers in the libraries requests, urllib3 and yt-dlp all have this method."""
 
     def get(self, name: str, /) -> str | None: ...
 
@@ -98,7 +98,10 @@ def classify_http_error(error: HTTPError, detail: str) -> RecordError:
 
 
 def classify_answer(status: int, headers: Headers, detail: str) -> RecordError:
-    """Returns the RecordError for an answer: bot_check for Cloudflare's challenge, or else what classify_status returns."""
+    """Returns the RecordError for an answer with an HTTP status of 400 or more. detail: the message.
+
+    The reason is bot_check for a challenge of Cloudflare; otherwise, it follows from the status.
+    """
     if headers.get("cf-mitigated") == "challenge":
         return RecordError(Reason.BOT_CHECK, detail, transient=True)
     return classify_status(status, detail, parse_retry_after(headers.get("Retry-After")))

@@ -21,11 +21,13 @@ ADVANCE_S = 1.0
 
 @dataclass(frozen=True)
 class HostRules:
-    """The limits of a host. requests_per_s, burst: the rate and the size of the token bucket. concurrency: the number of slots.
+    """The limits of a host.
 
-    lease_s: see request_slot. breaker_failures: how many failures in a row open the circuit breaker, for breaker_pause_s seconds.
-    daily_requests: the budget of requests per day.
-    patience_s: the longest pause that work waits for. Pauses of a host without a success between them count as one.
+    requests_per_s, burst: the rate and the size of the token bucket. daily_requests: the budget of requests per day.
+    concurrency: the number of slots. Only work that holds a slot may send requests to the host. lease_s: a slot becomes free if the
+    process that holds it gives no sign of life for this many seconds.
+    breaker_failures: after this many failures in a row, the host is paused for breaker_pause_s seconds.
+    patience_s: the longest pause that work waits for. If no request succeeds between two pauses, they count as one long pause.
     """
 
     requests_per_s: float

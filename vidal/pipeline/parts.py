@@ -54,7 +54,10 @@ def is_current(stored: dict[str, str], stage: Stage, recipe: Recipe, storage: St
 
 
 def is_made_by(stored: dict[str, str], identity: WorkIdentity, keep_stale: bool) -> bool:
-    """Returns whether a part was made with this identity. stored: its metadata. keep_stale: whether other versions count too."""
+    """Returns whether a part was made by the work that `identity` describes: with the same versions, settings and weights.
+
+    stored: the metadata of the part. keep_stale: ignores the versions, so that results of an earlier vidal count too.
+    """
     made_by = identity_of(stored)
     return made_by is not None and (made_by == identity or (keep_stale and made_by.choices == identity.choices))
 

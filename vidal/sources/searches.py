@@ -12,9 +12,9 @@ from vidal.sources.settings import Search
 
 
 def parse_search(value: object) -> object:
-    """Validates one search of a recipe with the settings of its source.
+    """Validates one search of a recipe. Returns it as an object of its source's settings class.
 
-    A value that is not a mapping is returned unchanged: pydantic then says what it must be. Raises pydantic.ValidationError for an
+    A value that is not a mapping is returned unchanged, and pydantic checks it afterwards. Raises pydantic.ValidationError for an
     unknown source, an unknown key or a wrong value.
     """
     if not isinstance(value, dict):

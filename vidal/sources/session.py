@@ -90,9 +90,9 @@ class IdentitySession:
 
 
 class Network:
-    """Lends sessions to the threads of a worker. A session is a client with its sources.
+    """Lends sessions to the threads of a worker. A session is a client, and the sources that use this client.
 
-    `close` closes the clients; so does the garbage collection of the Network.
+    `close` closes the clients. Without a call of `close`, they are closed when the Network is garbage-collected.
 
     Safe to share between threads.
     """

@@ -51,7 +51,7 @@ class Source(Fetcher, Protocol):
 
 
 def fill_in(candidate: Candidate, page: Candidate) -> Candidate:
-    """Returns the candidate with its missing columns, and missing keys of `extra`, filled in from its page. Other values are kept."""
+    """Returns a candidate with what its page adds: values for empty columns, and missing keys of `extra`. No value is replaced."""
     stated = {key: value for key, value in page.items() if candidate.get(key) in (None, "", [])}
     extra = {**page.get("extra", {}), **dict(candidate.get("extra") or {})}
     return cast(Candidate, {**candidate, **stated, "extra": extra})

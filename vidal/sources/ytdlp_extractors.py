@@ -45,7 +45,8 @@ def _judges_by_patterns(extractor: Any) -> bool:
 
 
 def _patterns_of(extractor: Any) -> tuple[re.Pattern[str], ...]:
-    """Returns the compiled patterns of an extractor's addresses. yt-dlp compiles them once per process, in _match_valid_url."""
+    """Returns the compiled patterns of an extractor's addresses."""
+    # This call makes yt-dlp compile the patterns, if this process has not compiled them before.
     extractor._match_valid_url("")
     patterns: tuple[re.Pattern[str], ...] = extractor.__dict__.get("_VALID_URL_RE", ())
     return patterns

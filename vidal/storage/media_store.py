@@ -31,7 +31,7 @@ class MediaStore(Protocol):
 
 
 class FileStore:
-    """Stores each file under _media/shard-00000/<clip_id>/. A file is readable at once."""
+    """Stores each file under _media/shard-00000/<clip_id>/. A file can be read as soon as it is written."""
 
     def __init__(self, storage: Storage):
         self._storage = storage

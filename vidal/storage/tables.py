@@ -44,7 +44,7 @@ def table_metadata(columns: pa.Schema) -> dict[str, str]:
 
 
 def read_parquet(source: Any, columns: list[str] | None = None) -> pa.Table:
-    """Reads a Parquet file, by path or buffer, in this thread."""
+    """Reads a Parquet file without starting threads. source: a path or a buffer."""
     # Not pq.read_table: it starts Arrow's thread pools even with use_threads=False. If they are still stopping when the process ends,
     # the process may abort.
     with pq.ParquetFile(source, pre_buffer=False) as file:

@@ -34,7 +34,7 @@ def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
     for name, each in parts.items():
         if each.keys() != {"A", "B"} or f"{name}.weight" not in base:
             raise UserError(
-                f"the adapter of {name} lacks one of its two parts, or the weight that it adapts: use the complete checkpoint"
+                f"{name}: its weight, or one of the two parts of its adapter, is missing: use the complete checkpoint"
             )
     return base, {name: (each["A"], each["B"]) for name, each in parts.items()}
 

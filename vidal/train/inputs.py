@@ -131,9 +131,10 @@ def resampled(samples: Float32Array, sample_rate: int, wanted: int = SAMPLE_RATE
 
 
 def sound_array(samples: Float32Array, fbank: Fbank) -> Float16Array:
-    """Returns log mel energies, (3, fbank.mel_bins, fbank.frames) float16, as read_sound does.
+    """Returns the log mel energies of a sound in three planes, (3, fbank.mel_bins, fbank.frames) float16.
 
-    samples: (n,) float32 in [-1, 1] at SAMPLE_RATE.
+    If the sound is longer than fbank.frames windows, the planes are its beginning, its middle and its end. Otherwise, each plane is the
+    whole sound, filled up with zeros or by repetition, as fbank.fill says. samples: (n,) float32 in [-1, 1] at SAMPLE_RATE.
     """
     energies = log_mel_energies(samples, fbank.mel_bins)
     length, count = energies.shape[1], fbank.frames

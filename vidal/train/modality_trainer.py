@@ -211,8 +211,8 @@ class ModalityTrainer:
     def restore(self, state: TrainerState, places: list[Place]) -> None:
         """Continues an earlier run from its checkpoint.
 
-        state: what the method `state` returned. places: what the method `place` returned in each process of the earlier run, by rank.
-        If the earlier run had another number of processes, the remaining records of the epoch are divided among the present ones.
+        places: the position in the data of each process of the earlier run, by rank. If that run had another number of processes, the
+        processes of this run share the remaining records of the epoch.
         """
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])

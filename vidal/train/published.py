@@ -219,9 +219,10 @@ def _settings(folder: Path, modality: Modality, vision: VisionConfig) -> Encoder
 
 
 def _side(folder: Path, modality: Modality, vision: VisionConfig) -> int:
-    """Returns the side of the square pictures, in pixels. For sounds, whose spectrograms are not square, the value is not used.
+    """Returns the side of the square pictures that the checkpoint takes, in pixels.
 
-    Raises UserError if the pictures are not square.
+    Raises UserError if they are not square. This does not apply to sounds: their spectrograms have another shape, and the side that is
+    returned for them is not used.
     """
     size = vision.get("image_size", 224)
     if isinstance(size, int):

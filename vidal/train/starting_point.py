@@ -26,7 +26,9 @@ class StartingPoint:
 
 
 def read_starting_point(modality: Modality, settings: Encoder) -> StartingPoint | None:
-    """Returns the tower of the trained encoder in the folder `settings.model.id`; None if this is not the folder of an encoder.
+    """Returns the tower of the encoder in the folder `settings.model.id`.
+
+    Returns None if `settings.model.id` is not a folder with an encoder of vidal or a checkpoint of LanguageBind.
 
     Raises UserError if the encoder has no tower for the modality, if the adapter of this tower is not settings.model.adapter, or if its
     weights are missing or damaged.

@@ -93,7 +93,7 @@ class Stream:
     def batches(self, epoch: int, cursor: int = 0) -> Iterator[Batch]:
         """Yields the full batches of an epoch. A record that cannot be read is skipped, and the next one takes its place.
 
-        cursor: how many of the rows that `order` returns were already consumed; the batches begin after them.
+        cursor: how many records of this process an interrupted run has already used or skipped; the batches begin after them.
         """
         rows = self.order(epoch)[cursor:]
         self._plan.chunks = [(epoch, rows[start : start + self.size]) for start in range(0, len(rows), self.size)]

@@ -91,7 +91,11 @@ def _open(kind: str, id_: str, device: torch.device) -> Part:
 
 
 def _patch_inputs(packed: Tensor) -> dict[str, Tensor]:
-    """Returns the arguments of SigLIP 2. packed: n arrays of PatchReader, (n, patches_max, patch + 2)."""
+    """Returns the arguments of SigLIP 2's network.
+
+    packed: n pictures, (n, patches_max, patch + 2). A row has the values of a patch, then 1 for a real patch or 0 for padding. The last
+    column has, in its first two rows, the numbers of rows and columns of patches in the picture.
+    """
     return {
         "pixel_values": packed[..., :-2],
         "pixel_attention_mask": packed[..., -2].long(),

@@ -131,7 +131,10 @@ class _Worker:
         return Answer(**self._cache.get(prompt.text, filled, rewrite))
 
     def _fault(self, text: str, base: str, title: str) -> tuple[Reason, str] | None:
-        """Returns the reason and the detail if the text is not a rewrite of the caption; otherwise None. base: the caption."""
+        """Returns why the model's text is rejected (reason, detail): it is empty, malformed, or about something else; otherwise None.
+
+        base: what the model should rewrite, the video's caption or its title. title: the title.
+        """
         if not text:
             return Reason.EMPTY_REWRITE, ""
         if why := malformed(text):
