@@ -159,7 +159,7 @@ class LocalRateLimiter:
             return self._identities.take(rules, use)
 
     def identity_wait_s(self, rules: IdentityRules) -> float:
-        """Returns the seconds until an identity may start another video; 0.0 if it may do so now."""
+        """Returns the seconds until an identity may be used for another video; 0.0 if it may be used now."""
         with self._lock:
             return self._identities.wait_s(rules)
 
