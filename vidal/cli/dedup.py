@@ -37,8 +37,8 @@ def deduplicate(out: str, as_json: bool) -> None:
 def signatures(folder: str, recipe: str, overrides: tuple[str, ...], to: str, as_json: bool) -> None:
     """Writes signatures (hashes and vectors) of the media in FOLDER to a file, with which a build finds copies of these media.
 
-    FOLDER is an evaluation set. Name the file under decontaminate in a recipe. If `semantic` is set there too, the other keys
-    of that recipe must name the same models as the recipe of this command.
+    FOLDER is an evaluation set. Name the file in the recipe of the build, as decontaminate.signatures. If that recipe sets
+    decontaminate.semantic, run this command with the same models, because vectors of different models cannot be compared.
     """
     from pathlib import Path
 

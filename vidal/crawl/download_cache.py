@@ -54,7 +54,7 @@ class DownloadCache:
             self._give_back(download)
 
     def close(self) -> None:
-        """Removes the downloads that nobody is using; the others are removed when they are returned."""
+        """Removes the downloads that are not in use. Each of the others is removed when its last user has finished."""
         with self._lock:
             self._capacity = 0
             self._remove_idle()

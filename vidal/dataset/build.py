@@ -1,8 +1,7 @@
 """The build of shards as one pipeline: find the candidates of each shard, run them through the stages, and commit the shard.
 
-The candidates of a shard are processed in parts, which are batches of fixed size. Work that is already stored is not done again. While
-the last parts of a shard are processed, the first parts of the next shard enter, so that models load once for a command, and no worker
-waits for a shard to end.
+The candidates of a shard are processed in parts, which are batches of fixed size. Work that is already stored is not done again. The
+next shard begins while the last parts of a shard are processed. So no worker waits for a shard to end, and models stay loaded.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Rows of a listing that repeat a candidate of an earlier shard, whose table is already written.
+"""Rows of a listing that repeat a candidate of an earlier shard.
 
-Their texts wait on disk until they are added to the candidate.
+The table of the earlier shard is already written. So the texts of these rows wait on disk until the whole listing has been read. Then
+the texts are added to the candidate, and the table is written again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What a built dataset has cost, from its ledgers and files: the basis of an estimate for a larger one."""
+"""Computes what a dataset has cost (compute time, storage, requests, tokens) from its ledgers and files.
+
+The cost of a larger dataset is estimated from these numbers.
+"""
 
 from __future__ import annotations
 

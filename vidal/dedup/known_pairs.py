@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 @contextlib.contextmanager
 def this_process() -> Iterator[Spread]:
-    """Yields `map`, with which this process compares all clips itself. This is fast enough for a small dataset."""
+    """For a small dataset: yields Python's `map`, so that this process compares all clips without the help of others."""
     yield map
 
 

@@ -28,7 +28,7 @@ def write(folder: Path, target: Path, recipe: Recipe) -> tuple[int, list[str]]:
 
     The vectors are computed with the models of the recipe.
 
-    Returns the number of files, and a line for each file that could not be read.
+    Returns the number of files that were read, and a line for each file that could not be read.
 
     Raises UserError if no file could be read.
     """

@@ -129,10 +129,10 @@ def _class_vectors(encoder: BoundEncoder, names: Sequence[str], templates: Seque
 
 
 def _captioned(encoder: BoundEncoder, benchmark: Benchmark, vectors: np.ndarray) -> dict[str, float]:
-    """Measures retrieval with captions. vectors: (n, d).
+    """Measures retrieval of samples by their captions, and of captions by their samples. vectors: those of the samples, (n, d).
 
     text_to_query: each caption searches for its sample. query_to_text: each sample searches for its captions; the captions of a sample
-    count as one candidate, with the score of the best of them.
+    count as one answer, with the score of the best of them.
     """
     texts = [text for sample in benchmark.samples for text in sample.texts]
     groups = np.repeat(np.arange(len(vectors)), [len(sample.texts) for sample in benchmark.samples])

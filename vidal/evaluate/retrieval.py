@@ -105,9 +105,10 @@ def _best(
 def _counts(
     queries: np.ndarray, gallery: np.ndarray, best: np.ndarray, starts: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns, for each query, how many candidates score above `best`, and how many equal it.
+    """Returns, for each query, how many answers score above the best right answer, and how many equal it.
 
-    starts: the first rows of the groups of the gallery, if groups compete by their best member; None if each row competes.
+    gallery: the answers, (m, d). best: the score of the best right answer to each query, (n,). starts: None if each row of the gallery is
+    an answer. If groups of rows count as one answer each, with the score of their best row: the first row of each group.
     """
     device = torch.device(choose_device())
     above, tied = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)

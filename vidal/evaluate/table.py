@@ -39,7 +39,7 @@ class _Mark(TypedDict, total=False):
 
 
 class StoredResult(_Mark):
-    """The result of one measurement in a file of results. The keys are the fields of vidal.evaluate.benchmark.Measured."""
+    """One result in a file of results, a dict with the fields of vidal.evaluate.benchmark.Measured."""
 
     query: str
     target: str
@@ -64,7 +64,7 @@ def read_results(path: Path) -> dict[str, StoredResult]:
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(results, dict) or not all(_is_result(each) for each in results.values()):
-            raise ValueError("not a JSON object of results with metrics")
+            raise ValueError('it must be a JSON object of results, each with the key "metrics"')
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} holds no results ({error}): move the file away, and a new one will be written"

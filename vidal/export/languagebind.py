@@ -82,7 +82,7 @@ def annotation(row: ManifestRow) -> Annotation:
 
 
 def _texts(captions: list[Caption], view: View) -> list[str]:
-    """Returns the texts of a view that the recipe's models wrote; if there are none, those that came with the catalogue."""
+    """Returns the texts of one view: those by the recipe's models or, if there are none, those that came with the catalogue."""
     of_view = [caption for caption in captions if caption["view"] == view.value]
     own = [caption["text"] for caption in of_view if caption["model"] != RELEASED]
     return own or [caption["text"] for caption in of_view]

@@ -34,9 +34,9 @@ def sample_indices(total: int, count: int, policy: str, firsts: Sequence[int] = 
 def scene_indices(total: int, count: int, firsts: Sequence[int]) -> list[int]:
     """Returns the indices of `count` of `total` frames, spread over the shots, so that no frame lies on a cut.
 
-    A shot is divided into equal parts, and the middle frame of each part is taken. Longer shots have more parts (by the d'Hondt method),
-    and every shot has at least one. If there are more than `count` shots, only the longest get a frame. firsts: the indices of the
-    frames that begin a new shot.
+    A shot is divided into equal parts, and the middle frame of each part is taken. Longer shots have more parts (by the d'Hondt method).
+    Every shot has at least one part, unless there are more than `count` shots: then only the `count` longest have one.
+    firsts: the indices of the frames that begin a new shot.
     """
     bounds = [0, *(first for first in sorted(firsts) if 0 < first < total), total]
     shots = sorted(sorted(pairwise(bounds), key=lambda shot: shot[0] - shot[1])[:count])

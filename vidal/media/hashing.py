@@ -72,11 +72,12 @@ def _middle(frame: Image.Image, part: float) -> Image.Image:
 def hash_distances(own: UInt64Array, others: UInt64Array) -> Float64Array:
     """Returns the distance in bits between the two clips of each of m pairs, (m,) float64.
 
-    own: the hashes of the first clip of each pair, (m, v, n) uint64: n frames, each hashed in v variants. The first variant is the whole
-    frame; the others are its middle parts. others: the same for the second clips.
+    own: the hashes of the first clip of each pair, (m, v, n) uint64. Each of the n frames has v hashes: the first of the whole frame, the
+    others of its middle parts. others: the same for the second clips.
 
-    For each frame of one clip, the distance to the nearest frame of the other clip is computed. The median over the frames is the
-    distance from this clip to the other. The result is the larger of the distances in both directions.
+    The distance between two frames is the smallest distance between their hashes; a middle part is only compared with whole frames. For
+    each frame of one clip, the distance to the nearest frame of the other clip is computed. The median of these distances is the distance
+    from this clip to the other. The result is the larger of the distances in both directions.
     """
     one, two = (
         np.ascontiguousarray(side.transpose(1, 2, 0)) for side in (own, others)

@@ -241,7 +241,7 @@ def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
     if width * height * max(Fraction(1), aspect) > max_pixels:
         raise RecordError(
             Reason.TOO_MANY_PIXELS,
-            f"a frame of {shape} has more than {max_pixels} pixels when it is shown: raise crawl.max_pixels",
+            f"a frame of {shape} has more than {max_pixels} pixels, as stored or once its pixels are square: raise crawl.max_pixels",
         )
     if not 1 / _ASPECT_MAX <= aspect <= _ASPECT_MAX:
         raise RecordError(Reason.CORRUPT, f"the file states frames of {shape}: no camera produces such pixels")

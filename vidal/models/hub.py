@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def why_not_on_hub(repository: str) -> str | None:
-    """Returns why neither the local cache nor the hub has the repository, or None if one has it. The hub is asked only once."""
+    """Returns why neither the local cache nor the hub has the repository, or None if one has it. A failed request is not repeated."""
     import httpx
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

@@ -14,9 +14,9 @@ AdapterT = TypeVar("AdapterT")
 
 
 def one_at_a_time(adapter: type[AdapterT]) -> type[AdapterT]:
-    """Returns a subclass of the adapter's class whose public methods wait while another thread of the process computes with a model.
+    """Returns a subclass of `adapter`. Its public methods wait while another thread of the process computes with a model.
 
-    Without this, threads that share a tokenizer of transformers, for example, can fail with "Already borrowed".
+    Without the wait, threads that share a tokenizer of transformers, for example, can fail with "Already borrowed".
     """
     names = [name for name in dir(adapter) if not name.startswith("_")]
     methods = {name: inspect.getattr_static(adapter, name) for name in names}

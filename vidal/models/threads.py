@@ -1,4 +1,4 @@
-"""Sets how many threads the numeric libraries of a process use. The recipe decides this once for each process."""
+"""Sets how many threads the numeric libraries of a process use, as engine.threads in the recipe says."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
             return guard_page(response, self.crawl.opt_out, self._rules.agent)
 
     def check_scheme(self, url: str) -> None:
-        """Raises WorkStopped for an address that is not http or https, or whose host is ambiguous."""
+        """Raises WorkStopped if an address is not http or https, has no host, or has characters in its host that no host can have."""
         with _stopping():
             if urlsplit(url).scheme not in ("http", "https"):
                 raise RecordError(Reason.FORBIDDEN_SCHEME, f"{url[:200]}: only http and https addresses can be fetched")

@@ -19,7 +19,10 @@ BUDGETS_NAME = "_crawl/identities.json"
 
 
 class ActiveIdentity:
-    """An identity of the recipe, with its hourly budgets and its pause. Safe to share between threads."""
+    """An identity (an account or proxy) of the recipe. Safe to share between threads.
+
+    It has hourly budgets of requests and videos. After a site has blocked it, it is not used for a while: it pauses.
+    """
 
     def __init__(self, settings: Identity, rate_limiter: RateLimiter, file: QuotaFile | None):
         self.settings, self._rate_limiter = settings, rate_limiter
@@ -37,7 +40,7 @@ class ActiveIdentity:
             raise IdentityPaused(self._describe_wait(wait_s), wait_s)
 
     def wait_s(self) -> float:
-        """Returns the seconds until the identity (an account or proxy) may start another video; 0.0 if it may do so now."""
+        """Returns the seconds until the identity (an account or proxy) may be used for another video; 0.0 if it may be used now."""
         return self._rate_limiter.identity_wait_s(self._rules)
 
     def pause(self, error: RecordError) -> None:

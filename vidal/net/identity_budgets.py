@@ -46,7 +46,7 @@ class IdentityBudgets:
         return pause_s or self._quota.take(f"{rules.name} {use}", rules.requests if use == "requests" else rules.videos)
 
     def wait_s(self, rules: IdentityRules) -> float:
-        """Returns the seconds until the identity may start another video; 0.0 if it may do so now."""
+        """Returns the seconds until the identity may be used for another video; 0.0 if it may be used now."""
         return max(
             self._quota.pause_left_s(rules.name, rules.file),
             self._quota.wait_s(f"{rules.name} requests", rules.requests),

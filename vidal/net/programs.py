@@ -45,7 +45,7 @@ def check_program(command: Sequence[Argument] | Argument) -> None:
     raise WorkStopped(
         RecordError(
             Reason.FORBIDDEN_SCHEME,
-            f"the media can only be fetched with another program ({name}), and vidal refuses to start it for safety",
+            f"the media can only be fetched with another program ({name}), which vidal does not start, for safety",
         )
     )
 

@@ -34,10 +34,10 @@ class QuotaFile:
 
 @dataclass(frozen=True)
 class Budget:
-    """At most `limit` uses in the last `periods` periods, including the current one. limit: None means no limit.
+    """At most `limit` uses in the current period and the `periods` - 1 before it, taken together. limit: None means no limit.
 
-    With a single period of a day, the count starts anew at midnight (UTC). With many short periods, it behaves like a sliding window of
-    (periods - 1) * period_s seconds. file: stores the count; None keeps it in memory.
+    With a single period of a day, the count starts anew at midnight (UTC). With more periods, a use counts for at least
+    (periods - 1) * period_s seconds, and for up to period_s seconds more. file: stores the count; None keeps it in memory.
     """
 
     limit: int | None

@@ -165,10 +165,7 @@ class LocalRateLimiter:
             return self._identities.take(rules, use)
 
     def identity_wait_s(self, rules: IdentityRules) -> float:
-        """Returns the seconds until another video may be fetched with an identity; 0.0 if it may be fetched now.
-
-        An identity is an account or proxy of the user.
-        """
+        """Returns the seconds until an identity may be used for another video; 0.0 if it may be used now."""
         with self._lock:
             return self._identities.wait_s(rules)
 

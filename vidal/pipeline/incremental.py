@@ -108,7 +108,10 @@ def _results(storage: Storage, name: str, key: str) -> dict[str, Result]:
 
 
 def _is_open(outcomes: list[LedgerRow]) -> bool:
-    """Returns whether the record may end differently in another run: after a bug, a transient failure, or a view not yet computed."""
+    """Returns whether the record may end differently in another run.
+
+    This is so if it met a bug or a transient failure, or if it needs a view that is not yet computed.
+    """
     return any(
         each["reason"] in (Reason.QUARANTINED.value, Reason.AWAITING_VIEWS.value)
         or (each["status"] == Status.FAILED.value and each["transient"])

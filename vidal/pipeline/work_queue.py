@@ -34,8 +34,8 @@ class WorkQueue:
     def process_all(self, work: Callable[[RecordT], ResultT], records: Sequence[RecordT]) -> list[ResultT]:
         """Returns the results of all records, in their order.
 
-        work: may raise PutBack, and is then called again with the same record after PutBack.wait_s; it runs in the caller's context
-        (contextvars). Any other exception ends the work on these records, and is raised here.
+        work: runs in the caller's context (contextvars). If it raises PutBack, it is called again with the same record after
+        PutBack.wait_s seconds. Any other exception ends the work on these records, and is raised here.
         """
         batch = _Batch(work, records)
         for task in batch.tasks:

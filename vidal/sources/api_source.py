@@ -83,7 +83,8 @@ def reading_answers() -> Iterator[None]:
 def get_json(client: Client, url: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
     """Returns the JSON object at a URL. query: query parameters. token: an API token to send with the request.
 
-    Raises RecordError(extractor) if the answer is not a JSON object, and what client.get raises.
+    Raises RecordError, with the reason `extractor`, if the answer is not a JSON object; yt-dlp's RequestError if the request fails; and
+    WorkStopped if vidal refuses the request.
     """
     address = f"{url}?{urlencode(query, doseq=True)}" if query else url
     authorization = {"Authorization": f"Token {token}"} if token else {}

@@ -34,7 +34,7 @@ class Listing(Protocol):
         """Returns values that change when the list changes. Getting them costs less than reading the list."""
 
     def check(self) -> None:
-        """Raises UserError if there is no such list. Called before anything is written."""
+        """Raises UserError if the list does not exist. Called before anything is written."""
 
     def extent(self) -> str:
         """Returns the size of the list as a text for people, such as "12 files", without reading the list."""

@@ -30,6 +30,9 @@ SourceSearch = Annotated[SerializeAsAny[Search], BeforeValidator(parse_search)]
 
 
 def search_name(dumped: Row) -> str:
-    """Returns the name of a search in a stored recipe. Keys of other sources, which an earlier version may have stored, are ignored."""
+    """Returns the name of a search. dumped: the search as a stored recipe contains it.
+
+    An earlier version may have stored keys that the source of the search does not have. These keys are ignored.
+    """
     settings = SOURCES[dumped["source"]].load().settings
     return settings.model_validate({key: value for key, value in dumped.items() if key in settings.model_fields}).name

@@ -33,7 +33,10 @@ _COOKIES_MAX = 1000
 
 
 class Session:
-    """A client and its sources. It is lent to one thread for one candidate, because a source remembers the page it has just described."""
+    """A client and its sources. A session is lent to one thread for one candidate.
+
+    The reason is that a source may read the page of a candidate for its description, and remember the page for the download.
+    """
 
     def __init__(self, client: Client, sources: Sources, governor: Governor):
         self.client, self.sources, self._governor = client, sources, governor

@@ -1,4 +1,4 @@
-"""The settings that all searches have in common, those that all collections have in common, and the rules on titles and hashtags."""
+"""The settings that all searches share, those that all collections (media that the user has already) share, and the rules on texts."""
 
 from __future__ import annotations
 

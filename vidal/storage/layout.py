@@ -131,7 +131,7 @@ def is_original(path: str) -> bool:
 
 
 def file_name(path: str) -> str:
-    """Returns the name of a media file without folder or archive: "0.jpg", or "<clip_id>.0.jpg" for a member."""
+    """Returns the name of a media file inside the folder ("0.jpg") or archive ("<clip_id>.0.jpg") that holds it."""
     place = split_chained(path)
     return place[1] if place else path.rpartition("/")[2]
 

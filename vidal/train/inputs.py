@@ -96,9 +96,12 @@ def depth_array(stored: Float32Array, side: int, kind: str | None, place: float 
 
 
 def unit_depth(stored: Float32Array, kind: str | None) -> Float32Array:
-    """Scales the values of a depth picture as read_depth does, without resizing. Returns (h, w) float32 in 0..1; larger is farther.
+    """Scales the values of a depth picture. Returns (h, w) float32 in 0..1; larger is farther.
 
-    stored: (h, w), the values as a dataset stores them. kind: depth_kind of the manifest, such as "metric".
+    stored: (h, w), the values in the file of the picture. kind: depth_kind of the manifest.
+
+    "metric" depth, in millimetres, is clipped to 0.01..10 m and divided by 10 m. Other depth is divided by the largest 16-bit value;
+    "inverse_relative" depth is then subtracted from 1.
     """
     if kind == "metric":
         depth = np.clip(stored / 1000, DEPTH_MIN_M, DEPTH_MAX_M) / DEPTH_MAX_M

@@ -44,7 +44,10 @@ class MediaReader:
         return self.picture(image)
 
     def depth(self, stored: Float32Array, kind: str | None) -> Float32Array:
-        """Returns the array of a depth picture. stored: (h, w), the values as a dataset stores them. kind: depth_kind of the manifest."""
+        """Turns a depth picture into the array that the tower takes.
+
+        stored: (h, w), the values in the file of the picture. kind: depth_kind of the manifest; None if unknown.
+        """
         grey = (inputs.unit_depth(stored, kind) * 255).round().astype(np.uint8)
         return self.picture(Image.fromarray(grey).convert("RGB"))
 
@@ -59,7 +62,10 @@ class MediaReader:
         return np.stack([self.picture(each) for each in pictures])[None]
 
     def video_views(self, path: Path, times: int, crops: int) -> Float32Array:
-        """Returns the views of a video, (times * crops, frames, ...), as frames.views chooses them."""
+        """Returns the views of a video, (times * crops, frames, ...).
+
+        `times` excerpts are spread over the video. Each is cropped to `crops` squares, which are spread along its longer side.
+        """
         pixels = frames.views(path, self.frame_count, self.side, times, crops)
         return np.concatenate([self.video([_picture(frame) for frame in view]) for view in pixels])
 

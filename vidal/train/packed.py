@@ -28,7 +28,8 @@ VERSION = 3
 class Packed:
     """The result of packing one modality.
 
-    clips: how many clips this call packed. unreadable: how many of these could not be read. kept: how many clips had already been packed.
+    clips: how many clips this call tried to pack. unreadable: how many of these could not be read. kept: how many clips are in shards
+    that had already been packed.
     """
 
     modality: str

@@ -81,7 +81,7 @@ class Stream:
         self._resumed = (epoch, window)
 
     def window(self, epoch: int) -> Window:
-        """Returns the part of an epoch that this run reads: all of it, except in the epoch in which the run was resumed."""
+        """Returns which records of an epoch this run reads: all or, if an interrupted run began the epoch, those not yet consumed."""
         resumed, window = self._resumed
         return window if epoch == resumed else Window()
 

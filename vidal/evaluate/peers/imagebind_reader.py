@@ -1,10 +1,11 @@
 """Reads media for ImageBind: pictures, videos and sounds as in its published loaders, depth and thermal as described below.
 
 ImageBind published no loader for depth and thermal, so results on these may differ from the paper's:
-- Depth becomes disparity, as in Omnivore (Girdhar et al. 2022). Depth is first multiplied by eight, as in the files of SUN RGB-D. The
-  baseline and focal length are those of the first Kinect, which recorded NYU-D. The disparity is divided by 75, and then normalised with
-  Omnivore's mean and standard deviation, 0.0418 and 0.0295. Depth that is not metric has no disparity, so reading it raises UserError.
-- Thermal is one channel in 0..1 without further normalisation. This is how a user came closest to the paper's number on LLVIP (pull
+- Depth is multiplied by eight, because the files of SUN RGB-D hold eight times the depth. Then it is converted to disparity, as in
+  Omnivore (Girdhar et al. 2022), with the baseline and focal length of the first Kinect, which recorded NYU-D. The disparity is divided
+  by 75, and then normalised with Omnivore's mean and standard deviation, 0.0418 and 0.0295. Depth that is not metric cannot be converted:
+  reading it raises UserError.
+- Thermal is one channel in 0..1 without further normalisation. With such values, a user came closest to the paper's number on LLVIP (pull
   request 73 of ImageBind's repository).
 """
 

@@ -1,10 +1,10 @@
 """PE-AV, Meta's Perception Encoder for sounds and videos, as a peer (an encoder of another project).
 
-PE-AV has a vector a for a sound and a vector v for a video. For a text it has two vectors: t_a, to compare with sounds, and t_v, to
-compare with videos. An encoder of vidal has only one vector for a text. So PE-AV's unit vectors are laid out in three blocks: text
-(t_a, t_v, 0), sound (a, 0, a), video (0, v, v). These are then L2-normalised, as in every encoder of vidal. Each score is therefore half
-of PE-AV's cosine: t_a a / 2 for a text and a sound, t_v v / 2 for a text and a video, a v / 2 for a sound and a video. Halving does not
-change the ranking. PE-AV's own evaluation, however, ranks by the products of vectors that are not normalised.
+PE-AV computes one vector for a sound, called a here, and one for a video, v. For a text it computes two: t_a, to compare with sounds,
+and t_v, to compare with videos. An encoder of vidal has only one vector for a text. So PE-AV's unit vectors are joined to longer ones:
+text (t_a, t_v, 0), sound (a, 0, a), video (0, v, v). These are then L2-normalised, as in every encoder of vidal. Each score is therefore
+half of PE-AV's cosine: t_a a / 2 for a text and a sound, t_v v / 2 for a text and a video, a v / 2 for a sound and a video. Halving does
+not change the ranking. But PE-AV's own evaluation may rank differently, because it does not normalise the vectors.
 """
 
 from __future__ import annotations

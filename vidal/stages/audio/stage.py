@@ -166,7 +166,7 @@ def scored_tags(clip: Clip) -> list[AudioTag]:
 
 
 def score_tags(names: list[str], scores: dict[str, float]) -> list[AudioTag]:
-    """Returns each tag with its score, which is None if the clip lacks it.
+    """Returns each tag with its score; the score is None if the clip does not have this score.
 
     names: the tags. scores: all scores of the clip, by name. The score of `clipped` is the share of the samples that are clipped. The
     score of any other tag is the share of the time in which the tag applies.

@@ -35,7 +35,10 @@ class _Worker:
         return Output([self._row(clip, mean, scores, "frames, title and hashtags", frames)])
 
     def _by_terms(self, clip: Clip) -> float | None:
-        """Returns the cosine of title and hashtags with the nearest search term; None without search terms, as for a catalogue."""
+        """Compares the text of a clip (title and hashtags) with each of its search terms. Returns the largest cosine.
+
+        Returns None for a clip without search terms, such as a clip of a catalogue.
+        """
         if not clip["search_terms"]:
             return None
         vectors = self._scorer.embed_texts([clip["text"] or "", *clip["search_terms"]])
@@ -61,10 +64,10 @@ class _Worker:
 
 
 def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
-    """Returns the texts that the frames of a clip are compared with, by the name of the score.
+    """Returns the texts that the frames of a clip are compared with. Each key names the score that results from the comparison.
 
-    There is a score for title and hashtags together, for the title, for the hashtags, and for the search terms. rules: its junk_tags and
-    stop_words are left out of the hashtags.
+    The texts are title and hashtags together, the title, the hashtags, and the search terms. rules: its junk_tags and stop_words are left
+    out of the hashtags.
     """
     title = " ".join(split_words(clip["title"] or ""))
     tags = " ".join(meaningful_tags(clip["hashtags"], rules))

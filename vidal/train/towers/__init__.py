@@ -118,9 +118,9 @@ class ModalityTower(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def tune(self, settings: Encoder) -> None:
-        """Freezes weights and adds adapters, as settings.tuning says; by default, does nothing.
+        """Freezes weights and adds adapters, as settings.tuning says. Called after the initial weights have been loaded.
 
-        Called after the initial weights have been loaded.
+        This base class does nothing; a subclass for training overrides the method.
         """
 
     def checkpoint_activations(self) -> None:
