@@ -529,7 +529,7 @@ def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
 
 
 def content(table: pa.Table) -> str:
-    """Returns the sha256 of a table as an Arrow stream. How its rows are divided into chunks does not matter."""
+    """Returns the sha256 of a table's schema and rows. It does not depend on how the rows are divided into chunks."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())

@@ -15,7 +15,7 @@ from vidal.terms.settings import Corpus
 
 BAD = [
     ("text", "absent.txt", None, "no such file: give a path, a URI or a file of search_terms/"),
-    ("csv", "a.csv", b"caption\nx\n", "the key column is missing"),
+    ("csv", "a.csv", b"caption\nx\n", "`column` is not set"),
     ("audiocaps", "a.csv", b"id,title\n1,x\n", "no column caption; the columns are: id, title"),
     ("audiocaps", "a.csv", b"", "no column caption; the columns are: none"),
     ("audiocaps", "a.csv", b'caption\nx\n"never closed\n', "line 3: unexpected end of data"),

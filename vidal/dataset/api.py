@@ -198,8 +198,9 @@ def refilter(out: str, overrides: tuple[str, ...]) -> list[Decision]:
 def deduplicate(out: str, say: Callable[[str], None] = _ignore) -> dict[int, int]:
     """Marks copies across the shards of a dataset, in the column `duplicate_of`. Returns the number of marked clips of each shard.
 
-    Shards that were compared before are not compared again. say: receives a line for each step. Raises UserError if another process
-    is marking copies in the dataset.
+    Two shards that were compared before are not compared with each other again, unless one of them or the settings have changed.
+
+    say: receives a line for each step. Raises UserError if another process is marking copies in the dataset.
     """
     storage = Storage(absolute_uri(out))
     read_dataset(storage)

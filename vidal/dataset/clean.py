@@ -50,9 +50,11 @@ def clean(out: str) -> Cleaned:
 
 
 def clean_shard(storage: Storage, shard: int, outcomes: Iterable[LedgerRow]) -> Cleaned:
-    """Deletes the media of a shard's clips that were dropped or failed for good, and adds them to the shard's list of such clips.
+    """Deletes the media of a shard's clips that were dropped or failed for good.
 
-    outcomes: the rows of the shard's ledger. The function may be called again, for example after an interruption.
+    Adds these clips to the shard's list of clips without media. After an interruption, another call completes the work.
+
+    outcomes: the rows of the shard's ledger.
     """
     ended = {row["id"] for row in outcomes if _has_ended(row)}
     before = cleaned_clips(storage, shard)

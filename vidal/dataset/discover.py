@@ -90,7 +90,10 @@ def part_count(storage: Storage, shard: int) -> int:
 
 
 class _Failed(TypedDict):
-    """A failed query, see vidal.sources.search.Query."""
+    """A query that has failed, as it is stored, so that it can be repeated.
+
+    search_index: the index of the search in the recipe. term: the search term. limit: the largest number of results.
+    """
 
     search_index: int
     term: str

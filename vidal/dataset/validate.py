@@ -1,6 +1,6 @@
-"""Validates a dataset: checks every row, every hash, whether every file decodes, and whether the ledger fits the manifest.
+"""Validates a dataset: checks every row and every hash, tries to decode every file, and checks whether the ledger fits the manifest.
 
-Only the end of a video is decoded.
+Pictures and FLAC files are decoded as a whole. Of other media files, such as videos, only the end is decoded.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Finds pairs of clips whose hashes may be near without comparing all pairs: bit sampling (Indyk and Motwani 1998).
+"""Finds the pairs of clips that may be copies, so that not all pairs need to be compared: bit sampling (Indyk and Motwani 1998).
 
 Each of TABLES hash tables looks at BITS of the 64 bits of a hash, chosen at random. Two clips meet in a table if a hash of one and a hash
-of the other agree in all these bits. Two clips that meet HITS_MIN times are a candidate pair, which is then compared exactly. Whether two
-clips are a candidate pair depends only on these two clips. So the copies that are found in a dataset do not depend on the order in which
-its shards were compared.
+of the other agree in all these bits. Two clips that meet at least HITS_MIN times are called a candidate pair. Only candidate pairs are
+compared exactly. Whether two clips are a candidate pair depends only on these two clips. So the copies that are found in a dataset do not
+depend on the order in which its shards were compared.
 
 There are three kinds of hashes (see vidal.media.hashing): of whole frames, of the middle parts of frames, and of motion. Middle parts are
 compared only with whole frames, to find cropped copies. Motion is compared with motion, to find copies with a logo, which changes the

@@ -88,12 +88,12 @@ def _vectors(rows: Sequence[SignedRow], numbers: Places, column: Column, width: 
 def compare(
     own: Signed, other: Signed | None, settings: Duplicates, *, indexed: bool | None = None, cells: Cells | None = None
 ) -> Pairs:
-    """Returns the pairs of clips that are alike, in the order of Pairs.joined.
+    """Returns the pairs of clips that are alike, sorted by the later clip.
 
     other: None compares `own` with itself.
-    indexed: whether an index of hashes chooses the pairs whose pictures are compared (see vidal.dedup.bit_sampling). False compares all
-    pairs. None chooses by the number of pairs. To compare a dataset piece by piece, pass True: the result then does not depend on the
-    sizes of the pieces.
+    indexed: True compares pictures only for the pairs that an index of hashes chooses (see vidal.dedup.bit_sampling). False compares
+    the pictures of all pairs. None means True if there are many pairs, else False. To compare a dataset piece by piece, pass True: the
+    result then does not depend on the sizes of the pieces.
     cells: the centres of the cells into which embeddings are divided (see vidal.dedup.vectors). Only embeddings with a cell in common are
     compared. None compares all embeddings.
     """

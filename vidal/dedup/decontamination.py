@@ -88,7 +88,8 @@ class Known:
 def load_sets(recipe: Recipe) -> list[Known]:
     """Loads the evaluation sets of the recipe.
 
-    Raises UserError if a file is missing or unreadable, or if its embeddings are to be compared but do not come from the recipe's models.
+    Raises UserError if a file of a set cannot be read. A set with `semantic` is compared by embeddings: raises UserError if other models
+    than the recipe's computed the embeddings of this set.
     """
     return [_known(each, recipe) for each in recipe.decontaminate]
 

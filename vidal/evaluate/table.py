@@ -101,8 +101,8 @@ def tables(
 ) -> Iterator[ReportedTable]:
     """Yields the tables of the paper, with columns for results that were measured here.
 
-    ours: the result of read_results. title: the title of its column. here: what could be measured with the user's encoder and data.
-    beside: the results of other encoders that were measured here, by the titles of their columns.
+    ours: the results of the user's encoder. title: the heading of their column. here: the user's encoder and data. A missing number
+    that can be measured with these gets a mark. beside: the results of other encoders, by the headings of their columns.
     """
     here = here or Possible()
     for table in yaml.safe_load((files("vidal.evaluate") / "reported.yaml").read_text(encoding="utf-8"))["tables"]:

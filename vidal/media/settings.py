@@ -11,10 +11,11 @@ from vidal.config.base import Settings
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of one operation.
+    """The limits of one operation on a file.
 
-    packets: how many it may read. frames: how many it may decode. pixels: how many one frame may have, as stored; None sets no limit.
-    cpu_key, memory_key: the recipe's keys that set the limits, which messages name; None if no key does.
+    cpu_s: CPU seconds. memory_bytes: the memory of the process. packets: how many packets may be read. frames: how many frames may be
+    decoded. pixels: how many pixels a frame of the file may have; None sets no limit.
+    cpu_key, memory_key: the keys of the recipe that set cpu_s and memory_bytes, for error messages; None if there is no such key.
     """
 
     cpu_s: float

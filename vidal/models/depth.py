@@ -44,9 +44,10 @@ class TransformersDepth:
         return self.estimate_with_view(images)[0]
 
     def estimate_with_view(self, images: Images) -> tuple[list[Float32Array], list[float | None]]:
-        """Returns the depth maps that `estimate` returns, and for each picture the horizontal field of view in degrees, or None.
+        """Returns for each picture a depth map, and for each picture the camera's horizontal field of view in degrees.
 
-        Only DepthPro estimates the field of view.
+        A depth map is (h, w) float32, of the picture's own size, in metres if the kind is metric. Only DepthPro estimates the field of
+        view; for other models, it is None.
         """
         by_index: dict[int, dict[str, torch.Tensor]] = {}
         for group in group_into_batches([image.size for image in images], self._device):

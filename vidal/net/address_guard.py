@@ -54,7 +54,8 @@ class AddressGuard:
     """While it is enforced, keeps Python sockets of this process from connecting to forbidden (private, loopback, reserved) addresses.
 
     The thread in which fsspec works is exempt, because a storage can have a private address. allow_hosts: hosts that are allowed,
-    whatever their addresses. proxies: the URLs of the recipe's proxies, to which a thread may connect if `enforce` allows it.
+    whatever their addresses. proxies: the URLs of the recipe's proxies. Threads that work through a proxy may connect to these,
+    whatever their addresses.
     """
 
     def __init__(self, allow_hosts: tuple[str, ...], proxies: tuple[str, ...] = ()):

@@ -33,7 +33,8 @@ class _Work:
     """The work of one thread. A thread holds at most one slot, which is a permission of the rate limiter to send requests to a host.
 
     lease: the name under which the slot is held. host: the host of the slot. waited_s: how many seconds the work has waited.
-    advance: how many more requests to the host are already permitted, until the time advance_until on the governor's clock.
+    advance: how many more requests the thread may send to the host without asking the rate limiter again. It must send them before
+    advance_until, a time on the governor's clock.
     """
 
     lease: str

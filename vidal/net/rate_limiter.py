@@ -138,10 +138,10 @@ class LocalRateLimiter:
                 state.failures, state.tripped_at, state.trial = 0, None, None
 
     def record_failure(self, host: str, rules: HostRules, pause_s: float | None) -> bool:
-        """Counts a transient failure, and pauses the host if it asks for that or has failed too often.
+        """Counts a transient failure of a host, and pauses the host if necessary.
 
-        pause_s: the pause in seconds that the host asks for; None if it only failed. Returns whether it is worth waiting for the host,
-        that is, whether its pause is not too long (see HostRules.patience_s).
+        pause_s: how long to pause the host, in seconds. If it is None, the host is only paused after too many failures in a row.
+        Returns False if the host is now paused for longer than rules.patience_s, so that work should not wait for it; otherwise True.
         """
         with self._lock:
             now, state = self._clock(), self._state_of(host, rules)

@@ -129,7 +129,7 @@ class Batched(Protocol):
 
 @runtime_checkable
 class Waiting(Protocol):
-    """A worker whose records may have to wait for a host. Calling the worker itself waits for the host; `attempt` does not."""
+    """A worker that may have to wait until a host accepts requests. `worker(record)` waits; `worker.attempt(record)` does not."""
 
     def attempt(self, record: Any) -> Output | Drop:
         """Returns the result of a record. Raises PutBack instead of waiting: the record is then passed to the worker again later."""

@@ -15,10 +15,11 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 
 
 def elements(text: IO[str], start: str) -> Iterator[tuple[str, object]]:
-    """Yields (JSON source, value) for each element of an array.
+    """Yields (JSON text, value) for each element of an array.
 
-    start: the part of the array that was already read from `text`; it begins with the opening bracket.
-    Raises ValueError, or its subclass json.JSONDecodeError, where the text stops being a JSON array. Nothing after it is yielded.
+    start: the beginning of the array, which was already read from `text`. Its first character is the opening bracket.
+    Raises ValueError, or its subclass json.JSONDecodeError, if the text is not a JSON array. The elements before the mistake are yielded
+    first.
     """
     buffer, at = start[1:], 0
     is_first = True

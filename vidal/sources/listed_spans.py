@@ -63,9 +63,10 @@ def _ends(span: object) -> list[object] | None:
 
 
 def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
-    """Returns the columns that hold a list with one element per span. Hashtags count only if they are a list of lists.
+    """Returns the columns that hold a list with one element per span.
 
-    Raises RowError if the row has several spans, and a list of titles or captions does not have one element per span.
+    A plain list of hashtags is left out, because it belongs to the whole video. A list of hashtags for each span is returned.
+    Raises RowError if a list of titles or captions does not have one element per span, unless the row has only one span.
     """
     along = {}
     for key, cell in others.items():

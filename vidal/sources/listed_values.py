@@ -1,4 +1,4 @@
-"""Reads the values of a user's list, which may come from any tool: lists that are written as text, clock times, hashtags."""
+"""Reads the cells of a user's list. Times, hashtags and lists may be written in several ways, because any tool may have written them."""
 
 from __future__ import annotations
 

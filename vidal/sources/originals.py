@@ -275,7 +275,10 @@ def _listing(uri: str, is_local: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _reading(location: str, is_local: bool) -> Iterator[None]:
-    """Turns a failure of the disk or the store into a RecordError. A missing file or a lack of permission is not transient."""
+    """Turns a failure of the disk or the store into a RecordError.
+
+    This RecordError is transient, unless the file is missing, is a folder, or may not be read.
+    """
     try:
         yield
     except RecordError:

@@ -103,9 +103,10 @@ def _describe_video(video: JsonObject) -> Candidate:
 
 
 def _choose_file(files: list[JsonObject]) -> str:
-    """Returns the address of the file with the lowest resolution of at least 480 lines, or else of the highest resolution.
+    """Returns the address of the video file with the lowest resolution that has at least 480 lines.
 
-    Raises RecordError(unsupported_url) if there is no file.
+    If all video files have fewer lines, returns the address of the one with the highest resolution. Raises RecordError(unsupported_url)
+    if there is no video file.
     """
     videos = sorted(filter(_is_video_file, files), key=lambda file: file["resolution"]["id"])
     if not videos:

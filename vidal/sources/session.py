@@ -127,7 +127,11 @@ class Network:
 
     @contextlib.contextmanager
     def session_for(self, candidate: Candidate) -> Iterator[Session | IdentitySession]:
-        """Lends a session for a candidate: an IdentitySession if the recipe has identities and a yt-dlp extractor fetches it."""
+        """Lends a session for a candidate.
+
+        It is an IdentitySession if the recipe has identities (accounts and proxies of the user), and an extractor of yt-dlp fetches the
+        candidate. Otherwise, it is a Session without an identity.
+        """
         with contextlib.ExitStack() as lent:
             session = lent.enter_context(self.session())
             if not self.identities or not session.sources.is_extracted(candidate):

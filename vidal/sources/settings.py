@@ -83,7 +83,8 @@ class CollectionSettings(Settings):
 
 
 class Text(Settings):
-    """The rule on titles and hashtags, and the longest duration. The rule applies to search results, not to your own list or media."""
+    """The rule on titles and hashtags, and the longest duration of a video or sound. The rule applies only to search results. The longest
+    duration applies to your own list and media too."""
 
     rule: Literal["or", "and", "off"] = "or"
     """`or` drops a search result if its title is short, or if it has no hashtag that counts. `and` drops it only if both are true.

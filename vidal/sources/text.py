@@ -1,4 +1,4 @@
-"""Parses and cleans titles and hashtags in any writing system, word by word. The raw text is never changed."""
+"""Splits titles into words and hashtags, in any writing system, and leaves out those that say nothing. Stored titles keep them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ EstimateT = TypeVar("EstimateT")
 class FrameView(ABC, Generic[EstimateT]):
     """The base of the workers that compute views such as depth. It implements Batched (vidal.pipeline.stage).
 
-    batch_size: how many pictures the model gets at a time. None means the largest number of frames in a clip.
+    batch_size: how many pictures the model gets at a time. None means as many as the clip with the most frames has, among the
+    clips that are passed to `many` together.
     """
 
     view: str

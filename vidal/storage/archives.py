@@ -87,9 +87,9 @@ class Archives:
         return _parse(stored) if stored else None
 
     def adopt(self, archive: str, local: Path, index: bytes) -> None:
-        """Takes over a local copy of an archive that this process has just written, and reads the archive from the copy from then on.
+        """Makes later reads of an archive use a local copy. Called when this process has just written the archive to an object store.
 
-        local: the copy, which is moved. index: as write_archive returned it.
+        local: the copy. This object moves it into its own folder. index: the index of the archive as JSON, from write_archive.
         """
         with self._lock:
             copy = self._own_folder() / archive.replace("/", "-")

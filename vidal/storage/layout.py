@@ -159,9 +159,9 @@ def answers_folder(stage: str, shard: int) -> str:
 
 
 def answers(stage: str, shard: int, part: int, writer: str) -> str:
-    """Returns the name of a file with the answers that models gave to a stage for a part.
+    """Returns the name of the file in which a worker stores what the stage's models answered about the records of a part.
 
-    writer: makes the names differ if several processes have worked on the part.
+    writer: a random text, so that workers that work on the same part write different files.
     """
     return f"{answers_folder(stage, shard)}/part-{part:05d}.{writer}.jsonl"
 

@@ -98,7 +98,11 @@ class Storage:
 
     @property
     def media(self) -> MediaStore:
-        """The store that stages write media to: within `writing_media_to`, the store of the part; otherwise, a store of single files."""
+        """The store that stages write media to.
+
+        In the block `with storage.writing_media_to(store)`, this is `store`. Outside, it is a store without archives: each file is
+        stored by itself.
+        """
         storage, media = _PART_MEDIA.get()
         return media if media and storage is self else self._files
 

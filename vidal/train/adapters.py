@@ -19,11 +19,10 @@ def plain_name(name: str) -> str:
 
 
 def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
-    """Separates weights from adapters.
+    """Separates weights from adapters. Returns (weights by name, adapters by the name of the module that they change).
 
-    Returns the weights by their plain names, and the parts A and B of each adapter by the plain name of the module that it adapts.
-
-    Raises UserError if a part of an adapter, or the weight that it adapts, is missing; the error names the adapter.
+    An adapter is a pair of matrices, (A, B). All names are without the parts that peft adds. Raises UserError if an adapter lacks a
+    matrix, or if its module lacks the weight; the error names the module.
     """
     base, parts = State(), dict[str, State]()
     for name, value in state.items():

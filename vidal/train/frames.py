@@ -39,8 +39,8 @@ class Excerpt:
 def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
     """Returns `count` frames, cropped in the centre, (count, 3, side, side) uint8.
 
-    The frames of a whole file are spread evenly from the first to the last. Those of an Excerpt are chosen by second_indices.
-    Raises RecordError(corrupt) if they cannot be decoded.
+    The frames of a whole file are spread evenly from its first to its last frame. The frames of an Excerpt are spread evenly from its
+    first frame to the first frame of its last second. Raises RecordError(corrupt) if the frames cannot be decoded.
     """
     if isinstance(source, Excerpt):
         frames = _read(source.path, lambda total, fps: second_indices(total, fps, count, source.end_s))

@@ -90,7 +90,11 @@ def stored_depth(path: Path | Pictured) -> Float32Array:
 
 
 def depth_array(stored: Float32Array, side: int, kind: str | None, place: float = 0.5) -> Float16Array:
-    """Returns the result of read_depth for an open depth picture. stored: its values, (h, w), as a dataset stores them."""
+    """Returns a square of a depth picture, (1, side, side) float16, about 0..1; larger is farther.
+
+    stored: the values of the picture, (h, w), as a dataset stores them. kind: depth_kind of the manifest, such as "metric". place: the
+    position of the square along the longer side, 0..1.
+    """
     depth = Image.fromarray(unit_depth(stored, kind))
     return np.asarray(scaled_square(depth, side, place))[None].astype(np.float16)
 

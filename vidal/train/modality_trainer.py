@@ -33,7 +33,8 @@ EMBEDDED = 32  # The largest number of pictures in a batch of `embed`.
 class ModalityTrainer:
     """The training of one modality, step by step.
 
-    modality: one of settings.modalities. features: the output of the language tower for each distinct text of the samples.
+    modality: one of settings.modalities. samples: the clips to train on. features: the output of the language tower for each distinct
+    text of these clips.
     """
 
     def __init__(

@@ -138,7 +138,10 @@ def _prefetched(batch_bytes: int, workers: int) -> int:
 
 
 class _Plan(Sampler[tuple[int, IntArray]]):
-    """A sampler that yields `chunks`. They can be replaced for each epoch, while the processes of the loader go on running."""
+    """A sampler that yields its `chunks`, which are pairs (epoch, rows to read).
+
+    Each epoch sets new chunks, so that one loader serves all epochs and its processes go on running.
+    """
 
     def __init__(self) -> None:
         self.chunks: list[tuple[int, IntArray]] = []

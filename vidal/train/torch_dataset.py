@@ -24,9 +24,10 @@ SOUND_VIEWS = {"title": 1.0, "enhanced": 1.0, "sound": 1.0}
 class Item(TypedDict):
     """A clip with a text.
 
-    pixels: uint8 (3, h, w) for image and infrared, (t, 3, h, w) for video; float16 (1, h, w), about 0..1, for depth, where larger is
-    farther; float16 (3, mel_bins, frames), log mel energies, for audio. text: a random one of the clip's captions. text_index: the index
-    of the text among the distinct texts of the dataset. frame: for image, depth and infrared, the number of the picture in the clip.
+    pixels: for image and infrared, uint8 (3, h, w). For video, uint8 (t, 3, h, w). For depth, float16 (1, h, w), about 0..1; larger is
+    farther. For audio, log mel energies, float16 (3, mel_bins, frames).
+    text: a random one of the clip's captions. text_index: the index of the text among the distinct texts of the dataset.
+    frame: for image, depth and infrared, the number of the picture in the clip. For video and audio, it means nothing.
     clip_id, shard: as in the manifest.
     """
 

@@ -39,7 +39,10 @@ _UNKNOWN_FPS = 25.0
 
 
 class ImageBindReader(MediaReader):
-    """Reads media as ImageBind does. sides: the sides of its square pictures in pixels, by ImageBind's names of modalities."""
+    """Reads media as ImageBind does.
+
+    sides: the width of the square pictures that each network takes, in pixels, under the keys "vision", "depth" and "thermal".
+    """
 
     first_channel = True  # As in torchaudio's fbank.
     items_max = 8  # Each video has 15 views.

@@ -1,4 +1,4 @@
-"""The text view `subtitle`: the speech in the clip according to the subtitles of its source, written by people or by a machine."""
+"""The text view `subtitle`: the subtitles of the clip, which people or a machine wrote."""
 
 from __future__ import annotations
 

@@ -42,7 +42,10 @@ def hmdb51(corpus: Corpus) -> Iterator[str]:
 
 
 def ucf101(corpus: Corpus) -> Iterator[str]:
-    """Reads lines such as ApplyEyeMakeup, or `1 ApplyEyeMakeup` in classInd.txt, as Apply Eye Makeup. Soomro et al. 2012."""
+    """Reads names such as ApplyEyeMakeup, and splits them into words: Apply Eye Makeup. Soomro et al. 2012.
+
+    In classInd.txt, a number precedes each name. It is left out.
+    """
     for line in plain(corpus):
         yield _HUMP.sub(" ", re.sub(r"^\d+\s+", "", line))
 

@@ -96,7 +96,5 @@ def _parquet_files(corpus: Corpus) -> tuple[Any, list[str]]:
 
 def _column(corpus: Corpus) -> str:
     if not corpus.column:
-        raise UserError(
-            f"corpus {corpus.source}: the key column is missing: set it to the name of the column with the texts"
-        )
+        raise UserError(f"corpus {corpus.source}: `column` is not set: set it to the name of the column with the texts")
     return corpus.column

@@ -1,4 +1,6 @@
-"""CLIP's vision tower (transformers) for every modality, as in LanguageBind: with attention over time for videos, LoRA and patch dropout.
+"""CLIP's vision tower, from the library transformers, for every modality.
+
+As in LanguageBind, it can be trained with low-rank adapters (LoRA) and with patch dropout. A tower for videos has attention over time.
 
 Weights have the names that transformers gives them. Those of the attention over time, which transformers lacks, have LanguageBind's
 names (temporal_attn, temporal_layer_norm1, temporal_embedding).
