@@ -1,4 +1,4 @@
-"""The command `plan`: what a recipe would do here, and what it would cost for many clips."""
+"""The command `plan`: what a recipe would do on this machine and, if asked, what a given number of clips would cost."""
 
 from __future__ import annotations
 

@@ -111,9 +111,9 @@ def build_shards(
 
 
 def _check_input(recipe: Recipe, storage: Storage) -> None:
-    """Raises UserError if the recipe has neither searches nor a listing, or if its listing (catalogue or collection) is missing.
+    """Raises UserError if the recipe has neither searches nor a listing (a catalogue or a collection).
 
-    A listing that was already split into the tables of the dataset may be missing.
+    Also raises it if the listing does not exist, unless it was split into tables of the dataset before: these are enough for a build.
     """
     if not recipe.listing:
         discover.check_searches(recipe)
@@ -214,7 +214,7 @@ def deduplicate(out: str, say: Callable[[str], None] = _ignore) -> dict[int, int
 
 
 def _mark_copies(storage: Storage, recipe: Recipe) -> None:
-    """Marks copies across shards if the dataset is small enough for a build to do it, and if something has changed."""
+    """Marks copies across shards, unless the marks are up to date, or the dataset has more than duplicates.dataset_clips_max clips."""
     clips = sum(sum(summary["rows"].values()) for summary in summaries(storage))
     if clips <= recipe.duplicates.dataset_clips_max and not across_shards.is_marked(storage, recipe.duplicates):
         _mark(storage, recipe)

@@ -27,8 +27,8 @@ _ROWS_AT_ONCE = 1000
 class Split:
     """A listing and the shards that it was split into.
 
-    sha256: the hash of the listing. stamp: sizes and times of its files when this hash was last confirmed. choices: a hash of the
-    settings that affect the split.
+    sha256: the hash of the listing. stamp: the state of its files, such as their sizes and times, when the hash was last computed. While
+    the files are in this state, the hash is not computed again. choices: a hash of the settings that affect the split.
     """
 
     sha256: str

@@ -32,7 +32,8 @@ _ALL_PAIRS_MAX = 4_000_000
 class Signed:
     """The signatures of `count` clips: the data that are compared to find copies.
 
-    pictures: grouped by the number of frames. vectors: grouped by the column and the length of the vectors.
+    pictures: grouped by the number of frames. vectors: grouped by the column that holds them ("embedding" or "audio_embedding") and by
+    their length.
     """
 
     count: int

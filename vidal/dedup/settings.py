@@ -52,5 +52,5 @@ class EvaluationSet(Settings):
         if self.ids is None and self.signatures is None:
             raise ValueError("give ids, signatures or both")
         if self.semantic is not None and self.signatures is None:
-            raise ValueError("semantic compares the embeddings in signatures: give signatures too")
+            raise ValueError("semantic needs the embeddings in the file `signatures`: give signatures too")
         return self

@@ -65,7 +65,7 @@ def score_depth_map(estimate: FloatArray, inverse: FloatArray) -> DepthScore:
 
 
 def score_infrared_map(estimate: FloatArray, true: FloatArray) -> InfraredScore:
-    """Scores a map, (h, w), against the true intensities, (h, w) in [0, 1]. Values outside [0, 1] are clipped."""
+    """Scores estimated intensities, (h, w), against the true ones, (h, w) in [0, 1]. Estimates outside [0, 1] are clipped first."""
     clipped = np.clip(estimate, 0.0, 1.0).astype(np.float32)
     similarity = float(structural_similarity(clipped, true, data_range=1.0))
     return InfraredScore(float(np.abs(clipped - true).mean()), similarity)

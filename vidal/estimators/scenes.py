@@ -163,7 +163,7 @@ def _place(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def _box(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: Photographs) -> None:
-    """Adds a box that is rotated about the vertical axis, intersected as three slabs (Kay and Kajiya 1986)."""
+    """Adds a box that is rotated about the vertical axis. A box is the intersection of three slabs (Kay and Kajiya 1986)."""
     origin, rays = camera.origin, camera.rays
     x, z = _place(rng)
     half = rng.uniform(0.08, 0.7, 3) * (0.5 + z / 6)

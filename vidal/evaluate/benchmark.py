@@ -37,11 +37,14 @@ class Sample:
 class Benchmark:
     """A benchmark as its reader returns it.
 
-    classes: the names of the classes; empty if the samples have no labels. templates: prompts with {} in place of the class.
-    picture_templates: the prompts for the query "image"; empty uses `templates`. many_labels: whether samples may have several labels.
-    views: the numbers of views of a video in time and in space; the class probabilities of all views are averaged. missing: the names of
-    samples or pictures that are listed in the annotation but have no file. is_validation: whether the validation split is used, which
-    happens if the folder has no test split. is_mixed: whether samples may lack a modality, as in a dataset of videos and sounds.
+    classes: the names of the classes; empty if the samples have no labels.
+    templates: prompts with {} in place of the class. picture_templates: other prompts for the query "image"; empty if there are none.
+    many_labels: whether samples may have several labels.
+    views: (stretches, crops), for videos with classes. Every crop of every stretch of a video is classified; the class probabilities are
+    averaged.
+    missing: what the annotation lists but the folder lacks: the names of samples, or of pictures from which samples are cropped.
+    is_validation: whether the samples are those of the validation split, because the folder has no test split.
+    is_mixed: whether samples may lack a modality, as in a dataset of videos and sounds.
     """
 
     samples: list[Sample]

@@ -22,8 +22,8 @@ Progress = Callable[[Sequence[Any], str], Iterator[Any]]
 class Vectors:
     """The vectors of the samples of a benchmark.
 
-    of: (n, d), a unit vector for each sample; (n, views, d) from view_vectors. The rows of samples that cannot be decoded are NaN.
-    rejected: maps the names of these samples to the reasons.
+    of: (n, d), a unit vector for each sample. Or (n, m, d), if m crops of each video are encoded separately. The vectors of a sample
+    that cannot be decoded are NaN. rejected: for the name of each such sample, the reason.
     """
 
     of: np.ndarray

@@ -54,9 +54,10 @@ def _untrained(recipe: str, device: torch.device) -> Part:
 
 
 def modalities_of(checkpoints: Sequence[str]) -> frozenset[str]:
-    """Returns the modalities of all these encoders together, without loading their weights.
+    """Returns the modalities that at least one of the encoders has. Their weights are not loaded.
 
-    checkpoints: as in open_encoder. Raises UserError if a checkpoint is unknown, or if its configuration cannot be read.
+    checkpoints: folders, KIND:ID for an encoder of another project, or recipe:NAME for the untrained towers of a recipe. Raises UserError
+    if a checkpoint is unknown, or if its configuration cannot be read.
     """
     return frozenset(modality.value for each in checkpoints for modality in _modalities(each))
 

@@ -93,7 +93,7 @@ def _pairs(container: InputContainer, stream: Any, targets: list[int], keys: lis
 
 
 def _walk(decoder: Iterator[Any], pts: int) -> Any:
-    """Decodes at most WALK_MAX frames, up to the first one at or after pts, and returns the last of them; None if no frame is left."""
+    """Decodes frames until one is at or after pts, but at most WALK_MAX frames. Returns the last one, or None if no frame is left."""
     current = None
     for _ in range(WALK_MAX):
         following = next((frame for frame in decoder if frame.pts is not None), None)

@@ -99,10 +99,11 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
 
     @contextlib.contextmanager
     def work(self, effort: Effort | None = None) -> Iterator[None]:
-        """Surrounds one piece of work (a description, search or download), whose seconds and bytes the recipe limits.
+        """A context in which one search, description or download runs within the recipe's limits on seconds and bytes.
 
-        effort: what the candidate has cost so far; the seconds of this work are added to it. An error of a server, of the connection or
-        of yt-dlp is raised as a RecordError; an error of our own code is raised unchanged.
+        effort: what the candidate has cost so far; the seconds of work in the context are added to it.
+
+        Raises RecordError for an error of a server, of the connection or of yt-dlp. An error of our own code is raised unchanged.
         """
         crawl, effort, started = self.crawl, effort or Effort(), time.monotonic()
         budget = self._budget = WorkBudget(crawl.timeout_s, crawl.max_bytes, crawl.page_max_bytes, effort.work_s)

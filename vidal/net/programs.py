@@ -1,8 +1,9 @@
 """Checks the programs that a thread starts while it crawls: none may open a file or an address that a page names.
 
-yt-dlp hands some downloads to ffmpeg, rtmpdump and other programs, and repairs downloaded files with ffmpeg. If an input of
-ffmpeg is a playlist, ffmpeg opens all files that the playlist names, even local ones. So ffmpeg may only start if whitelists of
-protocols and formats precede every input.
+For some downloads, yt-dlp would give the address to ffmpeg, rtmpdump or another program. This is refused.
+
+yt-dlp also repairs downloaded files with ffmpeg. If such a file is a playlist, ffmpeg opens all files that the playlist names, even
+local ones. So ffmpeg may start only if whitelists of protocols and formats precede every input.
 """
 
 from __future__ import annotations

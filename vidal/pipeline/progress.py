@@ -1,4 +1,7 @@
-"""Shows how many parts each stage has committed. The numbers are read from storage, so that they are also correct after a restart."""
+"""Shows how many parts each stage has committed. A part is a batch of the candidates of a shard.
+
+The numbers are read from storage, so that they are also correct after a restart.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,11 @@ def judge_result(candidate: Candidate, search: Search, recipe: Recipe) -> Drop |
 
 
 def judge_candidate(candidate: Candidate, recipe: Recipe) -> Drop | None:
-    """Judges a candidate by its stated duration, uploader and licence, and by its title and hashtags unless the user listed it."""
+    """Returns why the recipe does not accept a candidate; None if it does.
+
+    The stated duration, the uploader and the licence are judged. The title and the hashtags are judged too, unless the candidate comes
+    from a list of the user's.
+    """
     if not candidate["curated"]:
         drop = judge_text(candidate["title"] or "", candidate["hashtags"] or [], recipe.text)
         if drop:

@@ -46,7 +46,7 @@ class WebDatasetSettings(CollectionSettings):
 
 
 class _Sample(NamedTuple):
-    """A sample. key: its name. members: its files, by what follows the name of the sample, such as "mp4" or "json"."""
+    """A sample. key: its name. members: its files, by their extension without the first dot, such as "mp4" or "json"."""
 
     key: str
     members: dict[str, TarMember]

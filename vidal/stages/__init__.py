@@ -1,4 +1,4 @@
-"""The stages of the pipeline. Each has a file or folder with its worker, which processes a record, and the Stage that describes it.
+"""The stages of the pipeline, each in its own file or folder: the code that processes a record, and a Stage, which describes this code.
 
-order.py lists them. A worker process imports only the stages that it runs.
+order.py lists the stages. A process imports only the stages that it runs.
 """

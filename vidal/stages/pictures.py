@@ -46,7 +46,10 @@ def save_view(
 
 
 def save_files(storage: Storage, clip: Clip, view: str, ending: str, files: list[bytes]) -> list[str]:
-    """Stores the bytes of one picture per frame. Returns their names."""
+    """Stores one picture per frame as view/0.ending, view/1.ending, ... of the clip. Returns the names of these files.
+
+    files: the bytes of each picture.
+    """
     return [
         storage.media.write(clip["shard"], clip["clip_id"], f"{view}/{index}.{ending}", data)
         for index, data in enumerate(files)

@@ -27,7 +27,10 @@ STRIDE = 8
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A video file up to a given second. Its frames are chosen by second_indices, as in the retrieval benchmarks of LanguageBind.
+    """A video file up to a given second.
+
+    Its frames are spread evenly from the first frame of the file to the first frame of the last second, as in the retrieval benchmarks of
+    LanguageBind.
 
     end_s: the end of the excerpt, in seconds; None for the end of the file.
     """

@@ -88,7 +88,8 @@ def is_published(config: Mapping[str, object]) -> bool:
 def read(folder: Path, values: Mapping[str, object]) -> Checkpoint:
     """Reads a checkpoint. values: the content of its config.json.
 
-    Raises UserError if a file is missing, unreadable or incomplete, if pictures are not square, or if a weight is unknown.
+    Raises UserError if a file is missing, unreadable or incomplete, if a weight is unknown, or if the encoder takes pictures that are not
+    square.
     """
     config = cast(PublishedConfig, values)
     try:

@@ -1,4 +1,4 @@
-"""Reads the array that an encoder takes for a clip: from the packed file if there is one, otherwise from the media files."""
+"""Reads the array that an encoder takes for a clip: from arrays that were decoded in advance or, without these, from media files."""
 
 from __future__ import annotations
 

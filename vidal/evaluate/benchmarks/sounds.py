@@ -125,7 +125,10 @@ def vggsound(folder: Path) -> Benchmark:
 
 
 def _stems(name: str, start: int) -> tuple[str, ...]:
-    """Returns the file names, without extension, that common downloaders give to a segment of ten seconds. start: in seconds."""
+    """Returns the names, without extension, that common downloaders give to the file of a segment of a YouTube video.
+
+    name: the id of the video. start: where the segment starts, in seconds. It lasts ten seconds.
+    """
     span = f"{name}_{start}_{start + 10}"
     return (name, f"Y{name}", f"{name}_{start:06d}", f"{name}_{start}", f"{name}_{start:06d}_{start + 10:06d}", span)
 

@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class ImageBindTower(ModalityTower):
-    """The tower of one modality. Pictures and videos share one network, which takes a picture as a clip of CLIP_FRAMES equal frames."""
+    """The tower of one modality. The towers of pictures and videos share a network: a picture becomes CLIP_FRAMES identical frames."""
 
     def __init__(self, network: nn.Module, reader: MediaReader):
         super().__init__((0.0,) * 3, (1.0,) * 3)  # The reader normalises.

@@ -64,8 +64,8 @@ class Listing(TypedDict):
 class Page:
     """One page of the site, with one video or sound.
 
-    stated_s: the duration that the page states, which may be false. origin: the "package version, file" that the media file was
-    made from. note: how it was made. fault: how the site fails to serve the file, see Site.
+    stated_s: the duration that the page states, which may be false. origin: what the media file was made from, as "PACKAGE VERSION,
+    FILE". note: how it was made. fault: how the site fails to serve the file, such as "http_404"; None if it serves the file.
     """
 
     id: str

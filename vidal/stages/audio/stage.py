@@ -83,7 +83,11 @@ class SoundReader:
     decoding: Decoding
 
     def __call__(self, sample_rate: int) -> tuple[np.ndarray, str]:
-        """Returns (n,) int16 mono samples, and a message if some of the sound does not decode, else "". See sound.read_decodable."""
+        """Returns (n,) int16 mono samples, and a message if some of the sound does not decode, else "".
+
+        The part that does not decode is silent in the samples of a video. In those of a file without video, it is left out. Raises
+        RecordError if nothing decodes.
+        """
         limits = self.decoding.limits(media_s=self.duration_s or 0.0)
         return limited.call(limits, sound.read_decodable, self.path, sample_rate, self.duration_s)
 
