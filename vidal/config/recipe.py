@@ -140,7 +140,7 @@ class Recipe(Settings):
         return section
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """Pickles a recipe with plugins as plain keys. A worker then imports the plugins before it builds the recipe from the keys."""
+        """If the recipe has plugins, pickles only its keys and values. Unpickling imports the plugins first, then builds the recipe."""
         if not self.plugins:
             return super().__reduce_ex__(protocol)
         rebuild: Callable[[Mapping[str, Any]], Recipe] = recipe_from

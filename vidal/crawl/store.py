@@ -59,9 +59,9 @@ class ClipStore:
         return self._make_row(candidate, file, span, clip_file, media_path, cut_count)
 
     def _write_span(self, file: MediaFile, span: Span, path: Path) -> _ClipFile:
-        """Writes the span to path.
+        """Writes the span to path, re-encoded.
 
-        A whole sound, or a whole MP4 with a codec in _MP4_CODECS, is linked. Anything else is re-encoded.
+        If the span is the whole file, a sound or an MP4 with a codec in _MP4_CODECS is not re-encoded, but hard-linked or copied.
         """
         if span.is_whole and (file.kind is Kind.AUDIO or _is_plain_mp4(file.properties)):
             link_or_copy(file.path, path)

@@ -25,7 +25,7 @@ class Identity(TypedDict):
 class DatasetFile(TypedDict):
     """The content of _dataset.json.
 
-    originals: the folder or bucket that contains the user's own media, if rows of the dataset may refer to files there; else None.
+    originals: the folder or bucket of the user's own media from which the dataset is built; None for any other dataset.
     """
 
     identity: Identity

@@ -261,7 +261,9 @@ def check_searches(recipe: Recipe) -> None:
 
 
 def _terms(recipe: Recipe, storage: Storage, shard: int, spread: Map | None) -> list[str]:
-    """Returns the search terms of a shard, from the database of the recipe. Without one, a database is built in the dataset.
+    """Returns the search terms of a shard, from the database that the recipe names.
+
+    If the recipe names no database, one is built in the folder of the dataset.
 
     spread: a parallel map, which computes the terms of large corpora on the cluster; None computes them in this process.
     """

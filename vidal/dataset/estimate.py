@@ -81,8 +81,8 @@ class Estimate:
 def estimate(recipe: Recipe, clips: int, measured: Measured, cluster: Cluster) -> Estimate:
     """Scales the costs of a measured dataset to this number of clips. Raises UserError if the measured dataset kept no clip.
 
-    Every cost is assumed to grow in proportion to the clips, and the candidates to come from the same hosts in the same shares. A stage
-    that was not measured with the recipe's own models is not estimated.
+    Every cost is assumed to grow in proportion to the number of clips. Each host is assumed to supply the same share of the candidates as
+    in the measured dataset. A stage that was not measured with the recipe's own models is not estimated.
     """
     if not measured.clips:
         raise UserError(

@@ -160,9 +160,10 @@ def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[U
 
 
 def _keys_of(entries: UInt64Array) -> BoolArray:
-    """Returns (2 ** BITS,) bool: the values that occur in the upper BITS bits of the keys of these entries.
+    """Returns (2 ** BITS,) bool: for each number of BITS bits, whether the key of one of these entries begins with this number.
 
-    An entry of another clip can match only if the upper bits of its key have one of these values.
+    The entries of other clips are filtered with this array: if a key begins with any other number, it cannot match.
+    entries: (k,) uint64, with the key of a hash in the upper 32 bits.
     """
     present: BoolArray = np.zeros(2**BITS, bool)
     present[entries >> (_KEY + _KEY_REST)] = True

@@ -1,6 +1,6 @@
 """A linear probe that trains in seconds: one linear layer from EfficientNet's features of a clip to the vectors of the language tower.
 
-Features are computed once per clip, so the time of a comparison is linear in clips and steps, and another seed costs almost nothing.
+The features of each clip are computed only once. Training the layer again, for example with another seed, costs little more.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def _joined_samples(samples: list[TrainingSamples]) -> TrainingSamples:
 
 
 def _joined_captions(captions: list[Captions]) -> Captions:
-    """Joins the captions of several datasets. The names of the views come from the recipe, so they are the same in all datasets."""
+    """Joins the captions of several datasets, which must have been read with the same settings, so that their `names` are equal."""
     texts = np.cumsum([0, *(len(each.distinct) for each in captions)])
     spans = np.cumsum([0, *(each.starts[-1] for each in captions)])
     return Captions(

@@ -54,10 +54,13 @@ def scene_indices(total: int, count: int, firsts: Sequence[int]) -> list[int]:
 def read_frames(
     path: Path, count: int, policy: str, short_side: int, firsts: Sequence[int] = ()
 ) -> tuple[list[float], list[Image.Image]]:
-    """Returns the times of `count` frames, in seconds from the first frame of the file, and the frames themselves.
+    """Reads `count` frames of a video. Returns their times, in seconds from the first frame of the file, and the RGB pictures.
 
-    The frames are RGB, as a player shows them, all with the size of the first; short_side is in pixels. policy: see sample_indices.
-    firsts: for the policy "scene", the indices of the frames that begin a new shot. Raises RecordError(corrupt) if no picture decodes.
+    A picture looks as in a player. If its shorter side has more than short_side pixels, it is scaled down to short_side. If the frames
+    differ in size, all pictures get the size of the first, with black bars where the aspect differs.
+
+    policy: how the frames are spread over the video: "linspace" (evenly), "paper" (as in the script of VIDAL-10M), or "scene" (over all
+    shots). firsts: for "scene", the indices of the frames that begin a new shot. Raises RecordError(corrupt) if no picture decodes.
     """
     try:
         with open_media(path) as container:

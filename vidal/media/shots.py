@@ -56,9 +56,9 @@ def write_thumbnails(path: Path, raw: Path) -> list[float]:
 
 
 def cut_times(times_s: list[float], firsts: list[int]) -> list[float]:
-    """Returns the times of the cuts in seconds. A cut lies half way between two frames.
+    """Returns the time of each cut in seconds: half way between the last frame of a shot and the first frame of the next.
 
-    firsts: the indices of the frames that begin a new shot.
+    times_s: the time of each frame of the video. firsts: the indices of the frames that begin a new shot.
     """
     return [(times_s[first - 1] + times_s[first]) / 2 for first in firsts if 0 < first < len(times_s)]
 

@@ -105,10 +105,10 @@ class Rewriter(Protocol):
     revision: str
 
     def rewrite(self, system: str, examples: list[tuple[str, str]], text: str) -> Answer:
-        """Returns the answer to `text`, after the system prompt and examples of questions and answers.
+        """Returns the model's answer to `text`. Before the text, the model reads the system prompt and the examples.
 
-        The text is untrusted and always has the role of the user. Several threads may call this at once. Raises RecordError if there is
-        no answer.
+        examples: (question, answer). The text is untrusted and always has the role of the user. Several threads may call this at once.
+        Raises RecordError if there is no answer.
         """
 
 

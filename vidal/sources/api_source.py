@@ -54,7 +54,10 @@ class ApiSource(ABC):
 
     @abstractmethod
     def describe(self, candidate: Candidate) -> Candidate:
-        """Returns the candidate with its media_url and the values that its page states. Raises RecordError."""
+        """Returns the candidate with its media_url and the other values that the API states, such as its duration.
+
+        Raises RecordError if the candidate has no file that may be downloaded, or if the API's answer cannot be used.
+        """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
         url = candidate.get("media_url") or self.describe(candidate).get("media_url")

@@ -41,9 +41,10 @@ class ArrowFile:
             at = after
 
     def batch(self, number: int, columns: list[str]) -> pa.RecordBatch:
-        """Returns these columns of a batch. Their offsets and texts are validated, because the file may come from anywhere.
+        """Returns these columns of a batch. Their content is checked, because the file may come from anywhere.
 
-        number: as `batches` yields it. Raises pa.ArrowException or OSError if the batch is damaged.
+        number: in a stream, the offset of the batch in bytes; in a file, its index. Raises pa.ArrowException or OSError if the batch is
+        damaged.
         """
         if self._reader is not None:
             return self._columns(self._reader.get_batch(number), columns)

@@ -87,5 +87,5 @@ def parse_tags(value: object, texts: Iterable[str]) -> list[str]:
 
 
 def text_of(value: object) -> str:
-    """Returns a value as text: lists and objects as JSON, integers with all of their digits."""
+    """Returns a value as text. A list or dict is written as JSON."""
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (list, dict)) else str(value)

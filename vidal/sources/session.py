@@ -56,10 +56,13 @@ class Session:
 
 
 class IdentitySession:
-    """Does the work of one candidate or query with the user's identities (accounts and proxies). Each attempt may use another one.
+    """Does the work of one candidate or query with the user's identities (accounts and proxies).
 
-    key: names the work; its hash decides which identity is assigned to the work (see Identities.choose). lent: an exit stack for
-    the borrowed sessions. Closing it gives them back.
+    If crawl.share_identities is set, each attempt uses the identity that is free first. If not, all attempts use the same identity, which
+    a hash of `key` assigns to the work.
+
+    key: names the work. lent: an exit stack, which receives the sessions that the work uses. When it is closed, the Network gets the
+    sessions back.
     """
 
     def __init__(self, network: Network, key: str, lent: contextlib.ExitStack):

@@ -70,10 +70,11 @@ _PART_FILE: ContextVar[_PartFile] = ContextVar("part_file")
 
 
 class PartAnswers:
-    """Keeps the answers that models give to one stage. Each part writes JSON lines to a file of its own; all parts of a shard reuse them.
+    """Keeps the answers that models give to one stage. Each part stores its answers in a file of its own, as JSON lines.
 
-    On a disk, an answer is appended as soon as it is given. On an object store, the file is written again from time to time and at
-    the end of the part. Safe to share between threads, which may work on different parts.
+    A stored answer is used again by all parts of the same shard. On a disk, an answer is appended as soon as it is given. On an object
+    store, the file is written again from time to time and at the end of the part. Safe to share between threads, even if they work on
+    different parts.
     """
 
     def __init__(self, storage: Storage, stage: str):

@@ -120,7 +120,11 @@ def _languagebind_settings(modality: Modality, tower: ModalityTower, settings: E
 
 
 def _weights(tower: ModalityTower, settings: Encoder, keep_adapters: bool) -> tuple[dict[str, Tensor], int]:
-    """Returns the weights of a tower by their names in LanguageBind, and the rank of the adapters among them; 0 if there are none."""
+    """Returns the weights of a tower by their names in LanguageBind, and the rank of its low-rank adapters.
+
+    keep_adapters: whether the adapters stay separate; if not, they are merged into the weights that they adapt. The rank is 0 if they are
+    merged, or if the tower has none.
+    """
     own = {name: value.detach().cpu() for name, value in tower.state_dict().items()}
     base, parts = adapters.split(own)
     if not keep_adapters or not parts:

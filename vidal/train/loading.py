@@ -76,7 +76,10 @@ def join_encoders(parts: list[Part], device: torch.device) -> BoundEncoder:
 
 
 def load_part(folder: Path, device: torch.device) -> Part:
-    """Loads the encoder of one folder. Raises UserError as load_encoder does."""
+    """Loads the encoder of one folder.
+
+    Raises UserError if the folder holds no encoder, or if a weight is missing, unknown or of another shape.
+    """
     config = saved.read_json(folder)
     if published.is_published(config):
         checkpoint = published.read(folder, config)

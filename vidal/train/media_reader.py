@@ -112,7 +112,7 @@ def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
 
 
 def read_sound(reader: MediaReader, item: object, sample_rate: int, caller: str) -> Float32Array:
-    """Returns the array of a sound, (views, ...): one view for each excerpt that the reader takes.
+    """Returns the array of a sound, (n, ...), for the n excerpts that the reader takes from the sound.
 
     sample_rate: the rate of an item that is an array or a tensor, in Hz. caller: the method that the user called, for errors.
 

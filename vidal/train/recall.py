@@ -37,10 +37,10 @@ class Recall:
 
 
 def recall(trainer: ModalityTrainer, clips: Clips) -> Recall:
-    """Returns R@1 over the first CLIPS clips. A clip is left out if one of its files cannot be read.
+    """Returns R@1 over the first 1000 clips (the constant CLIPS). A clip is left out if one of its files cannot be read.
 
-    The text of a clip is its title or, if it has none, one of its other captions. If several clips have the same text, each of them is a
-    right answer for it. If k clips or texts tie for the best score, each right one among them counts as 1 / k of a right answer.
+    Each clip has one text here: its title or, if it has no title, another caption. If several clips have the same text, each of these
+    clips is a right answer for the text. Ties for the best score count as if they were broken at random.
     """
     rows, embedded = embed(trainer, clips.samples, clips.reader, range(min(CLIPS, len(clips.samples))))
     if not rows:

@@ -154,10 +154,13 @@ class _Plan(Sampler[tuple[int, IntArray]]):
 
 
 class _Items(Dataset[Any]):
-    """Reads chunks of rows for the loader. The index of an item is (epoch, rows).
+    """Reads chunks of rows for the loader, which asks for a chunk by (epoch, rows).
 
-    An item is (arrays of the readable rows, stacked; indices of their texts; for each row, whether it was readable; for each unreadable
-    row, why it was not).
+    A chunk is returned as four values:
+    the arrays of the readable rows, stacked;
+    for each readable row, the index of its text in captions.distinct;
+    for each row, whether it is readable;
+    for each unreadable row, the error.
     """
 
     def __init__(self, clips: ClipDataset):

@@ -122,7 +122,7 @@ class _Worker:
         return Output([{"clip_id": clip["clip_id"], "captions": captions}], tuple(self._with_imported(clip, views)))
 
     def _with_imported(self, clip: Clip, views: list[ViewOutcome]) -> list[ViewOutcome]:
-        """Returns the outcomes; a view for which only the catalogue has a text counts as kept."""
+        """Returns the outcomes of the views. A view without a text of a model counts as kept if the catalogue has a text for the view."""
         return [
             ViewOutcome(each.view, Status.KEPT, detail="imported")
             if each.status is not Status.KEPT and has_imported(clip, each.view)
