@@ -19,7 +19,8 @@ from vidal.errors import UserError
 @click.option("--to", help="Folder to write. Default: OUT/_export/FORMAT.")
 @options.as_json
 def export(out: str, format_: str, to: str | None, as_json: bool) -> None:
-    """Writes OUT in the layout of another loader: LanguageBind's JSON and media, WebDataset's tars, Hugging Face's Parquet."""
+    """Writes the clips of OUT in the layout of another loader: LanguageBind's JSON and media, WebDataset's tars or Hugging Face's
+    Parquet."""
     from vidal.export.export import export as write
     from vidal.storage.storage import absolute_uri
 

@@ -41,7 +41,10 @@ class Report:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether any shard is faulty, see ShardReport.is_faulty. The command then exits with code 1."""
+        """Whether any shard is faulty. The command then exits with code 1.
+
+        A shard is faulty if a record failed because of a bug, a view must be tried again, or no clip was kept.
+        """
         return any(shard.is_faulty for shard in self.shards)
 
     @property

@@ -86,7 +86,7 @@ def estimate(recipe: Recipe, clips: int, measured: Measured, cluster: Cluster) -
     """
     if not measured.clips:
         raise UserError(
-            f"{measured.where} has no clips whose costs could be scaled: build a shard that keeps some clips"
+            f"{measured.where} has no clips from which costs could be estimated: build a shard that keeps some clips"
         )
     factor = clips / measured.clips
     stages = [_stage(stage, recipe, measured.stages.get(stage.name), factor) for stage in STAGES.values()]

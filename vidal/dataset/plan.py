@@ -95,9 +95,10 @@ def _sum_budgets(unit: str, limits: list[int | None]) -> str:
 
 
 def _models(stage: Stage, recipe: Recipe) -> list[tuple[str, str]]:
-    """Returns each model of the stage, with the reason why it cannot be loaded here, or "" if it can.
+    """Returns (model, why) for each model of the stage. why: the reason why the model cannot be loaded here; "" if it can.
 
-    If there is no model, one entry is returned: "none" if the recipe leaves an optional model out, "" if the stage never needs one.
+    If there is no model, returns one pair: ("none", "") if the recipe leaves out an optional model, ("", "") if the stage never
+    needs one.
     """
     uses = stage.models(recipe)
     lines = [

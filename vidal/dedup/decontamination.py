@@ -141,7 +141,8 @@ def _signatures(settings: EvaluationSet, recipe: Recipe) -> list[EvaluationFile]
         ) from error
     if not table.schema.remove_metadata().equals(SIGNATURES):
         raise UserError(
-            f"evaluation set {settings.name!r}, under decontaminate: {path} was not written by `vidal signatures`: write it again"
+            f"evaluation set {settings.name!r}, under decontaminate: {path} does not have the columns "
+            "that `vidal signatures` writes: run vidal signatures again"
         )
     models_used = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     if settings.semantic is not None and any(

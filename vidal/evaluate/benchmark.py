@@ -87,7 +87,7 @@ class Measured:
 
     query, target: modalities or "text", joined by +. metrics: by name, shares in 0..1 or ranks counted from 1. samples: how many were
     measured. missing: how many were not, because they have no file. unreadable: how many were not, because they cannot be decoded.
-    is_validation: as in Benchmark.
+    is_validation: whether the samples are of the validation split, because the folder of the benchmark has no test split.
     """
 
     query: str

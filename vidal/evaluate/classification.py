@@ -28,9 +28,10 @@ def class_vectors(
 
 
 def mean_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Returns the logarithm of the class probabilities, averaged over the excerpts of each sample: (n, classes).
+    """Averages the class probabilities over the excerpts of each sample, and returns the logarithms of the averages, (n, classes).
 
-    scores: (n, excerpts, classes), cosines. They are multiplied by SCALE, the largest scale that CLIP allows.
+    scores: (n, excerpts, classes), cosines. The probabilities are their softmax over the classes, after a multiplication by SCALE, the
+    largest scale that CLIP allows.
     """
     logits = torch.from_numpy(scores.astype(np.float64)) * SCALE
     values: np.ndarray = (logits.log_softmax(-1).logsumexp(1) - np.log(scores.shape[1])).numpy()

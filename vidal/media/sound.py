@@ -64,9 +64,11 @@ def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None
 
 
 def _read(path: Path, sample_rate: int, duration_s: float | None, channel: int | None) -> tuple[Int16Array, str]:
-    """Returns the samples that decode, and FFmpeg's message about a part that does not, or "".
+    """Returns the samples that decode, (n,) int16 at sample_rate, and FFmpeg's message about a part that does not, or "".
 
-    channel: the channel to return; None for a mix of all channels. duration_s, errors: as in read_decodable.
+    channel: the channel to return; None for a mix of all channels. duration_s: the length of the video that the sound belongs to. The
+    samples then begin at the time of the first picture and have this length; where there is no sound, they are silent. If it is None,
+    all parts that decode are joined without gaps. Raises RecordError(bad_audio) if nothing decodes.
     """
     track, problem, start_s = _Track(sample_rate, channel), "", 0.0
     try:

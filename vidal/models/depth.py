@@ -76,10 +76,13 @@ class TransformersDepth:
 def depth_kind(config: Any) -> str:
     """Returns the meaning of a model's depth values, one of KINDS. It follows from the configuration, never from the values themselves.
 
-    config: the model's configuration in transformers. GLPN and ZoeDepth predict metres, because they were trained on NYU or KITTI. The
-    configuration of Depth Anything states the kind. DPT is the model of MiDaS, which predicts disparity up to scale and shift. DepthPro
-    predicts metres from its own estimate of the field of view; a DepthPro without that part predicts depth only up to scale. Raises
-    UserError for any other model.
+    config: the model's configuration in transformers.
+    - GLPN and ZoeDepth predict metres, because they were trained on NYU or KITTI.
+    - Depth Anything states its kind in the configuration.
+    - DPT, the model of MiDaS, predicts disparity up to scale and shift.
+    - DepthPro predicts metres if it also estimates the field of view; otherwise, it predicts depth up to scale.
+
+    Raises UserError for any other model.
     """
     model_type = str(getattr(config, "model_type", ""))
     if model_type in ("glpn", "zoedepth"):

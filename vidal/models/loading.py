@@ -24,8 +24,8 @@ _computing: list[int] = []  # The thread that is computing, once for each nested
 def using() -> Iterator[None]:
     """A context for the use of models. Waits while another thread loads a model or is waiting to load one.
 
-    If new users did not wait, a thread that wants to load a model could wait forever. A thread that is already inside `using` does not
-    wait.
+    If new users did not wait, a thread that wants to load a model could wait forever. The wait is skipped only inside another `using`
+    of the same thread.
     """
     me = threading.get_ident()
     with _state:

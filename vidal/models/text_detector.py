@@ -27,7 +27,11 @@ CONFIDENCE_MIN = 0.7
 
 
 class RapidOcr:
-    """A TextDetector. options: short_side (in pixels, of the detector's input), confidence_min (the reader's lowest confidence, 0..1)."""
+    """A TextDetector. Its options are `short_side` and `confidence_min`.
+
+    short_side: pictures are resized to this short side, in pixels, or to a smaller one so that the long side is at most LONG_SIDE_MAX.
+    confidence_min: a text that is read with less confidence (0..1) does not count.
+    """
 
     def __init__(self, spec: ModelSpec):
         self.name = f"PP-OCRv4, {package_version('rapidocr-onnxruntime')}"

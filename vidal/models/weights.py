@@ -59,7 +59,10 @@ def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
     """Returns the folder or hub id of a model, and further keyword arguments for from_pretrained.
 
     If the spec's id is "package:NAME/PATH", the model is a folder or a GGUF file in the installed package NAME. A GGUF file is unpacked
-    into a folder first. Raises UserError if the spec has no id or the package is not installed, and the errors of unpack_gguf.
+    into a folder of this machine's cache first.
+
+    Raises UserError if the spec has no id, the package is not installed, or the cache cannot be written; OSError or ValueError if
+    transformers cannot read the GGUF file.
     """
     source = require_id(spec)
     if not source.startswith(PACKAGE_SCHEME):

@@ -53,7 +53,10 @@ def outcome_row(
 
 
 def is_awaiting(outcome: LedgerRow) -> bool:
-    """Returns whether the next run still has to compute the views of this clip, or to try this view again after a transient failure."""
+    """Returns whether the next run must work on the clip or view of this row.
+
+    It must work on a clip whose views are not computed yet, and on a view that failed transiently.
+    """
     failed = outcome["subject"] == Subject.VIEW.value and outcome["status"] == Status.FAILED.value
     return outcome["reason"] == Reason.AWAITING_VIEWS.value or bool(failed and outcome["transient"])
 

@@ -37,7 +37,11 @@ class ViewLine(TypedDict):
 
 
 class ClipCard(ManifestRow):
-    """A clip on the page. strips: the pictures of each column, as JPEG in base64. score_lines: name, value and meaning."""
+    """A clip on the page.
+
+    texts: the captions that the page shows. strips: one list of pictures for each kind (frames, depth and so on), as JPEG in base64.
+    score_lines: name, value and meaning of each score.
+    """
 
     texts: list[Caption]
     strips: list[list[str]]

@@ -39,7 +39,7 @@ class FolderSettings(CollectionSettings):
 
 
 class Folder:
-    """A collection that lists and fetches the media files of a folder or bucket."""
+    """Lists and fetches the media files of a folder or bucket. Implements the protocol Collection."""
 
     settings = FolderSettings
 

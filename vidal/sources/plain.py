@@ -22,7 +22,7 @@ _LOGIN = re.compile(r"\b(log|sign)[-_]?in\b|\bauth(enticate)?\b|\bsso\b", re.I)
 
 
 class Plain:
-    """The source of catalogue addresses that yt-dlp has no extractor for. A recipe cannot choose this source."""
+    """Fetches those addresses of a user's list that yt-dlp has no extractor for. A recipe cannot name Plain as its source."""
 
     def __init__(self, client: Client, pages: YtDlp):
         self._client, self._pages = client, pages

@@ -1,7 +1,8 @@
 """Gathers the tables of all stages of a shard into one archive, so that a large dataset with storage.media: tar has few objects.
 
 The archive is written before the tables are removed. If a table is stored again later, the new file is read instead of the copy in
-the archive, until it is gathered too. Storage reads, lists and finds gathered tables under their own names.
+the archive, until it is gathered too. The class Storage reads and lists each gathered table by the table's
+own name, as if it were still a file.
 """
 
 from __future__ import annotations

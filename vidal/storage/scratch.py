@@ -20,14 +20,14 @@ _NAME = re.compile(rf"vidal-[a-z]+-{re.escape(_HOST)}-(\d+)-.+")
 
 
 def create(kind: str) -> Path:
-    """Creates a folder, which the caller removes. kind: a word for its name, such as "media"."""
+    """Creates a folder, which the caller removes. kind: a word that its name contains, such as "media"."""
     _remove_orphans(os.getpid(), tempfile.gettempdir())
     return Path(tempfile.mkdtemp(prefix=f"vidal-{kind}-{_HOST}-{os.getpid()}-"))
 
 
 @contextlib.contextmanager
 def folder(kind: str) -> Iterator[Path]:
-    """Yields a folder that is removed afterwards. kind: a word for its name."""
+    """Yields a folder, and removes it on leaving the context. kind: a word that its name contains, such as "media"."""
     path = create(kind)
     try:
         yield path

@@ -41,8 +41,9 @@ class TrainerState(TypedDict):
 class Place(TypedDict):
     """How far one process has read in the data of one modality.
 
-    start, done: the fields of the epoch's window.Window, which all processes share.
-    cursor: how many records of its share of this window the process has consumed.
+    start, done: which records of the epoch this run had to read when it began or was resumed: those from position `start` on, except
+    the positions in `done`. Both are the same in all processes, which divide these records among themselves.
+    cursor: how many records of its share the process has consumed.
     unreadable: how many records it could not read in the whole run. missed: how many of these were in this epoch.
     """
 

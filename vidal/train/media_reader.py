@@ -22,8 +22,8 @@ class MediaReader:
     """Reads media as the arrays that a tower takes. A subclass defines the methods that the modalities of its tower need.
 
     A subclass for pictures needs to define only `picture`: depth is then read as a grey picture, and a video as its frames. Arrays are
-    float32 and already normalised. The array of a video or a sound holds one or more views. A view is a crop or an excerpt that gets a
-    vector of its own.
+    float32 and already normalised. A video or a sound may be read as several crops or excerpts, each of which gets a vector of its own.
+    In this class, these are called views.
 
     frame_count: the number of frames that are read from a video. sample_rate: the rate at which `sound` gets samples, in Hz.
     first_channel: whether only the first channel of a sound file is used; if not, its channels are mixed. items_max: the largest number

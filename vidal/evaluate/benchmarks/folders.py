@@ -27,9 +27,11 @@ def class_folders(
 ) -> Benchmark:
     """Reads CLASS/FILE from the first of test/, val/ and data/val/ that exists in `folder`, or else from `folder` itself.
 
-    An underscore in the name of a class stands for a space. templates, picture_templates: as in Benchmark. names: maps names of folders
-    to names of classes in prompts. Raises UserError if fewer than two classes have files. needs: for this error, what the folder could
-    contain instead, such as an annotation file.
+    An underscore in the name of a class stands for a space. templates: prompts with {} in place of the class. picture_templates: the
+    prompts for the query "image"; if empty, `templates` are used. names: maps names of folders to names of classes in prompts.
+
+    Raises UserError if fewer than two classes have files. The error says that the folder must contain `needs`, for example an annotation
+    file, or folders of classes.
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)

@@ -74,7 +74,10 @@ class ImageBindReader(MediaReader):
         return ((np.asarray(square, np.float32) - DISPARITY_MEAN) / DISPARITY_STD).astype(np.float32)[None]
 
     def choose_frames(self, total: int, fps: float, excerpt: frames.Excerpt | None) -> list[int]:
-        """Returns the indices of the first and the last frame of each of five clips of two seconds, spread evenly over the video."""
+        """Returns ten indices: those of the first and the last frame of each of five spans of two seconds.
+
+        The spans are distributed evenly over the video, or over the excerpt if it is not None.
+        """
         fps = fps or _UNKNOWN_FPS
         if excerpt is not None and excerpt.end_s:
             total = max(1, min(total, math.ceil(excerpt.end_s * fps)))

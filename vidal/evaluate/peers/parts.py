@@ -1,4 +1,4 @@
-"""What the peers (encoders of other projects) share: the class of their language towers, and a function that prepares them for use."""
+"""Code that every peer (an encoder of another project) uses: its language tower, and its conversion to an encoder of vidal."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class PeAvReader(MediaReader):
         return list(range(total))
 
     def video(self, pictures: Sequence[Image.Image]) -> Float32Array:
-        """Returns (1, frames, 3, h, w) float32, normalised."""
+        """Returns one video as PE-AV takes it, (1, frames, 3, h, w) float32, with normalised colours. pictures: its frames."""
         whole = torch.from_numpy(np.stack([np.asarray(each.convert("RGB")) for each in pictures])).permute(0, 3, 1, 2)
         out = self._processor(videos=[whole], do_sample_frames=False, return_tensors="pt")
         array: Float32Array = out["pixel_values_videos"].float().numpy()

@@ -26,7 +26,10 @@ class PoolSpec:
 
     @property
     def requests(self) -> list[Request]:
-        """The resources that the pool holds from its start to its end: one request per worker, for the minimum number of workers."""
+        """The resources that the pool holds from its start to its end.
+
+        They are those of its minimum number of workers, with one request per worker.
+        """
         return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
 
     def parts_at_once(self, recipe: Recipe) -> int:

@@ -84,7 +84,7 @@ def has_imported(clip: Clip, view: str) -> bool:
 
 
 def _empty(clip: Clip) -> CaptionedRow:
-    """Returns the row of a clip whose captioners fail: only the titles, and the texts that came with the catalogue."""
+    """Returns the row of a clip on which this stage fails. Its only texts are the title and those from the catalogue."""
     return {"clip_id": clip["clip_id"], "captions": [*_titles(clip), *imported(clip)]}
 
 
@@ -143,7 +143,10 @@ class _Worker:
         return [caption_of(View.HASHTAGS, text)], ViewOutcome(View.HASHTAGS, Status.KEPT)
 
     def _frames(self, clip: Clip, images: list[Any]) -> tuple[list[Caption], ViewOutcome]:
-        """Returns one caption per frame, and the outcome of the view. Where nothing is recognised, the text is empty and flagged."""
+        """Returns the captions of the frames, and the outcome of the view `keyframe`. Without a model, there are no captions.
+
+        If the model recognises nothing in a frame, the caption has an empty text and the flag nothing_recognised.
+        """
         if absent := _absent(View.KEYFRAME, self._keyframe, images):
             return [], absent
         assert self._keyframe is not None

@@ -1,4 +1,4 @@
-"""Filter: drops clips that the recipe does not want. `vidal filter` can let them pass again.
+"""Filter: drops clips that the recipe does not want. `vidal filter` can take them back later.
 
 The stored files of a dropped clip stay, unless storage.keep_dropped is false.
 """

@@ -139,7 +139,10 @@ def _attend_over_time(layer: Any, hidden: Tensor, frames: int) -> Tensor:
 
 
 def _add_time(layer: Any, frames: int) -> None:
-    """Adds attention over time to a layer. It starts as a copy of the attention over space, with random embeddings of the frames."""
+    """Adds attention over time to a layer, as a copy of the layer's attention over space.
+
+    The position embeddings of the frames have no original to copy, so they start with random values.
+    """
     width = layer.embed_dim
     layer.temporal_attn = copy.deepcopy(layer.self_attn)
     layer.temporal_layer_norm1 = copy.deepcopy(layer.layer_norm1)
