@@ -148,7 +148,7 @@ class Recipe(Settings):
 
 
 def recipe_from(data: Mapping[str, Any]) -> Recipe:
-    """Returns a recipe from its keys.
+    """Makes a Recipe of its keys and their values. Imports the plugins that the recipe names.
 
     Raises UserError for a plugin that cannot be imported, pydantic.ValidationError for anything else that is wrong.
     """

@@ -44,9 +44,11 @@ class ClipStore:
         self._recipe, self._storage, self._writer = recipe, storage, SpanWriter(recipe)
 
     def store_clip(self, candidate: Candidate, file: MediaFile, span: Span, cuts_s: list[float] | None) -> CrawledClip:
-        """Stores the span and returns its row. cuts_s: the cuts in the whole file, or None. Raises RecordError if the cutting fails.
+        """Stores the span as a media file, and returns the row of the clip.
 
-        With `storage.media: reference`, a file that is used whole stays where it is, and the row names that original.
+        Writes no file if the span is the whole file and the recipe sets `storage.media: reference`. The row then names the user's file.
+        cuts_s: the times of all changes of shot in the file, in seconds; None if they were not looked for. Raises RecordError if the span
+        cannot be cut out of the file.
         """
         cut_count = None if cuts_s is None else shots.count_cuts(cuts_s, span.start_s, span.duration_s)
         if self._recipe.storage.media == "reference" and span.is_whole:

@@ -94,7 +94,10 @@ def dump(measured: Measured) -> dict[str, Any]:
 
 
 def models_of(stage: Stage, recipe: Recipe) -> list[str]:
-    """Returns the models that a recipe chooses for a stage, as "adapter: id"."""
+    """Returns the models that a recipe chooses for a stage, as "ADAPTER: ID".
+
+    These are the keys `adapter` and `id` of a model in the recipe. ID is "packaged" if the recipe gives none.
+    """
     return [f"{use.spec.adapter}: {use.spec.id or 'packaged'}" for use in stage.models(recipe) if use.spec]
 
 

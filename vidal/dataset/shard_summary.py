@@ -1,4 +1,4 @@
-"""The summary of a shard: its recipe, its numbers, and the versions that made it, in one file.
+"""The summary of a shard: the recipe and the versions of the code that built it, and counts of its results, in one file.
 
 A commit removes the old summary, then writes the manifest, then the new summary. So a summary that exists describes its manifest.
 """

@@ -95,9 +95,12 @@ class _Hashed:
         return cls(flat[counts], clips[counts])
 
     def entries(self, mask: np.uint64, wanted: BoolArray | None = None) -> UInt64Array:
-        """Returns the sorted entries of a hash table, (k,) uint64. Each entry packs a key and the index of a clip.
+        """Returns the entries of a hash table, (m,) uint64, sorted and without repeats.
 
-        mask: the bits of a hash that the table looks at. wanted: which keys to include, as _keys_of returns them; None includes all.
+        Each entry holds a key in its upper 32 bits, and the index of a clip in the lower ones. The key is a function of those bits of a
+        hash that the table looks at.
+        mask: these bits. wanted: (2 ** BITS,) bool, for each value of the upper BITS bits of a key, whether such keys are included; None
+        includes all.
         """
         keys, clips = ((self.hashes & mask) * _ODD) >> _KEY, self.clips
         if wanted is not None:

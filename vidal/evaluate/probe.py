@@ -131,7 +131,10 @@ def _texts_of(captions: Captions, row: int, views: np.ndarray) -> np.ndarray:
 
 
 def text_features(storage: Storage, tower: LanguageTower, samples: TrainingSamples) -> np.ndarray:
-    """Returns the features of samples.captions.distinct, (texts, width) float32, L2-normalised."""
+    """Returns the language tower's vectors of all distinct captions of the samples, (texts, width) float32, L2-normalised.
+
+    Their order is that of samples.captions.distinct.
+    """
     table = TextFeatures(storage, tower).compute(samples.captions)
     features: np.ndarray = table[np.arange(len(table))].numpy()
     return features

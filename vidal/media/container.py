@@ -57,7 +57,10 @@ def _choose(streams: Sequence[Any]) -> Any:
 
 
 def packets(container: InputContainer, stream: Any) -> Iterator[Any]:
-    """Yields the packets of a track that hold data. Raises av.error.FFmpegError, and RecordError(too_costly)."""
+    """Yields the packets of a track that hold data.
+
+    Raises av.error.FFmpegError if the file cannot be read, and RecordError(too_costly) for more packets than decoding.packets_max allows.
+    """
     for packet in container.demux(stream):
         if packet.size:
             spend_packet()

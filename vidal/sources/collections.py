@@ -43,7 +43,7 @@ SourceCollection = Annotated[SerializeAsAny[CollectionSettings], BeforeValidator
 
 
 def open_collection(recipe: Recipe) -> Collection | None:
-    """Returns the collection of a recipe, if it has one. Raises UserError for a store that cannot be opened."""
+    """Returns the collection of a recipe, if it has one. Raises UserError if the folder or bucket with its media cannot be opened."""
     settings = recipe.collection
     return COLLECTIONS[settings.source].load()(settings, recipe) if settings else None
 

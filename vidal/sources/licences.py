@@ -52,9 +52,10 @@ def to_spdx(licence: str) -> str:
 
 
 def judge_licence(licence: str | None, crawl: Crawl) -> Drop | None:
-    """Returns a Drop for a licence that crawl.licences does not allow, and for a missing one if crawl.licence_unknown is false.
+    """Returns None if the recipe accepts the licence, else a Drop.
 
-    Returns None if the licence is accepted. If crawl.licences is empty, everything is accepted.
+    If crawl.licences is empty, every candidate is accepted, even one without a licence. Otherwise the licence must match an entry of
+    crawl.licences; a missing licence is accepted only if crawl.licence_unknown is true.
     """
     if not crawl.licences:
         return None

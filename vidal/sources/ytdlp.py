@@ -76,7 +76,10 @@ class YtDlp:
         return fill_in(candidate, _describe_video(info))
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """Downloads the one file of a page. The page is not requested again if it was described just before."""
+        """Downloads the video or sound of a page. Raises RecordError if the page has not exactly one, or is a live stream.
+
+        If `describe` has just read this page, the page is not requested again.
+        """
         from vidal.sources.ytdlp_subtitles import fetch_subtitles  # Loads yt-dlp.
 
         self._client.params["outtmpl"]["default"] = f"{folder}/media.%(ext)s"

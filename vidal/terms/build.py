@@ -36,10 +36,11 @@ Map = Callable[[Callable[[Work], Counts], list[Work]], Iterable[Counts]]
 
 @dataclass
 class Summary:
-    """The numbers of a build.
+    """How many texts and terms a build had at each step.
 
-    read: texts in each corpus. long: texts left out because they have too many words. rare: distinct texts left out because they
-    are too rare. distinct: distinct texts that remain. terms: selected terms. by_source: selected terms that occur in each corpus.
+    read: texts, by corpus. long: texts left out because they have too many words. rare: distinct texts left out because they occur too
+    seldom. distinct: distinct texts that are neither too long nor too rare. terms: terms that balancing has selected. by_source: how many
+    of the selected terms occur in a corpus, by corpus.
     before, after: how many terms contain each keyword before and after balancing, as (keyword, POS, count), most frequent first.
     """
 

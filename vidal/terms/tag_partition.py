@@ -148,7 +148,7 @@ def _counts(table: pa.Table, rare: int) -> Counts:
 
 
 def tally(table: pa.Table) -> Counter[Keyword]:
-    """Returns, for each keyword, the number of texts that contain it. table: texts with their keywords, in the form of TERMS."""
+    """Returns, for each keyword, the number of texts that contain it. table: one text per row, with the columns `keywords` and `pos`."""
     names, tags = (pc.list_flatten(table.column(column)).to_pylist() for column in ("keywords", "pos"))
     return Counter(zip(names, tags, strict=True))
 

@@ -41,7 +41,8 @@ def split(state: State) -> tuple[State, dict[str, tuple[Tensor, Tensor]]]:
 def merged(state: State, alpha: float) -> State:
     """Returns the weights with adapters merged: W + alpha / rank * B A, under the name of W.
 
-    state: weights and adapters, as a checkpoint names them. alpha: as in settings.Lora. Raises UserError as split does.
+    state: weights and adapters, as a checkpoint names them. alpha: the value with which the adapters were trained.
+    Raises UserError if a part of an adapter, or the weight that it adapts, is missing; the error names the adapter.
     """
     base, parts = split(state)
     for name, (a, b) in parts.items():

@@ -53,7 +53,7 @@ def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
 
 
 def chosen(source: Path | Excerpt, choose: Callable[[int, float, Excerpt | None], list[int]]) -> list[Image.Image]:
-    """Returns the frames whose indices `choose` returns, in the order of the indices and in full size.
+    """Returns the frames whose indices `choose` returns, in full size. They are in the order in which `choose` lists them.
 
     choose: a function of (number of frames, frames per second, the source if it is an Excerpt, else None). Raises RecordError(corrupt)
     if the frames cannot be decoded.

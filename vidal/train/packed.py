@@ -130,9 +130,10 @@ def _pack(storage: Storage, samples: TrainingSamples, settings: Encoder, folder:
 
 
 def _write(path: Path, samples: TrainingSamples, reader: Reader, rows: IntArray) -> dict[str, list[int]]:
-    """Writes the arrays of a shard, holding one clip at a time in memory.
+    """Writes the pictures or sounds of a shard into one array in the file `path`. Holds only one clip at a time in memory.
 
-    Returns {clip_id: [index of the first frame in the array, number of frames]}; the number is 0 if the clip could not be read.
+    rows: the indices of the shard's samples. Returns {clip_id: [index of the clip's first item in the array, number of items]}. An item
+    is one picture or one sound. The number is 0 for a clip that could not be read.
     """
     places: dict[str, list[int]] = {}
     total, array, first = int(sum(len(samples.paths[int(row)]) for row in rows)), None, 0
@@ -163,5 +164,5 @@ def _folder(storage: Storage, modality: Modality, settings: Encoder) -> Path:
 
 
 def _manifest(storage: Storage, shard: int) -> str:
-    """Returns the hash of the manifest of a shard."""
+    """Returns the SHA-256 of the manifest of a shard, which is its table of clips. It shows whether the shard has changed."""
     return ids.sha256(storage.read(layout.manifest(shard)))

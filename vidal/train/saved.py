@@ -127,7 +127,7 @@ class SavedWeights:
         }
 
     def check_known(self, config: SavedConfig) -> None:
-        """Raises UserError if there are weights of a modality that the config does not name. The error names up to three of them."""
+        """Raises UserError if a weight belongs to a modality that the config does not name. The error names up to three such weights."""
         unknown = sorted(name for name in self._names if name.partition(".")[0] not in config["modalities"])
         if unknown:
             raise UserError(

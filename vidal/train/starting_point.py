@@ -15,9 +15,9 @@ from vidal.train.towers import Architecture
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """The tower of a trained encoder, from which a new training run starts.
+    """The tower with which a training run starts. It was read from an encoder of vidal or from a checkpoint of LanguageBind.
 
-    state: its weights, with low-rank adapters merged in. where: the encoder's folder, for errors.
+    state: its weights, with low-rank adapters merged in. where: the folder that holds the tower, for error messages.
     """
 
     architecture: Architecture

@@ -145,7 +145,10 @@ class _Worker:
         return None
 
     def _seen(self, clip: Clip) -> Callable[[str], bool] | None:
-        """Returns a function that says whether the clip's pictures show a word; None if seen_min is unset or there is no embedding."""
+        """Returns a function that says whether the clip's pictures show the thing that a word names.
+
+        Returns None if seen_min is unset, or if the clip has no embedding of its pictures.
+        """
         scorer, least = self._scorer, self._settings.seen_min
         if scorer is None or least is None or not clip["embedding"]:
             return None
