@@ -150,9 +150,9 @@ def retry(
 ) -> Report:
     """Tries failed candidates of a dataset again. Returns the reports of all shards.
 
-    class_: "transient" for those whose failure is transient, or a reason of the ledger, such as "http_404".
-    overrides: keys of the recipe that the dataset was built with, such as "engine.log_level=info". allow_hosts, watcher: as for
-    build_shards.
+    class_: which failures are tried again: "transient", or a reason of the ledger such as "http_404". overrides: changes to the recipe
+    that is stored with the dataset, such as "engine.log_level=info". allow_hosts: hosts that may be in a private or loopback range.
+    watcher: receives the progress; None shows none. Raises UserError if the input is wrong.
     """
     retrying.check_class(class_)
     storage = Storage(absolute_uri(out))

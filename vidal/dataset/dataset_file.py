@@ -16,7 +16,7 @@ WORK_VERSION = 2
 
 
 class Identity(TypedDict):
-    """The recipe that a dataset belongs to, and the file or folder name of its catalogue or collection, if it has one."""
+    """What a dataset is built from. recipe: its name. catalogue: the file or folder name of the recipe's catalogue or collection."""
 
     recipe: str
     catalogue: str | None

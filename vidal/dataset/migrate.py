@@ -1,6 +1,7 @@
-"""Rewrites a dataset of schema version 1 with the current columns: scores, extra, audio tags, split, and a summary per shard.
+"""Rewrites a dataset of schema version 1 with the current columns, and writes a summary of each shard.
 
-Media and the tables of the stages stay. A dataset that vidal 0.1.0 built can then be read and exported, but not continued.
+Media and the tables of the stages do not change. A dataset that vidal 0.1.0 built can then be read and exported, but a build cannot
+continue it.
 """
 
 from __future__ import annotations

@@ -52,16 +52,20 @@ class Dataset:
         return pa.concat_tables(self._storage.read_table(layout.ledger(shard)) for shard in self.shards)
 
     def torch(self, modality: str = "video", views: Views = None, **options: Any) -> TorchDataset[Any]:
-        """Returns the clips of a modality as a torch.utils.data.Dataset, whose items hold pixels, a text and the ids of the clip.
+        """Returns the clips of a modality as a torch.utils.data.Dataset. An item is the input of an encoder and one of the clip's texts.
 
             clips = vidal.open(OUT).torch("depth", views=["title", "enhanced"])
             loader = torch.utils.data.DataLoader(clips, batch_size=64, shuffle=True)       # by index
             loader = torch.utils.data.DataLoader(clips.iterate(), batch_size=64, num_workers=4)  # as a stream, shared by processes
 
-        modality: video, image, depth, infrared or audio. views: the views that texts are drawn from, or their weights; None draws from
-        all that describe the modality. options, with their defaults: splits=("train",); side=224, the side of a picture in pixels;
-        frames=8, the frames of a video; mel_bins=128 and fbank_frames=1024, the size of a sound's spectrogram; seed=0.
-        vidal.train.torch_dataset.Item describes an item. Raises UserError if no clip has the modality and a text of these views.
+        modality: video, image, depth, infrared or audio. views: the views that texts are drawn from: one name, a list of names, or a dict
+        of weights by name. By default, they are title, keyframe, video and enhanced; for audio, title, enhanced and sound.
+        options, with their defaults: splits=("train",); side=224, the side of a picture in pixels; frames=8, the frames of a video;
+        mel_bins=128 and fbank_frames=1024, the size of a sound's spectrogram; seed=0.
+
+        An item is a dict. The input of the encoder is in `pixels`, even for a sound. The other keys are text, text_index, frame, clip_id
+        and shard; see vidal.train.torch_dataset.Item. Raises UserError if the modality is unknown, or if no clip has both the modality
+        and a text of these views.
         """
         # Imported by name, as adapters are: vidal.dataset does not depend on vidal.train, and most users of a dataset do not need torch.
         opened: TorchDataset[Any] = importlib.import_module(_TORCH).open_clips(

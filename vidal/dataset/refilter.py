@@ -21,9 +21,10 @@ _FIRST = list(STAGES).index("filter")
 
 @dataclass(frozen=True)
 class Decision:
-    """The result of filtering a shard again. before, after: the number of rows in the manifest. reasons: see ShardReport.
+    """The result of filtering a shard again. before, after: the number of rows in the manifest.
 
     waiting: the number of clips that pass now, but have no views yet. deleted: the number that pass now, but whose media were deleted.
+    reasons: how many candidates and clips were not kept, by reason.
     """
 
     shard: int

@@ -131,7 +131,10 @@ def _read_clips(storage: Storage, shards: list[int]) -> pd.DataFrame:
 
 
 def _same_bytes(clips: pd.DataFrame) -> dict[int, int]:
-    """Finds copies: clips with the same span of a file with the same bytes. Returns {number of a copy: number of the first such clip}."""
+    """Finds copies: clips with the same start and duration, whose source files have the same bytes.
+
+    Returns {number of a copy: number of the first of these clips}.
+    """
     source = ["source_sha256", "start_s", "duration_s"]
     alike = clips[clips.duplicated(source, keep=False)]
     first = alike.groupby(source, dropna=False)["number"].transform("min")

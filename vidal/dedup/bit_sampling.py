@@ -148,10 +148,13 @@ def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: b
 
 
 def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[UInt64Array, UInt64Array]]:
-    """Yields (sorted entries of `own`, sorted entries of `other`) three times, to be matched with each other.
+    """Yields three pairs of sorted arrays. The entries of the first array are to be matched with those of the second.
 
-    First come all pictures of `own` and the whole frames of `other`; then the whole frames of `own` and the middle parts of `other`; then
-    the motion of both. mask: the bits that the table looks at.
+    1. whole frames and middle parts of `own`, and whole frames of `other`
+    2. whole frames of `own`, and middle parts of `other`
+    3. motion of `own`, and motion of `other`
+
+    mask: the bits of a hash that the hash table looks at.
     """
     own_all = own.pictures.entries(mask)
     wanted = _keys_of(own_all)  # Entries that cannot match are left out before sorting.

@@ -46,7 +46,8 @@ def count_equal(values: list[UInt64Array]) -> tuple[UInt64Array, Places]:
 def in_pieces(count: int, join: Callable[[int, int], UInt64Array | None]) -> Iterator[UInt64Array]:
     """Divides `count` clips into pieces that are small enough for memory, and yields the result of `join` for each piece.
 
-    join: takes the index of the first clip of a piece, and the index after its last clip. If it returns None, the piece is halved.
+    join: takes the index of the first clip of a piece, and the index after its last clip. It returns None for a
+    piece that is too large; the piece is then halved.
     """
     waiting = [(0, count)] if count else []
     while waiting:

@@ -51,7 +51,7 @@ def _texts(encoder: BoundEncoder, benchmark: Benchmark) -> Vectors:
     for sample in benchmark.samples:
         if not sample.texts and not sample.labels:
             raise UserError(
-                f"{sample.name} has neither a text nor a label to encode: choose a modality instead of text"
+                f'{sample.name} has neither a text nor a label: choose a query and a target other than "text"'
             )
         label = benchmark.classes[sample.labels[0]] if sample.labels else ""
         texts.append(sample.texts[0] if sample.texts else benchmark.templates[0].replace("{}", label))

@@ -77,7 +77,7 @@ def _is_result(value: object) -> bool:
 
 
 def _with_new_names(result: StoredResult) -> StoredResult:
-    """Returns a result with today's names of metrics. The first release used other words for query and target."""
+    """Returns a result with today's names of metrics. The first release wrote "seen" for "query" and "told" for "target"."""
     metrics = {
         name.replace("seen", "query").replace("told", "target"): value for name, value in result["metrics"].items()
     }

@@ -235,7 +235,10 @@ def _check_damage(reader: TrackReader, container: str) -> None:
 
 
 def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
-    """Raises RecordError: too_many_pixels if the frames are too large, as stored or as displayed; corrupt if their aspect is absurd."""
+    """Raises RecordError: too_many_pixels if the frames are too large; corrupt if the file states pixels of an impossible shape.
+
+    width, height: as stored. A frame whose pixels are wider than high counts with the width that it has once they are square.
+    """
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     shape = f"{width}x{height} with pixels {float(aspect):g} times as wide as high"
     if width * height * max(Fraction(1), aspect) > max_pixels:

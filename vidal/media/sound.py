@@ -122,7 +122,7 @@ class _Track:
 
 
 class _Run:
-    """Resamples frames of one format that follow each other without a gap. channel: the channel to use; None mixes all."""
+    """Resamples a stretch of sound that is in one format and has no gap. channel: the number of the channel to use; None mixes all."""
 
     def __init__(self, first: Any, sample_rate: int, channel: int | None):
         self.start_s = self._end_s = first.time or 0.0
@@ -144,7 +144,7 @@ class _Run:
         return np.concatenate(self._blocks) if self._blocks else np.empty(0, np.int16)
 
     def _resample(self, frame: Any) -> None:
-        """Resamples a frame and stores the result. None stores what the resampler still holds back."""
+        """Resamples a frame of sound and stores its samples. The resampler delays some of them; a last call with None stores these."""
         self._blocks += [block.to_ndarray()[self._channel] for block in self._resampler.resample(frame)]
 
 

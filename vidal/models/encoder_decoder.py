@@ -1,7 +1,8 @@
 """Estimates depth and infrared with the small networks that `python -m vidal.estimators` trains.
 
 The id of the model is a folder with config.json and model.safetensors, or "embedded:depth" or "embedded:infrared" for the weights
-that ship with vidal. If the spec names a revision, it must be that of the weights. The model cards are in the folders of the weights.
+that ship with vidal. If the recipe sets a revision, it must be the hash of these two files. The model cards are in the folders of the
+weights.
 """
 
 from __future__ import annotations

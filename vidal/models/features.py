@@ -20,6 +20,6 @@ def features_of(output: Any) -> Tensor:
 
 
 def unit_features(output: Any) -> Float32Array:
-    """Returns the features in an output (see features_of) as an array, (n, d) float32, L2-normalised."""
+    """Returns features as an array, (n, d) float32, L2-normalised. output: what a get_..._features method of a model has returned."""
     values: Float32Array = F.normalize(features_of(output).float(), dim=-1).cpu().numpy()
     return values

@@ -77,7 +77,10 @@ def transformers_source(spec: ModelSpec) -> tuple[str, dict[str, str]]:
 
 
 def revision_of(spec: ModelSpec) -> str:
-    """Returns the spec's revision, or else "NAME VERSION" of the package with the weights, "local" for an existing path, or "main"."""
+    """Returns the revision that the spec names.
+
+    If it names none: "NAME VERSION" for weights in a package, "local" for a path that exists, and "main" for any other id.
+    """
     if spec.revision:
         return spec.revision
     source = require_id(spec)

@@ -145,7 +145,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return record_error
 
     def _record_block(self, host: str, error: RecordError) -> None:
-        """Pauses the client's identity after a block; other identities may go on. Without an identity, pauses requests to the host."""
+        """Pauses the client's identity, for all hosts, after a host has blocked it. Without an identity, pauses requests to the host."""
         self._is_block_recorded = True
         if self._identity:
             self._identity.pause(error)

@@ -91,7 +91,10 @@ def classify_error(error: BaseException) -> RecordError:
 
 
 def classify_http_error(error: HTTPError, detail: str) -> RecordError:
-    """Returns the RecordError for an HTTPError: redirect_loop, or what classify_answer returns. detail: the message."""
+    """Returns the RecordError for an HTTPError. detail: the message.
+
+    The reason is redirect_loop for redirects without end; otherwise, it follows from the status and the headers of the answer.
+    """
     if error.redirect_loop:
         return RecordError(Reason.REDIRECT_LOOP, detail)
     return classify_answer(error.status, error.response.headers, detail)

@@ -341,7 +341,7 @@ class PartRunner:
 
 
 def _file_of(name: str) -> str:
-    """Returns the file name of a part's table. name: the name of the part, with its folders."""
+    """Returns the file name of a part's table, without its folders. name: the folders and the name of the part."""
     return f"{name.rpartition('/')[2]}.parquet"
 
 

@@ -49,7 +49,7 @@ class ApiSource(ABC):
     def _list_results(self, term: str, limit: int) -> Iterator[Candidate]:
         """Yields the search results for a term, the best first. Each page of results is requested only when it is needed.
 
-        limit: determines the size of the pages. More results than this may be yielded.
+        limit: the caller reads at most this many results. A subclass may yield more: it uses the limit only to choose the size of a page.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Media in a column of Arrow files, such as the files that `save_to_disk` of the Hugging Face library datasets writes."""
+"""Media in a column of Arrow files. For example, `save_to_disk` writes such files (Hugging Face's library `datasets`)."""
 
 from __future__ import annotations
 

@@ -139,7 +139,10 @@ def _is_sidecar(member: str) -> bool:
 
 
 def _named(candidate: Candidate, archive: str, key: str) -> Candidate:
-    """Returns the candidate with ids and an address that are made from the name of its sample, not from the offset of its bytes."""
+    """Returns the candidate with ids that are made from the name of its sample, not from its position in the archive.
+
+    If the sample's metadata state no URL, the URL is made from this name too.
+    """
     name = f"{archive}/{key}"
     url = name if candidate["url"] == candidate["media_url"] else candidate["url"]
     return {**candidate, "candidate_id": ids.candidate_id(NAME, name, None, None), "source_id": name, "url": url}

@@ -22,9 +22,9 @@ _READ_AT_ONCE = 32
 
 
 def gather(storage: Storage, shard: int, names: Iterable[str]) -> None:
-    """Moves tables of parts into the archive of their shard. names: the tables and ledgers; some may be there already.
+    """Moves tables and ledgers of a shard into the archive of the shard. names: may include some that were moved earlier.
 
-    An interrupted call can be repeated. On an object store, this process then reads the archive from a local copy.
+    An interrupted call can be repeated. If the archive is on an object store, this process keeps a local copy, and reads from it later.
     """
     archive = layout.gathered(shard)
     before = storage.archives.stored_index(archive)

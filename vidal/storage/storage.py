@@ -380,7 +380,7 @@ class Storage:
     def metadata(self, name: str) -> dict[str, str]:
         """Returns the metadata that write_table stored.
 
-        Only the footer of the file is read, usually in one request. A table in the archive of its shard is read as a whole.
+        A table in the archive of its shard is read as a whole. Of any other table, only the footer is read, usually in one request.
         """
         try:
             return self._footer(name)

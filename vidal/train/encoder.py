@@ -168,7 +168,10 @@ class BoundEncoder:
         reader = self._reader_of(Modality.VIDEO)
 
         def read(clip: object) -> inputs.ModelInput:
-            """Returns the frames of a clip, (1, frames, 3, side, side), or (views, frames, ...) if the tower has a MediaReader."""
+            """Returns the frames of a clip, (1, frames, 3, side, side).
+
+            If the tower has a MediaReader, it returns the frames of n crops or excerpts of the clip instead: (n, frames, ...).
+            """
             if reader is not None:
                 return media_reader.read_video(reader, clip, call.caller)
             if isinstance(clip, (str, Path)):

@@ -137,7 +137,7 @@ def _weights(tower: ModalityTower, settings: Encoder, keep_adapters: bool) -> tu
 
 
 def _wrapped(name: str) -> str:
-    """Returns the name that a weight has in a checkpoint of LanguageBind with adapters, whose vision encoder is wrapped in peft."""
+    """Returns LanguageBind's name of a weight in a checkpoint with adapters. There, peft renames the weights of the vision encoder."""
     return name.replace("vision_model.encoder.", "vision_model.encoder.base_model.model.", 1)
 
 

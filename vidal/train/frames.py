@@ -115,10 +115,10 @@ def even_indices(total: int, count: int) -> list[int]:
 
 
 def second_indices(total: int, fps: float, count: int, end_s: int | None) -> list[int]:
-    """Returns the indices of `count` of `total` frames, spread evenly from frame 0 to the first frame of the last second.
+    """Returns the indices of `count` frames, spread evenly from frame 0 to the frame with which the last second begins.
 
-    fps: frames per second. This function rounds the rate down, but not below 1. end_s: where the last second ends, in seconds; None for
-    the end of the video.
+    total: the number of frames of the video. fps: frames per second; rounded down, but not below 1. end_s: the end of the part of the
+    video that is used, in seconds; None uses the whole video.
     """
     rate = max(1, int(fps))
     seconds = math.ceil(total / rate)

@@ -51,7 +51,8 @@ class Region:
 def read_image(path: Path | Pictured, side: int, place: float = 0.5) -> UInt8Array:
     """Returns (3, side, side) uint8 RGB: the picture, with its shorter side scaled to `side` (bicubic), cropped to a square.
 
-    place: the position of the square along the longer side, 0..1; 0.5 is the centre. Raises RecordError(corrupt) if it cannot be decoded.
+    place: the position of the square along the longer side, 0..1; 0.5 is the centre. Raises RecordError(corrupt) if the picture cannot be
+    decoded.
     """
     return square_array(open_picture(path), side, place)
 

@@ -58,7 +58,7 @@ class TextTable:
         return len(self._captions.distinct)
 
     def __getitem__(self, texts: IntArray | torch.Tensor) -> torch.Tensor:
-        """Returns the features of texts, (n, width) float32, L2-normalised. texts: (n,) indices into captions.distinct."""
+        """Returns the features of texts, (n, width) float32, L2-normalised. texts: (n,), their indices among the distinct texts."""
         indices = np.asarray(texts, np.int64)
         keys = _keys(self._captions.distinct.take(pa.array(indices)))
         features = torch.zeros(len(indices), self.width)

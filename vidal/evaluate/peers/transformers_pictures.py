@@ -43,10 +43,10 @@ class PatchReader(MediaReader):
         self._processor = processor
 
     def picture(self, image: Image.Image) -> Float32Array:
-        """Returns (patches_max, patch + 2) float32, with a row for each patch.
+        """Returns (patches_max, patch + 2) float32: the `patch` values of each patch, and two more columns. Rows at the end are padding.
 
-        A row starts with the values of the patch. The next value is 1 for a real patch and 0 for padding. The last column has, in its
-        first two rows, the numbers of rows and columns of patches in the picture.
+        The first of the two columns is 1 for a real patch and 0 for padding. The other starts with the height and the width of the
+        picture, counted in patches; the rest of it is 0.
         """
         out = self._processor(images=image.convert("RGB"), return_tensors="pt")
         patches = out["pixel_values"][0].float().numpy()
@@ -93,8 +93,8 @@ def _open(kind: str, id_: str, device: torch.device) -> Part:
 def _patch_inputs(packed: Tensor) -> dict[str, Tensor]:
     """Returns the arguments of SigLIP 2's network.
 
-    packed: n pictures, (n, patches_max, patch + 2). A row has the values of a patch, then 1 for a real patch or 0 for padding. The last
-    column has, in its first two rows, the numbers of rows and columns of patches in the picture.
+    packed: n pictures, (n, patches_max, patch + 2): the `patch` values of each patch, and two more columns. The first of these is 1 for a
+    real patch and 0 for padding. The other starts with the height and the width of the picture, counted in patches.
     """
     return {
         "pixel_values": packed[..., :-2],

@@ -1,4 +1,4 @@
-"""Computes statistics of stored frames, alone and in sequence. Every frame is (h, w, 3) uint8 RGB."""
+"""Computes statistics of the stored frames of a clip. Every frame is (h, w, 3) uint8 RGB."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> T
 def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
     """Returns the tokens of videos, (n * t, 1 + patches, d), where t is the number of groups of frames. Each group has a class token.
 
-    embeddings: as add_tubes leaves them. pixels: (n, frames, 3, h, w). LanguageBind's V1.5 embeds videos in this way. Raises UserError if
-    there are more groups of frames than class embeddings.
+    LanguageBind's V1.5 embeds videos in this way. pixels: (n, frames, 3, h, w). embeddings: for patches that span a group of frames, with
+    a class embedding for each group; add_tubes makes them. Raises UserError if there are more groups than class embeddings.
     """
     patches = embeddings.patch_embedding(pixels.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # (n, t, patches, d)
     count, groups = patches.shape[:2]
