@@ -70,7 +70,7 @@ class Caption(TypedDict):
 
 
 class LedgerRow(TypedDict):
-    """A row of schema.LEDGER: the terminal outcome of a candidate, a clip or a view of a clip."""
+    """A row of schema.LEDGER: what finally became of a candidate, a clip or a view of a clip."""
 
     subject: str
     id: str

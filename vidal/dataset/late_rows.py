@@ -30,7 +30,10 @@ class LateRows:
         self._file.execute("INSERT INTO late VALUES (?, ?, ?, ?)", (shard, candidate["candidate_id"], *texts))
 
     def by_shard(self) -> Iterator[tuple[int, Iterator[tuple[str, list[str], list[str]]]]]:
-        """Yields each shard with its rows, in the order of the listing: candidate_id, titles and hashtags."""
+        """Yields (shard, rows) for each shard, in the order of their numbers.
+
+        rows: (candidate_id, titles, hashtags) of each row, in the order of the listing. They must be read before the next shard.
+        """
         rows = self._file.execute("SELECT shard, candidate_id, titles, hashtags FROM late ORDER BY shard, rowid")
         for shard, group in groupby(rows, key=lambda row: int(row[0])):
             yield shard, ((id_, json.loads(titles), json.loads(tags)) for _, id_, titles, tags in group)

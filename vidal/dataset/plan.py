@@ -57,7 +57,7 @@ def describe_listing(recipe: Recipe) -> str | None:
 
 
 def describe_robots(recipe: Recipe) -> str | None:
-    """Returns a line that says for which addresses robots.txt is obeyed; None if the recipe builds from a collection."""
+    """Returns a line that says for which addresses robots.txt is obeyed; None if the user has the media already (recipe.collection)."""
     if recipe.collection:
         return None
     crawl = recipe.crawl

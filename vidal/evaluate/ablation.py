@@ -73,8 +73,8 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
     seeds: how often both are trained. If the change is a view, the texts of this view are not used to evaluate either encoder: a view
     must not be judged by its own texts.
 
-    Raises UserError if the shard has no clip to train on, if the recipe does not use the view or has no other view, if there are too few
-    clips to train or to evaluate on, or if a shard or filter does not change which clips are used.
+    Raises UserError if too few clips are left to train or to evaluate on, or if the shard has no clip to train on. Also raises it for a
+    shard or filter that does not change which clips are used, and for a view that the recipe does not use or that is its only one.
     """
     samples = read_samples(storage, Modality.IMAGE, settings)
     views = {"with": settings.views, "without": _without_view(settings, change.view)}

@@ -39,9 +39,9 @@ def _open_part(checkpoint: str, device: torch.device) -> Part:
 
 
 def _untrained(recipe: str, device: torch.device) -> Part:
-    """Returns the untrained towers of a recipe, and always a tower for images.
+    """Returns the towers of a recipe, untrained.
 
-    If the recipe has no tower for images, one is made with the model of its video tower, or of its first tower.
+    If the recipe has no tower for images, one is added. It has the model of the video tower or, if there is none, of the first tower.
     """
     settings = _recipe(recipe)
     first = settings.modalities.get(Modality.VIDEO) or next(iter(settings.modalities.values()))

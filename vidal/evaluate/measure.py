@@ -102,7 +102,10 @@ def _silent(items: Sequence[Any], name: str) -> Iterator[Any]:
 
 
 def _against_texts(encoder: BoundEncoder, benchmark: Benchmark, query: str, vectors: np.ndarray) -> dict[str, float]:
-    """Measures how well vectors match captions or classes. vectors: (n, d), or (n, views, d)."""
+    """Measures how well the samples of a benchmark match their captions or classes.
+
+    vectors: (n, d), those of the samples; or (n, excerpts, d), if several excerpts of each video were encoded.
+    """
     if not benchmark.classes:
         return _captioned(encoder, benchmark, vectors)
     templates = benchmark.templates_for(query)

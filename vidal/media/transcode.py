@@ -51,7 +51,7 @@ def to_mp4(
 
 
 def cut_audio(source: Path, target: Path, properties: Probe, limits: Limits, span: tuple[float, float]) -> None:
-    """Writes a span of a sound, (start, duration) in seconds, as FLAC. Raises RecordError as ffmpeg.run does."""
+    """Writes a span of a sound, (start, duration) in seconds, as FLAC. Raises RecordError: corrupt, too_costly, timeout, crashed."""
     before, after = _span_options(span, is_indexed(properties))
     read = open_input(source, **before)[str(properties.audio_index)]
     run(ffmpeg.output(read, str(target), format="flac", **after, **BITEXACT), limits)

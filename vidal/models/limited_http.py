@@ -32,9 +32,9 @@ _DEADLINE = _Deadline()
 
 
 def open_client(timeout_s: float) -> httpx.Client:
-    """Returns a client whose requests raise the errors of httpx, and AnswerTooLarge.
+    """Returns a client for requests to the server. A request that fails raises an httpx.HTTPError, such as AnswerTooLarge.
 
-    timeout_s: the limit for a whole request, from its start over all redirects until the body of the answer has been read.
+    timeout_s: the largest number of seconds for a request, with all its redirects, until its answer has been read.
     """
     return _Client(
         transport=_Transport(), timeout=timeout_s, headers={"Accept-Encoding": "identity"}, follow_redirects=True

@@ -56,10 +56,12 @@ _NATIVE_PROTOCOLS = {
 
 
 class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotations.
-    """A YoutubeDL for one thread at a time that enforces rate limits, byte limits, opt-outs, allowed addresses and allowed programs.
+    """A YoutubeDL that enforces rate limits, byte limits, opt-outs, allowed addresses and allowed programs. Used by one thread at a time.
 
-    options: options of yt-dlp that replace ours. proxy: the address of the proxy to use, if any. identity: the user's account or proxy
-    for which the requests are counted, if any. Creating a client takes longer than a small download, so clients are reused.
+    Creating a client takes longer than a small download, so clients are reused.
+
+    options: options of yt-dlp that replace ours. proxy: the address of the proxy, if any. identity: one of the user's identities, if
+    any. Its cookies are sent, and its requests are counted. If the identity has a proxy, the caller gives this proxy as `proxy`.
     """
 
     def __init__(

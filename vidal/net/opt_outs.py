@@ -1,6 +1,6 @@
 """Finds out whether a response opts out of machine learning: by X-Robots-Tag, by meta tags, or by the headers of TDMRep.
 
-Anyone may have written the text, so it is read in linear time: a malicious text cannot make this slow.
+A response may be malicious. Reading it takes linear time, so it cannot slow down the crawl.
 """
 
 from __future__ import annotations

@@ -102,8 +102,8 @@ class LocalRateLimiter:
     def request_slot(self, host: str, lease: str, rules: HostRules) -> Admission:
         """Asks whether one request may be sent to a host.
 
-        lease: names the work that asks. If the request is granted, the lease holds one of the host's slots until release_slot is called,
-        or until the lease has not been renewed for rules.lease_s seconds.
+        lease: names the work that asks. If the answer is yes, the lease holds one of the host's slots until release_slot is called. A
+        lease that is not renewed for rules.lease_s seconds loses its slot.
         """
         with self._lock:
             now, state = self._clock(), self._state_of(host, rules)

@@ -29,7 +29,9 @@ _PREVIEWS = ("preview-hq-ogg", "preview-hq-mp3", "preview-lq-ogg", "preview-lq-m
 
 
 class FreesoundSearch(ApiSearch):
-    """The settings of a search of Freesound. A sound whose value is below a *_min key is dropped; one without the value passes."""
+    """The settings of a search of Freesound. A sound is dropped if its rating, for example, is less than `rating_min`. A sound without a
+    rating is not dropped.
+    """
 
     source: str = "freesound"
     """Name of the source."""
@@ -89,7 +91,10 @@ class Freesound(ApiSource):
 
 
 def read_token(token_file: str | None) -> str:
-    """Returns the API token from the file or, if it is None, from the environment variable. Raises UserError if there is none."""
+    """Returns the API token that is in a file. Without a file, it is read from the environment variable FREESOUND_TOKEN.
+
+    Raises UserError if the file does not exist or the variable is not set.
+    """
     if token_file:
         path = Path(token_file).expanduser()
         if not path.is_file():

@@ -1,6 +1,7 @@
-"""Splits a row of a list into one row for each of its spans.
+"""Splits a row that lists several spans of a video or sound into one row per span.
 
-One column holds the spans, [[start, end], ...]. Other columns may hold a list with one value per span.
+One column has all spans as [[start, end], ...], in seconds or as 00:00:01.500. Another column, such as a title, may have several values,
+one per span.
 """
 
 from __future__ import annotations

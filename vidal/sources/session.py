@@ -144,10 +144,13 @@ class Network:
             yield IdentitySession(self, candidate["candidate_id"], lent)
 
     def call(self, work: Callable[[Sources], T], key: str | None = None) -> tuple[T, int]:
-        """Calls `work` as Session.call does, in any session: for work that does not rely on an earlier call in the same session.
+        """Calls `work` within the recipe's limits, and again after a transient failure. Each call may use another session.
 
-        key: names the work. If a key is given and the recipe has identities, an IdentitySession with this key does the work; otherwise,
-        a client without an identity does it.
+        So `work` must not need what an earlier call has left in a session. Returns the result of the work and the number of attempts.
+        Raises RecordError if no attempt succeeds.
+
+        key: names the work, which is then done with one of the user's identities (accounts and proxies), if the recipe has any. None: no
+        identity is used.
         """
         with contextlib.ExitStack() as lent:
             has_identity = key is not None and bool(self.identities)

@@ -240,8 +240,8 @@ def moving(shard: int) -> str:
 
 
 def retained(name: str) -> str:
-    """Returns the name under which a stage keeps the results of clips that were dropped later, in case they pass again.
+    """Returns the name under which a stage keeps its earlier results of clips that are dropped now, because they may pass again.
 
-    name: the ordinary name of a part, or of the stage's folder.
+    name: the name of the stage's folder, or the name of a part's files without extension.
     """
     return name.replace(STAGES, RETAINED, 1)

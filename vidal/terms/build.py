@@ -57,7 +57,7 @@ class Summary:
 
     @property
     def coverage(self) -> float:
-        """The fraction, 0 to 1, of the keywords before balancing that are left after it."""
+        """The fraction, 0 to 1, of the keywords that still occur in a selected term after balancing."""
         return len(self.after) / max(1, len(self.before))
 
     def head(self) -> tuple[str, float, float]:

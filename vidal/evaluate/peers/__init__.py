@@ -1,7 +1,7 @@
 """Peers: encoders of other projects, which are evaluated in the same way as those of vidal. KINDS is the registry.
 
 A peer is named "KIND:ID", such as "open_clip:ViT-B-32/laion2b_s34b_b79k", or by its folder. To add a kind, write a file with a function
-that opens an encoder (a Part) from an id and a device, and add it to KINDS.
+that takes an id and a device, and returns the encoder as a vidal.train.loading.Part. Add the function to KINDS.
 """
 
 from __future__ import annotations

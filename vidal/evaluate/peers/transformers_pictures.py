@@ -37,7 +37,7 @@ class ProcessorReader(MediaReader):
 
 
 class PatchReader(MediaReader):
-    """Reads pictures of any shape as SigLIP 2 takes them: patches, a mask of the real ones, and the numbers of rows and columns."""
+    """Reads pictures of any shape as patches for SigLIP 2. Pads the patches, and marks which are padding."""
 
     def __init__(self, processor: Any):
         self._processor = processor

@@ -38,7 +38,7 @@ class Room:
         self._gpus = [[1.0] * node.gpus for node in nodes]
 
     def place(self, requests: list[Request]) -> bool:
-        """Places the workers. Returns whether all of them have room."""
+        """Places the workers. Returns False if one of them has no room; those before it stay placed."""
         return all(any(self._place_on(node, request) for node in range(len(self._cpus))) for request in requests)
 
     def _place_on(self, node: int, request: Request) -> bool:

@@ -86,7 +86,11 @@ def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports 
 
 
 def _named(text: str, tagger: str) -> dict[str, frozenset[str]]:
-    """Returns the lemmas of the words that name things in a text, each with the forms that count as the same word in another text."""
+    """Returns the nouns, verbs, adjectives and numbers of a text, as {lemma: forms}.
+
+    Words such as "video" are left out. forms: the lemma, the word as the text has it and, for an -ing form, the verbs that it may come
+    from. A word with any of these forms counts as the same word.
+    """
     named: dict[str, frozenset[str]] = {}
     for token in load(tagger)(text.replace("#", " ")):
         names = (token.pos_ in _NAMING and _WORD.search(token.text)) or token.like_num

@@ -1,1 +1,1 @@
-"""The frames that all views of a clip are aligned with."""
+"""Keyframes: the frames of a clip that are stored, and for which depth and infrared are estimated."""
