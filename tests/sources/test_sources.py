@@ -124,12 +124,15 @@ def test_searches_ask_for_videos_that_can_be_cut_but_for_no_longer_sounds(site, 
     assert asked[0].query["filter"] == "duration:[0 TO 20]" and asked[-1].query["durationMax"] == "600"
 
 
-def test_a_missing_token_is_an_error_of_the_user(monkeypatch):
+def test_a_missing_token_is_an_error_of_the_user(monkeypatch, tmp_path):
     monkeypatch.delenv("FREESOUND_TOKEN", raising=False)
     with pytest.raises(UserError, match="needs an API token: set FREESOUND_TOKEN"):
         read_token(None)
     with pytest.raises(UserError, match="no such file"):
         read_token("/no/such")
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(UserError, match="token: is empty: write your API token into it"):
+        read_token(str(tmp_path / "token"))
 
 
 def test_peertube_gives_the_smallest_file_that_is_large_enough(site, tmp_path):

@@ -85,7 +85,7 @@ def load_states(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     if not isinstance(states, dict) or not all(isinstance(states.get(key), dict) for key in ("a", "b")):
         raise UserError(
             f"infrared checkpoint {path} is not a dict with the state dicts of the generators `a` and `b`: "
-            "correct the id of the model"
+            "correct infrared.model.id"
         )
     result: dict[str, dict[str, torch.Tensor]] = states
     return result

@@ -93,13 +93,15 @@ class Freesound(ApiSource):
 def read_token(token_file: str | None) -> str:
     """Returns the API token that is in a file. Without a file, it is read from the environment variable FREESOUND_TOKEN.
 
-    Raises UserError if the file does not exist or the variable is not set.
+    Raises UserError if the file does not exist or is empty, or if the variable is not set.
     """
     if token_file:
         path = Path(token_file).expanduser()
         if not path.is_file():
             raise UserError(f"search.token_file {token_file}: no such file")
-        return path.read_text(encoding="utf-8").strip()
+        if token := path.read_text(encoding="utf-8").strip():
+            return token
+        raise UserError(f"search.token_file {token_file}: is empty: write your API token into it")
     if token := os.environ.get(TOKEN_VARIABLE, "").strip():
         return token
     raise UserError(
