@@ -46,7 +46,7 @@ class Crawler:
     def attempt(self, candidate: Candidate) -> Output | Drop:
         """Crawls a candidate as __call__ does, but raises PutBack instead of waiting for a host. The caller then tries again later.
 
-        The time and the tries spent so far count towards the limits of the next attempt.
+        The limits on time and attempts apply to all these calls for a candidate together.
         """
         id_ = candidate["candidate_id"]
         effort = self._efforts.setdefault(id_, Effort(may_be_put_back=True))

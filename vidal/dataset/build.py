@@ -43,11 +43,11 @@ def build(
     until: str | None = None,
     watcher: Watcher | None = None,
 ) -> list[ShardReport]:
-    """Builds shards of a dataset that belongs to the recipe, see dataset_file.claim. Returns their reports, in the order of `shards`.
+    """Builds shards of a dataset, which must exist and belong to the recipe. Returns their reports, in the order of `shards`.
 
-    allow_hosts: hosts that may be in a private or loopback range. until: the last stage to run; the shards are then not committed.
-    watcher: receives the progress. An executor is started only if there is work. Raises StorageError if the dataset cannot be read or
-    written; shards that were complete by then are still committed.
+    allow_hosts: hosts that may be in a private or loopback range. until: the last stage to run. If it is given, the shards are not
+    committed. watcher: receives the progress. Raises StorageError if the dataset cannot be read or written; shards that were complete
+    by then are still committed.
     """
     stages = list(STAGES.values())
     if recipe.listing and stored_split(storage) is None:

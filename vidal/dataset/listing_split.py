@@ -59,13 +59,15 @@ def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] =
             raise
     if split.choices != _choices(recipe):
         raise UserError(
-            f"columns or shard_candidates have changed since the listing was split into {storage.uri}: {_remedy(storage)}"
+            f"columns or shard_candidates have changed since the listing was split into shards: {_remedy(storage)}"
         )
     stamp = listing.stamp()
     if stamp == split.stamp:
         return split
     if listing.sha256() != split.sha256:
-        raise UserError(f"{listing.where} has changed since it was split into {storage.uri}: {_remedy(storage)}")
+        raise UserError(
+            f"{listing.where} has changed since it was split into the shards of {storage.uri}: {_remedy(storage)}"
+        )
     split = replace(split, stamp=stamp)
     _store(storage, split)
     return split

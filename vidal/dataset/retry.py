@@ -1,6 +1,6 @@
 """Tries failed candidates again. They move to new parts of their shard, so that no other work is repeated.
 
-A failed candidate has no clips, so the tables of the stages after the crawl do not change in its old part.
+A failed candidate has no clips, so the later stages of its old part have nothing to repeat.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def mark_copies(
 
 
 def is_marked(storage: Storage, settings: Duplicates) -> bool:
-    """Returns whether copies are marked as mark_copies would mark them now."""
+    """Returns whether copies have been marked, and neither the settings nor the shards have changed since."""
     content = storage.read_if_present(layout.MARKED)
     if content is None:
         return False

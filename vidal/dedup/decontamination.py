@@ -1,4 +1,7 @@
-"""Finds clips of evaluation sets: by id, by hash, as a copy of a video or a sound, or by meaning. They are marked, never dropped."""
+"""Marks the clips that also occur in evaluation sets. None is dropped.
+
+Such a clip has the same id, URL or bytes as a clip of the set, is a copy of a video or sound of the set, or has a similar meaning.
+"""
 
 from __future__ import annotations
 

@@ -138,9 +138,9 @@ def _near(
 
 
 def _unpacked(keys: UInt64Array) -> tuple[Places, Places, Places]:
-    """Unpacks pairs of recordings that _join has packed into one number each.
+    """Returns the index of one recording, the index of another, and their offset in time: three arrays, (k,) each.
 
-    Returns the indices of the recordings in `own` and in `other`, and the offsets in time, (k,) each.
+    keys: (k,). _join has packed these three numbers into each key.
     """
     pairs = keys >> _OFFSET_BITS
     offsets = (keys & _ones(_OFFSET_BITS)).astype(np.int64) - _VALUES_MAX

@@ -151,9 +151,10 @@ def _vectors(column: pa.ChunkedArray, numbers: Places, is_chosen: np.ndarray) ->
 
 
 def sample_vectors(storage: Storage, shards: Sequence[int], size: int) -> dict[tuple[Column, int], Float32Array]:
-    """Returns the first `size` vectors in these shards, (size, w) float32, by column and length w.
+    """Returns the first `size` vectors of each column of embeddings in these shards, (size, w) float32.
 
-    Columns and lengths with fewer than `size` vectors are left out.
+    The keys are (column, w), because different models compute vectors of different lengths w. Reading stops at the first shard after
+    which each key that has occurred has `size` vectors. If that never happens, keys with fewer are left out.
     """
     held: dict[tuple[Column, int], list[Float32Array]] = {}
     for shard in shards:

@@ -50,7 +50,7 @@ class Plan:
 
 
 def fit(sources: Sequence[Sequence[TrainingPair]], config: Config, plan: Plan) -> EncoderDecoder:
-    """Returns the trained network, in evaluation mode. sources: the pairs of each kind of picture, drawn in proportion to plan.shares."""
+    """Returns the trained network, in evaluation mode. sources: lists of pairs. plan.shares says how often each list is drawn from."""
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
     net = start_network(config).to(memory_format=torch.channels_last)

@@ -34,7 +34,8 @@ LR, TEMPERATURE, WEIGHT_DECAY = 1e-3, 0.07, 0.2
 class Clips:
     """The features of n clips; rows of unreadable clips are NaN.
 
-    of: EfficientNet's features, (n, FEATURES). zero_shot: the vectors of the untrained tower, (n, width).
+    of: the features of EfficientNet, (n, FEATURES), which are the input of the linear layer. zero_shot: vectors that the tower computes
+    without training, (n, width). The output of the linear layer is added to them.
     """
 
     of: Tensor

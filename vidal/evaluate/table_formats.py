@@ -26,9 +26,9 @@ def _markdown_table(table: ReportedTable, notes: dict[str, int]) -> str:
 
 
 def _labels(column: Column, table: ReportedTable) -> list[str]:
-    """Returns the first cells of a system's row: the lines of its heading.
+    """Returns the first cells of the row of a system: its name, and what is known about it.
 
-    A dash is replaced by "not stated" for a system of the paper, and by "" for a system measured here.
+    An unknown cell is "not stated" for a system of the paper, and empty for a system measured here.
     """
     unknown = "not stated" if any(column is each for each in table.systems) else ""
     return [unknown if line == DASH else line for line in column.heading]

@@ -52,7 +52,10 @@ class DataVerdict:
 
 @dataclass(frozen=True)
 class _Joined:
-    """The clips of several datasets as one. texts: their features, (texts, width). dataset: for each clip, the index of its dataset."""
+    """The clips of several datasets, joined.
+
+    texts: the vectors of the texts, (t, width). dataset: for each clip, the index of its dataset.
+    """
 
     samples: TrainingSamples
     clips: probe.Clips

@@ -62,8 +62,8 @@ class EncoderDecoderInfrared:
 def input_size(size: tuple[int, int], config: Config) -> tuple[int, int]:
     """Returns (width, height) of the network's input for a picture of `size`, (width, height) in pixels.
 
-    The picture is scaled until its short side has config.short_side pixels; the long side has at most four times as many. Both sides are
-    rounded to multiples of config.multiple.
+    The picture is scaled until its short side has config.short_side pixels. If the long side is then longer than four times the short
+    side, it is shortened to that, which distorts the picture. Both sides are rounded to multiples of config.multiple.
     """
     scale = config.short_side / min(size)
     # A very long picture is distorted, because otherwise its size would have no limit.

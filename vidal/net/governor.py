@@ -48,8 +48,8 @@ class _Work:
 class Governor:
     """Admits requests and repeats failed work. The threads of a worker share one governor.
 
-    rate_limiter: None means one of its own; if all workers share one, its limits hold for the whole cluster. out: the URI of the
-    dataset, which stores the number of requests per day, so that it survives a restart; None keeps the number in memory.
+    rate_limiter: its limits hold for all workers that share it. None creates one for this worker alone. out: the URI of the dataset. The
+    requests of the day are counted in a file there, so that the count survives a restart. None keeps the count in memory.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class Governor:
                 self._renewer.start()
 
     def _renew_leases(self) -> None:
-        """Renews the leases of active work. Runs in a thread of its own, which ends after an interval without active work."""
+        """Keeps the slots (permissions to send requests to a host) of this worker from expiring. Runs in a thread while one is held."""
         while True:
             time.sleep(RENEWED_EVERY_S)
             with self._renewer_lock:

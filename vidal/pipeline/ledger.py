@@ -1,4 +1,7 @@
-"""The ledger: one terminal outcome per candidate, clip and view. The sums must balance, or the shard is not committed."""
+"""The ledger: one final outcome for each candidate, clip and view.
+
+A shard is committed only if no record is lost: for each stage, kept + dropped + failed must equal the number of records that entered it.
+"""
 
 from __future__ import annotations
 

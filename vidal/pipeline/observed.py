@@ -1,4 +1,4 @@
-"""What a worker did with a part, in numbers, for metrics and other observers of a build."""
+"""Counts what a stage has done with a part (a batch of records). The metrics of a build are made from these counts."""
 
 from __future__ import annotations
 

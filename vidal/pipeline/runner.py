@@ -354,7 +354,7 @@ def _log_part(computed: int, rows: list[Row], outcomes: list[LedgerRow], seconds
 
 
 def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:
-    """Returns metadata for a part: how many of its outcomes are `quarantined` or `awaiting`, so that the next run tries them again."""
+    """Returns how many outcomes of a part the next run must try to replace, by their kind. The metadata of the part stores the counts."""
     quarantined = sum(outcome["reason"] == Reason.QUARANTINED.value for outcome in outcomes)
     awaiting = sum(ledger.is_awaiting(outcome) for outcome in outcomes)
     return {"quarantined": str(quarantined), "awaiting": str(awaiting)}

@@ -1,7 +1,8 @@
-"""Writes one self-contained HTML page per shard: the funnel, the views, every clip with its pictures and texts, and the rejects.
+"""Writes one self-contained HTML page per shard.
 
-A strip shows, side by side, all pictures of one kind that a clip has, such as its depth pictures. Everything
-crawled is escaped; the page has no script and loads nothing.
+The page shows how many records each stage kept, how many clips have each view, every clip, and what was dropped or failed. Pictures of
+one kind, such as the depth pictures of a clip, are in one row, a "strip". Everything crawled is escaped; the page has no script and
+loads nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A worker's access to the network: a session, with a client of its own, for each active thread.
+"""A worker's access to the network. Each active thread has a session, and each session has its own client.
 
 All clients of a worker obey the same limits: the rates of requests, the addresses that are allowed, and the time that work may take.
 """

@@ -99,7 +99,7 @@ def member_name(clip_id: str, file: str) -> tuple[str, str]:
 
 
 def kind_of(name: str) -> str:
-    """Returns the kind of any file of a dataset: for media, the kind that member_name returns; else "manifests" or "tables"."""
+    """Returns the kind of a file of a dataset: "manifests", for media "frames", "video" and so on, and "tables" for all others."""
     if _SHARD.fullmatch(name):
         return "manifests"
     folder, _, rest = name.partition("/")
@@ -222,9 +222,9 @@ def part_tables(names: Iterable[str]) -> list[str]:
 
 
 def discovered(shard: int) -> str:
-    """Returns the file that is written when the candidates of a shard are complete.
+    """Returns the name of the file that is written when all candidates of a shard have been found. They are crawled afterwards.
 
-    It holds the number of parts, the failed searches, the versions of the code, and a hash of the settings.
+    The file holds the number of parts, the failed searches, the versions of the code, and a hash of the settings.
     """
     return f"{stage_folder('discover', shard)}/done.json"
 

@@ -331,7 +331,7 @@ class Storage:
         if self._originals is None and (content := self.read_if_present(layout.DATASET)):
             self._originals = json.loads(content).get("originals")
         if not self._originals or ".." in name.split("/") or not _is_below(name, self._originals):
-            raise ValueError(f"{name!r} is outside the dataset and outside the folder that it was made from")
+            raise ValueError(f"{name!r} is outside the dataset, and outside the folder that the dataset was made from")
 
     def _fetch_original(self, uri: str, local: Path) -> None:
         """Copies an original that a row names by its URI. The URI is not parsed: `::` and `*` are ordinary characters in it."""
@@ -368,7 +368,7 @@ class Storage:
         return ids.sha256(content)
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """Reads a table as a whole, in this thread, because these tables are small."""
+        """Reads a table. The whole file is read, even if only some columns are wanted, because these tables are small."""
         return read_parquet(pa.BufferReader(self.read(name)), columns)
 
     def read_columns(self, name: str, columns: list[str]) -> pa.Table:

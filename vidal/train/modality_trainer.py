@@ -268,10 +268,11 @@ class ModalityTrainer:
 def embed(
     trainer: ModalityTrainer, samples: TrainingSamples, reader: Reader, rows: Iterable[int]
 ) -> tuple[list[int], Float32Array]:
-    """Embeds clips with trainer.final_model(). A clip is left out if one of its files cannot be read.
+    """Embeds clips with the trained tower. If the recipe sets `ema`, the tower has the moving average of its weights.
 
     A clip with several pictures gets the normalised mean of their vectors. rows: the indices of the clips in samples. Returns the
-    indices of the clips that could be read, and their vectors, (n, width) float32, L2-normalised.
+    indices of the clips that could be read, and their vectors, (n, width) float32, L2-normalised. A clip is left out if one of its
+    files cannot be read.
     """
     tower = trainer.final_model()
     was_training = tower.training

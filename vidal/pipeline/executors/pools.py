@@ -33,7 +33,7 @@ class PoolSpec:
         return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
 
     def parts_at_once(self, recipe: Recipe) -> int:
-        """Returns how many parts (batches of records) a worker may process at once: the maximum of this number over its stages."""
+        """Returns how many parts (batches of records) a worker may process at once: as many as the stage that allows the most."""
         return max(stage.parts_at_once(recipe) for stage in self.stages)
 
 
@@ -58,9 +58,9 @@ def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
 
 
 def grouped_to_fit(specs: list[PoolSpec], nodes: list[Node]) -> list[list[PoolSpec]]:
-    """Groups pools, in their order, so that the workers of each group fit the cluster at once.
+    """Divides the pools into groups without changing their order. All workers of a group fit the cluster together.
 
-    Raises UserError if a single pool does not fit.
+    Raises UserError if the cluster is too small for the workers of one pool alone.
     """
     groups: list[list[PoolSpec]] = []
     room = Room([])

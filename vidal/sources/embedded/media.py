@@ -185,7 +185,10 @@ def _make_pan(spec: Spec, source: Path, target: Path) -> None:
 
 
 def _panorama(source: Path, crop: float) -> Image.Image:
-    """Returns the photograph, scaled so that a window of SIZE covers at most the fraction `crop` of its width and of its height."""
+    """Returns the photograph, scaled so that a window of SIZE can move over it.
+
+    At most the fraction `crop` of the photograph's width, and of its height, is in the window.
+    """
     with Image.open(source) as opened:
         image = opened.convert("RGB")
     scale = max(SIZE[0] / image.width, SIZE[1] / image.height) / crop

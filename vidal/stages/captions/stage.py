@@ -62,10 +62,10 @@ def _imported_texts(clip: Clip) -> dict[str, list[str]]:
 
 
 def imported(clip: Clip) -> list[Caption]:
-    """Returns the captions that came with the catalogue.
+    """Returns the captions of the clip that came with the catalogue.
 
-    If the catalogue has as many keyframe texts as the clip has frames, the first text describes the first frame, and so on; otherwise,
-    no keyframe text is assigned to a frame.
+    Captions of frames are assigned to the frames in order, if there are as many as the clip has frames. Otherwise, they are returned
+    without the index of a frame.
     """
     texts = _imported_texts(clip)
     captions = []

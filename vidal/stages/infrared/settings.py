@@ -10,9 +10,9 @@ from vidal.stages.frame_view_settings import FrameViewSettings
 
 
 class Infrared(FrameViewSettings):
-    """How infrared is synthesised and stored. `mode: own` gives all frames of a clip one style and one range of intensities.
-    `mode: paper` repeats what VIDAL-10M's script does with the model sRGB-TIR: frames are forced to 640 x 400 pixels, and every frame
-    gets a random style and a range of its own. The adapter must then be `munit`.
+    """How infrared is synthesised and stored. A style is a random input of the model. `mode: own` gives all frames of a clip the same
+    style and the same range of intensities. `mode: paper` repeats what VIDAL-10M's script does with the model sRGB-TIR. Frames are
+    stretched to 640 x 400 pixels, and every frame gets its own style and its own range. `mode: paper` needs the adapter `munit`.
     """
 
     # vidal/stages/infrared/quality.py explains how each score is computed.
