@@ -137,7 +137,7 @@ def test_every_modality_is_encoded_and_the_licence_is_said(tmp_path, caplog):
         encoder.encode_video_views([film], 5, 3)[0, 14],
     ]
     assert all(vector.shape == (32,) and np.isclose(np.linalg.norm(vector), 1, atol=1e-5) for vector in made)
-    with pytest.raises(UserError, match="5 times 3 views, not 4 times 3"):
+    with pytest.raises(UserError, match="3 crops of each excerpt, not 4 and 3"):
         encoder.encode_video_views([film], 4, 3)
     with pytest.raises(UserError, match="the kind of this depth is relative"):
         encoder.encode_depth(metres / 10, "relative")

@@ -15,7 +15,7 @@ _KEYS = ("clip_id", "candidate_id")
 def stored_files(storage: Storage, stages: list[str], parts: list[Part]) -> list[str]:
     """Returns the names of the tables and ledgers that these stages have stored for the shard of `parts`.
 
-    Also includes the results that any stage keeps for records that the filter has dropped (see vidal.pipeline.incremental).
+    Also returns, for all stages, the names of the files that keep the results of records that the filter has dropped.
     """
     places = [(stage, part.shard, part.index) for stage in stages for part in parts]
     names = [name(*place) for place in places for name in (layout.part_table, layout.part_ledger)]

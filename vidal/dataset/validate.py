@@ -86,9 +86,9 @@ def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_
 
 
 def _copy_problems(row: ManifestRow, shard: int, kept_in: dict[str, int]) -> Iterator[str]:
-    """Yields a problem if the clip is kept twice, or if it is marked as a copy of a clip that has not been kept before it.
+    """Yields a problem if the clip was already kept before, or if it is marked as a copy of a clip that was not kept before.
 
-    kept_in: for each clip that was kept before this one, the number of its shard. This clip is added if it is not a copy.
+    kept_in: the shard of each clip that was kept before, by clip id. If the clip is not a copy, this function adds it to kept_in.
     """
     if row["duplicate_of"] is None:
         if row["clip_id"] in kept_in:

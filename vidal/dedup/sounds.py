@@ -1,10 +1,11 @@
-"""Finds recordings that are nearly the same: an index of the values of their fingerprints, then a comparison bit by bit.
+"""Finds recordings that are nearly the same, by their fingerprints. A fingerprint is a series of values.
 
-A fingerprint is a series of values. Two recordings are compared at the time offsets at which at least two of their values are equal. For
-a recording shorter than 4 s, one equal value is enough. At most 32 offsets are tried, those with the most equal values.
+First, an index of all values shows which recordings have equal values. Then the fingerprints of two such recordings are compared bit by
+bit, at each time offset at which at least two of their values are equal. If one of the recordings is shorter than 4 s, one equal value
+is enough. At most 32 offsets are tried, those with the most equal values.
 
-Values that a recording repeats more than four times, as in silence, are not looked up. If too few other values would remain, all are
-looked up. Whether two recordings are found to be the same does not depend on any other recording.
+The index lacks the values that a recording repeats more than four times, as in silence. If a recording has too few other values, the
+index has all of its values. Whether two recordings are found to be the same does not depend on any other recording.
 """
 
 from __future__ import annotations
@@ -95,12 +96,14 @@ def _rare(values: UInt32Array, clips: Places, count: int) -> BoolArray:
 
 
 def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bool) -> UInt64Array | None:
-    """Finds the fingerprint values that occur in both `own` and `other`. Returns a number for each pair of equal values.
+    """Finds each pair of equal fingerprint values, one in `own` and one in `other`. Returns one number for each pair.
 
-    _unpacked decodes these numbers. If there are too many pairs, returns None, and the caller tries a smaller piece.
+    The number packs the two recordings and the time offset between the values. _unpacked unpacks it.
 
-    own: a piece of a sequence of recordings. start: the index of its first recording in the sequence. is_self: whether `other` is the
-    whole sequence. is_whole: whether the piece cannot be divided, because it is a single recording; the result is then never None.
+    own: a piece of a list of recordings. start: the index in this list of the first recording of the piece. is_self: whether `other` is
+    this whole list; then each recording is only paired with those before it. is_whole: whether the piece is a single recording.
+
+    If there would be too many numbers, returns None, and the caller halves the piece. A single recording never gives None.
     """
     first, counts = match_keys(own.values, other.values)
     if counts.sum() > MATCHES_MAX and not is_whole:

@@ -1,4 +1,7 @@
-"""Stores the signatures (hashes and embeddings) of the kept clips, one file per shard, to find copies across shards."""
+"""Stores the signatures of the kept clips, one file per shard, to find copies across shards.
+
+A signature consists of hashes, thumbnails, a fingerprint of the sound, and embeddings.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ def upgrade(storage: Storage, shards: Iterable[int]) -> None:
 
 
 def read_signatures(storage: Storage, shards: Sequence[int], *, with_vectors: bool) -> Signed:
-    """Reads the signatures of the clips of some shards. Thumbnails are not read until they are compared.
+    """Reads the signatures of the clips of some shards. The thumbnails of a clip are only read when they are compared.
 
     with_vectors: whether embeddings are read too.
     """

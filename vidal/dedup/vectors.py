@@ -1,4 +1,4 @@
-"""Finds clips whose embeddings are close. Only vectors of the same length are compared.
+"""Finds clips whose embeddings are close. Only embeddings with the same number of dimensions are compared.
 
 In a large dataset, the space of vectors is divided into cells. A vector belongs to the four cells with the nearest centres, and only
 vectors with a cell in common are compared: an inverted file, as in video search (Sivic and Zisserman 2003). The centres are computed from

@@ -36,9 +36,10 @@ def augment_pair(
 def _placement(
     source: tuple[int, int], size: tuple[int, int], rng: np.random.Generator, crop_min: float, turn_deg: float
 ) -> Float64Array:
-    """Returns the (2, 3) matrix that maps a picture to a rotated and possibly mirrored crop of it.
+    """Returns the (2, 3) matrix, as cv2.warpAffine takes it, of a random crop and rotation. Half of the pictures are also mirrored.
 
-    source, size: the (width, height) of the picture and of the crop. crop_min, turn_deg: see augment_pair.
+    source: the (width, height) of the picture. size: that of the result. crop_min: the smallest share of the picture's side that a crop
+    keeps. turn_deg: the largest rotation in degrees.
     """
     fit = max(size[0] / source[0], size[1] / source[1])
     scale = fit / rng.uniform(crop_min, 1.0)

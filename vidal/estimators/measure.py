@@ -51,9 +51,10 @@ def fit_to_target(estimate: FloatArray, target: FloatArray) -> FloatArray:
 
 
 def score_depth_map(estimate: FloatArray, inverse: FloatArray) -> DepthScore:
-    """Scores a map, (h, w), in which larger is nearer, against the true inverse depth, (h, w) in 1/m, NaN where it is unknown.
+    """Scores an estimated map, (h, w), in which nearer points have larger values.
 
-    The map is first fitted to the true inverse depth (fit_to_target). The errors are those of depth in metres, not of inverse depth.
+    inverse: the true inverse depth, (h, w) in 1/m, NaN where it is unknown. The map is first scaled and shifted to fit it, by least
+    squares. The errors are those of depth in metres, not of inverse depth.
     """
     known = np.isfinite(inverse)
     fitted = 1.0 / np.maximum(fit_to_target(estimate, inverse)[known], 1.0 / FARTHEST_M)

@@ -217,7 +217,7 @@ def _cut_out(camera: Camera, hits: Hits, rng: np.random.Generator, photographs: 
 
 
 def _lit(hits: Hits, rng: np.random.Generator) -> Float64Array:
-    """Returns the colours, (n, 3), under one light by Lambert's law, with ambient light and haze."""
+    """Returns the colours of the hits, (n, 3), as seen through haze. They are lit by a lamp (by Lambert's law) and by ambient light."""
     light = rng.normal(0, 1, 3)
     light[1] = abs(light[1]) + 0.5
     light /= np.linalg.norm(light)

@@ -1,7 +1,7 @@
 """Converts pictures of a high dynamic range (PQ, HLG) to sRGB, as a player shows them on an ordinary screen.
 
-Light is made linear (ITU-R BT.2100), with 1.0 at the 203 nits of reference white (ITU-R BT.2408). Then its primaries are converted
-to those of sRGB, and highlights are compressed.
+The values are converted to amounts of light (ITU-R BT.2100); 1.0 is reference white, which has 203 nits (ITU-R BT.2408). Then the colours
+are converted to sRGB's primaries, and highlights are compressed.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def _communicate(process: subprocess.Popen[bytes], limits: Limits) -> tuple[byte
 
 
 def to_mp3(source: Path, target: Path) -> None:
-    """Converts a sound file to MP3 and keeps its sample rate and channels. Raises RecordError as `run` does."""
+    """Converts a sound file to MP3, with the same sample rate and channels. Raises RecordError: corrupt, too_costly, timeout, crashed."""
     run(ffmpeg.output(open_input(source).audio, str(target), format="mp3", audio_bitrate="128k", **BITEXACT))
 
 

@@ -84,9 +84,11 @@ def read_frames(
 
 
 def decode_frames(container: InputContainer, stream: Any, packets: list[PacketTime], indices: list[int]) -> list[Any]:
-    """Returns the frame of each index. A frame that does not decode is replaced by the next that does, or else by the last.
+    """Returns the frame of each index. A frame that does not decode is replaced by the next frame that does.
 
-    packets: as packet_times returns them. indices: places in `packets`, ascending.
+    If no later frame decodes, it is replaced by the last frame that did. Raises RecordError(corrupt) if no frame decodes.
+
+    packets: the times of all packets of the stream, sorted. indices: places in `packets`, ascending.
     """
     targets = [packets[index][0] for index in indices]
     keys = [pts for pts, _, is_key in packets if is_key]

@@ -15,7 +15,10 @@ _TURN_MIN_DEGREES = 1.0  # FFmpeg ignores a smaller turn.
 
 @dataclass(frozen=True)
 class Orientation:
-    """How to show a stored picture: first it is mirrored left to right, if is_mirrored, and then turned clockwise by degrees."""
+    """How to show a stored picture: it is first mirrored left to right, if is_mirrored is true, and then turned clockwise.
+
+    degrees: the angle of the turn.
+    """
 
     is_mirrored: bool = False
     degrees: float = 0.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 def group_into_batches(sizes: list[tuple[int, int]], device: str) -> list[list[int]]:
     """Returns the indices of the pictures in each batch: all pictures of one size on a GPU, a single picture on a CPU.
 
-    sizes: (width, height) of each picture. device: a name of torch, such as "cpu" or "cuda:1".
+    sizes: (width, height) of each picture. device: as torch names it, such as "cpu" or "cuda:1".
     """
     if not device.startswith("cuda"):
         return [[index] for index in range(len(sizes))]

@@ -1,4 +1,4 @@
-"""Reads the embeddings, which transformers calls features, from the output of one of its models."""
+"""Reads the embeddings from the output of a model of the library transformers, which calls them features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Captions pictures without a captioner: the class of an ImageNet classifier and the objects of a COCO detector fill a template.
+"""Captions pictures without a language model: a template is filled with the names of the things that a classifier (ImageNet) and
+an object detector (COCO) recognise.
 
 Such a caption says what is visible, but not what happens.
 """

@@ -92,7 +92,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         self.add_info_extractor(GenericIE())
 
     def set_plain(self, is_plain: bool) -> None:
-        """Sets whether the next addresses are plain pages and files, as opposed to addresses of a source with an extractor or an API."""
+        """Sets whether the next requests are for plain pages and files, or for a source with an extractor or an API.
+
+        For plain pages and files, the rules on robots.txt and opt-outs are stricter.
+        """
         self._is_plain = is_plain
 
     def begin_video(self) -> None:

@@ -47,9 +47,9 @@ class Admission:
     is_granted: whether the request may be sent, after wait_s seconds; if not, the worker may ask again after wait_s seconds.
     more: how many further requests to the same host are granted, if they are sent within ADVANCE_S seconds.
     refusal: "" if the request is granted, or else one of these:
-    busy: the host's slots are taken.
+    busy: other work already holds all slots of the host (HostRules.concurrency).
     paused: the host asked for a pause, or keeps failing.
-    open: the host is paused for too long to wait for it, see HostRules.patience_s.
+    open: like paused, but the pause is too long to wait for (HostRules.patience_s).
     spent: the requests of the day are used up.
     """
 

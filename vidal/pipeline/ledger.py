@@ -76,10 +76,10 @@ def check_terminal(rows: Iterable[LedgerRow]) -> None:
 def check_stage(
     stage: str, subject: Subject, inputs: set[str], passed: set[str], rows: Iterable[LedgerRow]
 ) -> FunnelRow:
-    """Checks that kept + dropped + failed equals the input, compared by id. Returns the counts, for the funnel.
+    """Checks that each record that entered a stage was either kept, dropped or failed. Returns how many were kept, dropped and failed.
 
-    inputs, passed: ids of the records that entered the stage, and of those that it passed on. Raises BalanceError if a
-    record is missing or has two outcomes.
+    inputs: the ids of the records that entered the stage. passed: the ids of those that it kept. rows: the ledger, which may also have
+    rows of other stages. Raises BalanceError if a record has no outcome or two outcomes.
     """
     ended = {status: set[str]() for status in (Status.DROPPED, Status.FAILED)}
     for row in rows:

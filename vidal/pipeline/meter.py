@@ -52,7 +52,7 @@ class PartShare:
         self._meter = meter
 
     def used(self) -> float:
-        """Returns what the part has used, in the unit of the meter. Called once, at its end."""
+        """Returns what the part has used, in the unit of the meter. Call it once, when the work on the part ends."""
         return self._meter.take()
 
 

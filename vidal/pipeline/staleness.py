@@ -1,4 +1,4 @@
-"""Finds stored work that would be computed again, and why. A build reports it before it begins."""
+"""Finds which stored results a build will compute again, and why. The build prints them before it computes anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads rows of csv and tsv strictly: no cell moves into another column, and a quote that is never closed spoils only its own line."""
+"""Reads rows of csv and tsv. Refuses a row with too many cells, because they may be in the wrong columns.
+
+A quote that is never closed affects only its own line.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds candidates and fetches media with yt-dlp: by any of its search keys, and from any page or file that it can read."""
+"""Finds candidates with a search of yt-dlp, such as `ytsearch`. Fetches media from any page or file that yt-dlp can read."""
 
 from __future__ import annotations
 

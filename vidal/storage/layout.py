@@ -193,7 +193,7 @@ def part_journal(stage: str, shard: int, index: int) -> str:
 
 
 def gathered(shard: int) -> str:
-    """Returns the archive that the tables of all stages of a shard are gathered into at its commit."""
+    """Returns the name of a shard's archive of tables. The commit moves the tables of all stages into it if storage.media is tar."""
     return f"{STAGES}/{shard_name(shard)}.tar"
 
 

@@ -267,9 +267,10 @@ class BoundEncoder:
         read: Callable[[Any], inputs.ModelInput],
         call: _Call,
     ) -> Float32Array:
-        """Encodes items of one or more views each. The vector of an item is the normalised mean of the vectors of its views.
+        """Encodes items that consist of one or more pieces, such as several pictures, or several excerpts of a sound.
 
-        dimensions: the possible values of `ndim` for an array that is one item. read: returns the views of an item, (views, ...).
+        The vector of an item is the mean of the vectors of its pieces, normalised. dimensions: the possible values of `ndim` for an array
+        that is one item. read: returns the pieces of an item as an array, (pieces, ...).
         """
         if media_items.is_one(items, dimensions):
             alone: Float32Array = self._encode_views(modality, [items], dimensions, read, call)[0]

@@ -82,12 +82,13 @@ def pictures_of(clip: object, caller: str) -> Sequence[Any]:
 
 
 def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | Float32Array:
-    """Returns a depth picture as something that inputs.stored_depth can open, or as an array of stored values, (h, w) float32.
+    """Returns the user's depth picture: a path or a region of a file as it is; a PIL picture, array or tensor as (h, w) float32.
 
-    Stored values are the numbers in the depth files of a dataset. Integers of 16 bits or more are taken as stored values; 8 bits
-    are refused, because no dataset stores them. Floats are converted: they must be metres if kind is "metric", else numbers in 0..1.
+    The numbers in this array are those that the depth files of a dataset contain. Integers of 16 bits or more must already be such
+    numbers. Floats are converted to them: they must be metres if kind is "metric", and otherwise in 0..1.
 
-    kind: depth_kind of the manifest. caller: the method that the user called, for errors. Raises TypeError for any other item.
+    kind: depth_kind of the manifest. caller: the method that the user called, for errors. Raises TypeError for integers of 8 bits, which
+    no dataset contains, and for anything that is not a depth picture.
     """
     if isinstance(item, (str, Path)):
         return Path(item)

@@ -99,9 +99,11 @@ def read_depth(reader: MediaReader, item: object, kind: str | None, caller: str)
 
 
 def read_video(reader: MediaReader, clip: object, caller: str) -> Float32Array:
-    """Returns the array of a video, (views, frames, ...). caller: the method that the user called, for errors.
+    """Returns a video as an array, (pieces, ...). A piece is a crop or an excerpt that gets a vector of its own.
 
-    Raises RecordError(corrupt) if a file cannot be decoded, and TypeError if the item is not a video.
+    clip: the video that the user passed. caller: the method that the user called, for errors.
+
+    Raises RecordError(corrupt) if a file cannot be decoded, and TypeError if `clip` is not a video.
     """
     if isinstance(clip, (str, Path)):
         return reader.video(frames.chosen(Path(clip), reader.choose_frames))

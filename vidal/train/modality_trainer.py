@@ -171,7 +171,7 @@ class ModalityTrainer:
             )
 
     def state(self) -> TrainerState:
-        """Returns the state for a checkpoint. Frozen weights of the tower are left out: a resumed run loads them from their source."""
+        """Returns the state for a checkpoint. Frozen weights are left out: a resumed run reads them from the model it began with."""
         return {
             "tower": self._without_frozen(self.tower.state_dict()),
             "temperature": self.temperature.state_dict(),

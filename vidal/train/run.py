@@ -108,7 +108,7 @@ def read_all(settings: Train, storage: Storage) -> dict[Modality, TrainingSample
 
 
 def _frozen_towers(settings: Train, width: int) -> dict[Modality, ModalityTower]:
-    """Opens the towers whose tuning is frozen: they are saved, but not trained."""
+    """Opens the towers with `tuning: frozen`. They are saved, but not trained. width: the length of the vectors that they return."""
     frozen = {modality: each for modality, each in settings.modalities.items() if each.tuning == FROZEN}
     return {modality: open_tower(modality, each, width) for modality, each in frozen.items()}
 

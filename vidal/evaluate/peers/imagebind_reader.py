@@ -102,7 +102,7 @@ class ImageBindReader(MediaReader):
         """
         if (times, crops) != (VIDEO_CLIPS, CROPS):
             raise UserError(
-                f"ImageBind divides a video into {VIDEO_CLIPS} times {CROPS} views, not {times} times {crops}: "
+                f"ImageBind takes {VIDEO_CLIPS} excerpts of a video and {CROPS} crops of each excerpt, not {times} and {crops}: "
                 f"set the benchmark's `views` to ({VIDEO_CLIPS}, {CROPS})"
             )
         return self.video(frames.chosen(path, self.choose_frames))
@@ -114,7 +114,10 @@ class ImageBindReader(MediaReader):
         return np.stack([_spectrogram(samples[first:last]) for first, last in spans])
 
     def _crops(self, clip: list[Image.Image]) -> Float32Array:
-        """Returns three squares of a clip, (3, 3, 2, side, side): left, middle and right, or upper, middle and lower if it is upright."""
+        """Returns three square crops, (crops, colours, frames, side, side): of the start, middle and end of the longer side.
+
+        clip: two frames.
+        """
         pixels = np.stack([np.asarray(each.convert("RGB"), np.float32) / 255 for each in clip], axis=1)
         scaled = _short_side_scaled(torch.from_numpy(pixels.transpose(3, 1, 0, 2).copy()), self._sides["vision"])
         normal = (scaled.numpy() - _channels(MEAN)[:, None]) / _channels(STD)[:, None]
@@ -122,9 +125,10 @@ class ImageBindReader(MediaReader):
 
 
 def clip_starts_s(duration_s: float, count: int) -> list[Fraction]:
-    """Returns the seconds at which `count` clips of CLIP_S begin, evenly spread; all are 0 if the medium is shorter than a clip.
+    """Returns the times in seconds at which `count` excerpts begin. Each excerpt is two seconds long (CLIP_S).
 
-    They are fractions, as in pytorchvideo, because after rounding, a clip could begin one frame late.
+    The excerpts are evenly spread. If the video or sound is shorter than one excerpt, all begin at 0. The times are fractions, as in
+    pytorchvideo: with a rounded time, an excerpt could begin one frame late.
     """
     step = Fraction(max(duration_s - CLIP_S, 0.0)) / (count - 1)
     return [step * place for place in range(count)]

@@ -1,4 +1,5 @@
-"""ImageBind's networks (Girdhar et al. 2023): a transformer for each modality, written from the paper for its published weights.
+"""ImageBind's networks, one transformer for each modality. They are written from the paper (Girdhar et al. 2023), and take ImageBind's
+published weights.
 
 Weights keep their published names, without the part that names the modality. The sizes of a network follow from the shapes of its
 weights; only the numbers of heads and the stride over spectrograms, which the shapes do not show, are constants.

@@ -41,7 +41,11 @@ class Prompt:
 
 
 def read_prompt(name: str) -> Prompt:
-    """Reads a prompt. Raises UserError if the file is missing, lacks a key, or has a placeholder that is not in _FIELDS."""
+    """Reads the YAML file of a prompt. name: a path if it has a slash, else the name of a file in pipelines/prompts.
+
+    Raises UserError if the file is missing, if it lacks one of the keys system, examples and template, or if it has a placeholder
+    other than {title} and {caption}.
+    """
     text = prompts.read(name, _FIELDS)
     try:
         sections = yaml.safe_load(text)

@@ -1,6 +1,6 @@
-"""Similarity: measures how well the pictures agree with the words. It drops nothing; that is left to the filter.
+"""Measures how well the frames of a clip agree with its title, hashtags and search terms. No clip is dropped here: the filter does that.
 
-A sound has no frames. As in VIDAL-10M, its text (title and hashtags) is compared with the search terms that found it.
+A sound has no frames, so its title and hashtags are compared with its search terms instead, as in VIDAL-10M.
 """
 
 from __future__ import annotations

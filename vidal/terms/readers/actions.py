@@ -14,9 +14,9 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def ava(corpus: Corpus) -> Iterator[str]:
-    """Reads names from ava_action_list_v2.2.pbtxt (`label {...}` or `item {...}`), or from lines `1: bend/bow (at the waist)`.
+    """Reads names from ava_action_list_v2.2.pbtxt, or from a list with lines such as `1: bend/bow (at the waist)`. Gu et al. 2018.
 
-    Each alternative is a name of its own: "bend/bow" gives "bend" and "bow". Repeated names are left out. Gu et al. 2018.
+    This line gives two names, "bend" and "bow". The text in parentheses is left out, and so are repeated names.
     """
     if extension(corpus) == ".pbtxt":
         labels = (match[2] for line in lines(corpus) if (match := _PBTXT_NAME.search(line)))
