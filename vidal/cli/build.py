@@ -88,8 +88,11 @@ def retry(
 ) -> None:
     """Tries failed candidates of OUT again, and adds those that succeed.
 
-    These are the candidates with a transient failure, or, if --class is a reason of the ledger, those that failed for this reason. Each
-    shard keeps its recipe. --set changes keys of the recipe, such as crawl.cookies_file or decoding.cpu_s, for this and later commands.
+    Without --class, these are the candidates that failed for a transient reason, such as a timeout. With --class REASON, they are those
+    that failed for this reason of the ledger.
+
+    Each shard keeps its recipe. --set changes keys of the recipe, such as crawl.cookies_file or decoding.cpu_s, for this and later
+    commands.
     """
     from vidal.dataset import api
 

@@ -59,8 +59,8 @@ def build(recipe: str | Recipe, out: str, shards: int | str | Iterable[int] = 0,
     overrides: keys of the recipe, as `--set` takes them: `build("embedded", "data", 0, limit=10, **{"engine.executor": "inline"})`.
 
     Raises UserError if the input is wrong, mostly before any work begins; StorageError if the dataset cannot be read or written.
-    A record that fails raises nothing: the ledger says why it failed, and `Report.is_faulty` says whether anything failed that
-    should have worked.
+    A candidate, clip or view that fails raises nothing: the ledger says why it failed. `Report.is_faulty` is True if one failed because
+    of a bug, if a view must be tried again, or if a shard has no clips.
     """
     settings = tuple(f"{key}={json.dumps(value)}" for key, value in overrides.items())
     if isinstance(recipe, Recipe):

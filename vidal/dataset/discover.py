@@ -127,7 +127,7 @@ def set_part_count(storage: Storage, shard: int, count: int) -> None:
 def state(storage: Storage, shard: int) -> str:
     """Returns a hash that describes the stored candidates and the searches that are marked to be repeated; "" if there are neither.
 
-    The summary of a shard stores it. If the hash has changed since, the shard must be committed again.
+    A commit writes this hash into the summary of the shard. If the hash is different later, the shard must be committed again.
     """
     contents = [storage.read_if_present(name) for name in (layout.discovered(shard), layout.asked_again(shard))]
     return ids.sha256(b"".join(content or b"" for content in contents)) if any(contents) else ""

@@ -90,7 +90,10 @@ def describe_identities(recipe: Recipe) -> str | None:
 
 
 def _sum_budgets(unit: str, limits: list[int | None]) -> str:
-    """Returns the sum of the identities' hourly budgets, such as "300 requests". A budget of None makes the sum unlimited."""
+    """Returns the sum of the hourly budgets of the recipe's accounts and proxies, such as "300 requests".
+
+    limits: the budgets. If one is None, which means unlimited, so is the sum.
+    """
     return f"unlimited {unit}" if None in limits else f"{sum(limit or 0 for limit in limits)} {unit}"
 
 

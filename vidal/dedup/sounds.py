@@ -41,9 +41,10 @@ class Sounds:
 
 @dataclass(frozen=True)
 class _Index:
-    """The values in the fingerprints of some recordings, sorted: (k,) uint32.
+    """Says in which recordings each value of a fingerprint occurs, and where.
 
-    clips: (k,) int64, the index of the recording that each value comes from. places: (k,) int64, the index of the value in its recording.
+    values: (k,) uint32, the values of all fingerprints, sorted. clips: (k,) int64, the index of the recording that each value comes
+    from. places: (k,) int64, the index of each value in its fingerprint.
     """
 
     values: UInt32Array

@@ -1,4 +1,7 @@
-"""Zero-shot classification: the vector of a class is the mean of the vectors of its name in all templates (Radford et al. 2021)."""
+"""Zero-shot classification (Radford et al. 2021): samples are compared with texts that name the classes.
+
+A class has one text for each template, such as "a photo of a {}". The vector of the class is the mean of the vectors of its texts.
+"""
 
 from __future__ import annotations
 

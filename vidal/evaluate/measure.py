@@ -69,7 +69,10 @@ def measure(
 
 
 def require(benchmark: Benchmark, query: str, target: str, skip_missing: bool) -> None:
-    """Raises UserError if there is no sample, if a sample has no file (unless skip_missing is set), or if one lacks a modality."""
+    """Raises UserError if the benchmark has no sample, or if a sample lacks a modality of the query or the target.
+
+    Also raises it if the file of a sample is missing, unless skip_missing is set.
+    """
     if benchmark.missing and not (skip_missing and benchmark.samples):
         raise UserError(
             f"{len(benchmark.missing)} of {len(benchmark.missing) + len(benchmark.samples)} samples have no file; the first is "

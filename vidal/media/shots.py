@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 48, 27
 def read_thumbnails(path: Path, limits: Limits) -> tuple[list[float], UInt8Array]:
     """Returns the time of every frame in seconds from the first one, and the thumbnails, (n, 27, 48, 3) uint8 RGB.
 
-    Raises RecordError(corrupt) if no picture decodes, and what limited.call raises.
+    Raises RecordError: corrupt if no picture decodes; too_costly or timeout if decoding exceeds the limits; crashed if the decoder does.
     """
     with scratch.folder("thumbnails") as folder:  # The thumbnails of an hour of video take 420 MB.
         raw = folder / "thumbnails"

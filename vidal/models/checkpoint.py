@@ -104,7 +104,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _check_weights(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """Raises UserError if weights do not have the expected keys and shapes, or are not finite. The error names the first of them."""
+    """Raises UserError if weights are missing, unknown, not finite or of a wrong shape. The error names the first such weight."""
     if wrong := sorted(state.keys() ^ expected.keys()):
         raise UserError(
             f"{path}: {len(wrong)} keys are missing or unknown; the first is {wrong[0]}; give another checkpoint"

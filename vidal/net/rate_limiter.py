@@ -122,7 +122,7 @@ class LocalRateLimiter:
                     state.trial_until = max(state.trial_until, until)
 
     def release_slot(self, host: str, lease: str, unused: int = 0) -> None:
-        """Frees the host's slot that a lease holds. unused: how many granted requests were not sent."""
+        """Ends a lease, so that other work can use its slot. unused: how many requests were allowed under the lease, but not sent."""
         with self._lock:
             if state := self._hosts.get(host):
                 if lease in state.leases:

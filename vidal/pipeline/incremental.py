@@ -23,7 +23,7 @@ _DIGITS = 16
 
 
 def digests(records: Iterable[Row], key: str) -> dict[str, str]:
-    """Returns a hash of the content of each record, by the record's key."""
+    """Returns a hash of the content of each record, by the id of the record. key: the column with the id."""
     return {record[key]: ids.fingerprint(record)[:_DIGITS] for record in records}
 
 

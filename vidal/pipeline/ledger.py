@@ -38,7 +38,7 @@ def outcome_row(
     view: str | None = None,
     seconds: float = 0.0,
 ) -> LedgerRow:
-    """Returns one ledger row with the current time (UTC). Of a long detail, only the last DETAIL_MAX characters are kept."""
+    """Returns one ledger row with the current time (UTC). Only the last DETAIL_MAX characters of the outcome's detail are kept."""
     return {
         "subject": subject.value,
         "id": id_,

@@ -137,10 +137,10 @@ class Waiting(Protocol):
 
 @dataclass(frozen=True)
 class WorkIdentity:
-    """Identifies the work of a stage. As long as it and the inputs are unchanged, stored results are used again.
+    """Identifies the work of a stage. Stored results are used again if this identity and the inputs have not changed.
 
-    versions: the versions of the stage and of the adapters that the recipe chose, by name. Developers raise a version when the output
-    changes. choices: a hash of the weights and of the settings that affect the output. The code itself is not hashed.
+    versions: the versions of the stage and of the classes that open the recipe's models, by name. Developers raise a version when they
+    change the output, because the code itself is not hashed. choices: a hash of the settings and weights that affect the output.
     """
 
     versions: dict[str, int]

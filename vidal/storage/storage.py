@@ -52,11 +52,12 @@ def absolute_uri(out: str) -> str:
 class Storage:
     """Reads and writes the files of a dataset. A name is relative to the root URI and has forward slashes.
 
-    Three other things can be read by name:
-    - a table in the archive of its shard (see vidal.storage.gathered), by its own name. If a file has the same name, the file is read.
+    Besides the files of the dataset, these can be read:
+    - a table that was moved into the archive of its shard (see vidal.storage.gathered), by the name that it had as a file. If a file
+      with this name was stored since, the file is read.
     - a member of an archive, by `tar://<member>::<archive>`.
-    - an original, which is a media file of the user, by its path or URI. It must be in the folder that `_dataset.json` names, and it
-      cannot be written or removed.
+    - an original, which is a media file of the user, by its path or URI. An original must be in the folder that `_dataset.json` names.
+      Originals are never written or removed.
 
     media, answers: the stores to which stages write media and the answers of models. fetch_archives: whether archives on an
     object store are fetched whole, see vidal.storage.archives. bytes_written: how many bytes this object has written.

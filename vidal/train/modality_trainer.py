@@ -88,8 +88,8 @@ class ModalityTrainer:
 
         scale: the factor of the logits. samples: how many samples all processes used in this step.
 
-        Raises TrainingError if the loss or its gradient is not finite, or if too many records cannot be read. With precision amp on a
-        GPU, a gradient that is not finite is not an error: the scaler skips that step.
+        Raises TrainingError if the loss is not finite, or if too many records cannot be read. Also raises it if the gradient is not
+        finite, except with the precision "amp" on a GPU: there, the weights stay as they are in this step.
         """
         batch = self._next_batch()
         if batch is None:

@@ -92,7 +92,10 @@ def rows(
 
 
 def column(row: dict[str, str], path: Path, *names: str) -> str:
-    """Returns the value of a row in the first of the columns `names` that the table has. Raises UserError if it has none of them."""
+    """Returns the value of a row in a column that has different names in different tables.
+
+    names: the possible names; the first one that the table has is used. Raises UserError if the table has none of these columns.
+    """
     for name in names:
         if name in row:
             return row[name]

@@ -24,7 +24,10 @@ _VIEWS = ("title", "enhanced", "video", "sound")
 
 
 def manifest(folder: Path) -> Benchmark:
-    """Reads a vidal dataset, without duplicate clips. A clip's text is its title, or else its enhanced, video or sound caption."""
+    """Reads a vidal dataset, without duplicate clips and clips without a text.
+
+    A clip's text is the first that the clip has of these: title, enhanced caption, video caption, sound caption.
+    """
     storage, samples = Storage(str(folder)), list[Sample]()
     for shard in committed_shards(storage):
         table = storage.read_table(layout.manifest(shard))

@@ -108,7 +108,7 @@ class ImageBindReader(MediaReader):
         return self.video(frames.chosen(path, self.choose_frames))
 
     def sound(self, samples: Float32Array) -> Float32Array:
-        """Returns the spectrograms of three clips of two seconds, spread evenly over the sound, (3, 1, 128, 204) float32."""
+        """Returns the spectrograms of three excerpts of two seconds, spread evenly over the sound, (3, 1, 128, 204) float32."""
         starts = clip_starts_s(len(samples) / inputs.SAMPLE_RATE, SOUND_CLIPS)
         spans = [(int(start * inputs.SAMPLE_RATE), int((start + CLIP_S) * inputs.SAMPLE_RATE)) for start in starts]
         return np.stack([_spectrogram(samples[first:last]) for first, last in spans])

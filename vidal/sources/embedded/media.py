@@ -31,9 +31,11 @@ class _Sound(TypedDict):
 
 
 class Spec(TypedDict, total=False):
-    """The description of one file in media.yaml.
+    """The description of one media file in media.yaml.
 
-    of: the id of the entry that it copies or re-encodes. crop: see _panorama. fault: see Site.
+    of: the id of another entry, whose file is copied or re-encoded. crop: the video shows a window that moves over a photograph,
+    and the window covers at most this part of the photograph's width and height, 0..1. fault: how the site fails to serve the file,
+    such as "http_404".
     """
 
     id: str

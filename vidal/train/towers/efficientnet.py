@@ -1,8 +1,8 @@
 """EfficientNet-Lite0 (Tan and Le 2019) bound to a sentence encoder: a tower for every modality. It needs no download.
 
 Before training, its output is that of ConSE (Norouzi et al. 2014): the mean of the embeddings of the class names, weighted by the
-softmax of the classifier. So its features are meaningful from the start. Training can improve them through the layer `head`, a linear
-layer on the last features of the network. Its output, which is initially zero, is added to that of ConSE.
+softmax of the classifier. So the output is meaningful from the start. Training can improve it through `head`, a linear layer on the
+last features of the network. The output of `head` is initially zero, and is added to that of ConSE.
 """
 
 from __future__ import annotations
