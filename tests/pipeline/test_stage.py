@@ -101,6 +101,13 @@ def test_only_a_crash_in_the_same_run_blames_a_record(out):
     assert not begun("run 2").crashed
 
 
+def test_a_long_detail_is_cut_without_leaving_a_part_of_a_password():
+    """The cut lies within the address, after its ://, by which a password is recognised."""
+    detail = "x" * 500 + "http://user:" + "secret" * 100 + "@host/a " + "y" * (ledger.DETAIL_MAX - 300)
+    row = ledger.outcome_row(Subject.CLIP, "b", "s", ledger.Outcome(Status.FAILED, Reason.CORRUPT, detail))
+    assert len(row["detail"]) == ledger.DETAIL_MAX and "secret" not in row["detail"] and "host/a" in row["detail"]
+
+
 def test_sums_that_do_not_balance_are_an_error():
     dropped = ledger.outcome_row(Subject.CLIP, "b", "s", ledger.Outcome(Status.DROPPED, Reason.TOO_LONG))
     counts = ledger.check_stage("s", Subject.CLIP, {"a", "b"}, {"a"}, [dropped])

@@ -47,7 +47,7 @@ def outcome_row(
         "view": str(view) if view else None,
         "status": outcome.status.value,
         "reason": outcome.reason.value,
-        "detail": encodable(without_credentials(outcome.detail[-DETAIL_MAX:])),
+        "detail": encodable(without_credentials(outcome.detail)[-DETAIL_MAX:]),
         "transient": outcome.transient,
         "attempts": outcome.attempts,
         "seconds": round(seconds, 4),
