@@ -117,10 +117,11 @@ def commit(storage: Storage, stages: list[Stage], recipe: Recipe, parts: list[Pa
 
 @dataclass(frozen=True)
 class _Selection:
-    """Which clips of a shard go into the manifest. assembled: the clips that passed every stage, in the order of the candidates.
+    """Which clips of a shard go into the manifest.
 
-    fit: those that also pass the filter with the scores of all stages. kept: those of `fit` that are not copies of an earlier clip,
-    sorted by id. drops: why each other clip is left out, by clip_id.
+    assembled: the clips that passed every stage, in the order of the candidates. fit: the clips of `assembled` that pass the filters and
+    whose media were not deleted. kept: the clips that go into the manifest, sorted by id: those of `fit` that are not copies of an
+    earlier clip. drops: why the remaining clips of `assembled` are left out, by clip_id.
     """
 
     assembled: list[AssembledRow]

@@ -52,7 +52,10 @@ class ShardTables:
             self._write_shard()
 
     def finish(self) -> Tally:
-        """Writes the last, partial shard. Then adds the texts of each repeated row to its candidate, if that is in an earlier shard."""
+        """Writes the last shard, which may be smaller. Then adds the texts of late repeated rows to the candidates that they repeat.
+
+        A repeated row is late if the shard of its candidate had been written before the row was read.
+        """
         if self._candidates or self._refused:
             self._write_shard()
         with contextlib.closing(self._late):

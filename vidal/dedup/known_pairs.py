@@ -137,9 +137,9 @@ def _write(storage: Storage, known: KnownPairs) -> KnownPairs:
 
 
 def _cells(storage: Storage, settings: Duplicates, shards: Sequence[int]) -> Cells:
-    """Returns the centres of the cells into which the space of embeddings is divided, see vidal.dedup.vectors.
+    """Returns the centres of the cells (see vidal.dedup.vectors), by column and length of the embeddings.
 
-    Returns an empty dict if embeddings are not compared.
+    The dict is empty if the settings do not compare embeddings.
     """
     if settings.semantic is None:
         return {}

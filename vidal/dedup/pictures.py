@@ -72,11 +72,11 @@ def _near_hashes(
 def _near(
     own: Pictures, other: Pictures, settings: Duplicates, first: Places, second: Places, distances: Float64Array
 ) -> Pairs:
-    """Returns the pairs whose clips move alike.
+    """Returns those of the given pairs whose clips move alike.
 
-    A pair with a still clip is also returned if its hashes differ in at most STILL_DISTANCE bits.
+    A still clip has no motion to compare. A pair with a still clip is therefore also returned if its distance is at most STILL_DISTANCE.
 
-    first, second: the indices of the clips of each pair. distances: the distance of the hashes of each pair, in bits.
+    first, second: the indices of the clips of each pair. distances: in how many bits the hashes of the two clips of each pair differ.
     """
     numbers, others = own.numbers[first], other.numbers[second]
     is_later = (numbers > others)[:, None, None]

@@ -85,9 +85,9 @@ def score_infrared(translate: Map, pairs: Sequence[TrainingPair]) -> InfraredSco
 
 
 def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict[str, Map]:
-    """Returns the model and the baselines that it must beat, by name. Each computes a map of relative inverse depth from a pair.
+    """Returns the model and the baselines that it must beat, by name. Each computes a map of relative inverse depth.
 
-    The kind of the estimator must be inverse_relative. train: the pairs whose mean map is one of the baselines.
+    estimator: its kind must be inverse_relative. train: the training pairs; the mean of their true maps is one of the baselines.
     """
     mean = mean_map(train)
     return {

@@ -1,8 +1,9 @@
-"""Renders scenes with exact depth: rooms and open ground with boxes, balls and cut-outs, covered with photographs.
+"""Renders scenes with exact depth: rooms and open ground with boxes, balls and flat figures.
 
 The depth estimator is trained on these scenes and on recorded depth, which shows a single room: a model cannot learn from one room what
-the world looks like. The depth is exact, because the intersections of rays with planes, boxes and spheres have closed forms. Textures
-are photographs, plain colours and stripes, so that the model derives depth from shapes and not from textures (Tremblay et al. 2018).
+the world looks like. The depth is exact, because the intersections of rays with planes, boxes and spheres have closed forms. Each
+surface shows a random photograph, a plain colour or stripes, so that the model derives depth from shapes and not from textures
+(Tremblay et al. 2018).
 """
 
 from __future__ import annotations

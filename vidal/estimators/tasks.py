@@ -19,7 +19,7 @@ SCENES = 400
 class Task:
     """How one checkpoint is trained.
 
-    sources: a function that reads the data folder. It returns the training pairs of each source, in the order of plan.shares.
+    sources: a function that reads the data folder. It returns one list of training pairs for each share in plan.shares.
     """
 
     config: Config

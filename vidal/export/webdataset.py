@@ -62,7 +62,7 @@ def write(storage: Storage, rows: Rows, target: Path) -> Exported:
 
 
 def _group(row: ManifestRow) -> str:
-    """Returns a name for all clips with the same members as this one: "" for videos with all views, "sounds", "without-depth", ..."""
+    """Returns "sounds" for a sound, "" for a video with all media, or for example "without-depth". A tar has clips of one such group."""
     if row["kind"] == Kind.AUDIO.value:
         return "sounds"
     views = {"sound": row["audio_path"], "depth": row["depth_paths"], "infrared": row["infrared_paths"]}

@@ -81,7 +81,7 @@ class _Process:
 def _result(answer: bytes) -> object:
     """Returns the result that the child process sent, or raises the exception that it sent.
 
-    The cause of the exception shows the child's traceback. A RecordError has no cause.
+    The cause of the exception shows the child's traceback, unless the exception is a RecordError.
     """
     is_result, value, text = pickle.loads(answer)
     if is_result:

@@ -23,9 +23,10 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 class Config(Settings):
     """The configuration of a checkpoint.
 
-    kind, unit: the meaning of depth values, see DepthEstimator. short_side: the length in pixels that a picture's short side is
-    scaled to. multiple: both sides of the picture are then rounded to multiples of this. mean, std: the input is (value - mean) / std
-    for 8-bit values. widths, bounded: see EncoderDecoder.
+    kind, unit: the meaning and the unit of depth values, as in vidal.models.protocols.DepthEstimator. short_side: the length in pixels to
+    which a picture's short side is scaled. multiple: both sides are then rounded to multiples of this number. mean, std: a colour value
+    in 0..255 enters the network as (value - mean) / std. widths: the decoder's channels at each level, from stride 2 to the deepest.
+    bounded: whether a sigmoid limits the output to 0..1.
     """
 
     task: Literal["depth", "infrared"]

@@ -98,10 +98,11 @@ class Governor:
     def admit(self, host: str) -> float:
         """Waits until the host may be asked, and returns the seconds that it waited.
 
-        A piece of work gives up its slot of one host before it waits for another, so hosts that redirect to each other cause no deadlock.
+        The work then holds one of the host's slots (see HostRules). A slot that it holds at a different host is given up before the wait,
+        because two pieces of work could otherwise wait for each other's slots forever.
 
         Raises RecordError(daily_budget) if the requests of the day are used up. Raises HostPaused if the host is paused for more
-        than a moment, or if other work has held all of the host's slots for longer than crawl.patience_s.
+        than 0.2 s, or if other work has held all of the host's slots for longer than crawl.patience_s.
         """
         work = self._current_work()
         rules, waited_before_s = self._rules_for(host), work.waited_s

@@ -1,4 +1,7 @@
-"""Runs yt-dlp's generic extractor in a process that can be killed. The client sends the extractor's requests like all others."""
+"""Runs yt-dlp's generic extractor in a process that can be killed.
+
+That process has no network. vidal's client sends the extractor's requests, so that the limits of the crawl apply to them.
+"""
 
 from __future__ import annotations
 

@@ -216,6 +216,6 @@ def _advance(state: _HostState, rules: HostRules) -> int:
 
 
 def _explain_pause(state: _HostState, rules: HostRules, now: float) -> str:
-    """Returns the refusal for a paused host: "open" if its pause is too long to wait for (HostRules.patience_s), else "paused"."""
+    """Returns the refusal (see Admission) for a paused host: "paused" if its pause is short enough to wait for, else "open"."""
     since = now if state.tripped_at is None else state.tripped_at  # None: the host has answered since then.
     return "paused" if state.open_until - since <= rules.patience_s else "open"

@@ -206,7 +206,7 @@ class Stage:
         )
 
     def fingerprint(self, recipe: Recipe) -> str:
-        """Returns a hash that changes if the recipe, a version or the weights could give another output from the same input."""
+        """Returns a hash of what decides the output for an input: settings, weights, and the versions of the stage and its adapters."""
         return self.identity(recipe).fingerprint
 
 

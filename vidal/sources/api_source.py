@@ -67,7 +67,11 @@ class ApiSource(ABC):
             return Fetched(save_body(response, b"", folder))
 
     def _get_json(self, path: str, query: JsonObject | None = None, token: str | None = None) -> JsonObject:
-        """Returns the JSON object at `path`: a path below the base URL, or a whole URL. Raises as get_json does."""
+        """Returns the JSON object at `path`: a path below the base URL, or a whole URL. query: query parameters. token: an API token.
+
+        Raises RecordError(extractor) if the answer is not a JSON object, yt-dlp's RequestError if the request fails, and WorkStopped if
+        vidal refuses the request.
+        """
         url = path if "://" in path else f"{self._base_url}{path}"
         return get_json(self._client, url, query, token)
 

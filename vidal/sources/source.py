@@ -32,7 +32,10 @@ class Fetcher(Protocol):
         """
 
     def fetch(self, candidate: Candidate, folder: Path) -> Fetched:
-        """Downloads the media into `folder`, which is empty. A file name from the page must not lead out of it. Raises RecordError."""
+        """Downloads the media into `folder`, which is empty. Raises RecordError.
+
+        No file may be written outside `folder`, even if a website gives it a name such as "../a.mp4".
+        """
 
 
 class Source(Fetcher, Protocol):

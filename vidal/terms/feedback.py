@@ -35,7 +35,11 @@ BUDGET = pa.schema(
 
 
 class BudgetRow(TypedDict):
-    """A row of budget.parquet (schema BUDGET). found, fetched, kept, dropped: see Yield. why: how the weight was decided."""
+    """A row of budget.parquet. why: the decision about the term: retired, raised, kept or not searched yet.
+
+    found: candidates. fetched: candidates that became clips. kept: clips in the manifest. dropped: other clips, by the stage where they
+    ended. weight: the next searches ask for this multiple of per_term results; 0 means that the term is not searched again.
+    """
 
     term: str
     found: int
@@ -62,13 +66,15 @@ class Yield:
 
 
 def feedback(out: Storage, database: Storage, name_search: Callable[[dict[str, object]], str]) -> dict[str, int]:
-    """Writes budget.parquet beside the terms. Returns the number of terms by `why`: retired, kept, raised, not searched yet.
+    """Writes budget.parquet, with the weight of each term in the next searches, beside the terms.
 
-    out: the dataset. database: the folder of the terms. name_search: returns the name of a search in a stored recipe.
+    Returns how many terms have each decision: retired (not searched again), raised (its searches ask for more results), kept, not
+    searched yet. A term that gave no clip is retired, unless its search or some of its candidates failed transiently. A term is raised
+    if one of its keywords has fewer clips in the manifest than the median keyword.
 
-    A term that was searched and gave no clip is retired, unless its search or some of its candidates failed transiently. A term with
-    a keyword that has fewer kept clips than the median keyword is raised: its searches ask for more results. Raises UserError if there is
-    nothing to learn from.
+    out: the dataset. database: the folder of the terms. name_search: returns the name of a search, given its settings.
+
+    Raises UserError if there are no terms, or if no shard of the dataset was built from them.
     """
     if not database.exists("terms.parquet"):
         raise UserError(f"{database.uri} holds no terms.parquet: run vidal search-terms build")

@@ -96,7 +96,8 @@ def _holds(storage: Storage, folder: Path, samples: TrainingSamples, shard: int)
 def pack(storage: Storage, settings: Train) -> Iterator[Packed]:
     """Packs the files that the modalities of the recipe read. Shards that are already packed are skipped.
 
-    Yields one result for each modality. Video and image share one result if they have the same `side`, because they read the same frames.
+    Yields one result for each modality, with one exception: video and image with the same `side` read the same frames, which are packed
+    once and give a single result.
 
     Raises UserError for a dataset that is not local.
     """

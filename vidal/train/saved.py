@@ -94,7 +94,7 @@ def is_saved(config: Mapping[str, object]) -> bool:
 
 
 def checked(folder: Path, config: Mapping[str, object]) -> SavedConfig:
-    """Returns the config.json of an encoder, unchanged. Raises UserError if its format is not FORMAT."""
+    """Returns `config`, the content of config.json in `folder`, unchanged. Raises UserError if its format is not FORMAT."""
     if config.get("format") != FORMAT:
         raise UserError(
             f"{folder}: {CONFIG} has format {config.get('format')!r}, but this vidal reads format {FORMAT}: use the vidal that wrote it"

@@ -27,8 +27,9 @@ PREFETCH_BYTES, PREFETCH_MAX = 512 << 20, 16
 class Batch:
     """The samples of one step in one process.
 
-    pixels: the arrays of the reader, stacked. texts: (n,) indices into captions.distinct. cursor: how many rows of Stream.order the epoch
-    has consumed up to the end of this batch. problems: for each record that was skipped since the last batch, why it could not be read.
+    pixels: the arrays of the samples, stacked. texts: (n,) indices into captions.distinct. cursor: how many records of the epoch this
+    process has used or skipped at the end of this batch. problems: for each record that was skipped after the previous batch, why it
+    could not be read.
     """
 
     pixels: torch.Tensor
@@ -40,11 +41,11 @@ class Batch:
 class Stream:
     """The batches of one of `world` processes. Every process has the same number of records in an epoch.
 
-    clips: the dataset to read; it must have the same seed as the stream. batch_size: the number of samples in a step, in all processes
+    clips: the dataset to read; it must have been made with the same `seed`. batch_size: the number of samples in a step, in all processes
     together. workers: the number of loader processes; 0 loads data in this process.
 
-    Attributes: size: the number of samples in a batch of this process. steps: the planned number of batches in an epoch. tail: for each
-    record that was skipped after the last batch of an epoch, why it could not be read.
+    Attributes: size: the number of samples in a batch of this process. steps: the number of batches in an epoch; there may be fewer if
+    records cannot be read. tail: for each record that was skipped after the final batch of an epoch, why it could not be read.
     """
 
     def __init__(

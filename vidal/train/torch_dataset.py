@@ -44,8 +44,8 @@ class ClipDataset(Dataset[Item]):
 
     Duplicates, silent sounds, clips of other splits and of evaluation sets, and clips without a usable caption are left out.
 
-    Seed and epoch decide the text and the picture of each item; set_epoch changes them. The same seed and epoch give the same
-    items in every process. The default collate function of a DataLoader makes batches of the items.
+    Seed and epoch decide the text and the picture of each item. The same seed and epoch give the same items in every process. Call
+    set_epoch before each epoch. The default collate function of a DataLoader makes batches of the items.
     """
 
     def __init__(self, samples: TrainingSamples, reader: Reader, views: Mapping[str, float], seed: int = 0):

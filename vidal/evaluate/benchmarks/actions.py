@@ -1,6 +1,6 @@
 """Actions in videos: Kinetics-400 and -600 (Kay et al. 2017; Carreira et al. 2018).
 
-Each video is classified from 15 views: three crops of each of five stretches of the video.
+Each video is classified from 15 samples of it: three crops of the pictures in each of five stretches.
 """
 
 from __future__ import annotations

@@ -31,7 +31,10 @@ def annotation(folder: Path, *names: str) -> Path:
 
 
 def optional(folder: Path, *names: str) -> Path | None:
-    """Returns the path of the first of `names` that exists in the folder or below it; None if none exists. names: as in `annotation`."""
+    """Returns the path of the first of `names` that exists in the folder or below it; None if none exists.
+
+    names: file names, which may contain folders and *, in the order of preference.
+    """
     try:
         return annotation(folder, *names)
     except UserError:

@@ -18,10 +18,10 @@ _SYNSET = re.compile(r"n\d{8}\b")
 def imagenet(corpus: Corpus) -> Iterator[str]:
     """Yields the synonyms of each synset one by one or, if corpus.synonyms is "joined", each list of synonyms as one text.
 
-    A text file has lines such as `n01440764<tab or space>tench, Tinca tinca`, with or without the id (words.txt, LOC_synset_mapping.txt,
-    imagenet_synset_to_lemma.txt). A JSON file is a list ["tench", ...] or a map {"0": ["n01440764", "tench"], ...}. corpus.subset names
-    a file with the ids of the synsets to keep, one per line.
-    Raises FormatError if the subset file has no ids, or if a name has no id to select it by.
+    A text file (words.txt, LOC_synset_mapping.txt, imagenet_synset_to_lemma.txt) has lines such as
+    `n01440764<tab or space>tench, Tinca tinca`; the id may be missing. A JSON file is a list ["tench", ...] or a map
+    {"0": ["n01440764", "tench"], ...}. corpus.subset names a file with the ids of the synsets to keep, one per line.
+    Raises FormatError if the subset file has no ids, or if there is a subset and a name has no id.
     """
     kept = _subset(corpus)
     for synset, names in _json(corpus) if extension(corpus) == ".json" else _text(corpus):

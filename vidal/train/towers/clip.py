@@ -75,9 +75,9 @@ class ClipTower(ModalityTower):
         _tune(self, settings)
 
     def _stretched(self, modality: Modality, fbank: Fbank) -> list[int] | None:
-        """Resizes the position embeddings from a square to a spectrogram, and returns [rows, columns] of patches of the spectrogram.
+        """Fits the position embeddings to spectrograms. Returns the number of patches in a spectrogram, as [rows, columns].
 
-        For modalities other than sounds, does nothing and returns None.
+        CLIP's own position embeddings are for square pictures. For modalities other than audio, does nothing and returns None.
         """
         if modality is not Modality.AUDIO:
             return None
