@@ -1,4 +1,7 @@
-"""The column `extra`: a JSON object with values of a clip that have no column of their own. Stages hold it as a map of strings."""
+"""The column `extra`: values of a clip that have no column of their own.
+
+In the manifest, it is a JSON object. In the tables of the stages, it is a map from strings to strings.
+"""
 
 from __future__ import annotations
 

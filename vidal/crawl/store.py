@@ -140,7 +140,7 @@ def _is_plain_mp4(properties: Probe) -> bool:
 
 @contextlib.contextmanager
 def _sibling_path(path: Path) -> Iterator[Path]:
-    """Yields an unused path beside a download. Storage may move a file away from this path; a file that is left there is deleted."""
+    """Yields an unused path beside a download. At the end of the context, deletes the file at this path, if there is one."""
     sibling = path.with_name(f"{uuid.uuid4().hex}.part")
     try:
         yield sibling

@@ -47,8 +47,8 @@ def stored_split(storage: Storage) -> Split | None:
 def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] = lambda line: None) -> Split:
     """Splits the recipe's listing into `_catalogue/`, unless it was split before. say: receives one line when it has been split.
 
-    Raises UserError if no row of the listing can be used, or if the listing, `columns` or `shard_candidates` have changed since the
-    split; the dataset then stays as it was.
+    Raises UserError if no row of the listing can be used, or if the listing or the recipe's `columns` or `shard_candidates` have
+    changed since an earlier split. After an error, the dataset is as it was before.
     """
     listing, split = listing_of(recipe), stored_split(storage)
     if split is None:

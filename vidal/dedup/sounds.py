@@ -120,10 +120,10 @@ def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bo
 def _near(
     own: Sounds, other: Sounds, keys: UInt64Array, votes: Places, difference_max: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Yields, for each pair of recordings that are nearly the same, the numbers of their clips and the share of bits that differ.
+    """Yields (clip of own, clip of other, share of bits that differ) for each pair of recordings that are nearly the same.
 
-    keys: sorted numbers; each one packs two recordings and an offset in time, as _join does. votes: for each key, how many values of the
-    two recordings are equal at this offset.
+    keys: sorted; each key encodes a recording of `own`, one of `other`, and an offset in time, see _unpacked. votes: for each key, how
+    many values of the two recordings are equal at this offset.
     """
     ones, others, offsets = _unpacked(keys)
     is_kept = (votes >= _VOTES_MIN) | (np.minimum(_lengths(own)[ones], _lengths(other)[others]) < _SHORT)

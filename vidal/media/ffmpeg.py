@@ -68,7 +68,11 @@ def run(stream: Any, limits: Limits | None = None) -> None:
 
 
 def execute(arguments: Sequence[str], limits: Limits | None = None) -> bytes:
-    """Runs ffmpeg with these arguments and returns what it writes to its standard output. Raises RecordError as `run` does."""
+    """Runs ffmpeg with these arguments and returns what it writes to its standard output.
+
+    limits: if None, the defaults of the recipe's `decoding` section. Raises RecordError: corrupt (with the end of ffmpeg's error
+    output), too_costly, timeout, crashed.
+    """
     limits = limits or Decoding().limits()
     own = [executable(), "-nostdin", "-v", "error", "-timelimit", str(math.ceil(limits.cpu_s))]
     with subprocess.Popen([*own, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

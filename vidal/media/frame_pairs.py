@@ -1,8 +1,8 @@
 """Reads pairs of frames that follow each other closely, at a few places of a video, to measure motion.
 
 Stored frames are seconds apart, which is too far for optical flow. Decoding the whole file again would double the cost of the
-stored frames. So decoding starts at the key frame before each place. If the place is more than WALK_MAX frames away, the pair is read
-before the place, where the decoding stops.
+stored frames. So decoding starts at the key frame before each place, and stops after at most WALK_MAX frames. If it has not reached the
+place by then, the pair is read where it stopped.
 """
 
 from __future__ import annotations

@@ -40,7 +40,9 @@ def to_mp4(
     """Re-encodes a video, or a span of it, to H.264 and AAC in MP4. All pictures get one size with even sides and square pixels.
 
     span: (start, duration) in seconds; None means the whole video. seeks: whether decoding begins at the key frame before the span;
-    otherwise it begins at the start of the file. Only local files are read. Raises RecordError as ffmpeg.run does.
+    otherwise it begins at the start of the file.
+
+    No file but the source is opened, even if the source names others. Raises RecordError: corrupt, too_costly, timeout, crashed.
     """
     before, after = _span_options(span, seeks)
     read = open_input(source, **before)

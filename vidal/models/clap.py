@@ -32,8 +32,8 @@ class Clap:
     def embed_sound(self, samples: Float32Array) -> Float32Array:
         """Returns (d,) float32, L2-normalised. samples: (n,) float32 in [-1, 1] at sample_rate.
 
-        A sound that is longer than the model's window is cut into windows, and the vectors of the windows are averaged. Otherwise the
-        processor of transformers would choose one window at random.
+        A sound that is longer than the model's window is cut into windows, and the vectors of the windows are averaged. (The processor of
+        transformers would use only one window, chosen at random.)
         """
         windows = split_windows(samples, self._window, self.sample_rate)
         mean = np.mean([self._embed_window(window) for window in windows], axis=0)

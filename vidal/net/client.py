@@ -184,7 +184,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
                 self._budget.extend(time.monotonic() - started)
 
     def open_rules(self, url: str) -> Response:
-        """Fetches robots.txt or a similar file of rules. These rules are not checked for the request itself. Raises as urlopen does."""
+        """Fetches a file of rules, such as robots.txt, whether or not a rule allows it.
+
+        Raises yt-dlp's RequestError, or WorkStopped if vidal refuses the request.
+        """
         outer, self._is_asking_rules = self._is_asking_rules, True
         try:
             return self.get(url)
@@ -292,7 +295,10 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
         return super().dl(name, info, subtitle, test)
 
     def run_pp(self, pp: Any, infodict: VideoInfo) -> VideoInfo:
-        """Runs a postprocessor. Video and audio that arrived as two files are merged with our own ffmpeg, which only opens media."""
+        """Runs a postprocessor of yt-dlp. Separate video and audio files are merged by ffmpeg.merge, which opens no other file.
+
+        Raises WorkStopped if they cannot be merged.
+        """
         if not isinstance(pp, FFmpegMergerPP):
             processed: VideoInfo = super().run_pp(pp, infodict)
             return processed

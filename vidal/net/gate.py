@@ -75,7 +75,7 @@ class _Gate(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp has no annotat
         return answer
 
     def _check(self, answer: Answer) -> None:
-        """Raises WorkStopped if the headers opt out of machine learning, or redirect to an address that check_scheme refuses."""
+        """Raises WorkStopped if the headers opt out of machine learning, or redirect to an address that is not valid http or https."""
         if answer.is_redirect:  # Its body may be endless, so it is not read.
             answer.raw.close()
             answer._content, answer._content_consumed = b"", True

@@ -173,7 +173,7 @@ class Governor:
 
     @contextlib.contextmanager
     def _leased(self, effort: Effort) -> Iterator[None]:
-        """A context for one piece of work in this thread. At the end, it releases the slot that the work may hold at a host."""
+        """A context for one piece of work in this thread. At its end, the work's slot at a host is released, if it holds one."""
         work = self._threads.work = _Work(uuid.uuid4().hex, effort)
         try:
             yield

@@ -54,7 +54,7 @@ class SiteRules:
         self._lock = threading.Lock()
 
     def check(self, client: Client, url: str) -> None:
-        """Raises RecordError if the address is disallowed: `robots` by robots.txt, `opted_out` by ai.txt or tdmrep.json.
+        """Raises RecordError(robots) if robots.txt disallows the address, and RecordError(opted_out) if ai.txt or tdmrep.json does.
 
         Raises a transient RecordError(robots) if the server fails to deliver robots.txt.
         """

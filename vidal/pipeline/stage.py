@@ -157,15 +157,15 @@ class Stage:
 
     version: developers increase it with any change to the output, so that the work of earlier versions is done again.
     subject: what a record is.
-    reads: the stages whose tables it reads. The first table has the records. The others are joined to it by clip_id, and a record
-    that one of them lacks is left out.
+    reads: the stages whose tables it reads. Each row of the first table is a record. The columns of the other tables are joined to it by
+    clip_id. If another table has no row for a record, the record is left out.
     schema: the schema of the stage's own table.
     open: creates the worker and loads its models.
     settings: returns the part of the recipe that affects the output.
     models: returns the models that the recipe chooses for the stage.
     views: returns the names of the views that only this stage computes for a record. If the stage fails on a clip, the clip loses these
     views, but goes on to the next stage. If `views` is None, a record on which the stage fails ends here.
-    empty: returns the row of a clip without these views.
+    empty: returns the row, without these views, of a clip on which the stage failed.
     terminal: whether a record that passes this stage ends here, with the status "kept".
     concurrency: returns the number of threads of a worker.
     parts_at_once: returns how many parts a worker may work on, each in a thread of its own; more than one only if the worker is safe to

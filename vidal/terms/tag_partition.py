@@ -164,7 +164,7 @@ def _tagger(model: str) -> Tagger:
 
 @once
 def _whole_runs(root: str, digest: str) -> frozenset[str]:
-    """Returns the runs of nouns that become one keyword, read from the file RUNS.
+    """Returns the runs of nouns that each become one keyword, read from the file RUNS.
 
     digest: the hash of the file. The result is cached by digest, so a file that has changed is read again.
     """

@@ -288,7 +288,10 @@ class BoundEncoder:
 
     @torch.inference_mode()
     def _encode_chunks(self, modality: Modality, arrays: list[inputs.ModelInput], call: _Call) -> torch.Tensor:
-        """Returns the vectors of all views of all items, (total views, width), L2-normalised. arrays: for each item, (views, ...)."""
+        """Returns one vector for each input of the tower, (total inputs, width), L2-normalised.
+
+        arrays: the inputs of each item, (inputs, ...). An item can have several inputs, such as the crops of a video.
+        """
         return torch.cat([self._forward(modality, chunk, call) for chunk in _chunks(arrays, call.batch_size)])
 
     def _forward(self, modality: Modality, stacked: inputs.ModelInput, call: _Call) -> torch.Tensor:
@@ -322,7 +325,7 @@ def _read_picture(item: object, side: int, caller: str) -> inputs.ModelInput:
 
 
 def _chunks(arrays: list[inputs.ModelInput], size: int) -> Iterator[inputs.ModelInput]:
-    """Yields all views of all items, at most `size` at a time."""
+    """Yields the inputs of the tower for all items, at most `size` at a time. arrays: the inputs of each item, (inputs, ...)."""
     views = np.concatenate(arrays)
     for start in range(0, len(views), size):
         yield views[start : start + size]

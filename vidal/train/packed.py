@@ -39,7 +39,7 @@ class Packed:
 
 
 class Pack:
-    """The packed arrays of one modality: for each shard, a file of all frames, and an index of the first frame of each clip."""
+    """The packed arrays of one modality: for each shard, a file of the frames or sounds of all clips, and an index of the clips in it."""
 
     def __init__(self, folder: Path):
         self._folder = folder

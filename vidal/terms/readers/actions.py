@@ -36,7 +36,7 @@ def alternatives(label: str) -> list[str]:
 
 
 def hmdb51(corpus: Corpus) -> Iterator[str]:
-    """Reads lines such as brush_hair, brush_hair.rar (a part of the archive) or hmdb51/brush_hair/ (its folder). Kuehne et al. 2011."""
+    """Reads names of actions, or of their files or folders: brush_hair, brush_hair.rar or hmdb51/brush_hair/. Kuehne et al. 2011."""
     for line in plain(corpus):
         yield line.rstrip("/").rpartition("/")[2].removesuffix(".rar")
 
