@@ -61,7 +61,10 @@ class Crawler:
                 del self._efforts[id_]
 
     def close(self) -> None:
-        """Closes the connections and removes the downloads. Connections also close when the crawler is garbage-collected."""
+        """Closes the connections and removes the downloaded files, which are temporary. The stored clips stay.
+
+        Connections also close when the crawler is garbage-collected.
+        """
         self._network.close()
         self._downloads.close()
 

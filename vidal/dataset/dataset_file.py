@@ -35,9 +35,10 @@ class DatasetFile(TypedDict):
 
 
 def claim(storage: Storage, recipe: Recipe) -> None:
-    """Creates the dataset OUT for this recipe, or checks that OUT is a dataset of this recipe.
+    """Creates a dataset of this recipe in an empty storage. If the storage holds a dataset, checks that it is one of this recipe.
 
-    Raises UserError, and changes nothing, if OUT is another recipe's dataset, an outdated dataset, or a folder with other files.
+    Raises UserError, and changes nothing, if the storage holds a dataset of another recipe, listing or media folder, a dataset that this
+    version of vidal cannot continue, or other files.
     """
     catalogue = recipe.listing.rstrip("/").rsplit("/", 1)[-1] if recipe.listing else None
     identity: Identity = {"recipe": recipe.name, "catalogue": catalogue}

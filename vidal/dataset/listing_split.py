@@ -39,7 +39,7 @@ class Split:
 
 
 def stored_split(storage: Storage) -> Split | None:
-    """Returns what a dataset stores about its listing and the shards that it was split into; None if it has no listing."""
+    """Returns how the listing of a dataset was split, as stored in the dataset; None if no listing has been split."""
     content = storage.read_if_present(layout.CATALOGUE_SPLIT)
     return Split(**json.loads(content)) if content else None
 

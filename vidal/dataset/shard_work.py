@@ -78,7 +78,8 @@ class ShardWork:
     def find_parts(self, runtime: Runtime, executor: Executor) -> list[Part]:
         """Finds the candidates of the shard, and returns the parts that have work.
 
-        If valid candidates are stored, only the failed searches that `vidal retry` marked are repeated.
+        Candidates that are stored are used again, if the settings on which they depend have not changed. Then only the failed searches
+        that `vidal retry` marked are repeated.
         """
         self._started = time.monotonic()
         if self.parts is None:

@@ -61,8 +61,8 @@ def state(recipe: Recipe) -> list[Any]:
 class Known:
     """An evaluation set that has been loaded.
 
-    names: what identifies a clip of the set: its id, its URL or the SHA-256 of its file. Each is mapped to the words for it in messages.
-    files: the files of the set whose signatures are known. compared: the settings for comparing clips with these files.
+    names: the ids, URLs and file hashes (SHA-256) of clips of the set. Each is mapped to the end of a message "the same ...": "id".
+    files: the media files of the set, with their signatures. compared: the settings for comparing clips with these files.
     """
 
     name: str

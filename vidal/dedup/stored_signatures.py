@@ -68,7 +68,7 @@ def _pictures(signature: bytes | None) -> dict[str, bytes | None]:
 
 
 def upgrade(storage: Storage, shards: Iterable[int]) -> None:
-    """Rewrites the signatures that an earlier version of vidal stored for these shards."""
+    """Converts the signature files that an earlier version of vidal stored for these shards to the present format."""
     for shard in shards:
         table = storage.read_table(layout.earlier_signatures(shard))
         columns = dict.fromkeys([*SCHEMA.names, "signature"])  # The oldest have fewer columns.
@@ -102,6 +102,7 @@ def read_signatures(storage: Storage, shards: Sequence[int], *, with_vectors: bo
 
 
 def _numbers(shard: int, count: int) -> Places:
+    """Returns the numbers of the first `count` clips of a shard. A number gives the shard of a clip and its row in the shard's file."""
     return shard * SHARD_ROWS + np.arange(count)
 
 
@@ -136,7 +137,10 @@ def _bytes_of(chunk: pa.BinaryArray) -> memoryview:
 
 
 def _thumbs(storage: Storage, numbers: Places, count: int) -> UInt8Array:
-    """Returns the thumbnails, (m, count, 256) uint8, of the m clips with these numbers. Only one shard is in memory at a time."""
+    """Returns the thumbnails of m clips with `count` frames each, (m, count, 256) uint8. Only one shard is in memory at a time.
+
+    numbers: identify the clips, see _numbers.
+    """
     thumbs = np.zeros((len(numbers), count, THUMB * THUMB), np.uint8)
     shards = numbers // SHARD_ROWS
     for shard in np.unique(shards).tolist():

@@ -122,9 +122,9 @@ def _against_texts(encoder: BoundEncoder, benchmark: Benchmark, query: str, vect
 
 
 def _class_vectors(encoder: BoundEncoder, names: Sequence[str], templates: Sequence[str]) -> np.ndarray:
-    """Returns the vectors of classes, (classes, d) float32, L2-normalised; see classification.class_vectors.
+    """Returns a vector for each class, the mean over the templates: (classes, d) float32, L2-normalised.
 
-    They are kept in memory for other encoders with the same language tower.
+    The vectors are kept in memory, because other encoders with the same language tower have the same ones.
     """
     key = (encoder.text.identity, encoder.width, tuple(names), tuple(templates))
     if key not in _RECENT:

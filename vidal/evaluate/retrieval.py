@@ -42,8 +42,8 @@ def retrieve(
 ) -> Retrieval:
     """Ranks the gallery for each query. queries: (n, d), gallery: (m, d), float32, L2-normalised; groups: (n,) and (m,) int.
 
-    An answer is right if its group is that of the query. For example, a clip and its captions are one group: each caption is a right
-    answer for the clip, and the clip for each caption. Raises ValueError if a query has no right answer.
+    An answer is a row of the gallery. It is right if it has the group of the query. For example, a clip and its captions are one group:
+    if the clip is the query, each of its captions is a right answer. Raises ValueError if a query has no right answer.
     """
     best, tied_right = _best(queries, gallery, query_groups, gallery_groups)
     above, tied = _counts(queries, gallery, best)

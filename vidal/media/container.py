@@ -73,9 +73,9 @@ def packet_times(container: InputContainer, stream: Any) -> list[PacketTime]:
 
 
 def read_packet_times(container: InputContainer, stream: Any) -> tuple[list[PacketTime], int]:
-    """Returns the times of a track's packets, as packet_times does, and the number of packets without a time.
+    """Returns the times of a track's packets, in the order of pts, and the number of packets that have no time.
 
-    Some formats store no times.
+    Packets marked to be discarded are left out of the times. Nothing is decoded.
     """
     times, untimed = list[PacketTime](), 0
     for packet in packets(container, stream):
@@ -99,7 +99,10 @@ class TrackReader:
         self.problem = ""
 
     def frames(self) -> Iterator[Any]:
-        """Yields the frames from the current position to the end. Raises what `decode` raises, and av.error.FFmpegError."""
+        """Yields the frames from the current position to the end.
+
+        Raises RecordError (too_costly, too_many_pixels), and av.error.FFmpegError if reading the file fails.
+        """
         for packet in self._container.demux(
             self._stream
         ):  # The last packet is empty: it releases the decoder's last frames.

@@ -113,7 +113,7 @@ def to_mp3(source: Path, target: Path) -> None:
 def merge(sources: Sequence[Path], target: Path) -> None:
     """Copies the first video and the first audio stream of each file into one file, without re-encoding.
 
-    The suffix of the target chooses the container. Raises RecordError as `run` does.
+    The suffix of the target chooses the container. Raises RecordError: corrupt, too_costly, timeout, crashed.
     """
     inputs = [open_input(source) for source in sources]
     streams = [opened[f"{kind}:0?"] for opened in inputs for kind in ("v", "a")]

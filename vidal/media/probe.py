@@ -48,8 +48,8 @@ class Probe:
     kind: "video" or "audio". codec: the codec of the video track, or else of the audio track. width, height: the size in pixels as
     displayed, after display matrix and sample aspect; 0 without video. fps: 0 if there is no video or its rate is unknown. video_index,
     audio_index: the indices of the tracks that players choose, counted over all tracks of the file; None if there is no such track.
-    is_hdr: whether the last picture has a high dynamic range. is_interlaced: whether any picture that was decoded at the end of the file
-    is interlaced.
+    Only the end of a video is decoded. is_hdr: whether the very last picture has a high dynamic range. is_interlaced: whether any of the
+    decoded pictures is interlaced.
     """
 
     kind: str

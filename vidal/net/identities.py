@@ -44,7 +44,7 @@ class ActiveIdentity:
         return self._rate_limiter.identity_wait_s(self._rules)
 
     def pause(self, error: RecordError) -> None:
-        """Pauses the identity after a block, for cool_down_s or for the longer pause that the error names."""
+        """Pauses the identity after a block, for cool_down_s. If the site asked for a longer pause (retry_after_s), for that time."""
         self._rate_limiter.pause_identity(self._rules, max(self.settings.cool_down_s, error.retry_after_s or 0.0))
 
     def _describe_wait(self, wait_s: float) -> str:

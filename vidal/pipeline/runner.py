@@ -306,9 +306,10 @@ class PartRunner:
         return results_apart
 
     def _one(self, shard: int, record: Row, worker: Worker, journal: CrashJournal) -> Result:
-        """Processes one record. An exception of the worker fails only this record, unless it is FATAL.
+        """Processes one record. If the worker raises an exception, the record is recorded as failed.
 
-        Raises PutBack if the record has to wait for a host, and StorageError if the disk is full or read-only.
+        Some exceptions are raised instead: PutBack if the record has to wait for a host, StorageError if the disk is full or read-only,
+        and those in FATAL, which end the run.
         """
         started = time.monotonic()
         key = record[self.stage.key]

@@ -25,13 +25,13 @@ _PARTS_OF_A_GPU = 4
 
 @dataclass(frozen=True)
 class Runtime:
-    """The current run, as far as a worker needs to know it. Nothing here may change the output of a stage.
+    """The current run, as far as a worker needs to know it. Except for stored_only, nothing here may change the output of a stage.
 
     allow_hosts: hosts that may be asked although they are in private or loopback ranges.
     endpoints: addresses of services that live as long as the run, by name.
     warm: stages with work, whose models are worth loading before the first part arrives.
     rate_limiter: the crawl's rate limiter (vidal.net.rate_limiter.RateLimiter), if the whole cluster shares one.
-    stored_only: whether the run computes no views. A clip without views is then dropped as awaiting_views.
+    stored_only: whether the run only filters, and computes no views. A clip whose views are not stored is then dropped as awaiting_views.
     new_shards: shards for which nothing is stored when the run begins. Workers do not look for stored parts of these shards.
     """
 

@@ -48,9 +48,9 @@ class SearchResults:
 
 
 def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> list[Query]:
-    """Returns a query for each term and search, except those that would ask for 0 results.
+    """Returns one query for each pair of a term and a search. It asks for per_term results, times the weight of the term.
 
-    weights: for each term, the factor by which to multiply the search's per_term. A term that is not in weights has the factor 1.
+    Queries for 0 results are left out. weights: the weights of terms. The other terms have the weight 1.
     """
     return [
         Query(index, term, limit)

@@ -43,8 +43,9 @@ def view_names() -> list[str]:
 def add_view(view: ViewSpec) -> None:
     """Adds a view that a user's own package defines.
 
-    Its stage runs after those of vidal's own views. Its settings are a section of the recipe.
-    The module of the package calls this when it is imported. A recipe lists such modules under `plugins`. A repeated call has no effect.
+    The stage of the view runs after those of vidal's own views. The settings of the view are a section of the recipe.
+    A module of the package must call add_view when the module is imported. The recipe lists this module under `plugins`. Adding a view
+    again has no effect.
     """
     VIEWS.setdefault(view.name, view)
     ADDED_SECTIONS.setdefault(view.name, view.settings)

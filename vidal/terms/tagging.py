@@ -100,9 +100,9 @@ class Tagger:
 
 
 def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
-    """Returns one literal word of each rule of spaCy's attribute ruler that matches several tokens.
+    """Returns one word, in lower case, of each rule of spaCy's attribute ruler that is for several tokens.
 
-    Such a rule only applies to texts that contain its word. Returns None if one of these rules has no literal word.
+    Such a rule has no effect on a text without its word. Rules that need a parser are left out. Returns None if a rule names no word.
     """
     if "attribute_ruler" not in nlp.pipe_names:
         return frozenset()

@@ -108,8 +108,9 @@ class BoundEncoder:
     ) -> Float32Array:
         """Encodes pictures of any format that Pillow reads. For a video file, its middle frame is used.
 
-        An item is a path, a PIL picture, an array (h, w, 3) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1. An item may
-        also be a list of these; it gets one vector, the normalised mean of the vectors of its pictures.
+        A picture is a path, a PIL picture, an array (h, w, 3) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1. In a list
+        of items, each item is a picture or a list of pictures. A list of pictures inside the list gets one vector, the normalised mean of
+        their vectors.
         """
         return self._encode_pictures(Modality.IMAGE, images, self._call("encode_image", batch_size, dtype, device))
 
@@ -118,8 +119,9 @@ class BoundEncoder:
     ) -> Float32Array:
         """Encodes infrared pictures, such as those in `infrared_paths` of a manifest. For a video file, its middle frame is used.
 
-        An item is a path, a PIL picture, an array (h, w, 3) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1. An item may
-        also be a list of these; it gets one vector, the normalised mean of the vectors of its pictures.
+        A picture is a path, a PIL picture, an array (h, w, 3) of uint8, or a tensor (3, h, w) of uint8 or of floats in 0..1. In a list
+        of items, each item is a picture or a list of pictures. A list of pictures inside the list gets one vector, the normalised mean of
+        their vectors.
         """
         call = self._call("encode_infrared", batch_size, dtype, device)
         return self._encode_pictures(Modality.INFRARED, images, call)
@@ -135,10 +137,10 @@ class BoundEncoder:
     ) -> Float32Array:
         """Encodes depth pictures with one channel of 16 bits, such as those in `depth_paths` of a manifest.
 
-        kind: `depth_kind` of the manifest: "metric" (millimetres), "relative" or "inverse_relative". An item is a path, a PIL picture,
+        kind: `depth_kind` of the manifest: "metric" (millimetres), "relative" or "inverse_relative". A picture is a path, a PIL picture,
         an array (h, w) or a tensor (h, w). Arrays and tensors hold uint16 as in a dataset, or floats. Floats are metres if the kind is
-        "metric", otherwise numbers in 0..1. An item may also be a list of these; it gets one vector, the normalised mean of the vectors
-        of its pictures.
+        "metric", otherwise numbers in 0..1. In a list of items, each item may be such a picture or a list of such pictures. A list of
+        pictures inside the list gets one vector, the normalised mean of their vectors.
         """
         side, call = self._settings_of(Modality.DEPTH).side, self._call("encode_depth", batch_size, dtype, device)
         reader = self._reader_of(Modality.DEPTH)

@@ -58,7 +58,10 @@ def read_image(path: Path | Pictured, side: int, place: float = 0.5) -> UInt8Arr
 
 
 def square_array(image: Image.Image, side: int, place: float = 0.5) -> UInt8Array:
-    """Returns the result of read_image for an open picture of any size and mode: (3, side, side) uint8 RGB."""
+    """Scales the shorter side of a picture to `side` (bicubic), and crops a square. Returns (3, side, side) uint8 RGB.
+
+    place: the position of the square along the longer side, 0..1; 0.5 is the centre.
+    """
     return np.ascontiguousarray(np.asarray(scaled_square(image.convert("RGB"), side, place)).transpose(2, 0, 1))
 
 

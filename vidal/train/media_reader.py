@@ -80,10 +80,10 @@ class MediaReader:
 
 
 def read_picture(reader: MediaReader, modality: Modality, item: object, caller: str) -> Float32Array:
-    """Returns the array of a picture or, if the item is the path of a video file, that of its middle frame.
+    """Reads a picture, and returns the array that the network takes. Of a video file, the middle frame is read.
 
-    caller: the method that the user called, for errors.
-    Raises RecordError(corrupt) if a file cannot be decoded, and TypeError if the item is not a picture.
+    item: the path of a picture or a video, or a picture in memory. caller: the method that the user called, for errors.
+    Raises RecordError(corrupt) if a file cannot be decoded, and TypeError for an item of another type.
     """
     image = _opened(item, caller)
     return reader.infrared(image) if modality is Modality.INFRARED else reader.picture(image)

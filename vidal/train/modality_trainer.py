@@ -191,7 +191,7 @@ class ModalityTrainer:
         return self._without_frozen(self.final_model().state_dict())
 
     def load_trained(self, weights: dict[str, Tensor]) -> None:
-        """Loads what trained_weights returned into the final model."""
+        """Replaces the weights of final_model() by these, which were returned by trained_weights. Frozen weights stay as they are."""
         self.final_model().load_state_dict(weights, strict=False)
 
     def _without_frozen(self, state: dict[str, Tensor]) -> dict[str, Tensor]:

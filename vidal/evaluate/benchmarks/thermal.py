@@ -96,7 +96,10 @@ def llvip_pairs(folder: Path) -> Benchmark:
 
 
 def _media(folder: Path, name: str, thermal: Path, visible: Path) -> dict[Modality, Path]:
-    """Returns the pictures of a pair, and its depth in millimetres if depth/test has it. LLVIP has no depth, so users may estimate it."""
+    """Returns the files of a pair: the thermal picture, the visible picture and, if the user has added it, a depth picture.
+
+    The published LLVIP has no depth. Users may estimate it and store it in depth/test, in millimetres.
+    """
     depth = folder / "depth" / "test" / f"{name}.png"
     return {Modality.INFRARED: thermal, Modality.IMAGE: visible} | ({Modality.DEPTH: depth} if depth.is_file() else {})
 

@@ -31,14 +31,17 @@ class Node:
 
 
 class Room:
-    """The CPUs and GPUs that are free in a cluster. Workers are placed in the given order, each on the first node that has room."""
+    """The CPUs and GPUs that are free in a cluster. Each call of `place` uses up some of them."""
 
     def __init__(self, nodes: list[Node]):
         self._cpus = [node.cpus for node in nodes]
         self._gpus = [[1.0] * node.gpus for node in nodes]
 
     def place(self, requests: list[Request]) -> bool:
-        """Places the workers. Returns False if one of them has no room; those before it stay placed."""
+        """Places workers one after the other, each on the first node that has room for it.
+
+        Returns False if a worker finds no room. The workers before it stay placed.
+        """
         return all(any(self._place_on(node, request) for node in range(len(self._cpus))) for request in requests)
 
     def _place_on(self, node: int, request: Request) -> bool:

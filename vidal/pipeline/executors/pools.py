@@ -40,7 +40,7 @@ class PoolSpec:
 def pools(stages: list[Stage], recipe: Recipe) -> list[PoolSpec]:
     """Groups the stages into pools. A stage that the recipe fuses shares the worker and the resources of the stage before it.
 
-    Raises UserError if the recipe sets resources.<stage>.parts_at_once for a stage that would ignore it.
+    Raises UserError if the recipe sets resources.<stage>.parts_at_once to another number than the stage uses.
     """
     grouped: list[PoolSpec] = []
     for stage in stages:

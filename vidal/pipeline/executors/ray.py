@@ -295,7 +295,7 @@ def _workers_log(level: str | None) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _causes() -> Iterator[None]:
-    """Raises the original exception of a worker, without the wrapper that Ray puts around it."""
+    """Ray wraps an exception of a worker. If the code under `with _causes()` raises such a wrapper, raises the original instead."""
     try:
         yield
     except ray.exceptions.RayTaskError as error:
