@@ -50,6 +50,6 @@ def is_score(name: str) -> bool:
 def round_score(value: float) -> float:
     """Rounds a score to the digits that are stored.
 
-    Further digits differ between processors, because they add numbers in different orders, but the bytes of a shard must not differ.
+    Processors add numbers in different orders, so further digits would depend on the machine, and with them the bytes of a shard.
     """
     return round(value, SCORE_DIGITS)

@@ -211,7 +211,7 @@ def test_a_compressed_list_that_is_cut_short_is_said(tmp_path, ending):
         ("url,vidal_views\nhttp://a,[1]\n", "vidal_views must be JSON such as"),
         (
             "link\nhttp://a\n",
-            "no column `url`: name its column with --set columns.url=COLUMN; the columns are link",
+            "no column `url`: name the column of URLs with --set columns.url=COLUMN; the columns are link",
         ),
         (
             "url,title\nhttp://a,a cat, asleep\n",

@@ -210,9 +210,9 @@ def _beside(given: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _kept(results: str | None, checkpoints: tuple[str, ...]) -> Path | None:
-    """Returns the file for the results: --results, or else evaluations.json in the first checkpoint that is a local folder.
+    """Returns the file for the results: --results if given, else evaluations.json in the first checkpoint that is a local folder.
 
-    Returns None if neither is given.
+    Returns None if --results is not given and no checkpoint is a local folder.
     """
     from vidal.evaluate.encoders import results_folder
     from vidal.evaluate.table import RESULTS

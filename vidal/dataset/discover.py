@@ -236,7 +236,7 @@ def _record(storage: Storage, part: Part, ledger_rows: list[LedgerRow]) -> None:
 
 
 def _database(recipe: Recipe) -> str:
-    """Returns a hash of the source of the search terms (the database, or the files of the corpora) and of their weights."""
+    """Returns a hash of the files with the search terms (the database or the corpora) and of the weights of the terms."""
     weights = _weights(recipe)
     if recipe.terms.database:
         return ids.fingerprint([ids.sha256(_open_database(recipe).read(terms_build.TABLE)), weights])

@@ -38,10 +38,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much a metric differs between two encoders, one trained with a change and one without it. Both use the same seeds.
+    """A metric of two encoders: one trained with a shard, filter or view, and one trained without it.
 
-    with_it, without_it: the metric of each encoder, averaged over seeds. change: with_it - without_it. spread: the standard deviation
-    of the change over seeds; NaN for a single seed.
+    Both are trained once with each seed. with_it, without_it: the mean over the seeds. change: with_it - without_it. spread: the
+    standard deviation of this difference over the seeds; NaN for a single seed.
     """
 
     with_it: float

@@ -262,7 +262,7 @@ def _ours(column: Mapping[str, str], ours: Results, here: Possible, title: str) 
 
 
 def _measured(column: Mapping[str, str], results: Results, why: str) -> tuple[str, str | None]:
-    """Returns (a stored result as it is printed, None), or (a dash, `why`) if there is none."""
+    """Returns (the stored result as it is printed, None). If no result is stored, returns (a dash, `why`)."""
     result = results.get(key(column["task"], column["query"], column.get("target", TEXT)))
     if result is None or column["metric"] not in result["metrics"]:
         return DASH, why

@@ -61,9 +61,9 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: the kind of model that the adapter can use, as the name of a mapping of configuration classes in transformers, and a
-    description for messages: ("MODEL_FOR_DEPTH_ESTIMATION_MAPPING", "a depth estimator"). None for any kind.
-    remedy: what to do if the file is missing; None if the model may be on the hub.
+    kind: the kind of model that the adapter needs, such as ("MODEL_FOR_DEPTH_ESTIMATION_MAPPING", "a depth estimator"); None if any
+    kind will do. The first part names a mapping of transformers, whose keys are the configuration classes of this kind. The second is
+    used in messages. remedy: what to do if the checkpoint is missing; None if the checkpoint may be on the hub.
     """
 
     kind: tuple[str, str] | None = None

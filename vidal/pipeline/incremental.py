@@ -70,10 +70,11 @@ class Stored:
 
 
 def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_stale: bool = False) -> Stored:
-    """Returns the stored results that were made with this identity, except those of records that are to be tried again.
+    """Returns the stored results of a part that are still valid, except those of records that are to be tried again.
 
-    name: the part's name without an extension. key: the column that identifies a record.
-    keep_stale: also returns results of other versions, if they were made with the same settings and weights.
+    name: the part's name without an extension. key: the column that identifies a record. identity: the versions of the stage and its
+    adapters, with their settings and weights. A result is valid if it was made with the same identity. With keep_stale, the versions
+    may differ.
     """
     results: dict[str, Result] = {}
     known: dict[str, str] = {}

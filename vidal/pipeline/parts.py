@@ -18,7 +18,7 @@ from vidal.storage.tables import table_metadata, tagged
 
 
 def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
-    """Returns a hash of the input of a stage for a part, which is the contents of the tables that the stage reads."""
+    """Returns a hash of the contents of the tables that a stage reads for a part."""
     names = [layout.part_table(name, part.shard, part.index) for name in stage.reads]
     return ids.fingerprint([storage.metadata(name)["content"] for name in names])
 

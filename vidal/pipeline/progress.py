@@ -37,7 +37,10 @@ def stage_progress(storage: Storage, shard: int, stages: list[Stage], parts: int
 
 
 class Progress:
-    """Shows the progress of the shards that are being built: bars on a terminal, a line every 10 or 60 seconds elsewhere."""
+    """Shows the progress of the shards that are being built: as bars on a terminal, as lines elsewhere.
+
+    A line is printed every 10 seconds, or every 60 seconds if the dataset is on an object store.
+    """
 
     def __init__(self, storage: Storage, stages: list[Stage]):
         self._storage, self._stages = storage, stages

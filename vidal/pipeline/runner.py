@@ -108,8 +108,9 @@ class PartRunner:
     def run(self, part: Part) -> None:
         """Processes those records of the part that are new, have changed since the last run, or are to be tried again.
 
-        Raises StorageError if the part cannot be read or written, after several attempts with back-off; UserError if opening the stage
-        raises it; StageError if opening it has killed the process too often; RunEndedError if the driver of the run is gone.
+        Raises StorageError if the part still cannot be read or written after several attempts with back-off; UserError if the stage
+        cannot be opened; StageError if opening the stage has killed the process too often; RunEndedError if the driver of the run is
+        gone.
         """
         engine = self.recipe.engine
         retrying = tenacity.Retrying(

@@ -122,7 +122,10 @@ class Batched(Protocol):
     """A worker that accepts several records at once. Each record gets the result that it would get alone."""
 
     def size(self, record: Any) -> int:
-        """Returns how much of resources.<stage>.batch_size the record needs."""
+        """Returns the size of a record, such as the number of its pictures.
+
+        The sizes of the records in a batch add up to at most resources.<stage>.batch_size. A larger record is a batch of its own.
+        """
 
     def many(self, records: list[Any]) -> list[Output | Drop]: ...
 

@@ -28,7 +28,7 @@ class ArrowSettings(TableSettings):
 
 
 class ArrowColumn(TableColumn):
-    """A collection whose media are in a column of Arrow files. Each group of rows (see TableColumn) is a record batch."""
+    """A collection whose media are in a column of Arrow files. A cell is identified by its file, record batch and row."""
 
     settings, name, ending = ArrowSettings, NAME, ".arrow"
 

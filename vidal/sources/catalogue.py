@@ -118,7 +118,7 @@ def _with_address(row: ListedRow) -> ListedRow:
     if "url" in row or any(name in row for name in _YOUTUBE_IDS):
         raise RowError("the url is empty")
     raise RowError(
-        f"no column `url`: name its column with --set columns.url=COLUMN; the columns are {', '.join(map(str, row)) or 'none'}"
+        f"no column `url`: name the column of URLs with --set columns.url=COLUMN; the columns are {', '.join(map(str, row)) or 'none'}"
     )
 
 

@@ -34,9 +34,10 @@ ListedRow = dict[str, object]
 
 
 class Catalogue:
-    """The files of a catalogue: one file, or all files that match a glob, in the order of their names; on a disk or at a URI.
+    """The files of a catalogue: one file, or all files that match a glob, sorted by name. They are on a disk or at a URI.
 
-    where: the name of the catalogue in messages. Raises UserError if there is no file, or one of a kind that cannot be read.
+    where: the name of the catalogue in messages. Raises UserError if there is no file, or if the files cannot be reached or have an
+    unknown extension.
     """
 
     def __init__(self, pattern: str):

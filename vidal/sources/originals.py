@@ -53,7 +53,10 @@ class Originals:
         return f"{self.uri.rstrip('/')}/{name}"
 
     def name_of(self, location: str) -> str:
-        """Returns the name of the file at a location. Raises RecordError(unreadable_file) if the location is not below the root."""
+        """Returns the name of a file, which is its path relative to the root. location: the absolute path or the URI of the file.
+
+        Raises RecordError(unreadable_file) if the location is not below the root.
+        """
         root = f"{self.uri.rstrip('/')}/"
         if not location.startswith(root) or ".." in location.split("/"):
             raise _unreadable(location, f"is not in {self.uri}")

@@ -102,7 +102,7 @@ class TarStore:
 
 
 def replace_archive(storage: Storage, archive: str, members: list[str]) -> None:
-    """Rewrites an archive with only these of its members, in this order; removes it if there are none."""
+    """Rewrites an archive so that it has only `members`, in the given order. If `members` is empty, removes the archive."""
     if not members:
         storage.remove_all([archive, layout.index_of(archive)])
         storage.archives.forget(archive)

@@ -69,10 +69,9 @@ def resolved_name(index: int) -> str:
 
 
 def tag(work: Work) -> Counts:
-    """Finds the keywords of the texts of one bucket, which is a part of the texts of all corpora. Returns the counts of the texts.
+    """Stores the texts of one bucket with their keywords. Returns how many texts there are, and how many contain each keyword.
 
-    Rare texts are dropped; the others are stored with their keywords. If the bucket was already tagged with the same texts and settings,
-    the stored result is read instead.
+    Rare texts are not stored. If the bucket was already tagged with the same texts and settings, the stored result is used.
     """
     storage = Storage(work.root)
     raw = storage.read(bucket_file(work.index))
@@ -90,7 +89,7 @@ def tag(work: Work) -> Counts:
 def resolve_phrases(work: Work) -> Counts:
     """Replaces the runs of nouns in a tagged bucket by keywords, writes the bucket, and returns its counts.
 
-    A run that the file RUNS lists becomes one keyword. In any other run, each noun becomes a keyword.
+    If a run is listed in the file RUNS, it becomes one keyword. If not, each of its nouns becomes a keyword.
     """
     storage = Storage(work.root)
     whole = _whole_runs(work.root, ids.sha256(storage.read(RUNS)))

@@ -70,9 +70,9 @@ def identity(name: str) -> str:
 class Tagger:
     """Finds the lemma and the POS tag of each word. The results are those of the spaCy pipeline, but they are computed faster.
 
-    The attribute ruler and the lemmatizer take half of spaCy's time. Without a parser, their result for a token depends only on the
-    token and its tag, except for a few rules that match several tokens. So the results are cached by token and tag. A text with a word
-    of such a rule bypasses the cache.
+    The attribute ruler and the lemmatizer take half of spaCy's time. Without a parser, their result for a token usually depends only
+    on the token and its tag. So the results are cached by token and tag. The exceptions are a few rules that match several tokens: if
+    a text contains a word of one of these rules, the cache is not used for it.
     """
 
     def __init__(self, model: str):

@@ -17,7 +17,7 @@ FAILURES_MAX = 3
 
 
 class _Work(TypedDict):
-    """The arguments of a worker. settings: a settings.Train, as JSON. out, folder: as in `train`."""
+    """The arguments of a worker. settings: Train, as JSON. out: the path or URI of the dataset. folder: the folder of the run."""
 
     settings: dict[str, object]
     out: str

@@ -139,8 +139,10 @@ class BoundEncoder:
 
         kind: `depth_kind` of the manifest: "metric" (millimetres), "relative" or "inverse_relative". A picture is a path, a PIL picture,
         an array (h, w) or a tensor (h, w). Arrays and tensors hold uint16 as in a dataset, or floats. Floats are metres if the kind is
-        "metric", otherwise numbers in 0..1. In a list of items, each item may be such a picture or a list of such pictures. A list of
-        pictures inside the list gets one vector, the normalised mean of their vectors.
+        "metric", otherwise numbers in 0..1.
+
+        An item may also be a list of pictures, such as all those of a clip. Its vector is the normalised mean of the vectors of its
+        pictures. To encode a single item of this type, pass [pictures].
         """
         side, call = self._settings_of(Modality.DEPTH).side, self._call("encode_depth", batch_size, dtype, device)
         reader = self._reader_of(Modality.DEPTH)

@@ -103,10 +103,10 @@ def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | F
 
 
 def as_samples(item: object, sample_rate: int, caller: str, wanted: int = inputs.SAMPLE_RATE) -> Path | Float32Array:
-    """Returns the path of a sound, or the first channel of an array or a tensor, (n,) float32, resampled to the rate `wanted`.
+    """Converts a sound. A path stays a path. An array or tensor becomes its first channel, (n,) float32, at the rate `wanted`.
 
-    sample_rate: the rate of an array or a tensor. Rates are in Hz. caller: the method that the user called, for errors.
-    Raises TypeError for any other item.
+    sample_rate: the rate of an array or tensor. Rates are in Hz. caller: the method that the user called, for errors.
+    Raises TypeError if the item is not a path, an array or a tensor, or if its shape or type is wrong.
     """
     if isinstance(item, (str, Path)):
         return Path(item)
@@ -141,7 +141,8 @@ def _array(item: object) -> Array | None:
 def _channels_last(item: object, dimensions: int) -> Array | None:
     """Returns a tensor as an array, an array unchanged, and None for any other item.
 
-    A tensor of floats in 0..1 becomes uint8. If a tensor has exactly `dimensions` dimensions, its channels are moved to the end.
+    The values of a float tensor are scaled from 0..1 to 0..255 and become uint8. The channels of a tensor are moved to the end if it
+    has exactly `dimensions` dimensions.
     """
     array = _array(item)
     if array is None or not isinstance(item, torch.Tensor):

@@ -155,7 +155,8 @@ def _coco(folder: Path, paths: tuple[str, ...], classes: Mapping[str, str]) -> B
 def _picture(folder: Path, entry: _Picture) -> tuple[Path | None, str]:
     """Returns (path, name) of a picture that an annotation file lists; the path is None if the picture does not exist.
 
-    folder: the folder of the annotation file. The picture is in it, or in its subfolder thermal_8_bit or data, as in FLIR's archives.
+    folder: the folder of the annotation file. The picture is in this folder or, as in FLIR's archives, in its subfolder
+    thermal_8_bit or data.
     """
     name = entry["file_name"]
     places = [folder / name, folder / "thermal_8_bit" / Path(name).name, folder / "data" / Path(name).name]

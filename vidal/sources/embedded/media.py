@@ -143,7 +143,10 @@ def _page_of(spec: Spec, specs: dict[str, Spec], uploader: str) -> Page:
 
 
 def _locate(package: str, file: str) -> tuple[Path, str]:
-    """Returns the path of a file of an installed package, and the package's version. Raises UserError if either is missing."""
+    """Returns (path of a file of an installed package, version of the package).
+
+    Raises UserError if the package is not installed or does not contain the file.
+    """
     try:
         distribution = importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError as error:

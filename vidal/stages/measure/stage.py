@@ -77,7 +77,10 @@ def probed_measures(clip: Clip) -> dict[str, float]:
 
 
 def compute(group: Group, clip: Clip, frames: Images) -> tuple[dict[str, float], str]:
-    """Returns the finite measures of a group, by name, and the reason why its other measures are missing."""
+    """Computes the measures of a group. Returns (those that are finite, by name; the reason why any others are missing).
+
+    If no measure is missing, the reason means nothing.
+    """
     if not frames:
         return {}, "absent: no frames"
     try:

@@ -34,9 +34,9 @@ def tsv(corpus: Corpus) -> Iterator[str]:
 
 
 def jsonl(corpus: Corpus) -> Iterator[str]:
-    """Reads the key `corpus.column`, a text or a list of texts, from a JSON object on each line.
+    """Reads texts from a file with a JSON object on each line. In an object, the value of one key is a text or a list of texts.
 
-    Raises FormatError if a line is not a JSON object, or if no object has the key.
+    The setting `column` of the corpus names the key. Raises FormatError if a line is not a JSON object, or if no object has the key.
     """
     column, has_column = _column(corpus), False
     for number, line in enumerate(lines(corpus), 1):
