@@ -513,8 +513,8 @@ MEANINGS = {
 def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     """Converts rows to a table of exactly this schema: a column that holds only None keeps its type.
 
-    Text that UTF-8 cannot encode is replaced, see `encodable`. Raises KeyError for an unknown key, and ValueError for a value that does
-    not fit its column.
+    Characters that UTF-8 cannot encode (lone surrogates) are replaced by U+FFFD. Raises KeyError for an unknown key, and
+    ValueError for a value that does not fit its column.
     """
     names = set(schema.names)
     for row in rows:

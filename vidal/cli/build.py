@@ -126,7 +126,7 @@ def filter_(out: str, overrides: tuple[str, ...], as_json: bool) -> None:
 @click.argument("out")
 @options.as_json
 def clean(out: str, as_json: bool) -> None:
-    """Deletes the media of clips of OUT that were dropped or failed for good. Their rows in the ledger and their scores stay."""
+    """Deletes the media of dropped and failed clips in OUT, except clips that a later build needs. All ledger rows and scores stay."""
     from vidal.dataset.clean import clean as delete
     from vidal.storage.storage import absolute_uri
 

@@ -76,7 +76,7 @@ def describe_javascript(recipe: Recipe) -> str | None:
 
 
 def describe_identities(recipe: Recipe) -> str | None:
-    """Returns a line with the names of the user's identities and the sum of their hourly budgets; None without identities."""
+    """Returns a line about the user's accounts and proxies: their names, and the sums of their hourly limits. None if there are none."""
     identities = recipe.crawl.identities
     if not identities:
         return None

@@ -22,9 +22,9 @@ def match_keys(own: npt.NDArray[np.unsignedinteger], other: npt.NDArray[np.unsig
 
 
 def expand_matches(first: Places, counts: Places) -> tuple[Places, Places]:
-    """Returns the indices of all m matches in the arrays `own` and `other` of match_keys, (m,) each.
+    """Lists all m matches between two sorted arrays: returns their indices in the first array and in the second, (m,) each.
 
-    first, counts: the result of match_keys.
+    first, counts: for each entry of the first array, the index of its first match in the second array, and the number of its matches.
     """
     own = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -133,7 +133,10 @@ class Possible:
     data: Path | None = None
 
     def why_not(self, task: str, query: str, target: str) -> str | None:
-        """Returns why a number cannot be measured here, and how to change that; None if it can."""
+        """Returns why a result cannot be measured, and what the user can do to make it possible; None if it can be measured.
+
+        query, target: the modalities of the two sides of the task; "+" joins several.
+        """
         if self.modalities is None:
             return "no encoder is named: give --checkpoint"
         lacking = sorted({*query.split("+"), *target.split("+")} - self.modalities - {TEXT})

@@ -1,9 +1,10 @@
-"""Exports to the layout that LanguageBind's own loader reads: one annotation JSON, and media by id.
+"""Exports to the layout that LanguageBind's own loader reads: media named by clip, and JSON files with the texts of the clips.
 
-The loader's `VAT_dataset` reads these files: FOLDER_resize256_skip15/ID.mp4, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
-FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), FOLDER_ffmpeg_mp3/ID.mp3. The annotation of ID states FOLDER, and K is the
-number of the frame. The videos are stored as they are in the dataset, whatever the name of their folder says. The loader replaces a
-sample that it cannot open by a random other one, so sounds, which have no video, are in an annotation of their own.
+The loader's `VAT_dataset` reads these media: FOLDER_resize256_skip15/ID.mp4, FOLDER/ID_depth_f8glpn_folder/K.png (16 bits),
+FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), FOLDER_ffmpeg_mp3/ID.mp3. ID is the clip, and K the number of the frame. A JSON
+file states the FOLDER of each clip. The videos are not resized, although the name of their folder says so.
+
+Sounds are in a JSON file of their own, because they have no video: if the loader cannot open a video, it takes a random other clip.
 """
 
 from __future__ import annotations

@@ -40,9 +40,9 @@ class FramePair:
 
 
 def middle_indices(total: int, count: int) -> list[int]:
-    """Returns the indices in the middles of `count` equal spans of `total` frames, without repetitions.
+    """Divides `total` frames into `count` equal spans, and returns the index of each span's middle frame, without repetitions.
 
-    The middles avoid the ends of a video, which are often black.
+    Middles are chosen because the first and last frames of a video are often black.
     """
     return sorted({int(total * (2 * i + 1) / (2 * count)) for i in range(count)})
 

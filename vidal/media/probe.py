@@ -1,4 +1,4 @@
-"""Probes a media file: its tracks, true duration and size, and whether it decodes to its end.
+"""Probes a media file: its tracks, its duration, the size of its pictures, and whether it decodes to its end.
 
 Everything is read from the file itself. The claims of the page that links to it are not trusted.
 """

@@ -43,8 +43,8 @@ def cpu_seconds(process: psutil.Process) -> float:
 def watch(process: subprocess.Popen[bytes], limits: Limits, is_done: Callable[[float], bool]) -> float:
     """Waits for a process to be done with its work, and kills it if it exceeds a limit.
 
-    is_done: waits for at most the given number of seconds, and returns whether the work is done. Returns the CPU seconds that the process
-    had used shortly before it was done. Raises RecordError: too_costly, timeout.
+    is_done: waits for at most the given number of seconds, and returns whether the work is done. Returns the CPU seconds of the process
+    at the last measurement before the end of its work. Raises RecordError: too_costly, timeout.
     """
     observed = psutil.Process(process.pid)
     deadline = time.monotonic() + _WAIT_S + _WAIT_PER_CPU_S * limits.cpu_s

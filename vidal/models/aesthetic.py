@@ -30,8 +30,8 @@ _ACTIVATIONS = {"none": nn.Identity, "relu": nn.ReLU}
 class ClipHead:
     """A Rater: an open_clip model with a head.
 
-    spec: its id names the open_clip model. Its options are head (a .safetensors, .pt or .pth file) and activation (between the layers
-    of the head: none, the default, or relu).
+    spec: its id names the open_clip model. Its option `head` is a .safetensors, .pt or .pth file. Its option `activation` is the
+    function between the layers of the head: "relu", or "none" (the default).
     """
 
     def __init__(self, spec: ModelSpec):

@@ -199,7 +199,7 @@ class Generator(nn.Module):
         return output
 
     def decode(self, content: Tensor, style: Tensor) -> Tensor:
-        """Returns pictures, (n, 3, h, w) in [-1, 1]. content: as encode returns it; style: (n, style_dim, 1, 1)."""
+        """Returns pictures, (n, 3, h, w) in [-1, 1]. content: (n, c, h / 4, w / 4). style: (n, style_dim, 1, 1)."""
         parameters = self.mlp(style)
         for module in self._adains():
             count = module.channels

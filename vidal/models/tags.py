@@ -54,7 +54,7 @@ class Tags:
     def _things(self, images: Images) -> list[list[str]]:
         """Returns the names of the things in each picture.
 
-        The last result is remembered, because the stage asks about the frames of a clip twice: one by one, and as a video.
+        The result for the last list of pictures is remembered: the stage gives the same list to caption_frames and to caption_video.
         """
         if self._last[0] is not images:
             self._last = (images, self._recognise(images))

@@ -132,7 +132,7 @@ class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no annotatio
     def _record_error(self, error: BaseException, budget: WorkBudget) -> BaseException:
         """Returns the error to raise after `error` has ended a piece of work.
 
-        This is a RecordError or, if no record is to blame, the original error, such as a bug of vidal or a full disk.
+        Usually, this error is a RecordError. If no record is to blame, as for a bug of vidal or a full disk, it is the original error.
         """
         if isinstance(error, WorkStopped):
             return error.error

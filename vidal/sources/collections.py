@@ -51,9 +51,9 @@ def open_collection(recipe: Recipe) -> Collection | None:
 def source_for(uri: str) -> str:
     """Returns the name of the source that reads a path or URI.
 
-    This is decided by the ending .tar, .parquet or .arrow; for a folder, by the archives and tables of media in it or in its subfolder
-    `data`. A folder without any is read by the source `folder`.
-    Raises UserError for a store that cannot be opened.
+    The ending of a file decides: .tar, .parquet or .arrow. For a folder, the files in it and in its subfolder `data` decide: tar archives
+    before Arrow files, and these before Parquet tables that hold media. If it has none of them, the source is `folder`.
+    Raises UserError if the store cannot be opened.
     """
     ending = PurePosixPath(uri).suffix.lower()
     if ending in _ENDINGS:

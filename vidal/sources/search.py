@@ -83,7 +83,7 @@ def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> S
 
 
 def _ask_source(network: Network, search: Search, query: Query) -> list[Candidate]:
-    """Returns the results of one query. Raises RecordError. An unexpected exception of the source becomes RecordError(quarantined)."""
+    """Returns the results of one query. Raises RecordError if the search fails, with `quarantined` for an unexpected exception."""
     text = search.query.format(term=query.term)
     try:
         key = text if isinstance(search, YtDlpSearch) else None

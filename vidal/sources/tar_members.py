@@ -13,7 +13,7 @@ _DAMAGE = (tarfile.TarError, RecursionError, ValueError, OverflowError, EOFError
 
 
 class TarMember(NamedTuple):
-    """A plain file in an archive. offset: the position of its first byte. content: its bytes if TarListing reads them, else None."""
+    """A plain file in an archive. offset: the position of its first byte. content: its bytes if wanted and not too large, else None."""
 
     name: str
     offset: int

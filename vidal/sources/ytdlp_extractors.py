@@ -1,6 +1,7 @@
 """Finds out whether yt-dlp has an extractor for an address.
 
-yt-dlp asks its extractors, about 1,800, one after the other. Comparing their patterns first gives the same answer sooner.
+yt-dlp asks its extractors, about 1,800, one after the other. Here, only those whose patterns match the address are asked. This is faster
+and gives the same answer.
 """
 
 from __future__ import annotations

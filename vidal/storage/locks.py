@@ -21,10 +21,11 @@ _POLL_S = 0.2
 
 @contextlib.contextmanager
 def exclusive(storage: Storage, name: str, wait_s: float = 600.0, expiry_s: float = EXPIRY_S) -> Iterator[None]:
-    """Holds the lock of this name during the block. On a local disk the system releases it when the process ends, however it ends.
+    """Holds the lock of this name during the block. Raises LockedError, a StorageError, if the lock is not free within wait_s seconds.
 
-    On an object store the lock is an object that only one process can create; it expires after expiry_s.
-    Raises LockedError, a StorageError, if other processes hold it for longer than wait_s.
+    On a local disk, the system releases the lock when the process ends, even after a crash. On an object store, or a network disk without
+    locks, the lock is a file. After expiry_s seconds, another process may take the lock, even if the first one still runs. On a network
+    disk, this time is always EXPIRY_S.
     """
     with _flock(storage, name, wait_s) if storage.is_local else _object_lock(storage, name, wait_s, expiry_s):
         yield

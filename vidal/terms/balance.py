@@ -44,7 +44,8 @@ def metaclip(read: Read, counts: np.ndarray, terms: Terms) -> Selected:
     """Selects up to terms.count terms, and limits how many of them contain the same keyword; after MetaCLIP (Xu et al., ICLR 2024).
 
     The limit is terms.cap. If terms.cap is not set, the limit starts at a 500th of terms.count, and is doubled until enough terms are
-    selected, or until the limit has no effect. Here, all keywords of a term must be below the limit. In MetaCLIP, one is enough.
+    selected, or until the limit has no effect. A term is skipped if any of its keywords has reached the limit. MetaCLIP skips it only
+    if all of them have.
     """
     cap = terms.cap or max(1.0, terms.count * SHARE)
     selected: Selected = set()

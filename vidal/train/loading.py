@@ -60,7 +60,10 @@ def load_encoder(path: str | Path | Sequence[str | Path], device: str | None = N
 
 
 def join_encoders(parts: list[Part], device: torch.device) -> BoundEncoder:
-    """Returns one encoder for the modalities of all parts. Raises UserError as load_encoder does."""
+    """Returns one encoder for the modalities of all parts.
+
+    Raises UserError if two parts are for the same modality, or were trained against different language towers.
+    """
     towers, settings = dict[Modality, ModalityTower](), dict[Modality, Encoder]()
     owners: dict[Modality, Path] = {}
     for part in parts:

@@ -34,10 +34,9 @@ FROZEN = "frozen"
 class Outcome:
     """The result of one modality.
 
-    clips: the number of clips that were trained on. left_out: how many other clips of the dataset were left out, by reason. loss: the
-    loss of the last step. recall_*: R@1 on the training clips. val_recall_*: R@1 on clips of the split val; None if there are none, or if
-    val is trained on. samples_s: samples per second. unreadable: how often the process of rank 0 skipped a record because it could not
-    be read.
+    clips: the number of training clips. left_out: how many other clips of the dataset were left out, by reason. loss: the loss of the
+    last step. recall_*: R@1 on the training clips. val_recall_*: R@1 on the clips of the split val; None if the split is empty or was
+    itself used for training. samples_s: samples per second. unreadable: how often the process of rank 0 skipped an unreadable record.
     """
 
     modality: str

@@ -262,7 +262,7 @@ def _with_preset(modality: str, given: Any) -> Any:
         choices = (
             f"choose from {', '.join(presets)}" if presets else f"{modality} has no presets, so remove the key preset"
         )
-        raise ValueError(f"modalities.{modality}: no preset {given['preset']!r}: {choices}")
+        raise ValueError(f"modalities.{modality}.preset is {given['preset']!r}, which does not exist: {choices}")
     known: Mapping[str, object] = presets[given["preset"]]
     merged = {**known, **given}
     for key in ("lora", "fbank"):

@@ -65,7 +65,10 @@ def _listed_captions(path: Path) -> Iterator[tuple[str, tuple[str, ...], tuple[s
 
 
 def audioset(folder: Path) -> Benchmark:
-    """Reads eval_segments.csv, with several of 527 labels per segment, and class_labels_indices.csv (Gemmeke et al. 2017)."""
+    """Reads AudioSet (Gemmeke et al. 2017): the labels of each segment, and the names of the 527 classes. A segment may have several.
+
+    The files are eval_segments.csv and class_labels_indices.csv.
+    """
     index = files.annotation(folder, "class_labels_indices.csv", "audioset_class_labels_indices.csv")
     classes = {files.column(row, index, "mid"): files.column(row, index, "display_name") for row in files.rows(index)}
     places = {mid: place for place, mid in enumerate(classes)}

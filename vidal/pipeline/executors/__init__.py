@@ -55,7 +55,9 @@ class Executor(Protocol):
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Run]:
         """Starts the workers of the stages, which load their models in the background. Yields a Run, which sends parts through them.
 
-        The Run raises the errors of PartRunner.run, and any error of the iterable from which it takes its parts.
+        The Run raises StorageError if a part cannot be read or written, UserError if a stage cannot be opened, StageError if opening a
+        stage kills its process too often, and RunEndedError if the driver of the run is gone. It also raises any error of the iterable
+        that yields the parts.
         """
 
 

@@ -41,7 +41,7 @@ Supports = Callable[[str, frozenset[str]], bool]
 def gives_orders(text: str) -> bool:
     """Returns whether a crawled text gives orders to a model.
 
-    Such a title stays in the view `title`, but is not shown to the models that write or rewrite captions.
+    Such a text is stored, but not shown to the models that write or rewrite captions.
     """
     return bool(_ORDERS.search(text))
 

@@ -17,7 +17,7 @@ class FrameModel(Settings):
 
 
 class Language(Settings):
-    """How the language of title and hashtags is detected. The column `language` holds it."""
+    """How the language of title and hashtags is detected. The column `language` of the manifest names the language."""
 
     model: ModelSpec = ModelSpec(adapter="py3langid")
     """The model. Its `options.languages` lists the languages that it chooses from."""

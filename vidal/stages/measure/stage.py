@@ -100,8 +100,8 @@ class _LanguageOf:
     def __call__(self, text: str) -> tuple[str | None, float | None, str]:
         """Returns (ISO 639-1 code, confidence, name of the detector). The code is None if the confidence is too low.
 
-        For a text without words, returns (None, None, the reason). text: without junk hashtags, because "shorts" is English
-        whatever the language of the page.
+        If the text has no words, the code and the confidence are None, and the reason replaces the name.
+        text: hashtags such as "shorts" should be left out, because pages in all languages have these English words.
         """
         code, confidence = self._detector.detect(text)
         if code is None:

@@ -80,10 +80,13 @@ def texts_of(clip: Clip, rules: Text) -> dict[str, list[str]]:
 
 
 def compare(frames: np.ndarray, texts: dict[str, list[str]], scorer: Scorer) -> tuple[float, dict[str, float]]:
-    """Returns `similarity`, the mean cosine over the frames, and the other scores by name. texts: as texts_of returns them.
+    """Returns the score `similarity`, and the other scores by name.
 
-    frames: (n, d), L2-normalised embeddings. A score without a text is absent. If a score has several texts, it is the highest of their
-    mean cosines.
+    A score is the cosine between its text and a frame, averaged over all frames. If it has several texts, the highest average counts.
+    If it has none, the score is absent. similarity_max and similarity_min are not averaged: they are the highest and lowest cosine
+    between a frame and the text of `similarity`.
+
+    frames: (n, d), L2-normalised embeddings. texts: the texts of each score, by its name. The first score is `similarity`, with one text.
     """
     named = [(name, text) for name, each in texts.items() for text in each]
     cosines = frames @ scorer.embed_texts([text for _, text in named]).T

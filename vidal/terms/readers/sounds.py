@@ -42,9 +42,10 @@ def _label(row: list[str]) -> str:
 
 
 def esc50(corpus: Corpus) -> Iterator[str]:
-    """Yields each class name once (Piczak 2015).
+    """Yields the class names of ESC-50 (Piczak 2015), without repetitions.
 
-    It is in the column category of meta/esc50.csv, or in the column display_name of a csv with the columns index, mid and display_name.
+    They are read from the column category of meta/esc50.csv. In a csv with the columns index, mid and display_name, they are read from
+    display_name.
     """
     if extension(corpus) == ".csv":
         yield from distinct(fields(corpus, "category", "display_name"))
