@@ -76,6 +76,7 @@ def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_s
     adapters, with their settings and weights. A result is valid if it was made with the same identity. With keep_stale, the versions
     may differ.
     """
+    origin: WorkIdentity | None = None
     results: dict[str, Result] = {}
     known: dict[str, str] = {}
     for each in (name, layout.retained(name)):
@@ -84,12 +85,12 @@ def stored(storage: Storage, name: str, key: str, identity: WorkIdentity, keep_s
         if part_metadata is None or made_by is None or made_by.choices != identity.choices:
             continue
         # A part records one identity, so results of two versions are not mixed: those of the part itself come first.
-        if made_by != identity and (results or not keep_stale):
+        if made_by != (origin or identity) and (origin or not keep_stale):
             continue
-        identity = made_by
+        origin = made_by
         results = _results(storage, each, key) | results
         known = json.loads(part_metadata["records"]) | known
-    return Stored(identity, results, {id_: known[id_] for id_ in results})
+    return Stored(origin or identity, results, {id_: known[id_] for id_ in results})
 
 
 def _results(storage: Storage, name: str, key: str) -> dict[str, Result]:
