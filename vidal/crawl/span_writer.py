@@ -45,8 +45,9 @@ class SpanWriter:
     def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
         """Writes a span as an MP4.
 
-        If the source file has an index, decoding starts at the key frame before the span. Without an index, or if that fails or loses
-        part of the span, decoding starts at the beginning of the file. After the error too_costly, there is no second try.
+        Decoding starts at the beginning of the file, unless the file has an index and only a part of it is wanted. Then decoding
+        starts at the key frame before the span, which is faster. If this fails with an error other than too_costly, or if the new file
+        lacks part of the span, the span is written once more, decoded from the beginning of the file.
         """
         if not span.is_whole and transcode.is_indexed(file.properties):
             try:

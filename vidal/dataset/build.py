@@ -165,7 +165,7 @@ class _Ending:
             self._bars.add(work.shard, len(work.parts or []))
 
     def part_done(self, part: Part) -> None:
-        """Notes that a part has left the last stage. Commits its shard if no other part is unfinished."""
+        """Notes that a part has left the last stage. Ends the shard if this was its last unfinished part."""
         work = self._works[part.shard]
         work.unfinished.discard(part)
         if not work.unfinished:

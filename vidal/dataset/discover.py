@@ -79,7 +79,7 @@ def is_found(storage: Storage, shard: int) -> bool:
 
 
 def made_by(storage: Storage, shard: int) -> WorkIdentity:
-    """Returns the versions and settings with which the stored candidates were found."""
+    """Returns the settings, and the versions of the code, with which the stored candidates were found."""
     done = _done(storage, shard)
     return WorkIdentity(done["versions"], done["choices"])
 

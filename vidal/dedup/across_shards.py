@@ -85,7 +85,10 @@ def is_marked(storage: Storage, settings: Duplicates) -> bool:
 
 
 def _signatures(storage: Storage) -> Stamps:
-    """Returns the stamp (see Storage.stamps) of the signatures of every shard that has a manifest, by the number of the shard."""
+    """Returns a stamp for each shard that has a manifest, by the number of the shard.
+
+    The stamp of a shard changes when its file of signatures is written again.
+    """
     committed = set(layout.shards_in(storage.names("")))
     stamps = storage.stamps(layout.SIGNATURES)
     lacking = committed - set(layout.shards_in(stamps))

@@ -98,7 +98,10 @@ def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict
 
 
 def infrared_maps(translator: InfraredTranslator) -> dict[str, Map]:
-    """Returns the model and the baselines that it must beat, by name. Each computes a map of infrared intensities from a pair."""
+    """Returns the model and the baselines that it must beat, by name. Each returns the infrared intensities of a pair's picture.
+
+    Those with "fitted" in their name are scaled and shifted to fit the true infrared picture of the pair.
+    """
 
     def model(pair: TrainingPair) -> FloatArray:
         return translator.translate([Image.fromarray(pair.rgb)], [0])[0]

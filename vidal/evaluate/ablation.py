@@ -52,11 +52,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of comparing an encoder that was trained with a change to an encoder that was trained without it.
+    """Compares two encoders: one was trained with a shard, filter or view, the other without it.
 
     clips_with, clips_without: the numbers of clips that the two were trained on. held_out: the number of other clips that both were
-    evaluated on. steps: the number of training steps of each encoder. seeds: how often both were trained. metrics: the differences, by
-    the name of the metric, such as "R@1".
+    evaluated on. steps: the number of training steps of each encoder. seeds: how often both were trained. metrics: how much the two
+    encoders differ in each metric, by its name, such as "R@1".
     """
 
     clips_with: int

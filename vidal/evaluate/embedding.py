@@ -87,7 +87,8 @@ def _encoded(
 ) -> Vectors:
     """Encodes samples in batches. If a sample cannot be decoded, each sample of its batch is encoded alone.
 
-    encode: returns the vectors of samples, (n, *shape). shape: (d,), or (views, d). title: the name of the progress bar.
+    encode: returns the vectors of samples, (n, *shape). shape: (d,), or (k, d) for k vectors of each sample.
+    title: the name of the progress bar.
     """
     encoded, rejected = [], dict[str, str]()
     batches = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]

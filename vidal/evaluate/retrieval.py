@@ -21,8 +21,9 @@ class Retrieval:
     """How well queries find their right answers.
 
     recall: for each k, the share of queries with a right answer among the k best. median_rank, mean_rank: the median and mean, over
-    queries, of the rank of the first right answer, counted from 1. queries, candidates: how many were ranked. Answers with equal scores
-    are in random order, and recall and ranks are expectations over these orders.
+    queries, of the rank of the first right answer, counted from 1. queries: the number of queries. candidates: the number of answers
+    that were ranked for each query. Answers with equal scores are in random order, and recall and ranks are expectations over these
+    orders.
     """
 
     recall: dict[int, float]
@@ -145,7 +146,10 @@ def _column_chunks(count: int, starts: np.ndarray | None) -> Iterator[tuple[int,
 
 
 def _group_maxima(scores: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
-    """Returns the best score in each group, (n, number of groups). scores: (n, m). groups: (m,), from 0 and ascending."""
+    """Returns the best score in each group, (n, number of groups). scores: (n, m).
+
+    groups: the group of each column of scores, (m,), counted from 0 and ascending.
+    """
     maxima = scores.new_full((len(scores), int(groups[-1]) + 1), -torch.inf)
     return maxima.scatter_reduce_(1, groups.expand_as(scores), scores, "amax")
 

@@ -30,7 +30,11 @@ FRAMES = 8  # LanguageBind's loader draws one of eight frames.
 
 
 class Annotation(TypedDict):
-    """An entry of the annotation JSON: the folder of the media, and the texts, under the names of the models that the paper used."""
+    """An entry of the annotation JSON.
+
+    folder: the folder of the media. raw: title and hashtags. The other fields are captions. They are named after the models that wrote
+    them for LanguageBind's paper, whatever model wrote them here.
+    """
 
     folder: str
     raw: str

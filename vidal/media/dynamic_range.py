@@ -48,7 +48,10 @@ def _pq_light(coded: Float32Array) -> Float32Array:
 
 
 def _hlg_light(coded: Float32Array) -> Float32Array:
-    """Returns the light of HLG values in 0..1 on a screen of 1,000 nits, in units of reference white (ITU-R BT.2100, table 5)."""
+    """Returns the light that a screen of 1,000 nits shows for HLG values, in units of reference white (ITU-R BT.2100, table 5).
+
+    coded: the HLG values, (..., 3) in 0..1.
+    """
     scene = np.where(coded <= 0.5, coded**2 / 3, (np.exp((coded - 0.55991073) / 0.17883277) + 0.28466892) / 12)
     luminance = scene @ np.array([0.2627, 0.6780, 0.0593], np.float32)
     light: Float32Array = scene * luminance[..., None] ** np.float32(0.2) * np.float32(1_000 / WHITE_NITS)

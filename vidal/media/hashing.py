@@ -127,7 +127,7 @@ def motion_hashes(thumbs: UInt8Array) -> UInt64Array:
 
 
 def _movement(thumbs: UInt8Array) -> Float64Array:
-    """Returns (m, n, 256) float64: thumbnails of m clips less the mean picture of each clip."""
+    """Subtracts from each thumbnail the mean picture of its clip. thumbs and result: (clips, frames, 256 pixels)."""
     pixels = thumbs.astype(np.float64)
     values: Float64Array = pixels - pixels.mean(1, keepdims=True)
     return values

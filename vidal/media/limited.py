@@ -97,7 +97,7 @@ class _Pool:
         self.forget()
 
     def forget(self) -> None:
-        """Forgets the processes without ending them: in a forked process they belong to its parent."""
+        """Empties the pool without ending its processes. After a fork, the child calls this, because they belong to the parent."""
         self._idle: list[_Process] = []
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(os.cpu_count() or 1)

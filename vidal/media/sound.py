@@ -53,7 +53,7 @@ def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None
     The samples are mono, (n,) int16 at sample_rate. All channels are mixed; if they cancel each other, only the loudest one is used.
 
     duration_s: the length of the video that the sound belongs to. The samples then begin at the time of the first picture and have
-    this length; where there is no sound, they are silent. If it is None, all parts that decode are joined without gaps.
+    this length; where there is no sound, they are silent. If duration_s is None, all parts that decode are joined without gaps.
     Raises RecordError(bad_audio) if nothing decodes.
     """
     samples, problem = _read(path, sample_rate, duration_s, channel=None)
@@ -67,8 +67,8 @@ def _read(path: Path, sample_rate: int, duration_s: float | None, channel: int |
     """Returns the samples that decode, (n,) int16 at sample_rate, and FFmpeg's message about a part that does not, or "".
 
     channel: the channel to return; None for a mix of all channels. duration_s: the length of the video that the sound belongs to. The
-    samples then begin at the time of the first picture and have this length; where there is no sound, they are silent. If it is None,
-    all parts that decode are joined without gaps. Raises RecordError(bad_audio) if nothing decodes.
+    samples then begin at the time of the first picture and have this length; where there is no sound, they are silent. If
+    duration_s is None, all parts that decode are joined without gaps. Raises RecordError(bad_audio) if nothing decodes.
     """
     track, problem, start_s = _Track(sample_rate, channel), "", 0.0
     try:

@@ -19,9 +19,9 @@ _TASKS = {"florence2": "<CAPTION>"}
 class TransformersCaptioner:
     """A Captioner and SoundCaptioner that uses a model of transformers.
 
-    A model with a chat template gets the stage's prompt. A model without one cannot follow a prompt: it gets the text of the option
-    `task`, or no text. options: generate (arguments of the model's generate method), task (literal text, such as
-    "Question: ... Answer:" for BLIP-2; "<CAPTION>" by default for Florence-2, nothing for other models).
+    A model with a chat template gets the stage's prompt. A model without a chat template cannot follow a prompt. It gets the text of the
+    option `task`, such as "Question: ... Answer:" for BLIP-2. The default of `task` is "<CAPTION>" for Florence-2, and no text for other
+    models. The option `generate` holds arguments of the model's method `generate`.
     """
 
     def __init__(self, spec: ModelSpec):

@@ -1,4 +1,4 @@
-"""Counts what one candidate has cost so far: attempts, seconds of work and seconds of waiting. Each has a limit over all attempts."""
+"""Counts what one candidate has cost so far: attempts, seconds of work and seconds of waiting. Each of these sums has a limit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reuses the results of unchanged records when other records in their part have changed. A part is a batch of records.
 
-If the filter drops records later, their results are moved to another file, the retained part. They are used again if the filter lets the
+If the filter drops records later, their results are moved to another file (layout.retained). They are used again if the filter lets the
 records pass again.
 """
 

@@ -24,7 +24,7 @@ def inputs_digest(stage: Stage, storage: Storage, part: Part) -> str:
 
 
 def read_inputs(stage: Stage, storage: Storage, part: Part, run_id: str) -> tuple[list[pa.Table], str]:
-    """Returns the tables that a stage reads, in order, and the result of inputs_digest for them. Takes at most one request per table."""
+    """Returns the tables that a stage reads, in order, and a hash of their contents. Takes at most one request per table."""
     names = [layout.part_table(name, part.shard, part.index) for name in stage.reads]
     tables = [RECENT.read(storage, name, run_id) for name in names]
     return tables, ids.fingerprint([table_metadata(table.schema)["content"] for table in tables])
@@ -36,9 +36,9 @@ def stored_metadata(stage: Stage, storage: Storage, part: Part) -> dict[str, str
 
 
 def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
-    """Returns whether a stored part is up to date: the stage would compute the same now, and need not try any record again.
+    """Returns whether a stored part is up to date: the stage would compute the same now, and no record must be tried again.
 
-    With engine.keep_stale, a part of another version is up to date too, if it was made with the same settings and weights.
+    With engine.keep_stale, a part that another version of the code made is up to date if settings, weights and inputs are the same.
     """
     stored = stored_metadata(stage, storage, part)
     return stored is not None and is_current(stored, stage, recipe, storage, part)

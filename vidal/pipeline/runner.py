@@ -187,7 +187,7 @@ class PartRunner:
     def _journal(self, part: Part, todo: list[Row]) -> Iterator[CrashJournal]:
         """Yields the crash journal of a part. It is only written if there are records to process (todo).
 
-        On an object store, the journal of a finished part stays until the commit of the shard removes it.
+        On a disk, the journal is removed when the part is finished. On an object store, the commit of the shard removes it.
         """
         name = layout.part_journal(self.stage.name, part.shard, part.index)
         journal = CrashJournal(self.storage, name, self.runtime.run_id)

@@ -214,9 +214,10 @@ class Stage:
 
 
 def overlapping(stage: str) -> Callable[[Recipe], int]:
-    """Returns `parts_at_once` for a stage that has a model, and whose worker is safe to share between threads. stage: its name.
+    """Returns a function for the field `parts_at_once` of a stage that has a model. stage: the name of the stage.
 
-    The model computes for one part at a time (vidal.models.loading.computing). Meanwhile, the other parts' threads read and write media.
+    The stage's worker must be safe to share between threads, one for each part. The model computes for one part at a time (see
+    vidal.models.loading.computing). Meanwhile, the threads of the other parts read and write media.
     """
 
     def parts_at_once(recipe: Recipe) -> int:

@@ -43,8 +43,8 @@ def judge_text(title: str, tags: list[str], rules: Text) -> Drop | None:
     """Judges a title and its hashtags by rules.rule. An empty title is dropped under every rule.
 
     The rule `or` drops a title that is too short or has no meaningful hashtag. `and` drops a title only if both are true. `off` drops
-    only empty titles. LanguageBind's paper (section A) drops titles of fewer than 2 words "and" without hashtags, which could be either
-    `or` or `and`.
+    only empty titles. LanguageBind's paper (section A) drops titles of fewer than 2 words "and" without hashtags. It does not say which
+    of the rules `or` and `and` it means.
     """
     if not title.strip():
         return Drop(Reason.NO_TITLE)

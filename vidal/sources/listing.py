@@ -43,9 +43,10 @@ class Listing(Protocol):
         """Returns the hash that identifies the content of the list."""
 
     def candidates(self, digest: _Hash) -> Iterator[Candidate | RefusedRow]:
-        """Yields the candidates in order. The same candidate may occur several times.
+        """Yields the candidates in order, and a RefusedRow for each row that cannot become a candidate.
 
-        digest: a hash object, which is updated with the content of the list. At the end, its hexdigest equals sha256().
+        The same candidate may occur several times. digest: a hash object, which is updated with the content of the list. After the
+        last candidate, digest.hexdigest() equals what the method `sha256` returns.
         Raises UserError if the list cannot be read to its end.
         """
 

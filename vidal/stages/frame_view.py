@@ -95,7 +95,7 @@ class FrameView(ABC, Generic[EstimateT]):
         return model.model_copy(update={"options": {"input": list(self.paper_input), **model.options}})
 
     def _resized(self, values: np.ndarray) -> np.ndarray:
-        """Returns an estimate, (h, w) float32, scaled down to the short side that is stored. An estimate is never enlarged."""
+        """Scales an estimate, (h, w) float32, down to the short side that the recipe demands. Never enlarges it."""
         height, width = values.shape
         size = short_side_size(width, height, self._short_side) if self._short_side else (width, height)
         if size == (width, height):

@@ -56,7 +56,8 @@ class FileAnswers:
 class _PartFile:
     """The file that receives a model's answers for one part.
 
-    lines: all lines so far, to write the file again on an object store; empty on a disk, where lines are appended to the file.
+    lines: on an object store, all lines so far, because the file can only be written as a whole. On a disk, lines are appended to the
+    file, and this list stays empty.
     """
 
     shard: int

@@ -1,6 +1,7 @@
-"""Temporary folders of this process. The next process on this machine that creates one removes the folders of killed processes.
+"""Creates temporary folders. With its first folder, a process also removes the folders that killed processes did not remove.
 
-The name of a folder holds the machine and the process id, because several machines may share one temporary directory.
+Only folders of the same machine are removed. Their names hold the machine and the process id, because several machines may share one
+temporary directory.
 """
 
 from __future__ import annotations

@@ -104,9 +104,9 @@ def resolve_phrases(work: Work) -> Counts:
 
 
 def _count(raw: bytes, sources: tuple[str, ...]) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """Returns {text: (its frequency, the names of the corpora that contain it)}, sorted by partition.position.
+    """Returns {text: (its frequency, the names of the corpora that contain it)}, in a random but fixed order.
 
-    raw: the file of a bucket, with lines "corpus number<TAB>text". sources: the names of the corpora, by number.
+    raw: the content of a bucket's file, with lines "corpus number<TAB>text". sources: the name of each corpus, by its number.
     """
     counts: dict[str, int] = {}
     sources_by_keyword: dict[str, set[str]] = {}

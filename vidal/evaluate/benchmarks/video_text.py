@@ -26,7 +26,10 @@ def msrvtt(folder: Path) -> Benchmark:
 
 
 def msrvtt_sound(folder: Path) -> Benchmark:
-    """Reads the same files as msrvtt, but only the videos that have a sound track, for the paper's results on joined modalities."""
+    """Reads the same files as msrvtt, but only the videos that have a sound track.
+
+    LanguageBind's paper compares queries with and without sound on these videos.
+    """
     benchmark = msrvtt(folder)
     heard = [sample for sample in benchmark.samples if has_sound(sample.media[Modality.AUDIO])]
     return replace(benchmark, samples=heard)

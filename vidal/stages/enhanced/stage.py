@@ -1,4 +1,4 @@
-"""Enhanced captions: a language model rewrites the video's caption. A rewrite with unsupported words is rejected or flagged."""
+"""Enhanced captions: a language model rewrites the video's caption. A rewrite that mentions something new is rejected or flagged."""
 
 from __future__ import annotations
 

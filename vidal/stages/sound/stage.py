@@ -1,4 +1,7 @@
-"""The view `sound`: a sentence about the detected sounds, or one imagined from the pictures, as in VIDAL-10M. The latter is flagged."""
+"""The texts of the view `sound`: a sentence about the sounds of a clip.
+
+A model writes the sentence from the detected sounds, or imagines it from the pictures, as in VIDAL-10M. An imagined sentence is flagged.
+"""
 
 from __future__ import annotations
 

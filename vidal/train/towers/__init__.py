@@ -32,8 +32,8 @@ class Architecture(TypedDict, total=False):
     """The values that are needed, besides the weights, to rebuild a saved tower.
 
     adapter: always present. name: the name of an open_clip model. vision_config: the configuration of a CLIP tower, as transformers
-    writes it. grid: the rows and columns of patches of a CLIP tower for sounds. tube: the number of frames in a patch of the CLIP tower
-    for videos of LanguageBind's V1.5; None or absent for other towers.
+    writes it. grid: the rows and columns of patches of a CLIP tower for sounds. tube: the number of frames in a patch of the video
+    tower of LanguageBind V1.5; None or absent for other towers.
     """
 
     adapter: str
