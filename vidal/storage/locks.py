@@ -24,15 +24,14 @@ def exclusive(storage: Storage, name: str, wait_s: float = 600.0, expiry_s: floa
     """Holds the lock of this name during the block. Raises LockedError, a StorageError, if the lock is not free within wait_s seconds.
 
     On a local disk, the system releases the lock when the process ends, even after a crash. On an object store, or a network disk without
-    locks, the lock is a file. After expiry_s seconds, another process may take the lock, even if the first one still runs. On a network
-    disk, this time is always EXPIRY_S.
+    locks, the lock is a file. After expiry_s seconds, another process may take the lock, even if the first one still runs.
     """
-    with _flock(storage, name, wait_s) if storage.is_local else _object_lock(storage, name, wait_s, expiry_s):
+    with _flock(storage, name, wait_s, expiry_s) if storage.is_local else _object_lock(storage, name, wait_s, expiry_s):
         yield
 
 
 @contextlib.contextmanager
-def _flock(storage: Storage, name: str, wait_s: float) -> Iterator[None]:
+def _flock(storage: Storage, name: str, wait_s: float, expiry_s: float) -> Iterator[None]:
     path = Path(storage.path(name))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -43,7 +42,7 @@ def _flock(storage: Storage, name: str, wait_s: float) -> Iterator[None]:
             except BlockingIOError:
                 continue
             except OSError:  # A network disk without locks: as on an object store.
-                with _object_lock(storage, f"{name}.held", wait_s, EXPIRY_S):
+                with _object_lock(storage, f"{name}.held", wait_s, expiry_s):
                     yield
                 return
         yield
