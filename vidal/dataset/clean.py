@@ -88,7 +88,7 @@ def _delete_files(storage: Storage, shard: int, clips: set[str]) -> Iterator[tup
 
 
 def _delete_members(storage: Storage, shard: int, clips: set[str]) -> Iterator[tuple[str, int]]:
-    """Rewrites every archive that contains media of these clips. Yields the clip_id and the size in bytes of each file it leaves out."""
+    """Removes the media of these clips from the shard's archives. Yields the clip_id and the size in bytes of each removed file."""
     folder = layout.media_folder(shard)
     for name in storage.names(folder):
         if not name.endswith(".tar"):

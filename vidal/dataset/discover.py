@@ -34,7 +34,7 @@ VERSION = 1
 def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
     """Returns what the candidates of a shard depend on: the versions of the code, and a hash.
 
-    The hash changes with the settings, and with the catalogue, the collection or the source of the search terms.
+    The hash changes with the settings, and with what the candidates come from: a catalogue, a collection, or search terms.
     """
     settings = recipe.model_dump(
         mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}

@@ -135,11 +135,13 @@ def ramp(shape: tuple[int, ...]) -> Float32Array:
 
 
 def mean_map(pairs: Sequence[TrainingPair]) -> Float32Array:
-    """Returns the mean inverse depth of all pairs, (60, 80) float32, over the known pixels."""
+    """Returns the mean inverse depth of each pixel over all pairs, (60, 80) float32. Pixels of unknown depth are ignored.
+
+    A pixel that is unknown in all pairs gets the mean of all known pixels.
+    """
     small = [np.asarray(Image.fromarray(pair.target).resize((80, 60), Image.Resampling.NEAREST)) for pair in pairs]
     stack = np.stack(small)
     counts = np.isfinite(stack).sum(0)
-    # A pixel that is unknown in all pairs gets the mean of all known pixels.
     values: Float32Array = np.where(counts > 0, np.nansum(stack, 0) / np.maximum(counts, 1), np.nanmean(stack)).astype(
         np.float32
     )

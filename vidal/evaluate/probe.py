@@ -47,9 +47,10 @@ class Clips:
 
 
 def embed_clips(storage: Storage, samples: TrainingSamples, width: int, progress: Progress) -> Clips:
-    """Returns the features of each clip, averaged over FRAMES of its pictures; NaN if one of them cannot be read.
+    """Returns the features of each clip, which are the mean over up to FRAMES of its pictures.
 
-    width: the length of the vectors of the language tower.
+    The features of a clip are NaN if one of these pictures cannot be read. width: the length of the vectors in Clips.zero_shot, which is
+    that of the language tower's vectors.
     """
     settings = Encoder(side=SIDE, tuning="head")
     tower = EfficientNetTower(Modality.IMAGE, settings, width, None).eval()
@@ -79,8 +80,8 @@ def fit(
 ) -> nn.Linear:
     """Trains the probe, which is one linear layer, for `steps` batches, and returns it. rows: the indices of the clips to train on.
 
-    texts: the features of samples.captions.distinct, (texts, width). weights: (views,), how often a text of each view in
-    samples.captions.names is drawn, relative to the other views.
+    texts: the features of samples.captions.distinct, (texts, width). weights: (views,), in the order of samples.captions.names. A view of
+    twice the weight is drawn twice as often.
     """
     torch.manual_seed(seed)
     layer = nn.Linear(clips.of.shape[1], texts.shape[1], bias=False)

@@ -65,7 +65,10 @@ def by_split(rows: Rows) -> Rows:
 
 
 def _rows(storage: Storage, left_out: Counter[str]) -> Rows:
-    """Yields the rows to write, in the order of their shards. Counts the others in left_out. Memory holds one shard at a time."""
+    """Yields the rows of a dataset except duplicates and clips of evaluation sets, one shard after the other.
+
+    left_out: counts the rows that are not yielded, by the reason. Memory holds one shard at a time.
+    """
     for shard in layout.shards_in(storage.names("")):
         for row in rows_of(storage.read_table(layout.manifest(shard)), ManifestRow):
             if row["duplicate_of"] is not None:

@@ -71,7 +71,10 @@ def _group(row: ManifestRow) -> str:
 
 
 def sample(storage: Storage, row: ManifestRow) -> dict[str, str | bytes]:
-    """Returns the members of one clip as bytes, by their extensions. A missing text is an empty member; missing media have no member."""
+    """Returns the bytes of each member of a clip, by the member's extension, and the clip_id under "__key__".
+
+    A missing text becomes an empty member. Missing media have no member.
+    """
     entry = annotation(row)
     members = {"json": json.dumps(_plain(row), ensure_ascii=False).encode()}
     members |= {f"{name}.txt": entry[name].encode() for name in _TEXTS}

@@ -107,11 +107,10 @@ class AddressGuard:
     def check_host(self, host: str, is_proxied: bool) -> None:
         """Raises ForbiddenAddress if the host of a URL is forbidden. host: a name, or an IP address in any notation.
 
-        is_proxied: whether a proxy connects to the host. If so, a name is resolved and its addresses are checked; a name that does not
-        resolve is refused only if it is a local one, such as "localhost". If not, only IP addresses are checked here.
+        is_proxied: whether a proxy connects to the host. Without a proxy, a name is accepted here, and its address is checked when the
+        socket connects. With a proxy, the name is resolved here, and its addresses are checked. If it does not resolve, it is accepted,
+        because the proxy may be able to resolve it, except if it is a local name, such as "localhost".
         """
-        # Without a proxy, a name is checked when the socket connects. This process does not see the connection of a proxy,
-        # and a proxy may be able to resolve names that do not resolve here.
         for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
             if is_proxied or is_address(address):
                 self.check_address(address)

@@ -1,7 +1,7 @@
-"""Counts what the user's identities (accounts and proxies) use of their hourly budgets, and remembers their pauses after a block.
+"""Counts what the user's identities (accounts and proxies) use of their hourly budgets.
 
-The rate limiter keeps the counts and pauses, so that they hold for the whole cluster. A file stores them, so that they survive a
-restart.
+Also remembers how long an identity pauses after a website has blocked it. The rate limiter uses this module, because it serves the whole
+cluster. Counts and pauses are stored in files, so that they survive a restart.
 """
 
 from __future__ import annotations

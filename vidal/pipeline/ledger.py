@@ -19,7 +19,10 @@ DETAIL_MAX = 4_000  # A crawled error page must not swell the ledger.
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a candidate, clip or view ended. detail: the original message. transient: whether a later attempt may succeed."""
+    """How a candidate, clip or view ended. detail: a text for the user, such as the message of the error.
+
+    transient: whether a later attempt may succeed.
+    """
 
     status: Status
     reason: Reason = Reason.OK

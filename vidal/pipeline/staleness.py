@@ -49,8 +49,8 @@ def stale_stages(
 ) -> list[StaleStage]:
     """Returns the stages with stored parts that were made with other versions, settings or weights than the present ones.
 
-    If the parts of a stage were made with several such combinations, each has an entry of its own. Parts that become stale only because
-    their inputs change are not counted: the new inputs are not known yet.
+    A stage has one entry for each combination of old versions, settings and weights. Parts that become stale only because their inputs
+    change are not counted: the new inputs are not known yet.
 
     read_metadata: returns the metadata of a stored table by its name, or None if there is none.
     """

@@ -38,7 +38,7 @@ def names_things(corpus: Corpus) -> bool:
 def identity(corpus: Corpus) -> str:
     """Returns a hash that identifies the files of a corpus.
 
-    It is computed from their bytes. For folders and for files over 64 MB, it is computed from their metadata.
+    It is computed from the bytes of files of up to 64 MB, and from the metadata of larger files and of folders.
     """
     wanted = [corpus, *([corpus.model_copy(update={"path": corpus.subset})] if corpus.subset else [])]
     return ids.fingerprint([_file_identity(each) for each in wanted])

@@ -121,13 +121,14 @@ def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
 
 
 def keywords(words: list[Word], phrases: Collection[str] = ()) -> list[Keyword]:
-    """Returns the distinct keywords of a text, in the order of the text: nouns as (lemma, NOUN) and verbs as (lemma, VERB).
+    """Returns the distinct keywords of a text, in the order of the text.
 
-    Two or three nouns in a row may be one keyword or several. tag_partition.resolve_phrases decides that later. Until then, they are one
-    keyword of the kind RUN: the phrase and then its lemmas, separated by tabs, as in ("fire hydrant<TAB>fire<TAB>hydrant", RUN).
+    A noun becomes (lemma, NOUN), and a verb (lemma, VERB). Two or three nouns in a row become one keyword of the kind RUN: the phrase and
+    then its lemmas, separated by tabs, as in ("fire hydrant<TAB>fire<TAB>hydrant", RUN). A later step replaces it by one noun or by
+    several (tag_partition.resolve_phrases).
 
-    phrases: known names of things. A name of several words, such as "hot dog", is one keyword. If the whole text is a name of one word,
-    such as "drill", it is a noun, whatever its tag.
+    phrases: known names of things. A name of several words, such as "hot dog", becomes one noun. A text that consists of one known name,
+    such as "drill", becomes a noun even if it is not tagged as one.
     """
     if len(words) == 1 and words[0][2] not in _NOUNS and words[0][0] in phrases:
         return [(words[0][0], NOUN)]

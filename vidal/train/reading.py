@@ -43,7 +43,7 @@ class Reader:
         return picture * (settings.frames if modality is Modality.VIDEO else 1)
 
     def draw_augmentation(self, key: tuple[int, ...]) -> Augmentation:
-        """Draws the crop and the flip of a training sample. key: as in augmentation.draw."""
+        """Draws the crop and the flip of a training sample. key: (seed, epoch, row of the clip)."""
         return draw(self._settings, key)
 
     def __call__(self, row: int, frame: int, augmentation: Augmentation = NONE) -> ModelInput:

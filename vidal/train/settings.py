@@ -251,9 +251,10 @@ class Train(Settings):
 
 
 def _with_preset(modality: str, given: Any) -> Any:
-    """Returns the settings of an encoder, filled up with those of its preset.
+    """Returns the settings of an encoder. Those that the recipe does not give come from the preset that it names.
 
-    given: the settings in the recipe, which take precedence. Raises ValueError if the modality has no such preset.
+    given: the settings in the recipe, with the name of the preset under "preset". Without this name, `given` is returned. Raises
+    ValueError if the modality has no preset of this name.
     """
     if not isinstance(given, dict) or not given.get("preset"):
         return given

@@ -25,9 +25,10 @@ class Window:
         return every[~np.isin(every, self.done)] if self.done else every
 
     def of_process(self, count: int, rank: int, world: int) -> IntArray:
-        """Returns the positions of the process `rank` of `world` processes.
+        """Returns the positions of the process `rank` of `world` processes. count: the number of records in the epoch.
 
-        All processes get the same number of positions, except if the window has fewer positions than there are processes.
+        All processes get the same number of positions; a remainder goes to no process. But if the window has fewer positions than there
+        are processes, the first processes get one each, and the others get none.
         """
         every = self.positions(count)
         return every[rank::world][: max(1, len(every) // world)]

@@ -151,7 +151,7 @@ class MediaNetwork(nn.Module):
 
 
 class _Words(nn.Module):
-    """Embeds the tokens of texts, with learned positions. mask: the causal mask, which the published file also contains."""
+    """Embeds the tokens of texts, with learned positions. mask: the causal attention mask; it is loaded from the file of the weights."""
 
     mask: Tensor
 

@@ -22,7 +22,7 @@ from vidal.storage.storage import Storage
 
 
 def to_uint8(frames: list[np.ndarray]) -> list[np.ndarray]:
-    """Converts (h, w) float frames to (h, w) uint8. Stretches the range from the lowest to the highest value of all frames to 0..255."""
+    """Scales (h, w) float frames to (h, w) uint8. The lowest value in all frames becomes 0, and the highest becomes 255."""
     low, high = min(float(f.min()) for f in frames), max(float(f.max()) for f in frames)
     return [np.rint((frame - low) / max(high - low, 1e-12) * 255.0).astype(np.uint8) for frame in frames]
 

@@ -33,5 +33,5 @@ def clotho(corpus: Corpus) -> Iterator[str]:
 
 
 def wavcaps(corpus: Corpus) -> Iterator[str]:
-    """Reads data[].caption of the JSON of a source, such as sb_final.json. Mei et al. 2023."""
+    """Reads data[].caption of one JSON file of WavCaps, such as sb_final.json. Mei et al. 2023."""
     yield from strings(corpus, "data.item.caption")
