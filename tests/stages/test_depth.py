@@ -64,7 +64,7 @@ def test_what_depth_means_is_asked_where_a_checkpoint_does_not_tell(tmp_path):
     with pytest.raises(UserError, match=r"type 'dpt'.*set depth\.model\.options\.kind"):
         adapter(folder)
     assert adapter(folder, kind="metric").unit == "m"
-    with pytest.raises(UserError, match="'meters': must be one of metric"):
+    with pytest.raises(UserError, match="'meters': it must be one of metric"):
         adapter(folder, kind="meters")
 
 

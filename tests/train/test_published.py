@@ -166,7 +166,7 @@ def test_a_videos_time_is_read(tmp_path):
             lambda state: state.pop(
                 "vision_model.encoder.base_model.model.layers.0.self_attn.q_proj.lora_A.default.weight"
             ),
-            "adapter of vision_model.encoder.layers.0.self_attn.q_proj",
+            "q_proj: its weight, or one of the two parts of its adapter",
         ),
     ],
 )
