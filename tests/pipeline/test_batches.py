@@ -46,7 +46,7 @@ class _Worker:
             if record["value"] == 4:
                 os.kill(os.getpid(), signal.SIGKILL)
             if record["value"] == 5 and len(records) > 1:
-                raise MemoryError("too much at once")
+                raise MemoryError("too much at once of http://me:secret@host/a")
             if record["value"] == 9 and len(records) > 2:
                 raise torch.OutOfMemoryError("CUDA out of memory")
         return [Output([{"clip_id": record["clip_id"], "value": record["value"] * 10}]) for record in records]
@@ -95,7 +95,7 @@ def test_what_only_a_batch_cannot_do_is_done_alone_and_the_ledger_says_so(tmp_pa
     seed(str(tmp_path), [0, 5])
     run(str(tmp_path), 100)
     details = {row["detail"] for row in outcomes_of(Storage(str(tmp_path)), [STAGE], 0, [0])}
-    assert details == {"done alone: its batch failed: MemoryError: too much at once"}
+    assert details == {"done alone: its batch failed: MemoryError: too much at once of http://host/a"}
 
 
 def test_a_batch_that_does_not_fit_a_gpu_is_halved_until_it_does_and_the_ledger_says_so(tmp_path):

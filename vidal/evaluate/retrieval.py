@@ -108,8 +108,8 @@ def _counts(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns, for each query, how many answers score above the best right answer, and how many equal it.
 
-    gallery: the answers, (m, d). best: the score of the best right answer to each query, (n,). starts: None if each row of the gallery is
-    an answer. If groups of rows count as one answer each, with the score of their best row: the first row of each group.
+    gallery: the answers, (m, d). best: the score of the best right answer to each query, (n,). starts: the index of the first row of each
+    group. A group of rows counts as one answer, with the score of its best row. If starts is None, each row is an answer of its own.
     """
     device = torch.device(choose_device())
     above, tied = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)

@@ -31,6 +31,11 @@ class Outcome:
     attempts: int = 1
 
 
+def clean_detail(text: str) -> str:
+    """Returns a text as the ledger stores it: without passwords in addresses, and at most its last DETAIL_MAX characters."""
+    return encodable(without_credentials(text)[-DETAIL_MAX:])
+
+
 def outcome_row(
     subject: Subject,
     id_: str,
@@ -41,7 +46,7 @@ def outcome_row(
     view: str | None = None,
     seconds: float = 0.0,
 ) -> LedgerRow:
-    """Returns one ledger row with the current time (UTC). Only the last DETAIL_MAX characters of the outcome's detail are kept."""
+    """Returns one ledger row with the current time (UTC). The outcome's detail is stored as clean_detail returns it."""
     return {
         "subject": subject.value,
         "id": id_,
@@ -50,7 +55,7 @@ def outcome_row(
         "view": str(view) if view else None,
         "status": outcome.status.value,
         "reason": outcome.reason.value,
-        "detail": encodable(without_credentials(outcome.detail)[-DETAIL_MAX:]),
+        "detail": clean_detail(outcome.detail),
         "transient": outcome.transient,
         "attempts": outcome.attempts,
         "seconds": round(seconds, 4),

@@ -275,8 +275,8 @@ class PartRunner:
     def _group(self, shard: int, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
         """Processes a group of records with one call of a Batched worker. If the call fails, processes smaller groups.
 
-        If the group did not fit the memory of a GPU, it is halved. After any other failure, the records are processed one by one, so that
-        only the faulty records fail. For each record of the group, the ledger says why the call failed.
+        If the group did not fit the memory of a GPU, it is halved. After any other failure, the records are processed one by one. Then only
+        the faulty records fail. An outcome without a detail of its own gets the error of the failed call as its detail.
         """
         if len(group) == 1:
             return [self._one(shard, group[0], worker, journal)]
@@ -303,7 +303,7 @@ class PartRunner:
         smaller = [group[start : start + size] for start in range(0, len(group), size)]
         results_apart = [result for part in smaller for result in self._group(shard, part, worker, journal)]
         for outcome in (outcome for _, outcomes in results_apart for outcome in outcomes):
-            outcome["detail"] = outcome["detail"] or why
+            outcome["detail"] = outcome["detail"] or ledger.clean_detail(why)
         return results_apart
 
     def _one(self, shard: int, record: Row, worker: Worker, journal: CrashJournal) -> Result:

@@ -240,7 +240,7 @@ def moving(shard: int) -> str:
 
 
 def retained(name: str) -> str:
-    """Returns the name under which a stage keeps its earlier results of clips that are dropped now, because they may pass again.
+    """Returns the name under which a stage keeps its results of clips that a filter has dropped. The clips may pass again later.
 
     name: the name of the stage's folder, or the name of a part's files without extension.
     """

@@ -99,7 +99,7 @@ class _Worker:
             return _without(
                 clip,
                 Reason.NO_BASE_CAPTION,
-                "the clip has no video caption or title to rewrite, or they read like orders to a model",
+                "no text can be rewritten: the clip has no video caption or title, or these texts give orders to a model",
             )
         answer = self._ask(self._prompt.template.format(title=_data(title), caption=_data(base)))
         text = " ".join(answer.text.split())
