@@ -49,8 +49,8 @@ def _end_use(me: int) -> None:
 def loading() -> Iterator[None]:
     """A context for the loading of a model. Waits until no other thread uses or loads a model.
 
-    If the waiting thread is inside `using`, other threads may load a model meanwhile. Otherwise two threads that both use models and
-    both want to load one would wait for each other forever.
+    A thread may load a model inside `using`. While such a thread waits, it does not count as a user. If it counted, two such threads
+    would wait for each other forever.
     """
     me = threading.get_ident()
     with _state:
