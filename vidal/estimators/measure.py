@@ -98,9 +98,9 @@ def depth_maps(estimator: DepthEstimator, train: Sequence[TrainingPair]) -> dict
 
 
 def infrared_maps(translator: InfraredTranslator) -> dict[str, Map]:
-    """Returns the model and the baselines that it must beat, by name. Each returns the infrared intensities of a pair's picture.
+    """Returns the model and the baselines that it must beat, by name. Each of these functions computes infrared intensities for a pair.
 
-    Those with "fitted" in their name are scaled and shifted to fit the true infrared picture of the pair.
+    If the name of a function contains "fitted", the function also scales and shifts its intensities to fit the pair's true intensities.
     """
 
     def model(pair: TrainingPair) -> FloatArray:

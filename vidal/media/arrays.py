@@ -1,4 +1,4 @@
-"""Types of arrays by the type of their elements. Docstrings and comments state the shapes."""
+"""Names for types of NumPy arrays. A name says the type of the elements, but not the shape. Docstrings and comments state shapes."""
 
 from __future__ import annotations
 

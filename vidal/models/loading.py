@@ -49,8 +49,8 @@ def _end_use(me: int) -> None:
 def loading() -> Iterator[None]:
     """A context for the loading of a model. Waits until no other thread uses or loads a model.
 
-    A thread may wait here while it is inside `using`. While it waits, it does not count as a user of models. So two threads that are both
-    inside `using` do not wait for each other forever.
+    A thread may load a model inside `using`. While such a thread waits, it does not count as a user. If it counted, two such threads
+    would wait for each other forever.
     """
     me = threading.get_ident()
     with _state:

@@ -83,7 +83,10 @@ def run_queries(recipe: Recipe, runtime: Runtime, queries: Iterable[Query]) -> S
 
 
 def _ask_source(network: Network, search: Search, query: Query) -> list[Candidate]:
-    """Returns the results of one query. Raises RecordError if the search fails, with `quarantined` for an unexpected exception."""
+    """Returns the results of one query. Raises RecordError if the search fails.
+
+    If the cause is an unexpected exception, the reason of the RecordError is `quarantined`.
+    """
     text = search.query.format(term=query.term)
     try:
         key = text if isinstance(search, YtDlpSearch) else None

@@ -1,4 +1,7 @@
-"""The settings that all searches share, those that all collections (media that the user has already) share, and the rules on texts."""
+"""Settings of searches, settings of collections, and the section `text` of a recipe. A collection is media that the user has already.
+
+All searches share the settings of `Search`. All collections share the settings of `CollectionSettings`.
+"""
 
 from __future__ import annotations
 

@@ -273,8 +273,11 @@ class BoundEncoder:
     ) -> Float32Array:
         """Encodes items that consist of one or more pieces, such as several pictures, or several excerpts of a sound.
 
-        The vector of an item is the mean of the vectors of its pieces, normalised. dimensions: the possible values of `ndim` for an array
-        that is one item. read: returns the pieces of an item as an array, (pieces, ...).
+        The vector of an item is the normalised mean of the vectors of its pieces. read: returns the pieces of an item as an array,
+        (pieces, ...).
+
+        dimensions: numbers of axes. If `items` is an array or tensor with one of these numbers of axes, it is a single item. An array or
+        tensor with another number of axes is a sequence of items.
         """
         if media_items.is_one(items, dimensions):
             alone: Float32Array = self._encode_views(modality, [items], dimensions, read, call)[0]

@@ -1,4 +1,8 @@
-"""Loads an encoder that vidal trained or LanguageBind published, or joins several that were trained separately into one."""
+"""Loads encoders that `vidal train` wrote, and checkpoints that LanguageBind published.
+
+If several encoders have different modalities and the same language tower, they can be joined. The result is one encoder for all of
+these modalities.
+"""
 
 from __future__ import annotations
 
