@@ -38,7 +38,9 @@ class Benchmark:
     """A benchmark as its reader returns it.
 
     classes: the names of the classes; empty if the samples have no labels.
-    templates: prompts with {} in place of the class. picture_templates: other prompts for the query "image"; empty if there are none.
+    templates: prompts with {} in place of the class.
+    picture_templates: the prompts for photos. If only the photos of the samples (modality "image") are classified, these prompts replace
+    `templates`. If picture_templates is empty, `templates` are used for photos too.
     many_labels: whether samples may have several labels.
     views: (stretches, crops), for videos with classes. Every crop of every stretch of a video is classified; the class probabilities are
     averaged.

@@ -64,11 +64,13 @@ def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None
 
 
 def _read(path: Path, sample_rate: int, duration_s: float | None, channel: int | None) -> tuple[Int16Array, str]:
-    """Returns the samples that decode, (n,) int16 at sample_rate, and FFmpeg's message about a part that does not, or "".
+    """Decodes a sound track. Returns its samples, (n,) int16 at sample_rate, and FFmpeg's message about a part that does not decode.
 
-    channel: the channel to return; None for a mix of all channels. duration_s: the length of the video that the sound belongs to. The
-    samples then begin at the time of the first picture and have this length; where there is no sound, they are silent. If
-    duration_s is None, all parts that decode are joined without gaps. Raises RecordError(bad_audio) if nothing decodes.
+    The message is "" if all parts decode. Raises RecordError(bad_audio) if no part decodes.
+
+    channel: the channel to return; None for a mix of all channels.
+    duration_s: the length of the result in seconds. The result begins at the time of the first picture. Where there is no sound, the
+    result is silent. If duration_s is None, the result is all parts that decode, joined without gaps.
     """
     track, problem, start_s = _Track(sample_rate, channel), "", 0.0
     try:

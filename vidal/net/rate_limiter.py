@@ -189,9 +189,10 @@ class LocalRateLimiter:
 
 
 def _grant(state: _HostState, lease: str, rules: HostRules, now: float) -> Admission:
-    """Grants a request, which takes a token. If no token is left, the request may be sent only after the wait_s of the answer.
+    """Grants a request, and perhaps further ones (Admission.more). Each of them costs one token of the host.
 
-    The number of tokens is then negative until the bucket is refilled.
+    If the host has less than one token, its count of tokens becomes negative. The worker must then wait for Admission.wait_s seconds
+    before it sends the request. In this time, the host regains the missing tokens.
     """
     if state.tripped_at is not None:
         state.trial, state.trial_until = lease, now + rules.lease_s

@@ -149,8 +149,8 @@ class Crawl(Settings):
     def limits_of(self, host: str) -> HostLimits:
         """Returns the limits for a host.
 
-        An entry of `hosts` applies if its name is the host or a parent domain of the host; the longest such name wins. Keys that are null
-        in this entry, and all keys if no entry applies, take their values from `crawl`.
+        An entry of `hosts` is meant for the host of this name and for its subdomains. If several entries fit a host, the entry with the
+        longest name is used. A limit that is null in this entry comes from `crawl`. If no entry fits, all limits come from `crawl`.
         """
         names = [name for name in self.hosts if host == name or host.endswith(f".{name}")]
         own = self.hosts[max(names, key=len)] if names else HostLimits()
