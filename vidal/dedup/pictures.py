@@ -72,9 +72,10 @@ def _near_hashes(
 def _near(
     own: Pictures, other: Pictures, settings: Duplicates, first: Places, second: Places, distances: Float64Array
 ) -> Pairs:
-    """Returns those of the given pairs whose clips move alike.
+    """Returns those of the given pairs that meet at least one of two conditions.
 
-    A still clip has no motion to compare. A pair with a still clip is therefore also returned if its distance is at most STILL_DISTANCE.
+    1. The two clips move alike.
+    2. At least one of the two clips is still, and the distance of the pair is at most STILL_DISTANCE.
 
     first, second: the indices of the clips of each pair. distances: in how many bits the hashes of the two clips of each pair differ.
     """

@@ -17,8 +17,8 @@ def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
 
     1. The values are compared after each estimate and each target is standardised by its median and its mean absolute deviation.
     2. The gradients of the standardised values are compared, at four scales.
-    3. The target is scaled to the range from 0 (farthest points) to 1 (nearest points), and the estimate itself is compared with it. This
-       makes pictures of one clip comparable.
+    3. The target is scaled: its farthest points become about 0, and its nearest points become about 1. The estimate is not changed. It is
+       compared with the scaled target.
 
     estimate: (n, h, w). target: (n, h, w), inverse depth up to scale and shift, NaN where it is unknown.
     """

@@ -1,7 +1,7 @@
-"""Creates temporary folders. With its first folder, a process also removes the folders that killed processes did not remove.
+"""Creates temporary folders, and removes the temporary folders of killed processes.
 
-Only folders of the same machine are removed. Their names hold the machine and the process id, because several machines may share one
-temporary directory.
+A process looks for such folders once, before it creates its first folder. Several machines may share one temporary directory. A process
+removes only folders of its own machine. The name of a folder contains the machine and the id of the process that created the folder.
 """
 
 from __future__ import annotations

@@ -165,8 +165,8 @@ class BoundEncoder:
         An item is a path, a list of the pictures of a video in order, an array (t, h, w, 3) of uint8, or a tensor (t, 3, h, w) of uint8
         or of floats in 0..1. To encode a single video that is a list of pictures, pass [pictures].
 
-        To encode only the beginning of a video file, pass vidal.train.frames.Excerpt(path, end_s). Frames are then sampled from the first
-        to the one at the start of the last second.
+        To encode only the first n seconds of a video file, pass vidal.train.frames.Excerpt(path, n). The docstring of Excerpt says which
+        frames are sampled in this case.
         """
         settings, call = self._settings_of(Modality.VIDEO), self._call("encode_video", batch_size, dtype, device)
         reader = self._reader_of(Modality.VIDEO)

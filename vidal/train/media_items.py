@@ -82,13 +82,15 @@ def pictures_of(clip: object, caller: str) -> Sequence[Any]:
 
 
 def as_depth(item: object, kind: str, caller: str) -> Path | inputs.Pictured | Float32Array:
-    """Returns the user's depth picture: a path or a region of a file as it is; a PIL picture, array or tensor as (h, w) float32.
+    """Returns the user's depth picture as a path, a region of a file, or an array (h, w) of float32.
 
-    The numbers in this array are those that the depth files of a dataset contain. Integers of 16 bits or more must already be such
-    numbers. Floats are converted to them: they must be metres if kind is "metric", and otherwise in 0..1.
+    A path stays a path, and a region stays a region. PIL pictures, arrays and tensors become an array. If kind is "metric", the array
+    contains millimetres. Otherwise, it contains numbers in 0..65535. The depth files of a dataset contain the same numbers.
 
-    kind: depth_kind of the manifest. caller: the method that the user called, for errors. Raises TypeError for integers of 8 bits, which
-    no dataset contains, and for anything that is not a depth picture.
+    Integers are not scaled. Floats are scaled: from metres to millimetres if kind is "metric", and otherwise from 0..1 to 0..65535.
+
+    kind: depth_kind of the manifest. caller: the method that the user called, for errors. Raises TypeError for integers of 8 bits, and
+    for anything that is not a depth picture.
     """
     if isinstance(item, (str, Path)):
         return Path(item)

@@ -123,7 +123,7 @@ _SEEN: Preset = {"views": {"enhanced": 1.0}}
 
 
 def _published(epochs: int, lr: float, batch: int, warmup: int, mask: float, rank: int, dropout: float) -> Preset:
-    """Returns the settings that every preset has, with these values.
+    """Returns the given settings, and those that are the same in all presets.
 
     batch: the number of samples in a step, over all processes and chunks. mask: the share of patches that are left out. rank, dropout:
     the rank of the low-rank adapters, and the dropout before them.

@@ -45,7 +45,7 @@ class _Worker:
 
 
 def _finished(storage: Storage, shard: int) -> set[str]:
-    """Returns the clips of the shard whose views are all stored. A clip stays among them if the filter drops it later."""
+    """Returns the clips of the shard whose views are all stored, including clips that the filter dropped later."""
     folder = layout.stage_folder("manifest", shard)
     folders = (folder, layout.retained(folder))
     names = [f"{each}/{name}" for each in folders for name in layout.part_tables(storage.names(each))]

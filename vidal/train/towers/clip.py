@@ -40,8 +40,8 @@ class ClipTower(ModalityTower):
     "attention": as "head", and also the class embedding and the attention. LanguageBind calls this full tuning.
     "lora": as "head", and also the class embedding and low-rank adapters on the attention.
 
-    A tower for videos has two kinds of attention. There, "the attention" above is the attention over time, and its norm and embedding
-    are trained too. The attention over space is frozen.
+    A tower for videos has attention over space and attention over time. In such a tower, "attention" and "lora" apply to the attention
+    over time, and not to the attention over space. They also train the norm and the embedding of the attention over time.
     """
 
     def __init__(self, modality: Modality, settings: Encoder, width: int, architecture: Architecture | None):
