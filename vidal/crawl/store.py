@@ -61,9 +61,10 @@ class ClipStore:
         return self._make_row(candidate, file, span, clip_file, media_path, cut_count)
 
     def _write_span(self, file: MediaFile, span: Span, path: Path) -> _ClipFile:
-        """Writes the span to path, re-encoded.
+        """Writes the span to path. A span that is only a part of the file is re-encoded.
 
-        If the span is the whole file, a sound or an MP4 with a codec in _MP4_CODECS is not re-encoded, but hard-linked or copied.
+        A whole file is hard-linked or copied if its kind is AUDIO, or if it is an MP4 with a codec in _MP4_CODECS. Any other whole file
+        is re-encoded.
         """
         if span.is_whole and (file.kind is Kind.AUDIO or _is_plain_mp4(file.properties)):
             link_or_copy(file.path, path)

@@ -52,9 +52,10 @@ class ShardTables:
             self._write_shard()
 
     def finish(self) -> Tally:
-        """Writes the last shard, which may be smaller. Then adds the texts of late repeated rows to the candidates that they repeat.
+        """Writes the last shard, which may be smaller. Then adds texts to candidates of shards that were written earlier.
 
-        A repeated row is late if the shard of its candidate had been written before the row was read.
+        If a row repeats a candidate of a shard that is already written, `add` keeps the texts of the row. `finish` adds these texts to
+        the candidate.
         """
         if self._candidates or self._refused:
             self._write_shard()

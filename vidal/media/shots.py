@@ -24,7 +24,8 @@ WIDTH, HEIGHT = 48, 27
 def read_thumbnails(path: Path, limits: Limits) -> tuple[list[float], UInt8Array]:
     """Returns the time of every frame in seconds from the first one, and the thumbnails, (n, 27, 48, 3) uint8 RGB.
 
-    Raises RecordError: corrupt if no picture decodes; too_costly or timeout if decoding exceeds the limits; crashed if the decoder does.
+    Raises RecordError: corrupt if the file cannot be read, or if no picture decodes; too_costly, timeout or too_many_pixels if decoding
+    exceeds the limits; crashed if the decoding process crashes.
     """
     with scratch.folder("thumbnails") as folder:  # The thumbnails of an hour of video take 420 MB.
         raw = folder / "thumbnails"

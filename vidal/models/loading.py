@@ -1,10 +1,10 @@
 """Coordinates the threads of a process that share models.
 
-While one thread loads a model, all other threads wait before they load or use one. The reason is that transformers sets torch's
-default dtype for the whole process when it loads a bf16 checkpoint. A tensor that another thread creates meanwhile would become bf16.
+While one thread loads a model, no other thread loads or uses a model. Without this rule, tensors of other threads could get the wrong
+dtype. The library transformers changes torch's default dtype for the whole process while it loads a bf16 checkpoint.
 
-While no thread loads a model, any number of threads may work with models. But only one thread at a time computes, so that a GPU holds
-one batch at a time. The other threads read inputs and write results meanwhile.
+Several threads may use models at the same time. They read inputs and write results in parallel, but they compute one after another. A
+GPU therefore holds one batch at a time.
 """
 
 from __future__ import annotations

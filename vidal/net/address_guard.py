@@ -107,9 +107,10 @@ class AddressGuard:
     def check_host(self, host: str, is_proxied: bool) -> None:
         """Raises ForbiddenAddress if the host of a URL is forbidden. host: a name, or an IP address in any notation.
 
-        is_proxied: whether a proxy connects to the host. Without a proxy, a name is accepted here, and its address is checked when the
-        socket connects. With a proxy, the name is resolved here, and its addresses are checked. If it does not resolve, it is accepted,
-        because the proxy may be able to resolve it, except if it is a local name, such as "localhost".
+        is_proxied: whether a proxy connects to the host. Without a proxy, only IP addresses are checked here. The address of a name is
+        checked when the socket connects. With a proxy, names are checked here too. A name is resolved, and all its addresses are checked.
+        A name that does not resolve here is refused only if it is local, such as "db.internal". The proxy may be able to resolve any
+        other name.
         """
         for address in resolve(host, 0 if is_proxied else socket.AI_NUMERICHOST):
             if is_proxied or is_address(address):

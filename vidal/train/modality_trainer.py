@@ -212,8 +212,8 @@ class ModalityTrainer:
     def restore(self, state: TrainerState, places: list[Place]) -> None:
         """Continues an earlier run from its checkpoint.
 
-        places: the position in the data of each process of the earlier run, by rank. If that run had another number of processes, the
-        processes of this run share the remaining records of the epoch.
+        places: how far each process of the earlier run had read, by rank. If this run has another number of processes, the remaining
+        records of the epoch are divided anew.
         """
         self.tower.load_state_dict(state["tower"], strict=False)
         self.temperature.load_state_dict(state["temperature"])
