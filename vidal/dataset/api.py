@@ -114,9 +114,10 @@ def build_shards(
 
 
 def _check_input(recipe: Recipe, storage: Storage) -> None:
-    """Raises UserError if the recipe has neither searches nor a listing (a catalogue or a collection).
+    """Checks that the recipe has searches or a listing (a catalogue or a collection).
 
-    Also raises it if the listing does not exist, unless it was split into tables of the dataset before: these are enough for a build.
+    If the listing has not been split into shards yet, this function also checks that the listing exists. Raises UserError if a check
+    fails.
     """
     if not recipe.listing:
         discover.check_searches(recipe)

@@ -97,10 +97,11 @@ class _Hashed:
     def entries(self, mask: np.uint64, wanted: BoolArray | None = None) -> UInt64Array:
         """Returns the entries of a hash table, (m,) uint64, sorted and without repeats.
 
-        Each entry holds a key in its upper 32 bits, and the index of a clip in the lower ones. The key is a function of those bits of a
-        hash that the table looks at.
-        mask: these bits. wanted: (2 ** BITS,) bool, for each value of the upper BITS bits of a key, whether such keys are included; None
-        includes all.
+        An entry holds a key in its upper 32 bits, and the index of a clip in its lower 32 bits. The key depends only on the bits in
+        `mask`.
+
+        mask: the bits of a hash that the table looks at. wanted: (2 ** BITS,) bool. The upper BITS bits of a key are an index into
+        `wanted`. An entry is returned only if `wanted` is true at this index. None returns all entries.
         """
         keys, clips = ((self.hashes & mask) * _ODD) >> _KEY, self.clips
         if wanted is not None:

@@ -93,7 +93,11 @@ def _pairs(container: InputContainer, stream: Any, targets: list[int], keys: lis
 
 
 def _walk(decoder: Iterator[Any], pts: int) -> Any:
-    """Decodes frames until one is at or after pts, but at most WALK_MAX frames. Returns the last one, or None if no frame is left."""
+    """Decodes frames until one is at or after pts. Returns this frame.
+
+    The decoding also ends after WALK_MAX frames, and at the end of the file. In these cases, returns the last decoded frame, or None if
+    no frame was decoded. Frames without a time do not count.
+    """
     current = None
     for _ in range(WALK_MAX):
         following = next((frame for frame in decoder if frame.pts is not None), None)

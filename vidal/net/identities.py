@@ -44,7 +44,10 @@ class ActiveIdentity:
         return self._rate_limiter.identity_wait_s(self._rules)
 
     def pause(self, error: RecordError) -> None:
-        """Pauses the identity after a block, for cool_down_s. If the site asked for a longer pause (retry_after_s), for that time."""
+        """Pauses the identity after a site has blocked it.
+
+        The pause lasts for cool_down_s or error.retry_after_s, whichever is longer. error: the error of the blocked request.
+        """
         self._rate_limiter.pause_identity(self._rules, max(self.settings.cool_down_s, error.retry_after_s or 0.0))
 
     def _describe_wait(self, wait_s: float) -> str:

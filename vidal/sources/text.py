@@ -33,7 +33,10 @@ def meaningful_tags(tags: Iterable[str], rules: Text) -> list[str]:
 
 
 def clean_text(title: str, tags: Iterable[str], rules: Text) -> str:
-    """Returns the text to compare with the frames: the words of the title without junk, then the meaningful hashtags not among them."""
+    """Returns the text to compare with the frames: first the words of the title, then the meaningful hashtags.
+
+    Junk words of the title are left out. A hashtag is left out if the title has the same word.
+    """
     junk = {word.lower() for word in rules.junk_tags}
     words = [word for word in split_words(title) if word.lower() not in junk]
     lower = {word.lower() for word in words}

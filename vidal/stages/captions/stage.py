@@ -62,10 +62,10 @@ def _imported_texts(clip: Clip) -> dict[str, list[str]]:
 
 
 def imported(clip: Clip) -> list[Caption]:
-    """Returns the captions of the clip that came with the catalogue.
+    """Returns the captions that the catalogue has for a clip, except titles.
 
-    Captions of frames are assigned to the frames in order, if there are as many as the clip has frames. Otherwise, they are returned
-    without the index of a frame.
+    If the number of frame captions equals the number of the clip's frames, caption i describes frame i. If the numbers differ, the
+    captions have no frame index.
     """
     texts = _imported_texts(clip)
     captions = []

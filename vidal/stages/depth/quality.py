@@ -8,8 +8,8 @@ depth_temporal_consistency: mean rank correlation (Spearman) of the depth of con
 depth_scale_change: mean |ln| of the ratio of the median depths of consecutive frames, if metric: 0.1 means 10 %. It measures the
     change that the consistency ignores.
 depth_edge_agreement: share of the strongest depth edges that lie near strong edges of the picture, corrected for chance: 1 means
-    all of them, 0 means as many as by chance. A depth edge where the picture has no edge lowers the score. An edge of the picture where
-    the depth has none does not. True depth of a room, measured by a Kinect, scores 0.30 with its own pictures and -0.04 with other
+    all of them, 0 means as many as by chance. A depth edge lowers the score if the picture has no edge near it. An edge of the picture
+    needs no depth edge near it. True depth of a room, measured by a Kinect, scores 0.30 with its own pictures and -0.04 with other
     pictures. Luminance used as depth scores 0.99, so a value near 1 indicates a model that copies texture.
 """
 
