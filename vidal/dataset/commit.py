@@ -198,7 +198,10 @@ def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIden
 
 
 def _first_failures(rows: list[LedgerRow]) -> list[LedgerRow]:
-    """Returns the rows without the second and later failures of a clip: two stages that read the same tables may both fail on it."""
+    """Returns the rows. If several rows say that the same clip failed or was dropped, only the first of them is returned.
+
+    Two stages that read the same tables may each write such a row for a clip.
+    """
     failed: set[str] = set()
     kept = []
     for row in rows:

@@ -167,10 +167,10 @@ def _tables(own: _Sampled, other: _Sampled, mask: np.uint64) -> Iterator[tuple[U
 
 
 def _keys_of(entries: UInt64Array) -> BoolArray:
-    """Returns (2 ** BITS,) bool: for each number of BITS bits, whether the key of one of these entries begins with this number.
+    """Returns (2 ** BITS,) bool. Element i is True if a key of `entries` has the value i in its upper BITS bits.
 
-    The entries of other clips are filtered with this array: if a key begins with any other number, it cannot match.
-    entries: (k,) uint64, with the key of a hash in the upper 32 bits.
+    If element i is False, a key with the value i in these bits equals no key of `entries`.
+    entries: (k,) uint64. The upper 32 bits of an entry are its key.
     """
     present: BoolArray = np.zeros(2**BITS, bool)
     present[entries >> (_KEY + _KEY_REST)] = True

@@ -89,10 +89,10 @@ class Known:
 
 
 def load_sets(recipe: Recipe) -> list[Known]:
-    """Loads the evaluation sets of the recipe.
+    """Loads the evaluation sets of the recipe. Raises UserError in two cases:
 
-    Raises UserError if a file of a set cannot be read. A set with `semantic` is compared by embeddings: raises UserError if other models
-    than the recipe's computed the embeddings of this set.
+    - A file of a set cannot be read, or does not have the expected columns.
+    - `semantic` is given for a set, and the embeddings of the set were not computed by the recipe's models.
     """
     return [_known(each, recipe) for each in recipe.decontaminate]
 

@@ -59,7 +59,10 @@ class TransformersDepth:
 
     @torch.inference_mode()
     def _predict(self, images: Images) -> list[dict[str, torch.Tensor]]:
-        """Returns the model's prediction for each picture, with its depth at the picture's own size. images: all of the same size."""
+        """Returns a prediction for each picture. All pictures must have the same size.
+
+        The "predicted_depth" of a prediction is (h, w), as large as the picture.
+        """
         # ZoeDepth's processor needs the sizes of the input, to crop the padding from it; the other processors need those of the output.
         sizes = [(image.height, image.width) for image in images]
         inputs = self._processor(images=[self._resize(image) for image in images], return_tensors="pt")

@@ -60,7 +60,10 @@ class PartRunner:
         observe: Observe = ignore,
         shared: Process | None = None,
     ):
-        """observe: called with the PartWork of each part. shared: what several stages of the worker share; None for nothing."""
+        """observe: called with the PartWork of each part.
+
+        shared: the Process that this runner shares with other runners. If it is None, the runner creates a Process of its own.
+        """
         self.stage, self.recipe, self.runtime, self._observe = stage, recipe, runtime, observe
         self.storage = Storage(runtime.out, fetch_archives=True)
         self._written_meter = Meter(lambda: self.storage.bytes_written)

@@ -115,7 +115,10 @@ def _strip(storage: Storage, names: list[str]) -> list[str]:
 
 
 def _stretched(images: list[Image.Image]) -> list[Image.Image]:
-    """Converts 16-bit depth to gray, stretched over the range of the clip: a room is a few thousand mm deep, and would look black."""
+    """Converts the 16-bit depth pictures of a clip to 8-bit gray, and stretches their values to the range from black to white.
+
+    In a room, depth in millimetres is at most a few thousand, but 16 bits reach to 65,535. Without stretching, a room would look black.
+    """
     values = [np.asarray(image, np.float32) for image in images]
     low, high = np.percentile(np.concatenate([each.ravel() for each in values]), (1, 99))
     return [Image.fromarray((np.clip((v - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)) for v in values]

@@ -100,9 +100,10 @@ class Tagger:
 
 
 def _words_of_longer_rules(nlp: Any) -> frozenset[str] | None:
-    """Returns one word, in lower case, of each rule of spaCy's attribute ruler that is for several tokens.
+    """Returns one word, in lower case, for each rule that matches several tokens. The rules are those of spaCy's attribute ruler.
 
-    Such a rule has no effect on a text without its word. Rules that need a parser are left out. Returns None if a rule names no word.
+    A rule does not match a text that lacks the word of the rule. Rules that need a parser are left out. If one of the other rules names
+    no word, the function returns None.
     """
     if "attribute_ruler" not in nlp.pipe_names:
         return frozenset()

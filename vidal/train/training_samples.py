@@ -138,7 +138,10 @@ def find_samples(storage: Storage, modality: Modality, settings: Train) -> Train
 
 
 def _captions(table: pa.Table, weights: Mapping[str, float], skip_flags: tuple[str, ...]) -> Captions:
-    """Returns the usable captions: those of a view whose weight is above 0, not empty, and without a flag in skip_flags."""
+    """Returns the usable captions of the clips in a table.
+
+    A caption is usable if its text is not blank, its view has a weight above 0, and none of its flags is in skip_flags.
+    """
     lists = table["captions"].combine_chunks()
     names = tuple(view for view, weight in weights.items() if weight > 0)
     flat = pc.list_flatten(lists)

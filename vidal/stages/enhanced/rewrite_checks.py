@@ -88,8 +88,8 @@ def unsupported(rewrite: str, views: list[str], tagger: str, supports: Supports 
 def _named(text: str, tagger: str) -> dict[str, frozenset[str]]:
     """Returns the nouns, verbs, adjectives and numbers of a text, as {lemma: forms}.
 
-    Words such as "video" are left out. forms: the lemma, the word as the text has it and, for an -ing form, the verbs that it may come
-    from. A word with any of these forms counts as the same word.
+    Words such as "video" are left out. forms: the lemma and the word itself. For an -ing form, also the verbs that it may come from.
+    If another text contains one of these forms, that text counts as naming the same thing.
     """
     named: dict[str, frozenset[str]] = {}
     for token in load(tagger)(text.replace("#", " ")):
