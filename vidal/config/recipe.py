@@ -118,9 +118,10 @@ class Recipe(Settings):
         return self.collection.uri if self.collection else self.catalogue
 
     def duration_max_s(self, *, is_sound: bool = False) -> float:
-        """Returns how long a video, or a sound if is_sound, may be, in seconds.
+        """Returns the maximum duration of a video, in seconds. is_sound: whether to return the maximum duration of a sound instead.
 
-        This is clips.source_max_s for a video that clips.detector splits into clips, and text.duration_max_s for all other media.
+        If clips.detector is set, the maximum for a video is clips.source_max_s. Otherwise, it is text.duration_max_s. The maximum for a
+        sound is always text.duration_max_s.
         """
         return self.clips.source_max_s if self.clips.detector and not is_sound else self.text.duration_max_s
 

@@ -74,7 +74,7 @@ def split_listing(recipe: Recipe, storage: Storage, say: Callable[[str], None] =
 
 
 def candidates_of(storage: Storage, shard: int) -> Iterator[Candidate]:
-    """Yields the candidates of a shard, in the order of the listing. Only some of them are dicts at a time, to save memory."""
+    """Yields the candidates of a shard, in the order of the listing. To save memory, table rows are converted to dicts in batches."""
     table = storage.read_table(layout.catalogue(shard))
     for start in range(0, table.num_rows, _ROWS_AT_ONCE):
         yield from rows_of(table.slice(start, _ROWS_AT_ONCE), Candidate)

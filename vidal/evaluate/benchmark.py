@@ -13,7 +13,10 @@ TEXT = "text"
 
 
 def modalities_in(query: str, target: str) -> set[Modality]:
-    """Returns the modalities in a query and in a target, such as "depth+image" and "text". "text" is not a modality."""
+    """Returns all modalities that `query` or `target` names.
+
+    query, target: one name, or several names joined by "+", such as "depth+image". The name "text" is ignored.
+    """
     return {Modality(name) for name in (*query.split("+"), *target.split("+")) if name != TEXT}
 
 

@@ -66,7 +66,7 @@ class _Counts:
 class Quota:
     """Counts uses, such as requests, under a name, such as a host. Each name has a budget of its own, and may be paused.
 
-    Counts of a budget without a file last as long as this object. Not safe to share between threads.
+    If a budget has no file, its counts are kept only in memory. Not safe to share between threads.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

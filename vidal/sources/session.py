@@ -33,9 +33,10 @@ _COOKIES_MAX = 1000
 
 
 class Session:
-    """A client and its sources. A session is lent to one thread for one candidate.
+    """A client and the sources that use it. A thread has a session for itself while it works on one candidate or query.
 
-    The reason is that a source may read the page of a candidate for its description, and remember the page for the download.
+    A source may remember a page that it has described, as YtDlp does. If the same session then downloads from this page, the source does
+    not request the page again.
     """
 
     def __init__(self, client: Client, sources: Sources, governor: Governor):

@@ -27,10 +27,11 @@ STRIDE = 8
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A video file up to a given second.
+    """A video file, or only its beginning.
 
-    Its frames are spread evenly from the first frame of the file to the first frame of the last second, as in the retrieval benchmarks of
-    LanguageBind.
+    Frames are sampled evenly, from the first frame of the file to the frame with which the last second of the excerpt begins. In an
+    excerpt of 10 seconds, the last sampled frame is at about 9 seconds. LanguageBind's retrieval benchmarks sample frames in this way.
+    A MediaReader may choose other frames.
 
     end_s: the end of the excerpt, in seconds; None for the end of the file.
     """

@@ -124,8 +124,10 @@ class Stream:
 def _batch_plan(rows: int, size: int) -> tuple[int, int]:
     """Returns (the size of a batch, the number of batches in an epoch).
 
-    rows: the number of rows that one process reads in an epoch. size: the desired size of a batch. Rows that do not fill a batch are left
-    over. If these are more than the share REST_MAX of the rows, the batches are made smaller, so that there is at least one more batch.
+    rows: the number of rows that one process reads in an epoch. size: the desired size of a batch.
+
+    Every batch is full, and some rows may be left over. If more than REST_MAX * rows would be left over with the desired size, a smaller
+    size is returned. The smaller size gives at least one more batch.
     """
     size = max(1, min(size, rows))
     if rows % size > REST_MAX * rows:
