@@ -278,8 +278,8 @@ class PartRunner:
     def _group(self, shard: int, group: list[Row], worker: Any, journal: CrashJournal) -> list[Result]:
         """Processes a group of records with one call of a Batched worker. If the call fails, processes smaller groups.
 
-        If the group did not fit the memory of a GPU, it is halved. After any other failure, the records are processed one by one. Then only
-        the faulty records fail. An outcome without a detail of its own gets the error of the failed call as its detail.
+        If the group did not fit the memory of a GPU, it is halved. After any other failure, the records are processed one by one. Then
+        only the faulty records fail. An outcome without a detail of its own gets the error of the failed call as its detail.
         """
         if len(group) == 1:
             return [self._one(shard, group[0], worker, journal)]
