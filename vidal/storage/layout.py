@@ -240,7 +240,9 @@ def moving(shard: int) -> str:
 
 
 def retained(name: str) -> str:
-    """Returns the name under which a stage keeps its earlier results of clips that are dropped now, because they may pass again.
+    """Returns the name under which a stage keeps the results of dropped clips.
+
+    If such a clip passes the filter again, the stage can reuse its result.
 
     name: the name of the stage's folder, or the name of a part's files without extension.
     """
