@@ -91,8 +91,8 @@ def retry(
     Without --class, these are the candidates that failed for a transient reason, such as a timeout. With --class REASON, they are those
     that failed for this reason of the ledger.
 
-    Each shard keeps its recipe. --set changes keys of the recipe, such as crawl.cookies_file or decoding.cpu_s, for this and later
-    commands.
+    The candidates of a shard are tried with the recipe that is stored with the shard. --set changes keys of this recipe, such as
+    crawl.cookies_file or decoding.cpu_s. If any candidate of the shard is tried again, the changes are stored for later retries.
     """
     from vidal.dataset import api
 

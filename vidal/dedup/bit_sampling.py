@@ -128,10 +128,12 @@ class _Sampled:
 
 
 def _join(own: _Sampled, other: _Sampled, offset: int, count: int, *, is_self: bool) -> UInt64Array | None:
-    """Returns the candidate pairs of `own` and `other`, each packed into one number. Returns None if there are too many for memory.
+    """Returns the candidate pairs, each packed into one number. One clip of a pair is in `own`, and the other clip is in `other`.
 
-    own: a piece of a longer list of clips; it has `count` clips, and the first has the index `offset` in the list. is_self: whether
-    `other` is this whole list. Each pair is then returned only once.
+    own: a piece of a list of clips. count: the number of clips in the piece. offset: the index in the list at which the piece begins.
+    is_self: whether `other` is the whole list. If it is, each clip is paired only with clips before it in the list.
+
+    If there would be too many matches for memory, returns None, and the piece is then halved. A single clip never gives None.
     """
     met: list[UInt64Array] = []
     held = 0

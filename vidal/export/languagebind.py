@@ -4,7 +4,7 @@ The loader's `VAT_dataset` reads these media: FOLDER_resize256_skip15/ID.mp4, FO
 FOLDER/ID_thermal_folder/K.jpg (8 bits, three channels), FOLDER_ffmpeg_mp3/ID.mp3. ID is the clip, and K the number of the frame. A JSON
 file states the FOLDER of each clip. The videos are not resized, although the name of their folder says so.
 
-Sounds are in a JSON file of their own, because they have no video: if the loader cannot open a video, it takes a random other clip.
+Sounds are in JSON files of their own. A sound has no video, and the loader replaces a clip without a video by a random other clip.
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ class Probe:
 def probe(path: Path, *, max_pixels: int, kind: str | None = None) -> Probe:
     """Returns the properties of a file. The end of a video is decoded; a file with sound only is decoded as a whole.
 
-    max_pixels: how many pixels a frame may have, both as stored and once its pixels are square. kind: "video" or "audio" if the caller
-    needs one of them; None accepts both.
+    max_pixels: the most pixels that a frame may have. The limit applies to the frame as stored, and to the frame as displayed with square
+    pixels. kind: "video" or "audio" if the caller needs one of them; None accepts both.
 
     Raises RecordError: empty_file, not_media, still_picture, animated_picture, no_pictures, no_audio, too_many_pixels, truncated,
     corrupt, too_costly.

@@ -20,9 +20,9 @@ class Effort:
     """What one candidate has cost so far.
 
     may_be_put_back: whether the caller has other work to do. If so, PutBack is raised instead of sleeping through a pause.
-    tries: the number of failed attempts. failures: like tries, but without attempts after which the host asked for a pause;
-    at most crawl.attempts. work_s: seconds of work. waited_s: seconds of waiting for hosts. is_hopeless: whether the host blocks us or
-    has failed too often, so that there is no other attempt. last_error: the last transient failure that was not a pause.
+    tries: the number of failed attempts. failures: the number of failed attempts that count towards crawl.attempts. pause_after says
+    which attempts count. work_s: seconds of work. waited_s: seconds of waiting for hosts. is_hopeless: whether the host is paused for too
+    long. If so, there is no other attempt. last_error: the last transient failure that was not a pause.
     """
 
     may_be_put_back: bool = False

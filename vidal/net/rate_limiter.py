@@ -217,6 +217,6 @@ def _advance(state: _HostState, rules: HostRules) -> int:
 
 
 def _explain_pause(state: _HostState, rules: HostRules, now: float) -> str:
-    """Returns the refusal (see Admission) for a paused host: "paused" if its pause is short enough to wait for, else "open"."""
+    """Returns Admission.refusal for a paused host. It is "open" if the pause is too long to wait for, and otherwise "paused"."""
     since = now if state.tripped_at is None else state.tripped_at  # None: the host has answered since then.
     return "paused" if state.open_until - since <= rules.patience_s else "open"

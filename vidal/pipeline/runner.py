@@ -221,7 +221,7 @@ class PartRunner:
             yield media
 
     def _retain(self, name: str, absent: incremental.Stored) -> None:
-        """Keeps the results of records that no longer reach this stage (absent), because a filter may let them pass again."""
+        """Stores the results of records that no longer reach this stage (absent). If such a record returns, its result can be reused."""
         if not absent.results:
             return
         outcomes = [row for id_ in sorted(absent.results) for row in absent.results[id_][1]]

@@ -240,7 +240,9 @@ def moving(shard: int) -> str:
 
 
 def retained(name: str) -> str:
-    """Returns the name under which a stage keeps its results of clips that a filter has dropped. The clips may pass again later.
+    """Returns the name under which a stage keeps the results of dropped clips.
+
+    If such a clip passes the filter again, the stage can reuse its result.
 
     name: the name of the stage's folder, or the name of a part's files without extension.
     """

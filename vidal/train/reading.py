@@ -80,7 +80,7 @@ class Reader:
 
 
 def spread(count: int, sampled: int) -> list[int]:
-    """Returns the indices of `sampled` of `count` frames, spread evenly from the first to the last.
+    """Returns `sampled` indices, spread evenly over `count` frames from the first to the last.
 
     The indices are rounded down, as in LanguageBind's loader. Some repeat if `count` is smaller than `sampled`.
     """

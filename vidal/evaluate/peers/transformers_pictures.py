@@ -94,7 +94,8 @@ def _patch_inputs(packed: Tensor) -> dict[str, Tensor]:
     """Returns the arguments of SigLIP 2's network.
 
     packed: n pictures, (n, patches_max, patch + 2): the `patch` values of each patch, and two more columns. The first of these is 1 for a
-    real patch and 0 for padding. The other starts with the height and the width of the picture, counted in patches.
+    real patch and 0 for padding. The other column holds the height of the picture in its first row and the width in its second row. Both
+    are counted in patches.
     """
     return {
         "pixel_values": packed[..., :-2],
