@@ -1,6 +1,7 @@
-"""Tries failed candidates again. They move to new parts of their shard, so that no other work is repeated.
+"""Moves failed candidates to new parts of their shard. The next build tries these candidates again, and repeats no other work.
 
-A failed candidate has no clips, so the later stages of its old part have nothing to repeat.
+A failed candidate has no clips. When it leaves its old part, the clips of that part stay the same. So the stages after the crawl have
+nothing new to do there.
 """
 
 from __future__ import annotations

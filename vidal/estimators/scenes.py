@@ -1,9 +1,11 @@
 """Renders scenes with exact depth: rooms and open ground with boxes, balls and flat figures.
 
-The depth estimator is trained on these scenes and on recorded depth, which shows a single room: a model cannot learn from one room what
-the world looks like. The depth is exact, because the intersections of rays with planes, boxes and spheres have closed forms. Each
-surface shows a random photograph, a plain colour or stripes, so that the model derives depth from shapes and not from textures
-(Tremblay et al. 2018).
+The depth estimator is trained on these scenes and on recordings of one real room. From one room alone, a model could not learn what
+other places look like.
+
+The depth of a rendered scene is computed with exact formulas for the intersections of rays with planes, boxes and spheres. Each surface
+shows a random photograph, a plain colour or stripes, so that the model derives depth from shapes and not from textures (Tremblay et al.
+2018).
 """
 
 from __future__ import annotations

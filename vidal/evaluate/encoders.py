@@ -76,7 +76,10 @@ def results_folder(checkpoints: Sequence[str]) -> Path | None:
 
 
 def title_of(checkpoints: Sequence[str]) -> str:
-    """Returns the heading for the results of encoders: "ours" or, if all come from other projects, the names of their kinds."""
+    """Returns the heading for the results of these encoders.
+
+    If all of them come from other projects, the heading names their kinds, such as "OpenCLIP + CLAP here". Otherwise it is "ours".
+    """
     peers = [None if each.startswith(UNTRAINED) else find_peer(each) for each in checkpoints]
     titles = [peer.kind.title for peer in peers if peer]
     return f"{' + '.join(titles)} here" if titles and len(titles) == len(peers) else OURS

@@ -1,4 +1,4 @@
-"""Reads a few frames of a video at exact times. Seeks to key frames, so that few other frames are decoded."""
+"""Reads a few frames of a video at exact times. Skips ahead to key frames where possible, instead of decoding the whole video."""
 
 from __future__ import annotations
 

@@ -157,9 +157,10 @@ class LocalRateLimiter:
             return _explain_pause(state, rules, now) == "paused"
 
     def use_identity(self, rules: IdentityRules, use: Use) -> float:
-        """If an identity (an account or proxy of the user) may be used now, counts a request or video of it, and returns 0.0.
+        """Counts one use of an identity, and returns 0.0. An identity is an account or proxy of the user.
 
-        Otherwise counts nothing, and returns the seconds until the identity may be used.
+        If the identity may not be used now, counts nothing, and returns the seconds until it may be used. use: what is counted,
+        "requests" or "videos".
         """
         with self._lock:
             return self._identities.take(rules, use)

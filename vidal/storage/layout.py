@@ -145,7 +145,10 @@ def signatures(shard: int) -> str:
 
 
 def earlier_signatures(shard: int) -> str:
-    """Returns the name of a file of an earlier version of vidal: the signatures of a shard's clips, by which copies are found."""
+    """Returns the name of the file in which an earlier version of vidal stored the signatures of a shard's clips.
+
+    Signatures are compared to find copies.
+    """
     return f"{EARLIER_SIGNATURES}/{shard_name(shard)}.parquet"
 
 

@@ -38,10 +38,10 @@ def folder(kind: str) -> Iterator[Path]:
 
 @functools.cache
 def _remove_orphans(pid: int, place: str) -> None:
-    """Removes the folders in `place` of those processes of this machine that have ended.
+    """Looks in `place` for folders that processes of this machine created. If such a process has ended, removes its folders.
 
-    pid: the id of this process. A second call with the same arguments does nothing. A forked process has an id of its own, so its first
-    call removes folders again.
+    pid: the id of this process. Calls are cached, so a second call with the same arguments does nothing. A forked process inherits the
+    cache, but has another pid, so its first call is not skipped.
     """
     for path in Path(place).glob("vidal-*"):
         owner = _NAME.fullmatch(path.name)

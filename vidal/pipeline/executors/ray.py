@@ -138,8 +138,8 @@ class _Pool:
     """The workers of one pool, from the recipe's minimum number to its maximum, and the parts that wait for a worker.
 
     free: for each worker, how many more parts it may work on at the same time.
-    starting: workers beyond the minimum number that have not started yet. They get no parts, because they may never start in a full
-    cluster. The key of each is a Ray reference that becomes ready when the worker has started.
+    starting: the workers beyond the minimum number that have not started yet. The key of a worker is the Ray reference that becomes
+    ready when the worker has started. In a full cluster, a worker may never start, so the workers in `starting` get no parts.
     """
 
     spec: PoolSpec

@@ -135,9 +135,10 @@ class _Worker:
         return Answer(**self._cache.get(prompt.text, filled, rewrite))
 
     def _fault(self, text: str, base: str, title: str) -> tuple[Reason, str] | None:
-        """Returns why the model's text is rejected (reason, detail): it is empty, malformed, or about something else; otherwise None.
+        """Checks the model's text. Returns why it is rejected, as (reason, detail), or None if it passes.
 
-        base: what the model should rewrite, the video's caption or its title. title: the title.
+        The text is rejected if it is empty, malformed, or about something else than `base` and `title`. base: the text that the model
+        was asked to rewrite, which is the video's caption or its title. title: the video's title.
         """
         if not text:
             return Reason.EMPTY_REWRITE, ""
