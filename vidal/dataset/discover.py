@@ -32,9 +32,10 @@ VERSION = 1
 
 
 def identity(recipe: Recipe, storage: Storage, shard: int) -> WorkIdentity:
-    """Returns what the candidates of a shard depend on: the versions of the code, and a hash.
+    """Returns the identity of the work that finds the candidates of a shard: the versions of the code, and a hash.
 
-    The hash changes with the settings, and with what the candidates come from: a catalogue, a collection, or search terms.
+    The hash covers the settings that affect the candidates. For a catalogue or collection, the hash also covers the entries of the shard.
+    For searches, the hash also covers the search terms.
     """
     settings = recipe.model_dump(
         mode="json", include={"shards", "shard_candidates", "terms", "search", "limit", "columns"}

@@ -88,7 +88,7 @@ def _pair(path: Path, target: Float32Array, split: str) -> TrainingPair:
 def resize_target(target: Float32Array, size: tuple[int, int]) -> Float32Array:
     """Resizes a map, (h, w). size: (width, height).
 
-    If the map contains NaN, each pixel gets the nearest value, because averaging would spread the NaN.
+    A map is resized by averaging. Averaging would spread NaN, so a map with NaN is resized by nearest-neighbour sampling instead.
     """
     resampling = Image.Resampling.NEAREST if np.isnan(target).any() else Image.Resampling.BOX
     return np.asarray(Image.fromarray(target).resize(size, resampling), np.float32)

@@ -90,9 +90,12 @@ class Benchmark:
 class Measured:
     """The result of a measurement.
 
-    query, target: modalities or "text", joined by +. metrics: by name, shares in 0..1 or ranks counted from 1. samples: how many were
-    measured. missing: how many were not, because they have no file. unreadable: how many were not, because they cannot be decoded.
-    is_validation: whether the samples are of the validation split, because the folder of the benchmark has no test split.
+    query, target: modalities or "text", joined by +.
+    metrics: the value of each metric, by its name. A value is a share from 0 to 1, or a rank counted from 1.
+    samples: the number of samples that were measured.
+    missing: the number of samples without a file. If samples are cropped from pictures, the number of pictures without a file.
+    unreadable: the number of samples that cannot be decoded.
+    is_validation: whether the validation split was measured in place of a missing test split.
     """
 
     query: str

@@ -40,11 +40,17 @@ def open_text_tower(spec: ModelSpec, device: torch.device | None = None) -> Lang
 def open_tower(
     modality: Modality, settings: Encoder, width: int, architecture: Architecture | None = None
 ) -> ModalityTower:
-    """Builds the tower of a modality with pretrained weights, or with those of the trained encoder that settings.model.id names.
+    """Builds the tower of a modality.
 
-    width: the length of the vectors of all towers, including the language tower. architecture: the architecture of a saved tower; the
-    caller then loads its weights. Raises UserError if the adapter is unknown, if the pretrained network has another width, or if weights
-    are unavailable.
+    The first of these cases that holds decides the weights of the tower:
+
+    - `architecture` is not None. It is the architecture of a saved tower. The caller must load the weights of the saved tower afterwards.
+    - settings.model.id is the folder of a trained encoder. The tower gets the weights of that encoder.
+    - Otherwise, the tower gets pretrained weights.
+
+    width: the length of the vectors of all towers, including the language tower.
+
+    Raises UserError if the adapter is unknown, if the tower has another width, or if weights are unavailable.
     """
     logging.disable_progress_bar()
     name = settings.model.adapter

@@ -165,7 +165,10 @@ def tags(level_db: float, scores: dict[str, float], settings: Audio) -> list[str
 
 
 def scored_tags(clip: Clip) -> list[AudioTag]:
-    """Returns the tags of a clip's sound, such as "silence". Each has its score, or None if the clip has no score for this tag."""
+    """Returns the tags in `audio_tags` of the clip, such as "silence", each with its score from `audio_scores`.
+
+    If `audio_scores` has no score for a tag, the score of the tag is None.
+    """
     return score_tags(clip["audio_tags"], map_dict(clip["audio_scores"]))
 
 
