@@ -94,9 +94,9 @@ def dump(measured: Measured) -> dict[str, Any]:
 
 
 def models_of(stage: Stage, recipe: Recipe) -> list[str]:
-    """Returns the models that a recipe chooses for a stage, as "ADAPTER: ID".
+    """Returns the models that a recipe chooses for a stage, each as a text "ADAPTER: ID".
 
-    These are the keys `adapter` and `id` of a model in the recipe. ID is "packaged" if the recipe gives none.
+    ADAPTER and ID are the values of the keys `adapter` and `id` in the recipe. If the recipe gives no id, ID is "packaged".
     """
     return [f"{use.spec.adapter}: {use.spec.id or 'packaged'}" for use in stage.models(recipe) if use.spec]
 

@@ -101,8 +101,9 @@ def _join(own: _Index, other: _Index, start: int, *, is_self: bool, is_whole: bo
 
     The number packs the two recordings and the time offset between the values. _unpacked unpacks it.
 
-    own: a piece of a list of recordings. start: the index in this list of the first recording of the piece. is_self: whether `other` is
-    this whole list; then each recording is only paired with those before it. is_whole: whether the piece is a single recording.
+    own: the index of a piece of a list of recordings. start: where the piece starts in the list. is_self: whether `other` is the index
+    of the whole list; if so, each recording is paired only with recordings before it in the list. is_whole: whether the piece is a
+    single recording.
 
     If there would be too many numbers, returns None, and the caller halves the piece. A single recording never gives None.
     """

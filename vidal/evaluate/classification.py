@@ -31,10 +31,11 @@ def class_vectors(
 
 
 def mean_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Averages the class probabilities over the excerpts of each sample, and returns the logarithms of the averages, (n, classes).
+    """Returns the logarithms of the class probabilities of each sample, (n, classes).
 
-    scores: (n, excerpts, classes), cosines. The probabilities are their softmax over the classes, after a multiplication by SCALE, the
-    largest scale that CLIP allows.
+    scores: the cosines of each excerpt with each class, (n, excerpts, classes). The cosines are multiplied by SCALE, the largest scale
+    that CLIP allows. A softmax over the classes turns the products into the probabilities of each excerpt. The probabilities of a sample
+    are the mean over its excerpts.
     """
     logits = torch.from_numpy(scores.astype(np.float64)) * SCALE
     values: np.ndarray = (logits.log_softmax(-1).logsumexp(1) - np.log(scores.shape[1])).numpy()

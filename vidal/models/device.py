@@ -8,8 +8,10 @@ import sys
 def choose_device(requested: str | None = None) -> str:
     """Returns the name of a device of torch, such as "cpu" or "cuda:1".
 
-    requested: a name, which is returned unchanged; "auto" or None chooses the GPU if torch finds one, or else the CPU. For a GPU, this
-    also switches TF32 off for the convolutions of this process: otherwise they round their float32 inputs to mantissas of 10 bits.
+    requested: a name, which is returned unchanged; "auto" or None chooses the GPU if torch finds one, or else the CPU.
+
+    If the device is a CUDA GPU, this also switches TF32 off for the convolutions of this process. With TF32, convolutions would round
+    their float32 inputs to mantissas of 10 bits.
     """
     import torch
 

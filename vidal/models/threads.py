@@ -26,7 +26,7 @@ def limit_threads(count: int) -> None:
 
 
 def usable_cores() -> int:
-    """Returns the number of cores that this process may use, which taskset, Slurm or a container may have limited."""
+    """Returns the number of cores that this process may use. In a container or a Slurm job, the machine may have more cores."""
     import joblib  # It loads numpy, which must not be loaded before limit_threads has been called.
 
     return int(joblib.cpu_count())

@@ -35,7 +35,7 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
 class Headers(Protocol):
-    """The headers of a response. The classes of headers in the libraries requests, urllib3 and yt-dlp all have this method."""
+    """The headers of a response. Each network library has its own class for them. All of these classes have the method `get`."""
 
     def get(self, name: str, /) -> str | None: ...
 

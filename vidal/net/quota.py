@@ -34,10 +34,12 @@ class QuotaFile:
 
 @dataclass(frozen=True)
 class Budget:
-    """At most `limit` uses in the current period and the `periods` - 1 before it, taken together. limit: None means no limit.
+    """Allows at most `limit` uses within the last `periods` periods, including the current period. limit: None means no limit.
 
-    With a single period of a day, the count starts anew at midnight (UTC). With more periods, a use counts for at least
-    (periods - 1) * period_s seconds, and for up to period_s seconds more. file: stores the count; None keeps it in memory.
+    Each period lasts period_s seconds. A use counts for at least (periods - 1) * period_s seconds and at most periods * period_s
+    seconds. If `periods` is 1 and the period is a day, the count starts anew at midnight (UTC).
+
+    file: stores the count; None keeps it in memory.
     """
 
     limit: int | None

@@ -30,8 +30,8 @@ def class_folders(
     An underscore in the name of a class stands for a space. templates: prompts with {} in place of the class. picture_templates: the
     prompts for the query "image"; if empty, `templates` are used. names: maps names of folders to names of classes in prompts.
 
-    Raises UserError if fewer than two classes have files. The error says that the folder must contain `needs`, for example an annotation
-    file, or folders of classes.
+    Raises UserError if fewer than two classes have files. The error asks the user either for `needs` or for folders of classes. needs:
+    for example the name of an annotation file.
     """
     root = next((folder / split for split in _SPLITS if (folder / split).is_dir()), folder)
     extensions = _EXTENSIONS.get(modality, files.PICTURE)
