@@ -90,9 +90,9 @@ def describe_identities(recipe: Recipe) -> str | None:
 
 
 def _sum_budgets(unit: str, limits: list[int | None]) -> str:
-    """Returns the sum of the hourly budgets of the recipe's accounts and proxies, such as "300 requests".
+    """Returns the sum of hourly budgets with its unit, such as "300 requests".
 
-    limits: the budgets. If one is None, which means unlimited, so is the sum.
+    limits: the budgets of the recipe's accounts and proxies. None is an unlimited budget. If any budget is unlimited, the sum is too.
     """
     return f"unlimited {unit}" if None in limits else f"{sum(limit or 0 for limit in limits)} {unit}"
 

@@ -91,7 +91,10 @@ class ShardWork:
         return parts
 
     def stale_lines(self) -> Iterator[str]:
-        """Yields lines that say which stored work is done again, because a version or a setting has changed."""
+        """Yields lines to print before the build. The lines say which stored work will be done again, and why.
+
+        If engine.keep_stale is set, there are no lines.
+        """
         if self.recipe.engine.keep_stale:
             return
         if self.parts is None:

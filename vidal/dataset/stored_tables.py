@@ -13,9 +13,10 @@ _KEYS = ("clip_id", "candidate_id")
 
 
 def stored_files(storage: Storage, stages: list[str], parts: list[Part]) -> list[str]:
-    """Returns the names of the tables and ledgers that these stages have stored for the shard of `parts`.
+    """Returns the names of the tables and ledgers that `stages` have stored for `parts`, the parts of one shard.
 
-    Also returns, for all stages, the names of the files that keep the results of records that the filter has dropped.
+    Results of records that no longer reach a stage are kept in separate files. The separate files of the shard are listed too, even those
+    of stages that are not in `stages`.
     """
     places = [(stage, part.shard, part.index) for stage in stages for part in parts]
     names = [name(*place) for place in places for name in (layout.part_table, layout.part_ledger)]

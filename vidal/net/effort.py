@@ -56,7 +56,10 @@ class Effort:
         return max(asked_s, self._backoff_s(crawl))
 
     def count_block(self, error: RecordError) -> None:
-        """Counts an attempt whose identity was blocked."""
+        """Counts a failed attempt in which a site blocked the identity (account or proxy of the user).
+
+        The attempt counts towards crawl.attempts.
+        """
         self.tries += 1
         self.failures += 1
         self.last_error = error

@@ -10,9 +10,12 @@ _PATHS = ("video", "audio", "media", "path", "file", "file_name", "video_path", 
 
 
 def media_column(schema: pa.Schema, name: str | None) -> str:
-    """Returns the name of the column of media. Raises UserError if there is none.
+    """Returns the name of the column that holds media.
 
-    name: the column that the recipe names. None: the first with bytes or, if there is none, a text column with a name such as "video".
+    If the recipe names a column, `name` is this column. If `name` is None, the first column with bytes is chosen. If no column has bytes,
+    a text column with a usual name, such as "video", is chosen.
+
+    Raises UserError if the column `name` does not exist, or if no column can be chosen.
     """
     names = ", ".join(schema.names)
     if name is not None:

@@ -137,7 +137,12 @@ def _weights(tower: ModalityTower, settings: Encoder, keep_adapters: bool) -> tu
 
 
 def _wrapped(name: str) -> str:
-    """Returns LanguageBind's name of a weight in a checkpoint with adapters. There, peft renames the weights of the vision encoder."""
+    """Returns the name that a weight or module has in LanguageBind's checkpoints with adapters.
+
+    In such a checkpoint, peft has added "base_model.model." to the names of the vision encoder's weights. Other names stay the same.
+
+    name: the name without this addition.
+    """
     return name.replace("vision_model.encoder.", "vision_model.encoder.base_model.model.", 1)
 
 

@@ -43,8 +43,10 @@ class Excerpt:
 def clip(source: Path | Excerpt, count: int, side: int) -> UInt8Array:
     """Returns `count` frames, cropped in the centre, (count, 3, side, side) uint8.
 
-    The frames of a whole file are spread evenly from its first to its last frame. The frames of an Excerpt are spread evenly from its
-    first frame to the first frame of its last second. Raises RecordError(corrupt) if the frames cannot be decoded.
+    The returned frames are evenly spread. The first one is the first frame of the file. If `source` is a path, the last one is the last
+    frame of the file. If `source` is an Excerpt, the last one is the frame with which the last second of the excerpt begins.
+
+    Raises RecordError(corrupt) if the frames cannot be decoded.
     """
     if isinstance(source, Excerpt):
         frames = _read(source.path, lambda total, fps: second_indices(total, fps, count, source.end_s))

@@ -114,9 +114,9 @@ class ImageBindReader(MediaReader):
         return np.stack([_spectrogram(samples[first:last]) for first, last in spans])
 
     def _crops(self, clip: list[Image.Image]) -> Float32Array:
-        """Returns three square crops, (crops, colours, frames, side, side): of the start, middle and end of the longer side.
+        """Returns three square crops of a clip, at the start, the middle and the end of its longer side.
 
-        clip: two frames.
+        clip: two frames. The shape of the result is (crops, colours, frames, side, side).
         """
         pixels = np.stack([np.asarray(each.convert("RGB"), np.float32) / 255 for each in clip], axis=1)
         scaled = _short_side_scaled(torch.from_numpy(pixels.transpose(3, 1, 0, 2).copy()), self._sides["vision"])
