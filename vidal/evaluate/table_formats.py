@@ -47,7 +47,10 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def csv_text(tables: Sequence[ReportedTable]) -> str:
-    """Returns csv with a line for each cell of all tables: table, system, metric, value, reason. A dash has a reason and no value."""
+    """Returns csv with the columns table, system, metric, value and reason. Each line holds one cell of a table.
+
+    If the cell is a dash, the line has a reason and no value. If it is not a dash, the line has a value and no reason.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["table", "system", "metric", "value", "reason"])

@@ -1,4 +1,7 @@
-"""Says what a file is if it is refused as a video or sound: a still picture, an animated picture, or not media."""
+"""Says what a refused file is: a still picture, an animated picture, or not media.
+
+A file is refused if it is not in a video or sound format that vidal reads.
+"""
 
 from __future__ import annotations
 

@@ -216,8 +216,11 @@ class Stage:
 def overlapping(stage: str) -> Callable[[Recipe], int]:
     """Returns a function for the field `parts_at_once` of a stage that has a model. stage: the name of the stage.
 
-    The stage's worker must be safe to share between threads, one for each part. The model computes for one part at a time (see
-    vidal.models.loading.computing). Meanwhile, the threads of the other parts read and write media.
+    The function returns resources.<stage>.parts_at_once. If the recipe does not set this number, the function returns 4 for a stage with
+    a GPU, and 1 for any other stage.
+
+    Each part that a worker works on has a thread of its own, so the worker must be safe to share between threads. The model computes for
+    one part at a time (see vidal.models.loading.computing). Meanwhile, the threads of the other parts read and write media.
     """
 
     def parts_at_once(recipe: Recipe) -> int:

@@ -71,10 +71,12 @@ class IdentitySession:
         self._sessions: dict[str, Session] = {}
 
     def call(self, work: Callable[[Sources], T], effort: Effort | None = None) -> tuple[T, int]:
-        """Calls `work` with one of the user's identities, and again, perhaps with another identity, after a transient failure.
+        """Calls `work` with one of the user's identities. After a transient failure, calls `work` again, perhaps with another identity.
 
-        effort: what the candidate has cost so far. Returns the result of the work and the number of attempts. Raises RecordError if
-        no attempt succeeds. If effort.may_be_put_back is set, raises PutBack instead of waiting before the next attempt.
+        Returns the result of the work and the number of attempts. Raises RecordError if no attempt succeeds.
+
+        effort: what the candidate has cost so far. If effort.may_be_put_back is set, raises PutBack instead of waiting before the next
+        attempt.
         """
         spent = effort or Effort()
         return self._network.governor.call(lambda: self._attempt(work, spent), spent)

@@ -24,9 +24,10 @@ _VIEWS = ("title", "enhanced", "video", "sound")
 
 
 def manifest(folder: Path) -> Benchmark:
-    """Reads a vidal dataset, without duplicate clips and clips without a text.
+    """Reads a vidal dataset.
 
-    A clip's text is the first that the clip has of these: title, enhanced caption, video caption, sound caption.
+    A clip's text is the first that the clip has of these: title, enhanced caption, video caption, sound caption. A clip that has none of
+    these texts is left out. A duplicate of another clip is also left out.
     """
     storage, samples = Storage(str(folder)), list[Sample]()
     for shard in committed_shards(storage):

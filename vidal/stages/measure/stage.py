@@ -98,10 +98,12 @@ class _LanguageOf:
         self._detector: LanguageDetector = open_model(LANGUAGES, settings.model)
 
     def __call__(self, text: str) -> tuple[str | None, float | None, str]:
-        """Returns (ISO 639-1 code, confidence, name of the detector). The code is None if the confidence is too low.
+        """Returns (ISO 639-1 code, confidence, name of the detector). If the confidence is too low, the code is None.
 
-        If the text has no words, the code and the confidence are None, and the reason replaces the name.
-        text: hashtags such as "shorts" should be left out, because pages in all languages have these English words.
+        If the text has no words, returns (None, None, "absent: no words").
+
+        text: the title and the hashtags of a clip, without hashtags of the platform itself, such as "shorts". Pages in all languages have
+        these English words.
         """
         code, confidence = self._detector.detect(text)
         if code is None:
