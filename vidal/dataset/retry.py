@@ -100,10 +100,10 @@ def _finish(storage: Storage, recipe: Recipe, shard: int) -> None:
 
 
 def _strip(storage: Storage, recipe: Recipe, part: Part, moving: set[str]) -> None:
-    """Stores the part without the moved candidates.
+    """Removes the moved candidates from a stored part.
 
-    If the part was crawled, its results are also stored without these candidates, and with the hash of the new input, so that the crawl
-    of the others is not repeated.
+    If the part has been crawled, they are also removed from the stored results of the crawl. The results are stored with the hash of the
+    new input. So the next build does not crawl the remaining candidates again.
     """
     rows = rows_of(discover.candidates(storage, part), Candidate)
     remaining = [row for row in rows if row["candidate_id"] not in moving]

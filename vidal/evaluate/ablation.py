@@ -70,11 +70,13 @@ class Verdict:
 def compare(storage: Storage, settings: Train, change: Change, seeds: int, progress: Progress) -> Verdict:
     """Trains an encoder with the change and one without it, for the same number of steps, and compares them.
 
-    seeds: how often both are trained. If the change is a view, the texts of this view are not used to evaluate either encoder: a view
-    must not be judged by its own texts.
+    seeds: how often both are trained. If the change is a view, both encoders are evaluated without the texts of this view.
 
-    Raises UserError if too few clips are left to train or to evaluate on, or if the shard has no clip to train on. Also raises it for a
-    shard or filter that does not change which clips are used, and for a view that the recipe does not use or that is its only one.
+    Raises UserError in these cases:
+    - There are too few clips to train on, or too few to evaluate on.
+    - The change is a shard, and no clip of this shard can be trained on.
+    - The change is a shard or a filter, and both encoders would be trained on the same clips.
+    - The change is a view, and the recipe does not use this view, or uses no other view.
     """
     samples = read_samples(storage, Modality.IMAGE, settings)
     views = {"with": settings.views, "without": _without_view(settings, change.view)}

@@ -22,10 +22,9 @@ _computing: list[int] = []  # The thread that is computing, once for each nested
 
 @contextlib.contextmanager
 def using() -> Iterator[None]:
-    """A context for the use of models. Waits while another thread loads a model or is waiting to load one.
+    """A context for the use of models. Waits while another thread loads a model, and while another thread waits to load one.
 
-    If new users did not wait, a thread that wants to load a model could wait forever. The wait is skipped only inside another `using`
-    of the same thread.
+    A thread that is already inside `using`, `loading` or `computing` does not wait.
     """
     me = threading.get_ident()
     with _state:

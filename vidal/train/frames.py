@@ -118,10 +118,10 @@ def even_indices(total: int, count: int) -> list[int]:
 
 
 def second_indices(total: int, fps: float, count: int, end_s: int | None) -> list[int]:
-    """Returns the indices of `count` frames, spread evenly from frame 0 to the frame with which the last second begins.
+    """Returns the indices of `count` frames. They are spread evenly from frame 0 to the first frame of the last second.
 
-    total: the number of frames of the video. fps: frames per second; rounded down, but not below 1. end_s: the end of the part of the
-    video that is used, in seconds; None uses the whole video.
+    total: the number of frames of the video. fps: the frames per second of the video. A second is counted as int(fps) frames, or as one
+    frame if fps is below 1. end_s: only the first end_s seconds of the video are used; None uses the whole video.
     """
     rate = max(1, int(fps))
     seconds = math.ceil(total / rate)

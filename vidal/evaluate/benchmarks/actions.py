@@ -1,6 +1,7 @@
 """Actions in videos: Kinetics-400 and -600 (Kay et al. 2017; Carreira et al. 2018).
 
-Each video is classified from 15 samples of it: three crops of the pictures in each of five stretches.
+Five stretches of each video are read, and each stretch is cropped in three places. Each of these 15 crops is classified. Their class
+probabilities are averaged.
 """
 
 from __future__ import annotations

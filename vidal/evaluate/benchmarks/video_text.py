@@ -59,7 +59,7 @@ def _msvd_sentences(folder: Path) -> Iterator[tuple[str, str]]:
 def didemo(folder: Path) -> Benchmark:
     """Reads the videos that test_data.json lists (Hendricks et al. 2017). The descriptions of a video are joined into one text.
 
-    Encoders of videos see only the first 31 s of a video. Its sound and its picture come from the whole file.
+    For the modality video, only the first 31 s of a file are used. For the modalities audio and image, the whole file is used.
     """
     path = files.annotation(folder, "test_data.json")
     captions: dict[str, list[str]] = {}

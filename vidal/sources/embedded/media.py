@@ -33,9 +33,9 @@ class _Sound(TypedDict):
 class Spec(TypedDict, total=False):
     """The description of one media file in media.yaml.
 
-    of: the id of another entry, whose file is copied or re-encoded. crop: the video shows a window that moves over a photograph,
-    and the window covers at most this part of the photograph's width and height, 0..1. fault: how the site fails to serve the file,
-    such as "http_404".
+    of: the id of another entry. The file of that entry is copied or re-encoded.
+    crop: the largest share of a photograph's width, and of its height, that the video shows at one time, 0..1.
+    fault: how the site fails to serve the file, such as "http_404".
     """
 
     id: str

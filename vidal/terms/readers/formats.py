@@ -37,9 +37,9 @@ class Tsv(csv.excel_tab):
 
 
 def rows(corpus: Corpus, dialect: type[csv.Dialect] = csv.excel) -> Iterator[list[str]]:
-    """Yields the rows of a CSV (RFC 4180) or, with the dialect Tsv, a TSV file, without empty rows.
+    """Yields the rows of a CSV file (RFC 4180), but no empty rows. For a TSV file, pass the dialect Tsv.
 
-    Raises FormatError, for example for a quote that is never closed: it would silently swallow the rest of the file.
+    Raises FormatError if the file is malformed, for example if a quote in a CSV file is never closed.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LINE_CHARS_MAX))
     reader = csv.reader(lines(corpus), dialect, strict=True)
