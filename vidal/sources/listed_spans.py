@@ -64,10 +64,10 @@ def _ends(span: object) -> list[object] | None:
 
 
 def _lists_along(others: ListedRow, count: int) -> dict[str, list[object]]:
-    """Returns the columns that hold a list with one element per span.
+    """Returns the columns that hold a list with one element per span, as {name: list}. count: the number of spans.
 
-    A plain list of hashtags is left out, because it belongs to the whole video. A list of hashtags for each span is returned.
-    Raises RowError if a list of titles or captions does not have one element per span, unless the row has only one span.
+    The column `hashtags` is returned only if it is a list of lists. The hashtags of a plain list are meant for every span.
+    If there are several spans and a list of titles or captions has another length, raises RowError.
     """
     along = {}
     for key, cell in others.items():

@@ -31,7 +31,10 @@ def titles_of(candidate: Candidate) -> list[str]:
 
 
 def add_texts(candidate: Candidate, texts: Iterable[str], hashtags: Iterable[str] = ()) -> Candidate:
-    """Returns the candidate with these texts and hashtags added to its own, each once, and at most TEXTS_MAX texts."""
+    """Returns the candidate with these texts and hashtags added after its own. Duplicates are removed.
+
+    If there are more than TEXTS_MAX texts, only the first TEXTS_MAX are kept.
+    """
     titles = list(dict.fromkeys((*titles_of(candidate), *texts)))[:TEXTS_MAX]
     extra = map_dict(candidate["extra"])
     if len(titles) > 1:

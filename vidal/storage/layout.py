@@ -80,7 +80,7 @@ def media(shard: int, clip_id: str, file: str) -> str:
 
 
 def archive(shard: int, part: int, kind: str) -> str:
-    """Returns the name of the archive with one kind of media (video, audio, frames, ...) of a part, for storage.media: tar."""
+    """Returns the name of the tar archive for one kind of media of a part. kind: "video", "audio", "frames" and so on."""
     return f"_media/{shard_name(shard)}/part-{part:05d}.{kind}.tar"
 
 

@@ -1,12 +1,12 @@
-"""Reads media for ImageBind: pictures, videos and sounds as in its published loaders, depth and thermal as described below.
+"""Reads media for ImageBind. Pictures, videos and sounds are read as in its published loaders.
 
-ImageBind published no loader for depth and thermal, so results on these may differ from the paper's:
-- Depth is multiplied by eight, because the files of SUN RGB-D hold eight times the depth. Then it is converted to disparity, as in
-  Omnivore (Girdhar et al. 2022), with the baseline and focal length of the first Kinect, which recorded NYU-D. The disparity is divided
-  by 75, and then normalised with Omnivore's mean and standard deviation, 0.0418 and 0.0295. Depth that is not metric cannot be converted:
-  reading it raises UserError.
-- Thermal is one channel in 0..1 without further normalisation. With such values, a user came closest to the paper's number on LLVIP (pull
-  request 73 of ImageBind's repository).
+ImageBind published no loader for depth and thermal. vidal reads them as follows, and results on them may differ from the paper's:
+- Depth is converted to disparity, as in Omnivore (Girdhar et al. 2022), with the baseline and focal length of the first Kinect, which
+  recorded NYU-D. The disparity is divided by 75, and then normalised with Omnivore's mean and standard deviation, 0.0418 and 0.0295.
+  These two numbers fit the files of SUN RGB-D. The files hold eight times the depth in millimetres. So vidal multiplies its depth by
+  eight before the conversion. Depth that is not metric raises UserError.
+- Thermal is one channel in 0..1. It is not normalised further. A user of ImageBind tried LLVIP with and without a normalisation (pull
+  request 73 of ImageBind's repository). Without it, the accuracy was closer to the paper's.
 """
 
 from __future__ import annotations

@@ -33,7 +33,10 @@ class PoolSpec:
         return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
 
     def parts_at_once(self, recipe: Recipe) -> int:
-        """Returns how many parts (batches of records) a worker may process at once: as many as the stage that allows the most."""
+        """Returns how many parts (batches of records) a worker may process at once.
+
+        Each stage has a limit of its own. The limit of the worker is the highest of these limits.
+        """
         return max(stage.parts_at_once(recipe) for stage in self.stages)
 
 

@@ -77,7 +77,10 @@ def moments(corpus: Corpus) -> Iterator[str]:
 
 
 def sthv2(corpus: Corpus) -> Iterator[str]:
-    """Reads the keys of labels.json ({"Holding something": "0"}), or a list; [something] becomes something. Goyal et al. 2017."""
+    """Reads the keys of labels.json ({"Holding something": "0"}), or a list. Goyal et al. 2017.
+
+    Square brackets are removed. For example, "Holding [something]" becomes "Holding something".
+    """
     keys = (key for key, prefix, _ in leaves(corpus) if prefix == key)
     for template in keys if extension(corpus) == ".json" else plain(corpus):
         yield re.sub(r"\[([^\[\]]*)\]", r"\1", template)
