@@ -83,6 +83,7 @@ def test_what_cannot_be_compared_is_refused(mixed):
         (("--filter", "beauty_min=1"), "name of a score"),
         (("--filter", "similarity_min=0.01"), "nothing to compare"),
         (("--filter", "similarity_min=0.9"), "held out"),
+        (("--view", "title", "--set", "train.views={title: 1, video: 1}"), "held out"),  # No clip has another text.
     ):
         with pytest.raises(UserError, match=said):
             ablate.main(["--data", mixed, *arguments], standalone_mode=False)

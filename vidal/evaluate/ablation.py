@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -79,16 +80,17 @@ def compare(storage: Storage, settings: Train, change: Change, seeds: int, progr
     - The change is a view, and the recipe does not use this view, or uses no other view.
     """
     samples = read_samples(storage, Modality.IMAGE, settings)
-    views = {"with": settings.views, "without": _without_view(settings, change.view)}
+    views = (settings.views, _without_view(settings, change.view))
+    with_it, without_it = (np.array([each.get(view, 0.0) for view in samples.captions.names]) for each in views)
     sides = _arms(storage, samples, change)
+    sides = sides[0] & _spoken(samples, with_it), sides[1] & _spoken(samples, without_it)
     _split(samples, sides, np.ones(len(samples), bool), change)  # Wrong input is reported before anything is computed.
     text = open_text_tower(settings.text)
     clips = probe.embed_clips(storage, samples, text.width, progress)
     texts = probe.text_features(storage, text, samples)
     arms, held = _split(samples, sides, clips.readable, change)
     steps = max(1, EPOCHS * max(map(len, arms.values())) // probe.BATCH)
-    weights = {name: np.array([each.get(view, 0.0) for view in samples.captions.names]) for name, each in views.items()}
-    arms = {name: _spoken(samples, rows, weights[name]) for name, rows in arms.items()}
+    weights = {"with": with_it, "without": without_it}
     results: dict[str, list[dict[str, float]]] = {"with": [], "without": []}
     for seed in progress(range(seeds), "seeds"):
         for name, rows in arms.items():
@@ -158,14 +160,14 @@ def _without_view(settings: Train, view: str | None) -> dict[str, float]:
     return views
 
 
-def _spoken(samples: TrainingSamples, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns the indices of those clips in `rows` that have a text to train on. Texts of a view with weight 0 do not count.
+def _spoken(samples: TrainingSamples, weights: np.ndarray) -> np.ndarray:
+    """Returns a mask of the clips that have a text to train on. Texts of a view with weight 0 do not count.
 
-    rows: the indices of clips. weights: (views,), the weights of the views, in the order of samples.captions.names.
+    weights: (views,), the weights of the views, in the order of samples.captions.names.
     """
     captions = samples.captions
-    spans: Sequence[np.ndarray] = [captions.views[captions.starts[row] : captions.starts[row + 1]] for row in rows]
-    return rows[[bool((weights[span] > 0).any()) for span in spans]]
+    spans = (captions.views[first:last] for first, last in pairwise(captions.starts))
+    return np.array([bool((weights[span] > 0).any()) for span in spans], bool)
 
 
 def _require(arms: dict[str, np.ndarray], held_out: int, change: Change) -> None:
