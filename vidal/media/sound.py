@@ -48,12 +48,14 @@ def _whole(samples: Int16Array, problem: str) -> Int16Array:
 
 
 def read_decodable(path: Path, sample_rate: int, duration_s: float | None = None) -> tuple[Int16Array, str]:
-    """Returns the part of the default track that decodes, and FFmpeg's message about a part that does not, or "".
+    """Decodes the default sound track, as far as it can be decoded. Returns its samples and a message.
 
     The samples are mono, (n,) int16 at sample_rate. All channels are mixed; if they cancel each other, only the loudest one is used.
+    If a part of the track does not decode, the message is FFmpeg's message about this part. If all parts decode, the message is "".
 
-    duration_s: the length of the video that the sound belongs to. The samples then begin at the time of the first picture and have
-    this length; where there is no sound, they are silent. If duration_s is None, all parts that decode are joined without gaps.
+    duration_s: the length of the video that the sound belongs to. If it is given, the samples begin at the time of the first picture and
+    have this length. Where there is no sound, the samples are silent. If duration_s is None, all parts that decode are joined without
+    gaps.
     Raises RecordError(bad_audio) if nothing decodes.
     """
     samples, problem = _read(path, sample_rate, duration_s, channel=None)

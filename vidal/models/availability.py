@@ -61,9 +61,10 @@ class PackagedWeights:
 class CheckpointWeights:
     """A checkpoint that the spec's id names: a local folder or file, a file of a package ("package:NAME/FILE"), or a hub id.
 
-    kind: the kind of model that the adapter needs, such as ("MODEL_FOR_DEPTH_ESTIMATION_MAPPING", "a depth estimator"); None if any
-    kind will do. The first part names a mapping of transformers, whose keys are the configuration classes of this kind. The second is
-    used in messages. remedy: what to do if the checkpoint is missing; None if the checkpoint may be on the hub.
+    kind: two texts that name the kind of model that the adapter needs, such as
+    ("MODEL_FOR_DEPTH_ESTIMATION_MAPPING", "a depth estimator"); None if any kind will do. The first text is the name of a mapping in the
+    library transformers. The keys of this mapping are the configuration classes of the kind. The second text is used in messages.
+    remedy: tells the user what to do if the checkpoint is missing; None if the checkpoint may be on the hub.
     """
 
     kind: tuple[str, str] | None = None

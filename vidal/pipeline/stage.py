@@ -168,11 +168,11 @@ class Stage:
     models: returns the models that the recipe chooses for the stage.
     views: returns the names of the views that only this stage computes for a record. If the stage fails on a clip, the clip loses these
     views, but goes on to the next stage. If `views` is None, a record on which the stage fails ends here.
-    empty: returns the row, without these views, of a clip on which the stage failed.
+    empty: returns the row of a clip on which the stage failed. The row lacks the views.
     terminal: whether a record that passes this stage ends here, with the status "kept".
     concurrency: returns the number of threads of a worker.
-    parts_at_once: returns how many parts a worker may work on, each in a thread of its own; more than one only if the worker is safe to
-    share between threads.
+    parts_at_once: returns how many parts a worker may work on at the same time. Each part has a thread of its own. If the worker is not
+    safe to share between threads, the number must be 1.
     """
 
     name: str

@@ -32,10 +32,12 @@ _KNOWN_COLUMNS = {
 
 
 class CatalogueListing:
-    """A user's list as candidates, in the order of the files: one for each row or, if a row has spans, one for each span.
+    """Reads the files of a user's list in order. Each usable row becomes a candidate. A row with spans gives one candidate per span.
 
-    columns: maps vidal's names of columns to those of the file, where they differ. A file without a column `url` may have YouTube ids
-    instead. Columns that vidal does not know are kept in `extra`. Raises UserError for a file that is missing or cannot be read.
+    A row without a `url` may have a YouTube id instead. Columns that vidal does not know are kept in `extra`.
+
+    columns: the list's name of a column, by vidal's name, such as {"url": "link"}. Only names that differ need an entry.
+    Raises UserError if a file is missing or cannot be read, or if the list has no column with a name that `columns` gives.
     """
 
     def __init__(self, pattern: str, columns: dict[str, str] | None = None):

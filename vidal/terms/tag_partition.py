@@ -1,7 +1,7 @@
-"""Counts and tags the texts of one bucket. A bucket is a part of the texts of all corpora that fits into memory.
+"""Counts and tags the texts of one bucket. The texts of all corpora are divided into buckets. One bucket fits into memory.
 
-A run is two or three nouns in a row, such as "fire hydrant". Whether a run is one keyword or several is decided once all buckets are
-tagged. A bucket that an earlier build tagged with the same settings is not tagged again.
+A run is two or three nouns in a row, such as "fire hydrant". A run becomes either one keyword or several. This is decided after all
+buckets have been tagged. If an earlier build tagged a bucket with the same texts and settings, the bucket is not tagged again.
 """
 
 from __future__ import annotations

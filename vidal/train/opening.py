@@ -1,4 +1,7 @@
-"""Opens towers: with pretrained weights, with the weights of a trained encoder, or without weights, which the caller then loads."""
+"""Opens towers with pretrained weights, or with the weights of a trained encoder.
+
+If the architecture of a saved tower is given, the caller must then load the weights of this tower.
+"""
 
 from __future__ import annotations
 

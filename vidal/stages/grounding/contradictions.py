@@ -31,11 +31,12 @@ Claims = dict[tuple[str, str], set[object]]
 def claims(text: str, tagger: str) -> Claims:
     """Returns what a text claims about the things that it names. tagger: the name of a spaCy model.
 
-    Each of these keys has a set of values:
-    (thing, "number") and (thing, "colour"): the numbers and the colours that the text gives the thing.
-    (thing, "absent"): True if the text says that the thing is absent, else False.
-    ("", "day/night"), and likewise for each other pair of opposites: the word of the pair that the text contains. If the text contains
-    both words or neither, there is no such key.
+    The value of each key is a set. These are the keys and what their sets hold:
+    - (thing, "number"): the numbers of the thing that the text states.
+    - (thing, "colour"): the colours of the thing that the text states.
+    - (thing, "absent"): True if the text says that the thing is absent, as in "no dog"; else False.
+    - ("", "day/night"): the word "day" or the word "night". If the text contains both words or neither, there is no such key. Every
+      other pair in _OPPOSITES has a key of the same form.
     """
     claimed: Claims = defaultdict(set)
     tokens = [token for token in load(tagger)(text.replace("#", " ")) if not token.is_space]
