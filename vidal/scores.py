@@ -48,8 +48,9 @@ def is_score(name: str) -> bool:
 
 
 def round_score(value: float) -> float:
-    """Rounds a score to the digits that are stored.
+    """Rounds a score to SCORE_DIGITS digits after the decimal point, as it is stored.
 
-    Processors add numbers in different orders, so further digits would depend on the machine, and with them the bytes of a shard.
+    Processors add numbers in different orders. So the further digits of a score may differ from machine to machine. If those digits were
+    stored, the bytes of a shard would differ too.
     """
     return round(value, SCORE_DIGITS)

@@ -18,7 +18,7 @@ from vidal.sources.listed_texts import titles_of
 class LateRows:
     """Keeps the texts of rows that repeat an earlier candidate, until the texts are added to that candidate.
 
-    They are in a temporary SQLite database, which disappears however the process ends.
+    The texts are stored in a temporary SQLite database. If the process ends or is killed, no file of the database remains.
     """
 
     def __init__(self) -> None:

@@ -61,7 +61,8 @@ def state(recipe: Recipe) -> list[Any]:
 class Known:
     """An evaluation set that has been loaded.
 
-    names: the ids, URLs and file hashes (SHA-256) of clips of the set. Each is mapped to the end of a message "the same ...": "id".
+    names: a dict. Each key is an id, a URL or a file hash (SHA-256) of a clip of the set. Each value completes the words "the same ...".
+    A value is "id", or a text such as "bytes as a.mp4".
     files: the media files of the set, with their signatures. compared: the settings for comparing clips with these files.
     """
 

@@ -97,7 +97,10 @@ class _Pool:
         self.forget()
 
     def forget(self) -> None:
-        """Empties the pool without ending its processes. After a fork, the child calls this, because they belong to the parent."""
+        """Empties the pool, but does not end its processes.
+
+        After a fork, the new process calls this on its copy of the pool. The processes in the pool belong to the process that forked.
+        """
         self._idle: list[_Process] = []
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(os.cpu_count() or 1)

@@ -57,7 +57,10 @@ class Catalogue:
             raise UserError(f"{self.where}: no such file")
 
     def stamp(self) -> list[str]:
-        """Returns values that change when a file is written again, without reading the files."""
+        """Returns one text for each file, but does not read the files.
+
+        If a file changes, its text changes. But the text of a file at an http or https address is always the same.
+        """
         return [f"{path} {self._fs.ukey(path)}" for path in self.paths]
 
     def sha256(self) -> str:

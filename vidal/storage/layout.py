@@ -85,7 +85,7 @@ def archive(shard: int, part: int, kind: str) -> str:
 
 
 def index_of(archive: str) -> str:
-    """Returns the name of the index of an archive: the offsets of its members."""
+    """Returns the name of the index of an archive. The index is a JSON file with the offset and the size of each member."""
     return f"{archive.removesuffix('.tar')}.index.json"
 
 
@@ -99,7 +99,12 @@ def member_name(clip_id: str, file: str) -> tuple[str, str]:
 
 
 def kind_of(name: str) -> str:
-    """Returns the kind of a file of a dataset: "manifests", for media "frames", "video" and so on, and "tables" for all others."""
+    """Returns the kind of a file of a dataset. There are three cases:
+
+    - "manifests" for the manifest of a shard.
+    - "frames", "video" and so on for a media file, an archive of media, or the index of such an archive.
+    - "tables" for any other file.
+    """
     if _SHARD.fullmatch(name):
         return "manifests"
     folder, _, rest = name.partition("/")

@@ -29,8 +29,10 @@ def embed_pictures(embeddings: Any, pixels: Tensor, grid: list[int] | None) -> T
 def embed_tubes(embeddings: Any, pixels: Tensor) -> Tensor:
     """Returns the tokens of videos, (n * t, 1 + patches, d), where t is the number of groups of frames. Each group has a class token.
 
-    LanguageBind's V1.5 embeds videos in this way. pixels: (n, frames, 3, h, w). embeddings: for patches that span a group of frames, with
-    a class embedding for each group; add_tubes makes them. Raises UserError if there are more groups than class embeddings.
+    LanguageBind's V1.5 embeds videos in this way.
+
+    pixels: (n, frames, 3, h, w). embeddings: the module `embeddings` of a CLIPVisionModel, after add_tubes has changed it. Raises
+    UserError if a video has more groups than `embeddings` has class embeddings.
     """
     patches = embeddings.patch_embedding(pixels.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # (n, t, patches, d)
     count, groups = patches.shape[:2]
