@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 @contextlib.contextmanager
 def this_process() -> Iterator[Spread]:
-    """For a small dataset: yields Python's `map`, so that this process compares all clips without the help of others."""
+    """A `Workers` that starts no processes. It yields Python's `map`. All clips are then compared in this process."""
     yield map
 
 

@@ -158,10 +158,10 @@ def _vectors(column: pa.ChunkedArray, numbers: Places, is_chosen: np.ndarray) ->
 
 
 def sample_vectors(storage: Storage, shards: Sequence[int], size: int) -> dict[tuple[Column, int], Float32Array]:
-    """Returns the first `size` vectors of each column of embeddings in these shards, (size, w) float32.
+    """Returns the first `size` embeddings of each key, (size, w) float32. A key is (column, w); w is the length of the embeddings.
 
-    The keys are (column, w), because different models compute vectors of different lengths w. Reading stops at the first shard after
-    which each key that has occurred has `size` vectors. If that never happens, keys with fewer are left out.
+    The shards are read in order. Reading stops when every key that has occurred has `size` embeddings. If all shards together have
+    fewer embeddings of a key, the key is left out.
     """
     held: dict[tuple[Column, int], list[Float32Array]] = {}
     for shard in shards:

@@ -11,9 +11,9 @@ from vidal.media.arrays import Float32Array
 
 
 def features_of(output: Any) -> Tensor:
-    """Returns the features, (n, d), that a get_..._features method of a model has returned.
+    """Returns the features in the output of a model's get_..._features method, as a tensor (n, d).
 
-    output: what the method returned. transformers 5 returns an object that contains the features; earlier versions return the tensor.
+    In transformers 5, the output is an object that contains this tensor. In earlier versions, the output is the tensor itself.
     """
     tensor: Tensor = getattr(output, "pooler_output", output)
     return tensor

@@ -45,7 +45,7 @@ def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
 
 
 def is_current(stored: dict[str, str], stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
-    """Returns whether a stored part is up to date, like is_done. stored: the metadata of the part, so that they are not read twice."""
+    """Returns whether a stored part is up to date. The docstring of is_done says what this means. stored: the metadata of the part."""
     if stored.get("quarantined", "0") != "0" or stored.get("awaiting", "0") != "0":
         return False
     return is_made_by(stored, stage.identity(recipe), recipe.engine.keep_stale) and (

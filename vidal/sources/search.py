@@ -48,9 +48,9 @@ class SearchResults:
 
 
 def plan_queries(recipe: Recipe, terms: Iterable[str], weights: dict[str, float]) -> list[Query]:
-    """Returns one query for each pair of a term and a search. It asks for per_term results, times the weight of the term.
+    """Returns one query for each pair of a term and a search. Its limit is the search's per_term times the term's weight, rounded.
 
-    Queries for 0 results are left out. weights: the weights of terms. The other terms have the weight 1.
+    A query with the limit 0 is left out. weights: the weights, by term. A term that is missing in `weights` has the weight 1.
     """
     return [
         Query(index, term, limit)

@@ -120,7 +120,10 @@ def _trainer(
 
 
 def _clips(storage: Storage, settings: Train, samples: TrainingSamples, text: LanguageTower) -> Clips:
-    """Returns samples with their reader and the features of their texts. The process of rank 0 computes those that are not stored yet."""
+    """Returns the samples, their reader and the features of their texts.
+
+    If some of the features are not stored yet, the process of rank 0 first computes and stores these features.
+    """
     cache, encoder = TextFeatures(storage, text), settings.modalities[samples.modality]
     process_group.on_rank0(lambda: cache.compute(samples.captions))
     reader = Reader(storage, samples, encoder, packed.find(storage, samples, encoder))

@@ -45,7 +45,7 @@ class Stream:
     together. workers: the number of loader processes; 0 loads data in this process.
 
     Attributes: size: the number of samples in a batch of this process. steps: the number of batches in an epoch; there may be fewer if
-    records cannot be read. tail: for each record that was skipped after the final batch of an epoch, why it could not be read.
+    records cannot be read. tail: at the end of an epoch, the errors of the records that were skipped since the final batch.
     """
 
     def __init__(
